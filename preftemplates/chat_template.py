@@ -1,0 +1,209 @@
+"""A layout written as a Hugging Face chat template, rendered as transformers renders it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NoReturn
+
+from jinja2 import TemplateSyntaxError, nodes
+from jinja2.environment import Template as JinjaTemplate
+from jinja2.exceptions import TemplateError
+from jinja2.ext import Extension
+from jinja2.parser import Parser
+
+from preftemplates.errors import Code, RowError, StyleSyntaxError
+from preftemplates.expressions import TracedEnvironment
+from preftemplates.fragments import literal
+from preftemplates.provenance import inside, pieces_of, plain, plain_data, traced
+from preftemplates.rendered import Span, content_spans
+from preftemplates.samples import ROLES, Message
+
+
+class GenerationTag(Extension):
+    """`{% generation %}`: marks what the assistant wrote; it changes no text."""
+
+    tags = {"generation"}
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """Read the marked body as a scope of its own."""
+        lineno = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.Scope(body, lineno=lineno)
+
+
+class ChatTemplateEnvironment(TracedEnvironment):
+    """What chat templates are written for: transformers' settings, filters and functions."""
+
+    def __init__(self) -> None:
+        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[GenerationTag, "jinja2.ext.loopcontrols"])
+        self.filters["tojson"] = _tojson
+        self.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now)
+
+
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+
+def _raise_exception(message: str) -> NoReturn:
+    raise TemplateError(message)
+
+
+def _strftime_now(format: str) -> str:
+    return datetime.now().strftime(format)
+
+
+ENVIRONMENT = ChatTemplateEnvironment()
+
+
+@lru_cache(maxsize=256)
+def compiled(source: str) -> JinjaTemplate:
+    """The compiled template.
+
+    Raises:
+        StyleSyntaxError: it does not parse; the error has the template's line.
+    """
+    try:
+        return ENVIRONMENT.from_string(source)
+    except TemplateSyntaxError as error:
+        raise StyleSyntaxError(f"the chat template does not parse: {error.message}", line=error.lineno) from error
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """The layout of a style that is a chat template.
+
+    Attributes:
+        source: the template's text.
+        bos_token, eos_token: what the template finds under these names.
+        defaults: the template's further variables, by name.
+    """
+
+    source: str
+    bos_token: str | None = None
+    eos_token: str | None = None
+    defaults: tuple[tuple[str, Any], ...] = ()
+
+    roles = ROLES
+
+    def __post_init__(self) -> None:
+        compiled(self.source)
+
+    def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+        """The text of a conversation.
+
+        Raises:
+            RowError: `refused_by_style`, when the template raises on it.
+        """
+        return plain(self._render(plain_data(messages), add_generation_prompt))
+
+    def spans(self, messages: Sequence[Message], add_generation_prompt: bool) -> tuple[Span, ...]:
+        """The spans that partition the text, from a render in which every text knows its message."""
+        originals: dict[str, str] = {}
+        for index, message in enumerate(messages):
+            originals.update(_texts(message, str(index)))
+        text = self._render(
+            [_traced_message(message, index) for index, message in enumerate(messages)], add_generation_prompt
+        )
+        spans: list[Span] = []
+        at = 0
+        for piece in pieces_of(text):
+            spans += self._between(text, at, piece.start, spans)
+            owner, _, field = str(piece.origin).partition(".")
+            index, role = int(owner), messages[int(owner)]["role"]
+            if piece.offset is None:
+                spans.append(Span(piece.start, piece.end, "derived", role, index, field))
+            else:
+                original = originals[str(piece.origin)][piece.offset : piece.offset + piece.end - piece.start]
+                spans += content_spans(piece.start, original, role, index, field)
+            at = piece.end
+        spans += self._between(text, at, len(text), spans)
+        return tuple(_without_idle(spans))
+
+    def _between(self, text: str, start: int, end: int, before: list[Span]) -> list[Span]:
+        """The style's own characters between two contents: a stop, if they follow an answer, and scaffold."""
+        spans: list[Span] = []
+        last = before[-1] if before else None
+        if last is not None and last.role == "assistant" and self.stop and text.startswith(self.stop, start, end):
+            spans.append(Span(start, start + len(self.stop), "stop", "assistant", last.message))
+            start += len(self.stop)
+        return [*spans, Span(start, end, "scaffold")] if start < end else spans
+
+    def _render(self, messages: Any, add_generation_prompt: bool) -> str:
+        try:
+            return compiled(self.source).render(
+                {
+                    "tools": None,
+                    "documents": None,
+                    **({} if self.bos_token is None else {"bos_token": self.bos_token}),
+                    **({} if self.eos_token is None else {"eos_token": self.eos_token}),
+                    **dict(self.defaults),
+                    "messages": messages,
+                    "add_generation_prompt": add_generation_prompt,
+                }
+            )
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise RowError(f"the style's chat template raised: {error}", code=Code.REFUSED_BY_STYLE) from error
+
+    @property
+    def stop(self) -> str:
+        """What follows the last answer, found by rendering one; trailing blanks are cut."""
+        return _probe_stop(self)
+
+    @property
+    def chat_template(self) -> str:
+        """The source, with the special tokens that it reads written into it."""
+        # trim_blocks takes the header's line ends away, and nothing of the source
+        tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token, **dict(self.defaults)}
+        header = [
+            f"{{%- set {name} = {literal(value) if isinstance(value, str) else json.dumps(value)} %}}\n"
+            for name, value in tokens.items()
+            if value is not None and name in self.source
+        ]
+        return "".join(header) + self.source
+
+
+@lru_cache(maxsize=256)
+def _probe_stop(layout: ChatTemplate) -> str:
+    answer = "q8Zk3vXw"
+    probe = [Message(role="user", content="Hi"), Message(role="assistant", content=answer)]
+    try:
+        text = layout.text(probe, add_generation_prompt=False)
+    except RowError:
+        return ""
+    return text.rpartition(answer)[2].rstrip()
+
+
+def _traced_message(message: Message, index: int) -> dict[str, Any]:
+    """The message with every text but the role traced to its field."""
+    fields = {key: value for key, value in message.items() if key != "role"}
+    return {"role": message["role"], **traced(plain_data(fields), str(index))}
+
+
+def _texts(value: Any, path: str) -> Iterable[tuple[str, str]]:
+    """All texts inside, by path."""
+    if isinstance(value, str):
+        yield path, value
+    for item, place in inside(value, path):
+        yield from _texts(item, place)
+
+
+def _without_idle(spans: list[Span]) -> list[Span]:
+    """The spans without empty ones of a field that has others; one of a field that has none but empty ones stays."""
+    filled = {(span.message, span.field) for span in spans if span.start < span.end}
+    kept: list[Span] = []
+    for span in spans:
+        owner = (span.message, span.field)
+        if span.start < span.end or owner not in filled:
+            kept.append(span)
+            filled.add(owner)
+    return kept

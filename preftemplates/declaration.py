@@ -1,0 +1,211 @@
+"""Declarations: what a template says, as plain data read from a class statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
+from preftemplates.expressions import FILTERS, Field, source_of
+from preftemplates.rows import Reader, read_row_type, spell_row
+from preftemplates.samples import FORMATS, Message, PromptOnly, Sample
+from preftemplates.turns import Filler, Turns, read_turns
+
+PARTS = ("Row", "example")
+"""What a declaring class says beside its samples."""
+
+SET_BY_REGISTERING = ("name", "declaration", "default_style", "default_dialect")
+
+
+@dataclass(frozen=True)
+class SampleSource:
+    """One declared sample.
+
+    Attributes:
+        format: the format's name.
+        turns: for the prompt and each response, by name, the turns that fill it.
+        labels: for each label, by name, the expression that yields it.
+    """
+
+    format: str
+    turns: tuple[tuple[str, Turns], ...]
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a template says about its dataset; it needs no module to be read again.
+
+    Attributes:
+        row: the row type, spelled.
+        samples: the samples, prompt-only included.
+        filters: the registered filters that the expressions name, with their source.
+    """
+
+    row: str
+    samples: tuple[SampleSource, ...]
+    filters: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats that the template can fill, in the order of `FORMATS`."""
+        declared = {sample.format for sample in self.samples}
+        return tuple(name for name in FORMATS if name in declared)
+
+    def sample(self, format: str) -> SampleSource:
+        """The declared sample of a format.
+
+        Raises:
+            UnknownNameError: the template has none.
+        """
+        for sample in self.samples:
+            if sample.format == format:
+                return sample
+        raise UnknownNameError(
+            f"no format {preview(format)} here; there are {', '.join(self.formats)}."
+            + did_you_mean(str(format), self.formats)
+        )
+
+
+def declares(cls: type[Any], root: type[Any]) -> bool:
+    """Whether a class, or one between it and `root`, declares a sample."""
+    return any(name in FORMATS for parent in _between(cls, root) for name in vars(parent))
+
+
+def _between(cls: type[Any], root: type[Any]) -> list[type[Any]]:
+    """The classes from the one below `root` down to `cls`."""
+    return [parent for parent in reversed(cls.__mro__) if issubclass(parent, root) and parent is not root]
+
+
+def read_declaration(cls: type[Any], root: type[Any]) -> Declaration:
+    """Read and check what a class declares; what it inherits counts too.
+
+    Raises:
+        DefinitionError: a part is unknown, a sample has another name than its format, an expression does not parse or
+            reads a column that Row does not declare, a filter is unknown, prompts differ between samples.
+    """
+    parts: dict[str, Any] = {}
+    for parent in _between(cls, root):
+        for name, value in vars(parent).items():
+            if not name.startswith("__") and name not in SET_BY_REGISTERING:
+                parts[name] = value
+    for name in parts:
+        if name not in (*PARTS, *FORMATS):
+            raise DefinitionError(
+                f"{cls.__name__}.{name}: a template has no such part." + did_you_mean(name, [*PARTS, *FORMATS])
+            )
+    if "Row" not in parts:
+        raise DefinitionError(
+            f"{cls.__name__} declares samples but no Row: class Row(RowModel) with the columns' types"
+        )
+    row = spell_row(parts["Row"])
+    samples = [_read_sample(cls.__name__, name, parts[name]) for name in parts if name in FORMATS]
+    declaration = Declaration(row, _with_prompt_only(cls.__name__, samples))
+    filters = _check(cls.__name__, declaration)
+    _check_example(cls.__name__, declaration, parts.get("example"))
+    sources = tuple((name, source_of(FILTERS.get(name))) for name in sorted(filters))
+    return Declaration(declaration.row, declaration.samples, sources)
+
+
+def _read_sample(owner: str, name: str, sample: Any) -> SampleSource:
+    if not isinstance(sample, FORMATS[name]):
+        raise DefinitionError(f"{owner}.{name}: expected {FORMATS[name].__name__}(...), got {preview(sample)}")
+    turns: list[tuple[str, Turns]] = []
+    for part in ("prompt", *sample.response_names):
+        try:
+            turns.append((part, read_turns(getattr(sample, part), "user" if part == "prompt" else "assistant")))
+        except DefinitionError as error:
+            raise DefinitionError(f"{owner}.{name}.{part}: {error}") from error
+    for part in sample.response_names:
+        if not dict(turns)[part]:
+            raise DefinitionError(f"{owner}.{name}.{part} has no turn")
+    return SampleSource(sample.format, tuple(turns), tuple(sample.labels.items()))
+
+
+def _with_prompt_only(owner: str, samples: list[SampleSource]) -> tuple[SampleSource, ...]:
+    """The samples and, where there is a prompt, the prompt alone."""
+    declared = [sample.format for sample in samples]
+    prompts = {dict(sample.turns)["prompt"]: sample.format for sample in samples}
+    prompts.pop((), None)
+    if PromptOnly.format in declared or not prompts:
+        return tuple(samples)
+    if len(prompts) > 1:
+        raise DefinitionError(
+            f"{owner}: {' and '.join(prompts.values())} declare different prompts; say which one is the prompt alone:"
+            " prompt_only = PromptOnly(prompt=...)"
+        )
+    return (*samples, SampleSource(PromptOnly.format, (("prompt", next(iter(prompts))),)))
+
+
+def _check(owner: str, declaration: Declaration) -> set[str]:
+    """Check every field against the row; the filters that are named."""
+    declared = read_row_type(declaration.row).model_fields
+    filters: set[str] = set()
+    for sample in declaration.samples:
+        for part, parsed in fields_of(f"{owner}.{sample.format}", sample):
+            for name in sorted(parsed.names - set(declared)):
+                raise DefinitionError(
+                    f"{owner}.{sample.format}.{part} reads {name!r}, which Row does not declare."
+                    f"{did_you_mean(name, declared)} Declared: {', '.join(sorted(declared))}."
+                )
+            filters |= parsed.filters
+    return filters
+
+
+def fields_of(place: str, sample: SampleSource) -> list[tuple[str, Field]]:
+    """The parsed fields of a sample, each with the part that it belongs to."""
+    found: list[tuple[str, Field]] = []
+    for part, turns in sample.turns:
+        try:
+            found += [(part, field) for field in Filler(turns).fields]
+        except DefinitionError as error:
+            raise DefinitionError(f"{place}.{part}: {error}") from error
+    return found + [(part, Field(source)) for part, source in sample.labels]
+
+
+def _check_example(owner: str, declaration: Declaration, example: Any) -> None:
+    if example is None:
+        return
+    infos = read_row_type(declaration.row).model_fields
+    columns = [info.alias or name for name, info in infos.items()]
+    if not isinstance(example, Mapping):
+        raise DefinitionError(f"{owner}.example: expected a row, got {preview(example)}")
+    for column in example:
+        if column not in columns:
+            raise DefinitionError(
+                f"{owner}.example has {column!r}, which Row does not declare." + did_you_mean(column, columns)
+            )
+
+
+class Extractor:
+    """Turns rows into samples of one format."""
+
+    def __init__(self, declaration: Declaration, format: str) -> None:
+        source = declaration.sample(format)
+        row = read_row_type(declaration.row)
+        self._format = FORMATS[format]
+        self._fillers = {part: Filler(turns) for part, turns in source.turns}
+        self._labels = {name: Field(expression) for name, expression in source.labels}
+        names = frozenset[str]().union(*(field.names for _, field in fields_of(format, source)))
+        self._reader = Reader(row, names)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are read, in the order of the row type."""
+        return list(self._reader.columns.values())
+
+    def extract(self, row: Mapping[str, Any], *, traced: bool) -> Sample[list[Message]]:
+        """The sample with messages.
+
+        Args:
+            row: one record; only the columns that the format reads are looked at.
+            traced: whether texts know the cell that they came from.
+
+        Raises:
+            RowError: a cell or what an expression makes of it is not as declared.
+        """
+        values = self._reader.read_traced(row) if traced else self._reader.read(row)
+        filled: dict[str, Any] = {part: filler.fill(values) for part, filler in self._fillers.items()}
+        filled |= {name: field.evaluate(values) for name, field in self._labels.items()}
+        return self._format(**filled)

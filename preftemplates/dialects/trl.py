@@ -1,0 +1,20 @@
+"""TRL: prompt, completion, chosen and rejected, as text (standard) and as messages (conversational).
+
+Keys: TRL's documentation, "Dataset formats and types".
+"""
+
+from preftemplates.dialect import Dialect, register_dialect
+
+
+@register_dialect("trl")
+class TRL(Dialect):
+    prompt_only = {"prompt": "prompt"}
+    supervised = {"prompt": "prompt", "completion": "completion"}
+    preference = {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}
+
+
+@register_dialect("trl-messages")
+class TRLMessages(Dialect):
+    prompt_only = {"prompt": "prompt.messages"}
+    supervised = {"prompt": "prompt.messages", "completion": "completion.messages"}
+    preference = {"prompt": "prompt.messages", "chosen": "chosen.messages", "rejected": "rejected.messages"}

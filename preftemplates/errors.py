@@ -1,0 +1,203 @@
+"""The errors that preftemplates raises, each with its facts as fields.
+
+PrefTemplatesError
+├── DefinitionError (TypeError)      a template, style or dialect is declared wrongly
+├── UnknownNameError (LookupError)   nothing of that name; says which names are near
+├── RowError (ValueError)            one row, or one conversation, cannot be used
+├── StyleError (ValueError)          a style cannot do what it is asked
+│   ├── StyleSyntaxError             its chat template does not parse
+│   └── StyleContractError           its chat template raised, or broke a promise of styles
+├── SpanError (ValueError)           no character answers the question
+└── FileError (ValueError)           a file cannot be read or written
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+PREVIEW = 80
+"""Values and names from data are cut to this many characters before they enter a message."""
+
+
+class Code(StrEnum):
+    """What is wrong with a row, as one word that a program can count."""
+
+    meaning: str
+    """What the code says, in a sentence."""
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        """A member that is its value, with a meaning."""
+        code = str.__new__(cls, value)
+        code._value_ = value
+        code.meaning = meaning
+        return code
+
+    MISSING_FIELD = "missing_field", "A column is absent or null."
+    WRONG_TYPE = "wrong_type", "A cell, or what an expression made of it, has another type than declared."
+    BAD_LABEL = "bad_label", "A label lies outside its domain."
+    BAD_TEXT = "bad_text", "A text is not Unicode: a lone surrogate."
+    BAD_EXPRESSION = "bad_expression", "An expression of the template failed on this row."
+    BAD_ROLE = "bad_role", "A message's role is unknown, or the style has no turn for it."
+    BAD_TURNS = (
+        "bad_turns",
+        "Messages stand in an order that has no meaning: no messages, or a transcript that begins in mid-turn.",
+    )
+    UNSUPPORTED_CONTENT = (
+        "unsupported_content",
+        "A message holds what the style or the output cannot spell: images, tool calls.",
+    )
+    REFUSED_BY_STYLE = "refused_by_style", "The style's chat template raised an error on this conversation."
+    PROMPT_MISMATCH = "prompt_mismatch", "The two sides answer different prompts."
+    EMPTY = "empty", "A response, or the prompt, is empty or blank."
+    EQUAL = "equal", "Two responses are the same."
+    BAD_JSON = "bad_json", "A line is not JSON, or not one object."
+    BAD_NUMBER = "bad_number", "A number has more digits than can be read."
+    TOO_DEEP = "too_deep", "JSON is nested more deeply than can be read."
+    DUPLICATE_KEY = "duplicate_key", "A JSON object names one key twice."
+    BAD_ENCODING = "bad_encoding", "A line is not UTF-8."
+    BAD_CSV = "bad_csv", "A CSV record has more cells than the header."
+
+
+def preview(value: object) -> str:
+    r"""The value as one printable line of at most 80 characters.
+
+    >>> preview("two\nlines")
+    "'two\\nlines'"
+    """
+    if isinstance(value, str):
+        text = repr(str.__str__(value[: PREVIEW + 1]))
+    else:
+        try:
+            text = repr(value)
+        except Exception:
+            text = f"<{type(value).__name__}>"
+    text = text.encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
+    return text if len(text) <= PREVIEW else text[: PREVIEW - 1] + "…"
+
+
+def near(name: str, names: Iterable[str]) -> str | None:
+    """The name that was probably meant, if one is near.
+
+    >>> near("respnse_0", ["response_0", "prompt"])
+    'response_0'
+    """
+    folded = {known.casefold().strip(): known for known in names}
+    matches = get_close_matches(name.casefold().strip(), folded, n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else None
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A sentence that names the nearest known name, or nothing."""
+    guess = near(name, names)
+    return f" Did you mean {guess!r}?" if guess else ""
+
+
+class PrefTemplatesError(Exception):
+    """What all errors of this library have in common: a message, and facts that a program can read.
+
+    Attributes:
+        message: what is wrong, without the place.
+        code: one of `Code`, for rows.
+        template, style, format: their names, where they are known.
+        row: the row's number, counted from 0.
+        line: the physical line in the file, counted from 1.
+        file: the file's name.
+        column: the path of the cell, such as `chosen[1].content`.
+        value: the offending value.
+        hint: what was probably meant.
+    """
+
+    FACTS = ("code", "template", "style", "format", "row", "line", "file", "column", "value", "hint")
+
+    code: Code | None = None
+    template: str | None = None
+    style: str | None = None
+    format: str | None = None
+    row: int | None = None
+    line: int | None = None
+    file: str | None = None
+    column: str | None = None
+    value: Any = None
+    hint: str | None = None
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = {name: fact for name, fact in facts.items() if fact is not None}
+        for name, fact in self.facts.items():
+            if name not in self.FACTS:
+                raise TypeError(f"an error has no fact {name!r}")
+            setattr(self, name, fact)
+
+    def located(self, **facts: Any) -> Self:
+        """The same error with more facts; those that it has already stay."""
+        return type(self)(self.message, **{**facts, **self.facts})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.facts)
+
+    def __str__(self) -> str:
+        return self._place() + self.message + self._hint() + self._brackets()
+
+    def _place(self) -> str:
+        parts = []
+        where = " ".join(
+            word
+            for word in (Path(self.file).name if self.file else "", f"line {self.line}" if self.line else "")
+            if word
+        )
+        if self.row is not None:
+            parts.append(f"row {self.row}" + (f" ({where})" if where else ""))
+        elif where:
+            parts.append(where)
+        if self.column is not None:
+            parts.append(f"column {preview(self.column)}")
+        return ", ".join(parts) + ": " if parts else ""
+
+    def _hint(self) -> str:
+        return f"; near: {self.hint}" if self.hint else ""
+
+    def _brackets(self) -> str:
+        words = [str(self.code)] if self.code else []
+        words += [f"{name} {getattr(self, name)}" for name in ("template", "style", "format") if getattr(self, name)]
+        return f" [{', '.join(words)}]" if words else ""
+
+
+def _rebuild(kind: type[PrefTemplatesError], message: str, facts: dict[str, Any]) -> PrefTemplatesError:
+    return kind(message, **facts)
+
+
+class DefinitionError(PrefTemplatesError, TypeError):
+    """A template, style, dialect or filter is declared wrongly, or asked for what its kind cannot do."""
+
+
+class UnknownNameError(PrefTemplatesError, LookupError):
+    """Nothing is registered under that name."""
+
+
+class RowError(PrefTemplatesError, ValueError):
+    """One row cannot be used; `code` says why."""
+
+
+class StyleError(PrefTemplatesError, ValueError):
+    """A style cannot do what it is asked."""
+
+
+class StyleSyntaxError(StyleError):
+    """A chat template does not parse; `line` is the template's own."""
+
+
+class StyleContractError(StyleError):
+    """A chat template raised an error, or broke what styles promise."""
+
+
+class SpanError(PrefTemplatesError, ValueError):
+    """No span answers the question; an empty mask would look like an answer."""
+
+
+class FileError(PrefTemplatesError, ValueError):
+    """A file cannot be read as what its name says, or cannot be written."""

@@ -1,0 +1,257 @@
+"""The Jinja expressions in which a template says what it takes from a row.
+
+A field is text and `{{ expressions }}`, no statements. The free names of its expressions are the columns that it
+reads. A field that is exactly one expression keeps the value's type.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.environment import Template as JinjaTemplate
+from jinja2.exceptions import SecurityError, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, preview
+from preftemplates.provenance import concat, join
+from preftemplates.registry import Origin, Registry
+
+Filter = TypeVar("Filter", bound=Callable[..., Any])
+
+BUILTIN_FILTERS = (
+    "abs", "default", "first", "int", "items", "last", "length", "list", "lower", "map", "max", "min", "reject",
+    "rejectattr", "replace", "reverse", "round", "select", "selectattr", "slice", "sort", "sum", "tojson", "trim",
+    "unique", "upper",
+)  # fmt: skip
+"""Jinja's own filters that expressions may use: those that neither reach into objects nor depend on chance."""
+
+
+class TracedCodeGenerator(CodeGenerator):
+    """Compiles `~` so that it keeps where text came from."""
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
+        """Write `environment.concat((str(a), str(b), ...))`."""
+        self.write("environment.concat((")
+        for part in node.nodes:
+            self.write("str(")
+            self.visit(part, frame)
+            self.write("), ")
+        self.write("))")
+
+
+class TracedEnvironment(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, in which text keeps its origin."""
+
+    code_generator_class = TracedCodeGenerator
+    concat = staticmethod(concat)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.filters["join"] = _join
+
+
+def _join(parts: Any, separator: str = "", attribute: str | None = None) -> str:
+    """Jinja's `join`, which keeps where text came from."""
+    if attribute is not None:
+        parts = [part[attribute] for part in parts]
+    return str(join(separator, [part if isinstance(part, str) else str(part) for part in parts]))
+
+
+class ExpressionEnvironment(TracedEnvironment):
+    """Where expressions are evaluated: no globals, every undefined name is an error."""
+
+    def __init__(self) -> None:
+        super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+        self.globals.clear()
+        self.filters = {name: self.filters[name] for name in (*BUILTIN_FILTERS, "join")}
+
+
+ENVIRONMENT = ExpressionEnvironment()
+FILTERS: Registry[Callable[..., Any]] = Registry("filter", "preftemplates.filters")
+
+
+@overload
+def register_filter(function: Filter, /) -> Filter: ...
+@overload
+def register_filter(function: str, /) -> Callable[[Filter], Filter]: ...
+def register_filter(function: Any, /) -> Any:
+    r"""Make a function usable as a filter in the expressions of templates, under its own name or the one given.
+
+    A filter takes the value before the `|`, and further arguments in brackets. It must cut text by slices and string
+    methods, so that the spans of the result stay exact, and raise `RowError` with a code where a row has no answer.
+
+    Example:
+        >>> @register_filter
+        ... def first_line(text):
+        ...     return text.split("\n")[0]
+
+    Raises:
+        DefinitionError: the name is taken, by Jinja or by another function.
+    """
+    if isinstance(function, str):
+        return lambda decorated: _register_filter(function, decorated)
+    return _register_filter(function.__name__, function)
+
+
+def _register_filter(name: str, function: Filter) -> Filter:
+    if name in BUILTIN_FILTERS or name == "join":
+        raise DefinitionError(f"Jinja has a filter {name!r} already; register the function as @register_filter('...')")
+    FILTERS.register(name, function, Origin.of(function))
+    ENVIRONMENT.filters[name] = function
+    return function
+
+
+def source_of(item: Any) -> str:
+    """The source of a function or class, of which a template's identity is made; its name where there is none."""
+    try:
+        return inspect.getsource(item)
+    except (OSError, TypeError):
+        return f"{item.__module__}.{item.__qualname__}"
+
+
+class Expression:
+    """One `{{ expression }}`: parsed when made, compiled when first evaluated.
+
+    Attributes:
+        source: the field that holds it, for messages.
+        names: the free names, which are columns of the row.
+        filters: the names of the registered filters that it uses.
+    """
+
+    def __init__(self, node: nodes.Expr, source: str) -> None:
+        self._node = node
+        self.source = source
+        self.names = frozenset(name.name for name in _find_all(node, nodes.Name))
+        self.filters = frozenset(used.name for used in _find_all(node, nodes.Filter)) - {*BUILTIN_FILTERS, "join"}
+        self._compiled: JinjaTemplate | None = None
+        self._check()
+
+    def _check(self) -> None:
+        for attribute in _find_all(self._node, nodes.Getattr):
+            if attribute.attr.startswith("_"):
+                raise DefinitionError(
+                    f"{preview(self.source)} reaches for {attribute.attr!r}; names with _ are closed"
+                )
+        for name in self.filters:
+            known = {*FILTERS.names(), *BUILTIN_FILTERS, "join"}
+            if name not in known:
+                raise DefinitionError(f"{preview(self.source)} uses no filter {name!r}." + did_you_mean(name, known))
+
+    @property
+    def name(self) -> str | None:
+        """The column, if the expression is nothing but its name."""
+        return self._node.name if isinstance(self._node, nodes.Name) else None
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """The value of the expression over these names, with its type.
+
+        Raises:
+            RowError: a filter's own, or `bad_expression` for whatever else fails.
+        """
+        name = self.name
+        if name is not None:
+            return values[name]
+        if self._compiled is None:
+            body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store", lineno=1), self._node, lineno=1)]
+            self._compiled = ENVIRONMENT.from_string(nodes.Template(body, lineno=1))
+        context = self._compiled.new_context(dict(values))
+        try:
+            for _ in self._compiled.root_render_func(context):
+                pass
+            value = context.vars["result"]
+            if isinstance(value, Undefined):
+                value._fail_with_undefined_error()
+        except RowError:
+            raise
+        except (
+            TemplateError,
+            SecurityError,
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:
+            raise RowError(
+                f"{preview(self.source)} fails: {type(error).__name__}: {error}", code=Code.BAD_EXPRESSION
+            ) from error
+        return value
+
+
+def _find_all(node: nodes.Node, kind: type[Any]) -> list[Any]:
+    return ([node] if isinstance(node, kind) else []) + list(node.find_all(kind))
+
+
+class Field:
+    """Text and expressions, as a template's field is written.
+
+    >>> field = Field("{{ prompt }}!")
+    >>> field.names, field.evaluate({"prompt": "Hi"})
+    (frozenset({'prompt'}), 'Hi!')
+    >>> Field("{{ [1, 2] }}").evaluate({})
+    [1, 2]
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.parts: tuple[str | Expression, ...] = tuple(_parse(source))
+
+    @property
+    def expressions(self) -> list[Expression]:
+        """The expressions in order."""
+        return [part for part in self.parts if isinstance(part, Expression)]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The free names of all expressions."""
+        return frozenset[str]().union(*(expression.names for expression in self.expressions))
+
+    @property
+    def filters(self) -> frozenset[str]:
+        """The registered filters that the field uses."""
+        return frozenset[str]().union(*(expression.filters for expression in self.expressions))
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """The value of the one expression, or the text of all parts.
+
+        Raises:
+            RowError: an expression fails, or one among text has no text as its value.
+        """
+        if len(self.parts) == 1 and isinstance(self.parts[0], Expression):
+            return self.parts[0].evaluate(values)
+        return concat([part if isinstance(part, str) else self._text(part, values) for part in self.parts])
+
+    def _text(self, expression: Expression, values: Mapping[str, Any]) -> str:
+        value = expression.evaluate(values)
+        if not isinstance(value, str):
+            raise RowError(
+                f"{preview(self.source)} needs text, got {preview(value)}",
+                code=Code.WRONG_TYPE, column=expression.name, value=value,
+            )  # fmt: skip
+        return value
+
+
+def _parse(source: str) -> list[str | Expression]:
+    if not isinstance(source, str):
+        raise DefinitionError(f"expected text with {{{{ expressions }}}}, got {preview(source)}")
+    if "\r" in source:
+        raise DefinitionError(f"{preview(source)} holds a carriage return, which Jinja would rewrite")
+    try:
+        tree = ENVIRONMENT.parse(source)
+    except TemplateSyntaxError as error:
+        raise DefinitionError(f"{preview(source)} does not parse: {error.message}") from error
+    parts: list[str | Expression] = []
+    for output in tree.body:
+        if not isinstance(output, nodes.Output):
+            raise DefinitionError(
+                f"{preview(source)} holds a statement; a field is text and expressions, and what is not a look-up is a"
+                " filter (register_filter)"
+            )
+        parts += [
+            node.data if isinstance(node, nodes.TemplateData) else Expression(node, source) for node in output.nodes
+        ]
+    return parts or [""]

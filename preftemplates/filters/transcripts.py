@@ -1,0 +1,49 @@
+"""Transcripts: conversations written as one text, with a mark where each turn begins."""
+
+import re
+from typing import Any
+
+from preftemplates.errors import Code, RowError, preview
+from preftemplates.expressions import register_filter
+
+HUMAN_ASSISTANT = re.compile(r"\n\n(Human|Assistant): ")
+ROLES = {"Human": "user", "Assistant": "assistant"}
+
+
+@register_filter
+def human_assistant_turns(text: str) -> list[dict[str, Any]]:
+    r"""The turns of a transcript whose turns begin with "\n\nHuman: " and "\n\nAssistant: ".
+
+    A mark elsewhere in a line is text. Nothing is trimmed: the marks and the contents together are the transcript.
+
+    >>> human_assistant_turns("\n\nHuman: Hi\n\nAssistant: Hello Human: friend")
+    [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello Human: friend'}]
+
+    Raises:
+        RowError: `bad_turns` where the text does not begin with a mark.
+    """
+    marks = list(HUMAN_ASSISTANT.finditer(text))
+    if not marks or marks[0].start() > 0:
+        raise RowError(f"the transcript begins with {preview(text[:40])} and no turn", code=Code.BAD_TURNS, value=text)
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    return [{"role": ROLES[mark[1]], "content": text[mark.end() : end]} for mark, end in zip(marks, ends, strict=True)]
+
+
+@register_filter
+def before_last_answer(turns: list[dict[str, Any]], other: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The turns before the last answer, which both sides must share.
+
+    >>> ask = {"role": "user", "content": "Hi"}
+    >>> yes, no = {"role": "assistant", "content": "Yes"}, {"role": "assistant", "content": "No"}
+    >>> before_last_answer([ask, yes], [ask, no]) == [ask]
+    True
+
+    Raises:
+        RowError: `bad_turns` where a side does not end with an answer; `prompt_mismatch` where the turns differ.
+    """
+    for side in (turns, other):
+        if side[-1]["role"] != "assistant":
+            raise RowError(f"a transcript ends with a turn of {side[-1]['role']} and no answer", code=Code.BAD_TURNS)
+    if turns[:-1] != other[:-1]:
+        raise RowError("the turns before the last answer differ between the sides", code=Code.PROMPT_MISMATCH)
+    return turns[:-1]

@@ -1,0 +1,181 @@
+"""A layout written as one fragment a role: a literal, `{{ content }}` once, a literal.
+
+That alone gives text, spans and a Hugging Face chat template.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from preftemplates.errors import Code, DefinitionError, RowError, preview
+from preftemplates.provenance import plain
+from preftemplates.rendered import Kind, Span, content_spans
+from preftemplates.samples import CONTENT_KEYS, Message
+
+SLOT = re.compile(r"\{\{-?\s*content\s*-?\}\}")
+JINJA = re.compile(r"\{\{|\{%|\{#")
+
+
+class Fragment(NamedTuple):
+    """What stands before and behind the content of a role's turn."""
+
+    role: str
+    head: str
+    tail: str
+
+    @classmethod
+    def read(cls, role: str, source: str) -> Fragment:
+        """Read `literal {{ content }} literal`.
+
+        Raises:
+            DefinitionError: the content does not stand there once, or there is other Jinja.
+        """
+        literals = SLOT.split(source) if isinstance(source, str) else []
+        if len(literals) != 2:
+            raise DefinitionError(
+                f"{role}: a fragment is text with {{{{ content }}}} in it once, got {preview(source)}"
+            )
+        if any(JINJA.search(literal) for literal in literals):
+            raise DefinitionError(
+                f"{role}: a fragment holds no Jinja but {{{{ content }}}}; anything richer is a chat_template,"
+                f" got {preview(source)}"
+            )
+        return cls(role, *literals)
+
+
+class Part(NamedTuple):
+    """A run of characters with one owner."""
+
+    text: str
+    kind: Kind
+    role: str | None = None
+    message: int | None = None
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """The layout of a style that is declared by fragments.
+
+    Attributes:
+        opening: written once, at the very start.
+        turns: a fragment a role.
+        stop: what ends an assistant's turn, with which the tail of its fragment begins; may be empty.
+    """
+
+    opening: str
+    turns: tuple[Fragment, ...]
+    stop: str = ""
+
+    def __post_init__(self) -> None:
+        assistant = next((turn for turn in self.turns if turn.role == "assistant"), None)
+        if assistant is None:
+            raise DefinitionError("a style has a fragment for the role assistant")
+        if not assistant.tail.startswith(self.stop):
+            raise DefinitionError(
+                f"the stop {preview(self.stop)} does not follow the content of the assistant fragment, which ends with"
+                f" {preview(assistant.tail)}"
+            )
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that have a turn."""
+        return tuple(turn.role for turn in self.turns)
+
+    @property
+    def generation_prompt(self) -> str:
+        """The head of the assistant's turn, without its trailing blanks (a line's end is none)."""
+        return next(turn.head for turn in self.turns if turn.role == "assistant").rstrip(" \t")
+
+    def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+        """The text of a conversation."""
+        return "".join([part.text for part in self._parts(messages, add_generation_prompt)])
+
+    def spans(self, messages: Sequence[Message], add_generation_prompt: bool) -> tuple[Span, ...]:
+        """The spans that partition the text."""
+        spans: list[Span] = []
+        at = 0
+        for part in self._parts(messages, add_generation_prompt):
+            if part.kind == "content" and part.message is not None:
+                spans += content_spans(at, part.text, part.role, part.message, "content")
+            elif part.text:
+                spans.append(Span(at, at + len(part.text), part.kind, part.role, part.message))
+            at += len(part.text)
+        return tuple(spans)
+
+    def _parts(self, messages: Sequence[Message], add_generation_prompt: bool) -> Iterator[Part]:
+        turns = {turn.role: turn for turn in self.turns}
+        yield Part(self.opening, "scaffold")
+        for index, message in enumerate(messages):
+            role, head, tail = turns[message["role"]]
+            stop = self.stop if role == "assistant" else ""
+            yield Part(head, "scaffold", role, index)
+            yield Part(_text(message, index), "content", role, index)
+            yield Part(stop, "stop", role, index)
+            yield Part(tail[len(stop) :], "scaffold", role, index)
+        if add_generation_prompt:
+            yield Part(self.generation_prompt, "scaffold", "assistant")
+
+    @property
+    def chat_template(self) -> str:
+        """The layout as a Hugging Face chat template; the generation marks hold what follows the generation prompt."""
+        tests = ["if", *["elif"] * (len(self.turns) - 1)]
+        turns = [
+            f"{{%- {test} message['role'] == {literal(turn.role)} -%}}\n{self._exported(turn)}"
+            for test, turn in zip(tests, self.turns, strict=True)
+        ]
+        return "\n".join(
+            [
+                _print(self.opening),
+                "{%- for message in messages -%}",
+                "{%- if message['content'] is not string -%}",
+                "{{- raise_exception('content must be text') -}}",
+                "{%- endif -%}",
+                f"{{%- for key in {list(CONTENT_KEYS)} -%}}{{%- if message[key] -%}}",
+                "{{- raise_exception('this layout has no place for ' + key) -}}",
+                "{%- endif -%}{%- endfor -%}",
+                *turns,
+                "{%- else -%}",
+                "{{- raise_exception('this layout has no turn for the role ' + message['role']) -}}",
+                "{%- endif -%}",
+                "{%- endfor -%}",
+                f"{{%- if add_generation_prompt -%}}{_print(self.generation_prompt)}{{%- endif -%}}",
+            ]
+        )
+
+    def _exported(self, turn: Fragment) -> str:
+        content = "{{- message['content'] -}}"
+        if turn.role != "assistant":
+            return _print(turn.head) + content + _print(turn.tail)
+        begin, end = self.generation_prompt, self.stop
+        return (
+            f"{_print(begin)}{{%- generation -%}}{_print(turn.head[len(begin) :])}{content}{_print(end)}"
+            f"{{%- endgeneration -%}}{_print(turn.tail[len(end) :])}"
+        )
+
+
+def _text(message: Message, index: int) -> str:
+    content = message.get("content")
+    lost = next((key for key in CONTENT_KEYS if message.get(key)), None)
+    if isinstance(content, str) and lost is None:
+        return content
+    what = lost or ("typed parts" if isinstance(content, list) else "no content")
+    raise RowError(
+        f"message {index}: a text style spells text only, got {what}", code=Code.UNSUPPORTED_CONTENT, value=content
+    )
+
+
+def literal(text: str) -> str:
+    r"""The text as a Jinja string.
+
+    >>> print(literal("it's\n"))
+    'it\'s\n'
+    """
+    escapes = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r"}
+    return "'" + "".join(escapes.get(char, char) for char in plain(text)) + "'"
+
+
+def _print(text: str) -> str:
+    return f"{{{{- {literal(text)} -}}}}" if text else ""

@@ -1,0 +1,70 @@
+"""Objects that are what they hold: frozen, and pickled, hashed and compared by plain data."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+from preftemplates.errors import DefinitionError
+
+
+class Frozen:
+    """A name and one attribute of plain data, from which everything else follows.
+
+    Two objects are equal when what they hold is equal, whatever their names. A subclass of a base is a way to write
+    down what an object holds: calling it gives an object of the base, which pickles without the subclass's module.
+    """
+
+    name: str = "unnamed"
+    holds: ClassVar[str]
+    """The attribute that holds the data."""
+
+    def __new__(cls) -> Any:
+        """The object that the class declares.
+
+        Raises:
+            DefinitionError: the class is a base and declares nothing.
+        """
+        if not hasattr(cls, cls.holds):
+            raise DefinitionError(
+                f"{cls.__name__} declares nothing; ask for an object by name, or write a class of your own"
+            )
+        return cls._base().of(getattr(cls, cls.holds), cls.name)
+
+    @classmethod
+    def of(cls, held: Any, name: str = "unnamed") -> Self:
+        """The object that holds this."""
+        made = object.__new__(cls)
+        made.__dict__.update({"name": name, cls.holds: held})
+        return made
+
+    @property
+    def held(self) -> Any:
+        """The data."""
+        return getattr(self, self.holds)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the data: 64 hexadecimal digits, equal in every process."""
+        return hashlib.sha256(repr(self.held).encode("utf-8", "backslashreplace")).hexdigest()
+
+    @classmethod
+    def _base(cls) -> type[Self]:
+        return next(parent for parent in cls.__mro__ if Frozen in parent.__bases__)
+
+    def __eq__(self, other: object) -> bool:
+        base = self._base()
+        return self.held == other.held if isinstance(other, Frozen) and other._base() is base else NotImplemented
+
+    def __hash__(self) -> int:
+        return int(self.digest[:15], 16)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{self!r} is frozen; {name!r} cannot be set")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._base().of, (self.held, self.name)
+
+    def __repr__(self) -> str:
+        return f"<{self._base().__name__} {self.name}>"

@@ -1,0 +1,274 @@
+"""Text that knows where its characters came from.
+
+`Traced` is a `str` whose pieces name an origin. Slicing, stripping, splitting, replacing and joining keep the pieces
+exact; what changes the characters (`upper`, `title`) keeps the origin and loses the position. To everybody else a
+traced text is a plain string: equal, hashed and printed alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self, SupportsIndex
+
+from pydantic import BaseModel
+
+Origin = Hashable
+"""What a piece came from: the path of a cell, or a message and its field."""
+
+
+class Piece(NamedTuple):
+    """Characters `start` up to `end` (half-open) are those of `origin` from `offset` on; `None`: derived from it."""
+
+    start: int
+    end: int
+    origin: Origin
+    offset: int | None
+
+
+class Traced(str):
+    """A `str` with pieces, in order and apart; characters that no piece covers came from nowhere.
+
+    >>> text = Traced.whole("  hello ", "prompt")
+    >>> ("> " + text.strip()).pieces
+    (Piece(start=2, end=7, origin='prompt', offset=2),)
+    """
+
+    __slots__ = ("pieces",)
+    pieces: tuple[Piece, ...]
+
+    def __new__(cls, text: str, pieces: Iterable[Piece] = ()) -> Self:
+        traced = super().__new__(cls, text)
+        traced.pieces = tuple(pieces)
+        return traced
+
+    @classmethod
+    def whole(cls, text: str, origin: Origin) -> Self:
+        """All of `text` is the text of `origin`, also when it is empty."""
+        return cls(text, (Piece(0, len(text), origin, 0),))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Traced, (plain(self), self.pieces)
+
+    def __str__(self) -> Self:
+        return self
+
+    def _slice(self, start: int, end: int) -> Traced:
+        text = str.__getitem__(self, slice(start, end))
+        end = start + len(text)
+        pieces = [_cut(piece, start, end) for piece in self.pieces if piece.start < end and piece.end > start]
+        if not text:  # an empty rest still says whose rest it is
+            pieces = [_cut(piece, start, start) for piece in self.pieces if piece.start <= start <= piece.end][:1]
+        return Traced(text, pieces)
+
+    def _derived(self, text: str) -> Traced:
+        origins = {piece.origin for piece in self.pieces}
+        return Traced(text, [Piece(0, len(text), origin, None) for origin in origins] if len(origins) == 1 else ())
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Traced:
+        if isinstance(key, slice):
+            start, end, step = key.indices(len(self))
+            if step == 1:
+                return self._slice(start, max(start, end))
+            return self._derived(str.__getitem__(self, key))
+        index = key.__index__()
+        index += len(self) if index < 0 else 0
+        if not 0 <= index < len(self):
+            raise IndexError("string index out of range")
+        return self._slice(index, index + 1)
+
+    def __iter__(self) -> Any:
+        return (self._slice(index, index + 1) for index in range(len(self)))
+
+    def __add__(self, other: str) -> Traced:
+        if not isinstance(other, str):
+            return NotImplemented
+        return concat((self, other))  # type: ignore[no-any-return]
+
+    def __radd__(self, other: str) -> Traced:
+        if not isinstance(other, str):
+            return NotImplemented
+        return concat((other, self))  # type: ignore[no-any-return]
+
+    def lstrip(self, chars: str | None = None, /) -> Traced:
+        return self._slice(len(self) - len(str.lstrip(self, chars)), len(self))
+
+    def rstrip(self, chars: str | None = None, /) -> Traced:
+        return self._slice(0, len(str.rstrip(self, chars)))
+
+    def strip(self, chars: str | None = None, /) -> Traced:
+        return self.lstrip(chars).rstrip(chars)
+
+    def removeprefix(self, prefix: str, /) -> Traced:
+        return self._slice(len(prefix), len(self)) if prefix and self.startswith(prefix) else self
+
+    def removesuffix(self, suffix: str, /) -> Traced:
+        return self._slice(0, len(self) - len(suffix)) if suffix and self.endswith(suffix) else self
+
+    def split(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[Traced]:  # type: ignore[override]
+        parts = str.split(self, sep, maxsplit)
+        return self._words(parts) if sep is None else self._between(parts, sep)
+
+    def rsplit(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[Traced]:  # type: ignore[override]
+        parts = str.rsplit(self, sep, maxsplit)
+        return self._words_from_right(parts) if sep is None else self._between(parts, sep)
+
+    def _between(self, parts: list[str], sep: str) -> list[Traced]:
+        """Parts that joined by `sep` are this text."""
+        found, start = [], 0
+        for part in parts:
+            found.append(self._slice(start, start + len(part)))
+            start += len(part) + len(sep)
+        return found
+
+    def _words(self, parts: list[str]) -> list[Traced]:
+        """Parts with only blanks between them, each of which begins with no blank."""
+        found, at = [], 0
+        for part in parts:
+            start = str.find(self, part, at)
+            at = start + len(part)
+            found.append(self._slice(start, at))
+        return found
+
+    def _words_from_right(self, parts: list[str]) -> list[Traced]:
+        """Parts with only blanks between them, each of which ends with no blank."""
+        found, at = [], len(self)
+        for part in reversed(parts):
+            start = str.rfind(self, part, 0, at)
+            found.append(self._slice(start, start + len(part)))
+            at = start
+        return found[::-1]
+
+    def splitlines(self, keepends: bool = False) -> list[Traced]:  # type: ignore[override]
+        lines, start = [], 0
+        for kept, line in zip(str.splitlines(self, True), str.splitlines(self, keepends), strict=True):
+            lines.append(self._slice(start, start + len(line)))
+            start += len(kept)
+        return lines
+
+    def partition(self, sep: str, /) -> tuple[Traced, Traced, Traced]:
+        head, mark, _ = str.partition(self, sep)
+        return self._in_three(len(head), len(mark))
+
+    def rpartition(self, sep: str, /) -> tuple[Traced, Traced, Traced]:
+        head, mark, _ = str.rpartition(self, sep)
+        return self._in_three(len(head), len(mark))
+
+    def _in_three(self, head: int, mark: int) -> tuple[Traced, Traced, Traced]:
+        return self._slice(0, head), self._slice(head, head + mark), self._slice(head + mark, len(self))
+
+    def replace(self, old: str, new: str, count: SupportsIndex = -1, /) -> Traced:
+        if not old:
+            return self._derived(str.replace(self, old, new, count))
+        return join(new, self._between(str.split(self, old, count), old))  # type: ignore[no-any-return]
+
+    def join(self, parts: Iterable[str], /) -> Traced:
+        return join(self, parts)  # type: ignore[no-any-return]
+
+
+def _rewriting(name: str) -> Callable[..., Traced]:
+    def method(self: Traced, *args: Any) -> Traced:
+        return self._derived(getattr(str, name)(self, *args))
+
+    method.__name__ = name
+    return method
+
+
+for _name in ("upper", "lower", "title", "capitalize", "swapcase", "casefold", "translate", "expandtabs", "zfill"):
+    setattr(Traced, _name, _rewriting(_name))
+
+
+def _cut(piece: Piece, start: int, end: int) -> Piece:
+    """The part of `piece` between `start` and `end`, with positions counted from `start`."""
+    left, right = max(piece.start, start), min(piece.end, end)
+    offset = None if piece.offset is None else piece.offset + left - piece.start
+    return Piece(left - start, right - start, piece.origin, offset)
+
+
+def plain(text: str) -> str:
+    """The same characters as an ordinary `str`.
+
+    >>> type(plain(Traced.whole("a", "prompt")))
+    <class 'str'>
+    """
+    return text if type(text) is str else "".join((text,))
+
+
+def plain_data(value: Any) -> Any:
+    """The same JSON-like value, with every traced text made plain."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {plain(key) if isinstance(key, str) else key: plain_data(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_data(item) for item in value]
+    return value
+
+
+def inside(value: Any, path: str) -> Iterable[tuple[Any, str]]:
+    """The parts of a list, mapping or nested row, with their paths; nothing for a value without parts."""
+    if isinstance(value, Mapping):
+        return [(item, f"{path}.{key}") for key, item in value.items()]
+    if isinstance(value, BaseModel):
+        infos = type(value).model_fields
+        return [(getattr(value, name), f"{path}.{infos[name].alias or name}") for name in infos]
+    if isinstance(value, list | tuple):
+        return [(item, f"{path}[{index}]") for index, item in enumerate(value)]
+    return ()
+
+
+def traced(value: Any, path: str) -> Any:
+    """The same value, with every text in it traced to its path.
+
+    >>> traced({"chosen": ["yes"]}, "row")["chosen"][0].pieces[0].origin
+    'row.chosen[0]'
+    """
+    if isinstance(value, str):
+        return Traced.whole(value, path)
+    items = [traced(item, place) for item, place in inside(value, path)]
+    if isinstance(value, Mapping):
+        return dict(zip(value, items, strict=True))
+    if isinstance(value, BaseModel):
+        return type(value).model_construct(**dict(zip(type(value).model_fields, items, strict=True)))
+    return items if isinstance(value, list | tuple) else value
+
+
+def pieces_of(text: str) -> tuple[Piece, ...]:
+    """The pieces of a traced text; none for an ordinary one."""
+    return text.pieces if isinstance(text, Traced) else ()
+
+
+def concat(parts: Iterable[str]) -> Any:
+    """`"".join(parts)`, with the pieces kept; an ordinary `str` if there are none."""
+    parts = parts if isinstance(parts, Sequence) else list(parts)
+    text = "".join(parts)
+    pieces: list[Piece] = []
+    at = 0
+    for part in parts:
+        if isinstance(part, Traced):
+            for piece in part.pieces:
+                _append(pieces, piece._replace(start=piece.start + at, end=piece.end + at))
+        at += len(part)
+    return Traced(text, pieces) if pieces else text
+
+
+def join(separator: str, parts: Iterable[str]) -> Any:
+    """`separator.join(parts)`, with the pieces kept."""
+    spaced: list[str] = []
+    for part in parts:
+        spaced += (separator, part)
+    return concat(spaced[1:])
+
+
+def _append(pieces: list[Piece], piece: Piece) -> None:
+    """Add a piece; one that continues the last becomes part of it."""
+    last = pieces[-1] if pieces else None
+    if (
+        last is not None
+        and last.end == piece.start
+        and last.origin == piece.origin
+        and last.offset is not None
+        and piece.offset == last.offset + last.end - last.start
+    ):
+        piece = last._replace(end=piece.end)
+        pieces.pop()
+    pieces.append(piece)

@@ -1,0 +1,137 @@
+"""Registry[T]: things with names, found when they are first asked for."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar, cast
+
+from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
+
+T = TypeVar("T")
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where something was defined."""
+
+    module: str
+    qualname: str
+
+    @classmethod
+    def of(cls, item: Any) -> Origin:
+        """The place of a class or function."""
+        return cls(item.__module__, item.__qualname__)
+
+    def __str__(self) -> str:
+        file = getattr(sys.modules.get(self.module), "__file__", None)
+        return f"{self.module}.{self.qualname}" + (f" ({file})" if file else "")
+
+    def redefines(self, other: Origin) -> bool:
+        """Whether this is the same definition run again, as when a notebook cell is."""
+        return (self.module, self.qualname) == (other.module, other.qualname)
+
+
+class Registry(Generic[T]):
+    """Items of one kind by name: the package's own files, third parties' entry points, and what users register.
+
+    Args:
+        kind: what an item is called in messages.
+        package: the package whose modules register themselves when they are imported. It is also the name of the
+            entry-point group; an entry's name is the item's name, and it is loaded when asked for.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind = kind
+        self._package = package
+        self._items: dict[str, T] = {}
+        self._origins: dict[str, Origin] = {}
+        self._entries: dict[str, EntryPoint] = {}
+        self._discovered = False
+
+    def register(self, name: str, item: T, origin: Origin) -> None:
+        """Add an item.
+
+        Raises:
+            DefinitionError: the name is not made of letters, digits, `.`, `_` and `-`, or is taken.
+        """
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise DefinitionError(
+                f"a {self.kind} name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit;"
+                f" got {preview(name)}"
+            )
+        taken = self._origins.get(name)
+        if taken and not origin.redefines(taken):
+            raise DefinitionError(f"two {self.kind}s are named {name!r}: {taken} and {origin}")
+        self._items[name] = item
+        self._origins[name] = origin
+
+    def decorator(self, name: str, base: type[Any]) -> Callable[[Any], Any]:
+        """A class decorator that registers subclasses of `base` and tells them their name."""
+
+        def decorate(cls: Any) -> Any:
+            if not (isinstance(cls, type) and issubclass(cls, base)):
+                raise DefinitionError(f"{self.kind} {name!r}: {preview(cls)} is no subclass of {base.__name__}")
+            self.register(name, cast(T, cls), Origin.of(cls))
+            cls.name = name  # type: ignore[attr-defined]
+            return cls
+
+        return decorate
+
+    def get(self, name: str) -> T:
+        """The item of that name.
+
+        Raises:
+            UnknownNameError: there is none; the message says which name is near.
+        """
+        self._discover()
+        if not isinstance(name, str):
+            raise UnknownNameError(f"a {self.kind} is asked for by its name, a text; got {preview(name)}")
+        if name not in self._items and name in self._entries:
+            self._load(name)
+        if name not in self._items:
+            raise UnknownNameError(f"no {self.kind} {preview(name)}." + self._suggest(name))
+        return self._items[name]
+
+    def names(self) -> list[str]:
+        """All names, sorted; nothing is loaded for it from entry points."""
+        self._discover()
+        return sorted({*self._items, *self._entries}, key=lambda name: (name.casefold(), name))
+
+    def origin(self, name: str) -> Origin:
+        """Where the item of that name was defined."""
+        self.get(name)
+        return self._origins[name]
+
+    def names_from(self, module: str) -> list[str]:
+        """The names that a module registered."""
+        return [name for name, origin in self._origins.items() if origin.module == module]
+
+    def _suggest(self, name: str) -> str:
+        return did_you_mean(name, self.names()) or f" There are: {', '.join(self.names())}."
+
+    def _discover(self) -> None:
+        if self._discovered:
+            return
+        self._discovered = True  # set first: what is imported below may ask for names of its own kind
+        try:
+            package = importlib.import_module(self._package)
+            for module in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"{self._package}.{module.name}")
+            self._entries = {entry.name: entry for entry in entry_points(group=self._package)}
+        except BaseException:
+            self._discovered = False
+            raise
+
+    def _load(self, name: str) -> None:
+        entry = self._entries[name]
+        entry.load()
+        if name not in self._items:
+            raise DefinitionError(f"the entry point {name!r} ({entry.value}) registers no {self.kind} of that name")

@@ -1,0 +1,288 @@
+"""Rows: which columns a dataset has, of which types, and how one record is checked against them.
+
+A row type is spelled as text, such as `{'prompt': str, 'better_response_id': Index01}`. A class statement is one way
+to write it; the spelling is what a template pickles, hashes and compares by, and it needs no module to be read again.
+"""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic import BaseModel, Field, Strict, ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from preftemplates.errors import Code, DefinitionError, RowError, near, preview
+from preftemplates.provenance import inside, traced
+from preftemplates.samples import Message
+
+
+class RowModel(BaseModel, frozen=True, strict=True, extra="ignore", protected_namespaces=()):
+    """Base class of a template's `Row`: the columns of a dataset and their types.
+
+    Types are exact: no number is read from text, `True` is no 1. Columns that the class does not name are ignored. A
+    column whose name Python cannot spell is written `score_a: int = Field(alias="score-A")`; one that may be absent
+    or null is `str | None = None`.
+    """
+
+
+@dataclass(frozen=True)
+class Label:
+    """Marks a type as a label: what it is called, and its domain in words."""
+
+    name: str
+    domain: str
+
+
+Index01 = Annotated[int, Strict(), Field(ge=0, le=1), Label("Index01", "0 or 1")]
+"""The index of one of two, counted from 0: the integers 0 and 1, and neither True nor 1.0."""
+
+NAMED_TYPES: dict[str, Any] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "Any": Any,
+    "Message": Message,
+    "Index01": Index01,
+}
+"""What a column's type may be built of, with `list[...]`, `dict[str, ...]`, `Literal[...]`, `|` and nested rows."""
+
+BOUNDS = {annotated_types.Ge: "ge", annotated_types.Gt: "gt", annotated_types.Le: "le", annotated_types.Lt: "lt"}
+
+
+def spell_row(row: type[BaseModel]) -> str:
+    """The spelling of a row class.
+
+    >>> class Row(RowModel):
+    ...     prompt: str
+    ...     better: Index01
+    ...     score: float | None = Field(None, alias="score-A")
+    >>> spell_row(Row)
+    "{'prompt': str, 'better': Index01, 'score-A as score?': float | None}"
+
+    Raises:
+        DefinitionError: a column has a type that no spelling covers, a default that is not None, or a validator.
+    """
+    decorators = row.__pydantic_decorators__
+    for kind in ("validators", "field_validators", "root_validators", "model_validators", "computed_fields"):
+        for name in getattr(decorators, kind):
+            raise DefinitionError(
+                f"{row.__qualname__}.{name}: a row has columns only; write a filter (register_filter)"
+            )
+    return "{" + ", ".join(_spell_column(row, name, info) for name, info in row.model_fields.items()) + "}"
+
+
+def _spell_column(row: type[BaseModel], name: str, info: FieldInfo) -> str:
+    place = f"{row.__qualname__}.{name}"
+    column = info.validation_alias or info.alias or name
+    if not isinstance(column, str) or " as " in column or column.endswith("?"):
+        raise DefinitionError(
+            f"{place}: a column's name is one text without ' as ' and '?' at its end, got {column!r}"
+        )
+    if not info.is_required() and info.get_default(call_default_factory=True, validated_data={}) is not None:
+        raise DefinitionError(f"{place}: the only default a column may have is None; another would invent data")
+    key = (column if column == name else f"{column} as {name}") + ("" if info.is_required() else "?")
+    return f"{key!r}: {_spell(info.annotation, tuple(info.metadata), place)}"
+
+
+def _spell(annotation: Any, metadata: tuple[Any, ...], place: str) -> str:
+    label = next((item for item in metadata if isinstance(item, Label)), None)
+    if label and label.name in NAMED_TYPES:
+        return label.name
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _spell(args[0], _flat(args[1:]) + metadata, place)
+    if annotation in (int, float):
+        return f"{annotation.__name__}{_spell_bounds(metadata)}"
+    for name, known in NAMED_TYPES.items():
+        if annotation is known:
+            return name
+    if annotation is None or annotation is type(None):
+        return "None"
+    if origin is list or origin is dict:
+        return f"{origin.__name__}[{', '.join(_spell(arg, (), place) for arg in args)}]"
+    if origin in (Union, types.UnionType):
+        return " | ".join(_spell(arg, (), place) for arg in args)
+    if origin is Literal:
+        if not all(isinstance(arg, str) for arg in args):
+            raise DefinitionError(f"{place}: Literal holds texts; 1 == True == 1.0, so numbers need Index01 or bounds")
+        return f"Literal[{', '.join(map(repr, args))}]"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return spell_row(annotation)
+    raise DefinitionError(
+        f"{place}: a column cannot have the type {annotation!r}. Types are {', '.join(NAMED_TYPES)}, list, dict,"
+        " Literal, '|' and nested rows"
+    )
+
+
+def _flat(metadata: Iterable[Any]) -> tuple[Any, ...]:
+    """The metadata with pydantic's `Field(...)` opened into its parts."""
+    flat: list[Any] = []
+    for item in metadata:
+        flat += item.metadata if isinstance(item, FieldInfo) else [item]
+    return tuple(flat)
+
+
+def _spell_bounds(metadata: tuple[Any, ...]) -> str:
+    bounds = [
+        f"{name}={getattr(item, name)!r}" for kind, name in BOUNDS.items() for item in metadata if type(item) is kind
+    ]
+    return f"({', '.join(bounds)})" if bounds else ""
+
+
+@lru_cache(maxsize=1024)
+def read_row_type(spelling: str) -> type[RowModel]:
+    """The row class that a spelling describes; the inverse of `spell_row`.
+
+    Raises:
+        DefinitionError: the text is no spelling.
+    """
+    try:
+        tree = ast.parse(spelling, mode="eval").body
+    except (SyntaxError, ValueError) as error:
+        raise DefinitionError(f"{preview(spelling)} spells no row type: {error}") from error
+    model = _read_type(tree, spelling)
+    if not (isinstance(model, type) and issubclass(model, RowModel)):
+        raise DefinitionError(f"{preview(spelling)} spells a type, but not a row's")
+    return model
+
+
+def _read_type(node: ast.expr, spelling: str) -> Any:
+    match node:
+        case ast.Name(id=name) if name in NAMED_TYPES:
+            return NAMED_TYPES[name]
+        case ast.Constant(value=None):
+            return None
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return Union[_read_type(left, spelling), _read_type(right, spelling)]  # noqa: UP007
+        case ast.Subscript(value=ast.Name(id="list"), slice=item):
+            return list[_read_type(item, spelling)]  # type: ignore[misc]
+        case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[key, item])):
+            return dict[_read_type(key, spelling), _read_type(item, spelling)]  # type: ignore[misc]
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=item):
+            choices = item.elts if isinstance(item, ast.Tuple) else [item]
+            return Literal[tuple(ast.literal_eval(choice) for choice in choices)]
+        case ast.Call(func=ast.Name(id="int" | "float" as name), args=[], keywords=bounds):
+            limits: dict[str, Any] = {str(bound.arg): ast.literal_eval(bound.value) for bound in bounds}
+            return Annotated[NAMED_TYPES[name], Field(**limits)]
+        case ast.Dict(keys=keys, values=values):
+            return _read_columns([ast.literal_eval(key) for key in keys if key], values, spelling)
+    raise DefinitionError(f"{preview(ast.unparse(node))} in {preview(spelling)} spells no type")
+
+
+def _read_columns(keys: list[str], values: list[ast.expr], spelling: str) -> type[RowModel]:
+    columns: dict[str, Any] = {}
+    for key, value in zip(keys, values, strict=True):
+        column, _, name = key.removesuffix("?").partition(" as ")
+        default = None if key.endswith("?") else ...
+        columns[name or column] = (_read_type(value, spelling), Field(default, alias=column))
+    return create_model("Row", __base__=RowModel, **columns)
+
+
+class Reader:
+    """Checks the cells that one format reads, and no others.
+
+    Args:
+        model: the whole row type.
+        names: the Python names of the columns to read.
+    """
+
+    def __init__(self, model: type[RowModel], names: Iterable[str]) -> None:
+        wanted = set(names)
+        infos = {name: info for name, info in model.model_fields.items() if name in wanted}
+        columns: dict[str, Any] = {name: (info.annotation, info) for name, info in infos.items()}
+        self.model = create_model("Row", __base__=RowModel, **columns)
+        self.columns = {name: info.alias or name for name, info in infos.items()}
+        self._domains = {self.columns[name]: _domain(info) for name, info in infos.items()}
+
+    def read(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The checked cells by Python name.
+
+        Raises:
+            RowError: a cell is missing or null, has the wrong type, or is a label outside its domain.
+        """
+        if not isinstance(row, Mapping):
+            raise RowError(
+                f"a row is a mapping of columns to cells, got {preview(row)}", code=Code.WRONG_TYPE, value=row
+            )
+        cells = {column: row[column] for column in self.columns.values() if column in row}
+        try:
+            model = self.model.model_validate(cells)
+        except ValidationError as error:
+            raise self._row_error(error, row, cells) from None
+        values = {name: getattr(model, name) for name in self.columns}
+        for name, value in values.items():
+            _refuse_surrogates(value, self.columns[name])
+        return values
+
+    def read_traced(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The same, with every text traced to its cell."""
+        return {name: traced(value, self.columns[name]) for name, value in self.read(row).items()}
+
+    def _row_error(self, error: ValidationError, row: Mapping[str, Any], cells: dict[str, Any]) -> RowError:
+        detail = error.errors(include_url=False)[0]
+        path, value, found = _walk(detail["loc"], cells)
+        column = path.split("[")[0].split(".")[0]
+        if not found:
+            hint = near(path, map(str, row)) if "." not in path and "[" not in path else None
+            return RowError("missing", code=Code.MISSING_FIELD, column=path, hint=hint and _shown(hint))
+        if value is None:
+            return RowError("is null", code=Code.MISSING_FIELD, column=path)
+        domain = self._domains.get(column)
+        if domain and column == path:
+            return RowError(f"expected {domain}, got {preview(value)}", code=Code.BAD_LABEL, column=path, value=value)
+        wanted = detail["msg"].removeprefix("Input should be ").replace("a valid string", "text")
+        return RowError(f"expected {wanted}, got {preview(value)}", code=Code.WRONG_TYPE, column=path, value=value)
+
+
+def _refuse_surrogates(value: Any, path: str) -> None:
+    if isinstance(value, str):
+        try:
+            value.isascii() or value.encode()
+        except UnicodeEncodeError:
+            raise RowError(
+                "holds a lone surrogate, which is no character", code=Code.BAD_TEXT, column=path, value=value
+            ) from None
+    for item, place in inside(value, path):
+        _refuse_surrogates(item, place)
+
+
+def _domain(info: FieldInfo) -> str | None:
+    """The domain of a label in words; None where the type has none."""
+    for item in info.metadata:
+        if isinstance(item, Label):
+            return item.domain
+    if get_origin(info.annotation) is Literal:
+        return " or ".join(repr(choice) for choice in get_args(info.annotation))
+    bounds = _spell_bounds(tuple(info.metadata))
+    return f"{getattr(info.annotation, '__name__', '')}{bounds}" if bounds else None
+
+
+def _walk(location: tuple[int | str, ...], cells: Any) -> tuple[str, Any, bool]:
+    """The path of a pydantic error's location in the data, the value there, and whether there is one.
+
+    A location also names the arms of unions, which are no places in the data.
+    """
+    path, value = "", cells
+    for index, step in enumerate(location):
+        if isinstance(step, int) and isinstance(value, list | tuple) and step < len(value):
+            path, value = f"{path}[{step}]", value[step]
+        elif isinstance(step, str) and isinstance(value, Mapping):
+            if step not in value and index < len(location) - 1:
+                continue
+            path = f"{path}.{step}" if path else step
+            if step not in value:
+                return path, None, False
+            value = value[step]
+    return path, value, True
+
+
+def _shown(name: str) -> str:
+    """A column's name with every letter that is not ASCII as its code point, since it may only look like another."""
+    return repr("".join(char if char.isascii() else f"U+{ord(char):04X}" for char in name))

@@ -1,0 +1,159 @@
+"""Styles: how messages become text, in one conversation layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from preftemplates.chat_template import ChatTemplate
+from preftemplates.errors import DefinitionError, RowError, did_you_mean
+from preftemplates.fragments import Fragment, Fragments
+from preftemplates.frozen import Frozen
+from preftemplates.registry import Registry
+from preftemplates.rendered import Rendered
+from preftemplates.samples import ROLES, Message
+from preftemplates.turns import check_roles, normal_message
+
+S = TypeVar("S", bound="type[Style]")
+
+Layout = Fragments | ChatTemplate
+
+
+class Style(Frozen):
+    r"""How messages become text.
+
+    A style is declared as a class with one fragment a role, or with a `chat_template`, and registered by
+    `@register_style(name)`. An object of it is frozen; it pickles, hashes and compares by its layout.
+
+    Class attributes:
+        system, developer, user, assistant, tool: a text with `{{ content }}` in it once.
+        roles: fragments of further roles, by name.
+        opening: written once at the very start.
+        stop: what ends an assistant's turn; the assistant fragment has it behind the content.
+        chat_template: instead of fragments, a Hugging Face chat template, with `bos_token`, `eos_token` and
+            `defaults` (its further variables).
+
+    Example:
+        >>> from preftemplates import get_style
+        >>> get_style("human-assistant").render([{"role": "user", "content": "Hi"}], add_generation_prompt=True).text
+        '\n\nHuman: Hi\n\nAssistant:'
+    """
+
+    layout: Layout
+    holds = "layout"
+
+    def __init_subclass__(cls) -> None:
+        cls.layout = _read_layout(cls)
+
+    @classmethod
+    def from_chat_template(
+        cls, source: str, *, bos_token: str | None = None, eos_token: str | None = None, **defaults: Any
+    ) -> Style:
+        """The style that a Hugging Face chat template describes.
+
+        Args:
+            source: the template's text.
+            bos_token: what the template finds as `bos_token`.
+            eos_token: what the template finds as `eos_token`.
+            defaults: further variables of the template, such as `enable_thinking`.
+
+        Raises:
+            StyleSyntaxError: the template does not parse.
+        """
+        return Style.of(ChatTemplate(source, bos_token, eos_token, tuple(sorted(defaults.items()))), "imported")
+
+    @property
+    def accepted_roles(self) -> tuple[str, ...]:
+        """The roles that the layout has a turn for."""
+        return self.layout.roles
+
+    @property
+    def stop(self) -> str:
+        """What ends an assistant's turn; empty where nothing does."""
+        return self.layout.stop
+
+    @property
+    def chat_template(self) -> str:
+        """The style as a Hugging Face chat template, with generation marks where the style knows them."""
+        return self.layout.chat_template
+
+    def render(self, messages: Iterable[Mapping[str, Any]], add_generation_prompt: bool = False) -> Rendered:
+        """The text of a conversation.
+
+        Args:
+            messages: dicts with role and content; they are read, never written to.
+            add_generation_prompt: whether the text ends where an assistant would begin to write.
+
+        Raises:
+            RowError: a role has no turn in this style, or a message holds what it cannot spell.
+        """
+        conversation = [normal_message(message, index) for index, message in enumerate(messages)]
+        return self.render_normal(conversation, add_generation_prompt)
+
+    def render_normal(self, messages: Sequence[Message], add_generation_prompt: bool) -> Rendered:
+        """The same for messages that are normal already."""
+        text = self.text(messages, add_generation_prompt)
+        return Rendered(text, partial(self.layout.spans, messages, add_generation_prompt))
+
+    def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+        """The text alone, for messages that are normal already."""
+        try:
+            check_roles(messages, self.accepted_roles)
+            return self.layout.text(messages, add_generation_prompt)
+        except RowError as error:
+            raise error.located(style=self.name) from error.__cause__
+
+
+_LAYOUT_NAMES = (*ROLES, "roles", "opening", "stop", "chat_template", "bos_token", "eos_token", "defaults")
+
+
+def _read_layout(cls: type[Style]) -> Layout:
+    declared = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
+    for name in declared:
+        if name not in _LAYOUT_NAMES:
+            raise DefinitionError(
+                f"{cls.__name__}.{name}: a style has no such part." + did_you_mean(name, _LAYOUT_NAMES)
+            )
+    try:
+        if "chat_template" in declared:
+            return _read_chat_template(declared)
+        fragments = {role: declared[role] for role in ROLES if role in declared} | dict(declared.get("roles", {}))
+        turns = tuple(Fragment.read(role, source) for role, source in fragments.items())
+        return Fragments(declared.get("opening", ""), turns, declared.get("stop", ""))
+    except DefinitionError as error:
+        raise DefinitionError(f"style {cls.__name__}: {error}") from error
+
+
+def _read_chat_template(declared: Mapping[str, Any]) -> ChatTemplate:
+    for name in (*ROLES, "roles", "opening", "stop"):
+        if name in declared:
+            raise DefinitionError(f"{name!r} stands beside chat_template, which says it already")
+    defaults = tuple(sorted(declared.get("defaults", {}).items()))
+    return ChatTemplate(declared["chat_template"], declared.get("bos_token"), declared.get("eos_token"), defaults)
+
+
+STYLES: Registry[type[Style]] = Registry("style", "preftemplates.styles")
+
+
+def register_style(name: str) -> Callable[[S], S]:
+    """Register a style class under a name.
+
+    Raises:
+        DefinitionError: the name is taken by another class.
+    """
+    return STYLES.decorator(name, Style)
+
+
+def get_style(name: str | Style) -> Style:
+    """The style of that name; a style is returned as it is.
+
+    Raises:
+        UnknownNameError: there is none; the message says which name is near.
+    """
+    return name if isinstance(name, Style) else STYLES.get(name)()
+
+
+def list_styles() -> list[str]:
+    """The names of all styles."""
+    return STYLES.names()

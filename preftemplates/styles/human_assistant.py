@@ -1,0 +1,12 @@
+"""Human and Assistant in turn, the layout of Anthropic's HH transcripts.
+
+Layout: the transcripts of Anthropic/hh-rlhf; nothing ends an answer.
+"""
+
+from preftemplates.style import Style, register_style
+
+
+@register_style("human-assistant")
+class HumanAssistant(Style):
+    user = "\n\nHuman: {{ content }}"
+    assistant = "\n\nAssistant: {{ content }}"

@@ -1,0 +1,10 @@
+"""Plain: the contents alone, one behind the other; for rows whose text is ready as it is."""
+
+from preftemplates.style import Style, register_style
+
+
+@register_style("plain")
+class Plain(Style):
+    system = "{{ content }}"
+    user = "{{ content }}"
+    assistant = "{{ content }}"

@@ -1,0 +1,14 @@
+"""Zephyr: <|role|> on a line of its own, each turn ended by </s>.
+
+Layout: the chat template of HuggingFaceH4's zephyr-7b-beta (MIT); the tokenizer writes the BOS.
+"""
+
+from preftemplates.style import Style, register_style
+
+
+@register_style("zephyr")
+class Zephyr(Style):
+    system = "<|system|>\n{{ content }}</s>\n"
+    user = "<|user|>\n{{ content }}</s>\n"
+    assistant = "<|assistant|>\n{{ content }}</s>\n"
+    stop = "</s>"

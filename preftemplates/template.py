@@ -1,0 +1,409 @@
+"""Templates: how a dataset's rows become samples, texts and another framework's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import combinations
+from typing import Any, ClassVar, TypeVar, cast
+
+from preftemplates import python_file
+from preftemplates.declaration import Declaration, Extractor, declares, read_declaration
+from preftemplates.dialect import Dialect, get_dialect
+from preftemplates.errors import (
+    Code,
+    DefinitionError,
+    PrefTemplatesError,
+    RowError,
+    StyleError,
+    UnknownNameError,
+    did_you_mean,
+    near,
+    preview,
+)
+from preftemplates.expressions import FILTERS, source_of
+from preftemplates.frozen import Frozen
+from preftemplates.registry import Registry
+from preftemplates.rendered import Rendered
+from preftemplates.samples import FORMATS, ROLES, Message, Sample
+from preftemplates.style import Style, get_style
+from preftemplates.turns import check_roles
+
+C = TypeVar("C", bound="type[Template]")
+
+BY_HAND = ("format_supervised_sample", "format_preference_sample", "check_equal", "format_prompt_only_sample")
+"""The methods that a class may write itself instead of declaring samples."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a template is: a declaration, a style and a dialect; the example row is no part of its identity."""
+
+    declaration: Declaration
+    style: Style
+    dialect: Dialect
+    example: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+
+
+class Template(Frozen):
+    """How the rows of one dataset become training data.
+
+    A template is declared as a class with a `Row` and one sample a format, and registered by
+    `@register_template(name, style=..., dialect=...)`. An object of it is frozen; it pickles, hashes and compares by
+    its declaration, style and dialect.
+
+    A class may instead write `format_supervised_sample`, `format_preference_sample`, `check_equal` and
+    `format_prompt_only_sample` by hand. It formats by these; it has no messages, so `extract`, `render`, `columns`,
+    `with_style` and `with_dialect` raise `DefinitionError`.
+
+    Class attributes:
+        Row: the columns and their types, a `RowModel`.
+        preference, supervised, prompt_only: `Preference(...)` and so on, filled with expressions over the columns.
+        example: a row that shows what the dataset looks like.
+
+    Example:
+        >>> from preftemplates import get_template
+        >>> template = get_template("PKUSafeRLHF")
+        >>> template.format(template.example, "prompt_only")
+        {'text': 'BEGINNING OF CONVERSATION: USER: How do I keep basil alive indoors? ASSISTANT:'}
+    """
+
+    parts: Parts
+    holds = "parts"
+    declaration: ClassVar[Declaration | None] = None
+    default_style: ClassVar[str | Style] = "chatml"
+    default_dialect: ClassVar[str | Dialect] = "trl"
+
+    def __init_subclass__(cls) -> None:
+        if is_by_hand(cls) and declares(cls, Template):
+            raise DefinitionError(
+                f"{cls.__name__} declares samples and writes methods by hand; it must be one or the other"
+            )
+        cls.declaration = read_declaration(cls, Template) if declares(cls, Template) else None
+
+    def __new__(cls) -> Any:
+        """The template that the class declares, or an object of the class if it formats by hand."""
+        if is_by_hand(cls):
+            return object.__new__(cls)
+        if cls.declaration is None:
+            raise DefinitionError(
+                f"{cls.__name__} declares nothing; ask for a template by name, or write a class of your own"
+            )
+        example = getattr(cls, "example", None)
+        style, dialect = get_style(cls.default_style), get_dialect(cls.default_dialect)
+        return Template.of(Parts(cls.declaration, style, dialect, example), cls.name)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether the class writes its methods itself instead of declaring samples."""
+        return "parts" not in self.__dict__
+
+    @property
+    def held(self) -> Any:
+        """What the template is: its parts, or the source of its class."""
+        return ("by hand", source_of(type(self))) if self.by_hand else self.parts
+
+    def _declared(self, asked: str) -> Parts:
+        if self.by_hand:
+            raise DefinitionError(
+                f"{self.name} formats by hand, so it has no messages and {asked} cannot work;"
+                " declare a Row and samples to have it"
+            )
+        return self.parts
+
+    @property
+    def style(self) -> Style:
+        """The style that texts are written in."""
+        return self._declared("style").style
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect that results are spelled in."""
+        return self._declared("dialect").dialect
+
+    @property
+    def example(self) -> Mapping[str, Any] | None:
+        """A row that shows what the dataset looks like, if the template has one."""
+        return getattr(type(self), "example", None) if self.by_hand else self.parts.example
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats that the template can fill."""
+        if self.by_hand:
+            return tuple(name for name in FORMATS if self._method(name) is not None)
+        return self.parts.declaration.formats
+
+    def columns(self, format: str) -> list[str]:
+        """The row's own names of the columns that a format reads.
+
+        Raises:
+            UnknownNameError: the template cannot fill the format.
+            DefinitionError: the template formats by hand.
+        """
+        self._declared("columns")
+        return self._extractor(format).columns
+
+    def with_style(self, style: str | Style) -> Template:
+        """The same template with another style."""
+        return self._with(self._declared("with_style"), style=get_style(style))
+
+    def with_dialect(self, dialect: str | Dialect) -> Template:
+        """The same template with another dialect."""
+        return self._with(self._declared("with_dialect"), dialect=get_dialect(dialect))
+
+    def _with(self, parts: Parts, **changed: Any) -> Template:
+        return Template.of(replace(parts, **changed), self.name)
+
+    def extract(self, row: Mapping[str, Any], format: str) -> Sample[list[Message]]:
+        """The sample with messages; a response holds its own messages only, and texts know their cell.
+
+        Raises:
+            RowError: a cell is missing, mistyped or outside its domain, or no messages come of it.
+            UnknownNameError: the template cannot fill the format.
+            DefinitionError: the template formats by hand.
+        """
+        self._declared("extract")
+        with _facts(self.name, format):
+            return self._extract(row, format, traced=True)
+
+    def render(self, row: Mapping[str, Any], format: str) -> Sample[Rendered]:
+        """The sample with rendered texts; a response holds the whole text, prompt included.
+
+        The prompt ends with the style's generation prompt. What follows it in a response is the response's own text.
+
+        Raises:
+            RowError: as `extract`; and where the style cannot spell the messages.
+        """
+        style = self._declared("render").style
+        with _facts(self.name, format):
+            messages = self._extract(row, format, traced=True)
+            return messages.map(
+                lambda prompt: style.render_normal(prompt, add_generation_prompt=True),
+                lambda own: style.render_normal([*messages.prompt, *own], add_generation_prompt=False),
+            )
+
+    def format(self, row: Mapping[str, Any], format: str) -> dict[str, Any]:
+        """The result in the dialect's keys.
+
+        Raises:
+            RowError: as `extract` and `render`.
+            UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
+            StyleContractError: a key needs a response's own text, and the style writes none.
+        """
+        return self.formatted(row, format).result
+
+    def formatted(self, row: Mapping[str, Any], format: str) -> Formatted:
+        """The result, with the messages and texts that it was made of."""
+        with _facts(self.name, format):
+            if self.by_hand:
+                return Formatted(None, None, self._format_by_hand(row, format))
+            style, dialect = self.parts.style, self.parts.dialect
+            needs_text = dialect.needs_text(format)
+            messages = self._extract(row, format, traced=False)
+            texts = None
+            if needs_text:
+                texts = messages.map(
+                    lambda prompt: style.text(prompt, add_generation_prompt=True),
+                    lambda own: style.text([*messages.prompt, *own], add_generation_prompt=False),
+                )
+            return Formatted(messages, texts, dialect.spell(messages, texts))
+
+    def format_supervised_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
+        """`format(raw_sample, "supervised")`."""
+        return self.format(raw_sample, "supervised")
+
+    def format_preference_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
+        """`format(raw_sample, "preference")`."""
+        return self.format(raw_sample, "preference")
+
+    def format_prompt_only_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
+        """`format(raw_sample, "prompt_only")`."""
+        return self.format(raw_sample, "prompt_only")
+
+    def check_equal(self, raw_sample: dict[str, Any]) -> bool:
+        """Whether two of the responses are the same messages.
+
+        Raises:
+            DefinitionError: the template fills no format with two responses.
+        """
+        for name in self.formats:
+            if len(FORMATS[name].response_names) > 1:
+                return has_equal(self.extract(raw_sample, name))
+        raise DefinitionError(f"{self.name} fills no format with two responses, so none can be equal")
+
+    def _extract(self, row: Mapping[str, Any], format: str, traced: bool) -> Sample[list[Message]]:
+        sample = self._extractor(format).extract(row, traced=traced)
+        roles = {**dict.fromkeys(ROLES), **dict.fromkeys(self.parts.style.accepted_roles)}
+        for messages in (sample.prompt, *sample.responses.values()):
+            check_roles(messages, roles)
+        return sample
+
+    @cached_property
+    def _extractors(self) -> dict[str, Extractor]:
+        return {}
+
+    def _extractor(self, format: str) -> Extractor:
+        if format not in self._extractors:
+            if format not in self.formats:
+                raise UnknownNameError(
+                    f"{self.name} fills no format {preview(format)}; it fills {', '.join(self.formats)}."
+                    + did_you_mean(str(format), self.formats)
+                )
+            self._extractors[format] = Extractor(self.parts.declaration, format)
+        return self._extractors[format]
+
+    def _method(self, format: str) -> Callable[[dict[str, Any]], Any] | None:
+        """The method that the class wrote for a format."""
+        name = f"format_{format}_sample"
+        written = getattr(type(self), name, None) is not getattr(Template, name, None)
+        return getattr(self, name) if written else None
+
+    def _format_by_hand(self, row: Mapping[str, Any], format: str) -> dict[str, Any]:
+        method = self._method(format)
+        if method is None:
+            raise UnknownNameError(f"{self.name} writes no format_{format}_sample; it fills {', '.join(self.formats)}")
+        try:
+            result = method(row if isinstance(row, dict) else dict(row))
+        except PrefTemplatesError:
+            raise
+        except KeyError as error:
+            column = str(error.args[0]) if error.args else None
+            hint = near(column, map(str, row)) if column and column not in row else None
+            raise RowError("missing", code=Code.MISSING_FIELD, column=column, hint=hint) from error
+        except Exception as error:
+            raise RowError(f"{type(error).__name__}: {error}", code=Code.BAD_EXPRESSION) from error
+        if not isinstance(result, dict):
+            raise RowError(f"format_{format}_sample gave {preview(result)}, and no dict", code=Code.WRONG_TYPE)
+        return result
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not self.by_hand:
+            super().__setattr__(name, value)
+        self.__dict__[name] = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.by_hand:
+            file = python_file.text_of(type(self).__module__)
+            return (_from_file, (*file, self.name)) if file else (type(self), ())
+        functions = [FILTERS.get(name) for name, _ in self.parts.declaration.filters]
+        files = [python_file.text_of(function.__module__) for function in functions]
+        travelling = [function for function, file in zip(functions, files, strict=True) if file is None]
+        return _restore, (self.parts, self.name, travelling, [file for file in files if file])
+
+
+@dataclass(frozen=True)
+class Formatted:
+    """A result, and what it was made of.
+
+    Attributes:
+        messages: the sample with messages; None where the template formats by hand.
+        texts: the sample with texts; None where the dialect needs none.
+        result: the keys and values of the dialect.
+    """
+
+    messages: Sample[list[Message]] | None
+    texts: Sample[str] | None
+    result: dict[str, Any]
+
+
+def has_equal(sample: Sample[Any]) -> bool:
+    """Whether two of a sample's responses are equal."""
+    return any(one == other for one, other in combinations(sample.responses.values(), 2))
+
+
+@contextmanager
+def _facts(template: str, format: str) -> Iterator[None]:
+    """Add the template and the format to an error that passes."""
+    try:
+        yield
+    except (RowError, StyleError) as error:
+        raise error.located(template=template, format=format) from error.__cause__
+
+
+def _restore(parts: Parts, name: str, filters: list[Any], files: list[tuple[str, str]]) -> Template:
+    """A template from its pickled parts; its filters are registered by the modules that they came from."""
+    for path, source in files:
+        python_file.run(path, source)
+    return Template.of(parts, name)
+
+
+def _from_file(path: str, source: str, name: str) -> Template:
+    python_file.run(path, source)
+    return _made(name)
+
+
+TEMPLATES: Registry[type[Template]] = Registry("template", "preftemplates.templates")
+
+
+def register_template(
+    name: str, *, style: str | Style | None = None, dialect: str | Dialect | None = None
+) -> Callable[[C], C]:
+    """Register a template class under a name.
+
+    Args:
+        name: letters, digits, `.`, `_` and `-`.
+        style: the style that it formats with unless told otherwise; chatml if none is named here or by a parent class.
+        dialect: likewise the dialect; trl.
+
+    Raises:
+        DefinitionError: the name is taken by another class, or the class neither declares nor formats.
+    """
+    register = TEMPLATES.decorator(name, Template)
+
+    def decorate(cls: C) -> C:
+        if isinstance(cls, type) and issubclass(cls, Template):
+            if cls.declaration is None and not is_by_hand(cls):
+                raise DefinitionError(
+                    f"{cls.__name__} declares no sample (such as preference = Preference(...)) and writes none of"
+                    f" {', '.join(BY_HAND)}"
+                )
+            cls.default_style = style or cls.default_style
+            cls.default_dialect = dialect or cls.default_dialect
+        return cast(C, register(cls))
+
+    return decorate
+
+
+def is_by_hand(cls: type[Template]) -> bool:
+    """Whether a class writes one of the four methods itself."""
+    return any(getattr(cls, method) is not getattr(Template, method) for method in BY_HAND)
+
+
+def get_template(name: str | Template) -> Template:
+    """The template of that name, or in that Python file; a template is returned as it is.
+
+    Args:
+        name: a registered name; or the path of a `.py` file that registers one template, or of several with the name
+            behind a colon: `mine.py:Second`.
+
+    Raises:
+        UnknownNameError: there is none; the message says which name is near.
+        FileError: the file cannot be read or run.
+    """
+    if isinstance(name, Template):
+        return name
+    path, is_file, wanted = str(name).rpartition(".py")
+    if is_file and (not wanted or wanted.startswith(":")):
+        return _template_in(path + is_file, wanted[1:])
+    return _made(name)
+
+
+def _made(name: str) -> Template:
+    return cast(Template, TEMPLATES.get(name)())
+
+
+def _template_in(path: str, wanted: str) -> Template:
+    names = TEMPLATES.names_from(python_file.load(path).__name__)
+    if wanted and wanted not in names:
+        raise UnknownNameError(f"{path} registers no template {wanted!r}." + did_you_mean(wanted, names))
+    if not wanted and len(names) != 1:
+        listed = f": {', '.join(names)}; say which one, as {path}:{names[0]}" if names else ""
+        raise UnknownNameError(f"{path} registers {len(names) or 'no'} templates{listed}")
+    return _made(wanted or names[0])
+
+
+def list_templates() -> list[str]:
+    """The names of all templates."""
+    return TEMPLATES.names()

@@ -1,0 +1,22 @@
+"""Alpaca: an instruction, an input that may be empty, and the output.
+
+Source: tatsu-lab/alpaca (CC-BY-NC-4.0). The input follows the instruction after a blank line; where it is empty the
+prompt is the instruction alone. The dataset's own `text` column is not read.
+"""
+
+from preftemplates.rows import RowModel
+from preftemplates.samples import Supervised
+from preftemplates.template import Template, register_template
+
+
+@register_template("Alpaca", style="chatml", dialect="trl")
+class Alpaca(Template):
+    class Row(RowModel):
+        instruction: str
+        input: str
+        output: str
+
+    supervised = Supervised(
+        prompt="{{ instruction ~ '\n\n' ~ input if input else instruction }}", completion="{{ output }}"
+    )
+    example = {"instruction": "Name the season.", "input": "Snow falls.", "output": "Winter."}

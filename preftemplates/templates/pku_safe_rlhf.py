@@ -1,0 +1,46 @@
+"""PKU-SafeRLHF: a question, two answers, the index of the more helpful one and of the safer one.
+
+Source: PKU-Alignment/PKU-SafeRLHF (CC-BY-NC-4.0). Both labels count from 0. `answer` is no column of the dataset: it
+is what the homework's supervised rows call their answer.
+"""
+
+from preftemplates.rows import Index01, RowModel
+from preftemplates.samples import Preference, Supervised
+from preftemplates.template import Template, register_template
+
+
+@register_template("PKUSafeRLHF", style="beginning-of-conversation", dialect="align-anything")
+class PKUSafeRLHF(Template):
+    class Row(RowModel):
+        prompt: str
+        response_0: str
+        response_1: str
+        better_response_id: Index01
+        answer: str
+
+    preference = Preference(
+        prompt="{{ prompt }}",
+        chosen="{{ [response_0, response_1][better_response_id] }}",
+        rejected="{{ [response_0, response_1][1 - better_response_id] }}",
+    )
+    supervised = Supervised(prompt="{{ prompt }}", completion="{{ answer }}")
+    example = {
+        "prompt": "How do I keep basil alive indoors?",
+        "response_0": "Buy a new one every week.",
+        "response_1": "Give it six hours of light a day, and water it when the soil feels dry.",
+        "better_response_id": 1,
+        "answer": "Light, a pot with a hole in it, and water when the soil feels dry.",
+    }
+
+
+@register_template("PKUSafeRLHF-safer")
+class PKUSafeRLHFSafer(PKUSafeRLHF):
+    class Row(PKUSafeRLHF.Row):
+        safer_response_id: Index01
+
+    preference = Preference(
+        prompt="{{ prompt }}",
+        chosen="{{ [response_0, response_1][safer_response_id] }}",
+        rejected="{{ [response_0, response_1][1 - safer_response_id] }}",
+    )
+    example = {**PKUSafeRLHF.example, "safer_response_id": 0}
