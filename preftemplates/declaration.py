@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,6 +194,10 @@ class Extractor:
     def columns(self) -> list[str]:
         """The columns that are read, in the order of the row type."""
         return list(self._reader.columns.values())
+
+    def check_columns(self, columns: Iterable[str]) -> None:
+        """Refuse columns among which one that must be there is missing (`Reader.check_columns`)."""
+        self._reader.check_columns(columns)
 
     def extract(self, row: Mapping[str, Any], *, traced: bool) -> Sample[list[Message]]:
         """The sample with messages.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
-from preftemplates.errors import DefinitionError, StyleContractError, UnknownNameError, did_you_mean, preview
+from preftemplates.errors import Code, DefinitionError, StyleContractError, UnknownNameError, did_you_mean, preview
 from preftemplates.frozen import Frozen
 from preftemplates.provenance import plain, plain_data
 from preftemplates.registry import Registry
@@ -130,7 +130,8 @@ def _value(cell: Cell, messages: Sample[Any], texts: Sample[Any] | None) -> Any:
     if not whole.startswith(texts.prompt):
         raise StyleContractError(
             f"the text of {cell.response} does not begin with the prompt's text, so it has no text of its own;"
-            " a dialect with whole texts or messages can spell it"
+            " a dialect with whole texts or messages can spell it",
+            code=Code.PREFIX_UNSTABLE,
         )
     return whole[len(texts.prompt) :]
 

@@ -51,6 +51,7 @@ class Code(StrEnum):
         "A message holds what the style or the output cannot spell: images, tool calls.",
     )
     REFUSED_BY_STYLE = "refused_by_style", "The style's chat template raised an error on this conversation."
+    PREFIX_UNSTABLE = "prefix_unstable", "The text of a response does not begin with the prompt's text."
     PROMPT_MISMATCH = "prompt_mismatch", "The two sides answer different prompts."
     EMPTY = "empty", "A response, or the prompt, is empty or blank."
     EQUAL = "equal", "Two responses are the same."
@@ -140,26 +141,23 @@ class PrefTemplatesError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.message, self.facts)
 
+    @property
+    def reason(self) -> str:
+        """What is wrong and in which column, without the row's place."""
+        column = f"column {preview(self.column)}: " if self.column is not None else ""
+        return column + self.message + (f"; near: {self.hint}" if self.hint else "")
+
     def __str__(self) -> str:
-        return self._place() + self.message + self._hint() + self._brackets()
+        place = self._place()
+        separator = "" if not place else ", " if self.column is not None else ": "
+        return place + separator + self.reason + self._brackets()
 
     def _place(self) -> str:
-        parts = []
-        where = " ".join(
-            word
-            for word in (Path(self.file).name if self.file else "", f"line {self.line}" if self.line else "")
-            if word
-        )
-        if self.row is not None:
-            parts.append(f"row {self.row}" + (f" ({where})" if where else ""))
-        elif where:
-            parts.append(where)
-        if self.column is not None:
-            parts.append(f"column {preview(self.column)}")
-        return ", ".join(parts) + ": " if parts else ""
-
-    def _hint(self) -> str:
-        return f"; near: {self.hint}" if self.hint else ""
+        name = Path(self.file).name if self.file else ""
+        where = " ".join(word for word in (name, f"line {self.line}" if self.line else "") if word)
+        if self.row is None:
+            return where
+        return f"row {self.row} ({where})" if where else f"row {self.row}"
 
     def _brackets(self) -> str:
         words = [str(self.code)] if self.code else []

@@ -7,8 +7,10 @@ to write it; the spelling is what a template pickles, hashes and compares by, an
 from __future__ import annotations
 
 import ast
+import json
+import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -52,6 +54,8 @@ NAMED_TYPES: dict[str, Any] = {
     "Index01": Index01,
 }
 """What a column's type may be built of, with `list[...]`, `dict[str, ...]`, `Literal[...]`, `|` and nested rows."""
+
+INTEGER = re.compile(r"[+-]?[0-9]+")
 
 BOUNDS = {annotated_types.Ge: "ge", annotated_types.Gt: "gt", annotated_types.Le: "le", annotated_types.Lt: "lt"}
 
@@ -201,6 +205,17 @@ class Reader:
         self.columns = {name: info.alias or name for name, info in infos.items()}
         self._domains = {self.columns[name]: _domain(info) for name, info in infos.items()}
 
+    def check_columns(self, columns: Iterable[str]) -> None:
+        """Refuse columns among which one that must be there is missing.
+
+        Raises:
+            RowError: `missing_field`, with the nearest column.
+        """
+        there = list(columns)
+        for name, column in self.columns.items():
+            if column not in there and self.model.model_fields[name].is_required():
+                raise _missing(column, there)
+
     def read(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The checked cells by Python name.
 
@@ -230,8 +245,7 @@ class Reader:
         path, value, found = _walk(detail["loc"], cells)
         column = path.split("[")[0].split(".")[0]
         if not found:
-            hint = near(path, map(str, row)) if "." not in path and "[" not in path else None
-            return RowError("missing", code=Code.MISSING_FIELD, column=path, hint=hint and _shown(hint))
+            return _missing(path, map(str, row) if path == column else ())
         if value is None:
             return RowError("is null", code=Code.MISSING_FIELD, column=path)
         domain = self._domains.get(column)
@@ -283,6 +297,50 @@ def _walk(location: tuple[int | str, ...], cells: Any) -> tuple[str, Any, bool]:
     return path, value, True
 
 
+def _missing(path: str, columns: Iterable[str]) -> RowError:
+    hint = near(path, columns)
+    return RowError("missing", code=Code.MISSING_FIELD, column=path, hint=hint and _shown(hint))
+
+
 def _shown(name: str) -> str:
     """A column's name with every letter that is not ASCII as its code point, since it may only look like another."""
     return repr("".join(char if char.isascii() else f"U+{ord(char):04X}" for char in name))
+
+
+def cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:
+    """For each column that is not text: how a cell written as text, as in a CSV, becomes a value of its type.
+
+    A text that spells no such value is left as it is, so that the check refuses it with what it had.
+
+    >>> parsers = cell_parsers(read_row_type("{'prompt': str, 'label': Index01, 'scores': list[int]}"))
+    >>> parsers["label"]("1"), parsers["label"]("1.0"), parsers["scores"]("[1, 2]")
+    (1, '1.0', [1, 2])
+    """
+    parsers = {info.alias or name: _cell_parser(info.annotation) for name, info in model.model_fields.items()}
+    return {column: parser for column, parser in parsers.items() if parser is not None}
+
+
+def _cell_parser(annotation: Any) -> Callable[[str], Any] | None:
+    if get_origin(annotation) in (Union, types.UnionType):
+        arms = [arm for arm in get_args(annotation) if arm is not type(None)]
+        inner = _cell_parser(arms[0]) if len(arms) == 1 else _spelled_as(json.loads)
+        return lambda text: None if text == "" else inner(text) if inner else text
+    if annotation is str or get_origin(annotation) is Literal:
+        return None
+    if annotation is int:
+        return _spelled_as(lambda text: int(text) if INTEGER.fullmatch(text) else text)
+    if annotation is float:
+        return _spelled_as(float)
+    if annotation is bool:
+        return lambda text: {"true": True, "false": False}.get(text.lower(), text)
+    return _spelled_as(json.loads)
+
+
+def _spelled_as(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return read(text)
+        except (ValueError, RecursionError):
+            return text
+
+    return parse

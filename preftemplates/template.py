@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -145,6 +145,28 @@ class Template(Frozen):
         self._declared("columns")
         return self._extractor(format).columns
 
+    def check_format(self, format: str) -> None:
+        """Refuse a format that the template cannot fill.
+
+        Raises:
+            UnknownNameError: it cannot; the message says what it fills.
+        """
+        if format not in self.formats:
+            raise UnknownNameError(
+                f"{self.name} fills no format {preview(format)}; it fills {', '.join(self.formats)}."
+                + did_you_mean(str(format), self.formats)
+            )
+
+    def check_columns(self, format: str, columns: Iterable[str]) -> None:
+        """Refuse a table among whose columns one is missing that the format must read.
+
+        Raises:
+            RowError: `missing_field`, with the nearest column.
+        """
+        self._declared("check_columns")
+        with _facts(self.name, format):
+            self._extractor(format).check_columns(columns)
+
     def with_style(self, style: str | Style) -> Template:
         """The same template with another style."""
         return self._with(self._declared("with_style"), style=get_style(style))
@@ -246,11 +268,7 @@ class Template(Frozen):
 
     def _extractor(self, format: str) -> Extractor:
         if format not in self._extractors:
-            if format not in self.formats:
-                raise UnknownNameError(
-                    f"{self.name} fills no format {preview(format)}; it fills {', '.join(self.formats)}."
-                    + did_you_mean(str(format), self.formats)
-                )
+            self.check_format(format)
             self._extractors[format] = Extractor(self.parts.declaration, format)
         return self._extractors[format]
 
@@ -261,9 +279,9 @@ class Template(Frozen):
         return getattr(self, name) if written else None
 
     def _format_by_hand(self, row: Mapping[str, Any], format: str) -> dict[str, Any]:
+        self.check_format(format)
         method = self._method(format)
-        if method is None:
-            raise UnknownNameError(f"{self.name} writes no format_{format}_sample; it fills {', '.join(self.formats)}")
+        assert method is not None
         try:
             result = method(row if isinstance(row, dict) else dict(row))
         except PrefTemplatesError:

@@ -11,6 +11,8 @@ from preftemplates.template import Template, register_template
 
 @register_template("PKUSafeRLHF", style="beginning-of-conversation", dialect="align-anything")
 class PKUSafeRLHF(Template):
+    """PKU-SafeRLHF: a question, two answers, and the index of the more helpful one."""
+
     class Row(RowModel):
         prompt: str
         response_0: str
@@ -35,6 +37,8 @@ class PKUSafeRLHF(Template):
 
 @register_template("PKUSafeRLHF-safer")
 class PKUSafeRLHFSafer(PKUSafeRLHF):
+    """PKU-SafeRLHF by its other label: the safer answer is the chosen one."""
+
     class Row(PKUSafeRLHF.Row):
         safer_response_id: Index01
 

@@ -12,6 +12,8 @@ from preftemplates.turns import messages
 
 @register_template("TRL", style="plain", dialect="trl")
 class TRLText(Template):
+    """TRL's standard layouts: prompt with chosen and rejected, or with completion, as text."""
+
     class Row(RowModel):
         prompt: str
         chosen: str
@@ -25,6 +27,8 @@ class TRLText(Template):
 
 @register_template("TRL-messages", style="chatml", dialect="trl-messages")
 class TRLMessages(Template):
+    """TRL's conversational layouts: prompt with chosen and rejected, or with completion, as messages."""
+
     class Row(RowModel):
         prompt: list[Message]
         chosen: list[Message]
@@ -45,6 +49,8 @@ class TRLMessages(Template):
 
 @register_template("TRL-implicit", style="plain", dialect="trl")
 class TRLImplicit(Template):
+    """TRL's standard preference with an implicit prompt: two whole texts, which are not cut."""
+
     class Row(RowModel):
         chosen: str
         rejected: str
@@ -55,6 +61,8 @@ class TRLImplicit(Template):
 
 @register_template("TRL-implicit-messages", style="chatml", dialect="trl-messages")
 class TRLImplicitMessages(Template):
+    """TRL's conversational preference with an implicit prompt: two whole conversations, cut by turns."""
+
     class Row(RowModel):
         chosen: list[Message]
         rejected: list[Message]

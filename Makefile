@@ -1,0 +1,47 @@
+# Every target sets up what it needs: a virtual environment in .venv, from nothing but Python 3.11 or newer.
+
+PYTHON ?= python3
+UV := .venv/bin/uv
+RUN := .venv/bin
+# A CPU build of torch lies in a local wheel directory on some machines; elsewhere the registry's build is taken.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+
+.PHONY: help demo test test-long lint docs clean
+
+help:  ## Show this list.
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/bin/uv:
+	$(PYTHON) -m venv .venv
+	$(RUN)/pip install --quiet --disable-pip-version-check uv
+
+.venv/core.stamp: $(UV) pyproject.toml
+	$(UV) sync --quiet --no-default-groups --extra arrow
+	@touch $@
+
+.venv/dev.stamp: $(UV) pyproject.toml
+	$(UV) sync --quiet --group dev
+	@touch $@ .venv/core.stamp
+
+demo: .venv/core.stamp  ## Convert the example rows in three formats and show one.
+	@$(RUN)/python examples/demo.py
+
+test: .venv/dev.stamp  ## Lint, types, tests and every code block of the docs (minutes).
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/pytest -n 2 -m "not slow and not engines and not browser and not faults and not gpu"
+
+test-long: .venv/dev.stamp  ## The laws with 10,000 examples each, and the slow tests (hours).
+	HYPOTHESIS_PROFILE=long $(RUN)/pytest -n 2
+
+lint: .venv/dev.stamp  ## Format and lint.
+	$(RUN)/ruff format .
+	$(RUN)/ruff check --fix .
+	$(RUN)/mypy
+
+docs: .venv/dev.stamp  ## Build the docs site into site/, strictly.
+	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --strict
+
+clean:  ## Remove what the targets made.
+	rm -rf .venv site build dist uv.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,134 @@
+"""`preftemplates convert`: rows in, a file for a trainer out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from preftemplates.convert import Conversion, OnError, Refusal, Report
+from preftemplates.errors import FileError
+from preftemplates.reading import Source, open_rows
+from preftemplates.rows import cell_parsers, read_row_type
+from preftemplates.template import Template, get_template
+from preftemplates.writing import open_writer
+
+TemplateOption = Annotated[str, typer.Option("--template", "-t", help="A template's name, or a Python file.")]
+StyleOption = Annotated[str | None, typer.Option("--style", "-s", help="The conversation layout; the template's own.")]
+DialectOption = Annotated[
+    str | None, typer.Option("--dialect", "-d", help="How keys are spelled; the template's own.")
+]
+
+
+def convert(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A file of rows, a dataset directory, or a hub name.")],
+    template: TemplateOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write; the ending says what.")],
+    format: Annotated[str, typer.Option("--format", "-f", help="preference, supervised, prompt_only.")] = "preference",
+    style: StyleOption = None,
+    dialect: DialectOption = None,
+    on_error: Annotated[OnError, typer.Option(help="What a row that cannot be formatted does.")] = "skip",
+    split: Annotated[str, typer.Option(help="The part of a dataset.")] = "train",
+    revision: Annotated[str | None, typer.Option(help="The version of a dataset on the hub.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write every skipped and rejected row here, as JSON.")] = None,
+) -> None:
+    """Convert the rows of a file (.jsonl, .json, .csv, .parquet, .gz), directory or hub dataset.
+
+    Rows in = formatted + skipped + rejected: skipped rows are empty or have equal answers, rejected ones cannot be
+    formatted. Exit code 3 if more rows are rejected than 10 and 1 %.
+    """
+    console = Console(stderr=True)
+    chosen = choose(template, style, dialect, console)
+    chosen.check_format(format)
+    if Path(source).exists() and out.exists() and out.samefile(source):
+        raise FileError(f"{out} is the input; the output needs another name")
+    rows = open_rows(source, split=split, revision=revision, cell_parsers=_cell_parsers(chosen))
+    schema, check = _arrow_needs(chosen, format) if out.suffix == ".parquet" else (None, None)
+    conversion = Conversion(rows, chosen, format, on_error=on_error, file=rows.name, check=check)
+    start = time.perf_counter()
+    with open_writer(out, schema) as writer:
+        for result in _shown(conversion, rows, console):
+            writer.write(result)
+    _print_totals(conversion.report, out, time.perf_counter() - start, console)
+    if report is not None:
+        report.write_text(json.dumps(conversion.report.as_json(), ensure_ascii=False, indent=1), encoding="utf-8")
+    if conversion.report.too_many_rejected:
+        console.print(f"too many rows are rejected: more than {conversion.report.allowed}", style="red")
+        raise typer.Exit(3)
+
+
+def choose(template: str, style: str | None, dialect: str | None, console: Console) -> Template:
+    """The template of that name, with another style and dialect where they are given."""
+    chosen = get_template(template)
+    if dialect:
+        chosen = chosen.with_dialect(dialect)
+    if style:
+        chosen = chosen.with_style(style)
+        if not any(chosen.dialect.needs_text(format) for format in chosen.dialect.formats):
+            console.print(f"note: {chosen.dialect.name} holds messages, so the style {chosen.style.name} is not used")
+    return chosen
+
+
+def _cell_parsers(template: Template) -> dict[str, Any]:
+    return {} if template.by_hand else cell_parsers(read_row_type(template.parts.declaration.row))
+
+
+def _arrow_needs(template: Template, format: str) -> tuple[Any, Any]:
+    from preftemplates.arrow import check_fits, output_schema
+
+    schema = output_schema(template, format)
+    return schema, partial(check_fits, schema=schema)
+
+
+def _shown(conversion: Conversion, rows: Source, console: Console) -> Iterator[Mapping[str, Any]]:
+    """The results, with a bar on a terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None, speed="")
+        start = last = time.perf_counter()
+        for result in conversion:
+            yield result
+            now = time.perf_counter()
+            if now - last > 0.2:
+                last, fraction = now, rows.fraction()
+                speed = f"{conversion.report.rows / (now - start):,.0f} rows/s"
+                progress.update(task, total=None if fraction is None else 1, completed=fraction or 0, speed=speed)
+
+
+def _print_totals(report: Report, out: Path, seconds: float, console: Console) -> None:
+    console.print(
+        f"{report.rows:,} rows = {report.formatted:,} formatted + {len(report.skipped):,} skipped"
+        f" + {len(report.rejected):,} rejected, in {seconds:.1f} s ({report.rows / max(seconds, 1e-9):,.0f} rows/s)",
+        highlight=False,
+    )
+    if report.skipped or report.rejected:
+        console.print(_refusals(report))
+    console.print(Text(f"wrote {out}"))
+
+
+def _refusals(report: Report) -> Table:
+    """A line for each verdict and code."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for verdict, refusals in (("skipped", report.skipped), ("rejected", report.rejected)):
+        by_code: dict[str, list[Refusal]] = {}
+        for refusal in refusals:
+            by_code.setdefault(str(refusal.code), []).append(refusal)
+        for code, those in by_code.items():
+            numbers = ", ".join(str(refusal.row) for refusal in those[:8]) + (", …" if len(those) > 8 else "")
+            rows = f"{len(those):,} {'row' if len(those) == 1 else 'rows'}: {numbers}"
+            table.add_row(f"  {verdict}", Text(code, "bold"), Text.assemble(rows, ("\n" + those[0].message, "dim")))
+    return table

@@ -1,0 +1,148 @@
+"""Conversion: rows in, results out, and every row that did not come through counted by its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from preftemplates.checks import verdict
+from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
+from preftemplates.reading import Record
+from preftemplates.template import Template
+
+OnError = Literal["raise", "skip"]
+
+
+class Refusal(NamedTuple):
+    """A row that did not come through.
+
+    Attributes:
+        row: its number, from 0.
+        line: its physical line, from 1, where it has one.
+        code: the reason.
+        message: the reason in words.
+    """
+
+    row: int
+    line: int | None
+    code: Code
+    message: str
+
+
+@dataclass
+class Report:
+    """What became of the rows: rows = formatted + skipped + rejected, always.
+
+    Attributes:
+        rows: how many were read.
+        formatted: how many came through.
+        skipped: rows that can be formatted and should not be trained on.
+        rejected: rows that cannot be formatted.
+    """
+
+    rows: int = 0
+    formatted: int = 0
+    skipped: list[Refusal] = field(default_factory=list)
+    rejected: list[Refusal] = field(default_factory=list)
+
+    @property
+    def allowed(self) -> int:
+        """How many rows may be rejected before that is too many: 10, or 1 % if that is more."""
+        return max(10, self.rows // 100)
+
+    @property
+    def too_many_rejected(self) -> bool:
+        """Whether more rows are rejected than allowed."""
+        return len(self.rejected) > self.allowed
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Skipped and rejected rows by code."""
+        return {
+            "skipped": dict(Counter(str(refusal.code) for refusal in self.skipped)),
+            "rejected": dict(Counter(str(refusal.code) for refusal in self.rejected)),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as JSON-like data."""
+        return {
+            "rows": self.rows,
+            "formatted": self.formatted,
+            "skipped": [refusal._asdict() for refusal in self.skipped],
+            "rejected": [refusal._asdict() for refusal in self.rejected],
+        }
+
+
+class Conversion:
+    """Formats rows one by one; iterate over it for the results, and read its report at any time.
+
+    Args:
+        records: the rows, as `open_rows` gives them; plain mappings are numbered in order.
+        template: the template.
+        format: the format's name.
+        on_error: whether a row that cannot be formatted raises its error or is counted as rejected. Rows that can be
+            formatted and should not be trained on (empty, equal) are skipped and counted in both cases.
+        file: the file's name, for errors.
+        check: refuses a result that the output has no place for, by a `RowError`.
+
+    Raises (while iterating):
+        RowError: a row cannot be formatted and `on_error` is "raise"; it has the row's number and line.
+
+    Example:
+        >>> from preftemplates import get_template
+        >>> template = get_template("PKUSafeRLHF")
+        >>> conversion = Conversion([template.example, {"prompt": "no more"}], template, "preference", on_error="skip")
+        >>> len(list(conversion)), conversion.report.counts()["rejected"]
+        (1, {'missing_field': 1})
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Record | Mapping[str, Any]],
+        template: Template,
+        format: str,
+        *,
+        on_error: OnError = "raise",
+        file: str | None = None,
+        check: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        if on_error not in ("raise", "skip"):
+            raise DefinitionError(f"on_error is 'raise' or 'skip', got {preview(on_error)}")
+        self._records = records
+        self._template = template
+        self._format = format
+        self._on_error = on_error
+        self._file = file
+        self._check = check
+        self.report = Report()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for number, item in enumerate(self._records):
+            record = item if isinstance(item, Record) else Record(number, None, item)
+            self.report.rows += 1
+            try:
+                result = self._convert(record)
+            except (RowError, StyleContractError) as error:
+                located = error.located(row=record.row, line=record.line, file=self._file)
+                if self._on_error == "raise":
+                    raise located from error
+                code = error.code or Code.BAD_EXPRESSION
+                self.report.rejected.append(Refusal(record.row, record.line, code, located.reason))
+                continue
+            if result is not None:
+                self.report.formatted += 1
+                yield result
+
+    def _convert(self, record: Record) -> dict[str, Any] | None:
+        """The result; None if the row is skipped, which is then counted."""
+        if isinstance(record.cells, RowError):
+            raise record.cells
+        formatted = self._template.formatted(record.cells, self._format)
+        reason = verdict(formatted)
+        if reason is None:
+            if self._check is not None:
+                self._check(formatted.result)
+            return formatted.result
+        self.report.skipped.append(Refusal(record.row, record.line, reason, reason.meaning))
+        return None
