@@ -6,6 +6,8 @@ RUN := .venv/bin
 # A CPU build of torch lies in a local wheel directory on some machines; elsewhere the registry's build is taken.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
+DEMO := examples/preferences.jsonl
+
 .PHONY: help demo test test-long lint docs clean
 
 help:  ## Show this list.
@@ -16,7 +18,7 @@ help:  ## Show this list.
 	$(RUN)/pip install --quiet --disable-pip-version-check uv
 
 .venv/core.stamp: $(UV) pyproject.toml
-	$(UV) sync --quiet --no-default-groups --extra arrow
+	$(UV) sync --quiet --inexact --no-default-groups
 	@touch $@
 
 .venv/dev.stamp: $(UV) pyproject.toml
@@ -24,7 +26,11 @@ help:  ## Show this list.
 	@touch $@ .venv/core.stamp
 
 demo: .venv/core.stamp  ## Convert the example rows in three formats and show one.
-	@$(RUN)/python examples/demo.py
+	@mkdir -p build/demo
+	$(RUN)/preftemplates convert $(DEMO) --template PKUSafeRLHF --format preference --style chatml --dialect trl --out build/demo/preference.jsonl
+	$(RUN)/preftemplates convert $(DEMO) --template PKUSafeRLHF --format supervised --style chatml --dialect trl --out build/demo/supervised.jsonl
+	$(RUN)/preftemplates convert $(DEMO) --template PKUSafeRLHF --format prompt_only --dialect trl-messages --out build/demo/prompt_only.jsonl
+	$(RUN)/preftemplates show PKUSafeRLHF --row $(DEMO):0 --style chatml --dialect trl
 
 test: .venv/dev.stamp  ## Lint, types, tests and every code block of the docs (minutes).
 	$(RUN)/ruff check .

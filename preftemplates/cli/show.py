@@ -107,7 +107,7 @@ def _panel(template: Template, cells: Mapping[str, Any], format: str, colours: M
 
 
 def _entry(name: str, text: Text) -> Text:
-    return Text.assemble((f"{name}\n", "bold"), text, "\n")
+    return Text.assemble((f"{name}\n", "bold"), text, "" if text.plain.endswith("\n") else "\n")
 
 
 def _coloured(rendered: Rendered, colours: Mapping[str, str], begin: int = 0) -> Text:
