@@ -45,4 +45,5 @@ def _verdict_by_hand(formatted: Formatted) -> Code | None:
     values = list(formatted.result.values())
     if any(isinstance(value, str) and BLANK.fullmatch(value) for value in values):
         return Code.EMPTY
-    return Code.EQUAL if len(values) > 1 and all(value == values[0] for value in values) else None
+    alike = len(values) > 1 and all(value == values[0] for value in values)
+    return Code.EQUAL if alike or formatted.equal else None

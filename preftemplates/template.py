@@ -10,17 +10,16 @@ from itertools import combinations
 from typing import Any, ClassVar, TypeVar, cast
 
 from preftemplates import python_file
+from preftemplates.by_hand import METHODS, call, is_by_hand, writes
 from preftemplates.declaration import Declaration, Extractor, declares, read_declaration
 from preftemplates.dialect import Dialect, get_dialect
 from preftemplates.errors import (
     Code,
     DefinitionError,
-    PrefTemplatesError,
     RowError,
     StyleError,
     UnknownNameError,
     did_you_mean,
-    near,
     preview,
 )
 from preftemplates.expressions import FILTERS, source_of
@@ -32,9 +31,6 @@ from preftemplates.style import Style, get_style
 from preftemplates.turns import check_roles
 
 C = TypeVar("C", bound="type[Template]")
-
-BY_HAND = ("format_supervised_sample", "format_preference_sample", "check_equal", "format_prompt_only_sample")
-"""The methods that a class may write itself instead of declaring samples."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ class Template(Frozen):
     default_dialect: ClassVar[str | Dialect] = "trl"
 
     def __init_subclass__(cls) -> None:
-        if is_by_hand(cls) and declares(cls, Template):
+        if is_by_hand(cls, Template) and declares(cls, Template):
             raise DefinitionError(
                 f"{cls.__name__} declares samples and writes methods by hand; it must be one or the other"
             )
@@ -85,7 +81,7 @@ class Template(Frozen):
 
     def __new__(cls) -> Any:
         """The template that the class declares, or an object of the class if it formats by hand."""
-        if is_by_hand(cls):
+        if is_by_hand(cls, Template):
             return object.__new__(cls)
         if cls.declaration is None:
             raise DefinitionError(
@@ -132,7 +128,7 @@ class Template(Frozen):
     def formats(self) -> tuple[str, ...]:
         """The formats that the template can fill."""
         if self.by_hand:
-            return tuple(name for name in FORMATS if self._method(name) is not None)
+            return tuple(name for name in FORMATS if writes(type(self), Template, f"format_{name}_sample"))
         return self.parts.declaration.formats
 
     def columns(self, format: str) -> list[str]:
@@ -220,7 +216,7 @@ class Template(Frozen):
         """The result, with the messages and texts that it was made of."""
         with _facts(self.name, format):
             if self.by_hand:
-                return Formatted(None, None, self._format_by_hand(row, format))
+                return self._format_by_hand(row, format)
             style, dialect = self.parts.style, self.parts.dialect
             needs_text = dialect.needs_text(format)
             messages = self._extract(row, format, traced=False)
@@ -272,29 +268,13 @@ class Template(Frozen):
             self._extractors[format] = Extractor(self.parts.declaration, format)
         return self._extractors[format]
 
-    def _method(self, format: str) -> Callable[[dict[str, Any]], Any] | None:
-        """The method that the class wrote for a format."""
-        name = f"format_{format}_sample"
-        written = getattr(type(self), name, None) is not getattr(Template, name, None)
-        return getattr(self, name) if written else None
-
-    def _format_by_hand(self, row: Mapping[str, Any], format: str) -> dict[str, Any]:
+    def _format_by_hand(self, row: Mapping[str, Any], format: str) -> Formatted:
         self.check_format(format)
-        method = self._method(format)
-        assert method is not None
-        try:
-            result = method(row if isinstance(row, dict) else dict(row))
-        except PrefTemplatesError:
-            raise
-        except KeyError as error:
-            column = str(error.args[0]) if error.args else None
-            hint = near(column, map(str, row)) if column and column not in row else None
-            raise RowError("missing", code=Code.MISSING_FIELD, column=column, hint=hint) from error
-        except Exception as error:
-            raise RowError(f"{type(error).__name__}: {error}", code=Code.BAD_EXPRESSION) from error
+        result = call(getattr(self, f"format_{format}_sample"), row)
         if not isinstance(result, dict):
             raise RowError(f"format_{format}_sample gave {preview(result)}, and no dict", code=Code.WRONG_TYPE)
-        return result
+        asks = len(FORMATS[format].response_names) > 1 and writes(type(self), Template, "check_equal")
+        return Formatted(None, None, result, equal=bool(asks and call(self.check_equal, row)))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not self.by_hand:
@@ -319,11 +299,13 @@ class Formatted:
         messages: the sample with messages; None where the template formats by hand.
         texts: the sample with texts; None where the dialect needs none.
         result: the keys and values of the dialect.
+        equal: whether a class that formats by hand says, by its `check_equal`, that the responses are equal.
     """
 
     messages: Sample[list[Message]] | None
     texts: Sample[str] | None
     result: dict[str, Any]
+    equal: bool = False
 
 
 def has_equal(sample: Sample[Any]) -> bool:
@@ -372,21 +354,16 @@ def register_template(
 
     def decorate(cls: C) -> C:
         if isinstance(cls, type) and issubclass(cls, Template):
-            if cls.declaration is None and not is_by_hand(cls):
+            if cls.declaration is None and not is_by_hand(cls, Template):
                 raise DefinitionError(
                     f"{cls.__name__} declares no sample (such as preference = Preference(...)) and writes none of"
-                    f" {', '.join(BY_HAND)}"
+                    f" {', '.join(METHODS)}"
                 )
             cls.default_style = style or cls.default_style
             cls.default_dialect = dialect or cls.default_dialect
         return cast(C, register(cls))
 
     return decorate
-
-
-def is_by_hand(cls: type[Template]) -> bool:
-    """Whether a class writes one of the four methods itself."""
-    return any(getattr(cls, method) is not getattr(Template, method) for method in BY_HAND)
 
 
 def get_template(name: str | Template) -> Template:

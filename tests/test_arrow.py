@@ -9,7 +9,8 @@ from preftemplates import BatchFormatter, get_template
 from preftemplates.errors import Code, DefinitionError, RowError, UnknownNameError
 
 ROWS = [
-    {"prompt": f"q{n}", "response_0": "ä", "response_1": "b", "better_response_id": n % 2, "other": n} for n in range(7)
+    {"prompt": f"q{n}", "response_0": "ä", "response_1": "b", "better_response_id": n % 2, "other": n}
+    for n in range(7)
 ]
 PKU = get_template("PKUSafeRLHF")
 
@@ -47,7 +48,9 @@ def test_a_formatter_pickles_and_hashes_by_what_it_is():
 
 
 def test_a_column_that_is_missing_is_refused_before_the_first_row():
-    table = pa.Table.from_pylist(ROWS).rename_columns(["prompt", "response0", "response_1", "better_response_id", "other"])
+    table = pa.Table.from_pylist(ROWS).rename_columns(
+        ["prompt", "response0", "response_1", "better_response_id", "other"]
+    )
     with pytest.raises(RowError, match=r"column 'response_0': missing; near: 'response0'") as caught:
         BatchFormatter(PKU, "preference")(table.slice(0, 0))
     assert caught.value.row is None

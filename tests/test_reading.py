@@ -24,7 +24,7 @@ def write(path, rows=ROWS):
         pq.write_table(pa.Table.from_pylist(rows), path)
         return path
     if kind == ".csv":
-        with (gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="")) as file:
+        with gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
@@ -59,7 +59,11 @@ def test_a_saved_dataset_and_a_directory_of_files_are_sources(tmp_path):
 def test_lines_are_physical_where_blank_lines_and_a_bom_stand_between(tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\n  \n{"a": 2}\n{"a": 3}')
-    assert [(r.row, r.line, r.cells) for r in open_rows(path)] == [(0, 1, {"a": 1}), (1, 4, {"a": 2}), (2, 5, {"a": 3})]
+    assert [(r.row, r.line, r.cells) for r in open_rows(path)] == [
+        (0, 1, {"a": 1}),
+        (1, 4, {"a": 2}),
+        (2, 5, {"a": 3}),
+    ]
 
 
 def test_lines_of_a_list_and_of_a_csv_are_where_each_row_begins(tmp_path):

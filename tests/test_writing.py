@@ -40,9 +40,14 @@ def test_messages_in_a_csv_are_json(tmp_path):
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"old")
-    with pytest.raises(RuntimeError), open_writer(path) as writer:
-        writer.write(ROWS[0])
-        raise RuntimeError
+
+    def fail():
+        with open_writer(path) as writer:
+            writer.write(ROWS[0])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == [name]
 
@@ -75,7 +80,8 @@ def test_a_thousand_rows_cross_a_row_group(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("o.txt", "ending says nothing"), ("no/such/o.jsonl", "No such file"), ("d.jsonl", "Is a directory")]
+    ("name", "said"),
+    [("o.txt", "ending says nothing"), ("no/such/o.jsonl", "No such file"), ("d.jsonl", "Is a directory")],
 )
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path, name, said):
     (tmp_path / "d.jsonl").mkdir()
