@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from preftemplates.cli.convert import convert
-from preftemplates.cli.list import list_all
-from preftemplates.cli.show import show
+from preftemplates import __version__
+from preftemplates.cli import convert, show
+from preftemplates.cli import list as listing
 
 app = typer.Typer(
     name="preftemplates",
-    help="Turn the rows of any preference dataset into training data.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("list")(list_all)
-app.command("show")(show)
-app.command("convert")(convert)
+
+
+@app.callback()
+def about(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and stop.")] = False,
+) -> None:
+    """Turn the rows of any preference dataset into training data."""
+    if version:
+        print(f"preftemplates {__version__}")
+        raise typer.Exit()
+
+
+app.command("list")(listing.command)
+app.command("show")(show.command)
+app.command("convert")(convert.command)

@@ -29,7 +29,7 @@ DialectOption = Annotated[
 ]
 
 
-def convert(
+def command(
     source: Annotated[str, typer.Argument(metavar="IN", help="A file of rows, a dataset directory, or a hub name.")],
     template: TemplateOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to write; the ending says what.")],

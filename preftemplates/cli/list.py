@@ -26,7 +26,7 @@ class Kind(StrEnum):
     DIALECTS = "dialects"
 
 
-def list_all(
+def command(
     kind: Annotated[Kind | None, typer.Argument(help="List these only.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

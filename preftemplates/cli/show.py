@@ -23,7 +23,7 @@ from preftemplates.template import Template
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
 
 
-def show(
+def command(
     template: Annotated[str, typer.Argument(help="A template's name, or a Python file with one.")],
     style: StyleOption = None,
     dialect: DialectOption = None,
@@ -100,7 +100,7 @@ def _panel(template: Template, cells: Mapping[str, Any], format: str, colours: M
             continues = rendered.text.startswith(sample.prompt.text)
             begin = len(sample.prompt.text) if continues else 0
             body.append(
-                _entry(f"{name}, behind the prompt" if continues else name, _coloured(rendered, colours, begin))
+                _entry(f"{name}, after the prompt" if continues else name, _coloured(rendered, colours, begin))
             )
         body.append(_keys(template, cells, format))
     return Panel(Group(*body), title=format, title_align="left")
