@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from preftemplates.errors import Code, PrefTemplatesError, RowError, near, preview
+from preftemplates.errors import Code, PrefTemplatesError, RowError, missing, one_line, preview
 
 METHODS = ("format_supervised_sample", "format_preference_sample", "check_equal", "format_prompt_only_sample")
 """The methods that a class may write itself instead of declaring samples."""
@@ -35,8 +35,8 @@ def call(method: Callable[[dict[str, Any]], Any], row: Mapping[str, Any]) -> Any
     except PrefTemplatesError:
         raise
     except KeyError as error:
-        column = str(error.args[0]) if error.args else None
-        hint = near(column, map(str, row)) if column and column not in row else None
-        raise RowError("missing", code=Code.MISSING_FIELD, column=column, hint=hint) from error
+        column = str(error.args[0]) if error.args else ""
+        raise missing(column, [] if column in row else map(str, row)) from error
     except Exception as error:
-        raise RowError(f"the class raised {type(error).__name__}: {error}", code=Code.BAD_EXPRESSION) from error
+        said = one_line(str(error), 200)
+        raise RowError(f"the class raised {type(error).__name__}: {said}", code=Code.BAD_EXPRESSION) from error

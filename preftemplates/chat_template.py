@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,7 +15,7 @@ from jinja2.exceptions import TemplateError
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 
-from preftemplates.errors import Code, RowError, StyleSyntaxError
+from preftemplates.errors import Code, DefinitionError, RowError, StyleSyntaxError, one_line, preview
 from preftemplates.expressions import TracedEnvironment
 from preftemplates.fragments import literal
 from preftemplates.provenance import inside, pieces_of, plain, plain_data, traced
@@ -85,18 +85,44 @@ class ChatTemplate:
     Attributes:
         source: the template's text.
         bos_token, eos_token: what the template finds under these names.
-        defaults: the template's further variables, by name.
+        defaults: the template's further variables, by name, each as JSON.
     """
 
     source: str
     bos_token: str | None = None
     eos_token: str | None = None
-    defaults: tuple[tuple[str, Any], ...] = ()
+    defaults: tuple[tuple[str, str], ...] = ()
 
     roles = ROLES
 
-    def __post_init__(self) -> None:
-        compiled(self.source)
+    @classmethod
+    def read(cls, source: Any, bos_token: Any, eos_token: Any, defaults: Any) -> ChatTemplate:
+        """Check and freeze what a style says of its chat template.
+
+        Raises:
+            DefinitionError: the source or a token is no text, or a default is no JSON.
+            StyleSyntaxError: the source does not parse.
+        """
+        if not isinstance(source, str):
+            raise DefinitionError(f"chat_template is text, got {preview(source)}")
+        for name, token in (("bos_token", bos_token), ("eos_token", eos_token)):
+            if not isinstance(token, str | None):
+                raise DefinitionError(f"{name} is text, got {preview(token)}")
+        if not isinstance(defaults, Mapping):
+            raise DefinitionError(f"defaults are variables by name, got {preview(defaults)}")
+        try:
+            frozen = tuple(sorted((str(name), json.dumps(value)) for name, value in defaults.items()))
+        except (TypeError, ValueError) as error:
+            raise DefinitionError(f"a default is text, a number or other JSON: {error}") from error
+        compiled(source)
+        return cls(source, bos_token, eos_token, frozen)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What the template finds beside the messages."""
+        tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
+        defaults = {name: json.loads(value) for name, value in self.defaults}
+        return {name: token for name, token in tokens.items() if token is not None} | defaults
 
     def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
         """The text of a conversation.
@@ -144,15 +170,14 @@ class ChatTemplate:
                 {
                     "tools": None,
                     "documents": None,
-                    **({} if self.bos_token is None else {"bos_token": self.bos_token}),
-                    **({} if self.eos_token is None else {"eos_token": self.eos_token}),
-                    **dict(self.defaults),
+                    **self.variables,
                     "messages": messages,
                     "add_generation_prompt": add_generation_prompt,
                 }
             )
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise RowError(f"the style's chat template raised: {error}", code=Code.REFUSED_BY_STYLE) from error
+            said = one_line(str(error), 200)
+            raise RowError(f"the style's chat template raised: {said}", code=Code.REFUSED_BY_STYLE) from error
 
     @property
     def stop(self) -> str:
@@ -163,11 +188,10 @@ class ChatTemplate:
     def chat_template(self) -> str:
         """The source, with the special tokens that it reads written into it."""
         # trim_blocks takes the header's line ends away, and nothing of the source
-        tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token, **dict(self.defaults)}
         header = [
-            f"{{%- set {name} = {literal(value) if isinstance(value, str) else json.dumps(value)} %}}\n"
-            for name, value in tokens.items()
-            if value is not None and name in self.source
+            f"{{%- set {name} = {literal(value)} %}}\n"
+            for name, value in self.variables.items()
+            if name in self.source
         ]
         return "".join(header) + self.source
 
@@ -180,7 +204,7 @@ def _probe_stop(layout: ChatTemplate) -> str:
         text = layout.text(probe, add_generation_prompt=False)
     except RowError:
         return ""
-    return text.rpartition(answer)[2].rstrip()
+    return text.rpartition(answer)[2].rstrip() if answer in text else ""
 
 
 def _traced_message(message: Message, index: int) -> dict[str, Any]:

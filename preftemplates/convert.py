@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from preftemplates.checks import verdict
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
 from preftemplates.reading import Record
-from preftemplates.template import Template
+from preftemplates.template import Formatted, Template
 
 OnError = Literal["raise", "skip"]
 
@@ -118,11 +118,15 @@ class Conversion:
         self.report = Report()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (formatted.result for _, formatted in self.accepted())
+
+    def accepted(self) -> Iterator[tuple[Record, Formatted]]:
+        """The rows that come through, each with its result and what it was made of."""
         for number, item in enumerate(self._records):
             record = item if isinstance(item, Record) else Record(number, None, item)
             self.report.rows += 1
             try:
-                result = self._convert(record)
+                formatted = self._convert(record)
             except (RowError, StyleContractError) as error:
                 located = error.located(row=record.row, line=record.line, file=self._file)
                 if self._on_error == "raise":
@@ -130,12 +134,12 @@ class Conversion:
                 code = error.code or Code.BAD_EXPRESSION
                 self.report.rejected.append(Refusal(record.row, record.line, code, located.reason))
                 continue
-            if result is not None:
+            if formatted is not None:
                 self.report.formatted += 1
-                yield result
+                yield record, formatted
 
-    def _convert(self, record: Record) -> dict[str, Any] | None:
-        """The result; None if the row is skipped, which is then counted."""
+    def _convert(self, record: Record) -> Formatted | None:
+        """The row, formatted; None if the row is skipped, which is then counted."""
         if isinstance(record.cells, RowError):
             raise record.cells
         formatted = self._template.formatted(record.cells, self._format)
@@ -143,6 +147,6 @@ class Conversion:
         if reason is None:
             if self._check is not None:
                 self._check(formatted.result)
-            return formatted.result
+            return formatted
         self.report.skipped.append(Refusal(record.row, record.line, reason, reason.meaning))
         return None

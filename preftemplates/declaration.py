@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
-from preftemplates.expressions import FILTERS, Field, source_of
+from preftemplates.expressions import FILTERS, Field, Filters, source_of
 from preftemplates.rows import Reader, read_row_type, spell_row
 from preftemplates.samples import FORMATS, Message, PromptOnly, Sample
 from preftemplates.turns import Filler, Turns, read_turns
@@ -15,7 +17,7 @@ from preftemplates.turns import Filler, Turns, read_turns
 PARTS = ("Row", "example")
 """What a declaring class says beside its samples."""
 
-SET_BY_REGISTERING = ("name", "declaration", "default_style", "default_dialect")
+SET_BY_REGISTERING = ("name", "declaration", "filters", "written", "default_style", "default_dialect")
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,9 @@ class Declaration:
 
 
 def declares(cls: type[Any], root: type[Any]) -> bool:
-    """Whether a class, or one between it and `root`, declares a sample."""
-    return any(name in FORMATS for parent in _between(cls, root) for name in vars(parent))
+    """Whether a class, or one between it and `root`, declares a sample, under whatever name."""
+    declared = [item for parent in _between(cls, root) for item in vars(parent).items()]
+    return any(name in FORMATS or isinstance(value, Sample) for name, value in declared)
 
 
 def _between(cls: type[Any], root: type[Any]) -> list[type[Any]]:
@@ -78,8 +81,8 @@ def _between(cls: type[Any], root: type[Any]) -> list[type[Any]]:
     return [parent for parent in reversed(cls.__mro__) if issubclass(parent, root) and parent is not root]
 
 
-def read_declaration(cls: type[Any], root: type[Any]) -> Declaration:
-    """Read and check what a class declares; what it inherits counts too.
+def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filters]:
+    """Read and check what a class declares, what it inherits included; and the filters that it names, as they are now.
 
     Raises:
         DefinitionError: a part is unknown, a sample has another name than its format, an expression does not parse or
@@ -99,13 +102,19 @@ def read_declaration(cls: type[Any], root: type[Any]) -> Declaration:
         raise DefinitionError(
             f"{cls.__name__} declares samples but no Row: class Row(RowModel) with the columns' types"
         )
-    row = spell_row(parts["Row"])
     samples = [_read_sample(cls.__name__, name, parts[name]) for name in parts if name in FORMATS]
-    declaration = Declaration(row, _with_prompt_only(cls.__name__, samples))
+    declaration = Declaration(_spelled(cls.__name__, parts["Row"]), _with_prompt_only(cls.__name__, samples))
     filters = _check(cls.__name__, declaration)
     _check_example(cls.__name__, declaration, parts.get("example"))
-    sources = tuple((name, source_of(FILTERS.get(name))) for name in sorted(filters))
-    return Declaration(declaration.row, declaration.samples, sources)
+    functions = {name: FILTERS.get(name) for name in sorted(filters)}
+    sources = tuple((name, source_of(function)) for name, function in functions.items())
+    return Declaration(declaration.row, declaration.samples, sources), functions
+
+
+def _spelled(owner: str, row: Any) -> str:
+    if not (isinstance(row, type) and issubclass(row, BaseModel)):
+        raise DefinitionError(f"{owner}.Row: expected class Row(RowModel) with the columns' types, got {preview(row)}")
+    return spell_row(row)
 
 
 def _read_sample(owner: str, name: str, sample: Any) -> SampleSource:
@@ -153,15 +162,15 @@ def _check(owner: str, declaration: Declaration) -> set[str]:
     return filters
 
 
-def fields_of(place: str, sample: SampleSource) -> list[tuple[str, Field]]:
+def fields_of(place: str, sample: SampleSource, filters: Filters | None = None) -> list[tuple[str, Field]]:
     """The parsed fields of a sample, each with the part that it belongs to."""
     found: list[tuple[str, Field]] = []
     for part, turns in sample.turns:
         try:
-            found += [(part, field) for field in Filler(turns).fields]
+            found += [(part, field) for field in Filler(turns, filters).fields]
         except DefinitionError as error:
             raise DefinitionError(f"{place}.{part}: {error}") from error
-    return found + [(part, Field(source)) for part, source in sample.labels]
+    return found + [(part, Field(source, filters)) for part, source in sample.labels]
 
 
 def _check_example(owner: str, declaration: Declaration, example: Any) -> None:
@@ -179,15 +188,15 @@ def _check_example(owner: str, declaration: Declaration, example: Any) -> None:
 
 
 class Extractor:
-    """Turns rows into samples of one format."""
+    """Turns rows into samples of one format, by the filters that were there when the template was declared."""
 
-    def __init__(self, declaration: Declaration, format: str) -> None:
+    def __init__(self, declaration: Declaration, format: str, filters: Filters) -> None:
         source = declaration.sample(format)
         row = read_row_type(declaration.row)
         self._format = FORMATS[format]
-        self._fillers = {part: Filler(turns) for part, turns in source.turns}
-        self._labels = {name: Field(expression) for name, expression in source.labels}
-        names = frozenset[str]().union(*(field.names for _, field in fields_of(format, source)))
+        self._fillers = {part: Filler(turns, filters) for part, turns in source.turns}
+        self._labels = {name: Field(expression, filters) for name, expression in source.labels}
+        names = frozenset[str]().union(*(field.names for _, field in fields_of(format, source, filters)))
         self._reader = Reader(row, names)
 
     @property

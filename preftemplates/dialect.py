@@ -38,6 +38,8 @@ class Cell(NamedTuple):
         Raises:
             DefinitionError: the format has no such response.
         """
+        if not isinstance(key, str) or not isinstance(source, str):
+            raise DefinitionError(f"a table holds texts by key, got {preview(key)}: {preview(source)}")
         what = source.removesuffix(".messages")
         name = what.removeprefix("prompt+")
         as_messages = what != source

@@ -13,6 +13,7 @@ PrefTemplatesError
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import StrEnum
@@ -70,14 +71,26 @@ def preview(value: object) -> str:
     "'two\\nlines'"
     """
     if isinstance(value, str):
-        text = repr(str.__str__(value[: PREVIEW + 1]))
-    else:
-        try:
-            text = repr(value)
-        except Exception:
-            text = f"<{type(value).__name__}>"
-    text = text.encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
-    return text if len(text) <= PREVIEW else text[: PREVIEW - 1] + "…"
+        return one_line(repr("".join((value[: PREVIEW + 1],))))
+    try:
+        return one_line(repr(value))
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def one_line(text: str, limit: int = PREVIEW) -> str:
+    """The text with every character that does not print escaped, cut to `limit` characters."""
+    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def seen(name: str) -> str:
+    """A column's name so that its difference is seen: quoted, and what is not ASCII as a code point.
+
+    >>> seen("prоmpt")  # the third letter is Cyrillic
+    "'prU+043Empt'"
+    """
+    return preview("".join(char if char.isascii() else f"U+{ord(char):04X}" for char in name))
 
 
 def near(name: str, names: Iterable[str]) -> str | None:
@@ -139,7 +152,7 @@ class PrefTemplatesError(Exception):
         return type(self)(self.message, **{**facts, **self.facts})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message, self.facts)
+        return _rebuild, (type(self), self.message, {**self.facts, "value": _picklable(self.value)})
 
     @property
     def reason(self) -> str:
@@ -165,8 +178,23 @@ class PrefTemplatesError(Exception):
         return f" [{', '.join(words)}]" if words else ""
 
 
+def _picklable(value: Any) -> Any:
+    """The value, or the line that shows it if it does not pickle."""
+    try:
+        pickle.dumps(value)
+    except Exception:
+        return preview(value)
+    return value
+
+
 def _rebuild(kind: type[PrefTemplatesError], message: str, facts: dict[str, Any]) -> PrefTemplatesError:
     return kind(message, **facts)
+
+
+def missing(path: str, columns: Iterable[str]) -> RowError:
+    """The error for a column that a row does not have, with the nearest that it has."""
+    hint = near(path, columns)
+    return RowError("missing", code=Code.MISSING_FIELD, column=path, hint=hint and seen(hint))
 
 
 class DefinitionError(PrefTemplatesError, TypeError):

@@ -7,20 +7,22 @@ reads. A field that is exactly one expression keeps the value's type.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import Template as JinjaTemplate
-from jinja2.exceptions import SecurityError, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, preview
+from preftemplates import python_file
+from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, one_line, preview
 from preftemplates.provenance import concat, join
 from preftemplates.registry import Origin, Registry
 
 Filter = TypeVar("Filter", bound=Callable[..., Any])
+
+Filters = Mapping[str, Callable[..., Any]]
 
 BUILTIN_FILTERS = (
     "abs", "default", "first", "int", "items", "last", "length", "list", "lower", "map", "max", "min", "reject",
@@ -28,6 +30,12 @@ BUILTIN_FILTERS = (
     "unique", "upper",
 )  # fmt: skip
 """Jinja's own filters that expressions may use: those that neither reach into objects nor depend on chance."""
+
+
+BUILTIN = frozenset({*BUILTIN_FILTERS, "join"})
+
+TAKEN_BY_JINJA = ("self", "super", "loop", "caller")
+"""Names to which Jinja gives a meaning of its own; as columns they are called something else inside."""
 
 
 class TracedCodeGenerator(CodeGenerator):
@@ -98,7 +106,7 @@ def register_filter(function: Any, /) -> Any:
 
 
 def _register_filter(name: str, function: Filter) -> Filter:
-    if name in BUILTIN_FILTERS or name == "join":
+    if name in BUILTIN:
         raise DefinitionError(f"Jinja has a filter {name!r} already; register the function as @register_filter('...')")
     FILTERS.register(name, function, Origin.of(function))
     ENVIRONMENT.filters[name] = function
@@ -107,6 +115,9 @@ def _register_filter(name: str, function: Filter) -> Filter:
 
 def source_of(item: Any) -> str:
     """The source of a function or class, of which a template's identity is made; its name where there is none."""
+    file = python_file.text_of(item)
+    if file is not None:
+        return f"{item.__qualname__} of {file.text}"
     try:
         return inspect.getsource(item)
     except (OSError, TypeError):
@@ -119,32 +130,40 @@ class Expression:
     Attributes:
         source: the field that holds it, for messages.
         names: the free names, which are columns of the row.
+        name: the column, if the expression is nothing but its name.
         filters: the names of the registered filters that it uses.
     """
 
-    def __init__(self, node: nodes.Expr, source: str) -> None:
+    def __init__(self, node: nodes.Expr, source: str, filters: Filters | None = None) -> None:
         self._node = node
         self.source = source
         self.names = frozenset(name.name for name in _find_all(node, nodes.Name))
-        self.filters = frozenset(used.name for used in _find_all(node, nodes.Filter)) - {*BUILTIN_FILTERS, "join"}
+        self.filters = frozenset(_filter_names(node)) - BUILTIN
+        self.name = node.name if isinstance(node, nodes.Name) else None
         self._compiled: JinjaTemplate | None = None
-        self._check()
+        self._check(filters or {})
+        self._environment = _environment(
+            {name: (filters or {}).get(name) or FILTERS.get(name) for name in self.filters}
+        )
 
-    def _check(self) -> None:
+    def _check(self, filters: Filters) -> None:
         for attribute in _find_all(self._node, nodes.Getattr):
             if attribute.attr.startswith("_"):
                 raise DefinitionError(
                     f"{preview(self.source)} reaches for {attribute.attr!r}; names with _ are closed"
                 )
-        for name in self.filters:
-            known = {*FILTERS.names(), *BUILTIN_FILTERS, "join"}
+        for name in self.filters - set(filters):
+            known = {*FILTERS.names(), *BUILTIN}
             if name not in known:
                 raise DefinitionError(f"{preview(self.source)} uses no filter {name!r}." + did_you_mean(name, known))
-
-    @property
-    def name(self) -> str | None:
-        """The column, if the expression is nothing but its name."""
-        return self._node.name if isinstance(self._node, nodes.Name) else None
+        for test in _find_all(self._node, nodes.Test):
+            if test.name not in ENVIRONMENT.tests:
+                guess = did_you_mean(test.name, ENVIRONMENT.tests)
+                raise DefinitionError(f"{preview(self.source)} uses no test {test.name!r}.{guess}")
+        for call in _find_all(self._node, (nodes.Filter, nodes.Test, nodes.Call)):
+            given = [keyword.key for keyword in call.kwargs]
+            if len(set(given)) < len(given):
+                raise DefinitionError(f"{preview(self.source)} gives an argument twice")
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """The value of the expression over these names, with its type.
@@ -152,37 +171,62 @@ class Expression:
         Raises:
             RowError: a filter's own, or `bad_expression` for whatever else fails.
         """
-        name = self.name
-        if name is not None:
-            return values[name]
+        if self.name is not None:
+            return values[self.name]
         if self._compiled is None:
+            for inner in _find_all(self._node, nodes.Name):
+                inner.name = _inner(inner.name)
             body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store", lineno=1), self._node, lineno=1)]
-            self._compiled = ENVIRONMENT.from_string(nodes.Template(body, lineno=1))
-        context = self._compiled.new_context(dict(values))
+            self._compiled = self._environment.from_string(nodes.Template(body, lineno=1))
+        context = self._compiled.new_context({_inner(name): value for name, value in values.items()})
         try:
             for _ in self._compiled.root_render_func(context):
                 pass
             value = context.vars["result"]
-            if isinstance(value, Undefined):
-                value._fail_with_undefined_error()
+            _refuse_undefined(value)
         except RowError:
             raise
-        except (
-            TemplateError,
-            SecurityError,
-            ArithmeticError,
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-        ) as error:
-            raise RowError(
-                f"{preview(self.source)} fails: {type(error).__name__}: {error}", code=Code.BAD_EXPRESSION
-            ) from error
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error.__cause__, StopIteration) else error
+            said = f"{type(cause).__name__}: {one_line(str(cause), 200)}"
+            raise RowError(f"{preview(self.source)} fails: {said}", code=Code.BAD_EXPRESSION) from error
         return value
 
 
-def _find_all(node: nodes.Node, kind: type[Any]) -> list[Any]:
+def _inner(name: str) -> str:
+    return f"column_{name}" if name in TAKEN_BY_JINJA else name
+
+
+def _environment(filters: Filters) -> TracedEnvironment:
+    """The environment in which these filters are what they are now, whatever is registered later."""
+    if not filters:
+        return ENVIRONMENT
+    environment = ENVIRONMENT.overlay()
+    environment.filters = {**ENVIRONMENT.filters, **filters}
+    return environment
+
+
+def _filter_names(node: nodes.Expr) -> Iterator[str]:
+    """The filters that an expression uses, also those that `map` is given by name."""
+    for used in _find_all(node, nodes.Filter):
+        yield used.name
+        if used.name == "map" and used.args and isinstance(used.args[0], nodes.Const):
+            yield str(used.args[0].value)
+
+
+def _refuse_undefined(value: Any) -> None:
+    """Raise if a value, or a part of it, is what was not there."""
+    if isinstance(value, Undefined):
+        value._fail_with_undefined_error()
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return
+    for part in value:
+        _refuse_undefined(part)
+
+
+def _find_all(node: nodes.Node, kind: Any) -> list[Any]:
     return ([node] if isinstance(node, kind) else []) + list(node.find_all(kind))
 
 
@@ -196,9 +240,9 @@ class Field:
     [1, 2]
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, filters: Filters | None = None) -> None:
         self.source = source
-        self.parts: tuple[str | Expression, ...] = tuple(_parse(source))
+        self.parts: tuple[str | Expression, ...] = tuple(_parse(source, filters))
 
     @property
     def expressions(self) -> list[Expression]:
@@ -235,7 +279,7 @@ class Field:
         return value
 
 
-def _parse(source: str) -> list[str | Expression]:
+def _parse(source: str, filters: Filters | None) -> list[str | Expression]:
     if not isinstance(source, str):
         raise DefinitionError(f"expected text with {{{{ expressions }}}}, got {preview(source)}")
     if "\r" in source:
@@ -251,7 +295,6 @@ def _parse(source: str) -> list[str | Expression]:
                 f"{preview(source)} holds a statement; a field is text and expressions, and what is not a look-up is a"
                 " filter (register_filter)"
             )
-        parts += [
-            node.data if isinstance(node, nodes.TemplateData) else Expression(node, source) for node in output.nodes
-        ]
+        for node in output.nodes:
+            parts.append(node.data if isinstance(node, nodes.TemplateData) else Expression(node, source, filters))
     return parts or [""]

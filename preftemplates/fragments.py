@@ -6,9 +6,9 @@ That alone gives text, spans and a Hugging Face chat template.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from preftemplates.errors import Code, DefinitionError, RowError, preview
 from preftemplates.provenance import plain
@@ -70,6 +70,10 @@ class Fragments:
     stop: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.opening, str) or JINJA.search(self.opening):
+            raise DefinitionError(f"opening is text without Jinja, got {preview(self.opening)}")
+        if not isinstance(self.stop, str):
+            raise DefinitionError(f"stop is text, got {preview(self.stop)}")
         assistant = next((turn for turn in self.turns if turn.role == "assistant"), None)
         if assistant is None:
             raise DefinitionError("a style has a fragment for the role assistant")
@@ -167,12 +171,24 @@ def _text(message: Message, index: int) -> str:
     )
 
 
-def literal(text: str) -> str:
-    r"""The text as a Jinja string.
+def literal(value: Any) -> str:
+    r"""JSON-like data as a Jinja expression.
 
-    >>> print(literal("it's\n"))
-    'it\'s\n'
+    >>> print(literal({"it's\n": [True, None, 1.5]}))
+    {'it\'s\n': [true, none, 1.5]}
     """
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_string(str(key))}: {literal(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(literal, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return repr(value)
+
+
+def _string(text: str) -> str:
     escapes = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r"}
     return "'" + "".join(escapes.get(char, char) for char in plain(text)) + "'"
 

@@ -44,10 +44,15 @@ class Frozen:
         """The data."""
         return getattr(self, self.holds)
 
+    @property
+    def identity(self) -> Any:
+        """What the digest is made of, by its `repr`."""
+        return self.held
+
     @cached_property
     def digest(self) -> str:
         """A hash of the data: 64 hexadecimal digits, equal in every process."""
-        return hashlib.sha256(repr(self.held).encode("utf-8", "backslashreplace")).hexdigest()
+        return hashlib.sha256(repr(self.identity).encode("utf-8", "backslashreplace")).hexdigest()
 
     @classmethod
     def _base(cls) -> type[Self]:
@@ -62,6 +67,9 @@ class Frozen:
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{self!r} is frozen; {name!r} cannot be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{self!r} is frozen; {name!r} cannot be deleted")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._base().of, (self.held, self.name)

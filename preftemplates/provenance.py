@@ -7,6 +7,7 @@ traced text is a plain string: equal, hashed and printed alike.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self, SupportsIndex
 
@@ -70,7 +71,7 @@ class Traced(str):
             if step == 1:
                 return self._slice(start, max(start, end))
             return self._derived(str.__getitem__(self, key))
-        index = key.__index__()
+        index = operator.index(key)
         index += len(self) if index < 0 else 0
         if not 0 <= index < len(self):
             raise IndexError("string index out of range")
@@ -166,8 +167,8 @@ class Traced(str):
 
 
 def _rewriting(name: str) -> Callable[..., Traced]:
-    def method(self: Traced, *args: Any) -> Traced:
-        return self._derived(getattr(str, name)(self, *args))
+    def method(self: Traced, *args: Any, **options: Any) -> Traced:
+        return self._derived(getattr(str, name)(self, *args, **options))
 
     method.__name__ = name
     return method

@@ -6,8 +6,9 @@ import hashlib
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
-from preftemplates.errors import FileError, PrefTemplatesError
+from preftemplates.errors import FileError, PrefTemplatesError, one_line
 
 PREFIX = "preftemplates_file_"
 
@@ -21,22 +22,22 @@ def load(path: str | Path) -> ModuleType:
     path = Path(path)
     try:
         source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise FileError(f"{path} cannot be read: {reason}") from error
+    except (OSError, ValueError) as error:  # a path that holds NUL is a ValueError
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else reason
+        raise FileError(f"{one_line(str(path), 200)} cannot be read: {reason}") from error
     return run(str(path.resolve()), source)
 
 
 def run(path: str, source: str) -> ModuleType:
-    """Run the text of a file as the module of that path.
+    """Run the text of a file as a module, once for each path and text.
 
     Raises:
         FileError: it raises when it is run. What it raises of this library's own errors passes through.
     """
-    name = PREFIX + hashlib.sha256(path.encode()).hexdigest()[:12]
-    known = sys.modules.get(name)
-    if known is not None and known.__dict__.get("__source__") == source:
-        return known
+    name = PREFIX + hashlib.sha256(f"{path}\n{source}".encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    if name in sys.modules:
+        return sys.modules[name]
     module = ModuleType(name)
     module.__file__ = path
     module.__dict__["__source__"] = source
@@ -46,10 +47,11 @@ def run(path: str, source: str) -> ModuleType:
     except PrefTemplatesError:
         sys.modules.pop(name)
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         sys.modules.pop(name)
         line = error.lineno if isinstance(error, SyntaxError) else _line(error, path)
-        raise FileError(f"running it raises {type(error).__name__}: {error}", file=path, line=line) from error
+        said = one_line(str(error), 200)
+        raise FileError(f"running it raises {type(error).__name__}: {said}", file=path, line=line) from error
     return module
 
 
@@ -63,7 +65,14 @@ def _line(error: BaseException, path: str) -> int | None:
     return line
 
 
-def text_of(module: str) -> tuple[str, str] | None:
-    """The path and the text of a module that `load` made; None for any other."""
-    loaded = sys.modules.get(module) if module.startswith(PREFIX) else None
-    return None if loaded is None else (str(loaded.__file__), loaded.__dict__["__source__"])
+class File(NamedTuple):
+    """A Python file as it was when it was run."""
+
+    path: str
+    text: str
+
+
+def text_of(item: Any) -> File | None:
+    """The file that a class or function came from, if `run` ran it; None for any other."""
+    module = sys.modules.get(item.__module__) if item.__module__.startswith(PREFIX) else None
+    return None if module is None else File(str(module.__file__), module.__dict__["__source__"])

@@ -6,14 +6,20 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from threading import RLock
 from typing import Any, Generic, TypeVar, cast
 
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
+from preftemplates.python_file import text_of
 
 T = TypeVar("T")
+
+_RESTORING: ContextVar[bool] = ContextVar("restoring", default=False)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -24,19 +30,24 @@ class Origin:
 
     module: str
     qualname: str
+    file: str | None = None
+    """The path, if the file was run by its path; then the module's name changes with the file's text."""
 
     @classmethod
     def of(cls, item: Any) -> Origin:
         """The place of a class or function."""
-        return cls(item.__module__, item.__qualname__)
+        file = text_of(item)
+        return cls(item.__module__, item.__qualname__, file.path if file else None)
 
     def __str__(self) -> str:
+        if self.file:
+            return f"{self.qualname} ({self.file})"
         file = getattr(sys.modules.get(self.module), "__file__", None)
         return f"{self.module}.{self.qualname}" + (f" ({file})" if file else "")
 
     def redefines(self, other: Origin) -> bool:
         """Whether this is the same definition run again, as when a notebook cell is."""
-        return (self.module, self.qualname) == (other.module, other.qualname)
+        return (self.file or self.module, self.qualname) == (other.file or other.module, other.qualname)
 
 
 class Registry(Generic[T]):
@@ -53,8 +64,10 @@ class Registry(Generic[T]):
         self._package = package
         self._items: dict[str, T] = {}
         self._origins: dict[str, Origin] = {}
-        self._entries: dict[str, EntryPoint] = {}
+        self._entries: dict[str, list[EntryPoint]] = {}
         self._discovered = False
+        self._discovering = False
+        self._lock = RLock()
 
     def register(self, name: str, item: T, origin: Origin) -> None:
         """Add an item.
@@ -67,11 +80,22 @@ class Registry(Generic[T]):
                 f"a {self.kind} name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit;"
                 f" got {preview(name)}"
             )
+        if not origin.module.startswith(self._package):
+            self._discover()  # so that a bundled name is taken from the first
         taken = self._origins.get(name)
+        if taken and _RESTORING.get():
+            return
         if taken and not origin.redefines(taken):
             raise DefinitionError(f"two {self.kind}s are named {name!r}: {taken} and {origin}")
+        self._forget_older(origin)
         self._items[name] = item
         self._origins[name] = origin
+
+    def _forget_older(self, origin: Origin) -> None:
+        """Forget what a file registered when its text was another."""
+        for name, known in list(self._origins.items()):
+            if origin.file and known.file == origin.file and known.module != origin.module:
+                del self._items[name], self._origins[name]
 
     def decorator(self, name: str, base: type[Any]) -> Callable[[Any], Any]:
         """A class decorator that registers subclasses of `base` and tells them their name."""
@@ -94,8 +118,7 @@ class Registry(Generic[T]):
         self._discover()
         if not isinstance(name, str):
             raise UnknownNameError(f"a {self.kind} is asked for by its name, a text; got {preview(name)}")
-        if name not in self._items and name in self._entries:
-            self._load(name)
+        self._load(name)
         if name not in self._items:
             raise UnknownNameError(f"no {self.kind} {preview(name)}." + self._suggest(name))
         return self._items[name]
@@ -111,7 +134,7 @@ class Registry(Generic[T]):
         return self._origins[name]
 
     def names_from(self, module: str) -> list[str]:
-        """The names that a module registered."""
+        """The names whose latest registration is a module's."""
         return [name for name, origin in self._origins.items() if origin.module == module]
 
     def _suggest(self, name: str) -> str:
@@ -120,18 +143,40 @@ class Registry(Generic[T]):
     def _discover(self) -> None:
         if self._discovered:
             return
-        self._discovered = True  # set first: what is imported below may ask for names of its own kind
-        try:
-            package = importlib.import_module(self._package)
-            for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{self._package}.{module.name}")
-            self._entries = {entry.name: entry for entry in entry_points(group=self._package)}
-        except BaseException:
-            self._discovered = False
-            raise
+        with self._lock:  # the same thread may come in again, by what is imported below
+            if self._discovered or self._discovering:
+                return
+            self._discovering = True
+            try:
+                package = importlib.import_module(self._package)
+                for module in pkgutil.iter_modules(package.__path__):
+                    importlib.import_module(f"{self._package}.{module.name}")
+                for entry in entry_points(group=self._package):
+                    self._entries.setdefault(entry.name, []).append(entry)
+                self._discovered = True
+            finally:
+                self._discovering = False
 
     def _load(self, name: str) -> None:
-        entry = self._entries[name]
-        entry.load()
-        if name not in self._items:
-            raise DefinitionError(f"the entry point {name!r} ({entry.value}) registers no {self.kind} of that name")
+        """Load the entry point of a name; several of one name, or one of a name that is taken, are refused."""
+        entries = self._entries.get(name, [])
+        places = [f"the entry point {entry.value}" for entry in entries]
+        if name in self._items and self._origins[name].module not in [entry.module for entry in entries]:
+            places = [str(self._origins[name]), *places] if entries else []
+        if len(places) > 1:
+            raise DefinitionError(f"two {self.kind}s are named {name!r}: {' and '.join(places)}")
+        if entries and name not in self._items:
+            entries[0].load()
+            if name not in self._items:
+                value = entries[0].value
+                raise DefinitionError(f"the entry point {name!r} ({value}) registers no {self.kind} of that name")
+
+
+@contextmanager
+def restoring() -> Iterator[None]:
+    """While this lasts, a name that is taken stays as it is: what is unpickled replaces nothing."""
+    token = _RESTORING.set(True)
+    try:
+        yield
+    finally:
+        _RESTORING.reset(token)

@@ -30,7 +30,7 @@ class Span(NamedTuple):
     source: tuple[str, int] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rendered:
     r"""A text, and on demand the spans that partition it.
 
@@ -67,6 +67,12 @@ class Rendered:
         for span in picked:
             mask[span.start : span.end] = [True] * (span.end - span.start)
         return mask
+
+    def __eq__(self, other: object) -> bool:
+        return (self.text, self.spans) == (other.text, other.spans) if isinstance(other, Rendered) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
     def __str__(self) -> str:
         return self.text

@@ -19,7 +19,7 @@ import annotated_types
 from pydantic import BaseModel, Field, Strict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from preftemplates.errors import Code, DefinitionError, RowError, near, preview
+from preftemplates.errors import Code, DefinitionError, RowError, missing, one_line, preview
 from preftemplates.provenance import inside, traced
 from preftemplates.samples import Message
 
@@ -103,7 +103,9 @@ def _spell(annotation: Any, metadata: tuple[Any, ...], place: str) -> str:
     if origin is Annotated:
         return _spell(args[0], _flat(args[1:]) + metadata, place)
     if annotation in (int, float):
-        return f"{annotation.__name__}{_spell_bounds(metadata)}"
+        return f"{annotation.__name__}{_spell_bounds(metadata, place)}"
+    if metadata:
+        raise DefinitionError(f"{place}: {preview(annotation)} takes no constraint such as {preview(metadata[0])}")
     for name, known in NAMED_TYPES.items():
         if annotation is known:
             return name
@@ -133,10 +135,14 @@ def _flat(metadata: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(flat)
 
 
-def _spell_bounds(metadata: tuple[Any, ...]) -> str:
-    bounds = [
-        f"{name}={getattr(item, name)!r}" for kind, name in BOUNDS.items() for item in metadata if type(item) is kind
-    ]
+def _spell_bounds(metadata: tuple[Any, ...], place: str = "") -> str:
+    bounds = []
+    for item in metadata:
+        if type(item) in BOUNDS:
+            name = BOUNDS[type(item)]
+            bounds.append(f"{name}={getattr(item, name)!r}")
+        elif item != Strict():
+            raise DefinitionError(f"{place}: numbers are bounded by ge, gt, le and lt; got {preview(item)}")
     return f"({', '.join(bounds)})" if bounds else ""
 
 
@@ -149,9 +155,9 @@ def read_row_type(spelling: str) -> type[RowModel]:
     """
     try:
         tree = ast.parse(spelling, mode="eval").body
-    except (SyntaxError, ValueError) as error:
-        raise DefinitionError(f"{preview(spelling)} spells no row type: {error}") from error
-    model = _read_type(tree, spelling)
+        model = _read_type(tree, spelling)
+    except (SyntaxError, ValueError, TypeError, RecursionError) as error:
+        raise DefinitionError(f"{preview(spelling)} spells no row type: {one_line(str(error), 200)}") from error
     if not (isinstance(model, type) and issubclass(model, RowModel)):
         raise DefinitionError(f"{preview(spelling)} spells a type, but not a row's")
     return model
@@ -170,22 +176,31 @@ def _read_type(node: ast.expr, spelling: str) -> Any:
         case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[key, item])):
             return dict[_read_type(key, spelling), _read_type(item, spelling)]  # type: ignore[misc]
         case ast.Subscript(value=ast.Name(id="Literal"), slice=item):
-            choices = item.elts if isinstance(item, ast.Tuple) else [item]
-            return Literal[tuple(ast.literal_eval(choice) for choice in choices)]
-        case ast.Call(func=ast.Name(id="int" | "float" as name), args=[], keywords=bounds):
+            choices = [ast.literal_eval(one) for one in (item.elts if isinstance(item, ast.Tuple) else [item])]
+            if all(isinstance(choice, str) for choice in choices):
+                return Literal[tuple(choices)]
+        case ast.Call(func=ast.Name(id="int" | "float" as name), args=[], keywords=[_, *_] as bounds):
             limits: dict[str, Any] = {str(bound.arg): ast.literal_eval(bound.value) for bound in bounds}
-            return Annotated[NAMED_TYPES[name], Field(**limits)]
-        case ast.Dict(keys=keys, values=values):
-            return _read_columns([ast.literal_eval(key) for key in keys if key], values, spelling)
+            if set(limits) <= set(BOUNDS.values()) and all(
+                isinstance(limit, int | float) for limit in limits.values()
+            ):
+                return Annotated[NAMED_TYPES[name], Field(**limits)]
+        case ast.Dict(keys=keys, values=values) if all(isinstance(key, ast.Constant) for key in keys):
+            return _read_columns([key.value for key in keys if isinstance(key, ast.Constant)], values, spelling)
     raise DefinitionError(f"{preview(ast.unparse(node))} in {preview(spelling)} spells no type")
 
 
-def _read_columns(keys: list[str], values: list[ast.expr], spelling: str) -> type[RowModel]:
+def _read_columns(keys: list[Any], values: list[ast.expr], spelling: str) -> type[RowModel]:
     columns: dict[str, Any] = {}
+    seen: set[str] = set()
     for key, value in zip(keys, values, strict=True):
-        column, _, name = key.removesuffix("?").partition(" as ")
-        default = None if key.endswith("?") else ...
-        columns[name or column] = (_read_type(value, spelling), Field(default, alias=column))
+        column, _, name = str(key).removesuffix("?").partition(" as ")
+        name = name or column
+        taken = name in columns or column in seen or name.startswith("_") or name in vars(BaseModel)
+        if not isinstance(key, str) or not name.isidentifier() or taken or name == "model_config":
+            raise DefinitionError(f"{preview(key)} in {preview(spelling)} is no name for a column, or is there twice")
+        columns[name] = (_read_type(value, spelling), Field(None if key.endswith("?") else ..., alias=column))
+        seen.add(column)
     return create_model("Row", __base__=RowModel, **columns)
 
 
@@ -214,7 +229,7 @@ class Reader:
         there = list(columns)
         for name, column in self.columns.items():
             if column not in there and self.model.model_fields[name].is_required():
-                raise _missing(column, there)
+                raise missing(column, there)
 
     def read(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The checked cells by Python name.
@@ -231,9 +246,11 @@ class Reader:
             model = self.model.model_validate(cells)
         except ValidationError as error:
             raise self._row_error(error, row, cells) from None
+        except RecursionError:
+            raise RowError("a cell is nested too deeply", code=Code.TOO_DEEP) from None
         values = {name: getattr(model, name) for name in self.columns}
         for name, value in values.items():
-            _refuse_surrogates(value, self.columns[name])
+            _refuse_unreadable(value, self.columns[name])
         return values
 
     def read_traced(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,10 +259,10 @@ class Reader:
 
     def _row_error(self, error: ValidationError, row: Mapping[str, Any], cells: dict[str, Any]) -> RowError:
         detail = error.errors(include_url=False)[0]
-        path, value, found = _walk(detail["loc"], cells)
+        path, value = _walk(detail["loc"], cells)
+        if detail["type"] == "missing":
+            return missing(_below(path, detail["loc"][-1]), () if path else map(str, row))
         column = path.split("[")[0].split(".")[0]
-        if not found:
-            return _missing(path, map(str, row) if path == column else ())
         if value is None:
             return RowError("is null", code=Code.MISSING_FIELD, column=path)
         domain = self._domains.get(column)
@@ -255,16 +272,29 @@ class Reader:
         return RowError(f"expected {wanted}, got {preview(value)}", code=Code.WRONG_TYPE, column=path, value=value)
 
 
-def _refuse_surrogates(value: Any, path: str) -> None:
-    if isinstance(value, str):
-        try:
-            value.isascii() or value.encode()
-        except UnicodeEncodeError:
+MAX_DEPTH = 250
+"""How deeply a cell may be nested; deeper ones could not be walked through."""
+
+
+def _refuse_unreadable(value: Any, path: str, depth: int = 0) -> None:
+    """Refuse texts with lone surrogates, as keys too, and values that are nested too deeply."""
+    if depth > MAX_DEPTH:
+        raise RowError(f"is nested more than {MAX_DEPTH} deep", code=Code.TOO_DEEP, column=path.split("[")[0])
+    for text in value if isinstance(value, Mapping) else (value,):
+        if isinstance(text, str) and not text.isascii() and _has_surrogate(text):
             raise RowError(
-                "holds a lone surrogate, which is no character", code=Code.BAD_TEXT, column=path, value=value
-            ) from None
+                "holds a lone surrogate, which is no character", code=Code.BAD_TEXT, column=path, value=text
+            )
     for item, place in inside(value, path):
-        _refuse_surrogates(item, place)
+        _refuse_unreadable(item, place, depth + 1)
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _domain(info: FieldInfo) -> str | None:
@@ -278,33 +308,22 @@ def _domain(info: FieldInfo) -> str | None:
     return f"{getattr(info.annotation, '__name__', '')}{bounds}" if bounds else None
 
 
-def _walk(location: tuple[int | str, ...], cells: Any) -> tuple[str, Any, bool]:
-    """The path of a pydantic error's location in the data, the value there, and whether there is one.
+def _walk(location: tuple[int | str, ...], cells: Any) -> tuple[str, Any]:
+    """The path of a pydantic error's location in the data, and the value there.
 
-    A location also names the arms of unions, which are no places in the data.
+    A location also names the arms of unions and the keys of mappings, which are no places in the data.
     """
     path, value = "", cells
-    for index, step in enumerate(location):
+    for step in location:
         if isinstance(step, int) and isinstance(value, list | tuple) and step < len(value):
             path, value = f"{path}[{step}]", value[step]
-        elif isinstance(step, str) and isinstance(value, Mapping):
-            if step not in value and index < len(location) - 1:
-                continue
-            path = f"{path}.{step}" if path else step
-            if step not in value:
-                return path, None, False
-            value = value[step]
-    return path, value, True
+        elif isinstance(value, Mapping) and step in value and step != "[key]":
+            path, value = _below(path, step), value[step]
+    return path, value
 
 
-def _missing(path: str, columns: Iterable[str]) -> RowError:
-    hint = near(path, columns)
-    return RowError("missing", code=Code.MISSING_FIELD, column=path, hint=hint and _shown(hint))
-
-
-def _shown(name: str) -> str:
-    """A column's name with every letter that is not ASCII as its code point, since it may only look like another."""
-    return repr("".join(char if char.isascii() else f"U+{ord(char):04X}" for char in name))
+def _below(path: str, step: int | str) -> str:
+    return f"{path}.{step}" if path else str(step)
 
 
 def cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:

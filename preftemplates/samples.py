@@ -57,8 +57,13 @@ class Sample(Generic[T]):
 
     def __init_subclass__(cls) -> None:
         cls.format = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-        own = {name: str(kind) for name, kind in cls.__annotations__.items() if not str(kind).startswith("ClassVar")}
-        cls.response_names = tuple(name for name, kind in own.items() if kind == "T")
+        own: dict[str, str] = {}
+        for parent in reversed(
+            [parent for parent in cls.__mro__ if issubclass(parent, Sample) and parent is not Sample]
+        ):
+            own |= {name: str(kind) for name, kind in vars(parent).get("__annotations__", {}).items()}
+        own = {name: kind for name, kind in own.items() if not kind.startswith(("ClassVar", "typing.ClassVar"))}
+        cls.response_names = tuple(name for name, kind in own.items() if kind in ("T", "~T"))
         cls.label_names = tuple(name for name in own if name not in cls.response_names)
         FORMATS[cls.format] = cast("type[Sample[Any]]", cls)
 

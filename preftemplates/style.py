@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from preftemplates.chat_template import ChatTemplate
-from preftemplates.errors import DefinitionError, RowError, did_you_mean
+from preftemplates.errors import DefinitionError, RowError, did_you_mean, preview
 from preftemplates.fragments import Fragment, Fragments
 from preftemplates.frozen import Frozen
 from preftemplates.registry import Registry
@@ -43,8 +43,13 @@ class Style(Frozen):
     layout: Layout
     holds = "layout"
 
+    declared: ClassVar[Mapping[str, Any]] = {}
+    """What a class and its parents say, by the parts' names."""
+
     def __init_subclass__(cls) -> None:
-        cls.layout = _read_layout(cls)
+        own = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
+        cls.declared = {**cls.declared, **own}
+        cls.layout = _read_layout(cls, cls.declared)
 
     @classmethod
     def from_chat_template(
@@ -61,7 +66,7 @@ class Style(Frozen):
         Raises:
             StyleSyntaxError: the template does not parse.
         """
-        return Style.of(ChatTemplate(source, bos_token, eos_token, tuple(sorted(defaults.items()))), "imported")
+        return Style.of(ChatTemplate.read(source, bos_token, eos_token, defaults), "imported")
 
     @property
     def accepted_roles(self) -> tuple[str, ...]:
@@ -105,32 +110,43 @@ class Style(Frozen):
             raise error.located(style=self.name) from error.__cause__
 
 
-_LAYOUT_NAMES = (*ROLES, "roles", "opening", "stop", "chat_template", "bos_token", "eos_token", "defaults")
+FRAGMENT_PARTS = (*ROLES, "roles", "opening", "stop")
+TEMPLATE_PARTS = ("chat_template", "bos_token", "eos_token", "defaults")
 
 
-def _read_layout(cls: type[Style]) -> Layout:
-    declared = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
+def _read_layout(cls: type[Style], declared: Mapping[str, Any]) -> Layout:
+    parts = (*FRAGMENT_PARTS, *TEMPLATE_PARTS)
     for name in declared:
-        if name not in _LAYOUT_NAMES:
-            raise DefinitionError(
-                f"{cls.__name__}.{name}: a style has no such part." + did_you_mean(name, _LAYOUT_NAMES)
-            )
+        if name not in parts:
+            raise DefinitionError(f"{cls.__name__}.{name}: a style has no such part." + did_you_mean(name, parts))
     try:
         if "chat_template" in declared:
-            return _read_chat_template(declared)
-        fragments = {role: declared[role] for role in ROLES if role in declared} | dict(declared.get("roles", {}))
-        turns = tuple(Fragment.read(role, source) for role, source in fragments.items())
-        return Fragments(declared.get("opening", ""), turns, declared.get("stop", ""))
+            _refuse(FRAGMENT_PARTS, declared, "stands beside chat_template, which says it already")
+            tokens = declared.get("bos_token"), declared.get("eos_token")
+            return ChatTemplate.read(declared["chat_template"], *tokens, declared.get("defaults", {}))
+        _refuse(TEMPLATE_PARTS, declared, "belongs to a chat_template, and there is none")
+        return Fragments(declared.get("opening", ""), tuple(_fragments(declared)), declared.get("stop", ""))
     except DefinitionError as error:
         raise DefinitionError(f"style {cls.__name__}: {error}") from error
 
 
-def _read_chat_template(declared: Mapping[str, Any]) -> ChatTemplate:
-    for name in (*ROLES, "roles", "opening", "stop"):
+def _refuse(parts: Iterable[str], declared: Mapping[str, Any], why: str) -> None:
+    for name in parts:
         if name in declared:
-            raise DefinitionError(f"{name!r} stands beside chat_template, which says it already")
-    defaults = tuple(sorted(declared.get("defaults", {}).items()))
-    return ChatTemplate(declared["chat_template"], declared.get("bos_token"), declared.get("eos_token"), defaults)
+            raise DefinitionError(f"{name!r} {why}")
+
+
+def _fragments(declared: Mapping[str, Any]) -> Iterator[Fragment]:
+    further = declared.get("roles", {})
+    if not isinstance(further, Mapping):
+        raise DefinitionError(f"roles are fragments by role, got {preview(further)}")
+    for role in ROLES:
+        if role in declared:
+            yield Fragment.read(role, declared[role])
+    for role, source in further.items():
+        if not isinstance(role, str) or role in ROLES:
+            raise DefinitionError(f"roles has {preview(role)}; it holds further roles only, each a text")
+        yield Fragment.read(role, source)
 
 
 STYLES: Registry[type[Style]] = Registry("style", "preftemplates.styles")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
+from operator import attrgetter
 from typing import Any, ClassVar, TypeVar, cast
 
 from preftemplates import python_file
@@ -22,9 +23,9 @@ from preftemplates.errors import (
     did_you_mean,
     preview,
 )
-from preftemplates.expressions import FILTERS, source_of
+from preftemplates.expressions import Filters, source_of
 from preftemplates.frozen import Frozen
-from preftemplates.registry import Registry
+from preftemplates.registry import Registry, restoring
 from preftemplates.rendered import Rendered
 from preftemplates.samples import FORMATS, ROLES, Message, Sample
 from preftemplates.style import Style, get_style
@@ -35,12 +36,16 @@ C = TypeVar("C", bound="type[Template]")
 
 @dataclass(frozen=True)
 class Parts:
-    """What a template is: a declaration, a style and a dialect; the example row is no part of its identity."""
+    """What a template is: a declaration, a style and a dialect.
+
+    The example row is no part of its identity, and the filters are in it by their source, which the declaration holds.
+    """
 
     declaration: Declaration
     style: Style
     dialect: Dialect
     example: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    filters: Filters = field(default_factory=dict, repr=False, compare=False)
 
 
 class Template(Frozen):
@@ -69,6 +74,8 @@ class Template(Frozen):
     parts: Parts
     holds = "parts"
     declaration: ClassVar[Declaration | None] = None
+    filters: ClassVar[Filters] = {}
+    written: ClassVar[tuple[python_file.File | None, str]] = (None, "")
     default_style: ClassVar[str | Style] = "chatml"
     default_dialect: ClassVar[str | Dialect] = "trl"
 
@@ -77,7 +84,10 @@ class Template(Frozen):
             raise DefinitionError(
                 f"{cls.__name__} declares samples and writes methods by hand; it must be one or the other"
             )
-        cls.declaration = read_declaration(cls, Template) if declares(cls, Template) else None
+        if declares(cls, Template):
+            cls.declaration, cls.filters = read_declaration(cls, Template)
+        else:
+            cls.written = python_file.text_of(cls), source_of(cls)
 
     def __new__(cls) -> Any:
         """The template that the class declares, or an object of the class if it formats by hand."""
@@ -87,9 +97,8 @@ class Template(Frozen):
             raise DefinitionError(
                 f"{cls.__name__} declares nothing; ask for a template by name, or write a class of your own"
             )
-        example = getattr(cls, "example", None)
         style, dialect = get_style(cls.default_style), get_dialect(cls.default_dialect)
-        return Template.of(Parts(cls.declaration, style, dialect, example), cls.name)
+        return Template.of(Parts(cls.declaration, style, dialect, _example(cls), cls.filters), cls.name)
 
     @property
     def by_hand(self) -> bool:
@@ -99,7 +108,14 @@ class Template(Frozen):
     @property
     def held(self) -> Any:
         """What the template is: its parts, or the source of its class."""
-        return ("by hand", source_of(type(self))) if self.by_hand else self.parts
+        return type(self).written[1] if self.by_hand else self.parts
+
+    @property
+    def identity(self) -> Any:
+        """What the digest is made of."""
+        if self.by_hand:
+            return self.held
+        return self.parts.declaration, self.parts.style.digest, self.parts.dialect.digest
 
     def _declared(self, asked: str) -> Parts:
         if self.by_hand:
@@ -122,7 +138,7 @@ class Template(Frozen):
     @property
     def example(self) -> Mapping[str, Any] | None:
         """A row that shows what the dataset looks like, if the template has one."""
-        return getattr(type(self), "example", None) if self.by_hand else self.parts.example
+        return _example(type(self)) if self.by_hand else self.parts.example
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -218,6 +234,7 @@ class Template(Frozen):
             if self.by_hand:
                 return self._format_by_hand(row, format)
             style, dialect = self.parts.style, self.parts.dialect
+            self._extractor(format)
             needs_text = dialect.needs_text(format)
             messages = self._extract(row, format, traced=False)
             texts = None
@@ -226,7 +243,10 @@ class Template(Frozen):
                     lambda prompt: style.text(prompt, add_generation_prompt=True),
                     lambda own: style.text([*messages.prompt, *own], add_generation_prompt=False),
                 )
-            return Formatted(messages, texts, dialect.spell(messages, texts))
+            try:
+                return Formatted(messages, texts, dialect.spell(messages, texts))
+            except StyleError as error:
+                raise error.located(style=style.name) from error
 
     def format_supervised_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
         """`format(raw_sample, "supervised")`."""
@@ -265,7 +285,7 @@ class Template(Frozen):
     def _extractor(self, format: str) -> Extractor:
         if format not in self._extractors:
             self.check_format(format)
-            self._extractors[format] = Extractor(self.parts.declaration, format)
+            self._extractors[format] = Extractor(self.parts.declaration, format, self.parts.filters)
         return self._extractors[format]
 
     def _format_by_hand(self, row: Mapping[str, Any], format: str) -> Formatted:
@@ -283,12 +303,15 @@ class Template(Frozen):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.by_hand:
-            file = python_file.text_of(type(self).__module__)
-            return (_from_file, (*file, self.name)) if file else (type(self), ())
-        functions = [FILTERS.get(name) for name, _ in self.parts.declaration.filters]
-        files = [python_file.text_of(function.__module__) for function in functions]
-        travelling = [function for function, file in zip(functions, files, strict=True) if file is None]
-        return _restore, (self.parts, self.name, travelling, [file for file in files if file])
+            file = type(self).written[0]
+            return (_from_file, (*file, type(self).__qualname__)) if file else (type(self), ())
+        travelling = {name: _Travelling.of(function) for name, function in self.parts.filters.items()}
+        return _restore, (replace(self.parts, filters={}), self.name, travelling)
+
+    def __delattr__(self, name: str) -> None:
+        if not self.by_hand:
+            super().__delattr__(name)
+        del self.__dict__[name]
 
 
 @dataclass(frozen=True)
@@ -322,16 +345,42 @@ def _facts(template: str, format: str) -> Iterator[None]:
         raise error.located(template=template, format=format) from error.__cause__
 
 
-def _restore(parts: Parts, name: str, filters: list[Any], files: list[tuple[str, str]]) -> Template:
-    """A template from its pickled parts; its filters are registered by the modules that they came from."""
-    for path, source in files:
-        python_file.run(path, source)
-    return Template.of(parts, name)
+@dataclass(frozen=True)
+class _Travelling:
+    """A filter on its way to another process: by reference, or by the text of the file that it came from."""
+
+    reference: Callable[..., Any] | None
+    file: python_file.File | None
+    qualname: str
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> _Travelling:
+        file = python_file.text_of(function)
+        return cls(None if file else function, file, function.__qualname__)
+
+    def arrive(self) -> Any:
+        return self.reference if self.file is None else _from_module(*self.file, self.qualname)
 
 
-def _from_file(path: str, source: str, name: str) -> Template:
-    python_file.run(path, source)
-    return _made(name)
+def _restore(parts: Parts, name: str, filters: Mapping[str, _Travelling]) -> Template:
+    """A template from its pickled parts."""
+    return Template.of(replace(parts, filters={name: filter.arrive() for name, filter in filters.items()}), name)
+
+
+def _from_file(path: str, text: str, qualname: str) -> Template:
+    return cast(Template, _from_module(path, text, qualname)())
+
+
+def _from_module(path: str, text: str, qualname: str) -> Any:
+    """What a Python file's text defines under a name; nothing that is registered is replaced by it."""
+    with restoring():
+        return attrgetter(qualname)(python_file.run(path, text))
+
+
+def _example(cls: type[Template]) -> Mapping[str, Any] | None:
+    """The example of a class; `Template` itself has a property of that name."""
+    example = getattr(cls, "example", None)
+    return None if isinstance(example, property) else example
 
 
 TEMPLATES: Registry[type[Template]] = Registry("template", "preftemplates.templates")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, preview
-from preftemplates.expressions import Field
+from preftemplates.expressions import Field, Filters
 from preftemplates.provenance import plain
 from preftemplates.samples import ROLES, Message
 
@@ -57,6 +57,9 @@ def read_turns(source: Any, role: str) -> Turns:
     if isinstance(source, list | tuple):
         return tuple(turn for item in source for turn in read_turns(item, role))
     if isinstance(source, Splice):
+        parts = Field(source.expression).parts
+        if len(parts) != 1 or isinstance(parts[0], str):
+            raise DefinitionError(f"messages(...) takes one {{{{ expression }}}}, got {preview(source.expression)}")
         return (source,)
     if isinstance(source, str):
         return (Turn(role, (("content", source),)),)
@@ -71,6 +74,8 @@ def _read_message(source: Mapping[str, Any]) -> Turn:
     if not isinstance(role, str) or role not in ROLES:
         guess = did_you_mean(role, ROLES) if isinstance(role, str) else ""
         raise DefinitionError(f"the role of a message is one of {', '.join(ROLES)}; got {preview(role)}.{guess}")
+    if not keys:
+        raise DefinitionError(f"a message has a role and content, got {preview(dict(source))}")
     for key, value in keys.items():
         if not isinstance(value, str):
             raise DefinitionError(f"{key!r} of a message is text or an {{{{ expression }}}}, got {preview(value)}")
@@ -80,11 +85,11 @@ def _read_message(source: Mapping[str, Any]) -> Turn:
 class Filler:
     """Fills the turns of one field with the values of a row."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: Turns, filters: Filters | None = None) -> None:
         self._turns: list[tuple[Turn | Splice, dict[str, Field]]] = []
         for turn in turns:
             sources = {"messages": turn.expression} if isinstance(turn, Splice) else dict(turn.keys)
-            self._turns.append((turn, {key: Field(source) for key, source in sources.items()}))
+            self._turns.append((turn, {key: Field(source, filters) for key, source in sources.items()}))
 
     @property
     def fields(self) -> list[Field]:

@@ -37,7 +37,7 @@ def test_its_errors_are_verdicts_on_rows():
         [],
         [Code.MISSING_FIELD, Code.BAD_EXPRESSION, Code.WRONG_TYPE],
     )
-    with pytest.raises(RowError, match=r"column 'bad': missing; near: Bad"):
+    with pytest.raises(RowError, match=r"column 'bad': missing; near: 'Bad'"):
         Careful().format({"good": "x", "Bad": "y"}, "preference")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import outcome, texts
 
 from preftemplates import Preference, RowModel, Template, get_style, get_template
 from preftemplates.errors import (
@@ -27,7 +28,6 @@ from preftemplates.errors import (
     preview,
 )
 from preftemplates.rows import Index01, Reader, read_row_type
-from support import texts
 
 FACTS = {
     "code": Code.BAD_LABEL, "template": "T", "style": "s", "format": "preference", "row": 0, "line": 1,
@@ -177,7 +177,7 @@ class Broken:
         raise RuntimeError
 
 
-HOSTILE = ["\x1b[2J\x1b[31mred", "two\nlines", "\r", "\x00", "\u202egnp", "\ud800", "x" * 100_000, "\x1b" * 500]
+HOSTILE = ["\x1b[2J\x1b[31mred", "two\nlines", "\r", "\x00", "\u202egnp", "\ud800", "x" * 5_000, "\x1b" * 500]
 
 
 @given(JSON | st.sampled_from(HOSTILE) | st.sampled_from(HOSTILE).map(Shown) | st.text(max_size=90).map(Shown))
@@ -204,11 +204,8 @@ def test_a_cut_value_says_that_it_was_cut():
 def test_a_message_about_any_row_is_one_short_printable_line(value, column):
     reader = Reader(read_row_type("{'x': Index01, 'y': str, 'z': list[str]}"), ["x", "y", "z"])
     for row in (value, {"x": value}, {"x": 1, "y": value}, {"x": 1, "y": "", "z": value}, {"x": 1, column: value}):
-        try:
-            reader.read(row)
-        except RowError as error:
-            assert str(error).isprintable()
-            assert len(str(error)) < 400
+        result = outcome(reader.read, row)
+        assert isinstance(result, dict) or (str(result).isprintable() and len(str(result)) < 400)
 
 
 def test_what_a_failing_expression_says_about_the_data_is_cut_and_escaped_too():

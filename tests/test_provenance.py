@@ -5,14 +5,15 @@ import json
 import pickle
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import NASTY, texts
 
 from preftemplates import Preference, RowModel, Template, get_style, get_template
 from preftemplates.provenance import Traced, concat, join, pieces_of, plain, plain_data, traced
-from support import NASTY, texts
 
 # Each operation gets a text, another text, and two numbers. What it does to a str, it must do to a traced text.
 CUTS = {
@@ -72,9 +73,7 @@ def outcome(operation, *arguments):
         value = operation(*arguments)
     except (ValueError, IndexError) as error:
         return type(error), []
-    return type(value) if isinstance(value, list | tuple) else str, list(value) if type(value) in (list, tuple) else [
-        value
-    ]
+    return (type(value), list(value)) if isinstance(value, list | tuple) else (str, [value])
 
 
 def check_pieces(text: str, sources: dict[str, str]) -> None:
@@ -91,7 +90,7 @@ def check_pieces(text: str, sources: dict[str, str]) -> None:
 def runs(draw, sources, operations):
     """A chain of operations, done to traced texts and to the same plain ones side by side."""
     origins = dict(zip("abc", draw(sources), strict=True))
-    pool = [(Traced.whole(text, origin), text) for origin, text in origins.items()] + [(" - ", " - "), ("", "")]
+    pool = [(Traced.whole(text, origin), text) for origin, text in origins.items()] + [("--", "--"), ("", "")]
     for _ in range(draw(st.integers(1, 6))):
         name = draw(st.sampled_from(sorted(operations)))
         text, plain_text = draw(st.sampled_from([pair for pair in pool if isinstance(pair[0], Traced)]))
@@ -122,16 +121,36 @@ def test_a_traced_text_does_what_a_str_does_and_each_piece_spells_its_source(run
 def test_cutting_and_joining_keep_every_character_with_its_source_and_place(run):
     sources, results = run
     home = {char: (origin, place) for origin, text in sources.items() for place, char in enumerate(text)}
-    separator = "-"
     for text in results:
         known = [None] * len(text)
         for piece in pieces_of(text):
             known[piece.start : piece.end] = [
                 (piece.origin, piece.offset + step) for step in range(piece.end - piece.start)
             ]
-        # The blanks of " - " are in a source too, but came from none.
-        for char, place in zip(text, known, strict=True):
-            assert place == home.get(char) or (char in f" {separator}" and place is None)
+        assert known == [home.get(char) for char in text]
+
+
+@given(
+    st.text(st.sampled_from("ab \n"), max_size=20), st.sampled_from([None, "a", "b", "ab", " "]), st.integers(-1, 4)
+)
+def test_parts_that_look_alike_stand_where_they_were_cut(text, separator, most):
+    known = Traced.whole(text, "prompt")
+    for parts in (
+        known.split(separator, most),
+        known.rsplit(separator, most),
+        known.splitlines(),
+        known.partition("a"),
+    ):
+        places = [(part.pieces[0].offset, part.pieces[0].offset + len(part)) for part in parts]
+        assert all(end <= start for (_, end), (start, _) in pairwise(places))
+
+
+@given(st.lists(st.text("ab", max_size=3), max_size=4), st.integers(0, 6), st.integers(1, 6))
+def test_a_part_names_the_cells_that_it_has_characters_of_and_no_others(texts, start, length):
+    whole = concat([Traced.whole(text, n) for n, text in enumerate(texts)] or [Traced("")])
+    owners = [n for n, text in enumerate(texts) for _ in text][start : start + length]
+    part = whole[start : start + length]
+    assert not owners or [piece.origin for piece in part.pieces] == sorted(set(owners))
 
 
 @pytest.mark.parametrize("cut", [lambda text: text[2:2], lambda text: text.strip("abc "), lambda text: text[:0]])
@@ -173,8 +192,7 @@ def test_every_method_of_a_str_is_listed_above():
 
 
 @pytest.mark.parametrize(("method", "arguments"), [(name, call) for name, calls in CALLS.items() for call in calls])
-@pytest.mark.parametrize("text", ["", "abc abc", "a\tb\r\nB c", "{}", "ǅ ß"])
-def test_every_method_gives_what_it_gives_on_a_str(method, arguments, text):
+def test_every_method_gives_what_it_gives_on_a_str(method, arguments):
     def call(subject):
         try:
             bound = getattr(subject, method)
@@ -182,7 +200,16 @@ def test_every_method_gives_what_it_gives_on_a_str(method, arguments, text):
         except (ValueError, KeyError) as error:
             return type(error)
 
-    assert call(Traced.whole(text, "prompt")) == call(text)
+    for text in ("", "abc abc", "a\tb\r\nB c", "{}", "ǅ ß"):
+        assert call(Traced.whole(text, "prompt")) == call(text)
+
+
+@pytest.mark.parametrize("key", ["0", None, 1.0, (0,), 5, -5, slice("a", None)], ids=repr)
+def test_a_key_that_is_no_place_raises_what_it_raises_on_a_str(key):
+    with pytest.raises((TypeError, IndexError)) as wanted:
+        "abc"[key]
+    with pytest.raises(wanted.type):
+        Traced.whole("abc", "prompt")[key]
 
 
 @given(texts(), texts())
@@ -202,7 +229,9 @@ def test_a_traced_text_copies_and_pickles_with_its_pieces(twin):
     assert twin(text).pieces == text.pieces
 
 
-@given(st.lists(st.tuples(st.sampled_from(["x", "y", None]), st.text("ab", max_size=3)), max_size=5), st.text(max_size=2))
+@given(
+    st.lists(st.tuples(st.sampled_from(["x", "y", None]), st.text("ab", max_size=3)), max_size=5), st.text(max_size=2)
+)
 def test_joining_keeps_what_each_part_knew(parts, separator):
     texts = [text if origin is None else Traced.whole(text, f"{origin}{n}") for n, (origin, text) in enumerate(parts)]
     joined, added = join(separator, texts), concat(texts)
@@ -219,7 +248,9 @@ def test_two_neighbours_in_a_cell_that_meet_again_are_one_piece():
     assert len((text[2:] + text[:2]).pieces) == 2
 
 
-@given(st.recursive(texts() | st.none() | st.integers(), lambda some: st.lists(some) | st.dictionaries(st.text(), some)))
+@given(
+    st.recursive(texts() | st.none() | st.integers(), lambda some: st.lists(some) | st.dictionaries(st.text(), some))
+)
 def test_tracing_a_cell_changes_no_value_and_making_it_plain_leaves_no_trace(value):
     def kinds(value):
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []

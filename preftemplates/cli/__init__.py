@@ -19,14 +19,19 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def about(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and stop.")] = False,
-) -> None:
-    """Turn the rows of any preference dataset into training data."""
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         print(f"preftemplates {__version__}")
         raise typer.Exit()
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Turn the rows of any preference dataset into training data."""
 
 
 app.command("list")(listing.command)

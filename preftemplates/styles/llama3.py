@@ -4,6 +4,7 @@ Layout: Meta's model card of Llama 3 (the layout is a fact; the template below i
 template and no set of fragments. Llama 3.1 adds dates and tools, which this style does not.
 """
 
+from preftemplates.samples import CONTENT_KEYS
 from preftemplates.style import Style, register_style
 
 
@@ -13,8 +14,11 @@ class Llama3(Style):
         "{{- bos_token -}}"
         "{%- for message in messages -%}"
         "{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' -}}"
-        "{%- if message['content'] is not string or message['tool_calls'] -%}"
-        "{{- raise_exception('this layout has a place for text only') -}}"
+        "{%- for key in content_keys -%}"
+        "{%- if message[key] -%}{{- raise_exception('this layout has no place for ' + key) -}}{%- endif -%}"
+        "{%- endfor -%}"
+        "{%- if message['content'] is not string -%}"
+        "{{- raise_exception('content must be text') -}}"
         "{%- elif message['role'] == 'assistant' -%}"
         "{%- generation -%}{{- message['content'] | trim + '<|eot_id|>' -}}{%- endgeneration -%}"
         "{%- else -%}"
@@ -27,3 +31,4 @@ class Llama3(Style):
     )
     bos_token = "<|begin_of_text|>"
     eos_token = "<|eot_id|>"
+    defaults = {"content_keys": CONTENT_KEYS}

@@ -1,0 +1,108 @@
+"""What the tests of laws share: what is bundled, and how a fault is planted in it."""
+
+from functools import partial
+
+from hypothesis import settings
+
+from preftemplates import Style, testing
+from preftemplates.fragments import Fragment, Fragments
+from preftemplates.style import STYLES
+from preftemplates.template import TEMPLATES
+
+
+def bundled(registry):
+    """The names of what comes with the library, whatever else a test has registered."""
+    return [name for name in registry.names() if registry.origin(name).module.startswith("preftemplates.")]
+
+
+BUNDLED_STYLES = bundled(STYLES)
+BUNDLED_TEMPLATES = bundled(TEMPLATES)
+
+CHATML = STYLES.get("chatml")()
+PKU = TEMPLATES.get("PKUSafeRLHF")()
+HH = TEMPLATES.get("HH")()
+
+HELLO = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": " Hello!\n"}]
+
+
+def check(subject, law):
+    """Run one law with as many examples as the profile says."""
+    testing.check_laws(subject, laws=[law], max_examples=settings().max_examples)
+
+
+class Faulty:
+    """A template, or anything else, of which some attributes are others."""
+
+    def __init__(self, thing, **others):
+        self.thing = thing
+        self.__dict__.update({name: partial(other, thing) for name, other in others.items()})
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["thing"], name)
+
+
+def faulty_style(**others):
+    """ChatML with a layout that does some things otherwise."""
+    layout = CHATML.layout
+    made = type("FaultyLayout", (Fragments,), others)(layout.opening, layout.turns, layout.stop)
+    return Style.of(made, "faulty")
+
+
+def style_of(user, assistant, stop="", opening=""):
+    """A style of two fragments, given as heads and tails."""
+    return Style.of(Fragments(opening, (Fragment("user", *user), Fragment("assistant", *assistant)), stop), "drawn")
+
+
+class Thing:
+    """What can stand in for a template where only its identity is looked at."""
+
+    formats = ("prompt_only",)
+    example = {"text": "Hi"}
+    by_hand = True
+
+    def __init__(self, name):
+        self.name = name
+
+    @property
+    def digest(self):
+        return self.name
+
+    def format(self, row, format):
+        return {"text": self.name}
+
+    def __eq__(self, other):
+        return self.name == other.name
+
+    def __hash__(self):
+        return 1
+
+
+class HashedByChance(Thing):
+    """Its hash is that of a text, which differs between processes."""
+
+    def __hash__(self):
+        return hash(self.name)
+
+
+class HashedByIdentity(Thing):
+    def __hash__(self):
+        return id(self)
+
+
+class EqualToItselfOnly(Thing):
+    __hash__ = Thing.__hash__
+
+    def __eq__(self, other):
+        return self is other
+
+
+class LosingItsName(Thing):
+    def __reduce__(self):
+        return LosingItsName, ("unnamed",)
+
+
+class FormattingByChance(Thing):
+    """What it gives follows the order of a set of texts, which differs between processes."""
+
+    def format(self, row, format):
+        return {"text": " ".join({str(number) for number in range(50)})}

@@ -1,0 +1,61 @@
+import pytest
+from planted import BUNDLED_TEMPLATES, HH, PKU, Faulty, check
+from support import registries_restored
+
+from preftemplates import Preference, RowModel, Template, get_template, register_filter
+from preftemplates.dialect import DIALECTS
+from preftemplates.errors import RowError
+from preftemplates.testing import formatting_is_rendering_after_extracting
+
+restored = pytest.fixture(registries_restored)
+
+
+@pytest.mark.parametrize("name", BUNDLED_TEMPLATES)
+def test_formatting_is_rendering_after_extracting(name):
+    check(get_template(name), formatting_is_rendering_after_extracting)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.names())
+def test_in_every_dialect(dialect):
+    check(HH.with_dialect(dialect), formatting_is_rendering_after_extracting)
+
+
+def exchanged(template, row, format):
+    result = template.format(row, format)
+    return dict(zip(result, reversed(result.values()), strict=True))
+
+
+def never_refusing(template, row, format):
+    try:
+        return template.format(row, format)
+    except RowError:
+        return {}
+
+
+@pytest.mark.parametrize(("template", "format"), [(PKU, exchanged), (HH, never_refusing)])
+def test_a_result_that_is_not_the_rendered_one_is_caught(template, format):
+    with pytest.raises(AssertionError, match="format and rendering what was extracted differ"):
+        check(Faulty(template, format=format), formatting_is_rendering_after_extracting)
+
+
+def test_state_shared_between_rows_is_caught(restored):
+    seen = []
+
+    @register_filter
+    def after_the_last(text):
+        seen.append(text)
+        return seen[-2] if len(seen) > 1 else text
+
+    class Remembering(Template):
+        class Row(RowModel):
+            prompt: str
+            chosen: str
+            rejected: str
+
+        preference = Preference(
+            prompt="{{ prompt }}", chosen="{{ chosen | after_the_last }}", rejected="{{ rejected }}"
+        )
+        example = None
+
+    with pytest.raises(AssertionError, match="format and rendering what was extracted differ"):
+        check(Remembering, formatting_is_rendering_after_extracting)

@@ -1,0 +1,89 @@
+import pytest
+from hypothesis import given
+from planted import BUNDLED_TEMPLATES, HH, PKU, check
+
+from preftemplates import Index01, Preference, RowModel, Template, get_template
+from preftemplates.testing import (
+    Choice,
+    check_laws,
+    find_choice,
+    rows,
+    swapping_the_answers_and_the_label_changes_nothing,
+)
+
+CHOOSING = [
+    name
+    for name in BUNDLED_TEMPLATES
+    if any(find_choice(get_template(name), format) for format in get_template(name).formats)
+]
+
+
+@pytest.mark.parametrize("name", CHOOSING)
+def test_swapping_the_answers_and_the_label_changes_nothing(name):
+    check(get_template(name), swapping_the_answers_and_the_label_changes_nothing)
+
+
+def test_the_choice_is_found_where_there_is_one():
+    assert find_choice(PKU, "preference") == Choice("better_response_id", "response_0", "response_1")
+    assert find_choice(get_template("PKUSafeRLHF-safer"), "preference").label == "safer_response_id"
+    assert find_choice(PKU, "supervised") is None
+    assert find_choice(HH, "preference") is None
+
+
+def test_the_law_does_not_pass_where_it_says_nothing():
+    with pytest.raises(AssertionError, match="none of these laws applies"):
+        check_laws(HH, laws=[swapping_the_answers_and_the_label_changes_nothing])
+
+
+class Pair(Template):
+    class Row(RowModel):
+        question: str
+        first: str
+        second: str
+        better: Index01
+
+    preference = Preference(
+        prompt="{{ question }}", chosen="{{ [first, second][better] }}", rejected="{{ [first, second][1 - better] }}"
+    )
+    example = {"question": "Tea?", "first": "Yes.", "second": "No.", "better": 0}
+
+
+class SameSideTwice(Pair):
+    preference = Preference(
+        prompt="{{ question }}", chosen="{{ [first, second][better] }}", rejected="{{ [first, second][better] }}"
+    )
+    example = Pair.example
+
+
+class OneSideFixed(Pair):
+    preference = Preference(prompt="{{ question }}", chosen="{{ [first, second][better] }}", rejected="{{ second }}")
+    example = Pair.example
+
+
+class FirstIsBetter(Pair):
+    preference = Preference(prompt="{{ question }}", chosen="{{ first }}", rejected="{{ second }}")
+    example = Pair.example
+
+
+def test_a_correct_template_of_a_user_passes():
+    check(Pair, swapping_the_answers_and_the_label_changes_nothing)
+
+
+@pytest.mark.parametrize("template", [SameSideTwice, OneSideFixed])
+def test_a_label_that_chooses_on_one_side_only_is_caught(template):
+    with pytest.raises(AssertionError, match=r"is another sample|does not exchange"):
+        check(template, swapping_the_answers_and_the_label_changes_nothing)
+
+
+def swap(row):
+    return {**row, "first": row["second"], "second": row["first"], "better": 1 - row["better"]}
+
+
+@given(rows(Pair(), "preference"))
+def test_the_way_round_can_be_said(row):
+    swapping_the_answers_and_the_label_changes_nothing(Pair(), row, "preference", swap)
+
+
+def test_a_label_that_is_not_read_is_caught_when_the_way_round_is_said():
+    with pytest.raises(AssertionError, match="is another sample"):
+        swapping_the_answers_and_the_label_changes_nothing(FirstIsBetter(), Pair.example, "preference", swap)

@@ -1,0 +1,122 @@
+"""Each bundled style on one conversation, kept as a golden text, and what it refuses."""
+
+import pytest
+from hypothesis import given
+from support import STYLE_NAMES, TEMPLATE_NAMES, assert_golden, conversations, spelled_spans
+
+from preftemplates import get_style, get_template
+from preftemplates.errors import Code, RowError
+from preftemplates.samples import CONTENT_KEYS, ROLES
+
+TALK = [
+    {"role": "system", "content": "Answer in one line."},
+    {"role": "user", "content": " How do I keep basil alive? {{ 7 * 7 }}\n"},
+    {"role": "assistant", "content": "Light, and water when the soil is dry."},
+    {"role": "user", "content": ""},
+    {"role": "assistant", "content": "Пожалуйста.\r\n"},
+]
+
+
+def talk_for(style):
+    return [message for message in TALK if message["role"] in get_style(style).accepted_roles]
+
+
+@pytest.mark.parametrize("name", STYLE_NAMES)
+def test_a_style_writes_what_it_wrote_and_says_of_each_character_whose_it_is(name):
+    style = get_style(name)
+    whole, asked = style.render(talk_for(name)), style.render(talk_for(name)[:-1], add_generation_prompt=True)
+    assert_golden(
+        f"styles/{name}.json",
+        {
+            "roles": list(style.accepted_roles),
+            "stop": style.stop,
+            "text": whole.text,
+            "prompt": asked.text,
+            "spans": [f"{kind} {role} {message}: {text!r}" for text, kind, role, message, *_ in spelled_spans(whole)],
+        },
+    )
+
+
+@pytest.mark.parametrize("name", TEMPLATE_NAMES)
+def test_a_template_s_example_comes_out_as_it_did(name):
+    template = get_template(name)
+    formats = {format: template.format(template.example, format) for format in template.formats}
+    columns = {format: template.columns(format) for format in template.formats}
+    assert_golden(f"templates/{name}.json", {"columns": columns, "formats": formats})
+
+
+# --- what is refused -----------------------------------------------------------------------------------------------
+
+
+def refused(style, message):
+    with pytest.raises(RowError) as caught:
+        get_style(style).render([{"role": "user", "content": "Hi"}, message])
+    return caught.value
+
+
+@pytest.mark.parametrize("style", STYLE_NAMES)
+@pytest.mark.parametrize("key", CONTENT_KEYS)
+def test_content_that_the_style_has_no_place_for_is_refused_and_never_left_out(style, key):
+    wanted = Code.REFUSED_BY_STYLE if style == "llama3" else Code.UNSUPPORTED_CONTENT
+    assert refused(style, {"role": "assistant", "content": "x", key: ["y"]}).code == wanted
+    assert refused(style, {"role": "assistant", key: ["y"]}).code == wanted
+
+
+@pytest.mark.parametrize("style", STYLE_NAMES)
+@pytest.mark.parametrize("part", [{"type": "text", "text": "x"}, {"type": "image", "url": "x"}], ids=str)
+def test_typed_parts_are_refused(style, part):
+    wanted = Code.REFUSED_BY_STYLE if style == "llama3" else Code.UNSUPPORTED_CONTENT
+    assert refused(style, {"role": "user", "content": [part]}).code == wanted
+
+
+@pytest.mark.parametrize("style", STYLE_NAMES)
+@pytest.mark.parametrize("role", [*ROLES, "function", "User", "narrator", ""])
+def test_a_role_without_a_turn_is_refused_with_those_that_have_one(style, role):
+    roles = get_style(style).accepted_roles
+    if role in roles:
+        assert get_style(style).render([{"role": role, "content": "x"}]).text
+        return
+    error = refused(style, {"role": role, "content": "x"})
+    assert (error.code, error.style, error.value) == (Code.BAD_ROLE, style, role)
+    assert f"expected a role among {', '.join(roles)}; got {role!r}" in str(error)
+
+
+# --- facts of single layouts ---------------------------------------------------------------------------------------
+
+
+@given(conversations("user", "assistant"))
+def test_a_transcript_in_human_assistant_style_is_the_text_of_its_turns(messages):
+    marks = {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: "}
+    style = get_style("human-assistant")
+    text = "".join(marks[message["role"]] + message["content"] for message in messages)
+    assert style.render(messages).text == text
+    assert style.render(messages, add_generation_prompt=True).text == text + "\n\nAssistant:"
+    assert style.stop == ""
+
+
+@given(conversations("user", "assistant"))
+def test_the_homework_s_layout_opens_once_and_ends_no_turn(messages):
+    text = get_style("beginning-of-conversation").render(messages).text
+    turns = {"user": "USER: {} ", "assistant": "ASSISTANT:{}"}
+    wanted = [turns[message["role"]].replace("{}", message["content"]) for message in messages]
+    assert text == "BEGINNING OF CONVERSATION: " + "".join(wanted)
+
+
+@given(conversations("system", "user", "assistant"))
+def test_the_plain_style_adds_nothing(messages):
+    for generate in (False, True):
+        text = get_style("plain").render(messages, add_generation_prompt=generate).text
+        assert text == "".join(message["content"] for message in messages)
+
+
+@given(conversations("system", "user", "assistant"))
+def test_llama3_writes_one_bos_and_trims_contents_where_the_spans_show_it(messages):
+    rendered = get_style("llama3").render(messages)
+    body = rendered.text.removeprefix("<|begin_of_text|>")
+    turns = [f"<|start_header_id|>{m['role']}<|end_header_id|>\n\n{m['content'].strip()}<|eot_id|>" for m in messages]
+    assert body == "".join(turns)
+    told: dict[int, str] = {}
+    for span in rendered.spans:
+        if span.kind == "content":
+            told[span.message] = told.get(span.message, "") + rendered.text[span.start : span.end]
+    assert told == {index: message["content"].strip() for index, message in enumerate(messages)}

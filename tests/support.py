@@ -1,0 +1,164 @@
+"""What the tests share: real rows, nasty texts, a second process, registries that forget, golden texts."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+
+import preftemplates
+from preftemplates import Rendered
+from preftemplates.dialect import DIALECTS
+from preftemplates.errors import RowError
+from preftemplates.expressions import ENVIRONMENT, FILTERS
+from preftemplates.python_file import PREFIX
+from preftemplates.registry import Registry
+from preftemplates.samples import FORMATS
+from preftemplates.style import STYLES
+from preftemplates.template import TEMPLATES
+
+TESTS = Path(__file__).parent
+DATA = Path(os.environ.get("PREFTEMPLATES_DATA", TESTS.parents[1] / "shared" / "data"))
+"""Real rows, which lie beside the checkout and are never copied into it. Some are harmful: no test prints one."""
+
+HOMEWORK = TESTS / "homework.py"
+
+NASTY = (
+    "", " ", "\n", "\r\n", "\x00", "{input}", "{output}", "{0}", "{", "}}", "%s", "%(x)s", "{{ prompt }}", "{% if %}",
+    "{# #}", "{{ 7 * 7 }}", "ASSISTANT:", "USER: ", "\n\nHuman: ", "\n\nAssistant: ", "<|im_end|>\n", "</s>",
+    "<|im_start|>user", "<|eot_id|>", "e\u0301", "\u200b", "\u202e", "\U0001f468\u200d\U0001f469", "\u2028", "\x85",
+    "\x1b[31m", "\\n", "'", '"', "&lt;", "<b>",
+)  # fmt: skip
+"""Pieces of text that a careless formatter executes, escapes, trims or splits at."""
+
+
+def texts() -> st.SearchStrategy[str]:
+    """Any text without lone surrogates, with nasty pieces in it more often than chance would put them."""
+    anything = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+    return st.lists(st.sampled_from(NASTY) | anything, max_size=4).map("".join)
+
+
+def conversations(*roles: str) -> st.SearchStrategy[list[dict[str, str]]]:
+    """Messages of these roles in any order, at least one."""
+    message = st.fixed_dictionaries({"role": st.sampled_from(roles), "content": texts()})
+    return st.lists(message, min_size=1, max_size=4)
+
+
+def bundled(registry: Registry[Any]) -> list[str]:
+    """The names that the package itself registers, whatever other tests have registered."""
+    return [name for name in registry.names() if registry.origin(name).module.startswith("preftemplates.")]
+
+
+TEMPLATE_NAMES, STYLE_NAMES, DIALECT_NAMES = bundled(TEMPLATES), bundled(STYLES), bundled(DIALECTS)
+
+
+def real_rows(path: str) -> list[dict[str, Any]]:
+    """The rows of a file of real data; the test is skipped where the file is not."""
+    if not (DATA / path).exists():
+        pytest.skip(f"no real rows here: {path}")
+    return _read(DATA / path)
+
+
+@lru_cache
+def _read(path: Path) -> list[dict[str, Any]]:
+    text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
+    if path.suffix == ".json":
+        rows: list[dict[str, Any]] = json.loads(text)
+        return rows
+    return [json.loads(line) for line in text.split("\n") if line]
+
+
+def registries_restored() -> Iterator[None]:
+    """Let the registries forget what is registered meanwhile; a test module makes a fixture of it."""
+    registries = (TEMPLATES, STYLES, DIALECTS, FILTERS)
+    for registry in registries:
+        registry.names()
+    held = [*(vars(registry)[name] for registry in registries for name in ("_items", "_origins", "_entries"))]
+    held += [FORMATS, ENVIRONMENT.filters]
+    before = [dict(mapping) for mapping in held]
+    modules = set(sys.modules)
+    yield
+    for mapping, old in zip(held, before, strict=True):
+        mapping.clear()
+        mapping.update(old)
+    for name in set(sys.modules) - modules:
+        if name.startswith(PREFIX):  # else the file would count as run, and what it registered would be missing
+            del sys.modules[name]
+
+
+def in_new_process(code: str, payload: Any = None, *, cwd: Path | str = "/") -> Any:
+    """What `code` leaves in `answer` in a process of its own, which finds none of the tests' modules.
+
+    Args:
+        code: statements that read `payload` and set `answer`, which is written as JSON.
+        payload: anything that pickles.
+        cwd: where the process runs.
+    """
+    pickled = base64.b64encode(pickle.dumps(payload)).decode()
+    script = (
+        "import base64, json, pickle, sys\n"
+        "payload = pickle.loads(base64.b64decode(sys.stdin.read()))\n"
+        f"{code}\n"
+        "print(json.dumps(answer))"
+    )
+    library = str(Path(preftemplates.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=pickled,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": library, "PYTHONHASHSEED": "7"},
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def outcome(call: Callable[..., Any], *arguments: Any) -> Any:
+    """What a call gives, or the RowError that it raises."""
+    try:
+        return call(*arguments)
+    except RowError as error:
+        return error
+
+
+def spelled_spans(rendered: Rendered) -> list[list[Any]]:
+    """The spans with the characters that they stand for."""
+    return [[rendered.text[span.start : span.end], *span[2:]] for span in rendered.spans]
+
+
+def assert_golden(path: str, value: Any) -> None:
+    """Compare with the file in tests/golden; PREFTEMPLATES_REWRITE_GOLDEN=1 writes it instead."""
+    file = TESTS / "golden" / path
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    if os.environ.get("PREFTEMPLATES_REWRITE_GOLDEN"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", newline="")
+    assert file.exists(), f"{file} is missing; PREFTEMPLATES_REWRITE_GOLDEN=1 writes it"
+    assert json.loads(file.read_text(encoding="utf-8")) == json.loads(text)
+
+
+def transformers_text(source: str, messages: list[dict[str, Any]], generate: bool = False, **tokens: Any) -> str:
+    """The text of a conversation as transformers renders a chat template."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    rendered, _ = render_jinja_template([messages], chat_template=source, add_generation_prompt=generate, **tokens)
+    return str(rendered[0])
+
+
+def at_least(examples: int) -> settings:
+    """So many examples, or as many as the profile in use asks for."""
+    return settings(max_examples=max(examples, settings.default.max_examples if settings.default else 0))

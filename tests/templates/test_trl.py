@@ -1,0 +1,201 @@
+"""TRL's layouts, with TRL's own functions as the judge."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import DATA, STYLE_NAMES, TEMPLATE_NAMES, conversations, real_rows, texts
+
+from preftemplates import get_style, get_template
+from preftemplates.errors import Code, RowError
+
+ZEN = {
+    "standard_preference": ("TRL", "preference"),
+    "standard_prompt_completion": ("TRL", "supervised"),
+    "standard_prompt_only": ("TRL", "prompt_only"),
+    "standard_implicit_prompt_preference": ("TRL-implicit", "preference"),
+    "conversational_preference": ("TRL-messages", "preference"),
+    "conversational_prompt_completion": ("TRL-messages", "supervised"),
+    "conversational_prompt_only": ("TRL-messages", "prompt_only"),
+    "conversational_implicit_prompt_preference": ("TRL-implicit-messages", "preference"),
+}
+"""TRL's own test rows that a bundled template reads."""
+
+
+@pytest.fixture(scope="module")
+def trl():
+    """TRL's functions over rows."""
+    from trl import data_utils
+
+    return data_utils
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    """Makes a tokenizer in memory with a chat template."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    made = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0}, unk_token="a")))
+
+    def with_template(style):
+        made.chat_template = get_style(style).chat_template
+        return made
+
+    return with_template
+
+
+def roles_of(style):
+    return [role for role in ("system", "user", "assistant") if role in get_style(style).accepted_roles]
+
+
+# --- one text from our message rows and from our text rows -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", STYLE_NAMES)
+def test_trl_makes_of_our_message_rows_the_texts_that_our_text_rows_hold(trl, tokenizer, style):
+    judge = tokenizer(style)
+    ask = conversations(*roles_of(style)).map(lambda talk: [*talk, {"role": "user", "content": "Why?"}])
+    answer = texts().map(lambda content: [{"role": "assistant", "content": content}])
+
+    @given(ask, answer, answer)
+    def check(prompt, chosen, rejected):
+        row = {"prompt": prompt, "chosen": chosen, "rejected": rejected, "completion": chosen}
+        template = get_template("TRL-messages").with_style(style)
+        for format in template.formats:
+            as_messages = template.with_dialect("trl-messages").format(row, format)
+            as_texts = template.with_dialect("trl").format(row, format)
+            assert trl.apply_chat_template(as_messages, judge) == as_texts
+
+    check()
+
+
+@pytest.mark.parametrize("style", ["chatml", "llama3", "zephyr", "human-assistant"])
+@pytest.mark.parametrize("file", [file for file in ZEN if file.startswith("conversational")])
+def test_trl_makes_of_its_own_rows_the_texts_that_we_make_of_them(trl, tokenizer, file, style):
+    name, format = ZEN[file]
+    template = get_template(name).with_style(style).with_dialect("trl")
+    for row in real_rows(f"trl_zen/{file}.jsonl"):
+        explicit = trl.maybe_extract_prompt(dict(row))
+        assert template.format(row, format) == trl.apply_chat_template(explicit, tokenizer(style))
+
+
+def test_trl_makes_of_the_homework_s_rows_the_texts_that_our_text_rows_hold(trl, tokenizer):
+    rows = real_rows("pku_saferlhf/align_anything_preference_train.json")
+    template = get_template("PKUSafeRLHF").with_dialect("trl-messages")
+    differing = [
+        (index, style)
+        for style in ("beginning-of-conversation", "chatml")
+        for index, row in enumerate(rows)
+        if trl.apply_chat_template(template.format(row, "preference"), tokenizer(style))
+        != template.with_style(style).with_dialect("trl").format(row, "preference")
+    ]
+    assert differing == []
+
+
+# --- TRL's own rows ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("file", "name", "format"), [(file, *reads) for file, reads in ZEN.items()])
+def test_all_19_rows_of_each_of_trl_s_files_format(file, name, format):
+    rows = real_rows(f"trl_zen/{file}.jsonl")
+    formatted = [get_template(name).format(row, format) for row in rows]
+    assert len(formatted) == 19
+    assert all(all(result.values()) or name == "TRL-implicit" for result in formatted)
+
+
+@pytest.mark.parametrize("dialect", ["trl", "trl-messages"])
+def test_rows_that_are_in_trl_s_layout_already_stay_as_they_are(dialect):
+    kind, name = ("standard", "TRL") if dialect == "trl" else ("conversational", "TRL-messages")
+    for file, (read_by, format) in ZEN.items():
+        if file.startswith(kind) and read_by == name:
+            template = get_template(name).with_dialect(dialect)
+            for row in real_rows(f"trl_zen/{file}.jsonl"):
+                assert template.format(row, format) == row
+
+
+def test_no_file_of_trl_s_rows_in_a_declared_format_is_left_out():
+    if not (DATA / "trl_zen").exists():
+        pytest.skip("no real rows here")
+    known = {"preference", "prompt_completion", "prompt_only"}
+    files = {path.stem for path in (DATA / "trl_zen").iterdir()}
+    assert {file for file in files if file.partition("_")[2].removeprefix("implicit_prompt_") in known} == set(ZEN)
+    assert {name for name, _ in ZEN.values()} == {name for name in TEMPLATE_NAMES if name.startswith("TRL")}
+
+
+@given(texts(), texts(), texts())
+def test_the_plain_style_gives_trl_s_text_rows_back(prompt, chosen, rejected):
+    row = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+    assert get_template("TRL").format(row, "preference") == row
+    pair = {"prompt": prompt, "completion": chosen}
+    assert get_template("TRL").format(pair, "supervised") == pair
+
+
+# --- the faults of TRL's extract_prompt, by their number in the list of what is known of the peers ---
+
+
+@given(texts(), texts(), texts())
+def test_fault_1_texts_with_an_implicit_prompt_are_never_cut_by_letters(shared, one, other):
+    row = {"chosen": shared + one, "rejected": shared + other}
+    assert get_template("TRL-implicit").format(row, "preference") == {"prompt": "", **row}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected"),
+    [("Q: hi A: I am fine", "Q: hi A: I am bad"), ("abc", "abcdef"), ("a ", "b"), ("", ""), ("", "x"), (" ", "z")],
+)
+def test_faults_1_and_2_the_answers_keep_their_first_letters(chosen, rejected):
+    row = {"chosen": chosen, "rejected": rejected}
+    assert get_template("TRL-implicit").format(row, "preference") == {"prompt": "", **row}
+    sample = get_template("TRL-implicit").extract(row, "preference")
+    assert sample.prompt == []
+    assert [sample.chosen[0]["content"], sample.rejected[0]["content"]] == [chosen, rejected]
+
+
+def test_fault_1_no_letters_of_real_answers_become_a_prompt():
+    rows = real_rows("hh_rlhf/harmless-base_test_even.jsonl.gz")
+    template = get_template("TRL-implicit")
+    cut = [index for index, row in enumerate(rows) if template.format(row, "preference") != {"prompt": "", **row}]
+    assert cut == []
+
+
+@given(
+    conversations("user", "assistant"),
+    st.lists(texts(), min_size=2, max_size=2, unique=True).map(
+        lambda pair: [{"role": "assistant", "content": content} for content in pair]
+    ),
+    conversations("user", "assistant"),
+)
+def test_conversations_that_part_at_an_answer_are_cut_where_trl_cuts_them(trl, shared, answers, rest):
+    row = {"chosen": [*shared, answers[0]], "rejected": [*shared, answers[1], *rest]}
+    template = get_template("TRL-implicit-messages")
+    assert template.format(row, "preference") == trl.extract_prompt(row)
+
+
+@given(conversations("user", "assistant"), conversations("user", "assistant"))
+def test_fault_2_a_side_that_goes_on_where_the_other_ends_leaves_both_an_answer(shared, rest):
+    shared = [*shared, {"role": "assistant", "content": "Yes."}]
+    row = {"chosen": shared, "rejected": [*shared, *rest]}
+    pair = get_template("TRL-implicit-messages").format(row, "preference")
+    assert pair["prompt"] == shared[:-1]
+    assert pair["prompt"] + pair["chosen"] == row["chosen"]
+    assert pair["prompt"] + pair["rejected"] == row["rejected"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "code"),
+    [
+        ([], [], Code.BAD_TURNS),
+        ([], [("assistant", "a")], Code.BAD_TURNS),
+        ([("user", "a"), ("assistant", "b")], [("user", "c"), ("assistant", "b")], Code.PROMPT_MISMATCH),
+        ([("user", "a"), ("assistant", "b")], [("user", "a"), ("user", "b")], Code.PROMPT_MISMATCH),
+        ([("user", "a")], [("user", "a")], Code.PROMPT_MISMATCH),
+    ],
+)
+def test_fault_2_conversations_that_part_before_an_answer_are_a_verdict_and_no_crash(chosen, rejected, code):
+    row = {
+        side: [{"role": role, "content": content} for role, content in turns]
+        for side, turns in [("chosen", chosen), ("rejected", rejected)]
+    }
+    with pytest.raises(RowError) as caught:
+        get_template("TRL-implicit-messages").format(row, "preference")
+    assert caught.value.code == code

