@@ -45,7 +45,7 @@ class Code(StrEnum):
     BAD_ROLE = "bad_role", "A message's role is unknown, or the style has no turn for it."
     BAD_TURNS = (
         "bad_turns",
-        "Messages stand in an order that has no meaning: no messages, or a transcript that begins in mid-turn.",
+        "Messages are missing, or stand in an order that has no meaning, such as a user's turn as the answer.",
     )
     UNSUPPORTED_CONTENT = (
         "unsupported_content",

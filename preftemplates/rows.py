@@ -313,11 +313,13 @@ def _walk(location: tuple[int | str, ...], cells: Any) -> tuple[str, Any]:
 
     A location also names the arms of unions and the keys of mappings, which are no places in the data.
     """
+    if "[key]" in location:  # what is wrong is a key of the mapping before it
+        location = location[: location.index("[key]") - 1]
     path, value = "", cells
     for step in location:
         if isinstance(step, int) and isinstance(value, list | tuple) and step < len(value):
             path, value = f"{path}[{step}]", value[step]
-        elif isinstance(value, Mapping) and step in value and step != "[key]":
+        elif isinstance(value, Mapping) and step in value:
             path, value = _below(path, step), value[step]
     return path, value
 

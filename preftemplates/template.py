@@ -29,7 +29,7 @@ from preftemplates.registry import Registry, restoring
 from preftemplates.rendered import Rendered
 from preftemplates.samples import FORMATS, ROLES, Message, Sample
 from preftemplates.style import Style, get_style
-from preftemplates.turns import check_roles
+from preftemplates.turns import check_answers, check_roles
 
 C = TypeVar("C", bound="type[Template]")
 
@@ -276,6 +276,8 @@ class Template(Frozen):
         roles = {**dict.fromkeys(ROLES), **dict.fromkeys(self.parts.style.accepted_roles)}
         for messages in (sample.prompt, *sample.responses.values()):
             check_roles(messages, roles)
+        for name, own in sample.responses.items():
+            check_answers(own, name)
         return sample
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,6 +149,17 @@ def normal_message(message: Any, index: int) -> Message:
         )
     kept["role"] = plain(role)
     return kept  # type: ignore[return-value]
+
+
+def check_answers(own: Sequence[Message], response: str) -> None:
+    """Refuse a response that does not begin with an assistant's message: no prompt would open it.
+
+    Raises:
+        RowError: `bad_turns`.
+    """
+    if not own or own[0]["role"] != "assistant":
+        first = f"a turn of {preview(own[0]['role'])}" if own else "no message"
+        raise RowError(f"{response} begins with {first}, and with no answer", code=Code.BAD_TURNS)
 
 
 def check_roles(messages: Iterable[Message], roles: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from preftemplates import get_template
 from preftemplates.checks import verdict
-from preftemplates.errors import Code
+from preftemplates.errors import Code, RowError
 
 ROW = {"prompt": "q", "response_0": "a", "response_1": "b", "better_response_id": 0}
 
@@ -33,6 +33,9 @@ def test_an_answer_of_tool_calls_alone_is_not_empty():
     assert verdict(get_template("TRL-messages").formatted(row, "supervised")) is None
 
 
-def test_an_empty_list_of_messages_as_answer_is_empty():
-    row = {"prompt": [{"role": "user", "content": "q"}], "completion": []}
-    assert verdict(get_template("TRL-messages").formatted(row, "supervised")) is Code.EMPTY
+@pytest.mark.parametrize("completion", [[], [{"role": "user", "content": "q"}]])
+def test_a_response_that_is_no_answer_cannot_be_formatted(completion):
+    row = {"prompt": [{"role": "user", "content": "q"}], "completion": completion}
+    with pytest.raises(RowError) as caught:
+        get_template("TRL-messages").formatted(row, "supervised")
+    assert caught.value.code is Code.BAD_TURNS
