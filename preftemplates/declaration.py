@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
-from preftemplates.expressions import FILTERS, Field, Filters, source_of
+from preftemplates.expressions import FILTERS, Field, Filters
 from preftemplates.rows import Reader, read_row_type, spell_row
 from preftemplates.samples import FORMATS, Message, PromptOnly, Sample
+from preftemplates.travelling import source_of
 from preftemplates.turns import Filler, Turns, read_turns
 
 PARTS = ("Row", "example")

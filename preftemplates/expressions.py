@@ -6,7 +6,6 @@ reads. A field that is exactly one expression keeps the value's type.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
@@ -15,7 +14,6 @@ from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import Template as JinjaTemplate
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from preftemplates import python_file
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, one_line, preview
 from preftemplates.provenance import concat, join
 from preftemplates.registry import Origin, Registry
@@ -111,17 +109,6 @@ def _register_filter(name: str, function: Filter) -> Filter:
     FILTERS.register(name, function, Origin.of(function))
     ENVIRONMENT.filters[name] = function
     return function
-
-
-def source_of(item: Any) -> str:
-    """The source of a function or class, of which a template's identity is made; its name where there is none."""
-    file = python_file.text_of(item)
-    if file is not None:
-        return f"{item.__qualname__} of {file.text}"
-    try:
-        return inspect.getsource(item)
-    except (OSError, TypeError):
-        return f"{item.__module__}.{item.__qualname__}"
 
 
 class Expression:

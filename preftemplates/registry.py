@@ -6,9 +6,7 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from threading import RLock
@@ -18,8 +16,6 @@ from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean
 from preftemplates.python_file import text_of
 
 T = TypeVar("T")
-
-_RESTORING: ContextVar[bool] = ContextVar("restoring", default=False)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -83,8 +79,6 @@ class Registry(Generic[T]):
         if not origin.module.startswith(self._package):
             self._discover()  # so that a bundled name is taken from the first
         taken = self._origins.get(name)
-        if taken and _RESTORING.get():
-            return
         if taken and not origin.redefines(taken):
             raise DefinitionError(f"two {self.kind}s are named {name!r}: {taken} and {origin}")
         self._forget_older(origin)
@@ -170,13 +164,3 @@ class Registry(Generic[T]):
             if name not in self._items:
                 value = entries[0].value
                 raise DefinitionError(f"the entry point {name!r} ({value}) registers no {self.kind} of that name")
-
-
-@contextmanager
-def restoring() -> Iterator[None]:
-    """While this lasts, a name that is taken stays as it is: what is unpickled replaces nothing."""
-    token = _RESTORING.set(True)
-    try:
-        yield
-    finally:
-        _RESTORING.reset(token)

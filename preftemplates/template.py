@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
-from operator import attrgetter
 from typing import Any, ClassVar, TypeVar, cast
 
 from preftemplates import python_file
@@ -23,12 +22,13 @@ from preftemplates.errors import (
     did_you_mean,
     preview,
 )
-from preftemplates.expressions import Filters, source_of
+from preftemplates.expressions import Filters
 from preftemplates.frozen import Frozen
-from preftemplates.registry import Registry, restoring
+from preftemplates.registry import Registry
 from preftemplates.rendered import Rendered
 from preftemplates.samples import FORMATS, ROLES, Message, Sample
 from preftemplates.style import Style, get_style
+from preftemplates.travelling import Parcel, pack, source_of
 from preftemplates.turns import check_answers, check_roles
 
 C = TypeVar("C", bound="type[Template]")
@@ -75,7 +75,7 @@ class Template(Frozen):
     holds = "parts"
     declaration: ClassVar[Declaration | None] = None
     filters: ClassVar[Filters] = {}
-    written: ClassVar[tuple[python_file.File | None, str]] = (None, "")
+    written: ClassVar[str] = ""
     default_style: ClassVar[str | Style] = "chatml"
     default_dialect: ClassVar[str | Dialect] = "trl"
 
@@ -87,7 +87,7 @@ class Template(Frozen):
         if declares(cls, Template):
             cls.declaration, cls.filters = read_declaration(cls, Template)
         else:
-            cls.written = python_file.text_of(cls), source_of(cls)
+            cls.written = source_of(cls)
 
     def __new__(cls) -> Any:
         """The template that the class declares, or an object of the class if it formats by hand."""
@@ -108,7 +108,7 @@ class Template(Frozen):
     @property
     def held(self) -> Any:
         """What the template is: its parts, or the source of its class."""
-        return type(self).written[1] if self.by_hand else self.parts
+        return type(self).written if self.by_hand else self.parts
 
     @property
     def identity(self) -> Any:
@@ -305,10 +305,9 @@ class Template(Frozen):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.by_hand:
-            file = type(self).written[0]
-            return (_from_file, (*file, type(self).__qualname__)) if file else (type(self), ())
-        travelling = {name: _Travelling.of(function) for name, function in self.parts.filters.items()}
-        return _restore, (replace(self.parts, filters={}), self.name, travelling)
+            return _restore_by_hand, (pack(type(self)),)
+        parcels = {name: pack(function) for name, function in self.parts.filters.items()}
+        return _restore, (replace(self.parts, filters={}), self.name, parcels)
 
     def __delattr__(self, name: str) -> None:
         if not self.by_hand:
@@ -347,36 +346,13 @@ def _facts(template: str, format: str) -> Iterator[None]:
         raise error.located(template=template, format=format) from error.__cause__
 
 
-@dataclass(frozen=True)
-class _Travelling:
-    """A filter on its way to another process: by reference, or by the text of the file that it came from."""
-
-    reference: Callable[..., Any] | None
-    file: python_file.File | None
-    qualname: str
-
-    @classmethod
-    def of(cls, function: Callable[..., Any]) -> _Travelling:
-        file = python_file.text_of(function)
-        return cls(None if file else function, file, function.__qualname__)
-
-    def arrive(self) -> Any:
-        return self.reference if self.file is None else _from_module(*self.file, self.qualname)
-
-
-def _restore(parts: Parts, name: str, filters: Mapping[str, _Travelling]) -> Template:
+def _restore(parts: Parts, name: str, filters: Mapping[str, Parcel]) -> Template:
     """A template from its pickled parts."""
-    return Template.of(replace(parts, filters={name: filter.arrive() for name, filter in filters.items()}), name)
+    return Template.of(replace(parts, filters={name: parcel.open() for name, parcel in filters.items()}), name)
 
 
-def _from_file(path: str, text: str, qualname: str) -> Template:
-    return cast(Template, _from_module(path, text, qualname)())
-
-
-def _from_module(path: str, text: str, qualname: str) -> Any:
-    """What a Python file's text defines under a name; nothing that is registered is replaced by it."""
-    with restoring():
-        return attrgetter(qualname)(python_file.run(path, text))
+def _restore_by_hand(parcel: Parcel) -> Template:
+    return cast(Template, parcel.open()())
 
 
 def _example(cls: type[Template]) -> Mapping[str, Any] | None:

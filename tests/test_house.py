@@ -11,7 +11,7 @@ ROOT = Path(preftemplates.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"registry", "frozen", "provenance", "samples", "python_file", "by_hand"},
+    {"registry", "frozen", "provenance", "samples", "python_file", "by_hand", "travelling"},
     {"rendered", "expressions"},
     {"rows", "turns", "fragments"},
     {"chat_template", "declaration", "dialect"},
