@@ -111,7 +111,7 @@ class ChatTemplate:
         if not isinstance(defaults, Mapping):
             raise DefinitionError(f"defaults are variables by name, got {preview(defaults)}")
         try:
-            frozen = tuple(sorted((str(name), json.dumps(value)) for name, value in defaults.items()))
+            frozen = tuple(sorted((str(name), json.dumps(value, allow_nan=False)) for name, value in defaults.items()))
         except (TypeError, ValueError) as error:
             raise DefinitionError(f"a default is text, a number or other JSON: {error}") from error
         compiled(source)

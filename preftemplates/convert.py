@@ -121,7 +121,8 @@ class Conversion:
         return (formatted.result for _, formatted in self.accepted())
 
     def accepted(self) -> Iterator[tuple[Record, Formatted]]:
-        """The rows that come through, each with its result and what it was made of."""
+        """The rows that come through, each with its result and what it was made of; the report begins anew."""
+        self.report = Report()
         for number, item in enumerate(self._records):
             record = item if isinstance(item, Record) else Record(number, None, item)
             self.report.rows += 1

@@ -15,7 +15,7 @@ from jinja2.environment import Template as JinjaTemplate
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, one_line, preview
-from preftemplates.provenance import concat, join
+from preftemplates.provenance import Traced, concat, join
 from preftemplates.registry import Origin, Registry
 
 Filter = TypeVar("Filter", bound=Callable[..., Any])
@@ -175,7 +175,8 @@ class Expression:
             raise
         except Exception as error:
             cause = error.__cause__ if isinstance(error.__cause__, StopIteration) else error
-            said = f"{type(cause).__name__}: {one_line(str(cause), 200)}"
+            told = str(cause).replace(f"{Traced.__module__}.{Traced.__name__} object", "str object")
+            said = f"{type(cause).__name__}: {one_line(told, 200)}"
             raise RowError(f"{preview(self.source)} fails: {said}", code=Code.BAD_EXPRESSION) from error
         return value
 

@@ -47,7 +47,8 @@ NASTY = (
 def texts() -> st.SearchStrategy[str]:
     """Any text without lone surrogates, with nasty pieces in it more often than chance would put them."""
     anything = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
-    return st.lists(st.sampled_from(NASTY) | anything, max_size=4).map("".join)
+    pieces = st.lists(st.sampled_from(NASTY) | anything, max_size=4).map("".join)
+    return pieces | pieces | st.permutations(NASTY).map("".join)
 
 
 def conversations(*roles: str) -> st.SearchStrategy[list[dict[str, str]]]:

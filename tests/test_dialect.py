@@ -64,6 +64,20 @@ def test_what_a_dialect_gives_is_plain_data(dialect):
         assert tuple(result) == template.dialect.keys(format)
 
 
+def test_a_result_shares_nothing_with_the_row_that_could_be_written_to():
+    row = {"prompt": [{"role": "user", "content": "p", "more": {"deep": [1]}}]}
+    template = get_template("TRL-messages")
+    result = template.format(row, "prompt_only")
+    assert result == row
+    result["prompt"][0]["more"]["deep"].append(2)
+    result["prompt"].append("x")
+    assert (
+        row
+        == template.format(row, "prompt_only")
+        == {"prompt": [{"role": "user", "content": "p", "more": {"deep": [1]}}]}
+    )
+
+
 @pytest.mark.parametrize("dialect", DIALECT_NAMES)
 def test_every_bundled_dialect_spells_every_format(dialect):
     assert set(get_dialect(dialect).formats) == set(FORMATS)

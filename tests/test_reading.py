@@ -150,7 +150,7 @@ def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch):
         raise ConnectionError("no route\nto host")
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(FileError, match="the hub gives no such dataset: ConnectionError: no route$"):
+    with pytest.raises(FileError, match=r"the hub gives no such dataset: ConnectionError: no route$"):
         open_rows("nobody/nothing", revision="main")
 
 

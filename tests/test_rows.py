@@ -408,7 +408,9 @@ def test_any_mapping_is_a_row(kind):
     }
 
 
-@pytest.mark.parametrize("row", [None, [], "prompt", 5, [("prompt", "p")], object()], ids=repr)
+@pytest.mark.parametrize(
+    "row", [None, [], "prompt", 5, [("prompt", "p")], object()], ids=lambda row: type(row).__name__
+)
 def test_what_is_no_mapping_is_no_row(row):
     with pytest.raises(RowError, match="a row is a mapping of columns to cells") as caught:
         get_template("PKUSafeRLHF").format(row, "preference")

@@ -31,6 +31,24 @@ def test_keys_that_arrow_filled_with_none_count_as_absent():
         assert get_style(name).render([padded]).text == bare.text
 
 
+@pytest.mark.parametrize("style", ["chatml", "llama3"])
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("Hi", Code.WRONG_TYPE),
+        ({"content": "Hi"}, Code.BAD_ROLE),
+        ({"role": 5, "content": "Hi"}, Code.BAD_ROLE),
+        ({"role": "user", "content": 5}, Code.WRONG_TYPE),
+        ({"role": "user", "content": None}, Code.MISSING_FIELD),
+    ],
+    ids=str,
+)
+def test_what_is_no_message_is_refused_with_its_place(style, message, code):
+    with pytest.raises(RowError, match="message 1") as caught:
+        get_style(style).render([{"role": "user", "content": "Hi"}, message])
+    assert caught.value.code == code
+
+
 def test_a_style_may_declare_further_roles():
     style = declared(assistant=ANSWER, user="U:{{ content }}", roles={"observation": "O:{{ content }}"})
     assert set(style.accepted_roles) == {"user", "assistant", "observation"}

@@ -79,6 +79,6 @@ MIXED = [PKU.example, {}, {**PKU.example, "prompt": "A"}, {"prompt": "no more"}]
 @pytest.mark.parametrize("conversion", FAULTS)
 def test_a_conversion_that_loses_or_makes_rows_is_caught(conversion, monkeypatch):
     rows_in_are_formatted_skipped_or_rejected(PKU, MIXED, "preference")
-    monkeypatch.setattr(testing, "Conversion", conversion)
+    monkeypatch.setattr(testing.laws, "Conversion", conversion)
     with pytest.raises(AssertionError):
         rows_in_are_formatted_skipped_or_rejected(PKU, MIXED, "preference")

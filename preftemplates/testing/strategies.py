@@ -1,0 +1,165 @@
+"""Hypothesis strategies: nasty texts, conversations, and rows of any template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from preftemplates.rows import BOUNDS, read_row_type
+from preftemplates.samples import ROLES, Message
+from preftemplates.style import Style
+from preftemplates.template import Template
+from preftemplates.testing.demands import demand
+
+Row = Mapping[str, Any]
+Conversation = Sequence[Message]
+
+NASTY = (
+    "{", "}", "%", "{}", "{0}", "{prompt}", "%s", "%(prompt)s", "$prompt", "{{ 7*7 }}", "{{ content }}", "{% raw %}",
+    "{% endraw %}", "{# #}", "<|im_start|>", "<|im_end|>\n", "<|eot_id|>", "</s>", "USER: ", "ASSISTANT:",
+    "BEGINNING OF CONVERSATION: ", "\n\nHuman: ", "\n\nAssistant: ", "<think>", "</think>\n", "\\", "\\n", "'", '"',
+    "<b>&amp;", "\n", "\r\n", "\r", "\0", "\u2028", "\x85", "\xa0", " ", "\t", "e\u0301", "\u200b", "\u202e", "\ufeff",
+    "\U0001f600",
+)  # fmt: skip
+"""Pieces of text that have broken formatters: the syntax of Jinja, `format` and styles, blanks, invisible marks."""
+
+MARK = "\ue000{{ 7*7 }}{# 7 #}{0}%1<7>&\"'\\\r\n \t\ue001"
+"""A text without letters that is no longer itself once it is executed, escaped or has its blanks collapsed."""
+
+
+@st.composite
+def nasty_text(draw: st.DrawFn) -> str:
+    """Texts over all code points but surrogates, mixed with what breaks formatters; the empty text too."""
+    return "".join(draw(_PIECES))
+
+
+_PIECES = st.lists(st.sampled_from(NASTY) | st.text(max_size=6), max_size=6)
+
+
+def conversations(style: Style | None = None) -> SearchStrategy[list[Message]]:
+    """Lists of text messages, in any order of roles and in the usual one; the empty list too.
+
+    Args:
+        style: whose roles the messages have; without one, those that every message may have.
+    """
+    return _conversation(ROLES if style is None else style.accepted_roles)
+
+
+def _conversation(roles: Sequence[str]) -> SearchStrategy[list[Message]]:
+    system, user, assistant = ([_message(role)] if role in roles else [] for role in ("system", "user", "assistant"))
+    exchanges = st.lists(st.tuples(*user, *assistant), max_size=2).map(chain.from_iterable)
+    in_turn = st.tuples(st.tuples(*system) | st.just(()), exchanges, st.tuples(*user) | st.just(()))
+    return st.lists(_message(*roles), max_size=4) | in_turn.map(lambda parts: [*chain(*parts)])
+
+
+def _message(*roles: str) -> SearchStrategy[Any]:
+    absent = {"tool_calls": st.none()}  # as Arrow fills in keys that other messages have
+    return st.fixed_dictionaries({"role": st.sampled_from(roles), "content": nasty_text()}, optional=absent)
+
+
+def rows(template: Template, format: str) -> SearchStrategy[dict[str, Any]]:
+    """Rows of a template's dataset: drawn by the types of its columns, and its example with other texts and labels.
+
+    A drawn text is no transcript: of a template that reads one, only what is made of an example is accepted. Some
+    rows are refused with a `RowError` nonetheless.
+
+    Raises:
+        AssertionError: the template formats by hand and has no example, so that no row can be drawn.
+    """
+    columns = {} if template.by_hand else columns_read(template, format)
+    roles = () if template.by_hand else template.style.accepted_roles
+    cells = {column: _cell(info.annotation, info.metadata, roles) for column, info in columns.items()}
+    labels = {column: cell for column, cell in cells.items() if _is_label(columns[column].annotation)}
+    examples = [] if template.example is None else [_changed(template.example, labels)] * 2
+    demand(columns or examples, f"{template!r} formats by hand; without an example no row can be drawn")
+    return st.one_of(([_record(columns, cells)] if columns else []) + examples)
+
+
+def columns_read(template: Template, format: str) -> dict[str, FieldInfo]:
+    """What a format reads, by the row's own names."""
+    infos = _by_alias(read_row_type(template.parts.declaration.row))
+    return {column: infos[column] for column in template.columns(format)}
+
+
+def _by_alias(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+def _is_label(kind: Any) -> bool:
+    return kind in (int, float, bool) or get_origin(kind) is Literal
+
+
+def _record(columns: Mapping[str, FieldInfo], cells: Mapping[str, SearchStrategy[Any]]) -> SearchStrategy[Any]:
+    needed = {column: cell for column, cell in cells.items() if columns[column].is_required()}
+    return st.fixed_dictionaries(needed, optional={column: cells[column] for column in cells if column not in needed})
+
+
+def _cell(kind: Any, metadata: Sequence[Any], roles: Sequence[str]) -> SearchStrategy[Any]:
+    """The values of a column's type."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _cell(args[0], args[1:], roles)
+    if kind is Message or kind == list[Message]:
+        return _message(*roles) if kind is Message else _conversation(roles)
+    if origin is Literal:
+        return st.sampled_from(args)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        columns = _by_alias(kind)
+        return _record(columns, {name: _cell(info.annotation, info.metadata, roles) for name, info in columns.items()})
+    inner = [_cell(arg, (), roles) for arg in args]
+    if origin in (list, dict):
+        return st.lists(*inner, max_size=4) if origin is list else st.dictionaries(*inner, max_size=3)
+    return st.one_of(inner) if origin in (Union, UnionType) else _leaf(kind, metadata)
+
+
+def _leaf(kind: Any, metadata: Sequence[Any]) -> SearchStrategy[Any]:
+    if kind is str:
+        return nasty_text()
+    if kind is Any:
+        leaves = st.none() | st.booleans() | st.integers() | nasty_text()
+        return st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(nasty_text(), inner), max_leaves=5)
+    opened = [part for item in metadata for part in (item.metadata if isinstance(item, FieldInfo) else [item])]
+    bounds = [part for part in opened if type(part) in BOUNDS]
+    bounded: Any = Annotated[(kind, *bounds)] if bounds else kind
+    return st.from_type(bounded)
+
+
+@st.composite
+def _changed(draw: st.DrawFn, example: Row, labels: Mapping[str, SearchStrategy[Any]]) -> Any:
+    """The example with other labels, and a nasty text in one of its texts, in some or at the same place in all."""
+    row = {**example, **{column: draw(cell) for column, cell in labels.items() if draw(st.booleans())}}
+    places = [place for place, _ in texts_in(row) if place[0] not in labels]
+    changed = draw(st.just(places) | st.lists(st.sampled_from(places), min_size=1, max_size=3)) if places else []
+    nasty, start = draw(nasty_text()), draw(st.sampled_from(range(64)) | st.just(10**9))
+    end = draw(st.sampled_from([start, start, start, 10**9]))
+    return with_texts(row, changed, lambda text: text[:start] + nasty + text[end:])
+
+
+Place = tuple[Any, ...]
+"""The keys and indexes that lead to a text in a row."""
+
+
+def texts_in(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
+    """All texts inside but roles, each with its place."""
+    if isinstance(value, str):
+        yield place, value
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in items:
+        if step != "role":
+            yield from texts_in(item, (*place, step))
+
+
+def with_texts(value: Any, places: Iterable[Place], change: Callable[[str], str], place: Place = ()) -> Any:
+    """The same value with other texts at some places."""
+    if isinstance(value, Mapping):
+        return {step: with_texts(item, places, change, (*place, step)) for step, item in value.items()}
+    if isinstance(value, list):
+        return [with_texts(item, places, change, (*place, step)) for step, item in enumerate(value)]
+    return change(value) if place in places else value
