@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
+from preftemplates.errors import DefinitionError, RowError, UnknownNameError, did_you_mean, preview
 from preftemplates.expressions import FILTERS, Field, Filters
 from preftemplates.rows import Reader, read_row_type, spell_row
 from preftemplates.samples import FORMATS, Message, PromptOnly, Sample
@@ -220,6 +220,10 @@ class Extractor:
             RowError: a cell or what an expression makes of it is not as declared.
         """
         values = self._reader.read_traced(row) if traced else self._reader.read(row)
-        filled: dict[str, Any] = {part: filler.fill(values) for part, filler in self._fillers.items()}
-        filled |= {name: field.evaluate(values) for name, field in self._labels.items()}
+        try:
+            filled: dict[str, Any] = {part: filler.fill(values) for part, filler in self._fillers.items()}
+            filled |= {name: field.evaluate(values) for name, field in self._labels.items()}
+        except RowError as error:  # an expression knows a column by its Python name
+            column = self._reader.columns.get(error.column or "", error.column)
+            raise RowError(error.message, **{**error.facts, "column": column}) from error.__cause__
         return self._format(**filled)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from preftemplates.errors import Code, DefinitionError, StyleContractError, UnknownNameError, did_you_mean, preview
 from preftemplates.frozen import Frozen
@@ -74,7 +74,12 @@ class Dialect(Frozen):
     table: Table
     holds = "table"
 
+    declared: ClassVar[Mapping[str, Any]] = {}
+    """What a class and its parents say, by format."""
+
     def __init_subclass__(cls) -> None:
+        own = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
+        cls.declared = {**cls.declared, **own}
         cls.table = _read_table(cls)
 
     @property
@@ -140,9 +145,7 @@ def _value(cell: Cell, messages: Sample[Any], texts: Sample[Any] | None) -> Any:
 
 def _read_table(cls: type[Dialect]) -> Table:
     formats: list[tuple[str, tuple[Cell, ...]]] = []
-    for name, keys in vars(cls).items():
-        if name.startswith("__"):
-            continue
+    for name, keys in cls.declared.items():
         if name not in FORMATS:
             raise DefinitionError(f"{cls.__name__}.{name}: there is no such format." + did_you_mean(name, FORMATS))
         if not isinstance(keys, Mapping) or not keys:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from preftemplates.errors import Code, FileError, RowError, did_you_mean, previe
 
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 MAGIC = {b"\x1f\x8b": "gzip; its name should end in .gz", b"PAR1": "Parquet; its name should end in .parquet"}
+
+LIKE_A_FILE = re.compile(r"\.[A-Za-z]{2,5}")
+"""An ending that no dataset on the hub has."""
 
 CellParsers = Mapping[str, Callable[[str], Any]]
 """For each column that is not text, how a cell written as text is read."""
@@ -59,14 +63,14 @@ class Source:
 
 
 def open_rows(
-    name: str | Path, *, split: str = "train", revision: str | None = None, cell_parsers: CellParsers | None = None
+    name: str | Path, *, split: str | None = None, revision: str | None = None, cell_parsers: CellParsers | None = None
 ) -> Source:
     """Open a file of rows by its ending, a dataset directory, or a dataset on the hub.
 
     Args:
         name: a path ending in .jsonl, .json (one list), .csv, each also with .gz, or .parquet; a directory that
             `datasets` saved or can load; or a name on the hub, which is streamed.
-        split: which part of a dataset.
+        split: which part of a dataset; train unless told otherwise.
         revision: which version of a dataset on the hub.
         cell_parsers: how cells of a CSV are read that are not text.
 
@@ -75,11 +79,13 @@ def open_rows(
     """
     path = Path(name)
     if path.is_dir():
-        return _open_directory(path, split)
+        return _open_directory(path, split or "train")
     kind = file_kind(path)
-    if kind is None and not path.exists():
-        return _open_hub(str(name), split, revision)
+    if kind is None and not path.exists() and not LIKE_A_FILE.fullmatch(path.suffix):
+        return _open_hub(str(name), split or "train", revision)
     _check_readable(path, kind)
+    if split or revision:
+        raise FileError(f"{path} is a file; a split or a revision is of a dataset")
     if kind == ".parquet":
         return _open_parquet(path)
     raw = path.open("rb")

@@ -24,7 +24,7 @@ from preftemplates.provenance import inside, traced
 from preftemplates.samples import Message
 
 
-class RowModel(BaseModel, frozen=True, strict=True, extra="ignore", protected_namespaces=()):
+class RowModel(BaseModel, frozen=True, strict=True, extra="ignore", allow_inf_nan=False, protected_namespaces=()):
     """Base class of a template's `Row`: the columns of a dataset and their types.
 
     Types are exact: no number is read from text, `True` is no 1. Columns that the class does not name are ignored. A
@@ -54,6 +54,9 @@ NAMED_TYPES: dict[str, Any] = {
     "Index01": Index01,
 }
 """What a column's type may be built of, with `list[...]`, `dict[str, ...]`, `Literal[...]`, `|` and nested rows."""
+
+OUTSIDE = ("literal_error", "greater_than", "greater_than_equal", "less_than", "less_than_equal")
+"""Pydantic's names for a value of the right type outside its domain."""
 
 INTEGER = re.compile(r"[+-]?[0-9]+")
 
@@ -268,8 +271,9 @@ class Reader:
         domain = self._domains.get(column)
         if domain and column == path:
             return RowError(f"expected {domain}, got {preview(value)}", code=Code.BAD_LABEL, column=path, value=value)
+        code = Code.BAD_LABEL if detail["type"] in OUTSIDE else Code.WRONG_TYPE
         wanted = detail["msg"].removeprefix("Input should be ").replace("a valid string", "text")
-        return RowError(f"expected {wanted}, got {preview(value)}", code=Code.WRONG_TYPE, column=path, value=value)
+        return RowError(f"expected {wanted}, got {preview(value)}", code=code, column=path, value=value)
 
 
 MAX_DEPTH = 250

@@ -376,6 +376,7 @@ def register_template(
 
     Raises:
         DefinitionError: the name is taken by another class, or the class neither declares nor formats.
+        UnknownNameError: there is no such style or dialect.
     """
     register = TEMPLATES.decorator(name, Template)
 
@@ -386,8 +387,12 @@ def register_template(
                     f"{cls.__name__} declares no sample (such as preference = Preference(...)) and writes none of"
                     f" {', '.join(METHODS)}"
                 )
-            cls.default_style = style or cls.default_style
-            cls.default_dialect = dialect or cls.default_dialect
+            if style is not None:
+                get_style(style)  # refused here if there is none
+                cls.default_style = style
+            if dialect is not None:
+                get_dialect(dialect)
+                cls.default_dialect = dialect
         return cast(C, register(cls))
 
     return decorate

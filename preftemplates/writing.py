@@ -38,15 +38,27 @@ def open_writer(path: str | Path, schema: Any = None) -> Iterator[Writer]:
     kind = file_kind(path)
     if kind is None:
         raise unknown_ending(path)
+    with _whole(path) as raw, _encoder(kind, path.suffix == ".gz", raw, schema) as writer:
+        yield writer
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole.
+
+    Raises:
+        FileError: the place cannot be written to.
+    """
+    with _whole(path) as raw:
+        raw.write(text.encode())
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file under another name, which takes its own when the block ends."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        raw = partial.open("wb")
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror}") from error
-    try:
-        with raw:
-            with _encoder(kind, path.suffix == ".gz", raw, schema) as writer:
-                yield writer
+        with partial.open("wb") as raw:
+            yield raw
             raw.flush()
             os.fsync(raw.fileno())
         partial.replace(path)

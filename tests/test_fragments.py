@@ -1,17 +1,19 @@
 """A layout of one fragment a role gives text, spans and a chat template."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from support import conversations, texts, transformers_text
+from support import at_least, conversations, texts, transformers_text
 
 from preftemplates.errors import DefinitionError, RowError
 from preftemplates.fragments import Fragment, Fragments, literal
 from preftemplates.samples import CONTENT_KEYS
 
-literals = texts().filter(lambda text: not any(mark in text for mark in ("{{", "{%", "{#")))
+literals = texts().map(lambda text: re.sub(r"\{(?=[{%#])", "(", text))
 
 
 def layout(**fragments: str) -> Fragments:
@@ -93,6 +95,7 @@ def test_spans_tell_head_content_stop_and_tail_apart(messages, generate):
 # --- export --------------------------------------------------------------------------------------------------------
 
 
+@at_least(200)
 @given(texts())
 def test_a_text_written_as_a_jinja_string_reads_back_as_itself(text):
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)

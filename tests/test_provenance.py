@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import NASTY, texts
+from support import NASTY, at_least, texts
 
 from preftemplates import Preference, RowModel, Template, get_style, get_template
 from preftemplates.provenance import Traced, concat, join, pieces_of, plain, plain_data, traced
@@ -110,6 +110,7 @@ def runs(draw, sources, operations):
 few_letters = st.tuples(*[st.text(st.sampled_from("ab \n\r.\x85\u2003"), max_size=12)] * 3)
 
 
+@at_least(300)
 @given(runs(few_letters, CUTS | JOINS | REWRITES))
 def test_a_traced_text_does_what_a_str_does_and_each_piece_spells_its_source(run):
     sources, results = run
@@ -117,6 +118,7 @@ def test_a_traced_text_does_what_a_str_does_and_each_piece_spells_its_source(run
         check_pieces(text, sources)
 
 
+@at_least(300)
 @given(runs(st.permutations(DISTINCT), CUTS | JOINS))
 def test_cutting_and_joining_keep_every_character_with_its_source_and_place(run):
     sources, results = run
@@ -130,6 +132,7 @@ def test_cutting_and_joining_keep_every_character_with_its_source_and_place(run)
         assert known == [home.get(char) for char in text]
 
 
+@at_least(300)
 @given(
     st.text(st.sampled_from("ab \n"), max_size=20), st.sampled_from([None, "a", "b", "ab", " "]), st.integers(-1, 4)
 )
@@ -145,7 +148,8 @@ def test_parts_that_look_alike_stand_where_they_were_cut(text, separator, most):
         assert all(end <= start for (_, end), (start, _) in pairwise(places))
 
 
-@given(st.lists(st.text("ab", max_size=3), max_size=4), st.integers(0, 6), st.integers(1, 6))
+@at_least(300)
+@given(st.lists(st.text("ab", min_size=1, max_size=3), max_size=4), st.integers(0, 6), st.integers(1, 6))
 def test_a_part_names_the_cells_that_it_has_characters_of_and_no_others(texts, start, length):
     whole = concat([Traced.whole(text, n) for n, text in enumerate(texts)] or [Traced("")])
     owners = [n for n, text in enumerate(texts) for _ in text][start : start + length]

@@ -88,7 +88,7 @@ def test_the_role_is_plain_text_and_the_content_knows_its_cell():
 # --- refused when it is declared -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", [5, None, 1.5, b"text", object(), {"a"}], ids=str)
+@pytest.mark.parametrize("source", [5, None, 1.5, b"text", object(), {"a"}], ids=lambda value: type(value).__name__)
 def test_what_is_no_turn_is_refused(source):
     with pytest.raises(DefinitionError, match="expected text, a message, messages"):
         read_turns(source, "user")

@@ -20,7 +20,7 @@ from preftemplates.errors import FileError
 from preftemplates.reading import Source, open_rows
 from preftemplates.rows import cell_parsers, read_row_type
 from preftemplates.template import Template, get_template
-from preftemplates.writing import open_writer
+from preftemplates.writing import open_writer, write_text
 
 TemplateOption = Annotated[str, typer.Option("--template", "-t", help="A template's name, or a Python file.")]
 StyleOption = Annotated[str | None, typer.Option("--style", "-s", help="The conversation layout; the template's own.")]
@@ -37,20 +37,19 @@ def command(
     style: StyleOption = None,
     dialect: DialectOption = None,
     on_error: Annotated[OnError, typer.Option(help="What a row that cannot be formatted does.")] = "skip",
-    split: Annotated[str, typer.Option(help="The part of a dataset.")] = "train",
+    split: Annotated[str | None, typer.Option(help="The part of a dataset; train.")] = None,
     revision: Annotated[str | None, typer.Option(help="The version of a dataset on the hub.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write every skipped and rejected row here, as JSON.")] = None,
 ) -> None:
     """Convert the rows of a file (.jsonl, .json, .csv, .parquet, .gz), directory or hub dataset.
 
     Rows in = formatted + skipped + rejected: skipped rows are empty or have equal answers, rejected ones cannot be
-    formatted. Exit code 3 if more rows are rejected than 10 and 1 %.
+    formatted. Exit code 3 if more rows are rejected than 10 and 1 %, or none came through.
     """
     console = Console(stderr=True)
     chosen = choose(template, style, dialect, console)
     chosen.check_format(format)
-    if Path(source).exists() and out.exists() and out.samefile(source):
-        raise FileError(f"{out} is the input; the output needs another name")
+    _check_places(source, out, report)
     rows = open_rows(source, split=split, revision=revision, cell_parsers=_cell_parsers(chosen))
     schema, check = _arrow_needs(chosen, format) if out.suffix == ".parquet" else (None, None)
     conversion = Conversion(rows, chosen, format, on_error=on_error, file=rows.name, check=check)
@@ -60,10 +59,24 @@ def command(
             writer.write(result)
     _print_totals(conversion.report, out, time.perf_counter() - start, console)
     if report is not None:
-        report.write_text(json.dumps(conversion.report.as_json(), ensure_ascii=False, indent=1), encoding="utf-8")
+        write_text(report, json.dumps(conversion.report.as_json(), ensure_ascii=False, indent=1))
     if conversion.report.too_many_rejected:
-        console.print(f"too many rows are rejected: more than {conversion.report.allowed}", style="red")
+        why = f"more than {conversion.report.allowed}" if conversion.report.formatted else "none came through"
+        console.print(f"too many rows are rejected: {why}", style="red")
         raise typer.Exit(3)
+
+
+def _check_places(source: str, out: Path, report: Path | None) -> None:
+    """Refuse to write over the input, or to one place twice."""
+    taken = {Path(source).resolve(): "the input"}
+    for path, what in ((out, "the output"), (report, "the report")):
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise FileError(f"{path} is {taken[path.resolve()]}; {what} needs another name")
+        if not path.absolute().parent.is_dir():
+            raise FileError(f"{path} cannot be written: No such file or directory")
+        taken[path.resolve()] = what
 
 
 def choose(template: str, style: str | None, dialect: str | None, console: Console) -> Template:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -56,8 +57,10 @@ def command(
 def _read_row(spec: str, template: Template) -> Mapping[str, Any]:
     """Row N of `FILE:N`; row 0 where no number is given."""
     file, colon, number = spec.rpartition(":")
-    if not colon or not number.isdecimal():
+    if not colon or Path(spec).exists():
         file, number = spec, "0"
+    elif not number.isdecimal():
+        raise FileError(f"{preview(spec)}: what stands behind the colon is a row's number, from 0")
     parsers = {} if template.by_hand else cell_parsers(read_row_type(template.parts.declaration.row))
     count = 0
     for record in open_rows(file, cell_parsers=parsers):
@@ -92,7 +95,7 @@ def _row_table(cells: Mapping[str, Any], colours: Mapping[str, str]) -> Table:
 def _panel(template: Template, cells: Mapping[str, Any], format: str, colours: Mapping[str, str]) -> Panel:
     if template.by_hand:
         result = template.format(cells, format)
-        body = [_entry(key, Text(visible(str(value)))) for key, value in result.items()]
+        body: list[Any] = [_entry(key, Text(visible(str(value)))) for key, value in result.items()]
     else:
         sample = template.render(cells, format)
         body = [_entry("prompt", _coloured(sample.prompt, colours))]
@@ -125,15 +128,15 @@ def _coloured(rendered: Rendered, colours: Mapping[str, str], begin: int = 0) ->
     return text
 
 
-def _keys(template: Template, cells: Mapping[str, Any], format: str) -> Text:
+def _keys(template: Template, cells: Mapping[str, Any], format: str) -> Text | Group:
     """The result's keys in the dialect, each with the beginning of what it holds."""
     if format not in template.dialect.formats:
         return Text(f"{template.dialect.name} cannot spell this format", "dim")
     lines = [
-        Text.assemble((f"  {key}", "bold"), " = ", preview(plain_data(value)))
+        Text.assemble((f"  {key}", "bold"), " = ", preview(plain_data(value)), no_wrap=True, overflow="ellipsis")
         for key, value in template.format(cells, format).items()
     ]
-    return Text("\n").join([Text(f"in {template.dialect.name}:"), *lines])
+    return Group(Text(f"in {template.dialect.name}:"), *lines)
 
 
 def _legend(template: Template) -> Text:
@@ -151,6 +154,6 @@ def visible(text: str) -> str:
 
     >>> print(visible("one" + chr(10) + chr(27) + "[31m"))
     one↵
-    \\x1b[31m
+    \x1b[31m
     """
     return "".join(char if char.isprintable() else "↵\n" if char == "\n" else repr(char)[1:-1] for char in text)

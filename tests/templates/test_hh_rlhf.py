@@ -18,7 +18,7 @@ DIFFERENT = {627, 844, 975, 976, 1018}
 
 MARKS = {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: "}
 
-contents = texts().filter(lambda text: not any(mark in text for mark in MARKS.values())).map(lambda text: text + ".")
+contents = texts().map(lambda text: re.sub("(Human|Assistant): ", r"\1; ", text) + ".")
 histories = st.lists(st.tuples(st.sampled_from(["user", "assistant"]), contents), min_size=1, max_size=5)
 
 
