@@ -123,7 +123,7 @@ def test_parquet_rejects_messages_that_it_would_cut(tmp_path):
     call = {"role": "assistant", "content": "x", "tool_calls": [{"name": "f"}]}
     rows = [{"prompt": [{"role": "user", "content": "q"}], "completion": [call]}]
     path.write_text(json.dumps(rows[0]))
-    done = run("convert", path, "-t", "TRL-messages", "-f", "supervised", "-o", tmp_path / "o.parquet")
+    done = run("convert", path, "-t", "TRL-messages", "-f", "supervised", "-o", tmp_path / "o.parquet", code=3)
     assert "unsupported_content" in done.stderr
     run("convert", path, "-t", "TRL-messages", "-f", "supervised", "-o", tmp_path / "o.jsonl")
     assert json.loads((tmp_path / "o.jsonl").read_text()) == rows[0]
@@ -167,6 +167,27 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(tmp_path, rows, argumen
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_no_place_is_written_over_or_twice(tmp_path, rows):
+    before = rows.read_bytes()
+    out = tmp_path / "o.jsonl"
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", out, "--report", rows, code=2)
+    assert "is the input; the report needs another name" in done.stderr
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", out, "--report", out, code=2)
+    assert "is the output; the report needs another name" in done.stderr
+    run("convert", rows, "-t", "PKUSafeRLHF", "-o", out, "--report", "no/such.json", cwd=tmp_path, code=2)
+    assert rows.read_bytes() == before
+    assert os.listdir(tmp_path) == ["rows.jsonl"]
+
+
+def test_a_split_of_a_file_is_refused(tmp_path, rows):
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl", "--split", "test", code=2)
+    assert "is a file; a split or a revision is of a dataset" in done.stderr
+
+
+def test_a_row_of_a_file_is_named_by_a_number(rows):
+    assert "a row's number" in run("show", "PKUSafeRLHF", "--row", f"{rows}:-1", code=2).stderr
 
 
 def test_usage_errors_are_exit_code_2(rows):
