@@ -30,6 +30,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
 ROOT = Path(__file__).parent
+TRAINERS = ROOT / "trainers"
 DATA = Path(os.environ.get("PREFTEMPLATES_DATA", ROOT.parent / "shared" / "data"))
 """Real rows, which some figures need; a page that reads them is skipped where they are not."""
 
@@ -202,7 +203,8 @@ class DocstringsItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run them as Python's doctest does."""
-        name = ".".join(self.path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        source = TRAINERS if TRAINERS in self.path.parents else ROOT
+        name = ".".join(self.path.relative_to(source).with_suffix("").parts).removesuffix(".__init__")
         module = importlib.import_module(name)
         printed = io.StringIO()
         runner = doctest.DocTestRunner()
@@ -220,7 +222,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """Collect the pages of the docs, and the modules of the package."""
     if file_path.suffix == ".md" and (file_path.parent == ROOT or ROOT / "docs" in file_path.parents):
         return Page.from_parent(parent, path=file_path)
-    if file_path.suffix == ".py" and ROOT / "preftemplates" in file_path.parents:
+    if file_path.suffix == ".py" and {ROOT / "preftemplates", TRAINERS} & {*file_path.parents}:
         return Docstrings.from_parent(parent, path=file_path)
     return None
 

@@ -158,7 +158,7 @@ class PrefTemplatesError(Exception):
     def reason(self) -> str:
         """What is wrong and in which column, without the row's place."""
         column = f"column {preview(self.column)}: " if self.column is not None else ""
-        return column + self.message + (f"; near: {self.hint}" if self.hint else "")
+        return column + self.message + (f"; near: {seen(self.hint)}" if self.hint else "")
 
     def __str__(self) -> str:
         place = self._place()
@@ -194,7 +194,7 @@ def _rebuild(kind: type[PrefTemplatesError], message: str, facts: dict[str, Any]
 def missing(path: str, columns: Iterable[str]) -> RowError:
     """The error for a column that a row does not have, with the nearest that it has."""
     hint = near(path, columns)
-    return RowError("missing", code=Code.MISSING_FIELD, column=path, hint=hint and seen(hint))
+    return RowError("missing", code=Code.MISSING_FIELD, column=path, hint=hint)
 
 
 class DefinitionError(PrefTemplatesError, TypeError):

@@ -141,3 +141,11 @@ def test_every_file_opens_with_one_sentence():
 def test_the_face_has_no_name_that_does_not_work():
     for name in preftemplates.__all__:
         assert getattr(preftemplates, name) is not None
+
+
+def test_the_library_never_imports_the_trainer():
+    for name, tree in modules():
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [other for other in names if other.startswith("preftemplates_train")], name

@@ -103,6 +103,7 @@ def test_fault_3_a_side_that_has_more_turns_than_the_other_is_a_verdict_on_its_r
     st.sampled_from(["Human: ", "Assistant: ", "\nHuman: ", "\n\nHuman:", "\n\n Human: "]),
 )
 def test_fault_14_a_mark_inside_a_turn_is_text(history, good, bad, mark):
+    mark = mark + "b"  # else a blank behind it could make it a real one
     history = [(role, f"a{mark}{content}") for role, content in history]
     shared = transcript(history)
     row = {side: shared + MARKS["assistant"] + mark + answer for side, answer in [("chosen", good), ("rejected", bad)]}

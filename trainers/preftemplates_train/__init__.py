@@ -1,0 +1,1 @@
+"""A thin reward-model trainer over preftemplates, on `transformers.Trainer`."""

@@ -1,0 +1,21 @@
+"""The errors of training."""
+
+from __future__ import annotations
+
+from preftemplates.errors import PrefTemplatesError
+
+
+class TrainingError(PrefTemplatesError, RuntimeError):
+    """Training cannot begin or go on."""
+
+
+class SetupError(TrainingError):
+    """The data, the model, the tokenizer or the settings do not allow a first step."""
+
+
+class NonFiniteError(TrainingError):
+    """A loss or gradient is no finite number; the message names the step and the rows."""
+
+
+class ResumeError(TrainingError):
+    """A checkpoint was made from other data, another template, tokenizer or settings."""

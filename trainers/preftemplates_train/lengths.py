@@ -1,0 +1,141 @@
+"""Lengths: texts as token ids, and what becomes of pairs that are too long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from preftemplates.samples import Message, Sample
+from preftemplates.style import Style
+
+LengthPolicy = Literal["drop", "cut_prompt"]
+"""drop: a pair with an answer that is too long is left out. cut_prompt: its prompt first loses its oldest turns."""
+
+Encode = Callable[[str], list[int]]
+
+
+class Pair(NamedTuple):
+    """Two texts of which the first is preferred, with where they came from.
+
+    Attributes:
+        source: the name of the data.
+        row: the row's number in it, from 0.
+        prompt: the prompt's text, by which data is split.
+        chosen, rejected: the whole texts.
+        first_listed: whether the chosen answer is the one that the row lists first; None if that cannot be known.
+        messages: the sample with messages, from which a prompt can be cut; None if the template formats by hand.
+    """
+
+    source: str
+    row: int
+    prompt: str
+    chosen: str
+    rejected: str
+    first_listed: bool | None
+    messages: Sample[list[Message]] | None
+
+
+class TokenPair(NamedTuple):
+    """A pair as token ids.
+
+    Attributes:
+        pair: the texts.
+        chosen_ids, rejected_ids: the ids of the whole texts, special tokens included.
+    """
+
+    pair: Pair
+    chosen_ids: list[int]
+    rejected_ids: list[int]
+
+
+@dataclass
+class LengthReport:
+    """What became of the pairs: pairs = kept + too_long + equal + control.
+
+    Attributes:
+        pairs: how many there were.
+        kept: how many remain.
+        too_long: dropped because an answer does not fit.
+        equal: dropped because both sides are the same tokens.
+        control: dropped because a text spells the pad token.
+        cut: kept, with a shorter prompt.
+    """
+
+    pairs: int = 0
+    kept: int = 0
+    too_long: int = 0
+    equal: int = 0
+    control: int = 0
+    cut: int = 0
+
+
+def encode_pairs(
+    pairs: Iterable[Pair],
+    encode: Encode,
+    *,
+    max_length: int,
+    pad_id: int,
+    policy: LengthPolicy = "drop",
+    style: Style | None = None,
+) -> tuple[list[TokenPair], LengthReport]:
+    """Encode pairs and keep those that fit; both sides of a pair are cut alike.
+
+    Args:
+        pairs: the pairs.
+        encode: from a text to its ids, adding nothing.
+        max_length: the most ids that a text may have.
+        pad_id: the id that no text may hold, since what follows it would not be read.
+        policy: what becomes of a pair with a text that is longer.
+        style: writes the text again when a prompt is cut.
+    """
+    kept: list[TokenPair] = []
+    report = LengthReport()
+    for pair in pairs:
+        report.pairs += 1
+        encoded = TokenPair(pair, encode(pair.chosen), encode(pair.rejected))
+        if policy == "cut_prompt" and _longest(encoded) > max_length:
+            shorter = _cut_prompt(pair, encode, max_length, style)
+            report.cut += shorter is not None
+            encoded = shorter or encoded
+        if _longest(encoded) > max_length:
+            report.too_long += 1
+        elif pad_id in encoded.chosen_ids or pad_id in encoded.rejected_ids:
+            report.control += 1
+        elif encoded.chosen_ids == encoded.rejected_ids:
+            report.equal += 1
+        else:
+            report.kept += 1
+            kept.append(encoded)
+    return kept, report
+
+
+def _longest(pair: TokenPair) -> int:
+    return max(len(pair.chosen_ids), len(pair.rejected_ids))
+
+
+def _cut_prompt(pair: Pair, encode: Encode, max_length: int, style: Style | None) -> TokenPair | None:
+    """The pair with the fewest of its oldest turns gone so that it fits; None if it never does."""
+    messages = pair.messages
+    if style is None or messages is None:
+        return None
+    for prompt in shorter_prompts(messages.prompt):
+        texts = [style.text([*prompt, *own], add_generation_prompt=False) for own in messages.responses.values()]
+        encoded = TokenPair(pair._replace(chosen=texts[0], rejected=texts[1]), encode(texts[0]), encode(texts[1]))
+        if _longest(encoded) <= max_length:
+            return encoded
+    return None
+
+
+def shorter_prompts(prompt: Sequence[Message]) -> Iterable[list[Message]]:
+    """The prompt with ever more of its oldest turns gone; system messages stay, and it begins with a user's turn.
+
+    >>> turns = [{"role": role, "content": role} for role in ("system", "user", "assistant", "user")]
+    >>> [[message["role"] for message in shorter] for shorter in shorter_prompts(turns)]
+    [['system', 'user']]
+    """
+    lead = [message for message in prompt if message["role"] in ("system", "developer")]
+    turns: list[Any] = [message for message in prompt if message["role"] not in ("system", "developer")]
+    for begin in range(1, len(turns)):
+        if turns[begin]["role"] == "user":
+            yield lead + turns[begin:]

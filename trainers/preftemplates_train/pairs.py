@@ -1,0 +1,100 @@
+"""Pairs: what a reward model is trained on, read from rows through a template."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from preftemplates.convert import Conversion, OnError, Report
+from preftemplates.provenance import pieces_of
+from preftemplates.reading import Record
+from preftemplates.samples import Message, Sample
+from preftemplates.template import Formatted, Template
+from preftemplates_train.errors import SetupError
+from preftemplates_train.lengths import Pair
+
+FORMAT = "preference"
+
+
+def read_pairs(
+    records: Iterable[Record | Mapping[str, Any]],
+    template: Template,
+    *,
+    source: str = "rows",
+    on_error: OnError = "skip",
+) -> tuple[list[Pair], Report]:
+    """Read pairs, and count what became of the rows.
+
+    Args:
+        records: the rows.
+        template: the template; it writes texts in its own style, whatever its dialect.
+        source: the name of the data, which the pairs carry.
+        on_error: as in `Conversion`.
+    """
+    writing = template if template.by_hand else template.with_dialect("align-anything")
+    conversion = Conversion(records, writing, FORMAT, on_error=on_error, file=source)
+    pairs = [_pair(source, record, formatted, writing) for record, formatted in conversion.accepted()]
+    return pairs, conversion.report
+
+
+def _pair(source: str, record: Record, formatted: Formatted, template: Template) -> Pair:
+    chosen, rejected = _texts(formatted)
+    prompt = formatted.texts.prompt if formatted.texts is not None else _shared(chosen, rejected)
+    first = None if template.by_hand else _first_listed(template, record)
+    return Pair(source, record.row, prompt, chosen, rejected, first, formatted.messages)
+
+
+def _texts(formatted: Formatted) -> tuple[str, str]:
+    """The whole texts; of a template that formats by hand, the two texts of its result."""
+    values = list((formatted.texts.responses if formatted.texts is not None else formatted.result).values())
+    if len(values) != 2 or not all(isinstance(value, str) for value in values):
+        raise SetupError(f"a preference has two texts, got {list(formatted.result)}")
+    return values[0], values[1]
+
+
+def _shared(one: str, other: str) -> str:
+    """What two texts begin with alike: all that is known of the prompt where a class formats by hand."""
+    length = next((at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), 0)
+    return one[: length or min(len(one), len(other))]
+
+
+def _first_listed(template: Template, record: Record) -> bool | None:
+    """Whether the chosen answer stands in a column before that of the rejected one; None if that cannot be said."""
+    assert isinstance(record.cells, Mapping)
+    sample: Sample[list[Message]] = template.extract(record.cells, FORMAT)
+    order = template.columns(FORMAT)
+    columns = [_column(own) for own in sample.responses.values()]
+    known = [order.index(column) for column in columns if column in order]
+    return known[0] < known[1] if len(known) == 2 and known[0] != known[1] else None
+
+
+def _column(messages: list[Message]) -> str | None:
+    """The column that an answer's text comes from."""
+    for message in messages:
+        content = message.get("content")
+        for piece in pieces_of(content) if isinstance(content, str) else ():
+            return str(piece.origin).split(".")[0].split("[")[0]
+    return None
+
+
+def split_by_prompt(pairs: list[Pair], share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
+    """Training and held-out pairs; all pairs of one prompt are on one side.
+
+    Args:
+        pairs: the pairs.
+        share: the share of prompts to hold out, from 0 to 1.
+        seed: which prompts these are.
+
+    Raises:
+        SetupError: there are fewer than two prompts.
+    """
+    ranked = sorted({pair.prompt for pair in pairs}, key=lambda prompt: _rank(prompt, seed))
+    if len(ranked) < 2:
+        raise SetupError(f"a split by prompt needs two prompts or more, got {len(ranked)}; name held-out rows instead")
+    held_out = set(ranked[: min(len(ranked) - 1, max(1, round(share * len(ranked))))])
+    return [p for p in pairs if p.prompt not in held_out], [p for p in pairs if p.prompt in held_out]
+
+
+def _rank(prompt: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}\n{prompt}".encode("utf-8", "backslashreplace")).digest()
