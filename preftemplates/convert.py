@@ -54,8 +54,8 @@ class Report:
 
     @property
     def too_many_rejected(self) -> bool:
-        """Whether more rows are rejected than allowed, or some were and none came through."""
-        return len(self.rejected) > self.allowed or bool(self.rejected and not self.formatted)
+        """Whether more rows are rejected than allowed."""
+        return len(self.rejected) > self.allowed
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Skipped and rejected rows by code."""

@@ -1,11 +1,18 @@
-"""How much Hypothesis draws: a little and always the same, or a lot (HYPOTHESIS_PROFILE=long)."""
+"""What holds for every test: how much Hypothesis draws, and registries that forget what a test registered.
+
+Hypothesis draws a little and always the same, or a lot (HYPOTHESIS_PROFILE=long).
+"""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+from support import registries_restored
 
 settings.register_profile(
     "ci", derandomize=True, deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("long", parent=settings.get_profile("ci"), derandomize=False, max_examples=10_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+forgetting = pytest.fixture(autouse=True)(registries_restored)

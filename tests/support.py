@@ -82,7 +82,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 
 def registries_restored() -> Iterator[None]:
-    """Let the registries forget what is registered meanwhile; a test module makes a fixture of it."""
+    """Let the registries forget what is registered meanwhile."""
     registries = (TEMPLATES, STYLES, DIALECTS, FILTERS)
     for registry in registries:
         registry.names()

@@ -169,6 +169,15 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(tmp_path, rows, argumen
     assert sorted(os.listdir(tmp_path)) == before
 
 
+@pytest.mark.parametrize("change", [{"better_response_id": 2}, {"response_0": "b"}], ids=["rejected", "skipped"])
+def test_where_no_row_comes_through_nothing_is_written(tmp_path, change):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({**GOOD, **change}))
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl", code=3)
+    assert "no row came through, so" in done.stderr
+    assert os.listdir(tmp_path) == ["rows.jsonl"]
+
+
 def test_no_place_is_written_over_or_twice(tmp_path, rows):
     before = rows.read_bytes()
     out = tmp_path / "o.jsonl"

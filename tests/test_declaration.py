@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from support import registries_restored
 
 from preftemplates import (
     Index01,
@@ -19,8 +18,6 @@ from preftemplates import (
 )
 from preftemplates.declaration import Declaration
 from preftemplates.errors import DefinitionError, RowError, UnknownNameError
-
-scratch = pytest.fixture(autouse=True)(registries_restored)
 
 
 class Row(RowModel):

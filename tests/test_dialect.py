@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import DIALECT_NAMES, registries_restored, texts
+from support import DIALECT_NAMES, texts
 
 from preftemplates import (
     Dialect,
@@ -18,8 +18,6 @@ from preftemplates import (
 from preftemplates.errors import DefinitionError, StyleContractError, UnknownNameError
 from preftemplates.provenance import Traced
 from preftemplates.samples import FORMATS
-
-scratch = pytest.fixture(autouse=True)(registries_restored)
 
 ROW = {"prompt": "p", "response_0": "a", "response_1": "b", "better_response_id": 0, "answer": "c"}
 

@@ -6,14 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import NASTY, registries_restored, texts
+from support import NASTY, texts
 
 from preftemplates import RowModel, Supervised, Template, get_template, register_filter
 from preftemplates.errors import Code, DefinitionError, RowError
 from preftemplates.expressions import BUILTIN_FILTERS, Field
 from preftemplates.provenance import Traced
-
-scratch = pytest.fixture(autouse=True)(registries_restored)
 
 
 def value_of(source: str, **columns: Any) -> Any:

@@ -5,12 +5,10 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import HOMEWORK, NASTY, at_least, in_new_process, real_rows, registries_restored, texts
+from support import HOMEWORK, NASTY, at_least, in_new_process, real_rows, texts
 
 from preftemplates import get_template
 from preftemplates.errors import Code, DefinitionError, RowError, UnknownNameError
-
-scratch = pytest.fixture(autouse=True)(registries_restored)
 
 HALF = """
 from preftemplates import Template, register_template
@@ -24,7 +22,7 @@ FORMATS = ("prompt_only", "supervised", "preference")
 
 
 @pytest.fixture
-def homework(scratch):
+def homework():
     return get_template(str(HOMEWORK))
 
 

@@ -4,12 +4,10 @@ import pickle
 import sys
 
 import pytest
-from support import in_new_process, registries_restored
+from support import in_new_process
 
 from preftemplates import get_template, list_templates, python_file
 from preftemplates.errors import DefinitionError, FileError, UnknownNameError
-
-scratch = pytest.fixture(autouse=True)(registries_restored)
 
 TEMPLATE = """
 from preftemplates import *

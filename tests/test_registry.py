@@ -6,13 +6,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from support import STYLE_NAMES, TEMPLATE_NAMES, in_new_process, registries_restored
+from support import STYLE_NAMES, TEMPLATE_NAMES, in_new_process
 
 from preftemplates import get_style, get_template, list_styles, list_templates, register_style, registry
 from preftemplates.errors import DefinitionError, UnknownNameError
 from preftemplates.registry import Origin, Registry
-
-scratch = pytest.fixture(autouse=True)(registries_restored)
 
 CAT = """
 import animals

@@ -3,13 +3,10 @@
 import dataclasses
 
 import pytest
-from support import registries_restored
 
 from preftemplates import Preference, PromptOnly, Sample, Supervised
 from preftemplates.errors import UnknownNameError
 from preftemplates.samples import FORMATS, format_class
-
-scratch = pytest.fixture(autouse=True)(registries_restored)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,10 @@
 
 import pytest
 from hypothesis import given
-from support import STYLE_NAMES, conversations, registries_restored
+from support import STYLE_NAMES, conversations
 
 from preftemplates import Style, get_style, register_style
 from preftemplates.errors import Code, DefinitionError, RowError, StyleSyntaxError
-
-scratch = pytest.fixture(autouse=True)(registries_restored)
 
 ANSWER = "A:{{ content }}"
 

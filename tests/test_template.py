@@ -7,7 +7,7 @@ import pickle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import TEMPLATE_NAMES, in_new_process, registries_restored, texts
+from support import TEMPLATE_NAMES, in_new_process, texts
 
 import preftemplates
 from preftemplates import (
@@ -21,8 +21,6 @@ from preftemplates import (
     register_template,
 )
 from preftemplates.errors import Code, DefinitionError, RowError, StyleError, UnknownNameError
-
-scratch = pytest.fixture(autouse=True)(registries_restored)
 
 ROW = {"prompt": "p", "response_0": "a", "response_1": "b", "better_response_id": 0, "answer": "c"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,10 @@ DialectOption = Annotated[
 ]
 
 
+class NothingToWriteError(Exception):
+    """No row came through: an empty file under the output's name would look like a result."""
+
+
 def command(
     source: Annotated[str, typer.Argument(metavar="IN", help="A file of rows, a dataset directory, or a hub name.")],
     template: TemplateOption,
@@ -44,7 +49,7 @@ def command(
     """Convert the rows of a file (.jsonl, .json, .csv, .parquet, .gz), directory or hub dataset.
 
     Rows in = formatted + skipped + rejected: skipped rows are empty or have equal answers, rejected ones cannot be
-    formatted. Exit code 3 if more rows are rejected than 10 and 1 %, or none came through.
+    formatted. Exit code 3 if more rows are rejected than 10 and 1 %, or none came through; then nothing is written.
     """
     console = Console(stderr=True)
     chosen = choose(template, style, dialect, console)
@@ -54,15 +59,15 @@ def command(
     schema, check = _arrow_needs(chosen, format) if out.suffix == ".parquet" else (None, None)
     conversion = Conversion(rows, chosen, format, on_error=on_error, file=rows.name, check=check)
     start = time.perf_counter()
-    with open_writer(out, schema) as writer:
+    with suppress(NothingToWriteError), open_writer(out, schema) as writer:
         for result in _shown(conversion, rows, console):
             writer.write(result)
+        if not conversion.report.formatted:
+            raise NothingToWriteError
     _print_totals(conversion.report, out, time.perf_counter() - start, console)
     if report is not None:
         write_text(report, json.dumps(conversion.report.as_json(), ensure_ascii=False, indent=1))
-    if conversion.report.too_many_rejected:
-        why = f"more than {conversion.report.allowed}" if conversion.report.formatted else "none came through"
-        console.print(f"too many rows are rejected: {why}", style="red")
+    if not conversion.report.formatted or conversion.report.too_many_rejected:
         raise typer.Exit(3)
 
 
@@ -130,7 +135,12 @@ def _print_totals(report: Report, out: Path, seconds: float, console: Console) -
     )
     if report.skipped or report.rejected:
         console.print(_refusals(report))
-    console.print(Text(f"wrote {out}"))
+    if report.formatted:
+        console.print(Text(f"wrote {out}"))
+    if report.too_many_rejected:
+        console.print(f"too many rows are rejected: more than {report.allowed}", style="red")
+    if not report.formatted:
+        console.print(Text(f"no row came through, so {out} is not written", "red"))
 
 
 def _refusals(report: Report) -> Table:

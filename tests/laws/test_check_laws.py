@@ -6,7 +6,6 @@ import pytest
 from hypothesis import Phase, given, settings
 from planted import HH, PKU
 from pydantic import Field
-from support import registries_restored
 
 from preftemplates import Index01, Message, Preference, RowModel, Style, Supervised, Template, register_filter
 from preftemplates.errors import RowError
@@ -14,8 +13,6 @@ from preftemplates.rows import Reader
 from preftemplates.samples import ROLES
 from preftemplates.testing import NASTY, check_laws, conversations, nasty_text, rows
 from preftemplates.turns import messages
-
-restored = pytest.fixture(registries_restored)
 
 
 class Forum(Template):
@@ -64,7 +61,7 @@ def test_a_style_of_a_user_keeps_the_laws():
     check_laws(Lines, max_examples=20)
 
 
-def test_a_wrong_template_of_a_user_is_told_which_law_it_breaks(restored):
+def test_a_wrong_template_of_a_user_is_told_which_law_it_breaks():
     @register_filter
     def tidy(text, seen={}):  # noqa: B006
         return seen.setdefault(len(text), text)

@@ -1,13 +1,10 @@
 import pytest
 from planted import BUNDLED_TEMPLATES, HH, PKU, Faulty, check
-from support import registries_restored
 
 from preftemplates import Preference, RowModel, Template, get_template, register_filter
 from preftemplates.dialect import DIALECTS
 from preftemplates.errors import RowError
 from preftemplates.testing import formatting_is_rendering_after_extracting
-
-restored = pytest.fixture(registries_restored)
 
 
 @pytest.mark.parametrize("name", BUNDLED_TEMPLATES)
@@ -38,7 +35,7 @@ def test_a_result_that_is_not_the_rendered_one_is_caught(template, format):
         check(Faulty(template, format=format), formatting_is_rendering_after_extracting)
 
 
-def test_state_shared_between_rows_is_caught(restored):
+def test_state_shared_between_rows_is_caught():
     seen = []
 
     @register_filter

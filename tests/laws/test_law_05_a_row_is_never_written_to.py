@@ -2,12 +2,9 @@ from typing import Any
 
 import pytest
 from planted import BUNDLED_STYLES, BUNDLED_TEMPLATES, CHATML, HELLO, PKU, Faulty, check
-from support import registries_restored
 
 from preftemplates import Preference, RowModel, Template, get_style, get_template, register_filter
 from preftemplates.testing import a_row_is_never_written_to, messages_are_never_written_to
-
-restored = pytest.fixture(registries_restored)
 
 
 @pytest.mark.parametrize("name", BUNDLED_TEMPLATES)
@@ -51,7 +48,7 @@ def test_a_template_by_hand_that_writes_is_caught(template):
         check(template, a_row_is_never_written_to)
 
 
-def test_a_filter_that_writes_deep_inside_is_caught(restored):
+def test_a_filter_that_writes_deep_inside_is_caught():
     @register_filter
     def taken(turns):
         return turns.pop()["text"]
