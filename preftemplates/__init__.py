@@ -6,7 +6,7 @@ from preftemplates.dialect import Dialect, get_dialect, list_dialects, register_
 from preftemplates.errors import PrefTemplatesError
 from preftemplates.expressions import register_filter
 from preftemplates.rendered import Rendered, Span
-from preftemplates.rows import Index01, RowModel
+from preftemplates.row_types import Index01, RowModel
 from preftemplates.samples import Message, Preference, PromptOnly, Sample, Supervised
 from preftemplates.style import Style, get_style, list_styles, register_style
 from preftemplates.template import Template, get_template, list_templates, register_template

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from preftemplates.errors import DefinitionError, RowError, UnknownNameError, did_you_mean, preview
 from preftemplates.expressions import FILTERS, Field, Filters
-from preftemplates.rows import Reader, read_row_type, spell_row
+from preftemplates.row_types import read_row_type, spell_row
+from preftemplates.rows import Reader
 from preftemplates.samples import FORMATS, Message, PromptOnly, Sample
 from preftemplates.travelling import source_of
 from preftemplates.turns import Filler, Turns, read_turns

@@ -1,210 +1,24 @@
-"""Rows: which columns a dataset has, of which types, and how one record is checked against them.
-
-A row type is spelled as text, such as `{'prompt': str, 'better_response_id': Index01}`. A class statement is one way
-to write it; the spelling is what a template pickles, hashes and compares by, and it needs no module to be read again.
-"""
+"""Rows: how one record is checked against a row type, and told what is wrong with it."""
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
-import annotated_types
-from pydantic import BaseModel, Field, Strict, ValidationError, create_model
+from pydantic import ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from preftemplates.errors import Code, DefinitionError, RowError, missing, one_line, preview
+from preftemplates.errors import Code, RowError, missing, preview
 from preftemplates.provenance import inside, traced
-from preftemplates.samples import Message
-
-
-class RowModel(BaseModel, frozen=True, strict=True, extra="ignore", allow_inf_nan=False, protected_namespaces=()):
-    """Base class of a template's `Row`: the columns of a dataset and their types.
-
-    Types are exact: no number is read from text, `True` is no 1. Columns that the class does not name are ignored. A
-    column whose name Python cannot spell is written `score_a: int = Field(alias="score-A")`; one that may be absent
-    or null is `str | None = None`.
-    """
-
-
-@dataclass(frozen=True)
-class Label:
-    """Marks a type as a label: what it is called, and its domain in words."""
-
-    name: str
-    domain: str
-
-
-Index01 = Annotated[int, Strict(), Field(ge=0, le=1), Label("Index01", "0 or 1")]
-"""The index of one of two, counted from 0: the integers 0 and 1, and neither True nor 1.0."""
-
-NAMED_TYPES: dict[str, Any] = {
-    "str": str,
-    "int": int,
-    "float": float,
-    "bool": bool,
-    "Any": Any,
-    "Message": Message,
-    "Index01": Index01,
-}
-"""What a column's type may be built of, with `list[...]`, `dict[str, ...]`, `Literal[...]`, `|` and nested rows."""
+from preftemplates.row_types import Label, RowModel, spell_bounds
 
 OUTSIDE = ("literal_error", "greater_than", "greater_than_equal", "less_than", "less_than_equal")
 """Pydantic's names for a value of the right type outside its domain."""
 
 INTEGER = re.compile(r"[+-]?[0-9]+")
-
-BOUNDS = {annotated_types.Ge: "ge", annotated_types.Gt: "gt", annotated_types.Le: "le", annotated_types.Lt: "lt"}
-
-
-def spell_row(row: type[BaseModel]) -> str:
-    """The spelling of a row class.
-
-    >>> class Row(RowModel):
-    ...     prompt: str
-    ...     better: Index01
-    ...     score: float | None = Field(None, alias="score-A")
-    >>> spell_row(Row)
-    "{'prompt': str, 'better': Index01, 'score-A as score?': float | None}"
-
-    Raises:
-        DefinitionError: a column has a type that no spelling covers, a default that is not None, or a validator.
-    """
-    decorators = row.__pydantic_decorators__
-    for kind in ("validators", "field_validators", "root_validators", "model_validators", "computed_fields"):
-        for name in getattr(decorators, kind):
-            raise DefinitionError(
-                f"{row.__qualname__}.{name}: a row has columns only; write a filter (register_filter)"
-            )
-    return "{" + ", ".join(_spell_column(row, name, info) for name, info in row.model_fields.items()) + "}"
-
-
-def _spell_column(row: type[BaseModel], name: str, info: FieldInfo) -> str:
-    place = f"{row.__qualname__}.{name}"
-    column = info.validation_alias or info.alias or name
-    if not isinstance(column, str) or " as " in column or column.endswith("?"):
-        raise DefinitionError(
-            f"{place}: a column's name is one text without ' as ' and '?' at its end, got {column!r}"
-        )
-    if not info.is_required() and info.get_default(call_default_factory=True, validated_data={}) is not None:
-        raise DefinitionError(f"{place}: the only default a column may have is None; another would invent data")
-    key = (column if column == name else f"{column} as {name}") + ("" if info.is_required() else "?")
-    return f"{key!r}: {_spell(info.annotation, tuple(info.metadata), place)}"
-
-
-def _spell(annotation: Any, metadata: tuple[Any, ...], place: str) -> str:
-    label = next((item for item in metadata if isinstance(item, Label)), None)
-    if label and label.name in NAMED_TYPES:
-        return label.name
-    origin, args = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _spell(args[0], _flat(args[1:]) + metadata, place)
-    if annotation in (int, float):
-        return f"{annotation.__name__}{_spell_bounds(metadata, place)}"
-    if metadata:
-        raise DefinitionError(f"{place}: {preview(annotation)} takes no constraint such as {preview(metadata[0])}")
-    for name, known in NAMED_TYPES.items():
-        if annotation is known:
-            return name
-    if annotation is None or annotation is type(None):
-        return "None"
-    if origin is list or origin is dict:
-        return f"{origin.__name__}[{', '.join(_spell(arg, (), place) for arg in args)}]"
-    if origin in (Union, types.UnionType):
-        return " | ".join(_spell(arg, (), place) for arg in args)
-    if origin is Literal:
-        if not all(isinstance(arg, str) for arg in args):
-            raise DefinitionError(f"{place}: Literal holds texts; 1 == True == 1.0, so numbers need Index01 or bounds")
-        return f"Literal[{', '.join(map(repr, args))}]"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return spell_row(annotation)
-    raise DefinitionError(
-        f"{place}: a column cannot have the type {annotation!r}. Types are {', '.join(NAMED_TYPES)}, list, dict,"
-        " Literal, '|' and nested rows"
-    )
-
-
-def _flat(metadata: Iterable[Any]) -> tuple[Any, ...]:
-    """The metadata with pydantic's `Field(...)` opened into its parts."""
-    flat: list[Any] = []
-    for item in metadata:
-        flat += item.metadata if isinstance(item, FieldInfo) else [item]
-    return tuple(flat)
-
-
-def _spell_bounds(metadata: tuple[Any, ...], place: str = "") -> str:
-    bounds = []
-    for item in metadata:
-        if type(item) in BOUNDS:
-            name = BOUNDS[type(item)]
-            bounds.append(f"{name}={getattr(item, name)!r}")
-        elif item != Strict():
-            raise DefinitionError(f"{place}: numbers are bounded by ge, gt, le and lt; got {preview(item)}")
-    return f"({', '.join(bounds)})" if bounds else ""
-
-
-@lru_cache(maxsize=1024)
-def read_row_type(spelling: str) -> type[RowModel]:
-    """The row class that a spelling describes; the inverse of `spell_row`.
-
-    Raises:
-        DefinitionError: the text is no spelling.
-    """
-    try:
-        tree = ast.parse(spelling, mode="eval").body
-        model = _read_type(tree, spelling)
-    except (SyntaxError, ValueError, TypeError, RecursionError) as error:
-        raise DefinitionError(f"{preview(spelling)} spells no row type: {one_line(str(error), 200)}") from error
-    if not (isinstance(model, type) and issubclass(model, RowModel)):
-        raise DefinitionError(f"{preview(spelling)} spells a type, but not a row's")
-    return model
-
-
-def _read_type(node: ast.expr, spelling: str) -> Any:
-    match node:
-        case ast.Name(id=name) if name in NAMED_TYPES:
-            return NAMED_TYPES[name]
-        case ast.Constant(value=None):
-            return None
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return Union[_read_type(left, spelling), _read_type(right, spelling)]  # noqa: UP007
-        case ast.Subscript(value=ast.Name(id="list"), slice=item):
-            return list[_read_type(item, spelling)]  # type: ignore[misc]
-        case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[key, item])):
-            return dict[_read_type(key, spelling), _read_type(item, spelling)]  # type: ignore[misc]
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=item):
-            choices = [ast.literal_eval(one) for one in (item.elts if isinstance(item, ast.Tuple) else [item])]
-            if all(isinstance(choice, str) for choice in choices):
-                return Literal[tuple(choices)]
-        case ast.Call(func=ast.Name(id="int" | "float" as name), args=[], keywords=[_, *_] as bounds):
-            limits: dict[str, Any] = {str(bound.arg): ast.literal_eval(bound.value) for bound in bounds}
-            if set(limits) <= set(BOUNDS.values()) and all(
-                isinstance(limit, int | float) for limit in limits.values()
-            ):
-                return Annotated[NAMED_TYPES[name], Field(**limits)]
-        case ast.Dict(keys=keys, values=values) if all(isinstance(key, ast.Constant) for key in keys):
-            return _read_columns([key.value for key in keys if isinstance(key, ast.Constant)], values, spelling)
-    raise DefinitionError(f"{preview(ast.unparse(node))} in {preview(spelling)} spells no type")
-
-
-def _read_columns(keys: list[Any], values: list[ast.expr], spelling: str) -> type[RowModel]:
-    columns: dict[str, Any] = {}
-    seen: set[str] = set()
-    for key, value in zip(keys, values, strict=True):
-        column, _, name = str(key).removesuffix("?").partition(" as ")
-        name = name or column
-        taken = name in columns or column in seen or name.startswith("_") or name in vars(BaseModel)
-        if not isinstance(key, str) or not name.isidentifier() or taken or name == "model_config":
-            raise DefinitionError(f"{preview(key)} in {preview(spelling)} is no name for a column, or is there twice")
-        columns[name] = (_read_type(value, spelling), Field(None if key.endswith("?") else ..., alias=column))
-        seen.add(column)
-    return create_model("Row", __base__=RowModel, **columns)
 
 
 class Reader:
@@ -308,7 +122,7 @@ def _domain(info: FieldInfo) -> str | None:
             return item.domain
     if get_origin(info.annotation) is Literal:
         return " or ".join(repr(choice) for choice in get_args(info.annotation))
-    bounds = _spell_bounds(tuple(info.metadata))
+    bounds = spell_bounds(tuple(info.metadata))
     return f"{getattr(info.annotation, '__name__', '')}{bounds}" if bounds else None
 
 

@@ -27,7 +27,8 @@ from preftemplates.errors import (
     near,
     preview,
 )
-from preftemplates.rows import Index01, Reader, read_row_type
+from preftemplates.row_types import Index01, read_row_type
+from preftemplates.rows import Reader
 
 FACTS = {
     "code": Code.BAD_LABEL, "template": "T", "style": "s", "format": "preference", "row": 0, "line": 1,

@@ -19,7 +19,8 @@ from rich.text import Text
 from preftemplates.convert import Conversion, OnError, Refusal, Report
 from preftemplates.errors import FileError
 from preftemplates.reading import Source, open_rows
-from preftemplates.rows import cell_parsers, read_row_type
+from preftemplates.row_types import read_row_type
+from preftemplates.rows import cell_parsers
 from preftemplates.template import Template, get_template
 from preftemplates.writing import open_writer, write_text
 

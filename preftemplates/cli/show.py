@@ -18,7 +18,8 @@ from preftemplates.errors import FileError, RowError, preview
 from preftemplates.provenance import plain_data
 from preftemplates.reading import open_rows
 from preftemplates.rendered import Rendered
-from preftemplates.rows import cell_parsers, read_row_type
+from preftemplates.row_types import read_row_type
+from preftemplates.rows import cell_parsers
 from preftemplates.template import Template
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")

@@ -4,7 +4,7 @@ Source: tatsu-lab/alpaca (CC-BY-NC-4.0). The input follows the instruction after
 prompt is the instruction alone. The dataset's own `text` column is not read.
 """
 
-from preftemplates.rows import RowModel
+from preftemplates.row_types import RowModel
 from preftemplates.samples import Supervised
 from preftemplates.template import Template, register_template
 

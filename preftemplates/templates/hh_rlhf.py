@@ -4,7 +4,7 @@ Source: Anthropic/hh-rlhf (MIT). A turn begins with a blank line and "Human: " o
 different histories is refused.
 """
 
-from preftemplates.rows import RowModel
+from preftemplates.row_types import RowModel
 from preftemplates.samples import Preference
 from preftemplates.template import Template, register_template
 from preftemplates.turns import messages

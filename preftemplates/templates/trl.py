@@ -4,7 +4,7 @@ Source: TRL's documentation, "Dataset formats and types". Where the prompt is im
 turns; texts are not cut at all, since letters that two answers share are no prompt.
 """
 
-from preftemplates.rows import RowModel
+from preftemplates.row_types import RowModel
 from preftemplates.samples import Message, Preference, Supervised
 from preftemplates.template import Template, register_template
 from preftemplates.turns import messages

@@ -17,7 +17,7 @@ from preftemplates.convert import Conversion
 from preftemplates.errors import PrefTemplatesError, RowError
 from preftemplates.provenance import pieces_of
 from preftemplates.rendered import Rendered
-from preftemplates.rows import Label
+from preftemplates.row_types import Label
 from preftemplates.samples import Message
 from preftemplates.style import Style
 from preftemplates.template import Template

@@ -7,7 +7,7 @@ from preftemplates_train.demo import run
 from preftemplates_train.demo_data import HARMFUL, generate
 
 from preftemplates import Preference, RowModel, Template
-from preftemplates.rows import Index01
+from preftemplates.row_types import Index01
 
 
 def test_the_set_depends_on_the_seed_and_nothing_else():
