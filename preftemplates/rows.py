@@ -151,6 +151,7 @@ def cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:
 
     A text that spells no such value is left as it is, so that the check refuses it with what it had.
 
+    >>> from preftemplates.row_types import read_row_type
     >>> parsers = cell_parsers(read_row_type("{'prompt': str, 'label': Index01, 'scores': list[int]}"))
     >>> parsers["label"]("1"), parsers["label"]("1.0"), parsers["scores"]("[1, 2]")
     (1, '1.0', [1, 2])
