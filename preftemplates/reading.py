@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from preftemplates.errors import Code, FileError, RowError, did_you_mean, preview
+from preftemplates.errors import Code, FileError, RowError, did_you_mean, one_line, preview
 
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 MAGIC = {b"\x1f\x8b": "gzip; its name should end in .gz", b"PAR1": "Parquet; its name should end in .parquet"}
@@ -136,7 +136,7 @@ def _closing(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterator[R
         try:
             yield from records
         except (EOFError, gzip.BadGzipFile, OSError) as error:
-            raise FileError(f"{name}: the gzip stream is damaged: {error}") from error
+            raise FileError(f"{name} is damaged, or cannot be read to its end: {one_line(str(error), 200)}") from error
         except UnicodeDecodeError as error:
             raise FileError(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error
         except FileError as error:
@@ -269,7 +269,7 @@ def _open_parquet(path: Path) -> Source:
                     yield Record(done[0], None, cells)
                     done[0] += 1
 
-    return Source(str(path), records(), lambda: done[0] / total)
+    return Source(str(path), _refusing(records(), str(path), done), lambda: done[0] / total)
 
 
 def _open_directory(path: Path, split: str) -> Source:
@@ -304,7 +304,15 @@ def _dataset_source(name: str, dataset: Iterable[Mapping[str, Any]], total: int 
             done[0] = row + 1
             yield Record(row, None, cells)
 
-    return Source(name, records(), lambda: done[0] / total if total else None)
+    return Source(name, _refusing(records(), name, done), lambda: done[0] / total if total else None)
+
+
+def _refusing(records: Iterator[Record], name: str, done: list[int]) -> Iterator[Record]:
+    """The same rows; what another library raises in the middle of them, such as a lost connection, is our error."""
+    try:
+        yield from records
+    except Exception as error:
+        raise FileError(f"{name} cannot be read behind row {done[0]}: {_first_line(error)}") from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -162,6 +162,22 @@ def test_a_streamed_dataset_gives_rows_and_no_length(monkeypatch):
     assert [dict(record.cells) for record in source] == ROWS
 
 
+def test_a_connection_that_is_lost_in_the_middle_is_one_line_and_the_rows_before_it_come(monkeypatch):
+    datasets = pytest.importorskip("datasets")
+
+    def rows():
+        yield ROWS[0]
+        raise ConnectionError("reset\nby peer")
+
+    streamed = datasets.IterableDataset.from_generator(rows)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: streamed)
+    records = iter(open_rows("somebody/something"))
+    assert dict(next(records).cells) == ROWS[0]
+    with pytest.raises(FileError, match=r"cannot be read behind row 1: .*") as caught:
+        list(records)
+    assert "\n" not in str(caught.value)
+
+
 def test_the_fraction_read_ends_at_one(tmp_path):
     for name in ("r.jsonl", "r.parquet", "r.csv.gz"):
         source = open_rows(write(tmp_path / name))
