@@ -12,7 +12,7 @@ from preftemplates_train.card import write_card
 from preftemplates_train.checkpoint import Record, check_reload, check_writable, refuse_taken, save_model
 from preftemplates_train.config import RewardConfig, read_config
 from preftemplates_train.errors import SetupError
-from preftemplates_train.score import Scorer
+from preftemplates_train.scorer import Scorer
 from preftemplates_train.train import prepare
 from support import HOMEWORK
 from tokenizers import processors

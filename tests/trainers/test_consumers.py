@@ -4,7 +4,8 @@ import pytest
 import torch
 from datasets import Dataset
 from preftemplates_train.demo_data import generate
-from preftemplates_train.score import Scorer, score
+from preftemplates_train.score import score
+from preftemplates_train.scorer import Scorer
 from trainer_support import KINDS
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, LlamaConfig, LlamaForCausalLM, pipeline
 from trl import GRPOConfig, GRPOTrainer, RewardConfig, RewardTrainer

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from preftemplates_train.config import read_config
-from preftemplates_train.score import Scorer
+from preftemplates_train.scorer import Scorer
 from preftemplates_train.train import prepare
 from safetensors.torch import load_file
 from trainer_support import train_by

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from preftemplates_train.config import read_config
-from preftemplates_train.score import Scorer
+from preftemplates_train.scorer import Scorer
 from preftemplates_train.train import prepare
 from support import DATA
 from trainer_support import train_by

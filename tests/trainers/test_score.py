@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from preftemplates_train.demo_data import generate
 from preftemplates_train.errors import NonFiniteError, SetupError
-from preftemplates_train.score import ROWS_AT_ONCE, Scorer, score
+from preftemplates_train.score import score
+from preftemplates_train.scorer import ROWS_AT_ONCE, Scorer
 from support import HOMEWORK
 from trainer_support import command, refusal, train_by
 
@@ -156,6 +157,119 @@ def test_a_file_without_a_row_that_can_be_scored_is_exit_code_3(folder, tmp_path
     assert [row["unscored"] for row in lines(out)] == ["missing_field"] * 2
 
 
+# Prompts that several answers share
+
+
+GROUPS = st.lists(
+    st.tuples(
+        st.lists(st.integers(5, 60), max_size=30),
+        st.lists(st.lists(st.integers(5, 60), min_size=1, max_size=12), min_size=1, max_size=4),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(GROUPS, st.integers(1, 6))
+def test_a_shared_prompt_moves_no_reward(folder, scorer, drawn, size):
+    groups = [[prompt + answer for answer in answers] for prompt, answers in drawn]
+    other = Scorer.__new__(Scorer)
+    other.__dict__ = {**scorer.__dict__, "batch_size": size, "_shares": lambda trunk, lengths: True}
+    padding = Scorer.__new__(Scorer)
+    padding.__dict__ = {**scorer.__dict__, "_shares": None}
+    expected = [reward for group in padding.group_rewards(groups) for reward in group]
+    for one in (scorer, other):
+        found = one.group_rewards(groups)
+        assert [len(group) for group in found] == [len(group) for group in groups]
+        assert [reward for group in found for reward in group] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_prompt_is_computed_once_for_all_its_answers(scorer, monkeypatch):
+    assert scorer.no_branches is None
+    seen = []
+    monkeypatch.setattr(scorer, "_shares", lambda trunk, lengths: True)
+    hook = scorer.model.get_input_embeddings().register_forward_hook(
+        lambda module, given, out: seen.append(given[0].numel())
+    )
+    try:
+        scorer.group_rewards([[[*range(5, 35), last, last] for last in (40, 41, 42, 43)]])
+    finally:
+        hook.remove()
+    assert seen == [30 + 4 * 2]
+
+
+def test_a_model_that_takes_no_branches_is_padded(checkpoint, monkeypatch):
+    encoder = Scorer(checkpoint("encoder"))
+    assert encoder.no_branches == "its head does not score every token"
+    found = encoder.group_rewards([[[5, 6, 7], [5, 6]], [[8]]])
+    assert [len(group) for group in found] == [2, 1]
+    assert found[0][1] == pytest.approx(encoder.rewards([[5, 6]])[0], abs=1e-5)
+
+
+def test_the_model_is_left_as_it_was(scorer):
+    before = scorer.model.config._attn_implementation
+    scorer.group_rewards([[[5, 6, 7], [5, 6]]])
+    assert scorer.model.config._attn_implementation == before
+    assert not scorer.model.score._forward_hooks
+
+
+BEST_OF = {"prompt": "How do I mend a kite?", "chosen": ["Gladly."], "rejected": ["No.", "Never.", "I must decline."]}
+
+
+def test_every_answer_of_a_ranking_has_its_reward_in_its_place(folder, scorer, tmp_path):
+    source = write(tmp_path / "rows.jsonl", [BEST_OF, {**BEST_OF, "chosen": [], "rejected": []}])
+    words = ("score", source, "--model", folder, "--template", "RewardBench2", "--format", "ranked", "--out")
+    assert command(*words, tmp_path / "out.jsonl")[0] == 0
+    assert command(*words, tmp_path / "out.parquet")[0] == 0
+    written = lines(tmp_path / "out.jsonl")
+    turns = [
+        [{"role": "user", "content": BEST_OF["prompt"]}, {"role": "assistant", "content": answer}]
+        for answer in BEST_OF["chosen"] + BEST_OF["rejected"]
+    ]
+    expected = [alone(scorer, scorer.style.render(one).text) for one in turns]
+    assert written[0]["rewards"] == pytest.approx(expected, abs=1e-5)
+    assert (written[1]["rewards"], written[1]["unscored"] is None) == (None, False)
+    assert pyarrow.parquet.read_table(tmp_path / "out.parquet")["rewards"].to_pylist() == [written[0]["rewards"], None]
+
+
+def test_a_row_of_several_pairs_gets_no_rewards_that_are_of_one_of_them(scorer):
+    (found,) = scored([BEST_OF], scorer, "RewardBench2")
+    assert (found.rewards, found.unscored) == ({}, "several_samples")
+
+
+# Styles
+
+
+def test_another_style_than_the_checkpoint_s_is_refused_unless_told(folder, scorer, tmp_path):
+    source, out = write(tmp_path / "rows.jsonl", ROWS[:2]), tmp_path / "out.jsonl"
+    words = ("score", source, "--model", folder, *PKU, "--out", out)
+    said = refusal(*words, "--style", "zephyr")
+    assert said == (
+        f"{folder} was trained in style chatml, and not in style zephyr; --allow-style takes it all the same"
+    )
+    assert not out.exists()
+    assert command(*words, "--style", "chatml")[0] == 0
+    assert lines(out)[0]["chosen_reward"] == pytest.approx(scored(ROWS[:1], scorer)[0].rewards["chosen_reward"])
+    assert command(*words, "--style", "zephyr", "--allow-style")[0] == 0
+    text = get_template("PKUSafeRLHF").with_style("zephyr").render(ROWS[0], "preference").chosen.text
+    assert lines(out)[0]["chosen_reward"] == pytest.approx(alone(scorer, text), abs=1e-5)
+
+
+def test_a_style_that_the_tokenizer_s_tokens_were_added_to_is_the_same_style(checkpoint):
+    with_bos = checkpoint("decoder with BOS")
+    assert Scorer(with_bos, style="chatml").style == Scorer(with_bos).style
+    with pytest.raises(SetupError, match="and not in style zephyr"):
+        Scorer(with_bos, style="zephyr")
+
+
+def test_a_layout_by_hand_is_left_for_a_style_where_told(by_hand, folder):
+    with pytest.raises(SetupError, match="in the layout of HOMEWORK, by hand, and not in style chatml"):
+        Scorer(by_hand, style="chatml")
+    told = Scorer(by_hand, style="chatml", allow_style=True)
+    assert told.reading(get_template("PKUSafeRLHF")).style.name == "chatml"
+    assert Scorer(folder, allow_style=True).reading(get_template(str(HOMEWORK))).by_hand
+
+
 # Files of one table
 
 
@@ -241,7 +355,7 @@ def test_a_class_that_formats_by_hand_is_scored_with_its_own_checkpoint_alone(by
     other = tmp_path / "other.py"
     other.write_text(HOMEWORK.read_text().replace("ASSISTANT", "Assistant").replace("HOMEWORK", "OTHER"))
     said = refusal("score", source, "--model", by_hand, "--template", other, "--out", out)
-    assert said.endswith("was trained in the layout of HOMEWORK, by hand; OTHER does not write that")
+    assert "was trained in the layout of HOMEWORK, by hand; OTHER does not write that" in said
     assert not out.exists()
     assert command("score", source, "--model", by_hand, *own, "--out", out)[0] == 0
     scorer = Scorer(by_hand)
@@ -257,7 +371,7 @@ def test_a_class_that_writes_another_number_of_texts_is_refused(by_hand):
     scorer = Scorer(by_hand)
     scorer.reading = lambda template: template
     rows = iter([Record(0, None, ROWS[0])])
-    with pytest.raises(SetupError, match="chosen_reward and rejected_reward: expected 2 texts, got"):
+    with pytest.raises(SetupError, match="chosen and rejected: expected 2 texts, got"):
         list(score(rows, Three(), scorer, "preference"))
 
 
@@ -328,8 +442,8 @@ def test_columns_are_never_written_over(folder, tmp_path):
         (["--out", "./rows.jsonl"], "rows.jsonl is the input; the output needs another name"),
         (["--template", "PKUSafeRHLF"], "no template 'PKUSafeRHLF'. Did you mean 'PKUSafeRLHF'?"),
         (["--template", "Alpaca"], "Alpaca fills no format 'preference'"),
-        (["--format", "prefrence"], "--format is preference or supervised, got 'prefrence'"),
-        (["--format", "prompt_only"], "--format is preference or supervised, got 'prompt_only'"),
+        (["--format", "prefrence"], "--format is preference, supervised, ranked, got 'prefrence'"),
+        (["--format", "prompt_only"], "--format is preference, supervised, ranked, got 'prompt_only'"),
         (["--split", "train"], "rows.jsonl is a file; a split or a revision is of a dataset"),
     ],
 )

@@ -12,7 +12,7 @@ from preftemplates_train.batches import BranchCollator, PairCollator, PairDatase
 from preftemplates_train.config import RewardConfig, read_config
 from preftemplates_train.errors import NonFiniteError, SetupError
 from preftemplates_train.losses import bradley_terry
-from preftemplates_train.score import Scorer
+from preftemplates_train.scorer import Scorer
 from preftemplates_train.train import prepare
 from preftemplates_train.trainer import RewardTrainer, pair_metrics
 from trainer_support import KINDS

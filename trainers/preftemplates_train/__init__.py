@@ -8,7 +8,7 @@ from typing import Any
 FACE = {
     "RewardConfig": "config",
     "RewardTrainer": "trainer",
-    "Scorer": "score",
+    "Scorer": "scorer",
     "bradley_terry": "losses",
     "read_config": "config",
 }
