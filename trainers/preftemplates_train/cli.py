@@ -1,4 +1,4 @@
-"""What `preftemplates-train` does with its words: train, or score a file."""
+"""What `preftemplates-train` does with its words: train, score a file, or evaluate on one."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ def run(words: Sequence[str]) -> int:
         from preftemplates_train.score import command
 
         return command(words[1:])
+    if words[:1] == ["evaluate"]:
+        from preftemplates_train import evaluate
+
+        return evaluate.command(words[1:])
     from preftemplates_train.config import read_config
     from preftemplates_train.train import show, train
 

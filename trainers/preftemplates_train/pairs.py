@@ -69,7 +69,7 @@ class PairReader:
 def _pair(source: str, record: Record, formatted: Formatted, template: Template) -> Pair:
     chosen, rejected = _texts(formatted)
     prompt = formatted.texts.prompt if formatted.texts is not None else _written_prompt(record, template)
-    first = None if template.by_hand else _first_listed(template, record)
+    first = None if template.by_hand else first_listed(template, record)
     labels = formatted.messages.label_values if formatted.messages is not None else {}
     known = {name: float(labels[name]) for name in ("margin", "probability") if name in labels}
     return Pair(source, record.row, prompt, chosen, rejected, first, formatted.messages, **known)
@@ -98,7 +98,7 @@ def _written_prompt(record: Record, template: Template) -> str:
     return texts[0] if texts and isinstance(texts[0], str) else ""
 
 
-def _first_listed(template: Template, record: Record) -> bool | None:
+def first_listed(template: Template, record: Record) -> bool | None:
     """Whether the chosen answer stands in a column before that of the rejected one.
 
     Returns:

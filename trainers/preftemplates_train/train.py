@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
@@ -293,7 +292,7 @@ def _finish(run: Prepared, trainer: RewardTrainer, config: RewardConfig, console
     if trainer.is_world_process_zero():
         folder.mkdir(parents=True, exist_ok=True)
         save_model(folder, merged(trainer.accelerator.unwrap_model(trainer.model)), run.tokenizer, run.record)
-        write_text(folder / "metrics.json", json.dumps(_finite(found), indent=1, ensure_ascii=False) + "\n")
+        write_text(folder / "metrics.json", json.dumps(metrics.finite(found), indent=1, ensure_ascii=False) + "\n")
         _write_scores(folder / "scores.jsonl", run.encoded.held_out, margins)
         said = words.learnt(found)
         _write_report(folder / "report.html", run, config, trainer.state.log_history, margins, found, said)
@@ -334,13 +333,6 @@ def measured(run: Prepared, scores: Floats, clean: Floats) -> dict[str, Any]:
     found["data"] = [report.counts() for report in run.data.reports.values()]
     found["parameters"] = sum(parameter.numel() for parameter in run.model.parameters())
     return found
-
-
-def _finite(found: Any) -> Any:
-    """The same, with null for what is no finite number: of a single pair there is no standard error."""
-    if isinstance(found, dict):
-        return {name: _finite(value) for name, value in found.items()}
-    return None if isinstance(found, float) and not math.isfinite(found) else found
 
 
 def _shortcuts(pairs: Sequence[TokenPair]) -> dict[str, float]:
