@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from preftemplates_train.metrics import Floats, Z, calibration, sign_test, wilson, wins
-from preftemplates_train.words import SHORTCUTS
+from preftemplates_train.metrics import SHORTCUTS, Floats, Z, calibration, sign_test, wilson, wins
 
 BANDS = {
     "shorter by more than 100": (-np.inf, -100),

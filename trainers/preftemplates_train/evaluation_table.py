@@ -35,6 +35,9 @@ def print_evaluation(found: Mapping[str, Any], console: Console) -> None:
             _print(f"{shape} answers, good by bad", _cells(cells), console)
     if "benchmark" in found:
         _print(found["benchmark"]["name"], _benchmark(found["benchmark"]), console)
+        if found["benchmark"]["missing"]:
+            missing = ", ".join(found["benchmark"]["missing"])
+            console.print(plain(f"  no score, as there is no row of {missing}", "yellow"), soft_wrap=True)
 
 
 Cells = list[tuple[str | Text, ...]]
@@ -105,6 +108,4 @@ def _benchmark(found: Mapping[str, Any]) -> Cells:
     rows: Cells = [(name, f"{share:.1%}") for name, share in parts.items()]
     if found["score"] is not None:
         rows.append(("score", Text(f"{found['score']:.1%}", "bold", justify="right")))
-    else:
-        rows.append((f"no score, as there is no row of {', '.join(found['missing'])}",))
     return rows

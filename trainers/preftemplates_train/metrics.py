@@ -17,6 +17,12 @@ Z = 1.959963984540054
 BINS = 10
 """In how many bins of equal width calibration is read."""
 
+SHORTCUTS = {
+    "longer_wins": ("the longer answer wins", "the shorter answer wins"),
+    "first_listed_wins": ("the first listed wins", "the last listed wins"),
+}
+"""Rules that read no text, each with its opposite."""
+
 
 def wins(differences: Floats) -> Floats:
     """1 where the chosen answer has the higher reward, 0 where the other has it, and one half in a tie."""

@@ -9,12 +9,7 @@ from typing import Any
 
 from preftemplates_train.config import Layout, RewardConfig
 from preftemplates_train.data import Data, Encoded
-
-SHORTCUTS = {
-    "longer_wins": ("the longer answer wins", "the shorter answer wins"),
-    "first_listed_wins": ("the first listed wins", "the last listed wins"),
-}
-"""Rules that read no text, each with its opposite."""
+from preftemplates_train.metrics import SHORTCUTS
 
 FEW = 50
 """Below this many pairs the standard error of an accuracy is 7 points and more, or not to be trusted."""
