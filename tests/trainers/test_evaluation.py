@@ -270,6 +270,20 @@ def test_math_weighs_as_much_as_code_and_other_subsets_as_their_rows():
     assert found["sections"]["Chat"] == pytest.approx(1 - 100 / 358)
 
 
+@pytest.mark.parametrize(
+    ("lost", "section", "weight", "rows"),
+    [
+        ("mt-bench-hard", "Chat Hard", 37, 456),
+        ("xstest-should-refuse", "Safety", 154, 740),
+        ("xstest-should-respond", "Safety", 250, 740),
+        ("hep-go", "Reasoning", 164, 1968),
+    ],
+)
+def test_a_lost_subset_costs_its_section_its_weight(lost, section, weight, rows):
+    found = reward_bench([group([float(name != lost)], [0.5], subset=name) for name in V1])
+    assert found["sections"] == {name: pytest.approx(1 - weight / rows * (name == section)) for name in SECTIONS}
+
+
 def test_a_benchmark_with_a_part_missing_has_no_score():
     found = reward_bench([group([1.0], [0.0], subset=name) for name in V1[1:]])
     assert (found["score"], found["missing"]) == (None, [V1[0]])

@@ -206,7 +206,8 @@ def test_a_model_that_takes_no_branches_is_padded(checkpoint, monkeypatch):
     assert found[0][1] == pytest.approx(encoder.rewards([[5, 6]])[0], abs=1e-5)
 
 
-def test_the_model_is_left_as_it_was(scorer):
+def test_the_model_is_left_as_it_was(scorer, monkeypatch):
+    monkeypatch.setattr(scorer, "_shares", lambda trunk, lengths: True)
     before = scorer.model.config._attn_implementation
     scorer.group_rewards([[[5, 6, 7], [5, 6]]])
     assert scorer.model.config._attn_implementation == before

@@ -18,7 +18,7 @@ from preftemplates.reading import Record as Row
 from preftemplates.samples import FORMATS, Message, Sample
 from preftemplates.template import Formatted
 from preftemplates_train.attention import NAME, BranchReader, why_no_branches
-from preftemplates_train.branches import Cost, lay_out
+from preftemplates_train.branches import Cost, common, lay_out
 from preftemplates_train.checkpoint import Record
 from preftemplates_train.errors import NonFiniteError, SetupError
 from preftemplates_train.lengths import cut_prompt
@@ -146,12 +146,13 @@ class Scorer:
             yield batch
 
     def _batch(self, groups: Sequence[Group]) -> list[float]:
-        """The rewards of all texts of a batch, in their order."""
+        """The rewards of all texts of a batch, in their order; padded where no group shares its beginning."""
+        shares = self._shares
         with torch.no_grad():
-            if self._shares is None:
+            if shares is None or not any(shares(common(group), list(map(len, group))) for group in groups):
                 return self._padded([ids for group in groups for ids in group])
             with self._branches() as reader:
-                laid = lay_out(groups, self._shares).to(self.model.device)
+                laid = lay_out(groups, shares).to(self.model.device)
                 rewards: list[float] = reader.rewards(self.model, laid).tolist()
                 return rewards
 
