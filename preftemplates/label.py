@@ -45,7 +45,7 @@ def _sees_all(layout: ChatTemplate) -> bool:
     return not hidden & {*READ, *read.intersection(layout.variables)}
 
 
-READ = ("messages", "add_generation_prompt", "dict", "namespace", "raise_exception")
+READ = ("messages", "add_generation_prompt", "raise_exception")
 """What is read by that which an export writes in front of a source, or set by it."""
 
 

@@ -20,6 +20,7 @@ FIELDS = ("reasoning_content", "thinking", "reasoning")
 
 EXPORTED = """\
 {%- set ⟨thought⟩ = namespace(last=-1, messages=[]) -%}
+{%- set ⟨thought⟩_dict = dict -%}
 {%- for message in messages -%}
 {%- if message['role'] == 'user' -%}{%- set ⟨thought⟩.last = loop.index0 -%}{%- endif -%}
 {%- endfor -%}
@@ -30,7 +31,7 @@ EXPORTED = """\
 {%- if key == 'content' and value is string and value.lstrip().startswith('<think>') and '</think>' in value -%}
 {%- set value = value.split('</think>', 1)[1].lstrip('\\n') -%}
 {%- endif -%}
-{%- set ⟨thought⟩.message = dict(⟨thought⟩.message, **{key: value}) -%}
+{%- set ⟨thought⟩.message = ⟨thought⟩_dict(⟨thought⟩.message, **{key: value}) -%}
 {%- endfor -%}
 {%- set ⟨thought⟩.messages = ⟨thought⟩.messages + [⟨thought⟩.message] -%}
 {%- else -%}
@@ -39,6 +40,7 @@ EXPORTED = """\
 {%- endfor -%}
 {%- set messages = ⟨thought⟩.messages -%}
 """
+"""The function is looked up outside of the loops, which do not see it where the source sets a `dict` of its own."""
 
 
 def check_reasoning(value: Any) -> Reasoning:

@@ -159,6 +159,18 @@ def test_a_label_stands_only_before_a_template_that_transformers_renders_as_the_
         assert Style.from_chat_template(exported) == style
 
 
+@pytest.mark.parametrize(
+    "own", ["{% set dict = 1 %}{{ dict }}", "{% macro dict(a) %}{{ a }}{% endmacro %}{{ dict(1) }}"]
+)
+@pytest.mark.parametrize("reasoning", ["drop", "drop-history"])
+def test_a_source_may_call_something_else_dict(own, reasoning):
+    source = "{% for m in messages %}{{ m.content }}{% endfor %}" + own
+    style = Style.of(ChatTemplate.read(source, None, None, {}, reasoning))
+    talk = [HELLO[0], {"role": "assistant", "content": "<think>a</think>b"}, HELLO[0]]
+    assert transformers_text(style.chat_template, talk) == style.render(talk).text == "HibHi1"
+    assert Style.from_chat_template(style.chat_template) == style
+
+
 @pytest.mark.parametrize("source", SOURCES[:6])
 def test_these_sources_have_a_label_all_the_same(source):
     style = Style.from_chat_template(source, x=5, reasoning="drop")
