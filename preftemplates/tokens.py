@@ -527,12 +527,12 @@ def _encoder(tokenizer: FastTokenizer, control: Collection[str], content_tokens:
 
 
 def _style_runs(rendered: Rendered) -> Iterator[tuple[int, str]]:
-    """The texts that the style wrote in one go, each with its start."""
+    """The texts that the style wrote in one go, each with its start; an empty content parts none."""
     begin = end = 0
     for span in rendered.spans:
-        if span.kind in ("content", "derived"):
-            if begin < end:
-                yield begin, rendered.text[begin:end]
+        if span.kind in ("content", "derived") and span.start < span.end:
+            if begin < span.start:
+                yield begin, rendered.text[begin : span.start]
             begin = span.end
         end = span.end
     if begin < end:

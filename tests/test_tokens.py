@@ -347,6 +347,14 @@ def test_what_a_style_writes_is_the_tokenizers_own_reading_of_it(token, head, sp
     assert list(tokenize(rendered, tokenizer).input_ids) == plain_ids(tokenizer, rendered.text)
 
 
+def test_an_empty_content_parts_no_token():
+    tokenizer = tokenizer_of("byte_level")
+    style = style_of("<|im_{{ content }}start|>", "{{ content }}")
+    rendered = style.render([{"role": "user", "content": ""}])
+    assert list(tokenize(rendered, tokenizer).input_ids) == plain_ids(tokenizer, rendered.text)
+    assert pieces(tokenizer, tokenize(rendered, tokenizer)) == ["<|im_start|>"]
+
+
 @pytest.mark.parametrize(
     ("token", "content"),
     [(AddedToken("a<|", normalized=False), "a"), (AddedToken("<|end|>", single_word=True, normalized=False), "a")],
