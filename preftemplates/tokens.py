@@ -288,6 +288,16 @@ class Reader:
         normal = self.plain.normalizer if self.added[name]["normalized"] else None
         return normal is not None and normal.normalize_str(text) == normal.normalize_str(name)
 
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The added tokens that are none behind a letter."""
+        normal = self.plain.normalizer.normalize_str if self.plain.normalizer else str
+        return frozenset(
+            name
+            for name, token in self.added.items()
+            if token["single_word"] or (token["normalized"] and normal(name) not in normal("x" + name))
+        )
+
     def _ids(self, control: frozenset[str]) -> frozenset[int]:
         return frozenset(self.added[name]["id"] for name in control)
 
@@ -450,6 +460,8 @@ class _Encoder:
     def _words(self, written: list[Token], rendered: Rendered) -> list[Token]:
         """The tokens without those that are tokens as words only, where a content makes them part of a longer word.
 
+        So are those before which the normalizer puts a blank that is part of the token, as it does at a text's start.
+
         One that is special, or declared as control, stays: content cannot unmake it.
         """
         edges = {edge for run, text in _style_runs(rendered) for edge in (run, run + len(text))}
@@ -458,7 +470,7 @@ class _Encoder:
             token
             for token in written
             if (name := self.reader.names[token.id]) not in kept
-            and self.reader.added[name]["single_word"]
+            and name in self.reader.words
             and not edges.isdisjoint(token[1:])
         ]
         if not doubtful:

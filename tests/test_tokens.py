@@ -18,6 +18,7 @@ from token_support import (
     MARKS,
     byte_level,
     byte_level_with_plain_marks,
+    llama_legacy,
     plain_ids,
     talks,
     texts_with_marks,
@@ -345,6 +346,18 @@ def test_what_a_style_writes_is_the_tokenizers_own_reading_of_it(token, head, sp
     rendered = style.render([{"role": "user", "content": " Why? "}, answer(" So. ")])
     assert tokenizer.convert_tokens_to_ids(token.content) in plain_ids(tokenizer, rendered.text)
     assert list(tokenize(rendered, tokenizer).input_ids) == plain_ids(tokenizer, rendered.text)
+
+
+@pytest.mark.parametrize("head", ["a[NEW] [NEW]", "[NEW]a", "[NEW]"])
+@pytest.mark.parametrize("content", ["a", "So. ", ".", "\n"])
+def test_a_token_that_is_one_behind_a_blank_only_is_read_so_beside_content(head, content):
+    tokenizer = llama_legacy()
+    tokenizer.add_tokens([AddedToken("[NEW]", normalized=True)])
+    style = style_of(head + "{{ content }}" + head, "{{ content }}")
+    rendered = style.render([{"role": "user", "content": content}] * 2)
+    own = plain_ids(tokenizer, rendered.text)
+    assert tokenizer.convert_tokens_to_ids("[NEW]") in plain_ids(tokenizer, "[NEW]")
+    assert list(tokenize(rendered, tokenizer).input_ids)[-len(own) :] == own
 
 
 def test_an_empty_content_parts_no_token():
