@@ -81,3 +81,11 @@ def test_a_loss_that_knows_more_than_differences_is_caught(faulty):
 def test_a_loss_without_the_mirror_is_caught(faulty):
     with pytest.raises(AssertionError):
         mirrored(faulty, torch.tensor([1.0, 2.0]), torch.tensor([0.5, 1.75]))
+
+
+@given(REWARDS, st.floats(0.5, 3))
+def test_fault_11_a_margin_counts_in_the_loss_written_as_the_logarithm_of_one_plus_an_exponential_too(pairs, margin):
+    chosen, rejected = sides(pairs)
+    with_margin = bradley_terry(chosen, rejected, margin=torch.full_like(chosen, margin))
+    torch.testing.assert_close(with_margin, torch.log1p(torch.exp(rejected - chosen + margin)).mean())
+    assert with_margin > bradley_terry(chosen, rejected)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from preftemplates_train.errors import SetupError
 from preftemplates_train.lengths import encode_pairs
 from preftemplates_train.pairs import read_pairs, split_by_prompt
+from support import real_rows
 
 from preftemplates import get_template
 
@@ -94,6 +95,19 @@ def test_what_does_not_fit_is_dropped_and_counted():
         kept, report = encode_pairs(pairs, encode, max_length=length, pad_id=0, policy=policy, style=template.style)
         assert kept == []
         assert (report.pairs, report.too_long) == (1, 1)
+
+
+@pytest.mark.parametrize("policy", ["drop", "cut_prompt"])
+@pytest.mark.parametrize("length", [300, 800])
+def test_fault_12_no_text_is_longer_than_allowed_and_its_length_is_that_of_the_ids_trained_on(policy, length):
+    template = get_template("HH")
+    pairs, _ = read_pairs(real_rows("hh_rlhf/harmless-base_test_even.jsonl.gz")[:200], template)
+    kept, report = encode_pairs(pairs, encode, max_length=length, pad_id=0, policy=policy, style=template.style)
+    assert max(len(ids) for one in kept for ids in (one.chosen_ids, one.rejected_ids)) <= length
+    long = [pair for pair in pairs if max(len(pair.chosen), len(pair.rejected)) > length]
+    assert 0 < len(long) == report.too_long + report.cut < len(pairs)
+    for one in kept:
+        assert [one.chosen_ids, one.rejected_ids] == encode([one.pair.chosen, one.pair.rejected])
 
 
 def test_a_text_that_spells_the_pad_token_and_sides_of_the_same_tokens_are_never_trained():

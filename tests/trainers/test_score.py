@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from preftemplates_train.demo_data import generate
 from preftemplates_train.errors import NonFiniteError, SetupError
+from preftemplates_train.lengths import encode_pairs
+from preftemplates_train.pairs import read_pairs
 from preftemplates_train.score import score
 from preftemplates_train.scorer import ROWS_AT_ONCE, Scorer
 from support import HOMEWORK
@@ -93,6 +95,20 @@ def test_each_row_keeps_its_cells_and_its_place_and_gets_its_own_rewards(scorer,
         expected = [alone(scorer, text) for text in texts(row, scorer)]
         assert [row["chosen_reward"], row["rejected_reward"]] == pytest.approx(expected, abs=1e-5)
         assert row["unscored"] is None
+
+
+def test_fault_11_newlines_around_an_answer_are_trained_and_scored_alike_and_nothing_is_put_behind_a_blank(scorer):
+    row = {**ROWS[0], "response_0": "\n\nOne.\n\n", "response_1": "Two. \n", "better_response_id": 0}
+    pairs, _ = read_pairs([row], get_template("PKUSafeRLHF").with_style(scorer.style))
+    pad = scorer.tokenizer.pad_token_id
+    ((pair, *trained),), _ = encode_pairs(pairs, scorer.encode, max_length=10**6, pad_id=pad)
+    assert pair.chosen.endswith("\n\n\nOne.\n\n<|im_end|>\n")
+    assert pair.rejected.endswith("\nTwo. \n<|im_end|>\n")
+    assert trained == scorer.encode([pair.chosen, pair.rejected])
+    assert trained != scorer.encode([pair.chosen.rstrip("\n"), pair.rejected.rstrip("\n")])
+    (result,) = scored([row], scorer)
+    expected = [alone(scorer, pair.chosen), alone(scorer, pair.rejected)]
+    assert [result.rewards["chosen_reward"], result.rewards["rejected_reward"]] == pytest.approx(expected, abs=1e-5)
 
 
 @given(st.integers(1, 9), st.permutations(range(12)))
