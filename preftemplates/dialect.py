@@ -25,7 +25,7 @@ class Table:
     spelling: Spelling
 
 
-SPELLING = ("role_key", "content_key", "roles")
+SPELLING = ("role_key", "content_key", "roles", "dropped")
 """What a dialect says of messages, beside its tables."""
 
 
@@ -38,6 +38,7 @@ class Dialect(Frozen):
     Class attributes:
         role_key, content_key: the keys of a message; `role` and `content`.
         roles: the framework's names for roles; a role that it has no name for is refused. Without it all stay.
+        dropped: keys of a message that the framework leaves out in silence; a message that holds one is refused.
 
     Example:
         >>> class Mine(Dialect):
@@ -135,8 +136,8 @@ def _read_table(cls: type[Dialect]) -> Table:
 
 
 def _read_spelling(cls: type[Dialect]) -> Spelling:
-    role, content, roles = (
-        cls.declared.get(name, other) for name, other in zip(SPELLING, ("role", "content", {}), strict=True)
+    role, content, roles, dropped = (
+        cls.declared.get(name, other) for name, other in zip(SPELLING, ("role", "content", {}, ()), strict=True)
     )
     if not (isinstance(role, str) and isinstance(content, str) and isinstance(roles, Mapping)):
         raise DefinitionError(f"{cls.__name__}: role_key and content_key are texts, and roles names by role")
@@ -145,7 +146,9 @@ def _read_spelling(cls: type[Dialect]) -> Spelling:
             raise DefinitionError(
                 f"{cls.__name__}.roles: {preview(known)} is no role." + did_you_mean(str(known), ROLES)
             )
-    return Spelling(role, content, tuple(roles.items()), only=bool(roles))
+    if not isinstance(dropped, tuple) or not all(isinstance(key, str) for key in dropped):
+        raise DefinitionError(f"{cls.__name__}.dropped: expected a tuple of keys, got {preview(dropped)}")
+    return Spelling(role, content, tuple(roles.items()), only=bool(roles), dropped=dropped)
 
 
 DIALECTS: Registry[type[Dialect]] = Registry("dialect", "preftemplates.dialects")

@@ -23,12 +23,14 @@ class Spelling:
         content: the key of the content.
         roles: other names for roles; those that are not named stay.
         only: whether a role that is not named is refused, and what a message holds beside role and content.
+        dropped: the keys of a message that are refused.
     """
 
     role: str = "role"
     content: str = "content"
     roles: tuple[tuple[str, str], ...] = ()
     only: bool = False
+    dropped: tuple[str, ...] = ()
 
     def spell(self, message: Message) -> dict[str, Any]:
         """The message in the dialect's words.
@@ -45,6 +47,11 @@ class Spelling:
             )  # fmt: skip
         if self.only and set(message) - {"role", "content"}:
             _text(message)
+        for name in set(self.dropped) & set(message):
+            raise RowError(
+                f"the dialect's framework drops {name!r} in silence",
+                code=Code.UNSUPPORTED_CONTENT, value=message[name],  # type: ignore[literal-required]
+            )  # fmt: skip
         keys = {"role": self.role, "content": self.content}
         for name in set(keys.values()) & (set(message) - set(keys)):
             raise RowError(

@@ -10,12 +10,13 @@ from preftemplates import (
     Preference,
     RowModel,
     Style,
+    Supervised,
     Template,
     get_dialect,
     get_template,
     register_dialect,
 )
-from preftemplates.errors import DefinitionError, StyleContractError, UnknownNameError
+from preftemplates.errors import DefinitionError, RowError, StyleContractError, UnknownNameError
 from preftemplates.provenance import Traced
 
 ROW = {"prompt": "p", "response_0": "a", "response_1": "b", "better_response_id": 0, "answer": "c"}
@@ -124,12 +125,24 @@ def test_a_response_whose_text_does_not_begin_with_the_prompt_has_no_text_of_its
         ({"preference": {}}, "Mine.preference: expected a table of keys, got {}"),
         ({"preference": ["prompt"]}, "Mine.preference: expected a table of keys, got ['prompt']"),
         ({"preference": "prompt"}, "Mine.preference: expected a table of keys, got 'prompt'"),
+        ({"dropped": "tool_calls"}, "Mine.dropped: expected a tuple of keys, got 'tool_calls'"),
+        ({"dropped": (5,)}, "Mine.dropped: expected a tuple of keys, got (5,)"),
     ],
 )
 def test_a_table_that_is_declared_wrongly_is_refused_with_the_nearest_name(tables, message):
     with pytest.raises(DefinitionError) as caught:
         declared(**tables)
     assert str(caught.value).startswith(message)
+
+
+def test_what_a_framework_would_drop_is_refused():
+    answer = {"role": "assistant", "content": "Half shade.", "thinking": "Mint?"}
+    sample = Supervised(prompt=[{"role": "user", "content": "Where?"}], completion=[answer])
+    tables = {"supervised": {"messages": "prompt+completion.messages"}}
+    assert declared(**tables).spell(sample, None)["messages"][-1] == answer
+    with pytest.raises(RowError, match="drops 'thinking' in silence") as caught:
+        declared(**tables, dropped=("tool_calls", "thinking")).spell(sample, None)
+    assert (caught.value.code, caught.value.value) == ("unsupported_content", "Mint?")
 
 
 @pytest.mark.parametrize("table", [{"a": 5}, {"a": None}, {5: "prompt"}, {None: "prompt"}], ids=str)

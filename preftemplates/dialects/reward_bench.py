@@ -1,6 +1,6 @@
-"""RewardBench: a prompt and two answers as texts without a style.
+"""RewardBench: two whole conversations, as its command reads them from a file.
 
-Keys: the columns of allenai/reward-bench, which its command reads from files too. A prompt is one turn.
+Keys: the documentation of RewardBench's `load_and_process_dataset`, which takes the prompt from the chosen one.
 """
 
 from preftemplates.dialect import Dialect, register_dialect
@@ -8,4 +8,5 @@ from preftemplates.dialect import Dialect, register_dialect
 
 @register_dialect("reward-bench")
 class RewardBench(Dialect):
-    preference = {"prompt": "prompt.content", "chosen": "chosen.content", "rejected": "rejected.content"}
+    preference = {"chosen": "prompt+chosen.messages", "rejected": "prompt+rejected.messages"}
+    supervised = {"messages": "prompt+completion.messages"}

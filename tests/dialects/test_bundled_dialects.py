@@ -108,4 +108,4 @@ def test_turns_that_a_layout_of_questions_and_answers_cannot_hold_are_refused():
         in_dialect("llama-factory-alpaca").format(row, "preference")
     assert caught.value.code == "bad_turns"
     with pytest.raises(RowError, match="room for one message"):
-        in_dialect("reward-bench").format(MANY, "preference")
+        in_dialect("ms-swift").format({**ONE, "bad": [*ONE["bad"], *MANY["prompt"][1:], *ONE["bad"]]}, "preference")
