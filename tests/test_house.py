@@ -44,7 +44,7 @@ FLOORS = [
     {"template", "comparing", "tokenizer_files"},
     {"checks", "control", "reading", "shortcuts"},
     {"rules"},
-    {"arrow", "convert", "writing", "testing"},
+    {"arrow", "convert", "grouping", "writing", "testing"},
     {"checking", "detecting"},
     {"cli"},
     {"__main__"},

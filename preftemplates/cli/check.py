@@ -13,7 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from preftemplates.checking import CheckReport, check
-from preftemplates.cli.convert import DialectOption, StyleOption, TemplateOption, cells_of, choose
+from preftemplates.cli.convert import (
+    DialectOption,
+    GroupOption,
+    StyleOption,
+    TemplateOption,
+    cells_of,
+    choose,
+    print_groups,
+)
+from preftemplates.grouping import GroupedSource, group_rows
 from preftemplates.reading import open_rows
 from preftemplates.writing import write_text
 
@@ -30,6 +39,7 @@ def command(
     without: Annotated[list[str] | None, typer.Option(help="A code that is not looked for; may be repeated.")] = None,
     split: Annotated[str | None, typer.Option(help="The part of a dataset; train.")] = None,
     revision: Annotated[str | None, typer.Option(help="The version of a dataset on the hub.")] = None,
+    group_by: GroupOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write everything here, as JSON.")] = None,
 ) -> None:
@@ -43,11 +53,15 @@ def command(
     parsers = cells_of(chosen)
     rows = open_rows(source, split=split, revision=revision, cell_parsers=parsers)
     held_out = None if test is None else open_rows(test, cell_parsers=parsers)
+    if group_by is not None:
+        rows, held_out = group_rows(rows, group_by), held_out and group_rows(held_out, group_by)
     found = check(rows, chosen, format, test=held_out, without=without or (), file=rows.name)
     text = json.dumps(found.as_json(), ensure_ascii=False, indent=1)
     if as_json:
         print(text)
     else:
+        if isinstance(rows, GroupedSource):
+            print_groups(rows, found.rows, console)
         print_report(found, console)
     if report is not None:
         write_text(report, text)

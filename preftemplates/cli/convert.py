@@ -20,6 +20,7 @@ from preftemplates.convert import Conversion, OnError, Refusal, Report
 from preftemplates.declaration import Ties
 from preftemplates.derivations import Pairs
 from preftemplates.errors import FileError
+from preftemplates.grouping import GroupedSource, group_rows
 from preftemplates.reading import Source, open_rows
 from preftemplates.row_types import read_row_type
 from preftemplates.rows import cell_parsers
@@ -30,6 +31,9 @@ TemplateOption = Annotated[str, typer.Option("--template", "-t", help="A templat
 StyleOption = Annotated[str | None, typer.Option("--style", "-s", help="The conversation layout; the template's own.")]
 DialectOption = Annotated[
     str | None, typer.Option("--dialect", "-d", help="How keys are spelled; the template's own.")
+]
+GroupOption = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Rows with one value in it become one, whose 'rows' they are.")
 ]
 
 
@@ -49,6 +53,7 @@ def command(
     on_error: Annotated[OnError, typer.Option(help="What a row that cannot be formatted does.")] = "skip",
     split: Annotated[str | None, typer.Option(help="The part of a dataset; train.")] = None,
     revision: Annotated[str | None, typer.Option(help="The version of a dataset on the hub.")] = None,
+    group_by: GroupOption = None,
     pairs: Annotated[Pairs, typer.Option(help="Which pairs a ranking gives.")] = "all",
     ties: Annotated[
         Ties | None, typer.Option(help="What becomes of pairs without a better answer; the template's own.")
@@ -68,6 +73,8 @@ def command(
         chosen = chosen.with_pairs(pairs).with_ties(ties or chosen.parts.ties)
     _check_places(source, out, report)
     rows = open_rows(source, split=split, revision=revision, cell_parsers=cells_of(chosen))
+    if group_by is not None:
+        rows = group_rows(rows, group_by)
     schema, check = _arrow_needs(chosen, format) if out.suffix == ".parquet" else (None, None)
     conversion = Conversion(rows, chosen, format, on_error=on_error, file=rows.name, check=check)
     start = time.perf_counter()
@@ -76,6 +83,8 @@ def command(
             writer.write(result)
         if not conversion.report.formatted:
             raise NothingToWriteError
+    if isinstance(rows, GroupedSource):
+        print_groups(rows, conversion.report.rows, console)
     _print_totals(conversion.report, out, time.perf_counter() - start, console)
     if report is not None:
         write_text(report, json.dumps(conversion.report.as_json(), ensure_ascii=False, indent=1))
@@ -138,6 +147,12 @@ def _shown(conversion: Conversion, rows: Source, console: Console) -> Iterator[M
                 last, fraction = now, rows.fraction()
                 speed = f"{conversion.report.rows / (now - start):,.0f} rows/s"
                 progress.update(task, total=None if fraction is None else 1, completed=fraction or 0, speed=speed)
+
+
+def print_groups(source: GroupedSource, groups: int, console: Console) -> None:
+    """Print how many rows became how many, which are counted from then on."""
+    said = f"{source.ungrouped:,} rows grouped by {source.column!r} into {groups:,}, each with its first row's number"
+    console.print(Text(said))
 
 
 def _print_totals(report: Report, out: Path, seconds: float, console: Console) -> None:

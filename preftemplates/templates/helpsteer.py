@@ -8,7 +8,7 @@ answer is better, and 0 is a tie. A prompt of HelpSteer2 may hold several turns,
 from pydantic import Field
 
 from preftemplates.row_types import RowModel, Strength
-from preftemplates.samples import Message, Preference, Scored
+from preftemplates.samples import Message, Preference, Ranked, Scored
 from preftemplates.template import Template, register_template
 from preftemplates.turns import messages
 
@@ -70,6 +70,32 @@ class HelpSteer2(Template):
         "coherence": 4,
         "complexity": 2,
         "verbosity": 1,
+    }
+
+
+@register_template("HelpSteer-grouped", style="chatml", dialect="trl")
+class HelpSteerGrouped(Template):
+    """HelpSteer and HelpSteer2 with the rows of one prompt together, ranked by helpfulness: `--group-by prompt`."""
+
+    class Row(RowModel):
+        prompt: str
+        rows: list[RatedRow]
+
+    ranked = Ranked(
+        prompt=messages("{{ prompt | extra_id_turns }}"),
+        completions="{{ rows | map(attribute='response') | list }}",
+        ranks="{{ rows | map(attribute='helpfulness') | list | ranks }}",
+        scores="{{ rows | map(attribute='helpfulness') | list | numbers }}",
+    )
+    ties = "drop"
+    dataset = "nvidia/HelpSteer2"
+    licence = "CC-BY-4.0"
+    example = {
+        "prompt": HelpSteer2.example["prompt"],
+        "rows": [
+            {**HelpSteer2.example, "response": "Water them every day.", "helpfulness": 1},
+            HelpSteer2.example,
+        ],
     }
 
 

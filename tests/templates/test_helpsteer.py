@@ -8,9 +8,12 @@ from support import texts
 from preftemplates import get_template
 from preftemplates.convert import Conversion
 from preftemplates.errors import Code, RowError
+from preftemplates.grouping import group_rows
+from preftemplates.reading import Record, Source
 
 STRENGTHS = {"HelpSteer2-preference": "preference_strength", "HelpSteer3": "overall_preference"}
 ANSWERS = {"HelpSteer2-preference": ("response_1", "response_2"), "HelpSteer3": ("response1", "response2")}
+GROUPED = "HelpSteer-grouped"
 RATINGS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 
 
@@ -85,3 +88,16 @@ def test_a_context_of_helpsteer3_is_a_text_or_messages():
     with pytest.raises(RowError) as caught:
         template.extract({**template.example, "context": 7}, "prompt_only")
     assert (caught.value.code, caught.value.column) == (Code.WRONG_TYPE, "context")
+
+
+@given(st.permutations([(0, 4), (1, 2), (2, 2), (3, 0)]))
+def test_answers_to_one_prompt_are_ranked_by_their_helpfulness_wherever_their_rows_stand(rated):
+    row = get_template("HelpSteer2").example
+    others = {**row, "prompt": "Another?", "response": "Alone."}
+    rows = [{**row, "response": f"answer {number}", "helpfulness": rating} for number, rating in rated]
+    rows.insert(2, others)
+    source = Source("mine", iter([Record(number, None, cells) for number, cells in enumerate(rows)]), lambda: None)
+    conversion = Conversion(group_rows(source, "prompt"), get_template(GROUPED).with_style("plain"), "preference")
+    pairs = {(pair["chosen"][-1], pair["rejected"][-1], pair["margin"]) for pair in conversion}
+    assert pairs == {("0", "1", 2.0), ("0", "2", 2.0), ("0", "3", 4.0), ("1", "3", 2.0), ("2", "3", 2.0)}
+    assert [(refusal.row, str(refusal.code)) for refusal in conversion.report.skipped] == [(2, "no_sample")]
