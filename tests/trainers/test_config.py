@@ -522,3 +522,9 @@ def test_the_fields_have_the_names_that_trl_gives_them():
         "objective",
     }
     assert set(OWN) - theirs == ours
+
+
+def test_smoothing_is_of_pairs_and_not_of_rankings():
+    with pytest.raises(SetupError, match="objective plackett_luce learns whole rankings"):
+        read_config(["--objective", "plackett_luce", "--label_smoothing_factor", "0.1"])
+    assert read_config(["--objective", "plackett_luce"]).objective == "plackett_luce"

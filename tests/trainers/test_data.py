@@ -20,7 +20,7 @@ from preftemplates_train.errors import SetupError, TooManyBadRowsError
 from preftemplates_train.tokenizer import Around
 from support import HOMEWORK
 
-from preftemplates import Style, register_style
+from preftemplates import Style, get_template, register_style
 
 NOTHING = Around("", "")
 GOOD = {"prompt": "question", "response_0": "good", "response_1": "bad", "better_response_id": 0}
@@ -153,6 +153,22 @@ def test_sources_are_seen_as_often_as_their_weights_say(tmp_path):
     assert {times for (name, _), times in seen.items() if name == one} == {2, 3}
     assert sorted(times for (name, _), times in seen.items() if name == two) == [1] * 6
     assert [report.counts()["train_pairs"] for report in data.reports.values()] == [10, 20]
+
+
+def test_the_pairs_of_a_ranking_are_together_and_drawn_together(tmp_path):
+    example = get_template("HelpSteer-grouped").example
+    rows = [
+        {"prompt": f"Plant {n}?", "rows": [{**one, "helpfulness": k, "response": f"{n}, {k}"} for k, one in
+         enumerate(example["rows"] * 2)]} for n in range(10)
+    ]  # fmt: skip
+    path = write(tmp_path / "rankings.jsonl", rows)
+    settings = {"datasets": [{"path": path, "weight": 1.5}], "eval_size": 0.0, "template": "HelpSteer-grouped"}
+    _, found = encoded(config_of(**settings))
+    assert [len(group) for group in found.groups] == [6] * 15
+    assert len(found.train) == 90
+    for group in found.groups:
+        assert len({(pair.pair.row, pair.pair.prompt) for pair in group}) == 1
+        assert len({tuple(ids) for pair in group for ids in pair[1:]}) == 4
 
 
 @given(st.integers(0, 50), st.floats(0.01, 5), st.integers(0, 9))

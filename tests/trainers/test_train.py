@@ -195,13 +195,12 @@ def test_there_is_no_checkpoint_to_go_on_from(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_at_its_step_and_names_the_rows(tmp_path, monkeypatch):
-    scores = RewardTrainer.scores
+    rewards = RewardTrainer.rewards
 
     def broken(self, model, inputs):
-        chosen, rejected = scores(self, model, inputs)
-        return (chosen * float("nan") if self.state.global_step == 2 else chosen), rejected
+        return rewards(self, model, inputs) * (float("nan") if self.state.global_step == 2 else 1)
 
-    monkeypatch.setattr(RewardTrainer, "scores", broken)
+    monkeypatch.setattr(RewardTrainer, "rewards", broken)
     with pytest.raises(NonFiniteError, match=r"the loss is nan at step 3; its rows: \S+rows-40.jsonl:\d+"):
         on_rows(tmp_path, "--save_steps", "2")
     assert (tmp_path / "run" / "checkpoint-2" / "model.safetensors").exists()
@@ -209,7 +208,7 @@ def test_a_loss_that_is_not_finite_stops_at_its_step_and_names_the_rows(tmp_path
 
 
 def test_gradients_that_are_not_finite_stop_the_run_where_the_loss_is(tmp_path, monkeypatch):
-    scores = RewardTrainer.scores
+    rewards = RewardTrainer.rewards
 
     class Infinite(torch.autograd.Function):
         @staticmethod
@@ -220,7 +219,7 @@ def test_gradients_that_are_not_finite_stop_the_run_where_the_loss_is(tmp_path, 
         def backward(ctx, gradient):
             return gradient * float("inf")
 
-    monkeypatch.setattr(RewardTrainer, "scores", lambda *args: tuple(Infinite.apply(side) for side in scores(*args)))
+    monkeypatch.setattr(RewardTrainer, "rewards", lambda *args: Infinite.apply(rewards(*args)))
     with pytest.raises(NonFiniteError, match=r"gradients is (nan|inf) at step 1; its rows"):
         on_rows(tmp_path)
 

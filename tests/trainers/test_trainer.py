@@ -8,10 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from preftemplates_train import metrics
-from preftemplates_train.batches import BranchCollator, PairCollator, PairDataset
+from preftemplates_train.batches import BranchCollator, GroupDataset, PairCollator, PairDataset
 from preftemplates_train.config import RewardConfig, read_config
 from preftemplates_train.errors import NonFiniteError, SetupError
-from preftemplates_train.losses import bradley_terry
+from preftemplates_train.lengths import TokenPair
+from preftemplates_train.losses import bradley_terry, plackett_luce
 from preftemplates_train.scorer import Scorer
 from preftemplates_train.train import prepare
 from preftemplates_train.trainer import RewardTrainer, pair_metrics
@@ -56,14 +57,15 @@ def alone(scorer, ids):
 def by_trainer(model, batch):
     """The rewards of a batch, chosen texts before rejected ones, as the trainer reads them."""
     with torch.no_grad():
-        return torch.cat(RewardTrainer.scores(None, model.eval(), batch)).tolist()
+        rewards = RewardTrainer.rewards(None, model.eval(), batch)
+    return rewards[torch.cat([batch["chosen"], batch["rejected"]])].tolist()
 
 
 def batch_of(texts, pad):
     """The texts as the chosen sides of pairs, whose rejected sides are the same texts in another order."""
     pairs = zip(texts, texts[::-1], strict=True)
     return PairCollator(pad)(
-        [{"index": n, "chosen_ids": one, "rejected_ids": other} for n, (one, other) in enumerate(pairs)]
+        [{"index": n, "pairs": [{"chosen_ids": one, "rejected_ids": two}]} for n, (one, two) in enumerate(pairs)]
     )
 
 
@@ -86,7 +88,7 @@ def test_law_14_a_decoder_s_reward_is_read_at_the_last_token_of_the_text(scorer,
     with torch.no_grad():
         hidden = scorer.model.model(batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
         last = hidden[torch.arange(len(hidden)), batch["attention_mask"].sum(1) - 1]
-        expected = scorer.model.score(last)[:, 0]
+        expected = scorer.model.score(last)[:, 0][torch.cat([batch["chosen"], batch["rejected"]])]
     torch.testing.assert_close(torch.tensor(by_trainer(scorer.model, batch)), expected, **TOLERANCE)
 
 
@@ -124,15 +126,45 @@ def test_law_14_eos_that_pads_is_caught_by_where_the_reward_is_read(scorer, kind
     assert abs(moved[1]) > 1e-3
 
 
-def test_a_batch_is_its_pairs_padded_right():
-    pairs = [
-        {"index": 7, "chosen_ids": [1, 2], "rejected_ids": [3]},
-        {"index": 2, "chosen_ids": [4], "rejected_ids": [5, 6, 1]},
+def test_a_batch_is_its_texts_padded_right():
+    groups = [
+        {"index": 7, "pairs": [{"chosen_ids": [1, 2], "rejected_ids": [3]}]},
+        {"index": 2, "pairs": [{"chosen_ids": [4], "rejected_ids": [5, 6, 1]}]},
     ]
-    batch = PairCollator(9)(pairs)
-    assert batch["input_ids"].tolist() == [[1, 2, 9], [4, 9, 9], [3, 9, 9], [5, 6, 1]]
+    batch = PairCollator(9)(groups)
+    assert batch["input_ids"].tolist() == [[1, 2, 9], [3, 9, 9], [4, 9, 9], [5, 6, 1]]
     assert batch["attention_mask"].tolist() == [[1, 1, 0], [1, 0, 0], [1, 0, 0], [1, 1, 1]]
-    assert batch["index"].tolist() == [7, 2]
+    assert [batch[name].tolist() for name in ("index", "chosen", "rejected")] == [[7, 2], [0, 2], [1, 3]]
+
+
+RANKED = [
+    {"index": 0, "pairs": [{"chosen_ids": [1], "rejected_ids": [2]}]},
+    {
+        "index": 1,
+        "pairs": [
+            {"chosen_ids": [1], "rejected_ids": [3]},
+            {"chosen_ids": [1], "rejected_ids": [4, 4]},
+            {"chosen_ids": [3], "rejected_ids": [4, 4]},
+        ],
+    },
+]
+
+
+@pytest.mark.parametrize("collator", [PairCollator(9), BranchCollator(lambda trunk, lengths: True)])
+def test_each_text_of_a_ranking_is_there_once_and_each_ranking_counts_alike(collator):
+    batch = collator(RANKED)
+    assert batch["sizes"] == (2, 3)
+    assert batch["chosen"].tolist() == [0, 2, 2, 3]
+    assert batch["rejected"].tolist() == [1, 3, 4, 4]
+    assert batch["ranks"].tolist() == [0, 1, 0, 1, 2]
+    assert batch["share"].tolist() == pytest.approx([2, 2 / 3, 2 / 3, 2 / 3])
+    assert "share" not in collator(RANKED[:1])
+
+
+def test_a_tie_beats_nobody():
+    tie = {"chosen_ids": [3], "rejected_ids": [4], "probability": 0.5}
+    batch = PairCollator(9)([{"index": 0, "pairs": [{"chosen_ids": [3], "rejected_ids": [5]}, tie]}])
+    assert batch["ranks"].tolist() == [0, 1, 0]
 
 
 # Training
@@ -249,6 +281,48 @@ def test_smoothing_and_centring_are_added(run, tmp_path):
     torch.testing.assert_close(trainer.compute_loss(trainer.model.eval(), batch), wanted, rtol=0, atol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def rankings(run):
+    """A ranking of four answers, with a tie, and one of two, as groups of pairs; and each answer's rank."""
+    texts = [ids for pair in run.encoded.train[:3] for ids in (pair.chosen_ids, pair.rejected_ids)]
+    ranks = [0, 1, 1, 3, 0, 1]
+    groups = []
+    for own in ((0, 1, 2, 3), (4, 5)):
+        beaten = [(one, other) for one in own for other in own if ranks[one] < ranks[other]]
+        groups.append(tuple(TokenPair(run.encoded.train[0].pair, texts[one], texts[two]) for one, two in beaten))
+    return groups, texts, ranks
+
+
+@pytest.mark.parametrize("layout", ["branches", "padded"])
+@pytest.mark.parametrize("objective", ["preference", "plackett_luce"])
+def test_the_loss_of_rankings_is_the_mean_over_them(run, rankings, tmp_path, objective, layout):
+    groups, texts, ranks = rankings
+    trainer = trainer_of(run, tmp_path, run.encoded.train[:1], layout, objective=objective)
+    batch = trainer.data_collator([GroupDataset(groups)[number] for number in range(2)])
+    assert batch["sizes"] == (4, 2)
+    found = trainer.compute_loss(trainer.model.eval(), batch)
+    with torch.no_grad():
+        rewards = torch.stack([run.model(input_ids=torch.tensor([ids])).logits[0, 0] for ids in texts])
+    losses = []
+    for own in (slice(0, 4), slice(4, 6)):
+        if objective == "plackett_luce":
+            losses.append(plackett_luce(rewards[None, own], torch.tensor([ranks[own]])))
+        else:
+            pairs = [(a, b) for a in range(own.start, own.stop) for b in range(own.stop) if b >= own.start]
+            ahead = [rewards[a] - rewards[b] for a, b in pairs if ranks[a] < ranks[b]]
+            losses.append(-torch.nn.functional.logsigmoid(torch.stack(ahead)).mean())
+    torch.testing.assert_close(found, torch.stack(losses).mean(), rtol=0, atol=1e-5)
+
+
+def test_pairs_apart_cost_more_tokens_than_their_ranking(run, rankings):
+    groups, texts, _ = rankings
+    collator = BranchCollator(lambda trunk, lengths: True)
+    together = collator([GroupDataset(groups[:1])[0]])
+    apart = PairDataset(groups[0])
+    alone = collator([apart[number] for number in range(len(apart))])
+    assert together["input_ids"].numel() <= sum(map(len, texts[:4])) < alone["input_ids"].numel()
+
+
 def test_an_objective_that_no_pair_has_a_label_for_is_refused():
     with pytest.raises(SetupError, match="objective is margin, and no pair has one"):
         prepare(read_config(["--objective", "margin"]))
@@ -275,8 +349,10 @@ def test_gradients_gathered_in_steps_are_those_of_one_big_batch(run, tmp_path, s
 
 def test_what_is_logged_while_it_trains_is_of_the_pairs_since_the_last_time(run, tmp_path, monkeypatch):
     pairs, seen = run.encoded.train[:22], []
-    scores = RewardTrainer.scores
-    monkeypatch.setattr(RewardTrainer, "scores", lambda *args: seen.append(args[2]["index"].tolist()) or scores(*args))
+    rewards = RewardTrainer.rewards
+    monkeypatch.setattr(
+        RewardTrainer, "rewards", lambda *args: seen.append(args[2]["index"].tolist()) or rewards(*args)
+    )
     trainer = trainer_of(
         run, tmp_path, pairs, num_train_epochs=1, learning_rate=0.0, logging_steps=2, per_device_train_batch_size=2,
         gradient_accumulation_steps=2,

@@ -18,8 +18,8 @@ from preftemplates_train.options import Options, Page
 Layout = Literal["auto", "branches", "grouped", "padded"]
 """How batches are laid out."""
 
-Objective = Literal["preference", "margin", "probability"]
-"""What is learnt of a pair."""
+Objective = Literal["preference", "margin", "probability", "plackett_luce"]
+"""What is learnt of a pair, or of a ranking."""
 
 PROGRAM = "preftemplates-train"
 
@@ -110,8 +110,8 @@ class RewardConfig(TrainingArguments):
     objective: Objective = field(
         default="preference",
         metadata=_says(
-            "what is learnt of a pair: preference (which answer is better), margin (and by how much), probability"
-            " (and how surely)"
+            "what is learnt: preference (which answer of a pair is better), margin (and by how much), probability (and"
+            " how surely), plackett_luce (the order of all answers in a row)"
         ),
     )
     center_rewards_coefficient: float | None = field(
@@ -201,6 +201,8 @@ def _contradictions(config: RewardConfig) -> Iterator[str]:
             yield f"{name} must be {words}, got {preview(getattr(config, name))}"
     if config.layout == "branches" and config.attn_implementation:
         yield "attn_implementation is given, and layout branches computes attention in its own way; keep one"
+    if config.objective == "plackett_luce" and config.label_smoothing_factor:
+        yield "label_smoothing_factor is how many pairs are wrong, and objective plackett_luce learns whole rankings"
     if config.remove_unused_columns:
         yield "remove_unused_columns must be false: the columns that it removes are those that are trained on"
     for name in ("model_name_or_path", "template", "style", "dataset_name", "datasets", "eval_data"):

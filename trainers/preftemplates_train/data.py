@@ -6,8 +6,8 @@ import hashlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
-from typing import Any, NamedTuple
+from itertools import chain, islice
+from typing import Any, NamedTuple, TypeVar
 
 from preftemplates import Style, Template, get_style, get_template
 from preftemplates.convert import Report
@@ -17,13 +17,14 @@ from preftemplates.rows import cell_parsers
 from preftemplates_train.config import UNTRAINABLE, RewardConfig
 from preftemplates_train.demo_data import generate
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
-from preftemplates_train.lengths import Encode, LengthReport, Pair, TokenPair, encode_pairs
+from preftemplates_train.lengths import Encode, Group, LengthReport, Pair, TokenPair, by_row, encode_pairs
 from preftemplates_train.pairs import PairReader, read_pairs, split_by_prompt
 from preftemplates_train.tokenizer import Around
 
 GENERATED = "generated"
 GENERATED_TEMPLATE = "PKUSafeRLHF"
 
+T = TypeVar("T")
 Rows = Callable[[], Iterable[Record | Mapping[str, Any]]]
 
 
@@ -293,16 +294,21 @@ class Encoded:
     """The pairs of a run as token ids.
 
     Attributes:
-        train: what an epoch sees, each pair as often as its source's weight says.
+        groups: what an epoch sees, the pairs of a row together, each as often as its source's weight says.
         held_out: what is evaluated.
         clean: of the generated set, the held-out pairs with the right labels.
         digest: a hash of `train`.
     """
 
-    train: list[TokenPair]
+    groups: list[Group]
     held_out: list[TokenPair]
     clean: list[TokenPair]
     digest: str
+
+    @property
+    def train(self) -> list[TokenPair]:
+        """The pairs that an epoch sees."""
+        return list(chain.from_iterable(self.groups))
 
 
 def encode_data(data: Data, encode: Encode, *, max_length: int, pad_id: int, config: RewardConfig) -> Encoded:
@@ -320,20 +326,20 @@ def encode_data(data: Data, encode: Encode, *, max_length: int, pad_id: int, con
         _refuse_dropped(name, report, max_length, config.max_dropped)
         return found, report
 
-    train: list[TokenPair] = []
+    groups: list[Group] = []
     held_out: list[TokenPair] = []
     for name, report in data.reports.items():
         own, report.train = kept(data.train, name)
-        train += weighted(own, data.weights[name], config.seed)
+        groups += weighted(by_row(own), data.weights[name], config.seed)
         own, report.held_out = kept(data.held_out, name)
         held_out += own
     reports = {name: report.rows for name, report in data.reports.items()}
-    if not train:
+    if not groups:
         raise _no_pair("train on", reports)
     if data.held_out and not held_out:
         raise _no_pair("evaluate on", reports)
     clean, _ = encode_pairs(data.clean, encode, max_length=max_length, pad_id=pad_id)
-    return Encoded(train, held_out, clean, _digest(train))
+    return Encoded(groups, held_out, clean, _digest(chain.from_iterable(groups)))
 
 
 def _refuse_dropped(name: str, report: LengthReport, max_length: int, allowed: float) -> None:
@@ -353,15 +359,14 @@ def _refuse_dropped(name: str, report: LengthReport, max_length: int, allowed: f
     )
 
 
-def weighted(pairs: Sequence[TokenPair], weight: float, seed: int) -> list[TokenPair]:
-    """The pairs, each as often as the weight says; of what is no whole number, a drawn share.
+def weighted(items: Sequence[T], weight: float, seed: int) -> list[T]:
+    """The items, each as often as the weight says; of what is no whole number, a drawn share.
 
-    >>> pair = ("a", "b")
-    >>> len(weighted([pair] * 10, 2.5, seed=0)), len(weighted([pair] * 10, 0.3, seed=0))
+    >>> len(weighted("ten of ten", 2.5, seed=0)), len(weighted("ten of ten", 0.3, seed=0))
     (25, 3)
     """
     whole, share = divmod(weight, 1)
-    return [*pairs] * int(whole) + random.Random(seed).sample(list(pairs), round(share * len(pairs)))
+    return [*items] * int(whole) + random.Random(seed).sample(list(items), round(share * len(items)))
 
 
 def _digest(pairs: Iterable[TokenPair]) -> str:

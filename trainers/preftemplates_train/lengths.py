@@ -58,6 +58,18 @@ class TokenPair(NamedTuple):
     rejected_ids: list[int]
 
 
+Group = tuple[TokenPair, ...]
+"""Pairs that are trained on together."""
+
+
+def by_row(pairs: Iterable[TokenPair]) -> list[Group]:
+    """The pairs that one row gives of one prompt together, such as those of a ranking, in the order of their first."""
+    groups: dict[tuple[str, int, str], list[TokenPair]] = {}
+    for one in pairs:
+        groups.setdefault((one.pair.source, one.pair.row, one.pair.prompt), []).append(one)
+    return [tuple(group) for group in groups.values()]
+
+
 @dataclass
 class LengthReport:
     """What became of the pairs: pairs = kept + too_long + equal + control.

@@ -20,7 +20,7 @@ from preftemplates.errors import PrefTemplatesError
 from preftemplates.writing import open_writer, write_text
 from preftemplates_train import metrics, words
 from preftemplates_train.attention import why_no_branches
-from preftemplates_train.batches import BranchCollator, PairCollator, PairDataset
+from preftemplates_train.batches import LABELS, BranchCollator, GroupDataset, PairCollator, PairDataset
 from preftemplates_train.branches import Cost
 from preftemplates_train.callbacks import LogLines, StopOnInterrupt, WriteRecord
 from preftemplates_train.card import write_card
@@ -188,7 +188,7 @@ def _check_objective(encoded: Encoded, config: RewardConfig) -> None:
         SetupError: none has it.
     """
     label = config.objective
-    if label != "preference" and all(getattr(pair.pair, label) is None for pair in encoded.train):
+    if label in LABELS and all(getattr(pair.pair, label) is None for pair in encoded.train):
         raise SetupError(f"objective is {label}, and no pair has one: the template declares none, or formats by hand")
 
 
@@ -243,7 +243,7 @@ def _trainer(run: Prepared, config: RewardConfig, console: Console) -> RewardTra
                 else PairCollator(int(run.tokenizer.pad_token_id))
             ),
             grouped=run.layout == "grouped",
-            train_dataset=PairDataset(run.encoded.train),
+            train_dataset=GroupDataset(run.encoded.groups),
             eval_dataset=PairDataset(run.encoded.held_out) if run.encoded.held_out else None,
             processing_class=run.tokenizer,
             callbacks=[WriteRecord(run.record)],

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import EvalPrediction, Trainer
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
@@ -15,7 +16,7 @@ from preftemplates_train.attention import take_branches
 from preftemplates_train.batches import BranchCollator
 from preftemplates_train.branches import Laid
 from preftemplates_train.errors import NonFiniteError, SetupError
-from preftemplates_train.losses import bradley_terry, centring
+from preftemplates_train.losses import bradley_terry, centring, plackett_luce
 from preftemplates_train.metrics import summary
 
 USABLE: Mapping[str, tuple[Sequence[Any], str]] = {
@@ -29,14 +30,16 @@ USABLE: Mapping[str, tuple[Sequence[Any], str]] = {
 class RewardTrainer(Trainer):
     """Trains a sequence classifier with one output on pairs, so that the chosen text gets the higher reward.
 
-    The loss of a batch is the mean over its pairs; `objective`, `label_smoothing_factor` and
-    `center_rewards_coefficient` vary it. While it trains it logs, beside the loss, the accuracy and the mean
-    margin of the pairs seen since the last time, under TRL's names. An evaluation's figures come from all gathered
-    scores, and not from means of batches. A loss, gradient or score that is not finite stops the run.
+    The loss of a batch is the mean over its groups, and a group's the mean over its pairs (Ouyang et al., 2022,
+    equation 1), or that of its ranking; `objective`, `label_smoothing_factor` and `center_rewards_coefficient` vary
+    it. While it trains it logs, beside the loss, the accuracy and the mean margin of the pairs seen since the last
+    time, under TRL's names. An evaluation's figures come from all gathered scores, and not from means of batches. A
+    loss, gradient or score that is not finite stops the run.
 
     Args:
-        args: as of `transformers.Trainer`; the datasets are `PairDataset`. The collator says how batches are laid out:
-            a `BranchCollator`, for models that `why_no_branches` allows, or a `PairCollator`.
+        args: as of `transformers.Trainer`; what is trained on is a `GroupDataset`, what is evaluated a `PairDataset`.
+            The collator says how batches are laid out: a `BranchCollator`, for models that `why_no_branches` allows,
+            or a `PairCollator`.
         grouped: whether batches are of pairs of about one length; for padded ones.
         options: as args.
 
@@ -54,27 +57,31 @@ class RewardTrainer(Trainer):
         self._reader = take_branches(self.model) if isinstance(self.data_collator, BranchCollator) else None
         self.model_accepts_loss_kwargs = False  # the loss is a mean, also under gradient accumulation
         self._seen: list[Tensor] = []  # since the last logging: accuracy, margin and pairs, summed
-        self._batch: list[int] = []  # the pairs of the step that is being made
+        self._batch: list[int] = []  # the groups of the step that is being made
 
-    def scores(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        """The rewards of the chosen and the rejected texts, each of shape (B,), read at each text's last token."""
+    def rewards(self, model: nn.Module, inputs: dict[str, Any]) -> Tensor:
+        """The rewards of a batch's texts, shape (S,), each read at the text's last token."""
         if "branches" in inputs:
             laid = Laid(*(inputs[name] for name in ("input_ids", "position_ids", "ends", "branches")))
-            pairs = self._reader.rewards(model, laid).view(-1, 2)  # type: ignore[union-attr]
-            return pairs[:, 0], pairs[:, 1]
-        rewards = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits[:, 0].float()
-        chosen, rejected = rewards.chunk(2)
-        return chosen, rejected
+            return self._reader.rewards(model, laid)  # type: ignore[union-attr]
+        logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
+        rewards: Tensor = logits[:, 0].float()
+        return rewards
+
+    def scores(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """The rewards of the pairs' chosen and rejected texts, each of shape (P,)."""
+        rewards = self.rewards(model, inputs)
+        return rewards[inputs["chosen"]], rewards[inputs["rejected"]]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        """The order of the pairs."""
-        pairs: Any = self.train_dataset if train_dataset is None else train_dataset
-        if not self.grouped or pairs is None:
+        """The order of the groups."""
+        groups: Any = self.train_dataset if train_dataset is None else train_dataset
+        if not self.grouped or groups is None:
             return super()._get_train_sampler(train_dataset)
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         at_once = self.args.train_batch_size * self.args.gradient_accumulation_steps
         return LengthGroupedSampler(
-            at_once, lengths=list(pairs.lengths), generator=torch.Generator().manual_seed(seed)
+            at_once, lengths=list(groups.lengths), generator=torch.Generator().manual_seed(seed)
         )
 
     def compute_loss(
@@ -85,10 +92,9 @@ class RewardTrainer(Trainer):
         Raises:
             NonFiniteError: it is not finite.
         """
-        chosen, rejected = self.scores(model, inputs)
-        objective = getattr(self.args, "objective", "preference")
-        labels = {objective: inputs[objective]} if objective in inputs else {}
-        loss = bradley_terry(chosen, rejected, **labels, label_smoothing=self.args.label_smoothing_factor)
+        rewards = self.rewards(model, inputs)
+        chosen, rejected = rewards[inputs["chosen"]], rewards[inputs["rejected"]]
+        loss = self._loss(rewards, chosen, rejected, inputs)
         centre = getattr(self.args, "center_rewards_coefficient", None)
         if centre:
             loss = loss + centre * centring(chosen, rejected)
@@ -98,6 +104,19 @@ class RewardTrainer(Trainer):
         if not torch.isfinite(loss):
             raise self._not_finite(f"the loss is {loss.item()}")
         return (loss, torch.stack([chosen, rejected], dim=1)) if return_outputs else loss
+
+    def _loss(self, rewards: Tensor, chosen: Tensor, rejected: Tensor, inputs: Mapping[str, Any]) -> Tensor:
+        """The loss of the objective."""
+        objective = getattr(self.args, "objective", "preference")
+        if objective == "plackett_luce":
+            sizes = list(inputs["sizes"])
+            return plackett_luce(
+                pad_sequence(list(rewards.split(sizes)), batch_first=True),
+                pad_sequence(list(inputs["ranks"].split(sizes)), batch_first=True, padding_value=-1),
+            )
+        labels = {objective: inputs[objective]} if objective in inputs else {}
+        smoothing = self.args.label_smoothing_factor
+        return bradley_terry(chosen, rejected, **labels, strength=inputs.get("share"), label_smoothing=smoothing)
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         """The norm of a step's gradients.
@@ -113,7 +132,7 @@ class RewardTrainer(Trainer):
 
     def _not_finite(self, what: str) -> NonFiniteError:
         dataset: Any = self.train_dataset
-        pairs = [dataset.pairs[index].pair for index in self._batch]
+        pairs = [dataset.groups[index][0].pair for index in self._batch]
         rows = ", ".join(f"{pair.source}:{pair.row}" for pair in pairs[:8]) + (", …" if len(pairs) > 8 else "")
         return NonFiniteError(f"{what} at step {self.state.global_step + 1}; its rows: {rows}")
 
