@@ -47,7 +47,8 @@ class Report:
         rejected: rows that cannot be formatted.
         flagged: rows among the formatted ones that should be looked at.
         left_out: samples of formatted rows that should not be trained on, where a row gives several.
-        lost: how often a response or label has no place in the format, where it is made from another one.
+        lost: how often a response or label has no place in the format, where it is made from another one, or a label
+            none in the dialect.
     """
 
     rows: int = 0
@@ -160,7 +161,7 @@ class Conversion:
         """The samples of the row that can be trained on; what is left out is counted."""
         if isinstance(record.cells, RowError):
             raise record.cells
-        samples, lost = self._template.formatted(record.cells, self._format)
+        samples, lost, unsaid = self._template.formatted(record.cells, self._format)
         ties = "drop" if self._template.by_hand else self._template.parts.ties
         reasons = [verdict(formatted, ties) for formatted in samples]
         good = [formatted for formatted, reason in zip(samples, reasons, strict=True) if reason is None]
@@ -168,6 +169,7 @@ class Conversion:
             for formatted in good:
                 self._check(formatted.result)
         self.report.lost.update(lost)
+        self.report.lost.update({label: len(good) for label in unsaid if good})
         bad = [Refusal(record.row, record.line, reason, reason.meaning) for reason in reasons if reason is not None]
         if good:
             self.report.left_out += bad

@@ -203,7 +203,8 @@ def _check(owner: str, declaration: Declaration) -> set[str]:
         filters |= _check_field(f"{owner}.each", Field(source), names)
     names |= {name for name, _ in declaration.each}
     for sample in declaration.samples:
-        for part, parsed in fields_of(f"{owner}.{sample.format}", sample):
+        fields = fields_of(f"{owner}.{sample.format}", sample)
+        for part, parsed in fields:
             place = f"{owner}.{sample.format}.{part}"
             filters |= _check_field(place, parsed, names)
             for expression in parsed.expressions:
@@ -212,7 +213,21 @@ def _check(owner: str, declaration: Declaration) -> set[str]:
                         f"{place} chooses by {name!r}, whose type has no domain: any value would be taken."
                         " Types with one are Index01, Index12, FirstIs1, int with ge and le, and Literal of texts"
                     )
+        _check_answers(owner, sample, fields, names)
     return filters
+
+
+def _check_answers(owner: str, sample: SampleSource, fields: list[tuple[str, Field]], declared: set[str]) -> None:
+    """Refuse answers none of which depends on the row, and a part that is the name of a column without its braces."""
+    answers = FORMATS[sample.format].response_names
+    for part in ("prompt", *answers):
+        for name in (field.source.strip() for other, field in fields if other == part):
+            if name in declared:
+                raise DefinitionError(
+                    f"{owner}.{sample.format}.{part} is {name!r}; the column is {'{{ ' + name + ' }}'!r}"
+                )
+    if answers and not any(field.names for part, field in fields if part in answers):
+        raise DefinitionError(f"{owner}.{sample.format}.{answers[0]} reads no column")
 
 
 def _check_field(place: str, field: Field, declared: set[str]) -> frozenset[str]:

@@ -42,6 +42,21 @@ class ExpressionEnvironment(TracedEnvironment):
         super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
         self.globals.clear()
         self.filters = {name: self.filters[name] for name in (*BUILTIN_FILTERS, "join")}
+        self.filters["int"] = _whole_number(self.filters["int"])
+
+
+def _whole_number(read: Callable[..., Any]) -> Callable[..., Any]:
+    """Jinja's `int` without its default: what is no number is refused, and no 0."""
+
+    def whole_number(value: Any, *default: Any, **options: Any) -> Any:
+        if default or "default" in options:
+            return read(value, *default, **options)
+        number = read(value, default=None, **options)
+        if number is None:
+            raise RowError(f"expected a whole number, got {preview(value)}", code=Code.BAD_LABEL, value=value)
+        return number
+
+    return whole_number
 
 
 ENVIRONMENT = ExpressionEnvironment()

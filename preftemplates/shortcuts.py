@@ -73,17 +73,20 @@ def longer_wins(pair: Pair, columns: Iterable[str]) -> bool | None:
 
 
 def first_listed_wins(pair: Pair, columns: Iterable[str]) -> bool | None:
-    """The answer whose column stands first in the row type.
+    """The answer that the row lists first: by its column's place in the row type, by its place in a list, by its key.
 
-    It chooses none where the answers have no columns of their own, or where no other column is read beside prompt and
-    answers: then no label says which is better, and the chosen answer has a column of its own.
+    It chooses none where both answers come from one place, or where no other column is read beside prompt and answers:
+    then no label says which is better, and the chosen answer has a column of its own.
     """
     order = list(columns)
-    chosen, rejected, prompt = (columns_of(own) for own in (pair.chosen, pair.rejected, pair.prompt))
-    if not set(order) - {*chosen, *rejected, *prompt}:
+    chosen, rejected, prompt = (places_of(own) for own in (pair.chosen, pair.rejected, pair.prompt))
+    if not set(order) - {_steps(place)[0][-1] for place in (*chosen, *rejected, *prompt)}:
         return None
-    first = [order.index(side[0]) for side in (chosen, rejected) if side and side[0] in order]
-    return first[0] < first[1] if len(first) == 2 and first[0] != first[1] else None
+    first = [_steps(side[0]) for side in (chosen, rejected) if side]
+    if len(first) < 2 or first[0] == first[1] or any(steps[0][-1] not in order for steps in first):
+        return None
+    ranked = [(order.index(steps[0][-1]), steps[1:]) for steps in first]
+    return ranked[0] < ranked[1]
 
 
 def refusal_wins(pair: Pair, columns: Iterable[str]) -> bool | None:
@@ -133,6 +136,19 @@ def is_refusal(messages: Iterable[Message]) -> bool:
     return any(REFUSAL.search(text, 0, OPENING) for text in texts_of(messages)[:1])
 
 
-def columns_of(messages: Iterable[Message]) -> list[str]:
-    """The columns that the messages' texts come from, in their order."""
-    return [str(piece.origin).split(".")[0].split("[")[0] for text in texts_of(messages) for piece in pieces_of(text)]
+def places_of(messages: Iterable[Message]) -> list[str]:
+    """Where in the row the messages' texts come from, in their order, such as `answers[0].text`."""
+    return [str(piece.origin) for text in texts_of(messages) for piece in pieces_of(text)]
+
+
+def _steps(place: str) -> tuple[tuple[int, str], ...]:
+    """The steps of a place, which can be compared: an item by its number, a key by its name.
+
+    >>> _steps("answers[10].text")
+    ((0, 'answers'), (10, ''), (0, 'text'))
+    """
+    found = STEP.finditer(place)
+    return tuple((int(step["item"]), "") if step["item"] else (0, step["key"] or step["quoted"]) for step in found)
+
+
+STEP = re.compile(r'\[(?P<item>\d+)\]|\["(?P<quoted>(?:[^"\\]|\\.)*)"\]|(?P<key>[^.\[\]]+)')

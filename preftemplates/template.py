@@ -329,7 +329,8 @@ class Template(Frozen):
                 return FormattedRow([self._format_by_hand(row, format)], Counter())
             self._spelling(format)
             extracted = self._extract(row, format, traced=False)
-            return FormattedRow([self._spelled(sample, format) for sample in extracted.samples], extracted.lost)
+            samples = [self._spelled(sample, format) for sample in extracted.samples]
+            return FormattedRow(samples, extracted.lost, self._unsaid(format))
 
     def _spelled(self, messages: Sample[list[Message]], format: str) -> Formatted:
         style, (needs_text, labels) = self.parts.style, self._spelling(format)
@@ -393,6 +394,18 @@ class Template(Frozen):
     def _spellings(self) -> dict[str, tuple[bool, tuple[str, ...]]]:
         return {}
 
+    def _unsaid(self, format: str) -> tuple[str, ...]:
+        """The labels of a format for which the dialect has no key."""
+        if format not in self._without_key:
+            _, labels = self._spelling(format)
+            spells = self.parts.dialect.spells
+            self._without_key[format] = tuple(label for label in labels if not spells(format, label))
+        return self._without_key[format]
+
+    @cached_property
+    def _without_key(self) -> dict[str, tuple[str, ...]]:
+        return {}
+
     def _format_by_hand(self, row: Mapping[str, Any], format: str) -> Formatted:
         self.check_format(format)
         result = call(getattr(self, f"format_{format}_sample"), row)
@@ -436,15 +449,17 @@ class Formatted:
 
 
 class FormattedRow(NamedTuple):
-    """The results of a row, and what was lost in making its samples from another format.
+    """The results of a row, and what of it has no place in them.
 
     Attributes:
         samples: the results.
         lost: how often each response or label was left out.
+        unsaid: the labels of each sample for which the dialect has no key.
     """
 
     samples: list[Formatted]
     lost: Lost
+    unsaid: tuple[str, ...] = ()
 
 
 def has_equal(sample: Sample[Any]) -> bool:

@@ -53,6 +53,7 @@ def read_yaml(path: str | Path) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         reason = ", ".join(words for words in (error.context, error.problem) if words)
+        reason += "; {{ ... }} is written in quotes" if "unhashable key" in reason else ""
         raise FileError(one_line(reason, 200), file=path, line=line) from error
     except (OSError, UnicodeDecodeError) as error:
         said = error.strerror if isinstance(error, OSError) else "it is not UTF-8"

@@ -96,11 +96,8 @@ def _spelled(document: Document, place: Place, columns: Mapping[Any, Any]) -> st
     parts = []
     for column, kind in columns.items():
         at = (*place, str(column))
-        if isinstance(kind, Mapping):
-            spelled = _spelled(document, at, kind)
-        elif isinstance(kind, str) and isinstance(column, str):
-            spelled = kind
-        else:
+        spelled = _kind(document, at, kind) if isinstance(column, str) else None
+        if spelled is None:
             raise _refused(document, at, f"expected the type of column {preview(column)}, got {preview(kind)}")
         try:
             one = read_row_type(f"{{{column!r}: {spelled}}}")
@@ -110,6 +107,16 @@ def _spelled(document: Document, place: Place, columns: Mapping[Any, Any]) -> st
             raise _no_type(document, at, kind)
         parts.append(f"{column!r}: {spelled}")
     return "{" + ", ".join(parts) + "}"
+
+
+def _kind(document: Document, place: Place, kind: Any) -> str | None:
+    """A column's type as it is spelled: a mapping is an object, a list of one type a list; None if it is no type."""
+    if isinstance(kind, Mapping):
+        return _spelled(document, place, kind)
+    if isinstance(kind, list) and len(kind) == 1:
+        inner = _kind(document, place, kind[0])
+        return inner and f"list[{inner}]"
+    return kind if isinstance(kind, str) else None
 
 
 def _no_type(document: Document, place: Place, kind: Any) -> FileError:
@@ -160,7 +167,14 @@ def schema() -> dict[str, Any]:
         ]
     }
     field = {"anyOf": [{"$ref": "#/$defs/turn"}, {"type": "array", "items": {"$ref": "#/$defs/turn"}}]}
-    columns = {"type": "object", "additionalProperties": {"anyOf": [text, {"$ref": "#/$defs/columns"}]}}
+    column = {
+        "anyOf": [
+            text,
+            {"$ref": "#/$defs/columns"},
+            {"type": "array", "items": {"$ref": "#/$defs/column"}, "minItems": 1, "maxItems": 1},
+        ]
+    }
+    columns = {"type": "object", "additionalProperties": {"$ref": "#/$defs/column"}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A template of preftemplates",
@@ -176,7 +190,7 @@ def schema() -> dict[str, Any]:
             "row": {"$ref": "#/$defs/columns"},
             **{name: _sample_schema(kind) for name, kind in FORMATS.items()},
         },
-        "$defs": {"turn": turn, "field": field, "columns": columns},
+        "$defs": {"turn": turn, "field": field, "column": column, "columns": columns},
     }
 
 

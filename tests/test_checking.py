@@ -11,7 +11,9 @@ from support import real_rows
 from preftemplates import Preference, RowModel, Template, check, get_template
 from preftemplates.checking import EXAMPLES
 from preftemplates.errors import Code, DefinitionError, UnknownNameError
+from preftemplates.provenance import Traced
 from preftemplates.rules import RULES
+from preftemplates.shortcuts import first_listed_wins
 
 GOOD = {"prompt": "Is mint a herb?", "response_0": "Yes.", "response_1": "It is not.", "better_response_id": 0}
 
@@ -218,6 +220,46 @@ def test_a_label_that_is_random_leaves_every_shortcut_at_one_half():
     ]  # fmt: skip
     for shortcut in found(*rows).shortcuts.values():
         assert abs(shortcut.accuracy - 0.5) <= 4 * shortcut.error
+
+
+NESTED = {
+    "items of a list": ("list[str]", ["one", "two"], "{{ answers[better] }}", "{{ answers[1 - better] }}"),
+    "objects in a list": (
+        "list[dict[str, str]]", [{"says": "one"}, {"says": "two"}], "{{ answers[better].says }}",
+        "{{ answers[1 - better].says }}",
+    ),
+    "keys of an object": (
+        "{'a': str, 'b': str}", {"a": "one", "b": "two"}, "{{ answers.b if better else answers.a }}",
+        "{{ answers.a if better else answers.b }}",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_the_first_listed_of_answers_within_one_column_is_seen(kind, tmp_path):
+    spelled, answers, chosen, rejected = NESTED[kind]
+    file = tmp_path / "nested.yaml"
+    text = f'row: {{q: str, answers: "{spelled}", better: Index01}}\n'
+    text += f'preference: {{prompt: "{{{{ q }}}}", chosen: "{chosen}", rejected: "{rejected}"}}\n'
+    file.write_text(text)
+    rows = [{"q": f"{number}?", "answers": answers, "better": better} for number, better in enumerate([0, 0, 0, 1])]
+    shortcut = check(rows, get_template(str(file)).with_style("plain").with_dialect("trl"), "preference").shortcuts
+    first = shortcut["first listed wins"]
+    assert (first.pairs, first.right, first.wrong) == (4, 3, 1)
+
+
+def test_items_are_compared_by_number_and_not_by_letters():
+    assert first_listed_places("a[9].t", "a[10].t") is True
+    assert first_listed_places("a[10].t", "a[9].t") is False
+    assert first_listed_places("a[1].t", "a[1].t") is None
+    assert first_listed_places('b["x.y"].t', "a[1].t") is False
+
+
+def first_listed_places(chosen, rejected):
+    def turn(place):
+        return [{"role": "assistant", "content": Traced.whole("text", place)}]
+
+    return first_listed_wins(Preference(prompt=[], chosen=turn(chosen), rejected=turn(rejected)), ["a", "b", "label"])
 
 
 def test_where_each_answer_has_a_column_of_its_own_the_first_listed_says_nothing():

@@ -79,6 +79,40 @@ def test_show_says_which_format_a_row_cannot_fill(tmp_path):
     assert "better_text" in out
 
 
+def test_show_has_messages_where_the_style_does_not_write_them_and_nothing_asks_for_text():
+    out = run("show", "LLaMA-Factory-toolcall").stdout
+    assert "as messages, since chatml does not write them" in out
+    assert "soil_moisture" in out.split("prompt_only")[1]
+    assert "the row can be formatted in no format" in run("show", "LLaMA-Factory-toolcall", "-d", "trl", code=2).stderr
+
+
+def test_show_has_every_sample_of_a_row_its_labels_and_formats_made_of_others():
+    out = run("show", "HH", "--format", "unpaired", "--dialect", "trl").stdout
+    assert "sample 1 of 2" in out
+    assert out.index("label = True") < out.index("sample 2 of 2") < out.index("label = False")
+    assert "margin = 2.0" in run("show", "HelpSteer-grouped", "-f", "preference", "-d", "openai").stdout
+    assert "fills no format 'judged'" in run("show", "HH", "-f", "judged", code=2).stderr
+
+
+def test_show_says_which_row_convert_would_skip(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({**GOOD, "response_0": "same", "response_1": "same"}))
+    out = run("show", "PKUSafeRLHF", "--row", path, "-f", "preference", "-d", "trl").stdout
+    assert "convert skips it: equal" in out
+    assert "convert skips it" not in run("show", "PKUSafeRLHF", "-f", "preference", "-d", "trl").stdout
+
+
+def test_convert_says_what_is_wrong_with_each_column(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    bad = [{**GOOD, "response_0": 5}, {**GOOD, "response_0": 6}, {**GOOD, "prompt": []}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in (GOOD, *bad)))
+    said = run("convert", path, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl").stderr
+    assert "wrong_type  3 rows: 1, 2, 3" in said
+    assert "row 1: column 'response_0'" in said
+    assert "row 3: column 'prompt'" in said
+    assert "row 2:" not in said
+
+
 @pytest.mark.parametrize("out", ["o.jsonl", "o.json", "o.csv", "o.parquet", "o.jsonl.gz"])
 def test_convert_writes_what_format_gives(tmp_path, rows, out):
     from preftemplates import get_template

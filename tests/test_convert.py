@@ -301,10 +301,18 @@ def test_a_label_that_is_no_finite_number_is_rejected_and_ends_no_conversion():
     class Anything(Template):
         class Row(RowModel):
             by: Any
+            a: str
 
-        preference = Preference(prompt="q", chosen="a", rejected="b", margin="{{ by }}")
+        preference = Preference(prompt="q", chosen="{{ a }}", rejected="b", margin="{{ by }}")
 
-    rows = [{"by": by} for by in (math.nan, math.inf, "1", True, 10**400, [1], -1, 2)]
+    rows = [{"by": by, "a": "a"} for by in (math.nan, math.inf, "1", True, 10**400, [1], -1, 2)]
     results, report = converted(rows, Anything(), "preference")
     assert [result["margin"] for result in results] == [2.0]
     assert report.counts()["rejected"] == {"wrong_type": 6, "bad_label": 1}
+
+
+def test_a_label_without_a_key_in_the_dialect_is_counted_for_every_result():
+    rows = [get_template("HelpSteer3").example] * 2 + [{**get_template("HelpSteer3").example, "overall_preference": 0}]
+    for dialect, lost in (("openai", {"margin": 2}), ("trl", {})):
+        conversion = Conversion(rows, get_template("HelpSteer3").with_dialect(dialect), "preference")
+        assert (len(list(conversion)), dict(conversion.report.lost)) == (2, lost)

@@ -327,6 +327,38 @@ def test_a_label_without_a_domain_may_not_choose(column, chosen):
     )
 
 
+class Plain(RowModel):
+    q: str
+    best: str
+    worst: str
+
+
+@pytest.mark.parametrize(
+    ("part", "source", "said"),
+    [
+        ("chosen", "best", "chosen is 'best'; the column is '{{ best }}'"),
+        ("rejected", "worst", "rejected is 'worst'; the column is '{{ worst }}'"),
+        ("prompt", " q ", "prompt is 'q'; the column is '{{ q }}'"),
+        ("chosen", [{"role": "assistant", "content": "best"}], "chosen is 'best'; the column is"),
+    ],
+)
+def test_a_field_without_its_braces_is_refused(part, source, said):
+    fine = {"prompt": "{{ q }}", "chosen": "{{ best }}", "rejected": "{{ worst }}"}
+    assert refusal(Row=Plain, preference=Preference(**{**fine, part: source})).startswith(f"Mine.preference.{said}")
+    declared(Row=Plain, preference=Preference(**fine))
+
+
+def test_answers_none_of_which_depends_on_the_row_are_refused():
+    said = refusal(Row=Plain, preference=Preference(prompt="{{ q }}", chosen="Yes.", rejected="No."))
+    assert said == "Mine.preference.chosen reads no column"
+    declared(Row=Plain, preference=Preference(prompt="{{ q }}", chosen="{{ best }}", rejected="No idea."))
+
+
+def test_a_prompt_may_be_the_same_in_every_row():
+    template = declared(Row=Plain, supervised=Supervised(prompt="Tell me more.", completion="{{ best }}"))
+    assert template.extract({"q": "", "best": "b", "worst": ""}, "prompt_only").prompt[0]["content"] == "Tell me more."
+
+
 @pytest.mark.parametrize("part", ["label", "completion", "prompt"])
 def test_no_part_of_a_sample_may_choose_by_an_open_label(part):
     fine = {"prompt": "q", "completion": "{{ answers | first }}", "label": "{{ good }}"}

@@ -34,6 +34,19 @@ def test_a_field_that_is_one_expression_keeps_the_value_and_its_type(value):
         assert type(value_of(source, x=value)) is type(value)
 
 
+@pytest.mark.parametrize("value", ["n/a", "", "7/5", "up", "nan", None, [4], {}])
+def test_no_number_is_made_of_what_is_none(value):
+    for source in ("{{ x | int }}", "{{ [x] | map('int') | list }}"):
+        error = failure(source, x=value)
+        assert (error.code, str(error.value)) == (Code.BAD_LABEL, str(value))
+    assert value_of("{{ x | int(7) }}", x="n/a") == value_of("{{ x | int(default=7) }}", x="n/a") == 7
+
+
+@pytest.mark.parametrize(("value", "number"), [("4", 4), (" 12 ", 12), ("4.0", 4), (True, 1), (3.9, 3), (-2, -2)])
+def test_a_number_that_is_written_as_text_is_read(value, number):
+    assert value_of("{{ x | int }}", x=value) == number
+
+
 @pytest.mark.parametrize("text", ["1", "1.0", "None", "True", "[1]", "{'a': 1}", "0x10", "1_000", "'quoted'", ""])
 def test_a_text_that_looks_like_another_value_stays_text(text):
     assert value_of("{{ x }}", x=text) == text

@@ -9,7 +9,7 @@ import pytest
 from support import TEMPLATE_NAMES, TESTS, in_new_process
 
 from preftemplates import Index01, Preference, RowModel, Template, get_template, messages
-from preftemplates.errors import DefinitionError, FileError, PrefTemplatesError, UnknownNameError
+from preftemplates.errors import DefinitionError, FileError, PrefTemplatesError, RowError, UnknownNameError
 from preftemplates.samples import FORMATS
 from preftemplates.yaml_template import schema
 
@@ -101,6 +101,25 @@ def test_a_ranking_names_its_answers_by_one_expression(read):
     assert len(read(text).format_all({"q": "q", "a": ["x", "y", "z"]}, "preference")) == 3
 
 
+def test_a_list_of_one_type_is_a_list_of_it(read):
+    text = """
+row:
+  q: str
+  answers: [{text: str, stars: "int(ge=1, le=5)"}]
+  votes: [[int]]
+ranked:
+  prompt: "{{ q }}"
+  completions: "{{ answers | map(attribute='text') | list }}"
+  ranks: "{{ votes[0] }}"
+"""
+    row = {"q": "q", "answers": [{"text": "a", "stars": 1}, {"text": "b", "stars": 5}], "votes": [[2, 1]]}
+    template = read(text)
+    assert [completion[0]["content"] for completion in template.extract(row, "ranked").completions] == ["a", "b"]
+    with pytest.raises(RowError, match=r"answers\[1\]\.stars") as caught:
+        template.extract({**row, "answers": [row["answers"][0], {"text": "b", "stars": 6}]}, "ranked")
+    assert caught.value.code == "bad_label"
+
+
 def test_it_pickles_without_its_file(read, tmp_path):
     template = read(GARDEN)
     (tmp_path / "garden.yaml").unlink()
@@ -116,7 +135,16 @@ def test_it_pickles_without_its_file(read, tmp_path):
     [
         ("Index01", "Index10", 8, FileError, "column 'preferred' has no type 'Index10'. Did you mean 'Index12'?"),
         ("question: str", "question: \"str, 'x': int\"", 6, FileError, "column 'question' has no type"),
-        ("question: str", "question: [str]", 6, FileError, "expected the type of column 'question', got ['str']"),
+        ("question: str", "question: [str, int]", 6, FileError, "expected the type of column 'question', got ['str',"),
+        ("question: str", "question: []", 6, FileError, "expected the type of column 'question', got []"),
+        ("question: str", "question: [strr]", 6, FileError, "column 'question' has no type ['strr']"),
+        (
+            '"{{ question }}"',
+            "{{ question }}",
+            16,
+            FileError,
+            "while constructing a mapping, found unhashable key; {{ ... }} is written in quotes",
+        ),
         ("    name: str", "    name: strr", 11, FileError, "column 'name' has no type 'strr'. Did you mean 'str'?"),
         ("preference:", "preferense:", 12, FileError, "a template has no 'preferense'. Did you mean 'preference'?"),
         ("  chosen:", "  chosn:", 17, FileError, "preference has no 'chosn'. Did you mean 'chosen'?"),

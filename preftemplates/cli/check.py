@@ -21,6 +21,7 @@ from preftemplates.cli.convert import (
     cells_of,
     choose,
     print_groups,
+    reasons,
 )
 from preftemplates.grouping import GroupedSource, group_rows
 from preftemplates.reading import open_rows
@@ -98,7 +99,7 @@ def _findings(found: CheckReport) -> Table:
             Text(str(finding.code), "bold"),
             Text(f"{finding.count:,}", justify="right"),
             Text(share, justify="right"),
-            Text.assemble(f"row {numbers}", ("\n" + finding.examples[0].message, "dim")),
+            Text.assemble(f"row {numbers}", ("\n" + reasons(finding.examples), "dim")),
         )
     return table
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,9 @@ from preftemplates.rows import cell_parsers
 from preftemplates.template import Template, get_template
 from preftemplates.writing import open_writer, write_text
 
-TemplateOption = Annotated[str, typer.Option("--template", "-t", help="A template's name, or a Python file.")]
+TemplateOption = Annotated[
+    str, typer.Option("--template", "-t", help="A template's name, or a Python, YAML or dataset_info.json file.")
+]
 StyleOption = Annotated[str | None, typer.Option("--style", "-s", help="The conversation layout; the template's own.")]
 DialectOption = Annotated[
     str | None, typer.Option("--dialect", "-d", help="How keys are spelled; the template's own.")
@@ -35,6 +38,11 @@ DialectOption = Annotated[
 GroupOption = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Rows with one value in it become one, whose 'rows' they are.")
 ]
+
+
+COLUMN = re.compile(r"column '[^']*'")
+REASONS = 3
+"""So many columns are named for each code."""
 
 
 class NothingToWriteError(Exception):
@@ -63,8 +71,8 @@ def command(
     """Convert the rows of a file (.jsonl, .json, .csv, .parquet, .gz), directory or hub dataset.
 
     Rows in = formatted + skipped + rejected: skipped rows are empty, have equal answers or are ties, rejected ones
-    cannot be formatted. Exit code 3 if more rows are rejected than 10 and 1 %, or none came through; then nothing is
-    written.
+    cannot be formatted. Exit code 3 if more rows are rejected than 10 and 1 %; and if none came through, in which case
+    nothing is written.
     """
     console = Console(stderr=True)
     chosen = choose(template, style, dialect, console)
@@ -165,9 +173,10 @@ def _print_totals(report: Report, out: Path, seconds: float, console: Console) -
         console.print(_refusals(report))
     if report.lost:
         lost = ", ".join(f"{count:,} x {name}" for name, count in report.lost.items())
-        console.print(Text(f"  no place in the format: {lost}", "dim"))
+        console.print(Text(f"  no place in the output: {lost}", "dim"))
     if report.formatted:
-        results = "" if report.results == report.formatted else f": {report.results:,} results"
+        word = "result" if report.results == 1 else "results"
+        results = "" if report.results == report.formatted else f": {report.results:,} {word}"
         console.print(Text(f"wrote {out}{results}"))
     if report.too_many_rejected:
         console.print(f"too many rows are rejected: more than {report.allowed}", style="red")
@@ -185,7 +194,21 @@ def _refusals(report: Report) -> Table:
             by_code.setdefault(str(refusal.code), []).append(refusal)
         for code, those in by_code.items():
             numbers = ", ".join(str(refusal.row) for refusal in those[:8]) + (", …" if len(those) > 8 else "")
-            what = "sample of row" if verdict == "left out" else "row"
-            rows = f"{len(those):,} {what if len(those) == 1 else what + 's'}: {numbers}"
-            table.add_row(f"  {verdict}", Text(code, "bold"), Text.assemble(rows, ("\n" + those[0].message, "dim")))
+            what = ("sample of row" if len(those) == 1 else "samples of rows") if verdict == "left out" else "row"
+            what += "s" if what == "row" and len(those) > 1 else ""
+            rows = f"{len(those):,} {what}: {numbers}"
+            table.add_row(f"  {verdict}", Text(code, "bold"), Text.assemble(rows, ("\n" + reasons(those), "dim")))
     return table
+
+
+def reasons(refusals: Sequence[Refusal]) -> str:
+    """What was wrong, a line for each column that something is wrong with, for the first of them."""
+    by_column: dict[str, Refusal] = {}
+    for refusal in refusals:
+        found = COLUMN.match(refusal.message)
+        by_column.setdefault(re.sub(r"\[\d+\]", "[]", found[0]) if found else "", refusal)
+    if len(by_column) == 1:
+        return refusals[0].message
+    lines = [f"row {refusal.row}: {refusal.message}" for refusal in list(by_column.values())[:REASONS]]
+    more = len(by_column) - REASONS
+    return "\n".join([*lines, f"and {more} more columns: --report"] if more > 0 else lines)
