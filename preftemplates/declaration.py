@@ -208,7 +208,9 @@ def _check(owner: str, declaration: Declaration) -> set[str]:
             place = f"{owner}.{sample.format}.{part}"
             filters |= _check_field(place, parsed, names)
             for expression in parsed.expressions:
-                for name in sorted(expression.choosing & open_ended):
+                # a prompt has no better side, and one that differs by a column's value inverts no label
+                choosing = expression.choosing | (expression.naming if part != "prompt" else frozenset())
+                for name in sorted(choosing & open_ended):
                     raise DefinitionError(
                         f"{place} chooses by {name!r}, whose type has no domain: any value would be taken."
                         " Types with one are Index01, Index12, FirstIs1, int with ge and le, and Literal of texts"

@@ -101,7 +101,8 @@ class Expression:
         source: the field that holds it, for messages.
         names: the free names, which are columns of the row.
         name: the column, if the expression is nothing but its name.
-        choosing: the columns that choose an item by standing in `[...]`.
+        choosing: the columns that choose an item by standing in `[...]`, or in the brackets of `.get(...)`.
+        naming: the columns that are compared with one value or some, `winner == 'model_a'`: all others are the rest.
         filters: the names of the registered filters that it uses.
     """
 
@@ -112,7 +113,9 @@ class Expression:
         self.filters = frozenset(_filter_names(node)) - BUILTIN
         self.name = node.name if isinstance(node, nodes.Name) else None
         choices = [item.arg for item in _find_all(node, nodes.Getitem)]
+        choices += [item for call in _find_all(node, nodes.Call) if _is_get(call) for item in call.args[:1]]
         self.choosing = frozenset(name.name for choice in choices for name in _find_all(choice, nodes.Name))
+        self.naming = frozenset(_compared(node))
         self._compiled: JinjaTemplate | None = None
         self._check(filters or {})
         self._environment = _environment(
@@ -186,6 +189,51 @@ def _filter_names(node: nodes.Expr) -> Iterator[str]:
         yield used.name
         if used.name == "map" and used.args and isinstance(used.args[0], nodes.Const):
             yield str(used.args[0].value)
+
+
+def _is_get(call: nodes.Call) -> bool:
+    return isinstance(call.node, nodes.Getattr) and call.node.attr == "get"
+
+
+EQUALS = frozenset(("eq", "ne", "in", "notin"))
+"""The operators that ask for a value and take every other for the rest."""
+
+EQUAL_TESTS = frozenset(("eq", "equalto", "==", "ne", "!=", "in"))
+
+SAME_TYPE = frozenset(("abs", "default", "int", "lower", "round", "trim", "upper"))
+"""Filters behind which a label is still the label."""
+
+
+def _compared(node: nodes.Expr) -> Iterator[str]:
+    """The columns that are compared with values that are written out, other than with no text."""
+    for compare in _find_all(node, nodes.Compare):
+        if all(operand.op in EQUALS for operand in compare.ops):
+            yield from _named_beside(compare.expr, *(operand.expr for operand in compare.ops))
+    for test in _find_all(node, nodes.Test):
+        if test.name in EQUAL_TESTS:
+            yield from _named_beside(test.node, *test.args)
+
+
+def _named_beside(*sides: nodes.Expr) -> Iterator[str]:
+    bare = [_bare(side) for side in sides]
+    columns = [side.name for side in bare if isinstance(side, nodes.Name)]
+    values = [side for side in bare if not isinstance(side, nodes.Name)]
+    if any(_is_written_out(value) for value in values):
+        yield from columns
+
+
+def _bare(node: nodes.Expr) -> nodes.Expr:
+    """What a label is before filters that leave it a label."""
+    while isinstance(node, nodes.Filter) and node.name in SAME_TYPE and node.node is not None:
+        node = node.node
+    return node
+
+
+def _is_written_out(node: nodes.Expr) -> bool:
+    """Whether it is a value, or a list of some; none and the empty text are not: any other is a text that is there."""
+    if isinstance(node, nodes.List | nodes.Tuple):
+        return any(_is_written_out(item) for item in node.items)
+    return isinstance(node, nodes.Neg) or (isinstance(node, nodes.Const) and node.value not in ("", None))
 
 
 def _refuse_undefined(value: Any) -> None:

@@ -316,7 +316,10 @@ def judged(**parts: Any) -> Any:
     "chosen",
     [
         "{{ answers[COLUMN] }}", "{{ answers[1 - COLUMN] }}", "{{ {'a': answers[0]}[COLUMN] }}",
-        "{{ [answers[COLUMN] | trim] | first }}",
+        "{{ [answers[COLUMN] | trim] | first }}", "{{ {'a': answers[0]}.get(COLUMN, answers[1]) }}",
+        "{{ answers[0] if COLUMN == 'a' else answers[1] }}", "{{ answers[0] if -1 != COLUMN else answers[1] }}",
+        "{{ answers[0] if COLUMN | lower in ('a', 'A') else answers[1] }}",
+        "{{ answers[1] if COLUMN is eq 1 else answers[0] }}",
     ],
 )  # fmt: skip
 def test_a_label_without_a_domain_may_not_choose(column, chosen):
@@ -378,6 +381,25 @@ def test_a_label_with_a_domain_chooses(chosen, cell, wanted):
     template = judged(supervised=Supervised(prompt="q", completion=chosen))
     sample = template.extract({"answers": ["first", "second"], **cell}, "supervised")
     assert sample.completion[0]["content"] == wanted
+
+
+def test_a_verdict_is_no_comparison_with_an_open_label():
+    place = refusal(Row=Judged, unpaired=Unpaired(prompt="q", completion="a", label="{{ winner == 'good' }}"))
+    assert place.startswith("Mine.unpaired.label chooses by 'winner'")
+
+
+@pytest.mark.parametrize(
+    "completion",
+    [
+        "{{ winner if winner != '' else answers[0] }}", "{{ winner if winner else answers[0] }}",
+        "{{ answers[0] if answers | length == 1 else answers[1] }}", "{{ answers[0] if 'x' else winner }}",
+        "{{ answers[0] if named == 'a' else answers[1] }}", "{{ answers[0] if stars in (0, 1) else answers[1] }}",
+        "{{ winner if winner == answers[0] else answers[1] }}", "{{ winner if maybe is none else answers[0] }}",
+        "{{ winner if maybe == none else answers[0] }}",
+    ],
+)  # fmt: skip
+def test_what_no_other_value_inverts_may_be_compared(completion):
+    judged(supervised=Supervised(prompt="{{ 'A' if winner == 'x' else 'B' }}", completion=completion))
 
 
 def test_a_label_is_one_expression_and_its_columns_are_read():
