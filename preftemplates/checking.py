@@ -11,7 +11,7 @@ from preftemplates.errors import Code, DefinitionError, did_you_mean
 from preftemplates.reading import Record
 from preftemplates.rules import RULES, Memory, Seen, digest
 from preftemplates.samples import Message, Preference
-from preftemplates.shortcuts import Pair, Shortcut, Shortcuts
+from preftemplates.shortcuts import SHORTCUTS, Pair, Shortcut, Shortcuts
 from preftemplates.template import Formatted, Template
 
 Verdict = Literal["rejected", "skipped", "left out", "flagged"]
@@ -60,6 +60,7 @@ class CheckReport:
         rows: how many were read.
         formatted: how many came through: rows = formatted + skipped + rejected.
         results: how many samples they gave.
+        skipped, rejected: how many rows did not come through, whether or not their codes were looked for.
         findings: by verdict and code, the most severe verdict first.
         shortcuts: for pairs, how often a rule finds the chosen answer that reads no meaning.
     """
@@ -67,6 +68,8 @@ class CheckReport:
     rows: int = 0
     formatted: int = 0
     results: int = 0
+    skipped: int = 0
+    rejected: int = 0
     findings: list[Finding] = field(default_factory=list)
     shortcuts: dict[str, Shortcut] = field(default_factory=dict)
 
@@ -85,9 +88,9 @@ class CheckReport:
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON-like data."""
         findings = [finding.as_json() for finding in self.findings]
-        counts = {"rows": self.rows, "formatted": self.formatted, "results": self.results}
+        names = ("rows", "formatted", "results", "skipped", "rejected")
         return {
-            **counts,
+            **{name: getattr(self, name) for name in names},
             "findings": findings,
             "shortcuts": {name: shortcut.as_json() for name, shortcut in self.shortcuts.items()},
         }
@@ -109,12 +112,12 @@ def check(
         template: the template.
         format: the format's name.
         test: rows of a test set, none of whose prompts should stand among the rows.
-        without: codes that are not looked for.
+        without: what is not looked for: codes, and names of shortcuts. Rows that cannot be formatted still cannot.
         file: the file's name, for messages.
 
     Raises:
         UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
-        DefinitionError: there is no rule of a code that is to be left out.
+        DefinitionError: there is no code or shortcut of a name that is to be left out.
 
     Example:
         >>> from preftemplates import get_template
@@ -124,7 +127,7 @@ def check(
         (3, {'missing_field': 1, 'duplicate': 1})
     """
     template.check_format(format)
-    checker = Checker(template, format, check_codes(without))
+    checker = Checker(template, format, check_names(without))
     if test is not None:
         checker.remember(test)
     conversion = Conversion(rows, template, format, on_error="skip", file=file, flag=False)
@@ -133,25 +136,25 @@ def check(
     return checker.report(conversion.report)
 
 
-def check_codes(codes: Sequence[str]) -> frozenset[Code]:
-    """The codes of that name.
+def check_names(names: Sequence[str]) -> frozenset[str]:
+    """The names, each of which is a code or a shortcut.
 
     Raises:
-        DefinitionError: one has no rule; the message says which is near.
+        DefinitionError: one is neither; the message says which is near.
     """
-    known = {str(code): code for code in RULES}
-    for code in codes:
-        if code not in known:
-            guess = did_you_mean(code, known) or f" There are: {', '.join(known)}."
-            raise DefinitionError(f"no rule {code!r}.{guess}")
-    return frozenset(known[code] for code in codes)
+    known = [*map(str, Code), *SHORTCUTS]
+    for name in names:
+        if name not in known:
+            guess = did_you_mean(name, known) or f" There are: {', '.join(known)}."
+            raise DefinitionError(f"no rule {name!r}.{guess}")
+    return frozenset(names)
 
 
 class Checker:
     """Applies the rules to one sample after the other."""
 
-    def __init__(self, template: Template, format: str, without: frozenset[Code]) -> None:
-        self._template, self._format = template, format
+    def __init__(self, template: Template, format: str, without: frozenset[str]) -> None:
+        self._template, self._format, self._without = template, format, without
         self._rules = {code: rule for code, rule in RULES.items() if code not in without}
         self._memories: dict[Code, Memory] = {code: {} for code in self._rules}
         self._found: dict[tuple[Verdict, Code], Finding] = {}
@@ -198,8 +201,11 @@ class Checker:
         }  # fmt: skip
         for verdict, refusals in lists.items():
             for refusal in refusals:
-                self._add(verdict, refusal)
+                if refusal.code not in self._without:
+                    self._add(verdict, refusal)
         order = [*lists, "flagged"]
         findings = sorted(self._found.values(), key=lambda finding: (order.index(finding.verdict), -finding.count))
-        shortcuts = {} if self._shortcuts is None else self._shortcuts.found
-        return CheckReport(rows.rows, rows.formatted, rows.results, findings, shortcuts)
+        found = {} if self._shortcuts is None else self._shortcuts.found
+        shortcuts = {name: shortcut for name, shortcut in found.items() if name not in self._without}
+        counts = (rows.rows, rows.formatted, rows.results, len(rows.skipped), len(rows.rejected))
+        return CheckReport(*counts, findings, shortcuts)

@@ -145,6 +145,24 @@ def test_each_rule_can_be_turned_off_by_its_name_alone(code):
     assert less <= every
 
 
+@pytest.mark.parametrize("code", ["missing_field", "wrong_type", "bad_label", "bad_text", "empty", "equal"])
+def test_what_rejects_or_skips_rows_is_turned_off_by_its_name_alone_and_the_rows_stay_counted(code):
+    faults = [
+        {**GOOD, "prompt": None}, {**GOOD, "prompt": 5}, {**GOOD, "better_response_id": 2},
+        {**GOOD, "response_0": "a\ud800"}, {**GOOD, "response_0": " "}, {**GOOD, "response_0": "It is not."},
+    ]  # fmt: skip
+    every, less = found(*faults), found(*faults, without=[code])
+    assert {*rows_by_code(every)} - {*rows_by_code(less)} == {code}
+    assert (less.rows, less.formatted, less.skipped, less.rejected) == (6, 0, 2, 4)
+
+
+def test_a_tie_and_a_shortcut_are_turned_off_by_their_names():
+    tie = {**get_template("HelpSteer3").example, "overall_preference": 0}
+    assert found(tie, template="HelpSteer3").counts() == {"tie": 1}
+    less = found(tie, template="HelpSteer3", without=["tie", "longer wins"])
+    assert (less.ok, less.skipped, {*less.shortcuts}) == (True, 1, {"first listed wins", "refusal wins"})
+
+
 def test_the_rules_of_the_test_above_are_seen_to_find_something():
     assert {*map(str, RULES)} == {
         "control_text", "invisible", "long_text", "odd_turns", "prompt_repeated", "duplicate", "contradiction",

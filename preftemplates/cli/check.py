@@ -37,7 +37,9 @@ def command(
     style: StyleOption = None,
     dialect: DialectOption = None,
     test: Annotated[str | None, typer.Option(help="Rows none of whose prompts should stand in IN.")] = None,
-    without: Annotated[list[str] | None, typer.Option(help="A code that is not looked for; may be repeated.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="A code or shortcut that is not looked for; may be repeated.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="The part of a dataset; train.")] = None,
     revision: Annotated[str | None, typer.Option(help="The version of a dataset on the hub.")] = None,
     group_by: GroupOption = None,
@@ -72,13 +74,9 @@ def command(
 
 def print_report(found: CheckReport, console: Console) -> None:
     """Print what was found: totals, a line for each verdict and code, and the shortcuts."""
-    totals = {"rejected": 0, "skipped": 0}
-    for finding in found.findings:
-        if finding.verdict in totals:
-            totals[finding.verdict] += finding.count
     console.print(
-        f"{found.rows:,} rows = {found.formatted:,} formatted + {totals['skipped']:,} skipped"
-        f" + {totals['rejected']:,} rejected" + (f": {found.results:,} samples" * (found.results != found.formatted)),
+        f"{found.rows:,} rows = {found.formatted:,} formatted + {found.skipped:,} skipped"
+        f" + {found.rejected:,} rejected" + (f": {found.results:,} samples" * (found.results != found.formatted)),
         highlight=False,
     )
     console.print(_findings(found) if found.findings else Text("nothing was found", "green"))
