@@ -209,7 +209,9 @@ def normal_message(message: Any, index: int) -> Message:
 
 
 def check_answers(own: Sequence[Message], response: str) -> None:
-    """Refuse a response that does not begin with an assistant's message: no prompt would open it.
+    """Refuse a response that does not begin and end with an assistant's message.
+
+    No prompt would open another beginning, and another end would be learnt as an answer that nobody gave.
 
     Raises:
         RowError: `bad_turns`.
@@ -217,6 +219,9 @@ def check_answers(own: Sequence[Message], response: str) -> None:
     if not own or own[0]["role"] != "assistant":
         first = f"a turn of {preview(own[0]['role'])}" if own else "no message"
         raise RowError(f"{response} begins with {first}, and with no answer", code=Code.BAD_TURNS)
+    if own[-1]["role"] != "assistant":
+        last = preview(own[-1]["role"])
+        raise RowError(f"{response} ends with a turn of {last}, and with no answer", code=Code.BAD_TURNS)
 
 
 def check_roles(messages: Iterable[Message], roles: Iterable[str]) -> None:

@@ -234,12 +234,17 @@ def test_fault_1_no_letters_of_real_answers_become_a_prompt():
     assert cut == []
 
 
+def answered(turns):
+    """The turns, the last of which is an answer, if there are any."""
+    return turns if not turns or turns[-1]["role"] == "assistant" else [*turns, {"role": "assistant", "content": "a"}]
+
+
 @given(
     conversations("user", "assistant"),
     st.lists(texts(), min_size=2, max_size=2, unique=True).map(
         lambda pair: [{"role": "assistant", "content": content} for content in pair]
     ),
-    conversations("user", "assistant"),
+    conversations("user", "assistant").map(answered),
 )
 def test_conversations_that_part_at_an_answer_are_cut_where_trl_cuts_them(trl, shared, answers, rest):
     row = {"chosen": [*shared, answers[0]], "rejected": [*shared, answers[1], *rest]}
@@ -247,7 +252,17 @@ def test_conversations_that_part_at_an_answer_are_cut_where_trl_cuts_them(trl, s
     assert template.format(row, "preference") == trl.extract_prompt(row)
 
 
-@given(conversations("user", "assistant"), conversations("user", "assistant"))
+@pytest.mark.parametrize("role", ["user", "tool", "system"])
+@pytest.mark.parametrize("name", ["TRL-implicit-messages", "TRL-messages"])
+def test_a_side_that_ends_with_no_answer_has_bad_turns(name, role):
+    template = get_template(name)
+    row = {**template.example, "chosen": [*template.example["chosen"], {"role": role, "content": "Thanks."}]}
+    with pytest.raises(RowError, match=f"chosen ends with a turn of '{role}'") as caught:
+        template.format(row, "preference")
+    assert caught.value.code == Code.BAD_TURNS
+
+
+@given(conversations("user", "assistant"), conversations("user", "assistant").map(answered))
 def test_fault_2_a_side_that_goes_on_where_the_other_ends_leaves_both_an_answer(shared, rest):
     shared = [*shared, {"role": "assistant", "content": "Yes."}]
     row = {"chosen": shared, "rejected": [*shared, *rest]}
