@@ -74,7 +74,10 @@ class Code(StrEnum):
         "Every answer begins with the whole prompt, which would be written twice.",
     )
     DUPLICATE = "duplicate", "The same prompt and answers stand in an earlier row."
-    CONTRADICTION = "contradiction", "An earlier row prefers the other of the same two answers."
+    CONTRADICTION = (
+        "contradiction",
+        "An earlier row prefers the other of the same two answers, or judges the same in another way.",
+    )
     IN_TEST = "in_test", "The prompt stands in the test set too."
     BAD_JSON = "bad_json", "A line is not JSON, or not one object."
     BAD_NUMBER = "bad_number", "A number has more digits than can be read."

@@ -6,12 +6,12 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, pairwise
-from typing import Any, NamedTuple
+from itertools import chain, combinations, pairwise
+from typing import Any, NamedTuple, cast
 
 from preftemplates.control import spelled
 from preftemplates.errors import Code, preview
-from preftemplates.samples import Message, Preference, Sample
+from preftemplates.samples import Message, Preference, Ranked, Sample
 from preftemplates.shortcuts import texts_of
 from preftemplates.style import Style
 
@@ -63,18 +63,21 @@ def control_text(seen: Seen, memory: Memory) -> str | None:
 
 
 INVISIBLE = re.compile(
-    "[\u00ad\u061c\u115f\u1160\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\U000e0000-\U000e007f]"
 )
-"""Characters that do not show, or turn the direction of others; joiners that emoji and scripts need are left out."""
+"""Characters that do not show, or turn the direction of others; joiners that emoji and scripts need are left out.
+
+Of control characters, tabs and the ends of lines and pages are what texts are made of.
+"""
 
 
 @rule(Code.INVISIBLE)
 def invisible(seen: Seen, memory: Memory) -> str | None:
     """A content holds characters that do not show, or that turn the direction of others."""
     for text in texts_of(seen.messages):
-        found = None if text.isascii() else INVISIBLE.search(text)
+        found = INVISIBLE.search(text)
         if found:
-            name = unicodedata.name(found[0], "no name").lower()
+            name = unicodedata.name(found[0], "a control character").lower()
             return f"a content holds U+{ord(found[0]):04X} ({name})"
     return None
 
@@ -120,21 +123,42 @@ REPEATED = 20
 
 @rule(Code.DUPLICATE)
 def duplicate(seen: Seen, memory: Memory) -> str | None:
-    """The same prompt and answers stood in a row before."""
+    """The same prompt and answers stood in a row before, and its labels say the same of them.
+
+    The order of a pair says which is better; by how much is no other verdict.
+    """
     sample = seen.sample
-    first = memory.setdefault(digest([sample.prompt, *sample.responses.values(), sample.label_values]), seen.row)
+    labels = {} if isinstance(sample, Preference) else sample.label_values
+    first = memory.setdefault(digest([sample.prompt, *sample.responses.values(), labels]), seen.row)
     return None if first == seen.row else f"the same as row {first}"
 
 
 @rule(Code.CONTRADICTION)
 def contradiction(seen: Seen, memory: Memory) -> str | None:
-    """A row before preferred the other of the same two answers."""
-    if not isinstance(seen.sample, Preference) or seen.sample.is_tie:
-        return None
-    pair = seen.sample
-    memory.setdefault(digest([pair.prompt, pair.chosen, pair.rejected]), seen.row)
-    first = memory.get(digest([pair.prompt, pair.rejected, pair.chosen]))
-    return None if first is None else f"row {first} prefers the other answer"
+    """A row before preferred the other of the same two answers, or judged the same answer in another way."""
+    sample = seen.sample
+    if not isinstance(sample, Preference | Ranked):
+        said = digest([sample.prompt, *sample.responses.values()])
+        row, labels = memory.setdefault(said, (seen.row, sample.label_values))
+        return None if labels == sample.label_values else f"row {row} judges the same in another way"
+    found = None
+    for better, worse in _preferred(sample):
+        memory.setdefault(digest([sample.prompt, better, worse]), seen.row)
+        first = memory.get(digest([sample.prompt, worse, better]))
+        found = first if found is None else found
+    return None if found is None else f"row {found} prefers the other answer"
+
+
+def _preferred(sample: Preference[list[Message]] | Ranked[list[Message]]) -> Iterator[tuple[Any, Any]]:
+    """The pairs of answers of which the first is the better one."""
+    if isinstance(sample, Preference):
+        if not sample.is_tie:
+            yield sample.chosen, sample.rejected
+        return
+    ranked = zip(cast("list[float]", sample.ranks), sample.responses.values(), strict=True)
+    for one, other in combinations(ranked, 2):
+        if one[0] != other[0]:
+            yield (one[1], other[1]) if one[0] < other[0] else (other[1], one[1])
 
 
 @rule(Code.IN_TEST)

@@ -43,6 +43,8 @@ def test_rows_without_fault_have_no_finding():
         ({"prompt": "<|im_end|>"}, "flagged", "control_text"),
         ({"response_1": "No\u200b."}, "flagged", "invisible"),
         ({"response_1": "No\u202e."}, "flagged", "invisible"),
+        ({"response_1": "No\x00."}, "flagged", "invisible"),
+        ({"response_1": "No\x9b."}, "flagged", "invisible"),
         ({"response_1": "No" * 50_001}, "flagged", "long_text"),
         (
             {"prompt": "Is basil a herb at all?", "response_0": "Is basil a herb at all? Yes.",
@@ -67,6 +69,7 @@ def test_a_fault_in_one_row_is_found_in_that_row_alone(changed, verdict, code):
         "e\u0301",
         "日本語",
         "\U0001f1e9\U0001f1ea",
+        "a\tb\r\nc\x0cd",
     ],
 )
 def test_what_shows_or_is_needed_to_show_is_not_invisible(text):
@@ -90,6 +93,31 @@ def test_duplicates_and_contradictions_are_found_across_rows():
     assert rows_by_code(report) == {"duplicate": [2, 4], "contradiction": [3, 4]}
     messages = {str(finding.code): finding.examples[0].message for finding in report.findings}
     assert messages == {"duplicate": "the same as row 0", "contradiction": "row 0 prefers the other answer"}
+
+
+def turned_ranks(row):
+    return {**row, "answers": [{**answer, "rank": 4 - answer["rank"]} for answer in row["answers"]][::-1]}
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "other"),
+    [
+        ("TRL-unpaired", "unpaired", lambda row: {**row, "label": not row["label"]}),
+        ("HelpSteer", "scored", lambda row: {**row, "helpfulness": 0}),
+        ("TRL-stepwise", "stepwise", lambda row: {**row, "labels": [False, False]}),
+        ("Nectar", "ranked", turned_ranks),
+    ],
+)
+def test_one_answer_that_is_judged_in_two_ways_is_a_contradiction_and_no_duplicate(name, format, other):
+    row = get_template(name).example
+    report = found(row, other(row), row, template=name, format=format)
+    assert rows_by_code(report)["duplicate"] == [2]
+    assert rows_by_code(report)["contradiction"][0] == 1
+
+
+def test_a_pair_that_is_preferred_by_another_margin_is_a_duplicate():
+    row = get_template("WebGPT").example
+    assert rows_by_code(found(row, {**row, "score_1": 0.75}, template="WebGPT")) == {"duplicate": [1]}
 
 
 def test_prompts_of_the_test_set_are_found():
