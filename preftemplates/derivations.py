@@ -140,9 +140,13 @@ def ranked_pairs(sample: Ranked[Messages], pairs: Pairs, lost: Lost) -> Iterator
 
 @derives(Ranked, Supervised)
 def best_alone(sample: Ranked[Messages], pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
-    """The best answer is the one to learn; the first listed of several that are."""
+    """The best answer is the one to learn; the first listed of several that are, and none where all are tied."""
     ranks = cast("list[float]", sample.ranks)
-    lost.update(["completions"] * (len(ranks) - 1) + [*sample.label_values])
+    lost.update([*sample.label_values])
+    if len(ranks) > 1 and sample.is_tie:
+        lost.update(["completions"] * len(ranks) + ["tie"])
+        return
+    lost.update(["completions"] * (len(ranks) - 1))
     yield Supervised(prompt=sample.prompt, completion=list(sample.responses.values())[ranks.index(min(ranks))])
 
 
