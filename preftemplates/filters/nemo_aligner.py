@@ -19,6 +19,7 @@ ATTRIBUTES = (
 """What the nine ratings of an answer are, in order: the first four are Open Assistant's, the others HelpSteer's."""
 
 NOT_RATED = -100
+HIGHEST = 4
 
 
 @register_filter
@@ -77,10 +78,14 @@ def steerlm_attributes(ratings: Sequence[float]) -> dict[str, float]:
     3
 
     Raises:
-        RowError: `bad_label` where they are not nine.
+        RowError: `bad_label` where they are not nine, or one is neither from 0 to 4 nor -100.
     """
     if len(ratings) != len(ATTRIBUTES):
         raise RowError(f"expected {len(ATTRIBUTES)} ratings, got {preview(ratings)}", code=Code.BAD_LABEL)
+    for name, rating in zip(ATTRIBUTES, ratings, strict=True):
+        if rating != NOT_RATED and not 0 <= rating <= HIGHEST:
+            wanted = f"expected 0 to {HIGHEST}, or {NOT_RATED} for none, as {name}"
+            raise RowError(f"{wanted}; got {preview(rating)}", code=Code.BAD_LABEL, value=rating)
     return {name: rating for name, rating in zip(ATTRIBUTES, ratings, strict=True) if rating != NOT_RATED}
 
 

@@ -37,8 +37,8 @@ class NeMoAlignerRegression(Template):
     """NeMo-Aligner's ratings: a text that ends with an answer and `<extra_id_2>`, and nine ratings of that answer.
 
     The ratings are quality, toxicity, humor, creativity, helpfulness, correctness, coherence, complexity and
-    verbosity; -100 stands for one that is absent. The score is the helpfulness: a row without it is refused, since
-    quality, which other people rated in other data, is no substitute.
+    verbosity, each from 0 to 4; -100 stands for one that is absent. The score is the helpfulness: a row without it is
+    refused, since quality, which other people rated in other data, is no substitute.
     """
 
     class Row(RowModel):

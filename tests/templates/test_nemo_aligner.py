@@ -116,6 +116,16 @@ def test_the_nine_ratings_have_names_and_minus_100_is_absent(label, helpfulness)
     assert sample.attributes == {name: value for name, value in zip(NAMES, label, strict=True) if value != -100}
 
 
+@pytest.mark.parametrize("rating", [-1.0, 4.5, 7, 1e30, -99.0])
+@pytest.mark.parametrize("place", range(9))
+def test_a_rating_that_is_none_is_refused(rating, place):
+    with pytest.raises(RowError, match="expected 0 to 4, or -100 for none") as caught:
+        get_template("NeMo-Aligner-regression").extract(
+            rated([*[3.0] * place, rating, *[3.0] * (8 - place)]), "scored"
+        )
+    assert caught.value.code == Code.BAD_LABEL
+
+
 @pytest.mark.parametrize("label", [[], [4.0], [4.0] * 8, [4.0] * 10, [4.0] * 4 + [-100.0] * 5])
 def test_a_label_without_nine_ratings_or_without_a_helpfulness_is_refused(label):
     with pytest.raises(RowError) as caught:
