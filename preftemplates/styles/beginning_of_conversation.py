@@ -1,6 +1,6 @@
 """BEGINNING OF CONVERSATION: USER: ... ASSISTANT:..., the layout of Safe RLHF and of the homework.
 
-Layout: PKU-Alignment's safe-rlhf and align-anything; nothing ends an answer.
+Layout: PKU-Alignment's safe-rlhf and align-anything (Apache-2.0); nothing ends an answer.
 """
 
 from preftemplates.style import Style, register_style

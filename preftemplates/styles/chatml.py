@@ -1,6 +1,7 @@
 """ChatML: each turn between <|im_start|>role and <|im_end|>.
 
-Layout: OpenAI's ChatML v0, as the tokenizers of Qwen 2.5 and SmolLM2 write it, without a default system text.
+Layout: OpenAI's ChatML v0, as the tokenizers of Qwen 2.5 and SmolLM2 (Apache-2.0) write it, without a default
+system text.
 """
 
 from preftemplates.style import Style, register_style

@@ -1,6 +1,6 @@
 """Human and Assistant in turn, the layout of Anthropic's HH transcripts.
 
-Layout: the transcripts of Anthropic/hh-rlhf; nothing ends an answer.
+Layout: the transcripts of Anthropic/hh-rlhf (MIT); nothing ends an answer.
 """
 
 from preftemplates.style import Style, register_style

@@ -1,4 +1,7 @@
-"""Plain: the contents alone, one behind the other; for rows whose text is ready as it is."""
+"""Plain: the contents alone, one behind the other; for rows whose text is ready as it is.
+
+Layout: none, and so nobody's licence.
+"""
 
 from preftemplates.style import Style, register_style
 

@@ -1,5 +1,8 @@
 """Each bundled style on one conversation, kept as a golden text, and what it refuses."""
 
+import re
+import sys
+
 import pytest
 from hypothesis import given
 from support import STYLE_NAMES, TEMPLATE_NAMES, assert_golden, conversations, spelled_spans
@@ -8,6 +11,7 @@ from preftemplates import get_style, get_template
 from preftemplates.chat_template import ChatTemplate
 from preftemplates.errors import Code, RowError
 from preftemplates.samples import CONTENT_KEYS, ROLES
+from preftemplates.style import STYLES
 
 TALK = [
     {"role": "system", "content": "Answer in one line."},
@@ -20,6 +24,16 @@ TALK = [
 
 ONE_QUESTION_WITH_SYSTEM = ("mistral-v3", "mistral-v3-tekken")
 """The styles that refuse a system text where there are several questions."""
+
+
+LICENCE = re.compile("Apache-2.0|MIT|BSD|CC-BY|[Ll]icen[cs]e|Terms of Use|research only")
+
+
+@pytest.mark.parametrize("style", STYLE_NAMES)
+def test_a_style_s_file_names_the_source_of_the_layout_and_a_licence(style):
+    told = sys.modules[STYLES.get(style).__module__].__doc__
+    assert re.search("^(Source|Layout): ", told, flags=re.MULTILINE)
+    assert LICENCE.search(told)
 
 
 def talk_for(style):
