@@ -168,7 +168,10 @@ class UltraFeedbackBinarized(Template):
 
 @register_template("UltraFeedback-argilla", style="chatml", dialect="trl")
 class UltraFeedbackArgilla(Template):
-    """Argilla's pairs: an instruction, two answers as texts, and the mean rating of each."""
+    """Argilla's pairs: an instruction, two answers as texts, and the mean rating of each.
+
+    The names of the two ratings were not seen in the dataset itself.
+    """
 
     class Row(RowModel):
         instruction: str
@@ -199,7 +202,8 @@ class UltraFeedbackArgilla(Template):
 class UltraFeedbackCleaned(Template):
     """Argilla's cleaned pairs: two conversations, and the mean rating of each, in columns that are named with hyphens.
 
-    The column prompt repeats what the conversations begin with, and is not read.
+    The names of the ratings were not seen in the dataset itself. The column prompt repeats what the conversations
+    begin with, and is not read.
     """
 
     class Row(Pair):
