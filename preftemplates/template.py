@@ -398,8 +398,9 @@ class Template(Frozen):
         """The labels of a format for which the dialect has no key."""
         if format not in self._without_key:
             _, labels = self._spelling(format)
-            spells = self.parts.dialect.spells
-            self._without_key[format] = tuple(label for label in labels if not spells(format, label))
+            spells, told = self.parts.dialect.spells, FORMATS[format].told
+            unsaid = (label for label in labels if label not in told and not spells(format, label))
+            self._without_key[format] = tuple(unsaid)
         return self._without_key[format]
 
     @cached_property
