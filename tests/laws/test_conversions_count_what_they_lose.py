@@ -124,6 +124,11 @@ def test_every_sample_of_a_bundled_template_comes_through_or_is_counted(name, da
     counted(template, format, [*drawn, template.example])
 
 
+def spelled(template, format):
+    """The labels for which the dialect has a key."""
+    return {label for label in template.labels(format) if template.dialect.spells(format, label)}
+
+
 def counted(template, format, drawn):
     conversion = Conversion(drawn, template, format, on_error="skip")
     results, report = list(conversion), conversion.report
@@ -133,7 +138,7 @@ def counted(template, format, drawn):
     wanted, lost, fates = [], Counter(), []
     for number, row in enumerate(drawn):
         try:
-            samples, gone = template.formatted(row, format)
+            samples, gone, unsaid = template.formatted(row, format)
         except PrefTemplatesError as error:
             fates.append(("rejected", number, error.code))
             continue
@@ -142,6 +147,8 @@ def counted(template, format, drawn):
         good = [sample.result for sample, reason in zip(samples, reasons, strict=True) if reason is None]
         bad = [reason for reason in reasons if reason is not None]
         wanted += good
+        assert {*unsaid} == {*template.labels(format)} - {"verdict"} - spelled(template, format)
+        lost.update([*unsaid] * len(good))
         if good:
             fates += [("left_out", number, reason) for reason in bad]
         else:

@@ -21,6 +21,7 @@ from preftemplates.writing import open_writer
 from preftemplates_train.errors import SetupError, first_line
 from preftemplates_train.preview import plain
 from preftemplates_train.scorer import ROWS_AT_ONCE, Scorer, read_answers
+from preftemplates_train.unfinished import Unfinished, digest_of
 
 REWARDS = {"preference": ["chosen_reward", "rejected_reward"], "supervised": ["reward"], "ranked": ["rewards"]}
 """The columns of rewards by format; `rewards` is a list, with one for each answer."""
@@ -73,6 +74,7 @@ def score_file(
     batch_size: BatchSize = 16,
     style: StyleOption = None,
     allow_style: AllowStyle = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run to the same output stopped.")] = False,
 ) -> None:
     """Write every row with its rewards; a row that cannot be scored says why in `unscored`. Exit code 3 if all do."""
     if format not in REWARDS:
@@ -84,17 +86,44 @@ def score_file(
     reading.check_format(format)
     opened = opener(source, reading, split)
     columns, schema = _table(opened(), REWARDS[format], out)
-    rows, unscored = 0, 0
+    console, rows, unscored = Console(stderr=True), 0, 0
     with open_writer(out, schema) as writer:
-        for scored in score(iter(opened()), reading, scorer, format):
-            writer.write({**columns, **_written(scored, REWARDS[format])})
-            rows, unscored = rows + 1, unscored + (scored.unscored is not None)
-    console = Console(stderr=True)
+        done = Unfinished(out, _job(scorer, reading, source, split, format), resume=resume)
+        known = done.keep(ROWS_AT_ONCE)
+        if known:
+            console.print(plain(f"{known:,} rows are scored already"))
+        try:
+            todo = score(islice(iter(opened()), known, None), reading, scorer, format)
+            done.add((each.rewards, each.unscored) for each in todo if _has_place(each.row, REWARDS[format]))
+        except BaseException:
+            if done.keep(ROWS_AT_ONCE):
+                console.print(
+                    plain(f"stopped; {done.path} has what is scored, and --resume goes on from it"), soft_wrap=True
+                )
+            else:
+                done.remove()
+            raise
+        for row, (rewards, reason) in zip(opened(), done, strict=True):
+            writer.write({**columns, **_written(row, rewards, reason, REWARDS[format])})
+            rows, unscored = rows + 1, unscored + (reason is not None)
+    done.remove()
     console.print(
         plain(f"{rows:,} rows = {rows - unscored:,} scored + {unscored:,} unscored; wrote {out}"), soft_wrap=True
     )
     if unscored == rows:
         raise typer.Exit(3)
+
+
+def _job(scorer: Scorer, template: Template, source: str, split: str | None, format: str) -> dict[str, str]:
+    """What makes the rewards what they are."""
+    rows = Path(source)
+    return {
+        "model": digest_of(*scorer.folder.glob("*.safetensors"), *scorer.folder.glob("*.json")),
+        "template": template.digest,
+        "style": "none" if scorer.style is None else scorer.style.digest,
+        "format": format,
+        "input": digest_of(rows) if rows.is_file() else f"{source} {split}",
+    }
 
 
 def opener(source: str, template: Template, split: str | None) -> Callable[[], Source]:
@@ -132,13 +161,21 @@ def _table(rows: Iterable[Row], names: Sequence[str], out: Path) -> tuple[dict[s
     return dict.fromkeys(schema.names), schema
 
 
-def _written(scored: Scored, names: Sequence[str]) -> dict[str, Any]:
-    cells = scored.row.cells if isinstance(scored.row.cells, Mapping) else {}
-    new = {**{name: scored.rewards.get(name) for name in names}, "unscored": scored.unscored}
-    taken = next((name for name in new if name in cells), None)
+def _has_place(row: Row, names: Sequence[str]) -> bool:
+    """Whether a row has room for rewards.
+
+    Raises:
+        SetupError: it has not.
+    """
+    taken = next((name for name in (*names, "unscored") if isinstance(row.cells, Mapping) and name in row.cells), None)
     if taken is not None:
-        raise SetupError(f"row {scored.row.row} has a column {taken!r} already, which would be written over")
-    return {**cells, **new}
+        raise SetupError(f"row {row.row} has a column {taken!r} already, which would be written over")
+    return True
+
+
+def _written(row: Row, rewards: Mapping[str, Any], unscored: str | None, names: Sequence[str]) -> dict[str, Any]:
+    cells = row.cells if isinstance(row.cells, Mapping) else {}
+    return {**cells, **{name: rewards.get(name) for name in names}, "unscored": unscored}
 
 
 def command(words: Sequence[str]) -> int:
