@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from preftemplates.bounded import Limits
 from preftemplates.chat_template import PROBE, ChatTemplate, is_variable
 from preftemplates.contract import Finding, find_findings
-from preftemplates.errors import DefinitionError, RowError, StyleContractError, did_you_mean, preview
+from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean, preview
 from preftemplates.fragments import Fragment, Fragments, check_literal
 from preftemplates.frozen import Frozen
 from preftemplates.label import Layout, labelled, read_label
@@ -274,7 +274,30 @@ class Style(Frozen):
             check_roles(messages, self.accepted_roles)
             return self.layout.text(messages, add_generation_prompt)
         except RowError as error:
-            raise error.located(style=self.name) from error.__cause__
+            raised = type(error) is RowError and error.code == Code.REFUSED_BY_STYLE
+            told = self._told_apart(error, messages, add_generation_prompt) if raised else error
+            raise told.located(style=self.name) from error.__cause__
+
+    def _told_apart(self, error: RowError, messages: Sequence[Message], add_generation_prompt: bool) -> RowError:
+        """The error with another code where a chat template refuses what is more than text, and the texts it takes."""
+        texts = [as_text(message) for message in messages]
+        if texts == list(messages):
+            return error
+        try:
+            self.layout.text(texts, add_generation_prompt)
+        except RowError:
+            return error
+        return RowError(error.message, **{**error.facts, "code": Code.UNSUPPORTED_CONTENT})
+
+
+def as_text(message: Message) -> Message:
+    """The message with nothing but a role and a text.
+
+    >>> as_text({"role": "user", "content": [{"type": "image"}]})
+    {'role': 'user', 'content': '...'}
+    """
+    content = message.get("content")
+    return {"role": message["role"], "content": content if isinstance(content, str) else "..."}
 
 
 BUNDLED = "preftemplates.styles"

@@ -8,7 +8,6 @@ from hypothesis import given
 from support import STYLE_NAMES, TEMPLATE_NAMES, assert_golden, conversations, spelled_spans
 
 from preftemplates import get_style, get_template
-from preftemplates.chat_template import ChatTemplate
 from preftemplates.errors import Code, RowError
 from preftemplates.samples import CONTENT_KEYS, ROLES
 from preftemplates.style import STYLES
@@ -77,12 +76,10 @@ def refused(style, *messages):
 
 
 def refused_content(style, *messages):
-    """Whether a content is refused, in the way of such a style; the same turns with texts are not."""
+    """Whether a content is refused as such; the same turns with texts are not."""
     texts = [{"role": message["role"], "content": "x"} for message in messages]
     assert get_style(style).render(texts).text.count("x") >= len(texts)
-    is_template = isinstance(get_style(style).layout, ChatTemplate)
-    wanted = Code.REFUSED_BY_STYLE if is_template else Code.UNSUPPORTED_CONTENT
-    return refused(style, *messages).code == wanted
+    return refused(style, *messages).code == Code.UNSUPPORTED_CONTENT
 
 
 HELLO = {"role": "user", "content": "Hi"}
@@ -100,6 +97,11 @@ def test_content_that_the_style_has_no_place_for_is_refused_and_never_left_out(s
 def test_typed_parts_are_refused(style, part):
     assert refused_content(style, {"role": "user", "content": [part]})
     assert refused_content(style, HELLO, {"role": "assistant", "content": [part]})
+
+
+def test_an_order_that_is_refused_is_not_blamed_on_a_picture():
+    picture = {"role": "user", "content": [{"type": "image", "url": "x"}]}
+    assert refused("gemma", HELLO, picture).code == Code.REFUSED_BY_STYLE
 
 
 USUAL = {
