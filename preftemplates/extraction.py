@@ -12,7 +12,7 @@ from preftemplates.derivations import Lost, Messages, Pairs, find_derivation
 from preftemplates.errors import Code, RowError, UnknownNameError
 from preftemplates.expressions import Filters
 from preftemplates.samples import Preference, Sample
-from preftemplates.turns import check_answers, check_roles
+from preftemplates.turns import check_answers, check_parts, check_roles
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ def _check_messages(sample: Sample[Messages], roles: Iterable[str]) -> None:
     known = tuple(roles)
     for messages in (sample.prompt, *sample.responses.values()):
         check_roles(messages, known)
+        check_parts(messages)
     for name, own in sample.responses.items():
         check_answers(own, name)
 

@@ -224,6 +224,24 @@ def check_answers(own: Sequence[Message], response: str) -> None:
         raise RowError(f"{response} ends with a turn of {last}, and with no answer", code=Code.BAD_TURNS)
 
 
+def check_parts(messages: Iterable[Message]) -> None:
+    """Refuse a content of parts of which one has no type, or is a text without text.
+
+    Raises:
+        RowError: `wrong_type`.
+    """
+    for index, message in enumerate(messages):
+        content = message.get("content")
+        for at, part in enumerate(content if isinstance(content, list) else ()):
+            kind = part.get("type") if isinstance(part, Mapping) else None
+            if not isinstance(kind, str) or (kind == "text" and not isinstance(part.get("text"), str)):
+                wanted = "a part with a type, and with text if it is one"
+                raise RowError(
+                    f"message {index}: content[{at}]: expected {wanted}; got {preview(part)}",
+                    code=Code.WRONG_TYPE, value=part,
+                )  # fmt: skip
+
+
 def check_roles(messages: Iterable[Message], roles: Iterable[str]) -> None:
     """Refuse messages whose role is not among these.
 

@@ -17,6 +17,7 @@ from preftemplates import (
     Supervised,
     Template,
     Unpaired,
+    get_template,
     messages,
     register_filter,
 )
@@ -298,3 +299,15 @@ def test_a_prompt_of_messages_is_common_to_all_samples_and_shared_by_none():
     one, two = Talks().with_dialect("trl-messages").format_all(row, "supervised")
     one["prompt"][0]["content"] = "changed"
     assert two["prompt"] == [{"role": "user", "content": "q"}] == row["talk"]
+
+
+@pytest.mark.parametrize(
+    "part", [{}, {"text": "x"}, {"type": 7}, {"type": "text"}, {"type": "text", "text": 5}], ids=str
+)
+@pytest.mark.parametrize("dialect", ["trl", "trl-messages"])
+def test_a_part_of_a_content_without_its_type_or_text_is_refused(part, dialect):
+    template = get_template("TRL-messages").with_dialect(dialect)
+    row = {**template.example, "prompt": [{"role": "user", "content": [{"type": "image"}, part]}]}
+    with pytest.raises(RowError, match=r"message 0: content\[1\]: expected a part with a type") as caught:
+        template.format(row, "preference")
+    assert caught.value.code == Code.WRONG_TYPE

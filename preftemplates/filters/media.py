@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from preftemplates.errors import Code, RowError
+from preftemplates.errors import Code, RowError, preview
 from preftemplates.expressions import register_filter
 
 
@@ -14,10 +14,12 @@ def after_media(text: str, kind: str, media: Any) -> list[dict[str, Any]]:
     [{'type': 'image', 'image': 'pot.png'}, {'type': 'text', 'text': 'What is this?'}]
 
     Raises:
-        RowError: `missing_field` where there is nothing that the question could be about.
+        RowError: `missing_field` where there is nothing that the question could be about; `wrong_type` for a number.
     """
     if media is None:
         raise RowError(f"the question has no {kind}", code=Code.MISSING_FIELD)
+    if isinstance(media, int | float):
+        raise RowError(f"expected {kind}, got {preview(media)}", code=Code.WRONG_TYPE, value=media)
     return [{"type": kind, kind: media}, {"type": "text", "text": text}]
 
 

@@ -44,6 +44,15 @@ def test_another_label_says_nothing_and_the_row_is_refused(name, label):
 
 
 @pytest.mark.parametrize("name", MEDIA)
+@pytest.mark.parametrize("thing", [True, 0, 1.5, float("nan")])
+def test_a_number_is_no_medium(name, thing):
+    template = get_template(name)
+    with pytest.raises(RowError) as caught:
+        template.extract({**template.example, MEDIA[name][1]: thing}, "preference")
+    assert caught.value.code == Code.WRONG_TYPE
+
+
+@pytest.mark.parametrize("name", MEDIA)
 @given(question=texts(), thing=media)
 def test_a_medium_is_a_typed_part_before_the_question_and_is_the_same_in_messages(name, question, thing):
     text_column, media_column, kind, _ = MEDIA[name]

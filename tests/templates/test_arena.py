@@ -83,7 +83,6 @@ def test_a_conversation_without_an_answer_has_bad_turns(name):
         [{"type": "image", "image": "cup.png"}],
         [{"type": "text", "text": "Tea?", "image": "cup.png"}],
         [{"type": "thought", "text": "Tea?"}],
-        [{"type": "text", "text": None}],
         [],
     ],
     ids=str,
