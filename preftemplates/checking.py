@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from preftemplates.convert import Conversion, Refusal, Report
-from preftemplates.errors import Code, DefinitionError, did_you_mean
+from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
 from preftemplates.reading import Record
 from preftemplates.rules import RULES, Memory, Seen, digest
 from preftemplates.samples import Message, Preference
@@ -165,12 +165,20 @@ class Checker:
         self._columns = [] if template.by_hand else template.columns(format)
 
     def remember(self, rows: Rows) -> None:
-        """Remember the prompts of a test set."""
+        """Remember the prompts of a test set, those of ties and of equal answers too."""
         memory = self._memories.get(Code.IN_TEST)
-        conversion = Conversion(rows, self._template, self._format, on_error="skip", flag=False)
-        for record, formatted in conversion.accepted():
-            if memory is not None and formatted.messages is not None:
-                memory.setdefault(digest(formatted.messages.prompt), record.row)
+        if memory is None or self._template.by_hand:
+            return
+        for number, item in enumerate(rows):
+            record = item if isinstance(item, Record) else Record(number, None, item)
+            if isinstance(record.cells, RowError):
+                continue
+            try:
+                samples = self._template.extract_all(record.cells, self._format).samples
+            except RowError:
+                continue
+            for sample in samples:
+                memory.setdefault(digest(sample.prompt), record.row)
 
     def see(self, record: Record, formatted: Formatted) -> None:
         """Apply the rules to a sample that came through."""

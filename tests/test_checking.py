@@ -128,6 +128,11 @@ def test_prompts_of_the_test_set_are_found():
     assert report.findings[0].examples[0].message == "the prompt is that of row 1 of the test set"
 
 
+def test_the_prompt_of_a_test_row_that_is_skipped_is_found_too():
+    equal = {**GOOD, "response_1": GOOD["response_0"]}
+    assert rows_by_code(found(GOOD, test=[{"prompt": None}, equal])) == {"in_test": [0]}
+
+
 def conversation(*roles):
     return [{"role": role, "content": f"{role} {number}"} for number, role in enumerate(roles)]
 
