@@ -150,7 +150,12 @@ def _read_each(owner: str, each: Any) -> tuple[tuple[str, str], ...]:
 def _spelled(owner: str, row: Any) -> str:
     if not (isinstance(row, type) and issubclass(row, BaseModel)):
         raise DefinitionError(f"{owner}.Row: expected class Row(RowModel) with the columns' types, got {preview(row)}")
-    return spell_row(row)
+    try:
+        return spell_row(row)
+    except RecursionError:
+        raise DefinitionError(
+            f"{owner}.Row holds itself and has no end; what is nested so is dict[str, Any]"
+        ) from None
 
 
 def _read_sample(owner: str, name: str, sample: Any) -> SampleSource:

@@ -99,6 +99,11 @@ def odd_turns(seen: Seen, memory: Memory) -> str | None:
     prompt = [message["role"] for message in seen.sample.prompt]
     if "system" in prompt[1:]:
         return "a system message does not stand first" if prompt.count("system") == 1 else "two system messages"
+    asked = [role for role in prompt if role not in ("system", "developer")]
+    if len(asked) > 1 and asked[0] == "assistant":
+        return "the prompt begins with an answer"
+    if any(other == "tool" and one not in ("assistant", "tool") for one, other in pairwise(["", *prompt])):
+        return "a tool answers that was not called"
     if prompt and prompt[-1] == "assistant":
         return "the prompt ends with an answer"
     if prompt and not {"user", "tool"} & set(prompt):

@@ -204,13 +204,20 @@ class Template(Frozen):
 
         Raises:
             UnknownNameError: the template cannot fill the format.
-            DefinitionError: the template formats by hand; or ties are to be halves, and the dialect spells none.
+            DefinitionError: the template formats by hand; or ties are to be halves, or kept, and the dialect has no
+                key that says so.
         """
         parts, labels = self._declared("labels"), self._extraction(format).labels
         if parts.ties == "half" and format == Preference.format and not parts.dialect.spells(format, "probability"):
             raise DefinitionError(
                 f"ties are halves, and the dialect {parts.dialect.name} spells no probability;"
                 " choose another dialect, or with_ties('drop') or with_ties('keep')"
+            )
+        told = [label for label in labels if format == Preference.format and label in ("margin", "probability")]
+        if parts.ties == "keep" and told and not any(parts.dialect.spells(format, label) for label in told):
+            raise DefinitionError(
+                f"ties are kept, and in the dialect {parts.dialect.name} nothing tells them from other pairs;"
+                " choose another dialect, or with_ties('drop')"
             )
         return labels
 

@@ -134,8 +134,9 @@ class Points(Template):
     class Row(RowModel):
         points: int
         more: dict[str, float]
+        a: str
 
-    scored = Scored(prompt="q", completion="a", score="{{ points }}", attributes="{{ more }}")
+    scored = Scored(prompt="q", completion="{{ a }}", score="{{ points }}", attributes="{{ more }}")
 
 
 class Steps(Template):
@@ -203,7 +204,7 @@ NESTED = [
         },
     ),
     (
-        Points, {"points": 4, "more": {"clear": 0.5, "kind": 1}}, "scored",
+        Points, {"points": 4, "more": {"clear": 0.5, "kind": 1}, "a": "a"}, "scored",
         {"text": TEXT, "score": NUMBER, "attributes": pa.map_(TEXT, NUMBER)},
     ),
     (

@@ -150,6 +150,10 @@ def conversation(*roles):
         (("system", "system", "user"), True),
         (("system",), True),
         (("user", "assistant", "assistant", "user"), True),
+        (("assistant", "user"), True),
+        (("system", "assistant", "user"), True),
+        (("user", "tool"), True),
+        (("user", "assistant", "tool", "tool"), False),
     ],
 )
 def test_turns_in_an_unusual_order_are_flagged(roles, odd):

@@ -357,6 +357,16 @@ def test_answers_none_of_which_depends_on_the_row_are_refused():
     declared(Row=Plain, preference=Preference(prompt="{{ q }}", chosen="{{ best }}", rejected="No idea."))
 
 
+class Tree(RowModel):
+    text: str
+    replies: list["Tree"]
+
+
+def test_a_row_that_holds_itself_is_refused():
+    said = refusal(Row=Tree, supervised=Supervised(prompt="q", completion="{{ text }}"))
+    assert said == "Mine.Row holds itself and has no end; what is nested so is dict[str, Any]"
+
+
 def test_a_prompt_may_be_the_same_in_every_row():
     template = declared(Row=Plain, supervised=Supervised(prompt="Tell me more.", completion="{{ best }}"))
     assert template.extract({"q": "", "best": "b", "worst": ""}, "prompt_only").prompt[0]["content"] == "Tell me more."

@@ -245,10 +245,11 @@ def test_labels_of_whole_numbers_are_floats():
         class Row(RowModel):
             points: int
             more: dict[str, int]
+            a: str
 
-        scored = Scored(prompt="q", completion="a", score="{{ points }}", attributes="{{ more }}")
+        scored = Scored(prompt="q", completion="{{ a }}", score="{{ points }}", attributes="{{ more }}")
 
-    sample = Points().extract({"points": 4, "more": {"clear": 2}}, "scored")
+    sample = Points().extract({"points": 4, "more": {"clear": 2}, "a": "a"}, "scored")
     assert [type(value) for value in (sample.score, sample.attributes["clear"])] == [float, float]
     assert sample.label_values == {"score": 4.0, "attributes": {"clear": 2.0}}
 

@@ -1,7 +1,8 @@
 """TRL: prompt, completion, chosen and rejected, as text (standard) and as messages (conversational).
 
-Keys: TRL's documentation, "Dataset formats and types". Rankings and scores, which it has not, are spelled in
-its manner.
+Keys: TRL's documentation, "Dataset formats and types". The dialects named implicit have whole texts or conversations:
+language modelling, and preferences whose prompt is within. Rankings and scores, which it has not, are spelled in its
+manner.
 """
 
 from preftemplates.dialect import Dialect, register_dialect
@@ -50,3 +51,27 @@ class TRLMessages(Dialect):
         "score": "score",
         "attributes": "attributes?",
     }
+
+
+@register_dialect("trl-implicit")
+class TRLImplicit(Dialect):
+    supervised = {"text": "prompt+completion"}
+    preference = {
+        "chosen": "prompt+chosen",
+        "rejected": "prompt+rejected",
+        "margin": "margin?",
+        "probability": "probability?",
+    }
+    judge = supervised
+
+
+@register_dialect("trl-implicit-messages")
+class TRLImplicitMessages(Dialect):
+    supervised = {"messages": "prompt+completion.messages"}
+    preference = {
+        "chosen": "prompt+chosen.messages",
+        "rejected": "prompt+rejected.messages",
+        "margin": "margin?",
+        "probability": "probability?",
+    }
+    judge = supervised

@@ -26,6 +26,21 @@ def better_first(pair: Sequence[Any], strength: float) -> list[Any]:
 
 
 @register_filter
+def two(items: Sequence[Any]) -> Sequence[Any]:
+    """A list that must hold two things: of more, the others would be left out without a word.
+
+    >>> two(["a", "b"])
+    ['a', 'b']
+
+    Raises:
+        RowError: `bad_label`, where they are not two.
+    """
+    if len(items) != 2:
+        raise RowError(f"expected two to choose from, got {len(items)}", code=Code.BAD_LABEL, value=items)
+    return items
+
+
+@register_filter
 def ranks(scores: Sequence[float]) -> list[float]:
     """The rank of each score: how many are higher. Equal scores have one rank, and the best has rank 0.
 

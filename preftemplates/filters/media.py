@@ -25,14 +25,12 @@ def after_media(text: str, kind: str, media: Any) -> list[dict[str, Any]]:
 
 @register_filter
 def without_mark(text: str, mark: str) -> str:
-    r"""A text without a mark that says where a film or an image belongs, and then without outer blanks.
+    r"""A text without a mark that says where a film or an image belongs, and without the end of the mark's own line.
 
-    A text that does not have the mark stays as it is.
-
-    >>> without_mark("<video>\nWho sings?", "<video>"), without_mark(" Who sings?", "<video>")
-    ('Who sings?', ' Who sings?')
+    >>> without_mark("<video>\nWho sings? ", "<video>"), without_mark(" Who sings?\n<video>", "<video>")
+    ('Who sings? ', ' Who sings?')
     """
-    return text.replace(mark, "").strip() if mark in text else text
+    return text.replace(f"{mark}\n", "").replace(f"\n{mark}", "").replace(mark, "")
 
 
 @register_filter

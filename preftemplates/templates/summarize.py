@@ -45,8 +45,8 @@ class TLDRComparisons(Template):
 
     preference = Preference(
         prompt="{{ info | to_summarise }}",
-        chosen="{{ summaries[choice].text }}",
-        rejected="{{ summaries[1 - choice].text }}",
+        chosen="{{ (summaries | two)[choice].text }}",
+        rejected="{{ (summaries | two)[1 - choice].text }}",
     )
     dataset = "openai/summarize_from_feedback"
     licence = "unknown"

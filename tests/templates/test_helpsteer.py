@@ -7,7 +7,7 @@ from support import texts
 
 from preftemplates import get_template
 from preftemplates.convert import Conversion
-from preftemplates.errors import Code, RowError
+from preftemplates.errors import Code, DefinitionError, RowError
 from preftemplates.grouping import group_rows
 from preftemplates.reading import Record, Source
 
@@ -48,6 +48,15 @@ def test_fault_16_a_tie_is_dropped_and_counted_and_never_one_answer_on_both_side
     assert [(refusal.row, refusal.code) for refusal in conversion.report.skipped] == [(0, Code.TIE), (2, Code.TIE)]
     kept = Conversion(rows[:1], get_template(name).with_style("plain").with_ties("keep"), "preference")
     assert [(pair["chosen"], pair["rejected"]) for pair in kept] == [("one", "other")]
+
+
+@pytest.mark.parametrize("name", STRENGTHS)
+@pytest.mark.parametrize("dialect", ["nemo-rl", "openai", "axolotl"])
+def test_a_tie_is_not_kept_where_nothing_tells_it_from_other_pairs(name, dialect):
+    template = get_template(name).with_ties("keep").with_dialect(dialect)
+    with pytest.raises(DefinitionError, match=f"ties are kept, and in the dialect {dialect} nothing tells them"):
+        template.format(row_of(name, "one", "other", 0), "preference")
+    assert template.with_dialect("trl-messages").format(row_of(name, "one", "other", 0), "preference")["margin"] == 0
 
 
 @given(st.lists(st.integers(0, 4), min_size=5, max_size=5))

@@ -45,6 +45,14 @@ def test_a_post_is_asked_for_with_its_title_and_an_article_without(info, prompt)
         assert get_template(name).extract(row, "prompt_only").prompt == [{"role": "user", "content": prompt}]
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_other_than_two_summaries_are_refused(number):
+    row = get_template("TLDR-comparisons").example
+    with pytest.raises(RowError, match=f"expected two to choose from, got {number}") as caught:
+        get_template("TLDR-comparisons").extract({**row, "summaries": row["summaries"][:1] * number}, "preference")
+    assert caught.value.code == "bad_label"
+
+
 def test_each_part_of_the_prompt_knows_its_column():
     rendered = get_template("TLDR-comparisons").render(comparison(0), "prompt_only").prompt
     told = {span.source[0]: rendered.text[span.start : span.end] for span in rendered.spans if span.source}
