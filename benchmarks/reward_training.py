@@ -38,6 +38,7 @@ from preftemplates_train.lengths import TokenPair
 from preftemplates_train.pairs import read_pairs
 from preftemplates_train.tiny import tiny_tokenizer
 from preftemplates_train.trainer import RewardTrainer
+from reward_training_docs import write
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -284,6 +285,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="runs of each contestant")
     parser.add_argument("--only", nargs="*", default=[], help="only these contestants")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
+    parser.add_argument("--docs", metavar="NAME", help="write table and picture into the docs, in that name's place")
     parser.add_argument("--ratios", action="store_true", help="drawn pairs of many lengths")
     parser.add_argument("--quick", action="store_true", help="2 steps, 1 round, 32 pairs")
     arguments = parser.parse_args()
@@ -380,6 +382,8 @@ def report(found: dict[str, list[Steps]], top: float, needed: float, arguments: 
         print("\nloss by step: " + " | ".join(alike))
         for number, losses in enumerate(zip_longest(*(found[name][0].losses for name in alike))):
             print(f"  {number + 1:3}  " + "  ".join("-" if loss is None else f"{loss:.6f}" for loss in losses))
+    if arguments.docs:
+        write(arguments.docs, table)
     if arguments.json:
         arguments.json.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
