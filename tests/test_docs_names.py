@@ -1,0 +1,41 @@
+"""What a page of the docs takes from a module is there, so that the site can be built."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+PAGES = sorted((Path(__file__).parents[1] / "docs").rglob("*.md"))
+TAKEN = re.compile(r"^::: ([\w.]+)(?:\n    options:\n      members: \[(.*)\])?", re.MULTILINE)
+
+
+def found(name):
+    """The object of a dotted name."""
+    parts = name.split(".")
+    for at in range(len(parts), 0, -1):
+        try:
+            value = importlib.import_module(".".join(parts[:at]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[at:]:
+            value = getattr(value, part)
+        return value
+    raise ModuleNotFoundError(name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_name_on_a_page_is_found(page):
+    for name, members in TAKEN.findall(page.read_text()):
+        value = found(name)
+        assert value.__doc__, name
+        for member in re.findall(r'"(\w+)"', members):
+            assert getattr(value, member).__doc__, (name, member)
+
+
+def test_the_pages_are_seen_to_take_names():
+    assert sum(len(TAKEN.findall(page.read_text())) for page in PAGES) > 30
+    with pytest.raises(ModuleNotFoundError):
+        found("no_such_package.Thing")
+    with pytest.raises(AttributeError):
+        found("preftemplates_train.trainer.PairCollator")
