@@ -90,6 +90,7 @@ class Reader:
             return RowError(f"expected {domain}, got {preview(value)}", code=Code.BAD_LABEL, column=path, value=value)
         code = Code.BAD_LABEL if detail["type"] in OUTSIDE else Code.WRONG_TYPE
         wanted = detail["msg"].removeprefix("Input should be ").replace("a valid string", "text")
+        wanted = "an object" if detail["type"] in ("model_type", "dict_type") else wanted
         return RowError(f"expected {wanted}, got {preview(value)}", code=code, column=path, value=value)
 
 

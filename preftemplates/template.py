@@ -591,7 +591,7 @@ def _template_in(path: str, wanted: str) -> Template:
     if wanted and wanted not in names:
         raise UnknownNameError(f"{path} registers no template {wanted!r}." + did_you_mean(wanted, names))
     if not wanted and len(names) != 1:
-        listed = f": {', '.join(names)}; say which one, as {path}:{names[0]}" if names else ""
+        listed = f": {', '.join(names)}; say which one, as {path}:{names[0]}" if names else ", by @register_template"
         raise UnknownNameError(f"{path} registers {len(names) or 'no'} templates{listed}")
     return _made(wanted or names[0])
 

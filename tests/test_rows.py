@@ -109,6 +109,11 @@ def test_an_error_deep_in_a_cell_names_the_path_to_it(kind, value, path, code):
     assert (error.column, error.code) == (path, code)
 
 
+@pytest.mark.parametrize("kind", [Inner, dict[str, str], dict[str, Any]])
+def test_what_should_be_an_object_is_called_one(kind):
+    assert refused({"x": "up"}, x=kind).message == "expected an object, got 'up'"
+
+
 def test_an_optional_column_may_be_absent_or_null():
     optional = reader(x=(str | None, None))
     assert optional.read({}) == optional.read({"x": None}) == {"x": None}
