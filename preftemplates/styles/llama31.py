@@ -2,7 +2,9 @@
 
 Source: the chat templates of Meta's Llama 3.1, 3.2 and 3.3; the template below is our own text, the models are under
 the Llama Community Licenses. The day is 26 July 2024, as in the template of 3.1; that of 3.2 writes today's, which no
-text to train on should have. The style writes the BOS, trims contents, and refuses tools and their calls.
+text to train on should have. The style writes the BOS and trims contents. A turn calls one tool and says nothing
+beside, which the templates would drop; arguments that are text already are taken for JSON. A result stands as JSON in
+a turn of `ipython`. The list of tools that may be called is refused.
 """
 
 from preftemplates.samples import CONTENT_KEYS
@@ -11,14 +13,18 @@ from preftemplates.style import Style, register_style
 
 @register_style("llama3.1", aliases=["llama3.2", "llama3.3"])
 class Llama31(Style):
-    accepted_roles = ("system", "user", "assistant")
+    accepted_roles = ("system", "user", "assistant", "tool")
     chat_template = (
         "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
         "{%- for message in messages -%}"
         "{%- for key in content_keys if message[key] -%}"
         "{{- raise_exception('this layout has no place for ' + key) -}}"
         "{%- endfor -%}"
-        "{%- if message.content is not string -%}"
+        "{%- if message.tool_calls and message.role != 'assistant' -%}"
+        "{{- raise_exception('a tool is called by the assistant') -}}"
+        "{%- elif message.tool_calls and (message.content or message.tool_calls | length > 1) -%}"
+        "{{- raise_exception('a turn has one call of a tool, and nothing beside it') -}}"
+        "{%- elif message.content is not string and not message.tool_calls -%}"
         "{{- raise_exception('content must be text') -}}"
         "{%- endif -%}"
         "{%- endfor -%}"
@@ -28,9 +34,21 @@ class Llama31(Style):
         "{%- if first -%}{{- messages[0].content | trim -}}{%- endif -%}"
         "{{- '<|eot_id|>' -}}"
         "{%- for message in messages[first:] -%}"
-        "{{- '<|start_header_id|>' + message.role + '<|end_header_id|>\n\n' -}}"
-        "{%- if message.role == 'assistant' -%}"
+        "{{- '<|start_header_id|>' + ('ipython' if message.role == 'tool' else message.role) -}}"
+        "{{- '<|end_header_id|>\n\n' -}}"
+        "{%- if message.tool_calls -%}"
+        "{%- set call = message.tool_calls[0] -%}"
+        "{%- set call = call.function if call.function else call -%}"
+        "{%- if call.name is not string -%}{{- raise_exception('a tool call has a name') -}}{%- endif -%}"
+        "{%- generation -%}"
+        '{{- \'{"name": "\' + call.name + \'", "parameters": \' -}}'
+        "{{- call.arguments if call.arguments is string else call.arguments | tojson -}}"
+        "{{- '}<|eot_id|>' -}}"
+        "{%- endgeneration -%}"
+        "{%- elif message.role == 'assistant' -%}"
         "{%- generation -%}{{- message.content | trim + '<|eot_id|>' -}}{%- endgeneration -%}"
+        "{%- elif message.role == 'tool' -%}"
+        "{{- message.content | tojson + '<|eot_id|>' -}}"
         "{%- else -%}"
         "{{- message.content | trim + '<|eot_id|>' -}}"
         "{%- endif -%}"
@@ -41,4 +59,4 @@ class Llama31(Style):
     )
     bos_token = "<|begin_of_text|>"
     eos_token = "<|eot_id|>"
-    defaults = {"content_keys": CONTENT_KEYS, "date_string": "26 Jul 2024"}
+    defaults = {"content_keys": [key for key in CONTENT_KEYS if key != "tool_calls"], "date_string": "26 Jul 2024"}

