@@ -6,26 +6,19 @@ day is fixed here, so that a text is the same tomorrow: `current_date` is a vari
 template does.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("apertus")
 class Apertus(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{{- bos_token -}}"
         "{%- if not messages or messages[0]['role'] != 'system' -%}"
         "{{- heads['system'] + without_system + current_date + tails['system'] -}}"
         "{%- endif -%}"
         "{%- for message in messages -%}"
-        "{%- if message['content'] is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- endif -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{%- if message['role'] == 'system' and not loop.first -%}"
         "{{- raise_exception('a system turn stands in front only') -}}"
         "{%- endif -%}"
@@ -41,7 +34,6 @@ class Apertus(Style):
     bos_token = "<s>"
     eos_token = "<|assistant_end|>"
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "heads": {"system": "<|system_start|>", "user": "<|user_start|>", "assistant": "<|assistant_start|>"},
         "tails": {
             "system": (

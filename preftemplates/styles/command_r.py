@@ -5,24 +5,17 @@ template below is our own. The style writes the BOS and trims all contents but t
 and refuses turns out of order.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("command-r")
 class CommandR(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{{- bos_token -}}"
         "{%- set first = 1 if messages and messages[0]['role'] == 'system' else 0 -%}"
         "{%- for message in messages -%}"
-        "{%- if message['content'] is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- endif -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{%- if loop.index0 < first -%}"
         "{{- heads['system'] + message['content'] + eos_token -}}"
         "{%- elif message['role'] != ['user', 'assistant'][(loop.index0 - first) % 2] -%}"
@@ -39,7 +32,6 @@ class CommandR(Style):
     bos_token = "<BOS_TOKEN>"
     eos_token = "<|END_OF_TURN_TOKEN|>"
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "heads": {
             "system": "<|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>",
             "user": "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>",

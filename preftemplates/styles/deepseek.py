@@ -5,19 +5,13 @@ under the DeepSeek License (V2, V3) and MIT (R1). The styles write the BOS. V3 a
 beginning, and refuse tools and their calls.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import THOUGHT, refuse_all_but
 from preftemplates.style import Style, register_style
 
 TURNS = (
-    "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
     "{{- bos_token -}}"
     "{%- for message in messages -%}"
-    "{%- for key in content_keys if message[key] -%}"
-    "{{- raise_exception('this layout has no place for ' + key) -}}"
-    "{%- endfor -%}"
-    "{%- if message.content is not string -%}"
-    "{{- raise_exception('content must be text') -}}"
-    "{%- elif message.role == 'system' and loop.first -%}"
+    "{%- if message.role == 'system' and loop.first -%}"
     "{{- message.content -}}"
     "{%- elif message.role == 'user' -%}"
     "{{- '<｜User｜>' + message.content -}}"
@@ -30,14 +24,7 @@ TURNS = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<｜Assistant｜>' -}}{%- endif -%}"
 )
-THINKING = (
-    "{%- if message.reasoning_content is string -%}"
-    "{{- '<think>\n' + message.reasoning_content + '\n</think>\n\n' -}}"
-    "{%- elif message.reasoning_content -%}"
-    "{{- raise_exception('thinking must be text') -}}"
-    "{%- endif -%}"
-)
-WITHOUT_THINKING = [key for key in CONTENT_KEYS if key not in ("reasoning_content", "reasoning", "thinking")]
+THINKING = f"{{%- if {THOUGHT} -%}}{{{{- '<think>\n' + {THOUGHT} + '\n</think>\n\n' -}}}}{{%- endif -%}}"
 
 
 @register_style("deepseek-v2")
@@ -56,10 +43,9 @@ class DeepSeekV3(Style):
     """DeepSeek V3: nothing behind the system text."""
 
     accepted_roles = ("system", "user", "assistant")
-    chat_template = TURNS.replace("THINKING", "")
+    chat_template = refuse_all_but() + TURNS.replace("THINKING", "")
     bos_token = "<｜begin▁of▁sentence｜>"
     eos_token = "<｜end▁of▁sentence｜>"
-    defaults = {"content_keys": CONTENT_KEYS}
 
 
 @register_style("deepseek-r1")
@@ -70,8 +56,7 @@ class DeepSeekR1(Style):
     """
 
     accepted_roles = ("system", "user", "assistant")
-    chat_template = TURNS.replace("THINKING", THINKING)
+    chat_template = refuse_all_but(thinking=True) + TURNS.replace("THINKING", THINKING)
     bos_token = "<｜begin▁of▁sentence｜>"
     eos_token = "<｜end▁of▁sentence｜>"
-    defaults = {"content_keys": WITHOUT_THINKING}
     reasoning = "drop-history"

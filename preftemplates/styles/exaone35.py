@@ -4,23 +4,16 @@ Source: the chat template of LG AI Research's EXAONE-3.5-7.8B-Instruct (EXAONE A
 template below is our own. Where a conversation has no system turn, an empty one is written, as that template does.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("exaone3.5")
 class Exaone35(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{%- if not messages or messages[0]['role'] != 'system' -%}{{- without_system -}}{%- endif -%}"
         "{%- for message in messages -%}"
-        "{%- if message['content'] is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- endif -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{{- heads[message['role']] -}}"
         "{%- if message['role'] == 'assistant' -%}"
         "{%- generation -%}{{- message['content'] + '[|endofturn|]' -}}{%- endgeneration -%}"
@@ -34,7 +27,6 @@ class Exaone35(Style):
         "{%- if add_generation_prompt -%}{{- heads['assistant'] -}}{%- endif -%}"
     )
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "heads": {"system": "[|system|]", "user": "[|user|]", "assistant": "[|assistant|]"},
         "without_system": "[|system|][|endofturn|]\n",
     }

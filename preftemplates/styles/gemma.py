@@ -5,18 +5,9 @@ Gemma Terms of Use. The styles write the BOS, trim questions and answers, and re
 calls. Gemma 3 takes a system text into the first question, untrimmed.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
-ASK_FOR_TEXT = (
-    "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
-    "{%- for message in messages -%}"
-    "{%- for key in content_keys if message[key] -%}"
-    "{{- raise_exception('this layout has no place for ' + key) -}}"
-    "{%- endfor -%}"
-    "{%- if message.content is not string -%}{{- raise_exception('content must be text') -}}{%- endif -%}"
-    "{%- endfor -%}"
-)
 TURNS = (
     "{{- bos_token -}}"
     "{%- for message in messages[first:] -%}"
@@ -41,10 +32,9 @@ class Gemma(Style):
     """Gemma 1 and 2: user and model in turn; a system text is refused."""
 
     accepted_roles = ("user", "assistant")
-    chat_template = ASK_FOR_TEXT + "{%- set first = 0 -%}" + TURNS
+    chat_template = refuse_all_but() + "{%- set first = 0 -%}" + TURNS
     bos_token = "<bos>"
     eos_token = "<eos>"
-    defaults = {"content_keys": CONTENT_KEYS}
 
 
 @register_style("gemma3")
@@ -53,11 +43,10 @@ class Gemma3(Style):
 
     accepted_roles = ("system", "user", "assistant")
     chat_template = (
-        ASK_FOR_TEXT + "{%- set first = 1 if messages and messages[0].role == 'system' else 0 -%}"
+        refuse_all_but() + "{%- set first = 1 if messages and messages[0].role == 'system' else 0 -%}"
         "{%- if first and messages | length == 1 -%}"
         "{{- raise_exception('the system text stands in a question, and there is none') -}}"
         "{%- endif -%}" + TURNS
     )
     bos_token = "<bos>"
     eos_token = "<eos>"
-    defaults = {"content_keys": CONTENT_KEYS}

@@ -6,7 +6,7 @@ the line's end. Tools and the role observation are left to the tokenizer's own t
 an empty turn out; the styles write it.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
@@ -15,16 +15,9 @@ class ChatGLM3(Style):
     """ChatGLM 3: [gMASK]sop in front, and a blank before each content."""
 
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{{- opening -}}"
         "{%- for message in messages -%}"
-        "{%- if message['content'] is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- endif -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{{- heads[message['role']] -}}"
         "{%- if message['role'] == 'assistant' -%}"
         "{%- generation -%}{{- between + message['content'] -}}{%- endgeneration -%}"
@@ -35,7 +28,6 @@ class ChatGLM3(Style):
         "{%- if add_generation_prompt -%}{{- heads['assistant'] -}}{%- endif -%}"
     )
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "heads": {"system": "<|system|>", "user": "<|user|>", "assistant": "<|assistant|>"},
         "opening": "[gMASK]sop",
         "between": "\n ",
@@ -47,7 +39,6 @@ class GLM4(ChatGLM3):
     """GLM 4: [gMASK]<sop> in front, and each content on a line of its own."""
 
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "heads": {"system": "<|system|>", "user": "<|user|>", "assistant": "<|assistant|>"},
         "opening": "[gMASK]<sop>",
         "between": "\n",

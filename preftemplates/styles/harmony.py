@@ -7,27 +7,19 @@ takes from the clock is fixed here, so that a text is the same tomorrow: `curren
 answer is asked for behind an answer.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import THOUGHT, refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("harmony")
 class Harmony(Style):
     accepted_roles = ("system", "developer", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but(thinking=True) + (
         "{{- '<|start|>system<|message|>' + identity + '\nCurrent date: ' + current_date -}}"
         "{{- '\n\nReasoning: ' + reasoning_effort + '\n\n' + channels + '<|end|>' -}}"
         "{%- for message in messages -%}"
-        "{%- for key in content_keys if message[key] and key not in ['thinking', 'reasoning_content', 'reasoning'] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
-        "{%- set thought = message['thinking'] or message['reasoning_content'] or '' -%}"
-        "{%- if message['content'] is not string or thought is not string -%}"
-        "{{- raise_exception('content and thinking must be text') -}}"
-        "{%- elif thought and message['role'] != 'assistant' -%}"
-        "{{- raise_exception('only the assistant thinks') -}}"
-        "{%- elif message['role'] == 'assistant' and ("
+        "{%- set thought = " + THOUGHT + " -%}"
+        "{%- if message['role'] == 'assistant' and ("
         "'<|channel|>analysis<|message|>' in message['content'] + thought"
         " or '<|channel|>final<|message|>' in message['content'] + thought) -%}"
         "{{- raise_exception('a channel is chosen by the layout and not in a text') -}}"
@@ -58,7 +50,6 @@ class Harmony(Style):
     )
     eos_token = "<|return|>"
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "analysis": "<|channel|>analysis<|message|>",
         "final": "<|channel|>final<|message|>",
         "identity": "You are ChatGPT, a large language model trained by OpenAI.\nKnowledge cutoff: 2024-06",

@@ -7,30 +7,23 @@ function's own name is not written beside it. Arguments that are text already ar
 stands in the place of its role.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("kimi-k2")
 class KimiK2(Style):
     accepted_roles = ("system", "user", "assistant", "tool")
-    chat_template = (
+    chat_template = refuse_all_but(tools=True, calls=True) + (
         "{%- if tools -%}"
         "{{- '<|im_system|>tool_declare<|im_middle|>' + tools | tojson(separators=(',', ':')) + '<|im_end|>' -}}"
         "{%- endif -%}"
         "{%- if not messages or messages[0]['role'] != 'system' -%}{{- without_system -}}{%- endif -%}"
         "{%- for message in messages -%}"
         "{%- set calls = message['tool_calls'] or [] -%}"
-        "{%- if calls and message['role'] != 'assistant' -%}"
-        "{{- raise_exception('a tool is called by the assistant') -}}"
-        "{%- elif message['content'] is not string and (message['content'] or not calls) -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- elif message['role'] == 'tool' and message['tool_call_id'] is not string -%}"
+        "{%- if message['role'] == 'tool' and message['tool_call_id'] is not string -%}"
         "{{- raise_exception('a result names the call that it answers, by tool_call_id') -}}"
         "{%- endif -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{{- heads[message['role']] + (message['name'] or message['role']) + '<|im_middle|>' -}}"
         "{%- if message['role'] == 'assistant' -%}"
         "{%- generation -%}"
@@ -55,7 +48,6 @@ class KimiK2(Style):
         "{%- if add_generation_prompt -%}{{- heads['assistant'] + 'assistant<|im_middle|>' -}}{%- endif -%}"
     )
     defaults = {
-        "content_keys": [key for key in CONTENT_KEYS if key != "tool_calls"],
         "heads": {
             "system": "<|im_system|>",
             "user": "<|im_user|>",

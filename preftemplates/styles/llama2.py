@@ -6,27 +6,21 @@ questions and answers, and refuses roles out of turn, tools and their calls. The
 follows its question behind a blank.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("llama2")
 class Llama2(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{%- set first = 1 if messages and messages[0].role == 'system' else 0 -%}"
         "{%- if first and messages | length == 1 -%}"
         "{{- raise_exception('the system text stands in a question, and there is none') -}}"
         "{%- endif -%}"
         "{%- for message in messages -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{%- set turn = loop.index0 - first -%}"
-        "{%- if message.content is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- elif turn >= 0 and message.role != ['user', 'assistant'][turn % 2] -%}"
+        "{%- if turn >= 0 and message.role != ['user', 'assistant'][turn % 2] -%}"
         "{{- raise_exception('behind an optional system turn, user and assistant take turns') -}}"
         "{%- elif message.role == 'user' -%}"
         "{{- bos_token + '[INST] ' -}}"
@@ -41,4 +35,3 @@ class Llama2(Style):
     )
     bos_token = "<s>"
     eos_token = "</s>"
-    defaults = {"content_keys": CONTENT_KEYS}

@@ -5,22 +5,17 @@ License). It trims, so it is a chat template and no set of fragments. Llama 3.1 
 does not.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("llama3")
 class Llama3(Style):
-    chat_template = (
+    chat_template = refuse_all_but() + (
         "{{- bos_token -}}"
         "{%- for message in messages -%}"
         "{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' -}}"
-        "{%- for key in content_keys -%}"
-        "{%- if message[key] -%}{{- raise_exception('this layout has no place for ' + key) -}}{%- endif -%}"
-        "{%- endfor -%}"
-        "{%- if message['content'] is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- elif message['role'] == 'assistant' -%}"
+        "{%- if message['role'] == 'assistant' -%}"
         "{%- generation -%}{{- message['content'] | trim + '<|eot_id|>' -}}{%- endgeneration -%}"
         "{%- else -%}"
         "{{- message['content'] | trim + '<|eot_id|>' -}}"
@@ -32,4 +27,3 @@ class Llama3(Style):
     )
     bos_token = "<|begin_of_text|>"
     eos_token = "<|eot_id|>"
-    defaults = {"content_keys": CONTENT_KEYS}

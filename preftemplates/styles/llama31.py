@@ -7,25 +7,17 @@ beside, which the templates would drop; arguments that are text already are take
 the templates escape them as JSON, and so is the list of tools that may be called.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("llama3.1", aliases=["llama3.2", "llama3.3"])
 class Llama31(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but(calls=True) + (
         "{%- for message in messages -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
-        "{%- if message.tool_calls and message.role != 'assistant' -%}"
-        "{{- raise_exception('a tool is called by the assistant') -}}"
-        "{%- elif message.tool_calls and (message.content or message.tool_calls | length > 1) -%}"
+        "{%- if message.tool_calls and (message.content or message.tool_calls | length > 1) -%}"
         "{{- raise_exception('a turn has one call of a tool, and nothing beside it') -}}"
-        "{%- elif message.content is not string and not message.tool_calls -%}"
-        "{{- raise_exception('content must be text') -}}"
         "{%- endif -%}"
         "{%- endfor -%}"
         "{%- set first = 1 if messages and messages[0].role == 'system' else 0 -%}"
@@ -56,4 +48,4 @@ class Llama31(Style):
     )
     bos_token = "<|begin_of_text|>"
     eos_token = "<|eot_id|>"
-    defaults = {"content_keys": [key for key in CONTENT_KEYS if key != "tool_calls"], "date_string": "26 Jul 2024"}
+    defaults = {"date_string": "26 Jul 2024"}

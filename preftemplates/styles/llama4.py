@@ -4,24 +4,18 @@ Source: the chat template of Meta's Llama 4; the template below is our own text,
 Community License. The style writes the BOS, and refuses tools, their calls and images.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("llama4")
 class Llama4(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{{- bos_token -}}"
         "{%- for message in messages -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{{- '<|header_start|>' + message.role + '<|header_end|>\n\n' -}}"
-        "{%- if message.content is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- elif message.role == 'assistant' -%}"
+        "{%- if message.role == 'assistant' -%}"
         "{%- generation -%}{{- message.content + '<|eot|>' -}}{%- endgeneration -%}"
         "{%- elif message.role == 'system' and loop.first -%}"
         "{{- message.content | trim + '<|eot|>' -}}"
@@ -33,4 +27,3 @@ class Llama4(Style):
     )
     bos_token = "<|begin_of_text|>"
     eos_token = "<|eot|>"
-    defaults = {"content_keys": CONTENT_KEYS}

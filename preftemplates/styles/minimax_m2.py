@@ -5,24 +5,17 @@ Where a conversation has no system turn, that of the model is written. That temp
 prompt; this style does not, since an answer may have none: thinking stands in the answer's text, or nowhere.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("minimax-m2")
 class MiniMaxM2(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{{- ']~!b[' -}}"
         "{%- if not messages or messages[0]['role'] != 'system' -%}{{- without_system -}}{%- endif -%}"
         "{%- for message in messages -%}"
-        "{%- if message['content'] is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- endif -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{%- if message['role'] == 'system' and not loop.first -%}"
         "{{- raise_exception('a system turn stands in front only') -}}"
         "{%- endif -%}"
@@ -37,7 +30,6 @@ class MiniMaxM2(Style):
         "{%- if add_generation_prompt -%}{{- heads['assistant'] -}}{%- endif -%}"
     )
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "heads": {"system": "]~b]system\n", "user": "]~b]user\n", "assistant": "]~b]ai\n"},
         "without_system": (
             "]~b]system\nYou are MiniMax-M2, a helpful AI assistant built by MiniMax. Knowledge cutoff: 2025-06.[e~[\n"

@@ -9,11 +9,10 @@ Version 3 has it in the last one, so that earlier text changes as a conversation
 there are several questions. Version 7 has a mark of its own for it, and writes no system text unasked.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
-OPENING = (
-    "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+OPENING = refuse_all_but() + (
     "{%- set first = 1 if messages and messages[0].role == 'system' else 0 -%}"
     "{%- if first and messages | length == 1 -%}"
     "{{- raise_exception('the system text stands in a question, and there is none') -}}"
@@ -27,13 +26,8 @@ IN_ONE_QUESTION = (
 TURNS = (
     "{{- bos_token -}}"
     "{%- for message in messages -%}"
-    "{%- for key in content_keys if message[key] -%}"
-    "{{- raise_exception('this layout has no place for ' + key) -}}"
-    "{%- endfor -%}"
     "{%- set turn = loop.index0 - first -%}"
-    "{%- if message.content is not string -%}"
-    "{{- raise_exception('content must be text') -}}"
-    "{%- elif turn >= 0 and message.role != ['user', 'assistant'][turn % 2] -%}"
+    "{%- if turn >= 0 and message.role != ['user', 'assistant'][turn % 2] -%}"
     "{{- raise_exception('behind an optional system turn, user and assistant take turns') -}}"
     "{%- elif message.role == 'user' -%}"
     "{{- begin_question -}}"
@@ -57,7 +51,6 @@ class MistralV1(Style):
     bos_token = "<s>"
     eos_token = "</s>"
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "begin_question": " [INST] ",
         "end_question": " [/INST]",
         "begin_answer": " ",
@@ -73,7 +66,6 @@ class MistralV3(Style):
     bos_token = "<s>"
     eos_token = "</s>"
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "begin_question": "[INST] ",
         "end_question": "[/INST]",
         "begin_answer": " ",
@@ -89,7 +81,6 @@ class MistralV3Tekken(Style):
     bos_token = "<s>"
     eos_token = "</s>"
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "begin_question": "[INST]",
         "end_question": "[/INST]",
         "begin_answer": "",

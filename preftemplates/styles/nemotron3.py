@@ -5,23 +5,16 @@ of the Nemotron family, with `enable_thinking=False`. The template below is our 
 end, and takes thoughts out of earlier ones; this style leaves contents as they are.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("nemotron3")
 class Nemotron3(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{%- if not messages or messages[0]['role'] != 'system' -%}{{- without_system -}}{%- endif -%}"
         "{%- for message in messages -%}"
-        "{%- if message['content'] is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- endif -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{{- heads[message['role']] -}}"
         "{%- if message['role'] == 'assistant' -%}"
         "{%- generation -%}{{- message['content'] + '<|im_end|>' -}}{%- endgeneration -%}"
@@ -33,7 +26,6 @@ class Nemotron3(Style):
         "{%- if add_generation_prompt -%}{{- heads['assistant'] -}}{%- endif -%}"
     )
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "heads": {
             "system": "<|im_start|>system\n",
             "user": "<|im_start|>user\n",

@@ -5,21 +5,9 @@ what the layout prints. Arguments of a call that are text already are taken for 
 user's turn. The tokenizer has no BOS.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import THOUGHT, refuse_all_but
 from preftemplates.style import Style, register_style
 
-ASK_FOR_TEXT = (
-    "{%- for message in messages -%}"
-    "{%- for key in content_keys if message[key] -%}"
-    "{{- raise_exception('this layout has no place for ' + key) -}}"
-    "{%- endfor -%}"
-    "{%- if message.tool_calls and message.role != 'assistant' -%}"
-    "{{- raise_exception('a tool is called by the assistant') -}}"
-    "{%- elif message.content is not string and (message.content or not message.tool_calls) -%}"
-    "{{- raise_exception('content must be text') -}}"
-    "{%- endif -%}"
-    "{%- endfor -%}"
-)
 HEADER = (
     "{%- set first = 1 if messages and messages[0].role == 'system' else 0 -%}"
     "{%- if first or system_text or tools -%}"
@@ -75,18 +63,14 @@ LAST_QUESTION = (
     "{%- endfor -%}"
 )
 THINKING = (
-    "{%- if message.reasoning_content and message.reasoning_content is not string -%}"
-    "{{- raise_exception('thinking must be text') -}}"
-    "{%- elif message.reasoning_content -%}"
-    "{{- '<think>\n' + message.reasoning_content.strip('\n') + '\n</think>\n\n' -}}"
+    f"{{%- if {THOUGHT} -%}}"
+    f"{{{{- '<think>\n' + {THOUGHT}.strip('\n') + '\n</think>\n\n' -}}}}"
     "{%- elif loop.index0 > last.question -%}"
     "{%- if not (message.content and message.content.startswith('<think>') and '</think>' in message.content) -%}"
     "{{- '<think>\n\n</think>\n\n' -}}"
     "{%- endif -%}"
     "{%- endif -%}"
 )
-WITHOUT_CALLS = [key for key in CONTENT_KEYS if key != "tool_calls"]
-THINKING_KEYS = ("reasoning_content", "reasoning", "thinking")
 
 
 @register_style("qwen2.5")
@@ -94,10 +78,9 @@ class Qwen25(Style):
     """Qwen 2.5: without a system turn the layout writes one, in which the model says whose it is."""
 
     accepted_roles = ("system", "user", "assistant", "tool")
-    chat_template = ASK_FOR_TEXT + HEADER + TURNS.replace("THINKING", "")
+    chat_template = refuse_all_but(tools=True, calls=True) + HEADER + TURNS.replace("THINKING", "")
     eos_token = "<|im_end|>"
     defaults = {
-        "content_keys": WITHOUT_CALLS,
         "system_text": "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
     }
 
@@ -112,7 +95,7 @@ class Qwen3(Style):
 
     accepted_roles = ("system", "user", "assistant", "tool")
     chat_template = (
-        ASK_FOR_TEXT
+        refuse_all_but(tools=True, calls=True, thinking=True)
         + HEADER
         + LAST_QUESTION
         + TURNS.replace("THINKING", THINKING)
@@ -120,7 +103,6 @@ class Qwen3(Style):
     )
     eos_token = "<|im_end|>"
     defaults = {
-        "content_keys": [key for key in WITHOUT_CALLS if key not in THINKING_KEYS],
         "system_text": "",
         "enable_thinking": True,
     }

@@ -4,22 +4,15 @@ Source: the chat template of ByteDance Seed's Seed-OSS-36B-Instruct (Apache-2.0)
 thinking. The template below is our own. That template writes no line and no end for an empty answer; this style does.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("seed-oss")
 class SeedOss(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{%- for message in messages -%}"
-        "{%- if message['content'] is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- endif -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{{- heads[message['role']] -}}"
         "{%- if message['role'] == 'assistant' -%}"
         "{%- generation -%}{{- message['content'] | trim + eos_token -}}{%- endgeneration -%}"
@@ -32,6 +25,5 @@ class SeedOss(Style):
     bos_token = "<seed:bos>"
     eos_token = "<seed:eos>"
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "heads": {"system": "<seed:bos>system\n", "user": "<seed:bos>user\n", "assistant": "<seed:bos>assistant\n"},
     }

@@ -4,23 +4,16 @@ Source: the chat template of Hugging Face's SmolLM2-135M-Instruct (Apache-2.0). 
 template writes a turn for any role; this style has the roles that the models were trained with, and refuses others.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("smollm2")
 class SmolLM2(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{%- if not messages or messages[0]['role'] != 'system' -%}{{- without_system -}}{%- endif -%}"
         "{%- for message in messages -%}"
-        "{%- if message['content'] is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- endif -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{{- heads[message['role']] -}}"
         "{%- if message['role'] == 'assistant' -%}"
         "{%- generation -%}{{- message['content'] + '<|im_end|>' -}}{%- endgeneration -%}"
@@ -32,7 +25,6 @@ class SmolLM2(Style):
         "{%- if add_generation_prompt -%}{{- heads['assistant'] -}}{%- endif -%}"
     )
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "heads": {
             "system": "<|im_start|>system\n",
             "user": "<|im_start|>user\n",

@@ -6,24 +6,17 @@ the start of an answer, and takes /think and /no_think out of a system text; thi
 a text.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("smollm3")
 class SmolLM3(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{{- '<|im_start|>system\n' + metadata -}}"
         "{%- if not messages or messages[0]['role'] != 'system' -%}{{- without_system -}}{%- endif -%}"
         "{%- for message in messages -%}"
-        "{%- if message['content'] is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- endif -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{%- if message['role'] == 'system' -%}"
         "{%- if not loop.first -%}{{- raise_exception('a system turn stands in front only') -}}{%- endif -%}"
         "{%- if '/think' in message['content'] or '/no_think' in message['content'] -%}"
@@ -43,7 +36,6 @@ class SmolLM3(Style):
         "{%- if add_generation_prompt -%}{{- heads['assistant'] -}}{%- endif -%}"
     )
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "heads": {
             "system": "",
             "user": "<|im_start|>user\n",

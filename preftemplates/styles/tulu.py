@@ -6,7 +6,7 @@ The template below is our own. Those templates leave other roles out; the styles
 for behind an answer, those templates leave the line's end between the two out, and the styles write it.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
@@ -15,16 +15,9 @@ class Tulu(Style):
     """Tulu 3: <|role|> on a line of its own; no BOS is written, since Llama's tokenizer adds it."""
 
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{{- bos_token -}}"
         "{%- for message in messages -%}"
-        "{%- if message['content'] is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- endif -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
         "{{- heads[message['role']] -}}"
         "{%- if message['role'] == 'assistant' -%}"
         "{%- generation -%}{{- message['content'] + eos_token -}}{%- endgeneration -%}"
@@ -38,7 +31,6 @@ class Tulu(Style):
     bos_token = ""
     eos_token = "<|end_of_text|>"
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "heads": {"system": "<|system|>\n", "user": "<|user|>\n", "assistant": "<|assistant|>\n"},
     }
 

@@ -5,23 +5,17 @@ the template below is our own text. Without a system turn the usual sentence sta
 writes the BOS.
 """
 
-from preftemplates.samples import CONTENT_KEYS
+from preftemplates.refusals import refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("vicuna")
 class Vicuna(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = (
-        "{%- if tools -%}{{- raise_exception('this layout has no place for tools') -}}{%- endif -%}"
+    chat_template = refuse_all_but() + (
         "{%- if not messages or messages[0].role != 'system' -%}{{- sentence + ' ' -}}{%- endif -%}"
         "{%- for message in messages -%}"
-        "{%- for key in content_keys if message[key] -%}"
-        "{{- raise_exception('this layout has no place for ' + key) -}}"
-        "{%- endfor -%}"
-        "{%- if message.content is not string -%}"
-        "{{- raise_exception('content must be text') -}}"
-        "{%- elif message.role == 'system' and loop.first -%}"
+        "{%- if message.role == 'system' and loop.first -%}"
         "{{- message.content + ' ' -}}"
         "{%- elif message.role == 'user' -%}"
         "{{- 'USER: ' + message.content + ' ' -}}"
@@ -36,7 +30,6 @@ class Vicuna(Style):
     )
     eos_token = "</s>"
     defaults = {
-        "content_keys": CONTENT_KEYS,
         "sentence": (
             "A chat between a curious user and an artificial intelligence assistant. "
             "The assistant gives helpful, detailed, and polite answers to the user's questions."

@@ -1,0 +1,52 @@
+"""What the chat template of a style refuses, so that nothing is left out of a text without a word."""
+
+from __future__ import annotations
+
+from preftemplates.reasoning import FIELDS
+from preftemplates.samples import CONTENT_KEYS
+
+THOUGHT = "(message['reasoning_content'] or message['thinking'] or message['reasoning'] or '')"
+"""A message's thinking as Jinja text: what a style with `thinking` writes, whatever the key is called."""
+
+
+def refuse_all_but(*, tools: bool = False, calls: bool = False, thinking: bool = False) -> str:
+    """Jinja text that refuses what a layout has no place for; it stands in front of a chat template.
+
+    Args:
+        tools: whether the layout writes the list of tools that may be called.
+        calls: whether it writes an assistant's `tool_calls`; a message that has some may have no content.
+        thinking: whether it writes an assistant's thinking.
+
+    Examples:
+        >>> from preftemplates import Style
+        >>> style = Style.from_chat_template(refuse_all_but() + "{{ messages[0].content }}")
+        >>> style.render([{"role": "user", "content": "Mint?"}]).text
+        'Mint?'
+        >>> from preftemplates.errors import RowError
+        >>> try:
+        ...     style.render([{"role": "assistant", "content": "", "tool_calls": [{"name": "water"}]}])
+        ... except RowError as error:
+        ...     print(error)
+        the style's chat template raised: this layout has no place for tool_calls [unsupported_content, style imported]
+    """
+    written = [*(["tool_calls"] if calls else []), *(FIELDS if thinking else [])]
+    refused = [key for key in CONTENT_KEYS if key not in written]
+    asked = [
+        f"{{%- for key in {refused} if message[key] -%}}",
+        "{{- raise_exception('this layout has no place for ' + key) -}}{%- endfor -%}",
+    ]
+    if calls:
+        asked.append(
+            _refuse("message['tool_calls'] and message['role'] != 'assistant'", "only the assistant calls tools")
+        )
+    if thinking:
+        asked.append(_refuse(f"{THOUGHT} and message['role'] != 'assistant'", "only the assistant thinks"))
+        asked.append(_refuse(f"{THOUGHT} is not string", "thinking must be text"))
+    beside = " and (message['content'] or not message['tool_calls'])" if calls else ""
+    asked.append(_refuse("message['content'] is not string" + beside, "content must be text"))
+    in_front = "" if tools else _refuse("tools", "this layout has no place for tools")
+    return in_front + "{%- for message in messages -%}" + "".join(asked) + "{%- endfor -%}"
+
+
+def _refuse(condition: str, said: str) -> str:
+    return f"{{%- if {condition} -%}}{{{{- raise_exception('{said}') -}}}}{{%- endif -%}}"
