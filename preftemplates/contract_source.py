@@ -160,7 +160,7 @@ class Names:
             return (method is not None and self.is_content(method.node)) or any(map(self.is_content, node.args))
         if isinstance(node, nodes.CondExpr):
             return any(self.is_content(side) for side in (node.expr1, node.expr2) if side is not None)
-        if isinstance(node, nodes.Add):
+        if isinstance(node, nodes.Add | nodes.Or | nodes.And):
             return self.is_content(node.left) or self.is_content(node.right)
         if isinstance(node, nodes.Concat):
             return any(map(self.is_content, node.nodes))

@@ -201,6 +201,7 @@ def test_a_special_token_that_is_not_given_is_told_and_the_rest_is_checked_with_
         "m.content is eq 'deploy'",
         "m.content.strip().split(' ')[0] == 'deploy'",
         "m.get('content') and 'deploy' in m.content",
+        "'deploy' in (m.content or '')",
         "messages | selectattr('content', 'equalto', 'deploy') | list",
     ],
 )

@@ -24,7 +24,7 @@ FLOORS = [
         "travelling",
     },
     {"rendered", "conversations", "reasoning", "tracing", "expressions", "derivations", "views"},
-    {"row_types", "turns", "shapes", "fragments", "owned", "bounded", "refusals"},
+    {"row_types", "turns", "shapes", "fragments", "owned", "bounded", "pieces"},
     {"rows"},
     {
         "chat_environment",

@@ -6,7 +6,7 @@ day is fixed here, so that a text is the same tomorrow: `current_date` is a vari
 template does.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

@@ -5,7 +5,7 @@ template below is our own. The style writes the BOS and trims all contents but t
 and refuses turns out of order.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

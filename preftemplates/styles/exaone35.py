@@ -4,7 +4,7 @@ Source: the chat template of LG AI Research's EXAONE-3.5-7.8B-Instruct (EXAONE A
 template below is our own. Where a conversation has no system turn, an empty one is written, as that template does.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

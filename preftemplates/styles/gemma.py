@@ -5,7 +5,7 @@ Gemma Terms of Use. The styles write the BOS, trim questions and answers, and re
 calls. Gemma 3 takes a system text into the first question, untrimmed.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 TURNS = (

@@ -6,7 +6,7 @@ the line's end. Tools and the role observation are left to the tokenizer's own t
 an empty turn out; the styles write it.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

@@ -1,27 +1,28 @@
 """Harmony, the layout of gpt-oss: answers in the channel final, the thinking of the last one in the channel analysis.
 
 Source: OpenAI's description of the harmony format and the chat template of gpt-oss-120b (Apache-2.0), without its
-tools. The template below is our own. The system text becomes the developer's instructions. The day that the original
-takes from the clock is fixed here, so that a text is the same tomorrow: `current_date` is a variable, as
+lists of tools. The template below is our own. The system text becomes the developer's instructions. The day that the
+original takes from the clock is fixed here, so that a text is the same tomorrow: `current_date` is a variable, as
 `reasoning_effort` is. The last answer ends with <|return|>, earlier ones with <|end|> and without their thinking; no
-answer is asked for behind an answer.
+answer is asked for behind an answer. A turn may call one tool, in the channel commentary, and think before it; results
+are refused, since that template escapes them as JSON.
 """
 
-from preftemplates.refusals import THOUGHT, refuse_all_but
+from preftemplates.pieces import ARGUMENTS, EACH_CALL, THOUGHT, refuse_all_but
 from preftemplates.style import Style, register_style
 
 
 @register_style("harmony")
 class Harmony(Style):
     accepted_roles = ("system", "developer", "user", "assistant")
-    chat_template = refuse_all_but(thinking=True) + (
+    chat_template = refuse_all_but(calls=True, thinking=True) + (
         "{{- '<|start|>system<|message|>' + identity + '\nCurrent date: ' + current_date -}}"
         "{{- '\n\nReasoning: ' + reasoning_effort + '\n\n' + channels + '<|end|>' -}}"
         "{%- for message in messages -%}"
         "{%- set thought = " + THOUGHT + " -%}"
         "{%- if message['role'] == 'assistant' and ("
-        "'<|channel|>analysis<|message|>' in message['content'] + thought"
-        " or '<|channel|>final<|message|>' in message['content'] + thought) -%}"
+        "'<|channel|>analysis<|message|>' in (message['content'] or '') + thought"
+        " or '<|channel|>final<|message|>' in (message['content'] or '') + thought) -%}"
         "{{- raise_exception('a channel is chosen by the layout and not in a text') -}}"
         "{%- elif message['role'] in ['system', 'developer'] and loop.first -%}"
         "{{- '<|start|>developer<|message|># Instructions\n\n' + message['content'] + '\n\n<|end|>' -}}"
@@ -29,6 +30,19 @@ class Harmony(Style):
         "{{- '<|start|>user<|message|>' + message['content'] + '<|end|>' -}}"
         "{%- elif message['role'] == 'assistant' and loop.last and add_generation_prompt -%}"
         "{{- raise_exception('an answer is asked for behind an answer') -}}"
+        "{%- elif message['role'] == 'assistant' and message['tool_calls'] -%}"
+        "{%- if message['content'] or message['tool_calls'] | length > 1 -%}"
+        "{{- raise_exception('a turn has one call of a tool, and nothing but thinking beside it') -}}"
+        "{%- endif -%}"
+        "{{- '<|start|>assistant' -}}"
+        "{%- generation -%}"
+        "{%- if thought -%}{{- analysis + thought + '<|end|><|start|>assistant' -}}{%- endif -%}"
+        + EACH_CALL
+        + "{{- ' to=functions.' + asked.name + '<|channel|>commentary json<|message|>' + "
+        + ARGUMENTS
+        + " -}}{%- endfor -%}"
+        "{{- '<|call|>' -}}"
+        "{%- endgeneration -%}"
         "{%- elif message['role'] == 'assistant' -%}"
         "{{- '<|start|>assistant' -}}"
         "{%- if loop.last -%}"

@@ -7,7 +7,7 @@ function's own name is not written beside it. Arguments that are text already ar
 stands in the place of its role.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

@@ -6,7 +6,7 @@ questions and answers, and refuses roles out of turn, tools and their calls. The
 follows its question behind a blank.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

@@ -5,7 +5,7 @@ License). It trims, so it is a chat template and no set of fragments. Llama 3.1 
 does not.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

@@ -7,7 +7,7 @@ beside, which the templates would drop; arguments that are text already are take
 the templates escape them as JSON, and so is the list of tools that may be called.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

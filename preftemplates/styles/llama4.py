@@ -4,7 +4,7 @@ Source: the chat template of Meta's Llama 4; the template below is our own text,
 Community License. The style writes the BOS, and refuses tools, their calls and images.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

@@ -5,7 +5,7 @@ what the layout prints. Arguments of a call that are text already are taken for 
 user's turn. The tokenizer has no BOS.
 """
 
-from preftemplates.refusals import THOUGHT, refuse_all_but
+from preftemplates.pieces import CALLS_IN_TAGS, THOUGHT, refuse_all_but
 from preftemplates.style import Style, register_style
 
 HEADER = (
@@ -25,16 +25,6 @@ HEADER = (
     "{{- '<|im_end|>\n' -}}"
     "{%- endif -%}"
 )
-CALLS = (
-    "{%- for call in message.tool_calls or [] -%}"
-    "{%- set asked = call.function if call.function else call -%}"
-    "{%- if asked.name is not string -%}{{- raise_exception('a tool call has a name') -}}{%- endif -%}"
-    "{%- if message.content or not loop.first -%}{{- '\n' -}}{%- endif -%}"
-    '{{- \'<tool_call>\n{"name": "\' + asked.name + \'", "arguments": \' -}}'
-    "{{- asked.arguments if asked.arguments is string else asked.arguments | tojson -}}"
-    "{{- '}\n</tool_call>' -}}"
-    "{%- endfor -%}"
-)
 TURNS = (
     "{%- for message in messages[first:] -%}"
     "{%- if message.role == 'tool' -%}"
@@ -44,7 +34,7 @@ TURNS = (
     "{%- elif message.role == 'assistant' -%}"
     "{{- '<|im_start|>assistant\n' -}}"
     "{%- generation -%}"
-    "THINKING{{- message.content or '' -}}" + CALLS + "{{- '<|im_end|>' -}}"
+    "THINKING{{- message.content or '' -}}" + CALLS_IN_TAGS + "{{- '<|im_end|>' -}}"
     "{%- endgeneration -%}"
     "{{- '\n' -}}"
     "{%- else -%}"

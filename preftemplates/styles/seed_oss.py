@@ -4,7 +4,7 @@ Source: the chat template of ByteDance Seed's Seed-OSS-36B-Instruct (Apache-2.0)
 thinking. The template below is our own. That template writes no line and no end for an empty answer; this style does.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

@@ -4,7 +4,7 @@ Source: the chat template of Hugging Face's SmolLM2-135M-Instruct (Apache-2.0). 
 template writes a turn for any role; this style has the roles that the models were trained with, and refuses others.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

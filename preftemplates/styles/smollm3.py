@@ -6,7 +6,7 @@ the start of an answer, and takes /think and /no_think out of a system text; thi
 a text.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

@@ -6,7 +6,7 @@ The template below is our own. Those templates leave other roles out; the styles
 for behind an answer, those templates leave the line's end between the two out, and the styles write it.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

@@ -5,7 +5,7 @@ the template below is our own text. Without a system turn the usual sentence sta
 writes the BOS.
 """
 
-from preftemplates.refusals import refuse_all_but
+from preftemplates.pieces import refuse_all_but
 from preftemplates.style import Style, register_style
 
 

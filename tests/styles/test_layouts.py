@@ -109,7 +109,11 @@ USUAL = {
     "developer": [{"role": "developer", "content": "x"}, HELLO],
     "user": [{"role": "user", "content": "x"}],
     "assistant": [HELLO, {"role": "assistant", "content": "x"}],
-    "tool": [HELLO, {"role": "assistant", "content": "So."}, {"role": "tool", "content": "x", "tool_call_id": "1"}],
+    "tool": [
+        HELLO,
+        {"role": "assistant", "content": "So."},
+        {"role": "tool", "content": "x", "tool_call_id": "call00001"},
+    ],
 }
 
 

@@ -1,4 +1,7 @@
-"""What the chat template of a style refuses, so that nothing is left out of a text without a word."""
+"""Pieces of chat templates that the styles of several families share.
+
+First of all what a layout has no place for: it is refused, so that nothing is left out of a text without a word.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,31 @@ from preftemplates.samples import CONTENT_KEYS
 
 THOUGHT = "(message['reasoning_content'] or message['thinking'] or message['reasoning'] or '')"
 """A message's thinking as Jinja text: what a style with `thinking` writes, whatever the key is called."""
+
+ARGUMENTS = "(asked.arguments if asked.arguments is string else asked.arguments | tojson)"
+"""The arguments of the call `asked` as JSON; those that are text already are taken for it."""
+
+EACH_CALL = (
+    "{%- for call in message.tool_calls or [] -%}"
+    "{%- set asked = call.function if call.function else call -%}"
+    "{%- if asked.name is not string -%}{{- raise_exception('a tool call has a name') -}}{%- endif -%}"
+)
+"""Opens a loop over the calls of `message`, in which `asked` has the name and the arguments."""
+
+CALLS_IN_TAGS = (
+    EACH_CALL + "{%- if message.content or not loop.first -%}{{- '\n' -}}{%- endif -%}"
+    '{{- \'<tool_call>\n{"name": "\' + asked.name + \'", "arguments": \' + ' + ARGUMENTS + " + '}\n</tool_call>' -}}"
+    "{%- endfor -%}"
+)
+"""Calls as Hermes writes them, and Qwen and Granite after it: JSON between <tool_call> and </tool_call>."""
+
+EACH_ARGUMENT = (
+    "{%- if asked.arguments and asked.arguments is not mapping -%}"
+    "{{- raise_exception('this layout writes each argument apart: arguments are an object, not text') -}}"
+    "{%- endif -%}"
+    "{%- for name, value in (asked.arguments or {}).items() -%}"
+)
+"""Opens a loop over the arguments of the call `asked`, each with its `name` and its `value`."""
 
 
 def refuse_all_but(*, tools: bool = False, calls: bool = False, thinking: bool = False) -> str:
