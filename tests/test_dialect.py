@@ -92,7 +92,7 @@ class Row(RowModel):
 
 class Shouting(Template):
     Row = Row
-    preference = Preference(prompt="{{ prompt }}", chosen="yes", rejected="no")
+    preference = Preference(prompt="{{ prompt }}", chosen="{{ prompt | upper }}", rejected="no")
 
 
 BREAKS = "{% for m in messages %}{{ m.content if loop.last else '[' + m.content + ']' }}{% endfor %}"
@@ -103,7 +103,7 @@ BREAKS = "{% for m in messages %}{{ m.content if loop.last else '[' + m.content 
 def test_a_response_whose_text_does_not_begin_with_the_prompt_has_no_text_of_its_own(key):
     template = Shouting().with_style(Style.from_chat_template(BREAKS))
     whole = template.with_dialect(declared(preference={"a": f"prompt+{key}"})).format({"prompt": "p"}, "preference")
-    assert whole == {"a": "[p]yes" if key == "chosen" else "[p]no"}
+    assert whole == {"a": "[p]P" if key == "chosen" else "[p]no"}
     with pytest.raises(StyleContractError, match=f"the text of {key} does not begin with the prompt's text") as caught:
         template.with_dialect(declared(preference={"a": key})).format({"prompt": "p"}, "preference")
     assert (caught.value.format, caught.value.style) == ("preference", "imported")
