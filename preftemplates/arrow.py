@@ -105,7 +105,8 @@ def check_fits(result: Mapping[str, Any], schema: pa.Schema) -> None:
     if list(result) != schema.names:
         raise RowError(f"the result has the keys {list(result)}, expected {schema.names}", code=Code.WRONG_TYPE)
     for field in schema:
-        _check_fits(result[field.name], field.type, field.name)
+        if result[field.name] is not None:  # a sample without tools
+            _check_fits(result[field.name], field.type, field.name)
 
 
 def _check_fits(value: Any, kind: pa.DataType, path: str) -> None:
@@ -126,7 +127,7 @@ def with_json(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
     """The result with what is no text written as JSON, where the schema has text."""
     return {
         key: json.dumps(value, ensure_ascii=False)
-        if pa.types.is_string(schema.field(key).type) and not isinstance(value, str)
+        if pa.types.is_string(schema.field(key).type) and not isinstance(value, str | None)
         else value
         for key, value in result.items()
     }

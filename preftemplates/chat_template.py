@@ -31,7 +31,7 @@ from preftemplates.provenance import (
 )
 from preftemplates.reasoning import FIELDS, Reasoning, as_written, check_reasoning, exported, unused
 from preftemplates.rendered import Change, Span
-from preftemplates.samples import ROLES, Message
+from preftemplates.samples import ROLES, Message, is_json_list
 
 PROBE = "q8Zk3vXw"
 """A content that no layout writes by itself."""
@@ -144,6 +144,24 @@ class ChatTemplate:
         tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
         defaults = {name: json.loads(value) for name, value in self.defaults}
         return {name: token for name, token in tokens.items() if token is not None} | defaults
+
+    def reads(self, name: str) -> bool:
+        """Whether the source looks a variable up."""
+        return name in names_in(self.source).read
+
+    def with_tools(self, tools: str) -> ChatTemplate:
+        """The same layout with the text of a JSON list as the tools that its template finds.
+
+        Raises:
+            RowError: `wrong_type`: it is no such list.
+        """
+        if not is_json_list(tools):
+            raise RowError("tools are the text of a JSON list of objects", code=Code.WRONG_TYPE, value=tools)
+        return replace(self, defaults=tuple(sorted({**dict(self.defaults), "tools": plain(tools)}.items())))
+
+    def without_tools(self) -> ChatTemplate:
+        """The same layout, whose template finds no tools."""
+        return replace(self, defaults=tuple(pair for pair in self.defaults if pair[0] != "tools"))
 
     def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
         """The text of a conversation.

@@ -185,8 +185,8 @@ def _read_sample(owner: str, name: str, sample: Any) -> SampleSource:
 def _with_prompt_only(owner: str, samples: list[SampleSource]) -> tuple[SampleSource, ...]:
     """The samples and, where there is a prompt, the prompt alone."""
     declared = [sample.format for sample in samples]
-    prompts = {dict(sample.turns)["prompt"]: sample.format for sample in samples}
-    prompts.pop((), None)
+    prompts = {(dict(sample.turns)["prompt"], dict(sample.labels).get("tools")): sample.format for sample in samples}
+    prompts = {asked: format for asked, format in prompts.items() if asked[0]}
     if PromptOnly.format in declared or not prompts:
         return tuple(samples)
     if len(prompts) > 1:
@@ -194,7 +194,9 @@ def _with_prompt_only(owner: str, samples: list[SampleSource]) -> tuple[SampleSo
             f"{owner}: {' and '.join(prompts.values())} declare different prompts; say which one is the prompt alone:"
             " prompt_only = PromptOnly(prompt=...)"
         )
-    return (*samples, SampleSource(PromptOnly.format, (("prompt", next(iter(prompts))),)))
+    prompt, tools = next(iter(prompts))
+    labels = () if tools is None else (("tools", tools),)
+    return (*samples, SampleSource(PromptOnly.format, (("prompt", prompt),), labels))
 
 
 def _check(owner: str, declaration: Declaration) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import Any, Literal, cast, get_args
 
@@ -38,7 +38,21 @@ class Derivation:
 
     def labels_from(self, labels: Sequence[str]) -> tuple[str, ...]:
         """The labels that the target has where the source has these."""
-        return tuple(name for name, needed in self.labels.items() if needed is None or needed in labels)
+        made = tuple(name for name, needed in self.labels.items() if needed is None or needed in labels)
+        return (*made, *(name for name in labels if name == "tools" and self.asks_alike))
+
+    @property
+    def asks_alike(self) -> bool:
+        """Whether the target has the prompt of the source, and so its tools."""
+        return self.target != Judge.format
+
+    def samples(self, sample: Sample[Messages], pairs: Pairs, lost: Lost) -> Iterator[Sample[Messages]]:
+        """The samples made from one, with its tools; what is lost is counted."""
+        if not self.asks_alike:
+            yield from self.make(sample, pairs, lost)
+            return
+        for made in self.make(replace(sample, tools=None), pairs, lost):
+            yield replace(made, tools=sample.tools)
 
 
 DERIVATIONS: dict[tuple[str, str], Derivation] = {}

@@ -91,7 +91,7 @@ class Extraction:
             _check_messages(sample, roles)
         lost: Lost = Counter()
         if self._derivation:
-            samples = [made for sample in samples for made in self._derivation.make(sample, self._pairs, lost)]
+            samples = [made for sample in samples for made in self._derivation.samples(sample, self._pairs, lost)]
             for made in samples:
                 made.check_labels()
         if self._half:

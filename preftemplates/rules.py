@@ -144,8 +144,9 @@ def contradiction(seen: Seen, memory: Memory) -> str | None:
     sample = seen.sample
     if not isinstance(sample, Preference | Ranked):
         said = digest([sample.prompt, *sample.responses.values()])
-        row, labels = memory.setdefault(said, (seen.row, sample.label_values))
-        return None if labels == sample.label_values else f"row {row} judges the same in another way"
+        verdict = {name: value for name, value in sample.label_values.items() if name != "tools"}
+        row, labels = memory.setdefault(said, (seen.row, verdict))
+        return None if labels == verdict else f"row {row} judges the same in another way"
     found = None
     for better, worse in _preferred(sample):
         memory.setdefault(digest([sample.prompt, better, worse]), seen.row)

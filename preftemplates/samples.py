@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -52,9 +53,14 @@ class Sample(Generic[T]):
 
     T is in turn an expression (in a template's declaration), a list of messages, a `Rendered` text and tokens. A label
     is an expression in a declaration, and then a value; one with a default need not be declared.
+
+    Labels:
+        tools: the tools that may be called, as the text of a JSON list; None where there are none. A style writes them
+            in front of the messages, and a dialect of messages has a key for them.
     """
 
     prompt: T
+    tools: T | str | None = None
 
     format: ClassVar[str] = ""
     """The format's name: the class's own, in snake case."""
@@ -77,6 +83,7 @@ class Sample(Generic[T]):
         ):
             own |= {name: str(kind).replace("~", "") for name, kind in vars(parent).get("__annotations__", {}).items()}
         own = {name: kind for name, kind in own.items() if not kind.startswith(("ClassVar", "typing.ClassVar"))}
+        own["tools"] = Sample.__annotations__["tools"]
         cls.response_names = tuple(name for name, kind in own.items() if kind in ("T", SEVERAL))
         cls.several = next((name for name, kind in own.items() if kind == SEVERAL), None)
         cls.label_kinds = {name: _label_kind(kind) for name, kind in own.items() if name not in cls.response_names}
@@ -115,6 +122,8 @@ class Sample(Generic[T]):
         for name, value in self.label_values.items():
             if not _is_of_kind(value, self.label_kinds[name]):
                 raise _bad(name, value, f"a {self.label_kinds[name]}", Code.WRONG_TYPE)
+        if self.tools is not None and not is_json_list(cast(str, self.tools)):
+            raise _bad("tools", self.tools, "the text of a JSON list of objects", Code.WRONG_TYPE)
 
     def with_float_labels(self) -> Self:
         """The sample with whole numbers as floats, where a label is one, so that they are spelled alike everywhere."""
@@ -143,6 +152,15 @@ def _is_of_kind(value: Any, kind: str) -> bool:
     if kind == "float":
         return isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
     return isinstance(value, {"bool": bool, "str": str}.get(kind, object))
+
+
+def is_json_list(text: str) -> bool:
+    """Whether a text is a JSON list of objects."""
+    try:
+        listed = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(listed, list) and all(isinstance(item, dict) for item in listed)
 
 
 def _is_finite(number: float) -> bool:
@@ -242,9 +260,9 @@ class Ranked(Sample[T]):
     def check_labels(self) -> None:
         """Refuse labels that are not of their type, are not one for each answer, or contradict each other."""
         super().check_labels()
-        for name, values in self.label_values.items():
-            _one_each(name, values, self.responses)
+        _one_each("ranks", self.ranks, self.responses)
         if self.scores is not None:
+            _one_each("scores", self.scores, self.responses)
             ranks, scores = cast("list[float]", self.ranks), cast("list[float]", self.scores)
             order = sorted(zip(ranks, scores, strict=True), key=lambda both: (both[0], -both[1]))
             if any(better[0] < worse[0] and better[1] < worse[1] for better, worse in pairwise(order)):

@@ -208,6 +208,8 @@ class Filling:
 
     def _label(self, source: Source) -> Any:
         value = getattr(self.messages, source.name)
+        if value is None and source.name == "tools":  # a row may have none
+            return None
         if value is None:
             raise RowError(f"the sample has no {source.name}", code=Code.MISSING_FIELD)
         listed = self.messages.label_kinds[source.name].startswith("list[")

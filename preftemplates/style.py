@@ -127,6 +127,27 @@ class Style(Frozen):
         special = {name: _token_text(token) for name, token in named.items() if is_variable(name)}
         return cls.from_chat_template(source, reasoning=reasoning, **{**special, **defaults})
 
+    def with_tools(self, tools: str | None) -> Style:
+        """The same style with a list of tools that may be called, which its layout writes in front of the messages.
+
+        Args:
+            tools: the text of a JSON list, one object a tool; None for none.
+
+        Example:
+            >>> from preftemplates import get_style
+            >>> style = get_style("qwen2.5").with_tools('[{"type": "function", "function": {"name": "water"}}]')
+            >>> '{"name": "water"}' in style.render([{"role": "user", "content": "Water the dill."}]).text
+            True
+
+        Raises:
+            RowError: `unsupported_content`: the layout has no place for tools; `wrong_type`: the text is no JSON list.
+        """
+        if tools is None:
+            return self
+        if not isinstance(self.layout, ChatTemplate) or not self.layout.reads("tools"):
+            raise RowError("this layout has no place for tools", code=Code.UNSUPPORTED_CONTENT, style=self.name)
+        return Style.of(self.layout.with_tools(tools), self.name)
+
     def with_reasoning(self, reasoning: Reasoning) -> Style:
         """The same style with another policy for the thinking of assistant's turns.
 
@@ -280,11 +301,13 @@ class Style(Frozen):
 
     def _told_apart(self, error: RowError, messages: Sequence[Message], add_generation_prompt: bool) -> RowError:
         """The error with another code where a chat template refuses what is more than text, and the texts it takes."""
-        texts = [as_text(message) for message in messages]
-        if texts == list(messages):
+        texts, layout = [as_text(message) for message in messages], self.layout
+        if isinstance(layout, ChatTemplate) and "tools" in layout.variables:
+            layout = layout.without_tools()
+        if texts == list(messages) and layout is self.layout:
             return error
         try:
-            self.layout.text(texts, add_generation_prompt)
+            layout.text(texts, add_generation_prompt)
         except RowError:
             return error
         return RowError(error.message, **{**error.facts, "code": Code.UNSUPPORTED_CONTENT})

@@ -337,6 +337,8 @@ class Template(Frozen):
             self._spelling(format)
             extracted = self._extract(row, format, traced=False)
             samples = [self._spelled(sample, format) for sample in extracted.samples]
+            if not self._tells_tools(format):
+                extracted.lost.update("tools" for sample in extracted.samples if sample.tools is not None)
             return FormattedRow(samples, extracted.lost, self._unsaid(format))
 
     def _spelled(self, messages: Sample[list[Message]], format: str) -> Formatted:
@@ -401,11 +403,17 @@ class Template(Frozen):
     def _spellings(self) -> dict[str, tuple[bool, tuple[str, ...]]]:
         return {}
 
+    def _tells_tools(self, format: str) -> bool:
+        """Whether the dialect has a key for tools, or a text in which they stand."""
+        dialect = self.parts.dialect
+        return dialect.needs_text(format) or dialect.spells(format, "tools")
+
     def _unsaid(self, format: str) -> tuple[str, ...]:
         """The labels of a format for which the dialect has no key."""
         if format not in self._without_key:
             _, labels = self._spelling(format)
             spells, told = self.parts.dialect.spells, FORMATS[format].told
+            told = (*told, "tools")  # which a row may lack; see `formatted`
             unsaid = (label for label in labels if label not in told and not spells(format, label))
             self._without_key[format] = tuple(unsaid)
         return self._without_key[format]

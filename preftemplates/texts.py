@@ -18,7 +18,7 @@ def texts_of(sample: Sample[list[Message]], style: Style) -> Sample[str]:
     Raises:
         RowError: the style cannot spell the messages.
     """
-    prompt = sample.prompt
+    prompt, style = sample.prompt, style.with_tools(cast("str | None", sample.tools))
     if sample.pieces:
         return rendered_of(sample, style).map(lambda rendered: rendered.text, lambda rendered: rendered.text)
     return sample.map(
@@ -33,7 +33,7 @@ def rendered_of(sample: Sample[list[Message]], style: Style) -> Sample[Rendered]
     Raises:
         RowError: as `texts_of`.
     """
-    prompt = sample.prompt
+    prompt, style = sample.prompt, style.with_tools(cast("str | None", sample.tools))
     if sample.pieces:
         return sample.refilled(style.render_normal(prompt, add_generation_prompt=True), _pieces(sample, style))
     return sample.map(

@@ -10,7 +10,6 @@ class Reads(NamedTuple):
         results: where they are not as many as the formatted rows.
         left_out: samples of formatted rows that should not be trained on.
         lost: what has no place in a format that is made from another one.
-        refused_as_text: rows with calls of tools, which the template's style does not write.
     """
 
     template: str
@@ -22,7 +21,6 @@ class Reads(NamedTuple):
     results: int | None = None
     left_out: int = 0
     lost: tuple[tuple[str, int], ...] = ()
-    refused_as_text: int = 0
 
 
 FILES = {
@@ -33,13 +31,9 @@ FILES = {
     "hh_rlhf/harmless-base_test_even.jsonl.gz": Reads("HH", "preference", 1156, 1149, 2, 5),
     "llamafactory/dpo_en_demo.json": Reads("LLaMA-Factory-sharegpt-ranking", "preference", 300, 300),
     "llamafactory/dpo_zh_demo.json": Reads("LLaMA-Factory-sharegpt-ranking", "preference", 300, 300),
-    "llamafactory/glaive_toolcall_en_demo.json": Reads(
-        "LLaMA-Factory-toolcall", "supervised", 300, 300, refused_as_text=153
-    ),
+    "llamafactory/glaive_toolcall_en_demo.json": Reads("LLaMA-Factory-toolcall", "supervised", 300, 300),
     "llamafactory/kto_en_demo.json": Reads("LLaMA-Factory-kto", "unpaired", 300, 300),
-    "llamafactory/reason_tool_use_demo_50.jsonl": Reads(
-        "LLaMA-Factory-reasoning-tools", "supervised", 50, 50, refused_as_text=50
-    ),
+    "llamafactory/reason_tool_use_demo_50.jsonl": Reads("LLaMA-Factory-reasoning-tools", "supervised", 50, 50),
     "llamafactory/v1_dpo_demo.jsonl": Reads("LLaMA-Factory-v1-pairs", "preference", 10, 10),
     "ms_swift/chatml.jsonl": Reads("Messages", "supervised", 3, 3),
     "ms_swift/conversations.jsonl": Reads("ShareGPT", "supervised", 3, 3),

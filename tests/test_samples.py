@@ -13,14 +13,14 @@ from preftemplates.samples import FORMATS, Judge, Ranked, Scored, Stepwise, Unpa
 @pytest.mark.parametrize(
     ("kind", "name", "responses", "labels"),
     [
-        (PromptOnly, "prompt_only", (), ()),
-        (Supervised, "supervised", ("completion",), ()),
-        (Preference, "preference", ("chosen", "rejected"), ("margin", "probability")),
-        (Unpaired, "unpaired", ("completion",), ("label",)),
-        (Ranked, "ranked", ("completions",), ("ranks", "scores")),
-        (Scored, "scored", ("completion",), ("score", "attributes")),
-        (Stepwise, "stepwise", ("completions",), ("labels",)),
-        (Judge, "judge", ("completion",), ("verdict",)),
+        (PromptOnly, "prompt_only", (), ("tools",)),
+        (Supervised, "supervised", ("completion",), ("tools",)),
+        (Preference, "preference", ("chosen", "rejected"), ("margin", "probability", "tools")),
+        (Unpaired, "unpaired", ("completion",), ("label", "tools")),
+        (Ranked, "ranked", ("completions",), ("ranks", "scores", "tools")),
+        (Scored, "scored", ("completion",), ("score", "attributes", "tools")),
+        (Stepwise, "stepwise", ("completions",), ("labels", "tools")),
+        (Judge, "judge", ("completion",), ("verdict", "tools")),
     ],
 )
 def test_a_format_is_named_by_its_class_and_holds_a_prompt_responses_and_labels(kind, name, responses, labels):
@@ -108,7 +108,11 @@ def test_a_new_format_is_one_class_and_what_is_no_response_in_it_is_a_label(anno
     kind: Any = dataclasses.dataclass(frozen=True, kw_only=True)(
         type("HalfSeen", (Sample,), {"__annotations__": body, "__module__": __name__})
     )
-    assert (kind.format, kind.response_names, kind.label_names) == ("half_seen", ("completion",), ("label", "note"))
+    assert (kind.format, kind.response_names, kind.label_names) == (
+        "half_seen",
+        ("completion",),
+        ("label", "note", "tools"),
+    )
     assert format_class("half_seen").__name__ == "HalfSeen"
     sample = kind(prompt=["p"], completion=["c"], label=True, note="n")
     assert sample.label_values == {"label": True, "note": "n"}

@@ -2,7 +2,8 @@
 
 Keys: TRL's documentation, "Dataset formats and types". The dialects named implicit have whole texts or conversations:
 language modelling, and preferences whose prompt is within. Rankings and scores, which it has not, are spelled in its
-manner.
+manner. The tools that may be called are the text of a JSON list, which TRL's trainers read too: a table's columns have
+fixed types, and tools have parameters of different names.
 """
 
 from preftemplates.dialect import Dialect, register_dialect
@@ -28,28 +29,36 @@ class TRL(Dialect):
 
 @register_dialect("trl-messages")
 class TRLMessages(Dialect):
-    prompt_only = {"prompt": "prompt.messages"}
-    supervised = {"prompt": "prompt.messages", "completion": "completion.messages"}
+    prompt_only = {"prompt": "prompt.messages", "tools": "tools?"}
+    supervised = {"prompt": "prompt.messages", "completion": "completion.messages", "tools": "tools?"}
     preference = {
         "prompt": "prompt.messages",
         "chosen": "chosen.messages",
         "rejected": "rejected.messages",
         "margin": "margin?",
         "probability": "probability?",
+        "tools": "tools?",
     }
-    unpaired = {"prompt": "prompt.messages", "completion": "completion.messages", "label": "label"}
+    unpaired = {
+        "prompt": "prompt.messages",
+        "completion": "completion.messages",
+        "label": "label",
+        "tools": "tools?",
+    }
     judge = supervised
     ranked = {
         "prompt": "prompt.messages",
         "completions": "completions.messages",
         "ranks": "ranks",
         "scores": "scores?",
+        "tools": "tools?",
     }
     scored = {
         "prompt": "prompt.messages",
         "completion": "completion.messages",
         "score": "score",
         "attributes": "attributes?",
+        "tools": "tools?",
     }
 
 
@@ -67,11 +76,12 @@ class TRLImplicit(Dialect):
 
 @register_dialect("trl-implicit-messages")
 class TRLImplicitMessages(Dialect):
-    supervised = {"messages": "prompt+completion.messages"}
+    supervised = {"messages": "prompt+completion.messages", "tools": "tools?"}
     preference = {
         "chosen": "prompt+chosen.messages",
         "rejected": "prompt+rejected.messages",
         "margin": "margin?",
         "probability": "probability?",
+        "tools": "tools?",
     }
     judge = supervised

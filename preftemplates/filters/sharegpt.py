@@ -158,14 +158,38 @@ def calls_among(messages: Sequence[Any], tools: str) -> list[Any]:
     return list(messages)
 
 
+@register_filter
+def tool_list(tools: Any) -> str | None:
+    """The tools that may be called, for a sample's `tools`: the text of a JSON list; None where there are none.
+
+    Each is an object of type `function`, as chat templates expect them; one that is bare gets that around it.
+
+    >>> tool_list('[{"name": "water"}]')
+    '[{"type": "function", "function": {"name": "water"}}]'
+
+    Args:
+        tools: a list of tools or its JSON text; an empty one, or None, holds none.
+
+    Raises:
+        RowError: `wrong_type` where it is no such list; as `tool_calls`.
+    """
+    whole = [tool if "function" in tool else {"type": "function", "function": tool} for tool in _tools(tools)]
+    return json.dumps(whole, ensure_ascii=False) if whole else None
+
+
 def _offered(tools: str) -> set[str]:
     """The names of the tools."""
-    read = _read(tools) if tools else []
-    listed = read if isinstance(read, list) else [None]
+    return {tool.get("function", tool)["name"] for tool in _tools(tools)}
+
+
+def _tools(tools: Any) -> list[dict[str, Any]]:
+    """The tools of a list or of its JSON text."""
+    read = _read(tools) if isinstance(tools, str) and tools else tools or []
+    listed: list[Any] = read if isinstance(read, list) else [None]
     named: list[Any] = [tool.get("function", tool) if isinstance(tool, dict) else None for tool in listed]
     if not all(isinstance(tool, dict) and isinstance(tool.get("name"), str) for tool in named):
         raise RowError("the tools are no list of tools with names", code=Code.WRONG_TYPE)
-    return {tool["name"] for tool in named}
+    return listed
 
 
 def _call(call: Any) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """LLaMA-Factory's own layouts: pairs, single answers with a verdict, tool calls, and messages of typed parts.
 
 Source: the demonstration files of LLaMA-Factory (Apache-2.0). The tools that may be called stand in a column `tools`,
-as JSON text. They are read to refuse a call of another tool, and do not come out: no format has a place for them, so
-that who needs them in the prompt passes them to the chat template. System texts are those of the rows.
+as JSON text; a call of another tool is refused. System texts are those of the rows.
 """
 
 from typing import Any
@@ -80,7 +79,7 @@ class LLaMAFactoryKTO(Template):
     }
 
 
-@register_template("LLaMA-Factory-toolcall", style="chatml", dialect="trl-messages")
+@register_template("LLaMA-Factory-toolcall", style="qwen2.5", dialect="trl-messages")
 class LLaMAFactoryToolCall(Template):
     """A conversation with `from` and `value` in which functions are called, and the last answer to learn.
 
@@ -94,6 +93,7 @@ class LLaMAFactoryToolCall(Template):
     supervised = Supervised(
         prompt=messages("{{ (conversations | sharegpt | calls_among(tools) | answered)[:-1] }}"),
         completion=messages("{{ (conversations | sharegpt | calls_among(tools) | answered)[-1:] }}"),
+        tools="{{ tools | tool_list }}",
     )
     licence = "Apache-2.0"
     verified = True
@@ -108,7 +108,7 @@ class LLaMAFactoryToolCall(Template):
     }
 
 
-@register_template("LLaMA-Factory-reasoning-tools", style="chatml", dialect="trl-messages")
+@register_template("LLaMA-Factory-reasoning-tools", style="qwen3", dialect="trl-messages")
 class LLaMAFactoryReasoningTools(Template):
     """Messages of typed parts, text, reasoning and tool calls, with the last answer to learn.
 
@@ -122,6 +122,7 @@ class LLaMAFactoryReasoningTools(Template):
     supervised = Supervised(
         prompt=messages("{{ (messages | typed_values | calls_among(tools) | answered)[:-1] }}"),
         completion=messages("{{ (messages | typed_values | calls_among(tools) | answered)[-1:] }}"),
+        tools="{{ tools | tool_list }}",
     )
     licence = "Apache-2.0"
     verified = True

@@ -4,10 +4,16 @@ Source: TRL's documentation, "Dataset formats and types". Where the prompt is im
 turns; texts are not cut at all, since letters that two answers share are no prompt.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from preftemplates.row_types import RowModel
 from preftemplates.samples import Message, Preference, Stepwise, Supervised, Unpaired
 from preftemplates.template import Template, register_template
 from preftemplates.turns import messages
+
+DILL_IS_WATERED = {"name": "water", "arguments": {"herb": "dill"}}
+HERB = {"type": "object", "properties": {"herb": {"type": "string"}}, "required": ["herb"]}
 
 
 @register_template("TRL", style="plain", dialect="trl")
@@ -46,6 +52,33 @@ class TRLMessages(Template):
         "chosen": [{"role": "assistant", "content": "Four."}],
         "rejected": [{"role": "assistant", "content": "Five."}],
         "completion": [{"role": "assistant", "content": "Four."}],
+    }
+
+
+@register_template("TRL-tools", style="qwen3", dialect="trl-messages")
+class TRLTools(Template):
+    """TRL's conversational layouts with a column of tools: a list of them, or its JSON text; a row may have none."""
+
+    class Row(TRLMessages.Row):
+        tools: list[dict[str, Any]] | str | None = None
+
+    preference = Preference(
+        prompt=messages("{{ prompt }}"),
+        chosen=messages("{{ chosen }}"),
+        rejected=messages("{{ rejected }}"),
+        tools="{{ tools | tool_list }}",
+    )
+    supervised = Supervised(
+        prompt=messages("{{ prompt }}"), completion=messages("{{ completion }}"), tools="{{ tools | tool_list }}"
+    )
+    example: Mapping[str, Any] = {
+        "prompt": [{"role": "user", "content": "Water the dill."}],
+        "chosen": [
+            {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": DILL_IS_WATERED}]}
+        ],
+        "rejected": [{"role": "assistant", "content": "Dill needs no water."}],
+        "completion": [{"role": "assistant", "content": "Its bed is wet already."}],
+        "tools": [{"type": "function", "function": {"name": "water", "parameters": HERB}}],
     }
 
 

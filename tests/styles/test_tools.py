@@ -6,8 +6,10 @@ shows that the real template does something else there.
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -15,7 +17,7 @@ from jinja2.exceptions import TemplateError
 from real_templates import source_of
 from support import transformers_text
 
-from preftemplates import Style, get_style
+from preftemplates import get_style
 from preftemplates.chat_template import ChatTemplate
 from preftemplates.errors import RowError
 from preftemplates.style import STYLES
@@ -165,18 +167,9 @@ def as_that_template_takes_it(proof, message):
 
 def our_text(style, messages, generate=False, tools=None):
     """What the style writes, or None if it refuses."""
-    style = get_style(style)
-    if tools:
-        layout = style.layout
-        style = Style.from_chat_template(
-            layout.source,
-            reasoning=layout.reasoning,
-            accepted_roles=style.accepted_roles,
-            **layout.variables,
-            tools=tools,
-        )
     try:
-        return style.render(messages, add_generation_prompt=generate).text
+        with_tools = get_style(style).with_tools(json.dumps(tools) if tools else None)
+        return with_tools.render(messages, add_generation_prompt=generate).text
     except RowError:
         return None
 
@@ -240,3 +233,13 @@ def test_a_style_without_calls_refuses_them_and_the_list_of_tools(style):
             transformers_text(get_style(style).chat_template, [ASKED], tools=[TOOL])
     else:
         assert "tools" not in get_style(style).chat_template
+
+
+def test_the_page_on_tools_names_the_styles_that_write_calls():
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "tools.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    assert sorted(name for row in rows for name in re.findall(r"`([^`]+)`", row[1])) == CALLING
+    for _, names, lists, _, results, _ in rows:
+        for name in re.findall(r"`([^`]+)`", names):
+            assert (our_text(name, called(), tools=[TOOL]) is not None) == (lists.strip() == "yes")
+            assert (our_text(name, TALKS["a result"]) is not None) == (results.strip() == "yes")

@@ -1,0 +1,166 @@
+"""The tools that may be called go from a column into the text, and into the keys of dialects that have one."""
+
+import json
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from support import real_rows, transformers_text
+
+from preftemplates import Preference, Supervised, Template, get_style, get_template
+from preftemplates.cli import app
+from preftemplates.errors import Code, RowError
+from preftemplates.row_types import RowModel
+from preftemplates.samples import FORMATS
+
+WATER = {"type": "function", "function": {"name": "water", "description": "Gives a herb <water>.", "parameters": {}}}
+TOOLS = json.dumps([WATER])
+
+
+class Garden(Template):
+    class Row(RowModel):
+        question: str
+        good: str
+        bad: str
+        tools: str | None = None
+
+    preference = Preference(
+        prompt="{{ question }}", chosen="{{ good }}", rejected="{{ bad }}", tools="{{ tools | tool_list }}"
+    )
+
+
+ROW = {"question": "Is the dill dry?", "good": "Yes.", "bad": "No.", "tools": TOOLS}
+WITHOUT = {**ROW, "tools": None}
+
+
+def test_the_text_is_that_of_the_chat_template_with_these_tools():
+    template = Garden().with_style("qwen2.5")
+    rendered = template.render(ROW, "preference")
+    asked = [{"role": "user", "content": "Is the dill dry?"}]
+    source = get_style("qwen2.5").chat_template
+    assert rendered.prompt.text == transformers_text(source, asked, True, tools=[WATER])
+    answered = [*asked, {"role": "assistant", "content": "Yes."}]
+    assert rendered.chosen.text == transformers_text(source, answered, False, tools=[WATER])
+    assert rendered.chosen.text.startswith(rendered.prompt.text)
+    assert template.format(ROW, "preference")["prompt"] == rendered.prompt.text
+
+
+def test_a_row_without_tools_has_the_text_of_the_style():
+    template = Garden().with_style("qwen2.5")
+    assert "# Tools" not in template.render(WITHOUT, "preference").prompt.text
+    assert template.extract(WITHOUT, "preference").tools is None
+
+
+@pytest.mark.parametrize("format", ["preference", "prompt_only", "supervised", "unpaired", "ranked"])
+def test_formats_made_from_another_have_its_tools(format):
+    template = Garden().with_style("qwen2.5").with_dialect("trl-messages")
+    for sample, result in zip(
+        template.extract_all(ROW, format).samples, template.format_all(ROW, format), strict=True
+    ):
+        assert json.loads(sample.tools) == [WATER]
+        assert result["tools"] == sample.tools
+    assert template.extract_all(ROW, format).lost["tools"] == 0
+    assert all(result["tools"] is None for result in template.format_all(WITHOUT, format))
+
+
+def test_a_judge_is_not_asked_with_tools_and_they_are_counted_as_lost():
+    extracted = Garden().extract_all(ROW, "judge")
+    assert [sample.tools for sample in extracted.samples] == [None, None]
+    assert extracted.lost["tools"] == 1
+
+
+def test_a_dialect_of_messages_without_a_key_counts_what_it_leaves_out():
+    template = Garden().with_dialect("openai")
+    assert template.formatted(ROW, "preference").lost["tools"] == 1
+    assert template.formatted(WITHOUT, "preference").lost["tools"] == 0
+
+
+@pytest.mark.parametrize("style", ["zephyr", "llama3", "llama3.1", "plain"])
+def test_a_style_without_a_place_for_tools_refuses_the_row(style):
+    template = Garden().with_style(style)
+    assert template.format(WITHOUT, "preference")
+    with pytest.raises(RowError, match="no place for tools"):
+        template.format(ROW, "preference")
+
+
+def test_an_imported_template_that_never_looks_at_tools_refuses_them():
+    source = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    style = get_style("zephyr").from_chat_template(source)
+    with pytest.raises(RowError) as caught:
+        style.with_tools(TOOLS)
+    assert caught.value.code == Code.UNSUPPORTED_CONTENT
+
+
+@pytest.mark.parametrize("tools", ["{}", "[1]", "[", "[" * 100_000, '"water"'])
+def test_tools_are_the_text_of_a_list_of_objects(tools):
+    with pytest.raises(RowError) as caught:
+        get_style("qwen2.5").with_tools(tools)
+    assert caught.value.code == Code.WRONG_TYPE
+    sample = Preference(prompt=[], chosen=[], rejected=[], tools=tools)
+    with pytest.raises(RowError) as caught:
+        sample.check_labels()
+    assert caught.value.code == Code.WRONG_TYPE
+
+
+@pytest.mark.parametrize(
+    ("told", "listed"),
+    [
+        (None, None),
+        ("", None),
+        ("[]", None),
+        ([], None),
+        ('[{"name": "water"}]', [{"type": "function", "function": {"name": "water"}}]),
+        ([WATER], [WATER]),
+    ],
+)
+def test_a_list_or_its_text_is_taken_and_a_bare_tool_gets_its_type(told, listed):
+    class Open(Template):
+        class Row(RowModel):
+            said: str
+            tools: list[dict[str, Any]] | str | None = None
+
+        supervised = Supervised(prompt="{{ said }}", completion="{{ said }}", tools="{{ tools | tool_list }}")
+
+    tools = Open().extract({"said": "x", "tools": told}, "supervised").tools
+    assert (tools and json.loads(tools)) == listed
+
+
+def test_every_format_keeps_its_tools_when_it_is_filled_anew():
+    for kind in FORMATS.values():
+        assert "tools" in kind.label_names
+    pair = Preference(prompt="a", chosen="b", rejected="c", tools=TOOLS)
+    assert pair.map(str.upper, str.upper).tools == TOOLS
+
+
+def test_they_pass_a_parquet_file_letter_by_letter(tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in (trl(TOOLS), trl(None))), encoding="utf-8")
+    out = tmp_path / "out.parquet"
+    app(
+        ["convert", str(rows), "--template", "TRL-tools", "--format", "preference", "--out", str(out)],
+        standalone_mode=False,
+    )
+    assert pq.read_table(out)["tools"].to_pylist() == [TOOLS, None]
+
+
+def trl(tools):
+    said = [{"role": "assistant", "content": "Yes."}], [{"role": "assistant", "content": "No."}]
+    asked = [{"role": "user", "content": "Is the dill dry?"}]
+    return {"prompt": asked, "chosen": said[0], "rejected": said[1], "tools": tools}
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("LLaMA-Factory-toolcall", "llamafactory/glaive_toolcall_en_demo.json"),
+        ("LLaMA-Factory-reasoning-tools", "llamafactory/reason_tool_use_demo_50.jsonl"),
+    ],
+)
+def test_real_rows_have_their_tools_in_the_text(name, path):
+    template, seen = get_template(name), 0
+    for row in real_rows(path):
+        sample, text = template.extract(row, "supervised"), template.render(row, "supervised")
+        for tool in json.loads(sample.tools or "[]"):
+            assert json.dumps(tool, ensure_ascii=False) in text.prompt.text
+            seen += 1
+    assert seen > 50
