@@ -7,6 +7,7 @@ not there; the same holds for `tags`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -99,6 +100,9 @@ class _Entry:
             if side not in self.columns:
                 raise self._refused(("columns",), f"a ranking names a column for {side}, and this one does not")
         types, sample = self._sharegpt() if self.formatting == "sharegpt" else self._alpaca()
+        if "tools" in self.columns:
+            types.append(self._column("tools", "str"))
+            sample = replace(sample, tools="{{ tools | tool_list }}")
         body: dict[str, Any] = {"Row": read_row_type("{" + ", ".join(types) + "}"), sample.format: sample}
         if isinstance(self.hub, str):
             body["dataset"] = self.hub
@@ -141,7 +145,6 @@ class _Entry:
         types = [self._column("messages", f"list[{turn}]"), *self._optional("system", "str")]
         before = [self._system()] if "system" in self.columns else []
         if "tools" in self.columns:
-            types.append(self._column("tools", "str"))
             read += " | calls_among(tools)"
         if self.ranking:
             types += [self._column("chosen", turn), self._column("rejected", turn)]

@@ -80,10 +80,11 @@ def test_show_says_which_format_a_row_cannot_fill(tmp_path):
 
 
 def test_show_has_messages_where_the_style_does_not_write_them_and_nothing_asks_for_text():
-    out = run("show", "LLaMA-Factory-toolcall").stdout
+    out = run("show", "LLaMA-Factory-toolcall", "--style", "chatml").stdout
     assert "as messages, since chatml does not write them" in out
     assert "soil_moisture" in out.split("prompt_only")[1]
-    assert "the row can be formatted in no format" in run("show", "LLaMA-Factory-toolcall", "-d", "trl", code=2).stderr
+    asked = ("show", "LLaMA-Factory-toolcall", "--style", "chatml", "-d", "trl")
+    assert "the row can be formatted in no format" in run(*asked, code=2).stderr
 
 
 def test_show_has_every_sample_of_a_row_its_labels_and_formats_made_of_others():
