@@ -13,8 +13,10 @@ from written import ENVIRONMENTS, PEERS, difference
 pytestmark = pytest.mark.peers
 
 DIFFERENT = {
+    # TRL asks one key of a row, as Python's hash seed has it, whether it holds messages; an empty list makes it fail
+    "trl": {"no question stands before the answer": 19},
     "llama-factory": {"no question stands before the answer": 38},
-    "openrlhf": {"no question stands before the answer": 19, "the newline behind the stop is cut off": 2836},
+    "openrlhf": {"no question stands before the answer": 19, "the newline behind the stop is cut off": 2798},
     "axolotl": {"no question stands before the answer": 19, "the newline behind the stop is cut off": 1975},
     "torchtune": {"no question stands before the answer": 19},
     "reward-bench": {

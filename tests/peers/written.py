@@ -175,7 +175,7 @@ class Peer:
             cwd=folder,
             stdin=subprocess.DEVNULL,
             timeout=600,
-            env={**os.environ, **offline, "PYTHONPATH": "", "CUDA_VISIBLE_DEVICES": ""},
+            env={**os.environ, **offline, "PYTHONPATH": "", "CUDA_VISIBLE_DEVICES": "", "PYTHONHASHSEED": "1"},
         )
         assert done.returncode == 0, done.stderr[-3000:]
         answer = json.loads((folder / "read.json").read_text(encoding="utf-8"))
