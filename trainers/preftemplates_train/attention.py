@@ -20,6 +20,7 @@ from transformers.integrations.sdpa_attention import repeat_kv
 
 from preftemplates_train.branches import Group, Laid, lay_out
 from preftemplates_train.errors import first_line
+from preftemplates_train.kernels import ROW_KERNEL
 
 NAME = "branches"
 """What the attention function is called among transformers' own."""
@@ -63,6 +64,28 @@ def branch_attention(
     wanted = [name for name in UNKNOWN if others.get(name) is not None]
     if wanted or attention_mask is not None or not branches or not getattr(module, "is_causal", True):
         raise NotImplementedError(f"no attention over branches with {', '.join(wanted) or 'this mask'}")
+    plain = partial(by_sequences, query, key, value, branches, sliding_window, scaling, dropout)
+    if query.is_cuda and not dropout:
+        found = ROW_KERNEL.attend(query, key, value, branches, sliding_window, scaling, plain)
+    else:
+        found = plain()
+    return found.transpose(1, 2), None
+
+
+def by_sequences(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    branches: tuple[Group, ...],
+    window: int | None = None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """The plain way: an attention for each branch, and one for the trunk with the first; runs on any device.
+
+    Returns:
+        Shape (1, heads, T, width), as the query.
+    """
     times = query.shape[1] // key.shape[1]
     attend = partial(scaled_dot_product_attention, scale=scaling, dropout_p=dropout)
     states = (query, repeat_kv(key, times), repeat_kv(value, times))
@@ -70,9 +93,9 @@ def branch_attention(
     found = list[Tensor]()
     for *of_group, group in zip(*(state.split(sizes, dim=2) for state in states), branches, strict=True):
         for own, keys, values in _sequences(group, *of_group):
-            mask = _mask(own.shape[2], keys.shape[2], sliding_window, query.device)
+            mask = _mask(own.shape[2], keys.shape[2], window, query.device)
             found.append(attend(own, keys, values, attn_mask=mask, is_causal=mask is None))
-    return torch.cat(found, dim=2).transpose(1, 2), None
+    return torch.cat(found, dim=2)
 
 
 def _sequences(group: Group, queries: Tensor, keys: Tensor, values: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
