@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -304,11 +305,24 @@ class ChatTrace:
         opening, closing = self.layout.opening, "" if self.add_generation_prompt else self.layout.closing
         rendered = self._render(traced_messages(self.messages))
         text = concat((opening, rendered, closing)) if opening or closing else rendered
-        owned = OwnedText(text, self.messages, self.layout.stop, len(opening), len(closing))
+        answers = self._answers(text)
+        owned = OwnedText(text, self.messages, self.layout.stop, len(opening), len(closing), answers=answers)
         if not owned.unplaced:
             return owned
         places = self._places(owned.unplaced, plain(rendered))
         return replace(owned, empty={index: len(opening) + place for index, place in places.items()})
+
+    def _answers(self, text: str) -> dict[int, tuple[int, int]]:
+        """Where messages that call tools begin, behind the generation prompt, and where they end."""
+        found = dict[int, tuple[int, int]]()
+        for index, message in enumerate(self.messages):
+            if message.get("tool_calls") and message["role"] == "assistant":
+                with suppress(RowError):
+                    asked = self.layout.text(self.messages[:index], add_generation_prompt=True)
+                    whole = self.layout.text(self.messages[: index + 1], add_generation_prompt=False)
+                    if text.startswith(asked):
+                        found[index] = len(asked), len(whole) if text.startswith(whole) else len(asked)
+        return found
 
     def _places(self, indexes: Sequence[int], text: str) -> dict[int, int]:
         """Where empty contents would stand: where marks in their places stand, if nothing else changes with these."""

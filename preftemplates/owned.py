@@ -25,6 +25,7 @@ class OwnedText:
         stop: what ends an answer.
         opening, closing: so many characters at the start and at the end are the style's own.
         empty: where the contents stand that are empty and have no piece, by the index of their message.
+        answers: where what an assistant writes begins, and its turn ends, by the index of a message that calls tools.
     """
 
     text: str
@@ -33,6 +34,7 @@ class OwnedText:
     opening: int = 0
     closing: int = 0
     empty: Mapping[int, int] = field(default_factory=dict)
+    answers: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
     @cached_property
     def originals(self) -> dict[str, str]:
@@ -45,9 +47,9 @@ class OwnedText:
         spans, at, filled = _scaffold(0, self.opening), self.opening, True
         for piece in self._pieces:
             start, end, origin, offset = piece
-            if at < start:
-                self._fill(spans, at, start)
             index, path, message = self._owner(origin)
+            if at < start:
+                self._fill(spans, at, start, index)
             if message is None:
                 spans.append(Span(start, end, "derived"))
             elif offset is None:
@@ -75,14 +77,37 @@ class OwnedText:
         placed = [Piece(at, at, f"{index}.content", 0) for index, at in self.empty.items()]
         return sorted([*pieces_of(self.text), *placed], key=lambda piece: piece.end)
 
-    def _fill(self, spans: list[Span], start: int, end: int) -> None:
-        """Add the style's own characters between two contents: a stop, if they follow an answer, and scaffold."""
+    def _fill(self, spans: list[Span], start: int, end: int, following: int | None = None) -> None:
+        """Add the style's own characters between two contents: a stop, if they follow an answer, and scaffold.
+
+        What stands around the calls in a message that calls tools is that message's.
+        """
         last = spans[-1] if spans else None
+        if last is not None and last.message in self.answers:
+            to = end if following == last.message else self._end(start, end, last)
+            start = self._call(spans, last.message, start, to)
+            last = spans[-1]
+        begin = -1 if following is None else self.answers.get(following, (-1, -1))[0]
+        if start <= begin < end:
+            self._fill(spans, start, begin)
+            self._call(spans, following, begin, end)
+            return
         if last is not None and last.role == "assistant" and self.stop and self.text.startswith(self.stop, start, end):
             spans.append(_span((start, start + len(self.stop), "stop", "assistant", last.message, None, None)))
             start += len(self.stop)
         if start < end:
             spans.append(_span((start, end, "scaffold", None, None, None, None)))
+
+    def _end(self, start: int, end: int, last: Span) -> int:
+        """Where the text of a call ends that began before `start`: at the stop, or with its turn."""
+        stop = self.text.find(self.stop, start, end) if self.stop else -1
+        return stop if stop >= 0 else min(self.answers[last.message or 0][1], end)
+
+    def _call(self, spans: list[Span], index: int | None, start: int, end: int) -> int:
+        """Add what a layout writes around calls of tools; where it ends."""
+        if start < end:
+            spans.append(_span((start, end, "derived", "assistant", index, "tool_calls", None)))
+        return max(start, end)
 
     @property
     def unplaced(self) -> list[int]:

@@ -102,11 +102,19 @@ class Rendered:
                 f"no span of kind {' or '.join(kinds) or '(none given)'}" + (f" and role {role}" if role else "")
             )
         if role is not None and "content" in kinds:
+            if "derived" not in kinds:
+                self._refuse_torn_calls(role)
             self._refuse_lost_contents(role, {span.message for span in picked if span.kind != "stop"})
         mask = [False] * len(self.text)
         for span in picked:
             mask[span.start : span.end] = [True] * (span.end - span.start)
         return mask
+
+    def _refuse_torn_calls(self, role: str) -> None:
+        """Refuse a mask that would hold the names in a call of a tool, and nothing of what makes it a call."""
+        for span in self.spans:
+            if span.kind == "derived" and span.role == role and (span.field or "").startswith("tool_calls"):
+                raise SpanError(f"message {span.message} ({role}) calls tools, whose text is derived: ask for it too")
 
     def _refuse_lost_contents(self, role: str, found: set[int | None]) -> None:
         """Refuse a mask that would leave a whole message out."""

@@ -358,7 +358,7 @@ def test_a_text_in_a_style_is_made_only_where_a_table_asks_for_one(entry, needed
             q: str
 
         prompt_only = PromptOnly(prompt="{{ q }}")
-        supervised = Supervised(prompt="{{ q }}", completion="a")
+        supervised = Supervised(prompt="{{ q }}", completion="{{ q }}")
 
     (formatted,) = Asked().with_dialect(dialect).formatted({"q": "q"}, "prompt_only").samples
     assert (formatted.texts is not None) is needed

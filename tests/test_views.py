@@ -34,11 +34,12 @@ def holds(talk):
     class Talk(Template):
         class Row(RowModel):
             talk: list[Message]
+            said: str
 
         prompt_only = PromptOnly(prompt=messages("{{ talk }}"))
-        supervised = Supervised(prompt=messages("{{ talk }}"), completion="yes")
+        supervised = Supervised(prompt=messages("{{ talk }}"), completion="{{ said }}")
 
-    return Talk(), {"talk": talk}
+    return Talk(), {"talk": talk, "said": "yes"}
 
 
 # --- what each yields ----------------------------------------------------------------------------------------------

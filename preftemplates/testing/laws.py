@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import re
@@ -21,7 +22,7 @@ from preftemplates.parsing import marks_of
 from preftemplates.provenance import pieces_of, step
 from preftemplates.rendered import Rendered
 from preftemplates.row_types import Label
-from preftemplates.samples import Message
+from preftemplates.samples import Message, Sample
 from preftemplates.style import Style
 from preftemplates.template import Template
 from preftemplates.testing.demands import demand, outcome, pass_on, refusal, same
@@ -262,8 +263,11 @@ def _ends_in_doubt(style: Style, messages: Conversation, asked: bool) -> bool:
 
 
 def no_content_is_executed_escaped_or_trimmed(style: Style, messages: Conversation) -> None:
-    """Law 9: a conversation's text is that of numbered blanks, with each content written in as it is."""
-    said = [index for index, message in enumerate(messages) if message.get("content") is not None]
+    """Law 9: a conversation's text is that of numbered blanks, with each content written in as it is.
+
+    An empty content beside calls of tools is none: a layout may have a line's end between words and a call.
+    """
+    said = [index for index, message in enumerate(messages) if _says_something(message)]
     blanks: list[Message] = [*messages]
     for index in said:
         blanks[index] = {**messages[index], "content": f"\ue000{index}\ue001"}
@@ -276,18 +280,33 @@ def no_content_is_executed_escaped_or_trimmed(style: Style, messages: Conversati
         demand(re.fullmatch(pattern, text), f"{text!r} is not the layout with the contents in it")
 
 
+def _says_something(message: Message) -> bool:
+    content = message.get("content")
+    return content is not None and (bool(content) or not message.get("tool_calls"))
+
+
 def no_cell_is_executed_or_escaped(template: Template, row: Row, format: str) -> None:
-    """Law 9, for templates: a mark that is put into texts of the row shows whole or not at all."""
+    """Law 9, for templates: a mark that is put into texts of the row shows whole or not at all.
+
+    Where tools are listed or called, layouts spell them as JSON, and a mark may show as JSON spells it.
+    """
     pass_on(outcome(template.format, row, format))
     places = [place for place, _ in texts_in(row)]
     marked = [with_texts(row, [place], lambda text: text + MARK) for place in places]
     marked += [with_texts(row, places, partial(_marked, at)) for at in range(0, 64, 7)]
     results = [outcome(template.format, each, format) for each in marked]
     texts = [text for result in results for _, text in texts_in(result)]
+    whole = [MARK, json.dumps(MARK, ensure_ascii=False)[1:-1]] if _has_tools(template.extract(row, format)) else [MARK]
     for text in texts:
-        demand(text.count("\ue000") == text.count(MARK), f"the mark {MARK!r} is changed in {text!r}")
+        demand(text.count("\ue000") == sum(map(text.count, whole)), f"the mark {MARK!r} is changed in {text!r}")
     if MARK not in "".join(texts):
         raise RowError("no mark shows in a result")
+
+
+def _has_tools(sample: Sample[list[Message]]) -> bool:
+    """Whether tools are listed or called in a sample."""
+    messages = [*sample.prompt, *(message for own in sample.responses.values() for message in own)]
+    return sample.tools is not None or any(message.get("tool_calls") for message in messages)
 
 
 def _marked(at: int, text: str) -> str:

@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from hypothesis import settings
+from hypothesis import assume, settings
 
-from preftemplates import Style, testing
+from preftemplates import Style, get_style, testing
 from preftemplates.errors import Code, RowError
 from preftemplates.fragments import Fragment, Fragments
 from preftemplates.style import STYLES
@@ -34,6 +34,17 @@ TEXT_TEMPLATES = [name for name in BUNDLED_TEMPLATES if is_text(name)]
 def accepted(style, messages):
     """The ways in which a style renders a conversation: without a generation prompt, and with one."""
     return [asked for asked in (False, True) if not isinstance(outcome(style.render, messages, asked), RowError)]
+
+
+def writing(name, talk, *others):
+    """The style of that name; a talk that it refuses, with its last content or another, is no example.
+
+    Two styles refuse the end of a thought within an answer.
+    """
+    style = get_style(name)
+    for content in (talk[-1]["content"], *others):
+        assume(not isinstance(outcome(style.render, [*talk[:-1], {**talk[-1], "content": content}]), RowError))
+    return style
 
 
 def rendered_by(style):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import BUNDLED_STYLES, PKU, TEXT_TEMPLATES
+from planted import BUNDLED_STYLES, PKU, TEXT_TEMPLATES, writing
 from support import at_least
 from token_support import KINDS, plain_ids, talks, texts_with_marks, texts_without_marks, tokenizer_of, wanted_ids
 
@@ -46,7 +46,7 @@ def without_control_text_the_ids_are_the_tokenizer_s(tokenizer, sample):
 @at_least(100)
 @given(st.sampled_from(BUNDLED_STYLES), talks(texts_with_marks()), texts_with_marks())
 def test_the_prompt_s_ids_are_the_same(kind, style, talk, other):
-    the_prompt_s_ids_are_the_same(tokenizer_of(kind), pair_of(get_style(style), talk, other))
+    the_prompt_s_ids_are_the_same(tokenizer_of(kind), pair_of(writing(style, talk, other), talk, other))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import BUNDLED_STYLES
+from planted import BUNDLED_STYLES, writing
 from support import at_least, outcome
 from token_support import KINDS, talks, texts_with_marks, texts_without_marks, tokenizer_of, wanted_ids
 
@@ -32,7 +32,7 @@ def content_cannot_forge_a_control_token(tokenizer, style, messages, tokenize=to
 @at_least(100)
 @given(st.sampled_from(BUNDLED_STYLES), talks(texts_with_marks()))
 def test_content_cannot_forge_a_control_token(kind, style, messages):
-    content_cannot_forge_a_control_token(tokenizer_of(kind), get_style(style), messages)
+    content_cannot_forge_a_control_token(tokenizer_of(kind), writing(style, messages), messages)
 
 
 @pytest.mark.parametrize("kind", KINDS)

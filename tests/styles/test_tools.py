@@ -16,10 +16,11 @@ import pytest
 from jinja2.exceptions import TemplateError
 from real_templates import source_of
 from support import transformers_text
+from transformers.utils.chat_template_utils import render_jinja_template
 
 from preftemplates import get_style
 from preftemplates.chat_template import ChatTemplate
-from preftemplates.errors import RowError
+from preftemplates.errors import RowError, SpanError
 from preftemplates.style import STYLES
 
 
@@ -243,3 +244,34 @@ def test_the_page_on_tools_names_the_styles_that_write_calls():
         for name in re.findall(r"`([^`]+)`", names):
             assert (our_text(name, called(), tools=[TOOL]) is not None) == (lists.strip() == "yes")
             assert (our_text(name, TALKS["a result"]) is not None) == (results.strip() == "yes")
+
+
+@pytest.mark.parametrize("name", [name for name in TALKS if TALKS[name][-1]["role"] == "assistant"])
+@pytest.mark.parametrize("style", CALLING)
+def test_the_spans_of_a_turn_that_calls_are_what_the_generation_marks_hold(style, name):
+    """So a mask of content, derived text and stop is the one that transformers makes of the exported chat template."""
+    try:
+        rendered = get_style(style).render(TALKS[name])
+    except RowError:
+        return
+    _, marks = render_jinja_template(
+        [TALKS[name]], chat_template=get_style(style).chat_template, return_assistant_tokens_mask=True
+    )
+    calls = [index for index, message in enumerate(TALKS[name]) if message.get("tool_calls")]
+    answers = [index for index, message in enumerate(TALKS[name]) if message["role"] == "assistant"]
+    for index, marked in zip(answers, marks[0], strict=True):
+        own = [span for span in rendered.spans if span.message == index]
+        if index in calls:
+            assert (own[0].start, own[-1].end) == tuple(marked)
+            assert [one.end for one in own[:-1]] == [one.start for one in own[1:]]
+
+
+@pytest.mark.parametrize("style", CALLING)
+def test_a_mask_that_would_tear_a_call_is_refused(style):
+    rendered = get_style(style).render(called())
+    with pytest.raises(SpanError, match=r"message 1 \(assistant\) calls tools, whose text is derived"):
+        rendered.mask("content", "stop", role="assistant")
+    mask = rendered.mask("content", "derived", "stop", role="assistant")
+    masked = "".join(letter for letter, one in zip(rendered.text, mask, strict=True) if one)
+    assert rendered.text.rstrip("\n").endswith(masked)
+    assert "Århus" in masked
