@@ -157,10 +157,15 @@ def _is_of_kind(value: Any, kind: str) -> bool:
 def is_json_list(text: str) -> bool:
     """Whether a text is a JSON list of objects."""
     try:
-        listed = json.loads(text)
+        listed = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return False
     return isinstance(listed, list) and all(isinstance(item, dict) for item in listed)
+
+
+def _no_number(name: str) -> Any:
+    """Refuse NaN and Infinity, which Python reads and JSON has not."""
+    raise ValueError(f"{name} is no number in JSON")
 
 
 def _is_finite(number: float) -> bool:

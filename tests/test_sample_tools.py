@@ -91,7 +91,7 @@ def test_an_imported_template_that_never_looks_at_tools_refuses_them():
     assert caught.value.code == Code.UNSUPPORTED_CONTENT
 
 
-@pytest.mark.parametrize("tools", ["{}", "[1]", "[", "[" * 100_000, '"water"'])
+@pytest.mark.parametrize("tools", ["{}", "[1]", "[", "[" * 100_000, '"water"', '[{"least": NaN}]'])
 def test_tools_are_the_text_of_a_list_of_objects(tools):
     with pytest.raises(RowError) as caught:
         get_style("qwen2.5").with_tools(tools)
