@@ -219,7 +219,7 @@ class ChatTemplate:
     @property
     def stop(self) -> str:
         """What follows the last answer, found by rendering one; trailing blanks are cut."""
-        return _probe_stop(self)
+        return _probe_stop(self.without_tools())
 
     @property
     def chat_template(self) -> str:

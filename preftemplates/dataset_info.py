@@ -101,7 +101,7 @@ class _Entry:
                 raise self._refused(("columns",), f"a ranking names a column for {side}, and this one does not")
         types, sample = self._sharegpt() if self.formatting == "sharegpt" else self._alpaca()
         if "tools" in self.columns:
-            types.append(self._column("tools", "str"))
+            types += self._optional("tools", "list[dict[str, Any]] | str")
             sample = replace(sample, tools="{{ tools | tool_list }}")
         body: dict[str, Any] = {"Row": read_row_type("{" + ", ".join(types) + "}"), sample.format: sample}
         if isinstance(self.hub, str):

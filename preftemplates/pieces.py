@@ -11,13 +11,28 @@ from preftemplates.samples import CONTENT_KEYS
 THOUGHT = "(message['reasoning_content'] or message['thinking'] or message['reasoning'] or '')"
 """A message's thinking as Jinja text: what a style with `thinking` writes, whatever the key is called."""
 
-ARGUMENTS = "(asked.arguments if asked.arguments is string else asked.arguments | tojson)"
-"""The arguments of the call `asked` as JSON; those that are text already are taken for it."""
+ARGUMENTS = (
+    "(asked.arguments if asked.arguments is string and asked.arguments | trim else (asked.arguments or {}) | tojson)"
+)
+"""The arguments of the call `asked` as JSON; those that are text already are taken for it. Without any it is {}."""
+
+ONLY_FUNCTIONS = (
+    "{%- for tool in tools or [] -%}"
+    "{%- for key in tool if key not in ['type', 'function'] -%}"
+    "{{- raise_exception('this layout has no place for the ' + key + ' of a tool') -}}"
+    "{%- endfor -%}"
+    "{%- if tool.function is not mapping -%}{{- raise_exception('a tool has a function') -}}{%- endif -%}"
+    "{%- endfor -%}"
+)
+"""Refuses tools of which more is known than a layout writes that has room for their functions alone."""
 
 EACH_CALL = (
     "{%- for call in message.tool_calls or [] -%}"
     "{%- set asked = call.function if call.function else call -%}"
     "{%- if asked.name is not string -%}{{- raise_exception('a tool call has a name') -}}{%- endif -%}"
+    "{%- if asked.arguments and asked.arguments is not string and asked.arguments is not mapping -%}"
+    "{{- raise_exception('arguments are an object, or its JSON') -}}"
+    "{%- endif -%}"
 )
 """Opens a loop over the calls of `message`, in which `asked` has the name and the arguments."""
 
@@ -68,6 +83,9 @@ def refuse_all_but(*, tools: bool = False, calls: bool = False, thinking: bool =
             _refuse("message['tool_calls'] and message['role'] != 'assistant'", "only the assistant calls tools")
         )
     if thinking:
+        others = [f"message['{key}'] and message['{key}'] != {THOUGHT}" for key in FIELDS]
+        two = " or ".join(others)
+        asked.append(_refuse(two, "a message has two thoughts"))
         asked.append(_refuse(f"{THOUGHT} and message['role'] != 'assistant'", "only the assistant thinks"))
         asked.append(_refuse(f"{THOUGHT} is not string", "thinking must be text"))
     beside = " and (message['content'] or not message['tool_calls'])" if calls else ""

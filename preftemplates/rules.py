@@ -134,7 +134,7 @@ def duplicate(seen: Seen, memory: Memory) -> str | None:
     """
     sample = seen.sample
     labels = {} if isinstance(sample, Preference) else sample.label_values
-    first = memory.setdefault(digest([sample.prompt, *sample.responses.values(), labels]), seen.row)
+    first = memory.setdefault(digest([sample.tools, sample.prompt, *sample.responses.values(), labels]), seen.row)
     return None if first == seen.row else f"the same as row {first}"
 
 
@@ -143,14 +143,14 @@ def contradiction(seen: Seen, memory: Memory) -> str | None:
     """A row before preferred the other of the same two answers, or judged the same answer in another way."""
     sample = seen.sample
     if not isinstance(sample, Preference | Ranked):
-        said = digest([sample.prompt, *sample.responses.values()])
+        said = digest([sample.tools, sample.prompt, *sample.responses.values()])
         verdict = {name: value for name, value in sample.label_values.items() if name != "tools"}
         row, labels = memory.setdefault(said, (seen.row, verdict))
         return None if labels == verdict else f"row {row} judges the same in another way"
     found = None
     for better, worse in _preferred(sample):
-        memory.setdefault(digest([sample.prompt, better, worse]), seen.row)
-        first = memory.get(digest([sample.prompt, worse, better]))
+        memory.setdefault(digest([sample.tools, sample.prompt, better, worse]), seen.row)
+        first = memory.get(digest([sample.tools, sample.prompt, worse, better]))
         found = first if found is None else found
     return None if found is None else f"row {found} prefers the other answer"
 

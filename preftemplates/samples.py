@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Generic, NotRequired, Self, TypeVar, cast
 
 from typing_extensions import TypedDict
 
-from preftemplates.errors import Code, RowError, UnknownNameError, did_you_mean, preview
+from preftemplates.errors import Code, DefinitionError, RowError, UnknownNameError, did_you_mean, preview
+from preftemplates.jsonlike import check_jsonlike
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -83,6 +84,10 @@ class Sample(Generic[T]):
         ):
             own |= {name: str(kind).replace("~", "") for name, kind in vars(parent).get("__annotations__", {}).items()}
         own = {name: kind for name, kind in own.items() if not kind.startswith(("ClassVar", "typing.ClassVar"))}
+        if "tools" in own:
+            raise DefinitionError(
+                f"{cls.__name__}.tools: every sample has the tools that may be called; choose a name"
+            )
         own["tools"] = Sample.__annotations__["tools"]
         cls.response_names = tuple(name for name, kind in own.items() if kind in ("T", SEVERAL))
         cls.several = next((name for name, kind in own.items() if kind == SEVERAL), None)
@@ -157,8 +162,9 @@ def _is_of_kind(value: Any, kind: str) -> bool:
 def is_json_list(text: str) -> bool:
     """Whether a text is a JSON list of objects."""
     try:
-        listed = json.loads(text, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        listed = json.loads(text, parse_constant=_no_number, parse_float=_number, object_pairs_hook=_each_key_once)
+        check_jsonlike(listed, 0)
+    except (RowError, ValueError, RecursionError):
         return False
     return isinstance(listed, list) and all(isinstance(item, dict) for item in listed)
 
@@ -166,6 +172,19 @@ def is_json_list(text: str) -> bool:
 def _no_number(name: str) -> Any:
     """Refuse NaN and Infinity, which Python reads and JSON has not."""
     raise ValueError(f"{name} is no number in JSON")
+
+
+def _number(text: str) -> float:
+    """A number that is finite as a float."""
+    return float(text) if math.isfinite(float(text)) else _no_number(text)
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; one that has a key twice is refused, since a value would be lost."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("an object has a key twice")
+    return made
 
 
 def _is_finite(number: float) -> bool:
@@ -265,9 +284,10 @@ class Ranked(Sample[T]):
     def check_labels(self) -> None:
         """Refuse labels that are not of their type, are not one for each answer, or contradict each other."""
         super().check_labels()
-        _one_each("ranks", self.ranks, self.responses)
+        for name, values in self.label_values.items():
+            if name != "tools":
+                _one_each(name, values, self.responses)
         if self.scores is not None:
-            _one_each("scores", self.scores, self.responses)
             ranks, scores = cast("list[float]", self.ranks), cast("list[float]", self.scores)
             order = sorted(zip(ranks, scores, strict=True), key=lambda both: (both[0], -both[1]))
             if any(better[0] < worse[0] and better[1] < worse[1] for better, worse in pairwise(order)):

@@ -142,7 +142,7 @@ class Style(Frozen):
         Raises:
             RowError: `unsupported_content`: the layout has no place for tools; `wrong_type`: the text is no JSON list.
         """
-        if tools is None:
+        if tools is None or tools.strip() == "[]":
             return self
         if not isinstance(self.layout, ChatTemplate) or not self.layout.reads("tools"):
             raise RowError("this layout has no place for tools", code=Code.UNSUPPORTED_CONTENT, style=self.name)

@@ -30,6 +30,7 @@ from preftemplates.frozen import Frozen
 from preftemplates.registry import Registry
 from preftemplates.rendered import Rendered
 from preftemplates.samples import FORMATS, ROLES, Message, Preference, Sample
+from preftemplates.shapes import sources
 from preftemplates.style import Style, get_style
 from preftemplates.texts import rendered_of, texts_of
 from preftemplates.travelling import Parcel, pack, source_of
@@ -406,7 +407,9 @@ class Template(Frozen):
     def _tells_tools(self, format: str) -> bool:
         """Whether the dialect has a key for tools, or a text in which they stand."""
         dialect = self.parts.dialect
-        return dialect.needs_text(format) or dialect.spells(format, "tools")
+        read = sources(dialect.shape(format))
+        in_text = any(each.needs_text and (each.name == "prompt" or each.with_prompt) for each in read)
+        return in_text or dialect.spells(format, "tools")
 
     def _unsaid(self, format: str) -> tuple[str, ...]:
         """The labels of a format for which the dialect has no key."""

@@ -136,10 +136,11 @@ def tool_calls(text: str) -> list[dict[str, Any]]:
 
 
 @register_filter
-def calls_among(messages: Sequence[Any], tools: str) -> list[Any]:
-    """The messages of a conversation, in which no function is called that is not among the tools of a JSON text.
+def calls_among(messages: Sequence[Any], tools: Any) -> list[Any]:
+    """The messages of a conversation, in which no function is called that is not among the tools.
 
-    The text is a list of tools, each with a `name`, or with a `function` that has one; an empty text holds none.
+    They are a list or its JSON text, each with a `name`, or with a `function` that has one; None and an empty text
+    hold none.
 
     >>> calls_among([{"role": "assistant", "tool_calls": tool_calls('{"name": "water"}')}], '[{"name": "water"}]')
     [{'role': 'assistant', 'tool_calls': [{'type': 'function', 'function': {'name': 'water', 'arguments': {}}}]}]
@@ -177,7 +178,7 @@ def tool_list(tools: Any) -> str | None:
     return json.dumps(whole, ensure_ascii=False) if whole else None
 
 
-def _offered(tools: str) -> set[str]:
+def _offered(tools: Any) -> set[str]:
     """The names of the tools."""
     return {tool.get("function", tool)["name"] for tool in _tools(tools)}
 

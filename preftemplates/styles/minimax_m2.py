@@ -6,7 +6,7 @@ the generation prompt; this style does not, since an answer may have none. Histo
 arguments are written one by one, text as it is and the rest as JSON.
 """
 
-from preftemplates.pieces import EACH_ARGUMENT, EACH_CALL, THOUGHT, refuse_all_but
+from preftemplates.pieces import EACH_ARGUMENT, EACH_CALL, ONLY_FUNCTIONS, THOUGHT, refuse_all_but
 from preftemplates.style import Style, register_style
 
 
@@ -14,7 +14,7 @@ from preftemplates.style import Style, register_style
 class MiniMaxM2(Style):
     accepted_roles = ("system", "user", "assistant", "tool")
     chat_template = refuse_all_but(tools=True, calls=True, thinking=True) + (
-        "{%- set first = 1 if messages and messages[0].role == 'system' else 0 -%}"
+        ONLY_FUNCTIONS + "{%- set first = 1 if messages and messages[0].role == 'system' else 0 -%}"
         "{{- ']~!b[]~b]system\n' -}}"
         "{{- messages[0].content if first else system_text -}}"
         "{%- if tools -%}"

@@ -13,7 +13,7 @@ Tools, calls and results are those of version 3; the others refuse them. An id h
 calls says nothing beside, which the templates would drop.
 """
 
-from preftemplates.pieces import ARGUMENTS, EACH_CALL, refuse_all_but
+from preftemplates.pieces import ARGUMENTS, EACH_CALL, ONLY_FUNCTIONS, refuse_all_but
 from preftemplates.style import Style, register_style
 
 OPENING = (
@@ -77,7 +77,7 @@ TURNS = (
     "{%- endif -%}"
     "{%- endfor -%}"
 )
-WITH_TOOLS = IN_ONE_QUESTION + TURNS.replace("TOOLS", TOOLS, 1).replace("CALLS", CALLS_AND_RESULTS, 1)
+WITH_TOOLS = ONLY_FUNCTIONS + IN_ONE_QUESTION + TURNS.replace("TOOLS", TOOLS, 1).replace("CALLS", CALLS_AND_RESULTS, 1)
 WITHOUT_TOOLS = TURNS.replace("TOOLS", "").replace("CALLS", "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from preftemplates.samples import Message, Sample
 from preftemplates.style import Style
@@ -152,6 +152,7 @@ def cut_prompt(
     Returns:
         None if they never do.
     """
+    style = style.with_tools(cast("str | None", sample.tools))
     for prompt in shorter_prompts(sample.prompt):
         texts = [style.text([*prompt, *own], add_generation_prompt=False) for own in sample.responses.values()]
         ids = encode(texts)
