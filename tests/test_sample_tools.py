@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from support import real_rows, transformers_text
 
-from preftemplates import Preference, Supervised, Template, get_style, get_template
+from preftemplates import Dialect, Preference, Sample, Supervised, Template, check, get_style, get_template
 from preftemplates.cli import app
-from preftemplates.errors import Code, RowError
+from preftemplates.errors import Code, DefinitionError, RowError
 from preftemplates.row_types import RowModel
 from preftemplates.samples import FORMATS
 
@@ -164,3 +164,68 @@ def test_real_rows_have_their_tools_in_the_text(name, path):
             assert json.dumps(tool, ensure_ascii=False) in text.prompt.text
             seen += 1
     assert seen > 50
+
+
+ODD = ['[{"a": 1e999}]', '[{"a": 1, "a": 2}]', '[{"a": "\\ud800"}]', "[" * 300 + "]" * 300]
+
+
+@pytest.mark.parametrize("tools", ODD)
+def test_json_that_another_process_would_read_otherwise_is_refused(tools):
+    with pytest.raises(RowError):
+        get_style("qwen3").with_tools(tools)
+
+
+def test_an_empty_list_is_none():
+    assert get_style("zephyr").with_tools("[]") == get_style("zephyr")
+
+
+def test_a_dialect_whose_only_text_is_an_answer_counts_the_tools_that_it_loses():
+    class Own(Dialect):
+        preference = {"prompt": "prompt.messages", "good": "chosen", "bad": "rejected"}
+
+    template = Garden().with_style("qwen2.5").with_dialect(Own())
+    assert template.formatted(ROW, "preference").lost["tools"] == 1
+
+
+def test_a_cut_prompt_keeps_its_tools():
+    from preftemplates_train.lengths import cut_prompt
+
+    asked = [{"role": "user", "content": "old " * 50}, {"role": "assistant", "content": "x"}]
+    answers = [[{"role": "assistant", "content": text}] for text in ("a", "b")]
+    sample = Preference(
+        prompt=[*asked, {"role": "user", "content": "new"}], chosen=answers[0], rejected=answers[1], tools=TOOLS
+    )
+    cut = cut_prompt(sample, lambda texts: [[0] * len(text) for text in texts], 900, get_style("qwen3"))
+    assert "Gives a herb <water>." in cut[0]
+    assert "old" not in cut[0]
+
+
+def test_the_same_answers_to_other_tools_are_neither_duplicates_nor_contradictions():
+    swapped = {**WITHOUT, "good": ROW["bad"], "bad": ROW["good"]}
+    template = Garden().with_style("qwen2.5")
+    assert not {"duplicate", "contradiction"} & {*check([ROW, WITHOUT], template, "preference").counts()}
+    assert not {"duplicate", "contradiction"} & {*check([ROW, swapped], template, "preference").counts()}
+    assert "contradiction" in check([WITHOUT, swapped], template, "preference").counts()
+    assert "duplicate" in check([ROW, ROW], template, "preference").counts()
+
+
+def test_a_sample_of_one_s_own_has_no_other_tools():
+    with pytest.raises(DefinitionError, match="every sample has the tools"):
+
+        class Toolish(Sample):
+            tools: str
+            completion: str
+
+
+@pytest.mark.parametrize("style", ["mistral-v3", "mistral-v3-tekken", "minimax-m2"])
+@pytest.mark.parametrize("tool", [{**WATER, "strict": True}, {"name": "water"}])
+def test_a_layout_with_room_for_functions_alone_refuses_what_stands_beside(style, tool):
+    with pytest.raises(RowError, match=r"of a tool|has a function"):
+        get_style(style).with_tools(json.dumps([tool])).render([{"role": "user", "content": "Q"}])
+
+
+@pytest.mark.parametrize("style", ["qwen3", "qwen3.5", "glm4.5", "minimax-m2", "deepseek-r1", "harmony"])
+def test_a_second_thought_is_refused(style):
+    answer = {"role": "assistant", "content": "A", "reasoning_content": "one", "thinking": "two"}
+    with pytest.raises(RowError, match="two thoughts"):
+        get_style(style).render([{"role": "user", "content": "Q"}, answer])
