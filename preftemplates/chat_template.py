@@ -146,9 +146,10 @@ class ChatTemplate:
         defaults = {name: json.loads(value) for name, value in self.defaults}
         return {name: token for name, token in tokens.items() if token is not None} | defaults
 
-    def reads(self, name: str) -> bool:
-        """Whether the source looks a variable up."""
-        return name in names_in(self.source).read
+    @property
+    def prints_tools(self) -> bool:
+        """Whether the template prints the tools that it is given, or refuses them itself; found by a probe."""
+        return "tools" in names_in(self.source).read and _probe_tools(self)
 
     def with_tools(self, tools: str) -> ChatTemplate:
         """The same layout with the text of a JSON list as the tools that its template finds.
@@ -353,6 +354,16 @@ class ChatTrace:
 
     def _render(self, messages: list[Any]) -> str:
         return self.layout.render(messages, self.add_generation_prompt)
+
+
+@lru_cache(maxsize=256)
+def _probe_tools(layout: ChatTemplate) -> bool:
+    parameters = {"type": "object", "properties": {}, "required": []}
+    tool = {"type": "function", "function": {"name": PROBE, "description": "?", "parameters": parameters}}
+    try:
+        return PROBE in layout.with_tools(json.dumps([tool])).text([{"role": "user", "content": "?"}], True)
+    except RowError:  # it says itself what it wants
+        return True
 
 
 @lru_cache(maxsize=256)

@@ -144,7 +144,7 @@ class Style(Frozen):
         """
         if tools is None or tools.strip() == "[]":
             return self
-        if not isinstance(self.layout, ChatTemplate) or not self.layout.reads("tools"):
+        if not isinstance(self.layout, ChatTemplate) or not self.layout.without_tools().prints_tools:
             raise RowError("this layout has no place for tools", code=Code.UNSUPPORTED_CONTENT, style=self.name)
         return Style.of(self.layout.with_tools(tools), self.name)
 

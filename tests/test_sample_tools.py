@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from support import real_rows, transformers_text
 
-from preftemplates import Dialect, Preference, Sample, Supervised, Template, check, get_style, get_template
+from preftemplates import Dialect, Preference, Sample, Style, Supervised, Template, check, get_style, get_template
 from preftemplates.cli import app
 from preftemplates.errors import Code, DefinitionError, RowError
 from preftemplates.row_types import RowModel
@@ -83,9 +83,9 @@ def test_a_style_without_a_place_for_tools_refuses_the_row(style):
         template.format(ROW, "preference")
 
 
-def test_an_imported_template_that_never_looks_at_tools_refuses_them():
-    source = "{% for m in messages %}{{ m.content }}{% endfor %}"
-    style = get_style("zephyr").from_chat_template(source)
+@pytest.mark.parametrize("reads", ["", "{% if tools %}{% endif %}", "{{ 'Tools:' if tools }}"])
+def test_an_imported_template_that_prints_no_tool_refuses_them(reads):
+    style = Style.from_chat_template(reads + "{% for m in messages %}{{ m.content }}{% endfor %}")
     with pytest.raises(RowError) as caught:
         style.with_tools(TOOLS)
     assert caught.value.code == Code.UNSUPPORTED_CONTENT
