@@ -8,7 +8,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 DEMO := examples/preferences.jsonl
 
-.PHONY: help bench-train demo peers test test-long test-gpu test-models lint docs clean
+.PHONY: help bench-train demo digests peers test test-long test-gpu test-models lint docs clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ test-models: .venv/dev.stamp  ## Train real models that packages ship, for two s
 peers: .venv/dev.stamp  ## Let other projects read what we write for them, each in an environment of its own: minutes, gigabytes.
 	$(RUN)/python tests/peers/environments.py build/peers
 	$(RUN)/pytest tests/peers
+
+digests: .venv/dev.stamp  ## Rewrite the pinned digests; each that changes is a line of the changelog.
+	PREFTEMPLATES_REWRITE_GOLDEN=1 $(RUN)/pytest -q tests/test_digest.py
 
 lint: .venv/dev.stamp  ## Format and lint.
 	$(RUN)/ruff format .

@@ -112,6 +112,14 @@ class ChatTemplate:
             layout.compile()
         return layout
 
+    @property
+    def identity(self) -> Any:
+        """The layout as JSON-like data, for digests."""
+        tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
+        around = {"opening": self.opening, "closing": self.closing}
+        read = {"reasoning": self.reasoning, "roles": self.roles}
+        return {"chat_template": self.source, "defaults": dict(self.defaults), **tokens, **around, **read}
+
     def compile(self) -> None:
         """Compile the template, here or in the process of its own."""
         if self.isolate:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from preftemplates.convert import Conversion, Refusal, Report
+from preftemplates.digest import short_digest
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
 from preftemplates.reading import Record
-from preftemplates.rules import RULES, Memory, Seen, digest
+from preftemplates.rules import RULES, Memory, Seen
 from preftemplates.samples import Message, Preference
 from preftemplates.shortcuts import SHORTCUTS, Pair, Shortcut, Shortcuts
 from preftemplates.template import Formatted, Template
@@ -178,7 +179,7 @@ class Checker:
             except RowError:
                 continue
             for sample in samples:
-                memory.setdefault(digest(sample.prompt), record.row)
+                memory.setdefault(short_digest(sample.prompt), record.row)
 
     def see(self, record: Record, formatted: Formatted) -> None:
         """Apply the rules to a sample that came through."""

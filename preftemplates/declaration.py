@@ -13,7 +13,7 @@ from preftemplates.expressions import FILTERS, Field, Filters
 from preftemplates.row_types import has_domain, read_row_type, spell_row
 from preftemplates.rows import Reader
 from preftemplates.samples import FORMATS, Message, PromptOnly, Sample
-from preftemplates.travelling import source_of
+from preftemplates.source_code import function_source
 from preftemplates.turns import Filler, Turns, check_one_expression, list_of, read_several, read_turns
 
 PARTS = ("Row", "example", "each", "ties", "dataset", "licence", "verified")
@@ -40,6 +40,12 @@ class SampleSource:
     turns: tuple[tuple[str, Turns], ...]
     labels: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def identity(self) -> Any:
+        """The sample as JSON-like data, for digests."""
+        turns = {part: [turn.identity for turn in turns] for part, turns in self.turns}
+        return {"turns": turns, "labels": dict(self.labels)}
+
 
 @dataclass(frozen=True)
 class Declaration:
@@ -56,6 +62,12 @@ class Declaration:
     samples: tuple[SampleSource, ...]
     filters: tuple[tuple[str, str], ...] = ()
     each: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The declaration as JSON-like data, for digests."""
+        samples = {sample.format: sample.identity for sample in self.samples}
+        return {"row": self.row, "samples": samples, "filters": dict(self.filters), "each": dict(self.each)}
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -120,7 +132,7 @@ def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filt
     filters = _check(cls.__name__, declaration)
     _check_example(cls.__name__, declaration, parts.get("example"))
     functions = {name: FILTERS.get(name) for name in sorted(filters)}
-    sources = tuple((name, source_of(function)) for name, function in functions.items())
+    sources = tuple((name, function_source(function)) for name, function in functions.items())
     return replace(declaration, filters=sources), functions
 
 

@@ -24,6 +24,12 @@ class Table:
     formats: tuple[tuple[str, Struct], ...]
     spelling: Spelling
 
+    @property
+    def identity(self) -> Any:
+        """The table as JSON-like data, for digests."""
+        formats = {name: shape.identity for name, shape in self.formats}
+        return {"formats": formats, "messages": self.spelling.identity}
+
 
 SPELLING = ("role_key", "content_key", "roles", "dropped")
 """What a dialect says of messages, beside its tables."""
@@ -48,6 +54,7 @@ class Dialect(Frozen):
     """
 
     table: Table
+    kind = "dialect"
     holds = "table"
 
     declared: ClassVar[Mapping[str, Any]] = {}

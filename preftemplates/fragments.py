@@ -91,6 +91,13 @@ class Fragments:
             )
 
     @property
+    def identity(self) -> Any:
+        """The layout as JSON-like data, for digests."""
+        turns = [list(turn) for turn in self.turns]
+        around = {"opening": self.opening, "stop": self.stop, "closing": self.closing}
+        return {"turns": turns, **around, "reasoning": self.reasoning}
+
+    @property
     def roles(self) -> tuple[str, ...]:
         """The roles that have a turn."""
         return tuple(turn.role for turn in self.turns)

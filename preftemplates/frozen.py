@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
+from preftemplates.digest import digest
 from preftemplates.errors import DefinitionError
 
 
 class Frozen:
     """A name and one attribute of plain data, from which everything else follows.
 
-    Two objects are equal when what they hold is equal, whatever their names. A subclass of a base is a way to write
+    Two objects are equal when their digests are, whatever their names. A subclass of a base is a way to write
     down what an object holds: calling it gives an object of the base, which pickles without the subclass's module.
     """
 
     name: str = "unnamed"
+    kind: ClassVar[str]
+    """What an object is, for its digest."""
     holds: ClassVar[str]
     """The attribute that holds the data."""
 
@@ -46,21 +48,22 @@ class Frozen:
 
     @property
     def identity(self) -> Any:
-        """What the digest is made of, by its `repr`."""
-        return self.held
+        """What the class declares as JSON-like data, of which the digest is made."""
+        return self.held.identity
 
     @cached_property
     def digest(self) -> str:
-        """A hash of the data: 64 hexadecimal digits, equal in every process."""
-        return hashlib.sha256(repr(self.identity).encode("utf-8", "backslashreplace")).hexdigest()
+        """A hash of what the class declares: 64 hexadecimal digits, equal in every process and version of Python."""
+        return digest(self.kind, self.identity)
 
     @classmethod
     def _base(cls) -> type[Self]:
         return next(parent for parent in cls.__mro__ if Frozen in parent.__bases__)
 
     def __eq__(self, other: object) -> bool:
-        base = self._base()
-        return self.held == other.held if isinstance(other, Frozen) and other._base() is base else NotImplemented
+        if not isinstance(other, Frozen) or other._base() is not self._base():
+            return NotImplemented
+        return self.digest == other.digest
 
     def __hash__(self) -> int:
         return int(self.digest[:15], 16)

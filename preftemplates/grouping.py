@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from preftemplates.digest import short_digest
 from preftemplates.errors import RowError, missing
 from preftemplates.reading import Record, Source
-from preftemplates.rules import digest
 
 
 @dataclass
@@ -51,7 +51,7 @@ def _groups(source: Source, grouped: GroupedSource) -> Iterator[Record]:
         elif column not in record.cells:
             found.append(record._replace(cells=missing(column, record.cells)))
         else:
-            key = digest(record.cells[column])
+            key = short_digest(record.cells[column])
             if key not in groups:
                 groups[key] = []
                 found.append(record._replace(cells={column: record.cells[column], "rows": groups[key]}))

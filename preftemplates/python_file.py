@@ -74,5 +74,6 @@ class File(NamedTuple):
 
 def text_of(item: Any) -> File | None:
     """The file that a class or function came from, if `run` ran it; None for any other."""
-    module = sys.modules.get(item.__module__) if item.__module__.startswith(PREFIX) else None
+    name = str(item.__module__)
+    module = sys.modules.get(name) if name.startswith(PREFIX) else None
     return None if module is None else File(str(module.__file__), module.__dict__["__source__"])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import chain, combinations, pairwise
 from typing import Any, NamedTuple, cast
 
 from preftemplates.control import spelled
+from preftemplates.digest import short_digest
 from preftemplates.errors import Code, preview
 from preftemplates.samples import Message, Preference, Ranked, Sample
 from preftemplates.shortcuts import texts_of
@@ -134,7 +134,9 @@ def duplicate(seen: Seen, memory: Memory) -> str | None:
     """
     sample = seen.sample
     labels = {} if isinstance(sample, Preference) else sample.label_values
-    first = memory.setdefault(digest([sample.tools, sample.prompt, *sample.responses.values(), labels]), seen.row)
+    first = memory.setdefault(
+        short_digest([sample.tools, sample.prompt, *sample.responses.values(), labels]), seen.row
+    )
     return None if first == seen.row else f"the same as row {first}"
 
 
@@ -143,14 +145,14 @@ def contradiction(seen: Seen, memory: Memory) -> str | None:
     """A row before preferred the other of the same two answers, or judged the same answer in another way."""
     sample = seen.sample
     if not isinstance(sample, Preference | Ranked):
-        said = digest([sample.tools, sample.prompt, *sample.responses.values()])
+        said = short_digest([sample.tools, sample.prompt, *sample.responses.values()])
         verdict = {name: value for name, value in sample.label_values.items() if name != "tools"}
         row, labels = memory.setdefault(said, (seen.row, verdict))
         return None if labels == verdict else f"row {row} judges the same in another way"
     found = None
     for better, worse in _preferred(sample):
-        memory.setdefault(digest([sample.tools, sample.prompt, better, worse]), seen.row)
-        first = memory.get(digest([sample.tools, sample.prompt, worse, better]))
+        memory.setdefault(short_digest([sample.tools, sample.prompt, better, worse]), seen.row)
+        first = memory.get(short_digest([sample.tools, sample.prompt, worse, better]))
         found = first if found is None else found
     return None if found is None else f"row {found} prefers the other answer"
 
@@ -170,19 +172,5 @@ def _preferred(sample: Preference[list[Message]] | Ranked[list[Message]]) -> Ite
 @rule(Code.IN_TEST)
 def in_test(seen: Seen, memory: Memory) -> str | None:
     """The prompt stands in the test set too; `memory` holds its prompts."""
-    row = memory.get(digest(seen.sample.prompt)) if seen.sample.prompt else None
+    row = memory.get(short_digest(seen.sample.prompt)) if seen.sample.prompt else None
     return None if row is None else f"the prompt is that of row {row} of the test set"
-
-
-def digest(value: Any) -> bytes:
-    """Sixteen bytes that are the same for equal messages."""
-    return hashlib.blake2b(repr(_plain(value)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _plain(value: Any) -> Any:
-    """The value as what `repr` writes alike: mappings by sorted keys, traced texts as texts."""
-    if isinstance(value, str):
-        return "".join((value,))
-    if isinstance(value, dict):
-        return sorted((str(key), _plain(item)) for key, item in value.items())
-    return [_plain(item) for item in value] if isinstance(value, Sequence | Iterable) else value

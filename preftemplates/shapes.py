@@ -38,12 +38,23 @@ class Source:
         """Whether it is text in a style."""
         return not self.view and not self.is_label
 
+    @property
+    def identity(self) -> Any:
+        """The entry as tables write it, for digests."""
+        name = f"prompt+{self.name}" if self.with_prompt else self.name
+        return name + (f".{self.view}" if self.view else "") + ("?" if self.optional else "")
+
 
 @dataclass(frozen=True)
 class Fixed:
     """A value that is the same in every result."""
 
     value: Any
+
+    @property
+    def identity(self) -> Any:
+        """The entry as JSON-like data, for digests."""
+        return {"fixed": self.value}
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,11 @@ class Struct:
 
     fields: tuple[tuple[str, Shape], ...]
 
+    @property
+    def identity(self) -> Any:
+        """The entry as JSON-like data, for digests."""
+        return {"keys": [[key, shape.identity] for key, shape in self.fields]}
+
 
 @dataclass(frozen=True)
 class Items:
@@ -59,12 +75,22 @@ class Items:
 
     shapes: tuple[Shape, ...]
 
+    @property
+    def identity(self) -> Any:
+        """The entry as JSON-like data, for digests."""
+        return {"items": [shape.identity for shape in self.shapes]}
+
 
 @dataclass(frozen=True)
 class Each:
     """A list with one value for each of the several responses of a sample."""
 
     shape: Shape
+
+    @property
+    def identity(self) -> Any:
+        """The entry as JSON-like data, for digests."""
+        return {"each": self.shape.identity}
 
 
 Shape = Source | Fixed | Struct | Items | Each

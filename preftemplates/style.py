@@ -51,6 +51,7 @@ class Style(Frozen):
     """
 
     layout: Layout
+    kind = "style"
     holds = "layout"
 
     declared: ClassVar[Mapping[str, Any]] = {}

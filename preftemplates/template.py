@@ -15,6 +15,7 @@ from preftemplates.dataset_info import read_entry
 from preftemplates.declaration import Declaration, Ties, check_ties, declares, read_declaration
 from preftemplates.derivations import Lost, Pairs, check_pairs, derived_formats
 from preftemplates.dialect import Dialect, get_dialect
+from preftemplates.digest import digest
 from preftemplates.errors import (
     Code,
     DefinitionError,
@@ -31,9 +32,10 @@ from preftemplates.registry import Registry
 from preftemplates.rendered import Rendered
 from preftemplates.samples import FORMATS, ROLES, Message, Preference, Sample
 from preftemplates.shapes import sources
+from preftemplates.source_code import class_source
 from preftemplates.style import Style, get_style
 from preftemplates.texts import rendered_of, texts_of
-from preftemplates.travelling import Parcel, pack, source_of
+from preftemplates.travelling import Parcel, pack
 from preftemplates.yaml_template import read_template
 
 C = TypeVar("C", bound="type[Template]")
@@ -101,6 +103,7 @@ class Template(Frozen):
     """
 
     parts: Parts
+    kind = "template"
     holds = "parts"
     declaration: ClassVar[Declaration | None] = None
     filters: ClassVar[Filters] = {}
@@ -116,7 +119,7 @@ class Template(Frozen):
         if declares(cls, Template):
             cls.declaration, cls.filters = read_declaration(cls, Template)
         else:
-            cls.written = source_of(cls)
+            cls.written = class_source(cls)
 
     def __new__(cls) -> Any:
         """The template that the class declares, or an object of the class if it formats by hand."""
@@ -144,11 +147,17 @@ class Template(Frozen):
 
     @property
     def identity(self) -> Any:
-        """What the digest is made of."""
+        """What the class declares as JSON-like data, of which the digest is made."""
+        return {"text": self.text_digest, "dialect": None if self.by_hand else self.dialect.digest}
+
+    @cached_property
+    def text_digest(self) -> str:
+        """A hash of what decides the samples and their texts: all but the dialect."""
         if self.by_hand:
-            return self.held
+            return digest("custom template", self.held)
         parts = self.parts
-        return parts.declaration, parts.style.digest, parts.dialect.digest, parts.pairs, parts.ties
+        declared = {"style": parts.style.digest, "pairs": parts.pairs, "ties": parts.ties}
+        return digest("template text", {**parts.declaration.identity, **declared})
 
     def _declared(self, asked: str) -> Parts:
         if self.by_hand:

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
 from contextlib import suppress
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from preftemplates.python_file import text_of
-
-
-def source_of(item: Any) -> str:
-    """The source of a function or class, of which a template's identity is made; its name where there is none."""
-    file = text_of(item)
-    if file is not None:
-        return f"{item.__qualname__} of {file.text}"
-    try:
-        return inspect.getsource(item)
-    except (OSError, TypeError):
-        return f"{item.__module__}.{item.__qualname__}"
+from preftemplates.source_code import class_source, function_source
 
 
 class Parcel(NamedTuple):
@@ -35,7 +23,7 @@ class Parcel(NamedTuple):
         """What was packed: imported if the name still means the same here, else made anew from the parcel."""
         with suppress(ImportError, AttributeError):
             found = attrgetter(self.qualname)(importlib.import_module(self.module))
-            if self.value is None or source_of(found) == self.source:
+            if self.value is None or _source_of(found) == self.source:
                 return found
         if self.value is None:
             raise ImportError(f"{self.module}.{self.qualname} is not there")
@@ -46,7 +34,11 @@ class Parcel(NamedTuple):
 
 def pack(item: Any) -> Parcel:
     """Pack a function or class by name and, unless it belongs to this package, by value."""
-    return Parcel(item.__module__, item.__qualname__, source_of(item), None if _is_ours(item) else _by_value(item))
+    return Parcel(item.__module__, item.__qualname__, _source_of(item), None if _is_ours(item) else _by_value(item))
+
+
+def _source_of(item: Any) -> str:
+    return class_source(item) if isinstance(item, type) else function_source(item)
 
 
 def _is_ours(item: Any) -> bool:

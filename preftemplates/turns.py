@@ -20,6 +20,11 @@ class Turn:
     role: str
     keys: tuple[tuple[str, str], ...]
 
+    @property
+    def identity(self) -> Any:
+        """The same as JSON-like data, for digests."""
+        return {"role": self.role, "keys": [list(pair) for pair in self.keys]}
+
 
 @dataclass(frozen=True)
 class Splice:
@@ -27,12 +32,22 @@ class Splice:
 
     expression: str
 
+    @property
+    def identity(self) -> Any:
+        """The same as JSON-like data, for digests."""
+        return {"messages": self.expression}
+
 
 @dataclass(frozen=True)
 class Several:
     """Responses that an expression yields: a list of texts, of messages, or of lists of messages."""
 
     expression: str
+
+    @property
+    def identity(self) -> Any:
+        """The same as JSON-like data, for digests."""
+        return {"responses": self.expression}
 
 
 Turns = tuple[Turn | Splice | Several, ...]

@@ -32,6 +32,12 @@ class Spelling:
     only: bool = False
     dropped: tuple[str, ...] = ()
 
+    @property
+    def identity(self) -> Any:
+        """How messages are spelled as JSON-like data, for digests."""
+        keys = {"role_key": self.role, "content_key": self.content}
+        return {**keys, "roles": dict(self.roles), "only": self.only, "dropped": self.dropped}
+
     def spell(self, message: Message) -> dict[str, Any]:
         """The message in the dialect's words.
 

@@ -10,7 +10,7 @@ import preftemplates
 ROOT = Path(preftemplates.__file__).parent
 
 FLOORS = [
-    {"errors"},
+    {"errors", "digest"},
     {
         "registry",
         "findings",
@@ -20,6 +20,7 @@ FLOORS = [
         "jsonlike",
         "samples",
         "python_file",
+        "source_code",
         "by_hand",
         "travelling",
     },

@@ -1,0 +1,51 @@
+"""One hash of canonical data: what users declared, and what rows hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def digest(kind: str, declared: Any) -> str:
+    """Return the SHA-256 of a kind of thing and its canonical data, as 64 hexadecimal digits.
+
+    The digest depends on the data alone, so it is the same in every process and version of Python.
+
+    >>> digest("style", {"stop": "</s>", "opening": ""}) == digest("style", {"opening": "", "stop": "</s>"})
+    True
+    """
+    return hashlib.sha256(canonical_json([kind, declared]).encode("ascii")).hexdigest()
+
+
+def short_digest(value: Any) -> bytes:
+    """Return 16 bytes that are the same for equal data, for tables that remember many rows."""
+    return hashlib.blake2b(canonical_json(value).encode("ascii"), digest_size=16).digest()
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of a value: keys sorted, ASCII only, no whitespace.
+
+    >>> canonical_json({"b": (1, 2.5, None), "a": "x"})
+    '{"a":"x","b":[1,2.5,null]}'
+    """
+    try:
+        return _dump(value)
+    except TypeError:  # keys that do not compare, or values that JSON does not have
+        return _dump(_plain(value))
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    """Return the value with text keys, sets as sorted lists, and what JSON does not have as its `repr`."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(item) for item in value), key=_dump)
+    return value if value is None or isinstance(value, str | int | float) else repr(value)

@@ -1,0 +1,202 @@
+"""What a function or class does, as text: layout, place and comments are no part of it, and what it reads is."""
+
+import functools
+import json
+import re
+import sys
+import textwrap
+from types import ModuleType
+
+import pytest
+from support import in_new_process
+
+from preftemplates import Preference, RowModel, Template, register_filter
+from preftemplates.python_file import run
+from preftemplates.source_code import canonical_tokens, class_source, function_source
+
+LIMIT = 3
+MARKS = re.compile("a|b")
+
+
+def cut(text):
+    return text[:LIMIT]
+
+
+def helped(text):
+    return cut(text).upper()
+
+
+def again(text):
+    return again(text[1:]) if text else MARKS.sub("", text)
+
+
+def in_module(source, name="somewhere"):
+    """What a module of this source defines."""
+    return run(f"/{name}.py", textwrap.dedent(source)).__dict__
+
+
+def defined(source, name="f", module="somewhere"):
+    return function_source(in_module(source, module)[name])
+
+
+# --- what changes nothing ------------------------------------------------------------------------------------------
+
+SAME = [
+    "def f(text):\n    return text[1:]\n",
+    "def f(text):\n  return text[1:]\n",
+    "def f(text):\n\treturn text[1:]\n",
+    "def f(text):\r\n    return text[1:]\r\n",
+    "def f(text):\n    '''Cut.'''\n    # the first\n\n    return text[1:]  # and on\n",
+    "def f(\n    text\n):\n    return text[ 1 : ]\n",
+    "if True:\n    def f(text):\n        return text[1:]\n",
+    "from preftemplates import register_filter\n@register_filter\ndef f(text):\n    return text[1:]\n",
+    "UNREAD = 1\ndef f(text):\n    return text[1:]\n",
+    "import functools\ndef outer(g):\n    return g\ndef f(text):\n    return text[1:]\n",
+]
+
+
+@pytest.mark.parametrize("source", SAME)
+def test_layout_comments_place_and_registration_change_nothing(source):
+    assert defined(source, module=f"other{SAME.index(source)}") == defined(SAME[0])
+
+
+def test_an_f_string_is_one_token_in_every_version_of_python():
+    source = "def f(a):\n    return f'{a!r:>{len(a)}} {{x}}' f\"{f'{a}'}\"\n"
+    assert canonical_tokens(source) == ("""def f ( a ) : ; { return f'{a!r:>{len(a)}} {{x}}' f\"{f'{a}'}\" ; }""")
+
+
+# --- what makes it another -----------------------------------------------------------------------------------------
+
+OTHER = [
+    ("def f(a):\n    return a[1:]\n", "def f(a):\n    return a[2:]\n"),
+    ("def f(a):\n    return 'a b'\n", "def f(a):\n    return 'a  b'\n"),
+    ("def f(a):\n    if a:\n        a = 1\n    return a\n", "def f(a):\n    if a:\n        a = 1\n        return a\n"),
+    ("N = 1\ndef f(a):\n    return a[N:]\n", "N = 2\ndef f(a):\n    return a[N:]\n"),
+    ("N = {'a': (1, {2})}\ndef f(a):\n    return a in N\n", "N = {'a': (1, {3})}\ndef f(a):\n    return a in N\n"),
+    ("N = 1\ndef f(a):\n    return f'{N}'\n", "N = 2\ndef f(a):\n    return f'{N}'\n"),
+    ("N = 1\ndef f(a, n=N):\n    return n\n", "N = 2\ndef f(a, n=N):\n    return n\n"),
+    ("N = 1\ndef f(a):\n    return [N for _ in a]\n", "N = 2\ndef f(a):\n    return [N for _ in a]\n"),
+    (
+        "import re\nN = re.compile('a')\ndef f(a):\n    return N\n",
+        "import re\nN = re.compile('a', re.I)\ndef f(a):\n    return N\n",
+    ),
+    ("def g(a):\n    return 1\ndef f(a):\n    return g(a)\n", "def g(a):\n    return 2\ndef f(a):\n    return g(a)\n"),
+    (
+        "class G:\n    def g(self):\n        return 1\ndef f(a):\n    return G().g()\n",
+        "class G:\n    def g(self):\n        return 2\ndef f(a):\n    return G().g()\n",
+    ),
+    (
+        "def m(n):\n    def f(a):\n        return n\n    return f\nf = m(1)\n",
+        "def m(n):\n    def f(a):\n        return n\n    return f\nf = m(2)\n",
+    ),
+    ("f = lambda a: 1\n", "f = lambda a: 2\n"),
+    ("f, g = lambda a: 1, lambda a: 2\n", "g, f = lambda a: 1, lambda a: 2\n"),
+    ("def f(a):\n    return 1\n", "import functools\n@functools.cache\ndef f(a):\n    return 1\n"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER)
+def test_what_does_another_thing_has_another_text(one, other):
+    assert defined(one) != defined(other)
+    assert defined(one) == defined(one, module="elsewhere")
+
+
+def test_without_a_source_two_functions_differ_by_their_instructions():
+    one, same, other = {}, {}, {}
+    exec("def f(a):\n    return a[1:]\n", one)
+    exec("def f(a):\n    return a[1:]\n", same)
+    exec("def f(a):\n    return a[2:]\n", other)
+    assert function_source(one["f"]) == function_source(same["f"]) != function_source(other["f"])
+
+
+def test_helpers_and_recursion_end():
+    assert json.loads(function_source(again))["reads"]["again"] == {"name": "again"}
+    assert "LIMIT" in json.loads(function_source(helped))["reads"]["cut"]["reads"]
+
+
+def test_what_is_no_python_function_is_named():
+    assert json.loads(function_source(len)) == {"name": "builtins.len"}
+    assert json.loads(function_source(functools.partial(cut, "x")))["name"]
+
+
+# --- classes -------------------------------------------------------------------------------------------------------
+
+HOMEWORK = """
+from preftemplates import Template
+{mixin}
+class {name}({bases}Template):
+    mark: str = {mark!r}
+
+    def format_preference_sample(self, raw_sample):
+        return {{"better_text": self.mark + raw_sample["a"]}}
+"""
+
+
+def by_hand(name="Mine", mark="> ", mixin="", bases="", module="somewhere"):
+    return in_module(HOMEWORK.format(name=name, mark=mark, mixin=mixin, bases=bases), module)[name]
+
+
+def test_a_class_is_what_it_defines_whatever_it_and_its_module_are_called():
+    assert class_source(by_hand()) == class_source(by_hand("Yours", module="elsewhere"))
+    assert by_hand()().digest == by_hand("Yours")().digest
+    assert by_hand()() == by_hand("Yours")()
+
+
+def test_a_class_with_another_constant_method_or_parent_is_another():
+    mixin = "class More:\n    def check_equal(self, raw_sample):\n        return {}\n"
+    classes = [
+        by_hand(),
+        by_hand(mark=">> "),
+        by_hand(mixin=mixin.format("False"), bases="More, "),
+        by_hand(mixin=mixin.format("True"), bases="More, "),
+    ]
+    assert len({cls().digest for cls in classes}) == len({cls() for cls in classes}) == 4
+
+
+def test_what_a_parent_class_does_is_part_of_it():
+    def child(mark):
+        module = in_module(HOMEWORK.format(name="Parent", mark=mark, mixin="", bases=""), f"parent{len(mark)}")
+        return type("Child", (module["Parent"],), {})
+
+    assert child("> ")().digest != child(">> ")().digest
+
+
+def test_a_filter_with_another_constant_makes_another_template():
+    digests = []
+    for limit in (1, 1, 2):
+        function = in_module(f"N = {limit}\ndef first(text):\n    return text[:N]\n", f"file{limit}")["first"]
+        register_filter("first_ones")(function)
+
+        class Mine(Template):
+            class Row(RowModel):
+                a: str
+
+            preference = Preference(prompt="{{ a }}", chosen="{{ a | first_ones }}", rejected="no")
+
+        digests.append(Mine().digest)
+        from preftemplates.expressions import FILTERS
+
+        del FILTERS._items["first_ones"], FILTERS._origins["first_ones"]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_class_typed_into_a_session_without_a_file_is_what_it_defines():
+    """As in a notebook, where the source of a class is not to be had."""
+    code = """
+import sys
+from preftemplates import Template
+def typed(mark):
+    space = {"__name__": "__main__", "Template": Template}
+    exec(f"class Mine(Template):\\n    def format_preference_sample(self, row):\\n        return {mark!r}", space)
+    return space["Mine"]()
+answer = [typed("a").digest == typed("a").digest, typed("a").digest == typed("b").digest]
+"""
+    assert in_new_process(code) == [True, False]
+
+
+def test_a_changed_file_is_another_and_its_older_version_stays_what_it_was():
+    name = "changing"
+    older = in_module("def f(a):\n    return 1\n", name)["f"]
+    text = function_source(older)
+    assert defined("def f(a):\n    return 2\n", module=name) != text
+    assert isinstance(sys.modules[older.__module__], ModuleType)
