@@ -1,6 +1,6 @@
 """align-anything: whole texts under better_text and worse_text, the homework's keys."""
 
-from preftemplates.dialect import Dialect, register_dialect
+from preftemplates import Dialect, register_dialect
 
 
 @register_dialect("align-anything")

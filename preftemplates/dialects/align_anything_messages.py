@@ -4,7 +4,7 @@ Keys: what `format_preference_sample` of a class gives by align-anything's docum
 and what is beside it; they are one row here. A class that reads such rows gives them as they are.
 """
 
-from preftemplates.dialect import Dialect, register_dialect
+from preftemplates import Dialect, register_dialect
 
 
 @register_dialect("align-anything-messages")

@@ -3,7 +3,7 @@
 Keys: axolotl's documentation on dataset formats and RLHF, with its default field names.
 """
 
-from preftemplates.dialect import Dialect, register_dialect
+from preftemplates import Dialect, register_dialect
 
 
 @register_dialect("axolotl")

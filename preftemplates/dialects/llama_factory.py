@@ -3,8 +3,7 @@
 Keys: LLaMA-Factory's data/README.md. A file in these keys is entered in its dataset_info.json.
 """
 
-from preftemplates.dialect import Dialect, register_dialect
-from preftemplates.shapes import fixed
+from preftemplates import Dialect, fixed, register_dialect
 
 ASKED = {
     "instruction": "prompt.question",

@@ -4,7 +4,7 @@ Keys: ms-swift's documentation, "Custom dataset": messages, rejected_response, l
 called are the text of a JSON list. Its loader keeps no thinking beside the content.
 """
 
-from preftemplates.dialect import Dialect, register_dialect
+from preftemplates import Dialect, register_dialect
 
 
 @register_dialect("ms-swift")

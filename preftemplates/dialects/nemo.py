@@ -3,8 +3,7 @@
 Keys: NeMo RL's documentation on preference datasets.
 """
 
-from preftemplates.dialect import Dialect, register_dialect
-from preftemplates.shapes import fixed
+from preftemplates import Dialect, fixed, register_dialect
 
 
 @register_dialect("nemo-rl")

@@ -3,7 +3,7 @@
 Keys: OpenAI's documentation on supervised fine-tuning and on direct preference optimization.
 """
 
-from preftemplates.dialect import Dialect, register_dialect
+from preftemplates import Dialect, register_dialect
 
 
 @register_dialect("openai")

@@ -3,7 +3,7 @@
 Keys: OpenRLHF's README; the names are those of its options input_key, output_key, chosen_key and rejected_key.
 """
 
-from preftemplates.dialect import Dialect, register_dialect
+from preftemplates import Dialect, register_dialect
 
 
 @register_dialect("openrlhf")

@@ -3,7 +3,7 @@
 Keys: the documentation of RewardBench's `load_and_process_dataset`, which takes the prompt from the chosen one.
 """
 
-from preftemplates.dialect import Dialect, register_dialect
+from preftemplates import Dialect, register_dialect
 
 
 @register_dialect("reward-bench")

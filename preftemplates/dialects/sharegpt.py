@@ -3,7 +3,7 @@
 Keys: as in the data of FastChat and of many sets on the hub. The layout has no preferences.
 """
 
-from preftemplates.dialect import Dialect, register_dialect
+from preftemplates import Dialect, register_dialect
 
 
 @register_dialect("sharegpt")

@@ -4,7 +4,7 @@ Keys: torchtune's documentation on preference, chat and instruct datasets. Its l
 what is beside them is refused.
 """
 
-from preftemplates.dialect import Dialect, register_dialect
+from preftemplates import Dialect, register_dialect
 
 
 @register_dialect("torchtune")

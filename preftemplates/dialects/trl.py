@@ -6,7 +6,7 @@ manner. The tools that may be called are the text of a JSON list, which TRL's tr
 fixed types, and tools have parameters of different names.
 """
 
-from preftemplates.dialect import Dialect, register_dialect
+from preftemplates import Dialect, register_dialect
 
 
 @register_dialect("trl")

@@ -3,8 +3,7 @@
 Keys: verl's documentation, "Prepare data for post-training". What the reward function compares with is yours to fill.
 """
 
-from preftemplates.dialect import Dialect, register_dialect
-from preftemplates.shapes import fixed
+from preftemplates import Dialect, fixed, register_dialect
 
 
 @register_dialect("verl")

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from preftemplates import register_filter
 from preftemplates.errors import Code, RowError, did_you_mean, preview
-from preftemplates.expressions import register_filter
 
 ROLES = {"system": "system", "human": "user", "user": "user", "assistant": "assistant"}
 """What ColossalChat calls a speaker, and the role that it has."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from preftemplates.expressions import register_filter
+from preftemplates import register_filter
 
 
 @register_filter

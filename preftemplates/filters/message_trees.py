@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from preftemplates import register_filter
 from preftemplates.errors import Code, RowError, did_you_mean, preview
-from preftemplates.expressions import register_filter
 
 ROLES = {"prompter": "user", "assistant": "assistant"}
 

@@ -1,7 +1,7 @@
 """Nectar's way to write a prompt: a transcript whose first and last mark may be cut short."""
 
+from preftemplates import register_filter
 from preftemplates.errors import Code, RowError, preview
-from preftemplates.expressions import register_filter
 
 
 @register_filter

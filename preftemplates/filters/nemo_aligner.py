@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from preftemplates import register_filter
 from preftemplates.errors import Code, RowError, preview
-from preftemplates.expressions import register_filter
 
 SYSTEM_MARK = re.compile(r"\A<extra_id_0>System\n")
 TURN_MARK = re.compile(r"\n?<extra_id_1>(User|Assistant)\n")

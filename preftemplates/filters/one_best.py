@@ -1,6 +1,6 @@
 """Labels that name the best of several and say nothing of the others."""
 
-from preftemplates.expressions import register_filter
+from preftemplates import register_filter
 
 
 @register_filter

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from preftemplates import register_filter
 from preftemplates.errors import Code, RowError
-from preftemplates.expressions import register_filter
 
 
 @register_filter

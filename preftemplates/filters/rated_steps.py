@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from preftemplates import register_filter
 from preftemplates.errors import Code, RowError, preview
-from preftemplates.expressions import register_filter
 
 
 @register_filter

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from preftemplates import register_filter
 from preftemplates.errors import Code, RowError, did_you_mean, preview
-from preftemplates.expressions import register_filter
 from preftemplates.jsonlike import MAX_DEPTH
 from preftemplates.provenance import derived
 

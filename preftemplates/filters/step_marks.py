@@ -1,7 +1,7 @@
 """Solutions in one text, in which a mark ends each step, and a second text has the verdicts where the marks are."""
 
+from preftemplates import register_filter
 from preftemplates.errors import Code, RowError, preview
-from preftemplates.expressions import register_filter
 
 MARK = "ки"
 FIRST = ("Step 1:", "step 1:")

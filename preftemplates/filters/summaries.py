@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from preftemplates import register_filter
 from preftemplates.errors import Code, RowError
-from preftemplates.expressions import register_filter
 from preftemplates.provenance import concat
 
 

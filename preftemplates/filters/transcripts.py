@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
+from preftemplates import register_filter
 from preftemplates.errors import Code, RowError, preview
-from preftemplates.expressions import register_filter
 
 HUMAN_ASSISTANT = re.compile(r"\n\n(Human|Assistant): ")
 ROLES = {"Human": "user", "Assistant": "assistant"}

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from preftemplates import register_filter
 from preftemplates.errors import Code, RowError, preview
-from preftemplates.expressions import register_filter
 
 ASPECTS = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 RATINGS = {"1": 1, "2": 2, "3": 3, "4": 4, "5": 5}

@@ -5,7 +5,7 @@ write it; </s> ends an answer, and the tokenizer writes the BOS. The opening sen
 (`default_system`), so there is no turn for a system text.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("alpaca")

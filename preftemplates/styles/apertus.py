@@ -6,8 +6,8 @@ day is fixed here, so that a text is the same tomorrow: `current_date` is a vari
 template does.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("apertus")

@@ -5,7 +5,7 @@ weights under a community licence). Written from the description, not proved by 
 the EOS behind the last answer only; this style writes it behind each, so that every answer has its stop.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("baichuan2")

@@ -3,7 +3,7 @@
 Layout: PKU-Alignment's safe-rlhf and align-anything (Apache-2.0); nothing ends an answer.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("beginning-of-conversation")

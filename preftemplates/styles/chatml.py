@@ -4,7 +4,7 @@ Layout: OpenAI's ChatML v0, as the tokenizers of Qwen 2.5 and SmolLM2 (Apache-2.
 system text.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("chatml")

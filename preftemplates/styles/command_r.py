@@ -5,8 +5,8 @@ template below is our own. The style writes the BOS and trims all contents but t
 and refuses turns out of order.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("command-r")

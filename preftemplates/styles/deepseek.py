@@ -7,8 +7,8 @@ none is asked for with one. Those templates open and close the first turn with c
 with each.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import ARGUMENTS, EACH_CALL, THOUGHT, refuse_all_but
-from preftemplates.style import Style, register_style
 
 TURNS = (
     "{{- bos_token -}}"

@@ -4,7 +4,7 @@ Source: Databricks' dolly-v2 (MIT), the prompt format of its training code. Writ
 a reference template. The layout is made for one question and one answer; further turns follow after an empty line.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("dolly")

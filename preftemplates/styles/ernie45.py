@@ -5,7 +5,7 @@ template does. That template ends a generation prompt with a blank behind the co
 texts are equal.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("ernie4.5")

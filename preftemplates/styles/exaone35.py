@@ -4,8 +4,8 @@ Source: the chat template of LG AI Research's EXAONE-3.5-7.8B-Instruct (EXAONE A
 template below is our own. Where a conversation has no system turn, an empty one is written, as that template does.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("exaone3.5")

@@ -4,7 +4,7 @@ Source: the chat template of TII's falcon-7b-instruct (Apache-2.0). That templat
 out of them; this style leaves contents as they are. Nothing ends an answer.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("falcon")

@@ -5,8 +5,8 @@ Gemma Terms of Use. The styles write the BOS, trim questions and answers, and re
 calls. Gemma 3 takes a system text into the first question, untrimmed.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 TURNS = (
     "{{- bos_token -}}"

@@ -6,8 +6,8 @@ the line's end. Tools and the role observation are left to the tokenizer's own t
 an empty turn out; the styles write it.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("chatglm3")

@@ -8,8 +8,8 @@ one by one, text as it is and the rest as JSON. The assistant's role token alone
 writes the line's end.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import EACH_ARGUMENT, EACH_CALL, THOUGHT, refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("glm4.5", aliases=["glm4.6"])

@@ -5,8 +5,8 @@ our own text, but for what they print. Granite 3.1 to 3.3 write the turns of 3.0
 where a conversation has none; the style never does.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import CALLS_IN_TAGS, refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("granite3")

@@ -8,8 +8,8 @@ answer is asked for behind an answer. A turn may call one tool, in the channel c
 are refused, since that template escapes them as JSON.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import ARGUMENTS, EACH_CALL, THOUGHT, refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("harmony")

@@ -3,7 +3,7 @@
 Layout: the transcripts of Anthropic/hh-rlhf (MIT); nothing ends an answer.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("human-assistant")

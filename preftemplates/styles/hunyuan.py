@@ -5,7 +5,7 @@ writes the BOS, as that template does. In that template the assistant's token fo
 generation prompt or without.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("hunyuan")

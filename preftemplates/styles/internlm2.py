@@ -4,7 +4,7 @@ Source: the chat template of Shanghai AI Laboratory's internlm2_5-7b-chat (code 
 their own). The style writes the BOS, as that template does.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("internlm2")

@@ -4,8 +4,8 @@ Source: the chat template of AI21's Jamba 1.5, in its tiny-dev model (Jamba Open
 documents. The template below is our own. The style writes <|startoftext|>, as that template does. Jamba 2 is ChatML.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("jamba")

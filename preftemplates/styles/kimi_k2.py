@@ -7,8 +7,8 @@ function's own name is not written beside it. Arguments that are text already ar
 stands in the place of its role.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("kimi-k2")

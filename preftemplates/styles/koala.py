@@ -4,7 +4,7 @@ Source: Berkeley's Koala (weights derived from LLaMA, its licence), described in
 FastChat's table of conversations. Written from the description, not proved by a reference template.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("koala")

@@ -4,7 +4,7 @@ Source: the chat template of Liquid AI's LFM2-1.2B (LFM Open License v1.0); LFM 
 the BOS, as that template does. An empty system turn, which that template leaves out, is written.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("lfm2")

@@ -6,8 +6,8 @@ questions and answers, and refuses roles out of turn, tools and their calls. The
 follows its question behind a blank.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("llama2")

@@ -5,8 +5,8 @@ License). It trims, so it is a chat template and no set of fragments. Llama 3.1 
 does not.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("llama3")

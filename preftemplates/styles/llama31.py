@@ -7,8 +7,8 @@ beside, which the templates would drop; arguments that are text already are take
 the templates escape them as JSON, and so is the list of tools that may be called.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("llama3.1", aliases=["llama3.2", "llama3.3"])

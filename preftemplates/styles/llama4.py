@@ -4,8 +4,8 @@ Source: the chat template of Meta's Llama 4; the template below is our own text,
 Community License. The style writes the BOS, and refuses tools, their calls and images.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("llama4")

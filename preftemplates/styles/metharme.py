@@ -4,7 +4,7 @@ Source: PygmalionAI's Metharme and Pygmalion 2 (Llama 2 Community License), desc
 FastChat's table of conversations. Written from the description, not proved by a reference template.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("metharme")

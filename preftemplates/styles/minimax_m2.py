@@ -6,8 +6,8 @@ the generation prompt; this style does not, since an answer may have none. Histo
 arguments are written one by one, text as it is and the rest as JSON.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import EACH_ARGUMENT, EACH_CALL, ONLY_FUNCTIONS, THOUGHT, refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("minimax-m2")

@@ -13,8 +13,8 @@ Tools, calls and results are those of version 3; the others refuse them. An id h
 calls says nothing beside, which the templates would drop.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import ARGUMENTS, EACH_CALL, ONLY_FUNCTIONS, refuse_all_but
-from preftemplates.style import Style, register_style
 
 OPENING = (
     "{%- set first = 1 if messages and messages[0].role == 'system' else 0 -%}"

@@ -5,8 +5,8 @@ of the Nemotron family, with `enable_thinking=False`. The template below is our 
 end, and takes thoughts out of earlier ones; this style leaves contents as they are.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("nemotron3")

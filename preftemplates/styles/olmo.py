@@ -5,7 +5,7 @@ The tokenizer adds no BOS, so the style opens each text with it. OLMo 2 leaves t
 olmo2.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("olmo")

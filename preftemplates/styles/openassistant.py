@@ -5,7 +5,7 @@ FastChat's table of conversations. Written from the description, not proved by a
 in front, since the tokenizers of these models add no BOS.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("openassistant")

@@ -3,7 +3,7 @@
 Source: the chat template of openchat-3.5-0106 (Apache-2.0), which Starling-LM shares; the style writes the BOS.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("openchat", aliases=["starling"])

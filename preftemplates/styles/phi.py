@@ -3,7 +3,7 @@
 Source: the chat templates of Microsoft's Phi-3 Mini and Phi-4 (MIT); the tokenizer writes the BOS.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("phi3")

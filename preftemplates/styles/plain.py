@@ -3,7 +3,7 @@
 Layout: none, and so nobody's licence.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("plain")

@@ -5,8 +5,8 @@ what the layout prints. Arguments of a call that are text already are taken for 
 user's turn. The tokenizer has no BOS.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import CALLS_IN_TAGS, THOUGHT, refuse_all_but
-from preftemplates.style import Style, register_style
 
 HEADER = (
     "{%- set first = 1 if messages and messages[0].role == 'system' else 0 -%}"

@@ -7,8 +7,8 @@ and with `enable_thinking=False` the prompt says that there is none. They look f
 which the style refuses: it stands in `reasoning_content`.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import EACH_ARGUMENT, EACH_CALL, THOUGHT, refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("qwen3.5")

@@ -4,8 +4,8 @@ Source: the chat template of ByteDance Seed's Seed-OSS-36B-Instruct (Apache-2.0)
 thinking. The template below is our own. That template writes no line and no end for an empty answer; this style does.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("seed-oss")

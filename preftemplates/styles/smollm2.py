@@ -4,8 +4,8 @@ Source: the chat template of Hugging Face's SmolLM2-135M-Instruct (Apache-2.0). 
 template writes a turn for any role; this style has the roles that the models were trained with, and refuses others.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("smollm2")

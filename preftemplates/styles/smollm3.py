@@ -6,8 +6,8 @@ the start of an answer, and takes /think and /no_think out of a system text; thi
 a text.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("smollm3")

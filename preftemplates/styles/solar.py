@@ -4,7 +4,7 @@ Source: the chat template of Upstage's SOLAR-10.7B-Instruct-v1.0 (CC-BY-NC-4.0);
 tokenizer writes the BOS.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("solar")

@@ -4,7 +4,7 @@ Source: Stability AI's stablelm-tuned-alpha (CC-BY-NC-SA-4.0), described in its 
 description, not proved by a reference template. StableLM 2 is Zephyr's layout or ChatML.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("stablelm")

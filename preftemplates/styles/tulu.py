@@ -6,8 +6,8 @@ The template below is our own. Those templates leave other roles out; the styles
 for behind an answer, those templates leave the line's end between the two out, and the styles write it.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("tulu")

@@ -5,8 +5,8 @@ the template below is our own text. Without a system turn the usual sentence sta
 writes the BOS.
 """
 
+from preftemplates import Style, register_style
 from preftemplates.pieces import refuse_all_but
-from preftemplates.style import Style, register_style
 
 
 @register_style("vicuna")

@@ -5,7 +5,7 @@ conversations. Written from the description, not proved by a reference template.
 system turn's content.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("xgen")

@@ -4,7 +4,7 @@ Source: the chat template of 01.AI's Yi-1.5-9B-Chat (Apache-2.0). Yi-34B-Chat an
 use the style chatml.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("yi")

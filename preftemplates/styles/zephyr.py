@@ -3,7 +3,7 @@
 Layout: the chat template of HuggingFaceH4's zephyr-7b-beta (MIT); the tokenizer writes the BOS.
 """
 
-from preftemplates.style import Style, register_style
+from preftemplates import Style, register_style
 
 
 @register_style("zephyr")

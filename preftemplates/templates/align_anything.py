@@ -8,9 +8,7 @@ them, so that the dialect is one of messages.
 
 from typing import Any
 
-from preftemplates.row_types import Index12, RowModel
-from preftemplates.samples import Preference
-from preftemplates.template import Template, register_template
+from preftemplates import Index12, Preference, RowModel, Template, register_template
 
 CHOSEN = "{{ [response_1, response_2][overall_response - 1] }}"
 REJECTED = "{{ [response_1, response_2][2 - overall_response] }}"

@@ -4,9 +4,7 @@ Source: tatsu-lab/alpaca (CC-BY-NC-4.0). The input follows the instruction after
 prompt is the instruction alone. The dataset's own `text` column is not read.
 """
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Supervised
-from preftemplates.template import Template, register_template
+from preftemplates import RowModel, Supervised, Template, register_template
 
 
 @register_template("Alpaca", style="chatml", dialect="trl")

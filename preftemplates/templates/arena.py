@@ -8,10 +8,7 @@ no common prompt and are refused.
 
 from typing import Literal
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Message, Preference
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Message, Preference, RowModel, Template, messages, register_template
 
 PROBABILITY = "{{ 1.0 if winner in ('model_a', 'model_b') else 0.5 }}"
 

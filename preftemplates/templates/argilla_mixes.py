@@ -4,10 +4,7 @@ Sources: argilla/dpo-mix-7k and argilla/kto-mix-15k (MIT), argilla/distilabel-ca
 Sides are cut by whole turns, where they begin to differ.
 """
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Message, Preference, Unpaired
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Message, Preference, RowModel, Template, Unpaired, messages, register_template
 
 
 class ConversationPair(RowModel):

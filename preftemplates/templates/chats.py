@@ -11,10 +11,7 @@ Sources: HuggingFaceH4/no_robots (CC-BY-NC-4.0), HuggingFaceH4/ultrachat_200k (M
 
 from pydantic import Field
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Message, Supervised
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Message, RowModel, Supervised, Template, messages, register_template
 
 
 class Chat(RowModel):

@@ -6,10 +6,7 @@ Source: the rows that ColossalAI tests its chat application with (Apache-2.0). A
 
 from pydantic import Field
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Preference, Supervised, Unpaired
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Preference, RowModel, Supervised, Template, Unpaired, messages, register_template
 
 
 class Turn(RowModel):

@@ -7,10 +7,17 @@ answer is better, and 0 is a tie. A prompt of HelpSteer2 may hold several turns,
 
 from pydantic import Field
 
-from preftemplates.row_types import RowModel, Strength
-from preftemplates.samples import Message, Preference, Ranked, Scored
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import (
+    Message,
+    Preference,
+    Ranked,
+    RowModel,
+    Scored,
+    Strength,
+    Template,
+    messages,
+    register_template,
+)
 
 ATTRIBUTES = (
     "{{ {'helpfulness': helpfulness, 'correctness': correctness, 'coherence': coherence,"

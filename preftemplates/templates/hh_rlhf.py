@@ -4,10 +4,7 @@ Source: Anthropic/hh-rlhf (MIT). A turn begins with a blank line and "Human: " o
 different histories is refused.
 """
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Preference
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Preference, RowModel, Template, messages, register_template
 
 
 @register_template("HH", style="human-assistant", dialect="trl")

@@ -4,10 +4,7 @@ Sources: databricks/databricks-dolly-15k (CC-BY-SA-3.0), Open-Orca/OpenOrca (MIT
 its instructions with (BSD-3-Clause).
 """
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Supervised
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import RowModel, Supervised, Template, messages, register_template
 
 
 @register_template("Dolly", style="chatml", dialect="trl")

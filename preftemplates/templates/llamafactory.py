@@ -8,10 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Message, Preference, Supervised, Unpaired
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Message, Preference, RowModel, Supervised, Template, Unpaired, messages, register_template
 
 
 class Turn(RowModel):

@@ -6,10 +6,7 @@ in any order. Some of them hold "Human: " or "Assistant: " within their text, wh
 
 from pydantic import Field
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Ranked
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Ranked, RowModel, Template, messages, register_template
 
 
 class Answer(RowModel):

@@ -3,10 +3,7 @@
 Source: NeMo-Aligner's own test data (Apache-2.0). The marks become roles, and an empty system text is no turn.
 """
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Preference, Scored
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Preference, RowModel, Scored, Template, messages, register_template
 
 
 @register_template("NeMo-Aligner-dpo", style="chatml", dialect="trl")

@@ -6,10 +6,7 @@ have to be put together first. Chinese rankings: ChatGLM-Efficient-Tuning's file
 
 from typing import Any
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Ranked
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Ranked, RowModel, Template, messages, register_template
 
 
 @register_template("OASST-trees", style="chatml", dialect="trl")

@@ -4,9 +4,7 @@ Source: Open Instruct's own example files (Apache-2.0). A job has no rating, so 
 one to learn from: it gives its instruction alone. Its `text` is the question to the judge, not the instruction.
 """
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import PromptOnly
-from preftemplates.template import Template, register_template
+from preftemplates import PromptOnly, RowModel, Template, register_template
 
 
 @register_template("OpenInstruct-annotation", style="chatml", dialect="trl")

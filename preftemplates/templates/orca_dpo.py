@@ -6,10 +6,7 @@ turn.
 
 from typing import Literal
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Preference
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Preference, RowModel, Template, messages, register_template
 
 SYSTEM = messages("{{ [{'role': 'system', 'content': system}] if system else [] }}")
 

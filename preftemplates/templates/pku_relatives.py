@@ -4,9 +4,7 @@ Sources: PKU-Alignment/PKU-SafeRLHF-single-dimension, PKU-Alignment/PKU-SafeRLHF
 CC-BY-NC-4.0). The index counts from 0. `is_safe` says that an answer is harmless, and nothing of its use.
 """
 
-from preftemplates.row_types import Index01, RowModel
-from preftemplates.samples import Preference, Unpaired
-from preftemplates.template import Template, register_template
+from preftemplates import Index01, Preference, RowModel, Template, Unpaired, register_template
 
 
 class JudgedAnswer(RowModel):

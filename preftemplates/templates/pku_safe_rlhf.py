@@ -4,9 +4,7 @@ Source: PKU-Alignment/PKU-SafeRLHF (CC-BY-NC-4.0). Both labels count from 0. `an
 is what the homework's supervised rows call their answer.
 """
 
-from preftemplates.row_types import Index01, RowModel
-from preftemplates.samples import Preference, Supervised
-from preftemplates.template import Template, register_template
+from preftemplates import Index01, Preference, RowModel, Supervised, Template, register_template
 
 
 @register_template("PKUSafeRLHF", style="beginning-of-conversation", dialect="align-anything")

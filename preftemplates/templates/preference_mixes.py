@@ -4,10 +4,7 @@ Sources: mlabonne/orpo-dpo-mix-40k (Apache-2.0), Skywork/Skywork-Reward-Preferen
 allenai/llama-3.1-tulu-3-8b-preference-mixture (ODC-BY). No row is left out by its source.
 """
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Message, Preference
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Message, Preference, RowModel, Template, messages, register_template
 
 
 class ConversationPair(RowModel):

@@ -7,9 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Stepwise
-from preftemplates.template import Template, register_template
+from preftemplates import RowModel, Stepwise, Template, register_template
 
 
 class Problem(RowModel):

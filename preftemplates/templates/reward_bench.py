@@ -3,9 +3,7 @@
 Sources: allenai/reward-bench and allenai/reward-bench-2 (ODC-BY). Both are for evaluation: do not train on them.
 """
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Preference, Ranked
-from preftemplates.template import Template, register_template
+from preftemplates import Preference, Ranked, RowModel, Template, register_template
 
 
 @register_template("RewardBench", style="chatml", dialect="trl")

@@ -3,10 +3,7 @@
 Source: RLHFlow/HH-RLHF-Helpful-standard (licence unknown; the texts are Anthropic's, MIT).
 """
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Message, Preference
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Message, Preference, RowModel, Template, messages, register_template
 
 
 @register_template("HH-helpful-standard", style="chatml", dialect="trl")

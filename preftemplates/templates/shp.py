@@ -6,9 +6,7 @@ reverse of an index. `score_ratio` is the better comment's votes divided by the 
 
 from pydantic import Field
 
-from preftemplates.row_types import FirstIs1, RowModel
-from preftemplates.samples import Preference
-from preftemplates.template import Template, register_template
+from preftemplates import FirstIs1, Preference, RowModel, Template, register_template
 
 
 @register_template("SHP", style="chatml", dialect="trl")

@@ -4,9 +4,7 @@ Source: lvwerra/stack-exchange-paired (the texts are CC-BY-SA). `response_j` is 
 which stays as it is.
 """
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Preference
-from preftemplates.template import Template, register_template
+from preftemplates import Preference, RowModel, Template, register_template
 
 
 @register_template("StackExchange-paired", style="chatml", dialect="trl")

@@ -7,9 +7,7 @@ title; behind "TL;DR:" the summary follows as it is.
 
 from pydantic import Field
 
-from preftemplates.row_types import Index01, RowModel
-from preftemplates.samples import Preference, Ranked, Scored
-from preftemplates.template import Template, register_template
+from preftemplates import Index01, Preference, Ranked, RowModel, Scored, Template, register_template
 
 
 class Info(RowModel):

@@ -7,10 +7,17 @@ turns; texts are not cut at all, since letters that two answers share are no pro
 from collections.abc import Mapping
 from typing import Any
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Message, Preference, Stepwise, Supervised, Unpaired
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import (
+    Message,
+    Preference,
+    RowModel,
+    Stepwise,
+    Supervised,
+    Template,
+    Unpaired,
+    messages,
+    register_template,
+)
 
 DILL_IS_WATERED = {"name": "water", "arguments": {"herb": "dill"}}
 HERB = {"type": "object", "properties": {"herb": {"type": "string"}}, "required": ["herb"]}

@@ -11,10 +11,7 @@ chosen answer with the lower score has a margin below 0, so that the row is refu
 
 from pydantic import Field
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Message, Preference, Ranked, Unpaired
-from preftemplates.template import Template, register_template
-from preftemplates.turns import messages
+from preftemplates import Message, Preference, Ranked, RowModel, Template, Unpaired, messages, register_template
 
 
 class Aspect(RowModel):

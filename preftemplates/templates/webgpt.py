@@ -7,9 +7,7 @@ in an answer stay.
 
 from pydantic import Field
 
-from preftemplates.row_types import RowModel
-from preftemplates.samples import Preference
-from preftemplates.template import Template, register_template
+from preftemplates import Preference, RowModel, Template, register_template
 
 
 class Question(RowModel):
