@@ -232,10 +232,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 @contextmanager
 def registries_restored() -> Iterator[None]:
     """Let the registries forget what is registered meanwhile."""
+    from preftemplates.core.samples import FORMATS
     from preftemplates.dialect import DIALECTS
     from preftemplates.expressions import ENVIRONMENT as EXPRESSIONS
     from preftemplates.expressions import FILTERS
-    from preftemplates.samples import FORMATS
     from preftemplates.style import STYLES
     from preftemplates.template import TEMPLATES
 

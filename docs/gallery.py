@@ -12,9 +12,9 @@ from typing import Any
 
 from preftemplates import get_dialect, get_style, get_template, list_dialects, list_styles, list_templates
 from preftemplates.chat_template import ChatTemplate
+from preftemplates.core.provenance import plain_data
 from preftemplates.dialect import DIALECTS
 from preftemplates.errors import PrefTemplatesError
-from preftemplates.provenance import plain_data
 from preftemplates.shapes import spell_shape
 from preftemplates.style import STYLES
 from preftemplates.template import TEMPLATES, Template

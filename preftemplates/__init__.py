@@ -3,14 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from preftemplates.checking import CheckReport, check
-from preftemplates.dialect import Dialect, get_dialect, list_dialects, register_dialect
-from preftemplates.errors import PrefTemplatesError
-from preftemplates.expressions import register_filter
-from preftemplates.rendered import Rendered, Span
-from preftemplates.row_types import FirstIs1, Index01, Index12, Probability, RowModel, Strength
-from preftemplates.samples import (
+from preftemplates.core.messages import Message
+from preftemplates.core.samples import (
     Judge,
-    Message,
     Preference,
     PromptOnly,
     Ranked,
@@ -20,6 +15,11 @@ from preftemplates.samples import (
     Supervised,
     Unpaired,
 )
+from preftemplates.core.spans import Rendered, Span
+from preftemplates.dialect import Dialect, get_dialect, list_dialects, register_dialect
+from preftemplates.errors import PrefTemplatesError
+from preftemplates.expressions import register_filter
+from preftemplates.row_types import FirstIs1, Index01, Index12, Probability, RowModel, Strength
 from preftemplates.shapes import fixed
 from preftemplates.style import Style, get_style, list_styles, register_style
 from preftemplates.template import Template, get_template, list_templates, register_template

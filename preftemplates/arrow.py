@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from preftemplates.core.samples import FORMATS, Sample
 from preftemplates.dialect import get_dialect
 from preftemplates.errors import Code, DefinitionError, RowError
-from preftemplates.samples import FORMATS, Sample
 from preftemplates.shapes import Each, Fixed, Items, Shape, Source, Struct
 from preftemplates.template import Template
 from preftemplates.views import VIEWS, Spelling

@@ -20,8 +20,8 @@ from jinja2.parser import Parser
 from jinja2.utils import Namespace
 
 from preftemplates.bounded import BoundedEnvironment, Limits
+from preftemplates.core.provenance import derived, plain
 from preftemplates.errors import StyleSyntaxError, preview
-from preftemplates.provenance import derived, plain
 from preftemplates.tracing import TracedEnvironment
 
 

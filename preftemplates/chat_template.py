@@ -16,23 +16,16 @@ from preftemplates.bounded import Limits
 from preftemplates.bounded.budget import seconds_left, within
 from preftemplates.bounded.vocabulary import GLOBALS
 from preftemplates.chat_environment import CLOCK, compiled, names_in
+from preftemplates.core.messages import ROLES, Message
+from preftemplates.core.paths import step
+from preftemplates.core.provenance import Traced, concat, fully_traced, origins_in, pieces_of, plain, plain_data
+from preftemplates.core.spans import Change, Span
+from preftemplates.core.tools import is_json_list
 from preftemplates.errors import Code, DefinitionError, RowError, StyleLimitError, one_line, preview
 from preftemplates.fragments import check_literal, literal
 from preftemplates.isolated import ask
 from preftemplates.owned import OwnedText
-from preftemplates.provenance import (
-    Traced,
-    concat,
-    fully_traced,
-    origins_in,
-    pieces_of,
-    plain,
-    plain_data,
-    step,
-)
 from preftemplates.reasoning import FIELDS, Reasoning, as_written, check_reasoning, exported, unused
-from preftemplates.rendered import Change, Span
-from preftemplates.samples import ROLES, Message, is_json_list
 
 PROBE = "q8Zk3vXw"
 """A content that no layout writes by itself."""

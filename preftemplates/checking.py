@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from preftemplates.convert import Conversion, Refusal, Report
-from preftemplates.digest import short_digest
+from preftemplates.core.digest import short_digest
+from preftemplates.core.messages import Message
+from preftemplates.core.samples import Preference
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
 from preftemplates.reading import Record
 from preftemplates.rules import RULES, Memory, Seen
-from preftemplates.samples import Message, Preference
 from preftemplates.shortcuts import SHORTCUTS, Pair, Shortcut, Shortcuts
 from preftemplates.template import Formatted, Template
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from preftemplates.core.messages import CONTENT_KEYS, Message
 from preftemplates.declaration import Ties
 from preftemplates.errors import Code
-from preftemplates.samples import CONTENT_KEYS, Message
 from preftemplates.template import Formatted, has_equal
 
 BLANK = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]*")

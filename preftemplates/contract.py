@@ -35,9 +35,9 @@ from preftemplates.conversations import (
     thinking,
     turn,
 )
+from preftemplates.core.messages import Message
 from preftemplates.errors import preview
 from preftemplates.findings import Finding, FindingCode
-from preftemplates.samples import Message
 
 ODD = "<b>&\"'</b>  {{ x }} %s \\n\n\n\tÜber\u00e4 ﬁ 茶"
 """Characters that are escaped, folded or split by what rewrites texts."""

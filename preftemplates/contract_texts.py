@@ -13,10 +13,10 @@ from typing import Any, Protocol, TypeVar
 from preftemplates.chat_environment import CLOCK
 from preftemplates.chat_template import ChatTemplate
 from preftemplates.conversations import ONE_TURN, SYSTEM, TWO_TURNS, turn
+from preftemplates.core.messages import Message
+from preftemplates.core.provenance import plain
 from preftemplates.errors import PrefTemplatesError, StyleLimitError
 from preftemplates.fragments import Fragments
-from preftemplates.provenance import plain
-from preftemplates.samples import Message
 
 DAYS = datetime(2024, 2, 3, 4, 5, 6), datetime(2031, 10, 29, 17, 38, 49)
 """Two days on which each part of a date is another one."""

@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 
+from preftemplates.core.messages import CONTENT_TOKENS, Message
 from preftemplates.errors import RowError
-from preftemplates.samples import Message
 from preftemplates.style import Style
-from preftemplates.tokens import CONTENT_TOKENS
 
 TAG = re.compile(r"<[^<>\s]{1,60}>|\[/?[A-Z_]{2,}\]|\[\|[^\[\]\s]{1,60}\|\]")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from preftemplates.samples import Message
+from preftemplates.core.messages import Message
 
 SYSTEM = "Speak of herbs only."
 USER = "Does basil like shade?"

@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from preftemplates.core.samples import Preference, Supervised, Unpaired
+from preftemplates.core.yaml_files import Document, read_yaml
 from preftemplates.errors import (
     DefinitionError,
     FileError,
@@ -20,9 +22,7 @@ from preftemplates.errors import (
     preview,
 )
 from preftemplates.row_types import read_row_type
-from preftemplates.samples import Preference, Supervised, Unpaired
 from preftemplates.turns import messages
-from preftemplates.yaml_file import Document, read_yaml
 
 T = TypeVar("T")
 

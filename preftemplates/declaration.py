@@ -8,12 +8,13 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
+from preftemplates.core.messages import Message
+from preftemplates.core.samples import FORMATS, PromptOnly, Sample
+from preftemplates.core.source_code import function_source
 from preftemplates.errors import DefinitionError, RowError, UnknownNameError, did_you_mean, preview
 from preftemplates.expressions import FILTERS, Field, Filters
 from preftemplates.row_types import has_domain, read_row_type, spell_row
 from preftemplates.rows import Reader
-from preftemplates.samples import FORMATS, Message, PromptOnly, Sample
-from preftemplates.source_code import function_source
 from preftemplates.turns import Filler, Turns, check_one_expression, list_of, read_several, read_turns
 
 PARTS = ("Row", "example", "each", "ties", "dataset", "licence", "verified")

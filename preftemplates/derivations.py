@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import Any, Literal, cast, get_args
 
+from preftemplates.core.messages import Message
+from preftemplates.core.provenance import concat
+from preftemplates.core.samples import Judge, Preference, Ranked, Sample, Scored, Stepwise, Supervised, Unpaired
 from preftemplates.errors import Code, DefinitionError, RowError, preview
-from preftemplates.provenance import concat
-from preftemplates.samples import Judge, Message, Preference, Ranked, Sample, Scored, Stepwise, Supervised, Unpaired
 
 Messages = list[Message]
 Pairs = Literal["all", "adjacent", "best-worst"]

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from preftemplates.core.messages import Message
+from preftemplates.core.samples import FORMATS, Sample
 from preftemplates.errors import Code, RowError, StyleError, near
-from preftemplates.samples import FORMATS, Message, Sample
 from preftemplates.template import Template, get_template, list_templates
 
 Row = Mapping[str, Any]

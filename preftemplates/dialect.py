@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
 
+from preftemplates.core.frozen import Frozen
+from preftemplates.core.messages import ROLES
+from preftemplates.core.registry import Registry
+from preftemplates.core.samples import FORMATS, Sample
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
-from preftemplates.frozen import Frozen
-from preftemplates.registry import Registry
-from preftemplates.samples import FORMATS, ROLES, Sample
 from preftemplates.shapes import Filling, Struct, read_shape, sources, without_labels
 from preftemplates.views import Spelling
 

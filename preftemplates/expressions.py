@@ -12,9 +12,9 @@ from typing import Any, TypeVar, overload
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.environment import Template as JinjaTemplate
 
+from preftemplates.core.provenance import Traced, concat
+from preftemplates.core.registry import Origin, Registry
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, one_line, preview
-from preftemplates.provenance import Traced, concat
-from preftemplates.registry import Origin, Registry
 from preftemplates.tracing import TracedEnvironment
 
 Filter = TypeVar("Filter", bound=Callable[..., Any])

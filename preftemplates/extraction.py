@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from preftemplates.core.messages import check_answers, check_parts, check_roles
+from preftemplates.core.samples import Preference, Sample
 from preftemplates.declaration import Declaration, Extractor, Ties
 from preftemplates.derivations import Lost, Messages, Pairs, find_derivation
 from preftemplates.errors import Code, RowError, UnknownNameError
 from preftemplates.expressions import Filters
-from preftemplates.samples import Preference, Sample
-from preftemplates.turns import check_answers, check_parts, check_roles
 
 
 @dataclass(frozen=True)

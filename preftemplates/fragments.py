@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from preftemplates.core.messages import CONTENT_KEYS, Message
+from preftemplates.core.provenance import plain
+from preftemplates.core.spans import Change, Kind, Span, content_spans
 from preftemplates.errors import Code, DefinitionError, RowError, preview
-from preftemplates.provenance import plain
 from preftemplates.reasoning import Reasoning, as_written, check_reasoning, exported, policy_changes
-from preftemplates.rendered import Change, Kind, Span, content_spans
-from preftemplates.samples import CONTENT_KEYS, Message
 
 SLOT = re.compile(r"\{\{-?\s*content\s*-?\}\}")
 JINJA = re.compile(r"\{\{|\{%|\{#")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from preftemplates.digest import short_digest
+from preftemplates.core.digest import short_digest
 from preftemplates.errors import RowError, missing
 from preftemplates.reading import Record, Source
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from preftemplates.bounded import Limits
 from preftemplates.bounded.budget import PER_PRINTED_PIECE
+from preftemplates.core.provenance import Piece, Traced, pieces_of
 from preftemplates.errors import (
     Code,
     DefinitionError,
@@ -31,7 +32,6 @@ from preftemplates.errors import (
     StyleRefusedError,
     StyleSyntaxError,
 )
-from preftemplates.provenance import Piece, Traced, pieces_of
 
 GRACE = 0.5
 """Seconds beyond the template's own limit until the process is killed."""

@@ -8,9 +8,10 @@ from functools import cached_property, partial
 from itertools import chain, pairwise
 from typing import Any
 
-from preftemplates.provenance import Piece, inside, pieces_of
-from preftemplates.rendered import Change, Span, content_spans
-from preftemplates.samples import Message
+from preftemplates.core.messages import Message
+from preftemplates.core.paths import inside
+from preftemplates.core.provenance import Piece, pieces_of
+from preftemplates.core.spans import Change, Span, content_spans
 
 _span = partial(tuple.__new__, Span)  # several times as fast as Span(...), which is called for every piece
 

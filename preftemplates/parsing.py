@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from preftemplates.core.messages import Message
 from preftemplates.errors import Code, RowError, preview
 from preftemplates.fragments import Fragment, Fragments
-from preftemplates.samples import Message
 
 
 def is_reversible(layout: Fragments) -> bool:

@@ -5,8 +5,8 @@ First of all what a layout has no place for: it is refused, so that nothing is l
 
 from __future__ import annotations
 
+from preftemplates.core.messages import CONTENT_KEYS
 from preftemplates.reasoning import FIELDS
-from preftemplates.samples import CONTENT_KEYS
 
 THOUGHT = "(message['reasoning_content'] or message['thinking'] or message['reasoning'] or '')"
 """A message's thinking as Jinja text: what a style with `thinking` writes, whatever the key is called."""

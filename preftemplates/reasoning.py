@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
+from preftemplates.core.spans import Change
 from preftemplates.errors import DefinitionError, did_you_mean, preview
-from preftemplates.rendered import Change
 
 Reasoning = Literal["keep", "drop-history", "drop"]
 """keep: messages are written as they are; drop-history: no thinking in history; drop: no thinking anywhere."""

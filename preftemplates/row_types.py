@@ -17,8 +17,8 @@ import annotated_types
 from pydantic import BaseModel, Field, Strict, create_model
 from pydantic.fields import FieldInfo
 
+from preftemplates.core.messages import Message
 from preftemplates.errors import DefinitionError, one_line, preview
-from preftemplates.samples import Message
 
 
 class RowModel(BaseModel, frozen=True, strict=True, extra="ignore", allow_inf_nan=False, protected_namespaces=()):

@@ -11,9 +11,10 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import ValidationError, create_model
 from pydantic.fields import FieldInfo
 
+from preftemplates.core.messages import MAX_DEPTH, SURROGATE, has_surrogate
+from preftemplates.core.paths import inside
+from preftemplates.core.provenance import traced
 from preftemplates.errors import Code, RowError, missing, preview
-from preftemplates.jsonlike import MAX_DEPTH, SURROGATE, has_surrogate
-from preftemplates.provenance import inside, traced
 from preftemplates.row_types import Label, RowModel, spell_bounds
 
 OUTSIDE = ("literal_error", "greater_than", "greater_than_equal", "less_than", "less_than_equal")

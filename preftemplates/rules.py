@@ -9,10 +9,10 @@ from itertools import chain, combinations, pairwise
 from typing import Any, NamedTuple, cast
 
 from preftemplates.control import spelled
-from preftemplates.digest import short_digest
+from preftemplates.core.digest import short_digest
+from preftemplates.core.messages import Message, message_texts
+from preftemplates.core.samples import Preference, Ranked, Sample
 from preftemplates.errors import Code, preview
-from preftemplates.samples import Message, Preference, Ranked, Sample
-from preftemplates.shortcuts import texts_of
 from preftemplates.style import Style
 
 Memory = dict[Any, Any]
@@ -74,7 +74,7 @@ Of control characters, tabs and the ends of lines and pages are what texts are m
 @rule(Code.INVISIBLE)
 def invisible(seen: Seen, memory: Memory) -> str | None:
     """A content holds characters that do not show, or that turn the direction of others."""
-    for text in texts_of(seen.messages):
+    for text in message_texts(seen.messages):
         found = INVISIBLE.search(text)
         if found:
             name = unicodedata.name(found[0], "a control character").lower()
@@ -89,7 +89,7 @@ LONG = 100_000
 @rule(Code.LONG_TEXT)
 def long_text(seen: Seen, memory: Memory) -> str | None:
     """A content is very long."""
-    longest = max(map(len, texts_of(seen.messages)), default=0)
+    longest = max(map(len, message_texts(seen.messages)), default=0)
     return f"a content has {longest:,} characters" if longest > LONG else None
 
 
@@ -115,8 +115,8 @@ def odd_turns(seen: Seen, memory: Memory) -> str | None:
 @rule(Code.PROMPT_REPEATED)
 def prompt_repeated(seen: Seen, memory: Memory) -> str | None:
     """Every answer begins with the whole prompt."""
-    prompt = "".join(texts_of(seen.sample.prompt[-1:])).strip()
-    answers = ["".join(texts_of(own[:1])).lstrip() for own in seen.sample.responses.values()]
+    prompt = "".join(message_texts(seen.sample.prompt[-1:])).strip()
+    answers = ["".join(message_texts(own[:1])).lstrip() for own in seen.sample.responses.values()]
     if len(prompt) >= REPEATED and answers and all(answer.startswith(prompt) for answer in answers):
         return "every answer begins with the whole prompt"
     return None

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from preftemplates.core.provenance import plain, plain_data
+from preftemplates.core.samples import Sample
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean, preview
-from preftemplates.provenance import plain, plain_data
-from preftemplates.samples import Sample
 from preftemplates.views import VIEWS, Spelling
 
 SOURCE = re.compile(r"(?P<prompt>prompt\+)?(?P<name>\w+)(\.(?P<view>\w+))?(?P<optional>\?)?")
@@ -273,7 +273,7 @@ class Filling:
 def spell_shape(shape: Shape) -> Any:
     """A shape as a table writes it; the inverse of `read_shape`.
 
-    >>> from preftemplates.samples import Preference
+    >>> from preftemplates.core.samples import Preference
     >>> table = {"good": "prompt+chosen", "more": [{"text": "rejected.content", "by": "margin?"}]}
     >>> spell_shape(read_shape("", table, Preference)) == table
     True

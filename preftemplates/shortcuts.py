@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from preftemplates.provenance import pieces_of
-from preftemplates.samples import Message, Preference
+from preftemplates.core.messages import Message, message_texts
+from preftemplates.core.provenance import pieces_of
+from preftemplates.core.samples import Preference
 
 REFUSAL = re.compile(
     r"\b(i(?:'|\u2019)?m (?:really |very |so )?sorry|i am (?:really |very |so )?sorry|i apologi[sz]e|"
@@ -68,7 +69,7 @@ class Shortcut:
 
 def longer_wins(pair: Pair, columns: Iterable[str]) -> bool | None:
     """The longer answer, in characters."""
-    chosen, rejected = (sum(map(len, texts_of(own))) for own in (pair.chosen, pair.rejected))
+    chosen, rejected = (sum(map(len, message_texts(own))) for own in (pair.chosen, pair.rejected))
     return None if chosen == rejected else chosen > rejected
 
 
@@ -115,30 +116,18 @@ class Shortcuts:
             self.found[name].add(choose(pair, columns))
 
 
-def texts_of(messages: Iterable[Message]) -> list[str]:
-    """All texts of messages, those of typed parts too."""
-    found: list[str] = []
-    for message in messages:
-        content = message.get("content")
-        if isinstance(content, str):
-            found.append(content)
-        else:
-            found += [part["text"] for part in content or () if isinstance(part.get("text"), str)]
-    return found
-
-
 def is_refusal(messages: Iterable[Message]) -> bool:
     """Whether an answer begins as a refusal does.
 
     >>> is_refusal([{"role": "assistant", "content": "I'm sorry, but I can't help with that."}])
     True
     """
-    return any(REFUSAL.search(text, 0, OPENING) for text in texts_of(messages)[:1])
+    return any(REFUSAL.search(text, 0, OPENING) for text in message_texts(messages)[:1])
 
 
 def places_of(messages: Iterable[Message]) -> list[str]:
     """Where in the row the messages' texts come from, in their order, such as `answers[0].text`."""
-    return [str(piece.origin) for text in texts_of(messages) for piece in pieces_of(text)]
+    return [str(piece.origin) for text in message_texts(messages) for piece in pieces_of(text)]
 
 
 def _steps(place: str) -> tuple[tuple[int, str], ...]:

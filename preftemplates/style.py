@@ -11,16 +11,15 @@ from typing import Any, ClassVar, TypeVar
 from preftemplates.bounded import Limits
 from preftemplates.chat_template import PROBE, ChatTemplate, is_variable
 from preftemplates.contract import Finding, find_findings
+from preftemplates.core.frozen import Frozen
+from preftemplates.core.messages import ROLES, Message, check_roles, normal_message
+from preftemplates.core.registry import Registry
+from preftemplates.core.spans import Rendered
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean, preview
 from preftemplates.fragments import Fragment, Fragments, check_literal
-from preftemplates.frozen import Frozen
 from preftemplates.label import Layout, labelled, read_label
 from preftemplates.parsing import is_reversible, parse
 from preftemplates.reasoning import Reasoning, check_reasoning
-from preftemplates.registry import Registry
-from preftemplates.rendered import Rendered
-from preftemplates.samples import ROLES, Message
-from preftemplates.turns import check_roles, normal_message
 
 S = TypeVar("S", bound="type[Style]")
 

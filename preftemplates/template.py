@@ -9,13 +9,20 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
-from preftemplates import python_file
 from preftemplates.by_hand import METHODS, call, is_by_hand, writes
+from preftemplates.core import python_files
+from preftemplates.core.digest import digest
+from preftemplates.core.frozen import Frozen
+from preftemplates.core.messages import ROLES, Message
+from preftemplates.core.pickling import Parcel, pack
+from preftemplates.core.registry import Registry
+from preftemplates.core.samples import FORMATS, Preference, Sample
+from preftemplates.core.source_code import class_source
+from preftemplates.core.spans import Rendered
 from preftemplates.dataset_info import read_entry
 from preftemplates.declaration import Declaration, Ties, check_ties, declares, read_declaration
 from preftemplates.derivations import Lost, Pairs, check_pairs, derived_formats
 from preftemplates.dialect import Dialect, get_dialect
-from preftemplates.digest import digest
 from preftemplates.errors import (
     Code,
     DefinitionError,
@@ -27,15 +34,9 @@ from preftemplates.errors import (
 )
 from preftemplates.expressions import Filters
 from preftemplates.extraction import Extracted, Extraction
-from preftemplates.frozen import Frozen
-from preftemplates.registry import Registry
-from preftemplates.rendered import Rendered
-from preftemplates.samples import FORMATS, ROLES, Message, Preference, Sample
 from preftemplates.shapes import sources
-from preftemplates.source_code import class_source
 from preftemplates.style import Style, get_style
-from preftemplates.texts import rendered_of, texts_of
-from preftemplates.travelling import Parcel, pack
+from preftemplates.texts import render_sample, render_texts
 from preftemplates.yaml_template import read_template
 
 C = TypeVar("C", bound="type[Template]")
@@ -315,7 +316,7 @@ class Template(Frozen):
         """
         style = self._declared("render").style
         with _facts(self.name, format):
-            return rendered_of(self._extract(row, format, traced=True).only(), style)
+            return render_sample(self._extract(row, format, traced=True).only(), style)
 
     def format(self, row: Mapping[str, Any], format: str) -> dict[str, Any]:
         """The result in the dialect's keys.
@@ -353,7 +354,7 @@ class Template(Frozen):
 
     def _spelled(self, messages: Sample[list[Message]], format: str) -> Formatted:
         style, (needs_text, labels) = self.parts.style, self._spelling(format)
-        texts = texts_of(messages, style) if needs_text else None
+        texts = render_texts(messages, style) if needs_text else None
         try:
             return Formatted(messages, texts, self.parts.dialect.spell(messages, texts, labels))
         except StyleError as error:
@@ -607,7 +608,7 @@ def _named_by_dataset(dataset: str) -> str:
 
 
 def _template_in(path: str, wanted: str) -> Template:
-    names = TEMPLATES.names_from(python_file.load(path).__name__)
+    names = TEMPLATES.names_from(python_files.load(path).__name__)
     if wanted and wanted not in names:
         raise UnknownNameError(f"{path} registers no template {wanted!r}." + did_you_mean(wanted, names))
     if not wanted and len(names) != 1:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Any, cast
 
+from preftemplates.core.messages import Message
+from preftemplates.core.provenance import concat
+from preftemplates.core.samples import Sample
+from preftemplates.core.spans import Rendered, Span
 from preftemplates.errors import Code, RowError
-from preftemplates.provenance import concat
-from preftemplates.rendered import Rendered, Span
-from preftemplates.samples import Message, Sample
 from preftemplates.style import Style
 
 
-def texts_of(sample: Sample[list[Message]], style: Style) -> Sample[str]:
+def render_texts(sample: Sample[list[Message]], style: Style) -> Sample[str]:
     """The sample with texts: the prompt's ends with the generation prompt, a response's holds prompt and response.
 
     Raises:
@@ -20,18 +21,18 @@ def texts_of(sample: Sample[list[Message]], style: Style) -> Sample[str]:
     """
     prompt, style = sample.prompt, style.with_tools(cast("str | None", sample.tools))
     if sample.pieces:
-        return rendered_of(sample, style).map(lambda rendered: rendered.text, lambda rendered: rendered.text)
+        return render_sample(sample, style).map(lambda rendered: rendered.text, lambda rendered: rendered.text)
     return sample.map(
         lambda messages: style.text(messages, add_generation_prompt=True),
         lambda own: style.text([*prompt, *own], add_generation_prompt=False),
     )
 
 
-def rendered_of(sample: Sample[list[Message]], style: Style) -> Sample[Rendered]:
+def render_sample(sample: Sample[list[Message]], style: Style) -> Sample[Rendered]:
     """The same with spans.
 
     Raises:
-        RowError: as `texts_of`.
+        RowError: as `render_texts`.
     """
     prompt, style = sample.prompt, style.with_tools(cast("str | None", sample.tools))
     if sample.pieces:

@@ -11,12 +11,10 @@ from itertools import pairwise, takewhile
 from typing import Any, Literal, NamedTuple, Protocol, overload
 from weakref import WeakKeyDictionary
 
+from preftemplates.core.messages import CONTENT_TOKENS
+from preftemplates.core.samples import Sample
+from preftemplates.core.spans import Kind, Rendered, Span
 from preftemplates.errors import Code, DefinitionError, RowError, SpanError, StyleContractError, did_you_mean, preview
-from preftemplates.rendered import Kind, Rendered, Span
-from preftemplates.samples import Sample
-
-CONTENT_TOKENS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
-"""What an assistant writes itself: as content it may become the token of that name, where a tokenizer has one."""
 
 
 class FastTokenizer(Protocol):

@@ -19,7 +19,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEscapeFormatter, SandboxedFormatter
 from markupsafe import Markup, escape
 
-from preftemplates.provenance import Traced, concat, derived, derived_from, derived_number, join, pieces_of, plain
+from preftemplates.core.provenance import Traced, concat, derived, derived_from, derived_number, join, pieces_of, plain
 
 UNTRACED = (int, float, bool, type(None))
 """Types whose values are printed as they are, without a look inside."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from preftemplates.core.messages import ROLES, Message, normal_message
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, preview
 from preftemplates.expressions import Field, Filters
-from preftemplates.jsonlike import check_jsonlike, is_ascii
-from preftemplates.provenance import plain
-from preftemplates.samples import ROLES, Message
 
 
 @dataclass(frozen=True)
@@ -188,84 +186,3 @@ def _response(item: Any) -> list[Message]:
         item = {"role": "assistant", "content": item}
     messages = item if isinstance(item, list | tuple) else [item]
     return [normal_message(message, index) for index, message in enumerate(messages)]
-
-
-def normal_message(message: Any, index: int) -> Message:
-    """A message as a new dict: keys that hold None are absent, the role is plain text, the content text or parts.
-
-    A content of None stays, as an answer has it that is nothing but tool calls: chat templates ask for it.
-
-    Args:
-        message: any mapping.
-        index: its place among the messages, for errors.
-
-    Raises:
-        RowError: it is no mapping, has no role, or its content is neither text nor a list of typed parts; or it holds
-            what `check_jsonlike` refuses.
-    """
-    if not isinstance(message, Mapping):
-        raise RowError(f"message {index}: expected role and content, got {preview(message)}", code=Code.WRONG_TYPE)
-    kept = {key: value for key, value in message.items() if value is not None or key == "content"}
-    role, content = kept.get("role"), kept.get("content")
-    if not isinstance(role, str):
-        raise RowError(f"message {index}: expected a role, got {preview(role)}", code=Code.BAD_ROLE, value=role)
-    if content is None and not kept.keys() - {"role", "content"}:
-        raise RowError(f"message {index} ({preview(role)}) has no content", code=Code.MISSING_FIELD)
-    if content is not None and not isinstance(content, str | list):
-        raise RowError(
-            f"message {index}: expected text or typed parts, got {preview(content)}",
-            code=Code.WRONG_TYPE,
-            value=content,
-        )
-    if len(kept) > 2 or not is_ascii(content):
-        check_jsonlike(kept, index)
-    kept["role"] = plain(role)
-    return kept  # type: ignore[return-value]
-
-
-def check_answers(own: Sequence[Message], response: str) -> None:
-    """Refuse a response that does not begin and end with an assistant's message.
-
-    No prompt would open another beginning, and another end would be learnt as an answer that nobody gave.
-
-    Raises:
-        RowError: `bad_turns`.
-    """
-    if not own or own[0]["role"] != "assistant":
-        first = f"a turn of {preview(own[0]['role'])}" if own else "no message"
-        raise RowError(f"{response} begins with {first}, and with no answer", code=Code.BAD_TURNS)
-    if own[-1]["role"] != "assistant":
-        last = preview(own[-1]["role"])
-        raise RowError(f"{response} ends with a turn of {last}, and with no answer", code=Code.BAD_TURNS)
-
-
-def check_parts(messages: Iterable[Message]) -> None:
-    """Refuse a content of parts of which one has no type, or is a text without text.
-
-    Raises:
-        RowError: `wrong_type`.
-    """
-    for index, message in enumerate(messages):
-        content = message.get("content")
-        for at, part in enumerate(content if isinstance(content, list) else ()):
-            kind = part.get("type") if isinstance(part, Mapping) else None
-            if not isinstance(kind, str) or (kind == "text" and not isinstance(part.get("text"), str)):
-                wanted = "a part with a type, and with text if it is one"
-                raise RowError(
-                    f"message {index}: content[{at}]: expected {wanted}; got {preview(part)}",
-                    code=Code.WRONG_TYPE, value=part,
-                )  # fmt: skip
-
-
-def check_roles(messages: Iterable[Message], roles: Iterable[str]) -> None:
-    """Refuse messages whose role is not among these.
-
-    Raises:
-        RowError: `bad_role`, with the nearest role.
-    """
-    known = tuple(roles)
-    for index, message in enumerate(messages):
-        role = message["role"]
-        if role not in known:
-            wanted = f"expected a role among {', '.join(known)}; got {preview(role)}.{did_you_mean(role, known)}"
-            raise RowError(f"message {index}: {wanted}", code=Code.BAD_ROLE, value=role)

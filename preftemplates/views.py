@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from preftemplates.core.messages import Message
+from preftemplates.core.provenance import plain_data
 from preftemplates.errors import Code, RowError, preview
-from preftemplates.provenance import plain_data
-from preftemplates.samples import Message
 
 Kind = Literal["messages", "message", "text", "turns"]
 """What a view yields: a list of messages, one message, a text, or a list of pairs of texts."""

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
+from preftemplates.core.messages import ROLES
+from preftemplates.core.samples import FORMATS, Sample
+from preftemplates.core.yaml_files import Document, Place, read_yaml
 from preftemplates.declaration import Ties
 from preftemplates.errors import DefinitionError, FileError, PrefTemplatesError, did_you_mean, preview
 from preftemplates.row_types import NAMED_TYPES, RowModel, read_row_type
-from preftemplates.samples import FORMATS, ROLES, Sample
 from preftemplates.turns import messages
-from preftemplates.yaml_file import Document, Place, read_yaml
 
 T = TypeVar("T")
 

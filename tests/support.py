@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 import preftemplates
 from preftemplates import Rendered
+from preftemplates.core.python_files import PREFIX
+from preftemplates.core.registry import Registry
+from preftemplates.core.samples import FORMATS
 from preftemplates.dialect import DIALECTS
 from preftemplates.errors import RowError
 from preftemplates.expressions import ENVIRONMENT, FILTERS
-from preftemplates.python_file import PREFIX
-from preftemplates.registry import Registry
-from preftemplates.samples import FORMATS
 from preftemplates.style import STYLES
 from preftemplates.template import TEMPLATES
 

@@ -10,8 +10,8 @@ from real_templates import CONVERSATIONS, TOKENS, WEATHER, assistant, real_templ
 
 from preftemplates.bounded import BoundedEnvironment, Limits
 from preftemplates.chat_environment import ChatTemplateEnvironment
+from preftemplates.core.provenance import fully_traced, pieces_of
 from preftemplates.errors import Code, RowError, StyleLimitError, StyleRefusedError, StyleSyntaxError
-from preftemplates.provenance import fully_traced, pieces_of
 
 
 class Bounded(BoundedEnvironment, ChatTemplateEnvironment):

@@ -10,8 +10,8 @@ from support import real_rows
 
 from preftemplates import Preference, RowModel, Template, check, get_template
 from preftemplates.checking import EXAMPLES
+from preftemplates.core.provenance import Traced
 from preftemplates.errors import Code, DefinitionError, UnknownNameError
-from preftemplates.provenance import Traced
 from preftemplates.rules import RULES
 from preftemplates.shortcuts import first_listed_wins
 

@@ -8,7 +8,7 @@ from real_templates import transformers_render
 from preftemplates import Style
 from preftemplates.contract import with_tools
 from preftemplates.conversations import CONVERSATIONS
-from preftemplates.samples import ROLES
+from preftemplates.core.messages import ROLES
 
 EVERYTHING = """{% for m in messages %}<{{ m.role }}>{{ m.content | default('none') }}
 {{- m.reasoning_content | default('') }}{{ (m.tool_calls or []) | tojson }}{{ m.name | default('') }}

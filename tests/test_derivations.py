@@ -21,11 +21,11 @@ from preftemplates import (
     Unpaired,
     get_template,
 )
+from preftemplates.core.samples import FORMATS
 from preftemplates.derivations import DERIVATIONS, derived_formats, find_derivation, joined, judging_prompt
 from preftemplates.errors import Code, DefinitionError, RowError
 from preftemplates.filters.choices import ranks
-from preftemplates.samples import FORMATS
-from preftemplates.texts import rendered_of
+from preftemplates.texts import render_sample
 
 
 def says(text, role="assistant"):
@@ -392,7 +392,7 @@ def sources_of(template, row, format):
     found = set()
     cells = {**row, **{f"steps[{index}]": step for index, step in enumerate(row["steps"])}}
     for sample in template.extract_all(row, format).samples:
-        rendered = rendered_of(sample, template.style)
+        rendered = render_sample(sample, template.style)
         for text in (rendered.prompt, *rendered.responses.values()):
             for span in text.spans:
                 if span.source is not None:

@@ -16,8 +16,8 @@ from preftemplates import (
     get_template,
     register_dialect,
 )
+from preftemplates.core.provenance import Traced
 from preftemplates.errors import DefinitionError, RowError, StyleContractError, UnknownNameError
-from preftemplates.provenance import Traced
 
 ROW = {"prompt": "p", "response_0": "a", "response_1": "b", "better_response_id": 0, "answer": "c"}
 

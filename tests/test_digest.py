@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from support import DIALECT_NAMES, HOMEWORK, STYLE_NAMES, TEMPLATE_NAMES, assert_golden
 
 from preftemplates import get_dialect, get_style, get_template
-from preftemplates.digest import canonical_json, digest, short_digest
-from preftemplates.provenance import fully_traced
+from preftemplates.core.digest import canonical_json, digest, short_digest
+from preftemplates.core.provenance import fully_traced
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import conversations, outcome, texts
 
+from preftemplates.core.provenance import Traced
 from preftemplates.errors import Code, RowError
 from preftemplates.filters.histories import after_history, common_history
 from preftemplates.filters.transcripts import before_last_answer, human_assistant_turns
-from preftemplates.provenance import Traced
 
 MARKS = {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: "}
 unmarked = texts().map(lambda text: re.sub("(Human|Assistant): ", r"\1; ", text) + ".")

@@ -10,10 +10,10 @@ from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from support import at_least, conversations, texts, transformers_text
 
+from preftemplates.core.messages import CONTENT_KEYS
+from preftemplates.core.spans import Span
 from preftemplates.errors import DefinitionError, RowError
 from preftemplates.fragments import Fragment, Fragments, literal
-from preftemplates.rendered import Span
-from preftemplates.samples import CONTENT_KEYS
 
 literals = texts().map(lambda text: re.sub(r"\{(?=[{%#])", "(", text))
 

@@ -12,9 +12,9 @@ from support import at_least, texts
 from preftemplates import Span, Style, get_style
 from preftemplates.bounded import Limits
 from preftemplates.chat_template import ChatTemplate
+from preftemplates.core.spans import Change
 from preftemplates.errors import SpanError, StyleLimitError
 from preftemplates.owned import _became
-from preftemplates.rendered import Change
 
 ASKED = {"role": "user", "content": " Why? "}
 ANSWER = {"role": "assistant", "content": "<think>Hm.</think>So.", "reasoning_content": "Hm."}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support import NASTY, at_least, texts
 
 from preftemplates import Preference, RowModel, Template, get_style, get_template
-from preftemplates.provenance import Traced, concat, join, pieces_of, plain, plain_data, traced
+from preftemplates.core.provenance import Traced, concat, join, pieces_of, plain, plain_data, traced
 
 # Each operation gets a text, another text, and two numbers. What it does to a str, it must do to a traced text.
 CUTS = {

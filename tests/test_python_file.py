@@ -6,7 +6,8 @@ import sys
 import pytest
 from support import in_new_process
 
-from preftemplates import get_template, list_templates, python_file
+from preftemplates import get_template, list_templates
+from preftemplates.core import python_files
 from preftemplates.errors import DefinitionError, FileError, UnknownNameError
 
 TEMPLATE = """
@@ -71,7 +72,7 @@ def test_a_file_is_run_once_by_whichever_path_it_is_named(tmp_path, monkeypatch)
     monkeypatch.setattr(sys, "runs", 0, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link.py").symlink_to(tmp_path / "count.py")
-    modules = {python_file.load(path) for path in ("count.py", "./count.py", tmp_path / "count.py", "link.py")}
+    modules = {python_files.load(path) for path in ("count.py", "./count.py", tmp_path / "count.py", "link.py")}
     assert (len(modules), sys.runs) == (1, 1)
 
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from support import at_least, texts, transformers_text
 
 from preftemplates import Style, get_style
+from preftemplates.core.spans import Change
 from preftemplates.errors import DefinitionError, RowError
 from preftemplates.reasoning import as_written
-from preftemplates.rendered import Change
 
 THOUGHT = "Qx7thought"
 TALK = [

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from support import STYLE_NAMES, TEMPLATE_NAMES, in_new_process
 
-from preftemplates import get_style, get_template, list_styles, list_templates, register_style, registry
+from preftemplates import get_style, get_template, list_styles, list_templates, register_style
+from preftemplates.core import registry
+from preftemplates.core.registry import Origin, Registry
 from preftemplates.errors import DefinitionError, UnknownNameError
-from preftemplates.registry import Origin, Registry
 
 CAT = """
 import animals
-from preftemplates.registry import Origin
+from preftemplates.core.registry import Origin
 animals.REGISTRY.register("cat", "meow", Origin(__name__, "Cat"))
 """
 

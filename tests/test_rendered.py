@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from support import conversations, texts
 
 from preftemplates import Rendered, Span, get_style
+from preftemplates.core.provenance import Traced
+from preftemplates.core.spans import content_spans
 from preftemplates.errors import SpanError
-from preftemplates.provenance import Traced
-from preftemplates.rendered import content_spans
 
 KINDS = ("content", "derived", "stop", "scaffold")
 

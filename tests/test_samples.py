@@ -6,8 +6,8 @@ import math
 import pytest
 
 from preftemplates import Preference, PromptOnly, Sample, Supervised
+from preftemplates.core.samples import FORMATS, Judge, Ranked, Scored, Stepwise, Unpaired, format_class
 from preftemplates.errors import RowError, UnknownNameError
-from preftemplates.samples import FORMATS, Judge, Ranked, Scored, Stepwise, Unpaired, format_class
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_sample_is_frozen_and_compares_by_value():
 def test_a_new_format_is_one_class_and_what_is_no_response_in_it_is_a_label(annotation):
     from typing import Any
 
-    from preftemplates.samples import T
+    from preftemplates.core.samples import T
 
     body = {"completion": annotation or T, "label": "bool", "note": "T | str"}
     kind: Any = dataclasses.dataclass(frozen=True, kw_only=True)(

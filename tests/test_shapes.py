@@ -21,8 +21,8 @@ from preftemplates import (
     get_dialect,
 )
 from preftemplates.arrow import output_schema
+from preftemplates.core.samples import FORMATS
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError
-from preftemplates.samples import FORMATS
 from preftemplates.shapes import Each, Fixed, Items, Source, Struct, read_shape, sources, spell_shape, without_labels
 from preftemplates.views import VIEWS
 

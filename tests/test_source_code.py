@@ -11,8 +11,8 @@ import pytest
 from support import in_new_process
 
 from preftemplates import Preference, RowModel, Template, register_filter
-from preftemplates.python_file import run
-from preftemplates.source_code import canonical_tokens, class_source, function_source
+from preftemplates.core.python_files import run
+from preftemplates.core.source_code import canonical_tokens, class_source, function_source
 
 LIMIT = 3
 MARKS = re.compile("a|b")

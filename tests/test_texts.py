@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from support import STYLE_NAMES, at_least, outcome, texts
 
 from preftemplates import Preference, RowModel, Stepwise, Style, Template, get_style
+from preftemplates.core.provenance import Traced, concat
 from preftemplates.dialect import Dialect
 from preftemplates.errors import Code, RowError
-from preftemplates.provenance import Traced, concat
-from preftemplates.texts import rendered_of, texts_of
+from preftemplates.texts import render_sample, render_texts
 
 
 def say(text, role="assistant"):
@@ -37,11 +37,11 @@ def traced_steps(steps):
 def test_a_prompt_s_text_asks_for_an_answer_and_a_response_s_holds_both(style, q, a, b):
     style = get_style(style)
     pair = Preference(prompt=[say(q, "user")], chosen=[say(a)], rejected=[say(b)])
-    found = texts_of(pair, style)
+    found = render_texts(pair, style)
     assert found.prompt == style.text(pair.prompt, add_generation_prompt=True)
     assert found.chosen == style.text([*pair.prompt, *pair.chosen], add_generation_prompt=False)
     assert found.rejected == style.text([*pair.prompt, *pair.rejected], add_generation_prompt=False)
-    assert rendered_of(pair, style).map(lambda one: one.text, lambda one: one.text) == found
+    assert render_sample(pair, style).map(lambda one: one.text, lambda one: one.text) == found
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ def test_a_prompt_s_text_asks_for_an_answer_and_a_response_s_holds_both(style, q
 @given(several)
 def test_pieces_follow_one_another_from_the_prompt_to_the_end_of_the_answer(style, steps):
     style = get_style(style)
-    found = texts_of(in_steps(steps), style)
+    found = render_texts(in_steps(steps), style)
     question = say("Sum?", "user")
     before = style.text([question], add_generation_prompt=True)
     for step, text in zip(steps[:-1], found.completions[:-1], strict=True):
@@ -62,7 +62,7 @@ def test_pieces_follow_one_another_from_the_prompt_to_the_end_of_the_answer(styl
 
 
 def test_what_a_style_writes_between_prompt_and_answer_belongs_to_the_first_piece():
-    found = texts_of(in_steps(["a", "b"]), get_style("human-assistant"))
+    found = render_texts(in_steps(["a", "b"]), get_style("human-assistant"))
     assert found.prompt == "\n\nHuman: Sum?\n\nAssistant:"
     assert found.completions == (f"{found.prompt} a", f"{found.prompt} ab")
 
@@ -91,7 +91,7 @@ def test_the_pieces_own_texts_are_the_whole_answer_s(steps):
 @pytest.mark.parametrize("style", ["chatml", "human-assistant", "plain"])
 @given(several)
 def test_the_spans_of_every_piece_partition_its_text_and_spell_the_steps_up_to_it(style, steps):
-    rendered = rendered_of(traced_steps(steps), get_style(style))
+    rendered = render_sample(traced_steps(steps), get_style(style))
     for index, piece in enumerate(rendered.completions):
         starts = [0, *(span.end for span in piece.spans)]
         assert starts == [*(span.start for span in piece.spans), len(piece.text)]
@@ -106,7 +106,7 @@ def test_the_spans_of_every_piece_partition_its_text_and_spell_the_steps_up_to_i
 
 @given(several)
 def test_the_spans_of_a_piece_end_with_it_where_the_whole_answer_is_one_span(steps):
-    rendered = rendered_of(in_steps(steps), get_style("chatml"))
+    rendered = render_sample(in_steps(steps), get_style("chatml"))
     for index, piece in enumerate(rendered.completions):
         assert [span.end for span in piece.spans][-1] == len(piece.text)
         own = [span for span in piece.spans if (span.message, span.kind) == (1, "content")]
@@ -114,7 +114,7 @@ def test_the_spans_of_a_piece_end_with_it_where_the_whole_answer_is_one_span(ste
 
 
 def test_the_last_piece_alone_has_what_ends_the_turn():
-    rendered = rendered_of(in_steps(["one", "two"]), get_style("chatml"))
+    rendered = render_sample(in_steps(["one", "two"]), get_style("chatml"))
     kinds = [
         [span.kind for span in piece.spans if span.start >= piece.text.index("one")] for piece in rendered.completions
     ]
@@ -128,7 +128,7 @@ def test_the_last_piece_alone_has_what_ends_the_turn():
 @given(st.sampled_from(STYLE_NAMES).map(get_style), several)
 def test_in_every_style_pieces_are_prefixes_of_the_answer_s_text_or_are_refused(style, steps):
     talk = [say("Sum?", "user"), say("".join(steps))]
-    found = outcome(texts_of, in_steps(steps), style)
+    found = outcome(render_texts, in_steps(steps), style)
     if isinstance(found, RowError):
         whole = outcome(style.render, talk)
         assert isinstance(whole, RowError) or printed(whole) != "".join(steps) or not printed(whole)
@@ -150,9 +150,9 @@ def printed(rendered):
 def test_steps_that_a_style_would_trim_are_refused_and_steps_that_it_would_not_are_kept(steps):
     trims = get_style("llama3")
     with pytest.raises(RowError, match="does not print the steps as they are") as caught:
-        texts_of(in_steps(steps), trims)
+        render_texts(in_steps(steps), trims)
     assert caught.value.code is Code.REFUSED_BY_STYLE
-    assert texts_of(in_steps(["a ", " b"]), trims).completions[0].endswith("a ")
+    assert render_texts(in_steps(["a ", " b"]), trims).completions[0].endswith("a ")
 
 
 MUTE = "{% for m in messages %}{% if m.content %}[{{ m.role }}]{{ m.content }}{% endif %}{% endfor %}"
@@ -162,7 +162,7 @@ SHOUTS = "{% for m in messages %}[{{ m.content | upper }}]{% endfor %}"
 @pytest.mark.parametrize(("source", "steps"), [(MUTE, ["", ""]), (SHOUTS, ["a", "b"])])
 def test_steps_that_stand_nowhere_in_the_text_are_refused(source, steps):
     with pytest.raises(RowError) as caught:
-        texts_of(in_steps(steps), Style.from_chat_template(source))
+        render_texts(in_steps(steps), Style.from_chat_template(source))
     assert caught.value.code is Code.REFUSED_BY_STYLE
 
 
@@ -174,13 +174,13 @@ def test_steps_that_stand_nowhere_in_the_text_are_refused(source, steps):
 def test_a_step_is_one_text(own):
     sample = Stepwise(prompt=[say("q", "user")], completions=([say("first")], own), labels=[True, True])
     with pytest.raises(RowError) as caught:
-        texts_of(sample, get_style("chatml"))
+        render_texts(sample, get_style("chatml"))
     assert caught.value.code is Code.UNSUPPORTED_CONTENT
 
 
 @given(several)
 def test_a_step_is_found_behind_a_prompt_that_spells_the_same(steps):
     sample = in_steps(steps, prompt=concat(["<|im_start|>assistant\n", *steps]))
-    found = texts_of(sample, get_style("chatml"))
+    found = render_texts(sample, get_style("chatml"))
     for index, text in enumerate(found.completions[:-1]):
         assert text == found.prompt + "".join(steps[: index + 1])

@@ -40,9 +40,9 @@ from preftemplates import (
     tokenize,
     tokens,
 )
+from preftemplates.core.samples import T
 from preftemplates.errors import Code, DefinitionError, RowError, SpanError, StyleContractError
 from preftemplates.reading import open_rows
-from preftemplates.samples import T
 from preftemplates.tokens import control_text
 
 STYLES = ("beginning-of-conversation", "chatml", "human-assistant", "llama3", "plain", "zephyr")

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from support import texts
 
 from preftemplates import Style, get_style, messages
+from preftemplates.core.messages import ROLES, check_roles, normal_message
+from preftemplates.core.provenance import Traced
 from preftemplates.errors import Code, DefinitionError, RowError
-from preftemplates.provenance import Traced
-from preftemplates.samples import ROLES
-from preftemplates.turns import Filler, check_roles, normal_message, read_turns
+from preftemplates.turns import Filler, read_turns
 
 USER = {"role": "user", "content": "Hi"}
 

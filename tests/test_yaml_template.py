@@ -9,8 +9,8 @@ import pytest
 from support import TEMPLATE_NAMES, TESTS, in_new_process
 
 from preftemplates import Index01, Preference, RowModel, Template, get_template, messages
+from preftemplates.core.samples import FORMATS
 from preftemplates.errors import DefinitionError, FileError, PrefTemplatesError, RowError, UnknownNameError
-from preftemplates.samples import FORMATS
 from preftemplates.yaml_template import schema
 
 GARDEN = """\

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 from jinja2.runtime import Undefined
 
 from preftemplates.bounded.limits import KIB, Limits
+from preftemplates.core.provenance import Traced, concat, pieces_of
 from preftemplates.errors import Code, StyleLimitError, StyleRefusedError
-from preftemplates.provenance import Traced, concat, pieces_of
 
 SMALL = KIB
 """Texts up to this many characters are charged as if each character took four bytes."""

@@ -31,6 +31,7 @@ from preftemplates.bounded.vocabulary import (
     TESTS,
     TEXT_METHODS,
 )
+from preftemplates.core.provenance import Traced, concat
 from preftemplates.errors import (
     Code,
     PrefTemplatesError,
@@ -40,7 +41,6 @@ from preftemplates.errors import (
     StyleSyntaxError,
     one_line,
 )
-from preftemplates.provenance import Traced, concat
 from preftemplates.tracing import UNTRACED, TracedEnvironment, TracedMarkup
 
 ATTRIBUTES: dict[type, frozenset[str]] = {

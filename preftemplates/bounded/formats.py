@@ -8,7 +8,7 @@ from string import Formatter
 from typing import Any
 
 from preftemplates.bounded.budget import Budget, over, refuse
-from preftemplates.provenance import plain
+from preftemplates.core.provenance import plain
 
 WIDTH = 999
 """The greatest width or precision; a number that is written with it has at most twice as many characters."""

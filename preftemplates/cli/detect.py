@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from preftemplates.core.messages import Message
 from preftemplates.detecting import Candidate, detect, near_misses
 from preftemplates.errors import preview
 from preftemplates.reading import open_rows
-from preftemplates.samples import Message
 
 SHOWN = 5
 """So many candidates are shown, unless all are asked for."""

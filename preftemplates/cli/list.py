@@ -13,10 +13,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from preftemplates.core.registry import Registry
+from preftemplates.core.samples import FORMATS
 from preftemplates.dialect import DIALECTS, get_dialect, list_dialects
 from preftemplates.errors import preview
-from preftemplates.registry import Registry
-from preftemplates.samples import FORMATS
 from preftemplates.style import STYLES, get_style, list_styles
 from preftemplates.template import TEMPLATES, get_template, list_templates
 

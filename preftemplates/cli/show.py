@@ -15,16 +15,16 @@ from rich.text import Text
 
 from preftemplates.checks import verdict
 from preftemplates.cli.convert import DialectOption, StyleOption, choose
+from preftemplates.core.messages import Message, message_texts
+from preftemplates.core.provenance import pieces_of, plain_data
+from preftemplates.core.samples import Sample
+from preftemplates.core.spans import Rendered
 from preftemplates.errors import FileError, RowError, StyleError, preview, visible
-from preftemplates.provenance import pieces_of, plain_data
 from preftemplates.reading import open_rows
-from preftemplates.rendered import Rendered
 from preftemplates.row_types import read_row_type
 from preftemplates.rows import cell_parsers
-from preftemplates.samples import Message, Sample
-from preftemplates.shortcuts import texts_of
 from preftemplates.template import Formatted, Template
-from preftemplates.texts import rendered_of
+from preftemplates.texts import render_sample
 
 SHOWN = 3
 """So many samples of a row are shown."""
@@ -133,7 +133,7 @@ def _panel(template: Template, cells: Mapping[str, Any], format: str, colours: M
 def _sample(template: Template, sample: Sample[list[Message]], colours: Mapping[str, str]) -> Iterator[Text]:
     """The sample in the style; as messages where the style cannot write it, and the dialect needs no text."""
     try:
-        yield from _texts(rendered_of(sample, template.style), colours)
+        yield from _texts(render_sample(sample, template.style), colours)
     except (RowError, StyleError) as error:
         if sample.format not in template.dialect.formats or template.dialect.needs_text(sample.format):
             raise
@@ -157,7 +157,7 @@ def _texts(sample: Sample[Rendered], colours: Mapping[str, str]) -> Iterator[Tex
 def _message(message: Message, colours: Mapping[str, str]) -> Text:
     """A message as it is: its role, its content in the colour of its column, and whatever else it holds."""
     text = Text.assemble((f"  {message['role']}", "dim"), " ")
-    for content in texts_of([message]):
+    for content in message_texts([message]):
         at = 0
         for piece in pieces_of(content):
             text.append(visible(str(content[at : piece.start])))

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from preftemplates import register_filter
+from preftemplates.core.messages import MAX_DEPTH
+from preftemplates.core.provenance import derived
 from preftemplates.errors import Code, RowError, did_you_mean, preview
-from preftemplates.jsonlike import MAX_DEPTH
-from preftemplates.provenance import derived
 
 ROLES = {
     "system": "system", "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant",

@@ -3,8 +3,8 @@
 from typing import Any
 
 from preftemplates import register_filter
+from preftemplates.core.provenance import concat
 from preftemplates.errors import Code, RowError
-from preftemplates.provenance import concat
 
 
 @register_filter

@@ -16,13 +16,15 @@ from typing import Any, NamedTuple
 
 from preftemplates.control import spelled
 from preftemplates.convert import Conversion
+from preftemplates.core.messages import Message
+from preftemplates.core.paths import step
+from preftemplates.core.provenance import pieces_of
+from preftemplates.core.samples import Sample
+from preftemplates.core.spans import Rendered
 from preftemplates.errors import Code, PrefTemplatesError, RowError
 from preftemplates.fragments import Fragments
 from preftemplates.parsing import marks_of
-from preftemplates.provenance import pieces_of, step
-from preftemplates.rendered import Rendered
 from preftemplates.row_types import Label
-from preftemplates.samples import Message, Sample
 from preftemplates.style import Style
 from preftemplates.template import Template
 from preftemplates.testing.demands import demand, outcome, pass_on, refusal, same

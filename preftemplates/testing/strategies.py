@@ -12,8 +12,8 @@ from hypothesis.strategies import SearchStrategy
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from preftemplates.core.messages import ROLES, Message
 from preftemplates.row_types import BOUNDS, read_row_type
-from preftemplates.samples import ROLES, Message
 from preftemplates.style import Style
 from preftemplates.template import Template
 from preftemplates.testing.demands import demand

@@ -7,8 +7,8 @@ import pytest
 from support import DIALECT_NAMES, assert_golden, outcome
 
 from preftemplates import BatchFormatter, Preference, Ranked, RowModel, Stepwise, Supervised, Template, messages
+from preftemplates.core.messages import Message
 from preftemplates.errors import RowError
-from preftemplates.samples import Message
 
 ONE = {
     "prompt": [{"role": "user", "content": "Mint?"}],

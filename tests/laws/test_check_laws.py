@@ -8,9 +8,9 @@ from planted import HH, PKU
 from pydantic import Field
 
 from preftemplates import Index01, Message, Preference, RowModel, Style, Supervised, Template, register_filter
+from preftemplates.core.messages import ROLES
 from preftemplates.errors import RowError
 from preftemplates.rows import Reader
-from preftemplates.samples import ROLES
 from preftemplates.testing import NASTY, check_laws, conversations, nasty_text, rows
 from preftemplates.turns import messages
 

@@ -11,9 +11,9 @@ from transformers import PreTrainedTokenizerFast
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from preftemplates import Style, get_style
+from preftemplates.core.messages import ROLES
 from preftemplates.errors import RowError
 from preftemplates.fragments import JINJA, SLOT, Fragments
-from preftemplates.samples import ROLES
 from preftemplates.testing import an_exported_style_reads_back_the_same, conversations, nasty_text
 
 

@@ -9,8 +9,8 @@ from support import at_least, outcome
 from token_support import KINDS, talks, texts_with_marks, texts_without_marks, tokenizer_of, wanted_ids
 
 from preftemplates import Style, Tokens, get_style, tokenize
+from preftemplates.core.messages import CONTENT_TOKENS
 from preftemplates.errors import RowError
-from preftemplates.tokens import CONTENT_TOKENS
 
 
 def content_cannot_forge_a_control_token(tokenizer, style, messages, tokenize=tokenize):

@@ -21,7 +21,7 @@ from preftemplates.convert import Conversion
 from preftemplates.dataset_info import entry_of
 from preftemplates.errors import RowError
 from preftemplates.reading import Record
-from preftemplates.texts import rendered_of
+from preftemplates.texts import render_sample
 
 STYLE = get_style("chatml")
 TOKENIZER = byte_level()
@@ -57,13 +57,13 @@ def turns(messages: Any) -> list[list[Any]]:
 
 def ids(sample: Any) -> dict[str, list[int]]:
     """The ids that we predict for each response."""
-    tokens = tokenize(rendered_of(sample, STYLE), TOKENIZER)
+    tokens = tokenize(render_sample(sample, STYLE), TOKENIZER)
     return {name: list(own.input_ids) for name, own in tokens.responses.items()}
 
 
 def texts(sample: Any) -> dict[str, str]:
     """The whole text of each response in our style."""
-    return {name: own.text for name, own in rendered_of(sample, STYLE).responses.items()}
+    return {name: own.text for name, own in render_sample(sample, STYLE).responses.items()}
 
 
 def for_llama_factory(sample: Any) -> dict[str, Any]:

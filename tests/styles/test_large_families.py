@@ -16,8 +16,8 @@ from real_templates import real_templates, source_of
 from support import at_least, outcome, texts, transformers_text
 
 from preftemplates import get_style
+from preftemplates.core.messages import CONTENT_KEYS
 from preftemplates.errors import Code, RowError
-from preftemplates.samples import CONTENT_KEYS
 
 DAY = {"date_string": "26 Jul 2024"}
 LLAMA2 = {"bos_token": "<s>", "eos_token": "</s>"}

@@ -8,8 +8,8 @@ from hypothesis import given
 from support import STYLE_NAMES, TEMPLATE_NAMES, assert_golden, conversations, spelled_spans
 
 from preftemplates import get_style, get_template
+from preftemplates.core.messages import CONTENT_KEYS, ROLES
 from preftemplates.errors import Code, RowError
-from preftemplates.samples import CONTENT_KEYS, ROLES
 from preftemplates.style import STYLES
 
 TALK = [

@@ -9,9 +9,9 @@ from support import outcome, real_rows, texts
 
 from preftemplates import get_template
 from preftemplates.convert import Conversion
+from preftemplates.core.provenance import Piece, Traced
 from preftemplates.errors import Code, RowError
 from preftemplates.filters.sharegpt import tool_calls
-from preftemplates.provenance import Piece, Traced
 
 
 def converted(file, name, format):

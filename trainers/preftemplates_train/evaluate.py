@@ -15,7 +15,7 @@ from rich.console import Console
 from preftemplates import Template
 from preftemplates.errors import Code, FileError, did_you_mean
 from preftemplates.reading import Record as Row
-from preftemplates.samples import Ranked
+from preftemplates.core.samples import Ranked
 from preftemplates.writing import write_text
 from preftemplates_train.checkpoint import Record
 from preftemplates_train.errors import SetupError, TooManyBadRowsError

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, NamedTuple, cast
 
-from preftemplates.samples import Message, Sample
+from preftemplates.core.messages import Message
+from preftemplates.core.samples import Sample
 from preftemplates.style import Style
 
 LengthPolicy = Literal["drop", "cut_prompt"]

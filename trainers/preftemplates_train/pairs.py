@@ -9,7 +9,8 @@ from typing import Any, cast
 from preftemplates.convert import Conversion, OnError, Report
 from preftemplates.errors import RowError
 from preftemplates.reading import Record
-from preftemplates.samples import Message, Preference
+from preftemplates.core.messages import Message
+from preftemplates.core.samples import Preference
 from preftemplates.shortcuts import first_listed_wins
 from preftemplates.template import Formatted, Template
 from preftemplates_train.errors import SetupError

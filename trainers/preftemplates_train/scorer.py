@@ -15,7 +15,8 @@ from preftemplates import Style, Template, get_style, get_template, list_templat
 from preftemplates.convert import Conversion
 from preftemplates.errors import preview
 from preftemplates.reading import Record as Row
-from preftemplates.samples import FORMATS, Message, Sample
+from preftemplates.core.samples import FORMATS, Sample
+from preftemplates.core.messages import Message
 from preftemplates.template import Formatted
 from preftemplates_train.attention import NAME, BranchReader, why_no_branches
 from preftemplates_train.branches import Cost, common, lay_out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from preftemplates.errors import FileError, preview
-from preftemplates.yaml_file import read_yaml
+from preftemplates.core.yaml_files import read_yaml
 from preftemplates_train.errors import SetupError
 
 

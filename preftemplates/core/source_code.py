@@ -13,8 +13,8 @@ from enum import Enum
 from types import CodeType, FunctionType
 from typing import Any
 
-from preftemplates.digest import canonical_json
-from preftemplates.python_file import text_of
+from preftemplates.core.digest import canonical_json
+from preftemplates.core.python_files import text_of
 
 DROPPED = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
 """Tokens that change nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
-from preftemplates.digest import digest
+from preftemplates.core.digest import digest
 from preftemplates.errors import DefinitionError
 
 

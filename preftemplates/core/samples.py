@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, ClassVar, Generic, NotRequired, Self, TypeVar, cast
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
-from typing_extensions import TypedDict
-
+from preftemplates.core.tools import is_json_list
 from preftemplates.errors import Code, DefinitionError, RowError, UnknownNameError, did_you_mean, preview
-from preftemplates.jsonlike import check_jsonlike
 
 T = TypeVar("T")
 U = TypeVar("U")
 
-ROLES = ("system", "developer", "user", "assistant", "tool")
-"""The roles that a message may have; a style may declare more."""
-
 
 SEVERAL = "T | tuple[T, ...]"
 """The annotation of several responses: one expression in a declaration, and a tuple once it is filled."""
-
-CONTENT_KEYS = (
-    "tool_calls",
-    "function_call",
-    "reasoning_content",
-    "reasoning",
-    "thinking",
-    "images",
-    "audio",
-    "videos",
-)
-"""The keys of a message that carry content beside `content`: to leave one out of a text would lose it."""
-
-
-class Message(TypedDict):
-    """One turn: a role, and content that is text, typed parts or None; other keys are kept as they are."""
-
-    role: str
-    content: NotRequired[str | list[dict[str, Any]] | None]
-
-
-Message.__pydantic_config__ = {"extra": "allow", "strict": True}  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,34 +129,6 @@ def _is_of_kind(value: Any, kind: str) -> bool:
     if kind == "float":
         return isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
     return isinstance(value, {"bool": bool, "str": str}.get(kind, object))
-
-
-def is_json_list(text: str) -> bool:
-    """Whether a text is a JSON list of objects."""
-    try:
-        listed = json.loads(text, parse_constant=_no_number, parse_float=_number, object_pairs_hook=_each_key_once)
-        check_jsonlike(listed, 0)
-    except (RowError, ValueError, RecursionError):
-        return False
-    return isinstance(listed, list) and all(isinstance(item, dict) for item in listed)
-
-
-def _no_number(name: str) -> Any:
-    """Refuse NaN and Infinity, which Python reads and JSON has not."""
-    raise ValueError(f"{name} is no number in JSON")
-
-
-def _number(text: str) -> float:
-    """A number that is finite as a float."""
-    return float(text) if math.isfinite(float(text)) else _no_number(text)
-
-
-def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; one that has a key twice is refused, since a value would be lost."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise ValueError("an object has a key twice")
-    return made
 
 
 def _is_finite(number: float) -> bool:

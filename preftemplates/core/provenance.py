@@ -7,15 +7,15 @@ traced text is a plain string: equal, hashed and printed alike.
 
 from __future__ import annotations
 
-import json
 import operator
-import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import takewhile
 from typing import Any, NamedTuple, Self, SupportsIndex
 
 from pydantic import BaseModel
+
+from preftemplates.core.paths import STEP, inside, step
 
 Origin = Hashable
 """What a piece came from: the path of a cell, or a message and its field."""
@@ -241,38 +241,6 @@ def plain_data(value: Any) -> Any:
         items = [plain_data(item) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
     return value
-
-
-STEP = re.compile(r"""^[^.\[\]"]+|\.[^.\[\]"]+|\[\d+\]|\["(?:[^"\\]|\\.)*"\]""")
-"""One step of a path."""
-
-
-def step(path: str, key: Any) -> str:
-    """The path of what a mapping at `path` holds under a key; a key that looks like steps itself is quoted.
-
-    >>> step("0", "name"), step("0", "a.b")
-    ('0.name', '0["a.b"]')
-    """
-    key = str(key)
-    if key.isidentifier() or (key and not AMBIGUOUS.search(key)):
-        return f"{path}.{key}"
-    return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
-
-
-AMBIGUOUS = re.compile(r"[.\[\]\"]")
-"""What a key has that cannot stand in a path as it is."""
-
-
-def inside(value: Any, path: str) -> Iterable[tuple[Any, str]]:
-    """The parts of a list, mapping or nested row, with their paths; nothing for a value without parts."""
-    if isinstance(value, Mapping):
-        return [(item, step(path, key)) for key, item in value.items()]
-    if isinstance(value, BaseModel):
-        infos = type(value).model_fields
-        return [(getattr(value, name), step(path, infos[name].alias or name)) for name in infos]
-    if isinstance(value, list | tuple):
-        return [(item, f"{path}[{index}]") for index, item in enumerate(value)]
-    return ()
 
 
 def traced(value: Any, path: str) -> Any:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from preftemplates.source_code import class_source, function_source
+from preftemplates.core.source_code import class_source, function_source
 
 
 class Parcel(NamedTuple):

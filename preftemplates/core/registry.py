@@ -12,8 +12,8 @@ from importlib.metadata import EntryPoint, entry_points
 from threading import RLock
 from typing import Any, Generic, TypeVar, cast
 
+from preftemplates.core.python_files import text_of
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
-from preftemplates.python_file import text_of
 
 T = TypeVar("T")
 

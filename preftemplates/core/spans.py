@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+from preftemplates.core.provenance import pieces_of
 from preftemplates.errors import SpanError
-from preftemplates.provenance import pieces_of
 
 Kind = Literal["content", "derived", "stop", "scaffold"]
 """content: a message's own characters; derived: made from them; stop: what ends a turn; scaffold: the style's rest."""

@@ -1,0 +1,1 @@
+"""Shared types, and how definitions are registered, frozen, hashed and pickled."""

@@ -1,0 +1,242 @@
+"""Messages: roles, content keys, and how messages from rows are normalised and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
+
+from preftemplates.core.paths import step
+from preftemplates.core.provenance import plain
+from preftemplates.errors import (
+    Code,
+    RowError,
+    did_you_mean,
+    one_line,
+    preview,
+)
+
+SURROGATE = "holds a lone surrogate, which is no character"
+
+MAX_DEPTH = 250
+"""How deeply a cell, or what a message holds, may be nested; what is deeper could not be walked through."""
+
+MAX_VALUES = 1_000_000
+"""How many values a message may hold."""
+
+MAX_DIGITS = 4300
+"""How many digits a whole number may have: as many as Python writes."""
+
+TOO_LARGE = 10**MAX_DIGITS
+
+
+def has_surrogate(text: str) -> bool:
+    r"""Whether a text is not Unicode: half of a pair stands in it.
+
+    >>> has_surrogate("\ud83e"), has_surrogate("🪴")
+    (True, False)
+    """
+    if text.isascii():  # known without a look at the text
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def is_ascii(value: Any) -> bool:
+    """Whether it is a text in ASCII, as most are: no more need be asked of it."""
+    return isinstance(value, str) and value.isascii()
+
+
+def check_jsonlike(value: Any, index: int, path: tuple[str | int, ...] = (), room: list[int] | None = None) -> None:
+    """Refuse what cannot be walked through, and what one process or format would write otherwise than another.
+
+    Numbers may be NaN and infinite: chat templates print them as transformers does. An object of another type, such as
+    a picture, is let through: it is somebody's data, and what would print it says that it has no text.
+
+    Args:
+        value: a message, or what it holds.
+        index: the message's place among the others, for errors.
+        path: where in the message the value stands, likewise.
+        room: how many more values the message may hold; a list that stands in many places counts in each.
+
+    Raises:
+        RowError: `wrong_type` for a key that is no text; `bad_text` for a lone surrogate; `bad_number` for a whole
+            number of more than 4,300 digits; `too_deep` for lists and mappings that are nested more than 250 deep, or
+            in themselves, and for more than a million values.
+
+    Example:
+        >>> check_jsonlike({"role": "user", "args": [1, {2: "b"}]}, 3)
+        Traceback (most recent call last):
+        preftemplates.errors.RowError: message 3: args[1] has the key 2; a key is text [wrong_type]
+    """
+    if isinstance(value, str):
+        if has_surrogate(value):
+            raise _error(SURROGATE, Code.BAD_TEXT, value, index, path)
+    elif isinstance(value, int):
+        if not -TOO_LARGE < value < TOO_LARGE:
+            raise _error(f"is a number of more than {MAX_DIGITS:,} digits", Code.BAD_NUMBER, None, index, path)
+    elif isinstance(value, dict | list | tuple | Mapping):
+        if len(path) > MAX_DEPTH:
+            raise _error(f"is nested more than {MAX_DEPTH} deep", Code.TOO_DEEP, None, index, path[:1])
+        room = [MAX_VALUES] if room is None else room
+        room[0] -= len(value)
+        if room[0] < 0:
+            raise _error(f"holds more than {MAX_VALUES:,} values", Code.TOO_DEEP, None, index, path[:1])
+        if isinstance(value, list | tuple):
+            for at, item in enumerate(value):
+                if not is_ascii(item):
+                    check_jsonlike(item, index, (*path, at), room)
+            return
+        for key, item in value.items():
+            if not is_ascii(key):
+                check_key(key, index, path)
+            if not is_ascii(item):
+                check_jsonlike(item, index, (*path, key), room)
+
+
+def check_key(key: Any, index: int, path: tuple[str | int, ...]) -> None:
+    """Refuse a key of a mapping that is no text.
+
+    Raises:
+        RowError: `wrong_type` or `bad_text`.
+    """
+    if not isinstance(key, str):
+        raise _error(f"has the key {preview(key)}; a key is text", Code.WRONG_TYPE, key, index, path)
+    if has_surrogate(key):
+        raise _error(f"has the key {preview(key)}, which {SURROGATE}", Code.BAD_TEXT, key, index, path)
+
+
+def _error(what: str, code: Code, value: Any, index: int, path: tuple[str | int, ...]) -> RowError:
+    place = ""
+    for key in path:
+        place = f"{place}[{key}]" if isinstance(key, int) else step(place, key)
+    where = f"message {index}: {one_line(place.removeprefix('.'))}" if path else f"message {index}"
+    return RowError(f"{where} {what}", code=code, value=value)
+
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+"""The roles that a message may have; a style may declare more."""
+
+
+CONTENT_KEYS = (
+    "tool_calls",
+    "function_call",
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "images",
+    "audio",
+    "videos",
+)
+"""The keys of a message that carry content beside `content`: to leave one out of a text would lose it."""
+
+
+class Message(TypedDict):
+    """One turn: a role, and content that is text, typed parts or None; other keys are kept as they are."""
+
+    role: str
+    content: NotRequired[str | list[dict[str, Any]] | None]
+
+
+Message.__pydantic_config__ = {"extra": "allow", "strict": True}  # type: ignore[attr-defined]
+
+
+def normal_message(message: Any, index: int) -> Message:
+    """A message as a new dict: keys that hold None are absent, the role is plain text, the content text or parts.
+
+    A content of None stays, as an answer has it that is nothing but tool calls: chat templates ask for it.
+
+    Args:
+        message: any mapping.
+        index: its place among the messages, for errors.
+
+    Raises:
+        RowError: it is no mapping, has no role, or its content is neither text nor a list of typed parts; or it holds
+            what `check_jsonlike` refuses.
+    """
+    if not isinstance(message, Mapping):
+        raise RowError(f"message {index}: expected role and content, got {preview(message)}", code=Code.WRONG_TYPE)
+    kept = {key: value for key, value in message.items() if value is not None or key == "content"}
+    role, content = kept.get("role"), kept.get("content")
+    if not isinstance(role, str):
+        raise RowError(f"message {index}: expected a role, got {preview(role)}", code=Code.BAD_ROLE, value=role)
+    if content is None and not kept.keys() - {"role", "content"}:
+        raise RowError(f"message {index} ({preview(role)}) has no content", code=Code.MISSING_FIELD)
+    if content is not None and not isinstance(content, str | list):
+        raise RowError(
+            f"message {index}: expected text or typed parts, got {preview(content)}",
+            code=Code.WRONG_TYPE,
+            value=content,
+        )
+    if len(kept) > 2 or not is_ascii(content):
+        check_jsonlike(kept, index)
+    kept["role"] = plain(role)
+    return kept  # type: ignore[return-value]
+
+
+def check_answers(own: Sequence[Message], response: str) -> None:
+    """Refuse a response that does not begin and end with an assistant's message.
+
+    No prompt would open another beginning, and another end would be learnt as an answer that nobody gave.
+
+    Raises:
+        RowError: `bad_turns`.
+    """
+    if not own or own[0]["role"] != "assistant":
+        first = f"a turn of {preview(own[0]['role'])}" if own else "no message"
+        raise RowError(f"{response} begins with {first}, and with no answer", code=Code.BAD_TURNS)
+    if own[-1]["role"] != "assistant":
+        last = preview(own[-1]["role"])
+        raise RowError(f"{response} ends with a turn of {last}, and with no answer", code=Code.BAD_TURNS)
+
+
+def check_parts(messages: Iterable[Message]) -> None:
+    """Refuse a content of parts of which one has no type, or is a text without text.
+
+    Raises:
+        RowError: `wrong_type`.
+    """
+    for index, message in enumerate(messages):
+        content = message.get("content")
+        for at, part in enumerate(content if isinstance(content, list) else ()):
+            kind = part.get("type") if isinstance(part, Mapping) else None
+            if not isinstance(kind, str) or (kind == "text" and not isinstance(part.get("text"), str)):
+                wanted = "a part with a type, and with text if it is one"
+                raise RowError(
+                    f"message {index}: content[{at}]: expected {wanted}; got {preview(part)}",
+                    code=Code.WRONG_TYPE, value=part,
+                )  # fmt: skip
+
+
+def check_roles(messages: Iterable[Message], roles: Iterable[str]) -> None:
+    """Refuse messages whose role is not among these.
+
+    Raises:
+        RowError: `bad_role`, with the nearest role.
+    """
+    known = tuple(roles)
+    for index, message in enumerate(messages):
+        role = message["role"]
+        if role not in known:
+            wanted = f"expected a role among {', '.join(known)}; got {preview(role)}.{did_you_mean(role, known)}"
+            raise RowError(f"message {index}: {wanted}", code=Code.BAD_ROLE, value=role)
+
+
+def message_texts(messages: Iterable[Message]) -> list[str]:
+    """All texts of messages, those of typed parts too."""
+    found: list[str] = []
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            found.append(content)
+        else:
+            found += [part["text"] for part in content or () if isinstance(part.get("text"), str)]
+    return found
+
+
+CONTENT_TOKENS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
+"""What an assistant writes itself: as content it may become the token of that name, where a tokenizer has one."""
