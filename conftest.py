@@ -233,11 +233,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def registries_restored() -> Iterator[None]:
     """Let the registries forget what is registered meanwhile."""
     from preftemplates.core.samples import FORMATS
-    from preftemplates.dialect import DIALECTS
-    from preftemplates.expressions import ENVIRONMENT as EXPRESSIONS
-    from preftemplates.expressions import FILTERS
-    from preftemplates.style import STYLES
-    from preftemplates.template import TEMPLATES
+    from preftemplates.dialects.dialect import DIALECTS
+    from preftemplates.styles.style import STYLES
+    from preftemplates.templates.expressions import ENVIRONMENT as EXPRESSIONS
+    from preftemplates.templates.expressions import FILTERS
+    from preftemplates.templates.template import TEMPLATES
 
     registries: list[Any] = [TEMPLATES, STYLES, DIALECTS, FILTERS]
     for registry in registries:

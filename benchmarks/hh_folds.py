@@ -42,10 +42,10 @@ from rich.console import Console
 from transformers.utils import logging
 
 from preftemplates import get_template
-from preftemplates.convert import Report
+from preftemplates.data.convert import ConversionReport
+from preftemplates.data.reading import open_rows
+from preftemplates.data.writing import write_text
 from preftemplates.errors import PrefTemplatesError
-from preftemplates.reading import open_rows
-from preftemplates.writing import write_text
 
 Floats = NDArray[np.float64]
 
@@ -87,7 +87,7 @@ class Rows:
 
     cells: list[Any]
     pairs: list[Pair]
-    report: Report
+    report: ConversionReport
 
     @property
     def openings(self) -> list[str]:

@@ -54,7 +54,7 @@ from trl import RewardConfig as TrlConfig
 from trl import RewardTrainer as TrlTrainer
 
 from preftemplates import get_template
-from preftemplates.reading import open_rows
+from preftemplates.data.reading import open_rows
 
 MAX_LENGTH = 1024
 BATCH = 8

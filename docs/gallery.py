@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from preftemplates import get_dialect, get_style, get_template, list_dialects, list_styles, list_templates
-from preftemplates.chat_template import ChatTemplate
 from preftemplates.core.provenance import plain_data
-from preftemplates.dialect import DIALECTS
+from preftemplates.dialects.dialect import DIALECTS
+from preftemplates.dialects.table import spell_shape
 from preftemplates.errors import PrefTemplatesError
-from preftemplates.shapes import spell_shape
-from preftemplates.style import STYLES
-from preftemplates.template import TEMPLATES, Template
+from preftemplates.styles.chat_template import ChatTemplate
+from preftemplates.styles.style import STYLES
+from preftemplates.templates.template import TEMPLATES, Template
 
 TURNS = [
     {"role": "user", "content": "Does mint like shade?"},

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from preftemplates.checking import CheckReport, check
 from preftemplates.core.messages import Message
 from preftemplates.core.samples import (
     Judge,
@@ -16,18 +15,20 @@ from preftemplates.core.samples import (
     Unpaired,
 )
 from preftemplates.core.spans import Rendered, Span
-from preftemplates.dialect import Dialect, get_dialect, list_dialects, register_dialect
+from preftemplates.data.check import CheckReport, check
+from preftemplates.dialects.dialect import Dialect, get_dialect, list_dialects, register_dialect
+from preftemplates.dialects.table import fixed
 from preftemplates.errors import PrefTemplatesError
-from preftemplates.expressions import register_filter
-from preftemplates.row_types import FirstIs1, Index01, Index12, Probability, RowModel, Strength
-from preftemplates.shapes import fixed
-from preftemplates.style import Style, get_style, list_styles, register_style
-from preftemplates.template import Template, get_template, list_templates, register_template
-from preftemplates.tokens import Tokens, tokenize
-from preftemplates.turns import messages
+from preftemplates.sandbox.limits import Limits
+from preftemplates.styles.style import Style, get_style, list_styles, register_style
+from preftemplates.templates.expressions import register_filter
+from preftemplates.templates.row_types import FirstIs1, Index01, Index12, Probability, RowModel, Strength
+from preftemplates.templates.template import Template, get_template, list_templates, register_template
+from preftemplates.templates.turns import messages
+from preftemplates.tokens.tokens import Tokens, tokenize
 
 if TYPE_CHECKING:
-    from preftemplates.arrow import BatchFormatter
+    from preftemplates.data.arrow import BatchFormatter
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ __all__ = [
     "Index01",
     "Index12",
     "Judge",
+    "Limits",
     "Message",
     "PrefTemplatesError",
     "Preference",
@@ -77,7 +79,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Load what needs pyarrow when it is asked for, so that the import stays light."""
     if name == "BatchFormatter":
-        from preftemplates.arrow import BatchFormatter
+        from preftemplates.data.arrow import BatchFormatter
 
         return BatchFormatter
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Show the public names only; subpackages that are imported become attributes too."""
+    return [*__all__, "__version__"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from preftemplates.cli import app
+from preftemplates.cli.app import app
 from preftemplates.errors import PrefTemplatesError
 
 

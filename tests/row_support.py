@@ -10,8 +10,8 @@ from pydantic import (
 
 from preftemplates import RowModel
 from preftemplates.errors import RowError
-from preftemplates.row_types import read_row_type, spell_row
-from preftemplates.rows import Reader
+from preftemplates.templates.row_types import read_row_type, spell_row
+from preftemplates.templates.row_validation import RowValidator
 
 
 def row_class(**columns: Any) -> type[RowModel]:
@@ -23,8 +23,8 @@ def row_class(**columns: Any) -> type[RowModel]:
     return types.new_class("Row", (RowModel,), exec_body=lambda namespace: namespace.update(body))
 
 
-def reader(**columns: Any) -> Reader:
-    return Reader(read_row_type(spell_row(row_class(**columns))), columns)
+def reader(**columns: Any) -> RowValidator:
+    return RowValidator(read_row_type(spell_row(row_class(**columns))), columns)
 
 
 def refused(row: object, **columns: Any) -> RowError:

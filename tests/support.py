@@ -23,11 +23,11 @@ from preftemplates import Rendered
 from preftemplates.core.python_files import PREFIX
 from preftemplates.core.registry import Registry
 from preftemplates.core.samples import FORMATS
-from preftemplates.dialect import DIALECTS
+from preftemplates.dialects.dialect import DIALECTS
 from preftemplates.errors import RowError
-from preftemplates.expressions import ENVIRONMENT, FILTERS
-from preftemplates.style import STYLES
-from preftemplates.template import TEMPLATES
+from preftemplates.styles.style import STYLES
+from preftemplates.templates.expressions import ENVIRONMENT, FILTERS
+from preftemplates.templates.template import TEMPLATES
 
 TESTS = Path(__file__).parent
 DATA = Path(os.environ.get("PREFTEMPLATES_DATA", TESTS.parents[1] / "shared" / "data"))

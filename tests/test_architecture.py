@@ -6,10 +6,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import preftemplates_train
 import pytest
 
 import preftemplates
-import preftemplates_train
 
 LIBRARY, TRAINER = Path(preftemplates.__file__).parent, Path(preftemplates_train.__file__).parent
 
@@ -41,7 +41,10 @@ TRAINER_LAYERS = [
 USERS_CODE = ("styles.bundled.", "dialects.bundled.", "templates.bundled.", "templates.filters.")
 """Files like those of users: they import the public API and `preftemplates.errors`."""
 
-BUNDLED_EXCEPTIONS = {"styles.bundled.": {"styles.snippets"}, "templates.filters.": {"core.messages", "core.provenance"}}
+BUNDLED_EXCEPTIONS = {
+    "styles.bundled.": {"styles.snippets"},
+    "templates.filters.": {"core.messages", "core.provenance"},
+}
 
 TRAINER_MAY_IMPORT = {"", "errors", "data"}
 TRAINER_EXCEPTIONS: dict[str, set[str]] = {}

@@ -22,10 +22,10 @@ from preftemplates import (
     get_template,
     messages,
 )
-from preftemplates.arrow import check_fits, output_schema
-from preftemplates.convert import Conversion
+from preftemplates.data.arrow import check_fits, output_schema
+from preftemplates.data.convert import Conversion
+from preftemplates.data.writing import open_writer
 from preftemplates.errors import Code, DefinitionError, RowError, UnknownNameError
-from preftemplates.writing import open_writer
 
 ROWS = [
     {"prompt": f"q{n}", "response_0": "ä", "response_1": "b", "better_response_id": n % 2, "other": n}

@@ -8,10 +8,11 @@ from jinja2.exceptions import TemplateError
 from pydantic import ValidationError
 from real_templates import CONVERSATIONS, TOKENS, WEATHER, assistant, real_templates, user
 
-from preftemplates.bounded import BoundedEnvironment, Limits
-from preftemplates.chat_environment import ChatTemplateEnvironment
 from preftemplates.core.provenance import fully_traced, pieces_of
 from preftemplates.errors import Code, RowError, StyleLimitError, StyleRefusedError, StyleSyntaxError
+from preftemplates.sandbox.bounded import BoundedEnvironment
+from preftemplates.sandbox.limits import Limits
+from preftemplates.styles.environment import ChatTemplateEnvironment
 
 
 class Bounded(BoundedEnvironment, ChatTemplateEnvironment):

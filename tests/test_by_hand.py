@@ -3,7 +3,7 @@
 import pytest
 
 from preftemplates import Preference, RowModel, Template
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, DefinitionError, RowError, UnknownNameError
 
 

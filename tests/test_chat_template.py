@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from support import at_least, conversations, texts, transformers_text
 
 from preftemplates import Style
-from preftemplates.chat_template import ChatTemplate
 from preftemplates.core.spans import Span
 from preftemplates.errors import Code, RowError, StyleRefusedError, StyleSyntaxError
+from preftemplates.styles.chat_template import ChatTemplate
 
 TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}<end>\n{% endfor %}"
 TALK = [

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from support import real_rows
 
 from preftemplates import Preference, RowModel, Template, check, get_template
-from preftemplates.checking import EXAMPLES
 from preftemplates.core.provenance import Traced
+from preftemplates.data.check import EXAMPLES
+from preftemplates.data.row_rules import RULES
+from preftemplates.data.shortcuts import first_listed_wins
 from preftemplates.errors import Code, DefinitionError, UnknownNameError
-from preftemplates.rules import RULES
-from preftemplates.shortcuts import first_listed_wins
 
 GOOD = {"prompt": "Is mint a herb?", "response_0": "Yes.", "response_1": "It is not.", "better_response_id": 0}
 

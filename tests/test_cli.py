@@ -52,7 +52,7 @@ def test_list_has_a_line_for_each_and_finds_what_has_all_words():
     assert [item["name"] for item in found] == ["PKUSafeRLHF-safer"]
     assert found[0]["verified"] is True
     assert found[0]["licence"] == "CC-BY-NC-4.0"
-    assert found[0]["origin"].startswith("preftemplates.templates.pku_safe_rlhf.PKUSafeRLHFSafer")
+    assert found[0]["origin"].startswith("preftemplates.templates.bundled.pku_safe_rlhf.PKUSafeRLHFSafer")
     assert "nothing has 'no such word'" in run("list", "--search", "no such word", code=1).stderr
 
 
@@ -117,7 +117,7 @@ def test_convert_says_what_is_wrong_with_each_column(tmp_path):
 @pytest.mark.parametrize("out", ["o.jsonl", "o.json", "o.csv", "o.parquet", "o.jsonl.gz"])
 def test_convert_writes_what_format_gives(tmp_path, rows, out):
     from preftemplates import get_template
-    from preftemplates.reading import open_rows
+    from preftemplates.data.reading import open_rows
 
     done = run("convert", rows, "-t", "PKUSafeRLHF", "-s", "chatml", "-d", "trl", "-o", tmp_path / out)
     assert "2 rows = 2 formatted + 0 skipped + 0 rejected" in done.stderr

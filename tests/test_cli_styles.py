@@ -11,10 +11,10 @@ from support import terminal
 
 from preftemplates.__main__ import main
 from preftemplates.cli import diff
-from preftemplates.comparing import Verdict, compare
-from preftemplates.conversations import CONVERSATIONS
-from preftemplates.findings import GROUPS, Finding, FindingCode
-from preftemplates.style import Style, get_style
+from preftemplates.styles.lint.compare import Agreement, compare
+from preftemplates.styles.lint.conversations import CONVERSATIONS
+from preftemplates.styles.lint.findings import GROUPS, FindingCode, StyleFinding
+from preftemplates.styles.style import Style, get_style
 
 GOOD = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</s>{% endfor %}"
 TRIMMING = "{# trims #}\n{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}</s>{% endfor %}"
@@ -92,9 +92,9 @@ def test_nothing_found_is_one_line_and_exit_code_0(run, found):
 def test_findings_are_told_by_group_with_the_templates_line(run, found, file):
     path = file(TRIMMING)
     found(
-        Finding(FindingCode.TRIMS_CONTENT, "blanks are lost", line=2, role="user", field="content"),
-        Finding(FindingCode.TRIMS_CONTENT, "and here", role="system"),
-        Finding(FindingCode.NO_STOP, "nothing ends an answer", line=99),
+        StyleFinding(FindingCode.TRIMS_CONTENT, "blanks are lost", line=2, role="user", field="content"),
+        StyleFinding(FindingCode.TRIMS_CONTENT, "and here", role="system"),
+        StyleFinding(FindingCode.NO_STOP, "nothing ends an answer", line=99),
     )
     code, out, _ = run("check-style", path)
     assert code == 1
@@ -113,7 +113,7 @@ def test_findings_are_told_by_group_with_the_templates_line(run, found, file):
 
 
 def test_json_has_every_fact_and_the_meaning(run, found):
-    found(Finding(FindingCode.TRIMS_CONTENT, "blanks are lost", line=2, role="user", field="content"))
+    found(StyleFinding(FindingCode.TRIMS_CONTENT, "blanks are lost", line=2, role="user", field="content"))
     code, out, _ = run("check-style", "chatml", "--json")
     assert (code, json.loads(out)) == (
         1,
@@ -134,7 +134,7 @@ def test_json_has_every_fact_and_the_meaning(run, found):
 
 
 def test_a_code_that_is_allowed_is_left_out(run, found):
-    found(Finding(FindingCode.TRIMS_CONTENT, "one"), Finding(FindingCode.NO_STOP, "two"))
+    found(StyleFinding(FindingCode.TRIMS_CONTENT, "one"), StyleFinding(FindingCode.NO_STOP, "two"))
     assert run("check-style", "chatml", "--allow", "no_stop")[:2][0] == 1
     assert run("check-style", "chatml", "--allow", "no_stop", "--allow", "trims_content")[0] == 0
     assert run("check-style", "chatml", "--allow", "no_stpo")[0] == 2
@@ -277,8 +277,8 @@ def test_json_is_what_compare_finds(run):
     expected = [difference.as_json() for difference in compare(get_style("chatml"), get_style("zephyr"))]
     assert code == 1
     assert json.loads(out) == {"a": "chatml", "b": "zephyr", "conversations": expected}
-    verdicts = {Verdict(one["verdict"]) for one in expected}
-    assert Verdict.DIFFERS in verdicts
+    verdicts = {Agreement(one["verdict"]) for one in expected}
+    assert Agreement.DIFFERS in verdicts
 
 
 def test_tokens_are_for_the_file_among_the_two(run, file):
@@ -299,7 +299,7 @@ def test_nothing_hostile_reaches_the_terminal(run, tmp_path, found, columns):
     folder.mkdir()
     config = {"chat_template": HOSTILE + GOOD + "{{ bos_token }}", "bos_token": HOSTILE}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    found(Finding(FindingCode.NO_STOP, f"a message {HOSTILE}", line=1))
+    found(StyleFinding(FindingCode.NO_STOP, f"a message {HOSTILE}", line=1))
     for arguments in (
         ["check-style", folder],
         ["check-style", folder, "--eos-token", HOSTILE],

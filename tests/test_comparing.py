@@ -6,10 +6,10 @@ import pytest
 from support import STYLE_NAMES
 
 from preftemplates import Style, get_style
-from preftemplates.comparing import Verdict, compare, find_conversation
-from preftemplates.contract import with_tools
-from preftemplates.conversations import CONVERSATIONS
 from preftemplates.errors import RowError, UnknownNameError, one_line
+from preftemplates.styles.lint.compare import Agreement, compare, find_conversation
+from preftemplates.styles.lint.conversations import CONVERSATIONS
+from preftemplates.styles.lint.probes import with_tools
 
 LINES = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
 
@@ -43,11 +43,11 @@ def alone(one, asked):
 
 
 def test_the_verdicts_change_sides_with_the_styles():
-    swapped = {Verdict.ONLY_A: Verdict.ONLY_B, Verdict.ONLY_B: Verdict.ONLY_A}
+    swapped = {Agreement.ONLY_A: Agreement.ONLY_B, Agreement.ONLY_B: Agreement.ONLY_A}
     for one, other in (("chatml", "human-assistant"), ("zephyr", "llama3")):
         there, back = (compare(get_style(a), get_style(b)) for a, b in ((one, other), (other, one)))
         assert [swapped.get(d.verdict, d.verdict) for d in there] == [d.verdict for d in back]
-    assert Verdict.ONLY_A in {d.verdict for d in compare(get_style("chatml"), get_style("human-assistant"))}
+    assert Agreement.ONLY_A in {d.verdict for d in compare(get_style("chatml"), get_style("human-assistant"))}
 
 
 def test_all_conversations_come_in_their_order_or_those_that_are_asked_for():
@@ -62,15 +62,15 @@ def test_all_conversations_come_in_their_order_or_those_that_are_asked_for():
 def test_tools_reach_a_chat_template():
     with_names = style(LINES + "{% for t in tools or [] %}{{ t.function.name }}{% endfor %}")
     [difference] = compare(style(LINES), with_names, ["tools"])
-    assert difference.verdict is Verdict.DIFFERS
+    assert difference.verdict is Agreement.DIFFERS
     assert "water_herb" in difference.b
     assert "water_herb" not in difference.a
 
 
 def test_one_blank_at_the_end_is_a_difference():
     found = compare(style(LINES), style(LINES + " "))
-    assert {difference.verdict for difference in found} <= {Verdict.DIFFERS, Verdict.BOTH_REFUSE}
-    assert any(difference.verdict is Verdict.DIFFERS for difference in found)
+    assert {difference.verdict for difference in found} <= {Agreement.DIFFERS, Agreement.BOTH_REFUSE}
+    assert any(difference.verdict is Agreement.DIFFERS for difference in found)
 
 
 def test_a_reason_is_one_line_that_is_safe_to_print():

@@ -11,13 +11,15 @@ import pytest
 from hostile_templates import ENDLESS, REFUSED, UNREADABLE, cases
 from real_templates import real_templates
 
-from preftemplates import Style, contract_texts, get_style, list_styles
-from preftemplates.bounded import Limits
-from preftemplates.chat_template import ChatTemplate
-from preftemplates.contract import find_findings, with_tools
-from preftemplates.conversations import TOOL, TWO_TURNS, turn
+from preftemplates import Style, get_style, list_styles
 from preftemplates.errors import StyleError, StyleRefusedError
-from preftemplates.findings import GROUPS, Finding, FindingCode
+from preftemplates.sandbox.limits import Limits
+from preftemplates.styles.chat_template import ChatTemplate
+from preftemplates.styles.lint import probes
+from preftemplates.styles.lint.contract import find_findings
+from preftemplates.styles.lint.conversations import TOOL, TWO_TURNS, turn
+from preftemplates.styles.lint.findings import GROUPS, FindingCode, StyleFinding
+from preftemplates.styles.lint.probes import with_tools
 
 FAITHFUL = (
     "{% if tools %}<|tools|>{{ tools | tojson }}<|end|>{% endif %}"
@@ -348,7 +350,7 @@ def test_a_template_that_does_not_end_costs_one_render():
 
 
 def test_a_template_that_is_slow_every_time_is_left_off_in_the_middle_and_that_is_told(monkeypatch):
-    monkeypatch.setattr(contract_texts, "SECONDS", 0.001)
+    monkeypatch.setattr(probes, "SECONDS", 0.001)
     slow = "{% for i in range(9999) %}{% for j in [1, 2] %}{% endfor %}{% endfor %}" + FAITHFUL
     found = find_findings(imported(slow))
     assert [f.message for f in found if f.code == "over_limit"] == [
@@ -369,7 +371,7 @@ def test_the_policy_for_thinking_is_declared_and_no_finding(source):
 
 
 def test_a_finding_pickles_and_is_json():
-    finding = Finding(FindingCode.CONTENT_BRANCH, "the template looks for 'x'", 3, field="content")
+    finding = StyleFinding(FindingCode.CONTENT_BRANCH, "the template looks for 'x'", 3, field="content")
     again = pickle.loads(pickle.dumps(finding))
     assert again == finding
     assert again.code is FindingCode.CONTENT_BRANCH

@@ -4,7 +4,7 @@ import pytest
 from support import STYLE_NAMES
 
 from preftemplates import get_style
-from preftemplates.control import control_texts, spelled
+from preftemplates.styles.control_text import control_texts, spelled
 
 HELLO = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]
 

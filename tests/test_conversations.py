@@ -6,9 +6,9 @@ import pytest
 from real_templates import transformers_render
 
 from preftemplates import Style
-from preftemplates.contract import with_tools
-from preftemplates.conversations import CONVERSATIONS
 from preftemplates.core.messages import ROLES
+from preftemplates.styles.lint.conversations import CONVERSATIONS
+from preftemplates.styles.lint.probes import with_tools
 
 EVERYTHING = """{% for m in messages %}<{{ m.role }}>{{ m.content | default('none') }}
 {{- m.reasoning_content | default('') }}{{ (m.tool_calls or []) | tojson }}{{ m.name | default('') }}

@@ -21,9 +21,9 @@ from preftemplates import (
     get_template,
     messages,
 )
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
+from preftemplates.data.reading import Record
 from preftemplates.errors import Code, DefinitionError, RowError
-from preftemplates.reading import Record
 
 GOOD = {"prompt": "q", "response_0": "a", "response_1": "b", "better_response_id": 0}
 MUTATIONS = {

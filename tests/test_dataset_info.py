@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from support import DATA, real_rows
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
-from preftemplates.dataset_info import entry_of
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, DefinitionError, FileError, RowError, UnknownNameError
+from preftemplates.templates.dataset_info import entry_of
 
 INFO = DATA / "llamafactory" / "dataset_info.json"
 

@@ -22,8 +22,8 @@ from preftemplates import (
     register_filter,
     register_template,
 )
-from preftemplates.declaration import Declaration
 from preftemplates.errors import DefinitionError, RowError, UnknownNameError
+from preftemplates.templates.declaration import Declaration
 
 
 class Row(RowModel):

@@ -22,10 +22,10 @@ from preftemplates import (
     get_template,
 )
 from preftemplates.core.samples import FORMATS
-from preftemplates.derivations import DERIVATIONS, derived_formats, find_derivation, joined, judging_prompt
 from preftemplates.errors import Code, DefinitionError, RowError
-from preftemplates.filters.choices import ranks
-from preftemplates.texts import render_sample
+from preftemplates.templates.derivations import DERIVATIONS, derived_formats, find_derivation, joined, judging_prompt
+from preftemplates.templates.filters.choices import ranks
+from preftemplates.templates.rendering import render_sample
 
 
 def says(text, role="assistant"):

@@ -7,7 +7,7 @@ from support import TEMPLATE_NAMES, real_rows
 from test_cli import run
 
 from preftemplates import get_template
-from preftemplates.detecting import detect, near_misses
+from preftemplates.data.detect import detect, near_misses
 from preftemplates.errors import Code
 
 PKU = {"prompt": "Mint?", "response_0": "Yes.", "response_1": "No.", "better_response_id": 0}

@@ -53,5 +53,5 @@ def test_an_entry_that_registers_another_name_is_refused(tmp_path):
 def test_an_entry_that_takes_a_bundled_name_is_refused_with_both_places(tmp_path):
     install(tmp_path, PLANTS.replace('"Plants")', '"HH")'), "Plants = plants")
     _, err = run(tmp_path, "get_template('Plants')")
-    assert "two templates are named 'HH': preftemplates.templates.hh_rlhf.HH" in err
+    assert "two templates are named 'HH': preftemplates.templates.bundled.hh_rlhf.HH" in err
     assert "plants.Plants" in err

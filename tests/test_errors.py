@@ -27,8 +27,8 @@ from preftemplates.errors import (
     near,
     preview,
 )
-from preftemplates.row_types import Index01, read_row_type
-from preftemplates.rows import Reader
+from preftemplates.templates.row_types import Index01, read_row_type
+from preftemplates.templates.row_validation import RowValidator
 
 FACTS = {
     "code": Code.BAD_LABEL, "template": "T", "style": "s", "format": "preference", "row": 0, "line": 1,
@@ -203,7 +203,7 @@ def test_a_cut_value_says_that_it_was_cut():
 
 @given(JSON, texts())
 def test_a_message_about_any_row_is_one_short_printable_line(value, column):
-    reader = Reader(read_row_type("{'x': Index01, 'y': str, 'z': list[str]}"), ["x", "y", "z"])
+    reader = RowValidator(read_row_type("{'x': Index01, 'y': str, 'z': list[str]}"), ["x", "y", "z"])
     for row in (value, {"x": value}, {"x": 1, "y": value}, {"x": 1, "y": "", "z": value}, {"x": 1, column: value}):
         result = outcome(reader.read, row)
         assert isinstance(result, dict) or (str(result).isprintable() and len(str(result)) < 400)

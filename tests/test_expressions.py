@@ -11,7 +11,7 @@ from support import NASTY, texts
 from preftemplates import RowModel, Supervised, Template, get_template, register_filter
 from preftemplates.core.provenance import Traced
 from preftemplates.errors import Code, DefinitionError, RowError
-from preftemplates.expressions import BUILTIN_FILTERS, Field
+from preftemplates.templates.expressions import BUILTIN_FILTERS, Field
 
 
 def value_of(source: str, **columns: Any) -> Any:

@@ -22,7 +22,7 @@ from preftemplates import (
     register_filter,
 )
 from preftemplates.errors import Code, RowError, UnknownNameError
-from preftemplates.extraction import Extraction, with_probability
+from preftemplates.templates.extraction import Extraction, with_probability
 
 
 class Reply(RowModel):

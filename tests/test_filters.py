@@ -9,8 +9,8 @@ from support import conversations, outcome, texts
 
 from preftemplates.core.provenance import Traced
 from preftemplates.errors import Code, RowError
-from preftemplates.filters.histories import after_history, common_history
-from preftemplates.filters.transcripts import before_last_answer, human_assistant_turns
+from preftemplates.templates.filters.histories import after_history, common_history
+from preftemplates.templates.filters.transcripts import before_last_answer, human_assistant_turns
 
 MARKS = {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: "}
 unmarked = texts().map(lambda text: re.sub("(Human|Assistant): ", r"\1; ", text) + ".")

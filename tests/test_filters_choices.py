@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from preftemplates import Preference, Ranked, RowModel, Strength, Template
 from preftemplates.errors import Code, RowError
-from preftemplates.filters.choices import better_first, numbers, places, ranks
+from preftemplates.templates.filters.choices import better_first, numbers, places, ranks
 
 finite = st.integers(-3, 3) | st.floats(allow_nan=False, allow_infinity=False)
 

@@ -13,7 +13,7 @@ from support import at_least, conversations, texts, transformers_text
 from preftemplates.core.messages import CONTENT_KEYS
 from preftemplates.core.spans import Span
 from preftemplates.errors import DefinitionError, RowError
-from preftemplates.fragments import Fragment, Fragments, literal
+from preftemplates.styles.fragments import Fragment, Fragments, literal
 
 literals = texts().map(lambda text: re.sub(r"\{(?=[{%#])", "(", text))
 

@@ -18,7 +18,7 @@ from preftemplates import (
     get_style,
     get_template,
 )
-from preftemplates.dialect import DIALECTS
+from preftemplates.dialects.dialect import DIALECTS
 from preftemplates.errors import DefinitionError
 
 EVERY = [

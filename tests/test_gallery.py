@@ -7,7 +7,7 @@ import pytest
 from support import DIALECT_NAMES, STYLE_NAMES, TEMPLATE_NAMES, TESTS
 
 from preftemplates import get_dialect, get_style, get_template
-from preftemplates.style import STYLES
+from preftemplates.styles.style import STYLES
 
 
 @pytest.fixture(scope="module")

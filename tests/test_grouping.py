@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preftemplates.data.grouping import group_rows
+from preftemplates.data.reading import Record, RowSource
 from preftemplates.errors import Code, FileError, RowError
-from preftemplates.grouping import group_rows
-from preftemplates.reading import Record, Source
 
 KEYS = st.one_of(
     st.sampled_from(["a", "b", "1", "True", 1, True, 1.5, None]),
@@ -17,7 +17,7 @@ KEYS = st.one_of(
 
 
 def source_of(records):
-    return Source("mine", iter(records), lambda: None)
+    return RowSource("mine", iter(records), lambda: None)
 
 
 def groups_of(rows):

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from hostile_templates import ENDLESS, REFUSED, UNREADABLE, cases
 
-from preftemplates.bounded import BoundedEnvironment
-from preftemplates.chat_environment import ChatTemplateEnvironment
 from preftemplates.errors import PrefTemplatesError, RowError, StyleLimitError, StyleRefusedError, StyleSyntaxError
+from preftemplates.sandbox.bounded import BoundedEnvironment
+from preftemplates.styles.environment import ChatTemplateEnvironment
 
 MESSAGES = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Four."}]
 MEMORY = 256 * 2**20

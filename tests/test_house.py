@@ -126,7 +126,7 @@ def test_leaves_import_no_leaf():
 
 
 def test_a_planted_import_that_runs_up_is_seen():
-    tree = ast.parse("def f():\n    from preftemplates.template import Template\n")
+    tree = ast.parse("def f():\n    from preftemplates.templates.template import Template\n")
     assert [floor(other) > floor("errors") for other in imported(tree)] == [True]
 
 

@@ -18,10 +18,11 @@ import pytest
 from hostile_templates import REFUSED, cases
 from real_templates import CONVERSATIONS, TOKENS, real_templates
 
-from preftemplates import Style, isolated
-from preftemplates.bounded import Limits
+from preftemplates import Style
 from preftemplates.errors import PrefTemplatesError, RowError, StyleLimitError, StyleRefusedError, StyleSyntaxError
-from preftemplates.findings import FindingCode
+from preftemplates.sandbox.limits import Limits
+from preftemplates.styles import isolation
+from preftemplates.styles.lint.findings import FindingCode
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
 TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}</s>{% endfor %}"
@@ -78,17 +79,17 @@ def test_the_day_is_that_of_this_process():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_has_a_process_of_its_own():
     style = Style.from_chat_template(TURNS, isolate=True)
-    here = isolated._worker()._process.pid
+    here = isolation._worker()._process.pid
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply(rendered_there, (style,)) == ("<assistant></s>", True)
     assert style.render(TALK[1:]).text == "<assistant></s>"
-    assert isolated._worker()._process.pid == here
+    assert isolation._worker()._process.pid == here
 
 
 def rendered_there(style):
-    parents = isolated._workers[os.getppid()]._process.pid
+    parents = isolation._workers[os.getppid()]._process.pid
     text = style.render(TALK[1:]).text
-    return text, isolated._worker()._process.pid != parents
+    return text, isolation._worker()._process.pid != parents
 
 
 def test_a_style_that_is_isolated_pickles_and_stays_so():
@@ -99,7 +100,7 @@ def test_a_style_that_is_isolated_pickles_and_stays_so():
 
 def test_a_process_that_hangs_is_killed_and_the_next_render_works():
     style = Style.from_chat_template(TURNS, isolate=True, limits=Limits(seconds=0.5))
-    os.kill(isolated._worker()._process.pid, signal.SIGSTOP)
+    os.kill(isolation._worker()._process.pid, signal.SIGSTOP)
     start = time.monotonic()
     with pytest.raises(StyleLimitError, match="took too long, and its process was killed"):
         style.render(TALK[1:])
@@ -109,11 +110,11 @@ def test_a_process_that_hangs_is_killed_and_the_next_render_works():
 
 def test_a_process_that_dies_is_an_error_and_the_next_render_works():
     style = Style.from_chat_template(TURNS, isolate=True)
-    os.kill(isolated._worker()._process.pid, signal.SIGSTOP)
+    os.kill(isolation._worker()._process.pid, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         rendering = pool.submit(style.render, TALK[1:])
         time.sleep(0.2)
-        os.kill(isolated._worker()._process.pid, signal.SIGKILL)
+        os.kill(isolation._worker()._process.pid, signal.SIGKILL)
         with pytest.raises(StyleLimitError, match="died"):
             rendering.result()
     assert style.render(TALK[1:]).text == "<assistant></s>"
@@ -170,22 +171,22 @@ def test_odd_values_are_written_or_refused_alike(name, source):
 
 def test_a_process_that_has_come_to_keep_too_much_is_replaced():
     start = Style.from_chat_template(TURNS, isolate=True).render(TALK[1:]).text
-    first = isolated._worker()._process.pid
+    first = isolation._worker()._process.pid
     for number in range(40):
         large = "{{ messages[0].content }}" + "🪴" * 250_000 + str(number)
         assert Style.from_chat_template(large, isolate=True).render(TALK[1:]).text.endswith(f"🪴{number}")
-        process = isolated._worker()._process
+        process = isolation._worker()._process
         if process is not None and process.pid == first and Path("/proc/self/statm").exists():
             pages = int(Path(f"/proc/{first}/statm").read_text().split()[0])
             assert pages * os.sysconf("SC_PAGESIZE") < (64 + 48) << 20
-    process = isolated._worker()._process
+    process = isolation._worker()._process
     assert process is None or process.pid != first
     assert Style.from_chat_template(TURNS, isolate=True).render(TALK[1:]).text == start
 
 
 def answering(data, **limits):
     """What is made of these bytes, where a process answers them."""
-    worker = isolated.Worker()
+    worker = isolation.Worker()
     answer = f"import sys, time; sys.stdout.buffer.write({data!r}); sys.stdout.flush(); time.sleep(9)"
     command = [sys.executable, "-c", answer]
     worker._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -230,10 +231,10 @@ def test_an_answer_that_is_none_is_an_error_of_ours(data):
 
 def test_an_error_that_is_none_of_ours_is_refused(monkeypatch):
     told = {"error": "RowError", "message": "x", "facts": {"code": "nothing", "more": 1}}
-    answer = isolated.Answer("", told, False)
-    monkeypatch.setattr(isolated.Worker, "ask", lambda *_: answer)
+    answer = isolation.Answer("", told, False)
+    monkeypatch.setattr(isolation.Worker, "ask", lambda *_: answer)
     with pytest.raises(StyleRefusedError, match="no answer"):
-        isolated.ask({}, Limits(), 1)
+        isolation.ask({}, Limits(), 1)
 
 
 def test_a_large_answer_is_held_about_once():
@@ -265,7 +266,7 @@ def test_many_threads_share_the_process():
 
 CONFINED = """
 import os, subprocess, sys
-from preftemplates.isolated_worker import confine
+from preftemplates.styles.isolation_worker import confine
 confine(1 << 28)
 failed = []
 for name, act in {

@@ -6,9 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jinja2.exceptions import TemplateError
 
-from preftemplates.bounded import BoundedEnvironment, Limits
-from preftemplates.chat_environment import ChatTemplateEnvironment
 from preftemplates.errors import PrefTemplatesError
+from preftemplates.sandbox.bounded import BoundedEnvironment
+from preftemplates.sandbox.limits import Limits
+from preftemplates.styles.environment import ChatTemplateEnvironment
 
 LIMITS = Limits(steps=20_000, work=2**24, string=2**20, output=2**22, seconds=1.0)
 MESSAGES = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Four.", "calls": [{"a": [1, None]}]}]

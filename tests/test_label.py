@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from support import STYLE_NAMES, conversations, texts, transformers_text
 
 from preftemplates import Style, get_style
-from preftemplates.bounded import Limits
-from preftemplates.chat_template import ChatTemplate
 from preftemplates.errors import DefinitionError, PrefTemplatesError
-from preftemplates.fragments import JINJA, Fragment, Fragments
-from preftemplates.label import LABEL, labelled, read_label
+from preftemplates.sandbox.limits import Limits
+from preftemplates.styles.chat_template import ChatTemplate
+from preftemplates.styles.export import LABEL, labelled, read_label
+from preftemplates.styles.fragments import JINJA, Fragment, Fragments
 
 HELLO = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from support import at_least, texts
 
 from preftemplates import Span, Style, get_style
-from preftemplates.bounded import Limits
-from preftemplates.chat_template import ChatTemplate
 from preftemplates.core.spans import Change
 from preftemplates.errors import SpanError, StyleLimitError
-from preftemplates.owned import _became
+from preftemplates.sandbox.limits import Limits
+from preftemplates.styles.attribution import _became
+from preftemplates.styles.chat_template import ChatTemplate
 
 ASKED = {"role": "user", "content": " Why? "}
 ANSWER = {"role": "assistant", "content": "<think>Hm.</think>So.", "reasoning_content": "Hm."}

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from preftemplates.data.reading import open_rows
 from preftemplates.errors import Code, FileError, RowError
-from preftemplates.reading import open_rows
 
 ROWS = [{"a": "x\r\ny", "b": "ü"}, {"a": "", "b": "2"}]
 

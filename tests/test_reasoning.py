@@ -8,7 +8,7 @@ from support import at_least, texts, transformers_text
 from preftemplates import Style, get_style
 from preftemplates.core.spans import Change
 from preftemplates.errors import DefinitionError, RowError
-from preftemplates.reasoning import as_written
+from preftemplates.styles.reasoning import as_written
 
 THOUGHT = "Qx7thought"
 TALK = [

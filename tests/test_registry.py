@@ -29,7 +29,7 @@ def animals(tmp_path, monkeypatch):
     (folder / "cat.py").write_text(CAT)
     monkeypatch.syspath_prepend(tmp_path)
     holder: Any = ModuleType("animals")
-    holder.REGISTRY = Registry("animal", "zoo")
+    holder.REGISTRY = Registry("animal", "zoo", "zoo")
     monkeypatch.setitem(sys.modules, "animals", holder)
     yield holder.REGISTRY, folder
     for name in [name for name in sys.modules if name.partition(".")[0] == "zoo"]:
@@ -42,7 +42,7 @@ def here(qualname: str) -> Origin:
 
 @pytest.mark.parametrize("name", ["cat", "Cat", "cat-2.0_b", "7", "a"])
 def test_a_name_is_letters_digits_dots_dashes_and_underscores(name):
-    animals = Registry("animal", "preftemplates.styles")
+    animals = Registry("animal", "preftemplates.styles.bundled", "preftemplates.styles")
     animals.register(name, 1, here("x"))
     assert animals.get(name) == 1
 
@@ -54,11 +54,11 @@ def test_a_name_is_letters_digits_dots_dashes_and_underscores(name):
 )
 def test_any_other_name_is_refused(name):
     with pytest.raises(DefinitionError, match="animal name is made of letters"):
-        Registry("animal", "preftemplates.styles").register(name, 1, here("x"))
+        Registry("animal", "preftemplates.styles.bundled", "preftemplates.styles").register(name, 1, here("x"))
 
 
 def test_fault_18_a_second_thing_of_one_name_is_refused_and_the_first_stays():
-    animals = Registry("animal", "preftemplates.styles")
+    animals = Registry("animal", "preftemplates.styles.bundled", "preftemplates.styles")
     animals.register("cat", "first", here("Cat"))
     with pytest.raises(DefinitionError, match="two animals are named 'cat'") as caught:
         animals.register("cat", "second", Origin("elsewhere", "Cat"))
@@ -98,7 +98,7 @@ def test_another_class_or_module_cannot_take_the_name_of_a_cell(other):
 def test_a_bundled_name_cannot_be_taken_and_the_message_names_both_files():
     with pytest.raises(DefinitionError, match="two styles are named 'chatml'") as caught:
         run_cell(name="chatml")
-    assert "styles/chatml.py" in str(caught.value).replace("\\", "/")
+    assert "styles/bundled/chatml.py" in str(caught.value).replace("\\", "/")
     assert "__notebook__.Mine" in str(caught.value)
 
 
@@ -152,7 +152,7 @@ def test_a_module_that_fails_says_so_each_time_and_works_once_it_is_mended(anima
 
 
 def test_names_are_sorted_without_regard_to_case():
-    animals = Registry("animal", "preftemplates.filters")
+    animals = Registry("animal", "preftemplates.templates.filters", "preftemplates.filters")
     for name in ("b", "A", "C", "a"):
         animals.register(name, 1, here(name))
     assert [name for name in animals.names() if len(name) == 1] == ["A", "a", "b", "C"]
@@ -251,7 +251,7 @@ def test_two_packages_that_offer_one_name_are_refused_with_both_and_neither_wins
 
 
 def test_an_alias_finds_the_item_and_is_not_listed():
-    animals = Registry("animal", "preftemplates.styles")
+    animals = Registry("animal", "preftemplates.styles.bundled", "preftemplates.styles")
     animals.register("cat", 1, here("Cat"), aliases=("kitty", "felis"))
     assert animals.get("kitty") == animals.get("felis") == animals.get("cat") == 1
     assert "kitty" not in animals.names()
@@ -262,7 +262,7 @@ def test_an_alias_finds_the_item_and_is_not_listed():
 
 
 def test_a_name_that_is_taken_is_no_alias_and_an_alias_is_no_name():
-    animals = Registry("animal", "preftemplates.styles")
+    animals = Registry("animal", "preftemplates.styles.bundled", "preftemplates.styles")
     animals.register("cat", 1, here("Cat"), aliases=("kitty",))
     animals.register("cat", 1, here("Cat"), aliases=("kitty",))  # a cell that is run again
     with pytest.raises(DefinitionError, match="'dog' cannot be called 'cat' too"):
@@ -290,9 +290,9 @@ def test_where_there_are_many_names_and_none_is_near_the_command_that_lists_them
 
 
 def test_every_registration_tells_where_it_was_made():
-    from preftemplates.template import TEMPLATES
+    from preftemplates.templates.template import TEMPLATES
 
     for name in TEMPLATE_NAMES:
         origin = TEMPLATES.origin(name)
-        assert origin.module.startswith("preftemplates.templates.")
+        assert origin.module.startswith("preftemplates.templates.bundled.")
         assert str(origin).endswith(".py)")

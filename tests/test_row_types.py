@@ -22,8 +22,8 @@ from row_support import Inner, reader, refused, row_class
 
 from preftemplates import FirstIs1, Index01, Index12, Message, Probability, RowModel, Strength
 from preftemplates.errors import DefinitionError, RowError
-from preftemplates.row_types import has_domain, read_row_type, spell_row
-from preftemplates.rows import Reader
+from preftemplates.templates.row_types import has_domain, read_row_type, spell_row
+from preftemplates.templates.row_validation import RowValidator
 
 TYPES = [
     str, int, float, bool, Any, Message, Index01, Index01 | None, str | None, Optional[int], list[str],  # noqa: UP045
@@ -41,7 +41,7 @@ CELLS: list[Any] = [
 ]  # fmt: skip
 
 
-def accepts(reader: Reader, cell: Any) -> Any:
+def accepts(reader: RowValidator, cell: Any) -> Any:
     try:
         value = reader.read({"x": cell})["x"]
     except RowError as error:
@@ -62,8 +62,8 @@ def test_a_spelling_reads_back_as_a_row_type_that_accepts_the_same_cells(annotat
     spelling = spell_row(row)
     again = read_row_type(spelling)
     assert spell_row(again) == spelling
-    verdicts = [accepts(Reader(row, ["x"]), cell) for cell in CELLS]
-    assert [accepts(Reader(again, ["x"]), cell) for cell in CELLS] == verdicts
+    verdicts = [accepts(RowValidator(row, ["x"]), cell) for cell in CELLS]
+    assert [accepts(RowValidator(again, ["x"]), cell) for cell in CELLS] == verdicts
     assert any(isinstance(verdict, str) for verdict in verdicts)
     assert annotation is Any or any(isinstance(verdict, tuple) for verdict in verdicts)
 
@@ -90,7 +90,7 @@ def test_names_aliases_and_optional_columns_survive_the_spelling(columns):
     )
     again = read_row_type(spell_row(row))
     assert spell_row(again) == spell_row(row)
-    assert Reader(again, columns).columns == {name: alias for name, (_, _, alias) in columns.items()}
+    assert RowValidator(again, columns).columns == {name: alias for name, (_, _, alias) in columns.items()}
     assert [info.is_required() for info in again.model_fields.values()] == [not opt for _, opt, _ in columns.values()]
 
 
@@ -179,7 +179,7 @@ def test_a_bound_around_an_optional_type_is_kept_or_refused():
     except DefinitionError:
         return
     with pytest.raises(RowError):
-        Reader(read_row_type(spelling), ["x"]).read({"x": 0})
+        RowValidator(read_row_type(spelling), ["x"]).read({"x": 0})
 
 
 @pytest.mark.parametrize("field", [Field("x"), Field(0), Field(default_factory=list)])

@@ -8,10 +8,10 @@ import pytest
 from support import real_rows, transformers_text
 
 from preftemplates import Dialect, Preference, Sample, Style, Supervised, Template, check, get_style, get_template
-from preftemplates.cli import app
+from preftemplates.cli.app import app
 from preftemplates.core.samples import FORMATS
 from preftemplates.errors import Code, DefinitionError, RowError
-from preftemplates.row_types import RowModel
+from preftemplates.templates.row_types import RowModel
 
 WATER = {"type": "function", "function": {"name": "water", "description": "Gives a herb <water>.", "parameters": {}}}
 TOOLS = json.dumps([WATER])

@@ -20,11 +20,21 @@ from preftemplates import (
     fixed,
     get_dialect,
 )
-from preftemplates.arrow import output_schema
 from preftemplates.core.samples import FORMATS
+from preftemplates.data.arrow import output_schema
+from preftemplates.dialects.message_views import VIEWS
+from preftemplates.dialects.table import (
+    Each,
+    Fixed,
+    Items,
+    SampleField,
+    Struct,
+    read_shape,
+    sources,
+    spell_shape,
+    without_labels,
+)
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError
-from preftemplates.shapes import Each, Fixed, Items, Source, Struct, read_shape, sources, spell_shape, without_labels
-from preftemplates.views import VIEWS
 
 
 def declared(**tables):
@@ -176,12 +186,12 @@ def test_an_entry_that_the_format_has_not_is_refused_with_its_key(format, entry,
 
 
 def test_a_list_of_one_is_for_each_response_only_where_there_are_several_and_only_once():
-    source = Source("completions", view="content")
+    source = SampleField("completions", view="content")
     ranked, pair = FORMATS["ranked"], FORMATS["preference"]
     assert read_shape("a", ["completions.content"], ranked) == Each(source)
     assert read_shape("a", [["completions.content"]], ranked) == Each(Items((source,)))
-    assert read_shape("a", ["completions.content", "prompt"], ranked) == Items((source, Source("prompt")))
-    assert read_shape("a", ["chosen.content"], pair) == Items((Source("chosen", view="content"),))
+    assert read_shape("a", ["completions.content", "prompt"], ranked) == Items((source, SampleField("prompt")))
+    assert read_shape("a", ["chosen.content"], pair) == Items((SampleField("chosen", view="content"),))
 
 
 # --- what is filled ------------------------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ def test_a_filter_with_another_constant_makes_another_template():
             preference = Preference(prompt="{{ a }}", chosen="{{ a | first_ones }}", rejected="no")
 
         digests.append(Mine().digest)
-        from preftemplates.expressions import FILTERS
+        from preftemplates.templates.expressions import FILTERS
 
         del FILTERS._items["first_ones"], FILTERS._origins["first_ones"]
     assert digests[0] == digests[1] != digests[2]

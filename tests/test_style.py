@@ -10,8 +10,8 @@ from jinja2.exceptions import TemplateError
 from support import STYLE_NAMES, conversations, in_new_process, transformers_text
 
 from preftemplates import Style, get_style, register_style
-from preftemplates.comparing import Verdict, compare
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, StyleSyntaxError
+from preftemplates.styles.lint.compare import Agreement, compare
 
 ANSWER = "A:{{ content }}"
 
@@ -115,8 +115,8 @@ def test_a_chat_template_that_does_not_parse_is_refused_when_the_class_is_define
 LOADING = """
 import sys
 import preftemplates
-from preftemplates.chat_environment import compiled
-loaded = [name for name in sys.modules if name.startswith("preftemplates.styles.")]
+from preftemplates.styles.environment import compiled
+loaded = [name for name in sys.modules if name.startswith("preftemplates.styles.bundled.")]
 found, compiled_then = preftemplates.list_styles(), compiled.cache_info().currsize
 preftemplates.get_style("gemma").render([{"role": "user", "content": "Hi"}])
 answer = [loaded, found, compiled_then, compiled.cache_info().currsize]
@@ -241,9 +241,9 @@ def test_a_role_that_is_declared_to_be_absent_is_no_finding_and_differs_from_one
     told = {str(finding.code) for finding in declared(chat_template=refusing + TURNS, eos_token="</s>").findings}
     assert {"refuses_role", "refuses_tool_calls"} == told - codes
     found = {difference.name: difference for difference in compare(few(), declared(chat_template=TURNS))}
-    assert found["a system message"].verdict == Verdict.ONLY_B
+    assert found["a system message"].verdict == Agreement.ONLY_B
     assert "expected a role among user" in found["a system message"].reason_a
-    assert found["one turn"].verdict == Verdict.EQUAL
+    assert found["one turn"].verdict == Agreement.EQUAL
 
 
 def test_roles_stand_beside_a_chat_template_under_their_own_name():

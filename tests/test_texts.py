@@ -7,9 +7,9 @@ from support import STYLE_NAMES, at_least, outcome, texts
 
 from preftemplates import Preference, RowModel, Stepwise, Style, Template, get_style
 from preftemplates.core.provenance import Traced, concat
-from preftemplates.dialect import Dialect
+from preftemplates.dialects.dialect import Dialect
 from preftemplates.errors import Code, RowError
-from preftemplates.texts import render_sample, render_texts
+from preftemplates.templates.rendering import render_sample, render_texts
 
 
 def say(text, role="assistant"):

@@ -16,7 +16,7 @@ from preftemplates.errors import (
     StyleSyntaxError,
     UnknownNameError,
 )
-from preftemplates.tokenizer_files import LONGEST, TokenizerFiles, is_file, read_tokenizer_files, style_of
+from preftemplates.styles.tokenizer_files import LONGEST, TokenizerFiles, is_file, read_tokenizer_files, style_of
 
 SOURCE = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]\n{{ m.content }}{{ eos_token }}{% endfor %}"
 TOOLS = "{% for m in messages %}tools: {{ m.content }}{% endfor %}"

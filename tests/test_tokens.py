@@ -29,21 +29,11 @@ from token_support import (
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast
 
-from preftemplates import (
-    PromptOnly,
-    Sample,
-    Style,
-    Supervised,
-    Tokens,
-    get_style,
-    get_template,
-    tokenize,
-    tokens,
-)
+from preftemplates import PromptOnly, Sample, Style, Supervised, Tokens, get_style, get_template, tokenize
 from preftemplates.core.samples import T
+from preftemplates.data.reading import open_rows
 from preftemplates.errors import Code, DefinitionError, RowError, SpanError, StyleContractError
-from preftemplates.reading import open_rows
-from preftemplates.tokens import control_text
+from preftemplates.tokens.tokens import control_text, tokens
 
 STYLES = ("beginning-of-conversation", "chatml", "human-assistant", "llama3", "plain", "zephyr")
 CHATML, HUMAN, PLAIN = (get_style(name) for name in ("chatml", "human-assistant", "plain"))

@@ -15,7 +15,7 @@ from preftemplates import Style, get_style, messages
 from preftemplates.core.messages import ROLES, check_roles, normal_message
 from preftemplates.core.provenance import Traced
 from preftemplates.errors import Code, DefinitionError, RowError
-from preftemplates.turns import Filler, read_turns
+from preftemplates.templates.turns import Filler, read_turns
 
 USER = {"role": "user", "content": "Hi"}
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from support import conversations, texts
 
 from preftemplates import Dialect, Message, PromptOnly, RowModel, Supervised, Template, messages
+from preftemplates.dialects.message_views import VIEWS, Spelling
 from preftemplates.errors import Code, DefinitionError, RowError
-from preftemplates.views import VIEWS, Spelling
 
 SYSTEM, ASKED, SAID = (
     {"role": role, "content": text} for role, text in (("system", "s"), ("user", "q"), ("assistant", "a"))

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
+from preftemplates.data.reading import open_rows
+from preftemplates.data.writing import open_writer
 from preftemplates.errors import FileError
-from preftemplates.reading import open_rows
-from preftemplates.writing import open_writer
 
 ROWS = [{"a": "x\r\n\u2028y", "b": 'he said "hi", ü'}, {"a": "", "b": "\\n"}]
 

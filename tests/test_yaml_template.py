@@ -11,7 +11,7 @@ from support import TEMPLATE_NAMES, TESTS, in_new_process
 from preftemplates import Index01, Preference, RowModel, Template, get_template, messages
 from preftemplates.core.samples import FORMATS
 from preftemplates.errors import DefinitionError, FileError, PrefTemplatesError, RowError, UnknownNameError
-from preftemplates.yaml_template import schema
+from preftemplates.templates.yaml_template import schema
 
 GARDEN = """\
 name: Garden

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates.checking import CheckReport, check
 from preftemplates.cli.convert import (
     DialectOption,
     GroupOption,
@@ -23,9 +22,10 @@ from preftemplates.cli.convert import (
     print_groups,
     reasons,
 )
-from preftemplates.grouping import GroupedSource, group_rows
-from preftemplates.reading import open_rows
-from preftemplates.writing import write_text
+from preftemplates.data.check import CheckReport, check
+from preftemplates.data.grouping import GroupedSource, group_rows
+from preftemplates.data.reading import open_rows
+from preftemplates.data.writing import write_text
 
 
 def command(

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from preftemplates.chat_template import ChatTemplate
 from preftemplates.errors import StyleError, one_line, preview
-from preftemplates.findings import GROUPS, Finding, FindingCode
-from preftemplates.style import Style
-from preftemplates.tokenizer_files import DEFAULT, is_file, read_tokenizer_files, shown, style_of
+from preftemplates.styles.chat_template import ChatTemplate
+from preftemplates.styles.lint.findings import GROUPS, FindingCode, StyleFinding
+from preftemplates.styles.style import Style
+from preftemplates.styles.tokenizer_files import DEFAULT, is_file, read_tokenizer_files, shown, style_of
 
 BosOption = Annotated[str | None, typer.Option("--bos-token", help="What a file's template finds as bos_token.")]
 EosOption = Annotated[str | None, typer.Option("--eos-token", help="What a file's template finds as eos_token.")]
@@ -105,12 +105,12 @@ def _show_line(error: StyleError, path: Path, source: str) -> None:
         print(f"  {error.line} | {line}", file=sys.stderr)
 
 
-def _as_json(opened: Opened, findings: Sequence[Finding]) -> dict[str, Any]:
+def _as_json(opened: Opened, findings: Sequence[StyleFinding]) -> dict[str, Any]:
     told = [{**finding.as_json(), "meaning": finding.code.meaning} for finding in findings]
     return {"style": opened.name, **({"note": opened.note} if opened.note else {}), "findings": told}
 
 
-def _print(opened: Opened, findings: Sequence[Finding], console: Console) -> None:
+def _print(opened: Opened, findings: Sequence[StyleFinding], console: Console) -> None:
     """The findings in words, by what they are about, with the template's lines."""
     if opened.note:
         console.print(Text(f"note: {one_line(opened.note, 400)}", "dim"))
@@ -127,7 +127,7 @@ def _print(opened: Opened, findings: Sequence[Finding], console: Console) -> Non
     console.print(Text(f"{one_line(opened.name, 300)}: {count}", "bold" if findings else "bold green"))
 
 
-def _print_one(finding: Finding, source: str | None, console: Console) -> None:
+def _print_one(finding: StyleFinding, source: str | None, console: Console) -> None:
     console.print(Padding(Text(one_line(finding.message, 400)), (0, 0, 0, 4), expand=False))
     line = template_line(source, finding.line).strip() if finding.line and source is not None else ""
     if line:

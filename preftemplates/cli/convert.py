@@ -17,16 +17,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates.convert import Conversion, OnError, Refusal, Report
-from preftemplates.declaration import Ties
-from preftemplates.derivations import Pairs
+from preftemplates.data.convert import Conversion, ConversionReport, OnError, RowIssue
+from preftemplates.data.grouping import GroupedSource, group_rows
+from preftemplates.data.reading import RowSource, open_rows
+from preftemplates.data.writing import open_writer, write_text
 from preftemplates.errors import FileError
-from preftemplates.grouping import GroupedSource, group_rows
-from preftemplates.reading import Source, open_rows
-from preftemplates.row_types import read_row_type
-from preftemplates.rows import cell_parsers
-from preftemplates.template import Template, get_template
-from preftemplates.writing import open_writer, write_text
+from preftemplates.templates.declaration import Ties
+from preftemplates.templates.derivations import Pairs
+from preftemplates.templates.row_types import read_row_type
+from preftemplates.templates.row_validation import cell_parsers
+from preftemplates.templates.template import Template, get_template
 
 TemplateOption = Annotated[
     str, typer.Option("--template", "-t", help="A template's name, or a Python, YAML or dataset_info.json file.")
@@ -131,13 +131,13 @@ def cells_of(template: Template) -> dict[str, Any]:
 
 
 def _arrow_needs(template: Template, format: str) -> tuple[Any, Any]:
-    from preftemplates.arrow import check_fits, output_schema
+    from preftemplates.data.arrow import check_fits, output_schema
 
     schema = output_schema(template, format)
     return schema, partial(check_fits, schema=schema)
 
 
-def _shown(conversion: Conversion, rows: Source, console: Console) -> Iterator[Mapping[str, Any]]:
+def _shown(conversion: Conversion, rows: RowSource, console: Console) -> Iterator[Mapping[str, Any]]:
     """The results, with a bar on a terminal."""
     columns = (
         TextColumn("{task.description}"),
@@ -163,7 +163,7 @@ def print_groups(source: GroupedSource, groups: int, console: Console) -> None:
     console.print(Text(said))
 
 
-def _print_totals(report: Report, out: Path, seconds: float, console: Console) -> None:
+def _print_totals(report: ConversionReport, out: Path, seconds: float, console: Console) -> None:
     console.print(
         f"{report.rows:,} rows = {report.formatted:,} formatted + {len(report.skipped):,} skipped"
         f" + {len(report.rejected):,} rejected, in {seconds:.1f} s ({report.rows / max(seconds, 1e-9):,.0f} rows/s)",
@@ -184,12 +184,12 @@ def _print_totals(report: Report, out: Path, seconds: float, console: Console) -
         console.print(Text(f"no row came through, so {out} is not written", "red"))
 
 
-def _refusals(report: Report) -> Table:
+def _refusals(report: ConversionReport) -> Table:
     """A line for each verdict and code."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for verdict in ("skipped", "rejected", "left out", "flagged"):
-        refusals: list[Refusal] = getattr(report, verdict.replace(" ", "_"))
-        by_code: dict[str, list[Refusal]] = {}
+        refusals: list[RowIssue] = getattr(report, verdict.replace(" ", "_"))
+        by_code: dict[str, list[RowIssue]] = {}
         for refusal in refusals:
             by_code.setdefault(str(refusal.code), []).append(refusal)
         for code, those in by_code.items():
@@ -201,9 +201,9 @@ def _refusals(report: Report) -> Table:
     return table
 
 
-def reasons(refusals: Sequence[Refusal]) -> str:
+def reasons(refusals: Sequence[RowIssue]) -> str:
     """What was wrong, a line for each column that something is wrong with, for the first of them."""
-    by_column: dict[str, Refusal] = {}
+    by_column: dict[str, RowIssue] = {}
     for refusal in refusals:
         found = COLUMN.match(refusal.message)
         by_column.setdefault(re.sub(r"\[\d+\]", "[]", found[0]) if found else "", refusal)

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from preftemplates.core.messages import Message
-from preftemplates.detecting import Candidate, detect, near_misses
+from preftemplates.data.detect import Candidate, detect, near_misses
+from preftemplates.data.reading import open_rows
 from preftemplates.errors import preview
-from preftemplates.reading import open_rows
 
 SHOWN = 5
 """So many candidates are shown, unless all are asked for."""

@@ -16,17 +16,17 @@ from rich.table import Table
 from rich.text import Text
 
 from preftemplates.cli.check_style import STYLE, BosOption, EosOption, Opened, open_style
-from preftemplates.comparing import Difference, Verdict, compare
-from preftemplates.conversations import CONVERSATIONS
 from preftemplates.errors import DefinitionError, one_line, visible
-from preftemplates.tokenizer_files import is_file
+from preftemplates.styles.lint.compare import Agreement, Difference, compare
+from preftemplates.styles.lint.conversations import CONVERSATIONS
+from preftemplates.styles.tokenizer_files import is_file
 
 WORDS = {
-    Verdict.EQUAL: "equal",
-    Verdict.DIFFERS: "differ",
-    Verdict.ONLY_A: "rendered by the first only",
-    Verdict.ONLY_B: "rendered by the second only",
-    Verdict.BOTH_REFUSE: "refused by both",
+    Agreement.EQUAL: "equal",
+    Agreement.DIFFERS: "differ",
+    Agreement.ONLY_A: "rendered by the first only",
+    Agreement.ONLY_B: "rendered by the second only",
+    Agreement.BOTH_REFUSE: "refused by both",
 }
 """How a verdict is said of several conversations."""
 
@@ -103,7 +103,7 @@ def _shown(difference: Difference) -> Iterator[Line]:
     if difference.a is None or difference.b is None:
         sides = (("-", "the first", difference.reason_a), ("+", "the second", difference.reason_b))
         yield from (_line(sign, f"{which} refuses: {reason}") for sign, which, reason in sides if reason)
-    elif difference.verdict is Verdict.EQUAL:
+    elif difference.verdict is Agreement.EQUAL:
         yield from (_line(" ", _dotted(line)) for line in _lines(difference.a)[:MOST_LINES])
     else:
         yield from _diff(_lines(difference.a), _lines(difference.b))

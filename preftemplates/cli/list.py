@@ -15,10 +15,10 @@ from rich.text import Text
 
 from preftemplates.core.registry import Registry
 from preftemplates.core.samples import FORMATS
-from preftemplates.dialect import DIALECTS, get_dialect, list_dialects
+from preftemplates.dialects.dialect import DIALECTS, get_dialect, list_dialects
 from preftemplates.errors import preview
-from preftemplates.style import STYLES, get_style, list_styles
-from preftemplates.template import TEMPLATES, get_template, list_templates
+from preftemplates.styles.style import STYLES, get_style, list_styles
+from preftemplates.templates.template import TEMPLATES, get_template, list_templates
 
 
 class Kind(StrEnum):

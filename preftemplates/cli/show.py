@@ -13,18 +13,18 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates.checks import verdict
 from preftemplates.cli.convert import DialectOption, StyleOption, choose
 from preftemplates.core.messages import Message, message_texts
 from preftemplates.core.provenance import pieces_of, plain_data
 from preftemplates.core.samples import Sample
 from preftemplates.core.spans import Rendered
+from preftemplates.data.reading import open_rows
+from preftemplates.data.row_rules import skip_reason
 from preftemplates.errors import FileError, RowError, StyleError, preview, visible
-from preftemplates.reading import open_rows
-from preftemplates.row_types import read_row_type
-from preftemplates.rows import cell_parsers
-from preftemplates.template import Formatted, Template
-from preftemplates.texts import render_sample
+from preftemplates.templates.rendering import render_sample
+from preftemplates.templates.row_types import read_row_type
+from preftemplates.templates.row_validation import cell_parsers
+from preftemplates.templates.template import Formatted, Template
 
 SHOWN = 3
 """So many samples of a row are shown."""
@@ -203,7 +203,7 @@ def _keys(template: Template, formatted: Formatted) -> Group:
         Text.assemble((f"  {key}", "bold"), " = ", preview(plain_data(value)), no_wrap=True, overflow="ellipsis")
         for key, value in formatted.result.items()
     ]
-    reason = verdict(formatted, template.parts.ties)
+    reason = skip_reason(formatted, template.parts.ties)
     said = [] if reason is None else [Text(f"convert skips it: {reason}. {reason.meaning}", "yellow")]
     return Group(Text(f"in {template.dialect.name}:"), *lines, *said)
 

@@ -54,13 +54,13 @@ class Registry(Generic[T]):
 
     Args:
         kind: what an item is called in messages.
-        package: the package whose modules register themselves when they are imported. It is also the name of the
-            entry-point group; an entry's name is the item's name, and it is loaded when asked for.
+        package: the package whose modules register themselves when they are imported.
+        group: the entry-point group; an entry's name is the item's name, and it is loaded when asked for.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, group: str) -> None:
         self.kind = kind
-        self._package = package
+        self._package, self._group = package, group
         self._items: dict[str, T] = {}
         self._origins: dict[str, Origin] = {}
         self._aliases: dict[str, str] = {}
@@ -175,7 +175,7 @@ class Registry(Generic[T]):
                 package = importlib.import_module(self._package)
                 for module in pkgutil.iter_modules(package.__path__):
                     importlib.import_module(f"{self._package}.{module.name}")
-                for entry in entry_points(group=self._package):
+                for entry in entry_points(group=self._group):
                     self._entries.setdefault(entry.name, []).append(entry)
                 self._discovered = True
             finally:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from preftemplates.core.provenance import pieces_of
 from preftemplates.errors import SpanError
 
-Kind = Literal["content", "derived", "stop", "scaffold"]
+SpanKind = Literal["content", "derived", "stop", "scaffold"]
 """content: a message's own characters; derived: made from them; stop: what ends a turn; scaffold: the style's rest."""
 
 
@@ -23,7 +23,7 @@ class Span(NamedTuple):
 
     start: int
     end: int
-    kind: Kind
+    kind: SpanKind
     role: str | None = None
     message: int | None = None
     field: str | None = None
@@ -89,7 +89,7 @@ class Rendered:
         """
         return self.find_changes()
 
-    def mask(self, *kinds: Kind, role: str | None = None) -> list[bool]:
+    def mask(self, *kinds: SpanKind, role: str | None = None) -> list[bool]:
         """One bool a character: True in the spans of these kinds, and of this role if one is given.
 
         Raises:
@@ -141,7 +141,7 @@ def content_spans(start: int, text: str, role: str | None, message: int, field: 
     for piece in pieces_of(text):
         if at < piece.start:
             spans.append(Span(start + at, start + piece.start, "content", role, message, field))
-        kind: Kind = "content" if piece.offset is not None else "derived"
+        kind: SpanKind = "content" if piece.offset is not None else "derived"
         source = None if piece.offset is None else (str(piece.origin), piece.offset)
         if piece.start < piece.end:
             spans.append(Span(start + piece.start, start + piece.end, kind, role, message, field, source))

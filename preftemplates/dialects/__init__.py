@@ -1,1 +1,1 @@
-"""The bundled dialects, one framework a file; a file registers itself when it is imported."""
+"""Output formats: the keys and layouts that frameworks expect, as tables."""

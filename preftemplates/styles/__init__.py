@@ -1,1 +1,1 @@
-"""The bundled styles, one a file; a file registers itself when it is imported."""
+"""Chat templates: render messages, import, export, parse back, lint."""

@@ -1,1 +1,1 @@
-"""The bundled templates, one dataset family a file; a file registers itself when it is imported."""
+"""Dataset templates: from a row to samples, texts and results."""

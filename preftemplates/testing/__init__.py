@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from preftemplates.errors import Code, RowError
-from preftemplates.style import Style
-from preftemplates.template import Template
+from preftemplates.styles.style import Style
+from preftemplates.templates.template import Template
 from preftemplates.testing.demands import demand, outcome
 from preftemplates.testing.laws import (
     Choice,

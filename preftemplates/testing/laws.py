@@ -14,19 +14,19 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from preftemplates.control import spelled
-from preftemplates.convert import Conversion
 from preftemplates.core.messages import Message
 from preftemplates.core.paths import step
 from preftemplates.core.provenance import pieces_of
 from preftemplates.core.samples import Sample
 from preftemplates.core.spans import Rendered
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, PrefTemplatesError, RowError
-from preftemplates.fragments import Fragments
-from preftemplates.parsing import marks_of
-from preftemplates.row_types import Label
-from preftemplates.style import Style
-from preftemplates.template import Template
+from preftemplates.styles.control_text import spelled
+from preftemplates.styles.fragments import Fragments
+from preftemplates.styles.parsing import marks_of
+from preftemplates.styles.style import Style
+from preftemplates.templates.row_types import Label
+from preftemplates.templates.template import Template
 from preftemplates.testing.demands import demand, outcome, pass_on, refusal, same
 from preftemplates.testing.strategies import MARK, Conversation, Place, Row, columns_read, texts_in, with_texts
 
@@ -203,7 +203,7 @@ def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row
     """Law 6: formatting an Arrow table is formatting its rows: whole, in chunks, and cut in two anywhere."""
     import pyarrow as pa
 
-    from preftemplates.arrow import BatchFormatter, check_fits, with_json
+    from preftemplates.data.arrow import BatchFormatter, check_fits, with_json
 
     good = [row for row in rows if not isinstance(outcome(template.format, row, format), PrefTemplatesError)]
     columns = [*rows[0]] if template.by_hand else template.columns(format)

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from preftemplates.core.messages import ROLES, Message
-from preftemplates.row_types import BOUNDS, read_row_type
-from preftemplates.style import Style
-from preftemplates.template import Template
+from preftemplates.styles.style import Style
+from preftemplates.templates.row_types import BOUNDS, read_row_type
+from preftemplates.templates.template import Template
 from preftemplates.testing.demands import demand
 
 Row = Mapping[str, Any]

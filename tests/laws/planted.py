@@ -6,9 +6,9 @@ from hypothesis import assume, settings
 
 from preftemplates import Style, get_style, testing
 from preftemplates.errors import Code, RowError
-from preftemplates.fragments import Fragment, Fragments
-from preftemplates.style import STYLES
-from preftemplates.template import TEMPLATES
+from preftemplates.styles.fragments import Fragment, Fragments
+from preftemplates.styles.style import STYLES
+from preftemplates.templates.template import TEMPLATES
 from preftemplates.testing.demands import outcome
 
 

@@ -10,9 +10,9 @@ from pydantic import Field
 from preftemplates import Index01, Message, Preference, RowModel, Style, Supervised, Template, register_filter
 from preftemplates.core.messages import ROLES
 from preftemplates.errors import RowError
-from preftemplates.rows import Reader
+from preftemplates.templates.row_validation import RowValidator
+from preftemplates.templates.turns import messages
 from preftemplates.testing import NASTY, check_laws, conversations, nasty_text, rows
-from preftemplates.turns import messages
 
 
 class Forum(Template):
@@ -168,7 +168,7 @@ class Every(Template):
     example = None
 
 
-READER = Reader(Every.Row, Every.Row.model_fields)
+READER = RowValidator(Every.Row, Every.Row.model_fields)
 
 
 @given(rows(Every(), "supervised"))

@@ -21,10 +21,10 @@ from preftemplates import (
     fixed,
     get_template,
 )
-from preftemplates.arrow import check_fits, with_json
-from preftemplates.checks import verdict
-from preftemplates.convert import Conversion
-from preftemplates.dialect import Dialect
+from preftemplates.data.arrow import check_fits, with_json
+from preftemplates.data.convert import Conversion
+from preftemplates.data.row_rules import skip_reason
+from preftemplates.dialects.dialect import Dialect
 from preftemplates.errors import Code, PrefTemplatesError, RowError
 from preftemplates.testing import rows
 
@@ -143,7 +143,7 @@ def counted(template, format, drawn):
             fates.append(("rejected", number, error.code))
             continue
         lost += gone
-        reasons = [verdict(sample, template.parts.ties) for sample in samples]
+        reasons = [skip_reason(sample, template.parts.ties) for sample in samples]
         good = [sample.result for sample, reason in zip(samples, reasons, strict=True) if reason is None]
         bad = [reason for reason in reasons if reason is not None]
         wanted += good

@@ -2,7 +2,7 @@ import pytest
 from planted import BUNDLED_TEMPLATES, HH, PKU, Faulty, check
 
 from preftemplates import Preference, RowModel, Template, get_template, register_filter
-from preftemplates.dialect import DIALECTS
+from preftemplates.dialects.dialect import DIALECTS
 from preftemplates.errors import RowError
 from preftemplates.testing import formatting_is_rendering_after_extracting
 

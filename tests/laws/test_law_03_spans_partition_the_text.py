@@ -5,7 +5,7 @@ from planted import BUNDLED_STYLES, HH, PKU, TEXT_TEMPLATES, Faulty, check, faul
 from pydantic import Field
 
 from preftemplates import Preference, RowModel, Template, get_style, get_template
-from preftemplates.fragments import Fragments
+from preftemplates.styles.fragments import Fragments
 from preftemplates.testing import (
     spans_partition_the_text_and_spell_the_messages,
     spans_partition_the_text_and_spell_their_cells,

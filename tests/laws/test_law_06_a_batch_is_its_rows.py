@@ -2,7 +2,8 @@ import pyarrow as pa
 import pytest
 from planted import BUNDLED_TEMPLATES, PKU, check
 
-from preftemplates import arrow, get_template
+from preftemplates import get_template
+from preftemplates.data import arrow
 from preftemplates.testing import a_batch_is_its_rows_however_it_is_cut
 
 BatchFormatter = arrow.BatchFormatter

@@ -13,7 +13,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 from preftemplates import Style, get_style
 from preftemplates.core.messages import ROLES
 from preftemplates.errors import RowError
-from preftemplates.fragments import JINJA, SLOT, Fragments
+from preftemplates.styles.fragments import JINJA, SLOT, Fragments
 from preftemplates.testing import an_exported_style_reads_back_the_same, conversations, nasty_text
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from real_templates import CALL, TOKENS, real_templates, transformers_render
 from support import texts
 
-from preftemplates import Style, chat_environment, chat_template
-from preftemplates.chat_environment import BoundedChatTemplateEnvironment
+from preftemplates import Style
 from preftemplates.errors import RowError
+from preftemplates.styles import chat_template, environment
+from preftemplates.styles.environment import BoundedChatTemplateEnvironment
 
 NAMES = sorted(name for name, source in real_templates().items() if "strftime_now" not in source)
 DRAWN = random.Random(8).sample(NAMES, len(NAMES) // 40)
@@ -94,9 +95,9 @@ class Ascii(BoundedChatTemplateEnvironment):
 
 
 FAULTS = {
-    "blocks are not trimmed": lambda patch: patch.setattr(chat_environment, "environment", WithoutTrimming),
-    "JSON is escaped for HTML": lambda patch: patch.setattr(chat_environment, "environment", WithHtml),
-    "JSON is ASCII": lambda patch: patch.setattr(chat_environment, "environment", Ascii),
+    "blocks are not trimmed": lambda patch: patch.setattr(environment, "environment", WithoutTrimming),
+    "JSON is escaped for HTML": lambda patch: patch.setattr(environment, "environment", WithHtml),
+    "JSON is ASCII": lambda patch: patch.setattr(environment, "environment", Ascii),
     "thinking has one name": lambda patch: patch.setattr(chat_template, "_with_reasoning", lambda message: message),
     "contents are trimmed": lambda patch: patch.setattr(
         chat_template,
@@ -111,8 +112,8 @@ TALK = [{"role": "user", "content": " <é> "}, {"role": "assistant", "content": 
 def test_an_environment_that_differs_is_caught(fault, monkeypatch):
     talk = [{**TALK[0], "reasoning_content": ""}, TALK[1]]
     compare(LAYOUT, talk, False)
-    chat_environment.compiled.cache_clear()
+    environment.compiled.cache_clear()
     FAULTS[fault](monkeypatch)
     with pytest.raises(AssertionError):
         compare(LAYOUT, talk, False)
-    chat_environment.compiled.cache_clear()
+    environment.compiled.cache_clear()

@@ -6,7 +6,7 @@ from planted import BUNDLED_STYLES, BUNDLED_TEMPLATES, PKU, Faulty, check, fault
 
 from preftemplates import Style, get_style, get_template
 from preftemplates.errors import Code, RowError
-from preftemplates.fragments import Fragments
+from preftemplates.styles.fragments import Fragments
 from preftemplates.testing import no_cell_is_executed_or_escaped, no_content_is_executed_escaped_or_trimmed
 
 

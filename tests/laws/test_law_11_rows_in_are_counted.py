@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from planted import BUNDLED_TEMPLATES, HH, PKU, check
 
 from preftemplates import get_template, testing
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code
 from preftemplates.testing import rows, rows_in_are_formatted_skipped_or_rejected
 

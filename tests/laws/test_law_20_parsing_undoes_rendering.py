@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import BUNDLED_STYLES, check, style_of
 
-from preftemplates import get_style, parsing
+from preftemplates import get_style
 from preftemplates.errors import RowError, StyleContractError
+from preftemplates.styles import parsing
 from preftemplates.testing import conversations, parsing_undoes_rendering
 
 REVERSIBLE = [name for name in BUNDLED_STYLES if get_style(name).reversible]
@@ -77,6 +78,6 @@ def test_long_texts_are_read_in_time_that_grows_with_their_turns():
 def test_the_law_catches_a_parser_that_is_wrong(broken, monkeypatch):
     style = style_of(("U: ", "\n"), ("A: ", "\n"))
     check(style, parsing_undoes_rendering)
-    monkeypatch.setattr("preftemplates.style.parse", broken)
+    monkeypatch.setattr("preftemplates.styles.style.parse", broken)
     with pytest.raises(AssertionError, match="comes back as"):
         check(style, parsing_undoes_rendering)

@@ -17,11 +17,11 @@ from support import real_rows
 from token_support import byte_level
 
 from preftemplates import get_style, get_template, tokenize
-from preftemplates.convert import Conversion
-from preftemplates.dataset_info import entry_of
+from preftemplates.data.convert import Conversion
+from preftemplates.data.reading import Record
 from preftemplates.errors import RowError
-from preftemplates.reading import Record
-from preftemplates.texts import render_sample
+from preftemplates.templates.dataset_info import entry_of
+from preftemplates.templates.rendering import render_sample
 
 STYLE = get_style("chatml")
 TOKENIZER = byte_level()

@@ -21,7 +21,7 @@ from support import at_least, texts, transformers_text
 
 from preftemplates import Style, get_style
 from preftemplates.errors import RowError
-from preftemplates.style import STYLES
+from preftemplates.styles.style import STYLES
 
 GPT_OSS_DAY, APERTUS_DAY = datetime(2025, 8, 5), datetime(2025, 9, 2)
 

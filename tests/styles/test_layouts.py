@@ -10,7 +10,7 @@ from support import STYLE_NAMES, TEMPLATE_NAMES, assert_golden, conversations, s
 from preftemplates import get_style, get_template
 from preftemplates.core.messages import CONTENT_KEYS, ROLES
 from preftemplates.errors import Code, RowError
-from preftemplates.style import STYLES
+from preftemplates.styles.style import STYLES
 
 TALK = [
     {"role": "system", "content": "Answer in one line."},

@@ -19,9 +19,9 @@ from support import transformers_text
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from preftemplates import get_style
-from preftemplates.chat_template import ChatTemplate
 from preftemplates.errors import RowError, SpanError
-from preftemplates.style import STYLES
+from preftemplates.styles.chat_template import ChatTemplate
+from preftemplates.styles.style import STYLES
 
 
 def turn(role, content, **more):

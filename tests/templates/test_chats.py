@@ -5,7 +5,7 @@ from hypothesis import given
 from support import conversations, real_rows, texts
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, RowError
 
 AS_MESSAGES = {"Messages": "messages", "NoRobots": "messages", "UltraChat": "messages", "Tulu3-sft": "messages"} | {

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from support import texts
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
+from preftemplates.data.grouping import group_rows
+from preftemplates.data.reading import Record, RowSource
 from preftemplates.errors import Code, DefinitionError, RowError
-from preftemplates.grouping import group_rows
-from preftemplates.reading import Record, Source
 
 STRENGTHS = {"HelpSteer2-preference": "preference_strength", "HelpSteer3": "overall_preference"}
 ANSWERS = {"HelpSteer2-preference": ("response_1", "response_2"), "HelpSteer3": ("response1", "response2")}
@@ -105,7 +105,7 @@ def test_answers_to_one_prompt_are_ranked_by_their_helpfulness_wherever_their_ro
     others = {**row, "prompt": "Another?", "response": "Alone."}
     rows = [{**row, "response": f"answer {number}", "helpfulness": rating} for number, rating in rated]
     rows.insert(2, others)
-    source = Source("mine", iter([Record(number, None, cells) for number, cells in enumerate(rows)]), lambda: None)
+    source = RowSource("mine", iter([Record(number, None, cells) for number, cells in enumerate(rows)]), lambda: None)
     conversion = Conversion(group_rows(source, "prompt"), get_template(GROUPED).with_style("plain"), "preference")
     pairs = {(pair["chosen"][-1], pair["rejected"][-1], pair["margin"]) for pair in conversion}
     assert pairs == {("0", "1", 2.0), ("0", "2", 2.0), ("0", "3", 4.0), ("1", "3", 2.0), ("2", "3", 2.0)}

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from support import outcome, real_rows, texts
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
 from preftemplates.core.provenance import Piece, Traced
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, RowError
-from preftemplates.filters.sharegpt import tool_calls
+from preftemplates.templates.filters.sharegpt import tool_calls
 
 
 def converted(file, name, format):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support import texts
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, RowError
 
 PROMPT = "\n\nHuman: Tea?\n\nAssistant: "

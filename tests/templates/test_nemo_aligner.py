@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from support import real_rows, texts
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, RowError
-from preftemplates.filters.nemo_aligner import extra_id_turns
+from preftemplates.templates.filters.nemo_aligner import extra_id_turns
 
 PAIRS, RATED = "nemo_aligner/dummy-dpo.jsonl", "nemo_aligner/test-rm.jsonl"
 NAMES = [

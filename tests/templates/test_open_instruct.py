@@ -3,7 +3,7 @@
 from support import real_rows
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
 
 FILE = "open_instruct/helpfulness-full.jsonl"
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from support import texts
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, RowError
 
 QUESTIONS = {"Orca-DPO": "question", "Orca-DPO-distilabel": "input"}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, RowError
 
 # --- PRM800K -------------------------------------------------------------------------------------------------------

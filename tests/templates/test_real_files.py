@@ -7,9 +7,9 @@ from real_files import FILES, FURTHER, NO_ROWS
 from support import DATA, real_rows
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
-from preftemplates.detecting import detect
-from preftemplates.reading import open_rows
+from preftemplates.data.convert import Conversion
+from preftemplates.data.detect import detect
+from preftemplates.data.reading import open_rows
 
 DIALECTS = {"text": "trl", "messages": "trl-messages"}
 

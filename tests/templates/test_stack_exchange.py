@@ -4,7 +4,7 @@ from hypothesis import given
 from support import real_rows, texts
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
 
 FILE = "torchtune/stack_exchange_paired_tiny.json"
 

@@ -7,7 +7,7 @@ from jinja2.exceptions import TemplateError
 from support import DATA, STYLE_NAMES, TEMPLATE_NAMES, conversations, outcome, real_rows, texts
 
 from preftemplates import get_style, get_template
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, RowError
 
 ZEN = {

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
 from preftemplates.testing import check_laws
 
 VOTES = '''\

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from support import texts
 
 from preftemplates import get_template
-from preftemplates.convert import Conversion
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, RowError
 
 scores = st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0])

@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Llam
 from trl import GRPOConfig, GRPOTrainer, RewardConfig, RewardTrainer
 
 from preftemplates import get_template
-from preftemplates.reading import Record
+from preftemplates.data.reading import Record
 
 ROWS = generate()[1][:5]
 TOLERANCE = {"rtol": 0, "atol": 1e-5}

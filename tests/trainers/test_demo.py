@@ -8,7 +8,7 @@ from support import HOMEWORK
 from trainer_support import train_by
 
 from preftemplates import Preference, RowModel, Template, register_template
-from preftemplates.row_types import Index01
+from preftemplates.templates.row_types import Index01
 
 
 def test_the_set_depends_on_the_seed_and_nothing_else():

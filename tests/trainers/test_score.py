@@ -20,7 +20,7 @@ from support import HOMEWORK
 from trainer_support import command, refusal, train_by
 
 from preftemplates import Preference, RowModel, Template, get_template, register_template
-from preftemplates.reading import Record
+from preftemplates.data.reading import Record
 
 ROWS = generate(40, seed=3)[0]
 PKU = ("--template", "PKUSafeRLHF")

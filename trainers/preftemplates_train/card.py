@@ -8,8 +8,8 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
+from preftemplates.data.writing import write_text
 from preftemplates.errors import one_line
-from preftemplates.writing import write_text
 from preftemplates_train.checkpoint import Record
 from preftemplates_train.config import RewardConfig
 

@@ -13,8 +13,8 @@ from typing import Any
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 import preftemplates
+from preftemplates.data.writing import write_text
 from preftemplates.errors import one_line
-from preftemplates.writing import write_text
 from preftemplates_train.config import RewardConfig
 from preftemplates_train.data import GENERATED
 from preftemplates_train.errors import ResumeError, SetupError

@@ -10,10 +10,10 @@ from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 from preftemplates import Style, Template, get_style, get_template
-from preftemplates.convert import Report
-from preftemplates.reading import Record, open_rows
-from preftemplates.row_types import read_row_type
-from preftemplates.rows import cell_parsers
+from preftemplates.data.convert import ConversionReport
+from preftemplates.data.reading import Record, open_rows
+from preftemplates.templates.row_types import read_row_type
+from preftemplates.templates.row_validation import cell_parsers
 from preftemplates_train.config import UNTRAINABLE, RewardConfig
 from preftemplates_train.demo_data import generate
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
@@ -52,7 +52,7 @@ class SourceReport:
 
     name: str
     template: str
-    rows: list[Report] = field(default_factory=list)
+    rows: list[ConversionReport] = field(default_factory=list)
     train: LengthReport = field(default_factory=LengthReport)
     held_out: LengthReport = field(default_factory=LengthReport)
 
@@ -262,7 +262,7 @@ def _read_source(source: Source, data: Data) -> None:
             report.rows.append(found)
 
 
-def _refuse_bad_rows(name: str, report: Report) -> None:
+def _refuse_bad_rows(name: str, report: ConversionReport) -> None:
     if report.too_many_rejected:
         first = report.rejected[0]
         line = "" if first.line is None else f" (line {first.line})"
@@ -272,7 +272,7 @@ def _refuse_bad_rows(name: str, report: Report) -> None:
         )
 
 
-def _no_pair(to: str, reports: Mapping[str, Sequence[Report]]) -> SetupError:
+def _no_pair(to: str, reports: Mapping[str, Sequence[ConversionReport]]) -> SetupError:
     """The error where there is no pair, with the reason of the first row that makes none."""
     refused = (
         f": {name}, row {one.row}: {one.message}"

@@ -13,10 +13,10 @@ import typer
 from rich.console import Console
 
 from preftemplates import Template
-from preftemplates.errors import Code, FileError, did_you_mean
-from preftemplates.reading import Record as Row
 from preftemplates.core.samples import Ranked
-from preftemplates.writing import write_text
+from preftemplates.data.reading import Record as Row
+from preftemplates.data.writing import write_text
+from preftemplates.errors import Code, FileError, did_you_mean
 from preftemplates_train.checkpoint import Record
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
 from preftemplates_train.evaluation import Case, beside, evaluate

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from preftemplates.core.messages import Message
 from preftemplates.core.samples import Sample
-from preftemplates.style import Style
+from preftemplates.styles.style import Style
 
 LengthPolicy = Literal["drop", "cut_prompt"]
 """drop: a pair with an answer that is too long is left out. cut_prompt: its prompt first loses its oldest turns."""

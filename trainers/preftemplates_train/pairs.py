@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from preftemplates.convert import Conversion, OnError, Report
-from preftemplates.errors import RowError
-from preftemplates.reading import Record
 from preftemplates.core.messages import Message
 from preftemplates.core.samples import Preference
-from preftemplates.shortcuts import first_listed_wins
-from preftemplates.template import Formatted, Template
+from preftemplates.data.convert import Conversion, ConversionReport, OnError
+from preftemplates.data.reading import Record
+from preftemplates.data.shortcuts import first_listed_wins
+from preftemplates.errors import RowError
+from preftemplates.templates.template import Formatted, Template
 from preftemplates_train.errors import SetupError
 from preftemplates_train.lengths import Pair
 
@@ -25,7 +25,7 @@ def read_pairs(
     *,
     source: str = "rows",
     on_error: OnError = "skip",
-) -> tuple[list[Pair], Report]:
+) -> tuple[list[Pair], ConversionReport]:
     """Read pairs, and count what became of the rows.
 
     Args:
@@ -62,7 +62,7 @@ class PairReader:
             yield _pair(self._source, record, formatted, self._template)
 
     @property
-    def report(self) -> Report:
+    def report(self) -> ConversionReport:
         """What became of the rows read so far."""
         return self._conversion.report
 

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from preftemplates.writing import write_text
+from preftemplates.data.writing import write_text
 
 Floats = NDArray[np.float64]
 

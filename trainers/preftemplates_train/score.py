@@ -12,12 +12,12 @@ import typer
 from rich.console import Console
 
 from preftemplates import Template
+from preftemplates.data.reading import Record as Row
+from preftemplates.data.reading import RowSource, file_kind, import_or_refuse, open_rows
+from preftemplates.data.writing import open_writer
 from preftemplates.errors import Code, FileError
-from preftemplates.reading import Record as Row
-from preftemplates.reading import Source, file_kind, import_or_refuse, open_rows
-from preftemplates.row_types import read_row_type
-from preftemplates.rows import cell_parsers
-from preftemplates.writing import open_writer
+from preftemplates.templates.row_types import read_row_type
+from preftemplates.templates.row_validation import cell_parsers
 from preftemplates_train.errors import SetupError, first_line
 from preftemplates_train.preview import plain
 from preftemplates_train.scorer import ROWS_AT_ONCE, Scorer, read_answers
@@ -126,7 +126,7 @@ def _job(scorer: Scorer, template: Template, source: str, split: str | None, for
     }
 
 
-def opener(source: str, template: Template, split: str | None) -> Callable[[], Source]:
+def opener(source: str, template: Template, split: str | None) -> Callable[[], RowSource]:
     """What opens the rows of a source, as often as it is called."""
     parsers = {} if template.by_hand else cell_parsers(read_row_type(template.parts.declaration.row))
     return partial(open_rows, source, split=split, cell_parsers=parsers)

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import torch
 
 from preftemplates import Style, Template, get_style, get_template, list_templates
-from preftemplates.convert import Conversion
-from preftemplates.errors import preview
-from preftemplates.reading import Record as Row
-from preftemplates.core.samples import FORMATS, Sample
 from preftemplates.core.messages import Message
-from preftemplates.template import Formatted
+from preftemplates.core.samples import FORMATS, Sample
+from preftemplates.data.convert import Conversion
+from preftemplates.data.reading import Record as Row
+from preftemplates.errors import preview
+from preftemplates.templates.template import Formatted
 from preftemplates_train.attention import NAME, BranchReader, why_no_branches
 from preftemplates_train.branches import Cost, common, lay_out
 from preftemplates_train.checkpoint import Record

@@ -16,8 +16,8 @@ from transformers import PreTrainedTokenizerFast
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import get_last_checkpoint
 
+from preftemplates.data.writing import open_writer, write_text
 from preftemplates.errors import PrefTemplatesError
-from preftemplates.writing import open_writer, write_text
 from preftemplates_train import metrics, words
 from preftemplates_train.attention import why_no_branches
 from preftemplates_train.batches import LABELS, BranchCollator, GroupDataset, PairCollator, PairDataset

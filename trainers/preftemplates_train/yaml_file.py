@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from preftemplates.errors import FileError, preview
 from preftemplates.core.yaml_files import read_yaml
+from preftemplates.errors import FileError, preview
 from preftemplates_train.errors import SetupError
 
 

@@ -1,0 +1,43 @@
+"""The subcommands of `preftemplates`, one a file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from preftemplates import __version__
+from preftemplates.cli import check, check_style, convert, detect, diff, show
+from preftemplates.cli import list as listing
+
+app = typer.Typer(
+    name="preftemplates",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"preftemplates {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Turn the rows of any preference dataset into training data."""
+
+
+app.command("list")(listing.command)
+app.command("show")(show.command)
+app.command("detect")(detect.command)
+app.command("check")(check.command)
+app.command("convert")(convert.command)
+app.command("check-style")(check_style.command)
+app.command("diff")(diff.command)

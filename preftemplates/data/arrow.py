@@ -1,0 +1,217 @@
+"""Arrow batches in, Arrow batches out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from preftemplates.core.samples import FORMATS, Sample
+from preftemplates.dialects.dialect import get_dialect
+from preftemplates.dialects.message_views import VIEWS, Spelling
+from preftemplates.dialects.table import Each, Fixed, Items, SampleField, Shape, Struct
+from preftemplates.errors import Code, DefinitionError, RowError
+from preftemplates.templates.template import Template
+
+Batch = TypeVar("Batch", pa.RecordBatch, pa.Table)
+
+
+def output_schema(template: Template, format: str, json_messages: bool = False) -> pa.Schema:
+    """The schema of a template's results, known before the first row: text, or lists of role and content.
+
+    A template that formats by hand is taken to give the keys of align-anything, where its methods' names come from.
+
+    Args:
+        template: the template.
+        format: the format's name.
+        json_messages: whether messages are JSON, as text; then nothing that they hold is without a place.
+
+    Raises:
+        UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
+    """
+    template.check_format(format)
+    if template.by_hand:
+        dialect, labels = get_dialect("align-anything"), tuple[str, ...]()
+    else:
+        dialect, labels = template.dialect, template.labels(format)
+    typed = ArrowTypes(FORMATS[format], dialect.table.spelling)
+    fields = [(key, typed.of(shape)) for key, shape in dialect.shape(format, labels).fields]
+    return pa.schema([(key, pa.string() if json_messages and _is_nested(kind) else kind) for key, kind in fields])
+
+
+def _is_nested(kind: pa.DataType) -> bool:
+    """Whether a column holds messages, or texts within something."""
+    return pa.types.is_struct(kind) or (pa.types.is_list(kind) and not pa.types.is_primitive(kind.value_type))
+
+
+@dataclass(frozen=True)
+class ArrowTypes:
+    """The Arrow types of what a dialect's table holds."""
+
+    format: type[Sample[Any]]
+    spelling: Spelling
+
+    def of(self, shape: Shape, in_each: bool = False) -> pa.DataType:
+        """The type of a shape."""
+        if isinstance(shape, Struct):
+            return pa.struct([(key, self.of(each, in_each)) for key, each in shape.fields])
+        if isinstance(shape, Items):
+            kinds = [self.of(each, in_each) for each in shape.shapes]
+            if any(kind != kinds[0] for kind in kinds):
+                raise DefinitionError("a list in a dialect's table has items of several types, which Arrow has not")
+            return pa.list_(kinds[0])
+        if isinstance(shape, Each):
+            return pa.list_(self.of(shape.shape, in_each=True))
+        if isinstance(shape, Fixed):
+            return pa.scalar(shape.value).type
+        listed = shape.name == self.format.several and not in_each
+        kind = self._label(shape, in_each) if shape.is_label else self._view(shape.view)
+        return pa.list_(kind) if listed else kind
+
+    def _label(self, source: SampleField, in_each: bool) -> pa.DataType:
+        kind = self.format.label_kinds[source.name]
+        if in_each and kind.startswith("list["):
+            kind = kind[5:-1]
+        return LABELS[kind]
+
+    def _view(self, view: str) -> pa.DataType:
+        message = pa.struct([(self.spelling.role, pa.string()), (self.spelling.content, pa.string())])
+        text = pa.string()
+        kinds = {"messages": pa.list_(message), "message": message, "text": text, "turns": pa.list_(pa.list_(text))}
+        return kinds[VIEWS[view][0] if view else "text"]
+
+
+LABELS = {
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "str": pa.string(),
+    "list[float]": pa.list_(pa.float64()),
+    "list[bool]": pa.list_(pa.bool_()),
+    "dict[str, float]": pa.map_(pa.string(), pa.float64()),
+}
+"""The Arrow types of labels."""
+
+
+def check_fits(result: Mapping[str, Any], schema: pa.Schema) -> None:
+    """Refuse a result that the schema would cut: other keys, or messages that hold more than a role and text.
+
+    Raises:
+        RowError: `wrong_type` for keys, `unsupported_content` for messages.
+    """
+    if list(result) != schema.names:
+        raise RowError(f"the result has the keys {list(result)}, expected {schema.names}", code=Code.WRONG_TYPE)
+    for field in schema:
+        if result[field.name] is not None:  # a sample without tools
+            _check_fits(result[field.name], field.type, field.name)
+
+
+def _check_fits(value: Any, kind: pa.DataType, path: str) -> None:
+    if pa.types.is_struct(kind):
+        names = [kind.field(index).name for index in range(kind.num_fields)]
+        for key, inner in value.items():
+            if key not in names:
+                raise _no_place(f"{path}.{key}", inner)
+            _check_fits(inner, kind.field(key).type, f"{path}.{key}")
+    elif pa.types.is_list(kind):
+        for index, item in enumerate(value):
+            _check_fits(item, kind.value_type, f"{path}[{index}]")
+    elif pa.types.is_string(kind) and not isinstance(value, str):
+        raise _no_place(path, value)
+
+
+def with_json(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """The result with what is no text written as JSON, where the schema has text."""
+    return {
+        key: json.dumps(value, ensure_ascii=False)
+        if pa.types.is_string(schema.field(key).type) and not isinstance(value, str | None)
+        else value
+        for key, value in result.items()
+    }
+
+
+def _no_place(path: str, value: Any) -> RowError:
+    return RowError(f"{path} has no place in Arrow columns of text", code=Code.UNSUPPORTED_CONTENT, value=value)
+
+
+class BatchFormatter:
+    """Formats the rows of an Arrow batch or table, and gives back the same kind.
+
+    It pickles, so that it can be mapped over a dataset by several processes. Rows keep their order, and their number
+    where each gives one sample; a row that cannot be formatted raises, since a batch alone could not tell that one is
+    gone.
+
+    Args:
+        template: the template; its style and dialect say what comes out.
+        format: the format's name.
+        json_messages: whether columns of messages hold JSON, as text. Without it they hold role and content, and
+            messages with more (tool calls, images) are refused: Arrow would fill in keys that others have.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> from preftemplates import BatchFormatter, get_template
+        >>> formatter = BatchFormatter(get_template("PKUSafeRLHF"), "prompt_only")
+        >>> formatter(pa.table({"prompt": ["Hi"]})).to_pylist()
+        [{'text': 'BEGINNING OF CONVERSATION: USER: Hi ASSISTANT:'}]
+    """
+
+    def __init__(self, template: Template, format: str, json_messages: bool = False) -> None:
+        self.template = template
+        self.format = format
+        self.json_messages = json_messages
+        self.schema  # noqa: B018 - what cannot work is refused here, and not on the first batch
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The schema of what comes out."""
+        return output_schema(self.template, self.format, self.json_messages)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Format every row.
+
+        Raises:
+            RowError: a column is missing, or a row cannot be formatted; `row` counts from the batch's first.
+        """
+        if not isinstance(batch, pa.RecordBatch | pa.Table):
+            raise DefinitionError(f"expected a pyarrow RecordBatch or Table, got {type(batch).__name__}")
+        rows = self._rows(batch)
+        results = [result for number, row in enumerate(rows) for result in self._format(row, number)]
+        columns = [pa.array([result[field.name] for result in results], type=field.type) for field in self.schema]
+        return type(batch).from_arrays(columns, schema=self.schema)
+
+    def _rows(self, batch: pa.RecordBatch | pa.Table) -> Sequence[Mapping[str, Any]]:
+        if self.template.by_hand:
+            return list(batch.to_pylist())
+        self.template.check_columns(self.format, batch.schema.names)
+        wanted = [column for column in self.template.columns(self.format) if column in batch.schema.names]
+        return list(batch.select(wanted).to_pylist())
+
+    def _format(self, row: Mapping[str, Any], number: int) -> list[dict[str, Any]]:
+        try:
+            results = self.template.format_all(row, self.format)
+            if self.json_messages:
+                results = [with_json(result, self.schema) for result in results]
+            for result in results:
+                check_fits(result, self.schema)
+        except RowError as error:
+            raise error.located(row=number) from error.__cause__
+        return results
+
+    def __getstate__(self) -> tuple[Template, str, bool]:
+        return self.template, self.format, self.json_messages
+
+    def __setstate__(self, state: tuple[Template, str, bool]) -> None:
+        self.template, self.format, self.json_messages = state
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BatchFormatter) and self.__getstate__() == other.__getstate__()
+
+    def __hash__(self) -> int:
+        return hash(self.__getstate__())
+
+    def __repr__(self) -> str:
+        messages = ", json_messages=True" if self.json_messages else ""
+        return f"BatchFormatter({self.template!r}, {self.format!r}{messages})"

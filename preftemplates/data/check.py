@@ -1,0 +1,221 @@
+"""Checking: what is wrong with a file of rows, counted by kind, before anything is trained on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from preftemplates.core.digest import short_digest
+from preftemplates.core.messages import Message
+from preftemplates.core.samples import Preference
+from preftemplates.data.convert import Conversion, ConversionReport, RowIssue
+from preftemplates.data.reading import Record
+from preftemplates.data.row_rules import RULES, Memory, Seen
+from preftemplates.data.shortcuts import SHORTCUTS, Pair, Shortcut, Shortcuts
+from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
+from preftemplates.templates.template import Formatted, Template
+
+RowStatus = Literal["rejected", "skipped", "left out", "flagged"]
+"""Rejected rows cannot be formatted; skipped rows, and samples that are left out of a row of several, should not be
+trained on; flagged rows come through and should be looked at."""
+
+EXAMPLES = 20
+"""So many rows are kept for each code."""
+
+Rows = Iterable[Record | Mapping[str, Any]]
+
+
+@dataclass
+class RowFinding:
+    """Rows with one verdict and code.
+
+    Attributes:
+        verdict: what becomes of them.
+        code: why.
+        count: how many they are.
+        examples: the first of them.
+    """
+
+    verdict: RowStatus
+    code: Code
+    count: int = 0
+    examples: list[RowIssue] = field(default_factory=list)
+
+    def add(self, refusal: RowIssue) -> None:
+        """Count one."""
+        self.count += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(refusal)
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as JSON-like data."""
+        examples = [{"row": each.row, "line": each.line, "message": each.message} for each in self.examples]
+        return {"verdict": self.verdict, "code": str(self.code), "count": self.count, "examples": examples}
+
+
+@dataclass
+class CheckReport:
+    """What is wrong with rows, and what of them a rule would guess that reads no meaning.
+
+    Attributes:
+        rows: how many were read.
+        formatted: how many came through: rows = formatted + skipped + rejected.
+        results: how many samples they gave.
+        skipped, rejected: how many rows did not come through, whether or not their codes were looked for.
+        findings: by verdict and code, the most severe verdict first.
+        shortcuts: for pairs, how often a rule finds the chosen answer that reads no meaning.
+    """
+
+    rows: int = 0
+    formatted: int = 0
+    results: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    findings: list[RowFinding] = field(default_factory=list)
+    shortcuts: dict[str, Shortcut] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def counts(self) -> dict[str, int]:
+        """Rows by code."""
+        found: dict[str, int] = {}
+        for finding in self.findings:
+            found[str(finding.code)] = found.get(str(finding.code), 0) + finding.count
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as JSON-like data."""
+        findings = [finding.as_json() for finding in self.findings]
+        names = ("rows", "formatted", "results", "skipped", "rejected")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "findings": findings,
+            "shortcuts": {name: shortcut.as_json() for name, shortcut in self.shortcuts.items()},
+        }
+
+
+def check(
+    rows: Rows,
+    template: Template,
+    format: str = "preference",
+    *,
+    test: Rows | None = None,
+    without: Sequence[str] = (),
+    file: str | None = None,
+) -> CheckReport:
+    """Read rows through a template, and tell what is wrong with them.
+
+    Args:
+        rows: the rows, as `open_rows` gives them, or plain mappings.
+        template: the template.
+        format: the format's name.
+        test: rows of a test set, none of whose prompts should stand among the rows.
+        without: what is not looked for: codes, and names of shortcuts. Rows that cannot be formatted still cannot.
+        file: the file's name, for messages.
+
+    Raises:
+        UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
+        DefinitionError: there is no code or shortcut of a name that is to be left out.
+
+    Example:
+        >>> from preftemplates import get_template
+        >>> template = get_template("PKUSafeRLHF")
+        >>> report = check([template.example, template.example, {"prompt": "no more"}], template)
+        >>> report.rows, report.counts()
+        (3, {'missing_field': 1, 'duplicate': 1})
+    """
+    template.check_format(format)
+    checker = Checker(template, format, check_names(without))
+    if test is not None:
+        checker.remember(test)
+    conversion = Conversion(rows, template, format, on_error="skip", file=file, flag=False)
+    for record, formatted in conversion.accepted():
+        checker.see(record, formatted)
+    return checker.report(conversion.report)
+
+
+def check_names(names: Sequence[str]) -> frozenset[str]:
+    """The names, each of which is a code or a shortcut.
+
+    Raises:
+        DefinitionError: one is neither; the message says which is near.
+    """
+    known = [*map(str, Code), *SHORTCUTS]
+    for name in names:
+        if name not in known:
+            guess = did_you_mean(name, known) or f" There are: {', '.join(known)}."
+            raise DefinitionError(f"no rule {name!r}.{guess}")
+    return frozenset(names)
+
+
+class Checker:
+    """Applies the rules to one sample after the other."""
+
+    def __init__(self, template: Template, format: str, without: frozenset[str]) -> None:
+        self._template, self._format, self._without = template, format, without
+        self._rules = {code: rule for code, rule in RULES.items() if code not in without}
+        self._memories: dict[Code, Memory] = {code: {} for code in self._rules}
+        self._found: dict[tuple[RowStatus, Code], RowFinding] = {}
+        self._flagged: set[tuple[int, Code]] = set()
+        self._shortcuts = Shortcuts() if format == Preference.format and not template.by_hand else None
+        needs_text = not template.by_hand and template.dialect.needs_text(format)
+        self._style = template.style if needs_text else None
+        self._columns = [] if template.by_hand else template.columns(format)
+
+    def remember(self, rows: Rows) -> None:
+        """Remember the prompts of a test set, those of ties and of equal answers too."""
+        memory = self._memories.get(Code.IN_TEST)
+        if memory is None or self._template.by_hand:
+            return
+        for number, item in enumerate(rows):
+            record = item if isinstance(item, Record) else Record(number, None, item)
+            if isinstance(record.cells, RowError):
+                continue
+            try:
+                samples = self._template.extract_all(record.cells, self._format).samples
+            except RowError:
+                continue
+            for sample in samples:
+                memory.setdefault(short_digest(sample.prompt), record.row)
+
+    def see(self, record: Record, formatted: Formatted) -> None:
+        """Apply the rules to a sample that came through."""
+        if formatted.messages is None:
+            return
+        seen = Seen(record.row, formatted.messages, self._style)
+        for code, rule in self._rules.items():
+            message = rule(seen, self._memories[code])
+            if message is not None and (record.row, code) not in self._flagged:
+                self._flagged.add((record.row, code))
+                self._add("flagged", RowIssue(record.row, record.line, code, message))
+        if self._shortcuts is not None:
+            self._shortcuts.add(self._traced(record, formatted.messages), self._columns)
+
+    def _traced(self, record: Record, sample: Any) -> Pair:
+        """The pair with texts that know their columns, where its row gives no other."""
+        assert isinstance(record.cells, Mapping)
+        samples = self._template.extract_all(record.cells, self._format).samples
+        return cast("Preference[list[Message]]", samples[0] if len(samples) == 1 else sample)
+
+    def _add(self, verdict: RowStatus, refusal: RowIssue) -> None:
+        self._found.setdefault((verdict, refusal.code), RowFinding(verdict, refusal.code)).add(refusal)
+
+    def report(self, rows: ConversionReport) -> CheckReport:
+        """What was found, with what became of the rows."""
+        lists: dict[RowStatus, list[RowIssue]] = {
+            "rejected": rows.rejected, "skipped": rows.skipped, "left out": rows.left_out
+        }  # fmt: skip
+        for verdict, refusals in lists.items():
+            for refusal in refusals:
+                if refusal.code not in self._without:
+                    self._add(verdict, refusal)
+        order = [*lists, "flagged"]
+        findings = sorted(self._found.values(), key=lambda finding: (order.index(finding.verdict), -finding.count))
+        found = {} if self._shortcuts is None else self._shortcuts.found
+        shortcuts = {name: shortcut for name, shortcut in found.items() if name not in self._without}
+        counts = (rows.rows, rows.formatted, rows.results, len(rows.skipped), len(rows.rejected))
+        return CheckReport(*counts, findings, shortcuts)

@@ -1,0 +1,59 @@
+"""Grouping: rows that belong together, such as the rated answers to one prompt, become one row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from preftemplates.core.digest import short_digest
+from preftemplates.data.reading import Record, RowSource
+from preftemplates.errors import RowError, missing
+
+
+@dataclass
+class GroupedSource(RowSource):
+    """A source whose rows are groups.
+
+    Attributes:
+        column: the column whose cells are equal within a group.
+        ungrouped: how many rows of the file there were so far.
+    """
+
+    column: str = ""
+    ungrouped: int = 0
+
+
+def group_rows(source: RowSource, column: str) -> GroupedSource:
+    """Group rows by the cells of a column, wherever they stand in the source; all of it is read and held first.
+
+    A group is a row of two columns, `column` and `rows`, which holds the original rows in order. Groups come in the
+    order of their first rows, and have the number and line of those. A row without the column, or that could not be
+    read, is in no group, and comes as an error of its own.
+
+    Example:
+        >>> records = [Record(n, None, {"prompt": "ab"[n % 2], "score": n}) for n in range(3)]
+        >>> for record in group_rows(RowSource("mine", iter(records), lambda: None), "prompt"):
+        ...     print(record.row, record.cells)
+        0 {'prompt': 'a', 'rows': [{'prompt': 'a', 'score': 0}, {'prompt': 'a', 'score': 2}]}
+        1 {'prompt': 'b', 'rows': [{'prompt': 'b', 'score': 1}]}
+    """
+    grouped = GroupedSource(source.name, iter(()), source.fraction, column)
+    grouped.records = _groups(source, grouped)
+    return grouped
+
+
+def _groups(source: RowSource, grouped: GroupedSource) -> Iterator[Record]:
+    column, groups, found = grouped.column, dict[bytes, list[object]](), list[Record]()
+    for record in source:
+        grouped.ungrouped += 1
+        if isinstance(record.cells, RowError):
+            found.append(record)
+        elif column not in record.cells:
+            found.append(record._replace(cells=missing(column, record.cells)))
+        else:
+            key = short_digest(record.cells[column])
+            if key not in groups:
+                groups[key] = []
+                found.append(record._replace(cells={column: record.cells[column], "rows": groups[key]}))
+            groups[key].append(record.cells)
+    yield from found

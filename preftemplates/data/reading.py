@@ -1,0 +1,331 @@
+"""Reading rows: from files, with the physical line of each row, and from datasets."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from preftemplates.errors import Code, FileError, RowError, did_you_mean, one_line, preview
+
+ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+MAGIC = {b"\x1f\x8b": "gzip; its name should end in .gz", b"PAR1": "Parquet; its name should end in .parquet"}
+
+LIKE_A_FILE = re.compile(r"\.[A-Za-z]{2,5}")
+"""An ending that no dataset on the hub has."""
+
+CellParsers = Mapping[str, Callable[[str], Any]]
+"""For each column that is not text, how a cell written as text is read."""
+
+
+class Record(NamedTuple):
+    """One row of a source.
+
+    Attributes:
+        row: its number, from 0.
+        line: the physical line on which it begins, from 1; None where a format has no lines.
+        cells: the cells by column, or the error that says why there are none.
+    """
+
+    row: int
+    line: int | None
+    cells: Mapping[str, Any] | RowError
+
+
+@dataclass
+class RowSource:
+    """The rows of a file or dataset.
+
+    Attributes:
+        name: what was opened, for messages.
+        records: the rows, to be read once.
+        fraction: how much of it was read so far, from 0 to 1; None where that is not known.
+    """
+
+    name: str
+    records: Iterator[Record]
+    fraction: Callable[[], float | None]
+
+    def __iter__(self) -> Iterator[Record]:
+        """The rows; a source that has none is an error."""
+        record = None
+        for record in self.records:
+            yield record
+        if record is None:
+            raise FileError(f"{self.name} holds no rows")
+
+
+def open_rows(
+    name: str | Path, *, split: str | None = None, revision: str | None = None, cell_parsers: CellParsers | None = None
+) -> RowSource:
+    """Open a file of rows by its ending, a dataset directory, or a dataset on the hub.
+
+    Args:
+        name: a path ending in .jsonl, .json (one list), .csv, each also with .gz, or .parquet; a directory that
+            `datasets` saved or can load; or a name on the hub, which is streamed.
+        split: which part of a dataset; train unless told otherwise.
+        revision: which version of a dataset on the hub.
+        cell_parsers: how cells of a CSV are read that are not text.
+
+    Raises:
+        FileError: there is no such file or dataset, it holds no rows, or it is not what its name says.
+    """
+    path = Path(name)
+    if path.is_dir():
+        return _open_directory(path, split or "train")
+    kind = file_kind(path)
+    if kind is None and not path.exists() and not LIKE_A_FILE.fullmatch(path.suffix):
+        return _open_hub(str(name), split or "train", revision)
+    _check_readable(path, kind)
+    if split or revision:
+        raise FileError(f"{path} is a file; a split or a revision is of a dataset")
+    if kind == ".parquet":
+        return _open_parquet(path)
+    raw = path.open("rb")
+    size = max(1, path.stat().st_size)
+    stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+    if kind == ".csv":
+        records = _read_csv(stream, cell_parsers or {})
+    else:
+        records = _read_json_list(stream, str(path)) if kind == ".json" else _read_json_lines(stream)
+    return RowSource(str(path), _closing(raw, records, str(path)), lambda: 1.0 if raw.closed else raw.tell() / size)
+
+
+def file_kind(path: Path) -> str | None:
+    """The ending that says what a file is, without .gz."""
+    ending = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    return ending.lower() if ending.lower() in ENDINGS else None
+
+
+def unknown_ending(path: Path) -> FileError:
+    """The error for a file whose name does not say what it is."""
+    return FileError(f"{path}: the ending says nothing known; files end in {', '.join(ENDINGS)}, or these with .gz")
+
+
+def _check_readable(path: Path, kind: str | None) -> None:
+    if kind is None:
+        raise unknown_ending(path)
+    if not path.exists():
+        names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise FileError(f"{path} does not exist." + did_you_mean(path.name, names))
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror}") from error
+    if not head:
+        raise FileError(f"{path} is empty")
+    if path.suffix == ".gz":
+        if head[:2] != b"\x1f\x8b":
+            raise FileError(f"{path} is not gzip, though its name ends in .gz")
+        return
+    for magic, what in MAGIC.items():
+        if head.startswith(magic) and not (kind == ".parquet" and magic == b"PAR1"):
+            raise FileError(f"{path} is {what}")
+
+
+def _closing(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterator[Record]:
+    with raw:
+        try:
+            yield from records
+        except (EOFError, gzip.BadGzipFile, OSError) as error:
+            raise FileError(f"{name} is damaged, or cannot be read to its end: {one_line(str(error), 200)}") from error
+        except UnicodeDecodeError as error:
+            raise FileError(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error
+        except FileError as error:
+            raise error.located(file=name) from error.__cause__
+
+
+def _read_json_lines(stream: IO[bytes]) -> Iterator[Record]:
+    row = 0
+    for line, raw in enumerate(stream, start=1):
+        raw = raw.removeprefix(b"\xef\xbb\xbf") if line == 1 else raw
+        if not raw.strip():
+            continue
+        if row == 0 and raw.lstrip()[:1] == b"[":
+            raise FileError("this is one JSON list and not one object a line; its name should end in .json")
+        yield Record(row, line, _read_line(raw))
+        row += 1
+
+
+def _read_line(raw: bytes) -> Mapping[str, Any] | RowError:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return RowError(f"byte {error.start} of the line is no UTF-8", code=Code.BAD_ENCODING)
+    decoder = ObjectDecoder()
+    try:
+        value = decoder.decode(text)
+    except (ValueError, RecursionError) as error:
+        return _json_error(error)
+    return decoder.verdict(value)
+
+
+class ObjectDecoder(json.JSONDecoder):
+    """Reads JSON and remembers a key that an object names twice."""
+
+    def __init__(self) -> None:
+        self.repeated: str | None = None
+        super().__init__(object_pairs_hook=self._object)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            keys = [key for key, _ in pairs]
+            self.repeated = next(key for key in keys if keys.count(key) > 1)
+        return made
+
+    def verdict(self, value: Any) -> Mapping[str, Any] | RowError:
+        """The value as a row, or why it is none."""
+        if self.repeated is not None:
+            return RowError("an object names this key twice", code=Code.DUPLICATE_KEY, column=self.repeated)
+        if not isinstance(value, dict):
+            return RowError(f"expected an object, got {preview(value)}", code=Code.BAD_JSON, value=value)
+        return value
+
+
+def _json_error(error: Exception) -> RowError:
+    if isinstance(error, RecursionError):
+        return RowError("JSON is nested too deeply", code=Code.TOO_DEEP)
+    if isinstance(error, json.JSONDecodeError):
+        return RowError(f"no JSON: {error.msg} at character {error.pos}", code=Code.BAD_JSON)
+    return RowError("a number has too many digits", code=Code.BAD_NUMBER)
+
+
+def _read_json_list(stream: IO[bytes], name: str) -> Iterator[Record]:
+    text = stream.read().decode("utf-8-sig")
+    at = _skip(text, 0)
+    if text[at : at + 1] == "{":
+        raise FileError("this begins with an object and no list; one object a line is .jsonl")
+    if text[at : at + 1] != "[":
+        raise FileError("this is no JSON list of objects")
+    at, line, counted, row = _skip(text, at + 1), 1, 0, 0
+    while text[at : at + 1] != "]":
+        line, counted = line + text.count("\n", counted, at), at
+        decoder = ObjectDecoder()
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            raise FileError(_json_error(error).message, line=line) from None
+        yield Record(row, line, decoder.verdict(value))
+        row, at = row + 1, _skip(text, at)
+        if text[at : at + 1] == ",":
+            at = _skip(text, at + 1)
+        elif text[at : at + 1] != "]":
+            raise FileError("no JSON: a ',' or the list's ']' is missing", line=line + text.count("\n", counted, at))
+    if _skip(text, at + 1) < len(text):
+        raise FileError("no JSON: there is more behind the list", line=line)
+
+
+def _skip(text: str, at: int) -> int:
+    """The next place that is no blank."""
+    while text[at : at + 1] in (" ", "\n", "\r", "\t") and at < len(text):
+        at += 1
+    return at
+
+
+def _read_csv(stream: IO[bytes], parsers: CellParsers) -> Iterator[Record]:
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), strict=True)
+    try:
+        header = next(reader, [])
+        if len(set(header)) < len(header):
+            raise FileError(f"the header names {preview(max(header, key=header.count))} twice", line=1)
+        row, before = 0, reader.line_num
+        for cells in reader:
+            if cells:
+                yield Record(row, before + 1, _csv_row(header, cells, parsers))
+                row += 1
+            before = reader.line_num
+    except csv.Error as error:
+        raise FileError(f"no CSV: {error}", line=reader.line_num) from error
+
+
+def _csv_row(header: list[str], cells: list[str], parsers: CellParsers) -> Mapping[str, Any] | RowError:
+    if len(cells) > len(header):
+        return RowError(f"{len(cells)} cells under {len(header)} columns", code=Code.BAD_CSV)
+    return {name: parsers[name](cell) if name in parsers else cell for name, cell in zip(header, cells, strict=False)}
+
+
+def _open_parquet(path: Path) -> RowSource:
+    parquet = import_or_refuse("pyarrow.parquet", "arrow", f"{path} is Parquet")
+    try:
+        file = parquet.ParquetFile(path)
+    except Exception as error:
+        raise FileError(f"{path} is not Parquet: {preview(str(error))}") from error
+    total, done = max(1, file.metadata.num_rows), [0]
+
+    def records() -> Iterator[Record]:
+        with file:
+            for batch in file.iter_batches(batch_size=1024):
+                for cells in batch.to_pylist():
+                    yield Record(done[0], None, cells)
+                    done[0] += 1
+
+    return RowSource(str(path), _refusing(records(), str(path), done), lambda: done[0] / total)
+
+
+def _open_directory(path: Path, split: str) -> RowSource:
+    datasets = import_or_refuse("datasets", "datasets", f"{path} is a directory")
+    saved = any((path / name).exists() for name in ("dataset_dict.json", "state.json"))
+    try:
+        if saved:
+            dataset = datasets.load_from_disk(str(path))
+            dataset = dataset[split] if isinstance(dataset, dict) else dataset
+        else:
+            dataset = datasets.load_dataset(str(path), split=split)
+    except Exception as error:
+        raise FileError(f"{path} cannot be loaded as a dataset: {_first_line(error)}") from error
+    return _dataset_source(str(path), dataset, len(dataset))
+
+
+def _open_hub(name: str, split: str, revision: str | None) -> RowSource:
+    datasets = import_or_refuse("datasets", "datasets", f"{name} is no file here, and a dataset on the hub")
+    try:
+        dataset = datasets.load_dataset(name, split=split, revision=revision, streaming=True)
+    except Exception as error:
+        raise FileError(f"{name} is no file here, and the hub gives no such dataset: {_first_line(error)}") from error
+    info = (dataset.info.splits or {}).get(split)
+    return _dataset_source(name, dataset, info.num_examples if info else None)
+
+
+def _dataset_source(name: str, dataset: Iterable[Mapping[str, Any]], total: int | None) -> RowSource:
+    done = [0]
+
+    def records() -> Iterator[Record]:
+        for row, cells in enumerate(dataset):
+            done[0] = row + 1
+            yield Record(row, None, cells)
+
+    return RowSource(name, _refusing(records(), name, done), lambda: done[0] / total if total else None)
+
+
+def _refusing(records: Iterator[Record], name: str, done: list[int]) -> Iterator[Record]:
+    """The same rows; what another library raises in the middle of them, such as a lost connection, is our error."""
+    try:
+        yield from records
+    except Exception as error:
+        raise FileError(f"{name} cannot be read behind row {done[0]}: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+
+
+def import_or_refuse(module: str, extra: str, why: str) -> Any:
+    """A module of an extra.
+
+    Raises:
+        FileError: it is not installed; the message names the extra.
+    """
+    try:
+        return __import__(module, fromlist=["_"])
+    except ImportError as error:
+        raise FileError(f"{why}; that needs: pip install 'preftemplates[{extra}]'") from error

@@ -1,0 +1,173 @@
+"""Writing rows: a file appears whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from preftemplates.data.reading import file_kind, import_or_refuse, unknown_ending
+from preftemplates.errors import FileError
+
+
+class Writer(Protocol):
+    """Takes one result after the other."""
+
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Add one row to the file."""
+
+
+@contextmanager
+def open_writer(path: str | Path, schema: Any = None) -> Iterator[Writer]:
+    """Open a file to write rows to: it appears under its name when the block ends, and not if the block raises.
+
+    Args:
+        path: a name ending in .jsonl, .json, .csv (lists as JSON), each also with .gz, or .parquet.
+        schema: a `pyarrow.Schema` for .parquet; found from the first thousand rows where it is None.
+
+    Raises:
+        FileError: the ending says nothing known, or the place cannot be written to.
+    """
+    path = Path(path)
+    kind = file_kind(path)
+    if kind is None:
+        raise unknown_ending(path)
+    with _whole(path) as raw, _encoder(kind, path.suffix == ".gz", raw, schema) as writer:
+        yield writer
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole.
+
+    Raises:
+        FileError: the place cannot be written to.
+    """
+    with _whole(path) as raw:
+        raw.write(text.encode())
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file under another name, which takes its own when the block ends."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as raw:
+            yield raw
+            raw.flush()
+            os.fsync(raw.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _encoder(kind: str, compressed: bool, raw: IO[bytes], schema: Any) -> Iterator[Writer]:
+    if kind == ".parquet":
+        with ParquetWriter(raw, schema) as writer:
+            yield writer
+        return
+    # the time and the name that gzip would store make equal rows into unequal bytes
+    stream: Any = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if compressed else raw
+    text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=False)
+    with {".csv": CSVWriter, ".json": JSONListWriter}.get(kind, JSONLinesWriter)(text) as writer:
+        yield writer
+    text.flush()
+    text.detach()
+    if compressed:
+        stream.close()
+
+
+class TextWriter:
+    """A writer over a text stream, with something at the beginning and the end."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self.text = text
+        self.written = 0
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None:
+            self.finish()
+
+    def finish(self) -> None:
+        """Write what stands at the end."""
+
+
+class JSONLinesWriter(TextWriter):
+    """One JSON object a line."""
+
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Add one line."""
+        self.text.write(json.dumps(result, ensure_ascii=False) + "\n")
+
+
+class JSONListWriter(TextWriter):
+    """One JSON list, an object a line."""
+
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Add one item."""
+        self.text.write((",\n" if self.written else "[\n") + json.dumps(result, ensure_ascii=False))
+        self.written += 1
+
+    def finish(self) -> None:
+        """Close the list."""
+        self.text.write("\n]\n" if self.written else "[]\n")
+
+
+class CSVWriter(TextWriter):
+    """A header and a line a row; what is no text is written as JSON."""
+
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Add one line, and the header before the first."""
+        writer = csv.writer(self.text, lineterminator="\n")
+        if not self.written:
+            writer.writerow(result)
+        self.written += 1
+        writer.writerow(
+            cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False) for cell in result.values()
+        )
+
+
+class ParquetWriter:
+    """Parquet, in row groups of a thousand rows."""
+
+    ROWS = 1000
+
+    def __init__(self, raw: IO[bytes], schema: Any) -> None:
+        self._raw, self._schema = raw, schema
+        self._arrow = import_or_refuse("pyarrow", "arrow", "the output is Parquet")
+        self._parquet = import_or_refuse("pyarrow.parquet", "arrow", "the output is Parquet")
+        self._file: Any = None
+        self._rows: list[Mapping[str, Any]] = []
+
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Add one row."""
+        self._rows.append(result)
+        if len(self._rows) >= self.ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._file is None:
+            self._schema = self._schema or self._arrow.Table.from_pylist(self._rows).schema
+            self._file = self._parquet.ParquetWriter(self._raw, self._schema)
+        self._file.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows = []
+
+    def __enter__(self) -> ParquetWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None:
+            self._flush()
+        if self._file is not None:
+            self._file.close()

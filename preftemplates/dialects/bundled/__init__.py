@@ -1,0 +1,1 @@
+"""One framework per file; each registers its dialects when it is imported."""

@@ -1,0 +1,185 @@
+"""Dialects: how a result's keys are spelled for another framework, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, TypeVar, cast
+
+from preftemplates.core.frozen import Frozen
+from preftemplates.core.messages import ROLES
+from preftemplates.core.registry import Registry
+from preftemplates.core.samples import FORMATS, Sample
+from preftemplates.dialects.message_views import Spelling
+from preftemplates.dialects.table import Filling, Struct, read_shape, sources, without_labels
+from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
+
+D = TypeVar("D", bound="type[Dialect]")
+
+
+@dataclass(frozen=True)
+class Table:
+    """What each key of each format holds, and how messages are spelled."""
+
+    formats: tuple[tuple[str, Struct], ...]
+    spelling: Spelling
+
+    @property
+    def identity(self) -> Any:
+        """The table as JSON-like data, for digests."""
+        formats = {name: shape.identity for name, shape in self.formats}
+        return {"formats": formats, "messages": self.spelling.identity}
+
+
+SPELLING = ("role_key", "content_key", "roles", "dropped")
+"""What a dialect says of messages, beside its tables."""
+
+
+class Dialect(Frozen):
+    """How a result's keys are spelled.
+
+    A dialect is declared as a class with one table a format and registered by `@register_dialect(name)`; an object
+    of it is frozen and compares by its tables. What a table may hold, `preftemplates.dialects.table.read_shape` says.
+
+    Class attributes:
+        role_key, content_key: the keys of a message; `role` and `content`.
+        roles: the framework's names for roles; a role that it has no name for is refused. Without it all stay.
+        dropped: keys of a message that the framework leaves out in silence; a message that holds one is refused.
+
+    Example:
+        >>> class Mine(Dialect):
+        ...     preference = {"question": "prompt", "good": "chosen", "bad": "rejected"}
+        >>> Mine().keys("preference")
+        ('question', 'good', 'bad')
+    """
+
+    table: Table
+    kind = "dialect"
+    holds = "table"
+
+    declared: ClassVar[Mapping[str, Any]] = {}
+    """What a class and its parents say, by format."""
+
+    def __init_subclass__(cls) -> None:
+        own = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
+        cls.declared = {**cls.declared, **own}
+        cls.table = _read_table(cls)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats that the dialect can spell."""
+        return tuple(name for name, _ in self.table.formats)
+
+    @cached_property
+    def _shapes(self) -> dict[str, Struct]:
+        return dict(self.table.formats)
+
+    def shape(self, format: str, labels: Collection[str] = ()) -> Struct:
+        """What each key of a format holds.
+
+        Args:
+            format: the format's name.
+            labels: the labels that there are; keys of others that are optional are left out.
+
+        Raises:
+            UnknownNameError: the dialect cannot spell the format.
+        """
+        if format not in self._shapes:
+            raise UnknownNameError(
+                f"the dialect {self.name} cannot spell the format {preview(format)};"
+                f" it spells {', '.join(self.formats)}"
+            )
+        shape = without_labels(self._shapes[format], labels)
+        assert isinstance(shape, Struct)
+        return shape
+
+    def keys(self, format: str, labels: Collection[str] = ()) -> tuple[str, ...]:
+        """The keys of a format, in order; those of optional labels only where they are among these."""
+        return tuple(key for key, _ in self.shape(format, labels).fields)
+
+    def needs_text(self, format: str) -> bool:
+        """Whether any key holds text in a style."""
+        return any(source.needs_text for source in sources(self.shape(format)))
+
+    def spells(self, format: str, label: str) -> bool:
+        """Whether a key holds that label."""
+        return any(source.name == label for source in sources(self.shape(format, [label])))
+
+    def spell(
+        self, messages: Sample[Any], texts: Sample[Any] | None, labels: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """The result.
+
+        Args:
+            messages: the sample with lists of messages; a response holds its own only.
+            texts: the sample with texts; a response holds the prompt and its own. None where no key needs it.
+            labels: the labels that the result has a key for, where that is optional; those of the sample, if None.
+
+        Raises:
+            RowError: the dialect has no room for what the sample holds.
+            StyleContractError: a key needs a response's own text, and its text does not begin with the prompt's.
+        """
+        shape = self.shape(messages.format, messages.label_values if labels is None else labels)
+        result: dict[str, Any] = Filling(messages, texts, self.table.spelling).value(shape)
+        return result
+
+
+def _read_table(cls: type[Dialect]) -> Table:
+    formats: list[tuple[str, Struct]] = []
+    for name, keys in cls.declared.items():
+        if name in SPELLING:
+            continue
+        if name not in FORMATS:
+            guess = did_you_mean(name, [*FORMATS, *SPELLING])
+            raise DefinitionError(f"{cls.__name__}.{name}: there is no such format.{guess}")
+        if not isinstance(keys, Mapping) or not keys:
+            raise DefinitionError(f"{cls.__name__}.{name}: expected a table of keys, got {preview(keys)}")
+        try:
+            shape = read_shape(name, keys, FORMATS[name])
+        except DefinitionError as error:
+            raise DefinitionError(f"{cls.__name__}.{name}: {error}") from error
+        formats.append((name, cast(Struct, shape)))
+    return Table(tuple(formats), _read_spelling(cls))
+
+
+def _read_spelling(cls: type[Dialect]) -> Spelling:
+    role, content, roles, dropped = (
+        cls.declared.get(name, other) for name, other in zip(SPELLING, ("role", "content", {}, ()), strict=True)
+    )
+    if not (isinstance(role, str) and isinstance(content, str) and isinstance(roles, Mapping)):
+        raise DefinitionError(f"{cls.__name__}: role_key and content_key are texts, and roles names by role")
+    for known, name in roles.items():
+        if known not in ROLES or not isinstance(name, str):
+            raise DefinitionError(
+                f"{cls.__name__}.roles: {preview(known)} is no role." + did_you_mean(str(known), ROLES)
+            )
+    if not isinstance(dropped, tuple) or not all(isinstance(key, str) for key in dropped):
+        raise DefinitionError(f"{cls.__name__}.dropped: expected a tuple of keys, got {preview(dropped)}")
+    return Spelling(role, content, tuple(roles.items()), only=bool(roles), dropped=dropped)
+
+
+DIALECTS: Registry[type[Dialect]] = Registry("dialect", "preftemplates.dialects.bundled", "preftemplates.dialects")
+
+
+def register_dialect(name: str, *, aliases: Iterable[str] = ()) -> Callable[[D], D]:
+    """Register a dialect class under a name, and under other names by which it is found.
+
+    Raises:
+        DefinitionError: the name is taken by another class.
+    """
+    return DIALECTS.decorator(name, Dialect, aliases)
+
+
+def get_dialect(name: str | Dialect) -> Dialect:
+    """The dialect of that name; a dialect is returned as it is.
+
+    Raises:
+        UnknownNameError: there is none; the message says which name is near.
+    """
+    return name if isinstance(name, Dialect) else DIALECTS.get(name)()
+
+
+def list_dialects() -> list[str]:
+    """The names of all dialects."""
+    return DIALECTS.names()

@@ -1,0 +1,77 @@
+"""What the methods of texts, lists and mappings cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from preftemplates.sandbox.budget import Budget
+from preftemplates.sandbox.format_costs import growth, replaced
+
+FREE = frozenset({"endswith", "get", "items", "keys", "startswith", "values"})
+"""Methods that take the same time on any object, if their arguments are short."""
+
+STRIPPING = frozenset({"lstrip", "rstrip", "strip"})
+"""Methods that look each character up in their argument."""
+
+FROM_BEHIND = frozenset({"rfind", "rindex", "rpartition", "rsplit"})
+"""Methods that look from behind for a text; Python compares it anew at each place."""
+
+PER_PART = 72
+PER_TRACED_PART = 320
+"""Bytes of a short text, and of one with its origin."""
+
+
+def count_method(budget: Budget, owner: Any, name: str, args: tuple[Any, ...]) -> list[Any]:
+    """Count a method that is about to be called, and give the arguments with which to call it.
+
+    Texts are split at blanks, or by a named separator, into as many parts as they could have.
+    """
+    given = [*args]
+    if isinstance(owner, str):
+        if name == "join" and given and not isinstance(given[0], list | tuple | str):
+            given[0] = [*budget.each(given[0])]
+        _count_text_method(budget, owner, name, given)
+    elif isinstance(owner, dict):
+        for value in given[:1]:
+            budget.key(value)
+        budget.spend(64 + 100 * len(owner) * (name == "copy"))
+    elif isinstance(owner, list | tuple):
+        for value in given[:1]:
+            budget.search(owner, value)
+        budget.spend(64 + 8 * len(owner))
+    return given
+
+
+def _count_text_method(budget: Budget, owner: str, name: str, args: list[Any]) -> None:
+    if name in FREE:
+        budget.spend(64 + 16 * (len(args[0]) if args and isinstance(args[0], tuple) else 0))
+        return
+    budget.text(3 * len(owner) if len(owner) < 1000 else len(owner), owner)
+    first = args[0] if args else None
+    if name in FROM_BEHIND | STRIPPING and isinstance(first, str):
+        budget.spend(len(owner) * (len(first) // 16))
+    if name in ("split", "rsplit", "splitlines"):
+        _count_parts(budget, owner, first if isinstance(first, str) else None)
+    elif name == "replace" and len(args) > 1 and isinstance(first, str) and isinstance(args[1], str):
+        most = args[2] if len(args) > 2 and isinstance(args[2], int) else -1
+        budget.text(replaced(owner, first, args[1], most) * growth(owner), owner, args[1])
+    elif name == "join" and isinstance(first, list | tuple | str):
+        count_join(budget, owner, first)
+
+
+def _count_parts(budget: Budget, text: str, separator: str | None) -> None:
+    """Count the parts into which a text is split."""
+    found = text.count(separator) if separator else len(text) // 2
+    each = PER_PART if type(text) is str else PER_TRACED_PART
+    if found * each > 4096:
+        budget.spend(each * (found if separator else min(found, len(text.split()) if found < 4096 else found)))
+
+
+def count_join(budget: Budget, separator: str, parts: Any) -> None:
+    """Count `separator.join(parts)`, in which each part becomes text."""
+    budget.spend(16 * len(parts))
+    texts = [part for part in parts if isinstance(part, str)]
+    length = sum(map(len, texts)) + len(separator) * len(parts)
+    if len(texts) < len(parts):
+        length += sum(budget.weigh(part, printing=True) for part in parts if not isinstance(part, str))
+    budget.text(length * growth(separator), separator, *texts)

@@ -1,0 +1,45 @@
+"""ChatGLM 3 and GLM 4: the role as a token and the content on the next line; nothing but the next role ends an answer.
+
+Source: the chat templates of Zhipu AI's chatglm3-6b and glm-4-9b-chat (code Apache-2.0, weights under the GLM
+licences). The template below is our own. The assistant's role token alone is the generation prompt: the model writes
+the line's end. Tools and the role observation are left to the tokenizer's own template. That of glm-4-9b-chat leaves
+an empty turn out; the styles write it.
+"""
+
+from preftemplates import Style, register_style
+from preftemplates.styles.snippets import refuse_all_but
+
+
+@register_style("chatglm3")
+class ChatGLM3(Style):
+    """ChatGLM 3: [gMASK]sop in front, and a blank before each content."""
+
+    accepted_roles = ("system", "user", "assistant")
+    chat_template = refuse_all_but() + (
+        "{{- opening -}}"
+        "{%- for message in messages -%}"
+        "{{- heads[message['role']] -}}"
+        "{%- if message['role'] == 'assistant' -%}"
+        "{%- generation -%}{{- between + message['content'] -}}{%- endgeneration -%}"
+        "{%- else -%}"
+        "{{- between + message['content'] -}}"
+        "{%- endif -%}"
+        "{%- endfor -%}"
+        "{%- if add_generation_prompt -%}{{- heads['assistant'] -}}{%- endif -%}"
+    )
+    defaults = {
+        "heads": {"system": "<|system|>", "user": "<|user|>", "assistant": "<|assistant|>"},
+        "opening": "[gMASK]sop",
+        "between": "\n ",
+    }
+
+
+@register_style("glm4")
+class GLM4(ChatGLM3):
+    """GLM 4: [gMASK]<sop> in front, and each content on a line of its own."""
+
+    defaults = {
+        "heads": {"system": "<|system|>", "user": "<|user|>", "assistant": "<|assistant|>"},
+        "opening": "[gMASK]<sop>",
+        "between": "\n",
+    }

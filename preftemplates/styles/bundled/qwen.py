@@ -1,0 +1,99 @@
+"""Qwen 2.5 and 3: ChatML with tool calls; 2.5 has a system text of its own, 3 has thinking.
+
+Source: the chat templates of Qwen2.5-Instruct and Qwen3 (Apache-2.0); the templates below are our own text, but for
+what the layout prints. Arguments of a call that are text already are taken for JSON. A tool's results stand in a
+user's turn. The tokenizer has no BOS.
+"""
+
+from preftemplates import Style, register_style
+from preftemplates.styles.snippets import CALLS_IN_TAGS, THOUGHT, refuse_all_but
+
+HEADER = (
+    "{%- set first = 1 if messages and messages[0].role == 'system' else 0 -%}"
+    "{%- if first or system_text or tools -%}"
+    "{{- '<|im_start|>system\n' -}}"
+    "{{- messages[0].content if first else system_text -}}"
+    "{%- if tools -%}"
+    "{%- if first or system_text -%}{{- '\n\n' -}}{%- endif -%}"
+    "{{- '# Tools\n\nYou may call one or more functions to assist with the user query.\n\n' -}}"
+    "{{- 'You are provided with function signatures within <tools></tools> XML tags:\n<tools>' -}}"
+    "{%- for tool in tools -%}{{- '\n' + tool | tojson -}}{%- endfor -%}"
+    "{{- '\n</tools>\n\nFor each function call, return a json object with function name and arguments within ' -}}"
+    "{{- '<tool_call></tool_call> XML tags:\n<tool_call>\n' -}}"
+    '{{- \'{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>\' -}}'
+    "{%- endif -%}"
+    "{{- '<|im_end|>\n' -}}"
+    "{%- endif -%}"
+)
+TURNS = (
+    "{%- for message in messages[first:] -%}"
+    "{%- if message.role == 'tool' -%}"
+    "{%- if loop.previtem is not defined or loop.previtem.role != 'tool' -%}{{- '<|im_start|>user' -}}{%- endif -%}"
+    "{{- '\n<tool_response>\n' + message.content + '\n</tool_response>' -}}"
+    "{%- if loop.nextitem is not defined or loop.nextitem.role != 'tool' -%}{{- '<|im_end|>\n' -}}{%- endif -%}"
+    "{%- elif message.role == 'assistant' -%}"
+    "{{- '<|im_start|>assistant\n' -}}"
+    "{%- generation -%}"
+    "THINKING{{- message.content or '' -}}" + CALLS_IN_TAGS + "{{- '<|im_end|>' -}}"
+    "{%- endgeneration -%}"
+    "{{- '\n' -}}"
+    "{%- else -%}"
+    "{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' -}}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"
+)
+LAST_QUESTION = (
+    "{%- set last = namespace(question=messages | length) -%}"
+    "{%- for message in messages[first:] -%}"
+    "{%- if message.role == 'user' -%}{%- set last.question = loop.index0 -%}{%- endif -%}"
+    "{%- if message.role in ['assistant', 'system'] and loop.previtem and loop.previtem.role == 'assistant' -%}"
+    "{{- raise_exception('behind an answer comes a question or a result, not the role ' + message.role) -}}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+)
+THINKING = (
+    f"{{%- if {THOUGHT} -%}}"
+    f"{{{{- '<think>\n' + {THOUGHT}.strip('\n') + '\n</think>\n\n' -}}}}"
+    "{%- elif loop.index0 > last.question -%}"
+    "{%- if not (message.content and message.content.startswith('<think>') and '</think>' in message.content) -%}"
+    "{{- '<think>\n\n</think>\n\n' -}}"
+    "{%- endif -%}"
+    "{%- endif -%}"
+)
+
+
+@register_style("qwen2.5")
+class Qwen25(Style):
+    """Qwen 2.5: without a system turn the layout writes one, in which the model says whose it is."""
+
+    accepted_roles = ("system", "user", "assistant", "tool")
+    chat_template = refuse_all_but(tools=True, calls=True) + HEADER + TURNS.replace("THINKING", "")
+    eos_token = "<|im_end|>"
+    defaults = {
+        "system_text": "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
+    }
+
+
+@register_style("qwen3")
+class Qwen3(Style):
+    """Qwen 3: what the assistant writes behind the last question begins with its thinking, be it empty.
+
+    Thinking is a message's `reasoning_content`, or stands in its content between <think> at the start and </think>.
+    History loses it. With `enable_thinking=False` the generation prompt says that there is none.
+    """
+
+    accepted_roles = ("system", "user", "assistant", "tool")
+    chat_template = (
+        refuse_all_but(tools=True, calls=True, thinking=True)
+        + HEADER
+        + LAST_QUESTION
+        + TURNS.replace("THINKING", THINKING)
+        + "{%- if add_generation_prompt and not enable_thinking -%}{{- '<think>\n\n</think>\n\n' -}}{%- endif -%}"
+    )
+    eos_token = "<|im_end|>"
+    defaults = {
+        "system_text": "",
+        "enable_thinking": True,
+    }
+    reasoning = "drop-history"

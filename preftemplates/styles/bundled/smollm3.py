@@ -1,0 +1,48 @@
+"""SmolLM 3 without thinking: ChatML, a system turn with metadata, and an empty thought before each answer.
+
+Source: the chat template of Hugging Face's SmolLM3-3B (Apache-2.0), in the form without today's date, with
+`enable_thinking=False`. The template below is our own. That template trims the end of a system text and line ends at
+the start of an answer, and takes /think and /no_think out of a system text; this style trims nothing, and refuses such
+a text.
+"""
+
+from preftemplates import Style, register_style
+from preftemplates.styles.snippets import refuse_all_but
+
+
+@register_style("smollm3")
+class SmolLM3(Style):
+    accepted_roles = ("system", "user", "assistant")
+    chat_template = refuse_all_but() + (
+        "{{- '<|im_start|>system\n' + metadata -}}"
+        "{%- if not messages or messages[0]['role'] != 'system' -%}{{- without_system -}}{%- endif -%}"
+        "{%- for message in messages -%}"
+        "{%- if message['role'] == 'system' -%}"
+        "{%- if not loop.first -%}{{- raise_exception('a system turn stands in front only') -}}{%- endif -%}"
+        "{%- if '/think' in message['content'] or '/no_think' in message['content'] -%}"
+        "{{- raise_exception('this style never thinks, and a system text cannot switch it') -}}"
+        "{%- endif -%}"
+        "{{- message['content'] + '\n\n<|im_end|>\n' -}}"
+        "{%- else -%}"
+        "{{- heads[message['role']] -}}"
+        "{%- if message['role'] == 'assistant' -%}"
+        "{%- generation -%}{{- message['content'] + '<|im_end|>' -}}{%- endgeneration -%}"
+        "{%- else -%}"
+        "{{- message['content'] + '<|im_end|>' -}}"
+        "{%- endif -%}"
+        "{{- '\n' -}}"
+        "{%- endif -%}"
+        "{%- endfor -%}"
+        "{%- if add_generation_prompt -%}{{- heads['assistant'] -}}{%- endif -%}"
+    )
+    defaults = {
+        "heads": {
+            "system": "",
+            "user": "<|im_start|>user\n",
+            "assistant": "<|im_start|>assistant\n<think>\n\n</think>\n",
+        },
+        "metadata": (
+            "## Metadata\n\nKnowledge Cutoff Date: June 2025\nReasoning Mode: /no_think\n\n## Custom Instructions\n\n"
+        ),
+        "without_system": "You are a helpful AI assistant named SmolLM, trained by Hugging Face.\n\n<|im_end|>\n",
+    }

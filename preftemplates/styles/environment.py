@@ -1,0 +1,208 @@
+"""The Jinja environment that chat templates are written for, with limits for those of strangers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple, NoReturn
+
+from jinja2 import TemplateSyntaxError, nodes
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.environment import Template as JinjaTemplate
+from jinja2.exceptions import SecurityError, TemplateError
+from jinja2.ext import Extension
+from jinja2.idtracking import VAR_LOAD_RESOLVE, VAR_LOAD_UNDEFINED
+from jinja2.parser import Parser
+from jinja2.utils import Namespace
+
+from preftemplates.core.provenance import derived, plain
+from preftemplates.errors import StyleSyntaxError, preview
+from preftemplates.sandbox.bounded import BoundedEnvironment
+from preftemplates.sandbox.limits import Limits
+from preftemplates.sandbox.tracing import TracedEnvironment
+
+
+class GenerationTag(Extension):
+    """`{% generation %}`: marks what the assistant wrote; it changes no text."""
+
+    tags = {"generation"}
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """Read the marked body as a scope of its own."""
+        lineno = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        if any(map(_leaves, body)):
+            parser.fail("a generation block is not left by break or continue", lineno)
+        return nodes.Scope(body, lineno=lineno)
+
+
+def _leaves(node: nodes.Node) -> bool:
+    """Whether a statement leaves a loop that it does not stand in; transformers compiles the block as a function."""
+    if isinstance(node, nodes.Break | nodes.Continue):
+        return True
+    return not isinstance(node, nodes.For) and any(map(_leaves, node.iter_child_nodes()))
+
+
+class ChatTemplateEnvironment(TracedEnvironment):
+    """What chat templates are written for: transformers' settings, filters and functions."""
+
+    def __init__(self) -> None:
+        super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[GenerationTag, "jinja2.ext.loopcontrols"])
+        self.filters["tojson"] = _tojson
+        self.globals.update(
+            dict=NewDict(), namespace=ClosedNamespace, raise_exception=_raise_exception, strftime_now=_strftime_now
+        )
+
+
+class NewDict:
+    """The function `dict` of chat templates: it makes dicts, and has none of the type's other attributes."""
+
+    def __call__(self, *args: Any, **items: Any) -> dict[Any, Any]:
+        """A dict of these items."""
+        return dict(*args, **items)
+
+    def fromkeys(self, keys: Iterable[Any], value: Any = None) -> dict[Any, Any]:
+        """A dict of these keys, all with one value."""
+        return dict.fromkeys(keys, value)
+
+
+class ClosedNamespace(Namespace):
+    """The function `namespace` of chat templates, in which no name begins with an underscore."""
+
+    def __init__(*args: Any, **items: Any) -> None:  # so that an item may be called self
+        self, *positional = args
+        attributes = dict(*positional, **items)
+        for name in attributes:
+            _refuse_underscore(name)
+        Namespace.__init__(self, attributes)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        _refuse_underscore(name)
+        super().__setitem__(name, value)
+
+
+def _refuse_underscore(name: Any) -> None:
+    if isinstance(name, str) and name.startswith("_"):
+        raise SecurityError(f"a namespace has no names that begin with an underscore, got {preview(name)}")
+
+
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    text = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    return derived(text, [value])
+
+
+def _raise_exception(message: str) -> NoReturn:
+    raise TemplateError(message)
+
+
+CLOCK: ContextVar[Callable[[], datetime]] = ContextVar("CLOCK", default=datetime.now)
+"""What tells the day to chat templates."""
+
+
+def _strftime_now(format: str) -> str:
+    return derived(CLOCK.get()().strftime(plain(format)), [format])
+
+
+class BoundedChatTemplateEnvironment(BoundedEnvironment, ChatTemplateEnvironment):
+    """The same for templates of strangers."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+
+
+@lru_cache(maxsize=8)
+def environment(limits: Limits | None) -> ChatTemplateEnvironment:
+    """The environment with these limits, or the one of trusted templates."""
+    return ChatTemplateEnvironment() if limits is None else BoundedChatTemplateEnvironment(limits)
+
+
+KEPT = 4 << 20
+"""Characters of all sources whose templates are kept compiled: with more, all are forgotten, since memory is held."""
+
+_kept = 0
+
+
+@lru_cache(maxsize=256)
+def compiled(source: str, limits: Limits | None) -> JinjaTemplate:
+    """The compiled template.
+
+    Args:
+        source: the template's text.
+        limits: within which it is compiled and rendered; None for one that is trusted.
+
+    Raises:
+        StyleSyntaxError: it does not parse; the error has the template's line.
+        StyleRefusedError: it does what no template of a stranger may do.
+        StyleLimitError: it needs more than its limits allow.
+    """
+    global _kept
+    _kept += len(source)
+    if _kept > KEPT:
+        compiled.cache_clear()
+        _kept = len(source)
+    try:
+        return environment(limits).from_string(source)
+    except TemplateSyntaxError as error:
+        raise StyleSyntaxError(f"the chat template does not parse: {error.message}", line=error.lineno) from error
+
+
+class Names(NamedTuple):
+    """What a template does with names.
+
+    Attributes:
+        read: those that it looks up among its variables.
+        hidden: those that it sets in some scope without looking them up there first. A look from a scope inside of
+            that finds no value until they are set, and not the variable of that name.
+    """
+
+    read: frozenset[str]
+    hidden: frozenset[str]
+
+
+class NameFinder(CodeGenerator):
+    """Walks through a template as Jinja's compiler does, and notes the names of each scope."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(environment(None), "<names>", "<names>")
+        self.read = set[str]()
+        self.hidden = set[str]()
+        self.visit(environment(None).parse(source))
+
+    def write(self, x: str) -> None:
+        """Write no code."""
+
+    def enter_frame(self, frame: Frame) -> None:
+        """Note what the names of a scope stand for when it begins."""
+        super().enter_frame(frame)
+        names = {place: name for name, place in frame.symbols.refs.items()}
+        for place, (action, name) in frame.symbols.loads.items():
+            if action == VAR_LOAD_RESOLVE:
+                self.read.add(str(name))
+            elif action == VAR_LOAD_UNDEFINED:
+                self.hidden.add(names[place])
+
+
+@lru_cache(maxsize=64)
+def names_in(source: str) -> Names:
+    """The names of a template that parses; of one that is too deep to be walked through, every name as both.
+
+    >>> names = names_in("{{ a }}{% set b = 1 %}{% for c in messages %}{{ b }}{% endfor %}")
+    >>> sorted(names.read), sorted(names.hidden)
+    (['a', 'messages'], ['b'])
+    """
+    try:
+        found = NameFinder(source)
+    except RecursionError:
+        words = frozenset(re.findall(r"[A-Za-z_]\w*", source))
+        return Names(words, words)
+    return Names(frozenset(found.read), frozenset(found.hidden))

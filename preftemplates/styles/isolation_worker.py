@@ -1,0 +1,122 @@
+"""What runs in the process of its own: it reads requests, renders, and answers, until its input ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, BinaryIO
+
+from preftemplates.errors import PrefTemplatesError
+from preftemplates.sandbox.limits import Limits
+from preftemplates.styles.chat_template import ChatTemplate, traced_messages
+from preftemplates.styles.environment import CLOCK
+from preftemplates.styles.isolation import from_json, packed
+
+ROOM = 256 << 20
+"""Bytes of memory beside what the limits of a render allow: the messages, and the text as it is sent."""
+
+KEPT = 64 << 20
+"""Bytes that may be kept from one request to the next, such as compiled templates, before another process goes on."""
+
+
+def main() -> None:
+    """Answer requests: eight bytes of length, and JSON."""
+    receive, send = sys.stdin.buffer, sys.stdout.buffer
+    used = memory()
+    confine(Limits().work + ROOM + KEPT)
+    full = used() + KEPT
+    send.write(b"!")
+    send.flush()
+    while head := receive.read(8):
+        text, told = answer_to(json.loads(receive.read(int.from_bytes(head, "big")), object_hook=from_json))
+        _write(send, packed(text, told, used() > full))
+
+
+def _write(send: BinaryIO, parts: list[bytes]) -> None:
+    for part in parts:
+        send.write(part)
+    send.flush()
+
+
+def memory() -> Callable[[], int]:
+    """What tells how many bytes of memory this process has taken, also when it can open no file any more."""
+    import resource
+
+    try:
+        file = os.open("/proc/self/statm", os.O_RDONLY)
+    except OSError:  # no Linux: at most so much at any time
+        unit = 1 if sys.platform == "darwin" else 1024
+        return lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return lambda: int(os.pread(file, 64, 0).split()[0]) * resource.getpagesize()
+
+
+def confine(memory: int) -> None:
+    """Take from this process what rendering does not need: files, other processes, and more memory than this."""
+    import resource
+
+    for source in WARM:  # what is imported late is imported now
+        packed(*answer_to(_warming(source)), full=False)
+    used = 0
+    try:
+        with open("/proc/self/statm") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:  # no Linux: the limit then counts from nothing, with more room
+        used = 1 << 30
+    limits = {
+        "RLIMIT_AS": used + memory,
+        "RLIMIT_NOFILE": 3,
+        "RLIMIT_FSIZE": 0,
+        "RLIMIT_NPROC": 0,
+        "RLIMIT_CORE": 0,
+    }
+    for name, value in limits.items():
+        kind = getattr(resource, name, None)
+        if kind is not None:
+            resource.setrlimit(kind, (value, value))
+
+
+def answer_to(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The text, or an empty one and what is told of the error."""
+    try:
+        layout = _layout(json.dumps(request["layout"]))
+        if "messages" not in request:
+            return "", {}
+        messages = traced_messages(request["messages"]) if request["traced"] else request["messages"]
+        now = datetime.fromisoformat(request["now"])
+        CLOCK.set(lambda: now)
+        return layout.render(messages, request["add_generation_prompt"]), {}
+    except PrefTemplatesError as error:
+        facts = {name: fact for name, fact in error.facts.items() if isinstance(fact, str | int)}
+        return "", {"error": type(error).__name__, "message": error.message, "facts": facts}
+
+
+@lru_cache(maxsize=16)
+def _layout(facts: str) -> ChatTemplate:
+    read = json.loads(facts)
+    return ChatTemplate.read(
+        read["source"], read["bos_token"], read["eos_token"],
+        {name: json.loads(value) for name, value in read["defaults"]}, read["reasoning"], Limits(**read["limits"]),
+    )  # fmt: skip
+
+
+def _warming(source: str) -> dict[str, Any]:
+    """A request to render a template."""
+    named: dict[str, Any] = {"bos_token": None, "eos_token": None, "defaults": [], "reasoning": "keep", "limits": {}}
+    messages = [{"role": "user", "content": "Hi", "n": 1.5}]
+    asked = {"messages": messages, "traced": True, "add_generation_prompt": False, "now": "2026-11-20T12:00:00"}
+    return {"layout": {"source": source, **named}, **asked}
+
+
+WARM = (
+    "{% for m in messages %}{{ m | tojson(indent=1) }}{{ '%s{}' % m.content }}{% endfor %}{{ strftime_now('%Y %B') }}",
+    "{{ 1 +", "{{ messages.__class__ }}", "{{ messages[0].x }}", "{{ 1 / 0 }}", "{{ raise_exception('no') }}",
+    "{{ 'x' * 10 ** 9 }}", "{{ messages.append(1) }}", "{{ '{}'.format(1) }}", "{{ x | nothing }}",
+)  # fmt: skip
+"""Templates that end in each way in which one can end."""
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Where two styles write a conversation differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from preftemplates.errors import RowError, UnknownNameError, did_you_mean, one_line, preview
+from preftemplates.styles.lint.conversations import CONVERSATIONS, Conversation
+from preftemplates.styles.lint.probes import with_tools
+from preftemplates.styles.style import Style
+
+
+class Agreement(StrEnum):
+    """What comes of two styles on one conversation."""
+
+    EQUAL = "equal"
+    DIFFERS = "differs"
+    ONLY_A = "only_a"
+    ONLY_B = "only_b"
+    BOTH_REFUSE = "both_refuse"
+
+    @property
+    def alike(self) -> bool:
+        """Whether it makes no difference which of the two styles is used."""
+        return self in (Agreement.EQUAL, Agreement.BOTH_REFUSE)
+
+
+class Difference(NamedTuple):
+    """What two styles make of one conversation: a text each, or the reason why there is none."""
+
+    name: str
+    a: str | None
+    b: str | None
+    reason_a: str | None = None
+    reason_b: str | None = None
+
+    @property
+    def verdict(self) -> Agreement:
+        """Whether the texts are equal, or which of them there is."""
+        if self.a is None:
+            return Agreement.BOTH_REFUSE if self.b is None else Agreement.ONLY_B
+        if self.b is None:
+            return Agreement.ONLY_A
+        return Agreement.EQUAL if self.a == self.b else Agreement.DIFFERS
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain data, without what there is not."""
+        facts = {key: value for key, value in self._asdict().items() if value is not None}
+        return {"name": facts.pop("name"), "verdict": str(self.verdict), **facts}
+
+
+def compare(a: Style, b: Style, names: Iterable[str] = CONVERSATIONS) -> tuple[Difference, ...]:
+    """What two styles make of the fixed conversations, the equal ones too, in their order.
+
+    Example:
+        >>> from preftemplates import get_style
+        >>> found = compare(get_style("zephyr"), get_style("human-assistant"), ["one turn", "a system message"])
+        >>> [(difference.name, str(difference.verdict)) for difference in found]
+        [('one turn', 'differs'), ('a system message', 'only_a')]
+
+    Args:
+        a: a style.
+        b: another one.
+        names: names of `preftemplates.styles.lint.conversations.CONVERSATIONS`; all of them by default.
+
+    Raises:
+        UnknownNameError: there is no conversation of that name.
+    """
+    return tuple(_compare(name, find_conversation(name), a, b) for name in names)
+
+
+def find_conversation(name: str) -> Conversation:
+    """The fixed conversation of that name.
+
+    Raises:
+        UnknownNameError: there is none; the message says which name is near.
+    """
+    if name not in CONVERSATIONS:
+        known = ", ".join(map(repr, CONVERSATIONS))
+        guess = did_you_mean(name, CONVERSATIONS)
+        raise UnknownNameError(f"no conversation {preview(name)}.{guess or f' There are: {known}'}")
+    return CONVERSATIONS[name]
+
+
+def _compare(name: str, asked: Conversation, a: Style, b: Style) -> Difference:
+    (text_a, reason_a), (text_b, reason_b) = _render(a, asked), _render(b, asked)
+    return Difference(name, text_a, text_b, reason_a, reason_b)
+
+
+def _render(style: Style, asked: Conversation) -> tuple[str | None, str | None]:
+    """The text, or the reason why there is none, in one line that is safe to print."""
+    with_these = Style.of(with_tools(style.layout, asked.tools), style.name)
+    try:
+        return with_these.render(asked.messages, asked.add_generation_prompt).text, None
+    except RowError as error:
+        return None, one_line(error.message, 200)

@@ -1,0 +1,99 @@
+"""Parsing: the messages of a text, for layouts that tell turns apart by what stands before them."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from preftemplates.core.messages import Message
+from preftemplates.errors import Code, RowError, preview
+from preftemplates.styles.fragments import Fragment, Fragments
+
+
+def is_reversible(layout: Fragments) -> bool:
+    """Whether the turns of a text can be told apart: each begins with a mark of its role's own."""
+    heads = [turn.head.strip() for turn in layout.turns]
+    return all(heads) and len(set(heads)) == len(heads) and layout.reasoning == "keep"
+
+
+def parse(layout: Fragments, text: str) -> list[Message]:
+    """The messages whose text it is; a generation prompt at its end is no message.
+
+    A turn ends where the next one begins. So a content that spells the end of its turn and the beginning of another
+    would be read as two turns; what is written between turns must not stand in contents.
+
+    Args:
+        layout: a reversible layout.
+        text: the text.
+
+    Raises:
+        RowError: `bad_turns`, where no turn begins, or the text can be read in two ways.
+    """
+    if not text.startswith(layout.opening):
+        raise _unreadable(text, 0, f"expected it to begin with {preview(layout.opening)}")
+    at, end = len(layout.opening), len(text)
+    asking = text.endswith(layout.generation_prompt)
+    if not asking and layout.closing:
+        if not text.endswith(layout.closing):
+            raise _unreadable(text, end, f"expected it to end with {preview(layout.closing)}")
+        end -= len(layout.closing)
+    grammar, messages = _Grammar.of(layout), list[Message]()
+    while at < end and not (asking and at == len(text) - len(layout.generation_prompt)):
+        at, message = grammar.turn(text, at, end)
+        messages.append(message)
+    _refuse_ambiguous(layout, messages, text, asking)
+    return messages
+
+
+class _Grammar:
+    """How turns begin and end."""
+
+    def __init__(self, layout: Fragments) -> None:
+        self.turns = sorted(layout.turns, key=lambda turn: -len(turn.head))
+        heads = "|".join(re.escape(turn.head) for turn in self.turns)
+        following = f"(?={heads}|{re.escape(layout.generation_prompt)}\\Z|\\Z)"
+        self.ends = {turn.role: re.compile(re.escape(turn.tail) + following) for turn in layout.turns}
+
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def of(layout: Fragments) -> _Grammar:
+        """The grammar of a layout, made once."""
+        return _Grammar(layout)
+
+    def turn(self, text: str, at: int, end: int) -> tuple[int, Message]:
+        """Where the turn ends that begins at `at`, and its message."""
+        turn: Fragment | None = next((turn for turn in self.turns if text.startswith(turn.head, at)), None)
+        if turn is None:
+            raise _unreadable(text, at, "no turn begins there")
+        start = at + len(turn.head)
+        found = self.ends[turn.role].search(text, start, end)
+        if found is None:
+            raise _unreadable(text, start, f"the turn of {turn.role} does not end")
+        return found.end(), {"role": turn.role, "content": text[start : found.start()]}
+
+
+def marks_of(layout: Fragments) -> set[str]:
+    """What tells turns apart; a content that spells one of these is not read back."""
+    return {mark for turn in layout.turns for mark in (turn.head.rstrip(), turn.tail.rstrip()) if mark.strip()}
+
+
+def _refuse_ambiguous(layout: Fragments, messages: list[Message], text: str, asking: bool) -> None:
+    """Refuse a text that may be another conversation's too: a content spells a mark, or an answer is empty."""
+    marks = marks_of(layout)
+    for index, message in enumerate(messages):
+        spelled = next((mark for mark in marks if mark in str(message.get("content"))), None)
+        if spelled is not None:
+            raise RowError(f"message {index} spells {preview(spelled)}, which marks a turn", code=Code.BAD_TURNS)
+    for generation in (False, True):
+        if layout.text(messages, generation) == text:
+            break
+    else:
+        raise _unreadable(text, 0, "it can be read in two ways")
+    answer: Message = {"role": "assistant", "content": ""}
+    if asking and layout.text([*messages, answer], False) == text:
+        raise _unreadable(text, len(text), "it ends with an empty answer, or asks for one")
+
+
+def _unreadable(text: str, at: int, why: str) -> RowError:
+    near = preview(text[max(0, at - 10) : at + 30])
+    return RowError(f"the text is not read at character {at} ({near}): {why}", code=Code.BAD_TURNS)

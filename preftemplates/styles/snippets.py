@@ -1,0 +1,98 @@
+"""Pieces of chat templates that the styles of several families share.
+
+First of all what a layout has no place for: it is refused, so that nothing is left out of a text without a word.
+"""
+
+from __future__ import annotations
+
+from preftemplates.core.messages import CONTENT_KEYS
+from preftemplates.styles.reasoning import FIELDS
+
+THOUGHT = "(message['reasoning_content'] or message['thinking'] or message['reasoning'] or '')"
+"""A message's thinking as Jinja text: what a style with `thinking` writes, whatever the key is called."""
+
+ARGUMENTS = (
+    "(asked.arguments if asked.arguments is string and asked.arguments | trim else (asked.arguments or {}) | tojson)"
+)
+"""The arguments of the call `asked` as JSON; those that are text already are taken for it. Without any it is {}."""
+
+ONLY_FUNCTIONS = (
+    "{%- for tool in tools or [] -%}"
+    "{%- for key in tool if key not in ['type', 'function'] -%}"
+    "{{- raise_exception('this layout has no place for the ' + key + ' of a tool') -}}"
+    "{%- endfor -%}"
+    "{%- if tool.function is not mapping -%}{{- raise_exception('a tool has a function') -}}{%- endif -%}"
+    "{%- endfor -%}"
+)
+"""Refuses tools of which more is known than a layout writes that has room for their functions alone."""
+
+EACH_CALL = (
+    "{%- for call in message.tool_calls or [] -%}"
+    "{%- set asked = call.function if call.function else call -%}"
+    "{%- if asked.name is not string -%}{{- raise_exception('a tool call has a name') -}}{%- endif -%}"
+    "{%- if asked.arguments and asked.arguments is not string and asked.arguments is not mapping -%}"
+    "{{- raise_exception('arguments are an object, or its JSON') -}}"
+    "{%- endif -%}"
+)
+"""Opens a loop over the calls of `message`, in which `asked` has the name and the arguments."""
+
+CALLS_IN_TAGS = (
+    EACH_CALL + "{%- if message.content or not loop.first -%}{{- '\n' -}}{%- endif -%}"
+    '{{- \'<tool_call>\n{"name": "\' + asked.name + \'", "arguments": \' + ' + ARGUMENTS + " + '}\n</tool_call>' -}}"
+    "{%- endfor -%}"
+)
+"""Calls as Hermes writes them, and Qwen and Granite after it: JSON between <tool_call> and </tool_call>."""
+
+EACH_ARGUMENT = (
+    "{%- if asked.arguments and asked.arguments is not mapping -%}"
+    "{{- raise_exception('this layout writes each argument apart: arguments are an object, not text') -}}"
+    "{%- endif -%}"
+    "{%- for name, value in (asked.arguments or {}).items() -%}"
+)
+"""Opens a loop over the arguments of the call `asked`, each with its `name` and its `value`."""
+
+
+def refuse_all_but(*, tools: bool = False, calls: bool = False, thinking: bool = False) -> str:
+    """Jinja text that refuses what a layout has no place for; it stands in front of a chat template.
+
+    Args:
+        tools: whether the layout writes the list of tools that may be called.
+        calls: whether it writes an assistant's `tool_calls`; a message that has some may have no content.
+        thinking: whether it writes an assistant's thinking.
+
+    Examples:
+        >>> from preftemplates import Style
+        >>> style = Style.from_chat_template(refuse_all_but() + "{{ messages[0].content }}")
+        >>> style.render([{"role": "user", "content": "Mint?"}]).text
+        'Mint?'
+        >>> from preftemplates.errors import RowError
+        >>> try:
+        ...     style.render([{"role": "assistant", "content": "", "tool_calls": [{"name": "water"}]}])
+        ... except RowError as error:
+        ...     print(error)
+        the style's chat template raised: this layout has no place for tool_calls [unsupported_content, style imported]
+    """
+    written = [*(["tool_calls"] if calls else []), *(FIELDS if thinking else [])]
+    refused = [key for key in CONTENT_KEYS if key not in written]
+    asked = [
+        f"{{%- for key in {refused} if message[key] -%}}",
+        "{{- raise_exception('this layout has no place for ' + key) -}}{%- endfor -%}",
+    ]
+    if calls:
+        asked.append(
+            _refuse("message['tool_calls'] and message['role'] != 'assistant'", "only the assistant calls tools")
+        )
+    if thinking:
+        others = [f"message['{key}'] and message['{key}'] != {THOUGHT}" for key in FIELDS]
+        two = " or ".join(others)
+        asked.append(_refuse(two, "a message has two thoughts"))
+        asked.append(_refuse(f"{THOUGHT} and message['role'] != 'assistant'", "only the assistant thinks"))
+        asked.append(_refuse(f"{THOUGHT} is not string", "thinking must be text"))
+    beside = " and (message['content'] or not message['tool_calls'])" if calls else ""
+    asked.append(_refuse("message['content'] is not string" + beside, "content must be text"))
+    in_front = "" if tools else _refuse("tools", "this layout has no place for tools")
+    return in_front + "{%- for message in messages -%}" + "".join(asked) + "{%- endfor -%}"
+
+
+def _refuse(condition: str, said: str) -> str:
+    return f"{{%- if {condition} -%}}{{{{- raise_exception('{said}') -}}}}{{%- endif -%}}"

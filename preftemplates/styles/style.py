@@ -1,0 +1,408 @@
+"""Styles: how messages become text, in one conversation layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any, ClassVar, TypeVar
+
+from preftemplates.core.frozen import Frozen
+from preftemplates.core.messages import ROLES, Message, check_roles, normal_message
+from preftemplates.core.registry import Registry
+from preftemplates.core.spans import Rendered
+from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean, preview
+from preftemplates.sandbox.limits import Limits
+from preftemplates.styles.chat_template import PROBE, ChatTemplate, is_variable
+from preftemplates.styles.export import Layout, labelled, read_label
+from preftemplates.styles.fragments import Fragment, Fragments, check_literal
+from preftemplates.styles.lint.contract import find_findings
+from preftemplates.styles.lint.findings import StyleFinding
+from preftemplates.styles.parsing import is_reversible, parse
+from preftemplates.styles.reasoning import Reasoning, check_reasoning
+
+S = TypeVar("S", bound="type[Style]")
+
+
+class Style(Frozen):
+    r"""How messages become text.
+
+    A style is declared as a class with one fragment a role, or with a `chat_template`, and registered by
+    `@register_style(name)`. An object of it is frozen; it pickles, hashes and compares by its layout.
+
+    Class attributes:
+        system, developer, user, assistant, tool: a text with `{{ content }}` in it once.
+        roles: fragments of further roles, by name.
+        opening: written once at the very start.
+        closing: written once at the very end, unless that is a generation prompt.
+        stop: what ends an assistant's turn; the assistant fragment has it behind the content.
+        chat_template: instead of fragments, a Hugging Face chat template, with `bos_token`, `eos_token` and
+            `defaults` (its further variables).
+        accepted_roles: beside a chat template, the roles that it has a turn for; a message of another one is refused.
+            Without it, all five roles are handed to the template.
+        reasoning: what becomes of the thinking of assistant's turns: `keep`, `drop-history` (those before the last
+            user's turn lose it) or `drop`.
+
+    Example:
+        >>> from preftemplates import get_style
+        >>> get_style("human-assistant").render([{"role": "user", "content": "Hi"}], add_generation_prompt=True).text
+        '\n\nHuman: Hi\n\nAssistant:'
+    """
+
+    layout: Layout
+    kind = "style"
+    holds = "layout"
+
+    declared: ClassVar[Mapping[str, Any]] = {}
+    """What a class and its parents say, by the parts' names."""
+
+    def __init_subclass__(cls) -> None:
+        own = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
+        cls.declared = {**cls.declared, **own}
+        cls.layout = _read_layout(cls, cls.declared)
+
+    @classmethod
+    def from_chat_template(
+        cls,
+        source: str,
+        *,
+        bos_token: str | None = None,
+        eos_token: str | None = None,
+        reasoning: Reasoning = "keep",
+        limits: Limits | None = None,
+        isolate: bool = False,
+        **defaults: Any,
+    ) -> Style:
+        """The style that a Hugging Face chat template describes.
+
+        Args:
+            source: the template's text.
+            bos_token: what the template finds as `bos_token`.
+            eos_token: what the template finds as `eos_token`.
+            reasoning: what becomes of the thinking of assistant's turns before the template sees it.
+            limits: how much time and memory the template may need; the default is enough for all real ones.
+            isolate: compile and render it in a process of its own, which is killed where it does not answer in time.
+            defaults: further variables of the template, such as `enable_thinking` or `tools`.
+
+        Raises:
+            StyleSyntaxError: the template does not parse.
+            StyleRefusedError: it does what no template of a stranger may do.
+            StyleLimitError: it needs more than its limits allow.
+        """
+        limits = limits or Limits()
+        plainly = isinstance(source, str) and reasoning == "keep" and not isolate
+        given = [name for name, value in (("bos_token", bos_token), ("eos_token", eos_token)) if value is not None]
+        layout = read_label(source, limits, [*given, *defaults]) if plainly else None
+        said = source, bos_token, eos_token, defaults, reasoning, limits, isolate
+        layout = layout or ChatTemplate.read(*said)
+        return Style.of(layout, "imported")
+
+    @classmethod
+    def from_tokenizer(
+        cls, tokenizer: Any, *, chat_template: str = "default", reasoning: Reasoning = "keep", **defaults: Any
+    ) -> Style:
+        """The style of a tokenizer: its chat template, which finds the tokenizer's special tokens by their names.
+
+        Args:
+            tokenizer: of transformers, or anything else with `chat_template` and `special_tokens_map`.
+            chat_template: which one, where the tokenizer has several by name.
+            reasoning: as in `from_chat_template`.
+            defaults: likewise.
+
+        Raises:
+            DefinitionError: the tokenizer has no chat template, or none of that name.
+            StyleSyntaxError: the template does not parse.
+        """
+        source = getattr(tokenizer, "chat_template", None)
+        if isinstance(source, Mapping):
+            if chat_template not in source:
+                guess = did_you_mean(chat_template, source)
+                raise DefinitionError(
+                    f"the tokenizer has no chat template {chat_template!r}, but {list(source)}.{guess}"
+                )
+            source = source[chat_template]
+        if source is None:
+            raise DefinitionError("the tokenizer has no chat template; name a style instead")
+        named = dict(tokenizer.special_tokens_map)
+        special = {name: _token_text(token) for name, token in named.items() if is_variable(name)}
+        return cls.from_chat_template(source, reasoning=reasoning, **{**special, **defaults})
+
+    def with_tools(self, tools: str | None) -> Style:
+        """The same style with a list of tools that may be called, which its layout writes in front of the messages.
+
+        Args:
+            tools: the text of a JSON list, one object a tool; None for none.
+
+        Example:
+            >>> from preftemplates import get_style
+            >>> style = get_style("qwen2.5").with_tools('[{"type": "function", "function": {"name": "water"}}]')
+            >>> '{"name": "water"}' in style.render([{"role": "user", "content": "Water the dill."}]).text
+            True
+
+        Raises:
+            RowError: `unsupported_content`: the layout has no place for tools; `wrong_type`: the text is no JSON list.
+        """
+        if tools is None or tools.strip() == "[]":
+            return self
+        if not isinstance(self.layout, ChatTemplate) or not self.layout.without_tools().prints_tools:
+            raise RowError("this layout has no place for tools", code=Code.UNSUPPORTED_CONTENT, style=self.name)
+        return Style.of(self.layout.with_tools(tools), self.name)
+
+    def with_reasoning(self, reasoning: Reasoning) -> Style:
+        """The same style with another policy for the thinking of assistant's turns.
+
+        Example:
+            >>> from preftemplates import get_style
+            >>> thinking = [{"role": "assistant", "content": "<think>Sum.</think>Four."}]
+            >>> get_style("plain").with_reasoning("drop").render(thinking).text
+            'Four.'
+
+        Raises:
+            DefinitionError: there is no such policy.
+        """
+        return Style.of(replace(self.layout, reasoning=check_reasoning(reasoning)), self.name)
+
+    @property
+    def accepted_roles(self) -> tuple[str, ...]:
+        """The roles that the layout has a turn for."""
+        return self.layout.roles
+
+    @property
+    def stop(self) -> str:
+        """What ends an assistant's turn; empty where nothing does."""
+        return self.layout.stop
+
+    @cached_property
+    def findings(self) -> tuple[StyleFinding, ...]:
+        """What the style does that people may not expect: drops, trims, dates, words of its own.
+
+        They are found by rendering some conversations, the first time that they are asked for.
+
+        Example:
+            >>> from preftemplates import Style
+            >>> forgetful = "{% for m in messages if m.role == 'user' %}{{ m.content }}</s>{% endfor %}"
+            >>> found = [str(finding.code) for finding in Style.from_chat_template(forgetful).findings]
+            >>> "drops_answer" in found, "same_text" in found
+            (True, True)
+        """
+        return find_findings(self.layout)
+
+    @property
+    def chat_template(self) -> str:
+        """The style as a Hugging Face chat template, with generation marks where the style knows them.
+
+        Read by `from_chat_template`, it is this style again: it begins with a comment that says what the style is.
+        """
+        return labelled(self.layout)
+
+    def with_special_tokens(self, before: str = "", after: str = "") -> Style:
+        """The same style, which also writes what a tokenizer would put around the text.
+
+        What the style writes there already is not written twice. That is seen from texts of the style that end with an
+        answer; blanks behind them do not count.
+
+        Args:
+            before: stands once before everything, such as `<s>`.
+            after: stands once behind everything, such as `[SEP]`, unless the text ends with a generation prompt.
+
+        Example:
+            >>> from preftemplates import get_style
+            >>> style = get_style("plain").with_special_tokens("[CLS]", "[SEP]")
+            >>> style.render([{"role": "user", "content": "Hi"}]).text
+            '[CLS]Hi[SEP]'
+            >>> style.with_special_tokens("[CLS]", "[SEP]") == style
+            True
+
+        Raises:
+            DefinitionError: one is no text, or there is Jinja in it.
+            StyleContractError: some texts of the style begin, or end, with it already, and others do not.
+        """
+        check_literal("before", before)
+        check_literal("after", after)
+        texts = list(self._probes())
+        opening = "" if self._written(before, [text.startswith(before) for text in texts]) else before
+        closing = "" if self._written(after, [_ends_with(text, after) for text in texts]) else after
+        return Style.of(self.layout.between(opening + self.layout.opening, self.layout.closing + closing), self.name)
+
+    def _probes(self) -> Iterator[str]:
+        """The texts of usual conversations that end with an answer, of those that the style does not refuse."""
+        for roles in (("user", "assistant"), ("system", "user", "assistant")):
+            messages = [Message(role=role, content=PROBE) for role in roles if role in self.accepted_roles]
+            with suppress(RowError):
+                yield self.text(messages, add_generation_prompt=False)
+
+    def _written(self, token: str, found: Sequence[bool]) -> bool:
+        """Whether all texts have the token, and not none."""
+        if len(set(found)) > 1:
+            raise StyleContractError(
+                f"{preview(token)} stands at the edge of some texts and not of others, so it cannot be written once",
+                style=self.name,
+            )
+        return any(found)
+
+    def render(self, messages: Iterable[Mapping[str, Any]], add_generation_prompt: bool = False) -> Rendered:
+        """The text of a conversation.
+
+        Args:
+            messages: dicts with role and content; they are read, never written to.
+            add_generation_prompt: whether the text ends where an assistant would begin to write.
+
+        Raises:
+            RowError: a role has no turn in this style, or a message holds what it cannot spell.
+        """
+        conversation = [normal_message(message, index) for index, message in enumerate(messages)]
+        return self.render_normal(conversation, add_generation_prompt)
+
+    def render_normal(self, messages: Sequence[Message], add_generation_prompt: bool) -> Rendered:
+        """The same for messages that are normal already."""
+        text = self.text(messages, add_generation_prompt)
+        if isinstance(self.layout, ChatTemplate):
+            trace = self.layout.trace(messages, add_generation_prompt)
+            return Rendered(text, trace.spans, trace.changes)
+        asked = messages, add_generation_prompt
+        return Rendered(text, partial(self.layout.spans, *asked), partial(self.layout.changes, *asked))
+
+    @property
+    def reversible(self) -> bool:
+        """Whether `parse` reads texts of the style: each turn begins with a mark of its role's own."""
+        return isinstance(self.layout, Fragments) and is_reversible(self.layout)
+
+    def parse(self, text: str) -> list[Message]:
+        r"""The messages whose text in this style it is; it refuses rather than guesses.
+
+        A generation prompt at the end is no message. A content that spells the end of its turn and the beginning of
+        another cannot be told from two turns.
+
+        Example:
+            >>> from preftemplates import get_style
+            >>> get_style("human-assistant").parse("\n\nHuman: Mint?\n\nAssistant: Half shade.")
+            [{'role': 'user', 'content': 'Mint?'}, {'role': 'assistant', 'content': 'Half shade.'}]
+
+        Raises:
+            RowError: `bad_turns`: it is no text of this style, or may be another conversation's too.
+            StyleContractError: the style is not reversible.
+        """
+        if not isinstance(self.layout, Fragments) or not self.reversible:
+            raise StyleContractError("the style is not reversible: its turns cannot be told apart", style=self.name)
+        try:
+            return parse(self.layout, text)
+        except RowError as error:
+            raise error.located(style=self.name) from error.__cause__
+
+    def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+        """The text alone, for messages that are normal already."""
+        try:
+            check_roles(messages, self.accepted_roles)
+            return self.layout.text(messages, add_generation_prompt)
+        except RowError as error:
+            raised = type(error) is RowError and error.code == Code.REFUSED_BY_STYLE
+            told = self._told_apart(error, messages, add_generation_prompt) if raised else error
+            raise told.located(style=self.name) from error.__cause__
+
+    def _told_apart(self, error: RowError, messages: Sequence[Message], add_generation_prompt: bool) -> RowError:
+        """The error with another code where a chat template refuses what is more than text, and the texts it takes."""
+        texts, layout = [as_text(message) for message in messages], self.layout
+        if isinstance(layout, ChatTemplate) and "tools" in layout.variables:
+            layout = layout.without_tools()
+        if texts == list(messages) and layout is self.layout:
+            return error
+        try:
+            layout.text(texts, add_generation_prompt)
+        except RowError:
+            return error
+        return RowError(error.message, **{**error.facts, "code": Code.UNSUPPORTED_CONTENT})
+
+
+def as_text(message: Message) -> Message:
+    """The message with nothing but a role and a text.
+
+    >>> as_text({"role": "user", "content": [{"type": "image"}]})
+    {'role': 'user', 'content': '...'}
+    """
+    content = message.get("content")
+    return {"role": message["role"], "content": content if isinstance(content, str) else "..."}
+
+
+BUNDLED = "preftemplates.styles.bundled"
+"""The package of the bundled styles: all of them are found at once, so each compiles when it is first rendered."""
+
+COMMON_PARTS = ("reasoning",)
+FRAGMENT_PARTS = (*ROLES, "roles", "opening", "stop", "closing")
+TEMPLATE_PARTS = ("chat_template", "bos_token", "eos_token", "defaults", "accepted_roles")
+
+
+def _read_layout(cls: type[Style], declared: Mapping[str, Any]) -> Layout:
+    parts = (*FRAGMENT_PARTS, *TEMPLATE_PARTS, *COMMON_PARTS)
+    for name in declared:
+        if name not in parts:
+            raise DefinitionError(f"{cls.__name__}.{name}: a style has no such part." + did_you_mean(name, parts))
+    reasoning = declared.get("reasoning", "keep")
+    try:
+        if "chat_template" in declared:
+            _refuse(["roles"], declared, "are fragments; the roles of a chat_template are its accepted_roles")
+            _refuse(FRAGMENT_PARTS, declared, "stands beside chat_template, which says it already")
+            tokens = declared.get("bos_token"), declared.get("eos_token")
+            said = declared["chat_template"], *tokens, declared.get("defaults", {}), reasoning
+            roles, now = declared.get("accepted_roles", ROLES), not cls.__module__.startswith(BUNDLED)
+            return ChatTemplate.read(*said, roles=roles, compile=now)
+        _refuse(TEMPLATE_PARTS, declared, "belongs to a chat_template, and there is none")
+        around = declared.get("opening", ""), declared.get("closing", "")
+        return Fragments(around[0], tuple(_fragments(declared)), declared.get("stop", ""), around[1], reasoning)
+    except DefinitionError as error:
+        raise DefinitionError(f"style {cls.__name__}: {error}") from error
+
+
+def _token_text(token: Any) -> Any:
+    """A special token, or a list of them, as text; transformers has classes for them."""
+    return [str(each) for each in token] if isinstance(token, list | tuple) else str(token)
+
+
+def _ends_with(text: str, token: str) -> bool:
+    """Whether a text ends with the token, or with the token and blanks."""
+    return text.endswith(token) or text.rstrip().endswith(token)
+
+
+def _refuse(parts: Iterable[str], declared: Mapping[str, Any], why: str) -> None:
+    for name in parts:
+        if name in declared:
+            raise DefinitionError(f"{name!r} {why}")
+
+
+def _fragments(declared: Mapping[str, Any]) -> Iterator[Fragment]:
+    further = declared.get("roles", {})
+    if not isinstance(further, Mapping):
+        raise DefinitionError(f"roles are fragments by role, got {preview(further)}")
+    for role in ROLES:
+        if role in declared:
+            yield Fragment.read(role, declared[role])
+    for role, source in further.items():
+        if not isinstance(role, str) or role in ROLES:
+            raise DefinitionError(f"roles has {preview(role)}; it holds further roles only, each a text")
+        yield Fragment.read(role, source)
+
+
+STYLES: Registry[type[Style]] = Registry("style", BUNDLED, "preftemplates.styles")
+
+
+def register_style(name: str, *, aliases: Iterable[str] = ()) -> Callable[[S], S]:
+    """Register a style class under a name, and under other names by which it is found.
+
+    Raises:
+        DefinitionError: the name is taken by another class.
+    """
+    return STYLES.decorator(name, Style, aliases)
+
+
+def get_style(name: str | Style) -> Style:
+    """The style of that name; a style is returned as it is.
+
+    Raises:
+        UnknownNameError: there is none; the message says which name is near.
+    """
+    return name if isinstance(name, Style) else STYLES.get(name)()
+
+
+def list_styles() -> list[str]:
+    """The names of all styles."""
+    return STYLES.names()

@@ -1,0 +1,242 @@
+"""LLaMA-Factory's dataset_info.json: an entry read as a template, and the entry by which it reads what we wrote.
+
+Keys and their defaults: LLaMA-Factory's data/README.md. Where an entry has `columns`, those that it does not name are
+not there; the same holds for `tags`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from preftemplates.core.samples import Preference, Supervised, Unpaired
+from preftemplates.core.yaml_files import Document, read_yaml
+from preftemplates.errors import (
+    DefinitionError,
+    FileError,
+    PrefTemplatesError,
+    UnknownNameError,
+    did_you_mean,
+    preview,
+)
+from preftemplates.templates.row_types import read_row_type
+from preftemplates.templates.turns import messages
+
+T = TypeVar("T")
+
+WHERE = (
+    "hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name", "file_name", "subset", "split",
+    "folder", "num_samples",
+)  # fmt: skip
+"""Keys that say where rows are; a template does not."""
+
+ENTRY = ("formatting", "ranking", "columns", "tags")
+FORMATTINGS = ("alpaca", "sharegpt")
+MEDIA = ("images", "videos", "audios")
+SHARED = ("system", "tools", "chosen", "rejected", "kto_tag", *MEDIA)
+COLUMNS = {"alpaca": ("prompt", "query", "response", "history", *SHARED), "sharegpt": ("messages", *SHARED)}
+DEFAULT_COLUMNS = {
+    "alpaca": {"prompt": "instruction", "query": "input", "response": "output"},
+    "sharegpt": {"messages": "conversations"},
+}
+DEFAULT_TAGS = {
+    "role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt",
+    "observation_tag": "observation", "function_tag": "function_call", "system_tag": "system",
+}  # fmt: skip
+ROLES = {
+    "user_tag": "user", "assistant_tag": "assistant", "observation_tag": "tool", "function_tag": "function",
+    "system_tag": "system",
+}  # fmt: skip
+
+
+def read_entry(path: str | Path, name: str, base: type[T]) -> T:
+    """The template that an entry stands for.
+
+    Args:
+        path: a dataset_info.json.
+        name: of the entry.
+        base: the class `Template`.
+
+    Raises:
+        FileError: the file cannot be read, or a key of the entry is unknown or has no place here; with the line.
+        UnknownNameError: there is no such entry.
+    """
+    document = read_yaml(path)  # JSON is YAML, and so errors have lines
+    if not isinstance(document.data, Mapping):
+        raise FileError(f"expected entries by name, got {preview(document.data)}", file=document.path)
+    if name not in document.data:
+        raise UnknownNameError(f"{path} has no entry {preview(name)}." + did_you_mean(name, document.data))
+    return _Entry(document, name).template(base)
+
+
+class _Entry:
+    """An entry of the file, with what it leaves out filled in."""
+
+    def __init__(self, document: Document, name: str) -> None:
+        self.document, self.name = document, name
+        entry = self._mapping((), document.data[name])
+        self._check(entry, (*WHERE, *ENTRY), ())
+        self.formatting = entry.get("formatting", "alpaca")
+        if self.formatting not in FORMATTINGS:
+            guess = did_you_mean(str(self.formatting), FORMATTINGS)
+            raise self._refused(("formatting",), f"rows of {preview(self.formatting)} are not read.{guess}")
+        self.ranking = bool(entry.get("ranking", False))
+        given = entry.get("columns")
+        self.columns = DEFAULT_COLUMNS[self.formatting] if given is None else self._texts("columns", given)
+        self._check(self.columns, COLUMNS[self.formatting], ("columns",))
+        tags = entry.get("tags")
+        self.tags = DEFAULT_TAGS if tags is None else {**self._texts("tags", tags)}
+        self._check(self.tags, tuple(DEFAULT_TAGS), ("tags",))
+        self.hub = entry.get("hf_hub_url")
+
+    def template(self, base: type[T]) -> T:
+        """The template; its class is declared on the spot."""
+        for medium in MEDIA:
+            if medium in self.columns:
+                raise self._refused(("columns", medium), f"{medium} have no place in these templates")
+        for side in ("chosen", "rejected") if self.ranking else ():
+            if side not in self.columns:
+                raise self._refused(("columns",), f"a ranking names a column for {side}, and this one does not")
+        types, sample = self._sharegpt() if self.formatting == "sharegpt" else self._alpaca()
+        if "tools" in self.columns:
+            types += self._optional("tools", "list[dict[str, Any]] | str")
+            sample = replace(sample, tools="{{ tools | tool_list }}")
+        body: dict[str, Any] = {"Row": read_row_type("{" + ", ".join(types) + "}"), sample.format: sample}
+        if isinstance(self.hub, str):
+            body["dataset"] = self.hub
+        body["__doc__"] = f"{self.name}, as a dataset_info.json of LLaMA-Factory describes it."
+        try:
+            cls: Any = type("Template", (base,), {"__module__": __name__, **body})
+        except PrefTemplatesError as error:
+            raise self._refused((), error.message) from error
+        cls.name = self.name
+        return cast(T, cls())
+
+    def _alpaca(self) -> tuple[list[str], Any]:
+        if "prompt" not in self.columns:
+            raise self._refused(("columns",), "rows of alpaca name a column for prompt")
+        types = [self._column("prompt", "str"), *self._optional("query", "str"), *self._optional("system", "str")]
+        types += self._optional("history", "list[list[str]]")
+        asked = "{{ prompt }}"
+        if "query" in self.columns:
+            asked += "{{ '\\n' if prompt and query else '' }}{{ query or '' }}"
+        before = [self._system()] if "system" in self.columns else []
+        if "history" in self.columns:
+            before.append(messages("{{ (history or []) | question_answer_pairs }}"))
+        if self.ranking:
+            types += [self._column("chosen", "str"), self._column("rejected", "str")]
+            return types, Preference(prompt=[*before, asked], chosen="{{ chosen }}", rejected="{{ rejected }}")
+        if "response" not in self.columns:
+            raise self._refused(("columns",), "rows of alpaca without a ranking name a column for response")
+        types.append(self._column("response", "str"))
+        return self._one(types, [*before, asked], "{{ response }}")
+
+    def _sharegpt(self) -> tuple[list[str], Any]:
+        if "messages" not in self.columns:
+            raise self._refused(("columns",), "rows of sharegpt name a column for messages")
+        for tag in ("role_tag", "content_tag"):
+            if tag not in self.tags:
+                raise self._refused(("tags",), f"tags name {tag}")
+        turn = f"{{{self.tags['role_tag'] + ' as from_'!r}: str, {self.tags['content_tag'] + ' as value'!r}: str}}"
+        speakers = {self.tags[tag]: role for tag, role in ROLES.items() if tag in self.tags}
+        read = f"tagged_turns({speakers!r})"
+        types = [self._column("messages", f"list[{turn}]"), *self._optional("system", "str")]
+        before = [self._system()] if "system" in self.columns else []
+        if "tools" in self.columns:
+            read += " | calls_among(tools)"
+        if self.ranking:
+            types += [self._column("chosen", turn), self._column("rejected", turn)]
+            sides = {side: messages(f"{{{{ [{side}] | {read} }}}}") for side in ("chosen", "rejected")}
+            return types, Preference(prompt=[*before, messages(f"{{{{ messages | {read} }}}}")], **sides)
+        told = f"(messages | {read} | answered)"
+        return self._one(
+            types, [*before, messages(f"{{{{ {told}[:-1] }}}}")], messages(f"{{{{ {told}[-1:] }}}}")
+        )  # fmt: skip
+
+    def _one(self, types: list[str], prompt: Any, completion: Any) -> tuple[list[str], Any]:
+        """A sample of one answer; with a verdict, if the entry names a column for one."""
+        if "kto_tag" not in self.columns:
+            return types, Supervised(prompt=prompt, completion=completion)
+        types = [*types, self._column("kto_tag", "bool")]
+        return types, Unpaired(prompt=prompt, completion=completion, label="{{ kto_tag }}")
+
+    @staticmethod
+    def _system() -> Any:
+        return messages("{{ [{'role': 'system', 'content': system}] if system else [] }}")
+
+    def _column(self, part: str, kind: str) -> str:
+        name = self.columns[part]
+        return f"{name if name == part else f'{name} as {part}'!r}: {kind}"
+
+    def _optional(self, part: str, kind: str) -> list[str]:
+        if part not in self.columns:
+            return []
+        name = self.columns[part]
+        return [f"{(name if name == part else f'{name} as {part}') + '?'!r}: {kind} | None"]
+
+    def _mapping(self, place: tuple[str, ...], value: Any) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            raise self._refused(place, f"expected names and values, got {preview(value)}")
+        return value
+
+    def _texts(self, key: str, value: Any) -> dict[str, str]:
+        found = {part: name for part, name in self._mapping((key,), value).items() if name is not None}
+        for part, name in found.items():
+            if not isinstance(name, str) or not name:
+                raise self._refused((key, str(part)), f"expected a name, got {preview(name)}")
+        return found
+
+    def _check(self, given: Mapping[str, Any], known: tuple[str, ...], place: tuple[str, ...]) -> None:
+        for key in given:
+            if key not in known:
+                guess = did_you_mean(str(key), known)
+                raise self._refused((*place, str(key)), f"an entry has no {preview(key)} here.{guess}")
+
+    def _refused(self, place: tuple[str, ...], message: str) -> FileError:
+        where = ".".join((self.name, *place))
+        line = self.document.line((self.name, *place))
+        return FileError(f"{where}: {message}", file=self.document.path, line=line)
+
+
+def entry_of(dialect: str, format: str, file_name: str) -> dict[str, Any]:
+    """The entry by which LLaMA-Factory reads a file that `convert` wrote.
+
+    Args:
+        dialect: `llama-factory-alpaca` or `llama-factory-sharegpt`.
+        format: the format that was written: supervised, preference or unpaired.
+        file_name: the file, in LLaMA-Factory's data folder.
+
+    Example:
+        >>> entry_of("llama-factory-alpaca", "preference", "pairs.jsonl")["ranking"]
+        True
+
+    Raises:
+        DefinitionError: LLaMA-Factory reads no such file.
+    """
+    if dialect not in WRITTEN:
+        raise DefinitionError(f"the dialect is {' or '.join(WRITTEN)}, got {preview(dialect)}")
+    if format not in ("supervised", "preference", "unpaired"):
+        raise DefinitionError(f"LLaMA-Factory trains on supervised, preference and unpaired rows, not on {format}")
+    columns = {**WRITTEN[dialect], **OF_FORMAT[format]}
+    if dialect == "llama-factory-alpaca" and format != "preference":
+        columns["response"] = "output"
+    formatting = dialect.removeprefix("llama-factory-")
+    ranking = {"ranking": True} if format == "preference" else {}
+    return {"file_name": file_name, "formatting": formatting, **ranking, "columns": columns}
+
+
+WRITTEN = {
+    "llama-factory-alpaca": {
+        "prompt": "instruction", "query": "input", "system": "system", "history": "history",
+    },
+    "llama-factory-sharegpt": {"messages": "conversations"},
+}  # fmt: skip
+"""The columns that each dialect writes in all formats."""
+
+OF_FORMAT = {
+    "supervised": {},
+    "preference": {"chosen": "chosen", "rejected": "rejected"},
+    "unpaired": {"kto_tag": "kto_tag"},
+}

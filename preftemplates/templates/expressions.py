@@ -1,0 +1,322 @@
+"""The Jinja expressions in which a template says what it takes from a row.
+
+A field is text and `{{ expressions }}`, no statements. The free names of its expressions are the columns that it
+reads. A field that is exactly one expression keeps the value's type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, overload
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
+from jinja2.environment import Template as JinjaTemplate
+
+from preftemplates.core.provenance import Traced, concat
+from preftemplates.core.registry import Origin, Registry
+from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, one_line, preview
+from preftemplates.sandbox.tracing import TracedEnvironment
+
+Filter = TypeVar("Filter", bound=Callable[..., Any])
+
+Filters = Mapping[str, Callable[..., Any]]
+
+BUILTIN_FILTERS = (
+    "abs", "default", "first", "int", "items", "last", "length", "list", "lower", "map", "max", "min", "reject",
+    "rejectattr", "replace", "reverse", "round", "select", "selectattr", "slice", "sort", "sum", "tojson", "trim",
+    "unique", "upper",
+)  # fmt: skip
+"""Jinja's own filters that expressions may use: those that neither reach into objects nor depend on chance."""
+
+
+BUILTIN = frozenset({*BUILTIN_FILTERS, "join"})
+
+TAKEN_BY_JINJA = ("self", "super", "loop", "caller")
+"""Names to which Jinja gives a meaning of its own; as columns they are called something else inside."""
+
+
+class ExpressionEnvironment(TracedEnvironment):
+    """Where expressions are evaluated: no globals, every undefined name is an error."""
+
+    def __init__(self) -> None:
+        super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+        self.globals.clear()
+        self.filters = {name: self.filters[name] for name in (*BUILTIN_FILTERS, "join")}
+        self.filters["int"] = _whole_number(self.filters["int"])
+
+
+def _whole_number(read: Callable[..., Any]) -> Callable[..., Any]:
+    """Jinja's `int` without its default: what is no number is refused, and no 0."""
+
+    def whole_number(value: Any, *default: Any, **options: Any) -> Any:
+        if default or "default" in options:
+            return read(value, *default, **options)
+        number = read(value, default=None, **options)
+        if number is None:
+            raise RowError(f"expected a whole number, got {preview(value)}", code=Code.BAD_LABEL, value=value)
+        return number
+
+    return whole_number
+
+
+ENVIRONMENT = ExpressionEnvironment()
+FILTERS: Registry[Callable[..., Any]] = Registry("filter", "preftemplates.templates.filters", "preftemplates.filters")
+
+
+@overload
+def register_filter(function: Filter, /) -> Filter: ...
+@overload
+def register_filter(function: str, /) -> Callable[[Filter], Filter]: ...
+def register_filter(function: Any, /) -> Any:
+    r"""Make a function usable as a filter in the expressions of templates, under its own name or the one given.
+
+    A filter takes the value before the `|`, and further arguments in brackets. It must cut text by slices and string
+    methods, so that the spans of the result stay exact, and raise `RowError` with a code where a row has no answer.
+
+    Example:
+        >>> @register_filter
+        ... def first_line(text):
+        ...     return text.split("\n")[0]
+
+    Raises:
+        DefinitionError: the name is taken, by Jinja or by another function.
+    """
+    if isinstance(function, str):
+        return lambda decorated: _register_filter(function, decorated)
+    return _register_filter(function.__name__, function)
+
+
+def _register_filter(name: str, function: Filter) -> Filter:
+    if name in BUILTIN:
+        raise DefinitionError(f"Jinja has a filter {name!r} already; register the function as @register_filter('...')")
+    FILTERS.register(name, function, Origin.of(function))
+    ENVIRONMENT.filters[name] = function
+    return function
+
+
+class Expression:
+    """One `{{ expression }}`: parsed when made, compiled when first evaluated.
+
+    Attributes:
+        source: the field that holds it, for messages.
+        names: the free names, which are columns of the row.
+        name: the column, if the expression is nothing but its name.
+        choosing: the columns that choose an item by standing in `[...]`, or in the brackets of `.get(...)`.
+        naming: the columns that are compared with one value or some, `winner == 'model_a'`: all others are the rest.
+        filters: the names of the registered filters that it uses.
+    """
+
+    def __init__(self, node: nodes.Expr, source: str, filters: Filters | None = None) -> None:
+        self._node = node
+        self.source = source
+        self.names = frozenset(name.name for name in _find_all(node, nodes.Name))
+        self.filters = frozenset(_filter_names(node)) - BUILTIN
+        self.name = node.name if isinstance(node, nodes.Name) else None
+        choices = [item.arg for item in _find_all(node, nodes.Getitem)]
+        choices += [item for call in _find_all(node, nodes.Call) if _is_get(call) for item in call.args[:1]]
+        self.choosing = frozenset(name.name for choice in choices for name in _find_all(choice, nodes.Name))
+        self.naming = frozenset(_compared(node))
+        self._compiled: JinjaTemplate | None = None
+        self._check(filters or {})
+        self._environment = _environment(
+            {name: (filters or {}).get(name) or FILTERS.get(name) for name in self.filters}
+        )
+
+    def _check(self, filters: Filters) -> None:
+        for attribute in _find_all(self._node, nodes.Getattr):
+            if attribute.attr.startswith("_"):
+                raise DefinitionError(
+                    f"{preview(self.source)} reaches for {attribute.attr!r}; names with _ are closed"
+                )
+        for name in self.filters - set(filters):
+            known = {*FILTERS.names(), *BUILTIN}
+            if name not in known:
+                raise DefinitionError(f"{preview(self.source)} uses no filter {name!r}." + did_you_mean(name, known))
+        for test in _find_all(self._node, nodes.Test):
+            if test.name not in ENVIRONMENT.tests:
+                guess = did_you_mean(test.name, ENVIRONMENT.tests)
+                raise DefinitionError(f"{preview(self.source)} uses no test {test.name!r}.{guess}")
+        for call in _find_all(self._node, (nodes.Filter, nodes.Test, nodes.Call)):
+            given = [keyword.key for keyword in call.kwargs]
+            if len(set(given)) < len(given):
+                raise DefinitionError(f"{preview(self.source)} gives an argument twice")
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """The value of the expression over these names, with its type.
+
+        Raises:
+            RowError: a filter's own, or `bad_expression` for whatever else fails.
+        """
+        if self.name is not None:
+            return values[self.name]
+        if self._compiled is None:
+            for inner in _find_all(self._node, nodes.Name):
+                inner.name = _inner(inner.name)
+            body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store", lineno=1), self._node, lineno=1)]
+            self._compiled = self._environment.from_string(nodes.Template(body, lineno=1))
+        context = self._compiled.new_context({_inner(name): value for name, value in values.items()})
+        try:
+            for _ in self._compiled.root_render_func(context):
+                pass
+            value = context.vars["result"]
+            _refuse_undefined(value)
+        except RowError:
+            raise
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error.__cause__, StopIteration) else error
+            told = str(cause).replace(f"{Traced.__module__}.{Traced.__name__} object", "str object")
+            said = f"{type(cause).__name__}: {one_line(told, 200)}"
+            raise RowError(f"{preview(self.source)} fails: {said}", code=Code.BAD_EXPRESSION) from error
+        return value
+
+
+def _inner(name: str) -> str:
+    return f"column_{name}" if name in TAKEN_BY_JINJA else name
+
+
+def _environment(filters: Filters) -> TracedEnvironment:
+    """The environment in which these filters are what they are now, whatever is registered later."""
+    if not filters:
+        return ENVIRONMENT
+    environment = ENVIRONMENT.overlay()
+    environment.filters = {**ENVIRONMENT.filters, **filters}
+    return environment
+
+
+def _filter_names(node: nodes.Expr) -> Iterator[str]:
+    """The filters that an expression uses, also those that `map` is given by name."""
+    for used in _find_all(node, nodes.Filter):
+        yield used.name
+        if used.name == "map" and used.args and isinstance(used.args[0], nodes.Const):
+            yield str(used.args[0].value)
+
+
+def _is_get(call: nodes.Call) -> bool:
+    return isinstance(call.node, nodes.Getattr) and call.node.attr == "get"
+
+
+EQUALS = frozenset(("eq", "ne", "in", "notin"))
+"""The operators that ask for a value and take every other for the rest."""
+
+EQUAL_TESTS = frozenset(("eq", "equalto", "==", "ne", "!=", "in"))
+
+SAME_TYPE = frozenset(("abs", "default", "int", "lower", "round", "trim", "upper"))
+"""Filters behind which a label is still the label."""
+
+
+def _compared(node: nodes.Expr) -> Iterator[str]:
+    """The columns that are compared with values that are written out, other than with no text."""
+    for compare in _find_all(node, nodes.Compare):
+        if all(operand.op in EQUALS for operand in compare.ops):
+            yield from _named_beside(compare.expr, *(operand.expr for operand in compare.ops))
+    for test in _find_all(node, nodes.Test):
+        if test.name in EQUAL_TESTS:
+            yield from _named_beside(test.node, *test.args)
+
+
+def _named_beside(*sides: nodes.Expr) -> Iterator[str]:
+    bare = [_bare(side) for side in sides]
+    columns = [side.name for side in bare if isinstance(side, nodes.Name)]
+    values = [side for side in bare if not isinstance(side, nodes.Name)]
+    if any(_is_written_out(value) for value in values):
+        yield from columns
+
+
+def _bare(node: nodes.Expr) -> nodes.Expr:
+    """What a label is before filters that leave it a label."""
+    while isinstance(node, nodes.Filter) and node.name in SAME_TYPE and node.node is not None:
+        node = node.node
+    return node
+
+
+def _is_written_out(node: nodes.Expr) -> bool:
+    """Whether it is a value, or a list of some; none and the empty text are not: any other is a text that is there."""
+    if isinstance(node, nodes.List | nodes.Tuple):
+        return any(_is_written_out(item) for item in node.items)
+    return isinstance(node, nodes.Neg) or (isinstance(node, nodes.Const) and node.value not in ("", None))
+
+
+def _refuse_undefined(value: Any) -> None:
+    """Raise if a value, or a part of it, is what was not there."""
+    if isinstance(value, Undefined):
+        value._fail_with_undefined_error()
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return
+    for part in value:
+        _refuse_undefined(part)
+
+
+def _find_all(node: nodes.Node, kind: Any) -> list[Any]:
+    return ([node] if isinstance(node, kind) else []) + list(node.find_all(kind))
+
+
+class Field:
+    """Text and expressions, as a template's field is written.
+
+    >>> field = Field("{{ prompt }}!")
+    >>> field.names, field.evaluate({"prompt": "Hi"})
+    (frozenset({'prompt'}), 'Hi!')
+    >>> Field("{{ [1, 2] }}").evaluate({})
+    [1, 2]
+    """
+
+    def __init__(self, source: str, filters: Filters | None = None) -> None:
+        self.source = source
+        self.parts: tuple[str | Expression, ...] = tuple(_parse(source, filters))
+
+    @property
+    def expressions(self) -> list[Expression]:
+        """The expressions in order."""
+        return [part for part in self.parts if isinstance(part, Expression)]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The free names of all expressions."""
+        return frozenset[str]().union(*(expression.names for expression in self.expressions))
+
+    @property
+    def filters(self) -> frozenset[str]:
+        """The registered filters that the field uses."""
+        return frozenset[str]().union(*(expression.filters for expression in self.expressions))
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """The value of the one expression, or the text of all parts.
+
+        Raises:
+            RowError: an expression fails, or one among text has no text as its value.
+        """
+        if len(self.parts) == 1 and isinstance(self.parts[0], Expression):
+            return self.parts[0].evaluate(values)
+        return concat([part if isinstance(part, str) else self._text(part, values) for part in self.parts])
+
+    def _text(self, expression: Expression, values: Mapping[str, Any]) -> str:
+        value = expression.evaluate(values)
+        if not isinstance(value, str):
+            raise RowError(
+                f"{preview(self.source)} needs text, got {preview(value)}",
+                code=Code.WRONG_TYPE, column=expression.name, value=value,
+            )  # fmt: skip
+        return value
+
+
+def _parse(source: str, filters: Filters | None) -> list[str | Expression]:
+    if not isinstance(source, str):
+        raise DefinitionError(f"expected text with {{{{ expressions }}}}, got {preview(source)}")
+    if "\r" in source:
+        raise DefinitionError(f"{preview(source)} holds a carriage return, which Jinja would rewrite")
+    try:
+        tree = ENVIRONMENT.parse(source)
+    except TemplateSyntaxError as error:
+        raise DefinitionError(f"{preview(source)} does not parse: {error.message}") from error
+    parts: list[str | Expression] = []
+    for output in tree.body:
+        if not isinstance(output, nodes.Output):
+            raise DefinitionError(
+                f"{preview(source)} holds a statement; a field is text and expressions, and what is not a look-up is a"
+                " filter (register_filter)"
+            )
+        for node in output.nodes:
+            parts.append(node.data if isinstance(node, nodes.TemplateData) else Expression(node, source, filters))
+    return parts or [""]

@@ -1,0 +1,74 @@
+"""Texts: a sample's messages in a style, as text alone or with spans."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import Any, cast
+
+from preftemplates.core.messages import Message
+from preftemplates.core.provenance import concat
+from preftemplates.core.samples import Sample
+from preftemplates.core.spans import Rendered, Span
+from preftemplates.errors import Code, RowError
+from preftemplates.styles.style import Style
+
+
+def render_texts(sample: Sample[list[Message]], style: Style) -> Sample[str]:
+    """The sample with texts: the prompt's ends with the generation prompt, a response's holds prompt and response.
+
+    Raises:
+        RowError: the style cannot spell the messages.
+    """
+    prompt, style = sample.prompt, style.with_tools(cast("str | None", sample.tools))
+    if sample.pieces:
+        return render_sample(sample, style).map(lambda rendered: rendered.text, lambda rendered: rendered.text)
+    return sample.map(
+        lambda messages: style.text(messages, add_generation_prompt=True),
+        lambda own: style.text([*prompt, *own], add_generation_prompt=False),
+    )
+
+
+def render_sample(sample: Sample[list[Message]], style: Style) -> Sample[Rendered]:
+    """The same with spans.
+
+    Raises:
+        RowError: as `render_texts`.
+    """
+    prompt, style = sample.prompt, style.with_tools(cast("str | None", sample.tools))
+    if sample.pieces:
+        return sample.refilled(style.render_normal(prompt, add_generation_prompt=True), _pieces(sample, style))
+    return sample.map(
+        lambda messages: style.render_normal(messages, add_generation_prompt=True),
+        lambda own: style.render_normal([*prompt, *own], add_generation_prompt=False),
+    )
+
+
+def _pieces(sample: Sample[list[Message]], style: Style) -> list[Rendered]:
+    """The text up to the end of each piece of the answer; up to the end of all for the last."""
+    contents = [_content(own) for own in sample.responses.values()]
+    answer = cast(Message, {"role": "assistant", "content": concat(contents)})
+    whole = style.render_normal([*sample.prompt, answer], add_generation_prompt=False)
+    at = len(sample.prompt)
+    starts = [span.start for span in whole.spans if span.message == at and span.field == "content"]
+    start = min(starts, default=0)
+    if not starts or not whole.text.startswith("".join(contents), start):
+        raise RowError("the style does not print the steps as they are", code=Code.REFUSED_BY_STYLE)
+    ends = [start + end for end in accumulate(map(len, contents))]
+    return [_until(whole, end) for end in ends[:-1]] + [whole]
+
+
+def _content(own: list[Message]) -> str:
+    content: Any = own[0].get("content")
+    if len(own) != 1 or not isinstance(content, str) or set(own[0]) != {"role", "content"}:
+        raise RowError("a step is one text", code=Code.UNSUPPORTED_CONTENT, value=content)
+    return content
+
+
+def _until(rendered: Rendered, end: int) -> Rendered:
+    """The beginning of a rendered text."""
+
+    def spans() -> tuple[Span, ...]:
+        kept = [span._replace(end=min(span.end, end)) for span in rendered.spans if span.start < end]
+        return tuple(kept)
+
+    return Rendered(rendered.text[:end], spans)

@@ -1,0 +1,188 @@
+"""Turns: how a field of a sample is declared, and how a row fills it with messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from preftemplates.core.messages import ROLES, Message, normal_message
+from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, preview
+from preftemplates.templates.expressions import Field, Filters
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message: its role, and the source of each of its other keys."""
+
+    role: str
+    keys: tuple[tuple[str, str], ...]
+
+    @property
+    def identity(self) -> Any:
+        """The same as JSON-like data, for digests."""
+        return {"role": self.role, "keys": [list(pair) for pair in self.keys]}
+
+
+@dataclass(frozen=True)
+class Splice:
+    """Messages that an expression yields: any number of them, or none."""
+
+    expression: str
+
+    @property
+    def identity(self) -> Any:
+        """The same as JSON-like data, for digests."""
+        return {"messages": self.expression}
+
+
+@dataclass(frozen=True)
+class Several:
+    """Responses that an expression yields: a list of texts, of messages, or of lists of messages."""
+
+    expression: str
+
+    @property
+    def identity(self) -> Any:
+        """The same as JSON-like data, for digests."""
+        return {"responses": self.expression}
+
+
+Turns = tuple[Turn | Splice | Several, ...]
+"""What a declared field becomes; plain data, so that it pickles and hashes."""
+
+
+def messages(expression: str) -> Splice:
+    """In a template's declaration: the messages that a list column or a filter yields, in place.
+
+    Args:
+        expression: one `{{ expression }}` whose value is a list of messages; an empty list is an optional turn.
+
+    Example:
+        >>> messages("{{ history }}")
+        Splice(expression='{{ history }}')
+    """
+    return Splice(expression)
+
+
+def read_turns(source: Any, role: str) -> Turns:
+    """The turns that a declared field stands for.
+
+    Args:
+        source: a text (one turn), a message, `messages(...)`, or a list of these.
+        role: the role of a turn that is written as a bare text.
+
+    Raises:
+        DefinitionError: it is none of these, or a role is unknown.
+    """
+    if isinstance(source, list | tuple):
+        return tuple(turn for item in source for turn in read_turns(item, role))
+    if isinstance(source, Splice):
+        check_one_expression(source.expression, "messages(...)")
+        return (source,)
+    if isinstance(source, str):
+        return (Turn(role, (("content", source),)),)
+    if isinstance(source, Mapping):
+        return (_read_message(source),)
+    raise DefinitionError(f"expected text, a message, messages(...) or a list of these, got {preview(source)}")
+
+
+def read_several(source: Any) -> Turns:
+    """What a declared field stands for that holds several responses: one expression that yields a list.
+
+    Raises:
+        DefinitionError: it is none.
+    """
+    expression = source.expression if isinstance(source, Splice) else source
+    check_one_expression(expression, "a field of several responses")
+    return (Several(expression),)
+
+
+def check_one_expression(source: Any, what: str) -> None:
+    """Refuse whatever is not one `{{ expression }}`.
+
+    Raises:
+        DefinitionError: it is text, or text and expressions.
+    """
+    parts = Field(source).parts
+    if len(parts) != 1 or isinstance(parts[0], str):
+        raise DefinitionError(f"{what} takes one {{{{ expression }}}}, got {preview(source)}")
+
+
+def _read_message(source: Mapping[str, Any]) -> Turn:
+    keys = {key: value for key, value in source.items() if key != "role"}
+    role = source.get("role")
+    if not isinstance(role, str) or role not in ROLES:
+        guess = did_you_mean(role, ROLES) if isinstance(role, str) else ""
+        raise DefinitionError(f"the role of a message is one of {', '.join(ROLES)}; got {preview(role)}.{guess}")
+    if not keys:
+        raise DefinitionError(f"a message has a role and content, got {preview(dict(source))}")
+    for key, value in keys.items():
+        if not isinstance(value, str):
+            raise DefinitionError(f"{key!r} of a message is text or an {{{{ expression }}}}, got {preview(value)}")
+    return Turn(role, tuple(keys.items()))
+
+
+class Filler:
+    """Fills the turns of one field with the values of a row."""
+
+    def __init__(self, turns: Turns, filters: Filters | None = None) -> None:
+        self._turns: list[tuple[Turn | Splice | Several, dict[str, Field]]] = []
+        for turn in turns:
+            sources = dict(turn.keys) if isinstance(turn, Turn) else {"messages": turn.expression}
+            self._turns.append((turn, {key: Field(source, filters) for key, source in sources.items()}))
+
+    @property
+    def fields(self) -> list[Field]:
+        """All fields in order."""
+        return [field for _, fields in self._turns for field in fields.values()]
+
+    def fill(self, values: Mapping[str, Any]) -> list[Message]:
+        """The messages.
+
+        Raises:
+            RowError: an expression fails, or what it yields is no message.
+        """
+        filled: list[Message] = []
+        for turn, fields in self._turns:
+            if isinstance(turn, Turn):
+                evaluated = {key: field.evaluate(values) for key, field in fields.items()}
+                filled.append(normal_message({"role": turn.role, **evaluated}, len(filled)))
+            else:
+                messages = list_of(fields["messages"], values, "messages")
+                filled += [normal_message(item, index) for index, item in enumerate(messages)]
+        return filled
+
+    def fill_several(self, values: Mapping[str, Any]) -> tuple[list[Message], ...]:
+        """The messages of each response.
+
+        Raises:
+            RowError: the expression fails, or what it yields is no list of texts or messages; or the list is empty.
+        """
+        field = self.fields[0]
+        found = list_of(field, values, "responses")
+        if not found:
+            raise RowError(f"{preview(field.source)} yields no response", code=Code.EMPTY)
+        return tuple(_response(item) for item in found)
+
+
+def list_of(field: Field, values: Mapping[str, Any], what: str) -> list[Any] | tuple[Any, ...]:
+    """The list that an expression yields.
+
+    Raises:
+        RowError: the expression fails, or yields something else.
+    """
+    value = field.evaluate(values)
+    if not isinstance(value, list | tuple):
+        raise RowError(
+            f"{preview(field.source)} needs a list of {what}, got {preview(value)}", code=Code.WRONG_TYPE, value=value
+        )
+    return value
+
+
+def _response(item: Any) -> list[Message]:
+    """The messages of a response: a text is one answer."""
+    if isinstance(item, str):
+        item = {"role": "assistant", "content": item}
+    messages = item if isinstance(item, list | tuple) else [item]
+    return [normal_message(message, index) for index, message in enumerate(messages)]

@@ -1,0 +1,1 @@
+"""Token ids with their source spans; content cannot forge a control token."""
