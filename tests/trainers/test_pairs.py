@@ -1,18 +1,15 @@
 """Pairs: read through any template, split by prompt, cut by whole turns, and every one counted."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from preftemplates_train.errors import SetupError
 from preftemplates_train.lengths import encode_pairs
 from preftemplates_train.pairs import read_pairs, split_by_prompt
-from support import real_rows
+from support import HOMEWORK, real_rows
 
 from preftemplates import get_template
 
-HOMEWORK = str(Path(__file__).parents[1] / "homework.py")
 ROW = {"prompt": "q", "response_0": "one", "response_1": "two", "better_response_id": 1}
 
 
@@ -38,11 +35,11 @@ def test_a_label_beside_the_preference_comes_with_the_pair():
     row = {"history": "Tea?", "human_ref_A": "Green.", "human_ref_B": "No.", "labels": 1, "score_ratio": 3.5}
     (pair,) = pairs_of(row, template="SHP")
     assert (pair.margin, pair.probability) == (2.5, None)
-    assert (pairs_of(ROW)[0].margin, pairs_of(ROW, template=HOMEWORK)[0].margin) == (None, None)
+    assert (pairs_of(ROW)[0].margin, pairs_of(ROW, template=str(HOMEWORK))[0].margin) == (None, None)
 
 
 def test_a_class_that_formats_by_hand_gives_the_same_texts():
-    (declared,), (by_hand,) = pairs_of(ROW), pairs_of(ROW, template=HOMEWORK)
+    (declared,), (by_hand,) = pairs_of(ROW), pairs_of(ROW, template=str(HOMEWORK))
     assert (by_hand.chosen, by_hand.rejected) == (declared.chosen, declared.rejected)
     assert by_hand.messages is None
     assert by_hand.first_listed is None
@@ -119,7 +116,7 @@ def test_a_text_that_spells_the_pad_token_and_sides_of_the_same_tokens_are_never
 
 def test_the_prompt_of_a_class_that_formats_by_hand_is_the_one_it_writes_and_no_shared_letter():
     rows = [{**ROW, "response_0": first, "response_1": second} for first, second in (("Sure", "Sorry"), ("Yes", "No"))]
-    prompts = {pair.prompt for pair in pairs_of(*rows, template=HOMEWORK)}
+    prompts = {pair.prompt for pair in pairs_of(*rows, template=str(HOMEWORK))}
     assert prompts == {pair.prompt for pair in pairs_of(*rows)} == {"BEGINNING OF CONVERSATION: USER: q ASSISTANT:"}
 
 

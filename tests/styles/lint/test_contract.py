@@ -5,11 +5,11 @@ import pickle
 import re
 import time
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 from hostile_templates import ENDLESS, REFUSED, UNREADABLE, cases
 from real_templates import real_templates
+from support import DOCS
 
 from preftemplates import Style, get_style, list_styles
 from preftemplates.errors import StyleError, StyleRefusedError
@@ -414,7 +414,7 @@ def test_the_shares_over_the_real_templates_are_those_that_were_measured_apart()
             found[str(finding.code), finding.role, finding.field].add(name)
     assert {code: len(found[code]) for code in MEASURED} == MEASURED
     assert len(found["refuses_role", "system", None]) == 22
-    page = (Path(__file__).parent.parent / "docs" / "reference" / "findings.md").read_text()
+    page = (DOCS / "reference" / "findings.md").read_text()
     shown = re.findall(r"^\| `(\w+)` \| .*? \| (\d+) \| ", page, flags=re.MULTILINE)
     assert {code: int(count) for code, count in shown} == {str(code): len(found[str(code)]) for code in FindingCode}
 

@@ -1,6 +1,7 @@
 """A hostile chat template is refused, or ends in an error of ours within two seconds and 256 MiB."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -60,10 +61,9 @@ def run_all():
 
 @pytest.fixture(scope="module")
 def ends():
-    code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import {__name__} as tests; tests.run_all()"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    code = f"import runpy; runpy.run_path({__file__!r})['run_all']()"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 

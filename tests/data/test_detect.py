@@ -3,8 +3,7 @@
 import json
 
 import pytest
-from support import TEMPLATE_NAMES, real_rows
-from test_cli import run
+from support import TEMPLATE_NAMES, real_rows, run
 
 from preftemplates import get_template
 from preftemplates.data.detect import detect, near_misses

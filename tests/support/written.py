@@ -25,7 +25,7 @@ from preftemplates.templates.rendering import render_sample
 
 STYLE = get_style("chatml")
 TOKENIZER = byte_level()
-READERS = Path(__file__).parent / "readers"
+READERS = Path(__file__).parents[1] / "peers" / "readers"
 ENVIRONMENTS = Path(os.environ.get("PREFTEMPLATES_PEERS", Path(__file__).parents[2] / "build" / "peers"))
 
 

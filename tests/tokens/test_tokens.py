@@ -33,7 +33,8 @@ from preftemplates import PromptOnly, Sample, Style, Supervised, Tokens, get_sty
 from preftemplates.core.samples import T
 from preftemplates.data.reading import open_rows
 from preftemplates.errors import Code, DefinitionError, RowError, SpanError, StyleContractError
-from preftemplates.tokens.tokens import control_text, tokens
+from preftemplates.tokens import tokens
+from preftemplates.tokens.tokens import control_text
 
 STYLES = ("beginning-of-conversation", "chatml", "human-assistant", "llama3", "plain", "zephyr")
 CHATML, HUMAN, PLAIN = (get_style(name) for name in ("chatml", "human-assistant", "plain"))

@@ -1,4 +1,4 @@
-"""One environment a peer, made by uv: `python tests/peers/environments.py build/peers`."""
+"""One environment a peer, made by uv: `python tests/support/environments.py build/peers`."""
 
 from __future__ import annotations
 

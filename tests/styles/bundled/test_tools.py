@@ -9,13 +9,12 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 from jinja2.exceptions import TemplateError
 from real_templates import source_of
-from support import transformers_text
+from support import DOCS, transformers_text
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from preftemplates import get_style
@@ -237,7 +236,7 @@ def test_a_style_without_calls_refuses_them_and_the_list_of_tools(style):
 
 
 def test_the_page_on_tools_names_the_styles_that_write_calls():
-    page = (Path(__file__).parents[2] / "docs" / "how-to" / "tools.md").read_text(encoding="utf-8")
+    page = (DOCS / "how-to" / "tools.md").read_text(encoding="utf-8")
     rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
     assert sorted(name for row in rows for name in re.findall(r"`([^`]+)`", row[1])) == CALLING
     for _, names, lists, _, results, _ in rows:

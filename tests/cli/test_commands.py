@@ -5,20 +5,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from support import terminal
+from support import HOMEWORK, run
 
 GOOD = {"prompt": "q", "response_0": "a", "response_1": "b", "better_response_id": 0, "answer": "c"}
-
-
-def run(*arguments, cwd=None, code=0):
-    command = [sys.executable, "-m", "preftemplates", *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, env=terminal(100), capture_output=True, text=True, timeout=120)
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 @pytest.fixture
@@ -252,7 +243,7 @@ def test_usage_errors_are_exit_code_2(rows):
 
 
 def test_a_template_file_works_wherever_a_name_does(tmp_path, rows):
-    homework = Path(__file__).with_name("homework.py")
+    homework = HOMEWORK
     done = run("convert", rows, "--template", homework, "-o", tmp_path / "hand.jsonl")
     assert "2 rows = 2 formatted" in done.stderr
     run("convert", rows, "--template", homework, "-o", tmp_path / "hand.parquet")

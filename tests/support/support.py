@@ -29,16 +29,26 @@ from preftemplates.styles.style import STYLES
 from preftemplates.templates.expressions import ENVIRONMENT, FILTERS
 from preftemplates.templates.template import TEMPLATES
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
+DOCS = TESTS.parent / "docs"
 DATA = Path(os.environ.get("PREFTEMPLATES_DATA", TESTS.parents[1] / "shared" / "data"))
 """Real rows, which lie beside the checkout and are never copied into it. Some are harmful: no test prints one."""
 
-HOMEWORK = TESTS / "homework.py"
+HOMEWORK = TESTS / "support" / "homework.py"
 
 
 def terminal(columns: int) -> dict[str, str]:
     """The environment of a command whose output has that width and no colours."""
     return {**os.environ, "COLUMNS": str(columns), "NO_COLOR": "1", "TERM": "xterm", "HF_HUB_OFFLINE": "1"}
+
+
+def run(*arguments: Any, cwd: Any = None, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the command `preftemplates` at 100 columns; it ends with this code and without a traceback."""
+    command = [sys.executable, "-m", "preftemplates", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, env=terminal(100), capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
 
 
 NASTY = (

@@ -2,11 +2,11 @@
 
 import importlib
 import re
-from pathlib import Path
 
 import pytest
+from support import DOCS
 
-PAGES = sorted((Path(__file__).parents[1] / "docs").rglob("*.md"))
+PAGES = sorted(DOCS.rglob("*.md"))
 TAKEN = re.compile(r"^::: ([\w.]+)(?:\n    options:\n      members: \[(.*)\])?", re.MULTILINE)
 
 

@@ -4,13 +4,13 @@ What is found is written into docs/reference/real-chat-templates.md; PREFTEMPLAT
 """
 
 import os
-from pathlib import Path
 
 import pytest
 from real_templates import CONVERSATIONS, GENERATION, real_templates
+from support import DOCS
 from survey import MARKS, OTHERS, REBUILT, RENDERS, SPANS, Survey, survey
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "real-chat-templates.md"
+PAGE = DOCS / "reference" / "real-chat-templates.md"
 OPENING = "<!-- What follows is written by tests/test_every_real_chat_template.py. -->\n"
 
 
