@@ -22,9 +22,10 @@ from preftemplates.data.reading import open_rows
 from preftemplates.data.row_rules import skip_reason
 from preftemplates.errors import FileError, RowError, StyleError, preview, visible
 from preftemplates.templates.rendering import render_sample
+from preftemplates.templates.results import Formatted
 from preftemplates.templates.row_types import read_row_type
 from preftemplates.templates.row_validation import cell_parsers
-from preftemplates.templates.template import Formatted, Template
+from preftemplates.templates.template import Template
 
 SHOWN = 3
 """So many samples of a row are shown."""
@@ -61,7 +62,7 @@ def command(
             shown += 1
         except (RowError, StyleError) as error:
             console.print(Panel(Text(str(error)), title=name, title_align="left", border_style="red"))
-    if not chosen.by_hand:
+    if not chosen.is_custom:
         console.print(_legend(chosen))
     if not shown:
         print("error: the row can be formatted in no format", file=sys.stderr)
@@ -75,7 +76,7 @@ def _read_row(spec: str, template: Template) -> Mapping[str, Any]:
         file, number = spec, "0"
     elif not number.isdecimal():
         raise FileError(f"{preview(spec)}: what stands behind the colon is a row's number, from 0")
-    parsers = {} if template.by_hand else cell_parsers(read_row_type(template.parts.declaration.row))
+    parsers = {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))
     count = 0
     for record in open_rows(file, cell_parsers=parsers):
         if record.row == int(number):
@@ -88,7 +89,7 @@ def _read_row(spec: str, template: Template) -> Mapping[str, Any]:
 
 def _colours(template: Template, formats: Iterable[str]) -> dict[str, str]:
     """A colour for each column that a format reads."""
-    if template.by_hand:
+    if template.is_custom:
         return {}
     read: dict[str, None] = {}
     for format in formats:
@@ -107,7 +108,7 @@ def _row_table(cells: Mapping[str, Any], colours: Mapping[str, str]) -> Table:
 
 
 def _panel(template: Template, cells: Mapping[str, Any], format: str, colours: Mapping[str, str]) -> Panel:
-    if template.by_hand:
+    if template.is_custom:
         result = template.format(cells, format)
         body: list[Any] = [_entry(key, Text(visible(str(value)))) for key, value in result.items()]
     else:

@@ -15,7 +15,7 @@ from preftemplates.errors import Code, preview
 from preftemplates.styles.control_text import spelled
 from preftemplates.styles.style import Style
 from preftemplates.templates.declaration import Ties
-from preftemplates.templates.template import Formatted, has_equal
+from preftemplates.templates.results import Formatted, has_equal
 
 Memory = dict[Any, Any]
 """What a rule remembers of the rows before."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
-from preftemplates.core.messages import Message
 from preftemplates.core.samples import FORMATS, PromptOnly, Sample
 from preftemplates.core.source_code import function_source
-from preftemplates.errors import DefinitionError, RowError, UnknownNameError, did_you_mean, preview
+from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
 from preftemplates.templates.expressions import FILTERS, Field, Filters
 from preftemplates.templates.row_types import has_domain, read_row_type, spell_row
-from preftemplates.templates.row_validation import RowValidator
-from preftemplates.templates.turns import Filler, Turns, check_one_expression, list_of, read_several, read_turns
+from preftemplates.templates.turns import Filler, Turns, check_one_expression, read_several, read_turns
 
 PARTS = ("Row", "example", "each", "ties", "dataset", "licence", "verified")
 """What a declaring class says beside its samples."""
@@ -285,66 +283,3 @@ def _check_example(owner: str, declaration: Declaration, example: Any) -> None:
             raise DefinitionError(
                 f"{owner}.example has {column!r}, which Row does not declare." + did_you_mean(column, columns)
             )
-
-
-class Extractor:
-    """Turns rows into samples of one format, by the filters that were there when the template was declared."""
-
-    def __init__(self, declaration: Declaration, format: str, filters: Filters) -> None:
-        source = declaration.sample(format)
-        self._format = FORMATS[format]
-        self._fillers = {part: Filler(turns, filters) for part, turns in source.turns}
-        self._labels = {name: Field(expression, filters) for name, expression in source.labels}
-        self._each = {name: Field(expression, filters) for name, expression in declaration.each}
-        names = frozenset[str]().union(*(field.names for _, field in fields_of(format, source, filters)))
-        for name, field in self._each.items():
-            names = (names - {name}) | field.names
-        self._reader = RowValidator(read_row_type(declaration.row), names)
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns that are read, in the order of the row type."""
-        return list(self._reader.columns.values())
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels that are filled."""
-        return tuple(self._labels)
-
-    def check_columns(self, columns: Iterable[str]) -> None:
-        """Refuse columns among which one that must be there is missing (`Reader.check_columns`)."""
-        self._reader.check_columns(columns)
-
-    def extract(self, row: Mapping[str, Any], *, traced: bool) -> Iterator[Sample[list[Message]]]:
-        """The samples with messages: one, or one for each value of `each`.
-
-        Args:
-            row: one record; only the columns that the format reads are looked at.
-            traced: whether texts know the cell that they came from.
-
-        Raises:
-            RowError: a cell or what an expression makes of it is not as declared.
-        """
-        values = self._reader.read_traced(row) if traced else self._reader.read(row)
-        try:
-            for bound in self._bound(values):
-                yield self._fill(bound)
-        except RowError as error:  # an expression knows a column by its Python name
-            column = self._reader.columns.get(error.column or "", error.column)
-            raise RowError(error.message, **{**error.facts, "column": column}) from error.__cause__
-
-    def _bound(self, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The values with which each sample is filled."""
-        if not self._each:
-            yield values
-        for name, field in self._each.items():
-            for item in list_of(field, values, "values"):
-                yield {**values, name: item}
-
-    def _fill(self, values: dict[str, Any]) -> Sample[list[Message]]:
-        filled: dict[str, Any] = {}
-        for part, filler in self._fillers.items():
-            filled[part] = filler.fill_several(values) if part == self._format.several else filler.fill(values)
-        sample = self._format(**filled, **{name: field.evaluate(values) for name, field in self._labels.items()})
-        sample.check_labels()
-        return sample.with_float_labels()

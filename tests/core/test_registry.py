@@ -290,7 +290,7 @@ def test_where_there_are_many_names_and_none_is_near_the_command_that_lists_them
 
 
 def test_every_registration_tells_where_it_was_made():
-    from preftemplates.templates.template import TEMPLATES
+    from preftemplates.templates.library import TEMPLATES
 
     for name in TEMPLATE_NAMES:
         origin = TEMPLATES.origin(name)

@@ -8,7 +8,7 @@ from preftemplates import Style, get_style, testing
 from preftemplates.errors import Code, RowError
 from preftemplates.styles.fragments import Fragment, Fragments
 from preftemplates.styles.style import STYLES
-from preftemplates.templates.template import TEMPLATES
+from preftemplates.templates.library import TEMPLATES
 from preftemplates.testing.demands import outcome
 
 
@@ -92,7 +92,7 @@ class Thing:
 
     formats = ("prompt_only",)
     example = {"text": "Hi"}
-    by_hand = True
+    is_custom = True
 
     def __init__(self, name):
         self.name = name

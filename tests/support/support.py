@@ -27,7 +27,7 @@ from preftemplates.dialects.dialect import DIALECTS
 from preftemplates.errors import RowError
 from preftemplates.styles.style import STYLES
 from preftemplates.templates.expressions import ENVIRONMENT, FILTERS
-from preftemplates.templates.template import TEMPLATES
+from preftemplates.templates.library import TEMPLATES
 
 TESTS = Path(__file__).parents[1]
 DOCS = TESTS.parent / "docs"

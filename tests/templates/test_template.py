@@ -257,7 +257,7 @@ def test_the_example_of_every_bundled_template_formats_in_all_its_formats(name):
 def test_a_bundled_template_says_what_it_is_in_the_docstring_of_its_file(name):
     import sys
 
-    from preftemplates.templates.template import TEMPLATES
+    from preftemplates.templates.library import TEMPLATES
 
     text = sys.modules[TEMPLATES.origin(name).module].__doc__
     assert text.split("\n")[0].endswith(".")

@@ -284,7 +284,7 @@ def test_a_layout_by_hand_is_left_for_a_style_where_told(by_hand, folder):
         Scorer(by_hand, style="chatml")
     told = Scorer(by_hand, style="chatml", allow_style=True)
     assert told.reading(get_template("PKUSafeRLHF")).style.name == "chatml"
-    assert Scorer(folder, allow_style=True).reading(get_template(str(HOMEWORK))).by_hand
+    assert Scorer(folder, allow_style=True).reading(get_template(str(HOMEWORK))).is_custom
 
 
 # Files of one table

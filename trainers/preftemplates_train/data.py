@@ -169,7 +169,7 @@ def _template(name: str, config: RewardConfig) -> Template:
 
 
 def _opener(path: str, template: Template, split: str | None) -> Rows:
-    parsers = {} if template.by_hand else cell_parsers(read_row_type(template.parts.declaration.row))
+    parsers = {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))
     return lambda: open_rows(path, split=split, cell_parsers=parsers)
 
 
@@ -227,7 +227,7 @@ def _one_style(sources: Sequence[Source]) -> Style | None:
     Raises:
         SetupError: there are several.
     """
-    by_hand = {source.template for source in sources if source.template.by_hand}
+    by_hand = {source.template for source in sources if source.template.is_custom}
     if by_hand and len({source.template for source in sources}) > 1:
         names = ", ".join(sorted({source.template.name for source in sources}))
         raise SetupError(f"a template that formats by hand has no style to share, and there are several: {names}")

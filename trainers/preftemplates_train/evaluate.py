@@ -63,7 +63,7 @@ def read_cases(rows: Iterable[Row], template: Template, scorer: Scorer, columns:
         if reason is not None:
             cases.unscored[reason] += 1
             continue
-        first = first_listed(reading, answers.row) if format == "preference" and not reading.by_hand else None
+        first = first_listed(reading, answers.row) if format == "preference" and not reading.is_custom else None
         kept = {name: _cells(answers).get(name) for name in columns}
         cases.found.append(Case(row, place, kept, answers.rewards, ranks, answers.tokens, _turns(answers), first))
     return cases

@@ -12,7 +12,8 @@ from preftemplates.data.convert import Conversion, ConversionReport, OnError
 from preftemplates.data.reading import Record
 from preftemplates.data.shortcuts import first_listed_wins
 from preftemplates.errors import RowError
-from preftemplates.templates.template import Formatted, Template
+from preftemplates.templates.results import Formatted
+from preftemplates.templates.template import Template
 from preftemplates_train.errors import SetupError
 from preftemplates_train.lengths import Pair
 
@@ -54,7 +55,7 @@ class PairReader:
         on_error: OnError = "skip",
     ) -> None:
         self._source = source
-        self._template = template if template.by_hand else template.with_dialect("align-anything")
+        self._template = template if template.is_custom else template.with_dialect("align-anything")
         self._conversion = Conversion(records, self._template, FORMAT, on_error=on_error, file=source)
 
     def __iter__(self) -> Iterator[Pair]:
@@ -70,7 +71,7 @@ class PairReader:
 def _pair(source: str, record: Record, formatted: Formatted, template: Template) -> Pair:
     chosen, rejected = _texts(formatted)
     prompt = formatted.texts.prompt if formatted.texts is not None else _written_prompt(record, template)
-    first = None if template.by_hand else first_listed(template, record)
+    first = None if template.is_custom else first_listed(template, record)
     labels = formatted.messages.label_values if formatted.messages is not None else {}
     known = {name: float(labels[name]) for name in ("margin", "probability") if name in labels}
     return Pair(source, record.row, prompt, chosen, rejected, first, formatted.messages, **known)

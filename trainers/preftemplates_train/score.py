@@ -128,7 +128,7 @@ def _job(scorer: Scorer, template: Template, source: str, split: str | None, for
 
 def opener(source: str, template: Template, split: str | None) -> Callable[[], RowSource]:
     """What opens the rows of a source, as often as it is called."""
-    parsers = {} if template.by_hand else cell_parsers(read_row_type(template.parts.declaration.row))
+    parsers = {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))
     return partial(open_rows, source, split=split, cell_parsers=parsers)
 
 

@@ -17,7 +17,7 @@ from preftemplates.core.samples import FORMATS, Sample
 from preftemplates.data.convert import Conversion
 from preftemplates.data.reading import Record as Row
 from preftemplates.errors import preview
-from preftemplates.templates.template import Formatted
+from preftemplates.templates.results import Formatted
 from preftemplates_train.attention import NAME, BranchReader, why_no_branches
 from preftemplates_train.branches import Cost, common, lay_out
 from preftemplates_train.checkpoint import Record
@@ -188,10 +188,10 @@ class Scorer:
         Raises:
             SetupError: that cannot be, since one of them formats by hand.
         """
-        if not template.by_hand and self.style is not None:
+        if not template.is_custom and self.style is not None:
             return template.with_style(self.style)
         digests = {one["digest"] for one in self.record.templates.values()}
-        if self.allow_style or (template.by_hand and template.digest in digests):
+        if self.allow_style or (template.is_custom and template.digest in digests):
             return template
         raise SetupError(
             f"{self.folder} was trained in {self._layout()}; {template.name} does not write that;"
@@ -240,7 +240,7 @@ def read_answers(rows: Iterable[Row], template: Template, scorer: Scorer, format
         format: preference, supervised or ranked.
     """
     reading = scorer.reading(template)
-    if not reading.by_hand:
+    if not reading.is_custom:
         reading = reading.with_dialect(SPELLING[format])
     remaining = iter(rows)
     while some := list(islice(remaining, ROWS_AT_ONCE)):
