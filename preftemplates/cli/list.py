@@ -92,7 +92,7 @@ def _dialect(name: str) -> dict[str, Any]:
 
 def _registered(registry: Registry[Any], name: str) -> dict[str, Any]:
     """What else an item is called, and where it was defined."""
-    return {"aliases": registry.aliases(name), "origin": str(registry.origin(name))}
+    return {"aliases": registry.aliases(name), "origin": str(registry.definition_site(name))}
 
 
 def _summary(cls: type[Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from preftemplates.core.messages import Message
 from preftemplates.core.samples import FORMATS, Sample
-from preftemplates.errors import Code, RowError, StyleError, near
+from preftemplates.errors import Code, RowError, StyleError, find_nearest
 from preftemplates.templates.library import get_template, list_templates
 from preftemplates.templates.template import Template
 
@@ -119,7 +119,7 @@ def _tried(template: Template, format: str, rows: Sequence[Row], columns: list[s
     except RowError:
         absent = [column for column in wanted if column not in columns]
         needed = [column for column in absent if _is_needed(template, format, column, columns)]
-        candidate.missing = {column: near(column, candidate.unread) for column in needed}
+        candidate.missing = {column: find_nearest(column, candidate.unread) for column in needed}
         return candidate
     for row in rows:
         candidate.rows += 1

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.samples import FORMATS
-from preftemplates.errors import Code, PrefTemplatesError, RowError, missing, one_line, preview
+from preftemplates.errors import Code, PrefTemplatesError, RowError, missing_column_error, one_line, preview
 from preftemplates.templates.results import Formatted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from preftemplates.core.pickling import Parcel
+    from preftemplates.core.pickling import PackedDefinition
 
 CUSTOM_METHODS = ("format_supervised_sample", "format_preference_sample", "check_equal", "format_prompt_only_sample")
 """The methods that a class may write itself instead of declaring samples."""
@@ -61,12 +61,12 @@ def call_method(method: Callable[[dict[str, Any]], Any], row: Mapping[str, Any])
         raise
     except KeyError as error:
         column = str(error.args[0]) if error.args else ""
-        raise missing(column, [] if column in row else map(str, row)) from error
+        raise missing_column_error(column, [] if column in row else map(str, row)) from error
     except Exception as error:
         reason = f"{type(error).__name__}: {one_line(str(error), 200)}"
         raise RowError(f"the class raised {reason}", code=Code.BAD_EXPRESSION) from error
 
 
-def restore_custom(parcel: Parcel) -> Any:
+def restore_custom(packed: PackedDefinition) -> Any:
     """Return a custom template from its pickled class."""
-    return parcel.open()()
+    return packed.unpack()()

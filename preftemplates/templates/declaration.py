@@ -13,16 +13,16 @@ from preftemplates.core.source_code import function_source
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
 from preftemplates.templates.expressions import FILTERS, Field, Filters
 from preftemplates.templates.row_types import has_domain, read_row_type, spell_row
-from preftemplates.templates.turns import Filler, Turns, check_one_expression, read_several, read_turns
+from preftemplates.templates.turns import Filler, Turns, check_one_expression, read_responses, read_turns
 
-PARTS = ("Row", "example", "each", "ties", "dataset", "licence", "verified")
-"""What a declaring class says beside its samples."""
+_CLASS_PARTS = ("Row", "example", "each", "ties", "dataset", "licence", "verified")
+"""What a class may declare apart from its samples."""
 
 Ties = Literal["drop", "half", "keep"]
 """What becomes of a pair in which neither answer is better: it is left out of what is trained on, or it gets the
 probability one half, or it is kept with the first listed answer as the chosen one."""
 
-SET_BY_REGISTERING = ("name", "declaration", "filters", "written", "default_style", "default_dialect")
+_SET_BY_REGISTERING = ("name", "declaration", "filters", "written", "default_style", "default_dialect")
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,13 @@ class Declaration:
         )
 
 
-def declares(cls: type[Any], root: type[Any]) -> bool:
+def has_samples(cls: type[Any], root: type[Any]) -> bool:
     """Whether a class, or one between it and `root`, declares a sample, under whatever name."""
-    declared = [item for parent in _between(cls, root) for item in vars(parent).items()]
+    declared = [item for parent in _list_classes(cls, root) for item in vars(parent).items()]
     return any(name in FORMATS or isinstance(value, Sample) for name, value in declared)
 
 
-def _between(cls: type[Any], root: type[Any]) -> list[type[Any]]:
+def _list_classes(cls: type[Any], root: type[Any]) -> list[type[Any]]:
     """The classes from the one below `root` down to `cls`."""
     return [parent for parent in reversed(cls.__mro__) if issubclass(parent, root) and parent is not root]
 
@@ -107,15 +107,12 @@ def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filt
         DefinitionError: a part is unknown, a sample has another name than its format, an expression does not parse or
             reads a column that Row does not declare, a filter is unknown, prompts differ between samples.
     """
-    parts: dict[str, Any] = {}
-    for parent in _between(cls, root):
-        for name, value in vars(parent).items():
-            if not name.startswith("__") and name not in SET_BY_REGISTERING:
-                parts[name] = value
+    declared = [item for parent in _list_classes(cls, root) for item in vars(parent).items()]
+    parts = {name: value for name, value in declared if not name.startswith("__") and name not in _SET_BY_REGISTERING}
     for name in parts:
-        if name not in (*PARTS, *FORMATS):
+        if name not in (*_CLASS_PARTS, *FORMATS):
             raise DefinitionError(
-                f"{cls.__name__}.{name}: a template has no such part." + did_you_mean(name, [*PARTS, *FORMATS])
+                f"{cls.__name__}.{name}: a template has no such part." + did_you_mean(name, [*_CLASS_PARTS, *FORMATS])
             )
     if "Row" not in parts:
         raise DefinitionError(
@@ -123,12 +120,12 @@ def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filt
         )
     samples = [_read_sample(cls.__name__, name, parts[name]) for name in parts if name in FORMATS]
     declaration = Declaration(
-        _spelled(cls.__name__, parts["Row"]),
+        _spell_row_class(cls.__name__, parts["Row"]),
         _with_prompt_only(cls.__name__, samples),
         each=_read_each(cls.__name__, parts.get("each", {})),
     )
     check_ties(parts.get("ties", "drop"))
-    filters = _check(cls.__name__, declaration)
+    filters = _check_fields(cls.__name__, declaration)
     _check_example(cls.__name__, declaration, parts.get("example"))
     functions = {name: FILTERS.get(name) for name in sorted(filters)}
     sources = tuple((name, function_source(function)) for name, function in functions.items())
@@ -158,7 +155,7 @@ def _read_each(owner: str, each: Any) -> tuple[tuple[str, str], ...]:
     return tuple(each.items())
 
 
-def _spelled(owner: str, row: Any) -> str:
+def _spell_row_class(owner: str, row: Any) -> str:
     if not (isinstance(row, type) and issubclass(row, BaseModel)):
         raise DefinitionError(f"{owner}.Row: expected class Row(RowModel) with the columns' types, got {preview(row)}")
     try:
@@ -177,7 +174,7 @@ def _read_sample(owner: str, name: str, sample: Any) -> SampleSource:
         source = getattr(sample, part)
         try:
             if part == sample.several:
-                turns.append((part, read_several(source)))
+                turns.append((part, read_responses(source)))
             else:
                 turns.append((part, read_turns(source, "user" if part == "prompt" else "assistant")))
         except DefinitionError as error:
@@ -197,7 +194,7 @@ def _with_prompt_only(owner: str, samples: list[SampleSource]) -> tuple[SampleSo
     """The samples and, where there is a prompt, the prompt alone."""
     declared = [sample.format for sample in samples]
     prompts = {(dict(sample.turns)["prompt"], dict(sample.labels).get("tools")): sample.format for sample in samples}
-    prompts = {asked: format for asked, format in prompts.items() if asked[0]}
+    prompts = {prompt: format for prompt, format in prompts.items() if prompt[0]}
     if PromptOnly.format in declared or not prompts:
         return tuple(samples)
     if len(prompts) > 1:
@@ -210,25 +207,25 @@ def _with_prompt_only(owner: str, samples: list[SampleSource]) -> tuple[SampleSo
     return (*samples, SampleSource(PromptOnly.format, (("prompt", prompt),), labels))
 
 
-def _check(owner: str, declaration: Declaration) -> set[str]:
+def _check_fields(owner: str, declaration: Declaration) -> set[str]:
     """Check every field against the row; the filters that are named."""
-    declared = read_row_type(declaration.row).model_fields
-    names, filters = set(declared), set[str]()
-    open_ended = {name for name, info in declared.items() if not has_domain(info)}
+    columns = read_row_type(declaration.row).model_fields
+    names, filters = set(columns), set[str]()
+    without_domain = {name for name, info in columns.items() if not has_domain(info)}
     for name, source in declaration.each:
-        if name in declared:
+        if name in columns:
             raise DefinitionError(f"{owner}.each: {name!r} is a column of Row")
         filters |= _check_field(f"{owner}.each", Field(source), names)
     names |= {name for name, _ in declaration.each}
     for sample in declaration.samples:
-        fields = fields_of(f"{owner}.{sample.format}", sample)
+        fields = parse_fields(f"{owner}.{sample.format}", sample)
         for part, parsed in fields:
             place = f"{owner}.{sample.format}.{part}"
             filters |= _check_field(place, parsed, names)
             for expression in parsed.expressions:
                 # a prompt has no better side, and one that differs by a column's value inverts no label
                 choosing = expression.choosing | (expression.naming if part != "prompt" else frozenset())
-                for name in sorted(choosing & open_ended):
+                for name in sorted(choosing & without_domain):
                     raise DefinitionError(
                         f"{place} chooses by {name!r}, whose type has no domain: any value would be taken."
                         " Types with one are Index01, Index12, FirstIs1, int with ge and le, and Literal of texts"
@@ -241,7 +238,7 @@ def _check_answers(owner: str, sample: SampleSource, fields: list[tuple[str, Fie
     """Refuse answers none of which depends on the row, and a part that is the name of a column without its braces."""
     answers = FORMATS[sample.format].response_names
     for part in ("prompt", *answers):
-        for name in (field.source.strip() for other, field in fields if other == part):
+        for name in (field.source.strip() for field_part, field in fields if field_part == part):
             if name in declared:
                 raise DefinitionError(
                     f"{owner}.{sample.format}.{part} is {name!r}; the column is {'{{ ' + name + ' }}'!r}"
@@ -260,15 +257,15 @@ def _check_field(place: str, field: Field, declared: set[str]) -> frozenset[str]
     return field.filters
 
 
-def fields_of(place: str, sample: SampleSource, filters: Filters | None = None) -> list[tuple[str, Field]]:
+def parse_fields(place: str, sample: SampleSource, filters: Filters | None = None) -> list[tuple[str, Field]]:
     """The parsed fields of a sample, each with the part that it belongs to."""
-    found: list[tuple[str, Field]] = []
+    fields: list[tuple[str, Field]] = []
     for part, turns in sample.turns:
         try:
-            found += [(part, field) for field in Filler(turns, filters).fields]
+            fields += [(part, field) for field in Filler(turns, filters).fields]
         except DefinitionError as error:
             raise DefinitionError(f"{place}.{part}: {error}") from error
-    return found + [(part, Field(source, filters)) for part, source in sample.labels]
+    return fields + [(part, Field(source, filters)) for part, source in sample.labels]
 
 
 def _check_example(owner: str, declaration: Declaration, example: Any) -> None:

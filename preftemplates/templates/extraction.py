@@ -6,15 +6,15 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from preftemplates.core.messages import Message, check_answers, check_parts, check_roles
+from preftemplates.core.messages import Message, check_content_parts, check_response, check_roles
 from preftemplates.core.samples import FORMATS, Preference, Sample
 from preftemplates.errors import Code, RowError, UnknownNameError
-from preftemplates.templates.declaration import Declaration, Ties, fields_of
+from preftemplates.templates.declaration import Declaration, Ties, parse_fields
 from preftemplates.templates.derivations import Lost, Messages, Pairs, find_derivation
 from preftemplates.templates.expressions import Field, Filters
 from preftemplates.templates.row_types import read_row_type
 from preftemplates.templates.row_validation import RowValidator
-from preftemplates.templates.turns import Filler, list_of
+from preftemplates.templates.turns import Filler, evaluate_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -109,9 +109,9 @@ def _check_messages(sample: Sample[Messages], roles: Iterable[str]) -> None:
     roles = tuple(roles)
     for messages in (sample.prompt, *sample.responses.values()):
         check_roles(messages, roles)
-        check_parts(messages)
+        check_content_parts(messages)
     for name, messages in sample.responses.items():
-        check_answers(messages, name)
+        check_response(messages, name)
 
 
 def with_probability(sample: Sample[Messages]) -> Sample[Messages]:
@@ -137,7 +137,7 @@ class Extractor:
         self._fillers = {part: Filler(turns, filters) for part, turns in source.turns}
         self._labels = {name: Field(expression, filters) for name, expression in source.labels}
         self._each = {name: Field(expression, filters) for name, expression in declaration.each}
-        names = frozenset[str]().union(*(field.names for _, field in fields_of(format, source, filters)))
+        names = frozenset[str]().union(*(field.names for _, field in parse_fields(format, source, filters)))
         for name, items in self._each.items():
             names = (names - {name}) | items.names
         self._validator = RowValidator(read_row_type(declaration.row), names)
@@ -179,7 +179,7 @@ class Extractor:
         if not self._each:
             yield values
         for name, items in self._each.items():
-            for item in list_of(items, values, "values"):
+            for item in evaluate_list(items, values, "values"):
                 yield {**values, name: item}
 
     def _fill(self, values: dict[str, Any]) -> Sample[list[Message]]:

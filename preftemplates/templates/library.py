@@ -107,7 +107,7 @@ def _find_by_dataset(dataset: str) -> str:
 
 def _load_from_file(path: str, name: str) -> Template:
     """Return the template of that name in a Python file; the only one if the name is empty."""
-    names = TEMPLATES.names_from(python_files.load(path).__name__)
+    names = TEMPLATES.names_from(python_files.run_file(path).__name__)
     if name and name not in names:
         raise UnknownNameError(f"{path} registers no template {name!r}." + did_you_mean(name, names))
     if not name and len(names) != 1:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from preftemplates.core.digest import digest
 from preftemplates.core.frozen import Frozen
 from preftemplates.core.messages import ROLES, Message
-from preftemplates.core.pickling import Parcel, pack
+from preftemplates.core.pickling import PackedDefinition, pack_definition
 from preftemplates.core.samples import FORMATS, Preference, Sample
 from preftemplates.core.source_code import class_source
 from preftemplates.dialects.dialect import Dialect, get_dialect
 from preftemplates.errors import DefinitionError, RowError, StyleError, UnknownNameError, did_you_mean, preview
 from preftemplates.styles.style import Style, get_style
 from preftemplates.templates.custom import custom_formats, format_custom, is_custom_class, restore_custom
-from preftemplates.templates.declaration import Declaration, Ties, check_ties, declares, read_declaration
-from preftemplates.templates.derivations import Pairs, check_pairs, derived_formats
+from preftemplates.templates.declaration import Declaration, Ties, check_ties, has_samples, read_declaration
+from preftemplates.templates.derivations import Pairs, check_pairs, list_derived_formats
 from preftemplates.templates.extraction import Extracted, Extraction
 from preftemplates.templates.parts import Parts, read_about
 from preftemplates.templates.rendering import render_sample
@@ -71,11 +71,11 @@ class Template(Frozen):
     default_dialect: ClassVar[str | Dialect] = "trl"
 
     def __init_subclass__(cls) -> None:
-        if is_custom_class(cls, Template) and declares(cls, Template):
+        if is_custom_class(cls, Template) and has_samples(cls, Template):
             raise DefinitionError(
                 f"{cls.__name__} declares samples and writes methods by hand; it must be one or the other"
             )
-        if declares(cls, Template):
+        if has_samples(cls, Template):
             cls.declaration, cls.filters = read_declaration(cls, Template)
         else:
             cls.written = class_source(cls)
@@ -156,7 +156,7 @@ class Template(Frozen):
     @property
     def derived_formats(self) -> tuple[str, ...]:
         """The formats that are made from those: `unpaired` from `preference`, for example."""
-        return () if self.is_custom else derived_formats(self.formats)
+        return () if self.is_custom else list_derived_formats(self.formats)
 
     def columns(self, format: str) -> list[str]:
         """The row's own names of the columns that a format reads.
@@ -362,9 +362,9 @@ class Template(Frozen):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.is_custom:
-            return restore_custom, (pack(type(self)),)
-        parcels = {name: pack(function) for name, function in self.parts.filters.items()}
-        return _restore_template, (replace(self.parts, filters={}), self.name, parcels)
+            return restore_custom, (pack_definition(type(self)),)
+        filters = {name: pack_definition(function) for name, function in self.parts.filters.items()}
+        return _restore_template, (replace(self.parts, filters={}), self.name, filters)
 
     def __delattr__(self, name: str) -> None:
         if not self.is_custom:
@@ -381,6 +381,6 @@ def _name_in_errors(template: str, format: str) -> Iterator[None]:
         raise error.located(template=template, format=format) from error.__cause__
 
 
-def _restore_template(parts: Parts, name: str, filters: Mapping[str, Parcel]) -> Template:
+def _restore_template(parts: Parts, name: str, filters: Mapping[str, PackedDefinition]) -> Template:
     """Return a template from its pickled parts."""
-    return Template.of(replace(parts, filters={name: parcel.open() for name, parcel in filters.items()}), name)
+    return Template.of(replace(parts, filters={name: packed.unpack() for name, packed in filters.items()}), name)

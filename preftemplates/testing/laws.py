@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from preftemplates.core.messages import Message
-from preftemplates.core.paths import step
+from preftemplates.core.paths import extend_path
 from preftemplates.core.provenance import pieces_of
 from preftemplates.core.samples import Sample
 from preftemplates.core.spans import Rendered
@@ -88,7 +88,7 @@ def _path(place: Place) -> str:
     """A place as spans spell it."""
     path = str(place[0])
     for key in place[1:]:
-        path = f"{path}[{key}]" if isinstance(key, int) else step(path, key)
+        path = f"{path}[{key}]" if isinstance(key, int) else extend_path(path, key)
     return path
 
 

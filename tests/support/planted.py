@@ -14,7 +14,7 @@ from preftemplates.testing.demands import outcome
 
 def bundled(registry):
     """The names of what comes with the library, whatever else a test has registered."""
-    return [name for name in registry.names() if registry.origin(name).module.startswith("preftemplates.")]
+    return [name for name in registry.names() if registry.definition_site(name).module.startswith("preftemplates.")]
 
 
 BUNDLED_STYLES = bundled(STYLES)

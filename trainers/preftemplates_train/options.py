@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, NoReturn, get_type_hints
 
 from transformers import HfArgumentParser
 
-from preftemplates.errors import did_you_mean, near, one_line, preview
+from preftemplates.errors import did_you_mean, find_nearest, one_line, preview
 from preftemplates_train.errors import SetupError
 from preftemplates_train.values import Takes
 from preftemplates_train.yaml_file import load
@@ -111,7 +111,7 @@ class Options(HfArgumentParser):
             raise SetupError(f"{preview(word)} belongs to no option.{meant}")
         option = word.split("=")[0]
         flags = (flag[2:] for flag in self._option_string_actions if flag.startswith("--"))
-        guess = near(option.lstrip("-").replace("-", "_"), flags)
+        guess = find_nearest(option.lstrip("-").replace("-", "_"), flags)
         raise SetupError(f"there is no option {one_line(option)}." + (f" Did you mean --{guess}?" if guess else ""))
 
     def error(self, message: str) -> NoReturn:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
-from preftemplates.errors import visible
+from preftemplates.errors import make_visible
 from preftemplates_train.lengths import Pair
 from preftemplates_train.tokenizer import encode
 
@@ -18,7 +18,7 @@ SHOWN = 400
 
 def plain(text: str, style: str = "") -> Text:
     """The text to the letter: nothing in it is markup, and a terminal acts on nothing in it but the ends of lines."""
-    return Text("\n".join(map(visible, text.split("\n"))), style)
+    return Text("\n".join(map(make_visible, text.split("\n"))), style)
 
 
 def print_pairs(pairs: Iterable[Pair], tokenizer: PreTrainedTokenizerBase | None, console: Console) -> None:
@@ -52,6 +52,6 @@ def _side(name: str, text: str, prompt: str, tokenizer: PreTrainedTokenizerBase 
 def _cut(text: str, keep_end: bool = False) -> str:
     """The text, or as much of it as is shown, with what is left out counted."""
     if len(text) <= SHOWN:
-        return visible(text)
+        return make_visible(text)
     end = SHOWN // 2 if keep_end else 40
-    return f"{visible(text[: SHOWN - end])} […{len(text) - SHOWN} more characters…] {visible(text[-end:])}"
+    return f"{make_visible(text[: SHOWN - end])} […{len(text) - SHOWN} more characters…] {make_visible(text[-end:])}"
