@@ -48,15 +48,16 @@ def class_source(cls: type[Any]) -> str:
 
     The names of the class and of its module are no part of it, nor is what it inherits from this library.
     """
-    seen: set[tuple[str, str]] = set()
+    visited: set[tuple[str, str]] = set()
     members: dict[str, Any] = {}
     for parent in reversed(cls.__mro__):
         if parent is not object and not parent.__module__.startswith("preftemplates."):
-            members |= {name: _describe_value(value, parent.__module__, seen) for name, value in _own_members(parent)}
+            own_members = _list_own_members(parent)
+            members |= {name: _describe_value(value, parent.__module__, visited) for name, value in own_members}
     return canonical_json(_without_absent(members))
 
 
-def _own_members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
+def _list_own_members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
     return ((name, value) for name, value in sorted(vars(cls).items()) if not name.startswith("__"))
 
 
@@ -64,15 +65,15 @@ def _without_absent(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not _ABSENT}
 
 
-def _describe(function: Any, seen: set[tuple[str, str]]) -> dict[str, Any]:
+def _describe(function: Any, visited: set[tuple[str, str]]) -> dict[str, Any]:
     """Return the tokens of a function and what it reads; a function that is described already is named only."""
     function = inspect.unwrap(function)
     code = getattr(function, "__code__", None)
     if code is None:
         return {"name": f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"}
-    if (function.__module__, function.__qualname__) in seen:
+    if (function.__module__, function.__qualname__) in visited:
         return {"name": function.__name__}
-    seen.add((function.__module__, function.__qualname__))
+    visited.add((function.__module__, function.__qualname__))
     try:
         source = textwrap.dedent(_read_source(function)).replace("\r\n", "\n")
         described: dict[str, Any] = {"tokens": canonical_tokens(source)}
@@ -80,7 +81,8 @@ def _describe(function: Any, seen: set[tuple[str, str]]) -> dict[str, Any]:
         source, described = "", {"code": _describe_code(code)}
     if source.count("lambda") > 1:  # the source of a lambda is the whole of its lines
         described["code"] = _describe_code(code)
-    reads = {name: _describe_value(value, function.__module__, seen) for name, value in _list_reads(function, source)}
+    module = function.__module__
+    reads = {name: _describe_value(value, module, visited) for name, value in _list_reads(function, source)}
     return {**described, "reads": _without_absent(reads)}
 
 
@@ -119,21 +121,21 @@ def _list_names(source: str, code: CodeType) -> set[str]:
         return {*code.co_names}
 
 
-def _describe_value(value: Any, module: str, seen: set[tuple[str, str]]) -> Any:
+def _describe_value(value: Any, module: str, visited: set[tuple[str, str]]) -> Any:
     """Return plain data, a pattern, or a function or class of the module in canonical form; else `_ABSENT`."""
     if isinstance(value, staticmethod | classmethod):
         value = value.__func__
     if isinstance(value, property):
         accessors = (value.fget, value.fset)
-        return [_describe(accessor, seen) for accessor in accessors if accessor is not None]
+        return [_describe(accessor, visited) for accessor in accessors if accessor is not None]
     if inspect.isroutine(value):
-        return _describe(value, seen) if inspect.unwrap(value).__module__ == module else _ABSENT
+        return _describe(value, visited) if inspect.unwrap(value).__module__ == module else _ABSENT
     if isinstance(value, type):
-        if value.__module__ != module or (module, value.__qualname__) in seen:
+        if value.__module__ != module or (module, value.__qualname__) in visited:
             return _ABSENT
-        seen.add((module, value.__qualname__))
-        routines = ((name, member) for name, member in _own_members(value) if inspect.isroutine(member))
-        methods = {name: _describe_value(routine, module, seen) for name, routine in routines}
+        visited.add((module, value.__qualname__))
+        routines = ((name, member) for name, member in _list_own_members(value) if inspect.isroutine(member))
+        methods = {name: _describe_value(routine, module, visited) for name, routine in routines}
         return {"class": _without_absent(methods)}
     return _constant(value)
 

@@ -116,12 +116,12 @@ class Rendered:
             if span.kind == "derived" and span.role == role and (span.field or "").startswith("tool_calls"):
                 raise SpanError(f"message {span.message} ({role}) calls tools, whose text is derived: ask for it too")
 
-    def _refuse_lost_contents(self, role: str, found: set[int | None]) -> None:
+    def _refuse_lost_contents(self, role: str, messages: set[int | None]) -> None:
         """Refuse a mask that would leave a whole message out."""
         for change in self.changes:
             content = change.field == "content" or change.field.startswith("content[")
             lost = content and change.what in ("dropped", "rewritten")
-            if lost and change.role == role and change.message not in found:
+            if lost and change.role == role and change.message not in messages:
                 raise SpanError(f"the style has {change.what} the {change.field} of message {change.message} ({role})")
 
     def __eq__(self, other: object) -> bool:

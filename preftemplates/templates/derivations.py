@@ -41,7 +41,7 @@ class Derivation:
 
     def labels_from(self, labels: Sequence[str]) -> tuple[str, ...]:
         """The labels that the target has where the source has these."""
-        derived = tuple(name for name, needed in self.labels.items() if needed is None or needed in labels)
+        derived = tuple(name for name, origin in self.labels.items() if origin is None or origin in labels)
         return (*derived, *(name for name in labels if name == "tools" and self.keeps_prompt))
 
     @property

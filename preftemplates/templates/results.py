@@ -118,4 +118,4 @@ def check_ties_are_spelled(dialect: Dialect, ties: Ties, labels: tuple[str, ...]
 def has_equal(sample: Sample[Any]) -> bool:
     """Return whether a sample's responses leave no choice: of two or more, all are equal."""
     responses = list(sample.responses.values())
-    return len(responses) > 1 and not sample.pieces and all(other == responses[0] for other in responses[1:])
+    return len(responses) > 1 and not sample.pieces and all(response == responses[0] for response in responses[1:])

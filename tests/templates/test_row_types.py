@@ -26,7 +26,7 @@ from preftemplates.templates.row_types import has_domain, read_row_type, spell_r
 from preftemplates.templates.row_validation import RowValidator
 
 TYPES = [
-    str, int, float, bool, Any, Message, Index01, Index01 | None, str | None, Optional[int], list[str],  # noqa: UP045
+    str, int, float, bool, Any, Message, Index01, Index01 | None, str | None, Optional[int], list[str],  # noqa: UP045  the other spelling of a union
     list[Message], list[list[Index01]], dict[str, Any], dict[str, list[int]], Literal["a", "b's", 'c"'],
     Literal["x"] | None, str | list[Message], Inner, list[Inner], Annotated[int, Field(ge=1, le=5)],
     Index12, FirstIs1, Strength, Probability, Probability | None, list[Strength],
@@ -175,7 +175,7 @@ def test_a_constraint_that_the_spelling_would_lose_is_refused(annotation):
 
 def test_a_bound_around_an_optional_type_is_kept_or_refused():
     try:
-        spelling = spell_row(row_class(x=(Optional[int], Field(ge=1))))  # noqa: UP045
+        spelling = spell_row(row_class(x=(Optional[int], Field(ge=1))))  # noqa: UP045  the other spelling of a union
     except DefinitionError:
         return
     with pytest.raises(RowError):
