@@ -53,8 +53,8 @@ def _pickle_by_value(item: Any) -> bytes:
     module = sys.modules.get(item.__module__)
     if module is None or item.__module__ == "__main__":  # by value in any case
         return bytes(cloudpickle.dumps(item))
-    cloudpickle.register_pickle_pickle_by_value(module)
+    cloudpickle.register_pickle_by_value(module)
     try:
         return bytes(cloudpickle.dumps(item))
     finally:
-        cloudpickle.unregister_pickle_pickle_by_value(module)
+        cloudpickle.unregister_pickle_by_value(module)
