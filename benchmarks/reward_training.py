@@ -70,18 +70,18 @@ class Steps(TrainerCallback):
     peak: int = 0
     losses: list[float] = field(default_factory=list)
 
-    def on_step_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  the signature of transformers' callbacks
         """Begin to count, with the second step to watch memory."""
         if state.global_step == 1:
             self.level = _memory(reset=True)
         self.begun = time.process_time()
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  the signature of transformers' callbacks
         """Add the step's time."""
         self.seconds += time.process_time() - self.begun
         self.peak = _memory() - self.level
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ARG002  the signature of transformers' callbacks
         """Keep the loss."""
         if logs and "loss" in logs:
             self.losses.append(float(logs["loss"]))
@@ -121,7 +121,7 @@ def ours(share: bool = True, grouped: bool = False) -> Maker:
     """Our trainer in branches, or padded where it is grouped."""
 
     def make(model: Any, pairs: Sequence[TokenPair], tokenizer: Any, common: dict[str, Any]) -> Any:
-        shares = Cost.of(model).shares if share else lambda trunk, lengths: False
+        shares = Cost.of(model).shares if share else lambda *_: False
         return RewardTrainer(
             model=model,
             args=TrainingArguments(**common, remove_unused_columns=False),
@@ -193,7 +193,7 @@ def exactness(model: Any, pairs: Sequence[TokenPair], pad_id: int) -> tuple[floa
     model = deepcopy(model).float().eval()
     features = [PairDataset(pairs)[number] for number in range(min(BATCH, len(pairs)))]
     found = []
-    for collator in (PairCollator(pad_id), BranchCollator(lambda trunk, lengths: True)):
+    for collator in (PairCollator(pad_id), BranchCollator(lambda *_: True)):
         with tempfile.TemporaryDirectory() as folder:
             arguments = TrainingArguments(folder, report_to="none", use_cpu=True, remove_unused_columns=False)
             trainer = RewardTrainer(model=model, args=arguments, data_collator=collator)
@@ -295,7 +295,8 @@ def main() -> None:
     with one_thread():
         pairs, tokenizer, model = read(arguments)
         if arguments.ratios:
-            return ratios(model, tokenizer, arguments)
+            ratios(model, tokenizer, arguments)
+            return
         reason = why_no_branches(model, tokenizer.pad_token_id)
         if reason:
             raise SystemExit(f"the model takes no branches: {reason}")
