@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from support import real_rows
 
 from preftemplates import Preference, RowModel, Template, check, get_template
-from preftemplates.checking import EXAMPLES
 from preftemplates.errors import Code, DefinitionError, UnknownNameError
 from preftemplates.provenance import Traced
 from preftemplates.rules import RULES
@@ -74,6 +73,22 @@ def test_a_fault_in_one_row_is_found_in_that_row_alone(changed, verdict, code):
 )
 def test_what_shows_or_is_needed_to_show_is_not_invisible(text):
     assert found({**GOOD, "response_0": text}).ok
+
+
+@pytest.mark.parametrize(("length", "flagged"), [(100_000, False), (100_001, True)])
+def test_a_text_of_100_000_characters_is_not_long_and_one_more_is(length, flagged):
+    report = found({**GOOD, "response_1": "a" * length})
+    assert rows_by_code(report) == ({"long_text": [0]} if flagged else {})
+    assert [finding.examples[0].message for finding in report.findings] == [
+        "a content has 100,001 characters"
+    ] * flagged
+
+
+@pytest.mark.parametrize(("length", "flagged"), [(19, False), (20, True)])
+def test_a_prompt_of_20_characters_or_more_opens_no_answers_by_chance(length, flagged):
+    prompt = "Is mint a good herbs?"[:length]
+    row = {**GOOD, "prompt": f" {prompt}\n", "response_0": prompt + " yes", "response_1": f"\n{prompt} no"}
+    assert rows_by_code(found(row)) == ({"prompt_repeated": [0]} if flagged else {})
 
 
 @pytest.mark.parametrize("prompt", ["Mint?", "Is mint a good herb"])
@@ -217,9 +232,11 @@ def test_a_format_that_the_template_cannot_fill_is_refused():
         found(GOOD, format="stepwise")
 
 
-def test_a_few_rows_are_kept_of_each_kind_and_all_are_counted():
-    report = found(*[{**GOOD, "better_response_id": 7}] * 50)
-    assert [(finding.count, len(finding.examples)) for finding in report.findings] == [(50, EXAMPLES)]
+@pytest.mark.parametrize(("count", "kept"), [(19, 19), (20, 20), (21, 20), (50, 20)])
+def test_the_first_20_rows_are_kept_of_each_kind_and_all_are_counted(count, kept):
+    report = found(*[{**GOOD, "better_response_id": 7}] * count)
+    (finding,) = report.findings
+    assert (finding.count, [each.row for each in finding.examples]) == (count, [*range(kept)])
 
 
 @given(st.lists(st.sampled_from([GOOD, {**GOOD, "response_0": ""}, {}, {**GOOD, "prompt": "\u202e"}]), max_size=12))
