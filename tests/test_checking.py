@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import real_rows
 
-from preftemplates import Preference, RowModel, Template, check, get_template
+from preftemplates import Preference, Ranked, RowModel, Template, check, get_template
 from preftemplates.errors import Code, DefinitionError, UnknownNameError
 from preftemplates.provenance import Traced
 from preftemplates.rules import RULES
@@ -133,6 +133,44 @@ def test_one_answer_that_is_judged_in_two_ways_is_a_contradiction_and_no_duplica
 def test_a_pair_that_is_preferred_by_another_margin_is_a_duplicate():
     row = get_template("WebGPT").example
     assert rows_by_code(found(row, {**row, "score_1": 0.75}, template="WebGPT")) == {"duplicate": [1]}
+
+
+class Sure(Template):
+    class Row(RowModel):
+        a: str
+        b: str
+        sure: float
+        by: float
+
+    preference = Preference(
+        prompt="Is mint a herb?", chosen="{{ a }}", rejected="{{ b }}", probability="{{ sure }}", margin="{{ by }}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sure", "by", "contradicts"), [(0.5, 1, False), (0.51, 1, True), (0.9, 0, False), (0.9, 0.01, True)]
+)
+def test_a_tie_contradicts_no_pair(sure, by, contradicts):
+    rows = [{"a": "Yes.", "b": "No.", "sure": 0.9, "by": 1}, {"a": "No.", "b": "Yes.", "sure": sure, "by": by}]
+    for order in (rows, rows[::-1]):
+        report = check(order, Sure().with_ties("keep"))
+        assert rows_by_code(report) == ({"contradiction": [1]} if contradicts else {})
+
+
+def test_answers_on_one_rank_contradict_no_order_of_them():
+    def ranked(*ranks):
+        texts = [f"{number}." for number in range(len(ranks))]
+        return {"texts": texts, "ranks": [*ranks]}
+
+    class Rated(Template):
+        class Row(RowModel):
+            texts: list[str]
+            ranks: list[float]
+
+        ranked = Ranked(prompt="q", completions="{{ texts }}", ranks="{{ ranks }}")
+
+    for rows, found_in in (([ranked(0, 1, 1), ranked(0, 2, 1)], []), ([ranked(0, 1, 2), ranked(0, 2, 1)], [1])):
+        assert rows_by_code(check(rows, Rated(), "ranked")).get("contradiction", []) == found_in
 
 
 def test_prompts_of_the_test_set_are_found():
