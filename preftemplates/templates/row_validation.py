@@ -6,7 +6,7 @@ import json
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -152,6 +152,8 @@ def cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:
 
 
 def _cell_parser(annotation: Any) -> Callable[[str], Any] | None:
+    if get_origin(annotation) is Annotated:  # in a union; else pydantic has taken the bounds off
+        return _cell_parser(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         arms = [arm for arm in get_args(annotation) if arm is not type(None)]
         inner = _cell_parser(arms[0]) if len(arms) == 1 else _spelled_as(json.loads)

@@ -289,6 +289,21 @@ def test_where_there_are_many_names_and_none_is_near_the_command_that_lists_them
         get_template("qqqqq")
 
 
+@pytest.mark.parametrize(
+    ("count", "says"),
+    [
+        (12, f"There are: {', '.join(f'cat{n:02}' for n in range(12))}."),
+        (13, "There are 13; `preftemplates list animals` names them."),
+    ],
+)
+def test_up_to_twelve_names_are_listed_where_none_is_near(animals, count, says):
+    registry, folder = animals
+    (folder / "cat.py").write_text("".join(CAT.replace("cat", f"cat{n:02}") for n in range(count)))
+    with pytest.raises(UnknownNameError) as caught:
+        registry.get("qqqqq")
+    assert str(caught.value) == f"no animal 'qqqqq'. {says}"
+
+
 def test_every_registration_tells_where_it_was_made():
     from preftemplates.templates.template import TEMPLATES
 

@@ -1,7 +1,9 @@
 """Settings: defaults, a preset, a file and flags make one configuration, and what is wrong is said in one line."""
 
 import json
+import math
 import pickle
+import sys
 from dataclasses import fields
 from types import NoneType
 from typing import get_args, get_type_hints
@@ -375,6 +377,22 @@ def test_what_transformers_says_in_several_lines_is_said_in_one():
         ({"per_device_train_batch_size": 0}, "per_device_train_batch_size must be at least 1, got 0"),
         ({"per_device_eval_batch_size": 0}, "per_device_eval_batch_size must be at least 1, got 0"),
         ({"gradient_accumulation_steps": 0}, "gradient_accumulation_steps must be at least 1, got 0"),
+        ({"label_smoothing_factor": 0.5}, "label_smoothing_factor must be at least 0 and less than 0.5, got 0.5"),
+        ({"label_smoothing_factor": -1e-9}, "label_smoothing_factor must be at least 0 and less than 0.5, got -1e-09"),
+        (
+            {"center_rewards_coefficient": -1e-9},
+            "center_rewards_coefficient must be at least 0 and finite, got -1e-09",
+        ),
+        (
+            {"center_rewards_coefficient": float("inf")},
+            "center_rewards_coefficient must be at least 0 and finite, got inf",
+        ),
+        ({"max_dropped": -1e-9}, "max_dropped must be at least 0 and at most 1, got -1e-09"),
+        ({"learning_rate": -1e-9}, "learning_rate must be at least 0 and finite, got -1e-09"),
+        ({"num_train_epochs": -1e-9}, "num_train_epochs must be at least 0 and finite, got -1e-09"),
+        ({"num_train_epochs": float("inf")}, "num_train_epochs must be at least 0 and finite, got inf"),
+        ({"lora_dropout": -1e-9}, "lora_dropout must be at least 0 and less than 1, got -1e-09"),
+        ({"seed": 2**32}, "seed must be at least 0 and less than 2**32, got 4294967296"),
         ({"lora_r": 0}, "lora_r must be at least 1, got 0"),
         ({"lora_dropout": 1.0}, "lora_dropout must be at least 0 and less than 1, got 1.0"),
         ({"seed": -1}, "seed must be at least 0 and less than 2**32, got -1"),
@@ -451,6 +469,25 @@ def test_the_preset_evaluates_only_where_something_is_held_out(read):
     assert read_config([*DATA, "--eval_size", "0", "--eval_data", "b"]).eval_strategy == "steps"
     assert read_config([*DATA, "--eval_size", "0", "--dataset_test_split", "test"]).eval_strategy == "steps"
     assert read_config(["--eval_size", "0"]).eval_strategy == "steps"
+
+
+AT_THE_BOUND = {
+    "eval_size": (0.0, math.nextafter(1, 0)), "max_dropped": (0.0, 1.0), "max_length": (2,),
+    "center_rewards_coefficient": (0.0, sys.float_info.max), "label_smoothing_factor": (0.0, math.nextafter(0.5, 0)),
+    "lora_r": (1,), "lora_dropout": (0.0, math.nextafter(1, 0)), "learning_rate": (0.0, sys.float_info.max),
+    "num_train_epochs": (0.0, sys.float_info.max), "per_device_train_batch_size": (1,),
+    "per_device_eval_batch_size": (1,), "gradient_accumulation_steps": (1,), "seed": (0, 2**32 - 1),
+}  # fmt: skip
+"""The first and the last value of each range of numbers."""
+
+
+def test_every_range_of_numbers_has_its_bounds_there():
+    assert {*AT_THE_BOUND} == {*RANGES} - {"allow_findings"}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in AT_THE_BOUND for value in AT_THE_BOUND[name]])
+def test_a_number_at_the_bound_of_its_range_is_taken(name, value):
+    assert getattr(RewardConfig(**{name: value}), name) == value
 
 
 @pytest.mark.parametrize("name", RANGES)

@@ -59,6 +59,14 @@ def test_a_probability_of_one_and_no_margin_leave_the_plain_loss(chosen, rejecte
     )
 
 
+@given(REWARDS, st.floats(0.1, 20), st.floats(0, 0.49))
+def test_labels_of_which_half_are_wrong_say_nothing_and_those_of_which_fewer_are_do(rejected, ahead, smoothing):
+    sides = tensors([rejected + ahead], [rejected], requires_grad=False)
+    half, turned = (bradley_terry(*pair, label_smoothing=0.5) for pair in (sides, sides[::-1]))
+    torch.testing.assert_close(half, turned)
+    assert bradley_terry(*sides, label_smoothing=smoothing) < bradley_terry(*sides[::-1], label_smoothing=smoothing)
+
+
 @given(st.lists(st.tuples(REWARDS, REWARDS), min_size=1, max_size=5))
 def test_centring_pulls_the_sum_of_a_pair_to_zero(rows):
     chosen, rejected = tensors(*zip(*rows, strict=True))

@@ -8,7 +8,7 @@ from preftemplates_train.lengths import encode_pairs
 from preftemplates_train.pairs import read_pairs, split_by_prompt
 from support import HOMEWORK, real_rows
 
-from preftemplates import get_template
+from preftemplates import Preference, RowModel, Template, get_template
 
 ROW = {"prompt": "q", "response_0": "one", "response_1": "two", "better_response_id": 1}
 
@@ -43,6 +43,29 @@ def test_a_class_that_formats_by_hand_gives_the_same_texts():
     assert (by_hand.chosen, by_hand.rejected) == (declared.chosen, declared.rejected)
     assert by_hand.messages is None
     assert by_hand.first_listed is None
+
+
+class Sure(Template):
+    class Row(RowModel):
+        a: str
+        b: str
+        sure: float | None = None
+        by: float | None = None
+
+    preference = Preference(
+        prompt="q", chosen="{{ a }}", rejected="{{ b }}", probability="{{ sure }}", margin="{{ by }}"
+    )
+
+
+def test_a_pair_of_probability_one_half_or_margin_0_is_a_tie_and_is_not_trained_on():
+    labels = [{"sure": 0.5}, {"by": 0.0}, {"sure": 0.5, "by": 2.0}, {"sure": 0.51}, {"by": 0.01}, {}]
+    pairs, report = read_pairs([{"a": "a", "b": "b", **each} for each in labels], Sure())
+    assert [(pair.row, pair.probability, pair.margin) for pair in pairs] == [
+        (3, 0.51, None),
+        (4, None, 0.01),
+        (5, None, None),
+    ]
+    assert [(skipped.row, skipped.code) for skipped in report.skipped] == [(0, "tie"), (1, "tie"), (2, "tie")]
 
 
 def test_rows_that_make_no_pair_are_counted():

@@ -1,6 +1,7 @@
 """The trainer: a text's reward is its own whatever stands beside it, and every figure is of all pairs."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from preftemplates_train import metrics
 from preftemplates_train.batches import BranchCollator, GroupDataset, PairCollator, PairDataset
 from preftemplates_train.config import RewardConfig, read_config
 from preftemplates_train.errors import NonFiniteError, SetupError
-from preftemplates_train.lengths import TokenPair
+from preftemplates_train.lengths import Pair, TokenPair
 from preftemplates_train.losses import bradley_terry, plackett_luce
 from preftemplates_train.scorer import Scorer
 from preftemplates_train.train import prepare
@@ -159,6 +160,15 @@ def test_each_text_of_a_ranking_is_there_once_and_each_ranking_counts_alike(coll
     assert batch["ranks"].tolist() == [0, 1, 0, 1, 2]
     assert batch["share"].tolist() == pytest.approx([2, 2 / 3, 2 / 3, 2 / 3])
     assert "share" not in collator(RANKED[:1])
+
+
+@pytest.mark.parametrize(("probability", "rank"), [(0.5, 0), (math.nextafter(0.5, 1), 1), (1.0, 1), (None, 1)])
+@pytest.mark.parametrize("collator", [PairCollator(9), BranchCollator(lambda trunk, lengths: True)])
+def test_an_answer_is_beaten_where_the_other_is_more_probably_the_better_one(probability, rank, collator):
+    pair = TokenPair(Pair("rows", 0, "", "a", "b", None, None, probability=probability), [3], [4])
+    batch = collator([PairDataset([pair])[0]])
+    assert batch["ranks"].tolist() == [0, rank]
+    assert ("probability" in batch) is (probability is not None)
 
 
 def test_a_tie_beats_nobody():
