@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from preftemplates_train import words
 from preftemplates_train.config import RewardConfig
+from preftemplates_train.console import plain
 from preftemplates_train.data import encode_data, read_data
 from preftemplates_train.lengths import Pair
-from preftemplates_train.preview import SHOWN, plain, print_pairs
+from preftemplates_train.preview import SHOWN, print_pairs
 from preftemplates_train.tiny import tiny_tokenizer
 from rich.console import Console
 from support import NASTY, texts

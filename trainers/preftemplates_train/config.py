@@ -12,7 +12,6 @@ from transformers import TrainingArguments
 
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.errors import SetupError, first_line
-from preftemplates_train.lengths import LengthPolicy
 from preftemplates_train.options import Options, Page
 
 Layout = Literal["auto", "branches", "grouped", "padded"]
@@ -20,6 +19,9 @@ Layout = Literal["auto", "branches", "grouped", "padded"]
 
 Objective = Literal["preference", "margin", "probability", "plackett_luce"]
 """What is learnt of a pair, or of a ranking."""
+
+LengthPolicy = Literal["drop", "cut_prompt"]
+"""drop: a pair with an answer that is too long is left out. cut_prompt: its prompt first loses its oldest turns."""
 
 PROGRAM = "preftemplates-train"
 

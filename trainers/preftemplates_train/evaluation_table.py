@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates_train.preview import plain
+from preftemplates_train.console import plain
 
 MOST_GROUPS = 20
 """Of more groups of a column, the largest are printed."""

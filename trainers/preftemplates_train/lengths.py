@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from preftemplates.samples import Message, Sample
 from preftemplates.style import Style
-
-LengthPolicy = Literal["drop", "cut_prompt"]
-"""drop: a pair with an answer that is too long is left out. cut_prompt: its prompt first loses its oldest turns."""
+from preftemplates_train.config import LengthPolicy
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
 """From texts to the ids of each, special tokens included."""

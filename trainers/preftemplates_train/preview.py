@@ -9,16 +9,12 @@ from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
 from preftemplates.errors import visible
+from preftemplates_train.console import plain
 from preftemplates_train.lengths import Pair
 from preftemplates_train.tokenizer import encode
 
 SHOWN = 400
 """How many characters of a prompt are shown, and how many of an answer."""
-
-
-def plain(text: str, style: str = "") -> Text:
-    """The text to the letter: nothing in it is markup, and a terminal acts on nothing in it but the ends of lines."""
-    return Text("\n".join(map(visible, text.split("\n"))), style)
 
 
 def print_pairs(pairs: Iterable[Pair], tokenizer: PreTrainedTokenizerBase | None, console: Console) -> None:

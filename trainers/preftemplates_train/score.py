@@ -18,8 +18,8 @@ from preftemplates.reading import Source, file_kind, import_or_refuse, open_rows
 from preftemplates.row_types import read_row_type
 from preftemplates.rows import cell_parsers
 from preftemplates.writing import open_writer
+from preftemplates_train.console import plain
 from preftemplates_train.errors import SetupError, first_line
-from preftemplates_train.preview import plain
 from preftemplates_train.scorer import ROWS_AT_ONCE, Scorer, read_answers
 from preftemplates_train.unfinished import Unfinished, digest_of
 

@@ -34,6 +34,7 @@ from preftemplates_train.checkpoint import (
     tokenizer_digest,
 )
 from preftemplates_train.config import Layout, RewardConfig
+from preftemplates_train.console import plain
 from preftemplates_train.data import Data, Encoded, encode_data, first_pairs, read_data
 from preftemplates_train.errors import ResumeError, SetupError, first_line
 from preftemplates_train.lengths import TokenPair
@@ -47,7 +48,7 @@ from preftemplates_train.model import (
     merged,
     positions,
 )
-from preftemplates_train.preview import plain, print_pairs
+from preftemplates_train.preview import print_pairs
 from preftemplates_train.report import write_report
 from preftemplates_train.tiny import one_thread, tiny_model, tiny_tokenizer
 from preftemplates_train.tokenizer import Around, adding_nothing, around, encode, load_tokenizer, set_pad
