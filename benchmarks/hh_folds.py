@@ -34,10 +34,10 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from preftemplates_train.config import read_config
-from preftemplates_train.lengths import Pair
-from preftemplates_train.pairs import read_pairs
-from preftemplates_train.train import train
+from preftemplates_train.data.encoding import Pair
+from preftemplates_train.data.pairs import read_pairs
+from preftemplates_train.settings.config import read_config
+from preftemplates_train.training.run import train
 from rich.console import Console
 from transformers.utils import logging
 

@@ -31,13 +31,13 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from preftemplates_train.attention import why_no_branches
-from preftemplates_train.batches import BranchCollator, PairCollator, PairDataset
-from preftemplates_train.branches import Cost, common
-from preftemplates_train.lengths import TokenPair
-from preftemplates_train.pairs import read_pairs
-from preftemplates_train.tiny import tiny_tokenizer
-from preftemplates_train.trainer import RewardTrainer
+from preftemplates_train.data.branches import Cost, common
+from preftemplates_train.data.collators import BranchCollator, PairCollator, PairDataset
+from preftemplates_train.data.encoding import TokenPair
+from preftemplates_train.data.pairs import read_pairs
+from preftemplates_train.model.attention import why_no_branches
+from preftemplates_train.model.tiny import tiny_tokenizer
+from preftemplates_train.training.trainer import RewardTrainer
 from reward_training_docs import write
 from transformers import (
     AutoModelForSequenceClassification,

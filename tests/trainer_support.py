@@ -10,10 +10,10 @@ from unittest.mock import patch
 
 import torch
 from preftemplates_train.__main__ import main
-from preftemplates_train.config import read_config
-from preftemplates_train.demo_data import generate
-from preftemplates_train.tiny import tiny_tokenizer
-from preftemplates_train.train import train
+from preftemplates_train.data.demo import generate
+from preftemplates_train.model.tiny import tiny_tokenizer
+from preftemplates_train.settings.config import read_config
+from preftemplates_train.training.run import train
 from rich.console import Console
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertModel, BertTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast

@@ -6,11 +6,11 @@ from importlib import import_module
 from typing import Any
 
 FACE = {
-    "RewardConfig": "config",
-    "RewardTrainer": "trainer",
-    "Scorer": "scorer",
-    "bradley_terry": "losses",
-    "read_config": "config",
+    "RewardConfig": "settings.config",
+    "RewardTrainer": "training.trainer",
+    "Scorer": "evaluation.scorer",
+    "bradley_terry": "training.losses",
+    "read_config": "settings.config",
 }
 """The names that users type, each with its module, which is loaded when the name is asked for: torch takes seconds."""
 

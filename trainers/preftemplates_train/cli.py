@@ -25,15 +25,15 @@ def run(words: Sequence[str]) -> int:
     disable_progress_bar()
     console = Console()
     if words[:1] == ["score"]:
-        from preftemplates_train.score import command
+        from preftemplates_train.evaluation.score_file import command
 
         return command(words[1:])
     if words[:1] == ["evaluate"]:
-        from preftemplates_train import evaluate
+        from preftemplates_train.evaluation import evaluate_file as evaluate
 
         return evaluate.command(words[1:])
-    from preftemplates_train.config import read_config
-    from preftemplates_train.train import show, train
+    from preftemplates_train.settings.config import read_config
+    from preftemplates_train.training.run import show, train
 
     config = read_config(words)
     if config.dry_run:
