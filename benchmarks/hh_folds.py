@@ -36,7 +36,7 @@ import transformers
 from numpy.typing import NDArray
 from preftemplates_train.data.encoding import Pair
 from preftemplates_train.data.pairs import read_pairs
-from preftemplates_train.settings.config import read_config
+from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.training.run import train
 from rich.console import Console
 from transformers.utils import logging

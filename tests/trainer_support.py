@@ -12,7 +12,7 @@ import torch
 from preftemplates_train.__main__ import main
 from preftemplates_train.data.demo import generate
 from preftemplates_train.model.tiny import tiny_tokenizer
-from preftemplates_train.settings.config import read_config
+from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.training.run import train
 from rich.console import Console
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers

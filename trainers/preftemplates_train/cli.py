@@ -32,7 +32,7 @@ def run(words: Sequence[str]) -> int:
         from preftemplates_train.evaluation import evaluate_file as evaluate
 
         return evaluate.command(words[1:])
-    from preftemplates_train.settings.config import read_config
+    from preftemplates_train.settings.command_line import read_config
     from preftemplates_train.training.run import show, train
 
     config = read_config(words)

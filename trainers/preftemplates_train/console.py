@@ -1,4 +1,4 @@
-"""Text for the terminal, in which nothing is markup."""
+"""Text for the terminal, in which nothing is markup and nothing is a control character."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from rich.text import Text
 from preftemplates.errors import visible
 
 
-def plain(text: str, style: str = "") -> Text:
-    """The text to the letter: nothing in it is markup, and a terminal acts on nothing in it but the ends of lines."""
+def escape_text(text: str, style: str = "") -> Text:
+    """Return the text to the letter: nothing in it is markup, and a terminal acts on nothing in it but line ends."""
     return Text("\n".join(map(visible, text.split("\n"))), style)

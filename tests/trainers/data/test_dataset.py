@@ -7,17 +7,11 @@ import pytest
 from datasets import Dataset, DatasetDict
 from hypothesis import given
 from hypothesis import strategies as st
-from preftemplates_train.data.dataset import (
-    GENERATED,
-    encode_data,
-    first_pairs,
-    name_sources,
-    read_data,
-    weighted,
-)
+from preftemplates_train.data.dataset import GENERATED, encode_data, first_pairs, name_sources, read_data, weighted
 from preftemplates_train.data.tokenizer import Around
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
-from preftemplates_train.settings.config import UNTRAINABLE, RewardConfig
+from preftemplates_train.settings.config import RewardConfig
+from preftemplates_train.settings.validation import UNTRAINABLE_FINDINGS
 from support import HOMEWORK
 
 from preftemplates import Style, get_template, register_style
@@ -262,7 +256,7 @@ def test_a_style_in_which_nothing_can_be_learnt_is_refused_unless_it_is_allowed(
     class Odd(Style):
         chat_template = source
 
-    others = [other for other in UNTRAINABLE if other != code]
+    others = [other for other in UNTRAINABLE_FINDINGS if other != code]
     config = {"style": "odd", "allow_findings": others}
     rows = write(tmp_path / "rows.jsonl", map(row, range(10)))
     for reading in (read_data, first_pairs):

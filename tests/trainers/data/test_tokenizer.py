@@ -7,15 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from preftemplates_train.data.tokenizer import (
-    PROBE,
-    Around,
-    adding_nothing,
-    around,
-    encode,
-    load_tokenizer,
-    set_pad,
-)
+from preftemplates_train.data.tokenizer import PROBE, Around, adding_nothing, around, encode, load_tokenizer, set_pad
 from preftemplates_train.errors import SetupError
 from preftemplates_train.model.tiny import tiny_tokenizer
 from support import texts

@@ -12,7 +12,8 @@ from preftemplates_train.errors import SetupError
 from preftemplates_train.evaluation.scorer import Scorer
 from preftemplates_train.model.checkpoint import Record, check_reload, check_writable, refuse_taken, save_model
 from preftemplates_train.reports.model_card import write_card
-from preftemplates_train.settings.config import RewardConfig, read_config
+from preftemplates_train.settings.command_line import read_config
+from preftemplates_train.settings.config import RewardConfig
 from preftemplates_train.training.run import prepare
 from support import HOMEWORK
 from tokenizers import processors

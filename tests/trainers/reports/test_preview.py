@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from preftemplates_train.console import plain
+from preftemplates_train.console import escape_text
 from preftemplates_train.data.dataset import encode_data, read_data
 from preftemplates_train.data.encoding import Pair
 from preftemplates_train.model.tiny import tiny_tokenizer
@@ -54,7 +54,7 @@ def preview(pair, tokenizer=None):
 
 @given(MARKUP)
 def test_nothing_in_a_text_is_markup_and_nothing_reaches_the_terminal(text):
-    found = printed(plain(text))
+    found = printed(escape_text(text))
     assert all(char.isprintable() or char == "\n" for char in found)
     shown = "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
     assert [line.rstrip() for line in found[:-1].split("\n")] == [line.rstrip() for line in shown.split("\n")]

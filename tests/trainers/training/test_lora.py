@@ -3,7 +3,7 @@
 import pytest
 import torch
 from preftemplates_train.evaluation.scorer import Scorer
-from preftemplates_train.settings.config import read_config
+from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.training.run import prepare
 from safetensors.torch import load_file
 from trainer_support import train_by

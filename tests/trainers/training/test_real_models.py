@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from preftemplates_train.evaluation.scorer import Scorer
-from preftemplates_train.settings.config import read_config
+from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.training.run import prepare
 from support import DATA
 from trainer_support import train_by

@@ -7,7 +7,7 @@ import signal
 import pytest
 import torch
 from preftemplates_train.errors import NonFiniteError, ResumeError, SetupError
-from preftemplates_train.settings.config import read_config
+from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.training.run import prepare
 from preftemplates_train.training.trainer import RewardTrainer
 from safetensors.torch import load_file

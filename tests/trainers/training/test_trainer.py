@@ -12,7 +12,8 @@ from preftemplates_train.data.encoding import TokenPair
 from preftemplates_train.errors import NonFiniteError, SetupError
 from preftemplates_train.evaluation import metrics
 from preftemplates_train.evaluation.scorer import Scorer
-from preftemplates_train.settings.config import RewardConfig, read_config
+from preftemplates_train.settings.command_line import read_config
+from preftemplates_train.settings.config import RewardConfig
 from preftemplates_train.training.losses import bradley_terry, plackett_luce
 from preftemplates_train.training.run import prepare
 from preftemplates_train.training.trainer import RewardTrainer, pair_metrics

@@ -19,7 +19,8 @@ from preftemplates_train.data.encoding import Encode, Group, LengthReport, Pair,
 from preftemplates_train.data.pairs import PairReader, read_pairs, split_by_prompt
 from preftemplates_train.data.tokenizer import Around
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
-from preftemplates_train.settings.config import UNTRAINABLE, RewardConfig
+from preftemplates_train.settings.config import RewardConfig
+from preftemplates_train.settings.validation import UNTRAINABLE_FINDINGS
 
 GENERATED = "generated"
 GENERATED_TEMPLATE = "PKUSafeRLHF"
@@ -243,7 +244,7 @@ def _one_style(sources: Sequence[Source]) -> Style | None:
 def _refuse_findings(style: Style, allowed: Sequence[str]) -> None:
     """Refuse a style that makes answers equal, or texts that nobody can make again."""
     for finding in style.findings:
-        if finding.code in UNTRAINABLE and finding.code not in allowed:
+        if finding.code in UNTRAINABLE_FINDINGS and finding.code not in allowed:
             line = f" (line {finding.line} of its chat template)" if finding.line else ""
             raise SetupError(
                 f"the style {style.name} has the finding {finding.code}: {finding.message}{line};"

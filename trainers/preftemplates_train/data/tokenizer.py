@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from preftemplates import Style
 from preftemplates.errors import preview
-from preftemplates_train.errors import SetupError, first_line
+from preftemplates_train.errors import SetupError, summarize_error
 
 PROBE = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 
@@ -35,7 +35,7 @@ def load_tokenizer(name: str, revision: str = "main") -> PreTrainedTokenizerFast
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
     except Exception as error:
-        raise SetupError(f"{name} gives no tokenizer: {first_line(error)}") from error
+        raise SetupError(f"{name} gives no tokenizer: {summarize_error(error)}") from error
     if not tokenizer.is_fast:
         raise SetupError(f"{name} has a tokenizer of the kind {type(tokenizer).__name__}; a fast one is needed")
     tokenizer.padding_side = "right"

@@ -18,8 +18,8 @@ from preftemplates.reading import Source, file_kind, import_or_refuse, open_rows
 from preftemplates.row_types import read_row_type
 from preftemplates.rows import cell_parsers
 from preftemplates.writing import open_writer
-from preftemplates_train.console import plain
-from preftemplates_train.errors import SetupError, first_line
+from preftemplates_train.console import escape_text
+from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.evaluation.partial_output import Unfinished, digest_of
 from preftemplates_train.evaluation.scorer import ROWS_AT_ONCE, Scorer, read_answers
 
@@ -91,14 +91,15 @@ def score_file(
         done = Unfinished(out, _job(scorer, reading, source, split, format), resume=resume)
         known = done.keep(ROWS_AT_ONCE)
         if known:
-            console.print(plain(f"{known:,} rows are scored already"))
+            console.print(escape_text(f"{known:,} rows are scored already"))
         try:
             todo = score(islice(iter(opened()), known, None), reading, scorer, format)
             done.add((each.rewards, each.unscored) for each in todo if _has_place(each.row, REWARDS[format]))
         except BaseException:
             if done.keep(ROWS_AT_ONCE):
                 console.print(
-                    plain(f"stopped; {done.path} has what is scored, and --resume goes on from it"), soft_wrap=True
+                    escape_text(f"stopped; {done.path} has what is scored, and --resume goes on from it"),
+                    soft_wrap=True,
                 )
             else:
                 done.remove()
@@ -108,7 +109,7 @@ def score_file(
             rows, unscored = rows + 1, unscored + (reason is not None)
     done.remove()
     console.print(
-        plain(f"{rows:,} rows = {rows - unscored:,} scored + {unscored:,} unscored; wrote {out}"), soft_wrap=True
+        escape_text(f"{rows:,} rows = {rows - unscored:,} scored + {unscored:,} unscored; wrote {out}"), soft_wrap=True
     )
     if unscored == rows:
         raise typer.Exit(3)
@@ -157,7 +158,7 @@ def _table(rows: Iterable[Row], names: Sequence[str], out: Path) -> tuple[dict[s
             found.append(arrow.Table.from_pylist([{**columns, **one} for one in some]).schema)
         schema = arrow.unify_schemas([*found, new], promote_options="permissive")
     except (arrow.ArrowException, OverflowError) as error:
-        raise FileError(f"{out} cannot hold these rows, but a .jsonl can: {first_line(error)}") from error
+        raise FileError(f"{out} cannot hold these rows, but a .jsonl can: {summarize_error(error)}") from error
     return dict.fromkeys(schema.names), schema
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates_train.console import plain
+from preftemplates_train.console import escape_text
 
 MOST_GROUPS = 20
 """Of more groups of a column, the largest are printed."""
@@ -20,8 +20,8 @@ def print_evaluation(found: Mapping[str, Any], console: Console) -> None:
     lost = sum(found["unscored"].values())
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["unscored"].items())
     console.print(
-        plain(f"{found['source']} ({found['template']}): {found['rows']:,} rows, {found['samples']:,} samples")
-        + plain(f"; left out: {reasons}" if lost else "", "yellow"),
+        escape_text(f"{found['source']} ({found['template']}): {found['rows']:,} rows, {found['samples']:,} samples")
+        + escape_text(f"; left out: {reasons}" if lost else "", "yellow"),
         soft_wrap=True,
     )
     _print(found["model"], _measures(found), console)
@@ -37,7 +37,7 @@ def print_evaluation(found: Mapping[str, Any], console: Console) -> None:
         _print(found["benchmark"]["name"], _benchmark(found["benchmark"]), console)
         if found["benchmark"]["missing"]:
             missing = ", ".join(found["benchmark"]["missing"])
-            console.print(plain(f"  no score, as there is no row of {missing}", "yellow"), soft_wrap=True)
+            console.print(escape_text(f"  no score, as there is no row of {missing}", "yellow"), soft_wrap=True)
 
 
 Cells = list[tuple[str | Text, ...]]
@@ -48,9 +48,9 @@ def _print(title: str, rows: Cells, console: Console) -> None:
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, *cells in rows:
         table.add_row(
-            plain(f"  {name}"), *(one if isinstance(one, Text) else Text(one, justify="right") for one in cells)
+            escape_text(f"  {name}"), *(one if isinstance(one, Text) else Text(one, justify="right") for one in cells)
         )
-    console.print(plain(f"\n{title}", "bold"), soft_wrap=True)
+    console.print(escape_text(f"\n{title}", "bold"), soft_wrap=True)
     console.print(table)
 
 

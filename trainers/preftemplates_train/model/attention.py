@@ -19,7 +19,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import repeat_kv
 
 from preftemplates_train.data.branches import Group, Laid, lay_out
-from preftemplates_train.errors import first_line
+from preftemplates_train.errors import summarize_error
 from preftemplates_train.model.kernels import ROW_KERNEL
 
 NAME = "branches"
@@ -184,7 +184,7 @@ def why_no_branches(model: Any, pad_id: int) -> str | None:
             model.set_attn_implementation(NAME)
             together = reader.rewards(model, laid)
     except Exception as error:
-        return first_line(error)
+        return summarize_error(error)
     finally:
         model.set_attn_implementation(before)
         reader.hook.remove()

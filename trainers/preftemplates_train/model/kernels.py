@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from preftemplates_train.data.branches import Group
-from preftemplates_train.errors import first_line
+from preftemplates_train.errors import summarize_error
 
 Attention = Callable[..., Tensor]
 """From query, key and value, each of shape (1, heads, T, width), and a block mask to shape (1, heads, T, width)."""
@@ -101,7 +101,7 @@ class RowKernel:
             grouped = query.shape[1] != key.shape[1]
             found = self._attention()(query, key, value, block_mask=mask, scale=scaling, enable_gqa=grouped)
         except Exception as error:  # a compiler may raise anything
-            return self._refuse(kind, first_line(error), plain())
+            return self._refuse(kind, summarize_error(error), plain())
         if kind in self._tried:
             return found
         wanted = plain()

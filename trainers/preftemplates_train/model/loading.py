@@ -18,7 +18,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from preftemplates_train.errors import SetupError, first_line
+from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.settings.config import RewardConfig
 
 HEADS = ("score", "classifier")
@@ -39,7 +39,7 @@ def load_config(name: str, revision: str = "main", *, disable_dropout: bool = Tr
     try:
         config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
     except Exception as error:
-        raise SetupError(f"{name} gives no model: {first_line(error)}") from error
+        raise SetupError(f"{name} gives no model: {summarize_error(error)}") from error
     if type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
         raise SetupError(f"{name} gives no model: transformers has no classifier of the kind {config.model_type}")
     config.num_labels = 1
@@ -79,7 +79,7 @@ def load_weights(name: str, **options: Any) -> PreTrainedModel:
         with _quiet():
             model, found = AutoModelForSequenceClassification.from_pretrained(name, **options)
     except Exception as error:
-        raise SetupError(f"{name} cannot be loaded as a reward model: {first_line(error)}") from error
+        raise SetupError(f"{name} cannot be loaded as a reward model: {summarize_error(error)}") from error
     for weights, there, here in sorted(found["mismatched_keys"]):
         raise SetupError(f"{name}: {weights} has the shape {[*there]}, and in a reward model it has {[*here]}")
     body = f"{model.base_model_prefix}."
@@ -185,7 +185,7 @@ def check_padding(model: PreTrainedModel, pad_id: int) -> None:
         alone = torch.cat([_rewards(model, [ids], pad_id) for ids in texts])
         together = _rewards(model, texts, pad_id)
     except Exception as error:
-        raise SetupError(f"the model cannot score a text: {first_line(error)}") from error
+        raise SetupError(f"the model cannot score a text: {summarize_error(error)}") from error
     moved = (alone - together).abs()
     if not moved.max() <= alone.std() * (0.01 if model.dtype == torch.float32 else 0.2):
         worst = int(moved.argmax())
@@ -227,7 +227,7 @@ def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
     try:
         return get_peft_model(model, adapters)
     except ValueError as error:
-        raise SetupError(f"LoRA: {first_line(error)}") from error
+        raise SetupError(f"LoRA: {summarize_error(error)}") from error
 
 
 def merged(model: Any) -> PreTrainedModel:

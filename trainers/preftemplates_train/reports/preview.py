@@ -9,7 +9,7 @@ from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
 from preftemplates.errors import visible
-from preftemplates_train.console import plain
+from preftemplates_train.console import escape_text
 from preftemplates_train.data.encoding import Pair
 from preftemplates_train.data.tokenizer import encode
 
@@ -18,7 +18,7 @@ SHOWN = 400
 
 
 def print_pairs(pairs: Iterable[Pair], tokenizer: PreTrainedTokenizerBase | None, console: Console) -> None:
-    """Print each pair: the part both texts share dim, what is scored plain, and the last token marked.
+    """Print each pair: the part both texts share dim, what is scored escape_text, and the last token marked.
 
     Args:
         pairs: the pairs.
@@ -26,7 +26,7 @@ def print_pairs(pairs: Iterable[Pair], tokenizer: PreTrainedTokenizerBase | None
         console: where to print.
     """
     for pair in pairs:
-        console.print(plain(f"\n{pair.source}, row {pair.row}", "bold"))
+        console.print(escape_text(f"\n{pair.source}, row {pair.row}", "bold"))
         console.print(Text(_cut(pair.prompt, keep_end=True), "dim"))
         for name, text, colour in (("chosen", pair.chosen, "blue"), ("rejected", pair.rejected, "yellow")):
             console.print(_side(name, text, pair.prompt, tokenizer, colour))

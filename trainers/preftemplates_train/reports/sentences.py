@@ -9,7 +9,7 @@ from typing import Any
 
 from preftemplates_train.data.dataset import Data, Encoded
 from preftemplates_train.evaluation.metrics import SHORTCUTS
-from preftemplates_train.settings.config import Layout, RewardConfig
+from preftemplates_train.settings.config import BatchLayout, RewardConfig
 
 FEW = 50
 """Below this many pairs the standard error of an accuracy is 7 points and more, or not to be trusted."""
@@ -33,7 +33,7 @@ def data(data: Data, encoded: Encoded, model: Any, config: RewardConfig) -> str:
     return "\n".join(lines)
 
 
-def laid_out(layout: Layout, no_branches: str | None) -> str:
+def laid_out(layout: BatchLayout, no_branches: str | None) -> str:
     """How batches are laid out, and why not in branches."""
     said = {
         "branches": "what the texts of a pair share is computed once, and nothing is padded",

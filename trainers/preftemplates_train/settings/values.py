@@ -1,105 +1,108 @@
-"""What a setting takes: the values that a flag's text and a YAML value mean, by the type of its field."""
+"""The type of a setting: which values a flag's text and a YAML value mean, by the type of the field."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from preftemplates.errors import did_you_mean, preview
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-class Takes(NamedTuple):
+
+class SettingType(NamedTuple):
     """What a setting takes.
 
     Attributes:
-        one: the types of a single value.
-        item: the types of a list's items; None if it takes no list.
-        none: whether it may be nothing.
-        choices: the texts that it may be; none if it may be any.
+        types: the types of a single value.
+        item_types: the types of a list's items; None if the setting takes no list.
+        is_optional: whether the value may be None.
+        choices: the texts that the value may be; empty if it may be any text.
         parse: from a flag's text to the value.
-        switch: whether the flag may stand alone, for true.
+        is_switch: whether the flag may stand alone, for true.
     """
 
-    one: frozenset[type]
-    item: frozenset[type] | None
-    none: bool
+    types: frozenset[type]
+    item_types: frozenset[type] | None
+    is_optional: bool
     choices: tuple[str, ...]
     parse: Callable[[str], Any]
-    switch: bool
+    is_switch: bool
 
     @classmethod
-    def of(cls, hint: Any, action: argparse.Action) -> Takes:
-        """What a field of that type takes, for which `HfArgumentParser` made that action."""
+    def from_hint(cls, hint: Any, action: argparse.Action) -> SettingType:
+        """Return what a field of that type takes, for which `HfArgumentParser` made that action."""
         members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
         lists = [member for member in members if get_origin(member) is list]
-        item = frozenset(_plain(item) for member in lists for item in get_args(member))
-        enums = (member.value for kind in item if issubclass(kind, Enum) for member in kind)
+        item_types = frozenset(_find_class(item) for member in lists for item in get_args(member))
+        enum_values = (member.value for kind in item_types if issubclass(kind, Enum) for member in kind)
         return cls(
-            one=frozenset(_plain(member) for member in members if member not in (NoneType, *lists)),
-            item=item if lists else None,
-            none=NoneType in members,
-            choices=tuple(str(choice) for choice in action.choices or enums),
+            types=frozenset(_find_class(member) for member in members if member not in (NoneType, *lists)),
+            item_types=item_types if lists else None,
+            is_optional=NoneType in members,
+            choices=tuple(str(choice) for choice in action.choices or enum_values),
             parse=action.type if callable(action.type) else str,
-            switch=action.const is True,
+            is_switch=action.const is True,
         )
 
-    def from_flag(self, text: str) -> Any:
-        """The value that a text means on the command line."""
+    def parse_flag(self, text: str) -> Any:
+        """Return the value that a text means on the command line."""
         if self.choices and text not in self.choices:
-            raise self.refusal(text)
+            raise self.make_error(text)
         try:
-            return json.loads(text) if dict in self.one and text.startswith("{") else self.parse(text)
+            return json.loads(text) if dict in self.types and text.startswith("{") else self.parse(text)
         except (TypeError, ValueError, argparse.ArgumentTypeError):
-            raise self.refusal(text) from None
+            raise self.make_error(text) from None
 
-    def from_file(self, value: object) -> Any:
-        """The value that a YAML value means."""
-        if value is None and self.none:
+    def convert_value(self, value: object) -> Any:
+        """Return the value that a YAML value means."""
+        if value is None and self.is_optional:
             return None
-        if self.item is not None and isinstance(value, list):
-            return [self._convert(item, self.item) for item in value]
-        if self.item is not None and not self.one:
-            return [self._convert(value, self.item)]
-        return self._convert(value, self.one)
+        if self.item_types is not None and isinstance(value, list):
+            return [self._convert(item, self.item_types) for item in value]
+        if self.item_types is not None and not self.types:
+            return [self._convert(value, self.item_types)]
+        return self._convert(value, self.types)
 
     def _convert(self, value: object, types: frozenset[type]) -> Any:
         if isinstance(value, bool):
-            if bool in types or self.switch:
+            if bool in types or self.is_switch:
                 return value
             if "no" in self.choices and not value:  # YAML reads a bare no as false
                 return "no"
         elif isinstance(value, int | float) and float in types:
-            return self.from_flag(repr(value))
+            return self.parse_flag(repr(value))
         elif isinstance(value, str) and (self.choices or str not in types):
             if not types & {bool, dict}:
-                return self.from_flag(value)
+                return self.parse_flag(value)
         elif type(value) in types:
             return value
-        raise self.refusal(value)
+        raise self.make_error(value)
 
-    def refusal(self, value: object) -> argparse.ArgumentTypeError:
-        """The error for a value that it does not take."""
+    def make_error(self, value: object) -> argparse.ArgumentTypeError:
+        """Return the error for a value that the setting does not take."""
         if self.choices:
-            words = ", ".join(self.choices) if len(self.choices) <= 12 else "those that --help_all shows"
+            expected = ", ".join(self.choices) if len(self.choices) <= 12 else "those that --help_all shows"
             guess = did_you_mean(str(value), self.choices)
             return argparse.ArgumentTypeError(
-                f"expected one of {words}; got {preview(value)}" + (guess and f".{guess}")
+                f"expected one of {expected}; got {preview(value)}" + (guess and f".{guess}")
             )
-        kinds = {*self.one, *(self.item or ())}
-        words = " or ".join(word for kind, word in WORDS.items() if kind in kinds) or "what only Python can give"
-        quote = "; put it in quotes" if str in kinds and not isinstance(value, str | list | dict | None) else ""
-        return argparse.ArgumentTypeError(f"expected {words}, got {preview(value)}{quote}")
+        types = {*self.types, *(self.item_types or ())}
+        expected = " or ".join(name for kind, name in TYPE_NAMES.items() if kind in types)
+        expected = expected or "what only Python can give"
+        hint = "; put it in quotes" if str in types and not isinstance(value, str | list | dict | None) else ""
+        return argparse.ArgumentTypeError(f"expected {expected}, got {preview(value)}{hint}")
 
 
-WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a mapping"}
+TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a mapping"}
 
 
-def _plain(hint: Any) -> type:
-    """The class of a type: `dict` of `dict[str, Any]`, `bool` of `Literal[False]`."""
+def _find_class(hint: Any) -> type:
+    """Return the class of a type: `dict` of `dict[str, Any]`, `bool` of `Literal[False]`."""
     if get_origin(hint) is Literal:
         return type(get_args(hint)[0])
     kind = get_origin(hint) or hint

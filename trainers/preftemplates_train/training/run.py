@@ -18,13 +18,13 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from preftemplates.errors import PrefTemplatesError
 from preftemplates.writing import open_writer, write_text
-from preftemplates_train.console import plain
+from preftemplates_train.console import escape_text
 from preftemplates_train.data.branches import Cost
 from preftemplates_train.data.collators import LABELS, BranchCollator, GroupDataset, PairCollator, PairDataset
 from preftemplates_train.data.dataset import Data, Encoded, encode_data, first_pairs, read_data
 from preftemplates_train.data.encoding import TokenPair
 from preftemplates_train.data.tokenizer import Around, adding_nothing, around, encode, load_tokenizer, set_pad
-from preftemplates_train.errors import ResumeError, SetupError, first_line
+from preftemplates_train.errors import ResumeError, SetupError, summarize_error
 from preftemplates_train.evaluation import metrics
 from preftemplates_train.model.attention import why_no_branches
 from preftemplates_train.model.checkpoint import (
@@ -51,7 +51,7 @@ from preftemplates_train.reports import sentences as words
 from preftemplates_train.reports.html import write_report
 from preftemplates_train.reports.model_card import write_card
 from preftemplates_train.reports.preview import print_pairs
-from preftemplates_train.settings.config import Layout, RewardConfig
+from preftemplates_train.settings.config import BatchLayout, RewardConfig
 from preftemplates_train.training.callbacks import LogLines, StopOnInterrupt, WriteRecord
 from preftemplates_train.training.trainer import RewardTrainer
 
@@ -71,7 +71,7 @@ class Prepared:
     encoded: Encoded
     tokenizer: PreTrainedTokenizerFast
     model: Any
-    layout: Layout
+    layout: BatchLayout
     no_branches: str | None
     record: Record
 
@@ -126,8 +126,8 @@ def train(config: RewardConfig, console: Console) -> Outcome:
         resumed = _resume(config, run.record)
         trainer = _trainer(run, config, console)
         if trainer.is_world_process_zero():
-            console.print(plain(words.data(run.data, run.encoded, run.model, config)))
-            console.print(plain(words.laid_out(run.layout, run.no_branches)), soft_wrap=True)
+            console.print(escape_text(words.data(run.data, run.encoded, run.model, config)))
+            console.print(escape_text(words.laid_out(run.layout, run.no_branches)), soft_wrap=True)
             print_pairs([pair.pair for pair in run.encoded.train[:3]], run.tokenizer, console)
             console.print()
         with StopOnInterrupt() as stop:
@@ -140,7 +140,7 @@ def train(config: RewardConfig, console: Console) -> Outcome:
 
 
 def _load_tokenizer(config: RewardConfig) -> tuple[PreTrainedTokenizerFast | None, Around]:
-    """The named model's tokenizer and what it adds to plain text; a small model's comes from the texts."""
+    """The named model's tokenizer and what it adds to escape_text text; a small model's comes from the texts."""
     if config.model_name_or_path is None:
         return None, Around("", "")
     tokenizer = load_tokenizer(config.model_name_or_path, config.model_revision)
@@ -194,7 +194,7 @@ def _check_objective(encoded: Encoded, config: RewardConfig) -> None:
         raise SetupError(f"objective is {label}, and no pair has one: the template declares none, or formats by hand")
 
 
-def choose_layout(model: Any, pad_id: int, config: RewardConfig) -> tuple[Layout, str | None]:
+def choose_layout(model: Any, pad_id: int, config: RewardConfig) -> tuple[BatchLayout, str | None]:
     """How batches are laid out, and why that is not in branches.
 
     Raises:
@@ -264,7 +264,7 @@ def _refusals(*kinds: type[Exception]) -> Iterator[None]:
     except PrefTemplatesError:
         raise
     except kinds as error:
-        raise SetupError(first_line(error)) from error
+        raise SetupError(summarize_error(error)) from error
 
 
 def _resume(config: RewardConfig, record: Record) -> str | None:
@@ -299,8 +299,10 @@ def _finish(run: Prepared, trainer: RewardTrainer, config: RewardConfig, console
         said = words.learnt(found)
         _write_report(folder / "report.html", run, config, trainer.state.log_history, margins, found, said)
         write_card(folder, found, run.record, config)
-        console.print(plain("\n" + "\n".join(said)))
-        console.print(plain(f"\nwrote {folder}: the model, report.html, metrics.json, scores.jsonl"), soft_wrap=True)
+        console.print(escape_text("\n" + "\n".join(said)))
+        console.print(
+            escape_text(f"\nwrote {folder}: the model, report.html, metrics.json, scores.jsonl"), soft_wrap=True
+        )
     trainer.accelerator.wait_for_everyone()
     return Outcome(folder, found)
 
