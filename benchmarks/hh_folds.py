@@ -34,8 +34,7 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from preftemplates_train.data.encoding import Pair
-from preftemplates_train.data.pairs import read_pairs
+from preftemplates_train.data.pairs import TextPair, read_pairs
 from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.training.run import train
 from rich.console import Console
@@ -86,7 +85,7 @@ class Rows:
     """
 
     cells: list[Any]
-    pairs: list[Pair]
+    pairs: list[TextPair]
     report: Report
 
     @property

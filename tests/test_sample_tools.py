@@ -188,7 +188,7 @@ def test_a_dialect_whose_only_text_is_an_answer_counts_the_tools_that_it_loses()
 
 
 def test_a_cut_prompt_keeps_its_tools():
-    from preftemplates_train.data.encoding import cut_prompt
+    from preftemplates_train.data.lengths import cut_prompt
 
     asked = [{"role": "user", "content": "old " * 50}, {"role": "assistant", "content": "x"}]
     answers = [[{"role": "assistant", "content": text}] for text in ("a", "b")]

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import torch
 from preftemplates_train.__main__ import main
 from preftemplates_train.data.demo import generate
-from preftemplates_train.model.tiny import tiny_tokenizer
+from preftemplates_train.model.tiny import train_tiny_tokenizer
 from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.training.run import train
 from rich.console import Console
@@ -25,7 +25,7 @@ WORDS = [text for row in generate(400)[0] for text in (row["prompt"], row["respo
 
 def decoder_with_bos(folder: Path) -> None:
     """A causal model whose tokenizer writes <s> before plain text, and has no pad token."""
-    tokenizer = tiny_tokenizer(WORDS, 600)
+    tokenizer = train_tiny_tokenizer(WORDS, 600)
     backend = tokenizer.backend_tokenizer
     backend.add_special_tokens(["<s>", "</s>"])
     begin = backend.token_to_id("<s>")

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from preftemplates_train.__main__ import NEEDED
+from preftemplates_train.__main__ import REQUIRED_PACKAGES
 from support import HOMEWORK
 from trainer_support import command, refusal, train_by
 from transformers import AutoTokenizer
@@ -104,7 +104,8 @@ def test_what_allows_no_first_step_is_one_line(here, words, said):
     assert said in refusal(*(word for pair in given.items() for word in pair), *words)
 
 
-def test_what_a_model_and_its_tokenizer_do_not_allow_is_one_line(here, base_model):
+@pytest.mark.usefixtures("here")
+def test_what_a_model_and_its_tokenizer_do_not_allow_is_one_line(base_model):
     named = (*ROWS, "--model_name_or_path", "model", "--style", "chatml")
     spoil(base_model("decoder with BOS"))
     assert "pad_token '</s>' is EOS, or the style" in refusal(*named, "--pad_token", "</s>")
@@ -132,7 +133,8 @@ def test_too_many_bad_rows_are_exit_code_3(here):
 
 
 @pytest.mark.skipif(find_spec("bitsandbytes") is not None, reason="the package is here")
-def test_an_option_for_a_package_that_is_not_here_names_it(here):
+@pytest.mark.usefixtures("here")
+def test_an_option_for_a_package_that_is_not_here_names_it():
     code, _, err = command(*SHORT, *ROWS, "--optim", "adamw_bnb_8bit")
     assert (code, len(err.splitlines())) == (2, 1)
     assert err.startswith("error: You need to install `bitsandbytes`")
@@ -163,7 +165,7 @@ def without(*hidden, words=()):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("package", NEEDED)
+@pytest.mark.parametrize("package", REQUIRED_PACKAGES)
 @pytest.mark.parametrize("words", [[], ["score", "rows.jsonl"]])
 def test_a_missing_package_is_one_line_that_says_what_to_install(package, words):
     done = without(package, words=words)
@@ -178,17 +180,17 @@ def test_all_missing_packages_are_named_at_once():
 def test_what_is_looked_for_is_what_the_extra_installs():
     extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["train"]
     names = {re.match(r"[\w-]+", one)[0].replace("-", "_") for one in extra}
-    assert names - {"pyyaml"} | {"yaml"} == set(NEEDED)
+    assert names - {"pyyaml"} | {"yaml"} == set(REQUIRED_PACKAGES)
 
 
 @pytest.mark.parametrize(
     "error", [ModuleNotFoundError("No module named 'preftemplates_train.tipo'"), ImportError("bug")]
 )
 def test_a_fault_of_our_own_is_not_disguised_as_a_missing_package(monkeypatch, error):
-    def run(words):
+    def run(_):
         raise error
 
-    monkeypatch.setattr("preftemplates_train.cli.run", run)
+    monkeypatch.setattr("preftemplates_train.cli.run_command", run)
     with pytest.raises(type(error), match=str(error)):
         command()
 
@@ -197,11 +199,11 @@ def test_a_fault_of_our_own_is_not_disguised_as_a_missing_package(monkeypatch, e
 
 
 def test_a_dry_run_shows_three_pairs_and_does_nothing_else(here, base_model, monkeypatch):
-    def never(*args, **options):
+    def never(*_, **__):
         raise AssertionError
 
-    for name in ("prepare", "load_model", "RewardTrainer", "write_text"):
-        monkeypatch.setattr(f"preftemplates_train.training.run.{name}", never)
+    for name in ("run.prepare_run", "prepare.load_model", "run.RewardTrainer", "outputs.write_text"):
+        monkeypatch.setattr(f"preftemplates_train.training.{name}", never)
     for model in (base_model("encoder"), None):
         words = [] if model is None else ["--model_name_or_path", str(model)]
         code, out, err = command(*ROWS, "--style", "chatml", "--dry_run", *words)
@@ -285,7 +287,8 @@ def test_a_path_is_never_broken_over_lines(here, monkeypatch):
 # Help, and being stopped
 
 
-def test_help_of_both_commands_is_told_without_a_model(here):
+@pytest.mark.usefixtures("here")
+def test_help_of_both_commands_is_told_without_a_model():
     code, out, err = command("--help")
     assert (code, err) == (0, "")
     assert "--dataset_name PATH" in out
@@ -295,28 +298,31 @@ def test_help_of_both_commands_is_told_without_a_model(here):
 
 
 @pytest.mark.parametrize("words", [[], ["score", "rows.jsonl"]])
-def test_a_usage_that_is_wrong_is_exit_code_2(here, words):
+@pytest.mark.usefixtures("here")
+def test_a_usage_that_is_wrong_is_exit_code_2(words):
     assert command(*words, "--no-such-option", "1")[0] == 2
 
 
-def test_ctrl_c_is_exit_code_130(here, monkeypatch):
-    def stopped(*args, **options):
+@pytest.mark.usefixtures("here")
+def test_ctrl_c_is_exit_code_130(monkeypatch):
+    def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("preftemplates_train.training.run.read_data", stopped)
+    monkeypatch.setattr("preftemplates_train.training.prepare.read_data", stopped)
     assert command(*ROWS) == (130, "", "\nstopped at once\n")
 
 
-def test_a_stopped_run_says_how_to_go_on(here, monkeypatch):
-    from preftemplates_train.training.callbacks import StopOnInterrupt
+@pytest.mark.usefixtures("here")
+def test_a_stopped_run_says_how_to_go_on(monkeypatch):
+    from preftemplates_train.training.callbacks import InterruptCallback
 
-    end = StopOnInterrupt.on_step_end
+    end = InterruptCallback.on_step_end
 
     def interrupted(self, args, state, control, **more):
-        self._asked = 0.0
+        self._interrupted_at = 0.0
         return end(self, args, state, control, **more)
 
-    monkeypatch.setattr(StopOnInterrupt, "on_step_end", interrupted)
+    monkeypatch.setattr(InterruptCallback, "on_step_end", interrupted)
     code, out, err = command(*ROWS, "--max_steps", "5", "--eval_strategy", "no")
     assert (code, err) == (130, "")
     assert out.endswith("stopped at step 1; add --resume_from_checkpoint last to go on from there\n")
@@ -324,7 +330,8 @@ def test_a_stopped_run_says_how_to_go_on(here, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_process_is_stopped_by_ctrl_c_with_a_checkpoint(here):
+@pytest.mark.usefixtures("here")
+def test_the_process_is_stopped_by_ctrl_c_with_a_checkpoint():
     words = [*ROWS, "--max_steps", "100000", "--eval_strategy", "no", "--logging_steps", "1"]
     start = [sys.executable, "-m", "preftemplates_train", *words]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
@@ -340,7 +347,8 @@ def test_the_process_is_stopped_by_ctrl_c_with_a_checkpoint(here):
 
 
 @pytest.mark.slow
-def test_a_reader_that_goes_away_gets_no_traceback(here):
+@pytest.mark.usefixtures("here")
+def test_a_reader_that_goes_away_gets_no_traceback():
     start = [sys.executable, "-m", "preftemplates_train", *ROWS, "--dry_run"]
     process = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.close()

@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from preftemplates_train.data.branches import Cost, Laid, common, lay_out
+from preftemplates_train.data.branches import ComputeCost, PackedRow, count_shared_tokens, pack_groups
 from preftemplates_train.model import attention
-from preftemplates_train.model.attention import NAME, BranchReader, take_branches, why_no_branches
+from preftemplates_train.model.attention import BRANCH_ATTENTION, BranchReader, enable_branches, explain_no_branches
 from transformers import AutoConfig, AutoModelForSequenceClassification, LlamaConfig, LlamaForSequenceClassification
 
 SIZE = {
@@ -74,11 +74,11 @@ class Both:
 
     model: torch.nn.Module
 
-    def branches(self, drawn, shares=lambda trunk, lengths: True, laid=lay_out):
-        self.model.set_attn_implementation(NAME)
+    def branches(self, drawn, shares=lambda *_: True, laid=pack_groups):
+        self.model.set_attn_implementation(BRANCH_ATTENTION)
         reader = BranchReader(self.model.score)
         try:
-            return reader.rewards(self.model, laid(drawn, shares))
+            return reader.compute_rewards(self.model, laid(drawn, shares))
         finally:
             reader.hook.remove()
             self.model.set_attn_implementation("sdpa")
@@ -91,7 +91,7 @@ def both(kind):
     return MODELS.setdefault(kind, Both(classifier(kind)))
 
 
-def a_shared_beginning_changes_nothing(model, drawn, laid=lay_out):
+def a_shared_beginning_changes_nothing(model, drawn, laid=pack_groups):
     """Law 13: a shared prefix gives the rewards and the gradients that two passes give."""
     sequences = [sequence for group in drawn for sequence in group]
     wanted, found = padded(model.model, sequences), model.branches(drawn, laid=laid)
@@ -102,12 +102,12 @@ def a_shared_beginning_changes_nothing(model, drawn, laid=lay_out):
         torch.testing.assert_close(found[name], one, atol=float(1e-4 * greatest), rtol=1e-4, msg=name)
 
 
-def packing_moves_no_reward(model, drawn, laid=lay_out):
+def packing_moves_no_reward(model, drawn, laid=pack_groups):
     """Law 14: padding and packing move no reward: a text has the one that it has alone."""
     alone = torch.cat([padded(model.model, [sequence]) for group in drawn for sequence in group])
     for order in (drawn, drawn[::-1]):
         for share in (True, False):
-            found = model.branches(order, lambda trunk, lengths, share=share: share, laid=laid)
+            found = model.branches(order, lambda *_, share=share: share, laid=laid)
             counts = [len(group) for group in order]
             if order is not drawn:
                 found = torch.cat(found.split(counts)[::-1])
@@ -140,25 +140,25 @@ PAIRS = [[[*range(3, 20), 30, 31, 32], [*range(3, 20), 40, 41]], [[5, 6, 7, 8], 
 
 def with_positions_that_go_on(drawn, shares):
     """Positions count the row's tokens."""
-    laid = lay_out(drawn, shares)
+    laid = pack_groups(drawn, shares)
     return laid._replace(position_ids=torch.arange(laid.input_ids.shape[1])[None])
 
 
 def read_at_the_trunk(drawn, shares):
     """Rewards are read one token too early."""
-    laid = lay_out(drawn, shares)
+    laid = pack_groups(drawn, shares)
     return laid._replace(ends=laid.ends - 1)
 
 
 def one_long_branch(drawn, shares):
     """The branches of a group see each other."""
-    laid = lay_out(drawn, shares)
+    laid = pack_groups(drawn, shares)
     return laid._replace(groups=tuple((trunk, (sum(lengths),)) for trunk, lengths in laid.groups))
 
 
 def without_trunk(drawn, shares):
     """The branches behind the first do not see their trunk."""
-    laid = lay_out(drawn, shares)
+    laid = pack_groups(drawn, shares)
     apart = [length for trunk, (first, *others) in laid.groups for length in (trunk + first, *others)]
     return laid._replace(groups=tuple((0, (length,)) for length in apart))
 
@@ -175,7 +175,7 @@ def test_a_planted_fault_is_caught(law, fault):
 def test_a_window_that_is_switched_off_is_caught(law, monkeypatch):
     law(both("mistral"), PAIRS)
     mask = attention._mask
-    monkeypatch.setattr(attention, "_mask", lambda own, seen, window, device: mask(own, seen, None, device))
+    monkeypatch.setattr(attention, "_mask", lambda queries, keys, _window, device: mask(queries, keys, None, device))
     with pytest.raises(AssertionError):
         law(both("mistral"), PAIRS)
 
@@ -185,7 +185,7 @@ def test_a_window_that_is_switched_off_is_caught(law, monkeypatch):
 
 @given(groups(), st.booleans())
 def test_a_row_holds_every_sequence_and_each_shared_token_once(drawn, share):
-    laid = lay_out(drawn, lambda trunk, lengths: share)
+    laid = pack_groups(drawn, lambda *_: share)
     row, at, found = laid.input_ids[0].tolist(), 0, []
     for trunk, lengths in laid.groups:
         begin, behind = row[at : at + trunk], at + trunk
@@ -204,24 +204,26 @@ def _all_tokens(group):
 
 
 def _tokens(group):
-    return _all_tokens(group) - common(group) * (len(group) - 1)
+    return _all_tokens(group) - count_shared_tokens(group) * (len(group) - 1)
 
 
 def test_a_group_shares_where_that_is_cheaper():
-    cost = Cost(token=1000, pair=100)
-    assert cost.shares(50, [60, 60])
-    assert not cost.shares(0, [60, 60])
-    assert not cost.shares(50, [60])
-    assert not cost.shares(5, [900, 900])  # what the mask costs long answers is more than five tokens are worth
-    assert Cost(token=1000, pair=0).shares(1, [900, 900])
+    cost = ComputeCost(per_token=1000, per_attention=100)
+    assert cost.is_sharing_cheaper(50, [60, 60])
+    assert not cost.is_sharing_cheaper(0, [60, 60])
+    assert not cost.is_sharing_cheaper(50, [60])
+    assert not cost.is_sharing_cheaper(
+        5, [900, 900]
+    )  # what the mask costs long answers is more than five tokens are worth
+    assert ComputeCost(per_token=1000, per_attention=0).is_sharing_cheaper(1, [900, 900])
 
 
 def test_the_cost_of_a_token_is_a_layers_weights():
     model = classifier("llama")
-    cost = Cost.of(model)
+    cost = ComputeCost.from_model(model)
     layer = sum(weights.numel() for weights in model.model.layers[0].parameters())
-    assert cost.token == pytest.approx(layer, rel=0.02)
-    assert cost.pair == 64
+    assert cost.per_token == pytest.approx(layer, rel=0.02)
+    assert cost.per_attention == 64
 
 
 # --- models that take it, and models that do not -------------------------------------------------------------------
@@ -231,7 +233,7 @@ def test_the_cost_of_a_token_is_a_layers_weights():
 def test_a_model_that_takes_branches_is_left_as_it_was(kind):
     model = classifier(kind)
     before = padded(model, [[3, 4, 5]])
-    assert why_no_branches(model, 0) is None
+    assert explain_no_branches(model, 0) is None
     assert model.config._attn_implementation == "sdpa"
     assert torch.equal(padded(model, [[3, 4, 5]]), before)
     assert not model.score._forward_hooks
@@ -248,23 +250,26 @@ def test_a_model_that_takes_branches_is_left_as_it_was(kind):
 def test_a_model_that_does_not_take_branches_says_why(kind, reason):
     config = AutoConfig.for_model(kind, **SIZE)
     model = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager").eval()
-    assert why_no_branches(model, 0) == reason
+    assert explain_no_branches(model, 0) == reason
     assert model.config._attn_implementation == "eager"
 
 
 def test_a_model_that_reads_its_own_positions_is_found_out(monkeypatch):
     model = classifier("llama")
     forward = LlamaForSequenceClassification.forward
-    monkeypatch.setattr(
-        LlamaForSequenceClassification, "forward", lambda self, position_ids=None, **given: forward(self, **given)
-    )
-    assert why_no_branches(model, 0).startswith("it moves a reward by ")
+
+    def forward_without_positions(self, **inputs):
+        inputs.pop("position_ids", None)
+        return forward(self, **inputs)
+
+    monkeypatch.setattr(LlamaForSequenceClassification, "forward", forward_without_positions)
+    assert explain_no_branches(model, 0).startswith("it moves a reward by ")
 
 
 def test_a_model_in_branches_still_reads_a_padded_batch():
     model = classifier("llama")
     wanted = padded(model, [[3, 4, 5], [6, 7]])
-    reader = take_branches(model)
+    reader = enable_branches(model)
     model.set_attn_implementation("sdpa")
     assert torch.equal(padded(model, [[3, 4, 5], [6, 7]]), wanted)
     assert reader.hook.id in model.score._forward_hooks
@@ -275,15 +280,15 @@ def test_gradient_checkpointing_computes_the_same():
     model.model.train()
     wanted = gradients(model.model, model.branches(PAIRS))
     model.model.gradient_checkpointing_enable({"use_reentrant": False})
-    model.model.set_attn_implementation(NAME)
+    model.model.set_attn_implementation(BRANCH_ATTENTION)
     reader = BranchReader(model.model.score)
-    found = gradients(model.model, reader.rewards(model.model, lay_out(PAIRS, lambda trunk, lengths: True)))
+    found = gradients(model.model, reader.compute_rewards(model.model, pack_groups(PAIRS, lambda *_: True)))
     for name, one in wanted.items():
         torch.testing.assert_close(found[name], one)
 
 
 def test_a_row_moves_to_another_device():
-    laid = lay_out(PAIRS, lambda trunk, lengths: True).to(torch.device("meta"))
+    laid = pack_groups(PAIRS, lambda *_: True).to(torch.device("meta"))
     assert {one.device.type for one in laid[:3]} == {"meta"}
-    assert isinstance(laid, Laid)
+    assert isinstance(laid, PackedRow)
     assert Counter(map(type, laid))[tuple] == 1

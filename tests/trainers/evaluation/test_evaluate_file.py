@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from preftemplates_train.data.demo import generate
-from preftemplates_train.evaluation.metrics import sign_test, wins
+from preftemplates_train.evaluation.metrics import compute_sign_test, score_wins
 from preftemplates_train.evaluation.reward_bench import SECTIONS
 from support import HOMEWORK
 from trainer_support import command, refusal, train_by
@@ -45,9 +45,9 @@ def test_the_figures_are_those_of_the_rewards_that_score_writes(folder, tmp_path
     found, said = evaluated(source, folder, *PKU, "--by", "kind")
     expected = margins(source, folder, *PKU)
     assert (found["rows"], found["samples"], found["unscored"]) == (30, 30, {})
-    assert found["accuracy"] == pytest.approx(wins(expected).mean())
+    assert found["accuracy"] == pytest.approx(score_wins(expected).mean())
     assert found["loss"] == pytest.approx(np.logaddexp(0, -expected).mean(), abs=1e-5)
-    assert found["by"]["kind"]["a"]["accuracy"] == pytest.approx(wins(expected[::2]).mean())
+    assert found["by"]["kind"]["a"]["accuracy"] == pytest.approx(score_wins(expected[::2]).mean())
     assert found["by"]["kind"]["b"]["samples"] == 15
     assert found["by_turns"]["1"]["samples"] == 30
     first = np.mean([row["better_response_id"] == 0 for row in ROWS])
@@ -100,7 +100,7 @@ def test_a_ranking_is_evaluated_whole_and_each_cell_by_itself(folder, tmp_path):
     words = ("--template", "RewardBench2", "--format", "ranked", "--out", out)
     assert command("score", source, "--model", folder, *words)[0] == 0
     rewards = np.array([json.loads(line)["rewards"] for line in out.read_text().splitlines()])
-    table = wins(rewards[:, :2, None] - rewards[:, None, 2:])
+    table = score_wins(rewards[:, :2, None] - rewards[:, None, 2:])
     assert found["cells"] == {"2x2": {"samples": 5, "accuracy": pytest.approx(table.mean(0))}}
     assert found["accuracy"] == pytest.approx(table.mean())
     assert found["best"]["accuracy"] == pytest.approx((rewards.argmax(1) < 2).mean())
@@ -129,10 +129,10 @@ def test_two_checkpoints_on_the_same_rows(folder, checkpoint, tmp_path):
     other = checkpoint("decoder with BOS")
     source = write(tmp_path / "rows.jsonl", ROWS)
     found, said = evaluated(source, folder, *PKU, "--against", other)
-    mine, theirs = (wins(margins(source, one, *PKU)) for one in (folder, other))
+    mine, theirs = (score_wins(margins(source, one, *PKU)) for one in (folder, other))
     assert found["against"]["accuracy"] == pytest.approx(theirs.mean())
     assert found["against"]["model"]["difference"] == pytest.approx((mine - theirs).mean())
-    assert found["against"]["model"]["p"] == sign_test(int((mine > theirs).sum()), int((mine < theirs).sum()))
+    assert found["against"]["model"]["p"] == compute_sign_test(int((mine > theirs).sum()), int((mine < theirs).sum()))
     assert "the other model" in said
     same = evaluated(source, folder, *PKU, "--against", folder)[0]["against"]["model"]
     assert (same["difference"], same["ahead"], same["behind"], same["p"]) == (0, 0, 0, 1)
@@ -161,7 +161,7 @@ def test_a_class_that_formats_by_hand_has_no_turns_and_no_first_listed(tmp_path_
 def test_an_encoder_is_evaluated_too(checkpoint, tmp_path):
     source = write(tmp_path / "rows.jsonl", ROWS[:6])
     found, _ = evaluated(source, checkpoint("encoder"), *PKU)
-    assert found["accuracy"] == pytest.approx(wins(margins(source, checkpoint("encoder"), *PKU)).mean())
+    assert found["accuracy"] == pytest.approx(score_wins(margins(source, checkpoint("encoder"), *PKU)).mean())
 
 
 @pytest.mark.parametrize(

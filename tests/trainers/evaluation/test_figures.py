@@ -8,30 +8,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from preftemplates_train.evaluation.figures import (
-    BANDS,
-    Case,
-    Pairs,
-    beside,
-    best,
-    cells,
-    compare,
-    evaluate,
-    figures,
-    top_share,
+    LENGTH_BANDS,
+    PairMargins,
+    ScoredSample,
+    compare_on_common_samples,
+    compare_scores,
+    compute_top_share,
+    evaluate_samples,
+    measure_best_answers,
+    summarize_pairs,
+    tabulate_wins,
 )
-from preftemplates_train.evaluation.metrics import calibration, finite, sign_test, wilson, wins
+from preftemplates_train.evaluation.metrics import (
+    compute_calibration,
+    compute_sign_test,
+    compute_wilson_interval,
+    replace_non_finite,
+    score_wins,
+)
 from preftemplates_train.evaluation.reward_bench import (
     BEST_OF_FOUR,
     SECTIONS,
     TIES,
-    reward_bench,
-    reward_bench_2,
-    ties,
+    score_reward_bench,
+    score_reward_bench_2,
+    score_ties,
 )
 
 
 def pair(margin, number=0, longer=0, **more):
-    return Case(number, 0, {}, [margin, 0.0], [0, 1], [20 + longer, 20], **more)
+    return ScoredSample(number, 0, {}, [margin, 0.0], [0, 1], [20 + longer, 20], **more)
 
 
 def pairs_of(*margins):
@@ -39,13 +45,13 @@ def pairs_of(*margins):
 
 
 def group(good, bad, **row):
-    return Case(0, 0, row, [*good, *bad], [0.0] * len(good) + [1.0] * len(bad), [9] * (len(good) + len(bad)))
+    return ScoredSample(0, 0, row, [*good, *bad], [0.0] * len(good) + [1.0] * len(bad), [9] * (len(good) + len(bad)))
 
 
 numbers = st.integers(-3, 3).map(float)
 groups = st.builds(group, st.lists(numbers, min_size=1, max_size=3), st.lists(numbers, min_size=1, max_size=4))
 
-# --- interval and test ---------------------------------------------------------------------------------------------
+# --- interval and test -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -53,13 +59,13 @@ groups = st.builds(group, st.lists(numbers, min_size=1, max_size=3), st.lists(nu
     [(0.5, 10, 0.23659, 0.76341), (0.0, 10, 0.0, 0.27753), (0.9, 100, 0.82563, 0.94477), (1.0, 1, 0.20655, 1.0)],
 )
 def test_wilson_s_interval_by_its_formula(share, number, low, high):
-    assert wilson(share, number) == pytest.approx((low, high), abs=1e-5)
+    assert compute_wilson_interval(share, number) == pytest.approx((low, high), abs=1e-5)
 
 
 @given(st.integers(1, 400), st.data())
 def test_the_bounds_are_where_the_score_test_just_refuses(number, data):
     share = data.draw(st.integers(0, number)) / number
-    for bound in wilson(share, number):
+    for bound in compute_wilson_interval(share, number):
         if 0 < bound < 1:
             distance = abs(share - bound) / math.sqrt(bound * (1 - bound) / number)
             assert distance == pytest.approx(1.959964, abs=1e-4)
@@ -70,7 +76,7 @@ def test_nineteen_intervals_of_twenty_hold_the_truth_with_ties_too():
     for chances in ((0.3, 0.0, 0.7), (0.2, 0.3, 0.5), (0.05, 0.0, 0.95)):
         truth = chances[2] + chances[1] / 2
         samples = draw.choice([0.0, 0.5, 1.0], size=(2000, 100), p=chances)
-        held = [low <= truth <= high for low, high in (wilson(one.mean(), 100) for one in samples)]
+        held = [low <= truth <= high for low, high in (compute_wilson_interval(one.mean(), 100) for one in samples)]
         assert np.mean(held) > 0.93
 
 
@@ -81,32 +87,32 @@ def test_the_sign_test_counts_what_coins_do(ahead, behind):
         abs(sum(coins) - number / 2) >= abs(ahead - number / 2) for coins in product((0, 1), repeat=min(number, 12))
     )
     if number <= 12:
-        assert sign_test(ahead, behind) == pytest.approx(as_far / 2**number)
-    assert sign_test(ahead, behind) == sign_test(behind, ahead)
+        assert compute_sign_test(ahead, behind) == pytest.approx(as_far / 2**number)
+    assert compute_sign_test(ahead, behind) == compute_sign_test(behind, ahead)
 
 
 def test_the_sign_test_of_many_rows_is_a_number():
-    assert sign_test(5000, 5000) == 1.0
-    assert 0.0 <= sign_test(5200, 4800) < 1e-4
-    assert sign_test(0, 0) == 1.0
+    assert compute_sign_test(5000, 5000) == 1.0
+    assert 0.0 <= compute_sign_test(5200, 4800) < 1e-4
+    assert compute_sign_test(0, 0) == 1.0
 
 
-# --- calibration ---------------------------------------------------------------------------------------------------
+# --- calibration -----------------------------------------------------------------------------------------------------
 
 
 def test_the_error_is_the_weighted_distance_of_sure_from_right():
     sure = math.log(0.93 / 0.07)  # whose sigmoid is 0.93
-    error, bins = calibration(np.array([sure, sure, sure, -sure]), np.ones(4))
+    error, bins = compute_calibration(np.array([sure, sure, sure, -sure]), np.ones(4))
     assert error == pytest.approx(0.93 - 0.75)
     assert bins == [{"from": 0.9, "to": 0.95, "share": 1.0, "sure": pytest.approx(0.93), "right": 0.75}]
-    error, bins = calibration(np.array([0.01, -0.01, 9.0]), np.ones(3))
+    error, bins = compute_calibration(np.array([0.01, -0.01, 9.0]), np.ones(3))
     assert [one["share"] for one in bins] == pytest.approx([2 / 3, 1 / 3])
     assert error == pytest.approx(2 / 3 * (1 / (1 + math.exp(-0.01)) - 0.5) + 1 / 3 * (1 - 1 / (1 + math.exp(-9))))
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1))
 def test_each_pair_is_in_one_bin_and_sureness_lies_in_it(margins):
-    error, bins = calibration(np.array(margins), np.ones(len(margins)))
+    error, bins = compute_calibration(np.array(margins), np.ones(len(margins)))
     assert sum(one["share"] for one in bins) == pytest.approx(1)
     assert all(one["from"] - 1e-9 <= one["sure"] <= one["to"] + 1e-9 for one in bins)
     assert 0 <= error <= 1
@@ -117,67 +123,67 @@ def test_a_model_that_says_its_chances_is_calibrated_and_one_that_boasts_is_not(
     size = np.abs(draw.normal(0, 1, 40_000))
     right = draw.random(40_000) < 1 / (1 + np.exp(-size))
     margins = np.where(right, size, -size)
-    assert calibration(margins, np.ones(40_000))[0] < 0.01
-    assert calibration(5 * margins, np.ones(40_000))[0] > 0.1
+    assert compute_calibration(margins, np.ones(40_000))[0] < 0.01
+    assert compute_calibration(5 * margins, np.ones(40_000))[0] > 0.1
 
 
-# --- figures -------------------------------------------------------------------------------------------------------
+# --- figures ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_figures_of_four_pairs():
-    found = figures(Pairs.of(pairs_of(1.0, -1.0, 0.0, 2.0)))
+    found = summarize_pairs(PairMargins.from_samples(pairs_of(1.0, -1.0, 0.0, 2.0)))
     assert (found["samples"], found["pairs"], found["accuracy"]) == (4, 4, 0.625)
-    assert (found["accuracy_low"], found["accuracy_high"]) == wilson(0.625, 4)
+    assert (found["accuracy_low"], found["accuracy_high"]) == compute_wilson_interval(0.625, 4)
     assert found["loss"] == pytest.approx(np.mean([math.log1p(math.exp(-margin)) for margin in (1, -1, 0, 2)]))
 
 
 @given(st.lists(groups, min_size=1, max_size=6), st.permutations(range(6)))
 def test_a_prompt_counts_once_however_many_answers_it_has(drawn, order):
-    found = figures(Pairs.of(drawn))
-    shares = [np.mean([wins(np.array(good - bad)) for good in one.good for bad in one.bad]) for one in drawn]
+    found = summarize_pairs(PairMargins.from_samples(drawn))
+    shares = [np.mean([score_wins(np.array(good - bad)) for good in one.good for bad in one.bad]) for one in drawn]
     assert found["accuracy"] == pytest.approx(np.mean(shares))
     shuffled = [drawn[number] for number in order if number < len(drawn)]
-    assert figures(Pairs.of(shuffled))["accuracy"] == pytest.approx(found["accuracy"])
+    assert summarize_pairs(PairMargins.from_samples(shuffled))["accuracy"] == pytest.approx(found["accuracy"])
 
 
 @given(st.lists(groups, min_size=1, max_size=6), st.integers(-5, 5))
 def test_a_constant_changes_nothing_and_exchanged_rewards_are_the_mirror(drawn, constant):
     moved = [case._replace(rewards=[reward + constant for reward in case.rewards]) for case in drawn]
     mirrored = [case._replace(rewards=[-reward for reward in case.rewards]) for case in drawn]
-    found = figures(Pairs.of(drawn))
-    assert figures(Pairs.of(moved)) == found
-    assert figures(Pairs.of(mirrored))["accuracy"] == pytest.approx(1 - found["accuracy"])
+    found = summarize_pairs(PairMargins.from_samples(drawn))
+    assert summarize_pairs(PairMargins.from_samples(moved)) == found
+    assert summarize_pairs(PairMargins.from_samples(mirrored))["accuracy"] == pytest.approx(1 - found["accuracy"])
 
 
 def test_pairs_are_of_different_ranks_only():
-    case = Case(0, 0, {}, [3.0, 2.0, 1.0, 0.0], [0, 0, 1, 2], [1, 2, 3, 4])
-    pairs = Pairs.of([case])
+    case = ScoredSample(0, 0, {}, [3.0, 2.0, 1.0, 0.0], [0, 0, 1, 2], [1, 2, 3, 4])
+    pairs = PairMargins.from_samples([case])
     assert sorted(pairs.margins.tolist()) == [1.0, 1.0, 2.0, 2.0, 3.0]
-    assert sorted(pairs.longer.tolist()) == [-3.0, -2.0, -2.0, -1.0, -1.0]
+    assert sorted(pairs.length_differences.tolist()) == [-3.0, -2.0, -2.0, -1.0, -1.0]
     assert pairs.weights.sum() == pytest.approx(1)
 
 
 def test_every_group_has_its_own_figures():
     cases = [
-        pair(1.0, 0, turns=1)._replace(cells={"kind": "a", "n": 1}),
-        pair(-1.0, 1, turns=10)._replace(cells={"kind": "b", "n": 1}),
-        pair(1.0, 2, turns=2)._replace(cells={"kind": "a", "n": None}),
+        pair(1.0, 0, turns=1)._replace(columns={"kind": "a", "n": 1}),
+        pair(-1.0, 1, turns=10)._replace(columns={"kind": "b", "n": 1}),
+        pair(1.0, 2, turns=2)._replace(columns={"kind": "a", "n": None}),
     ]
-    found = evaluate(cases, ["kind", "n"])
+    found = evaluate_samples(cases, ["kind", "n"])
     assert {name: (one["samples"], one["accuracy"]) for name, one in found["by"]["kind"].items()} == {
         "a": (2, 1.0),
         "b": (1, 0.0),
     }
     assert {name: one["samples"] for name, one in found["by"]["n"].items()} == {"1": 2, "null": 1}
     assert list(found["by_turns"]) == ["1", "2", "10"]
-    assert "by_turns" not in evaluate([*cases, pair(1.0, 3)])
+    assert "by_turns" not in evaluate_samples([*cases, pair(1.0, 3)])
     assert "best" not in found
 
 
 @given(st.lists(st.integers(-300, 300), min_size=1, max_size=20))
 def test_every_pair_is_in_the_band_that_its_name_says(differences):
     cases = [pair(1.0, number, longer) for number, longer in enumerate(differences)]
-    found = evaluate(cases)["by_length_difference"]
+    found = evaluate_samples(cases)["by_length_difference"]
     expected = {
         "shorter by more than 100": sum(one < -100 for one in differences),
         "shorter by 11 to 100": sum(-100 <= one <= -11 for one in differences),
@@ -185,17 +191,19 @@ def test_every_pair_is_in_the_band_that_its_name_says(differences):
         "longer by 11 to 100": sum(11 <= one <= 100 for one in differences),
         "longer by more than 100": sum(one > 100 for one in differences),
     }
-    assert list(BANDS) == list(expected)
+    assert list(LENGTH_BANDS) == list(expected)
     assert {name: one["pairs"] for name, one in found.items()} == {name: n for name, n in expected.items() if n}
 
 
-# --- shortcuts, and models beside each other -----------------------------------------------------------------------
+# --- shortcuts, and models next to each other ------------------------------------------------------------------------
 
 
 def test_a_model_that_reads_only_length_is_no_better_than_the_rule():
     draw = np.random.default_rng(2)
     longer = [int(one) for one in draw.integers(-50, 80, 200)]
-    found = evaluate([pair(one / 10, number, one) for number, one in enumerate(longer)])["shortcuts"]["longer_wins"]
+    found = evaluate_samples([pair(one / 10, number, one) for number, one in enumerate(longer)])["shortcuts"][
+        "longer_wins"
+    ]
     assert found["rule"] == "the longer answer wins"
     assert (found["model"]["difference"], found["model"]["p"]) == (0.0, 1.0)
     assert found["accuracy"] == pytest.approx(
@@ -205,17 +213,17 @@ def test_a_model_that_reads_only_length_is_no_better_than_the_rule():
 
 def test_a_rule_that_is_mostly_wrong_is_turned_round_and_unknown_ones_are_left_out():
     cases = [pair(1.0, 0, -5, first_listed=False), pair(1.0, 1, -5, first_listed=False), pair(-1.0, 2, -5)]
-    found = evaluate(cases)["shortcuts"]
+    found = evaluate_samples(cases)["shortcuts"]
     assert (found["longer_wins"]["rule"], found["longer_wins"]["accuracy"]) == ("the shorter answer wins", 1.0)
     assert found["longer_wins"]["model"]["behind"] == 1
     assert found["first_listed_wins"]["rule"] == "the last listed wins"
     assert (found["first_listed_wins"]["model"]["samples"], found["first_listed_wins"]["accuracy"]) == (2, 1.0)
-    assert "first_listed_wins" not in evaluate(pairs_of(1.0))["shortcuts"]
+    assert "first_listed_wins" not in evaluate_samples(pairs_of(1.0))["shortcuts"]
 
 
 def test_two_models_are_compared_on_the_samples_that_both_scored():
     mine, theirs = pairs_of(1.0, 1.0, -1.0, 0.0), pairs_of(-1.0, 1.0, -1.0, 1.0)[:3]
-    found = beside(mine, [*theirs[::-1], pair(1.0, 99)])
+    found = compare_on_common_samples(mine, [*theirs[::-1], pair(1.0, 99)])
     assert (found["samples"], found["accuracy"]) == (3, pytest.approx(1 / 3))
     assert found["model"] == {
         "samples": 3,
@@ -226,13 +234,13 @@ def test_two_models_are_compared_on_the_samples_that_both_scored():
         "behind": 0,
         "p": 1.0,
     }
-    assert beside(mine, [pair(1.0, 99)]) is None
+    assert compare_on_common_samples(mine, [pair(1.0, 99)]) is None
 
 
 @given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=12))
 def test_exchanged_models_are_the_mirror(drawn):
-    first, second = (wins(np.array(side)) for side in zip(*drawn, strict=True))
-    one, two = compare(first, second), compare(second, first)
+    first, second = (score_wins(np.array(side)) for side in zip(*drawn, strict=True))
+    one, two = compare_scores(first, second), compare_scores(second, first)
     assert (one["ahead"], one["behind"], one["p"]) == (two["behind"], two["ahead"], two["p"])
     assert one["difference"] == pytest.approx(-two["difference"])
 
@@ -240,28 +248,28 @@ def test_exchanged_models_are_the_mirror(drawn):
 def test_samples_are_matched_by_row_and_not_by_place():
     """Planted: a row that only one model could score would shift all behind it."""
     mine = pairs_of(1.0, -1.0, 1.0, -1.0)
-    found = beside(mine[1:], mine)
+    found = compare_on_common_samples(mine[1:], mine)
     assert (found["model"]["ahead"], found["model"]["behind"]) == (0, 0)
 
 
-# --- grouped sets --------------------------------------------------------------------------------------------------
+# --- grouped sets ----------------------------------------------------------------------------------------------------
 
 
 def test_the_best_of_several_and_what_a_tie_at_the_top_counts():
-    assert top_share([2.0], [1.0, 2.0, 2.0]) == pytest.approx(1 / 3)
-    assert best([group([1.0], [0.0, 0.5]), group([1.0], [1.0, 0.0])])["accuracy"] == 0.75
+    assert compute_top_share([2.0], [1.0, 2.0, 2.0]) == pytest.approx(1 / 3)
+    assert measure_best_answers([group([1.0], [0.0, 0.5]), group([1.0], [1.0, 0.0])])["accuracy"] == 0.75
 
 
 def test_a_cell_is_one_good_answer_against_one_bad_one():
-    found = cells([group([3.0, 1.0], [2.0, 0.0]), group([3.0, 1.0], [1.0, 5.0]), group([1.0], [0.0, 2.0])])
+    found = tabulate_wins([group([3.0, 1.0], [2.0, 0.0]), group([3.0, 1.0], [1.0, 5.0]), group([1.0], [0.0, 2.0])])
     assert found == {
         "2x2": {"samples": 2, "accuracy": [[1.0, 0.5], [0.25, 0.5]]},
         "1x2": {"samples": 1, "accuracy": [[1.0, 0.0]]},
     }
-    assert cells([pair(1.0), Case(0, 0, {}, [1.0, 2.0, 3.0], [0, 1, 2], [1, 1, 1])]) == {}
+    assert tabulate_wins([pair(1.0), ScoredSample(0, 0, {}, [1.0, 2.0, 3.0], [0, 1, 2], [1, 1, 1])]) == {}
 
 
-# --- RewardBench ---------------------------------------------------------------------------------------------------
+# --- RewardBench -----------------------------------------------------------------------------------------------------
 
 V1 = [name for section in SECTIONS.values() for name in section]
 
@@ -270,10 +278,10 @@ def test_math_weighs_as_much_as_code_and_other_subsets_as_their_rows():
     assert len(V1) == 23
     assert sum(weight for name, weight in SECTIONS["Reasoning"].items() if name != "math-prm") == 984
     cases = [group([1.0], [0.0], subset=name) for name in V1 if name != "math-prm"]
-    found = reward_bench([*cases, group([0.0], [1.0], subset="math-prm")])
+    found = score_reward_bench([*cases, group([0.0], [1.0], subset="math-prm")])
     assert found["sections"] == {"Chat": 1.0, "Chat Hard": 1.0, "Safety": 1.0, "Reasoning": 0.5}
     assert (found["score"], found["missing"]) == (0.875, [])
-    found = reward_bench([group([float(name != "alpacaeval-easy")], [0.5], subset=name) for name in V1])
+    found = score_reward_bench([group([float(name != "alpacaeval-easy")], [0.5], subset=name) for name in V1])
     assert found["sections"]["Chat"] == pytest.approx(1 - 100 / 358)
 
 
@@ -287,24 +295,24 @@ def test_math_weighs_as_much_as_code_and_other_subsets_as_their_rows():
     ],
 )
 def test_a_lost_subset_costs_its_section_its_weight(lost, section, weight, rows):
-    found = reward_bench([group([float(name != lost)], [0.5], subset=name) for name in V1])
+    found = score_reward_bench([group([float(name != lost)], [0.5], subset=name) for name in V1])
     assert found["sections"] == {name: pytest.approx(1 - weight / rows * (name == section)) for name in SECTIONS}
 
 
 def test_a_benchmark_with_a_part_missing_has_no_score():
-    found = reward_bench([group([1.0], [0.0], subset=name) for name in V1[1:]])
+    found = score_reward_bench([group([1.0], [0.0], subset=name) for name in V1[1:]])
     assert (found["score"], found["missing"]) == (None, [V1[0]])
     assert found["sections"]["Chat"] == 1.0
-    assert reward_bench([group([1.0], [0.0], subset="other"), group([1.0], [0.0])]) is None
+    assert score_reward_bench([group([1.0], [0.0], subset="other"), group([1.0], [0.0])]) is None
 
 
 def test_a_tie_is_lost_in_rewardbench():
-    assert reward_bench([group([1.0], [1.0], subset=V1[0])])["subsets"] == {V1[0]: 0.0}
+    assert score_reward_bench([group([1.0], [1.0], subset=V1[0])])["subsets"] == {V1[0]: 0.0}
 
 
 def test_best_of_four_shares_the_top_and_loses_below_it():
     rows = [([2.0], [0.0, 1.0, 1.0]), ([2.0], [2.0, 2.0, 1.0]), ([1.0], [2.0, 0.0, 0.0])]
-    found = reward_bench_2([group(*row, subset="Focus") for row in rows])
+    found = score_reward_bench_2([group(*row, subset="Focus") for row in rows])
     assert found["subsets"] == {"Focus": pytest.approx((1 + 1 / 3) / 3)}
     assert (found["score"], len(found["missing"])) == (None, 5)
 
@@ -319,33 +327,33 @@ def tied(number, good, bad, ref_good, ref_bad):
 def test_the_score_of_ties_by_hand():
     # spread 1, gaps 2 and 3: all well; tanh(2 / 1 - 1)
     well = tied(1, [4.0, 5.0], [2.0, 1.0], 3.0, [0.0])
-    assert ties(well) == pytest.approx(0.3 + 0.3 + 0.2 + 0.2 + 0.01 * math.tanh(1))
+    assert score_ties(well) == pytest.approx(0.3 + 0.3 + 0.2 + 0.2 + 0.01 * math.tanh(1))
     # spread 1, gap 2 among the tied and 0.5 in the reference: right, and the second gap is not wider
     narrow = tied(2, [4.0, 5.0], [2.0], 3.0, [2.5])
-    assert ties(narrow) == pytest.approx(0.3 + 0.3 + 0.2 + 0.01 * math.tanh(-0.5))
+    assert score_ties(narrow) == pytest.approx(0.3 + 0.3 + 0.2 + 0.01 * math.tanh(-0.5))
     # a right answer below a wrong one, and the reference lost
     lost = tied(3, [1.0, 5.0], [2.0], 0.0, [1.0])
-    assert ties(lost) == pytest.approx(0.01 * math.tanh(-1 / 4 - 1))
-    assert ties(well + lost) == pytest.approx((ties(well) + ties(lost)) / 2)
+    assert score_ties(lost) == pytest.approx(0.01 * math.tanh(-1 / 4 - 1))
+    assert score_ties(well + lost) == pytest.approx((score_ties(well) + score_ties(lost)) / 2)
 
 
 def test_right_answers_without_any_spread_divide_by_nothing():
-    assert ties(tied(1, [1.0, 1.0], [0.0], 1.0, [0.0])) == pytest.approx(1.0 + 0.01)
-    assert ties(tied(1, [1.0, 1.0], [1.0], 1.0, [1.0])) == 0.0
+    assert score_ties(tied(1, [1.0, 1.0], [0.0], 1.0, [0.0])) == pytest.approx(1.0 + 0.01)
+    assert score_ties(tied(1, [1.0, 1.0], [1.0], 1.0, [1.0])) == 0.0
 
 
 def test_ties_without_their_references_have_no_score():
-    assert ties(tied(1, [1.0, 2.0], [0.0], 1.0, [0.0])[:1]) is None
-    assert reward_bench_2(tied(1, [1.0, 2.0], [0.0], 1.0, [0.0])[:1]) is None
+    assert score_ties(tied(1, [1.0, 2.0], [0.0], 1.0, [0.0])[:1]) is None
+    assert score_reward_bench_2(tied(1, [1.0, 2.0], [0.0], 1.0, [0.0])[:1]) is None
 
 
 def test_the_score_is_the_mean_of_six_subsets():
     four = [group([1.0], [0.0] * 3, subset=name) for name in BEST_OF_FOUR]
-    found = reward_bench_2([*four, *tied(1, [4.0, 5.0], [2.0], 3.0, [2.5])])
+    found = score_reward_bench_2([*four, *tied(1, [4.0, 5.0], [2.0], 3.0, [2.5])])
     assert found["missing"] == []
     assert found["score"] == pytest.approx((5 + 0.8 + 0.01 * math.tanh(-0.5)) / 6)
 
 
 def test_what_is_no_finite_number_is_null():
-    found = compare(np.array([1.0]), np.array([0.0]))
-    assert finite({"a": [found]})["a"][0]["difference_low"] is None
+    found = compare_scores(np.array([1.0]), np.array([0.0]))
+    assert replace_non_finite({"a": [found]})["a"][0]["difference_low"] is None

@@ -14,8 +14,8 @@ from preftemplates_train.data.demo import generate
 from preftemplates_train.data.encoding import encode_pairs
 from preftemplates_train.data.pairs import read_pairs
 from preftemplates_train.errors import NonFiniteError, SetupError
-from preftemplates_train.evaluation.score_file import score
-from preftemplates_train.evaluation.scorer import ROWS_AT_ONCE, Scorer
+from preftemplates_train.evaluation.score_file import score_rows
+from preftemplates_train.evaluation.scorer import ROWS_PER_WINDOW, Scorer
 from support import HOMEWORK
 from trainer_support import command, refusal, train_by
 
@@ -65,7 +65,7 @@ def lines(path):
 
 def scored(rows, scorer, template="PKUSafeRLHF", format="preference"):
     records = iter([Record(number, None, row) for number, row in enumerate(rows)])
-    return list(score(records, get_template(template), scorer, format))
+    return list(score_rows(records, get_template(template), scorer, format))
 
 
 def alone(scorer, text):
@@ -112,7 +112,7 @@ def test_fault_11_newlines_around_an_answer_are_trained_and_scored_alike_and_not
 
 
 @given(st.integers(1, 9), st.permutations(range(12)))
-def test_batches_and_order_move_no_reward(folder, scorer, size, order):
+def test_batches_and_order_move_no_reward(scorer, size, order):
     other = Scorer.__new__(Scorer)
     other.__dict__ = {**scorer.__dict__, "batch_size": size}
     one, two = scored(ROWS[:12], scorer), scored([ROWS[number] for number in order], other)
@@ -121,10 +121,10 @@ def test_batches_and_order_move_no_reward(folder, scorer, size, order):
 
 
 def test_more_rows_than_are_read_at_once_come_out_in_order(scorer):
-    rows = [ROWS[number % 40] for number in range(ROWS_AT_ONCE + 5)]
+    rows = [ROWS[number % 40] for number in range(ROWS_PER_WINDOW + 5)]
     found = scored(rows, scorer)
-    assert [one.row.row for one in found] == list(range(ROWS_AT_ONCE + 5))
-    assert found[-1].rewards == pytest.approx(dict(found[(ROWS_AT_ONCE + 4) % 40].rewards), abs=1e-5)
+    assert [one.row.row for one in found] == list(range(ROWS_PER_WINDOW + 5))
+    assert found[-1].rewards == pytest.approx(dict(found[(ROWS_PER_WINDOW + 4) % 40].rewards), abs=1e-5)
 
 
 BAD = [
@@ -187,12 +187,12 @@ GROUPS = st.lists(
 
 
 @given(GROUPS, st.integers(1, 6))
-def test_a_shared_prompt_moves_no_reward(folder, scorer, drawn, size):
+def test_a_shared_prompt_moves_no_reward(scorer, drawn, size):
     groups = [[prompt + answer for answer in answers] for prompt, answers in drawn]
     other = Scorer.__new__(Scorer)
-    other.__dict__ = {**scorer.__dict__, "batch_size": size, "_shares": lambda trunk, lengths: True}
+    other.__dict__ = {**scorer.__dict__, "batch_size": size, "_is_shared": lambda *_: True}
     padding = Scorer.__new__(Scorer)
-    padding.__dict__ = {**scorer.__dict__, "_shares": None}
+    padding.__dict__ = {**scorer.__dict__, "_is_shared": None}
     expected = [reward for group in padding.group_rewards(groups) for reward in group]
     for one in (scorer, other):
         found = one.group_rewards(groups)
@@ -203,9 +203,9 @@ def test_a_shared_prompt_moves_no_reward(folder, scorer, drawn, size):
 def test_a_prompt_is_computed_once_for_all_its_answers(scorer, monkeypatch):
     assert scorer.no_branches is None
     seen = []
-    monkeypatch.setattr(scorer, "_shares", lambda trunk, lengths: True)
+    monkeypatch.setattr(scorer, "_is_shared", lambda *_: True)
     hook = scorer.model.get_input_embeddings().register_forward_hook(
-        lambda module, given, out: seen.append(given[0].numel())
+        lambda _module, given, _out: seen.append(given[0].numel())
     )
     try:
         scorer.group_rewards([[[*range(5, 35), last, last] for last in (40, 41, 42, 43)]])
@@ -214,7 +214,7 @@ def test_a_prompt_is_computed_once_for_all_its_answers(scorer, monkeypatch):
     assert seen == [30 + 4 * 2]
 
 
-def test_a_model_that_takes_no_branches_is_padded(checkpoint, monkeypatch):
+def test_a_model_that_takes_no_branches_is_padded(checkpoint):
     encoder = Scorer(checkpoint("encoder"))
     assert encoder.no_branches == "its head does not score every token"
     found = encoder.group_rewards([[[5, 6, 7], [5, 6]], [[8]]])
@@ -223,7 +223,7 @@ def test_a_model_that_takes_no_branches_is_padded(checkpoint, monkeypatch):
 
 
 def test_the_model_is_left_as_it_was(scorer, monkeypatch):
-    monkeypatch.setattr(scorer, "_shares", lambda trunk, lengths: True)
+    monkeypatch.setattr(scorer, "_is_shared", lambda *_: True)
     before = scorer.model.config._attn_implementation
     scorer.group_rewards([[[5, 6, 7], [5, 6]]])
     assert scorer.model.config._attn_implementation == before
@@ -283,8 +283,8 @@ def test_a_layout_by_hand_is_left_for_a_style_where_told(by_hand, folder):
     with pytest.raises(SetupError, match="in the layout of HOMEWORK, by hand, and not in style chatml"):
         Scorer(by_hand, style="chatml")
     told = Scorer(by_hand, style="chatml", allow_style=True)
-    assert told.reading(get_template("PKUSafeRLHF")).style.name == "chatml"
-    assert Scorer(folder, allow_style=True).reading(get_template(str(HOMEWORK))).by_hand
+    assert told.adapt_template(get_template("PKUSafeRLHF")).style.name == "chatml"
+    assert Scorer(folder, allow_style=True).adapt_template(get_template(str(HOMEWORK))).by_hand
 
 
 # Files of one table
@@ -351,7 +351,7 @@ def test_one_answer_has_one_reward(folder, scorer, tmp_path):
         assert "chosen_reward" not in row
 
 
-def test_any_declared_template_is_written_in_the_checkpoint_s_style(folder, scorer):
+def test_any_declared_template_is_written_in_the_checkpoint_s_style(scorer):
     row = ROWS[0]
     chosen, rejected = (
         row[f"response_{number}"] for number in (row["better_response_id"], 1 - row["better_response_id"])
@@ -386,13 +386,13 @@ def test_a_class_that_writes_another_number_of_texts_is_refused(by_hand):
             return {**super().format_preference_sample(raw_sample), "third": "text"}
 
     scorer = Scorer(by_hand)
-    scorer.reading = lambda template: template
+    scorer.adapt_template = lambda template: template
     rows = iter([Record(0, None, ROWS[0])])
     with pytest.raises(SetupError, match="chosen and rejected: expected 2 texts, got"):
-        list(score(rows, Three(), scorer, "preference"))
+        list(score_rows(rows, Three(), scorer, "preference"))
 
 
-def test_the_template_trained_with_is_taken_where_it_is_bundled(folder, by_hand, tmp_path):
+def test_the_template_trained_with_is_taken_where_it_is_bundled(folder, tmp_path):
     source, out = write(tmp_path / "rows.jsonl", ROWS[:3]), tmp_path / "out.jsonl"
     assert command("score", source, "--model", folder, "--out", out)[0] == 0
     record = json.loads((folder / "preftemplates.json").read_text())
@@ -504,9 +504,9 @@ def test_a_damaged_record_is_one_clear_error(cutting, text):
 
 
 def test_a_reward_that_is_not_finite_names_the_text_and_nothing_is_written(folder, tmp_path, monkeypatch):
-    batch = Scorer._batch
+    batch = Scorer._score_batch
     spoilt = {0: math.nan}
-    monkeypatch.setattr(Scorer, "_batch", lambda *args: [spoilt.get(n, r) for n, r in enumerate(batch(*args))])
+    monkeypatch.setattr(Scorer, "_score_batch", lambda *args: [spoilt.get(n, r) for n, r in enumerate(batch(*args))])
     source, out = write(tmp_path / "rows.jsonl", ROWS[:3]), tmp_path / "out.jsonl"
     said = refusal("score", source, "--model", folder, *PKU, "--out", out)
     assert " gives '<|im_start|>user" in said
@@ -554,7 +554,7 @@ def test_a_stopped_run_goes_on_and_writes_what_one_run_writes(folder, tmp_path, 
         seen = stopped_after(patch, 99, None)
         code, _, said = command(*words, out, "--resume")
     assert code == 0
-    assert said.startswith(f"{ROWS_AT_ONCE} rows are scored already\n1,201 rows = 1,200 scored + 1 unscored;")
+    assert said.startswith(f"{ROWS_PER_WINDOW} rows are scored already\n1,201 rows = 1,200 scored + 1 unscored;")
     assert len(seen) == 2
     assert not part.exists()
     assert command(*words, tmp_path / f"whole{ending}")[0] == 0

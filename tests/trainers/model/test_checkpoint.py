@@ -10,11 +10,12 @@ import pytest
 from huggingface_hub import ModelCard
 from preftemplates_train.errors import SetupError
 from preftemplates_train.evaluation.scorer import Scorer
-from preftemplates_train.model.checkpoint import Record, check_reload, check_writable, refuse_taken, save_model
-from preftemplates_train.reports.model_card import write_card
+from preftemplates_train.model.checkpoint import CheckpointRecord, check_tokenizer_reload, save_model
+from preftemplates_train.reports.model_card import write_model_card
 from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.settings.config import RewardConfig
-from preftemplates_train.training.run import prepare
+from preftemplates_train.training.outputs import check_no_other_model, check_writable
+from preftemplates_train.training.prepare import prepare_run
 from support import HOMEWORK
 from tokenizers import processors
 from trainer_support import KINDS, command, refusal, train_by
@@ -71,14 +72,14 @@ def test_the_generated_set_may_be_trained_on_again_and_nothing_of_the_older_run_
     train_by(*words, "--template", str(HOMEWORK))
     assert not (tmp_path / "chat_template.jinja").exists()
     assert AutoTokenizer.from_pretrained(tmp_path).chat_template is None
-    assert Record.read(tmp_path).style is None
+    assert CheckpointRecord.read(tmp_path).style is None
 
 
 def test_another_s_files_in_the_folder_are_no_model(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "checkpoint-5").mkdir()
-    refuse_taken(tmp_path)
-    refuse_taken(tmp_path / "not there")
+    check_no_other_model(tmp_path)
+    check_no_other_model(tmp_path / "not there")
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_read(tmp_path):
@@ -122,7 +123,7 @@ def test_a_run_that_is_refused_writes_nothing(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_trained_is_what_is_loaded(kind, base_model, tmp_path):
     words = [] if base_model(kind) is None else ["--model_name_or_path", str(base_model(kind))]
-    prepared = prepare(read_config([*words_for(tmp_path, "--style", "chatml"), *words]))
+    prepared = prepare_run(read_config([*words_for(tmp_path, "--style", "chatml"), *words]))
     folder = train_by(*words_for(tmp_path, "--style", "chatml"), *words)[0].folder
     scores = {one["row"]: one for one in map(json.loads, (folder / "scores.jsonl").read_text().splitlines())}
     scorer = Scorer(folder)
@@ -138,7 +139,7 @@ def test_a_tokenizer_that_is_another_one_when_it_is_loaded_again_is_refused_befo
 ):
     tokenizer = AutoTokenizer.from_pretrained(base_model("decoder with BOS"))
     config = LlamaConfig()
-    check_reload(tokenizer, config, ["How?"])
+    check_tokenizer_reload(tokenizer, config, ["How?"])
     load = AutoTokenizer.from_pretrained
 
     def faulty(*names, **options):
@@ -148,23 +149,23 @@ def test_a_tokenizer_that_is_another_one_when_it_is_loaded_again_is_refused_befo
 
     monkeypatch.setattr("preftemplates_train.model.checkpoint.AutoTokenizer.from_pretrained", faulty)
     with pytest.raises(SetupError, match="the tokenizer gives other ids when it is loaded again"):
-        check_reload(tokenizer, config, ["How?"])
+        check_tokenizer_reload(tokenizer, config, ["How?"])
 
 
 def test_a_run_looks_for_such_a_fault_before_its_first_step(tmp_path, monkeypatch):
-    def fault(tokenizer, config, texts):
+    def fault(_tokenizer, _config, texts):
         assert all(text.endswith(("good", "bad")) or "good " in text for text in texts)
         raise SetupError("looked")
 
-    monkeypatch.setattr("preftemplates_train.training.run.check_reload", fault)
+    monkeypatch.setattr("preftemplates_train.training.prepare.check_tokenizer_reload", fault)
     with pytest.raises(SetupError, match="looked"):
-        prepare(read_config(words_for(tmp_path)))
+        prepare_run(read_config(words_for(tmp_path)))
 
 
 def test_a_record_is_read_as_it_was_written(checkpoint, tmp_path):
-    record = Record.read(checkpoint("decoder with BOS"))
+    record = CheckpointRecord.read(checkpoint("decoder with BOS"))
     record.write(tmp_path)
-    assert Record.read(tmp_path) == record
+    assert CheckpointRecord.read(tmp_path) == record
     assert record.special_tokens["written_by"] == "style"
     assert set(record.templates) == {"generated"}
 
@@ -225,11 +226,11 @@ def test_the_code_of_the_card_runs(kind, checkpoint, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_card_parses_whatever_things_are_called(name, checkpoint, tmp_path):
-    record = Record.read(checkpoint("decoder"))
+    record = CheckpointRecord.read(checkpoint("decoder"))
     folder = tmp_path / name
     folder.mkdir()
     source = {**SOURCE, "name": name, "template": name}
-    write_card(folder, {**FOUND, "data": [source]}, record, RewardConfig(model_name_or_path=name))
+    write_model_card(folder, {**FOUND, "data": [source]}, record, RewardConfig(model_name_or_path=name))
     card = ModelCard.load(folder / "README.md")
     assert card.data.base_model == name
     assert card.text.isprintable() or set(filter(lambda char: not char.isprintable(), card.text)) == {"\n"}
@@ -241,12 +242,12 @@ def test_a_card_parses_whatever_things_are_called(name, checkpoint, tmp_path):
 
 
 def test_a_card_says_what_was_measured(checkpoint, tmp_path):
-    record = Record.read(checkpoint("decoder"))
+    record = CheckpointRecord.read(checkpoint("decoder"))
     text = {}
     for number, found in enumerate((FOUND, {**FOUND, "pairs": 1.0, "accuracy_stderr": float("nan")}, {"data": []})):
         folder = tmp_path / str(number)
         folder.mkdir()
-        write_card(folder, found, record, RewardConfig())
+        write_model_card(folder, found, record, RewardConfig())
         text[number] = ModelCard.load(folder / "README.md").text
     assert "| accuracy (a tie is one half) | 0.800 ± 0.100 |" in text[0]
     assert '| accuracy of "the longer answer wins" | 0.600 |' in text[0]
@@ -257,7 +258,9 @@ def test_a_card_says_what_was_measured(checkpoint, tmp_path):
 
 
 def test_a_model_on_this_machine_is_no_base_model_of_the_hub(checkpoint, tmp_path):
-    write_card(tmp_path, FOUND, Record.read(checkpoint("decoder")), RewardConfig(model_name_or_path=str(tmp_path)))
+    write_model_card(
+        tmp_path, FOUND, CheckpointRecord.read(checkpoint("decoder")), RewardConfig(model_name_or_path=str(tmp_path))
+    )
     assert ModelCard.load(tmp_path / "README.md").data.base_model is None
 
 

@@ -3,13 +3,15 @@
 FlexAttention runs without a compiler on a CPU, forward only; the tests marked `gpu` have it compiled, with gradients.
 """
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from preftemplates_train.data.branches import lay_out
-from preftemplates_train.model.attention import BranchReader, by_sequences, take_branches
-from preftemplates_train.model.kernels import LONGEST, RowKernel, block_mask
+from preftemplates_train.data.branches import pack_groups
+from preftemplates_train.model.attention import BranchReader, attend_by_sequence, enable_branches
+from preftemplates_train.model.kernels import MAX_ROW_TOKENS, RowKernel, build_block_mask
 from torch.nn.attention.flex_attention import flex_attention
 from transformers import LlamaConfig, LlamaForSequenceClassification
 
@@ -31,8 +33,8 @@ def flex(query, key, value, block_mask, scale, enable_gqa):
 @given(st.lists(group, min_size=1, max_size=4).map(tuple), st.sampled_from([None, 1, 3, 8]), st.booleans())
 def test_a_row_in_one_kernel_is_what_its_sequences_are(groups, window, grouped):
     own = states(groups, shared=2 if grouped else 4)
-    found = flex(*own, block_mask(groups, window, torch.device("cpu")), None, grouped)
-    assert torch.allclose(found, by_sequences(*own, groups, window), atol=1e-5)
+    found = flex(*own, build_block_mask(groups, window, torch.device("cpu")), None, grouped)
+    assert torch.allclose(found, attend_by_sequence(*own, groups, window), atol=1e-5)
 
 
 class Counted:
@@ -43,7 +45,7 @@ class Counted:
 
     def __call__(self):
         self.asked += 1
-        return by_sequences(*self.own, self.groups)
+        return attend_by_sequence(*self.own, self.groups)
 
 
 def attend(kernel, own, plain, groups=GROUPS):
@@ -53,7 +55,7 @@ def attend(kernel, own, plain, groups=GROUPS):
 def test_it_is_tried_beside_the_plain_way_once_and_then_used_alone():
     kernel, own = RowKernel(lambda: flex), states(GROUPS)
     plain = Counted(own, GROUPS)
-    wanted = by_sequences(*own, GROUPS)
+    wanted = attend_by_sequence(*own, GROUPS)
     for _ in range(3):
         assert torch.allclose(attend(kernel, own, plain), wanted, atol=1e-5)
     assert plain.asked == 1
@@ -67,11 +69,11 @@ def wrong(*own, block_mask, scale, enable_gqa):
     return flex(*own, block_mask, scale, enable_gqa) * 1.01
 
 
-def broken(*own, **others):
+def broken(*_, **__):
     raise RuntimeError("no compiler here\nand more")
 
 
-def not_a_number(*own, block_mask, scale, enable_gqa):
+def not_a_number(*own, **_):
     return torch.full_like(own[0], float("nan"))
 
 
@@ -81,7 +83,7 @@ def not_a_number(*own, block_mask, scale, enable_gqa):
 )
 def test_one_that_fails_or_differs_is_told_of_once_and_the_plain_way_stays(attention, reason):
     kernel, own = RowKernel(lambda: attention), states(GROUPS)
-    plain, wanted = Counted(own, GROUPS), by_sequences(*own, GROUPS)
+    plain, wanted = Counted(own, GROUPS), attend_by_sequence(*own, GROUPS)
     with pytest.warns(UserWarning, match=f"no single kernel for rows of branches: {reason}") as told:
         found = [attend(kernel, own, plain) for _ in range(3)]
     assert len(told) == 1
@@ -90,8 +92,8 @@ def test_one_that_fails_or_differs_is_told_of_once_and_the_plain_way_stays(atten
 
 
 def test_a_row_so_long_that_its_mask_would_fill_the_memory_goes_the_plain_way():
-    groups = ((0, (LONGEST + 1,)),)
-    own = [torch.zeros(1, 1, LONGEST + 1, 1)] * 3
+    groups = ((0, (MAX_ROW_TOKENS + 1,)),)
+    own = [torch.zeros(1, 1, MAX_ROW_TOKENS + 1, 1)] * 3
     assert attend(RowKernel(lambda: broken), own, lambda: own[0], groups) is own[0]
 
 
@@ -108,12 +110,12 @@ def test_the_compiled_kernel_has_the_values_and_gradients_of_the_plain_way(kind,
     kernel, found = RowKernel(), []
     for way in ("kernel", "plain"):
         own = [state.requires_grad_() for state in states(GROUPS, device="cuda", dtype=kind)]
-        plain = lambda own=own: by_sequences(*own, GROUPS, window)  # noqa: E731
+        plain = partial(attend_by_sequence, *own, GROUPS, window)
         for _ in range(2 if way == "kernel" else 1):  # the first is the trial
             values = kernel.attend(*own, GROUPS, window, None, plain) if way == "kernel" else plain()
         values.float().square().sum().backward()
         found.append([values.detach().float(), *(state.grad.float() for state in own)])
-    assert list(kernel._tried.values()) == [True]
+    assert list(kernel._is_usable.values()) == [True]
     for one, other in zip(*found, strict=True):
         assert (one - other).abs().max() <= (1e-4 if kind == torch.float32 else 5e-2) * other.abs().max()
 
@@ -128,11 +130,11 @@ def test_a_model_gives_the_rewards_on_an_accelerator_that_it_gives_on_a_processo
     )  # fmt: skip
     model = LlamaForSequenceClassification(config).eval()
     texts = [[[*range(1, 30), 40], [*range(1, 30), 50, 51]], [[*range(60, 90)], [*range(60, 80), 3]]]
-    laid = lay_out(texts, lambda trunk, lengths: True)
-    reader: BranchReader = take_branches(model)
+    laid = pack_groups(texts, lambda *_: True)
+    reader: BranchReader = enable_branches(model)
     with torch.no_grad():
-        wanted = reader.rewards(model, laid)
+        wanted = reader.compute_rewards(model, laid)
         model.cuda()
         for _ in range(2):
-            found = reader.rewards(model, laid.to(torch.device("cuda"))).cpu()
+            found = reader.compute_rewards(model, laid.to(torch.device("cuda"))).cpu()
     assert torch.allclose(found, wanted, atol=1e-3)

@@ -5,16 +5,16 @@ import shutil
 
 import pytest
 import torch
-from preftemplates_train.data.tokenizer import load_tokenizer, set_pad
+from preftemplates_train.data.tokenizer import load_tokenizer, set_pad_token
 from preftemplates_train.errors import SetupError
 from preftemplates_train.model.loading import (
     check_padding,
-    choose_length,
+    choose_max_length,
+    count_positions,
     fit_vocabulary,
-    load_config,
     load_model,
+    load_model_config,
     load_weights,
-    positions,
 )
 from preftemplates_train.settings.config import RewardConfig
 from safetensors.torch import load_file, save_file
@@ -61,7 +61,9 @@ def rewrite(folder, change):
 
 
 def model_of(folder, **settings):
-    return load_model(str(folder), load_config(str(folder)), RewardConfig(model_name_or_path=str(folder), **settings))
+    return load_model(
+        str(folder), load_model_config(str(folder)), RewardConfig(model_name_or_path=str(folder), **settings)
+    )
 
 
 def saved(model, folder):
@@ -152,7 +154,7 @@ def test_half_a_file_of_weights_is_one_clear_error(folder):
 def test_a_kind_of_model_that_transformers_cannot_classify_with_is_refused_before_its_weights(tmp_path):
     CohereConfig(**SHAPE, **SIZE).save_pretrained(tmp_path)
     with pytest.raises(SetupError, match="gives no model: transformers has no classifier of the kind cohere"):
-        load_config(str(tmp_path))
+        load_model_config(str(tmp_path))
 
 
 def test_code_in_a_checkpoint_is_neither_run_nor_asked_about(folder, capsys):
@@ -163,7 +165,7 @@ def test_code_in_a_checkpoint_is_neither_run_nor_asked_about(folder, capsys):
     model_of(folder)  # its kind is one of transformers' own
     (folder / "config.json").write_text(json.dumps({**config, "auto_map": own, "model_type": "own"}))
     with pytest.raises(SetupError, match=r"gives no model: .*custom code"):
-        load_config(str(folder))
+        load_model_config(str(folder))
     assert not (folder / "ran").exists()
     assert capsys.readouterr().out == ""
 
@@ -172,7 +174,7 @@ def test_code_in_a_checkpoint_is_neither_run_nor_asked_about(folder, capsys):
 def test_a_damaged_configuration_is_one_clear_error(folder, text):
     (folder / "config.json").write_text(text)
     with pytest.raises(SetupError, match="gives no model: ") as caught:
-        load_config(str(folder))
+        load_model_config(str(folder))
     assert str(caught.value).isprintable()
 
 
@@ -185,18 +187,18 @@ def test_an_attention_that_is_not_installed_is_one_clear_error(folder):
 
 
 def test_no_text_is_longer_than_the_model_s_positions():
-    assert choose_length(None, None) == 1024
-    assert choose_length(None, 512) == 512
-    assert choose_length(None, 4096) == 1024
-    assert choose_length(2000, 4096) == choose_length(2000, None) == 2000
+    assert choose_max_length(None, None) == 1024
+    assert choose_max_length(None, 512) == 512
+    assert choose_max_length(None, 4096) == 1024
+    assert choose_max_length(2000, 4096) == choose_max_length(2000, None) == 2000
     with pytest.raises(SetupError, match="max_length is 513, and the model has 512 positions"):
-        choose_length(513, 512)
+        choose_max_length(513, 512)
 
 
 @pytest.mark.parametrize("config", [RobertaConfig, CamembertConfig, MPNetConfig])
-def test_positions_that_begin_behind_the_pad_token_are_fewer_than_the_table_has(config, tmp_path):
+def test_positions_that_begin_behind_the_pad_token_are_fewer_than_the_table_has(config):
     own = config(**SHAPE, vocab_size=100, max_position_embeddings=42, pad_token_id=1)
-    assert positions(own) == 40
+    assert count_positions(own) == 40
     model = AutoModelForSequenceClassification.from_config(own).eval()
     with torch.no_grad():
         model(input_ids=torch.full((1, 40), 7))
@@ -205,8 +207,8 @@ def test_positions_that_begin_behind_the_pad_token_are_fewer_than_the_table_has(
 
 
 def test_positions_of_other_kinds_are_those_they_say():
-    assert positions(GPT2) == positions(DISTIL) == positions(LlamaConfig(**SHAPE, **SIZE)) == 40
-    assert positions(XLNET) is None
+    assert count_positions(GPT2) == count_positions(DISTIL) == count_positions(LlamaConfig(**SHAPE, **SIZE)) == 40
+    assert count_positions(XLNET) is None
 
 
 # The vocabulary
@@ -279,7 +281,7 @@ def test_a_run_tells_the_model_which_token_pads(kind, base_model):
     model, tokenizer = model_of(base_model(kind)), load_tokenizer(str(base_model(kind)))
     model.config.pad_token_id = None
     tokens = len(tokenizer)
-    set_pad(tokenizer, None)
+    set_pad_token(tokenizer, None)
     fit_vocabulary(model, tokenizer, tokens)
     check_padding(model, tokenizer.pad_token_id)
 

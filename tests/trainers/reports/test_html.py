@@ -9,9 +9,11 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib._pylab_helpers import Gcf
-from preftemplates_train.evaluation.metrics import shortcuts, summary
-from preftemplates_train.reports import html as report
-from preftemplates_train.reports.html import number, points, share, thinned, write_report
+from preftemplates_train.evaluation.metrics import measure_shortcuts, summarize_rewards
+from preftemplates_train.reports import plot_data
+from preftemplates_train.reports.html import write_report
+from preftemplates_train.reports.numbers import format_number, format_share
+from preftemplates_train.reports.plot_data import select_points, thin_points
 
 from preftemplates.errors import FileError
 
@@ -54,7 +56,10 @@ HISTORY = [
 ]
 DRAW = np.random.default_rng(0)
 CHOSEN, REJECTED = DRAW.normal(1, 1, 300), DRAW.normal(0, 1, 300)
-MEASURED = {**summary(CHOSEN, REJECTED), **shortcuts([3, 2, 5, 9], [1, 4, 4, 9], [True, True, False])}
+MEASURED = {
+    **summarize_rewards(CHOSEN, REJECTED),
+    **measure_shortcuts([3, 2, 5, 9], [1, 4, 4, 9], [True, True, False]),
+}
 
 
 class Page(HTMLParser):
@@ -297,8 +302,8 @@ def test_settings_are_shown_entry_by_entry(written):
     ],
 )
 def test_numbers_are_read_by_people(value, text):
-    assert number(value) == text
-    assert float(share(0.12345).rstrip("%")) == 12.3
+    assert format_number(value) == text
+    assert float(format_share(0.12345).rstrip("%")) == 12.3
 
 
 # the curves
@@ -365,7 +370,7 @@ def test_where_nothing_is_finite_the_figure_is_missing_and_the_note_is_not(writt
 
 def test_a_long_curve_is_drawn_as_means_of_neighbours_and_says_so(written):
     history = [{"step": step, "loss": step % 2} for step in range(1, 4001)]
-    thin = thinned(points(history, "loss"))
+    thin = thin_points(select_points(history, "loss"))
     assert len(thin.steps) == 400
     assert set(thin.values) == {0.5}
     assert thin.steps[0] == 5.5
@@ -390,7 +395,7 @@ def test_both_sides_share_their_bins_and_every_pair_is_in_one(page):
     other, rejected = bars(page, "rewards-rejected")
     np.testing.assert_array_equal(edges, other)
     assert chosen.sum() == pytest.approx(rejected.sum(), rel=0.005)
-    both = report.reward_edges(report.Rewards(CHOSEN, REJECTED))
+    both = plot_data.choose_reward_edges(plot_data.FiniteRewards(CHOSEN, REJECTED))
     for heights, rewards in ((chosen, CHOSEN), (rejected, REJECTED)):
         counts = np.histogram(rewards, both)[0]
         assert counts.sum() == len(rewards)
@@ -413,18 +418,20 @@ def test_no_pair_falls_between_or_beyond_the_bins(scale, size):
     draw = np.random.default_rng(size)
     for _ in range(100):
         chosen, rejected = scale * draw.normal(size=size), scale * draw.normal(1, size=size)
-        edges = report.reward_edges(report.Rewards(chosen, rejected))
+        edges = plot_data.choose_reward_edges(plot_data.FiniteRewards(chosen, rejected))
         assert (np.diff(edges) > 0).all()
-        assert report.counted(chosen, edges).sum() == report.counted(rejected, edges).sum() == size
-        zero = report.difference_edges(chosen - rejected)
+        assert plot_data.count_in_bins(chosen, edges).sum() == plot_data.count_in_bins(rejected, edges).sum() == size
+        zero = plot_data.choose_difference_edges(chosen - rejected)
         assert (np.diff(zero) > 0).all()
         assert 0.0 in zero
-        assert report.counted(chosen - rejected, zero).sum() == size
-        assert len(zero) <= report.MOST_BINS + 2
+        assert plot_data.count_in_bins(chosen - rejected, zero).sum() == size
+        assert len(zero) <= plot_data.MOST_BINS + 2
 
 
 def test_rewards_that_differ_by_rounding_alone_are_cut_into_bins_that_do_not_vanish():
-    edges = report.reward_edges(report.Rewards(np.array([1e20]), np.array([np.nextafter(1e20, np.inf)])))
+    edges = plot_data.choose_reward_edges(
+        plot_data.FiniteRewards(np.array([1e20]), np.array([np.nextafter(1e20, np.inf)]))
+    )
     assert (np.diff(edges) > 0).all()
 
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from preftemplates_train.console import escape_text
 from preftemplates_train.data.dataset import encode_data, read_data
-from preftemplates_train.data.encoding import Pair
-from preftemplates_train.model.tiny import tiny_tokenizer
-from preftemplates_train.reports import sentences as words
-from preftemplates_train.reports.preview import SHOWN, print_pairs
+from preftemplates_train.data.pairs import TextPair
+from preftemplates_train.model.tiny import train_tiny_tokenizer
+from preftemplates_train.reports import sentences
+from preftemplates_train.reports.preview import SHOWN_CHARACTERS, print_pairs
 from preftemplates_train.settings.config import RewardConfig
 from rich.console import Console
 from support import NASTY, texts
@@ -43,7 +43,7 @@ def printed(*things, **options):
 
 
 def pair_of(prompt, chosen, rejected, source="rows"):
-    return Pair(source, 0, prompt, prompt + chosen, prompt + rejected, None, None)
+    return TextPair(source, 0, prompt, prompt + chosen, prompt + rejected, None, None)
 
 
 def preview(pair, tokenizer=None):
@@ -69,7 +69,7 @@ def test_hostile_rows_and_names_are_shown_and_not_acted_on(source, prompt, chose
         assert "".join(char if char.isprintable() else repr(char)[1:-1] for char in first).rstrip() in found
 
 
-TOKENIZER = tiny_tokenizer(WORDS, 400)
+TOKENIZER = train_tiny_tokenizer(WORDS, 400)
 
 
 def test_a_pair_is_shown_by_what_both_share_what_each_has_and_where_the_reward_is_read():
@@ -89,18 +89,18 @@ def test_a_pair_is_shown_by_what_both_share_what_each_has_and_where_the_reward_i
 
 
 def test_an_answer_that_does_not_begin_with_the_prompt_is_shown_whole():
-    pair = Pair("rows", 0, "another prompt", "the chosen text", "the rejected text", None, None)
+    pair = TextPair("rows", 0, "another prompt", "the chosen text", "the rejected text", None, None)
     assert "  chosen the chosen text\nrejected the rejected text\n" in preview(pair)
 
 
-@pytest.mark.parametrize("length", [SHOWN, SHOWN + 1, 10 * SHOWN])
+@pytest.mark.parametrize("length", [SHOWN_CHARACTERS, SHOWN_CHARACTERS + 1, 10 * SHOWN_CHARACTERS])
 def test_of_a_long_text_the_ends_are_shown_and_the_rest_is_counted(length):
     answer = "a" * (length - 3) + "end"
     found = preview(pair_of("p" * (length - 5) + "begin", answer, "no"))
     assert "begin\n" in found
     assert "end\n" in found
-    assert (f"[…{length - SHOWN} more characters…]" in found) == (length > SHOWN)
-    assert len(found) < 3 * SHOWN
+    assert (f"[…{length - SHOWN_CHARACTERS} more characters…]" in found) == (length > SHOWN_CHARACTERS)
+    assert len(found) < 3 * SHOWN_CHARACTERS
 
 
 def test_a_pair_with_a_cut_prompt_is_shown_as_it_is_trained_on(tmp_path):
@@ -156,7 +156,7 @@ class Said:
     def __init__(self, counts, both=0):
         self.prompts_in_both = both
         self.reports = {counts["name"]: self}
-        self.counts = lambda: counts
+        self.summarize = lambda: counts
 
 
 class Model:
@@ -165,7 +165,7 @@ class Model:
 
 
 def said_of(counts, both=0):
-    return words.data(Said(counts, both), None, Model(), RewardConfig()).splitlines()
+    return sentences.describe_data(Said(counts, both), Model(), RewardConfig()).splitlines()
 
 
 def test_every_count_of_a_source_is_said_once():
@@ -192,24 +192,26 @@ def figures(accuracy, pairs=100, error=0.01, **more):
 
 
 def test_the_first_sentence_has_pairs_accuracy_and_error():
-    assert words.learnt(figures(0.815, 1234, 0.0111))[0] == (
+    assert sentences.describe_result(figures(0.815, 1234, 0.0111))[0] == (
         "Of 1,234 held-out pairs, the model gives the better answer the higher reward in 81.5%"
         " (standard error 1.1%); a coin gets 50%."
     )
 
 
 def test_one_pair_has_no_error_and_says_little():
-    first, few, *_ = words.learnt(figures(1.0, 1, math.nan))
+    first, few, *_ = sentences.describe_result(figures(1.0, 1, math.nan))
     assert (
         first == "Of 1 held-out pairs, the model gives the better answer the higher reward in 100.0%; a coin gets 50%."
     )
     assert few.startswith("So few pairs say little")
-    assert not any("little" in sentence for sentence in words.learnt(figures(1.0, 50)))
-    assert not any("nan" in sentence for sentence in words.learnt(figures(1.0, 1, math.nan, longer_wins=1.0)))
+    assert not any("little" in sentence for sentence in sentences.describe_result(figures(1.0, 50)))
+    assert not any(
+        "nan" in sentence for sentence in sentences.describe_result(figures(1.0, 1, math.nan, longer_wins=1.0))
+    )
 
 
 def test_where_nothing_is_held_out_nothing_is_known():
-    (only,) = words.learnt({"data": [], "parameters": 5})
+    (only,) = sentences.describe_result({"data": [], "parameters": 5})
     assert only.startswith("Nothing was held out")
 
 
@@ -228,24 +230,24 @@ def test_where_nothing_is_held_out_nothing_is_known():
     ],
 )
 def test_a_model_is_ahead_of_rules_that_read_no_text_by_more_than_two_errors_or_not_clearly(rules, said):
-    assert words.learnt(figures(0.8, **rules))[1] == f"What a rule gets that reads no text: {said}"
+    assert sentences.describe_result(figures(0.8, **rules))[1] == f"What a rule gets that reads no text: {said}"
 
 
 def test_without_a_rule_none_is_named():
-    assert not any("rule" in sentence for sentence in words.learnt(figures(0.8)))
+    assert not any("rule" in sentence for sentence in sentences.describe_result(figures(0.8)))
 
 
 @pytest.mark.parametrize(
     ("clean", "said"), [(0.99, "so it has learnt which deeds"), (0.5, "It has not learnt"), (0.01, "are swapped")]
 )
 def test_of_the_generated_set_is_said_whether_it_was_learnt(clean, said):
-    sentences = words.learnt(figures(0.9, clean=figures(clean)))
-    assert f"ranks {clean:.1%} of the pairs well" in sentences[1]
-    assert said in sentences[2]
+    said_of_it = sentences.describe_result(figures(0.9, clean=figures(clean)))
+    assert f"ranks {clean:.1%} of the pairs well" in said_of_it[1]
+    assert said in said_of_it[2]
 
 
 def test_held_out_prompts_that_were_trained_on_are_said_with_the_limits():
-    assert words.learnt(figures(0.8, prompts_in_both=7))[-1].startswith(
+    assert sentences.describe_result(figures(0.8, prompts_in_both=7))[-1].startswith(
         "The prompts of 7 of these pairs were trained on."
     )
-    assert words.learnt(figures(0.8, prompts_in_both=0))[-1].startswith("This does not show")
+    assert sentences.describe_result(figures(0.8, prompts_in_both=0))[-1].startswith("This does not show")

@@ -72,7 +72,7 @@ def test_flags_win_over_the_file_which_wins_over_the_preset(run_yaml, file, flag
     assert config.to_dict() == merged.to_dict()
 
 
-def test_the_preset_evaluates_only_where_something_is_held_out(read):
+def test_the_preset_evaluates_only_where_something_is_held_out():
     assert read_config([*DATA]).eval_strategy == "steps"
     assert read_config([*DATA, "--eval_size", "0"]).eval_strategy == "no"
     assert read_config([*DATA, "--eval_size", "0", "--eval_data", "b"]).eval_strategy == "steps"

@@ -4,7 +4,7 @@ import pytest
 import torch
 from preftemplates_train.evaluation.scorer import Scorer
 from preftemplates_train.settings.command_line import read_config
-from preftemplates_train.training.run import prepare
+from preftemplates_train.training.prepare import prepare_run
 from safetensors.torch import load_file
 from trainer_support import train_by
 
@@ -18,7 +18,7 @@ def words(request, base_model):
 
 
 def test_the_adapters_and_the_head_are_trained_and_nothing_else(words):
-    model = prepare(read_config(words)).model
+    model = prepare_run(read_config(words)).model
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert all("lora_" in name or "modules_to_save" in name for name in trained)
     assert {name.split(".")[-2] for name in trained if "lora_" in name} == {"default"}
@@ -28,7 +28,7 @@ def test_the_adapters_and_the_head_are_trained_and_nothing_else(words):
 
 
 def test_the_checkpoint_is_merged_and_scores_as_the_adapted_model_did(words, tmp_path):
-    before = prepare(read_config(words))
+    before = prepare_run(read_config(words))
     outcome, _ = train_by(*words, "--max_steps", "4", "--output_dir", str(tmp_path))
     assert not list(tmp_path.glob("adapter*"))
     after = load_file(tmp_path / "model.safetensors")
@@ -53,6 +53,6 @@ def test_the_checkpoint_is_merged_and_scores_as_the_adapted_model_did(words, tmp
 
 def test_every_linear_layer_can_be_adapted(base_model):
     words = [*LORA, "--model_name_or_path", str(base_model("decoder with BOS")), "--lora_target_modules", "all-linear"]
-    names = {name for name, _ in prepare(read_config(words)).model.named_parameters() if "lora_A" in name}
+    names = {name for name, _ in prepare_run(read_config(words)).model.named_parameters() if "lora_A" in name}
     assert any("mlp.up_proj" in name for name in names)
     assert not any("score" in name for name in names)

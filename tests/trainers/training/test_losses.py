@@ -60,7 +60,7 @@ def test_a_tie_costs_ln_2():
 @pytest.mark.parametrize(
     "faulty",
     [
-        lambda chosen, rejected: -torch.nn.functional.logsigmoid(chosen).mean(),
+        lambda chosen, _: -torch.nn.functional.logsigmoid(chosen).mean(),
         lambda chosen, rejected: -torch.nn.functional.logsigmoid(chosen / rejected).mean(),
     ],
     ids=["one side only", "a ratio"],

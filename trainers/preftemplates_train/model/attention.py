@@ -1,16 +1,15 @@
-"""Attention over branches: each token sees its own branch and the trunk of its group, and nothing else.
+"""Attention over branches: each token sees its own branch and the prefix of its group, and nothing else.
 
-It is one of transformers' attention functions, so any model takes it that takes those. A trunk and its first branch
-are one causal sequence; the branches behind it see the trunk through a mask. Sliding windows count positions, so a
-window that reaches from a branch into its trunk is as wide as in a sequence that stands alone.
+It is one of transformers' attention functions, so it works for any model that uses these. A prefix and its first
+branch are one causal sequence; the other branches see the prefix through a mask. Sliding windows count positions, so
+a window that reaches from a branch into its prefix is as wide as in a sequence of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from functools import partial
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,18 +17,21 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import repeat_kv
 
-from preftemplates_train.data.branches import Group, Laid, lay_out
+from preftemplates_train.data.branches import BranchLengths, PackedRow, pack_groups
 from preftemplates_train.errors import summarize_error
 from preftemplates_train.model.kernels import ROW_KERNEL
 
-NAME = "branches"
-"""What the attention function is called among transformers' own."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
-UNKNOWN = ("softcap", "s_aux", "position_bias", "cache")
-"""What some models hand to their attention that this one does not compute."""
+BRANCH_ATTENTION = "branches"
+"""The name of the attention function among transformers' own."""
+
+UNSUPPORTED = ("softcap", "s_aux", "position_bias", "cache")
+"""Arguments that some models pass to their attention, and that this one does not compute."""
 
 
-def branch_attention(
+def attend_in_branches(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
@@ -38,10 +40,10 @@ def branch_attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     sliding_window: int | None = None,
-    branches: tuple[Group, ...] = (),
+    branches: tuple[BranchLengths, ...] = (),
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """Attention in a row of groups.
+    """Compute attention in a row of groups.
 
     Args:
         module: the model's attention layer.
@@ -53,35 +55,35 @@ def branch_attention(
         dropout: of the weights.
         sliding_window: how many positions a token sees at most, its own included.
         branches: the groups of the row.
-        others: what else the model says.
+        others: further arguments of the model.
 
     Returns:
         The values, shape (1, T, heads, width), and None.
 
     Raises:
-        NotImplementedError: the model wants something else than scaled and masked scores.
+        NotImplementedError: the model asks for something else than scaled and masked scores.
     """
-    wanted = [name for name in UNKNOWN if others.get(name) is not None]
-    if wanted or attention_mask is not None or not branches or not getattr(module, "is_causal", True):
-        raise NotImplementedError(f"no attention over branches with {', '.join(wanted) or 'this mask'}")
-    plain = partial(by_sequences, query, key, value, branches, sliding_window, scaling, dropout)
+    unsupported = [name for name in UNSUPPORTED if others.get(name) is not None]
+    if unsupported or attention_mask is not None or not branches or not getattr(module, "is_causal", True):
+        raise NotImplementedError(f"no attention over branches with {', '.join(unsupported) or 'this mask'}")
+    attend_plainly = partial(attend_by_sequence, query, key, value, branches, sliding_window, scaling, dropout)
     if query.is_cuda and not dropout:
-        found = ROW_KERNEL.attend(query, key, value, branches, sliding_window, scaling, plain)
+        values = ROW_KERNEL.attend(query, key, value, branches, sliding_window, scaling, attend_plainly)
     else:
-        found = plain()
-    return found.transpose(1, 2), None
+        values = attend_plainly()
+    return values.transpose(1, 2), None
 
 
-def by_sequences(
+def attend_by_sequence(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    branches: tuple[Group, ...],
+    branches: tuple[BranchLengths, ...],
     window: int | None = None,
     scaling: float | None = None,
     dropout: float = 0.0,
 ) -> Tensor:
-    """The plain way: an attention for each branch, and one for the trunk with the first; runs on any device.
+    """Compute an attention for each branch, and one for the prefix with the first; runs on any device.
 
     Returns:
         Shape (1, heads, T, width), as the query.
@@ -89,44 +91,46 @@ def by_sequences(
     times = query.shape[1] // key.shape[1]
     attend = partial(scaled_dot_product_attention, scale=scaling, dropout_p=dropout)
     states = (query, repeat_kv(key, times), repeat_kv(value, times))
-    sizes = [trunk + sum(lengths) for trunk, lengths in branches]
-    found = list[Tensor]()
-    for *of_group, group in zip(*(state.split(sizes, dim=2) for state in states), branches, strict=True):
-        for own, keys, values in _sequences(group, *of_group):
-            mask = _mask(own.shape[2], keys.shape[2], window, query.device)
-            found.append(attend(own, keys, values, attn_mask=mask, is_causal=mask is None))
-    return torch.cat(found, dim=2)
+    sizes = [prefix + sum(lengths) for prefix, lengths in branches]
+    outputs = list[Tensor]()
+    for *group_states, group in zip(*(state.split(sizes, dim=2) for state in states), branches, strict=True):
+        for queries, keys, values in _split_sequences(group, *group_states):
+            mask = _mask(queries.shape[2], keys.shape[2], window, query.device)
+            outputs.append(attend(queries, keys, values, attn_mask=mask, is_causal=mask is None))
+    return torch.cat(outputs, dim=2)
 
 
-def _sequences(group: Group, queries: Tensor, keys: Tensor, values: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """The tokens that a group's sequences have of their own, with all that these see; the first has the trunk."""
-    trunk, (first, *others) = group
+def _split_sequences(
+    group: BranchLengths, queries: Tensor, keys: Tensor, values: Tensor
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield the queries of each branch, with the keys and values that they see; the first has the prefix's too."""
+    prefix, (first, *others) = group
     if not others:
         yield queries, keys, values
         return
-    seen = [state.split([trunk, first, *others], dim=2) for state in (keys, values)]
-    for number, own in enumerate(queries.split([trunk + first, *others], dim=2)):
-        if own.shape[2]:
-            yield own, *(torch.cat((parts[0], parts[number + 1]), dim=2) for parts in seen)
+    seen = [state.split([prefix, first, *others], dim=2) for state in (keys, values)]
+    for number, branch_queries in enumerate(queries.split([prefix + first, *others], dim=2)):
+        if branch_queries.shape[2]:
+            yield branch_queries, *(torch.cat((parts[0], parts[number + 1]), dim=2) for parts in seen)
 
 
-def _mask(own: int, seen: int, window: int | None, device: torch.device) -> Tensor | None:
-    """What the last `own` of `seen` tokens see of these, shape (own, seen); None where that is all up to their own."""
-    if own == seen and (window is None or seen <= window):
+def _mask(queries: int, keys: int, window: int | None, device: torch.device) -> Tensor | None:
+    """Return which of the keys the last ones' queries see, shape (queries, keys); None where it is causal alone."""
+    if queries == keys and (window is None or keys <= window):
         return None
-    places = torch.arange(seen, device=device)
-    distance = places[seen - own :, None] - places
+    places = torch.arange(keys, device=device)
+    distance = places[keys - queries :, None] - places
     return (distance >= 0) if window is None else (distance >= 0) & (distance < window)
 
 
-AttentionInterface.register(NAME, branch_attention)
+AttentionInterface.register(BRANCH_ATTENTION, attend_in_branches)
 
 
 class BranchReader:
     """Has a sequence classifier give the rewards of all sequences of a row.
 
-    A classifier's head scores every token, and the model then picks one token a row. While a row is read, the head
-    gives the scores at the sequences' ends to every token, so that the one that is picked holds all of them: they
+    A classifier's head scores every token, and the model then picks one token of each row. While a row is read, the
+    head gives the scores at the sequences' ends to every token, so that the one that is picked holds all of them: they
     leave through the model's own forward, and with it through whatever wraps the model.
 
     Args:
@@ -137,67 +141,67 @@ class BranchReader:
         self._ends: Tensor | None = None
         self.hook = head.register_forward_hook(self._spread)
 
-    def _spread(self, head: nn.Module, inputs: Any, scores: Tensor) -> Tensor:
+    def _spread(self, _head: nn.Module, _inputs: Any, scores: Tensor) -> Tensor:
         if self._ends is None:
             return scores
         return scores[0, self._ends, 0].expand(1, scores.shape[1], -1)
 
-    def rewards(self, model: nn.Module, laid: Laid) -> Tensor:
-        """The rewards of the sequences of a row, shape (S,).
+    def compute_rewards(self, model: nn.Module, row: PackedRow) -> Tensor:
+        """Return the rewards of the sequences of a row, shape (S,).
 
         Args:
             model: the classifier, or what wraps it.
-            laid: the row.
+            row: the row.
         """
-        self._ends = laid.ends
+        self._ends = row.ends
         try:
-            found: Tensor = model(
-                input_ids=laid.input_ids, position_ids=laid.position_ids, branches=laid.groups, use_cache=False
+            logits: Tensor = model(
+                input_ids=row.input_ids, position_ids=row.position_ids, branches=row.groups, use_cache=False
             ).logits
         finally:
             self._ends = None
-        return found[0].float()
+        return logits[0].float()
 
 
-def take_branches(model: Any) -> BranchReader:
+def enable_branches(model: Any) -> BranchReader:
     """Have a model, or one with adapters, compute attention over branches from now on."""
-    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
-    plain.set_attn_implementation(NAME)
-    return BranchReader(plain.score)
+    base_model = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base_model.set_attn_implementation(BRANCH_ATTENTION)
+    return BranchReader(base_model.score)
 
 
-def why_no_branches(model: Any, pad_id: int) -> str | None:
-    """Why a model does not give in branches the rewards that it gives each text alone; None if it does.
+def explain_no_branches(model: Any, pad_id: int) -> str | None:
+    """Return why a model does not give in branches the rewards that it gives each text alone; None if it does.
 
     Some texts are scored both ways. The model is left as it was.
     """
     head = getattr(model, "score", None)
     if not isinstance(head, nn.Module):
         return "its head does not score every token"
-    before, reader = model.config._attn_implementation, BranchReader(head)
-    groups = _groups(range(2, min(int(model.get_input_embeddings().num_embeddings), 1000)), pad_id)
-    laid = lay_out(groups, lambda trunk, lengths: True).to(model.device)
+    attention_before, reader = model.config._attn_implementation, BranchReader(head)
+    groups = _draw_groups(range(2, min(int(model.get_input_embeddings().num_embeddings), 1000)), pad_id)
+    row = pack_groups(groups, lambda *_: True).to(model.device)
     try:
         with torch.no_grad():
             texts = [torch.tensor([text], device=model.device) for texts in groups for text in texts]
             alone = torch.stack([model.eval()(input_ids=text).logits[0, 0] for text in texts]).float()
-            model.set_attn_implementation(NAME)
-            together = reader.rewards(model, laid)
-    except Exception as error:
+            model.set_attn_implementation(BRANCH_ATTENTION)
+            together = reader.compute_rewards(model, row)
+    except Exception as error:  # noqa: BLE001  a model may raise anything; it then gets another layout
         return summarize_error(error)
     finally:
-        model.set_attn_implementation(before)
+        model.set_attn_implementation(attention_before)
         reader.hook.remove()
-    moved = float((alone - together).abs().max())
+    difference = float((alone - together).abs().max())
     allowed = float(alone.std()) * (1e-3 if model.dtype == torch.float32 else 0.2)
-    return None if moved <= allowed else f"it moves a reward by {moved:.4f}"
+    return None if difference <= allowed else f"it moves a reward by {difference:.4f}"
 
 
-def _groups(ids: Sequence[int], pad_id: int) -> list[list[list[int]]]:
-    """Two groups of texts that begin alike, drawn from these ids without the pad token's."""
-    draw = Random(0)
-    known = [id for id in ids if id != pad_id]
+def _draw_groups(ids: Sequence[int], pad_id: int) -> list[list[list[int]]]:
+    """Draw two groups of texts that begin alike, from these ids without the pad token's."""
+    rng = Random(0)
+    candidates = [id for id in ids if id != pad_id]
     return [
-        [trunk + draw.choices(known, k=length) for length in lengths]
-        for trunk, lengths in ((draw.choices(known, k=17), (7, 12)), (draw.choices(known, k=5), (11, 3)))
+        [prefix + rng.choices(candidates, k=length) for length in lengths]
+        for prefix, lengths in ((rng.choices(candidates, k=17), (7, 12)), (rng.choices(candidates, k=5), (11, 3)))
     ]

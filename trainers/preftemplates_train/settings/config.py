@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from transformers import TrainingArguments
 
 from preftemplates_train.errors import SetupError
 from preftemplates_train.settings.validation import find_contradictions, normalize_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BatchLayout = Literal["auto", "branches", "grouped", "padded"]
 """How batches are laid out."""

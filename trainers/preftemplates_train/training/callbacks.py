@@ -1,4 +1,4 @@
-"""What happens beside the steps: a line for each log entry, a clean stop on Ctrl-C, a record in each checkpoint."""
+"""Callbacks: a line for each log entry, a clean stop on Ctrl-C, and a record in each checkpoint."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import signal
 import threading
 import time
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from preftemplates_train.model.checkpoint import Record
+if TYPE_CHECKING:
+    from types import FrameType
 
-SHOWN = {
+    from rich.console import Console
+
+    from preftemplates_train.model.checkpoint import CheckpointRecord
+
+LOG_FORMATS = {
     "loss": "loss {:.4f}",
     "accuracy": "accuracy {:.3f}",
     "margin": "margin {:+.3f}",
@@ -26,7 +29,7 @@ SHOWN = {
 """The entries of a log line, in order."""
 
 
-class LogLines(TrainerCallback):
+class LogCallback(TrainerCallback):
     """Prints a line for each entry of the log."""
 
     def __init__(self, console: Console) -> None:
@@ -34,18 +37,23 @@ class LogLines(TrainerCallback):
         self.start = time.perf_counter()
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
+        self,
+        args: TrainingArguments,  # noqa: ARG002  passed by position
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002  passed by position
+        logs: Any = None,
+        **_: Any,
     ) -> None:
         """Print what is known of this step."""
-        said = [text.format(logs[name]) for name, text in SHOWN.items() if name in (logs or {})]
-        if said and state.is_world_process_zero:
+        parts = [text.format(logs[name]) for name, text in LOG_FORMATS.items() if name in (logs or {})]
+        if parts and state.is_world_process_zero:
             seconds = time.perf_counter() - self.start
             step = f"step {state.global_step:>{len(str(state.max_steps))}}/{state.max_steps}"
-            self.console.print("  ".join([step, *said, f"{seconds:.0f} s"]), highlight=False, style="dim")
+            self.console.print("  ".join([step, *parts, f"{seconds:.0f} s"]), highlight=False, style="dim")
 
 
-class StopOnInterrupt(TrainerCallback):
-    """As a context: the first Ctrl-C ends the run behind the current step, with a checkpoint; another one at once.
+class InterruptCallback(TrainerCallback):
+    """As a context: the first Ctrl-C ends the run after the current step, with a checkpoint; another one at once.
 
     Attributes:
         stopped_at: the step at which the run was ended; None if it was not.
@@ -53,41 +61,51 @@ class StopOnInterrupt(TrainerCallback):
 
     def __init__(self) -> None:
         self.stopped_at: int | None = None
-        self._asked: float | None = None
-        self._before: Any = None
+        self._interrupted_at: float | None = None
+        self._handler_before: Any = None
 
-    def __enter__(self) -> StopOnInterrupt:
-        if threading.current_thread() is threading.main_thread():  # no other hears signals
-            self._before = signal.signal(signal.SIGINT, self._hear)
+    def __enter__(self) -> InterruptCallback:
+        if threading.current_thread() is threading.main_thread():  # no other thread receives signals
+            self._handler_before = signal.signal(signal.SIGINT, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        if self._handler_before is not None:
+            signal.signal(signal.SIGINT, self._handler_before)
 
-    def _hear(self, signum: int, frame: FrameType | None) -> None:
+    def _handle(self, _signum: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self._asked is not None and now - self._asked > 1:  # a launcher may pass on what the terminal sent too
-            raise KeyboardInterrupt
-        self._asked = self._asked or now
+        if self._interrupted_at is not None and now - self._interrupted_at > 1:
+            raise KeyboardInterrupt  # sooner, a launcher may pass on the signal that the terminal sent too
+        self._interrupted_at = self._interrupted_at or now
 
     def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+        self,
+        args: TrainingArguments,  # noqa: ARG002  passed by position
+        state: TrainerState,
+        control: TrainerControl,
+        **_: Any,
     ) -> TrainerControl:
-        """Save and stop, if asked to."""
-        if self._asked is not None:
+        """Save and stop, if there was a Ctrl-C."""
+        if self._interrupted_at is not None:
             control.should_save = control.should_training_stop = True
             self.stopped_at = state.global_step
         return control
 
 
-class WriteRecord(TrainerCallback):
-    """Writes the record into each checkpoint, so that a run goes on from none that was made otherwise."""
+class RecordCallback(TrainerCallback):
+    """Writes the record into each checkpoint, so that a run continues none that was made otherwise."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: CheckpointRecord) -> None:
         self.record = record
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Write it beside the weights."""
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002  passed by position
+        **_: Any,
+    ) -> None:
+        """Write the record next to the weights."""
         if state.is_world_process_zero:
             self.record.write(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")

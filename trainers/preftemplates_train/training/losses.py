@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 
 def bradley_terry(
@@ -16,7 +16,7 @@ def bradley_terry(
     strength: Tensor | None = None,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """The negative log likelihood that each chosen answer beats its rejected one, averaged over the pairs.
+    """Return the negative log likelihood that each chosen answer beats its rejected one, averaged over the pairs.
 
     `mean(-log sigmoid(chosen - rejected))`: Bradley and Terry, "Rank analysis of incomplete block designs" (1952), as
     in Ouyang et al., "Training language models to follow instructions with human feedback" (2022), equation 1. Adding
@@ -46,7 +46,7 @@ def bradley_terry(
         1.1269
     """
     ahead = chosen - rejected if margin is None else chosen - rejected - margin
-    losses = -F.logsigmoid(ahead)
+    losses = -functional.logsigmoid(ahead)
     if probability is not None or label_smoothing:
         right = 1.0 if probability is None else probability
         right = right * (1 - label_smoothing) + (1 - right) * label_smoothing
@@ -55,7 +55,7 @@ def bradley_terry(
 
 
 def centring(*rewards: Tensor) -> Tensor:
-    """How far the rewards of a prompt's answers are from zero, squared and averaged.
+    """Return how far the rewards of a prompt's answers are from zero, squared and averaged.
 
     `mean((chosen + rejected) ** 2)`: Eisenstein et al., "Helping or herding?" (2023), there for pairs. Added to a loss
     that knows differences only, it says where zero lies.
@@ -72,15 +72,15 @@ def centring(*rewards: Tensor) -> Tensor:
 
 
 def plackett_luce(rewards: Tensor, ranks: Tensor) -> Tensor:
-    """The negative log likelihood of a ranking: the best answer is drawn from all, the next from the others, ...
+    """Return the negative log likelihood of a ranking: the best answer is drawn from all, the next from the rest, ...
 
     Plackett, "The analysis of permutations" (1975); Luce, "Individual choice behavior" (1959). With two answers it is
     `bradley_terry`. Answers of one rank are each drawn from all that are not before them, as Breslow does for ties in
-    survival times (1974); those of the last rank are not drawn at all, since nothing is behind them.
+    survival times (1974); those of the last rank are not drawn at all, since none comes after them.
 
     Args:
         rewards: shape (B, K).
-        ranks: likewise; the lower the better, and below zero for answers that are not there.
+        ranks: likewise; the lower the better, and below zero for places without an answer.
 
     Returns:
         A scalar in nats a ranking.
@@ -90,16 +90,17 @@ def plackett_luce(rewards: Tensor, ranks: Tensor) -> Tensor:
         >>> round(plackett_luce(torch.zeros(1, 3), torch.tensor([[0, 1, 2]])).item(), 4)  # ln 6
         1.7918
     """
-    there = ranks >= 0
-    behind = (ranks[:, None, :] >= ranks[:, :, None]) & there[:, None, :]
-    drawn = there & (ranks < ranks.amax(1, keepdim=True))
-    among = rewards[:, None, :].expand(behind.shape).masked_fill(~behind, float("-inf"))
-    among = torch.where(drawn, torch.logsumexp(torch.where(drawn[:, :, None], among, rewards[:, None, :]), dim=2), 0.0)
-    return (among - torch.where(drawn, rewards, 0.0)).sum(1).mean()
+    exists = ranks >= 0
+    competes = (ranks[:, None, :] >= ranks[:, :, None]) & exists[:, None, :]
+    drawn = exists & (ranks < ranks.amax(1, keepdim=True))
+    rivals = rewards[:, None, :].expand(competes.shape).masked_fill(~competes, float("-inf"))
+    rivals = torch.where(drawn[:, :, None], rivals, rewards[:, None, :])
+    totals = torch.where(drawn, torch.logsumexp(rivals, dim=2), 0.0)
+    return (totals - torch.where(drawn, rewards, 0.0)).sum(1).mean()
 
 
 def pointwise(rewards: Tensor, desirable: Tensor) -> Tensor:
-    """The negative log likelihood that each answer is as good as its label says, for rows without pairs.
+    """Return the negative log likelihood that each answer is as good as its label says, for rows without pairs.
 
     The cross entropy of `sigmoid(reward)`: Cobbe et al., "Training verifiers to solve math word problems" (2021).
 
@@ -112,11 +113,11 @@ def pointwise(rewards: Tensor, desirable: Tensor) -> Tensor:
         >>> round(pointwise(torch.tensor([0.0, 2.0]), torch.tensor([True, False])).item(), 4)
         1.41
     """
-    return F.binary_cross_entropy_with_logits(rewards, desirable.to(rewards.dtype))
+    return functional.binary_cross_entropy_with_logits(rewards, desirable.to(rewards.dtype))
 
 
 def regression(rewards: Tensor, scores: Tensor) -> Tensor:
-    """The mean squared error of rewards as predictions of scores: Wang et al., "HelpSteer2" (2024), section 4.1.
+    """Return the mean squared error of rewards as predictions of scores: Wang et al., "HelpSteer2" (2024), 4.1.
 
     Args:
         rewards: shape (B,).
@@ -127,11 +128,11 @@ def regression(rewards: Tensor, scores: Tensor) -> Tensor:
         >>> regression(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])).item()
         2.0
     """
-    return F.mse_loss(rewards, scores.to(rewards.dtype))
+    return functional.mse_loss(rewards, scores.to(rewards.dtype))
 
 
 def safety_cost(worse: Tensor, better: Tensor, worse_unsafe: Tensor, better_unsafe: Tensor) -> Tensor:
-    """The loss of a cost model: the more harmful answer costs more, and costs of harmful answers are above zero.
+    """Return the loss of a cost model: the more harmful answer costs more, and harmful answers cost more than zero.
 
     `mean(-log sigmoid(worse - better) - log sigmoid(s_worse worse) - log sigmoid(s_better better))`, where s is 1 for
     an unsafe answer and -1 for a safe one: Dai et al., "Safe RLHF" (2023), equation 6.
@@ -149,4 +150,7 @@ def safety_cost(worse: Tensor, better: Tensor, worse_unsafe: Tensor, better_unsa
         2.079442
     """
     signs = [unsafe.to(worse.dtype) * 2 - 1 for unsafe in (worse_unsafe, better_unsafe)]
-    return bradley_terry(worse, better) - (F.logsigmoid(signs[0] * worse) + F.logsigmoid(signs[1] * better)).mean()
+    return (
+        bradley_terry(worse, better)
+        - (functional.logsigmoid(signs[0] * worse) + functional.logsigmoid(signs[1] * better)).mean()
+    )
