@@ -1,7 +1,6 @@
-"""Evaluation: closed forms, laws of the figures, and planted faults that they show."""
+"""Figures: closed forms, laws of the figures, and planted faults that they show."""
 
 import math
-from itertools import product
 
 import numpy as np
 import pytest
@@ -20,19 +19,9 @@ from preftemplates_train.evaluation.figures import (
     tabulate_wins,
 )
 from preftemplates_train.evaluation.metrics import (
-    compute_calibration,
-    compute_sign_test,
     compute_wilson_interval,
     replace_non_finite,
     score_wins,
-)
-from preftemplates_train.evaluation.reward_bench import (
-    BEST_OF_FOUR,
-    SECTIONS,
-    TIES,
-    score_reward_bench,
-    score_reward_bench_2,
-    score_ties,
 )
 
 
@@ -50,81 +39,6 @@ def group(good, bad, **row):
 
 numbers = st.integers(-3, 3).map(float)
 groups = st.builds(group, st.lists(numbers, min_size=1, max_size=3), st.lists(numbers, min_size=1, max_size=4))
-
-# --- interval and test -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("share", "number", "low", "high"),
-    [(0.5, 10, 0.23659, 0.76341), (0.0, 10, 0.0, 0.27753), (0.9, 100, 0.82563, 0.94477), (1.0, 1, 0.20655, 1.0)],
-)
-def test_wilson_s_interval_by_its_formula(share, number, low, high):
-    assert compute_wilson_interval(share, number) == pytest.approx((low, high), abs=1e-5)
-
-
-@given(st.integers(1, 400), st.data())
-def test_the_bounds_are_where_the_score_test_just_refuses(number, data):
-    share = data.draw(st.integers(0, number)) / number
-    for bound in compute_wilson_interval(share, number):
-        if 0 < bound < 1:
-            distance = abs(share - bound) / math.sqrt(bound * (1 - bound) / number)
-            assert distance == pytest.approx(1.959964, abs=1e-4)
-
-
-def test_nineteen_intervals_of_twenty_hold_the_truth_with_ties_too():
-    draw = np.random.default_rng(0)
-    for chances in ((0.3, 0.0, 0.7), (0.2, 0.3, 0.5), (0.05, 0.0, 0.95)):
-        truth = chances[2] + chances[1] / 2
-        samples = draw.choice([0.0, 0.5, 1.0], size=(2000, 100), p=chances)
-        held = [low <= truth <= high for low, high in (compute_wilson_interval(one.mean(), 100) for one in samples)]
-        assert np.mean(held) > 0.93
-
-
-@given(st.integers(0, 12), st.integers(0, 12))
-def test_the_sign_test_counts_what_coins_do(ahead, behind):
-    number = ahead + behind
-    as_far = sum(
-        abs(sum(coins) - number / 2) >= abs(ahead - number / 2) for coins in product((0, 1), repeat=min(number, 12))
-    )
-    if number <= 12:
-        assert compute_sign_test(ahead, behind) == pytest.approx(as_far / 2**number)
-    assert compute_sign_test(ahead, behind) == compute_sign_test(behind, ahead)
-
-
-def test_the_sign_test_of_many_rows_is_a_number():
-    assert compute_sign_test(5000, 5000) == 1.0
-    assert 0.0 <= compute_sign_test(5200, 4800) < 1e-4
-    assert compute_sign_test(0, 0) == 1.0
-
-
-# --- calibration -----------------------------------------------------------------------------------------------------
-
-
-def test_the_error_is_the_weighted_distance_of_sure_from_right():
-    sure = math.log(0.93 / 0.07)  # whose sigmoid is 0.93
-    error, bins = compute_calibration(np.array([sure, sure, sure, -sure]), np.ones(4))
-    assert error == pytest.approx(0.93 - 0.75)
-    assert bins == [{"from": 0.9, "to": 0.95, "share": 1.0, "sure": pytest.approx(0.93), "right": 0.75}]
-    error, bins = compute_calibration(np.array([0.01, -0.01, 9.0]), np.ones(3))
-    assert [one["share"] for one in bins] == pytest.approx([2 / 3, 1 / 3])
-    assert error == pytest.approx(2 / 3 * (1 / (1 + math.exp(-0.01)) - 0.5) + 1 / 3 * (1 - 1 / (1 + math.exp(-9))))
-
-
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1))
-def test_each_pair_is_in_one_bin_and_sureness_lies_in_it(margins):
-    error, bins = compute_calibration(np.array(margins), np.ones(len(margins)))
-    assert sum(one["share"] for one in bins) == pytest.approx(1)
-    assert all(one["from"] - 1e-9 <= one["sure"] <= one["to"] + 1e-9 for one in bins)
-    assert 0 <= error <= 1
-
-
-def test_a_model_that_says_its_chances_is_calibrated_and_one_that_boasts_is_not():
-    draw = np.random.default_rng(1)
-    size = np.abs(draw.normal(0, 1, 40_000))
-    right = draw.random(40_000) < 1 / (1 + np.exp(-size))
-    margins = np.where(right, size, -size)
-    assert compute_calibration(margins, np.ones(40_000))[0] < 0.01
-    assert compute_calibration(5 * margins, np.ones(40_000))[0] > 0.1
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------
@@ -267,91 +181,6 @@ def test_a_cell_is_one_good_answer_against_one_bad_one():
         "1x2": {"samples": 1, "accuracy": [[1.0, 0.0]]},
     }
     assert tabulate_wins([pair(1.0), ScoredSample(0, 0, {}, [1.0, 2.0, 3.0], [0, 1, 2], [1, 1, 1])]) == {}
-
-
-# --- RewardBench -----------------------------------------------------------------------------------------------------
-
-V1 = [name for section in SECTIONS.values() for name in section]
-
-
-def test_math_weighs_as_much_as_code_and_other_subsets_as_their_rows():
-    assert len(V1) == 23
-    assert sum(weight for name, weight in SECTIONS["Reasoning"].items() if name != "math-prm") == 984
-    cases = [group([1.0], [0.0], subset=name) for name in V1 if name != "math-prm"]
-    found = score_reward_bench([*cases, group([0.0], [1.0], subset="math-prm")])
-    assert found["sections"] == {"Chat": 1.0, "Chat Hard": 1.0, "Safety": 1.0, "Reasoning": 0.5}
-    assert (found["score"], found["missing"]) == (0.875, [])
-    found = score_reward_bench([group([float(name != "alpacaeval-easy")], [0.5], subset=name) for name in V1])
-    assert found["sections"]["Chat"] == pytest.approx(1 - 100 / 358)
-
-
-@pytest.mark.parametrize(
-    ("lost", "section", "weight", "rows"),
-    [
-        ("mt-bench-hard", "Chat Hard", 37, 456),
-        ("xstest-should-refuse", "Safety", 154, 740),
-        ("xstest-should-respond", "Safety", 250, 740),
-        ("hep-go", "Reasoning", 164, 1968),
-    ],
-)
-def test_a_lost_subset_costs_its_section_its_weight(lost, section, weight, rows):
-    found = score_reward_bench([group([float(name != lost)], [0.5], subset=name) for name in V1])
-    assert found["sections"] == {name: pytest.approx(1 - weight / rows * (name == section)) for name in SECTIONS}
-
-
-def test_a_benchmark_with_a_part_missing_has_no_score():
-    found = score_reward_bench([group([1.0], [0.0], subset=name) for name in V1[1:]])
-    assert (found["score"], found["missing"]) == (None, [V1[0]])
-    assert found["sections"]["Chat"] == 1.0
-    assert score_reward_bench([group([1.0], [0.0], subset="other"), group([1.0], [0.0])]) is None
-
-
-def test_a_tie_is_lost_in_rewardbench():
-    assert score_reward_bench([group([1.0], [1.0], subset=V1[0])])["subsets"] == {V1[0]: 0.0}
-
-
-def test_best_of_four_shares_the_top_and_loses_below_it():
-    rows = [([2.0], [0.0, 1.0, 1.0]), ([2.0], [2.0, 2.0, 1.0]), ([1.0], [2.0, 0.0, 0.0])]
-    found = score_reward_bench_2([group(*row, subset="Focus") for row in rows])
-    assert found["subsets"] == {"Focus": pytest.approx((1 + 1 / 3) / 3)}
-    assert (found["score"], len(found["missing"])) == (None, 5)
-
-
-def tied(number, good, bad, ref_good, ref_bad):
-    return [
-        group(good, bad, id=f"tied:{number}", subset=TIES),
-        group([ref_good], ref_bad, id=f"ref:{number}", subset=TIES),
-    ]
-
-
-def test_the_score_of_ties_by_hand():
-    # spread 1, gaps 2 and 3: all well; tanh(2 / 1 - 1)
-    well = tied(1, [4.0, 5.0], [2.0, 1.0], 3.0, [0.0])
-    assert score_ties(well) == pytest.approx(0.3 + 0.3 + 0.2 + 0.2 + 0.01 * math.tanh(1))
-    # spread 1, gap 2 among the tied and 0.5 in the reference: right, and the second gap is not wider
-    narrow = tied(2, [4.0, 5.0], [2.0], 3.0, [2.5])
-    assert score_ties(narrow) == pytest.approx(0.3 + 0.3 + 0.2 + 0.01 * math.tanh(-0.5))
-    # a right answer below a wrong one, and the reference lost
-    lost = tied(3, [1.0, 5.0], [2.0], 0.0, [1.0])
-    assert score_ties(lost) == pytest.approx(0.01 * math.tanh(-1 / 4 - 1))
-    assert score_ties(well + lost) == pytest.approx((score_ties(well) + score_ties(lost)) / 2)
-
-
-def test_right_answers_without_any_spread_divide_by_nothing():
-    assert score_ties(tied(1, [1.0, 1.0], [0.0], 1.0, [0.0])) == pytest.approx(1.0 + 0.01)
-    assert score_ties(tied(1, [1.0, 1.0], [1.0], 1.0, [1.0])) == 0.0
-
-
-def test_ties_without_their_references_have_no_score():
-    assert score_ties(tied(1, [1.0, 2.0], [0.0], 1.0, [0.0])[:1]) is None
-    assert score_reward_bench_2(tied(1, [1.0, 2.0], [0.0], 1.0, [0.0])[:1]) is None
-
-
-def test_the_score_is_the_mean_of_six_subsets():
-    four = [group([1.0], [0.0] * 3, subset=name) for name in BEST_OF_FOUR]
-    found = score_reward_bench_2([*four, *tied(1, [4.0, 5.0], [2.0], 3.0, [2.5])])
-    assert found["missing"] == []
-    assert found["score"] == pytest.approx((5 + 0.8 + 0.01 * math.tanh(-0.5)) / 6)
 
 
 def test_what_is_no_finite_number_is_null():

@@ -1,4 +1,4 @@
-"""Scoring: every row comes out in its place, as it was, with its rewards or the reason why it has none."""
+"""Scoring a file: every row comes out in its place, as it was, with its rewards or the reason why it has none."""
 
 import gzip
 import json
@@ -7,79 +7,13 @@ import shutil
 
 import pyarrow.parquet
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from preftemplates_train.data.demo import generate
-from preftemplates_train.data.encoding import encode_pairs
-from preftemplates_train.data.pairs import read_pairs
-from preftemplates_train.errors import NonFiniteError, SetupError
-from preftemplates_train.evaluation.score_file import score_rows
-from preftemplates_train.evaluation.scorer import ROWS_PER_WINDOW, Scorer
+from preftemplates_train.errors import NonFiniteError
+from preftemplates_train.evaluation.scorer import Scorer
+from score_support import PKU, ROWS, alone, lines, scored, texts, write
 from support import HOMEWORK
-from trainer_support import command, refusal, train_by
+from trainer_support import command, refusal
 
-from preftemplates import Preference, RowModel, Template, get_template, register_template
-from preftemplates.reading import Record
-
-ROWS = generate(40, seed=3)[0]
-PKU = ("--template", "PKUSafeRLHF")
-QUICK = ["--max_steps", "2", "--eval_strategy", "no", "--save_strategy", "no", "--per_device_train_batch_size", "4"]
-
-
-@pytest.fixture(scope="module")
-def folder(checkpoint):
-    return checkpoint("decoder")
-
-
-@pytest.fixture(scope="module")
-def scorer(folder):
-    return Scorer(folder)
-
-
-@pytest.fixture(scope="module")
-def by_hand(tmp_path_factory):
-    """A checkpoint that the homework's class was trained with."""
-    return train_by(*QUICK, "--template", str(HOMEWORK), "--output_dir", str(tmp_path_factory.mktemp("hand")))[
-        0
-    ].folder
-
-
-@pytest.fixture
-def cutting(folder, tmp_path):
-    """The checkpoint, as if it had been trained with short texts of which prompts were cut."""
-    copy = shutil.copytree(folder, tmp_path / "cutting", ignore=shutil.ignore_patterns("checkpoint-*"))
-    record = json.loads((copy / "preftemplates.json").read_text())
-    (copy / "preftemplates.json").write_text(json.dumps({**record, "max_length": 40, "length_policy": "cut_prompt"}))
-    return copy
-
-
-def write(path, rows):
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
-    return path
-
-
-def lines(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def scored(rows, scorer, template="PKUSafeRLHF", format="preference"):
-    records = iter([Record(number, None, row) for number, row in enumerate(rows)])
-    return list(score_rows(records, get_template(template), scorer, format))
-
-
-def alone(scorer, text):
-    """The reward of one text in a batch of its own."""
-    with torch.no_grad():
-        return scorer.model(input_ids=torch.tensor(scorer.encode([text]))).logits[0, 0].item()
-
-
-def texts(row, scorer):
-    """The texts of a row in the checkpoint's style, chosen before rejected."""
-    turns = [[{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row[name]}]
-             for name in ("response_0", "response_1")]  # fmt: skip
-    return [scorer.style.render(one).text for one in turns[:: 1 - 2 * row["better_response_id"]]]
-
+from preftemplates import get_template
 
 # Rows
 
@@ -95,36 +29,6 @@ def test_each_row_keeps_its_cells_and_its_place_and_gets_its_own_rewards(scorer,
         expected = [alone(scorer, text) for text in texts(row, scorer)]
         assert [row["chosen_reward"], row["rejected_reward"]] == pytest.approx(expected, abs=1e-5)
         assert row["unscored"] is None
-
-
-def test_fault_11_newlines_around_an_answer_are_trained_and_scored_alike_and_nothing_is_put_behind_a_blank(scorer):
-    row = {**ROWS[0], "response_0": "\n\nOne.\n\n", "response_1": "Two. \n", "better_response_id": 0}
-    pairs, _ = read_pairs([row], get_template("PKUSafeRLHF").with_style(scorer.style))
-    pad = scorer.tokenizer.pad_token_id
-    ((pair, *trained),), _ = encode_pairs(pairs, scorer.encode, max_length=10**6, pad_id=pad)
-    assert pair.chosen.endswith("\n\n\nOne.\n\n<|im_end|>\n")
-    assert pair.rejected.endswith("\nTwo. \n<|im_end|>\n")
-    assert trained == scorer.encode([pair.chosen, pair.rejected])
-    assert trained != scorer.encode([pair.chosen.rstrip("\n"), pair.rejected.rstrip("\n")])
-    (result,) = scored([row], scorer)
-    expected = [alone(scorer, pair.chosen), alone(scorer, pair.rejected)]
-    assert [result.rewards["chosen_reward"], result.rewards["rejected_reward"]] == pytest.approx(expected, abs=1e-5)
-
-
-@given(st.integers(1, 9), st.permutations(range(12)))
-def test_batches_and_order_move_no_reward(scorer, size, order):
-    other = Scorer.__new__(Scorer)
-    other.__dict__ = {**scorer.__dict__, "batch_size": size}
-    one, two = scored(ROWS[:12], scorer), scored([ROWS[number] for number in order], other)
-    for place, number in enumerate(order):
-        assert dict(two[place].rewards) == pytest.approx(dict(one[number].rewards), abs=1e-5)
-
-
-def test_more_rows_than_are_read_at_once_come_out_in_order(scorer):
-    rows = [ROWS[number % 40] for number in range(ROWS_PER_WINDOW + 5)]
-    found = scored(rows, scorer)
-    assert [one.row.row for one in found] == list(range(ROWS_PER_WINDOW + 5))
-    assert found[-1].rewards == pytest.approx(dict(found[(ROWS_PER_WINDOW + 4) % 40].rewards), abs=1e-5)
 
 
 BAD = [
@@ -173,63 +77,6 @@ def test_a_file_without_a_row_that_can_be_scored_is_exit_code_3(folder, tmp_path
     assert [row["unscored"] for row in lines(out)] == ["missing_field"] * 2
 
 
-# Prompts that several answers share
-
-
-GROUPS = st.lists(
-    st.tuples(
-        st.lists(st.integers(5, 60), max_size=30),
-        st.lists(st.lists(st.integers(5, 60), min_size=1, max_size=12), min_size=1, max_size=4),
-    ),
-    min_size=1,
-    max_size=5,
-)
-
-
-@given(GROUPS, st.integers(1, 6))
-def test_a_shared_prompt_moves_no_reward(scorer, drawn, size):
-    groups = [[prompt + answer for answer in answers] for prompt, answers in drawn]
-    other = Scorer.__new__(Scorer)
-    other.__dict__ = {**scorer.__dict__, "batch_size": size, "_is_shared": lambda *_: True}
-    padding = Scorer.__new__(Scorer)
-    padding.__dict__ = {**scorer.__dict__, "_is_shared": None}
-    expected = [reward for group in padding.group_rewards(groups) for reward in group]
-    for one in (scorer, other):
-        found = one.group_rewards(groups)
-        assert [len(group) for group in found] == [len(group) for group in groups]
-        assert [reward for group in found for reward in group] == pytest.approx(expected, abs=1e-5)
-
-
-def test_a_prompt_is_computed_once_for_all_its_answers(scorer, monkeypatch):
-    assert scorer.no_branches is None
-    seen = []
-    monkeypatch.setattr(scorer, "_is_shared", lambda *_: True)
-    hook = scorer.model.get_input_embeddings().register_forward_hook(
-        lambda _module, given, _out: seen.append(given[0].numel())
-    )
-    try:
-        scorer.group_rewards([[[*range(5, 35), last, last] for last in (40, 41, 42, 43)]])
-    finally:
-        hook.remove()
-    assert seen == [30 + 4 * 2]
-
-
-def test_a_model_that_takes_no_branches_is_padded(checkpoint):
-    encoder = Scorer(checkpoint("encoder"))
-    assert encoder.no_branches == "its head does not score every token"
-    found = encoder.group_rewards([[[5, 6, 7], [5, 6]], [[8]]])
-    assert [len(group) for group in found] == [2, 1]
-    assert found[0][1] == pytest.approx(encoder.rewards([[5, 6]])[0], abs=1e-5)
-
-
-def test_the_model_is_left_as_it_was(scorer, monkeypatch):
-    monkeypatch.setattr(scorer, "_is_shared", lambda *_: True)
-    before = scorer.model.config._attn_implementation
-    scorer.group_rewards([[[5, 6, 7], [5, 6]]])
-    assert scorer.model.config._attn_implementation == before
-    assert not scorer.model.score._forward_hooks
-
-
 BEST_OF = {"prompt": "How do I mend a kite?", "chosen": ["Gladly."], "rejected": ["No.", "Never.", "I must decline."]}
 
 
@@ -249,11 +96,6 @@ def test_every_answer_of_a_ranking_has_its_reward_in_its_place(folder, scorer, t
     assert pyarrow.parquet.read_table(tmp_path / "out.parquet")["rewards"].to_pylist() == [written[0]["rewards"], None]
 
 
-def test_a_row_of_several_pairs_gets_no_rewards_that_are_of_one_of_them(scorer):
-    (found,) = scored([BEST_OF], scorer, "RewardBench2")
-    assert (found.rewards, found.unscored) == ({}, "several_samples")
-
-
 # Styles
 
 
@@ -270,21 +112,6 @@ def test_another_style_than_the_checkpoint_s_is_refused_unless_told(folder, scor
     assert command(*words, "--style", "zephyr", "--allow-style")[0] == 0
     text = get_template("PKUSafeRLHF").with_style("zephyr").render(ROWS[0], "preference").chosen.text
     assert lines(out)[0]["chosen_reward"] == pytest.approx(alone(scorer, text), abs=1e-5)
-
-
-def test_a_style_that_the_tokenizer_s_tokens_were_added_to_is_the_same_style(checkpoint):
-    with_bos = checkpoint("decoder with BOS")
-    assert Scorer(with_bos, style="chatml").style == Scorer(with_bos).style
-    with pytest.raises(SetupError, match="and not in style zephyr"):
-        Scorer(with_bos, style="zephyr")
-
-
-def test_a_layout_by_hand_is_left_for_a_style_where_told(by_hand, folder):
-    with pytest.raises(SetupError, match="in the layout of HOMEWORK, by hand, and not in style chatml"):
-        Scorer(by_hand, style="chatml")
-    told = Scorer(by_hand, style="chatml", allow_style=True)
-    assert told.adapt_template(get_template("PKUSafeRLHF")).style.name == "chatml"
-    assert Scorer(folder, allow_style=True).adapt_template(get_template(str(HOMEWORK))).by_hand
 
 
 # Files of one table
@@ -351,16 +178,6 @@ def test_one_answer_has_one_reward(folder, scorer, tmp_path):
         assert "chosen_reward" not in row
 
 
-def test_any_declared_template_is_written_in_the_checkpoint_s_style(scorer):
-    row = ROWS[0]
-    chosen, rejected = (
-        row[f"response_{number}"] for number in (row["better_response_id"], 1 - row["better_response_id"])
-    )
-    (found,) = scored([{"prompt": row["prompt"], "chosen": chosen, "rejected": rejected}], scorer, "TRL")
-    (expected,) = scored([row], scorer)
-    assert found.rewards == pytest.approx(dict(expected.rewards), abs=1e-5)
-
-
 def test_a_class_that_formats_by_hand_is_scored_with_its_own_checkpoint_alone(by_hand, folder, tmp_path):
     source, out = write(tmp_path / "rows.jsonl", ROWS[:3]), tmp_path / "out.jsonl"
     own = ("--template", HOMEWORK)
@@ -380,18 +197,6 @@ def test_a_class_that_formats_by_hand_is_scored_with_its_own_checkpoint_alone(by
     assert lines(out)[0]["chosen_reward"] == pytest.approx(alone(scorer, sample["better_text"]), abs=1e-5)
 
 
-def test_a_class_that_writes_another_number_of_texts_is_refused(by_hand):
-    class Three(type(get_template(str(HOMEWORK)))):
-        def format_preference_sample(self, raw_sample):
-            return {**super().format_preference_sample(raw_sample), "third": "text"}
-
-    scorer = Scorer(by_hand)
-    scorer.adapt_template = lambda template: template
-    rows = iter([Record(0, None, ROWS[0])])
-    with pytest.raises(SetupError, match="chosen and rejected: expected 2 texts, got"):
-        list(score_rows(rows, Three(), scorer, "preference"))
-
-
 def test_the_template_trained_with_is_taken_where_it_is_bundled(folder, tmp_path):
     source, out = write(tmp_path / "rows.jsonl", ROWS[:3]), tmp_path / "out.jsonl"
     assert command("score", source, "--model", folder, "--out", out)[0] == 0
@@ -403,36 +208,6 @@ def test_the_template_trained_with_is_taken_where_it_is_bundled(folder, tmp_path
     assert "was trained with Mine; name a template with --template" in refusal(
         "score", source, "--model", other, "--out", out
     )
-
-
-@pytest.fixture
-def turns():
-    """Three turns before the answer; registered for one test alone."""
-
-    @register_template("Turns")
-    class Turns(Template):
-        class Row(RowModel):
-            old: str
-            prompt: str
-            chosen: str
-            rejected: str
-
-        preference = Preference(
-            prompt=["{{ old }}", "ok", "{{ prompt }}"], chosen="{{ chosen }}", rejected="{{ rejected }}"
-        )
-
-
-@pytest.mark.usefixtures("turns")
-def test_the_checkpoint_s_policy_for_long_texts_is_kept(cutting, folder):
-    row = {"old": "word " * 60, "prompt": "How?", "chosen": "So.", "rejected": "No."}
-    scorer = Scorer(cutting)
-    found, lost = scored([row, {**row, "chosen": "word " * 60}], scorer, "Turns")
-    (short,) = scored([{"prompt": "How?", "chosen": "So.", "rejected": "No."}], scorer, "TRL")
-    assert found.rewards == pytest.approx(dict(short.rewards), abs=1e-5)
-    assert (lost.rewards, lost.unscored) == ({}, "too_long")
-    dropping = Scorer(folder)
-    object.__setattr__(dropping.record, "max_length", 40)
-    assert scored([row], dropping, "Turns")[0].unscored == "too_long"
 
 
 # Refusals
@@ -480,29 +255,6 @@ def test_a_file_that_is_not_there_is_one_line(folder, tmp_path):
     assert said.endswith("row.jsonl does not exist. Did you mean 'rows.jsonl'?")
 
 
-@pytest.mark.parametrize(
-    ("lost", "said"),
-    [
-        ("model.safetensors", "cannot be loaded as a reward model: "),
-        ("tokenizer.json", "gives no tokenizer: "),
-        ("chat_template.jinja", "has lost its chat template"),
-        ("config.json", "is no checkpoint: it holds no config.json"),
-        ("preftemplates.json", "is no reward model of preftemplates-train"),
-    ],
-)
-def test_a_checkpoint_that_lost_a_file_is_refused(cutting, lost, said):
-    (cutting / lost).unlink()
-    with pytest.raises(SetupError, match=said):
-        Scorer(cutting)
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"templates": {}}'])
-def test_a_damaged_record_is_one_clear_error(cutting, text):
-    (cutting / "preftemplates.json").write_text(text)
-    with pytest.raises(SetupError, match=r"is no reward model of preftemplates-train: preftemplates\.json: "):
-        Scorer(cutting)
-
-
 def test_a_reward_that_is_not_finite_names_the_text_and_nothing_is_written(folder, tmp_path, monkeypatch):
     batch = Scorer._score_batch
     spoilt = {0: math.nan}
@@ -514,75 +266,3 @@ def test_a_reward_that_is_not_finite_names_the_text_and_nothing_is_written(folde
     assert not out.exists()
     with pytest.raises(NonFiniteError):
         Scorer(folder).rewards([[5, 6]])
-
-
-# Going on after a stop
-
-
-def stopped_after(monkeypatch, windows, error):
-    """Let a run stop with an error after so many windows of rows."""
-    group_rewards, seen = Scorer.group_rewards, []
-
-    def stopping(self, groups):
-        seen.append(len(groups))
-        if len(seen) > windows:
-            raise error
-        return group_rewards(self, groups)
-
-    monkeypatch.setattr(Scorer, "group_rewards", stopping)
-    return seen
-
-
-MANY = [{**ROWS[number % 40], "prompt": f"{number}: {ROWS[number % 40]['prompt']}"} for number in range(1200)]
-
-
-@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
-def test_a_stopped_run_goes_on_and_writes_what_one_run_writes(folder, tmp_path, monkeypatch, ending):
-    rows = [*MANY[:700], {"prompt": "alone"}, *MANY[700:]]
-    source, out = write(tmp_path / "rows.jsonl", rows), tmp_path / f"out{ending}"
-    words = ("score", source, "--model", folder, *PKU, "--out")
-    with monkeypatch.context() as patch:
-        stopped_after(patch, 2, NonFiniteError("stopped"))
-        code, _, said = command(*words, out)
-    part = tmp_path / f"out{ending}.part"
-    assert code == 2
-    assert f"stopped; {part} has what is scored, and --resume goes on from it" in said
-    assert not out.exists()
-    with part.open("a") as file:  # a stop in the middle of a window and of a line
-        file.write('[{"chosen_reward": 1.0, "rejected_reward": 2.0}, null]\n[{"chosen')
-    with monkeypatch.context() as patch:
-        seen = stopped_after(patch, 99, None)
-        code, _, said = command(*words, out, "--resume")
-    assert code == 0
-    assert said.startswith(f"{ROWS_PER_WINDOW} rows are scored already\n1,201 rows = 1,200 scored + 1 unscored;")
-    assert len(seen) == 2
-    assert not part.exists()
-    assert command(*words, tmp_path / f"whole{ending}")[0] == 0
-    assert out.read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
-
-
-def test_a_run_that_stops_before_its_first_rows_are_scored_leaves_nothing(folder, tmp_path, monkeypatch):
-    source, out = write(tmp_path / "rows.jsonl", ROWS), tmp_path / "out.jsonl"
-    stopped_after(monkeypatch, 0, NonFiniteError("stopped"))
-    assert command("score", source, "--model", folder, *PKU, "--out", out)[0] == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
-
-
-def test_nobody_goes_on_from_other_work(folder, tmp_path, monkeypatch):
-    source, out = write(tmp_path / "rows.jsonl", MANY), tmp_path / "out.jsonl"
-    words = ("--model", folder, *PKU, "--out", out)
-    with monkeypatch.context() as patch:
-        stopped_after(patch, 2, NonFiniteError("stopped"))
-        assert command("score", source, *words)[0] == 2
-    other = write(tmp_path / "other.jsonl", [*MANY[:-1], ROWS[0]])
-    part = tmp_path / "out.jsonl.part"
-    ours = part.read_bytes()
-    said = refusal("score", other, *words, "--resume")
-    assert said == f"{part} was begun with another input; remove it, or do not resume"
-    said = refusal("score", source, *words, "--resume", "--style", "zephyr", "--allow-style")
-    assert said == f"{part} was begun with another style; remove it, or do not resume"
-    assert part.read_bytes() == ours
-    part.write_text("something else\n")
-    assert "was begun with another model" in refusal("score", source, *words, "--resume")
-    assert command("score", other, *words)[0] == 0  # without --resume it begins anew
-    assert not part.exists()

@@ -1,24 +1,16 @@
-"""A reward model on disk: nobody's is written over, what is loaded is what was trained, and the card is true."""
+"""A reward model on disk: what is loaded is what was trained."""
 
 import json
-import os
-import re
 import shutil
-from pathlib import Path
 
 import pytest
-from huggingface_hub import ModelCard
 from preftemplates_train.errors import SetupError
 from preftemplates_train.evaluation.scorer import Scorer
 from preftemplates_train.model.checkpoint import CheckpointRecord, check_tokenizer_reload, save_model
-from preftemplates_train.reports.model_card import write_model_card
 from preftemplates_train.settings.command_line import read_config
-from preftemplates_train.settings.config import RewardConfig
-from preftemplates_train.training.outputs import check_no_other_model, check_writable
 from preftemplates_train.training.prepare import prepare_run
-from support import HOMEWORK
 from tokenizers import processors
-from trainer_support import KINDS, command, refusal, train_by
+from trainer_support import KINDS, train_by
 from transformers import AutoTokenizer, LlamaConfig
 
 QUICK = ["--max_steps", "2", "--eval_strategy", "no", "--per_device_train_batch_size", "4", "--logging_steps", "1"]
@@ -37,87 +29,6 @@ def rows_file(folder, number=12):
 def words_for(folder, *more):
     return [*QUICK, "--dataset_name", str(rows_file(folder)), "--template", "PKUSafeRLHF",
             "--output_dir", str(folder / "run"), *more]  # fmt: skip
-
-
-def everything(folder):
-    return {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob("*")}
-
-
-# The folder of a run
-
-
-def test_a_model_that_somebody_trained_is_not_written_over(tmp_path):
-    train_by(*words_for(tmp_path))
-    before = everything(tmp_path / "run")
-    said = refusal(*words_for(tmp_path))
-    assert said == f"{tmp_path / 'run'} holds a model; name another --output_dir, or add --resume_from_checkpoint last"
-    assert everything(tmp_path / "run") == before
-
-
-def test_checkpoints_of_a_run_that_was_stopped_are_not_written_over(tmp_path):
-    train_by(*words_for(tmp_path))
-    for path in (tmp_path / "run").iterdir():
-        if path.is_file():
-            path.unlink()
-    said = refusal(*words_for(tmp_path))
-    assert said.startswith(f"{tmp_path / 'run' / 'checkpoint-2'} holds a model; name another --output_dir")
-    train_by(*words_for(tmp_path, "--resume_from_checkpoint", "last"))
-    assert (tmp_path / "run" / "model.safetensors").exists()
-
-
-def test_the_generated_set_may_be_trained_on_again_and_nothing_of_the_older_run_stays(tmp_path):
-    words = [*QUICK, "--save_strategy", "no", "--output_dir", str(tmp_path)]
-    train_by(*words, "--style", "chatml")
-    assert (tmp_path / "chat_template.jinja").exists()
-    train_by(*words, "--template", str(HOMEWORK))
-    assert not (tmp_path / "chat_template.jinja").exists()
-    assert AutoTokenizer.from_pretrained(tmp_path).chat_template is None
-    assert CheckpointRecord.read(tmp_path).style is None
-
-
-def test_another_s_files_in_the_folder_are_no_model(tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "checkpoint-5").mkdir()
-    check_no_other_model(tmp_path)
-    check_no_other_model(tmp_path / "not there")
-
-
-def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_read(tmp_path):
-    (tmp_path / "run").write_text("mine")
-    said = refusal("--dataset_name", "gone.jsonl", "--template", "PKUSafeRLHF", "--output_dir", tmp_path / "run")
-    assert said == f"output_dir {tmp_path / 'run'} cannot be written: {tmp_path / 'run'}: Not a directory"
-    said = refusal("--output_dir", tmp_path / "run" / "deep" / "er")
-    assert said.endswith(f"{tmp_path / 'run'}: Not a directory")
-    assert (tmp_path / "run").read_text() == "mine"
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission_is_refused(tmp_path):
-    (tmp_path / "run").mkdir(mode=0o555)
-    with pytest.raises(SetupError, match=r"cannot be written: .*run: Permission denied"):
-        check_writable(tmp_path / "run" / "new")
-
-
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder here that even root cannot write to")
-def test_a_folder_that_nobody_can_write_to_is_refused():
-    with pytest.raises(SetupError, match="output_dir /proc/new cannot be written: /proc: "):
-        check_writable(Path("/proc/new"))
-
-
-def test_a_folder_that_can_be_written_to_is_left_as_it_is(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    check_writable(Path("new/folder"))
-    check_writable(Path("."))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_run_that_is_refused_writes_nothing(tmp_path):
-    for more in (["--pad_token", "<|im_end|>"], ["--max_length", "5"], ["--style", "none such"]):
-        refusal(*words_for(tmp_path, "--style", "chatml", *more))
-    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
-
-
-# What is loaded again
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -176,95 +87,3 @@ def test_saving_over_an_older_checkpoint_leaves_no_chat_template_of_it(checkpoin
     scorer.tokenizer.chat_template = None
     save_model(tmp_path, scorer.model, scorer.tokenizer, scorer.record)
     assert not (tmp_path / "chat_template.jinja").exists()
-
-
-# The card
-
-FOUND = {
-    "pairs": 20.0, "accuracy": 0.8, "accuracy_stderr": 0.1, "loss": 0.5, "margin_mean": 1.0, "longer_wins": 0.6,
-    "data": [],
-}  # fmt: skip
-SOURCE = {"rows": 1, "formatted": 1, "skipped": 0, "rejected": 0, "train_pairs": 1, "eval_pairs": 0}
-HOSTILE = (
-    "a|b",
-    "new\nline",
-    "---",
-    "# x",
-    '"quoted"',
-    "it's",
-    "{{ 7*7 }}",
-    "{% if %}",
-    "[x](y)",
-    "`a`",
-    "é ü",
-    "\x1b[31m",
-)
-
-
-@pytest.mark.parametrize("kind", ["decoder", "by hand"])
-def test_the_code_of_the_card_runs(kind, checkpoint, tmp_path, monkeypatch):
-    folder = checkpoint("decoder")
-    if kind == "by hand":
-        words = [
-            *QUICK,
-            "--save_strategy",
-            "no",
-            "--template",
-            str(HOMEWORK),
-            "--output_dir",
-            str(tmp_path / "it's mine"),
-        ]
-        folder = train_by(*words)[0].folder
-    monkeypatch.chdir(folder.parent)
-    card = ModelCard.load(folder / "README.md")
-    assert card.data.pipeline_tag == "text-classification"
-    (code,) = re.findall(r"```python\n(.*?)```", card.text, re.DOTALL)
-    names = {}
-    exec(code, names)
-    assert isinstance(names["reward"], float)
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_card_parses_whatever_things_are_called(name, checkpoint, tmp_path):
-    record = CheckpointRecord.read(checkpoint("decoder"))
-    folder = tmp_path / name
-    folder.mkdir()
-    source = {**SOURCE, "name": name, "template": name}
-    write_model_card(folder, {**FOUND, "data": [source]}, record, RewardConfig(model_name_or_path=name))
-    card = ModelCard.load(folder / "README.md")
-    assert card.data.base_model == name
-    assert card.text.isprintable() or set(filter(lambda char: not char.isprintable(), card.text)) == {"\n"}
-    (row,) = [line for line in card.text.splitlines() if line.endswith("| 1 | 1 | 0 | 0 | 1 | 0 |")]
-    assert len(re.findall(r"(?<!\\)\|", row)) == 9
-    (code,) = re.findall(r"```python\n(.*?)```", card.text, re.DOTALL)
-    compile(code, "card", "exec")
-    assert f"from_pretrained({name!r})" in code
-
-
-def test_a_card_says_what_was_measured(checkpoint, tmp_path):
-    record = CheckpointRecord.read(checkpoint("decoder"))
-    text = {}
-    for number, found in enumerate((FOUND, {**FOUND, "pairs": 1.0, "accuracy_stderr": float("nan")}, {"data": []})):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        write_model_card(folder, found, record, RewardConfig())
-        text[number] = ModelCard.load(folder / "README.md").text
-    assert "| accuracy (a tie is one half) | 0.800 ± 0.100 |" in text[0]
-    assert '| accuracy of "the longer answer wins" | 0.600 |' in text[0]
-    assert "first listed" not in text[0]
-    assert "| accuracy (a tie is one half) | 0.800 |" in text[1]
-    assert "nan" not in text[1]
-    assert "Nothing was held out." in text[2]
-
-
-def test_a_model_on_this_machine_is_no_base_model_of_the_hub(checkpoint, tmp_path):
-    write_model_card(
-        tmp_path, FOUND, CheckpointRecord.read(checkpoint("decoder")), RewardConfig(model_name_or_path=str(tmp_path))
-    )
-    assert ModelCard.load(tmp_path / "README.md").data.base_model is None
-
-
-def test_the_command_ends_with_0_and_names_what_it_wrote(tmp_path):
-    code, out, _ = command(*words_for(tmp_path))
-    assert code == 0
-    assert out.splitlines()[-1] == f"wrote {tmp_path / 'run'}: the model, report.html, metrics.json, scores.jsonl"

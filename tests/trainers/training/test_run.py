@@ -1,56 +1,18 @@
-"""Whole runs: what they leave behind, how they stop, and that they go on as if they had not."""
+"""Whole runs: what they leave behind, and how they stop."""
 
 import json
-import os
-import signal
-from pathlib import Path
 
 import pytest
 import torch
-from preftemplates_train.errors import NonFiniteError, ResumeError, SetupError
+from preftemplates_train.errors import NonFiniteError
 from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.training.prepare import prepare_run
 from preftemplates_train.training.trainer import RewardTrainer
-from safetensors.torch import load_file
+from run_support import SHORT, equal, on_rows, rows_file, weights
 from support import HOMEWORK
 from trainer_support import train_by
-from transformers import TrainerCallback
 
 from preftemplates import Style
-
-SHORT = ["--max_steps", "6", "--eval_strategy", "no", "--per_device_train_batch_size", "4", "--logging_steps", "1"]
-
-
-def rows_file(folder, number=40, **changed):
-    rows = [
-        {"prompt": f"question {n}", "response_0": f"good {n}", "response_1": "bad", "better_response_id": 0, **changed}
-        for n in range(number)
-    ]
-    path = folder / f"rows-{number}.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(path)
-
-
-def on_rows(tmp_path, *words, folder="run"):
-    named = [
-        "--dataset_name",
-        rows_file(tmp_path),
-        "--template",
-        "PKUSafeRLHF",
-        "--output_dir",
-        str(tmp_path / folder),
-    ]
-    return train_by(*SHORT, *named, *words)
-
-
-def weights(folder):
-    return load_file(folder / "model.safetensors")
-
-
-def equal(one, other):
-    assert one.keys() == other.keys()
-    for name in one:
-        assert torch.equal(one[name], other[name]), name
 
 
 def test_a_run_leaves_what_others_load_and_what_one_looks_at(checkpoint):
@@ -85,14 +47,6 @@ def test_two_runs_of_one_seed_are_equal_and_of_another_are_not(tmp_path):
     equal(weights(one.folder), weights(other.folder))
     assert one.metrics == other.metrics
     assert not torch.equal(weights(one.folder)["score.weight"], weights(third.folder)["score.weight"])
-
-
-def test_dropout_is_off_unless_asked_for(base_model):
-    words = ["--model_name_or_path", str(base_model("encoder")), "--style", "chatml"]
-    off = prepare_run(read_config(words)).model
-    on = prepare_run(read_config([*words, "--no_disable_dropout"])).model
-    rates = [{module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)} for model in (off, on)]
-    assert rates == [{0.0}, {0.1}]
 
 
 def test_pad_is_never_eos_and_is_saved(checkpoint):
@@ -133,66 +87,6 @@ def test_sources_have_their_own_accuracy_and_weight(tmp_path):
     by_source = outcome.metrics["by_source"]
     assert set(by_source) == {one, two}
     assert sum(found["pairs"] for found in by_source.values()) == outcome.metrics["pairs"]
-
-
-class Stop(TrainerCallback):
-    """Sends SIGINT in the middle of a step."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def on_step_begin(self, _args, state, _control, **_):
-        if state.global_step == self.step:
-            os.kill(os.getpid(), signal.SIGINT)
-
-
-def test_ctrl_c_stops_with_a_checkpoint_from_which_the_run_goes_on_to_equal_weights(tmp_path, monkeypatch):
-    unbroken, _ = on_rows(tmp_path, folder="unbroken")
-    with monkeypatch.context() as patch:
-        patch.setattr("preftemplates_train.training.run.LogCallback", lambda _: Stop(2))
-        stopped, _ = on_rows(tmp_path, folder="broken")
-    assert stopped.stopped_at == 3
-    assert not (stopped.folder / "model.safetensors").exists()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    resumed, _ = on_rows(tmp_path, "--resume_from_checkpoint", "last", folder="broken")
-    equal(weights(resumed.folder), weights(unbroken.folder))
-    assert resumed.metrics == unbroken.metrics
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        (["--learning_rate", "1e-4"], "learning_rate"),
-        (["--seed", "3"], "seed 42, and here it is 3"),
-        (["--style", "chatml"], "another style|another templates"),
-        (["--max_length", "64"], "max length"),
-    ],
-)
-def test_a_run_goes_on_from_no_checkpoint_made_otherwise(tmp_path, changed, said):
-    on_rows(tmp_path)
-    with pytest.raises(ResumeError, match=said):
-        on_rows(tmp_path, "--resume_from_checkpoint", str(tmp_path / "run" / "checkpoint-6"), *changed)
-
-
-def test_other_data_is_another_run(tmp_path):
-    outcome, _ = on_rows(tmp_path)
-    words = [
-        *SHORT,
-        "--template",
-        "PKUSafeRLHF",
-        "--output_dir",
-        str(outcome.folder),
-        "--resume_from_checkpoint",
-        "last",
-    ]
-    changed = rows_file(tmp_path, 40, response_1="worse")
-    with pytest.raises(ResumeError, match=r"another (data|tokenizer)"):
-        train_by(*words, "--dataset_name", changed)
-
-
-def test_there_is_no_checkpoint_to_go_on_from(tmp_path):
-    with pytest.raises(ResumeError, match="no checkpoint"):
-        on_rows(tmp_path, "--resume_from_checkpoint", "last")
 
 
 def test_a_loss_that_is_not_finite_stops_at_its_step_and_names_the_rows(tmp_path, monkeypatch):
@@ -236,24 +130,3 @@ def test_an_evaluation_set_that_is_also_trained_on_is_said(tmp_path):
     outcome, said = train_by(*SHORT, *words, "--output_dir", str(tmp_path / "run"))
     assert outcome.metrics["prompts_in_both"] == 40
     assert "40 held-out pairs are also trained on" in said
-
-
-def test_nothing_is_lost_between_rows_and_pairs(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    rows = [json.loads(line) for line in Path(rows_file(tmp_path)).read_text().splitlines()]
-    rows[3]["response_0"] = rows[3]["response_1"]
-    rows[5]["better_response_id"] = 2
-    rows[7]["response_0"] = "long " * 600
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    words = ["--dataset_name", str(path), "--template", "PKUSafeRLHF", "--max_length", "100"]
-    (report,) = prepare_run(read_config(words)).data.reports.values()
-    counts = report.summarize()
-    assert (counts["skipped"], counts["rejected"], counts["too_long"]) == (1, 1, 1)
-    assert counts["rows"] == counts["formatted"] + counts["skipped"] + counts["rejected"] == 40
-    assert counts["formatted"] == counts["train_pairs"] + counts["eval_pairs"] + counts["too_long"]
-
-
-def test_more_dropped_pairs_than_allowed_are_refused(tmp_path):
-    words = ["--dataset_name", rows_file(tmp_path), "--template", "PKUSafeRLHF", "--max_length", "8"]
-    with pytest.raises(SetupError, match=r"all 3\d pairs would be dropped, more than 5%: 3\d too long for 8 tokens"):
-        prepare_run(read_config(words))
