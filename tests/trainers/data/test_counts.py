@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from preftemplates_train.data.dataset import read_data
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
 
-
 KINDS = {
     "good": lambda number: row(number),
     "equal": lambda number: row(number, response_0="bad"),

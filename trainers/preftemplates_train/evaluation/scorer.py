@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from preftemplates import Style, Template, get_style, get_template, list_templates
+from preftemplates import (
+    Preference,
+    Ranked,
+    Sample,
+    Style,
+    Supervised,
+    Template,
+    get_style,
+    get_template,
+    list_templates,
+)
 from preftemplates.convert import Conversion
 from preftemplates.errors import preview
-from preftemplates.samples import FORMATS
 from preftemplates_train.data.branches import ComputeCost, count_shared_tokens, pack_groups
 from preftemplates_train.data.lengths import cut_prompt
 from preftemplates_train.data.tokenizer import encode_texts, load_tokenizer
@@ -24,7 +33,7 @@ from preftemplates_train.model.checkpoint import CheckpointRecord
 from preftemplates_train.model.loading import load_weights
 
 if TYPE_CHECKING:
-    from preftemplates import Message, Sample
+    from preftemplates import Message
     from preftemplates.reading import Record
     from preftemplates.template import Formatted
 
@@ -33,6 +42,9 @@ ROWS_PER_WINDOW = 512
 
 TEXT_DIALECTS = {"preference": "align-anything", "supervised": "align-anything", "ranked": "trl"}
 """The formats whose answers are scored, each with a dialect that needs its texts."""
+
+SAMPLE_TYPES: Mapping[str, type[Sample[Any]]] = {"preference": Preference, "supervised": Supervised, "ranked": Ranked}
+"""The same formats, each with the type of its samples."""
 
 AnswerIds = Sequence[list[int]]
 """The ids of texts that may begin alike: the answers to one prompt."""
@@ -276,7 +288,7 @@ def _get_texts(formatted: Formatted, format: str) -> list[str]:
     """Return the whole text of each response; of a template that formats by hand, all of its result but a prompt."""
     if formatted.texts is not None:
         return list(formatted.texts.responses.values())
-    names = FORMATS[format].response_names
+    names = SAMPLE_TYPES[format].response_names
     texts = [text for key, text in formatted.result.items() if key != "prompt"]
     if len(texts) != len(names) or not all(isinstance(text, str) for text in texts):
         raise SetupError(f"{' and '.join(names)}: expected {len(names)} texts, got {list(formatted.result)}")

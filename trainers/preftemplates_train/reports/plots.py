@@ -22,7 +22,7 @@ from preftemplates_train.reports.plot_data import (
     select_points,
     thin_points,
 )
-from preftemplates_train.reports.svg import COLOURS, render_svg
+from preftemplates_train.reports.svg import PLOT_COLOURS, render_svg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,19 +39,19 @@ MATPLOTLIB_STYLE = {
     "path.simplify": False,  # a point that is drawn is a point of the data
     "font.family": "DejaVu Sans",
     "font.size": 8,
-    "text.color": COLOURS["ink"],
-    "axes.edgecolor": COLOURS["rule"],
-    "axes.labelcolor": COLOURS["ink"],
+    "text.color": PLOT_COLOURS["ink"],
+    "axes.edgecolor": PLOT_COLOURS["rule"],
+    "axes.labelcolor": PLOT_COLOURS["ink"],
     "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.axisbelow": True,
     "axes.spines.left": False,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "grid.color": COLOURS["rule"],
+    "grid.color": PLOT_COLOURS["rule"],
     "grid.linewidth": 0.6,
-    "xtick.color": COLOURS["ink"],
-    "ytick.color": COLOURS["ink"],
+    "xtick.color": PLOT_COLOURS["ink"],
+    "ytick.color": PLOT_COLOURS["ink"],
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "xtick.minor.size": 0,
@@ -229,14 +229,14 @@ def _add_line(axes: Axes, line: CurvePoints, side: str, name: str) -> None:
     has_markers = len(line.steps) == 1 or (side == "held-out" and len(line.steps) <= MOST_MARKERS)
     width, size = (1.8, 4.5) if side == "held-out" else (1.2, 4.0)
     axes.plot(
-        line.steps, line.values, color=COLOURS[side], linewidth=width, marker="o" if has_markers else "",
+        line.steps, line.values, color=PLOT_COLOURS[side], linewidth=width, marker="o" if has_markers else "",
         markersize=size, gid=name, clip_on=False, solid_capstyle="round", solid_joinstyle="round", zorder=3,
     )  # fmt: skip
 
 
 def _add_reference(axes: Axes, value: float, text: str, *, above: bool) -> None:
     """Add a thin line at a value to compare with, with its name above or below."""
-    axes.axhline(value, color=COLOURS["ink"], linewidth=0.7, linestyle=(0, (2, 2)), zorder=2)
+    axes.axhline(value, color=PLOT_COLOURS["ink"], linewidth=0.7, linestyle=(0, (2, 2)), zorder=2)
     if text:
         axes.margins(y=0.12)
         axes.annotate(
@@ -258,7 +258,7 @@ def _draw_rewards(rewards: FiniteRewards) -> Plot:
     for side, values in (("chosen", rewards.chosen), ("rejected", rewards.rejected)):
         _add_bars(axes, count_in_bins(values, edges), edges, side, f"rewards-{side}")
         mean = float(values.mean())
-        axes.axvline(mean, color=COLOURS[side], linewidth=0.9, linestyle=(0, (2, 2)))
+        axes.axvline(mean, color=PLOT_COLOURS[side], linewidth=0.9, linestyle=(0, (2, 2)))
         legend.append((side, f"{side}, on average {format_number(mean)}"))
     label = f"Histogram of the rewards of {len(rewards.chosen):,} pairs: {'; '.join(text for _, text in legend)}."
     return replace(plot, svg=render_svg(figure, "rewards", label), legend=legend)
@@ -281,7 +281,7 @@ def _draw_differences(rewards: FiniteRewards) -> Plot:
             name = f"differences-{place.replace(' ', '-')}"
             _add_bars(axes, count_in_bins(values, side_edges), side_edges, colour, name)
         legend.append((colour, f"{format_share(len(values) / len(differences))} {place}"))
-    axes.axvline(0, color=COLOURS["ink"], linewidth=0.9)
+    axes.axvline(0, color=PLOT_COLOURS["ink"], linewidth=0.9)
     label = f"Histogram of {len(differences):,} differences of rewards: {', '.join(text for _, text in legend)}."
     return replace(plot, svg=render_svg(figure, "differences", label), legend=legend)
 
@@ -296,5 +296,5 @@ def _split_at_zero(differences: Floats, edges: Floats) -> Iterator[tuple[str, st
 
 
 def _add_bars(axes: Axes, counts: NDArray[np.int64], edges: Floats, colour: str, name: str) -> None:
-    axes.stairs(counts, edges, fill=True, color=COLOURS[colour], alpha=0.28)
-    axes.stairs(counts, edges, color=COLOURS[colour], linewidth=1.2, gid=name, zorder=3)
+    axes.stairs(counts, edges, fill=True, color=PLOT_COLOURS[colour], alpha=0.28)
+    axes.stairs(counts, edges, color=PLOT_COLOURS[colour], linewidth=1.2, gid=name, zorder=3)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-COLOURS = {
+PLOT_COLOURS = {
     "chosen": "#0072b2",
     "rejected": "#d55e00",
     "held-out": "#00795c",
@@ -63,6 +63,6 @@ def _clean_attributes(attributes: Mapping[str, str], name: str, used_ids: set[st
 def _shorten_value(value: str) -> str:
     """Return an attribute with two decimals, which is less than one sees, and with the page's colours."""
     value = re.sub(r"\d+\.\d{3,}", lambda match: f"{float(match[0]):.2f}", value)
-    for role, colour in COLOURS.items():
+    for role, colour in PLOT_COLOURS.items():
         value = value.replace(colour, f"var(--{role})")
     return value.replace("\n", " ").strip()
