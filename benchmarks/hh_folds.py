@@ -30,8 +30,8 @@ import numpy as np
 import torch
 import transformers
 from hh_pairs import TEMPLATE, Floats, Rows, folds_of, read_rows
-from preftemplates_train.config import read_config
-from preftemplates_train.train import train
+from preftemplates_train.settings.command_line import read_config
+from preftemplates_train.training.run import train
 from rich.console import Console
 from transformers.utils import logging
 from word_baseline import word_wins

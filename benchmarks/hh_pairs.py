@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from preftemplates_train.pairs import read_pairs
+from preftemplates_train.data.pairs import read_pairs
 
 from preftemplates import get_template
 from preftemplates.data.reading import open_rows
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from preftemplates_train.lengths import Pair
+    from preftemplates_train.data.pairs import TextPair
 
     from preftemplates.data.convert import ConversionReport
 
@@ -41,7 +41,7 @@ class Rows:
     """
 
     cells: list[Any]
-    pairs: list[Pair]
+    pairs: list[TextPair]
     report: ConversionReport
 
     @property

@@ -5,10 +5,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from preftemplates.cli.app import app
 from support import DIALECT_NAMES, real_rows, transformers_text
 
 from preftemplates import Dialect, Preference, Sample, Style, Supervised, Template, check, get_style, get_template
+from preftemplates.cli.app import app
 from preftemplates.core.samples import FORMATS
 from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, DefinitionError, RowError
@@ -276,7 +276,7 @@ def test_the_labels_of_a_judge_are_without_tools_and_those_of_other_derived_form
 
 
 def test_a_cut_prompt_keeps_its_tools():
-    from preftemplates_train.lengths import cut_prompt
+    from preftemplates_train.data.lengths import cut_prompt
 
     asked = [{"role": "user", "content": "old " * 50}, {"role": "assistant", "content": "x"}]
     answers = [[{"role": "assistant", "content": text}] for text in ("a", "b")]

@@ -42,7 +42,7 @@ def test_the_pages_are_seen_to_take_names():
     with pytest.raises(ModuleNotFoundError):
         found("no_such_package.Thing")
     with pytest.raises(AttributeError):
-        found("preftemplates_train.trainer.PairCollator")
+        found("preftemplates_train.training.trainer.PairCollator")
 
 
 def test_the_design_page_names_every_package():
