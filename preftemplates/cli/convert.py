@@ -24,9 +24,10 @@ from preftemplates.data.writing import open_writer, write_text
 from preftemplates.errors import FileError
 from preftemplates.templates.declaration import Ties
 from preftemplates.templates.derivations import Pairs
+from preftemplates.templates.library import get_template
 from preftemplates.templates.row_types import read_row_type
 from preftemplates.templates.row_validation import cell_parsers
-from preftemplates.templates.template import Template, get_template
+from preftemplates.templates.template import Template
 
 TemplateOption = Annotated[
     str, typer.Option("--template", "-t", help="A template's name, or a Python, YAML or dataset_info.json file.")
@@ -77,7 +78,7 @@ def command(
     console = Console(stderr=True)
     chosen = choose(template, style, dialect, console)
     chosen.check_format(format)
-    if not chosen.by_hand:
+    if not chosen.is_custom:
         chosen = chosen.with_pairs(pairs).with_ties(ties or chosen.parts.ties)
     _check_places(source, out, report)
     rows = open_rows(source, split=split, revision=revision, cell_parsers=cells_of(chosen))
@@ -127,7 +128,7 @@ def choose(template: str, style: str | None, dialect: str | None, console: Conso
 
 def cells_of(template: Template) -> dict[str, Any]:
     """How the cells of a CSV are read for a template."""
-    return {} if template.by_hand else cell_parsers(read_row_type(template.parts.declaration.row))
+    return {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))
 
 
 def _arrow_needs(template: Template, format: str) -> tuple[Any, Any]:

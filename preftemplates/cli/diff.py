@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from preftemplates.cli.check_style import STYLE, BosOption, EosOption, Opened, open_style
-from preftemplates.errors import DefinitionError, one_line, visible
+from preftemplates.errors import DefinitionError, make_visible, one_line
 from preftemplates.styles.lint.compare import Agreement, Difference, compare
 from preftemplates.styles.lint.conversations import CONVERSATIONS
 from preftemplates.styles.tokenizer_files import is_file
@@ -174,7 +174,7 @@ def _cut(text: str) -> str:
 
 def _lines(text: str) -> list[str]:
     """The lines, with their ends made visible and nothing that a terminal would act on."""
-    return [line for line in visible(text).split("\n") if line]
+    return [line for line in make_visible(text).split("\n") if line]
 
 
 def _dotted(line: str) -> str:

@@ -14,17 +14,18 @@ from rich.table import Table
 from rich.text import Text
 
 from preftemplates.cli.convert import DialectOption, StyleOption, choose
-from preftemplates.core.messages import Message, message_texts
+from preftemplates.core.messages import Message, list_message_texts
 from preftemplates.core.provenance import pieces_of, plain_data
 from preftemplates.core.samples import Sample
 from preftemplates.core.spans import Rendered
 from preftemplates.data.reading import open_rows
 from preftemplates.data.row_rules import skip_reason
-from preftemplates.errors import FileError, RowError, StyleError, preview, visible
+from preftemplates.errors import FileError, RowError, StyleError, make_visible, preview
 from preftemplates.templates.rendering import render_sample
+from preftemplates.templates.results import Formatted
 from preftemplates.templates.row_types import read_row_type
 from preftemplates.templates.row_validation import cell_parsers
-from preftemplates.templates.template import Formatted, Template
+from preftemplates.templates.template import Template
 
 SHOWN = 3
 """So many samples of a row are shown."""
@@ -61,7 +62,7 @@ def command(
             shown += 1
         except (RowError, StyleError) as error:
             console.print(Panel(Text(str(error)), title=name, title_align="left", border_style="red"))
-    if not chosen.by_hand:
+    if not chosen.is_custom:
         console.print(_legend(chosen))
     if not shown:
         print("error: the row can be formatted in no format", file=sys.stderr)
@@ -75,7 +76,7 @@ def _read_row(spec: str, template: Template) -> Mapping[str, Any]:
         file, number = spec, "0"
     elif not number.isdecimal():
         raise FileError(f"{preview(spec)}: what stands behind the colon is a row's number, from 0")
-    parsers = {} if template.by_hand else cell_parsers(read_row_type(template.parts.declaration.row))
+    parsers = {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))
     count = 0
     for record in open_rows(file, cell_parsers=parsers):
         if record.row == int(number):
@@ -88,7 +89,7 @@ def _read_row(spec: str, template: Template) -> Mapping[str, Any]:
 
 def _colours(template: Template, formats: Iterable[str]) -> dict[str, str]:
     """A colour for each column that a format reads."""
-    if template.by_hand:
+    if template.is_custom:
         return {}
     read: dict[str, None] = {}
     for format in formats:
@@ -101,15 +102,16 @@ def _row_table(cells: Mapping[str, Any], colours: Mapping[str, str]) -> Table:
     for column, cell in cells.items():
         style = colours.get(column, "dim")
         table.add_row(
-            Text(visible(str(column)), style), Text(visible(cell) if isinstance(cell, str) else preview(cell), style)
+            Text(make_visible(str(column)), style),
+            Text(make_visible(cell) if isinstance(cell, str) else preview(cell), style),
         )
     return table
 
 
 def _panel(template: Template, cells: Mapping[str, Any], format: str, colours: Mapping[str, str]) -> Panel:
-    if template.by_hand:
+    if template.is_custom:
         result = template.format(cells, format)
-        body: list[Any] = [_entry(key, Text(visible(str(value)))) for key, value in result.items()]
+        body: list[Any] = [_entry(key, Text(make_visible(str(value)))) for key, value in result.items()]
     else:
         spelled = format in template.dialect.formats
         results = template.formatted(cells, format).samples if spelled else []
@@ -157,20 +159,20 @@ def _texts(sample: Sample[Rendered], colours: Mapping[str, str]) -> Iterator[Tex
 def _message(message: Message, colours: Mapping[str, str]) -> Text:
     """A message as it is: its role, its content in the colour of its column, and whatever else it holds."""
     text = Text.assemble((f"  {message['role']}", "dim"), " ")
-    for content in message_texts([message]):
+    for content in list_message_texts([message]):
         at = 0
         for piece in pieces_of(content):
-            text.append(visible(str(content[at : piece.start])))
-            text.append(visible(str(content[piece.start : piece.end])), colours.get(_column(piece.origin), ""))
+            text.append(make_visible(str(content[at : piece.start])))
+            text.append(make_visible(str(content[piece.start : piece.end])), colours.get(_column(piece.origin), ""))
             at = piece.end
-        text.append(visible(str(content[at:])))
+        text.append(make_visible(str(content[at:])))
     others = {key: value for key, value in message.items() if key not in ("role", "content") and value is not None}
     return text.append(f" {_cut(others)}" if others else "", "dim")
 
 
 def _cut(value: object) -> str:
     """The value as it would be written in Python, at most 1,000 characters of it."""
-    text = visible(repr(plain_data(value)))
+    text = make_visible(repr(plain_data(value)))
     return text if len(text) <= 1000 else text[:1000] + "…"
 
 
@@ -182,7 +184,7 @@ def _coloured(rendered: Rendered, colours: Mapping[str, str], begin: int = 0) ->
     """The text from `begin` on: contents in their column's colour, what the style wrote dim, a stop underlined."""
     text = Text()
     for span in rendered.spans:
-        piece = visible(rendered.text[max(span.start, begin) : span.end])
+        piece = make_visible(rendered.text[max(span.start, begin) : span.end])
         if span.kind == "stop":
             text.append(piece, "dim underline")
         elif span.kind == "scaffold":

@@ -14,7 +14,8 @@ from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import RULES, Memory, Seen
 from preftemplates.data.shortcuts import SHORTCUTS, Pair, Shortcut, Shortcuts
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
-from preftemplates.templates.template import Formatted, Template
+from preftemplates.templates.results import Formatted
+from preftemplates.templates.template import Template
 
 RowStatus = Literal["rejected", "skipped", "left out", "flagged"]
 """Rejected rows cannot be formatted; skipped rows, and samples that are left out of a row of several, should not be
@@ -161,15 +162,15 @@ class Checker:
         self._memories: dict[Code, Memory] = {code: {} for code in self._rules}
         self._found: dict[tuple[RowStatus, Code], RowFinding] = {}
         self._flagged: set[tuple[int, Code]] = set()
-        self._shortcuts = Shortcuts() if format == Preference.format and not template.by_hand else None
-        needs_text = not template.by_hand and template.dialect.needs_text(format)
+        self._shortcuts = Shortcuts() if format == Preference.format and not template.is_custom else None
+        needs_text = not template.is_custom and template.dialect.needs_text(format)
         self._style = template.style if needs_text else None
-        self._columns = [] if template.by_hand else template.columns(format)
+        self._columns = [] if template.is_custom else template.columns(format)
 
     def remember(self, rows: Rows) -> None:
         """Remember the prompts of a test set, those of ties and of equal answers too."""
         memory = self._memories.get(Code.IN_TEST)
-        if memory is None or self._template.by_hand:
+        if memory is None or self._template.is_custom:
             return
         for number, item in enumerate(rows):
             record = item if isinstance(item, Record) else Record(number, None, item)

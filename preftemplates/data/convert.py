@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import RULES, Seen, skip_reason
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
-from preftemplates.templates.template import Formatted, Template
+from preftemplates.templates.results import Formatted
+from preftemplates.templates.template import Template
 
 OnError = Literal["raise", "skip"]
 
@@ -160,15 +161,15 @@ class Conversion:
         """The samples of the row that can be trained on; what is left out is counted."""
         if isinstance(record.cells, RowError):
             raise record.cells
-        samples, lost, unsaid = self._template.formatted(record.cells, self._format)
-        ties = "drop" if self._template.by_hand else self._template.parts.ties
+        samples, lost, labels_without_key = self._template.formatted(record.cells, self._format)
+        ties = "drop" if self._template.is_custom else self._template.parts.ties
         reasons = [skip_reason(formatted, ties) for formatted in samples]
         good = [formatted for formatted, reason in zip(samples, reasons, strict=True) if reason is None]
         if self._check is not None:
             for formatted in good:
                 self._check(formatted.result)
         self.report.lost.update(lost)
-        self.report.lost.update({label: len(good) for label in unsaid if good})
+        self.report.lost.update({label: len(good) for label in labels_without_key if good})
         bad = [RowIssue(record.row, record.line, reason, reason.meaning) for reason in reasons if reason is not None]
         if good:
             self.report.left_out += bad

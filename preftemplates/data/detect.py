@@ -9,8 +9,9 @@ from typing import Any
 
 from preftemplates.core.messages import Message
 from preftemplates.core.samples import FORMATS, Sample
-from preftemplates.errors import Code, RowError, StyleError, near
-from preftemplates.templates.template import Template, get_template, list_templates
+from preftemplates.errors import Code, RowError, StyleError, find_nearest
+from preftemplates.templates.library import get_template, list_templates
+from preftemplates.templates.template import Template
 
 Row = Mapping[str, Any]
 
@@ -104,7 +105,7 @@ def _candidates(rows: Sequence[Row], names: Iterable[str] | None, prompts: bool 
     columns = list(dict.fromkeys(str(column) for row in rows for column in row))
     for name in list_templates() if names is None else names:
         template = get_template(name)
-        for format in () if template.by_hand else template.formats:
+        for format in () if template.is_custom else template.formats:
             if prompts == (format == "prompt_only") or template.formats == ("prompt_only",):
                 yield _tried(template, format, rows, columns)
 
@@ -118,7 +119,7 @@ def _tried(template: Template, format: str, rows: Sequence[Row], columns: list[s
     except RowError:
         absent = [column for column in wanted if column not in columns]
         needed = [column for column in absent if _is_needed(template, format, column, columns)]
-        candidate.missing = {column: near(column, candidate.unread) for column in needed}
+        candidate.missing = {column: find_nearest(column, candidate.unread) for column in needed}
         return candidate
     for row in rows:
         candidate.rows += 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from preftemplates.core.digest import short_digest
 from preftemplates.data.reading import Record, RowSource
-from preftemplates.errors import RowError, missing
+from preftemplates.errors import RowError, missing_column_error
 
 
 @dataclass
@@ -49,7 +49,7 @@ def _groups(source: RowSource, grouped: GroupedSource) -> Iterator[Record]:
         if isinstance(record.cells, RowError):
             found.append(record)
         elif column not in record.cells:
-            found.append(record._replace(cells=missing(column, record.cells)))
+            found.append(record._replace(cells=missing_column_error(column, record.cells)))
         else:
             key = short_digest(record.cells[column])
             if key not in groups:

@@ -9,13 +9,13 @@ from itertools import chain, combinations, pairwise
 from typing import Any, NamedTuple, cast
 
 from preftemplates.core.digest import short_digest
-from preftemplates.core.messages import CONTENT_KEYS, Message, message_texts
+from preftemplates.core.messages import CONTENT_KEYS, Message, list_message_texts
 from preftemplates.core.samples import Preference, Ranked, Sample
 from preftemplates.errors import Code, preview
 from preftemplates.styles.control_text import spelled
 from preftemplates.styles.style import Style
 from preftemplates.templates.declaration import Ties
-from preftemplates.templates.template import Formatted, has_equal
+from preftemplates.templates.results import Formatted, has_equal
 
 Memory = dict[Any, Any]
 """What a rule remembers of the rows before."""
@@ -76,7 +76,7 @@ Of control characters, tabs and the ends of lines and pages are what texts are m
 @rule(Code.INVISIBLE)
 def invisible(seen: Seen, memory: Memory) -> str | None:
     """A content holds characters that do not show, or that turn the direction of others."""
-    for text in message_texts(seen.messages):
+    for text in list_message_texts(seen.messages):
         found = INVISIBLE.search(text)
         if found:
             name = unicodedata.name(found[0], "a control character").lower()
@@ -91,7 +91,7 @@ LONG = 100_000
 @rule(Code.LONG_TEXT)
 def long_text(seen: Seen, memory: Memory) -> str | None:
     """A content is very long."""
-    longest = max(map(len, message_texts(seen.messages)), default=0)
+    longest = max(map(len, list_message_texts(seen.messages)), default=0)
     return f"a content has {longest:,} characters" if longest > LONG else None
 
 
@@ -117,8 +117,8 @@ def odd_turns(seen: Seen, memory: Memory) -> str | None:
 @rule(Code.PROMPT_REPEATED)
 def prompt_repeated(seen: Seen, memory: Memory) -> str | None:
     """Every answer begins with the whole prompt."""
-    prompt = "".join(message_texts(seen.sample.prompt[-1:])).strip()
-    answers = ["".join(message_texts(own[:1])).lstrip() for own in seen.sample.responses.values()]
+    prompt = "".join(list_message_texts(seen.sample.prompt[-1:])).strip()
+    answers = ["".join(list_message_texts(own[:1])).lstrip() for own in seen.sample.responses.values()]
     if len(prompt) >= REPEATED and answers and all(answer.startswith(prompt) for answer in answers):
         return "every answer begins with the whole prompt"
     return None

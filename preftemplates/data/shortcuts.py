@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from preftemplates.core.messages import Message, message_texts
+from preftemplates.core.messages import Message, list_message_texts
 from preftemplates.core.provenance import pieces_of
 from preftemplates.core.samples import Preference
 
@@ -69,7 +69,7 @@ class Shortcut:
 
 def longer_wins(pair: Pair, columns: Iterable[str]) -> bool | None:
     """The longer answer, in characters."""
-    chosen, rejected = (sum(map(len, message_texts(own))) for own in (pair.chosen, pair.rejected))
+    chosen, rejected = (sum(map(len, list_message_texts(own))) for own in (pair.chosen, pair.rejected))
     return None if chosen == rejected else chosen > rejected
 
 
@@ -122,12 +122,12 @@ def is_refusal(messages: Iterable[Message]) -> bool:
     >>> is_refusal([{"role": "assistant", "content": "I'm sorry, but I can't help with that."}])
     True
     """
-    return any(REFUSAL.search(text, 0, OPENING) for text in message_texts(messages)[:1])
+    return any(REFUSAL.search(text, 0, OPENING) for text in list_message_texts(messages)[:1])
 
 
 def places_of(messages: Iterable[Message]) -> list[str]:
     """Where in the row the messages' texts come from, in their order, such as `answers[0].text`."""
-    return [str(piece.origin) for text in message_texts(messages) for piece in pieces_of(text)]
+    return [str(piece.origin) for text in list_message_texts(messages) for piece in pieces_of(text)]
 
 
 def _steps(place: str) -> tuple[tuple[int, str], ...]:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from preftemplates.core.messages import Message
-from preftemplates.core.paths import step
+from preftemplates.core.paths import extend_path
 from preftemplates.core.provenance import pieces_of
 from preftemplates.core.samples import Sample
 from preftemplates.core.spans import Rendered
@@ -88,7 +88,7 @@ def _path(place: Place) -> str:
     """A place as spans spell it."""
     path = str(place[0])
     for key in place[1:]:
-        path = f"{path}[{key}]" if isinstance(key, int) else step(path, key)
+        path = f"{path}[{key}]" if isinstance(key, int) else extend_path(path, key)
     return path
 
 
@@ -138,7 +138,7 @@ class Choice(NamedTuple):
 
 def find_choice(template: Template, format: str) -> Choice | None:
     """The choice that a template makes on its example by a label such as `Index01`; None where it makes none."""
-    for column, info in ({} if template.by_hand else columns_read(template, format)).items():
+    for column, info in ({} if template.is_custom else columns_read(template, format)).items():
         for label in (item for item in info.metadata if isinstance(item, Label)):
             sides = (1, 2) if label.turned == 3 else (-1, 1) if label.turned == 0 else (0, 1)
             rows = [{**(template.example or {}), column: side} for side in sides]
@@ -186,7 +186,7 @@ def a_row_is_never_written_to(template: Template, row: Row, format: str) -> None
     formatted = outcome(template.format, row, format)
     same(row, before, "format wrote to the row")
     same(outcome(template.format, MappingProxyType({**row}), format), formatted, "a row that is no dict differs")
-    if not template.by_hand:
+    if not template.is_custom:
         outcome(template.render, row, format)
         same(row, before, "render wrote to the row")
     pass_on(formatted)
@@ -206,7 +206,7 @@ def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row
     from preftemplates.data.arrow import BatchFormatter, check_fits, with_json
 
     good = [row for row in rows if not isinstance(outcome(template.format, row, format), PrefTemplatesError)]
-    columns = [*rows[0]] if template.by_hand else template.columns(format)
+    columns = [*rows[0]] if template.is_custom else template.columns(format)
     try:
         table = pa.Table.from_pylist([{column: row[column] for column in columns if column in row} for row in good])
     except (pa.ArrowException, OverflowError) as error:
@@ -298,7 +298,7 @@ def no_cell_is_executed_or_escaped(template: Template, row: Row, format: str) ->
     marked += [with_texts(row, places, partial(_marked, at)) for at in range(0, 64, 7)]
     results = [outcome(template.format, each, format) for each in marked]
     texts = [text for result in results for _, text in texts_in(result)]
-    samples = () if template.by_hand else template.extract_all(row, format).samples
+    samples = () if template.is_custom else template.extract_all(row, format).samples
     whole = [MARK, *([json.dumps(MARK, ensure_ascii=False)[1:-1]] if any(map(_has_tools, samples)) else [])]
     for text in texts:
         demand(text.count("\ue000") == sum(map(text.count, whole)), f"the mark {MARK!r} is changed in {text!r}")

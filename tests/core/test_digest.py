@@ -9,7 +9,7 @@ from support import DIALECT_NAMES, HOMEWORK, STYLE_NAMES, TEMPLATE_NAMES, assert
 
 from preftemplates import get_dialect, get_style, get_template
 from preftemplates.core.digest import canonical_json, digest, short_digest
-from preftemplates.core.provenance import fully_traced
+from preftemplates.core.provenance import trace_fully
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -49,7 +49,7 @@ def turned(value):
 
 @given(json_values)
 def test_text_that_knows_its_origin_counts_as_its_characters(value):
-    assert short_digest(fully_traced(value, "row")) == short_digest(value)
+    assert short_digest(trace_fully(value, "row")) == short_digest(value)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support import NASTY, at_least, texts
 
 from preftemplates import Preference, RowModel, Template, get_style, get_template
-from preftemplates.core.provenance import Traced, concat, join, pieces_of, plain, plain_data, traced
+from preftemplates.core.provenance import Traced, concat, join, pieces_of, plain, plain_data, trace_texts
 
 # Each operation gets a text, another text, and two numbers. What it does to a str, it must do to a traced text.
 CUTS = {
@@ -266,10 +266,10 @@ def test_tracing_a_cell_changes_no_value_and_making_it_plain_leaves_no_trace(val
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
         return {type(value)}.union(*map(kinds, inner))
 
-    assert traced(value, "cell") == value
-    assert Traced not in kinds(plain_data(traced(value, "cell")))
-    assert plain_data(traced(value, "cell")) == value
-    assert type(plain(traced("x", "cell"))) is str
+    assert trace_texts(value, "cell") == value
+    assert Traced not in kinds(plain_data(trace_texts(value, "cell")))
+    assert plain_data(trace_texts(value, "cell")) == value
+    assert type(plain(trace_texts("x", "cell"))) is str
 
 
 # --- through the whole library -------------------------------------------------------------------------------------

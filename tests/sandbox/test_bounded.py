@@ -8,7 +8,7 @@ from jinja2.exceptions import TemplateError
 from pydantic import ValidationError
 from real_templates import CONVERSATIONS, TOKENS, WEATHER, assistant, real_templates, user
 
-from preftemplates.core.provenance import fully_traced, pieces_of
+from preftemplates.core.provenance import pieces_of, trace_fully
 from preftemplates.errors import Code, RowError, StyleLimitError, StyleRefusedError, StyleSyntaxError
 from preftemplates.sandbox import budget
 from preftemplates.sandbox.bounded import BoundedEnvironment
@@ -82,7 +82,7 @@ def test_limits_leave_each_text_its_origin():
         templates = [environment.from_string(source) for environment in (ENVIRONMENT, ChatTemplateEnvironment())]
         for messages in CONVERSATIONS.values():
             traced = [
-                fully_traced(message, str(index)) | {"role": message["role"]} for index, message in enumerate(messages)
+                trace_fully(message, str(index)) | {"role": message["role"]} for index, message in enumerate(messages)
             ]
             text, expected = (bounded(template, traced) for template in templates)
             if isinstance(text, str) and expected is not None:

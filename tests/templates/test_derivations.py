@@ -24,7 +24,13 @@ from preftemplates import (
 )
 from preftemplates.core.samples import FORMATS
 from preftemplates.errors import Code, DefinitionError, RowError
-from preftemplates.templates.derivations import DERIVATIONS, derived_formats, find_derivation, joined, judging_prompt
+from preftemplates.templates.derivations import (
+    DERIVATIONS,
+    find_derivation,
+    join_steps,
+    list_derived_formats,
+    make_judging_prompt,
+)
 from preftemplates.templates.filters.choices import ranks
 from preftemplates.templates.rendering import render_sample
 
@@ -194,14 +200,14 @@ def test_a_judge_is_asked_in_both_orders_and_says_the_opposite_unless_it_is_a_ti
     verdicts = (first.verdict, second.verdict)
     assert verdicts == (("tie", "tie") if sample.is_tie else ("A", "B"))
     assert [text_of(other.completion) for other in samples] == list(verdicts)
-    assert first.prompt == judging_prompt(sample.prompt, sample.chosen, sample.rejected)
-    assert second.prompt == judging_prompt(sample.prompt, sample.rejected, sample.chosen)
+    assert first.prompt == make_judging_prompt(sample.prompt, sample.chosen, sample.rejected)
+    assert second.prompt == make_judging_prompt(sample.prompt, sample.rejected, sample.chosen)
 
 
 @given(st.lists(texts(), max_size=3), texts(), texts())
 def test_a_judge_reads_the_conversation_and_both_answers_letter_by_letter_and_in_order(talk, one, two):
     prompt = [{"role": role, "content": text} for role, text in zip(("user", "assistant", "tool"), talk, strict=False)]
-    (asked,) = judging_prompt(prompt, says(one), says(two))
+    (asked,) = make_judging_prompt(prompt, says(one), says(two))
     conversation = "".join(f"\n{message['role']}: {message['content']}" for message in prompt)
     assert asked["role"] == "user"
     assert asked["content"] == (
@@ -377,7 +383,7 @@ def test_steps_are_a_good_answer_if_all_are_right_and_it_is_learnt_if_it_is_good
 )  # fmt: skip
 def test_steps_that_are_more_than_a_text_each_are_no_one_answer(step, code):
     with pytest.raises(RowError) as caught:
-        joined([says("first"), step])
+        join_steps([says("first"), step])
     assert caught.value.code is code
 
 
@@ -385,16 +391,16 @@ def test_steps_that_are_more_than_a_text_each_are_no_one_answer(step, code):
 
 
 def test_a_format_that_is_declared_is_not_derived_and_the_first_that_can_be_the_source_is():
-    assert derived_formats(["preference"]) == ("supervised", "unpaired", "ranked", "judge")
-    assert derived_formats(["ranked", "preference"]) == ("supervised", "unpaired", "judge")
-    assert derived_formats(["prompt_only", "supervised"]) == ()
+    assert list_derived_formats(["preference"]) == ("supervised", "unpaired", "ranked", "judge")
+    assert list_derived_formats(["ranked", "preference"]) == ("supervised", "unpaired", "judge")
+    assert list_derived_formats(["prompt_only", "supervised"]) == ()
     assert find_derivation(["supervised", "preference", "ranked"], "unpaired").source == "preference"
     assert find_derivation(["scored", "ranked"], "supervised").source == "scored"
     assert find_derivation(["scored"], "preference") is None
 
 
 def test_what_is_derived_is_not_derived_from_again():
-    assert derived_formats(["ranked"]) == ("preference", "supervised")
+    assert list_derived_formats(["ranked"]) == ("preference", "supervised")
     assert find_derivation(["ranked"], "unpaired") is None
 
 

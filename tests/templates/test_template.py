@@ -237,7 +237,7 @@ def test_another_class_cannot_take_a_template_s_name_and_the_message_names_both_
         exec(CELL.format(kind="Plants", mark=""), {"__name__": "second_place"})
     assert "first_place.Plants" in str(caught.value)
     assert "second_place.Plants" in str(caught.value)
-    with pytest.raises(DefinitionError, match=r"preftemplates\.templates\.hh_rlhf\.HH \(.*hh_rlhf\.py\)"):
+    with pytest.raises(DefinitionError, match=r"preftemplates\.templates\.bundled\.hh_rlhf\.HH \(.*hh_rlhf\.py\)"):
         register_template("HH")(Asked)
 
 
@@ -257,9 +257,9 @@ def test_the_example_of_every_bundled_template_formats_in_all_its_formats(name):
 def test_a_bundled_template_says_what_it_is_in_the_docstring_of_its_file(name):
     import sys
 
-    from preftemplates.templates.template import TEMPLATES
+    from preftemplates.templates.library import TEMPLATES
 
-    text = sys.modules[TEMPLATES.origin(name).module].__doc__
+    text = sys.modules[TEMPLATES.definition_site(name).module].__doc__
     assert text.split("\n")[0].endswith(".")
     assert "Source: " in text or "Sources: " in text
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support import texts
 
 from preftemplates import Style, get_style, messages
-from preftemplates.core.messages import ROLES, check_roles, normal_message
+from preftemplates.core.messages import ROLES, check_roles, normalise_message
 from preftemplates.core.provenance import Traced
 from preftemplates.errors import Code, DefinitionError, RowError
 from preftemplates.templates.turns import Filler, read_turns
@@ -231,7 +231,7 @@ def test_what_cannot_be_written_is_refused_with_its_place_in_the_message(more, c
     ids=lambda value: type(value).__name__,
 )
 def test_other_values_are_kept_as_they_are(value):
-    assert normal_message({**USER, "x": value}, 0)["x"] is value
+    assert normalise_message({**USER, "x": value}, 0)["x"] is value
     source = "{% for m in messages %}{{ m.content }}{% endfor %}"
     for style in (get_style("chatml"), Style.from_chat_template(source, reasoning="drop")):
         rendered = style.render([{**USER, "x": value}])
@@ -242,9 +242,9 @@ def test_other_values_are_kept_as_they_are(value):
 
 def test_a_message_holds_a_million_values_and_no_more():
     full = {**USER, "x": [["a"] * 499_998, ("a",) * 499_995, {"y": None}]}
-    assert normal_message(full, 0) == full
+    assert normalise_message(full, 0) == full
     with pytest.raises(RowError, match=r"message 7: x holds more than 1,000,000 values") as caught:
-        normal_message({**full, "z": True}, 7)
+        normalise_message({**full, "z": True}, 7)
     assert caught.value.code == Code.TOO_DEEP
 
 
@@ -256,9 +256,9 @@ def test_a_turn_s_content_is_text_or_typed_parts(value):
 def test_typed_parts_and_calls_without_content_are_messages():
     parts = {"role": "user", "content": [{"type": "text", "text": "Hi"}]}
     call = {"role": "assistant", "tool_calls": [{"name": "f"}]}
-    assert normal_message(parts, 0) == parts
-    assert normal_message(call, 0) == call
-    assert normal_message({**call, "content": None, "name": None}, 0) == {**call, "content": None}
+    assert normalise_message(parts, 0) == parts
+    assert normalise_message(call, 0) == call
+    assert normalise_message({**call, "content": None, "name": None}, 0) == {**call, "content": None}
 
 
 @pytest.mark.parametrize(

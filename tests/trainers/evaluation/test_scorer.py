@@ -121,7 +121,7 @@ def test_a_layout_by_hand_is_left_for_a_style_where_told(by_hand, folder):
         Scorer(by_hand, style="chatml")
     told = Scorer(by_hand, style="chatml", allow_style=True)
     assert told.adapt_template(get_template("PKUSafeRLHF")).style.name == "chatml"
-    assert Scorer(folder, allow_style=True).adapt_template(get_template(str(HOMEWORK))).by_hand
+    assert Scorer(folder, allow_style=True).adapt_template(get_template(str(HOMEWORK))).is_custom
 
 
 def test_any_declared_template_is_written_in_the_checkpoint_s_style(scorer):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from preftemplates import Message, Preference, Sample, Template
     from preftemplates.data import ConversionReport
     from preftemplates.data.reading import Record
-    from preftemplates.templates.template import Formatted
+    from preftemplates.templates.results import Formatted
 
 PAIR_FORMAT = "preference"
 
@@ -83,7 +83,7 @@ class PairReader:
         on_error: OnError = "skip",
     ) -> None:
         self._source = source
-        self._template = template if template.by_hand else template.with_dialect("align-anything")
+        self._template = template if template.is_custom else template.with_dialect("align-anything")
         self._conversion = Conversion(records, self._template, PAIR_FORMAT, on_error=on_error, file=source)
 
     def __iter__(self) -> Iterator[TextPair]:
@@ -99,7 +99,7 @@ class PairReader:
 def _make_pair(source: str, record: Record, formatted: Formatted, template: Template) -> TextPair:
     chosen, rejected = _get_texts(formatted)
     prompt = formatted.texts.prompt if formatted.texts is not None else _format_prompt(record, template)
-    first = None if template.by_hand else is_first_listed(template, record)
+    first = None if template.is_custom else is_first_listed(template, record)
     labels = formatted.messages.label_values if formatted.messages is not None else {}
     strengths = {name: float(labels[name]) for name in LABEL_DEFAULTS if name in labels}
     return TextPair(source, record.row, prompt, chosen, rejected, first, formatted.messages, **strengths)

@@ -99,7 +99,7 @@ def _find_common_template(sources: Sequence[DataSource], config: RewardConfig) -
 
 def make_opener(path: str, template: Template, split: str | None) -> Callable[[], RowSource]:
     """Return a function that opens the rows of a file or dataset, as often as it is called."""
-    parsers = {} if template.by_hand else cell_parsers(read_row_type(template.parts.declaration.row))
+    parsers = {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))
     return partial(open_rows, path, split=split, cell_parsers=parsers)
 
 
@@ -137,7 +137,7 @@ def choose_style(sources: Sequence[DataSource], added: AddedText, config: Reward
 
 
 def _find_common_style(sources: Sequence[DataSource]) -> Style | None:
-    by_hand = {source.template for source in sources if source.template.by_hand}
+    by_hand = {source.template for source in sources if source.template.is_custom}
     if by_hand and len({source.template for source in sources}) > 1:
         names = ", ".join(sorted({source.template.name for source in sources}))
         raise SetupError(f"a template that formats by hand has no style to share, and there are several: {names}")

@@ -80,7 +80,7 @@ def score_samples(
         if reason is not None:
             scored.unscored[reason] += 1
             continue
-        first = is_first_listed(adapted, answers.row) if format == "preference" and not adapted.by_hand else None
+        first = is_first_listed(adapted, answers.row) if format == "preference" and not adapted.is_custom else None
         cells = answers.row.cells if isinstance(answers.row.cells, Mapping) else {}
         values = {name: cells.get(name) for name in columns}
         turns = _count_user_turns(answers)

@@ -35,7 +35,7 @@ from preftemplates_train.model.loading import load_weights
 if TYPE_CHECKING:
     from preftemplates import Message
     from preftemplates.data.reading import Record
-    from preftemplates.templates.template import Formatted
+    from preftemplates.templates.results import Formatted
 
 ROWS_PER_WINDOW = 512
 """How many rows are read, sorted by length and scored before they are returned."""
@@ -204,10 +204,10 @@ class Scorer:
         Raises:
             SetupError: that cannot be, since one of them formats by hand.
         """
-        if not template.by_hand and self.style is not None:
+        if not template.is_custom and self.style is not None:
             return template.with_style(self.style)
         digests = {trained["digest"] for trained in self.record.templates.values()}
-        if self.allow_style or (template.by_hand and template.text_digest in digests):
+        if self.allow_style or (template.is_custom and template.text_digest in digests):
             return template
         raise SetupError(
             f"{self.folder} was trained in {self._describe_layout()}; {template.name} does not write that;"
@@ -256,7 +256,7 @@ def score_answers(rows: Iterable[Record], template: Template, scorer: Scorer, fo
         format: preference, supervised or ranked.
     """
     template = scorer.adapt_template(template)
-    if not template.by_hand:
+    if not template.is_custom:
         template = template.with_dialect(TEXT_DIALECTS[format])
     remaining = iter(rows)
     while window := list(islice(remaining, ROWS_PER_WINDOW)):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from preftemplates.errors import visible
+from preftemplates.errors import make_visible
 from preftemplates_train.console import escape_text
 from preftemplates_train.data.tokenizer import encode_texts
 
@@ -53,7 +53,7 @@ def _format_side(name: str, text: str, prompt: str, tokenizer: PreTrainedTokeniz
 def _shorten_text(text: str, keep_end: bool = False) -> str:
     """Return the text, or as much of it as is shown, with the number of characters that are left out."""
     if len(text) <= SHOWN_CHARACTERS:
-        return visible(text)
+        return make_visible(text)
     end = SHOWN_CHARACTERS // 2 if keep_end else 40
     left_out = len(text) - SHOWN_CHARACTERS
-    return f"{visible(text[: SHOWN_CHARACTERS - end])} […{left_out} more characters…] {visible(text[-end:])}"
+    return f"{make_visible(text[: SHOWN_CHARACTERS - end])} […{left_out} more characters…] {make_visible(text[-end:])}"

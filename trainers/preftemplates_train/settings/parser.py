@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_type_hints
 from transformers import HfArgumentParser
 
 from preftemplates.core.yaml_files import read_yaml
-from preftemplates.errors import FileError, did_you_mean, near, one_line, preview
+from preftemplates.errors import FileError, did_you_mean, find_nearest, one_line, preview
 from preftemplates_train.errors import SetupError
 from preftemplates_train.settings.values import SettingType
 
@@ -116,7 +116,7 @@ class SettingsParser(HfArgumentParser):
             raise SetupError(f"{preview(argument)} belongs to no option.{guess}")
         option = argument.split("=")[0]
         flags = (flag[2:] for flag in self._option_string_actions if flag.startswith("--"))
-        nearest = near(option.lstrip("-").replace("-", "_"), flags)
+        nearest = find_nearest(option.lstrip("-").replace("-", "_"), flags)
         guess = f" Did you mean --{nearest}?" if nearest else ""
         raise SetupError(f"there is no option {one_line(option)}.{guess}")
 

@@ -151,7 +151,7 @@ def _make_record(
         dialects={
             name: {"name": template.dialect.name, "digest": template.dialect.digest}
             for name, template in data.templates.items()
-            if not template.by_hand
+            if not template.is_custom
         },
         style=None if data.style is None else {"name": data.style.name, "digest": data.style.digest},
         special_tokens={**special, "written_by": "tokenizer" if data.style is None else "style"},
