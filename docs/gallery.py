@@ -7,8 +7,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preftemplates import get_dialect, get_style, get_template, list_dialects, list_styles, list_templates
 from preftemplates.core.provenance import plain_data
@@ -19,6 +18,9 @@ from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.style import STYLES
 from preftemplates.templates.library import TEMPLATES
 from preftemplates.templates.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TURNS = [
     {"role": "user", "content": "Does mint like shade?"},

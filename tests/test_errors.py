@@ -25,6 +25,7 @@ from preftemplates.errors import (
     StyleSyntaxError,
     UnknownNameError,
     find_nearest,
+    one_line,
     preview,
 )
 from preftemplates.templates.row_types import Index01, read_row_type
@@ -199,6 +200,29 @@ def test_a_short_printable_value_is_shown_as_it_is(value):
 
 def test_a_cut_value_says_that_it_was_cut():
     assert preview("x" * 79) == "'" + "x" * 78 + "…"
+
+
+def test_a_value_of_80_characters_is_shown_whole_and_one_of_81_is_cut():
+    assert preview("x" * 78) == "'" + "x" * 78 + "'"
+    assert preview([int("1" * 78)]) == "[" + "1" * 78 + "]"
+    assert preview([int("1" * 79)]) == "[" + "1" * 78 + "…"
+    assert preview(Shown("a\n" * 26 + "ab")) == "a\\n" * 26 + "ab"
+    assert preview(Shown("a\n" * 26 + "abc")) == "a\\n" * 26 + "a…"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x" * 4, "xxxx"),
+        ("x" * 5, "xxxxx"),
+        ("x" * 6, "xxxx…"),
+        ("x" * 99, "xxxx…"),
+        ("xxx\n", "xxx\\n"),
+        ("xxxx\n", "xxxx…"),
+    ],
+)
+def test_a_line_is_cut_to_as_many_characters_as_it_may_have(text, shown):
+    assert one_line(text, 5) == shown
 
 
 @given(JSON, texts())

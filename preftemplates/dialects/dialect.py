@@ -149,11 +149,15 @@ def _read_spelling(cls: type[Dialect]) -> Spelling:
     )
     if not (isinstance(role, str) and isinstance(content, str) and isinstance(roles, Mapping)):
         raise DefinitionError(f"{cls.__name__}: role_key and content_key are texts, and roles names by role")
+    if role == content:
+        raise DefinitionError(f"{cls.__name__}: role_key and content_key are both {preview(role)}; one would be lost")
     for known, name in roles.items():
-        if known not in ROLES or not isinstance(name, str):
+        if known not in ROLES:
             raise DefinitionError(
                 f"{cls.__name__}.roles: {preview(known)} is no role." + did_you_mean(str(known), ROLES)
             )
+        if not isinstance(name, str):
+            raise DefinitionError(f"{cls.__name__}.roles: the name of {known} is text, got {preview(name)}")
     if not isinstance(dropped, tuple) or not all(isinstance(key, str) for key in dropped):
         raise DefinitionError(f"{cls.__name__}.dropped: expected a tuple of keys, got {preview(dropped)}")
     return Spelling(role, content, tuple(roles.items()), only=bool(roles), dropped=dropped)

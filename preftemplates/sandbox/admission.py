@@ -97,7 +97,7 @@ class Depths:
             self.runs[-1] = 0
         else:
             self._count_run(True, line)
-        if len(self.runs) > self.limits.nesting:
+        if len(self.runs) - 1 > self.limits.nesting:  # the first run stands in no bracket
             raise StyleLimitError(f"more than {self.limits.nesting} brackets stand in each other", line=line)
 
     def _count_run(self, counts: bool, line: int) -> None:

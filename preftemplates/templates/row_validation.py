@@ -6,7 +6,7 @@ import json
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError, create_model
 
@@ -154,6 +154,8 @@ def cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:
 
 
 def _make_cell_parser(annotation: Any) -> Callable[[str], Any] | None:
+    if get_origin(annotation) is Annotated:  # in a union; else pydantic has taken the bounds off
+        return _make_cell_parser(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         members = [member for member in get_args(annotation) if member is not type(None)]
         inner = _make_cell_parser(members[0]) if len(members) == 1 else _parse_or_keep(json.loads)

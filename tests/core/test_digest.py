@@ -77,3 +77,13 @@ def test_the_kind_is_part_of_a_digest():
 def test_what_json_does_not_have_has_a_digest_too():
     assert short_digest({"a": b"x", 1: {"b", "c"}}) == short_digest({1: {"c", "b"}, "a": b"x"})
     assert short_digest([b"x"]) != short_digest([b"y"])
+
+
+def test_the_text_digest_is_that_of_all_but_the_dialect():
+    template = get_template("PKUSafeRLHF")
+    elsewhere = template.with_dialect("trl")
+    assert template.text_digest == elsewhere.text_digest
+    assert template.digest != elsewhere.digest
+    others = [template.with_style("zephyr"), template.with_ties("half"), template.with_pairs("adjacent")]
+    assert len({template.text_digest, *(other.text_digest for other in others)}) == 4
+    assert get_template(str(HOMEWORK)).text_digest == get_template(str(HOMEWORK)).text_digest

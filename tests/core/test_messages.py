@@ -13,14 +13,8 @@ from preftemplates.errors import Code, RowError
 USER = {"role": "user", "content": "Hi"}
 
 CYCLIC = []
-
-
 CYCLIC += [CYCLIC, CYCLIC]
-
-
 SHARED = ["a"]
-
-
 for _ in range(60):
     SHARED = [SHARED, SHARED]
 
@@ -41,6 +35,9 @@ def nested(depth):
         ({"x": {("a",): 2}}, Code.WRONG_TYPE, "message 1: x has the key ('a',)"),
         ({"x": 10**4300}, Code.BAD_NUMBER, "message 1: x is a number of more than 4,300 digits"),
         ({"x": [-(10**5000)]}, Code.BAD_NUMBER, "message 1: x[0] is a number of more than 4,300 digits"),
+        ({"x": -(10**4300)}, Code.BAD_NUMBER, "message 1: x is a number of more than 4,300 digits"),
+        ({"x": nested(251)}, Code.TOO_DEEP, "message 1: x is nested more than 250 deep"),
+        ({"x": {"y": nested(250)}}, Code.TOO_DEEP, "message 1: x is nested more than 250 deep"),
         ({"x": nested(5000)}, Code.TOO_DEEP, "message 1: x is nested more than 250 deep"),
         ({"x": {"y": CYCLIC}}, Code.TOO_DEEP, "message 1: x is nested more than 250 deep"),
         ({"x": SHARED}, Code.TOO_DEEP, "message 1: x holds more than 1,000,000 values"),
@@ -66,7 +63,20 @@ def test_what_cannot_be_written_is_refused_with_its_place_in_the_message(more, c
 
 @pytest.mark.parametrize(
     "value",
-    [nested(249), 10**4300 - 1, float("nan"), float("inf"), 1e400, object(), b"x", date(2026, 11, 20), (1, 2), "🪴 é"],
+    [
+        nested(250),
+        {"y": nested(249)},
+        10**4300 - 1,
+        1 - 10**4300,
+        float("nan"),
+        float("inf"),
+        1e400,
+        object(),
+        b"x",
+        date(2026, 11, 20),
+        (1, 2),
+        "🪴 é",
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_other_values_are_kept_as_they_are(value):
@@ -77,6 +87,14 @@ def test_other_values_are_kept_as_they_are(value):
         assert [span.kind for span in rendered.spans].count("content") == 1
         assert "Hi" in rendered.text
         assert [change.field for change in rendered.changes if change.what != "dropped"] == []
+
+
+def test_a_message_holds_a_million_values_and_no_more():
+    full = {**USER, "x": [["a"] * 499_998, ("a",) * 499_995, {"y": None}]}
+    assert normalise_message(full, 0) == full
+    with pytest.raises(RowError, match=r"message 7: x holds more than 1,000,000 values") as caught:
+        normalise_message({**full, "z": True}, 7)
+    assert caught.value.code == Code.TOO_DEEP
 
 
 def test_typed_parts_and_calls_without_content_are_messages():

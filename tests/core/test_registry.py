@@ -279,3 +279,18 @@ def test_a_name_that_is_taken_is_no_alias_and_an_alias_is_no_name():
 def test_where_there_are_many_names_and_none_is_near_the_command_that_lists_them_is_named():
     with pytest.raises(UnknownNameError, match=r"There are [0-9]+; `preftemplates list templates` names them"):
         get_template("qqqqq")
+
+
+@pytest.mark.parametrize(
+    ("count", "says"),
+    [
+        (12, f"There are: {', '.join(f'cat{n:02}' for n in range(12))}."),
+        (13, "There are 13; `preftemplates list animals` names them."),
+    ],
+)
+def test_up_to_twelve_names_are_listed_where_none_is_near(animals, count, says):
+    registry, folder = animals
+    (folder / "cat.py").write_text("".join(CAT.replace("cat", f"cat{n:02}") for n in range(count)))
+    with pytest.raises(UnknownNameError) as caught:
+        registry.get("qqqqq")
+    assert str(caught.value) == f"no animal 'qqqqq'. {says}"

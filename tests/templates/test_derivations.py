@@ -1,5 +1,6 @@
 """Formats made from others: no answer is lost without a count, and no label says what the source did not."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 from itertools import combinations, pairwise
@@ -226,6 +227,43 @@ def test_a_judge_who_could_not_read_a_message_whole_is_not_asked(message, part):
     with pytest.raises(RowError) as caught:
         made(replace(sample, **{part: [message]}), "judge")
     assert caught.value.code is Code.UNSUPPORTED_CONTENT
+
+
+@pytest.mark.parametrize(
+    ("labels", "tie"),
+    [
+        ({"probability": 0.5}, True),
+        ({"probability": 0.5, "margin": 2.0}, True),
+        ({"margin": 0}, True),
+        ({"margin": 0.0, "probability": 0.75}, True),
+        ({"probability": math.nextafter(0.5, 1)}, False),
+        ({"margin": 5e-324}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_a_pair_of_probability_one_half_or_margin_0_is_a_tie_in_every_derivation(labels, tie):
+    sample = Preference(prompt=says("q", "user"), chosen=says("a"), rejected=says("b"), **labels)
+    sample.check_labels()
+    ((ranked,), lost) = made(sample, "ranked")
+    assert (ranked.ranks, lost) == ([0.0, 0.0] if tie else [0.0, 1.0], Counter([*labels]))
+    samples, lost = made(sample, "judge")
+    assert ([other.verdict for other in samples], lost) == (["tie", "tie"] if tie else ["A", "B"], Counter([*labels]))
+    assert [text_of(other.completion) for other in samples] == [other.verdict for other in samples]
+    samples, lost = made(sample, "unpaired")
+    assert [(text_of(other.completion), other.label) for other in samples] == [("a", True), ("b", False)] * (not tie)
+    assert lost == Counter([*labels, *["chosen", "rejected", "tie"] * tie])
+    samples, lost = made(sample, "supervised")
+    assert [text_of(other.completion) for other in samples] == ["a"] * (not tie)
+    assert lost == Counter(["rejected", *labels, *["chosen", "tie"] * tie])
+
+
+def test_only_the_pair_of_a_ranking_that_is_tied_has_the_probability_one_half():
+    sample = Ranked(prompt=[], completions=tuple(map(says, "abc")), ranks=[1, 0, 1])
+    for pairs, wanted in (("all", [None, None, 0.5]), ("adjacent", [None, 0.5]), ("best-worst", [None])):
+        samples = made(sample, "preference", pairs)[0]
+        assert [(pair.probability, pair.margin) for pair in samples] == [(each, None) for each in wanted]
+        assert [pair.is_tie for pair in samples] == [each == 0.5 for each in wanted]
 
 
 # --- from a ranking ------------------------------------------------------------------------------------------------
