@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from preftemplates.core import python_files
+from preftemplates.core.python_files import run_file
 from preftemplates.core.registry import Registry
 from preftemplates.dialects.dialect import Dialect, get_dialect
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
@@ -107,7 +107,7 @@ def _find_by_dataset(dataset: str) -> str:
 
 def _load_from_file(path: str, name: str) -> Template:
     """Return the template of that name in a Python file; the only one if the name is empty."""
-    names = TEMPLATES.names_from(python_files.run_file(path).__name__)
+    names = TEMPLATES.names_from(run_file(path).__name__)
     if name and name not in names:
         raise UnknownNameError(f"{path} registers no template {name!r}." + did_you_mean(name, names))
     if not name and len(names) != 1:
