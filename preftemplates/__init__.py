@@ -25,7 +25,8 @@ from preftemplates.templates.expressions import register_filter
 from preftemplates.templates.row_types import FirstIs1, Index01, Index12, Probability, RowModel, Strength
 from preftemplates.templates.template import Template, get_template, list_templates, register_template
 from preftemplates.templates.turns import messages
-from preftemplates.tokens.tokens import Tokens, tokenize
+from preftemplates.tokens.tokenize import tokenize
+from preftemplates.tokens.tokens import Tokens
 
 if TYPE_CHECKING:
     from preftemplates.data.arrow import BatchFormatter
