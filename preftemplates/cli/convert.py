@@ -131,10 +131,10 @@ def cells_of(template: Template) -> dict[str, Any]:
 
 
 def _arrow_needs(template: Template, format: str) -> tuple[Any, Any]:
-    from preftemplates.data.arrow import check_fits, output_schema
+    from preftemplates.data.arrow import check_fits_schema, build_output_schema
 
-    schema = output_schema(template, format)
-    return schema, partial(check_fits, schema=schema)
+    schema = build_output_schema(template, format)
+    return schema, partial(check_fits_schema, schema=schema)
 
 
 def _shown(conversion: Conversion, rows: RowSource, console: Console) -> Iterator[Mapping[str, Any]]:

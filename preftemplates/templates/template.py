@@ -19,7 +19,7 @@ from preftemplates.core.samples import FORMATS, Preference, Sample
 from preftemplates.core.source_code import class_source
 from preftemplates.core.spans import Rendered
 from preftemplates.dialects.dialect import Dialect, get_dialect
-from preftemplates.dialects.table import sources
+from preftemplates.dialects.table import iter_sample_fields
 from preftemplates.errors import (
     Code,
     DefinitionError,
@@ -417,7 +417,7 @@ class Template(Frozen):
     def _tells_tools(self, format: str) -> bool:
         """Whether the dialect has a key for tools, or a text in which they stand."""
         dialect = self.parts.dialect
-        read = sources(dialect.shape(format))
+        read = iter_sample_fields(dialect.shape(format))
         in_text = any(each.needs_text and (each.name == "prompt" or each.with_prompt) for each in read)
         return in_text or dialect.spells(format, "tools")
 
