@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from preftemplates.core.messages import Message
-from preftemplates.data.detect import Candidate, detect, near_misses
+from preftemplates.data.detect import TemplateCandidate, detect_templates, find_near_misses
 from preftemplates.data.reading import open_rows
 from preftemplates.errors import preview
 
@@ -35,7 +35,7 @@ def command(
     """
     records = islice(open_rows(source, split=split, revision=revision), rows)
     tried = [record.cells for record in records if isinstance(record.cells, Mapping)]
-    found = detect(tried)
+    found = detect_templates(tried)
     if as_json:
         print(json.dumps([candidate.as_json() for candidate in found], ensure_ascii=False, indent=1))
     elif found:
@@ -51,15 +51,15 @@ def command(
         raise typer.Exit(1)
 
 
-def grouped(found: list[Candidate]) -> list[list[Candidate]]:
+def grouped(found: list[TemplateCandidate]) -> list[list[TemplateCandidate]]:
     """The candidates, those together that make the same of the rows."""
-    groups: dict[str, list[Candidate]] = {}
+    groups: dict[str, list[TemplateCandidate]] = {}
     for candidate in found:
         groups.setdefault(f"{candidate.format} {candidate.why} {candidate.first}", []).append(candidate)
     return list(groups.values())
 
 
-def _print(group: list[Candidate], console: Console) -> None:
+def _print(group: list[TemplateCandidate], console: Console) -> None:
     candidate, *alike = group
     also = f"  (the same: {', '.join(other.template.name for other in alike)})" if alike else ""
     console.print(Text.assemble((candidate.template.name, "bold green"), f"  {candidate.format}", (also, "dim")))
@@ -89,6 +89,6 @@ def _told(messages: list[Message]) -> str:
 def _print_misses(rows: list[Mapping[str, Any]], console: Console) -> None:
     columns = dict.fromkeys(str(column) for row in rows for column in row)
     console.print(Text(f"no template fits the columns {', '.join(map(preview, columns))}"))
-    for candidate in near_misses(rows)[:SHOWN]:
+    for candidate in find_near_misses(rows)[:SHOWN]:
         console.print(Text(f"  {candidate.template.name}  {candidate.format}  {candidate.why}", "dim"))
     print("write one: a class or a YAML file of about ten lines", file=sys.stderr)

@@ -19,7 +19,7 @@ from preftemplates.core.provenance import pieces_of, plain_data
 from preftemplates.core.samples import Sample
 from preftemplates.core.spans import Rendered
 from preftemplates.data.reading import open_rows
-from preftemplates.data.row_rules import skip_reason
+from preftemplates.data.row_rules import find_skip_reason
 from preftemplates.errors import FileError, RowError, StyleError, preview, visible
 from preftemplates.templates.rendering import render_sample
 from preftemplates.templates.row_types import read_row_type
@@ -203,7 +203,7 @@ def _keys(template: Template, formatted: Formatted) -> Group:
         Text.assemble((f"  {key}", "bold"), " = ", preview(plain_data(value)), no_wrap=True, overflow="ellipsis")
         for key, value in formatted.result.items()
     ]
-    reason = skip_reason(formatted, template.parts.ties)
+    reason = find_skip_reason(formatted, template.parts.ties)
     said = [] if reason is None else [Text(f"convert skips it: {reason}. {reason.meaning}", "yellow")]
     return Group(Text(f"in {template.dialect.name}:"), *lines, *said)
 

@@ -99,7 +99,7 @@ def test_what_cannot_work_is_refused_when_the_formatter_is_made():
         BatchFormatter(PKU, "preference")([ROWS[0]])
 
 
-def test_datasets_maps_it_in_two_processes(tmp_path):
+def test_datasets_maps_it_in_two_processes():
     datasets = pytest.importorskip("datasets")
     dataset = datasets.Dataset.from_list(ROWS * 10).with_format("arrow")
     formatter = BatchFormatter(PKU.with_dialect("trl"), "preference")
@@ -296,7 +296,7 @@ def test_what_has_no_place_in_columns_is_rejected_and_json_keeps_it(message, tmp
         rows, template, "supervised", on_error="skip", check=lambda result: check_fits_schema(result, schema)
     )
     assert [result["completion"][0]["content"] for result in conversion] == ["a"]
-    assert [(refusal.row, refusal.code) for refusal in conversion.report.rejected] == [(0, Code.UNSUPPORTED_CONTENT)]
+    assert [(issue.row, issue.code) for issue in conversion.report.rejected] == [(0, Code.UNSUPPORTED_CONTENT)]
 
     conversion = Conversion(rows, template, "supervised")
     with open_writer(tmp_path / "out.jsonl") as writer:

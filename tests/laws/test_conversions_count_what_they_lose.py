@@ -23,7 +23,7 @@ from preftemplates import (
 )
 from preftemplates.data.arrow import check_fits_schema, write_nested_as_json
 from preftemplates.data.convert import Conversion
-from preftemplates.data.row_rules import skip_reason
+from preftemplates.data.row_rules import find_skip_reason
 from preftemplates.dialects.dialect import Dialect
 from preftemplates.errors import Code, PrefTemplatesError, RowError
 from preftemplates.testing import rows
@@ -143,7 +143,7 @@ def counted(template, format, drawn):
             fates.append(("rejected", number, error.code))
             continue
         lost += gone
-        reasons = [skip_reason(sample, template.parts.ties) for sample in samples]
+        reasons = [find_skip_reason(sample, template.parts.ties) for sample in samples]
         good = [sample.result for sample, reason in zip(samples, reasons, strict=True) if reason is None]
         bad = [reason for reason in reasons if reason is not None]
         wanted += good

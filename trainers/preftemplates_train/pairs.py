@@ -10,7 +10,7 @@ from preftemplates.core.messages import Message
 from preftemplates.core.samples import Preference
 from preftemplates.data.convert import Conversion, ConversionReport, OnError
 from preftemplates.data.reading import Record
-from preftemplates.data.shortcuts import first_listed_wins
+from preftemplates.data.shortcuts import choose_first_listed
 from preftemplates.errors import RowError
 from preftemplates.templates.template import Formatted, Template
 from preftemplates_train.errors import SetupError
@@ -110,7 +110,7 @@ def first_listed(template: Template, record: Record) -> bool | None:
     samples = template.extract_all(record.cells, FORMAT).samples
     if len(samples) != 1:
         return None
-    return first_listed_wins(cast("Preference[list[Message]]", samples[0]), template.columns(FORMAT))
+    return choose_first_listed(cast("Preference[list[Message]]", samples[0]), template.columns(FORMAT))
 
 
 def split_by_prompt(pairs: list[Pair], share: float, seed: int) -> tuple[list[Pair], list[Pair]]:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from preftemplates import Template
 from preftemplates.data.reading import Record as Row
-from preftemplates.data.reading import RowSource, file_kind, import_or_refuse, open_rows
+from preftemplates.data.reading import RowSource, find_file_kind, import_extra, open_rows
 from preftemplates.data.writing import open_writer
 from preftemplates.errors import Code, FileError
 from preftemplates.templates.row_types import read_row_type
@@ -141,13 +141,13 @@ def _table(rows: Iterable[Row], names: Sequence[str], out: Path) -> tuple[dict[s
     Raises:
         FileError: a column holds what Parquet has no one type for.
     """
-    kind = file_kind(out)
+    kind = find_file_kind(out)
     if kind not in (".csv", ".parquet"):
         return {}, None
     cells = (row.cells for row in rows if isinstance(row.cells, Mapping))
     if kind == ".csv":
         return dict.fromkeys(name for one in cells for name in one), None
-    arrow = import_or_refuse("pyarrow", "arrow", "the output is Parquet")
+    arrow = import_extra("pyarrow", "arrow", "the output is Parquet")
     types = {name: arrow.list_(arrow.float64()) if name == "rewards" else arrow.float64() for name in names}
     new = arrow.schema([*types.items(), ("unscored", arrow.string())])
     found = []
