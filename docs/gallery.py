@@ -237,8 +237,8 @@ def dialects_page() -> str:
         parts += [f"## {name}", "", docstring(DIALECTS.get(name)), ""]
         said = {format: spell_shape(shape) for format, shape in dialect.table.formats}
         parts += [*block("json", json.dumps(said, indent=1, ensure_ascii=False)), ""]
-        if dialect.table.spelling.roles:
-            roles = ", ".join(f"{role} is `{word}`" for role, word in dialect.table.spelling.roles)
+        if dialect.table.message_keys.roles:
+            roles = ", ".join(f"{role} is `{word}`" for role, word in dialect.table.message_keys.roles)
             parts += [f"Roles: {roles}. Others are refused.", ""]
     return "\n".join(parts)
 

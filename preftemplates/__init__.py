@@ -26,7 +26,8 @@ from preftemplates.templates.library import get_template, list_templates, regist
 from preftemplates.templates.row_types import FirstIs1, Index01, Index12, Probability, RowModel, Strength
 from preftemplates.templates.template import Template
 from preftemplates.templates.turns import messages
-from preftemplates.tokens.tokens import Tokens, tokenize
+from preftemplates.tokens.tokenize import tokenize
+from preftemplates.tokens.tokens import Tokens
 
 if TYPE_CHECKING:
     from preftemplates.data.arrow import BatchFormatter

@@ -1,6 +1,4 @@
-"""The subcommands of `preftemplates`, one a file."""
-
-from __future__ import annotations
+"""The command `preftemplates` with its subcommands, one per file."""
 
 from typing import Annotated
 
@@ -19,8 +17,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         print(f"preftemplates {__version__}")
         raise typer.Exit()
 

@@ -1,7 +1,5 @@
 """`preftemplates check`: what is wrong with a file of rows, by kind, and what one could guess without reading it."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path
@@ -12,24 +10,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates.cli.convert import (
+from preftemplates.cli.load_template import get_cell_parsers, load_template
+from preftemplates.cli.options import (
     DialectOption,
     GroupOption,
+    RevisionOption,
+    SourceArgument,
+    SplitOption,
     StyleOption,
     TemplateOption,
-    cells_of,
-    choose,
-    print_groups,
-    reasons,
 )
+from preftemplates.cli.print_rows import describe_issues, print_group_counts
 from preftemplates.data.check import CheckReport, check
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.reading import open_rows
 from preftemplates.data.writing import write_text
 
+_STATUS_COLOURS = {"rejected": "red", "skipped": "yellow", "left out": "yellow", "flagged": "cyan"}
+
 
 def command(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A file of rows, a dataset directory, or a hub name.")],
+    source: SourceArgument,
     template: TemplateOption,
     format: Annotated[
         str, typer.Option("--format", "-f", help="preference, supervised, unpaired, ...")
@@ -40,8 +41,8 @@ def command(
     without: Annotated[
         list[str] | None, typer.Option(help="A code or shortcut that is not looked for; may be repeated.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="The part of a dataset; train.")] = None,
-    revision: Annotated[str | None, typer.Option(help="The version of a dataset on the hub.")] = None,
+    split: SplitOption = None,
+    revision: RevisionOption = None,
     group_by: GroupOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write everything here, as JSON.")] = None,
@@ -52,62 +53,59 @@ def command(
     code 1 if there are any.
     """
     console = Console(stderr=as_json)
-    chosen = choose(template, style, dialect, console)
-    parsers = cells_of(chosen)
+    loaded = load_template(template, style, dialect, console)
+    parsers = get_cell_parsers(loaded)
     rows = open_rows(source, split=split, revision=revision, cell_parsers=parsers)
     held_out = None if test is None else open_rows(test, cell_parsers=parsers)
     if group_by is not None:
         rows, held_out = group_rows(rows, group_by), held_out and group_rows(held_out, group_by)
-    found = check(rows, chosen, format, test=held_out, without=without or (), file=rows.name)
-    text = json.dumps(found.as_json(), ensure_ascii=False, indent=1)
+    result = check(rows, loaded, format, test=held_out, without=without or (), file=rows.name)
+    text = json.dumps(result.as_json(), ensure_ascii=False, indent=1)
     if as_json:
         print(text)
     else:
         if isinstance(rows, GroupedSource):
-            print_groups(rows, found.rows, console)
-        print_report(found, console)
+            print_group_counts(rows, result.rows, console)
+        _print_report(result, console)
     if report is not None:
         write_text(report, text)
-    if not found.ok:
+    if not result.ok:
         raise typer.Exit(1)
 
 
-def print_report(found: CheckReport, console: Console) -> None:
-    """Print what was found: totals, a line for each verdict and code, and the shortcuts."""
+def _print_report(report: CheckReport, console: Console) -> None:
+    """Print what was found: totals, a line for each status and code, and the shortcuts."""
     console.print(
-        f"{found.rows:,} rows = {found.formatted:,} formatted + {found.skipped:,} skipped"
-        f" + {found.rejected:,} rejected" + (f": {found.results:,} samples" * (found.results != found.formatted)),
+        f"{report.rows:,} rows = {report.formatted:,} formatted + {report.skipped:,} skipped"
+        f" + {report.rejected:,} rejected" + (f": {report.results:,} samples" * (report.results != report.formatted)),
         highlight=False,
     )
-    console.print(_findings(found) if found.findings else Text("nothing was found", "green"))
-    if any(shortcut.pairs for shortcut in found.shortcuts.values()):
-        console.print(_shortcuts(found))
+    console.print(_build_findings_table(report) if report.findings else Text("nothing was found", "green"))
+    if any(shortcut.pairs for shortcut in report.shortcuts.values()):
+        console.print(_build_shortcuts_table(report))
 
 
-def _findings(found: CheckReport) -> Table:
+def _build_findings_table(report: CheckReport) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    colours = {"rejected": "red", "skipped": "yellow", "left out": "yellow", "flagged": "cyan"}
-    for finding in found.findings:
-        numbers = ", ".join(str(refusal.row) for refusal in finding.examples[:6]) + (
-            ", …" if finding.count > 6 else ""
-        )
-        share = f"{finding.count / found.rows:.1%}"
+    for finding in report.findings:
+        numbers = ", ".join(str(issue.row) for issue in finding.examples[:6]) + (", …" if finding.count > 6 else "")
+        share = f"{finding.count / report.rows:.1%}"
         table.add_row(
-            Text(f"  {finding.verdict}", colours[finding.verdict]),
+            Text(f"  {finding.verdict}", _STATUS_COLOURS[finding.verdict]),
             Text(str(finding.code), "bold"),
             Text(f"{finding.count:,}", justify="right"),
             Text(share, justify="right"),
-            Text.assemble(f"row {numbers}", ("\n" + reasons(finding.examples), "dim")),
+            Text.assemble(f"row {numbers}", ("\n" + describe_issues(finding.examples), "dim")),
         )
     return table
 
 
-def _shortcuts(found: CheckReport) -> Table:
+def _build_shortcuts_table(report: CheckReport) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_row(Text("what a rule finds that reads no meaning; a coin finds 50 %", "bold"))
-    for name, shortcut in found.shortcuts.items():
+    for name, shortcut in report.shortcuts.items():
         decided = shortcut.right + shortcut.wrong
         error = "" if math.isnan(shortcut.error) else f" ± {shortcut.error:.1%}"
-        told = f"{shortcut.accuracy:.1%}{error}, decides {decided:,} of {shortcut.pairs:,} pairs"
-        table.add_row(Text(f"  {name:18} {told}" if decided else f"  {name:18} decides no pair"))
+        accuracy = f"{shortcut.accuracy:.1%}{error}, decides {decided:,} of {shortcut.pairs:,} pairs"
+        table.add_row(Text(f"  {name:18} {accuracy}" if decided else f"  {name:18} decides no pair"))
     return table

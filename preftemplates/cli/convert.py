@@ -1,11 +1,8 @@
 """`preftemplates convert`: rows in, a file for a trainer out."""
 
-from __future__ import annotations
-
 import json
-import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,6 +14,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from preftemplates.cli.load_template import get_cell_parsers, load_template
+from preftemplates.cli.options import (
+    DialectOption,
+    GroupOption,
+    RevisionOption,
+    SourceArgument,
+    SplitOption,
+    StyleOption,
+    TemplateOption,
+)
+from preftemplates.cli.print_rows import describe_issues, print_group_counts
 from preftemplates.data.convert import Conversion, ConversionReport, OnError, RowIssue
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.reading import RowSource, open_rows
@@ -24,26 +32,7 @@ from preftemplates.data.writing import open_writer, write_text
 from preftemplates.errors import FileError
 from preftemplates.templates.declaration import Ties
 from preftemplates.templates.derivations import Pairs
-from preftemplates.templates.library import get_template
-from preftemplates.templates.row_types import read_row_type
-from preftemplates.templates.row_validation import cell_parsers
 from preftemplates.templates.template import Template
-
-TemplateOption = Annotated[
-    str, typer.Option("--template", "-t", help="A template's name, or a Python, YAML or dataset_info.json file.")
-]
-StyleOption = Annotated[str | None, typer.Option("--style", "-s", help="The conversation layout; the template's own.")]
-DialectOption = Annotated[
-    str | None, typer.Option("--dialect", "-d", help="How keys are spelled; the template's own.")
-]
-GroupOption = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Rows with one value in it become one, whose 'rows' they are.")
-]
-
-
-COLUMN = re.compile(r"column '[^']*'")
-REASONS = 3
-"""So many columns are named for each code."""
 
 
 class NothingToWriteError(Exception):
@@ -51,7 +40,7 @@ class NothingToWriteError(Exception):
 
 
 def command(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A file of rows, a dataset directory, or a hub name.")],
+    source: SourceArgument,
     template: TemplateOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to write; the ending says what.")],
     format: Annotated[
@@ -60,8 +49,8 @@ def command(
     style: StyleOption = None,
     dialect: DialectOption = None,
     on_error: Annotated[OnError, typer.Option(help="What a row that cannot be formatted does.")] = "skip",
-    split: Annotated[str | None, typer.Option(help="The part of a dataset; train.")] = None,
-    revision: Annotated[str | None, typer.Option(help="The version of a dataset on the hub.")] = None,
+    split: SplitOption = None,
+    revision: RevisionOption = None,
     group_by: GroupOption = None,
     pairs: Annotated[Pairs, typer.Option(help="Which pairs a ranking gives.")] = "all",
     ties: Annotated[
@@ -76,24 +65,24 @@ def command(
     nothing is written.
     """
     console = Console(stderr=True)
-    chosen = choose(template, style, dialect, console)
-    chosen.check_format(format)
-    if not chosen.is_custom:
-        chosen = chosen.with_pairs(pairs).with_ties(ties or chosen.parts.ties)
-    _check_places(source, out, report)
-    rows = open_rows(source, split=split, revision=revision, cell_parsers=cells_of(chosen))
+    loaded = load_template(template, style, dialect, console)
+    loaded.check_format(format)
+    if not loaded.is_custom:
+        loaded = loaded.with_pairs(pairs).with_ties(ties or loaded.parts.ties)
+    _check_paths(source, out, report)
+    rows = open_rows(source, split=split, revision=revision, cell_parsers=get_cell_parsers(loaded))
     if group_by is not None:
         rows = group_rows(rows, group_by)
-    schema, check = _arrow_needs(chosen, format) if out.suffix == ".parquet" else (None, None)
-    conversion = Conversion(rows, chosen, format, on_error=on_error, file=rows.name, check=check)
+    schema, check = _build_schema_and_check(loaded, format) if out.suffix == ".parquet" else (None, None)
+    conversion = Conversion(rows, loaded, format, on_error=on_error, file=rows.name, check=check)
     start = time.perf_counter()
     with suppress(NothingToWriteError), open_writer(out, schema) as writer:
-        for result in _shown(conversion, rows, console):
+        for result in _show_progress(conversion, rows, console):
             writer.write(result)
         if not conversion.report.formatted:
             raise NothingToWriteError
     if isinstance(rows, GroupedSource):
-        print_groups(rows, conversion.report.rows, console)
+        print_group_counts(rows, conversion.report.rows, console)
     _print_totals(conversion.report, out, time.perf_counter() - start, console)
     if report is not None:
         write_text(report, json.dumps(conversion.report.as_json(), ensure_ascii=False, indent=1))
@@ -101,44 +90,27 @@ def command(
         raise typer.Exit(3)
 
 
-def _check_places(source: str, out: Path, report: Path | None) -> None:
-    """Refuse to write over the input, or to one place twice."""
-    taken = {Path(source).resolve(): "the input"}
-    for path, what in ((out, "the output"), (report, "the report")):
+def _check_paths(source: str, out: Path, report: Path | None) -> None:
+    """Raise an error rather than write over the input, or to one path twice."""
+    roles = {Path(source).resolve(): "the input"}
+    for path, role in ((out, "the output"), (report, "the report")):
         if path is None:
             continue
-        if path.resolve() in taken:
-            raise FileError(f"{path} is {taken[path.resolve()]}; {what} needs another name")
+        if path.resolve() in roles:
+            raise FileError(f"{path} is {roles[path.resolve()]}; {role} needs another name")
         if not path.absolute().parent.is_dir():
             raise FileError(f"{path} cannot be written: No such file or directory")
-        taken[path.resolve()] = what
+        roles[path.resolve()] = role
 
 
-def choose(template: str, style: str | None, dialect: str | None, console: Console) -> Template:
-    """The template of that name, with another style and dialect where they are given."""
-    chosen = get_template(template)
-    if dialect:
-        chosen = chosen.with_dialect(dialect)
-    if style:
-        chosen = chosen.with_style(style)
-        if not any(chosen.dialect.needs_text(format) for format in chosen.dialect.formats):
-            console.print(f"note: {chosen.dialect.name} holds messages, so the style {chosen.style.name} is not used")
-    return chosen
+def _build_schema_and_check(template: Template, format: str) -> tuple[Any, Any]:
+    from preftemplates.data.arrow import build_output_schema, check_fits_schema
+
+    schema = build_output_schema(template, format)
+    return schema, partial(check_fits_schema, schema=schema)
 
 
-def cells_of(template: Template) -> dict[str, Any]:
-    """How the cells of a CSV are read for a template."""
-    return {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))
-
-
-def _arrow_needs(template: Template, format: str) -> tuple[Any, Any]:
-    from preftemplates.data.arrow import check_fits, output_schema
-
-    schema = output_schema(template, format)
-    return schema, partial(check_fits, schema=schema)
-
-
-def _shown(conversion: Conversion, rows: RowSource, console: Console) -> Iterator[Mapping[str, Any]]:
+def _show_progress(conversion: Conversion, rows: RowSource, console: Console) -> Iterator[Mapping[str, Any]]:
     """The results, with a bar on a terminal."""
     columns = (
         TextColumn("{task.description}"),
@@ -158,12 +130,6 @@ def _shown(conversion: Conversion, rows: RowSource, console: Console) -> Iterato
                 progress.update(task, total=None if fraction is None else 1, completed=fraction or 0, speed=speed)
 
 
-def print_groups(source: GroupedSource, groups: int, console: Console) -> None:
-    """Print how many rows became how many, which are counted from then on."""
-    said = f"{source.ungrouped:,} rows grouped by {source.column!r} into {groups:,}, each with its first row's number"
-    console.print(Text(said))
-
-
 def _print_totals(report: ConversionReport, out: Path, seconds: float, console: Console) -> None:
     console.print(
         f"{report.rows:,} rows = {report.formatted:,} formatted + {len(report.skipped):,} skipped"
@@ -171,7 +137,7 @@ def _print_totals(report: ConversionReport, out: Path, seconds: float, console: 
         highlight=False,
     )
     if report.skipped or report.rejected or report.flagged or report.left_out:
-        console.print(_refusals(report))
+        console.print(_build_issues_table(report))
     if report.lost:
         lost = ", ".join(f"{count:,} x {name}" for name, count in report.lost.items())
         console.print(Text(f"  no place in the output: {lost}", "dim"))
@@ -185,31 +151,19 @@ def _print_totals(report: ConversionReport, out: Path, seconds: float, console: 
         console.print(Text(f"no row came through, so {out} is not written", "red"))
 
 
-def _refusals(report: ConversionReport) -> Table:
-    """A line for each verdict and code."""
+def _build_issues_table(report: ConversionReport) -> Table:
+    """A line for each status and code."""
     table = Table.grid(padding=(0, 2, 0, 0))
-    for verdict in ("skipped", "rejected", "left out", "flagged"):
-        refusals: list[RowIssue] = getattr(report, verdict.replace(" ", "_"))
+    for status in ("skipped", "rejected", "left out", "flagged"):
         by_code: dict[str, list[RowIssue]] = {}
-        for refusal in refusals:
-            by_code.setdefault(str(refusal.code), []).append(refusal)
-        for code, those in by_code.items():
-            numbers = ", ".join(str(refusal.row) for refusal in those[:8]) + (", …" if len(those) > 8 else "")
-            what = ("sample of row" if len(those) == 1 else "samples of rows") if verdict == "left out" else "row"
-            what += "s" if what == "row" and len(those) > 1 else ""
-            rows = f"{len(those):,} {what}: {numbers}"
-            table.add_row(f"  {verdict}", Text(code, "bold"), Text.assemble(rows, ("\n" + reasons(those), "dim")))
+        for issue in getattr(report, status.replace(" ", "_")):
+            by_code.setdefault(str(issue.code), []).append(issue)
+        for code, issues in by_code.items():
+            numbers = ", ".join(str(issue.row) for issue in issues[:8]) + (", …" if len(issues) > 8 else "")
+            noun = ("sample of row" if len(issues) == 1 else "samples of rows") if status == "left out" else "row"
+            noun += "s" if noun == "row" and len(issues) > 1 else ""
+            rows = f"{len(issues):,} {noun}: {numbers}"
+            table.add_row(
+                f"  {status}", Text(code, "bold"), Text.assemble(rows, ("\n" + describe_issues(issues), "dim"))
+            )
     return table
-
-
-def reasons(refusals: Sequence[RowIssue]) -> str:
-    """What was wrong, a line for each column that something is wrong with, for the first of them."""
-    by_column: dict[str, RowIssue] = {}
-    for refusal in refusals:
-        found = COLUMN.match(refusal.message)
-        by_column.setdefault(re.sub(r"\[\d+\]", "[]", found[0]) if found else "", refusal)
-    if len(by_column) == 1:
-        return refusals[0].message
-    lines = [f"row {refusal.row}: {refusal.message}" for refusal in list(by_column.values())[:REASONS]]
-    more = len(by_column) - REASONS
-    return "\n".join([*lines, f"and {more} more columns: --report"] if more > 0 else lines)

@@ -1,7 +1,5 @@
 """`preftemplates detect`: which templates fit a file, why, and what they make of its first row."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping
@@ -12,73 +10,74 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from preftemplates.cli.options import JsonOption, RevisionOption, SourceArgument, SplitOption
 from preftemplates.core.messages import Message
-from preftemplates.data.detect import Candidate, detect, near_misses
+from preftemplates.data.detect import TemplateCandidate, detect_templates, find_near_misses
 from preftemplates.data.reading import open_rows
 from preftemplates.errors import preview
 
-SHOWN = 5
+_MAX_CANDIDATES = 5
 """So many candidates are shown, unless all are asked for."""
 
 
 def command(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A file of rows, a dataset directory, or a hub name.")],
+    source: SourceArgument,
     rows: Annotated[int, typer.Option(min=1, help="How many rows are tried.")] = 100,
     every: Annotated[bool, typer.Option("--all", help="Show all templates that fit, and not the best five.")] = False,
-    split: Annotated[str | None, typer.Option(help="The part of a dataset; train.")] = None,
-    revision: Annotated[str | None, typer.Option(help="The version of a dataset on the hub.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    split: SplitOption = None,
+    revision: RevisionOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Find the templates whose columns and types the first rows of a file fit, the best first.
 
     It decides nothing: look at the rows that it shows. Exit code 1 if no template fits.
     """
     records = islice(open_rows(source, split=split, revision=revision), rows)
-    tried = [record.cells for record in records if isinstance(record.cells, Mapping)]
-    found = detect(tried)
+    first_rows = [record.cells for record in records if isinstance(record.cells, Mapping)]
+    candidates = detect_templates(first_rows)
     if as_json:
-        print(json.dumps([candidate.as_json() for candidate in found], ensure_ascii=False, indent=1))
-    elif found:
+        print(json.dumps([candidate.as_json() for candidate in candidates], ensure_ascii=False, indent=1))
+    elif candidates:
         console = Console()
-        groups = grouped(found)
-        for group in groups if every else groups[:SHOWN]:
-            _print(group, console)
-        if len(groups) > SHOWN and not every:
-            console.print(f"and {len(groups) - SHOWN} more: --all")
+        groups = _group_candidates(candidates)
+        for group in groups if every else groups[:_MAX_CANDIDATES]:
+            _print_group(group, console)
+        if len(groups) > _MAX_CANDIDATES and not every:
+            console.print(f"and {len(groups) - _MAX_CANDIDATES} more: --all")
     else:
-        _print_misses(tried, Console(stderr=True))
-    if not found:
+        _print_near_misses(first_rows, Console(stderr=True))
+    if not candidates:
         raise typer.Exit(1)
 
 
-def grouped(found: list[Candidate]) -> list[list[Candidate]]:
+def _group_candidates(candidates: list[TemplateCandidate]) -> list[list[TemplateCandidate]]:
     """The candidates, those together that make the same of the rows."""
-    groups: dict[str, list[Candidate]] = {}
-    for candidate in found:
+    groups: dict[str, list[TemplateCandidate]] = {}
+    for candidate in candidates:
         groups.setdefault(f"{candidate.format} {candidate.why} {candidate.first}", []).append(candidate)
     return list(groups.values())
 
 
-def _print(group: list[Candidate], console: Console) -> None:
+def _print_group(group: list[TemplateCandidate], console: Console) -> None:
     candidate, *alike = group
-    also = f"  (the same: {', '.join(other.template.name for other in alike)})" if alike else ""
+    also = f"  (the same: {', '.join(twin.template.name for twin in alike)})" if alike else ""
     console.print(Text.assemble((candidate.template.name, "bold green"), f"  {candidate.format}", (also, "dim")))
     console.print(Text(f"  {candidate.why}", "dim"))
     sample = candidate.first
     if sample is not None:
         for name, messages in {"prompt": sample.prompt, **sample.responses}.items():
-            console.print(_line(name, _told(messages)), no_wrap=True, overflow="ellipsis")
+            console.print(_format_line(name, _summarise(messages)), no_wrap=True, overflow="ellipsis")
         for name, value in sample.label_values.items():
-            console.print(_line(name, preview(value)), no_wrap=True, overflow="ellipsis")
+            console.print(_format_line(name, preview(value)), no_wrap=True, overflow="ellipsis")
     console.print()
 
 
-def _line(name: str, said: str) -> Text:
-    return Text.assemble((f"  {name:14} ", "cyan"), said)
+def _format_line(name: str, value: str) -> Text:
+    return Text.assemble((f"  {name:14} ", "cyan"), value)
 
 
-def _told(messages: list[Message]) -> str:
-    """The last message of some in a line, and how many there are before it."""
+def _summarise(messages: list[Message]) -> str:
+    """The last of some messages in a line, and how many there are before it."""
     if not messages:
         return "(none)"
     content: Any = messages[-1].get("content")
@@ -86,9 +85,9 @@ def _told(messages: list[Message]) -> str:
     return f"{before}{messages[-1]['role']}: {preview(content)}"
 
 
-def _print_misses(rows: list[Mapping[str, Any]], console: Console) -> None:
+def _print_near_misses(rows: list[Mapping[str, Any]], console: Console) -> None:
     columns = dict.fromkeys(str(column) for row in rows for column in row)
     console.print(Text(f"no template fits the columns {', '.join(map(preview, columns))}"))
-    for candidate in near_misses(rows)[:SHOWN]:
+    for candidate in find_near_misses(rows)[:_MAX_CANDIDATES]:
         console.print(Text(f"  {candidate.template.name}  {candidate.format}  {candidate.why}", "dim"))
     print("write one: a class or a YAML file of about ten lines", file=sys.stderr)

@@ -1,6 +1,4 @@
-"""`preftemplates list`: what templates, styles and dialects there are."""
-
-from __future__ import annotations
+"""`preftemplates list`: which templates, styles and dialects there are."""
 
 import json
 import sys
@@ -21,7 +19,7 @@ from preftemplates.styles.style import STYLES, get_style, list_styles
 from preftemplates.templates.library import TEMPLATES, get_template, list_templates
 
 
-class Kind(StrEnum):
+class ListedKind(StrEnum):
     """What can be listed."""
 
     TEMPLATES = "templates"
@@ -30,7 +28,7 @@ class Kind(StrEnum):
 
 
 def command(
-    kind: Annotated[Kind | None, typer.Argument(help="List these only.")] = None,
+    kind: Annotated[ListedKind | None, typer.Argument(help="List these only.")] = None,
     search: Annotated[
         str | None, typer.Option("--search", "-s", help="List what has all of these words in it.")
     ] = None,
@@ -38,35 +36,41 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print all facts as JSON.")] = False,
 ) -> None:
     """List the templates, styles and dialects: a line each, or with formats, columns, sources and places."""
-    describe = {Kind.TEMPLATES: _template, Kind.STYLES: _style, Kind.DIALECTS: _dialect}
-    names = {Kind.TEMPLATES: list_templates, Kind.STYLES: list_styles, Kind.DIALECTS: list_dialects}
-    found = {
-        str(chosen): [item for item in map(describe[chosen], names[chosen]()) if _has(item, search)]
-        for chosen in ([kind] if kind else list(Kind))
+    descriptions = {
+        str(listed): [item for item in _describe_all(listed) if _matches(item, search)]
+        for listed in ([kind] if kind else list(ListedKind))
     }
     if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        print(json.dumps(descriptions, ensure_ascii=False, indent=2))
         return
     console = Console()
-    for name, items in found.items():
+    for name, items in descriptions.items():
         if items or search is None:
             console.print(Text(name, "bold underline"))
-            console.print(Group(*(Padding(_entry(item), (0, 0, 1, 2)) for item in items)) if long else _lines(items))
-    if search is not None and not any(found.values()):
+            console.print(_build_entries(items) if long else _build_table(items))
+    if search is not None and not any(descriptions.values()):
         print(f"nothing has {preview(search)} in it", file=sys.stderr)
         raise typer.Exit(1)
 
 
-def _has(item: dict[str, Any], search: str | None) -> bool:
-    """Whether all words of a search stand in what an item is called, says and reads."""
-    said = {key: fact for key, fact in item.items() if key not in ("derived", "origin", "style", "dialect")}
-    facts = json.dumps(said, ensure_ascii=False).casefold()
-    return all(word in facts for word in (search or "").casefold().split())
+def _describe_all(kind: ListedKind) -> list[dict[str, Any]]:
+    if kind is ListedKind.TEMPLATES:
+        return [_describe_template(name) for name in list_templates()]
+    if kind is ListedKind.STYLES:
+        return [_describe_style(name) for name in list_styles()]
+    return [_describe_dialect(name) for name in list_dialects()]
 
 
-def _template(name: str) -> dict[str, Any]:
+def _matches(item: dict[str, Any], search: str | None) -> bool:
+    """Whether all words of a search are in the names, the summary and the columns of an item."""
+    searched = {key: fact for key, fact in item.items() if key not in ("derived", "origin", "style", "dialect")}
+    text = json.dumps(searched, ensure_ascii=False).casefold()
+    return all(word in text for word in (search or "").casefold().split())
+
+
+def _describe_template(name: str) -> dict[str, Any]:
     template = get_template(name)
-    entry: dict[str, Any] = {"name": name, "summary": _summary(TEMPLATES.get(name))}
+    entry: dict[str, Any] = {"name": name, "summary": _summarise(TEMPLATES.get(name))}
     about = template.about
     facts: dict[str, Any] = {"dataset": about.dataset, "licence": about.licence, "verified": about.verified}
     if template.is_custom:
@@ -75,33 +79,35 @@ def _template(name: str) -> dict[str, Any]:
         columns = {format: template.columns(format) for format in template.formats}
         entry |= {"style": template.style.name, "dialect": template.dialect.name, "formats": columns}
         facts |= {"derived": list(template.derived_formats), "ties": template.parts.ties}
-    return entry | facts | _registered(TEMPLATES, name)
+    return entry | facts | _describe_registration(TEMPLATES, name)
 
 
-def _style(name: str) -> dict[str, Any]:
+def _describe_style(name: str) -> dict[str, Any]:
     style = get_style(name)
-    entry = {"name": name, "summary": _summary(STYLES.get(name))}
-    return entry | {"roles": list(style.accepted_roles), "stop": style.stop} | _registered(STYLES, name)
+    entry = {"name": name, "summary": _summarise(STYLES.get(name))}
+    return entry | {"roles": list(style.accepted_roles), "stop": style.stop} | _describe_registration(STYLES, name)
 
 
-def _dialect(name: str) -> dict[str, Any]:
+def _describe_dialect(name: str) -> dict[str, Any]:
     dialect = get_dialect(name)
     formats = {format: list(dialect.keys(format, FORMATS[format].label_names)) for format in dialect.formats}
-    return {"name": name, "summary": _summary(DIALECTS.get(name)), "formats": formats} | _registered(DIALECTS, name)
+    return {"name": name, "summary": _summarise(DIALECTS.get(name)), "formats": formats} | _describe_registration(
+        DIALECTS, name
+    )
 
 
-def _registered(registry: Registry[Any], name: str) -> dict[str, Any]:
+def _describe_registration(registry: Registry[Any], name: str) -> dict[str, Any]:
     """What else an item is called, and where it was defined."""
     return {"aliases": registry.aliases(name), "origin": str(registry.definition_site(name))}
 
 
-def _summary(cls: type[Any]) -> str:
-    """The first line of the class's own docstring, or of the file that it stands in."""
-    own = cls.__dict__.get("__doc__") or sys.modules[cls.__module__].__doc__ or ""
-    return str(own).strip().split("\n")[0]
+def _summarise(cls: type[Any]) -> str:
+    """The first line of the class's own docstring, or of the file that it is in."""
+    docstring = cls.__dict__.get("__doc__") or sys.modules[cls.__module__].__doc__ or ""
+    return str(docstring).strip().split("\n")[0]
 
 
-def _lines(items: list[dict[str, Any]]) -> Table:
+def _build_table(items: list[dict[str, Any]]) -> Table:
     """A line for each item: its name, and what it is."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
@@ -110,7 +116,11 @@ def _lines(items: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _entry(item: dict[str, Any]) -> Group:
+def _build_entries(items: list[dict[str, Any]]) -> Group:
+    return Group(*(Padding(_build_entry(item), (0, 0, 1, 2)) for item in items))
+
+
+def _build_entry(item: dict[str, Any]) -> Group:
     """A name, what it is, and a line for each further fact."""
     facts = Table.grid(padding=(0, 2, 0, 0))
     for key, value in item.items():

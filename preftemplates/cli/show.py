@@ -1,7 +1,5 @@
 """`preftemplates show`: one row in every format, with colours that say which column each character came from."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,24 +11,23 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates.cli.convert import DialectOption, StyleOption, choose
+from preftemplates.cli.load_template import get_cell_parsers, load_template
+from preftemplates.cli.options import DialectOption, StyleOption
 from preftemplates.core.messages import Message, list_message_texts
 from preftemplates.core.provenance import pieces_of, plain_data
 from preftemplates.core.samples import Sample
 from preftemplates.core.spans import Rendered
 from preftemplates.data.reading import open_rows
-from preftemplates.data.row_rules import skip_reason
+from preftemplates.data.row_rules import find_skip_reason
 from preftemplates.errors import FileError, RowError, StyleError, make_visible, preview
 from preftemplates.templates.rendering import render_sample
 from preftemplates.templates.results import Formatted
-from preftemplates.templates.row_types import read_row_type
-from preftemplates.templates.row_validation import cell_parsers
 from preftemplates.templates.template import Template
 
-SHOWN = 3
+_MAX_SAMPLES = 3
 """So many samples of a row are shown."""
 
-COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
+_COLUMN_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
 
 
 def command(
@@ -46,25 +43,25 @@ def command(
 ) -> None:
     """Show one row in every format that a template declares."""
     console = Console()
-    chosen = choose(template, style, dialect, console)
+    loaded = load_template(template, style, dialect, console)
     if format is not None:
-        chosen.check_format(format)
-    formats = chosen.formats if format is None else (format,)
-    cells = _read_row(row, chosen) if row else chosen.example
+        loaded.check_format(format)
+    formats = loaded.formats if format is None else (format,)
+    cells = _read_row(row, loaded) if row else loaded.example
     if cells is None:
-        raise FileError(f"{chosen.name} has no example row; name one by --row FILE:N")
-    colours = _colours(chosen, formats)
-    console.print(_row_table(cells, colours))
-    shown = 0
+        raise FileError(f"{loaded.name} has no example row; name one by --row FILE:N")
+    colours = _choose_colours(loaded, formats)
+    console.print(_build_row_table(cells, colours))
+    printed_formats = 0
     for name in formats:
         try:
-            console.print(_panel(chosen, cells, name, colours))
-            shown += 1
+            console.print(_build_panel(loaded, cells, name, colours))
+            printed_formats += 1
         except (RowError, StyleError) as error:
             console.print(Panel(Text(str(error)), title=name, title_align="left", border_style="red"))
-    if not chosen.is_custom:
-        console.print(_legend(chosen))
-    if not shown:
+    if not loaded.is_custom:
+        console.print(_build_legend(loaded))
+    if not printed_formats:
         print("error: the row can be formatted in no format", file=sys.stderr)
         raise typer.Exit(2)
 
@@ -76,9 +73,8 @@ def _read_row(spec: str, template: Template) -> Mapping[str, Any]:
         file, number = spec, "0"
     elif not number.isdecimal():
         raise FileError(f"{preview(spec)}: what stands behind the colon is a row's number, from 0")
-    parsers = {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))
     count = 0
-    for record in open_rows(file, cell_parsers=parsers):
+    for record in open_rows(file, cell_parsers=get_cell_parsers(template)):
         if record.row == int(number):
             if isinstance(record.cells, RowError):
                 raise record.cells.located(row=record.row, line=record.line, file=file)
@@ -87,17 +83,15 @@ def _read_row(spec: str, template: Template) -> Mapping[str, Any]:
     raise FileError(f"{file} has {count} rows, and no row {number}")
 
 
-def _colours(template: Template, formats: Iterable[str]) -> dict[str, str]:
+def _choose_colours(template: Template, formats: Iterable[str]) -> dict[str, str]:
     """A colour for each column that a format reads."""
     if template.is_custom:
         return {}
-    read: dict[str, None] = {}
-    for format in formats:
-        read.update(dict.fromkeys(template.columns(format)))
-    return {column: COLOURS[index % len(COLOURS)] for index, column in enumerate(read)}
+    columns = dict.fromkeys(column for format in formats for column in template.columns(format))
+    return {column: _COLUMN_COLOURS[index % len(_COLUMN_COLOURS)] for index, column in enumerate(columns)}
 
 
-def _row_table(cells: Mapping[str, Any], colours: Mapping[str, str]) -> Table:
+def _build_row_table(cells: Mapping[str, Any], colours: Mapping[str, str]) -> Table:
     table = Table("column", "cell", title="row", title_justify="left", title_style="bold", header_style="bold")
     for column, cell in cells.items():
         style = colours.get(column, "dim")
@@ -108,109 +102,112 @@ def _row_table(cells: Mapping[str, Any], colours: Mapping[str, str]) -> Table:
     return table
 
 
-def _panel(template: Template, cells: Mapping[str, Any], format: str, colours: Mapping[str, str]) -> Panel:
+def _build_panel(template: Template, cells: Mapping[str, Any], format: str, colours: Mapping[str, str]) -> Panel:
     if template.is_custom:
         result = template.format(cells, format)
-        body: list[Any] = [_entry(key, Text(make_visible(str(value)))) for key, value in result.items()]
+        body: list[Any] = [_format_entry(key, Text(make_visible(str(value)))) for key, value in result.items()]
     else:
-        spelled = format in template.dialect.formats
-        results = template.formatted(cells, format).samples if spelled else []
+        is_spelled = format in template.dialect.formats
+        results = template.formatted(cells, format).samples if is_spelled else []
         samples = template.extract_all(cells, format).samples
         body = [] if samples else [Text("the row gives no sample of this format", "dim")]
-        for number, sample in enumerate(samples[:SHOWN]):
+        for number, sample in enumerate(samples[:_MAX_SAMPLES]):
             if len(samples) > 1:
                 body.append(Text(f"sample {number + 1} of {len(samples)}", "bold reverse"))
-            body += _sample(template, sample, colours)
-            keys = results[number].result if spelled else {}
-            unsaid = {name: value for name, value in sample.label_values.items() if name not in keys}
-            body += [Text.assemble((name, "bold"), " = ", _cut(value)) for name, value in unsaid.items()]
-            body += [_keys(template, results[number])] if spelled else []
-        if len(samples) > SHOWN:
-            body.append(Text(f"and {len(samples) - SHOWN} more samples", "dim"))
-        if not spelled:
+            body += _format_sample(template, sample, colours)
+            keys = results[number].result if is_spelled else {}
+            labels = {name: value for name, value in sample.label_values.items() if name not in keys}
+            body += [Text.assemble((name, "bold"), " = ", _format_value(value)) for name, value in labels.items()]
+            body += [_format_keys(template, results[number])] if is_spelled else []
+        if len(samples) > _MAX_SAMPLES:
+            body.append(Text(f"and {len(samples) - _MAX_SAMPLES} more samples", "dim"))
+        if not is_spelled:
             body.append(Text(f"{template.dialect.name} cannot spell this format", "dim"))
     return Panel(Group(*body), title=format, title_align="left")
 
 
-def _sample(template: Template, sample: Sample[list[Message]], colours: Mapping[str, str]) -> Iterator[Text]:
+def _format_sample(template: Template, sample: Sample[list[Message]], colours: Mapping[str, str]) -> Iterator[Text]:
     """The sample in the style; as messages where the style cannot write it, and the dialect needs no text."""
     try:
-        yield from _texts(render_sample(sample, template.style), colours)
+        yield from _format_texts(render_sample(sample, template.style), colours)
     except (RowError, StyleError) as error:
         if sample.format not in template.dialect.formats or template.dialect.needs_text(sample.format):
             raise
         yield Text(f"as messages, since {template.style.name} does not write them: {error.reason}", "dim")
         for name, messages in (("prompt", sample.prompt), *sample.responses.items()):
             yield Text(name, "bold")
-            yield from (_message(message, colours) for message in messages)
+            yield from (_format_message(message, colours) for message in messages)
 
 
-def _texts(sample: Sample[Rendered], colours: Mapping[str, str]) -> Iterator[Text]:
-    yield _entry("prompt", _coloured(sample.prompt, colours))
+def _format_texts(sample: Sample[Rendered], colours: Mapping[str, str]) -> Iterator[Text]:
+    yield _format_entry("prompt", _format_rendered(sample.prompt, colours))
     written = sample.prompt.text
     for name, rendered in sample.responses.items():
         follows = rendered.text.startswith(written)
         title = f"{name}, after {'the prompt' if written == sample.prompt.text else 'what stands before it'}"
-        yield _entry(title if follows else name, _coloured(rendered, colours, len(written) if follows else 0))
+        start = len(written) if follows else 0
+        yield _format_entry(title if follows else name, _format_rendered(rendered, colours, start))
         if sample.pieces:
             written = rendered.text
 
 
-def _message(message: Message, colours: Mapping[str, str]) -> Text:
+def _format_message(message: Message, colours: Mapping[str, str]) -> Text:
     """A message as it is: its role, its content in the colour of its column, and whatever else it holds."""
     text = Text.assemble((f"  {message['role']}", "dim"), " ")
     for content in list_message_texts([message]):
-        at = 0
+        end = 0
         for piece in pieces_of(content):
-            text.append(make_visible(str(content[at : piece.start])))
-            text.append(make_visible(str(content[piece.start : piece.end])), colours.get(_column(piece.origin), ""))
-            at = piece.end
-        text.append(make_visible(str(content[at:])))
+            text.append(make_visible(str(content[end : piece.start])))
+            text.append(
+                make_visible(str(content[piece.start : piece.end])), colours.get(_get_column(piece.origin), "")
+            )
+            end = piece.end
+        text.append(make_visible(str(content[end:])))
     others = {key: value for key, value in message.items() if key not in ("role", "content") and value is not None}
-    return text.append(f" {_cut(others)}" if others else "", "dim")
+    return text.append(f" {_format_value(others)}" if others else "", "dim")
 
 
-def _cut(value: object) -> str:
+def _format_value(value: object) -> str:
     """The value as it would be written in Python, at most 1,000 characters of it."""
     text = make_visible(repr(plain_data(value)))
     return text if len(text) <= 1000 else text[:1000] + "…"
 
 
-def _entry(name: str, text: Text) -> Text:
+def _format_entry(name: str, text: Text) -> Text:
     return Text.assemble((f"{name}\n", "bold"), text, "" if text.plain.endswith("\n") else "\n")
 
 
-def _coloured(rendered: Rendered, colours: Mapping[str, str], begin: int = 0) -> Text:
-    """The text from `begin` on: contents in their column's colour, what the style wrote dim, a stop underlined."""
+def _format_rendered(rendered: Rendered, colours: Mapping[str, str], start: int = 0) -> Text:
+    """The text from `start` on: contents in their column's colour, what the style wrote dim, a stop underlined."""
     text = Text()
     for span in rendered.spans:
-        piece = make_visible(rendered.text[max(span.start, begin) : span.end])
+        piece = make_visible(rendered.text[max(span.start, start) : span.end])
         if span.kind == "stop":
             text.append(piece, "dim underline")
         elif span.kind == "scaffold":
             text.append(piece, "dim")
         else:
-            text.append(piece, colours.get(_column(span.source[0] if span.source else ""), "bold"))
+            text.append(piece, colours.get(_get_column(span.source[0] if span.source else ""), "bold"))
     return text
 
 
-def _column(place: object) -> str:
-    """The column of a place in the row."""
-    return str(place).split(".")[0].split("[")[0]
+def _get_column(path: object) -> str:
+    """The column of a path in the row."""
+    return str(path).split(".")[0].split("[")[0]
 
 
-def _keys(template: Template, formatted: Formatted) -> Group:
+def _format_keys(template: Template, formatted: Formatted) -> Group:
     """The result's keys in the dialect, each with the beginning of what it holds; and why it would not be written."""
     lines = [
         Text.assemble((f"  {key}", "bold"), " = ", preview(plain_data(value)), no_wrap=True, overflow="ellipsis")
         for key, value in formatted.result.items()
     ]
-    reason = skip_reason(formatted, template.parts.ties)
-    said = [] if reason is None else [Text(f"convert skips it: {reason}. {reason.meaning}", "yellow")]
-    return Group(Text(f"in {template.dialect.name}:"), *lines, *said)
+    reason = find_skip_reason(formatted, template.parts.ties)
+    warnings = [] if reason is None else [Text(f"convert skips it: {reason}. {reason.meaning}", "yellow")]
+    return Group(Text(f"in {template.dialect.name}:"), *lines, *warnings)
 
 
-def _legend(template: Template) -> Text:
+def _build_legend(template: Template) -> Text:
     return Text.assemble(
         f"{template.name}, style {template.style.name}, dialect {template.dialect.name}. Colours are columns, ",
         ("dim is the style's own text", "dim"),

@@ -1,27 +1,30 @@
-"""Arrow batches in, Arrow batches out."""
+"""Arrow batches in, Arrow batches out: the schema of results, and the formatter of batches."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
 from preftemplates.core.samples import FORMATS, Sample
 from preftemplates.dialects.dialect import get_dialect
-from preftemplates.dialects.message_views import VIEWS, Spelling
-from preftemplates.dialects.table import Each, Fixed, Items, SampleField, Shape, Struct
+from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
+from preftemplates.dialects.table import FixedValue, ListShape, ObjectShape, PerResponseShape, ResultShape, SampleField
 from preftemplates.errors import Code, DefinitionError, RowError
-from preftemplates.templates.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from preftemplates.templates.template import Template
 
 Batch = TypeVar("Batch", pa.RecordBatch, pa.Table)
 
 
-def output_schema(template: Template, format: str, json_messages: bool = False) -> pa.Schema:
-    """The schema of a template's results, known before the first row: text, or lists of role and content.
+def build_output_schema(template: Template, format: str, json_messages: bool = False) -> pa.Schema:
+    """Return the schema of a template's results, known before the first row: text, or lists of role and content.
 
     A template that formats by hand is taken to give the keys of align-anything, where its methods' names come from.
 
@@ -38,8 +41,8 @@ def output_schema(template: Template, format: str, json_messages: bool = False) 
         dialect, labels = get_dialect("align-anything"), tuple[str, ...]()
     else:
         dialect, labels = template.dialect, template.labels(format)
-    typed = ArrowTypes(FORMATS[format], dialect.table.spelling)
-    fields = [(key, typed.of(shape)) for key, shape in dialect.shape(format, labels).fields]
+    types = ArrowTypes(FORMATS[format], dialect.table.message_keys)
+    fields = [(key, types.convert(shape)) for key, shape in dialect.shape(format, labels).fields]
     return pa.schema([(key, pa.string() if json_messages and _is_nested(kind) else kind) for key, kind in fields])
 
 
@@ -53,39 +56,39 @@ class ArrowTypes:
     """The Arrow types of what a dialect's table holds."""
 
     format: type[Sample[Any]]
-    spelling: Spelling
+    message_keys: MessageKeys
 
-    def of(self, shape: Shape, in_each: bool = False) -> pa.DataType:
-        """The type of a shape."""
-        if isinstance(shape, Struct):
-            return pa.struct([(key, self.of(each, in_each)) for key, each in shape.fields])
-        if isinstance(shape, Items):
-            kinds = [self.of(each, in_each) for each in shape.shapes]
+    def convert(self, shape: ResultShape, in_each: bool = False) -> pa.DataType:
+        """Return the type of a shape."""
+        if isinstance(shape, ObjectShape):
+            return pa.struct([(key, self.convert(inner, in_each)) for key, inner in shape.fields])
+        if isinstance(shape, ListShape):
+            kinds = [self.convert(inner, in_each) for inner in shape.shapes]
             if any(kind != kinds[0] for kind in kinds):
                 raise DefinitionError("a list in a dialect's table has items of several types, which Arrow has not")
             return pa.list_(kinds[0])
-        if isinstance(shape, Each):
-            return pa.list_(self.of(shape.shape, in_each=True))
-        if isinstance(shape, Fixed):
+        if isinstance(shape, PerResponseShape):
+            return pa.list_(self.convert(shape.shape, in_each=True))
+        if isinstance(shape, FixedValue):
             return pa.scalar(shape.value).type
         listed = shape.name == self.format.several and not in_each
-        kind = self._label(shape, in_each) if shape.is_label else self._view(shape.view)
+        kind = self._convert_label(shape, in_each) if shape.is_label else self._convert_view(shape.view)
         return pa.list_(kind) if listed else kind
 
-    def _label(self, source: SampleField, in_each: bool) -> pa.DataType:
-        kind = self.format.label_kinds[source.name]
+    def _convert_label(self, field: SampleField, in_each: bool) -> pa.DataType:
+        kind = self.format.label_kinds[field.name]
         if in_each and kind.startswith("list["):
             kind = kind[5:-1]
-        return LABELS[kind]
+        return _LABEL_TYPES[kind]
 
-    def _view(self, view: str) -> pa.DataType:
-        message = pa.struct([(self.spelling.role, pa.string()), (self.spelling.content, pa.string())])
+    def _convert_view(self, view: str) -> pa.DataType:
+        message = pa.struct([(self.message_keys.role, pa.string()), (self.message_keys.content, pa.string())])
         text = pa.string()
         kinds = {"messages": pa.list_(message), "message": message, "text": text, "turns": pa.list_(pa.list_(text))}
-        return kinds[VIEWS[view][0] if view else "text"]
+        return kinds[MESSAGE_VIEWS[view].kind if view else "text"]
 
 
-LABELS = {
+_LABEL_TYPES = {
     "float": pa.float64(),
     "bool": pa.bool_(),
     "str": pa.string(),
@@ -96,8 +99,8 @@ LABELS = {
 """The Arrow types of labels."""
 
 
-def check_fits(result: Mapping[str, Any], schema: pa.Schema) -> None:
-    """Refuse a result that the schema would cut: other keys, or messages that hold more than a role and text.
+def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
+    """Raise an error for a result that the schema would cut: other keys, or messages with more than a role and text.
 
     Raises:
         RowError: `wrong_type` for keys, `unsupported_content` for messages.
@@ -106,25 +109,25 @@ def check_fits(result: Mapping[str, Any], schema: pa.Schema) -> None:
         raise RowError(f"the result has the keys {list(result)}, expected {schema.names}", code=Code.WRONG_TYPE)
     for field in schema:
         if result[field.name] is not None:  # a sample without tools
-            _check_fits(result[field.name], field.type, field.name)
+            _check_value_fits(result[field.name], field.type, field.name)
 
 
-def _check_fits(value: Any, kind: pa.DataType, path: str) -> None:
+def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:
     if pa.types.is_struct(kind):
         names = [kind.field(index).name for index in range(kind.num_fields)]
         for key, inner in value.items():
             if key not in names:
-                raise _no_place(f"{path}.{key}", inner)
-            _check_fits(inner, kind.field(key).type, f"{path}.{key}")
+                raise _make_fit_error(f"{path}.{key}", inner)
+            _check_value_fits(inner, kind.field(key).type, f"{path}.{key}")
     elif pa.types.is_list(kind):
         for index, item in enumerate(value):
-            _check_fits(item, kind.value_type, f"{path}[{index}]")
+            _check_value_fits(item, kind.value_type, f"{path}[{index}]")
     elif pa.types.is_string(kind) and not isinstance(value, str):
-        raise _no_place(path, value)
+        raise _make_fit_error(path, value)
 
 
-def with_json(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """The result with what is no text written as JSON, where the schema has text."""
+def write_nested_as_json(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """Return the result with what is no text written as JSON, where the schema has text."""
     return {
         key: json.dumps(value, ensure_ascii=False)
         if pa.types.is_string(schema.field(key).type) and not isinstance(value, str | None)
@@ -133,7 +136,7 @@ def with_json(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
     }
 
 
-def _no_place(path: str, value: Any) -> RowError:
+def _make_fit_error(path: str, value: Any) -> RowError:
     return RowError(f"{path} has no place in Arrow columns of text", code=Code.UNSUPPORTED_CONTENT, value=value)
 
 
@@ -162,12 +165,12 @@ class BatchFormatter:
         self.template = template
         self.format = format
         self.json_messages = json_messages
-        self.schema  # noqa: B018 - what cannot work is refused here, and not on the first batch
+        self.schema  # noqa: B018  what cannot work raises here, and not on the first batch
 
     @cached_property
     def schema(self) -> pa.Schema:
         """The schema of what comes out."""
-        return output_schema(self.template, self.format, self.json_messages)
+        return build_output_schema(self.template, self.format, self.json_messages)
 
     def __call__(self, batch: Batch) -> Batch:
         """Format every row.
@@ -177,25 +180,25 @@ class BatchFormatter:
         """
         if not isinstance(batch, pa.RecordBatch | pa.Table):
             raise DefinitionError(f"expected a pyarrow RecordBatch or Table, got {type(batch).__name__}")
-        rows = self._rows(batch)
+        rows = self._read_rows(batch)
         results = [result for number, row in enumerate(rows) for result in self._format(row, number)]
         columns = [pa.array([result[field.name] for result in results], type=field.type) for field in self.schema]
         return type(batch).from_arrays(columns, schema=self.schema)
 
-    def _rows(self, batch: pa.RecordBatch | pa.Table) -> Sequence[Mapping[str, Any]]:
+    def _read_rows(self, batch: pa.RecordBatch | pa.Table) -> Sequence[Mapping[str, Any]]:
         if self.template.is_custom:
             return list(batch.to_pylist())
         self.template.check_columns(self.format, batch.schema.names)
-        wanted = [column for column in self.template.columns(self.format) if column in batch.schema.names]
-        return list(batch.select(wanted).to_pylist())
+        columns = [column for column in self.template.columns(self.format) if column in batch.schema.names]
+        return list(batch.select(columns).to_pylist())
 
     def _format(self, row: Mapping[str, Any], number: int) -> list[dict[str, Any]]:
         try:
             results = self.template.format_all(row, self.format)
             if self.json_messages:
-                results = [with_json(result, self.schema) for result in results]
+                results = [write_nested_as_json(result, self.schema) for result in results]
             for result in results:
-                check_fits(result, self.schema)
+                check_fits_schema(result, self.schema)
         except RowError as error:
             raise error.located(row=number) from error.__cause__
         return results

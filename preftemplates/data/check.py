@@ -1,30 +1,32 @@
-"""Checking: what is wrong with a file of rows, counted by kind, before anything is trained on it."""
+"""Check rows: what is wrong with them, counted by code, before anything is trained on them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from preftemplates.core.digest import short_digest
-from preftemplates.core.messages import Message
 from preftemplates.core.samples import Preference
 from preftemplates.data.convert import Conversion, ConversionReport, RowIssue
 from preftemplates.data.reading import Record
-from preftemplates.data.row_rules import RULES, Memory, Seen
-from preftemplates.data.shortcuts import SHORTCUTS, Pair, Shortcut, Shortcuts
+from preftemplates.data.row_rules import ROW_RULES, AcceptedSample, RuleMemory
+from preftemplates.data.shortcuts import SHORTCUT_RULES, MessagePair, Shortcut, ShortcutCounts
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
-from preftemplates.templates.results import Formatted
-from preftemplates.templates.template import Template
+
+if TYPE_CHECKING:
+    from preftemplates.core.messages import Message
+    from preftemplates.templates.results import Formatted
+    from preftemplates.templates.template import Template
 
 RowStatus = Literal["rejected", "skipped", "left out", "flagged"]
 """Rejected rows cannot be formatted; skipped rows, and samples that are left out of a row of several, should not be
 trained on; flagged rows come through and should be looked at."""
 
-EXAMPLES = 20
+MAX_EXAMPLES = 20
 """So many rows are kept for each code."""
 
-Rows = Iterable[Record | Mapping[str, Any]]
+RowsToCheck = Iterable[Record | Mapping[str, Any]]
 
 
 @dataclass
@@ -43,15 +45,15 @@ class RowFinding:
     count: int = 0
     examples: list[RowIssue] = field(default_factory=list)
 
-    def add(self, refusal: RowIssue) -> None:
+    def add(self, issue: RowIssue) -> None:
         """Count one."""
         self.count += 1
-        if len(self.examples) < EXAMPLES:
-            self.examples.append(refusal)
+        if len(self.examples) < MAX_EXAMPLES:
+            self.examples.append(issue)
 
     def as_json(self) -> dict[str, Any]:
-        """The finding as JSON-like data."""
-        examples = [{"row": each.row, "line": each.line, "message": each.message} for each in self.examples]
+        """Return the finding as JSON-like data."""
+        examples = [{"row": issue.row, "line": issue.line, "message": issue.message} for issue in self.examples]
         return {"verdict": self.verdict, "code": str(self.code), "count": self.count, "examples": examples}
 
 
@@ -82,14 +84,14 @@ class CheckReport:
         return not self.findings
 
     def counts(self) -> dict[str, int]:
-        """Rows by code."""
-        found: dict[str, int] = {}
+        """Return the number of rows by code."""
+        counts: dict[str, int] = {}
         for finding in self.findings:
-            found[str(finding.code)] = found.get(str(finding.code), 0) + finding.count
-        return found
+            counts[str(finding.code)] = counts.get(str(finding.code), 0) + finding.count
+        return counts
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, as JSON-like data."""
+        """Return everything, as JSON-like data."""
         findings = [finding.as_json() for finding in self.findings]
         names = ("rows", "formatted", "results", "skipped", "rejected")
         return {
@@ -100,15 +102,15 @@ class CheckReport:
 
 
 def check(
-    rows: Rows,
+    rows: RowsToCheck,
     template: Template,
     format: str = "preference",
     *,
-    test: Rows | None = None,
+    test: RowsToCheck | None = None,
     without: Sequence[str] = (),
     file: str | None = None,
 ) -> CheckReport:
-    """Read rows through a template, and tell what is wrong with them.
+    """Read rows through a template, and report what is wrong with them.
 
     Args:
         rows: the rows, as `open_rows` gives them, or plain mappings.
@@ -130,25 +132,25 @@ def check(
         (3, {'missing_field': 1, 'duplicate': 1})
     """
     template.check_format(format)
-    checker = Checker(template, format, check_names(without))
+    checker = Checker(template, format, check_rule_names(without))
     if test is not None:
         checker.remember(test)
     conversion = Conversion(rows, template, format, on_error="skip", file=file, flag=False)
     for record, formatted in conversion.accepted():
-        checker.see(record, formatted)
+        checker.apply_rules(record, formatted)
     return checker.report(conversion.report)
 
 
-def check_names(names: Sequence[str]) -> frozenset[str]:
-    """The names, each of which is a code or a shortcut.
+def check_rule_names(names: Sequence[str]) -> frozenset[str]:
+    """Return the names, after checking that each is a code or a shortcut.
 
     Raises:
         DefinitionError: one is neither; the message says which is near.
     """
-    known = [*map(str, Code), *SHORTCUTS]
+    rule_names = [*map(str, Code), *SHORTCUT_RULES]
     for name in names:
-        if name not in known:
-            guess = did_you_mean(name, known) or f" There are: {', '.join(known)}."
+        if name not in rule_names:
+            guess = did_you_mean(name, rule_names) or f" There are: {', '.join(rule_names)}."
             raise DefinitionError(f"no rule {name!r}.{guess}")
     return frozenset(names)
 
@@ -158,16 +160,16 @@ class Checker:
 
     def __init__(self, template: Template, format: str, without: frozenset[str]) -> None:
         self._template, self._format, self._without = template, format, without
-        self._rules = {code: rule for code, rule in RULES.items() if code not in without}
-        self._memories: dict[Code, Memory] = {code: {} for code in self._rules}
-        self._found: dict[tuple[RowStatus, Code], RowFinding] = {}
+        self._rules = {code: rule for code, rule in ROW_RULES.items() if code not in without}
+        self._memories: dict[Code, RuleMemory] = {code: {} for code in self._rules}
+        self._findings: dict[tuple[RowStatus, Code], RowFinding] = {}
         self._flagged: set[tuple[int, Code]] = set()
-        self._shortcuts = Shortcuts() if format == Preference.format and not template.is_custom else None
+        self._shortcuts = ShortcutCounts() if format == Preference.format and not template.is_custom else None
         needs_text = not template.is_custom and template.dialect.needs_text(format)
         self._style = template.style if needs_text else None
         self._columns = [] if template.is_custom else template.columns(format)
 
-    def remember(self, rows: Rows) -> None:
+    def remember(self, rows: RowsToCheck) -> None:
         """Remember the prompts of a test set, those of ties and of equal answers too."""
         memory = self._memories.get(Code.IN_TEST)
         if memory is None or self._template.is_custom:
@@ -183,40 +185,40 @@ class Checker:
             for sample in samples:
                 memory.setdefault(short_digest(sample.prompt), record.row)
 
-    def see(self, record: Record, formatted: Formatted) -> None:
+    def apply_rules(self, record: Record, formatted: Formatted) -> None:
         """Apply the rules to a sample that came through."""
         if formatted.messages is None:
             return
-        seen = Seen(record.row, formatted.messages, self._style)
+        accepted = AcceptedSample(record.row, formatted.messages, self._style)
         for code, rule in self._rules.items():
-            message = rule(seen, self._memories[code])
+            message = rule(accepted, self._memories[code])
             if message is not None and (record.row, code) not in self._flagged:
                 self._flagged.add((record.row, code))
                 self._add("flagged", RowIssue(record.row, record.line, code, message))
         if self._shortcuts is not None:
-            self._shortcuts.add(self._traced(record, formatted.messages), self._columns)
+            self._shortcuts.add(self._trace_pair(record, formatted.messages), self._columns)
 
-    def _traced(self, record: Record, sample: Any) -> Pair:
+    def _trace_pair(self, record: Record, sample: Any) -> MessagePair:
         """The pair with texts that know their columns, where its row gives no other."""
         assert isinstance(record.cells, Mapping)
         samples = self._template.extract_all(record.cells, self._format).samples
         return cast("Preference[list[Message]]", samples[0] if len(samples) == 1 else sample)
 
-    def _add(self, verdict: RowStatus, refusal: RowIssue) -> None:
-        self._found.setdefault((verdict, refusal.code), RowFinding(verdict, refusal.code)).add(refusal)
+    def _add(self, status: RowStatus, issue: RowIssue) -> None:
+        self._findings.setdefault((status, issue.code), RowFinding(status, issue.code)).add(issue)
 
     def report(self, rows: ConversionReport) -> CheckReport:
-        """What was found, with what became of the rows."""
+        """Return what was found, with the counts of a conversion of the rows."""
         lists: dict[RowStatus, list[RowIssue]] = {
             "rejected": rows.rejected, "skipped": rows.skipped, "left out": rows.left_out
         }  # fmt: skip
-        for verdict, refusals in lists.items():
-            for refusal in refusals:
-                if refusal.code not in self._without:
-                    self._add(verdict, refusal)
+        for status, issues in lists.items():
+            for issue in issues:
+                if issue.code not in self._without:
+                    self._add(status, issue)
         order = [*lists, "flagged"]
-        findings = sorted(self._found.values(), key=lambda finding: (order.index(finding.verdict), -finding.count))
-        found = {} if self._shortcuts is None else self._shortcuts.found
-        shortcuts = {name: shortcut for name, shortcut in found.items() if name not in self._without}
+        findings = sorted(self._findings.values(), key=lambda finding: (order.index(finding.verdict), -finding.count))
+        shortcuts = {} if self._shortcuts is None else self._shortcuts.by_name
+        shortcuts = {name: shortcut for name, shortcut in shortcuts.items() if name not in self._without}
         counts = (rows.rows, rows.formatted, rows.results, len(rows.skipped), len(rows.rejected))
         return CheckReport(*counts, findings, shortcuts)

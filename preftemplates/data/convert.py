@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from preftemplates.data.reading import Record
-from preftemplates.data.row_rules import RULES, Seen, skip_reason
+from preftemplates.data.row_rules import ROW_RULES, AcceptedSample, find_skip_reason
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
-from preftemplates.templates.results import Formatted
-from preftemplates.templates.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from preftemplates.templates.results import Formatted
+    from preftemplates.templates.template import Template
 
 OnError = Literal["raise", "skip"]
 
-FLAGS = (Code.CONTROL_TEXT, Code.PROMPT_REPEATED)
+_FLAG_CODES = (Code.CONTROL_TEXT, Code.PROMPT_REPEATED)
 """The rules that rows are flagged by while they are converted; `check` has more."""
 
 
@@ -71,16 +74,16 @@ class ConversionReport:
         return len(self.rejected) > self.allowed
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Skipped and rejected rows by code."""
+        """Return the numbers of skipped and rejected rows by code."""
         return {
-            "skipped": dict(Counter(str(refusal.code) for refusal in self.skipped)),
-            "rejected": dict(Counter(str(refusal.code) for refusal in self.rejected)),
+            "skipped": dict(Counter(str(issue.code) for issue in self.skipped)),
+            "rejected": dict(Counter(str(issue.code) for issue in self.rejected)),
         }
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, as JSON-like data."""
+        """Return everything, as JSON-like data."""
         lists = {
-            name: [refusal._asdict() for refusal in getattr(self, name)]
+            name: [issue._asdict() for issue in getattr(self, name)]
             for name in ("skipped", "rejected", "flagged", "left_out")
         }
         counts = {"rows": self.rows, "formatted": self.formatted, "results": self.results}
@@ -137,7 +140,7 @@ class Conversion:
         return (formatted.result for _, formatted in self.accepted())
 
     def accepted(self) -> Iterator[tuple[Record, Formatted]]:
-        """The samples that come through, each with its row and what it was made of; the report begins anew."""
+        """Yield the samples that come through, each with its row and what it was made of; the report begins anew."""
         self.report = ConversionReport()
         for number, item in enumerate(self._records):
             record = item if isinstance(item, Record) else Record(number, None, item)
@@ -161,15 +164,15 @@ class Conversion:
         """The samples of the row that can be trained on; what is left out is counted."""
         if isinstance(record.cells, RowError):
             raise record.cells
-        samples, lost, labels_without_key = self._template.formatted(record.cells, self._format)
+        samples, lost, unspelled = self._template.formatted(record.cells, self._format)
         ties = "drop" if self._template.is_custom else self._template.parts.ties
-        reasons = [skip_reason(formatted, ties) for formatted in samples]
+        reasons = [find_skip_reason(formatted, ties) for formatted in samples]
         good = [formatted for formatted, reason in zip(samples, reasons, strict=True) if reason is None]
         if self._check is not None:
             for formatted in good:
                 self._check(formatted.result)
         self.report.lost.update(lost)
-        self.report.lost.update({label: len(good) for label in labels_without_key if good})
+        self.report.lost.update({label: len(good) for label in unspelled if good})
         bad = [RowIssue(record.row, record.line, reason, reason.meaning) for reason in reasons if reason is not None]
         if good:
             self.report.left_out += bad
@@ -182,9 +185,10 @@ class Conversion:
         """Count a row that comes through and should be looked at."""
         if formatted.messages is None or not self._flags:
             return
-        seen = Seen(record.row, formatted.messages, self._template.style if formatted.texts is not None else None)
-        for code in FLAGS:
-            message = RULES[code](seen, {})
-            refusal = RowIssue(record.row, record.line, code, message or "")
-            if message is not None and refusal not in self.report.flagged[-len(FLAGS) :]:
-                self.report.flagged.append(refusal)
+        style = self._template.style if formatted.texts is not None else None
+        accepted = AcceptedSample(record.row, formatted.messages, style)
+        for code in _FLAG_CODES:
+            message = ROW_RULES[code](accepted, {})
+            issue = RowIssue(record.row, record.line, code, message or "")
+            if message is not None and issue not in self.report.flagged[-len(_FLAG_CODES) :]:
+                self.report.flagged.append(issue)

@@ -1,23 +1,24 @@
-"""Detecting: which templates fit the columns and types of some rows."""
+"""Detect templates: which of them fit the columns and types of some rows."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from preftemplates.core.messages import Message
 from preftemplates.core.samples import FORMATS, Sample
 from preftemplates.errors import Code, RowError, StyleError, find_nearest
 from preftemplates.templates.library import get_template, list_templates
 from preftemplates.templates.template import Template
 
-Row = Mapping[str, Any]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from preftemplates.core.messages import Message
 
 
 @dataclass
-class Candidate:
+class TemplateCandidate:
     """A template in one of its formats, and how well rows fit it.
 
     Attributes:
@@ -54,7 +55,7 @@ class Candidate:
     def why(self) -> str:
         """Why the template fits, or does not, in words."""
         if self.missing:
-            lacking = [name + (f" (near: {there})" if there else "") for name, there in self.missing.items()]
+            lacking = [name + (f" (near: {nearest})" if nearest else "") for name, nearest in self.missing.items()]
             return f"has no {', '.join(lacking)}"
         reads = f"{self.fit} of {self.rows} rows fit; reads {', '.join(self.read)}"
         reasons = ", ".join(f"{count} x {code}" for code, count in self.reasons.most_common())
@@ -62,15 +63,15 @@ class Candidate:
         return reads + unread + (f"; refuses {reasons}" if reasons else "")
 
     def as_json(self) -> dict[str, Any]:
-        """Everything but the sample, as JSON-like data."""
+        """Return everything but the sample, as JSON-like data."""
         reasons = {str(code): count for code, count in self.reasons.items()}
         counts = {"rows": self.rows, "fit": self.fit, "refused": reasons}
         columns = {"read": self.read, "unread": self.unread, "missing": self.missing}
         return {"template": self.template.name, "format": self.format, **counts, **columns, "why": self.why}
 
 
-def detect(rows: Sequence[Row], names: Iterable[str] | None = None) -> list[Candidate]:
-    """The templates that some rows fit, the best first.
+def detect_templates(rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None = None) -> list[TemplateCandidate]:
+    """Return the templates that some rows fit, the best first.
 
     Nothing is decided: several templates may fit the same columns, and two label conventions the same numbers. Look at
     the samples.
@@ -85,39 +86,45 @@ def detect(rows: Sequence[Row], names: Iterable[str] | None = None) -> list[Cand
 
     Example:
         >>> row = {"prompt": "Mint?", "response_0": "Yes.", "response_1": "No.", "better_response_id": 0}
-        >>> detect([row])[0].template
+        >>> detect_templates([row])[0].template
         <Template PKUSafeRLHF>
     """
-    candidates = [candidate for candidate in _candidates(rows, names) if candidate.fit]
+    candidates = [candidate for candidate in _try_templates(rows, names) if candidate.fit]
     if not candidates:  # rows that hold prompts, and nothing else
-        prompts = _candidates(rows, names, prompts=True)
+        prompts = _try_templates(rows, names, prompts=True)
         candidates = [candidate for candidate in prompts if candidate.fit and not candidate.unread]
     return sorted(candidates, key=lambda candidate: candidate.rank)
 
 
-def near_misses(rows: Sequence[Row], names: Iterable[str] | None = None) -> list[Candidate]:
-    """The templates that lack a column or two for which rows have one of a near name."""
-    missed = [each for each in _candidates(rows, names) if each.missing and all(each.missing.values())]
+def find_near_misses(rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None = None) -> list[TemplateCandidate]:
+    """Return the templates that lack a column or two for which rows have one of a near name."""
+    candidates = _try_templates(rows, names)
+    missed = [candidate for candidate in candidates if candidate.missing and all(candidate.missing.values())]
     return sorted(missed, key=lambda candidate: (len(candidate.missing), candidate.rank))
 
 
-def _candidates(rows: Sequence[Row], names: Iterable[str] | None, prompts: bool = False) -> Iterable[Candidate]:
+def _try_templates(
+    rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None, prompts: bool = False
+) -> Iterable[TemplateCandidate]:
     columns = list(dict.fromkeys(str(column) for row in rows for column in row))
     for name in list_templates() if names is None else names:
         template = get_template(name)
         for format in () if template.is_custom else template.formats:
             if prompts == (format == "prompt_only") or template.formats == ("prompt_only",):
-                yield _tried(template, format, rows, columns)
+                yield _try_template(template, format, rows, columns)
 
 
-def _tried(template: Template, format: str, rows: Sequence[Row], columns: list[str]) -> Candidate:
-    wanted = template.columns(format)
-    read = [column for column in wanted if column in columns]
-    candidate = Candidate(template, format, read, [column for column in columns if column not in wanted])
+def _try_template(
+    template: Template, format: str, rows: Sequence[Mapping[str, Any]], columns: list[str]
+) -> TemplateCandidate:
+    template_columns = template.columns(format)
+    read_columns = [column for column in template_columns if column in columns]
+    unread = [column for column in columns if column not in template_columns]
+    candidate = TemplateCandidate(template, format, read_columns, unread)
     try:
         template.check_columns(format, columns)
     except RowError:
-        absent = [column for column in wanted if column not in columns]
+        absent = [column for column in template_columns if column not in columns]
         needed = [column for column in absent if _is_needed(template, format, column, columns)]
         candidate.missing = {column: find_nearest(column, candidate.unread) for column in needed}
         return candidate
@@ -135,7 +142,7 @@ def _tried(template: Template, format: str, rows: Sequence[Row], columns: list[s
 
 def _is_needed(template: Template, format: str, column: str, columns: list[str]) -> bool:
     """Whether a column must be there, and not only may be."""
-    others = [one for one in template.columns(format) if one != column]
+    others = [name for name in template.columns(format) if name != column]
     try:
         template.check_columns(format, [*columns, *others])
     except RowError:

@@ -1,13 +1,16 @@
-"""Grouping: rows that belong together, such as the rated answers to one prompt, become one row."""
+"""Group rows: those that belong together, such as the rated answers to one prompt, become one row."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from preftemplates.core.digest import short_digest
 from preftemplates.data.reading import Record, RowSource
 from preftemplates.errors import RowError, missing_column_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass
@@ -38,22 +41,22 @@ def group_rows(source: RowSource, column: str) -> GroupedSource:
         1 {'prompt': 'b', 'rows': [{'prompt': 'b', 'score': 1}]}
     """
     grouped = GroupedSource(source.name, iter(()), source.fraction, column)
-    grouped.records = _groups(source, grouped)
+    grouped.records = _read_groups(source, grouped)
     return grouped
 
 
-def _groups(source: RowSource, grouped: GroupedSource) -> Iterator[Record]:
-    column, groups, found = grouped.column, dict[bytes, list[object]](), list[Record]()
+def _read_groups(source: RowSource, grouped: GroupedSource) -> Iterator[Record]:
+    column, groups, records = grouped.column, dict[bytes, list[object]](), list[Record]()
     for record in source:
         grouped.ungrouped += 1
         if isinstance(record.cells, RowError):
-            found.append(record)
+            records.append(record)
         elif column not in record.cells:
-            found.append(record._replace(cells=missing_column_error(column, record.cells)))
+            records.append(record._replace(cells=missing_column_error(column, record.cells)))
         else:
             key = short_digest(record.cells[column])
             if key not in groups:
                 groups[key] = []
-                found.append(record._replace(cells={column: record.cells[column], "rows": groups[key]}))
+                records.append(record._replace(cells={column: record.cells[column], "rows": groups[key]}))
             groups[key].append(record.cells)
-    yield from found
+    yield from records

@@ -1,4 +1,4 @@
-"""Reading rows: from files, with the physical line of each row, and from datasets."""
+"""Read rows: from files, with the physical line of each row, and from datasets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import IO, Any, NamedTuple
 
 from preftemplates.errors import Code, FileError, RowError, did_you_mean, one_line, preview
 
-ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
-MAGIC = {b"\x1f\x8b": "gzip; its name should end in .gz", b"PAR1": "Parquet; its name should end in .parquet"}
+_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+_MAGIC = {b"\x1f\x8b": "gzip; its name should end in .gz", b"PAR1": "Parquet; its name should end in .parquet"}
 
-LIKE_A_FILE = re.compile(r"\.[A-Za-z]{2,5}")
+_LIKE_A_FILE = re.compile(r"\.[A-Za-z]{2,5}")
 """An ending that no dataset on the hub has."""
 
 CellParsers = Mapping[str, Callable[[str], Any]]
@@ -80,8 +80,8 @@ def open_rows(
     path = Path(name)
     if path.is_dir():
         return _open_directory(path, split or "train")
-    kind = file_kind(path)
-    if kind is None and not path.exists() and not LIKE_A_FILE.fullmatch(path.suffix):
+    kind = find_file_kind(path)
+    if kind is None and not path.exists() and not _LIKE_A_FILE.fullmatch(path.suffix):
         return _open_hub(str(name), split or "train", revision)
     _check_readable(path, kind)
     if split or revision:
@@ -94,26 +94,28 @@ def open_rows(
     if kind == ".csv":
         records = _read_csv(stream, cell_parsers or {})
     else:
-        records = _read_json_list(stream, str(path)) if kind == ".json" else _read_json_lines(stream)
-    return RowSource(str(path), _closing(raw, records, str(path)), lambda: 1.0 if raw.closed else raw.tell() / size)
+        records = _read_json_list(stream) if kind == ".json" else _read_json_lines(stream)
+    return RowSource(
+        str(path), _close_after(raw, records, str(path)), lambda: 1.0 if raw.closed else raw.tell() / size
+    )
 
 
-def file_kind(path: Path) -> str | None:
-    """The ending that says what a file is, without .gz."""
+def find_file_kind(path: Path) -> str | None:
+    """Return the ending that says what a file is, without .gz; None where it says nothing known."""
     ending = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    return ending.lower() if ending.lower() in ENDINGS else None
+    return ending.lower() if ending.lower() in _ENDINGS else None
 
 
-def unknown_ending(path: Path) -> FileError:
-    """The error for a file whose name does not say what it is."""
-    return FileError(f"{path}: the ending says nothing known; files end in {', '.join(ENDINGS)}, or these with .gz")
+def make_ending_error(path: Path) -> FileError:
+    """Return the error for a file whose name does not say what it is."""
+    return FileError(f"{path}: the ending says nothing known; files end in {', '.join(_ENDINGS)}, or these with .gz")
 
 
 def _check_readable(path: Path, kind: str | None) -> None:
     if kind is None:
-        raise unknown_ending(path)
+        raise make_ending_error(path)
     if not path.exists():
-        names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        names = [neighbour.name for neighbour in path.parent.iterdir()] if path.parent.is_dir() else []
         raise FileError(f"{path} does not exist." + did_you_mean(path.name, names))
     try:
         with path.open("rb") as file:
@@ -126,12 +128,12 @@ def _check_readable(path: Path, kind: str | None) -> None:
         if head[:2] != b"\x1f\x8b":
             raise FileError(f"{path} is not gzip, though its name ends in .gz")
         return
-    for magic, what in MAGIC.items():
+    for magic, what in _MAGIC.items():
         if head.startswith(magic) and not (kind == ".parquet" and magic == b"PAR1"):
             raise FileError(f"{path} is {what}")
 
 
-def _closing(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterator[Record]:
+def _close_after(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterator[Record]:
     with raw:
         try:
             yield from records
@@ -160,15 +162,15 @@ def _read_line(raw: bytes) -> Mapping[str, Any] | RowError:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         return RowError(f"byte {error.start} of the line is no UTF-8", code=Code.BAD_ENCODING)
-    decoder = ObjectDecoder()
+    decoder = _ObjectDecoder()
     try:
         value = decoder.decode(text)
     except (ValueError, RecursionError) as error:
-        return _json_error(error)
-    return decoder.verdict(value)
+        return _make_json_error(error)
+    return decoder.to_row(value)
 
 
-class ObjectDecoder(json.JSONDecoder):
+class _ObjectDecoder(json.JSONDecoder):
     """Reads JSON and remembers a key that an object names twice."""
 
     def __init__(self) -> None:
@@ -176,14 +178,14 @@ class ObjectDecoder(json.JSONDecoder):
         super().__init__(object_pairs_hook=self._object)
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
+        items = dict(pairs)
+        if len(items) < len(pairs):
             keys = [key for key, _ in pairs]
             self.repeated = next(key for key in keys if keys.count(key) > 1)
-        return made
+        return items
 
-    def verdict(self, value: Any) -> Mapping[str, Any] | RowError:
-        """The value as a row, or why it is none."""
+    def to_row(self, value: Any) -> Mapping[str, Any] | RowError:
+        """Return the value as a row, or why it is none."""
         if self.repeated is not None:
             return RowError("an object names this key twice", code=Code.DUPLICATE_KEY, column=self.repeated)
         if not isinstance(value, dict):
@@ -191,7 +193,7 @@ class ObjectDecoder(json.JSONDecoder):
         return value
 
 
-def _json_error(error: Exception) -> RowError:
+def _make_json_error(error: Exception) -> RowError:
     if isinstance(error, RecursionError):
         return RowError("JSON is nested too deeply", code=Code.TOO_DEEP)
     if isinstance(error, json.JSONDecodeError):
@@ -199,33 +201,33 @@ def _json_error(error: Exception) -> RowError:
     return RowError("a number has too many digits", code=Code.BAD_NUMBER)
 
 
-def _read_json_list(stream: IO[bytes], name: str) -> Iterator[Record]:
+def _read_json_list(stream: IO[bytes]) -> Iterator[Record]:
     text = stream.read().decode("utf-8-sig")
-    at = _skip(text, 0)
+    at = _skip_whitespace(text, 0)
     if text[at : at + 1] == "{":
         raise FileError("this begins with an object and no list; one object a line is .jsonl")
     if text[at : at + 1] != "[":
         raise FileError("this is no JSON list of objects")
-    at, line, counted, row = _skip(text, at + 1), 1, 0, 0
+    at, line, counted, row = _skip_whitespace(text, at + 1), 1, 0, 0
     while text[at : at + 1] != "]":
         line, counted = line + text.count("\n", counted, at), at
-        decoder = ObjectDecoder()
+        decoder = _ObjectDecoder()
         try:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            raise FileError(_json_error(error).message, line=line) from None
-        yield Record(row, line, decoder.verdict(value))
-        row, at = row + 1, _skip(text, at)
+            raise FileError(_make_json_error(error).message, line=line) from None
+        yield Record(row, line, decoder.to_row(value))
+        row, at = row + 1, _skip_whitespace(text, at)
         if text[at : at + 1] == ",":
-            at = _skip(text, at + 1)
+            at = _skip_whitespace(text, at + 1)
         elif text[at : at + 1] != "]":
             raise FileError("no JSON: a ',' or the list's ']' is missing", line=line + text.count("\n", counted, at))
-    if _skip(text, at + 1) < len(text):
+    if _skip_whitespace(text, at + 1) < len(text):
         raise FileError("no JSON: there is more behind the list", line=line)
 
 
-def _skip(text: str, at: int) -> int:
-    """The next place that is no blank."""
+def _skip_whitespace(text: str, at: int) -> int:
+    """The next position that is no whitespace."""
     while text[at : at + 1] in (" ", "\n", "\r", "\t") and at < len(text):
         at += 1
     return at
@@ -241,21 +243,21 @@ def _read_csv(stream: IO[bytes], parsers: CellParsers) -> Iterator[Record]:
         row, before = 0, reader.line_num
         for cells in reader:
             if cells:
-                yield Record(row, before + 1, _csv_row(header, cells, parsers))
+                yield Record(row, before + 1, _read_csv_row(header, cells, parsers))
                 row += 1
             before = reader.line_num
     except csv.Error as error:
         raise FileError(f"no CSV: {error}", line=reader.line_num) from error
 
 
-def _csv_row(header: list[str], cells: list[str], parsers: CellParsers) -> Mapping[str, Any] | RowError:
+def _read_csv_row(header: list[str], cells: list[str], parsers: CellParsers) -> Mapping[str, Any] | RowError:
     if len(cells) > len(header):
         return RowError(f"{len(cells)} cells under {len(header)} columns", code=Code.BAD_CSV)
     return {name: parsers[name](cell) if name in parsers else cell for name, cell in zip(header, cells, strict=False)}
 
 
 def _open_parquet(path: Path) -> RowSource:
-    parquet = import_or_refuse("pyarrow.parquet", "arrow", f"{path} is Parquet")
+    parquet = import_extra("pyarrow.parquet", "arrow", f"{path} is Parquet")
     try:
         file = parquet.ParquetFile(path)
     except Exception as error:
@@ -269,11 +271,11 @@ def _open_parquet(path: Path) -> RowSource:
                     yield Record(done[0], None, cells)
                     done[0] += 1
 
-    return RowSource(str(path), _refusing(records(), str(path), done), lambda: done[0] / total)
+    return RowSource(str(path), _wrap_errors(records(), str(path), done), lambda: done[0] / total)
 
 
 def _open_directory(path: Path, split: str) -> RowSource:
-    datasets = import_or_refuse("datasets", "datasets", f"{path} is a directory")
+    datasets = import_extra("datasets", "datasets", f"{path} is a directory")
     saved = any((path / name).exists() for name in ("dataset_dict.json", "state.json"))
     try:
         if saved:
@@ -283,20 +285,20 @@ def _open_directory(path: Path, split: str) -> RowSource:
             dataset = datasets.load_dataset(str(path), split=split)
     except Exception as error:
         raise FileError(f"{path} cannot be loaded as a dataset: {_first_line(error)}") from error
-    return _dataset_source(str(path), dataset, len(dataset))
+    return _make_dataset_source(str(path), dataset, len(dataset))
 
 
 def _open_hub(name: str, split: str, revision: str | None) -> RowSource:
-    datasets = import_or_refuse("datasets", "datasets", f"{name} is no file here, and a dataset on the hub")
+    datasets = import_extra("datasets", "datasets", f"{name} is no file here, and a dataset on the hub")
     try:
         dataset = datasets.load_dataset(name, split=split, revision=revision, streaming=True)
     except Exception as error:
         raise FileError(f"{name} is no file here, and the hub gives no such dataset: {_first_line(error)}") from error
     info = (dataset.info.splits or {}).get(split)
-    return _dataset_source(name, dataset, info.num_examples if info else None)
+    return _make_dataset_source(name, dataset, info.num_examples if info else None)
 
 
-def _dataset_source(name: str, dataset: Iterable[Mapping[str, Any]], total: int | None) -> RowSource:
+def _make_dataset_source(name: str, dataset: Iterable[Mapping[str, Any]], total: int | None) -> RowSource:
     done = [0]
 
     def records() -> Iterator[Record]:
@@ -304,10 +306,10 @@ def _dataset_source(name: str, dataset: Iterable[Mapping[str, Any]], total: int 
             done[0] = row + 1
             yield Record(row, None, cells)
 
-    return RowSource(name, _refusing(records(), name, done), lambda: done[0] / total if total else None)
+    return RowSource(name, _wrap_errors(records(), name, done), lambda: done[0] / total if total else None)
 
 
-def _refusing(records: Iterator[Record], name: str, done: list[int]) -> Iterator[Record]:
+def _wrap_errors(records: Iterator[Record], name: str, done: list[int]) -> Iterator[Record]:
     """The same rows; what another library raises in the middle of them, such as a lost connection, is our error."""
     try:
         yield from records
@@ -319,8 +321,8 @@ def _first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
 
 
-def import_or_refuse(module: str, extra: str, why: str) -> Any:
-    """A module of an extra.
+def import_extra(module: str, extra: str, why: str) -> Any:
+    """Return a module of an extra.
 
     Raises:
         FileError: it is not installed; the message names the extra.

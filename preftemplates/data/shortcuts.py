@@ -1,18 +1,20 @@
-"""Shortcuts: rules that read no meaning, and how often they find the chosen answer all the same."""
+"""Shortcuts: rules that read no meaning, and how often they find the chosen answer."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.messages import Message, list_message_texts
 from preftemplates.core.provenance import pieces_of
 from preftemplates.core.samples import Preference
 
-REFUSAL = re.compile(
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+_REFUSAL = re.compile(
     r"\b(i(?:'|\u2019)?m (?:really |very |so )?sorry|i am (?:really |very |so )?sorry|i apologi[sz]e|"
     r"i (?:can(?:'|\u2019)?t|cannot|can not|won(?:'|\u2019)?t|will not|am not able to|am unable to|must decline)|"
     r"i(?:'|\u2019)m (?:not able to|unable to|not going to|not comfortable)|as an ai|i do not feel comfortable|"
@@ -21,10 +23,10 @@ REFUSAL = re.compile(
 )
 """How refusals begin, in English."""
 
-OPENING = 200
+_REFUSAL_CHARACTERS = 200
 """How many characters of an answer are searched for a refusal."""
 
-Pair = Preference[list[Message]]
+MessagePair = Preference[list[Message]]
 
 
 @dataclass
@@ -61,59 +63,62 @@ class Shortcut:
         return math.sqrt(max(0.0, moment - self.accuracy**2) / (self.pairs - 1))
 
     def as_json(self) -> dict[str, Any]:
-        """The counts and the accuracy; None in the place of NaN."""
+        """Return the counts and the accuracy; None in the place of NaN."""
         figures = {"accuracy": self.accuracy, "standard_error": self.error}
         rounded = {name: None if math.isnan(value) else round(value, 6) for name, value in figures.items()}
         return {"pairs": self.pairs, "right": self.right, "wrong": self.wrong, **rounded}
 
 
-def longer_wins(pair: Pair, columns: Iterable[str]) -> bool | None:
+def _choose_longer(pair: MessagePair, _columns: Iterable[str]) -> bool | None:
     """The longer answer, in characters."""
-    chosen, rejected = (sum(map(len, list_message_texts(own))) for own in (pair.chosen, pair.rejected))
+    chosen, rejected = (sum(map(len, list_message_texts(answer))) for answer in (pair.chosen, pair.rejected))
     return None if chosen == rejected else chosen > rejected
 
 
-def first_listed_wins(pair: Pair, columns: Iterable[str]) -> bool | None:
-    """The answer that the row lists first: by its column's place in the row type, by its place in a list, by its key.
+def choose_first_listed(pair: MessagePair, columns: Iterable[str]) -> bool | None:
+    """Choose the answer that the row lists first: by the order of columns, by its place in a list, by its key.
 
-    It chooses none where both answers come from one place, or where no other column is read beside prompt and answers:
+    It chooses none where both answers come from one place, or where no column is read next to prompt and answers:
     then no label says which is better, and the chosen answer has a column of its own.
+
+    Returns:
+        True for the chosen answer, False for the rejected one, None for none.
     """
     order = list(columns)
-    chosen, rejected, prompt = (places_of(own) for own in (pair.chosen, pair.rejected, pair.prompt))
-    if not set(order) - {_steps(place)[0][-1] for place in (*chosen, *rejected, *prompt)}:
+    chosen, rejected, prompt = (_find_paths(messages) for messages in (pair.chosen, pair.rejected, pair.prompt))
+    if not set(order) - {_split_path(path)[0][-1] for path in (*chosen, *rejected, *prompt)}:
         return None
-    first = [_steps(side[0]) for side in (chosen, rejected) if side]
+    first = [_split_path(paths[0]) for paths in (chosen, rejected) if paths]
     if len(first) < 2 or first[0] == first[1] or any(steps[0][-1] not in order for steps in first):
         return None
     ranked = [(order.index(steps[0][-1]), steps[1:]) for steps in first]
     return ranked[0] < ranked[1]
 
 
-def refusal_wins(pair: Pair, columns: Iterable[str]) -> bool | None:
+def _choose_refusal(pair: MessagePair, _columns: Iterable[str]) -> bool | None:
     """The answer that refuses, if one of the two does."""
-    chosen, rejected = (is_refusal(own) for own in (pair.chosen, pair.rejected))
+    chosen, rejected = (is_refusal(answer) for answer in (pair.chosen, pair.rejected))
     return None if chosen == rejected else chosen
 
 
-SHORTCUTS: Mapping[str, Callable[[Pair, Iterable[str]], bool | None]] = {
-    "longer wins": longer_wins,
-    "first listed wins": first_listed_wins,
-    "refusal wins": refusal_wins,
+SHORTCUT_RULES: Mapping[str, Callable[[MessagePair, Iterable[str]], bool | None]] = {
+    "longer wins": _choose_longer,
+    "first listed wins": choose_first_listed,
+    "refusal wins": _choose_refusal,
 }
 """The rules by name; each takes a pair whose texts know their columns, and the columns in order."""
 
 
 @dataclass
-class Shortcuts:
+class ShortcutCounts:
     """The shortcuts of a set of pairs, counted one by one."""
 
-    found: dict[str, Shortcut] = field(default_factory=lambda: {name: Shortcut() for name in SHORTCUTS})
+    by_name: dict[str, Shortcut] = field(default_factory=lambda: {name: Shortcut() for name in SHORTCUT_RULES})
 
-    def add(self, pair: Pair, columns: Iterable[str]) -> None:
+    def add(self, pair: MessagePair, columns: Iterable[str]) -> None:
         """Count one pair."""
-        for name, choose in SHORTCUTS.items():
-            self.found[name].add(choose(pair, columns))
+        for name, choose in SHORTCUT_RULES.items():
+            self.by_name[name].add(choose(pair, columns))
 
 
 def is_refusal(messages: Iterable[Message]) -> bool:
@@ -122,22 +127,22 @@ def is_refusal(messages: Iterable[Message]) -> bool:
     >>> is_refusal([{"role": "assistant", "content": "I'm sorry, but I can't help with that."}])
     True
     """
-    return any(REFUSAL.search(text, 0, OPENING) for text in list_message_texts(messages)[:1])
+    return any(_REFUSAL.search(text, 0, _REFUSAL_CHARACTERS) for text in list_message_texts(messages)[:1])
 
 
-def places_of(messages: Iterable[Message]) -> list[str]:
+def _find_paths(messages: Iterable[Message]) -> list[str]:
     """Where in the row the messages' texts come from, in their order, such as `answers[0].text`."""
     return [str(piece.origin) for text in list_message_texts(messages) for piece in pieces_of(text)]
 
 
-def _steps(place: str) -> tuple[tuple[int, str], ...]:
-    """The steps of a place, which can be compared: an item by its number, a key by its name.
+_PATH_STEP = re.compile(r'\[(?P<item>\d+)\]|\["(?P<quoted>(?:[^"\\]|\\.)*)"\]|(?P<key>[^.\[\]]+)')
 
-    >>> _steps("answers[10].text")
+
+def _split_path(path: str) -> tuple[tuple[int, str], ...]:
+    """The steps of a path, which can be compared: an item by its number, a key by its name.
+
+    >>> _split_path("answers[10].text")
     ((0, 'answers'), (10, ''), (0, 'text'))
     """
-    found = STEP.finditer(place)
-    return tuple((int(step["item"]), "") if step["item"] else (0, step["key"] or step["quoted"]) for step in found)
-
-
-STEP = re.compile(r'\[(?P<item>\d+)\]|\["(?P<quoted>(?:[^"\\]|\\.)*)"\]|(?P<key>[^.\[\]]+)')
+    steps = _PATH_STEP.finditer(path)
+    return tuple((int(step["item"]), "") if step["item"] else (0, step["key"] or step["quoted"]) for step in steps)

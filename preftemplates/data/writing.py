@@ -1,4 +1,4 @@
-"""Writing rows: a file appears whole or not at all."""
+"""Write rows: a file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from preftemplates.data.reading import file_kind, import_or_refuse, unknown_ending
+from preftemplates.data.reading import find_file_kind, import_extra, make_ending_error
 from preftemplates.errors import FileError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
-class Writer(Protocol):
+
+class RowWriter(Protocol):
     """Takes one result after the other."""
 
     def write(self, result: Mapping[str, Any]) -> None:
@@ -24,7 +26,7 @@ class Writer(Protocol):
 
 
 @contextmanager
-def open_writer(path: str | Path, schema: Any = None) -> Iterator[Writer]:
+def open_writer(path: str | Path, schema: Any = None) -> Iterator[RowWriter]:
     """Open a file to write rows to: it appears under its name when the block ends, and not if the block raises.
 
     Args:
@@ -35,10 +37,10 @@ def open_writer(path: str | Path, schema: Any = None) -> Iterator[Writer]:
         FileError: the ending says nothing known, or the place cannot be written to.
     """
     path = Path(path)
-    kind = file_kind(path)
+    kind = find_file_kind(path)
     if kind is None:
-        raise unknown_ending(path)
-    with _whole(path) as raw, _encoder(kind, path.suffix == ".gz", raw, schema) as writer:
+        raise make_ending_error(path)
+    with _write_whole(path) as raw, _open_row_writer(kind, path.suffix == ".gz", raw, schema) as writer:
         yield writer
 
 
@@ -48,12 +50,12 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         FileError: the place cannot be written to.
     """
-    with _whole(path) as raw:
+    with _write_whole(path) as raw:
         raw.write(text.encode())
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
+def _write_whole(path: Path) -> Iterator[IO[bytes]]:
     """A file under another name, which takes its own when the block ends."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -69,15 +71,15 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _encoder(kind: str, compressed: bool, raw: IO[bytes], schema: Any) -> Iterator[Writer]:
+def _open_row_writer(kind: str, compressed: bool, raw: IO[bytes], schema: Any) -> Iterator[RowWriter]:
     if kind == ".parquet":
-        with ParquetWriter(raw, schema) as writer:
+        with _ParquetWriter(raw, schema) as writer:
             yield writer
         return
     # the time and the name that gzip would store make equal rows into unequal bytes
     stream: Any = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if compressed else raw
     text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=False)
-    with {".csv": CSVWriter, ".json": JSONListWriter}.get(kind, JSONLinesWriter)(text) as writer:
+    with {".csv": _CSVWriter, ".json": _JSONListWriter}.get(kind, _JSONLinesWriter)(text) as writer:
         yield writer
     text.flush()
     text.detach()
@@ -85,7 +87,7 @@ def _encoder(kind: str, compressed: bool, raw: IO[bytes], schema: Any) -> Iterat
         stream.close()
 
 
-class TextWriter:
+class _TextWriter:
     """A writer over a text stream, with something at the beginning and the end."""
 
     def __init__(self, text: IO[str]) -> None:
@@ -100,10 +102,10 @@ class TextWriter:
             self.finish()
 
     def finish(self) -> None:
-        """Write what stands at the end."""
+        """Write the end of the file."""
 
 
-class JSONLinesWriter(TextWriter):
+class _JSONLinesWriter(_TextWriter):
     """One JSON object a line."""
 
     def write(self, result: Mapping[str, Any]) -> None:
@@ -111,7 +113,7 @@ class JSONLinesWriter(TextWriter):
         self.text.write(json.dumps(result, ensure_ascii=False) + "\n")
 
 
-class JSONListWriter(TextWriter):
+class _JSONListWriter(_TextWriter):
     """One JSON list, an object a line."""
 
     def write(self, result: Mapping[str, Any]) -> None:
@@ -124,7 +126,7 @@ class JSONListWriter(TextWriter):
         self.text.write("\n]\n" if self.written else "[]\n")
 
 
-class CSVWriter(TextWriter):
+class _CSVWriter(_TextWriter):
     """A header and a line a row; what is no text is written as JSON."""
 
     def write(self, result: Mapping[str, Any]) -> None:
@@ -138,22 +140,22 @@ class CSVWriter(TextWriter):
         )
 
 
-class ParquetWriter:
+class _ParquetWriter:
     """Parquet, in row groups of a thousand rows."""
 
-    ROWS = 1000
+    _GROUP_ROWS = 1000
 
     def __init__(self, raw: IO[bytes], schema: Any) -> None:
         self._raw, self._schema = raw, schema
-        self._arrow = import_or_refuse("pyarrow", "arrow", "the output is Parquet")
-        self._parquet = import_or_refuse("pyarrow.parquet", "arrow", "the output is Parquet")
+        self._arrow = import_extra("pyarrow", "arrow", "the output is Parquet")
+        self._parquet = import_extra("pyarrow.parquet", "arrow", "the output is Parquet")
         self._file: Any = None
         self._rows: list[Mapping[str, Any]] = []
 
     def write(self, result: Mapping[str, Any]) -> None:
         """Add one row."""
         self._rows.append(result)
-        if len(self._rows) >= self.ROWS:
+        if len(self._rows) >= self._GROUP_ROWS:
             self._flush()
 
     def _flush(self) -> None:
@@ -163,7 +165,7 @@ class ParquetWriter:
         self._file.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
         self._rows = []
 
-    def __enter__(self) -> ParquetWriter:
+    def __enter__(self) -> _ParquetWriter:
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -1,9 +1,8 @@
-"""Dialects: how a result's keys are spelled for another framework, as a table."""
+"""Dialects: how a result's keys are spelled for another framework, as a table; registered by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -11,29 +10,22 @@ from preftemplates.core.frozen import Frozen
 from preftemplates.core.messages import ROLES
 from preftemplates.core.registry import Registry
 from preftemplates.core.samples import FORMATS, Sample
-from preftemplates.dialects.message_views import Spelling
-from preftemplates.dialects.table import Filling, Struct, read_shape, sources, without_labels
+from preftemplates.dialects.message_views import MessageKeys
+from preftemplates.dialects.table import (
+    DialectTable,
+    ObjectShape,
+    ShapeFiller,
+    iter_sample_fields,
+    read_shape,
+    select_labels,
+)
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
 
 D = TypeVar("D", bound="type[Dialect]")
 
 
-@dataclass(frozen=True)
-class Table:
-    """What each key of each format holds, and how messages are spelled."""
-
-    formats: tuple[tuple[str, Struct], ...]
-    spelling: Spelling
-
-    @property
-    def identity(self) -> Any:
-        """The table as JSON-like data, for digests."""
-        formats = {name: shape.identity for name, shape in self.formats}
-        return {"formats": formats, "messages": self.spelling.identity}
-
-
-SPELLING = ("role_key", "content_key", "roles", "dropped")
-"""What a dialect says of messages, beside its tables."""
+_MESSAGE_ATTRIBUTES = ("role_key", "content_key", "roles", "dropped")
+"""What a dialect declares of messages, next to its tables."""
 
 
 class Dialect(Frozen):
@@ -54,7 +46,7 @@ class Dialect(Frozen):
         ('question', 'good', 'bad')
     """
 
-    table: Table
+    table: DialectTable
     kind = "dialect"
     holds = "table"
 
@@ -62,8 +54,8 @@ class Dialect(Frozen):
     """What a class and its parents say, by format."""
 
     def __init_subclass__(cls) -> None:
-        own = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
-        cls.declared = {**cls.declared, **own}
+        attributes = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
+        cls.declared = {**cls.declared, **attributes}
         cls.table = _read_table(cls)
 
     @property
@@ -72,10 +64,10 @@ class Dialect(Frozen):
         return tuple(name for name, _ in self.table.formats)
 
     @cached_property
-    def _shapes(self) -> dict[str, Struct]:
+    def _shapes(self) -> dict[str, ObjectShape]:
         return dict(self.table.formats)
 
-    def shape(self, format: str, labels: Collection[str] = ()) -> Struct:
+    def shape(self, format: str, labels: Collection[str] = ()) -> ObjectShape:
         """What each key of a format holds.
 
         Args:
@@ -90,8 +82,8 @@ class Dialect(Frozen):
                 f"the dialect {self.name} cannot spell the format {preview(format)};"
                 f" it spells {', '.join(self.formats)}"
             )
-        shape = without_labels(self._shapes[format], labels)
-        assert isinstance(shape, Struct)
+        shape = select_labels(self._shapes[format], labels)
+        assert isinstance(shape, ObjectShape)
         return shape
 
     def keys(self, format: str, labels: Collection[str] = ()) -> tuple[str, ...]:
@@ -100,11 +92,11 @@ class Dialect(Frozen):
 
     def needs_text(self, format: str) -> bool:
         """Whether any key holds text in a style."""
-        return any(source.needs_text for source in sources(self.shape(format)))
+        return any(field.needs_text for field in iter_sample_fields(self.shape(format)))
 
     def spells(self, format: str, label: str) -> bool:
         """Whether a key holds that label."""
-        return any(source.name == label for source in sources(self.shape(format, [label])))
+        return any(field.name == label for field in iter_sample_fields(self.shape(format, [label])))
 
     def spell(
         self, messages: Sample[Any], texts: Sample[Any] | None, labels: Collection[str] | None = None
@@ -121,17 +113,17 @@ class Dialect(Frozen):
             StyleContractError: a key needs a response's own text, and its text does not begin with the prompt's.
         """
         shape = self.shape(messages.format, messages.label_values if labels is None else labels)
-        result: dict[str, Any] = Filling(messages, texts, self.table.spelling).value(shape)
+        result: dict[str, Any] = ShapeFiller(messages, texts, self.table.message_keys).fill(shape)
         return result
 
 
-def _read_table(cls: type[Dialect]) -> Table:
-    formats: list[tuple[str, Struct]] = []
+def _read_table(cls: type[Dialect]) -> DialectTable:
+    formats: list[tuple[str, ObjectShape]] = []
     for name, keys in cls.declared.items():
-        if name in SPELLING:
+        if name in _MESSAGE_ATTRIBUTES:
             continue
         if name not in FORMATS:
-            guess = did_you_mean(name, [*FORMATS, *SPELLING])
+            guess = did_you_mean(name, [*FORMATS, *_MESSAGE_ATTRIBUTES])
             raise DefinitionError(f"{cls.__name__}.{name}: there is no such format.{guess}")
         if not isinstance(keys, Mapping) or not keys:
             raise DefinitionError(f"{cls.__name__}.{name}: expected a table of keys, got {preview(keys)}")
@@ -139,28 +131,26 @@ def _read_table(cls: type[Dialect]) -> Table:
             shape = read_shape(name, keys, FORMATS[name])
         except DefinitionError as error:
             raise DefinitionError(f"{cls.__name__}.{name}: {error}") from error
-        formats.append((name, cast(Struct, shape)))
-    return Table(tuple(formats), _read_spelling(cls))
+        formats.append((name, cast("ObjectShape", shape)))
+    return DialectTable(tuple(formats), _read_message_keys(cls))
 
 
-def _read_spelling(cls: type[Dialect]) -> Spelling:
-    role, content, roles, dropped = (
-        cls.declared.get(name, other) for name, other in zip(SPELLING, ("role", "content", {}, ()), strict=True)
-    )
+def _read_message_keys(cls: type[Dialect]) -> MessageKeys:
+    defaults = zip(_MESSAGE_ATTRIBUTES, ("role", "content", {}, ()), strict=True)
+    role, content, roles, dropped = (cls.declared.get(name, default) for name, default in defaults)
     if not (isinstance(role, str) and isinstance(content, str) and isinstance(roles, Mapping)):
         raise DefinitionError(f"{cls.__name__}: role_key and content_key are texts, and roles names by role")
     if role == content:
         raise DefinitionError(f"{cls.__name__}: role_key and content_key are both {preview(role)}; one would be lost")
-    for known, name in roles.items():
-        if known not in ROLES:
-            raise DefinitionError(
-                f"{cls.__name__}.roles: {preview(known)} is no role." + did_you_mean(str(known), ROLES)
-            )
+    for message_role, name in roles.items():
+        if message_role not in ROLES:
+            guess = did_you_mean(str(message_role), ROLES)
+            raise DefinitionError(f"{cls.__name__}.roles: {preview(message_role)} is no role.{guess}")
         if not isinstance(name, str):
-            raise DefinitionError(f"{cls.__name__}.roles: the name of {known} is text, got {preview(name)}")
+            raise DefinitionError(f"{cls.__name__}.roles: the name of {message_role} is text, got {preview(name)}")
     if not isinstance(dropped, tuple) or not all(isinstance(key, str) for key in dropped):
         raise DefinitionError(f"{cls.__name__}.dropped: expected a tuple of keys, got {preview(dropped)}")
-    return Spelling(role, content, tuple(roles.items()), only=bool(roles), dropped=dropped)
+    return MessageKeys(role, content, tuple(roles.items()), only=bool(roles), dropped=dropped)
 
 
 DIALECTS: Registry[type[Dialect]] = Registry("dialect", "preftemplates.dialects.bundled", "preftemplates.dialects")
@@ -176,7 +166,7 @@ def register_dialect(name: str, *, aliases: Iterable[str] = ()) -> Callable[[D],
 
 
 def get_dialect(name: str | Dialect) -> Dialect:
-    """The dialect of that name; a dialect is returned as it is.
+    """Return the dialect of that name; a dialect is returned as it is.
 
     Raises:
         UnknownNameError: there is none; the message says which name is near.
@@ -185,5 +175,5 @@ def get_dialect(name: str | Dialect) -> Dialect:
 
 
 def list_dialects() -> list[str]:
-    """The names of all dialects."""
+    """Return the names of all dialects."""
     return DIALECTS.names()

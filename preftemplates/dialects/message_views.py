@@ -1,22 +1,25 @@
-"""Views: the forms in which a dialect's table may ask for messages."""
+"""Message views: the forms in which a dialect's table may ask for messages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from preftemplates.core.messages import Message
 from preftemplates.core.provenance import plain_data
 from preftemplates.errors import Code, RowError, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from preftemplates.core.messages import Message
 
 ViewKind = Literal["messages", "message", "text", "turns"]
 """What a view yields: a list of messages, one message, a text, or a list of pairs of texts."""
 
 
 @dataclass(frozen=True)
-class Spelling:
-    """How a dialect spells one message.
+class MessageKeys:
+    """The keys and the names of roles by which a dialect spells one message.
 
     Attributes:
         role: the key of the role.
@@ -39,7 +42,7 @@ class Spelling:
         return {**keys, "roles": dict(self.roles), "only": self.only, "dropped": self.dropped}
 
     def spell(self, message: Message) -> dict[str, Any]:
-        """The message in the dialect's words.
+        """Return the message in the dialect's words.
 
         Raises:
             RowError: `bad_role`, where the dialect has no name for its role; `unsupported_content`, where it has no
@@ -52,7 +55,7 @@ class Spelling:
                 value=message["role"],
             )  # fmt: skip
         if self.only and set(message) - {"role", "content"}:
-            _text(message)
+            _read_text(message)
         for name in set(self.dropped) & set(message):
             raise RowError(
                 f"the dialect's framework drops {name!r} in silence",
@@ -68,87 +71,94 @@ class Spelling:
         return {**plain_data(spelled), self.role: names.get(message["role"], message["role"])}
 
 
-def as_messages(messages: Sequence[Message], spelling: Spelling) -> list[dict[str, Any]]:
+class MessageView(NamedTuple):
+    """A form in which a table may ask for messages: what it yields, and the function that makes it."""
+
+    kind: ViewKind
+    build: Callable[[Sequence[Message], MessageKeys], Any]
+
+
+def _spell_messages(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
     """All messages."""
-    return [spelling.spell(message) for message in messages]
+    return [keys.spell(message) for message in messages]
 
 
-def one_message(messages: Sequence[Message], spelling: Spelling) -> dict[str, Any]:
+def _spell_only_message(messages: Sequence[Message], keys: MessageKeys) -> dict[str, Any]:
     """The only message.
 
     Raises:
         RowError: `bad_turns`, where there are others.
     """
-    return spelling.spell(_only(messages))
+    return keys.spell(_require_single(messages))
 
 
-def content(messages: Sequence[Message], spelling: Spelling) -> str:
+def _read_only_content(messages: Sequence[Message], _: MessageKeys) -> str:
     """The text of the only message, without a style.
 
     Raises:
         RowError: `bad_turns`, where there are others; `unsupported_content`, where it is more than text.
     """
-    return _text(_only(messages))
+    return _read_text(_require_single(messages))
 
 
-def system(messages: Sequence[Message], spelling: Spelling) -> str:
+def _read_system(messages: Sequence[Message], _: MessageKeys) -> str:
     """The text of the system message that opens a conversation; empty where there is none."""
-    return _text(messages[0]) if messages and messages[0]["role"] == "system" else ""
+    return _read_text(messages[0]) if messages and messages[0]["role"] == "system" else ""
 
 
-def without_system(messages: Sequence[Message], spelling: Spelling) -> list[dict[str, Any]]:
+def _spell_without_system(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
     """All messages but the system message that opens a conversation."""
-    return as_messages(_turns(messages), spelling)
+    return _spell_messages(_skip_system(messages), keys)
 
 
-def history(messages: Sequence[Message], spelling: Spelling) -> list[list[str]]:
+def _read_history(messages: Sequence[Message], _: MessageKeys) -> list[list[str]]:
     """The questions and answers before the last question, as pairs of texts.
 
     Raises:
         RowError: `bad_turns`, where questions and answers do not alternate; `unsupported_content`, where one is more
             than text.
     """
-    turns = _turns(messages)
+    turns = _skip_system(messages)
     roles = [message["role"] for message in turns]
     if roles != ["user", "assistant"] * (len(roles) // 2) + ["user"]:
         raise RowError("the dialect has questions and answers in turn only, and a question last", code=Code.BAD_TURNS)
-    texts = [_text(message) for message in turns[:-1]]
+    texts = [_read_text(message) for message in turns[:-1]]
     return [list(pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
 
 
-def question(messages: Sequence[Message], spelling: Spelling) -> str:
+def _read_question(messages: Sequence[Message], keys: MessageKeys) -> str:
     """The text of the last message, a user's.
 
     Raises:
-        RowError: as `history`.
+        RowError: as `_read_history`.
     """
-    history(messages, spelling)
-    return _text(messages[-1])
+    _read_history(messages, keys)
+    return _read_text(messages[-1])
 
 
-VIEWS: dict[str, tuple[ViewKind, Callable[[Sequence[Message], Spelling], Any]]] = {
-    "messages": ("messages", as_messages),
-    "message": ("message", one_message),
-    "content": ("text", content),
-    "system": ("text", system),
-    "without_system": ("messages", without_system),
-    "history": ("turns", history),
-    "question": ("text", question),
+MESSAGE_VIEWS: dict[str, MessageView] = {
+    "messages": MessageView("messages", _spell_messages),
+    "message": MessageView("message", _spell_only_message),
+    "content": MessageView("text", _read_only_content),
+    "system": MessageView("text", _read_system),
+    "without_system": MessageView("messages", _spell_without_system),
+    "history": MessageView("turns", _read_history),
+    "question": MessageView("text", _read_question),
 }
-"""The views by the name that a table gives them behind a dot, each with what it yields."""
+"""The views by the name that a table gives them after a dot."""
 
 
-def _turns(messages: Sequence[Message]) -> Sequence[Message]:
+def _skip_system(messages: Sequence[Message]) -> Sequence[Message]:
     return messages[1:] if messages and messages[0]["role"] == "system" else messages
 
 
-def _only(messages: Sequence[Message]) -> Message:
+def _require_single(messages: Sequence[Message]) -> Message:
     if len(messages) != 1:
         raise RowError(f"the dialect has room for one message here, got {len(messages)}", code=Code.BAD_TURNS)
     return messages[0]
 
 
-def _text(message: Mapping[str, Any]) -> str:
+def _read_text(message: Mapping[str, Any]) -> str:
     text = message.get("content")
     if not isinstance(text, str) or set(message) - {"role", "content"}:
         raise RowError(

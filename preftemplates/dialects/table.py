@@ -1,27 +1,31 @@
-"""Shapes: what one key of a result holds, as a dialect's table says it."""
+"""Tables of keys: what each key of a result holds, as a dialect declares it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.provenance import plain, plain_data
-from preftemplates.core.samples import Sample
-from preftemplates.dialects.message_views import VIEWS, Spelling
+from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean, preview
 
-SOURCE = re.compile(r"(?P<prompt>prompt\+)?(?P<name>\w+)(\.(?P<view>\w+))?(?P<optional>\?)?")
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from preftemplates.core.samples import Sample
+
+_SAMPLE_FIELD = re.compile(r"(?P<prompt>prompt\+)?(?P<name>\w+)(\.(?P<view>\w+))?(?P<optional>\?)?")
 
 
 @dataclass(frozen=True)
 class SampleField:
-    """The prompt, a response or a label.
+    """A field of a sample: the prompt, a response or a label.
 
     Attributes:
         name: `prompt`, or the response's or label's name.
-        with_prompt: whether the prompt stands before the response.
+        with_prompt: whether the prompt comes before the response.
         view: the form of messages that is asked for (`preftemplates.dialects.message_views`); empty for text.
         optional: whether a label may be left out by the template; then the key is left out of the result.
         is_label: whether it is a label.
@@ -46,7 +50,7 @@ class SampleField:
 
 
 @dataclass(frozen=True)
-class Fixed:
+class FixedValue:
     """A value that is the same in every result."""
 
     value: Any
@@ -58,10 +62,10 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Struct:
+class ObjectShape:
     """Values by key."""
 
-    fields: tuple[tuple[str, Shape], ...]
+    fields: tuple[tuple[str, ResultShape], ...]
 
     @property
     def identity(self) -> Any:
@@ -70,10 +74,10 @@ class Struct:
 
 
 @dataclass(frozen=True)
-class Items:
+class ListShape:
     """A list of values, one written after the other."""
 
-    shapes: tuple[Shape, ...]
+    shapes: tuple[ResultShape, ...]
 
     @property
     def identity(self) -> Any:
@@ -82,10 +86,10 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Each:
+class PerResponseShape:
     """A list with one value for each of the several responses of a sample."""
 
-    shape: Shape
+    shape: ResultShape
 
     @property
     def identity(self) -> Any:
@@ -93,11 +97,26 @@ class Each:
         return {"each": self.shape.identity}
 
 
-Shape = SampleField | Fixed | Struct | Items | Each
+ResultShape = SampleField | FixedValue | ObjectShape | ListShape | PerResponseShape
+"""What a table holds under one key."""
 
 
-def fixed(value: str | float | bool | None) -> Fixed:
-    """In a dialect's table: a value that is the same in every result.
+@dataclass(frozen=True)
+class DialectTable:
+    """What each key of each format holds, and how messages are spelled."""
+
+    formats: tuple[tuple[str, ObjectShape], ...]
+    message_keys: MessageKeys
+
+    @property
+    def identity(self) -> Any:
+        """The table as JSON-like data, for digests."""
+        formats = {name: shape.identity for name, shape in self.formats}
+        return {"formats": formats, "messages": self.message_keys.identity}
+
+
+def fixed(value: str | float | bool | None) -> FixedValue:
+    """Return an entry of a dialect's table: a value that is the same in every result.
 
     Example:
         >>> from preftemplates import Dialect, get_template
@@ -106,154 +125,156 @@ def fixed(value: str | float | bool | None) -> Fixed:
         >>> get_template("TRL").with_dialect(Mine()).format({"prompt": "Hi"}, "prompt_only")
         {'prompt': [{'role': 'user', 'content': 'Hi'}], 'source': 'mine'}
     """
-    return Fixed(value)
+    return FixedValue(value)
 
 
-def read_shape(key: str, source: Any, format: type[Sample[Any]], in_each: bool = False) -> Shape:
-    """The shape that an entry of a table describes.
+def read_shape(key: str, entry: Any, format: type[Sample[Any]], in_each: bool = False) -> ResultShape:
+    """Return the shape that an entry of a table describes.
 
     A text names the prompt, a response (its own text), `prompt+` and a response (from character 0) or a label. `.view`
-    asks for messages in a form, and `?` behind a label says that a template may leave it out. A mapping and a list
+    asks for messages in a form, and `?` after a label says that a template may leave it out. A mapping and a list
     hold further entries. In a format of several responses, a list of one entry has one value for each of them.
 
     Raises:
         DefinitionError: the format has no such response or label, or there is no such view.
     """
-    if isinstance(source, Fixed):
-        return source
-    if isinstance(source, str):
-        return _read_source(key, source, format)
-    if isinstance(source, Mapping) and source and all(isinstance(inner, str) for inner in source):
-        return Struct(tuple((inner, read_shape(inner, value, format, in_each)) for inner, value in source.items()))
-    if isinstance(source, list) and source:
-        if len(source) == 1 and format.several and not in_each:
-            return Each(read_shape(key, source[0], format, in_each=True))
-        return Items(tuple(read_shape(key, item, format, in_each) for item in source))
-    raise DefinitionError(f"a table holds texts by key, got {preview(key)}: {preview(source)}")
+    if isinstance(entry, FixedValue):
+        return entry
+    if isinstance(entry, str):
+        return _read_sample_field(key, entry, format)
+    if isinstance(entry, Mapping) and entry and all(isinstance(inner_key, str) for inner_key in entry):
+        fields = ((inner_key, read_shape(inner_key, inner, format, in_each)) for inner_key, inner in entry.items())
+        return ObjectShape(tuple(fields))
+    if isinstance(entry, list) and entry:
+        if len(entry) == 1 and format.several and not in_each:
+            return PerResponseShape(read_shape(key, entry[0], format, in_each=True))
+        return ListShape(tuple(read_shape(key, item, format, in_each) for item in entry))
+    raise DefinitionError(f"a table holds texts by key, got {preview(key)}: {preview(entry)}")
 
 
-def _read_source(key: str, source: str, format: type[Sample[Any]]) -> SampleField:
-    read = SOURCE.fullmatch(source)
-    name, view = (read["name"], read["view"] or "") if read else (source, "")
+def _read_sample_field(key: str, entry: str, format: type[Sample[Any]]) -> SampleField:
+    match = _SAMPLE_FIELD.fullmatch(entry)
+    name, view = (match["name"], match["view"] or "") if match else (entry, "")
     is_label = name in format.label_names
-    known = ["prompt", *format.response_names, *format.label_names]
-    wrong = not read or name not in known or (read["prompt"] and name not in format.response_names)
-    if not read or wrong or (is_label and view) or (read["optional"] and not is_label):
-        raise DefinitionError(f"{key!r} is {source!r}, which {format.format} has not." + did_you_mean(name, known))
-    if view and view not in VIEWS:
-        raise DefinitionError(f"{key!r} is {source!r}; there is no view {view!r}." + did_you_mean(view, VIEWS))
-    return SampleField(name, bool(read["prompt"]), view, bool(read["optional"]), is_label)
+    names = ["prompt", *format.response_names, *format.label_names]
+    wrong = not match or name not in names or (match["prompt"] and name not in format.response_names)
+    if not match or wrong or (is_label and view) or (match["optional"] and not is_label):
+        raise DefinitionError(f"{key!r} is {entry!r}, which {format.format} has not." + did_you_mean(name, names))
+    if view and view not in MESSAGE_VIEWS:
+        raise DefinitionError(f"{key!r} is {entry!r}; there is no view {view!r}." + did_you_mean(view, MESSAGE_VIEWS))
+    return SampleField(name, bool(match["prompt"]), view, bool(match["optional"]), is_label)
 
 
-def sources(shape: Shape) -> Iterator[SampleField]:
-    """All sources in a shape."""
+def iter_sample_fields(shape: ResultShape) -> Iterator[SampleField]:
+    """Yield every field of a sample that a shape asks for."""
     if isinstance(shape, SampleField):
         yield shape
     else:
-        for each in _inner(shape):
-            yield from sources(each)
+        for inner in _inner_shapes(shape):
+            yield from iter_sample_fields(inner)
 
 
-def _inner(shape: Shape) -> Sequence[Shape]:
-    """The shapes that stand directly in a shape."""
-    if isinstance(shape, Struct):
-        return [each for _, each in shape.fields]
-    if isinstance(shape, Each):
+def _inner_shapes(shape: ResultShape) -> Sequence[ResultShape]:
+    """The shapes directly inside a shape."""
+    if isinstance(shape, ObjectShape):
+        return [inner for _, inner in shape.fields]
+    if isinstance(shape, PerResponseShape):
         return [shape.shape]
-    return shape.shapes if isinstance(shape, Items) else []
+    return shape.shapes if isinstance(shape, ListShape) else []
 
 
-def without_labels(shape: Shape, labels: Collection[str]) -> Shape | None:
-    """The shape without what holds an optional label that is not among these; None if nothing is left.
+def select_labels(shape: ResultShape, labels: Collection[str]) -> ResultShape | None:
+    """Return the shape without what holds an optional label that is not among these; None if nothing is left.
 
     Of a whole table the keys that are left are given, even if there is none.
     """
     if isinstance(shape, SampleField):
         return None if shape.optional and shape.name not in labels else shape
-    if isinstance(shape, Fixed):
+    if isinstance(shape, FixedValue):
         return shape
-    if isinstance(shape, Struct):
-        return Struct(tuple((key, each) for key, each in _kept(shape.fields, labels)))
-    inner = [each for _, each in _kept([("", each) for each in _inner(shape)], labels)]
+    if isinstance(shape, ObjectShape):
+        return ObjectShape(tuple(_select_labels_of_fields(shape.fields, labels)))
+    inner = [field for _, field in _select_labels_of_fields([("", field) for field in _inner_shapes(shape)], labels)]
     if not inner:
         return None
-    return Each(inner[0]) if isinstance(shape, Each) else Items(tuple(inner))
+    return PerResponseShape(inner[0]) if isinstance(shape, PerResponseShape) else ListShape(tuple(inner))
 
 
-def _kept(fields: Iterable[tuple[str, Shape]], labels: Collection[str]) -> Iterator[tuple[str, Shape]]:
+def _select_labels_of_fields(
+    fields: Iterable[tuple[str, ResultShape]], labels: Collection[str]
+) -> Iterator[tuple[str, ResultShape]]:
     """The fields of which something is left; Parquet has no struct without a field."""
-    for key, each in fields:
-        kept = without_labels(each, labels)
-        if kept is not None and kept != Struct(()):
-            yield key, kept
+    for key, field in fields:
+        rest = select_labels(field, labels)
+        if rest is not None and rest != ObjectShape(()):
+            yield key, rest
 
 
 @dataclass(frozen=True)
-class Filling:
-    """What shapes are filled with.
+class ShapeFiller:
+    """Fills shapes with the prompt, the responses and the labels of a sample.
 
     Attributes:
         messages: the sample with lists of messages; a response holds its own only.
         texts: the sample with texts; a response holds the prompt and its own. None where no shape needs it.
-        spelling: how messages are spelled.
-        index: which of the several responses is meant, inside an `Each`.
+        message_keys: how messages are spelled.
+        index: which of the several responses is meant, inside a `PerResponseShape`.
     """
 
     messages: Sample[Any]
     texts: Sample[Any] | None
-    spelling: Spelling
+    message_keys: MessageKeys
     index: int | None = None
 
-    def value(self, shape: Shape) -> Any:
-        """The value.
+    def fill(self, shape: ResultShape) -> Any:
+        """Return the value of a shape.
 
         Raises:
             RowError: the dialect has no room for the messages, or the sample lacks a label that it must have.
             StyleContractError: a response's own text is asked for, and its text does not begin with the prompt's.
         """
-        if isinstance(shape, Fixed):
+        if isinstance(shape, FixedValue):
             return shape.value
-        if isinstance(shape, Struct):
-            return {key: self.value(each) for key, each in shape.fields}
-        if isinstance(shape, Items):
-            return [self.value(each) for each in shape.shapes]
-        if isinstance(shape, Each):
-            count = len(self.messages.responses)
-            return [
-                Filling(self.messages, self.texts, self.spelling, index).value(shape.shape) for index in range(count)
-            ]
+        if isinstance(shape, ObjectShape):
+            return {key: self.fill(inner) for key, inner in shape.fields}
+        if isinstance(shape, ListShape):
+            return [self.fill(inner) for inner in shape.shapes]
+        if isinstance(shape, PerResponseShape):
+            return self._fill_per_response(shape.shape)
         if shape.is_label:
-            return self._label(shape)
+            return self._fill_label(shape)
         if shape.name == self.messages.several and self.index is None:
-            return [
-                Filling(self.messages, self.texts, self.spelling, index).value(shape)
-                for index in range(len(self.messages.responses))
-            ]
+            return self._fill_per_response(shape)
         name = f"{shape.name}[{self.index}]" if shape.name == self.messages.several else shape.name
-        return self._messages(shape, name) if shape.view else self._text(shape, name)
+        return self._fill_messages(shape, name) if shape.view else self._fill_text(shape, name)
 
-    def _label(self, source: SampleField) -> Any:
-        value = getattr(self.messages, source.name)
-        if value is None and source.name == "tools":  # a row may have none
+    def _fill_per_response(self, shape: ResultShape) -> list[Any]:
+        count = len(self.messages.responses)
+        return [ShapeFiller(self.messages, self.texts, self.message_keys, index).fill(shape) for index in range(count)]
+
+    def _fill_label(self, field: SampleField) -> Any:
+        value = getattr(self.messages, field.name)
+        if value is None and field.name == "tools":  # a row may have none
             return None
         if value is None:
-            raise RowError(f"the sample has no {source.name}", code=Code.MISSING_FIELD)
-        listed = self.messages.label_kinds[source.name].startswith("list[")
+            raise RowError(f"the sample has no {field.name}", code=Code.MISSING_FIELD)
+        listed = self.messages.label_kinds[field.name].startswith("list[")
         return plain_data(value[self.index] if listed and self.index is not None else value)
 
-    def _messages(self, source: SampleField, name: str) -> Any:
-        own = self.messages.prompt if name == "prompt" else self.messages.responses[name]
-        messages = [*self.messages.prompt, *own] if source.with_prompt else own
-        return VIEWS[source.view][1](messages, self.spelling)
+    def _fill_messages(self, field: SampleField, name: str) -> Any:
+        messages = self.messages.prompt if name == "prompt" else self.messages.responses[name]
+        if field.with_prompt:
+            messages = [*self.messages.prompt, *messages]
+        return MESSAGE_VIEWS[field.view].build(messages, self.message_keys)
 
-    def _text(self, source: SampleField, name: str) -> str:
+    def _fill_text(self, field: SampleField, name: str) -> str:
         assert self.texts is not None
         if name == "prompt":
             return plain(self.texts.prompt)
         whole = plain(self.texts.responses[name])
-        if source.with_prompt:
+        if field.with_prompt:
             return whole
-        before = self._before(name)
+        before = self._text_before(name)
         if not whole.startswith(before):
             raise StyleContractError(
                 f"the text of {name} does not begin with the prompt's text, so it has no text of its own;"
@@ -262,16 +283,16 @@ class Filling:
             )
         return whole[len(before) :]
 
-    def _before(self, name: str) -> str:
-        """What stands before a response's own text: the prompt's, or that up to the piece before it."""
+    def _text_before(self, name: str) -> str:
+        """The text before a response's own: the prompt's, or that up to the piece before it."""
         assert self.texts is not None
         names = list(self.texts.responses)
-        at = names.index(name)
-        return plain(self.texts.responses[names[at - 1]] if self.texts.pieces and at else self.texts.prompt)
+        index = names.index(name)
+        return plain(self.texts.responses[names[index - 1]] if self.texts.pieces and index else self.texts.prompt)
 
 
-def spell_shape(shape: Shape) -> Any:
-    """A shape as a table writes it; the inverse of `read_shape`.
+def spell_shape(shape: ResultShape) -> Any:
+    """Return a shape as a table writes it; the inverse of `read_shape`.
 
     >>> from preftemplates.core.samples import Preference
     >>> table = {"good": "prompt+chosen", "more": [{"text": "rejected.content", "by": "margin?"}]}
@@ -281,8 +302,8 @@ def spell_shape(shape: Shape) -> Any:
     if isinstance(shape, SampleField):
         view = f".{shape.view}" if shape.view else ""
         return "prompt+" * shape.with_prompt + shape.name + view + "?" * shape.optional
-    if isinstance(shape, Struct):
-        return {key: spell_shape(each) for key, each in shape.fields}
-    if isinstance(shape, Fixed):
+    if isinstance(shape, ObjectShape):
+        return {key: spell_shape(inner) for key, inner in shape.fields}
+    if isinstance(shape, FixedValue):
         return {"fixed": shape.value}
-    return [spell_shape(each) for each in (shape.shapes if isinstance(shape, Items) else [shape.shape])]
+    return [spell_shape(inner) for inner in _inner_shapes(shape)]

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.core.samples import FORMATS, Preference, Sample
-from preftemplates.dialects.table import sources
+from preftemplates.dialects.table import iter_sample_fields
 from preftemplates.errors import DefinitionError, StyleError
 from preftemplates.templates.rendering import render_texts
 
@@ -83,7 +83,7 @@ class ResultFormatter:
     @cached_property
     def keeps_tools(self) -> bool:
         """Whether the dialect has a key for tools, or one for a text that holds them."""
-        fields = sources(self._dialect.shape(self._format))
+        fields = iter_sample_fields(self._dialect.shape(self._format))
         in_text = any(field.needs_text and (field.name == "prompt" or field.with_prompt) for field in fields)
         return in_text or self._dialect.spells(self._format, "tools")
 

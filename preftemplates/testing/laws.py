@@ -203,7 +203,7 @@ def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row
     """Law 6: formatting an Arrow table is formatting its rows: whole, in chunks, and cut in two anywhere."""
     import pyarrow as pa
 
-    from preftemplates.data.arrow import BatchFormatter, check_fits, with_json
+    from preftemplates.data.arrow import BatchFormatter, check_fits_schema, write_nested_as_json
 
     good = [row for row in rows if not isinstance(outcome(template.format, row, format), PrefTemplatesError)]
     columns = [*rows[0]] if template.is_custom else template.columns(format)
@@ -215,9 +215,9 @@ def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row
     wanted = [template.format(row, format) for row in table.to_pylist()]
     if not wanted:
         raise RowError("no row can be formatted")
-    if any(isinstance(outcome(check_fits, result, formatter.schema), RowError) for result in wanted):
+    if any(isinstance(outcome(check_fits_schema, result, formatter.schema), RowError) for result in wanted):
         formatter = BatchFormatter(template, format, json_messages=True)
-        wanted = [with_json(result, formatter.schema) for result in wanted]
+        wanted = [write_nested_as_json(result, formatter.schema) for result in wanted]
     for cut in range(len(wanted) + 1):
         parts = [table.slice(0, cut), table.slice(cut)]
         whole = [formatter(pa.concat_tables(parts)), *map(formatter, table.to_batches())]

@@ -24,7 +24,7 @@ from preftemplates import (
     get_template,
     messages,
 )
-from preftemplates.data.arrow import check_fits, output_schema
+from preftemplates.data.arrow import build_output_schema, check_fits_schema
 from preftemplates.data.convert import Conversion
 from preftemplates.data.writing import open_writer
 from preftemplates.errors import Code, DefinitionError, RowError, UnknownNameError
@@ -137,7 +137,7 @@ def test_what_cannot_work_is_refused_when_the_formatter_is_made():
         BatchFormatter(PKU, "preference")([ROWS[0]])
 
 
-def test_datasets_maps_it_in_two_processes(tmp_path):
+def test_datasets_maps_it_in_two_processes():
     datasets = pytest.importorskip("datasets")
     dataset = datasets.Dataset.from_list(ROWS * 10).with_format("arrow")
     formatter = BatchFormatter(PKU.with_dialect("trl"), "preference")
@@ -199,7 +199,7 @@ TEXT, NUMBER = pa.string(), pa.float64()
 TALK = pa.list_(pa.struct([("role", TEXT), ("content", TEXT)]))
 
 
-def declared(**tables):
+def declare_dialect(**tables):
     return type("Mine", (Dialect,), {"__module__": __name__, **tables})()
 
 
@@ -257,17 +257,17 @@ def test_a_schema_has_the_types_of_a_table_and_every_result_comes_back_out_of_it
     template, row, format, kinds, tmp_path
 ):
     template = template().with_dialect(Nested())
-    schema = output_schema(template, format)
+    schema = build_output_schema(template, format)
     assert schema == pa.schema(list(kinds.items()))
     results = template.format_all(row, format) * 3
     for result in results:
-        check_fits(result, schema)
+        check_fits_schema(result, schema)
     with open_writer(tmp_path / "out.parquet", schema) as writer:
         for result in results:
             writer.write(result)
-    read = parquet.read_table(tmp_path / "out.parquet")
-    assert read.schema == schema
-    assert read.to_pylist(maps_as_pydicts="strict") == results
+    table = parquet.read_table(tmp_path / "out.parquet")
+    assert table.schema == schema
+    assert table.to_pylist(maps_as_pydicts="strict") == results
 
 
 def test_a_table_of_rows_gives_every_sample_of_each():
@@ -293,21 +293,21 @@ def test_an_optional_label_has_a_column_where_the_template_fills_it_or_ties_are_
         Row = Pairs.Row
         preference = Preference(prompt="{{ q }}", chosen="{{ a }}", rejected="{{ b }}")
 
-    own = ["prompt", "chosen", "rejected"]
-    assert output_schema(Bare(), "preference").names == own
-    assert output_schema(Pairs(), "preference").names == [*own, "margin"]
-    assert output_schema(Bare().with_ties("half"), "preference").names == [*own, "probability"]
-    assert output_schema(Pairs().with_ties("half"), "preference").names == [*own, "margin", "probability"]
+    keys = ["prompt", "chosen", "rejected"]
+    assert build_output_schema(Bare(), "preference").names == keys
+    assert build_output_schema(Pairs(), "preference").names == [*keys, "margin"]
+    assert build_output_schema(Bare().with_ties("half"), "preference").names == [*keys, "probability"]
+    assert build_output_schema(Pairs().with_ties("half"), "preference").names == [*keys, "margin", "probability"]
     with pytest.raises(DefinitionError, match="spells no probability"):
         BatchFormatter(Pairs().with_ties("half").with_dialect("align-anything"), "preference")
 
 
 def test_a_list_of_several_types_is_refused_when_the_formatter_is_made():
-    mixed = Pairs().with_dialect(declared(preference={"mixed": ["chosen", "chosen.messages"]}))
+    mixed = Pairs().with_dialect(declare_dialect(preference={"mixed": ["chosen", "chosen.messages"]}))
     assert mixed.format(PAIR, "preference")["mixed"] == ["a<|im_end|>\n", [{"role": "assistant", "content": "a"}]]
     with pytest.raises(DefinitionError, match="items of several types"):
         BatchFormatter(mixed, "preference")
-    labels = Pairs().with_dialect(declared(preference={"mixed": ["margin", fixed(1)]}))
+    labels = Pairs().with_dialect(declare_dialect(preference={"mixed": ["margin", fixed(1)]}))
     with pytest.raises(DefinitionError, match="items of several types"):
         BatchFormatter(labels, "preference")
 
@@ -329,19 +329,19 @@ ASKED = [TALK_TEXT]
 def test_what_has_no_place_in_columns_is_rejected_and_json_keeps_it(message, tmp_path):
     template = Called().with_dialect("trl-messages")
     rows = [{"talk": ASKED, "answer": message}, {"talk": ASKED, "answer": {"role": "assistant", "content": "a"}}]
-    schema = output_schema(template, "supervised")
+    schema = build_output_schema(template, "supervised")
     conversion = Conversion(
-        rows, template, "supervised", on_error="skip", check=lambda result: check_fits(result, schema)
+        rows, template, "supervised", on_error="skip", check=lambda result: check_fits_schema(result, schema)
     )
     assert [result["completion"][0]["content"] for result in conversion] == ["a"]
-    assert [(refusal.row, refusal.code) for refusal in conversion.report.rejected] == [(0, Code.UNSUPPORTED_CONTENT)]
+    assert [(issue.row, issue.code) for issue in conversion.report.rejected] == [(0, Code.UNSUPPORTED_CONTENT)]
 
-    kept = Conversion(rows, template, "supervised")
+    conversion = Conversion(rows, template, "supervised")
     with open_writer(tmp_path / "out.jsonl") as writer:
-        for result in kept:
+        for result in conversion:
             writer.write(result)
-    read = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert read == [{"prompt": row["talk"], "completion": [row["answer"]]} for row in rows]
+    written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert written == [{"prompt": row["talk"], "completion": [row["answer"]]} for row in rows]
 
 
 def test_columns_of_json_keep_calls_and_leave_texts_and_numbers_as_they_are():
@@ -358,10 +358,10 @@ def test_columns_of_json_keep_calls_and_leave_texts_and_numbers_as_they_are():
             pa.Table.from_pylist([{"talk": ASKED, "answer": CALL}])
         )
     assert (caught.value.code, caught.value.row) == (Code.UNSUPPORTED_CONTENT, 0)
-    ranked = output_schema(Rated().with_dialect(Both()), "ranked", json_messages=True)
+    ranked = build_output_schema(Rated().with_dialect(Both()), "ranked", json_messages=True)
     assert ranked == pa.schema({"texts": TEXT, "ranks": pa.list_(NUMBER)})
-    scored = output_schema(Points().with_dialect(Both()), "scored", json_messages=True)
-    assert scored == output_schema(Points().with_dialect(Both()), "scored")
+    scored = build_output_schema(Points().with_dialect(Both()), "scored", json_messages=True)
+    assert scored == build_output_schema(Points().with_dialect(Both()), "scored")
     assert formatter != BatchFormatter(Called().with_dialect(Both()), "supervised")
     assert pickle.loads(pickle.dumps(formatter)) == formatter
 
@@ -384,15 +384,15 @@ def test_columns_of_json_keep_calls_and_leave_texts_and_numbers_as_they_are():
 def test_what_does_not_fit_is_named_by_its_path(value, path):
     schema = pa.schema({"a": TEXT, "b": TALK, "c": pa.struct([("d", pa.list_(TEXT))])})
     if path is None:
-        check_fits(value, schema)
+        check_fits_schema(value, schema)
         return
     with pytest.raises(RowError) as caught:
-        check_fits(value, schema)
+        check_fits_schema(value, schema)
     assert str(caught.value).startswith(f"{path} has no place in Arrow columns of text")
 
 
 @pytest.mark.parametrize("result", [{"a": "x"}, {"a": "x", "b": "y", "c": "z"}, {"b": "y", "a": "x"}, {}], ids=str)
 def test_a_result_of_other_keys_does_not_fit(result):
     with pytest.raises(RowError, match=r"expected \['a', 'b'\]") as caught:
-        check_fits(result, pa.schema({"a": TEXT, "b": TEXT}))
+        check_fits_schema(result, pa.schema({"a": TEXT, "b": TEXT}))
     assert caught.value.code is Code.WRONG_TYPE

@@ -1,32 +1,28 @@
 """`check` counts what is wrong with rows, each kind under its code, and what could be guessed without reading."""
 
 import json
-import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import real_rows
 
 from preftemplates import Preference, Ranked, RowModel, Template, check, get_template
-from preftemplates.core.provenance import Traced
-from preftemplates.data.row_rules import RULES
-from preftemplates.data.shortcuts import first_listed_wins
-from preftemplates.errors import Code, DefinitionError, UnknownNameError
+from preftemplates.data.row_rules import ROW_RULES
+from preftemplates.errors import DefinitionError, UnknownNameError
 
 GOOD = {"prompt": "Is mint a herb?", "response_0": "Yes.", "response_1": "It is not.", "better_response_id": 0}
 
 
-def found(*rows, template="PKUSafeRLHF", **options):
+def check_rows(*rows, template="PKUSafeRLHF", **options):
     return check(rows, get_template(template).with_style("chatml"), **options)
 
 
 def rows_by_code(report):
-    return {str(finding.code): [each.row for each in finding.examples] for finding in report.findings}
+    return {str(finding.code): [issue.row for issue in finding.examples] for finding in report.findings}
 
 
 def test_rows_without_fault_have_no_finding():
-    report = found(GOOD, {**GOOD, "prompt": "Is dill a herb?"})
+    report = check_rows(GOOD, {**GOOD, "prompt": "Is dill a herb?"})
     assert (report.ok, report.findings, report.rows, report.formatted) == (True, [], 2, 2)
 
 
@@ -52,7 +48,7 @@ def test_rows_without_fault_have_no_finding():
     ],
 )  # fmt: skip
 def test_a_fault_in_one_row_is_found_in_that_row_alone(changed, verdict, code):
-    report = found(GOOD, {**GOOD, "prompt": "Is dill a herb?", **changed}, {**GOOD, "prompt": "Is rye a herb?"})
+    report = check_rows(GOOD, {**GOOD, "prompt": "Is dill a herb?", **changed}, {**GOOD, "prompt": "Is rye a herb?"})
     assert rows_by_code(report) == {code: [1]}
     assert report.findings[0].verdict == verdict
     assert report.rows == 3
@@ -72,12 +68,12 @@ def test_a_fault_in_one_row_is_found_in_that_row_alone(changed, verdict, code):
     ],
 )
 def test_what_shows_or_is_needed_to_show_is_not_invisible(text):
-    assert found({**GOOD, "response_0": text}).ok
+    assert check_rows({**GOOD, "response_0": text}).ok
 
 
 @pytest.mark.parametrize(("length", "flagged"), [(100_000, False), (100_001, True)])
 def test_a_text_of_100_000_characters_is_not_long_and_one_more_is(length, flagged):
-    report = found({**GOOD, "response_1": "a" * length})
+    report = check_rows({**GOOD, "response_1": "a" * length})
     assert rows_by_code(report) == ({"long_text": [0]} if flagged else {})
     assert [finding.examples[0].message for finding in report.findings] == [
         "a content has 100,001 characters"
@@ -88,51 +84,51 @@ def test_a_text_of_100_000_characters_is_not_long_and_one_more_is(length, flagge
 def test_a_prompt_of_20_characters_or_more_opens_no_answers_by_chance(length, flagged):
     prompt = "Is mint a good herbs?"[:length]
     row = {**GOOD, "prompt": f" {prompt}\n", "response_0": prompt + " yes", "response_1": f"\n{prompt} no"}
-    assert rows_by_code(found(row)) == ({"prompt_repeated": [0]} if flagged else {})
+    assert rows_by_code(check_rows(row)) == ({"prompt_repeated": [0]} if flagged else {})
 
 
 @pytest.mark.parametrize("prompt", ["Mint?", "Is mint a good herb"])
 def test_a_short_prompt_may_open_both_answers(prompt):
     row = {**GOOD, "prompt": prompt, "response_0": prompt + " yes", "response_1": prompt + " no"}
-    assert "prompt_repeated" not in rows_by_code(found(row))
+    assert "prompt_repeated" not in rows_by_code(check_rows(row))
 
 
 def test_one_answer_may_quote_the_prompt():
     prompt = "Is basil a herb at all?"
-    assert found({**GOOD, "prompt": prompt, "response_0": prompt + " Yes."}).ok
+    assert check_rows({**GOOD, "prompt": prompt, "response_0": prompt + " Yes."}).ok
 
 
 def test_duplicates_and_contradictions_are_found_across_rows():
     turned = {**GOOD, "response_0": GOOD["response_1"], "response_1": GOOD["response_0"]}
-    report = found(GOOD, {**GOOD, "prompt": "Other?"}, GOOD, turned, {**GOOD, "better_response_id": 1})
+    report = check_rows(GOOD, {**GOOD, "prompt": "Other?"}, GOOD, turned, {**GOOD, "better_response_id": 1})
     assert rows_by_code(report) == {"duplicate": [2, 4], "contradiction": [3, 4]}
     messages = {str(finding.code): finding.examples[0].message for finding in report.findings}
     assert messages == {"duplicate": "the same as row 0", "contradiction": "row 0 prefers the other answer"}
 
 
-def turned_ranks(row):
+def turn_ranks(row):
     return {**row, "answers": [{**answer, "rank": 4 - answer["rank"]} for answer in row["answers"]][::-1]}
 
 
 @pytest.mark.parametrize(
-    ("name", "format", "other"),
+    ("name", "format", "judge_otherwise"),
     [
         ("TRL-unpaired", "unpaired", lambda row: {**row, "label": not row["label"]}),
         ("HelpSteer", "scored", lambda row: {**row, "helpfulness": 0}),
         ("TRL-stepwise", "stepwise", lambda row: {**row, "labels": [False, False]}),
-        ("Nectar", "ranked", turned_ranks),
+        ("Nectar", "ranked", turn_ranks),
     ],
 )
-def test_one_answer_that_is_judged_in_two_ways_is_a_contradiction_and_no_duplicate(name, format, other):
+def test_one_answer_that_is_judged_in_two_ways_is_a_contradiction_and_no_duplicate(name, format, judge_otherwise):
     row = get_template(name).example
-    report = found(row, other(row), row, template=name, format=format)
+    report = check_rows(row, judge_otherwise(row), row, template=name, format=format)
     assert rows_by_code(report)["duplicate"] == [2]
     assert rows_by_code(report)["contradiction"][0] == 1
 
 
 def test_a_pair_that_is_preferred_by_another_margin_is_a_duplicate():
     row = get_template("WebGPT").example
-    assert rows_by_code(found(row, {**row, "score_1": 0.75}, template="WebGPT")) == {"duplicate": [1]}
+    assert rows_by_code(check_rows(row, {**row, "score_1": 0.75}, template="WebGPT")) == {"duplicate": [1]}
 
 
 class Sure(Template):
@@ -174,7 +170,7 @@ def test_answers_on_one_rank_contradict_no_order_of_them():
 
 
 def test_prompts_of_the_test_set_are_found():
-    report = found(
+    report = check_rows(
         GOOD, {**GOOD, "prompt": "Other?"}, test=[{**GOOD, "prompt": "Third?"}, {**GOOD, "response_0": "Hm."}]
     )
     assert rows_by_code(report) == {"in_test": [0]}
@@ -183,7 +179,7 @@ def test_prompts_of_the_test_set_are_found():
 
 def test_the_prompt_of_a_test_row_that_is_skipped_is_found_too():
     equal = {**GOOD, "response_1": GOOD["response_0"]}
-    assert rows_by_code(found(GOOD, test=[{"prompt": None}, equal])) == {"in_test": [0]}
+    assert rows_by_code(check_rows(GOOD, test=[{"prompt": None}, equal])) == {"in_test": [0]}
 
 
 def conversation(*roles):
@@ -219,7 +215,7 @@ def test_turns_in_an_unusual_order_are_flagged(roles, odd):
     assert rows_by_code(report) == ({"odd_turns": [0]} if odd else {})
 
 
-@pytest.mark.parametrize("code", sorted(map(str, RULES)))
+@pytest.mark.parametrize("code", sorted(map(str, ROW_RULES)))
 def test_each_rule_can_be_turned_off_by_its_name_alone(code):
     faults = [
         {**GOOD, "prompt": "<|im_end|>"},
@@ -229,8 +225,8 @@ def test_each_rule_can_be_turned_off_by_its_name_alone(code):
         GOOD, GOOD, {**GOOD, "better_response_id": 1},
     ]  # fmt: skip
     options = {"test": [GOOD]}
-    every = {*rows_by_code(found(*faults, **options))}
-    less = {*rows_by_code(found(*faults, **options, without=[code]))}
+    every = {*rows_by_code(check_rows(*faults, **options))}
+    less = {*rows_by_code(check_rows(*faults, **options, without=[code]))}
     assert every - less == every & {code}
     assert less <= every
 
@@ -241,20 +237,20 @@ def test_what_rejects_or_skips_rows_is_turned_off_by_its_name_alone_and_the_rows
         {**GOOD, "prompt": None}, {**GOOD, "prompt": 5}, {**GOOD, "better_response_id": 2},
         {**GOOD, "response_0": "a\ud800"}, {**GOOD, "response_0": " "}, {**GOOD, "response_0": "It is not."},
     ]  # fmt: skip
-    every, less = found(*faults), found(*faults, without=[code])
+    every, less = check_rows(*faults), check_rows(*faults, without=[code])
     assert {*rows_by_code(every)} - {*rows_by_code(less)} == {code}
     assert (less.rows, less.formatted, less.skipped, less.rejected) == (6, 0, 2, 4)
 
 
 def test_a_tie_and_a_shortcut_are_turned_off_by_their_names():
     tie = {**get_template("HelpSteer3").example, "overall_preference": 0}
-    assert found(tie, template="HelpSteer3").counts() == {"tie": 1}
-    less = found(tie, template="HelpSteer3", without=["tie", "longer wins"])
+    assert check_rows(tie, template="HelpSteer3").counts() == {"tie": 1}
+    less = check_rows(tie, template="HelpSteer3", without=["tie", "longer wins"])
     assert (less.ok, less.skipped, {*less.shortcuts}) == (True, 1, {"first listed wins", "refusal wins"})
 
 
 def test_the_rules_of_the_test_above_are_seen_to_find_something():
-    assert {*map(str, RULES)} == {
+    assert {*map(str, ROW_RULES)} == {
         "control_text", "invisible", "long_text", "odd_turns", "prompt_repeated", "duplicate", "contradiction",
         "in_test",
     }  # fmt: skip
@@ -262,30 +258,30 @@ def test_the_rules_of_the_test_above_are_seen_to_find_something():
 
 def test_a_rule_that_is_none_is_refused_with_the_nearest_name():
     with pytest.raises(DefinitionError, match=r"no rule 'duplicat'\. Did you mean 'duplicate'"):
-        found(GOOD, without=["duplicat"])
+        check_rows(GOOD, without=["duplicat"])
 
 
 def test_a_format_that_the_template_cannot_fill_is_refused():
     with pytest.raises(UnknownNameError, match="fills no format 'stepwise'"):
-        found(GOOD, format="stepwise")
+        check_rows(GOOD, format="stepwise")
 
 
 @pytest.mark.parametrize(("count", "kept"), [(19, 19), (20, 20), (21, 20), (50, 20)])
 def test_the_first_20_rows_are_kept_of_each_kind_and_all_are_counted(count, kept):
-    report = found(*[{**GOOD, "better_response_id": 7}] * count)
+    report = check_rows(*[{**GOOD, "better_response_id": 7}] * count)
     (finding,) = report.findings
     assert (finding.count, [each.row for each in finding.examples]) == (count, [*range(kept)])
 
 
 @given(st.lists(st.sampled_from([GOOD, {**GOOD, "response_0": ""}, {}, {**GOOD, "prompt": "\u202e"}]), max_size=12))
 def test_every_row_is_formatted_skipped_or_rejected_and_the_report_is_json(rows):
-    report = found(*rows)
+    report = check_rows(*rows)
     out = sum(finding.count for finding in report.findings if finding.verdict in ("skipped", "rejected"))
     assert report.rows == len(rows) == report.formatted + out
     assert json.loads(json.dumps(report.as_json()))["rows"] == len(rows)
 
 
-def test_a_template_that_formats_by_hand_is_checked_for_what_can_be_seen(tmp_path):
+def test_a_template_that_formats_by_hand_is_checked_for_what_can_be_seen():
     class ByHand(Template):
         def format_preference_sample(self, raw_sample):
             return {"better_text": raw_sample["a"], "worse_text": raw_sample["b"]}
@@ -293,103 +289,3 @@ def test_a_template_that_formats_by_hand_is_checked_for_what_can_be_seen(tmp_pat
     report = check([{"a": "x", "b": "y"}, {"a": "x", "b": "x"}, {}], ByHand())
     assert report.counts() == {"missing_field": 1, "equal": 1}
     assert report.shortcuts == {}
-
-
-# --- shortcuts -----------------------------------------------------------------------------------------------------
-
-
-def shortcuts(*rows):
-    return {name: (each.pairs, each.right, each.wrong) for name, each in found(*rows).shortcuts.items()}
-
-
-def test_shortcuts_count_right_and_wrong_choices_and_leave_ties_open():
-    refusing = {**GOOD, "prompt": "b", "response_0": "I'm sorry, but no.", "response_1": "Sure, do this."}
-    even = {**GOOD, "prompt": "c", "response_0": "Yes", "response_1": "Noo"[:3], "better_response_id": 1}
-    assert shortcuts(GOOD, refusing, even) == {
-        "longer wins": (3, 1, 1),
-        "first listed wins": (3, 2, 1),
-        "refusal wins": (3, 1, 0),
-    }
-
-
-def test_the_accuracy_counts_the_undecided_as_one_half_and_has_its_standard_error():
-    rows = [{**GOOD, "prompt": f"{number}", "better_response_id": number % 4 == 0} for number in range(40)]
-    rows = [{**row, "better_response_id": int(row["better_response_id"])} for row in rows]
-    shortcut = found(*rows).shortcuts["first listed wins"]
-    assert shortcut.accuracy == 0.75
-    assert shortcut.error == pytest.approx((0.75 * 0.25 / 39) ** 0.5)
-    assert found(*rows).shortcuts["refusal wins"].accuracy == 0.5
-    assert found(*rows).shortcuts["refusal wins"].error == 0
-
-
-def test_a_label_that_is_random_leaves_every_shortcut_at_one_half():
-    random_labels = random.Random(1)
-    rows = [
-        {"prompt": f"{n}", "response_0": "a" * (1 + n % 7), "response_1": "b" * (1 + n % 5),
-         "better_response_id": random_labels.randrange(2)} for n in range(2000)
-    ]  # fmt: skip
-    for shortcut in found(*rows).shortcuts.values():
-        assert abs(shortcut.accuracy - 0.5) <= 4 * shortcut.error
-
-
-NESTED = {
-    "items of a list": ("list[str]", ["one", "two"], "{{ answers[better] }}", "{{ answers[1 - better] }}"),
-    "objects in a list": (
-        "list[dict[str, str]]", [{"says": "one"}, {"says": "two"}], "{{ answers[better].says }}",
-        "{{ answers[1 - better].says }}",
-    ),
-    "keys of an object": (
-        "{'a': str, 'b': str}", {"a": "one", "b": "two"}, "{{ answers.b if better else answers.a }}",
-        "{{ answers.a if better else answers.b }}",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", NESTED)
-def test_the_first_listed_of_answers_within_one_column_is_seen(kind, tmp_path):
-    spelled, answers, chosen, rejected = NESTED[kind]
-    file = tmp_path / "nested.yaml"
-    text = f'row: {{q: str, answers: "{spelled}", better: Index01}}\n'
-    text += f'preference: {{prompt: "{{{{ q }}}}", chosen: "{chosen}", rejected: "{rejected}"}}\n'
-    file.write_text(text)
-    rows = [{"q": f"{number}?", "answers": answers, "better": better} for number, better in enumerate([0, 0, 0, 1])]
-    shortcut = check(rows, get_template(str(file)).with_style("plain").with_dialect("trl"), "preference").shortcuts
-    first = shortcut["first listed wins"]
-    assert (first.pairs, first.right, first.wrong) == (4, 3, 1)
-
-
-def test_items_are_compared_by_number_and_not_by_letters():
-    assert first_listed_places("a[9].t", "a[10].t") is True
-    assert first_listed_places("a[10].t", "a[9].t") is False
-    assert first_listed_places("a[1].t", "a[1].t") is None
-    assert first_listed_places('b["x.y"].t', "a[1].t") is False
-
-
-def first_listed_places(chosen, rejected):
-    def turn(place):
-        return [{"role": "assistant", "content": Traced.whole("text", place)}]
-
-    return first_listed_wins(Preference(prompt=[], chosen=turn(chosen), rejected=turn(rejected)), ["a", "b", "label"])
-
-
-def test_where_each_answer_has_a_column_of_its_own_the_first_listed_says_nothing():
-    class Plain(Template):
-        class Row(RowModel):
-            prompt: str
-            chosen: str
-            rejected: str
-
-        preference = Preference(prompt="{{ prompt }}", chosen="{{ chosen }}", rejected="{{ rejected }}")
-
-    report = check([{"prompt": "a", "chosen": "b", "rejected": "cc"}], Plain())
-    first = report.shortcuts["first listed wins"]
-    assert (first.pairs, first.right, first.wrong) == (1, 0, 0)
-
-
-def test_on_real_rows_of_hh_the_shorter_answer_is_preferred_more_often_than_not():
-    report = check(real_rows("hh_rlhf/harmless-base_test_even.jsonl.gz"), get_template("HH"))
-    assert report.counts() == {"prompt_mismatch": 5, "empty": 2}
-    assert (report.rows, report.formatted) == (1156, 1149)
-    longer = report.shortcuts["longer wins"]
-    assert longer.accuracy < 0.5 - 3 * longer.error
-    assert {finding.code for finding in report.findings} == {Code.PROMPT_MISMATCH, Code.EMPTY}

@@ -41,9 +41,9 @@ def test_rows_in_are_formatted_skipped_and_rejected(drawn):
     report = conversion.report
     assert report.rows == len(rows) == report.formatted + len(report.skipped) + len(report.rejected)
     for verdict in ("skipped", "rejected"):
-        expected = [number for number, (wanted, _) in enumerate(drawn) if wanted == verdict]
-        assert [refusal.row for refusal in getattr(report, verdict)] == expected
-    clean = [row for row, (wanted, _) in zip(rows, drawn, strict=True) if wanted == "formatted"]
+        expected = [number for number, (outcome, _) in enumerate(drawn) if outcome == verdict]
+        assert [issue.row for issue in getattr(report, verdict)] == expected
+    clean = [row for row, (outcome, _) in zip(rows, drawn, strict=True) if outcome == "formatted"]
     assert results == [get_template("PKUSafeRLHF").format(row, "preference") for row in clean]
 
 
@@ -175,19 +175,19 @@ class Replies(Template):
 PAIRS = [{"q": "q", "a": "a", "b": "b", "by": by} for by in (1.0, 0.0, 2.5)]
 
 
-def converted(rows, template, format, **options):
+def convert_rows(rows, template, format, **options):
     conversion = Conversion(rows, template, format, on_error="skip", **options)
     return list(conversion), conversion.report
 
 
 def test_a_tie_is_dropped_halved_or_kept():
-    results, report = converted(PAIRS, Compared(), "preference")
+    results, report = convert_rows(PAIRS, Compared(), "preference")
     assert [result["margin"] for result in results] == [1.0, 2.5]
-    assert [(refusal.row, refusal.code) for refusal in report.skipped] == [(1, Code.TIE)]
-    results, report = converted(PAIRS, Compared().with_ties("half"), "preference")
+    assert [(issue.row, issue.code) for issue in report.skipped] == [(1, Code.TIE)]
+    results, report = convert_rows(PAIRS, Compared().with_ties("half"), "preference")
     assert [result["probability"] for result in results] == [1.0, 0.5, 1.0]
     assert (report.formatted, report.skipped) == (3, [])
-    results, report = converted(PAIRS, Compared().with_ties("keep"), "preference")
+    results, report = convert_rows(PAIRS, Compared().with_ties("keep"), "preference")
     assert [(result["margin"], "probability" in result) for result in results] == [
         (1.0, False),
         (0.0, False),
@@ -202,7 +202,7 @@ def test_halves_are_refused_where_there_is_no_key_for_a_probability():
     class Sure(Dialect):
         preference = {"good": "chosen", "bad": "rejected", "sure": "probability"}
 
-    assert [result["sure"] for result in converted(PAIRS, half.with_dialect(Sure()), "preference")[0]] == [
+    assert [result["sure"] for result in convert_rows(PAIRS, half.with_dialect(Sure()), "preference")[0]] == [
         1.0,
         0.5,
         1.0,
@@ -213,29 +213,29 @@ def test_halves_are_refused_where_there_is_no_key_for_a_probability():
 
 
 def test_a_pair_that_another_format_has_no_place_for_is_skipped_with_its_count():
-    results, report = converted(PAIRS, Compared(), "unpaired")
+    results, report = convert_rows(PAIRS, Compared(), "unpaired")
     assert [result["label"] for result in results] == [True, False] * 2
-    assert (report.formatted, report.results, [refusal.code for refusal in report.skipped]) == (2, 4, [Code.NO_SAMPLE])
+    assert (report.formatted, report.results, [issue.code for issue in report.skipped]) == (2, 4, [Code.NO_SAMPLE])
     assert report.lost == {"margin": 3, "chosen": 1, "rejected": 1, "tie": 1}
 
 
 def test_ties_among_several_pairs_of_a_row_are_left_out_and_the_row_is_not():
     row = {"q": "q", "answers": ["a", "b", "c", "c"], "scores": [3, 3, 1, 0]}
-    results, report = converted([row], Rated(), "preference")
+    results, report = convert_rows([row], Rated(), "preference")
     assert len(results) == 4
-    assert [(refusal.row, refusal.code) for refusal in report.left_out] == [(0, Code.TIE), (0, Code.EQUAL)]
+    assert [(issue.row, issue.code) for issue in report.left_out] == [(0, Code.TIE), (0, Code.EQUAL)]
     assert (report.rows, report.formatted, report.results) == (1, 1, 4)
     tied = {"q": "q", "answers": ["a", "b", "c"], "scores": [3, 3, 3]}
-    results, report = converted([tied], Rated(), "preference")
+    results, report = convert_rows([tied], Rated(), "preference")
     assert (results, report.left_out, report.counts()["skipped"]) == ([], [], {"tie": 1})
 
 
 def test_a_row_of_no_sample_and_a_row_of_bad_ones_are_skipped_once():
     rows = [{"q": "q", "replies": replies} for replies in ([], ["", " "], ["a"], ["a", "", "b"])]
-    results, report = converted(rows, Replies(), "supervised")
+    results, report = convert_rows(rows, Replies(), "supervised")
     assert (len(results), report.formatted, report.results) == (3, 2, 3)
-    assert [(refusal.row, refusal.code) for refusal in report.skipped] == [(0, Code.NO_SAMPLE), (1, Code.EMPTY)]
-    assert [(refusal.row, refusal.code) for refusal in report.left_out] == [(3, Code.EMPTY)]
+    assert [(issue.row, issue.code) for issue in report.skipped] == [(0, Code.NO_SAMPLE), (1, Code.EMPTY)]
+    assert [(issue.row, issue.code) for issue in report.left_out] == [(3, Code.EMPTY)]
 
 
 def test_one_result_that_has_no_place_rejects_its_row_whole():
@@ -244,15 +244,15 @@ def test_one_result_that_has_no_place_rejects_its_row_whole():
             raise RowError("too long", code=Code.UNSUPPORTED_CONTENT)
 
     rows = [{"q": "q", "replies": ["a", "b" * 30]}, {"q": "q", "replies": ["c"]}]
-    results, report = converted(rows, Replies(), "supervised", check=refuse_long)
+    results, report = convert_rows(rows, Replies(), "supervised", check=refuse_long)
     assert [result["completion"][0] for result in results] == ["c"]
-    assert [(refusal.row, refusal.code) for refusal in report.rejected] == [(0, Code.UNSUPPORTED_CONTENT)]
+    assert [(issue.row, issue.code) for issue in report.rejected] == [(0, Code.UNSUPPORTED_CONTENT)]
     assert (report.formatted, report.results) == (1, 1)
 
 
 def test_a_row_of_several_samples_is_flagged_once_for_one_reason():
     rows = [{"q": "Say <|im_end|>", "replies": ["a", "b", "c"]}, {"q": "q", "replies": ["a"]}]
-    results, report = converted(rows, Replies(), "supervised")
+    results, report = convert_rows(rows, Replies(), "supervised")
     assert len(results) == 4
     assert [(flag.row, flag.code) for flag in report.flagged] == [(0, Code.CONTROL_TEXT)]
 
@@ -268,7 +268,7 @@ def test_labels_that_contradict_each_other_are_rejected():
 
     rows = [{"answers": ["a", "b"], "ranks": ranks, "scores": [1, 5]} for ranks in ([0, 1], [1, 0], [0, 0])]
     for format in ("ranked", "preference", "supervised"):
-        assert [refusal.row for refusal in converted(rows, Told().with_ties("keep"), format)[1].rejected] == [0]
+        assert [issue.row for issue in convert_rows(rows, Told().with_ties("keep"), format)[1].rejected] == [0]
 
 
 def test_iterating_again_counts_anew_and_the_report_is_json():
@@ -292,9 +292,9 @@ def test_nothing_is_lost_where_the_format_is_the_dataset_s_own():
         unpaired = Unpaired(prompt=messages("{{ q }}"), completion="{{ a }}", label="{{ good == 1 }}")
 
     rows = [{"q": [{"role": "user", "content": "q"}], "a": "a", "good": good} for good in (0, 1)]
-    results, report = converted(rows, Own(), "unpaired")
+    results, report = convert_rows(rows, Own(), "unpaired")
     assert ([result["label"] for result in results], report.lost) == ([False, True], {})
-    assert converted(rows, Own(), "supervised")[1].lost == {"label": 2, "completion": 1}
+    assert convert_rows(rows, Own(), "supervised")[1].lost == {"label": 2, "completion": 1}
 
 
 def test_a_label_that_is_no_finite_number_is_rejected_and_ends_no_conversion():
@@ -306,14 +306,14 @@ def test_a_label_that_is_no_finite_number_is_rejected_and_ends_no_conversion():
         preference = Preference(prompt="q", chosen="{{ a }}", rejected="b", margin="{{ by }}")
 
     rows = [{"by": by, "a": "a"} for by in (math.nan, math.inf, "1", True, 10**400, [1], -1, 2)]
-    results, report = converted(rows, Anything(), "preference")
+    results, report = convert_rows(rows, Anything(), "preference")
     assert [result["margin"] for result in results] == [2.0]
     assert report.counts()["rejected"] == {"wrong_type": 6, "bad_label": 1}
 
 
 def test_a_label_without_a_key_is_counted_for_each_pair_of_a_ranking_that_is_no_tie():
     rows = [{"q": "q", "answers": ["a", "b", "c"], "scores": scores} for scores in ([3, 2, 2], [1, 1, 1], [1, 2, 3])]
-    results, report = converted(rows, Rated().with_dialect("openai"), "preference")
+    results, report = convert_rows(rows, Rated().with_dialect("openai"), "preference")
     assert (len(results), len(report.left_out), len(report.skipped)) == (5, 1, 1)
     assert report.lost == {"margin": 5}
 
@@ -322,7 +322,7 @@ def test_a_label_without_a_key_is_counted_for_each_pair_of_a_ranking_that_is_no_
     ("rows", "bad", "allowed"), [(999, 10, 10), (1_000, 11, 10), (1_100, 11, 11), (1_100, 12, 11)]
 )
 def test_ten_rows_or_one_in_a_hundred_may_be_rejected(rows, bad, allowed):
-    report = converted([GOOD] * (rows - bad) + [{}] * bad, get_template("PKUSafeRLHF"), "preference", flag=False)[1]
+    report = convert_rows([GOOD] * (rows - bad) + [{}] * bad, get_template("PKUSafeRLHF"), "preference", flag=False)[1]
     assert (report.rows, len(report.rejected), report.allowed) == (rows, bad, allowed)
     assert report.too_many_rejected is (bad > allowed)
 

@@ -1,36 +1,34 @@
 """Detection ranks the templates that rows fit, says why, and decides nothing."""
 
-import json
-
 import pytest
-from support import TEMPLATE_NAMES, real_rows, run
+from support import TEMPLATE_NAMES, real_rows
 
 from preftemplates import get_template
-from preftemplates.data.detect import detect, near_misses
+from preftemplates.data.detect import detect_templates, find_near_misses
 from preftemplates.errors import Code
 
 PKU = {"prompt": "Mint?", "response_0": "Yes.", "response_1": "No.", "better_response_id": 0}
 
 
-def names(rows):
-    return [candidate.template.name for candidate in detect(rows)]
+def detect_names(rows):
+    return [candidate.template.name for candidate in detect_templates(rows)]
 
 
 @pytest.mark.parametrize("name", TEMPLATE_NAMES)
 def test_the_example_of_a_template_finds_its_template_in_every_format(name):
     template = get_template(name)
-    found = {(each.template.name, each.format) for each in detect([template.example])}
+    candidates = {(candidate.template.name, candidate.format) for candidate in detect_templates([template.example])}
     declared = [
         format for format in template.formats if format != "prompt_only" or template.formats == ("prompt_only",)
     ]
     readable = [format for format in declared if {*template.columns(format)} <= {*template.example}]
     assert readable
-    assert {(name, format) for format in readable} <= found
+    assert {(name, format) for format in readable} <= candidates
 
 
 def test_rows_that_fit_count_and_the_others_are_told_by_code():
     rows = [PKU, {**PKU, "better_response_id": 2}, {**PKU, "prompt": 5}, PKU]
-    (candidate,) = detect(rows, ["PKUSafeRLHF"])
+    (candidate,) = detect_templates(rows, ["PKUSafeRLHF"])
     assert (candidate.rows, candidate.fit) == (4, 2)
     assert candidate.reasons == {Code.BAD_LABEL: 1, Code.WRONG_TYPE: 1}
     assert "2 of 4 rows fit; reads prompt, response_0" in candidate.why
@@ -39,24 +37,24 @@ def test_rows_that_fit_count_and_the_others_are_told_by_code():
 
 def test_a_template_that_fits_more_rows_stands_first():
     rows = [{**PKU, "safer_response_id": 7}, {**PKU, "safer_response_id": 0}]
-    found = names(rows)
-    assert found[0] == "PKUSafeRLHF"
-    assert found.index("PKUSafeRLHF-safer") > 1
+    detected = detect_names(rows)
+    assert detected[0] == "PKUSafeRLHF"
+    assert detected.index("PKUSafeRLHF-safer") > 1
 
 
 def test_columns_that_are_not_read_are_named():
-    (candidate,) = detect([{**PKU, "extra": 1}], ["PKUSafeRLHF"])
+    (candidate,) = detect_templates([{**PKU, "extra": 1}], ["PKUSafeRLHF"])
     assert (candidate.unread, "leaves extra unread" in candidate.why) == (["extra"], True)
 
 
 def test_what_fits_nothing_finds_nothing_and_near_columns_are_named():
     row = {"prompt": "p", "response_0": "a", "respons_1": "b", "better_response_id": 0}
-    assert "PKUSafeRLHF" not in names([row])
-    missed = {each.template.name: each for each in near_misses([row])}
+    assert "PKUSafeRLHF" not in detect_names([row])
+    missed = {candidate.template.name: candidate for candidate in find_near_misses([row])}
     assert missed["PKUSafeRLHF"].missing == {"response_1": "respons_1"}
     assert missed["PKUSafeRLHF"].why == "has no response_1 (near: respons_1)"
-    assert detect([]) == []
-    assert detect([{"unheard": 1, "of": 2}]) == []
+    assert detect_templates([]) == []
+    assert detect_templates([{"unheard": 1, "of": 2}]) == []
 
 
 @pytest.mark.parametrize(
@@ -72,23 +70,4 @@ def test_what_fits_nothing_finds_nothing_and_near_columns_are_named():
     ],
 )
 def test_a_file_of_real_rows_finds_its_template_first(file, name):
-    assert names(real_rows(file)[:50])[0] == name
-
-
-def test_the_command_shows_the_first_row_in_each_and_says_why(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    path.write_text(json.dumps({**PKU, "safer_response_id": 1}) + "\n")
-    out = run("detect", path).stdout
-    assert out.index("PKUSafeRLHF  preference") < out.index("PKUSafeRLHF-safer  preference")
-    assert "1 of 1 rows fit; reads prompt, response_0, response_1, better_response_id" in out
-    assert "chosen         assistant: 'Yes.'" in out
-    listed = json.loads(run("detect", path, "--json").stdout)
-    assert [each["template"] for each in listed][:2] == ["PKUSafeRLHF", "PKUSafeRLHF-safer"]
-
-
-def test_the_command_ends_with_1_where_nothing_fits(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    path.write_text(json.dumps({"prompt": "p", "response_0": "a", "respons_1": "b", "better_response_id": 0}) + "\n")
-    err = run("detect", path, code=1).stderr
-    assert "no template fits the columns 'prompt', 'response_0', 'respons_1'" in err
-    assert "has no response_1 (near: respons_1)" in err
+    assert detect_names(real_rows(file)[:50])[0] == name

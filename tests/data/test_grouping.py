@@ -28,15 +28,15 @@ def groups_of(rows):
 @given(st.lists(KEYS, min_size=1, max_size=12))
 def test_a_group_holds_exactly_the_rows_whose_cell_is_the_same_in_order(keys):
     rows = [{"key": key, "number": number} for number, key in enumerate(keys)]
-    found = groups_of(rows)
-    assert sorted(chain.from_iterable(numbers(record) for record in found)) == list(range(len(keys)))
-    for record in found:
-        own = numbers(record)
-        assert own == sorted(own)
-        assert (record.row, record.line) == (own[0], own[0] + 1)
+    groups = groups_of(rows)
+    assert sorted(chain.from_iterable(numbers(record) for record in groups)) == list(range(len(keys)))
+    for record in groups:
+        grouped = numbers(record)
+        assert grouped == sorted(grouped)
+        assert (record.row, record.line) == (grouped[0], grouped[0] + 1)
         same = [number for number, key in enumerate(keys) if repr(key_of(key)) == repr(key_of(record.cells["key"]))]
-        assert own == same
-    assert [record.row for record in found] == sorted(record.row for record in found)
+        assert grouped == same
+    assert [record.row for record in groups] == sorted(record.row for record in groups)
 
 
 def numbers(record):

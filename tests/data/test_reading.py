@@ -105,7 +105,7 @@ def test_a_csv_record_with_too_many_cells_is_one_bad_row(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("r.jsonl", b"", "is empty"),
         ("r.jsonl", b"\n\n", "holds no rows"),
@@ -127,10 +127,10 @@ def test_a_csv_record_with_too_many_cells_is_one_bad_row(tmp_path):
         ("r.txt", b"hello", "ending says nothing"),
     ],
 )
-def test_what_is_not_what_its_name_says_is_one_clear_line(tmp_path, name, content, said):
+def test_what_is_not_what_its_name_says_is_one_clear_line(tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(FileError, match=said) as caught:
+    with pytest.raises(FileError, match=message) as caught:
         list(open_rows(path))
     assert "\n" not in str(caught.value)
     assert name in str(caught.value)
@@ -157,7 +157,7 @@ def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch):
 def test_a_streamed_dataset_gives_rows_and_no_length(monkeypatch):
     datasets = pytest.importorskip("datasets")
     streamed = datasets.Dataset.from_list(ROWS).to_iterable_dataset()
-    monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: streamed)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: streamed)
     source = open_rows("somebody/something")
     assert [dict(record.cells) for record in source] == ROWS
 
@@ -170,7 +170,7 @@ def test_a_connection_that_is_lost_in_the_middle_is_one_line_and_the_rows_before
         raise ConnectionError("reset\nby peer")
 
     streamed = datasets.IterableDataset.from_generator(rows)
-    monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: streamed)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: streamed)
     records = iter(open_rows("somebody/something"))
     assert dict(next(records).cells) == ROWS[0]
     with pytest.raises(FileError, match=r"cannot be read behind row 1: .*") as caught:

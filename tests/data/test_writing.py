@@ -80,11 +80,11 @@ def test_a_thousand_rows_cross_a_row_group(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("o.txt", "ending says nothing"), ("no/such/o.jsonl", "No such file"), ("d.jsonl", "Is a directory")],
 )
-def test_a_place_that_cannot_be_written_is_one_line(tmp_path, name, said):
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path, name, message):
     (tmp_path / "d.jsonl").mkdir()
-    with pytest.raises(FileError, match=said), open_writer(tmp_path / name) as writer:
+    with pytest.raises(FileError, match=message), open_writer(tmp_path / name) as writer:
         writer.write(ROWS[0])
     assert os.listdir(tmp_path) == ["d.jsonl"]

@@ -22,7 +22,7 @@ from preftemplates.errors import DefinitionError, RowError, StyleContractError, 
 ROW = {"prompt": "p", "response_0": "a", "response_1": "b", "better_response_id": 0, "answer": "c"}
 
 
-def declared(**tables):
+def declare_dialect(**tables):
     return type("Mine", (Dialect,), {"__module__": __name__, **tables})()
 
 
@@ -33,7 +33,7 @@ def test_each_key_holds_what_the_table_says(sources, prompt, chosen, rejected):
     texts = {"prompt": f"USER: {prompt} ASSISTANT:", "chosen": chosen, "rejected": rejected}
     texts = {**texts, "prompt": "BEGINNING OF CONVERSATION: " + texts["prompt"]}
     texts |= {f"prompt+{side}": texts["prompt"] + texts[side] for side in ("chosen", "rejected")}
-    dialect = declared(preference={f"key {n}": source for n, source in enumerate(sources)})
+    dialect = declare_dialect(preference={f"key {n}": source for n, source in enumerate(sources)})
     row = {"prompt": prompt, "response_0": chosen, "response_1": rejected, "better_response_id": 0}
     result = get_template("PKUSafeRLHF").with_dialect(dialect).format(row, "preference")
     assert list(result.items()) == [(f"key {n}", texts[source]) for n, source in enumerate(sources)]
@@ -41,7 +41,7 @@ def test_each_key_holds_what_the_table_says(sources, prompt, chosen, rejected):
 
 def test_messages_are_the_prompt_s_the_response_s_own_or_both():
     table = {"p": "prompt.messages", "own": "chosen.messages", "all": "prompt+rejected.messages", "text": "chosen"}
-    result = get_template("PKUSafeRLHF").with_dialect(declared(preference=table)).format(ROW, "preference")
+    result = get_template("PKUSafeRLHF").with_dialect(declare_dialect(preference=table)).format(ROW, "preference")
     user, a, b = (
         {"role": role, "content": text} for role, text in [("user", "p"), ("assistant", "a"), ("assistant", "b")]
     )
@@ -56,8 +56,8 @@ def test_what_a_dialect_gives_is_plain_data(dialect):
 
     row = {**ROW, "prompt": Traced.whole("p", "x")}
     template = get_template("PKUSafeRLHF").with_dialect(dialect)
-    known = {*template.formats, *template.derived_formats}
-    for format in known & {*template.dialect.formats}:
+    formats = {*template.formats, *template.derived_formats}
+    for format in formats & {*template.dialect.formats}:
         for result in template.format_all(row, format):
             assert kinds(result) <= {dict, list, str, bool, int, float}
             assert tuple(result) == template.dialect.keys(format, template.labels(format))
@@ -102,10 +102,12 @@ BREAKS = "{% for m in messages %}{{ m.content if loop.last else '[' + m.content 
 @pytest.mark.parametrize("key", ["chosen", "rejected"])
 def test_a_response_whose_text_does_not_begin_with_the_prompt_has_no_text_of_its_own(key):
     template = Shouting().with_style(Style.from_chat_template(BREAKS))
-    whole = template.with_dialect(declared(preference={"a": f"prompt+{key}"})).format({"prompt": "p"}, "preference")
+    whole = template.with_dialect(declare_dialect(preference={"a": f"prompt+{key}"})).format(
+        {"prompt": "p"}, "preference"
+    )
     assert whole == {"a": "[p]P" if key == "chosen" else "[p]no"}
     with pytest.raises(StyleContractError, match=f"the text of {key} does not begin with the prompt's text") as caught:
-        template.with_dialect(declared(preference={"a": key})).format({"prompt": "p"}, "preference")
+        template.with_dialect(declare_dialect(preference={"a": key})).format({"prompt": "p"}, "preference")
     assert (caught.value.format, caught.value.style) == ("preference", "imported")
 
 
@@ -147,43 +149,43 @@ def test_a_response_whose_text_does_not_begin_with_the_prompt_has_no_text_of_its
 )
 def test_a_table_that_is_declared_wrongly_is_refused_with_the_nearest_name(tables, message):
     with pytest.raises(DefinitionError) as caught:
-        declared(**tables)
+        declare_dialect(**tables)
     assert str(caught.value).startswith(message)
 
 
 def test_a_message_is_spelled_by_the_keys_and_names_that_the_dialect_has():
     sample = Supervised(prompt=[{"role": "user", "content": "Q"}], completion=[{"role": "assistant", "content": "A"}])
     tables = {"supervised": {"talk": "prompt+completion.messages"}}
-    spelled = declared(**tables, role_key="from", content_key="value").spell(sample, None)
+    spelled = declare_dialect(**tables, role_key="from", content_key="value").spell(sample, None)
     assert spelled["talk"] == [{"from": "user", "value": "Q"}, {"from": "assistant", "value": "A"}]
-    crossed = declared(**tables, role_key="content", content_key="role").spell(sample, None)
+    crossed = declare_dialect(**tables, role_key="content", content_key="role").spell(sample, None)
     assert crossed["talk"] == [{"content": "user", "role": "Q"}, {"content": "assistant", "role": "A"}]
-    named = declared(**tables, roles={"user": "human", "assistant": "gpt"}).spell(sample, None)
+    named = declare_dialect(**tables, roles={"user": "human", "assistant": "gpt"}).spell(sample, None)
     assert named["talk"] == [{"role": "human", "content": "Q"}, {"role": "gpt", "content": "A"}]
     with pytest.raises(RowError, match="the dialect has no turn for the role 'assistant'") as caught:
-        declared(**tables, roles={"user": "human"}).spell(sample, None)
+        declare_dialect(**tables, roles={"user": "human"}).spell(sample, None)
     assert (caught.value.code, caught.value.value) == ("bad_role", "assistant")
-    assert declared(**tables, roles={}).spell(sample, None)["talk"] == [*sample.prompt, *sample.completion]
+    assert declare_dialect(**tables, roles={}).spell(sample, None)["talk"] == [*sample.prompt, *sample.completion]
 
 
 def test_what_a_framework_would_drop_is_refused():
     answer = {"role": "assistant", "content": "Half shade.", "thinking": "Mint?"}
     sample = Supervised(prompt=[{"role": "user", "content": "Where?"}], completion=[answer])
     tables = {"supervised": {"messages": "prompt+completion.messages"}}
-    assert declared(**tables).spell(sample, None)["messages"][-1] == answer
+    assert declare_dialect(**tables).spell(sample, None)["messages"][-1] == answer
     with pytest.raises(RowError, match="drops 'thinking' in silence") as caught:
-        declared(**tables, dropped=("tool_calls", "thinking")).spell(sample, None)
+        declare_dialect(**tables, dropped=("tool_calls", "thinking")).spell(sample, None)
     assert (caught.value.code, caught.value.value) == ("unsupported_content", "Mint?")
 
 
 @pytest.mark.parametrize("table", [{"a": 5}, {"a": None}, {5: "prompt"}, {None: "prompt"}], ids=str)
 def test_keys_and_what_they_hold_are_texts(table):
     with pytest.raises(DefinitionError):
-        declared(preference=table)
+        declare_dialect(preference=table)
 
 
 def test_a_format_that_the_dialect_cannot_spell_is_refused_with_those_that_it_can():
-    template = get_template("PKUSafeRLHF").with_dialect(declared(preference={"a": "prompt"}))
+    template = get_template("PKUSafeRLHF").with_dialect(declare_dialect(preference={"a": "prompt"}))
     with pytest.raises(UnknownNameError, match="cannot spell the format 'supervised'; it spells preference"):
         template.format(ROW, "supervised")
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from support import conversations, texts
 
 from preftemplates import Dialect, Message, PromptOnly, RowModel, Supervised, Template, messages
-from preftemplates.dialects.message_views import VIEWS, Spelling
+from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
 from preftemplates.errors import Code, DefinitionError, RowError
 
 SYSTEM, ASKED, SAID = (
@@ -14,32 +14,32 @@ SYSTEM, ASKED, SAID = (
 )
 CALL = {**SAID, "tool_calls": [{"name": "f"}]}
 PARTS = {"role": "user", "content": [{"type": "image", "url": "x"}]}
-PLAIN = Spelling()
-GPT = Spelling("from", "value", (("system", "system"), ("user", "human"), ("assistant", "gpt")), only=True)
+PLAIN = MessageKeys()
+GPT = MessageKeys("from", "value", (("system", "system"), ("user", "human"), ("assistant", "gpt")), only=True)
 
 
-def view(name, talk, spelling=PLAIN):
-    return VIEWS[name][1](talk, spelling)
+def build_view(name, talk, keys=PLAIN):
+    return MESSAGE_VIEWS[name].build(talk, keys)
 
 
-def refusal(name, talk, spelling=PLAIN):
+def get_refusal_code(name, talk, keys=PLAIN):
     with pytest.raises(RowError) as caught:
-        view(name, talk, spelling)
+        build_view(name, talk, keys)
     return caught.value.code
 
 
-def holds(talk):
-    """A template of one conversation, with a reply behind it."""
+def make_talk_template(talk):
+    """A template of one conversation, with a reply after it."""
 
     class Talk(Template):
         class Row(RowModel):
             talk: list[Message]
-            said: str
+            reply: str
 
         prompt_only = PromptOnly(prompt=messages("{{ talk }}"))
-        supervised = Supervised(prompt=messages("{{ talk }}"), completion="{{ said }}")
+        supervised = Supervised(prompt=messages("{{ talk }}"), completion="{{ reply }}")
 
-    return Talk(), {"talk": talk, "said": "yes"}
+    return Talk(), {"talk": talk, "reply": "yes"}
 
 
 # --- what each yields ----------------------------------------------------------------------------------------------
@@ -47,19 +47,19 @@ def holds(talk):
 
 @given(conversations("system", "user", "assistant", "tool"))
 def test_all_messages_are_the_messages(talk):
-    assert view("messages", talk) == talk
-    assert all(one is not other for one, other in zip(view("messages", talk), talk, strict=True))
+    assert build_view("messages", talk) == talk
+    assert all(copy is not message for copy, message in zip(build_view("messages", talk), talk, strict=True))
 
 
 @given(conversations("system", "user", "assistant"))
 def test_a_system_message_that_opens_and_what_follows_it_are_the_conversation(talk):
     opens = talk[0]["role"] == "system"
-    assert view("system", talk) == (talk[0]["content"] if opens else "")
-    assert view("without_system", talk) == (talk[1:] if opens else talk)
+    assert build_view("system", talk) == (talk[0]["content"] if opens else "")
+    assert build_view("without_system", talk) == (talk[1:] if opens else talk)
 
 
 def test_of_no_messages_there_is_no_system_message():
-    assert (view("system", []), view("without_system", []), view("messages", [])) == ("", [], [])
+    assert (build_view("system", []), build_view("without_system", []), build_view("messages", [])) == ("", [], [])
 
 
 @given(st.lists(st.tuples(texts(), texts()), max_size=3), texts(), st.booleans())
@@ -70,8 +70,8 @@ def test_history_and_question_are_the_whole_conversation_in_turn(pairs, last, op
         for role, text in zip(("user", "assistant"), pair, strict=True)
     ]
     talk = [SYSTEM] * opens + [*turns, {"role": "user", "content": last}]
-    assert view("history", talk) == [list(pair) for pair in pairs]
-    assert view("question", talk) == last
+    assert build_view("history", talk) == [list(pair) for pair in pairs]
+    assert build_view("question", talk) == last
 
 
 @pytest.mark.parametrize(
@@ -90,20 +90,20 @@ def test_history_and_question_are_the_whole_conversation_in_turn(pairs, last, op
 )
 @pytest.mark.parametrize("name", ["history", "question"])
 def test_turns_that_do_not_alternate_have_no_history(name, talk):
-    assert refusal(name, talk) is Code.BAD_TURNS
+    assert get_refusal_code(name, talk) is Code.BAD_TURNS
 
 
 @given(st.sampled_from(["user", "assistant", "system"]), texts())
 def test_one_message_is_the_only_one_and_its_content_the_text(role, text):
     talk = [{"role": role, "content": text}]
-    assert view("message", talk) == talk[0]
-    assert view("content", talk) == text
+    assert build_view("message", talk) == talk[0]
+    assert build_view("content", talk) == text
 
 
 @pytest.mark.parametrize("name", ["message", "content"])
 @pytest.mark.parametrize("talk", [[], [ASKED, SAID]], ids=["none", "two"])
 def test_one_message_is_not_none_and_not_two(name, talk):
-    assert refusal(name, talk) is Code.BAD_TURNS
+    assert get_refusal_code(name, talk) is Code.BAD_TURNS
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,13 @@ def test_one_message_is_not_none_and_not_two(name, talk):
     ids=str,
 )  # fmt: skip
 def test_where_there_is_room_for_text_only_nothing_else_is_dropped_in_silence(name, talk):
-    assert refusal(name, talk) is Code.UNSUPPORTED_CONTENT
+    assert get_refusal_code(name, talk) is Code.UNSUPPORTED_CONTENT
 
 
 def test_messages_keep_calls_and_parts():
     talk = [PARTS, {"role": "assistant", "tool_calls": [{"name": "f"}]}, {"role": "tool", "content": "4"}]
-    assert view("messages", talk) == talk
-    assert view("message", [CALL]) == CALL
+    assert build_view("messages", talk) == talk
+    assert build_view("message", [CALL]) == CALL
 
 
 # --- how a message is spelled --------------------------------------------------------------------------------------
@@ -131,30 +131,32 @@ def test_messages_keep_calls_and_parts():
 @given(conversations("system", "user", "assistant"))
 def test_roles_and_keys_are_the_framework_s_and_contents_stay(talk):
     names = {"system": "system", "user": "human", "assistant": "gpt"}
-    assert view("messages", talk, GPT) == [{"from": names[one["role"]], "value": one["content"]} for one in talk]
+    assert build_view("messages", talk, GPT) == [
+        {"from": names[message["role"]], "value": message["content"]} for message in talk
+    ]
 
 
 @pytest.mark.parametrize("role", ["tool", "developer"])
 def test_a_role_that_the_framework_has_no_name_for_is_refused(role):
-    assert refusal("messages", [ASKED, {"role": role, "content": "x"}], GPT) is Code.BAD_ROLE
-    assert view("messages", [{"role": role, "content": "x"}], Spelling("from", "value")) == [
+    assert get_refusal_code("messages", [ASKED, {"role": role, "content": "x"}], GPT) is Code.BAD_ROLE
+    assert build_view("messages", [{"role": role, "content": "x"}], MessageKeys("from", "value")) == [
         {"from": role, "value": "x"}
     ]
 
 
 @pytest.mark.parametrize("message", [CALL, {**SAID, "name": "x"}, {**SAID, "reasoning_content": "hm"}], ids=str)
 def test_a_framework_with_names_for_roles_has_no_place_for_more_than_a_content(message):
-    assert refusal("messages", [message], GPT) is Code.UNSUPPORTED_CONTENT
+    assert get_refusal_code("messages", [message], GPT) is Code.UNSUPPORTED_CONTENT
     rest = {key: value for key, value in message.items() if key != "role"}
-    assert view("messages", [message], Spelling("from")) == [{"from": "assistant", **rest}]
+    assert build_view("messages", [message], MessageKeys("from")) == [{"from": "assistant", **rest}]
 
 
 @pytest.mark.parametrize(
     "message", [{**SAID, "value": "other"}, {"value": "other", **SAID}, {**SAID, "from": "other"}], ids=str
 )
 def test_a_key_of_the_data_does_not_take_the_place_of_the_role_or_the_content(message):
-    assert refusal("messages", [message], Spelling("from", "value")) is Code.UNSUPPORTED_CONTENT
-    assert view("messages", [message]) == [message]
+    assert get_refusal_code("messages", [message], MessageKeys("from", "value")) is Code.UNSUPPORTED_CONTENT
+    assert build_view("messages", [message]) == [message]
 
 
 def test_a_dialect_spells_messages_wherever_its_tables_ask_for_them():
@@ -165,13 +167,13 @@ def test_a_dialect_spells_messages_wherever_its_tables_ask_for_them():
         prompt_only = {"all": "prompt.messages", "one": "prompt.message"}
         supervised = {"talk": "prompt+completion.messages"}
 
-    template, row = holds([ASKED])
+    template, row = make_talk_template([ASKED])
     assert template.with_dialect(Mine()).format(row, "prompt_only") == {
         "all": [{"who": "you", "text": "q"}], "one": {"who": "you", "text": "q"},
     }  # fmt: skip
     talk = template.with_dialect(Mine()).format(row, "supervised")["talk"]
     assert talk == [{"who": "you", "text": "q"}, {"who": "me", "text": "yes"}]
-    template, row = holds([SYSTEM, ASKED])
+    template, row = make_talk_template([SYSTEM, ASKED])
     with pytest.raises(RowError, match="no turn for the role 'system'") as caught:
         template.with_dialect(Mine()).format(row, "supervised")
     assert (caught.value.code, caught.value.format) == (Code.BAD_ROLE, "supervised")
@@ -181,7 +183,7 @@ def test_a_dialect_spells_messages_wherever_its_tables_ask_for_them():
     ("parts", "message"),
     [
         ({"roles": {"usr": "human"}}, "Mine.roles: 'usr' is no role. Did you mean 'user'?"),
-        ({"roles": {"user": 5}}, "Mine.roles: 'user' is no role."),
+        ({"roles": {"user": 5}}, "Mine.roles: the name of user is text"),
         ({"roles": ["user"]}, "Mine: role_key and content_key are texts, and roles names by role"),
         ({"role_key": 5}, "Mine: role_key and content_key are texts"),
         ({"content_key": None}, "Mine: role_key and content_key are texts"),
@@ -195,9 +197,9 @@ def test_a_spelling_that_is_declared_wrongly_is_refused(parts, message):
 
 
 def test_a_spelling_is_a_part_of_what_a_dialect_is():
-    def made(**parts):
+    def declare(**parts):
         return type("Mine", (Dialect,), {"__module__": __name__, "prompt_only": {"a": "prompt.messages"}, **parts})()
 
-    different = [made(), made(role_key="from"), made(content_key="value"), made(roles={"user": "human"})]
+    different = [declare(), declare(role_key="from"), declare(content_key="value"), declare(roles={"user": "human"})]
     assert len({dialect.digest for dialect in different}) == len(different) == len(set(different))
-    assert made(role_key="role") == made()
+    assert declare(role_key="role") == declare()

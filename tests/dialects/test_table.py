@@ -1,4 +1,4 @@
-"""Shapes: what a dialect's table may hold, how it is filled, and what is refused."""
+"""Tables of keys: what they may hold, how it is filled, and what is refused."""
 
 import json
 
@@ -21,23 +21,23 @@ from preftemplates import (
     get_dialect,
 )
 from preftemplates.core.samples import FORMATS
-from preftemplates.data.arrow import output_schema
-from preftemplates.dialects.message_views import VIEWS
+from preftemplates.data.arrow import build_output_schema
+from preftemplates.dialects.message_views import MESSAGE_VIEWS
 from preftemplates.dialects.table import (
-    Each,
-    Fixed,
-    Items,
+    FixedValue,
+    ListShape,
+    ObjectShape,
+    PerResponseShape,
     SampleField,
-    Struct,
+    iter_sample_fields,
     read_shape,
-    sources,
+    select_labels,
     spell_shape,
-    without_labels,
 )
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError
 
 
-def declared(**tables):
+def declare_dialect(**tables):
     return type("Mine", (Dialect,), {"__module__": __name__, **tables})()
 
 
@@ -96,7 +96,7 @@ def say(text, role="assistant"):
 @st.composite
 def tables(draw, format):
     """Tables of a format, nested, with views, labels and fixed values."""
-    prompts = [f"prompt.{view}" for view in VIEWS] + ["prompt"]
+    prompts = [f"prompt.{view}" for view in MESSAGE_VIEWS] + ["prompt"]
     answers = [
         f"{with_prompt}{name}{view}"
         for name in format.response_names
@@ -122,20 +122,20 @@ def test_a_table_is_what_its_shape_spells(format, data):
     table = data.draw(tables(format))
     shape = read_shape("", table, format)
     spelled = spell_shape(shape)
-    assert read_shape("", unfixed(spelled, shape), format) == shape
+    assert read_shape("", write_with_fixed(spelled, shape), format) == shape
     assert hash(shape) == hash(read_shape("", table, format))
     assert list(spelled) == list(table)
 
 
-def unfixed(spelled, shape):
+def write_with_fixed(spelled, shape):
     """A spelled table as one writes it: its fixed values by `fixed`."""
-    if isinstance(shape, Fixed):
+    if isinstance(shape, FixedValue):
         return fixed(shape.value)
-    if isinstance(shape, Struct):
-        return {key: unfixed(spelled[key], inner) for key, inner in shape.fields}
-    if isinstance(shape, Items | Each):
-        inner = shape.shapes if isinstance(shape, Items) else [shape.shape]
-        return [unfixed(one, each) for one, each in zip(spelled, inner, strict=True)]
+    if isinstance(shape, ObjectShape):
+        return {key: write_with_fixed(spelled[key], inner) for key, inner in shape.fields}
+    if isinstance(shape, ListShape | PerResponseShape):
+        inner = shape.shapes if isinstance(shape, ListShape) else [shape.shape]
+        return [write_with_fixed(item, shape) for item, shape in zip(spelled, inner, strict=True)]
     return spelled
 
 
@@ -144,7 +144,7 @@ def test_the_tables_of_every_dialect_are_read_back_from_what_they_spell(name):
     dialect = get_dialect(name)
     for format in dialect.formats:
         shape = dialect.shape(format, FORMATS[format].label_names)
-        assert read_shape("", unfixed(spell_shape(shape), shape), FORMATS[format]) == shape
+        assert read_shape("", write_with_fixed(spell_shape(shape), shape), FORMATS[format]) == shape
 
 
 @pytest.mark.parametrize(
@@ -181,17 +181,17 @@ def test_an_entry_that_the_format_has_not_is_refused_with_its_key(format, entry,
         read_shape("a", entry, FORMATS[format])
     assert str(caught.value).startswith(says)
     with pytest.raises(DefinitionError) as caught:
-        declared(**{format: {"good": "prompt", "a": entry}})
+        declare_dialect(**{format: {"good": "prompt", "a": entry}})
     assert str(caught.value).startswith(f"Mine.{format}: {says}")
 
 
 def test_a_list_of_one_is_for_each_response_only_where_there_are_several_and_only_once():
-    source = SampleField("completions", view="content")
+    field = SampleField("completions", view="content")
     ranked, pair = FORMATS["ranked"], FORMATS["preference"]
-    assert read_shape("a", ["completions.content"], ranked) == Each(source)
-    assert read_shape("a", [["completions.content"]], ranked) == Each(Items((source,)))
-    assert read_shape("a", ["completions.content", "prompt"], ranked) == Items((source, SampleField("prompt")))
-    assert read_shape("a", ["chosen.content"], pair) == Items((SampleField("chosen", view="content"),))
+    assert read_shape("a", ["completions.content"], ranked) == PerResponseShape(field)
+    assert read_shape("a", [["completions.content"]], ranked) == PerResponseShape(ListShape((field,)))
+    assert read_shape("a", ["completions.content", "prompt"], ranked) == ListShape((field, SampleField("prompt")))
+    assert read_shape("a", ["chosen.content"], pair) == ListShape((SampleField("chosen", view="content"),))
 
 
 # --- what is filled ------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def test_a_table_may_hold_tables_lists_and_fixed_values():
         "answers": [{"text": "chosen", "good": fixed(True)}, {"text": "rejected.content", "good": fixed(False)}],
         "ask": {"deep": {"deeper": ["prompt.content"]}},
     }
-    template = Pairs().with_dialect(declared(preference=table))
+    template = Pairs().with_dialect(declare_dialect(preference=table))
     assert template.format(PAIR, "preference") == {
         "about": {"origin": "here", "version": 2, "none": None},
         "answers": [{"text": f"a{END}", "good": True}, {"text": "b", "good": False}],
@@ -212,11 +212,11 @@ def test_a_table_may_hold_tables_lists_and_fixed_values():
 
 
 def test_results_share_no_list_and_no_table():
-    template = Pairs().with_dialect(declared(preference={"a": {"b": [{"c": "chosen.messages"}]}}))
-    one, two = (template.format(PAIR, "preference") for _ in range(2))
-    one["a"]["b"][0]["c"].append("x")
-    one["a"]["b"].append("y")
-    assert two == template.format(PAIR, "preference") == {"a": {"b": [{"c": [say("a")]}]}}
+    template = Pairs().with_dialect(declare_dialect(preference={"a": {"b": [{"c": "chosen.messages"}]}}))
+    changed, result = (template.format(PAIR, "preference") for _ in range(2))
+    changed["a"]["b"][0]["c"].append("x")
+    changed["a"]["b"].append("y")
+    assert result == template.format(PAIR, "preference") == {"a": {"b": [{"c": [say("a")]}]}}
 
 
 def test_of_several_responses_a_table_has_a_list_or_an_entry_for_each():
@@ -229,7 +229,7 @@ def test_of_several_responses_a_table_has_a_list_or_an_entry_for_each():
         "each": [{"text": "completions.content", "rank": "ranks", "score": "scores?", "of": "prompt.content"}],
         "plain": ["completions.content"],
     }
-    result = Rated().with_dialect(declared(ranked=table)).format(RATED, "ranked")
+    result = Rated().with_dialect(declare_dialect(ranked=table)).format(RATED, "ranked")
     assert result == {
         "texts": [f"a{END}", f"b{END}"],
         "wholes": [f"{PROMPT}a{END}", f"{PROMPT}b{END}"],
@@ -248,9 +248,9 @@ def test_an_entry_for_each_piece_holds_its_own_text_and_its_label(drawn):
     steps, right = [step for step, _ in drawn], [label for _, label in drawn]
     table = {"each": [{"own": "completions", "right": "labels"}], "all": "completions", "labels": "labels"}
     row = {"q": "q", "steps": steps, "right": right}
-    result = Steps().with_dialect(declared(stepwise=table)).format(row, "stepwise")
-    assert [one["own"] for one in result["each"]] == result["all"]
-    assert [one["right"] for one in result["each"]] == result["labels"] == right
+    result = Steps().with_dialect(declare_dialect(stepwise=table)).format(row, "stepwise")
+    assert [entry["own"] for entry in result["each"]] == result["all"]
+    assert [entry["right"] for entry in result["each"]] == result["labels"] == right
     assert "".join(result["all"]) == "".join(steps) + END
 
 
@@ -258,7 +258,7 @@ def test_a_piece_in_a_style_that_rewrites_the_prompt_has_no_text_of_its_own():
     rewrites = Style.from_chat_template(
         "{% for m in messages %}{{ m.content if loop.last else '[' + m.content + ']' }}{% endfor %}"
     )
-    template = Steps().with_style(rewrites).with_dialect(declared(stepwise={"own": "completions"}))
+    template = Steps().with_style(rewrites).with_dialect(declare_dialect(stepwise={"own": "completions"}))
     with pytest.raises(StyleContractError, match=r"the text of completions\[0\] does not begin with the prompt's"):
         template.format({"q": "q", "steps": ["a", "b"], "right": [True, True]}, "stepwise")
 
@@ -277,7 +277,7 @@ LABELLED = {
 
 
 def test_an_optional_label_is_left_out_wherever_it_stands_and_with_it_what_held_nothing_else():
-    dialect = declared(preference=LABELLED)
+    dialect = declare_dialect(preference=LABELLED)
     assert Margins().with_dialect(dialect).format(PAIR, "preference") == {
         "text": "a", "by": 2.0, "more": {"by": 2.0}, "list": [{"text": "b", "by": 2.0}, "a"], "alone": [2.0],
         "deep": {"deeper": [{"by": 2.0}]},
@@ -289,10 +289,10 @@ def test_an_optional_label_is_left_out_wherever_it_stands_and_with_it_what_held_
 
 def test_what_a_schema_says_is_what_is_left():
     table = {"text": "chosen.content", "more": {"by": "margin?"}, "list": [{"t": "chosen.content", "by": "margin?"}]}
-    dialect = declared(preference=table)
+    dialect = declare_dialect(preference=table)
     for template in (Pairs(), Margins()):
         result = template.with_dialect(dialect).format(PAIR, "preference")
-        schema = output_schema(template.with_dialect(dialect), "preference")
+        schema = build_output_schema(template.with_dialect(dialect), "preference")
         assert schema.names == list(result)
         fields = [field.name for field in schema.field("list").type.value_type]
         assert fields == list(result["list"][0])
@@ -306,17 +306,17 @@ def test_an_optional_label_within_each_response_is_left_out_too():
         ranked = Ranked(prompt="q", completions="{{ answers }}", ranks="{{ answers | places }}")
 
     table = {"each": [{"text": "completions.content", "score": "scores?"}], "scores": ["scores?"]}
-    result = Ranks().with_dialect(declared(ranked=table)).format({"answers": ["a", "b"]}, "ranked")
+    result = Ranks().with_dialect(declare_dialect(ranked=table)).format({"answers": ["a", "b"]}, "ranked")
     assert result == {"each": [{"text": "a"}, {"text": "b"}]}
 
 
 @pytest.mark.parametrize("table", [{"by": "margin"}, {"more": {"by": ["margin"]}}], ids=str)
 def test_a_label_that_must_be_there_and_is_not_is_an_error_of_the_row(table):
-    template = Pairs().with_dialect(declared(preference=table))
+    template = Pairs().with_dialect(declare_dialect(preference=table))
     with pytest.raises(RowError, match="the sample has no margin") as caught:
         template.format(PAIR, "preference")
     assert caught.value.code is Code.MISSING_FIELD
-    assert Margins().with_dialect(declared(preference=table)).format(PAIR, "preference")
+    assert Margins().with_dialect(declare_dialect(preference=table)).format(PAIR, "preference")
 
 
 def test_a_row_without_a_label_that_its_template_has_is_an_error_and_not_another_schema():
@@ -332,20 +332,21 @@ def test_a_row_without_a_label_that_its_template_has_is_an_error_and_not_another
 def test_what_is_left_of_a_table_asks_for_no_label_that_is_not_there(format, data):
     shape = read_shape("", data.draw(tables(format)), format)
     labels = data.draw(st.sets(st.sampled_from(format.label_names))) if format.label_names else set()
-    left = without_labels(shape, labels)
-    wanted = [source for source in sources(shape) if not source.optional or source.name in labels]
-    assert list(sources(left)) == wanted
-    assert without_labels(left, labels) == left
-    assert without_labels(shape, format.label_names) == shape
-    assert not any(inner == Struct(()) for inner in within(left))
+    left = select_labels(shape, labels)
+    expected = [field for field in iter_sample_fields(shape) if not field.optional or field.name in labels]
+    assert list(iter_sample_fields(left)) == expected
+    assert select_labels(left, labels) == left
+    assert select_labels(shape, format.label_names) == shape
+    assert not any(inner == ObjectShape(()) for inner in iter_inner_shapes(left))
 
 
-def within(shape):
+def iter_inner_shapes(shape):
     """The shapes inside a shape."""
-    inner = shape.shapes if isinstance(shape, Items) else [shape.shape] if isinstance(shape, Each) else []
-    for one in [one for _, one in shape.fields] if isinstance(shape, Struct) else inner:
-        yield one
-        yield from within(one)
+    shapes = shape.shapes if isinstance(shape, ListShape) else []
+    shapes = [shape.shape] if isinstance(shape, PerResponseShape) else shapes
+    for inner in [field for _, field in shape.fields] if isinstance(shape, ObjectShape) else shapes:
+        yield inner
+        yield from iter_inner_shapes(inner)
 
 
 # --- what is asked of a style --------------------------------------------------------------------------------------
@@ -360,7 +361,7 @@ def within(shape):
     ids=str,
 )  # fmt: skip
 def test_a_text_in_a_style_is_made_only_where_a_table_asks_for_one(entry, needed):
-    dialect = declared(prompt_only={"key": entry})
+    dialect = declare_dialect(prompt_only={"key": entry})
     assert dialect.needs_text("prompt_only") is needed
 
     class Asked(Template):
@@ -375,7 +376,7 @@ def test_a_text_in_a_style_is_made_only_where_a_table_asks_for_one(entry, needed
 
 
 def test_a_label_is_no_text_and_json_holds_every_result():
-    dialect = declared(ranked={"ranks": "ranks", "each": [{"rank": "ranks"}]})
+    dialect = declare_dialect(ranked={"ranks": "ranks", "each": [{"rank": "ranks"}]})
     assert not dialect.needs_text("ranked")
     result = Rated().with_dialect(dialect).format(RATED, "ranked")
     assert json.loads(json.dumps(result)) == result == {"ranks": [1.0, 0.0], "each": [{"rank": 1.0}, {"rank": 0.0}]}

@@ -21,9 +21,9 @@ from preftemplates import (
     fixed,
     get_template,
 )
-from preftemplates.data.arrow import check_fits, with_json
+from preftemplates.data.arrow import check_fits_schema, write_nested_as_json
 from preftemplates.data.convert import Conversion
-from preftemplates.data.row_rules import skip_reason
+from preftemplates.data.row_rules import find_skip_reason
 from preftemplates.dialects.dialect import Dialect
 from preftemplates.errors import Code, PrefTemplatesError, RowError
 from preftemplates.testing import rows
@@ -143,7 +143,7 @@ def counted(template, format, drawn):
             fates.append(("rejected", number, error.code))
             continue
         lost += gone
-        reasons = [skip_reason(sample, template.parts.ties) for sample in samples]
+        reasons = [find_skip_reason(sample, template.parts.ties) for sample in samples]
         good = [sample.result for sample, reason in zip(samples, reasons, strict=True) if reason is None]
         bad = [reason for reason in reasons if reason is not None]
         wanted += good
@@ -188,11 +188,11 @@ def test_a_batch_s_results_are_those_of_its_rows_one_after_the_other(kind, forma
     wanted = [result for row in fine for result in template.format_all(row, format)]
     for result in wanted:
         if not json_messages:
-            check_fits(result, formatter.schema)
+            check_fits_schema(result, formatter.schema)
     schema = pa.schema([SCHEMAS[kind].field(column) for column in template.columns(format)])
     table = pa.Table.from_pylist([{column: row[column] for column in schema.names} for row in fine], schema=schema)
     if json_messages:
-        wanted = [with_json(result, formatter.schema) for result in wanted]
+        wanted = [write_nested_as_json(result, formatter.schema) for result in wanted]
     assert formatter(table).to_pylist(maps_as_pydicts="strict") == wanted
     cut = [row for part in (table.slice(0, 1), table.slice(1)) for row in formatter(part).to_pylist()]
     assert cut == formatter(table).to_pylist()

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from preftemplates import Style, Tokens, get_style
 from preftemplates.testing import nasty_text
+
+STYLES = ("beginning-of-conversation", "chatml", "human-assistant", "llama3", "plain", "zephyr")
+CHATML, HUMAN, PLAIN = (get_style(name) for name in ("chatml", "human-assistant", "plain"))
+
+WHY = {"role": "user", "content": "Why?"}
 
 MARKS = (
     "<|im_start|>", "<|im_end|>", "<s>", "</s>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>",
@@ -206,3 +212,19 @@ def texts_without_marks() -> st.SearchStrategy[str]:
         ["Hello", " world", "e\u0301", "é", "ﬁ", "日本", "👩‍🚀", "\n\n", "  ", "\t", "ASSISTANT:", "'s", "."]
     )
     return st.lists(words | nasty_text(), max_size=5).map(lambda parts: re.sub(r"[<>|\[\]]", "", "".join(parts)))
+
+
+def answer(text: str) -> dict[str, str]:
+    """A message of an assistant."""
+    return {"role": "assistant", "content": text}
+
+
+def pieces(tokenizer: PreTrainedTokenizerFast, tokens: Tokens, mask: list[bool] | None = None) -> list[str]:
+    """The tokens as the vocabulary spells them, those of a mask alone if one is given."""
+    spelled = tokenizer.convert_ids_to_tokens(list(tokens.input_ids))
+    return [piece for piece, picked in zip(spelled, mask or [True] * len(spelled), strict=True) if picked]
+
+
+def style_of(user: str, assistant: str, **others: str) -> Style:
+    """A style of two role templates."""
+    return type("Drawn", (Style,), {"user": user, "assistant": assistant, **others})()

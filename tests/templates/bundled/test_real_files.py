@@ -8,7 +8,7 @@ from support import DATA, real_rows
 
 from preftemplates import get_template
 from preftemplates.data.convert import Conversion
-from preftemplates.data.detect import detect
+from preftemplates.data.detect import detect_templates
 from preftemplates.data.reading import open_rows
 
 DIALECTS = {"text": "trl", "messages": "trl-messages"}
@@ -41,7 +41,7 @@ def test_every_row_of_a_real_file_is_accounted_for(file, asked, kind):
 def test_detection_finds_the_template_of_a_real_file(file):
     if not (DATA / file).exists():
         pytest.skip(f"no real rows here: {file}")
-    found = detect([row.cells for row in islice(open_rows(str(DATA / file)), 50)])
+    found = detect_templates([row.cells for row in islice(open_rows(str(DATA / file)), 50)])
     asked = next(one for one in found if (one.template.name, one.format) == FILES[file][:2])
     assert asked.fit >= 0.9 * asked.rows
     assert asked.fit == found[0].fit  # no other fits more rows

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from preftemplates.data.convert import Conversion, OnError
-from preftemplates.data.shortcuts import first_listed_wins
+from preftemplates.data.shortcuts import choose_first_listed
 from preftemplates.errors import RowError
 from preftemplates_train.errors import SetupError
 
@@ -139,7 +139,7 @@ def is_first_listed(template: Template, record: Record) -> bool | None:
     samples = template.extract_all(record.cells, PAIR_FORMAT).samples
     if len(samples) != 1:
         return None
-    return first_listed_wins(cast("Preference[list[Message]]", samples[0]), template.columns(PAIR_FORMAT))
+    return choose_first_listed(cast("Preference[list[Message]]", samples[0]), template.columns(PAIR_FORMAT))
 
 
 def split_by_prompt(pairs: list[TextPair], share: float, seed: int) -> tuple[list[TextPair], list[TextPair]]:

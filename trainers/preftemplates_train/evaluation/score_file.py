@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 from rich.console import Console
 
-from preftemplates.data.reading import file_kind, import_or_refuse
+from preftemplates.data.reading import find_file_kind, import_extra
 from preftemplates.data.writing import open_writer
 from preftemplates.errors import Code, FileError
 from preftemplates_train.console import escape_text
@@ -141,7 +141,7 @@ def _find_columns(rows: Iterable[Record], names: Sequence[str], out: Path) -> tu
     Raises:
         FileError: Parquet has no single type for the values of a column.
     """
-    kind = file_kind(out)
+    kind = find_file_kind(out)
     if kind not in (".csv", ".parquet"):
         return {}, None
     all_cells = (row.cells for row in rows if isinstance(row.cells, Mapping))
@@ -153,7 +153,7 @@ def _find_columns(rows: Iterable[Record], names: Sequence[str], out: Path) -> tu
 
 def _unify_schemas(all_cells: Iterator[Mapping[str, Any]], names: Sequence[str], out: Path) -> Any:
     """Return the schema of all rows, with the columns of rewards."""
-    arrow = import_or_refuse("pyarrow", "arrow", "the output is Parquet")
+    arrow = import_extra("pyarrow", "arrow", "the output is Parquet")
     types = {name: arrow.list_(arrow.float64()) if name == "rewards" else arrow.float64() for name in names}
     reward_schema = arrow.schema([*types.items(), ("unscored", arrow.string())])
     schemas = []

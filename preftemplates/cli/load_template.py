@@ -1,0 +1,32 @@
+"""Load a template as the options of a subcommand name it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from preftemplates.templates.library import get_template
+from preftemplates.templates.row_types import read_row_type
+from preftemplates.templates.row_validation import cell_parsers
+from preftemplates.templates.template import Template
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def load_template(name: str, style: str | None, dialect: str | None, console: Console) -> Template:
+    """Return the template of that name, with another style and dialect where they are given."""
+    template = get_template(name)
+    if dialect:
+        template = template.with_dialect(dialect)
+    if style:
+        template = template.with_style(style)
+        if not any(template.dialect.needs_text(format) for format in template.dialect.formats):
+            console.print(
+                f"note: {template.dialect.name} holds messages, so the style {template.style.name} is not used"
+            )
+    return template
+
+
+def get_cell_parsers(template: Template) -> dict[str, Any]:
+    """Return how the cells of a CSV are read for a template."""
+    return {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))

@@ -1,0 +1,30 @@
+"""The arguments and options that several subcommands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+SourceArgument = Annotated[
+    str, typer.Argument(metavar="IN", help="A file of rows, a dataset directory, or a hub name.")
+]
+SplitOption = Annotated[str | None, typer.Option(help="The part of a dataset; train.")]
+RevisionOption = Annotated[str | None, typer.Option(help="The version of a dataset on the hub.")]
+GroupOption = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Rows with one value in it become one, whose 'rows' they are.")
+]
+
+TemplateOption = Annotated[
+    str, typer.Option("--template", "-t", help="A template's name, or a Python, YAML or dataset_info.json file.")
+]
+StyleOption = Annotated[str | None, typer.Option("--style", "-s", help="The conversation layout; the template's own.")]
+DialectOption = Annotated[
+    str | None, typer.Option("--dialect", "-d", help="How keys are spelled; the template's own.")
+]
+
+STYLE_ARGUMENT_HELP = "A style's name, a chat template's file, or a tokenizer's directory or JSON file."
+BosOption = Annotated[str | None, typer.Option("--bos-token", help="What a file's template finds as bos_token.")]
+EosOption = Annotated[str | None, typer.Option("--eos-token", help="What a file's template finds as eos_token.")]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

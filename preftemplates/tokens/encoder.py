@@ -1,0 +1,188 @@
+"""The encoder: turns a text into tokens, with a control token only where the style wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from preftemplates.errors import Code, RowError, StyleContractError, preview
+from preftemplates.tokens.tokenizers import PiecePosition, Token, TokenizerCopies, encode_text, extend_over_gaps
+from preftemplates.tokens.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from preftemplates.core.spans import Rendered, Span
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A tokenizer's copies, with the tokens that are declared to be control or content."""
+
+    copies: TokenizerCopies
+    control: frozenset[str]
+    content_tokens: frozenset[str]
+
+    def encode(self, rendered: Rendered) -> Tokens:
+        """Return the tokens of a text."""
+        return self._add_prefix(rendered, self._encode_whole(rendered))
+
+    def encode_response(self, rendered: Rendered, prompt: Tokens) -> Tokens:
+        """Return the tokens of a response, which begin with those of its prompt."""
+        prompt_text = prompt.rendered.text
+        if not rendered.text.startswith(prompt_text):
+            raise StyleContractError(
+                f"the text of a response does not begin with the prompt's text {preview(prompt_text)}, so the prompt's"
+                " ids cannot stay the same",
+                code=Code.PREFIX_UNSTABLE,
+            )
+        length = len(prompt)
+        tokens = self._add_prefix(rendered, self._encode_whole(rendered), length)
+        if (tokens.input_ids[:length], tokens.offsets[:length]) == (prompt.input_ids, prompt.offsets):
+            return tokens
+        control, written = self._find_written(rendered)
+        response_control = [token for token in written if token.start >= len(prompt_text)]
+        response = self._encode_pieces(rendered.text, response_control, control, len(prompt_text))
+        ids = (*prompt.input_ids, *(token.id for token in response))
+        offsets = (*prompt.offsets, *((token.start, token.end) for token in response))
+        return Tokens(rendered, ids, offsets, length, apart=ids != tokens.input_ids)
+
+    def find_forged(self, rendered: Rendered) -> tuple[Span, ...]:
+        """Return where content spells a control token."""
+        control, written = self._find_written(rendered)
+        candidates = extend_over_gaps(self._read_whole(rendered), self.copies.get_ids(control), len(rendered.text))
+        forged = [
+            token
+            for token, extended in candidates
+            if not any(_is_written_token(extended, written_token) for written_token in written)
+        ]
+        spans = Tokens(rendered, (), tuple((token.start, token.end) for token in forged)).spans
+        return tuple(
+            span._replace(start=token.start, end=token.end, source=None)
+            for token, span in zip(forged, spans, strict=True)
+            if span is not None
+        )
+
+    def _add_prefix(self, rendered: Rendered, tokens: Sequence[Token], prompt_length: int = 0) -> Tokens:
+        """The tokens after what the tokenizer puts before plain text, unless the style wrote that."""
+        ids, prefix = tuple(token.id for token in tokens), self.copies.prefix_ids
+        if ids[: len(prefix)] == prefix:
+            prefix = ()
+        offsets = tuple((token.start, token.end) for token in tokens)
+        return Tokens(rendered, prefix + ids, ((0, 0),) * len(prefix) + offsets, prompt_length)
+
+    def _encode_whole(self, rendered: Rendered) -> list[Token]:
+        """The tokens of the text as the tokenizer reads it, unless content makes or unmakes a control token."""
+        control, written = self._find_written(rendered)
+        tokens = self._read_whole(rendered)
+        control_ids = self.copies.get_ids(control)
+        extended = [token for _, token in extend_over_gaps(tokens, control_ids, len(rendered.text))]
+        if len(extended) == len(written) and all(map(_is_written_token, extended, written)):
+            stripped = iter(written)  # without the blanks that some swallow
+            return [next(stripped) if token.id in control_ids else token for token in tokens]
+        return self._encode_pieces(rendered.text, written, control, 0)
+
+    def _find_written(self, rendered: Rendered) -> tuple[frozenset[str], list[Token]]:
+        """The control tokens of this text's style, and where it wrote them."""
+        copies = self.copies
+        written = [
+            Token(id, start + offset, end + offset)
+            for offset, text in _style_runs(rendered)
+            for id, start, end in copies.find_added(text)
+        ]
+        written = self._drop_lost_words(written, rendered)
+        control = copies.special | self.control | {copies.names_by_id[token.id] for token in written}
+        control -= self.content_tokens
+        return control, [token for token in written if copies.names_by_id[token.id] in control]
+
+    def _drop_lost_words(self, written: list[Token], rendered: Rendered) -> list[Token]:
+        """The tokens without those that are tokens as words only, where a content makes them part of a longer word.
+
+        So are those before which the normalizer puts a blank that is part of the token, as it does at a text's start.
+
+        One that is special, or declared as control, stays: content cannot unmake it.
+        """
+        edges = {edge for start, text in _style_runs(rendered) for edge in (start, start + len(text))}
+        lasting = self.copies.special | self.control
+        doubtful = [
+            token
+            for token in written
+            if (name := self.copies.names_by_id[token.id]) not in lasting
+            and name in self.copies.word_tokens
+            and not edges.isdisjoint(token[1:])
+        ]
+        if not doubtful:
+            return written
+        ids = {token.id for token in doubtful}
+        extended = [token for _, token in extend_over_gaps(self._read_whole(rendered), ids, len(rendered.text))]
+        lost = {token for token in doubtful if not any(_is_written_token(whole, token) for whole in extended)}
+        return [token for token in written if token not in lost]
+
+    def _read_whole(self, rendered: Rendered) -> list[Token]:
+        """The tokens of the text as the tokenizer reads it."""
+        return encode_text(self.copies.full, rendered.text)
+
+    def _encode_pieces(self, text: str, written: Sequence[Token], control: frozenset[str], start: int) -> list[Token]:
+        """The tokens from a position on, with the control tokens that the style wrote there and no other."""
+        tokens: list[Token] = []
+        position: PiecePosition = "inside" if start else "start"
+        for token in written:
+            flags = self.copies.added_tokens[self.copies.names_by_id[token.id]]
+            token_start, token_end = token.start, token.end
+            if flags["lstrip"]:
+                token_start = max(start, len(text[:token_start].rstrip()))
+            if flags["rstrip"]:
+                token_end += len(text[token_end:]) - len(text[token_end:].lstrip())
+            tokens += self._encode_piece(text, start, token_start, control, position)
+            tokens.append(token)
+            start, position = token_end, "after"
+        return tokens + self._encode_piece(text, start, len(text), control, position)
+
+    def _encode_piece(
+        self, text: str, start: int, end: int, control: frozenset[str], position: PiecePosition
+    ) -> list[Token]:
+        """The tokens of a piece of text, none of them a control token."""
+        if start == end:
+            return []
+        control_ids = self.copies.get_ids(control)
+        tokens = [
+            Token(id, start + token_start, start + token_end)
+            for id, token_start, token_end in encode_text(self.copies.get_copy(control, position), text[start:end])
+        ]
+        forged = [token for token in tokens if token.id in control_ids]
+        if not forged:
+            return tokens
+        single = next((token for token in forged if token.end - token.start < 2), None)
+        if single:
+            raise RowError(
+                f"the tokenizer has nothing but a control token for {preview(text[single.start : single.end])}",
+                code=Code.UNSUPPORTED_CONTENT,
+            )
+        # a model can have such a token in its own vocabulary; of the halves of its text it makes other tokens
+        cuts = [start, *(token.start + 1 for token in forged), end]
+        return [
+            token
+            for cut_start, cut_end in pairwise(cuts)
+            for token in self._encode_piece(
+                text, cut_start, cut_end, control, position if cut_start == start else "inside"
+            )
+        ]
+
+
+def _style_runs(rendered: Rendered) -> Iterator[tuple[int, str]]:
+    """The texts that the style wrote in one go, each with its start; an empty content parts none."""
+    start = end = 0
+    for span in rendered.spans:
+        if span.kind in ("content", "derived") and span.start < span.end:
+            if start < span.start:
+                yield start, rendered.text[start : span.start]
+            start = span.end
+        end = span.end
+    if start < end:
+        yield start, rendered.text[start:end]
+
+
+def _is_written_token(token: Token, written: Token) -> bool:
+    """Whether a token is the one that the style wrote; blanks around it may be part of it."""
+    return token.id == written.id and token.start <= written.start and written.end <= token.end

@@ -1,0 +1,133 @@
+"""Tokenize a text, and find the control tokens that its content spells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, overload
+
+from preftemplates.core.messages import CONTENT_TOKENS
+from preftemplates.core.spans import Rendered, Span
+from preftemplates.errors import DefinitionError, did_you_mean, preview
+from preftemplates.tokens.encoder import Encoder
+from preftemplates.tokens.tokenizers import FastTokenizer, get_tokenizer_copies
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from preftemplates.core.samples import Sample
+    from preftemplates.tokens.tokens import Tokens
+
+
+@overload
+def tokenize(
+    rendered: Rendered,
+    tokenizer: FastTokenizer,
+    *,
+    control: Collection[str] = ...,
+    content_tokens: Collection[str] = ...,
+) -> Tokens: ...
+
+
+@overload
+def tokenize(
+    rendered: Sample[Rendered],
+    tokenizer: FastTokenizer,
+    *,
+    control: Collection[str] = ...,
+    content_tokens: Collection[str] = ...,
+) -> Sample[Tokens]: ...
+
+
+def tokenize(
+    rendered: Rendered | Sample[Rendered],
+    tokenizer: FastTokenizer,
+    *,
+    control: Collection[str] = (),
+    content_tokens: Collection[str] = CONTENT_TOKENS,
+) -> Tokens | Sample[Tokens]:
+    """Return the tokens of a text, or of a sample's prompt and of each of its responses.
+
+    The ids are those of `tokenizer(text, add_special_tokens=False)`, and in front of them what the tokenizer itself
+    puts before plain text (a BOS), unless the style wrote it. What the tokenizer would put behind a text is not
+    added: a text ends as its style ends it, see `Style.with_special_tokens`.
+
+    A control token stands only where the style wrote it. Control tokens are those that the tokenizer marks special
+    or names, and those of its added tokens that the style's own characters spell in this text. Content that spells
+    one is encoded as plain text, as with `split_special_tokens=True`. A token that the tokenizer marks special stands
+    wherever the style wrote it: also one that is a token as a word only (`single_word`), beside a letter of the
+    content, where the tokenizer would not see it.
+
+    In a sample the prompt has the same ids everywhere: the ids of a response begin with those of the prompt. Where
+    the ids of the whole text do not, the response's own text is encoded apart, as text that goes on.
+
+    Args:
+        rendered: a text, or a sample of texts whose responses begin with the prompt.
+        tokenizer: a fast tokenizer of transformers; its settings for padding and truncation have no effect, and it is
+            not changed. Several threads may share it.
+        control: further added tokens that content must not become: those that the style writes in other texts only,
+            and that the tokenizer does not mark special.
+        content_tokens: added tokens that content may become although the style writes them, or the tokenizer marks
+            them special.
+
+    Raises:
+        DefinitionError: the tokenizer is none of the fast ones, or has no added token that `control` names.
+        StyleContractError: a response does not begin with the prompt (`prefix_unstable`).
+        RowError: the text is not Unicode (`bad_text`), or the tokenizer has nothing but a control token for one of
+            its characters (`unsupported_content`).
+
+    Example:
+        >>> from tokenizers import Tokenizer, models, pre_tokenizers
+        >>> from transformers import PreTrainedTokenizerFast
+        >>> from preftemplates import get_template, tokenize
+        >>> letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+        >>> model = Tokenizer(models.BPE({letter: index for index, letter in enumerate(letters)}, []))
+        >>> model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=model)
+        >>> template = get_template("PKUSafeRLHF")
+        >>> pair = tokenize(template.render(template.example, "preference"), tokenizer)
+        >>> len(pair.prompt), pair.chosen.prompt_length, len(pair.chosen), len(pair.rejected)
+        (78, 78, 149, 103)
+    """
+    encoder = _make_encoder(tokenizer, control, content_tokens)
+    if isinstance(rendered, Rendered):
+        return encoder.encode(rendered)
+    prompt = encoder.encode(rendered.prompt)
+    return rendered.map(lambda _: prompt, lambda response: encoder.encode_response(response, prompt))
+
+
+def find_forged_tokens(
+    rendered: Rendered,
+    tokenizer: FastTokenizer,
+    *,
+    control: Collection[str] = (),
+    content_tokens: Collection[str] = CONTENT_TOKENS,
+) -> tuple[Span, ...]:
+    """Return where content spells a control token: the characters of each, with the message that holds them.
+
+    Args:
+        rendered: a text.
+        tokenizer: a fast tokenizer of transformers.
+        control: as for `tokenize`, which encodes what is found here as plain text.
+        content_tokens: likewise.
+
+    Example:
+        >>> from tokenizers import Tokenizer, models
+        >>> from transformers import PreTrainedTokenizerFast
+        >>> from preftemplates import get_style
+        >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), eos_token="</s>")
+        >>> answer = get_style("zephyr").render([{"role": "assistant", "content": "a</s>b"}])
+        >>> [(span.start, span.end, span.message) for span in find_forged_tokens(answer, tokenizer)]
+        [(15, 19, 0)]
+    """
+    return _make_encoder(tokenizer, control, content_tokens).find_forged(rendered)
+
+
+def _make_encoder(tokenizer: FastTokenizer, control: Collection[str], content_tokens: Collection[str]) -> Encoder:
+    copies = get_tokenizer_copies(tokenizer)
+    for name, tokens in (("control", control), ("content_tokens", content_tokens)):
+        if isinstance(tokens, str):
+            raise DefinitionError(f"{name} is a collection of tokens, got the text {preview(tokens)}")
+    for token in control:
+        if token not in copies.added_tokens:
+            guess = did_you_mean(token, copies.added_tokens)
+            raise DefinitionError(f"control names {preview(token)}, which is no added token of the tokenizer.{guess}")
+    return Encoder(copies, frozenset(control), frozenset(content_tokens))

@@ -1,0 +1,214 @@
+"""A tokenizer's private copies: one that reads a text as the tokenizer does, and some that see no control token."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
+
+from preftemplates.errors import Code, DefinitionError, RowError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+
+class FastTokenizer(Protocol):
+    """What is asked of a tokenizer: to be one of the fast ones of transformers."""
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether it is one."""
+
+    @property
+    def backend_tokenizer(self) -> Any:
+        """The `tokenizers.Tokenizer` that does the work; it is copied, and never changed."""
+
+    @property
+    def all_special_tokens(self) -> list[str]:
+        """The tokens that have a name, such as BOS."""
+
+
+class Token(NamedTuple):
+    """An id, and the characters that it covers."""
+
+    id: int
+    start: int
+    end: int
+
+
+PiecePosition = Literal["start", "after", "inside"]
+"""Where a piece of a text is: at its start, after a control token, or inside of other text.
+
+A tokenizer that puts a blank in front of a text does so at the start, and some do after a token; inside of a text
+none does.
+"""
+
+
+class TokenizerCopies:
+    """A tokenizer's private copies: one that reads a text as the tokenizer does, and some that see no control token.
+
+    A copy without control tokens is made for each position that a piece can have, where the tokenizer treats it
+    otherwise there, when it is first needed.
+
+    Attributes:
+        full: the copy that reads a text as the tokenizer does.
+        added_tokens: the added tokens by name, each as the tokenizer's JSON describes it.
+        names_by_id: the names of the added tokens by id.
+        special: the names of the added tokens that control, wherever the style writes them.
+        prefix_ids: the ids that the tokenizer puts before plain text.
+    """
+
+    def __init__(self, tokenizer: FastTokenizer) -> None:
+        backend = tokenizer.backend_tokenizer
+        self._from_json = type(backend).from_str
+        self._json: str = backend.to_str()
+        description = json.loads(self._json)
+        self.added_tokens = {token["content"]: token for token in description["added_tokens"]}
+        self.names_by_id = {token["id"]: name for name, token in self.added_tokens.items()}
+        special = {name for name, token in self.added_tokens.items() if token["special"]}
+        special |= self.added_tokens.keys() & {*tokenizer.all_special_tokens}
+        unknown = _unknown_tokens(description["model"]) - _boundary_tokens(tokenizer)
+        self.special = frozenset(special - unknown)
+        self.full = self._from_json(self._json)
+        self.full.no_truncation()
+        self.full.no_padding()
+        probe = self.full.encode("a")
+        is_added = probe.special_tokens_mask
+        self.prefix_ids = tuple(probe.ids[: is_added.index(0)]) if 0 in is_added else ()
+        self.full.post_processor = None  # some trim the blanks off the offsets
+        self.find_added = lru_cache(maxsize=4096)(self._find_added)
+        self.get_copy = lru_cache(maxsize=16)(self._make_copy)
+        self.get_ids = lru_cache(maxsize=16)(self._get_ids)
+
+    def _find_added(self, text: str) -> tuple[Token, ...]:
+        """The added tokens that a text of the style spells, as the tokenizer finds them, without blanks around them.
+
+        What the model makes of other characters is none, also where it has the id of one: the unknown.
+        """
+        tokens: list[Token] = []
+        for candidates in extend_over_gaps(encode_text(self.full, text), self.names_by_id, len(text)):
+            for token in (self._strip_blanks(candidate, text) for candidate in candidates):
+                if self._is_spelled(text[token.start : token.end], self.names_by_id[token.id]):
+                    tokens.append(token)
+                    break
+        return tuple(tokens)
+
+    def _strip_blanks(self, token: Token, text: str) -> Token:
+        """A token without the blanks that it swallows, if its name does not have them itself."""
+        name = self.names_by_id[token.id]
+        covered, flags = text[token.start : token.end], self.added_tokens[name]
+        leading = len(covered) - len(covered.lstrip()) - (len(name) - len(name.lstrip()))
+        trailing = len(covered) - len(covered.rstrip()) - (len(name) - len(name.rstrip()))
+        start = token.start + max(0, leading if flags["lstrip"] else 0)
+        end = token.end - max(0, trailing if flags["rstrip"] else 0)
+        return token._replace(start=start, end=end)
+
+    def _is_spelled(self, text: str, name: str) -> bool:
+        """Whether a text is the name of a token, or becomes the same as it where the tokenizer normalizes both."""
+        if text == name:
+            return True
+        normalizer = self.full.normalizer if self.added_tokens[name]["normalized"] else None
+        return normalizer is not None and normalizer.normalize_str(text) == normalizer.normalize_str(name)
+
+    @cached_property
+    def word_tokens(self) -> frozenset[str]:
+        """The added tokens that are none after a letter."""
+        normalize = self.full.normalizer.normalize_str if self.full.normalizer else str
+        return frozenset(
+            name
+            for name, token in self.added_tokens.items()
+            if token["single_word"] or (token["normalized"] and normalize(name) not in normalize("x" + name))
+        )
+
+    def _get_ids(self, control: frozenset[str]) -> frozenset[int]:
+        return frozenset(self.added_tokens[name]["id"] for name in control)
+
+    def _make_copy(self, control: frozenset[str], position: PiecePosition) -> Any:
+        """The tokenizer for a piece at that position, to which the control tokens are text."""
+        description = json.loads(self._json)
+        parts = {part: _adapt_part(description[part], position) for part in ("normalizer", "pre_tokenizer")}
+        if position != "start" and all(description[part] == adapted for part, adapted in parts.items()):
+            return self.get_copy(control, "start")
+        for token in description["added_tokens"]:
+            token["special"] = token["content"] in control
+        description |= {**parts, "post_processor": None, "truncation": None, "padding": None}
+        copy = self._from_json(json.dumps(description))
+        copy.encode_special_tokens = True
+        return copy
+
+
+_COPIES: WeakKeyDictionary[Any, tuple[Any, TokenizerCopies]] = WeakKeyDictionary()
+
+
+def get_tokenizer_copies(tokenizer: FastTokenizer) -> TokenizerCopies:
+    """Return the private copies of a tokenizer, kept for as long as it lives and has the same tokens.
+
+    Raises:
+        DefinitionError: the tokenizer is none of the fast ones.
+    """
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+    if not getattr(tokenizer, "is_fast", False) or not hasattr(backend, "to_str"):
+        raise DefinitionError(
+            f"tokenize needs one of transformers' fast tokenizers, which know the characters of each token, got"
+            f" {type(tokenizer).__name__}; AutoTokenizer.from_pretrained loads one, and"
+            " PreTrainedTokenizerFast(tokenizer_object=...) makes one of a tokenizers.Tokenizer"
+        )
+    processor = backend.post_processor
+    state = backend.get_vocab_size(), (*tokenizer.all_special_tokens,), processor and processor.__getstate__()
+    copied_state, copies = _COPIES.get(tokenizer, (None, None))
+    if copies is None or copied_state != state:
+        copies = TokenizerCopies(tokenizer)
+        _COPIES[tokenizer] = state, copies
+    return copies
+
+
+def encode_text(tokenizer: Any, text: str) -> list[Token]:
+    """Return the tokens that a `tokenizers.Tokenizer` makes of a text.
+
+    Raises:
+        RowError: `bad_text`: the text is not Unicode.
+    """
+    try:
+        encoding = tokenizer.encode(text, add_special_tokens=False)
+    except (TypeError, UnicodeError) as error:
+        raise RowError("a lone surrogate: the text is not Unicode", code=Code.BAD_TEXT, value=text) from error
+    return [Token(id, *offsets) for id, offsets in zip(encoding.ids, encoding.offsets, strict=True)]
+
+
+def extend_over_gaps(tokens: Sequence[Token], ids: Collection[int], length: int) -> list[tuple[Token, Token]]:
+    """Return the tokens of these ids, each with the same up to the next token's start.
+
+    An accent that a tokenizer composes with its letter is in no token's offsets.
+    """
+    ends = [*(token.start for token in tokens[1:]), length]
+    matching = [(token, end) for token, end in zip(tokens, ends, strict=False) if token.id in ids]
+    return [(token, token._replace(end=max(token.end, end))) for token, end in matching]
+
+
+def _unknown_tokens(model: Mapping[str, Any]) -> set[str]:
+    """The token that a model gives for what it does not know: it controls nothing."""
+    if isinstance(model.get("unk_id"), int):
+        return {model["vocab"][model["unk_id"]][0]}
+    return {model["unk_token"]} if model.get("unk_token") else set()
+
+
+def _boundary_tokens(tokenizer: FastTokenizer) -> set[str]:
+    """The tokens that begin, end or part texts."""
+    attributes = ("bos_token", "eos_token", "cls_token", "sep_token")
+    return {token for name in attributes if (token := getattr(tokenizer, name, None))}
+
+
+def _adapt_part(part: Any, position: PiecePosition) -> Any:
+    """A normalizer or pre-tokenizer for a piece at that position, which puts no blank where none belongs."""
+    kind = part["type"] if part else None
+    if kind == "Sequence":
+        key = "normalizers" if "normalizers" in part else "pretokenizers"
+        steps = [_adapt_part(step, position) for step in part[key]]
+        return {**part, key: [step for step in steps if step is not None]}
+    if kind == "Metaspace" and (position == "inside" or (position == "after" and part["prepend_scheme"] == "first")):
+        return {**part, "prepend_scheme": "never"}
+    if position == "inside" and kind in ("Prepend", "ByteLevel", "Strip"):
+        changes = {"ByteLevel": {"add_prefix_space": False}, "Strip": {"strip_left": False}}
+        return None if kind == "Prepend" else {**part, **changes[kind]}
+    return part

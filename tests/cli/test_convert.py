@@ -1,0 +1,120 @@
+"""`preftemplates convert`: what it writes, reports and refuses, and nothing half-written."""
+
+import gzip
+import json
+import os
+
+import pytest
+from command_support import GOOD_ROW
+from support import run
+
+from preftemplates import get_template
+from preftemplates.data.reading import open_rows
+
+
+def test_convert_says_what_is_wrong_with_each_column(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    bad = [{**GOOD_ROW, "response_0": 5}, {**GOOD_ROW, "response_0": 6}, {**GOOD_ROW, "prompt": []}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in (GOOD_ROW, *bad)))
+    stderr = run("convert", path, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl").stderr
+    assert "wrong_type  3 rows: 1, 2, 3" in stderr
+    assert "row 1: column 'response_0'" in stderr
+    assert "row 3: column 'prompt'" in stderr
+    assert "row 2:" not in stderr
+
+
+@pytest.mark.parametrize("out", ["o.jsonl", "o.json", "o.csv", "o.parquet", "o.jsonl.gz"])
+def test_convert_writes_what_format_gives(tmp_path, rows, out):
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-s", "chatml", "-d", "trl", "-o", tmp_path / out)
+    assert "2 rows = 2 formatted + 0 skipped + 0 rejected" in done.stderr
+    template = get_template("PKUSafeRLHF").with_style("chatml").with_dialect("trl")
+    expected = [template.format(record.cells, "preference") for record in open_rows(rows)]
+    assert [record.cells for record in open_rows(tmp_path / out)] == expected
+
+
+def test_convert_reads_a_csv_by_the_rows_types(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("prompt,response_0,response_1,better_response_id\n1,2,3,1\nq,a,b,1.0\n")
+    done = run("convert", path, "-t", "PKUSafeRLHF", "-d", "trl", "-s", "plain", "-o", tmp_path / "o.jsonl")
+    assert "1 row: 1" in done.stderr
+    assert "expected 0 or 1, got '1.0'" in done.stderr
+    assert json.loads((tmp_path / "o.jsonl").read_text()) == {"prompt": "1", "chosen": "3", "rejected": "2"}
+
+
+def test_convert_lists_and_reports_every_row_that_did_not_come_through(tmp_path, rows):
+    with rows.open("a") as file:
+        file.write(json.dumps({**GOOD_ROW, "response_0": "b"}) + "\n\n{broken\n")
+    out, report = tmp_path / "o.jsonl", tmp_path / "report.json"
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", out, "--report", report)
+    assert "4 rows = 2 formatted + 1 skipped + 1 rejected" in done.stderr
+    issues = json.loads(report.read_text())
+    assert [(r["row"], r["line"], r["code"]) for r in issues["skipped"]] == [(2, 3, "equal")]
+    assert [(r["row"], r["line"], r["code"]) for r in issues["rejected"]] == [(3, 5, "bad_json")]
+
+
+def test_too_many_bad_rows_are_exit_code_3_and_the_good_ones_are_written(tmp_path, rows):
+    with rows.open("a") as file:
+        file.write("{}\n" * 11)
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl", code=3)
+    assert "too many rows are rejected" in done.stderr
+    assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 2
+
+
+def test_on_error_raise_stops_at_the_row_and_writes_nothing(tmp_path, rows):
+    with rows.open("a") as file:
+        file.write(json.dumps({**GOOD_ROW, "better_response_id": 2}) + "\n")
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "--on-error", "raise", "-o", tmp_path / "o.jsonl", code=2)
+    assert done.stderr == (
+        "error: row 2 (rows.jsonl line 3), column 'better_response_id': expected 0 or 1, got 2"
+        " [bad_label, template PKUSafeRLHF, format preference]\n"
+    )
+    assert os.listdir(tmp_path) == ["rows.jsonl"]
+
+
+def test_parquet_rejects_messages_that_it_would_cut(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    call = {"role": "assistant", "content": "x", "tool_calls": [{"name": "f"}]}
+    rows = [{"prompt": [{"role": "user", "content": "q"}], "completion": [call]}]
+    path.write_text(json.dumps(rows[0]))
+    done = run("convert", path, "-t", "TRL-messages", "-f", "supervised", "-o", tmp_path / "o.parquet", code=3)
+    assert "unsupported_content" in done.stderr
+    run("convert", path, "-t", "TRL-messages", "-f", "supervised", "-o", tmp_path / "o.jsonl")
+    assert json.loads((tmp_path / "o.jsonl").read_text()) == rows[0]
+
+
+def test_a_style_that_a_message_dialect_does_not_use_is_said(tmp_path, rows):
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-s", "zephyr", "-d", "trl-messages", "-o", tmp_path / "o.jsonl")
+    assert "the style zephyr is not used" in done.stderr
+
+
+@pytest.mark.parametrize("change", [{"better_response_id": 2}, {"response_0": "b"}], ids=["rejected", "skipped"])
+def test_where_no_row_comes_through_nothing_is_written(tmp_path, change):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({**GOOD_ROW, **change}))
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl", code=3)
+    assert "no row came through, so" in done.stderr
+    assert os.listdir(tmp_path) == ["rows.jsonl"]
+
+
+def test_no_place_is_written_over_or_twice(tmp_path, rows):
+    before = rows.read_bytes()
+    out = tmp_path / "o.jsonl"
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", out, "--report", rows, code=2)
+    assert "is the input; the report needs another name" in done.stderr
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", out, "--report", out, code=2)
+    assert "is the output; the report needs another name" in done.stderr
+    run("convert", rows, "-t", "PKUSafeRLHF", "-o", out, "--report", "no/such.json", cwd=tmp_path, code=2)
+    assert rows.read_bytes() == before
+    assert os.listdir(tmp_path) == ["rows.jsonl"]
+
+
+def test_a_split_of_a_file_is_refused(tmp_path, rows):
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl", "--split", "test", code=2)
+    assert "is a file; a split or a revision is of a dataset" in done.stderr
+
+
+def test_gz_in_and_out(tmp_path, rows):
+    packed = tmp_path / "rows.jsonl.gz"
+    packed.write_bytes(gzip.compress(rows.read_bytes()))
+    run("convert", packed, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl.gz")
+    assert len(gzip.decompress((tmp_path / "o.jsonl.gz").read_bytes()).splitlines()) == 2

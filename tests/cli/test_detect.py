@@ -1,0 +1,26 @@
+"""`preftemplates detect`: the first row in each template that fits, and what is near where none fits."""
+
+import json
+
+from support import run
+
+PKU = {"prompt": "Mint?", "response_0": "Yes.", "response_1": "No.", "better_response_id": 0}
+
+
+def test_the_command_shows_the_first_row_in_each_and_says_why(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({**PKU, "safer_response_id": 1}) + "\n")
+    out = run("detect", path).stdout
+    assert out.index("PKUSafeRLHF  preference") < out.index("PKUSafeRLHF-safer  preference")
+    assert "1 of 1 rows fit; reads prompt, response_0, response_1, better_response_id" in out
+    assert "chosen         assistant: 'Yes.'" in out
+    listed = json.loads(run("detect", path, "--json").stdout)
+    assert [candidate["template"] for candidate in listed][:2] == ["PKUSafeRLHF", "PKUSafeRLHF-safer"]
+
+
+def test_the_command_ends_with_1_where_nothing_fits(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"prompt": "p", "response_0": "a", "respons_1": "b", "better_response_id": 0}) + "\n")
+    err = run("detect", path, code=1).stderr
+    assert "no template fits the columns 'prompt', 'response_0', 'respons_1'" in err
+    assert "has no response_1 (near: respons_1)" in err

@@ -1,0 +1,59 @@
+"""`preftemplates show`: a row in every format, with nothing that a terminal would act on."""
+
+import json
+
+from command_support import GOOD_ROW
+from support import run
+
+
+def test_show_has_every_format_and_the_dialects_keys():
+    out = run("show", "PKUSafeRLHF", "--style", "chatml").stdout
+    for word in ("prompt_only", "supervised", "preference", "better_text", "<|im_start|>user↵", "six hours of light"):
+        assert word in out
+
+
+def test_show_takes_a_row_of_a_file_and_acts_on_no_escape(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        json.dumps(GOOD_ROW) + "\n" + json.dumps({**GOOD_ROW, "prompt": "red \x1b[31m [bold]text[/bold]"}) + "\n"
+    )
+    out = run("show", "PKUSafeRLHF", "--row", f"{path}:1").stdout
+    assert "\x1b" not in out
+    assert r"red \x1b[31m [bold]text[/bold]" in out
+    assert "has 2 rows, and no row 5" in run("show", "PKUSafeRLHF", "--row", f"{path}:5", code=2).stderr
+
+
+def test_show_says_which_format_a_row_cannot_fill(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({key: value for key, value in GOOD_ROW.items() if key != "answer"}))
+    out = run("show", "PKUSafeRLHF", "--row", path).stdout
+    assert "column 'answer': missing" in out
+    assert "better_text" in out
+
+
+def test_show_has_messages_where_the_style_does_not_write_them_and_nothing_asks_for_text():
+    out = run("show", "LLaMA-Factory-toolcall", "--style", "chatml").stdout
+    assert "as messages, since chatml does not write them" in out
+    assert "soil_moisture" in out.split("prompt_only")[1]
+    arguments = ("show", "LLaMA-Factory-toolcall", "--style", "chatml", "-d", "trl")
+    assert "the row can be formatted in no format" in run(*arguments, code=2).stderr
+
+
+def test_show_has_every_sample_of_a_row_its_labels_and_formats_made_of_others():
+    out = run("show", "HH", "--format", "unpaired", "--dialect", "trl").stdout
+    assert "sample 1 of 2" in out
+    assert out.index("label = True") < out.index("sample 2 of 2") < out.index("label = False")
+    assert "margin = 2.0" in run("show", "HelpSteer-grouped", "-f", "preference", "-d", "openai").stdout
+    assert "fills no format 'judged'" in run("show", "HH", "-f", "judged", code=2).stderr
+
+
+def test_show_says_which_row_convert_would_skip(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({**GOOD_ROW, "response_0": "same", "response_1": "same"}))
+    out = run("show", "PKUSafeRLHF", "--row", path, "-f", "preference", "-d", "trl").stdout
+    assert "convert skips it: equal" in out
+    assert "convert skips it" not in run("show", "PKUSafeRLHF", "-f", "preference", "-d", "trl").stdout
+
+
+def test_a_row_of_a_file_is_named_by_a_number(rows):
+    assert "a row's number" in run("show", "PKUSafeRLHF", "--row", f"{rows}:-1", code=2).stderr
