@@ -18,8 +18,8 @@ from preftemplates.core.provenance import Traced, concat, fully_traced, origins_
 from preftemplates.core.spans import Change, Span
 from preftemplates.core.tools import is_json_list
 from preftemplates.errors import Code, DefinitionError, RowError, StyleLimitError, one_line, preview
-from preftemplates.sandbox.allowlist import GLOBALS
-from preftemplates.sandbox.budget import seconds_left, within
+from preftemplates.sandbox.allowlist import ALLOWED_GLOBALS
+from preftemplates.sandbox.budget import get_seconds_left, limit_total_seconds
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.attribution import OwnedText
 from preftemplates.styles.environment import CLOCK, compiled, names_in
@@ -216,7 +216,7 @@ class ChatTemplate:
             "add_generation_prompt": add_generation_prompt,
             "now": CLOCK.get()().isoformat(),
         }
-        return ask(request, self._limits, seconds_left(self._limits.seconds))
+        return ask(request, self._limits, get_seconds_left(self._limits.seconds))
 
     @property
     def stop(self) -> str:
@@ -259,7 +259,7 @@ class ChatTemplate:
 WORDS = frozenset(("and", "else", "false", "False", "if", "in", "is", "none", "None", "not", "or", "true", "True"))
 """What Jinja reads as a constant or an operator."""
 
-RESERVED = frozenset({"messages", "add_generation_prompt", "loop", "self"}) | GLOBALS | WORDS
+RESERVED = frozenset({"messages", "add_generation_prompt", "loop", "self"}) | ALLOWED_GLOBALS | WORDS
 """Names that mean something else in every chat template."""
 
 
@@ -300,7 +300,7 @@ class ChatTrace:
     @cached_property
     def _owned(self) -> OwnedText:
         """The text with its owners; a content that is empty and went unprinted gets the place that it would have."""
-        with within((self.layout.limits or Limits()).seconds):
+        with limit_total_seconds((self.layout.limits or Limits()).seconds):
             return self._found_owners()
 
     def _found_owners(self) -> OwnedText:

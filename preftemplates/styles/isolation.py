@@ -30,7 +30,7 @@ from preftemplates.errors import (
     StyleRefusedError,
     StyleSyntaxError,
 )
-from preftemplates.sandbox.budget import PER_PRINTED_PIECE
+from preftemplates.sandbox.budget import BYTES_PER_PRINTED_PIECE
 from preftemplates.sandbox.limits import Limits
 
 GRACE = 0.5
@@ -154,7 +154,7 @@ class Worker:
         data = self._receive(process, _at_most(text_length, 4 * limits.output), deadline)
         text = str(data, "utf-8", "surrogatepass")
         del data
-        most = 4 * 8 * (limits.work // PER_PRINTED_PIECE)
+        most = 4 * 8 * (limits.work // BYTES_PER_PRINTED_PIECE)
         numbers = array("q")
         numbers.frombytes(self._receive(process, _at_most(pieces_length, most), deadline))
         origins, each = head["origins"], iter(numbers)

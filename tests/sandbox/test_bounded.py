@@ -1,4 +1,4 @@
-"""A stranger's chat template renders as transformers renders it, within its limits."""
+"""An untrusted template renders as transformers renders it, within its limits."""
 
 # ruff: noqa: E501
 import threading
@@ -34,8 +34,8 @@ UNPRINTABLE = {
 
 
 def variables(messages, generate=False, **more):
-    found = {"tools": None, "documents": None, **TOKENS, "messages": messages}
-    return {**found, "add_generation_prompt": generate, **more}
+    tokens = {"tools": None, "documents": None, **TOKENS, "messages": messages}
+    return {**tokens, "add_generation_prompt": generate, **more}
 
 
 def render(source, messages=MESSAGES, environment=ENVIRONMENT, **more):
@@ -48,7 +48,7 @@ def as_transformers(source, messages, **more):
 
     try:
         return _compile_jinja_template(source).render(variables(messages, **more))
-    except Exception:
+    except Exception:  # noqa: BLE001  a template may raise anything
         return None
 
 
@@ -70,8 +70,8 @@ VARIANTS = [{}, {"generate": True}, {"tools": [WEATHER]}]
 def test_every_template_that_is_said_to_print_what_is_not_defined_does_so():
     for name in UNPRINTABLE:
         template = ENVIRONMENT.from_string(real_templates()[name])
-        found = [bounded(template, messages) for messages in CONVERSATIONS.values()]
-        assert any(isinstance(error, StyleRefusedError) and "not defined" in error.message for error in found), name
+        outcomes = [bounded(template, messages) for messages in CONVERSATIONS.values()]
+        assert any(isinstance(error, StyleRefusedError) and "not defined" in error.message for error in outcomes), name
 
 
 def test_limits_leave_each_text_its_origin():
@@ -229,7 +229,7 @@ def test_renders_on_eight_threads_do_not_mix():
 def test_a_render_within_a_render_has_its_own_budget():
     environment = Bounded(Limits(steps=100))
     inner = environment.from_string("{% for i in range(70) %}{% endfor %}in")
-    environment.globals["strftime_now"] = lambda format: inner.render(variables([]))
+    environment.globals["strftime_now"] = lambda _: inner.render(variables([]))
     outer = "{% for i in range(70) %}{% endfor %}{{ strftime_now('') }}{{ strftime_now('') }}"
     assert render(outer, environment=environment) == "inin"
 

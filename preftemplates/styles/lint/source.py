@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from jinja2 import Environment, nodes
 
 from preftemplates.errors import near, preview, seen
-from preftemplates.sandbox.admission import every_node
+from preftemplates.sandbox.admission import walk_nodes
 from preftemplates.styles.lint.findings import FindingCode, StyleFinding
 
 FIELDS = frozenset((
@@ -52,7 +52,7 @@ def source_findings(source: str, environment: Environment) -> Iterator[StyleFind
         environment: that it is written for.
     """
     tree = environment.parse(source)
-    nodes_in_order = sorted([*every_node(tree)][::-1], key=lambda node: node.lineno or 0)
+    nodes_in_order = sorted([*walk_nodes(tree)][::-1], key=lambda node: node.lineno or 0)
     yield from _hidden(source, nodes_in_order)
     names = Names.read(nodes_in_order)
     yield from _branches(nodes_in_order, names)
