@@ -16,9 +16,15 @@ from rich.text import Text
 
 from preftemplates.errors import StyleError, one_line, preview
 from preftemplates.styles.chat_template import ChatTemplate
-from preftemplates.styles.lint.findings import GROUPS, FindingCode, StyleFinding
+from preftemplates.styles.lint.findings import FINDING_GROUPS, FindingCode, StyleFinding
 from preftemplates.styles.style import Style
-from preftemplates.styles.tokenizer_files import DEFAULT, is_file, read_tokenizer_files, shown, style_of
+from preftemplates.styles.tokenizer_files import (
+    DEFAULT_TEMPLATE_NAME,
+    format_path,
+    is_style_file,
+    load_style,
+    read_tokenizer_files,
+)
 
 BosOption = Annotated[str | None, typer.Option("--bos-token", help="What a file's template finds as bos_token.")]
 EosOption = Annotated[str | None, typer.Option("--eos-token", help="What a file's template finds as eos_token.")]
@@ -67,14 +73,14 @@ def open_style(spec: str, bos_token: str | None = None, eos_token: str | None = 
         FileError: the file or directory cannot be read.
         DefinitionError: it has no chat template, or a token is given for a registered style.
     """
-    if not is_file(spec):
-        style = style_of(spec, bos_token, eos_token)
+    if not is_style_file(spec):
+        style = load_style(spec, bos_token, eos_token)
         return Opened(style, spec, style.layout.source if isinstance(style.layout, ChatTemplate) else None)
     files = read_tokenizer_files(spec)
     source, path = files.template(), files.file or files.path
     try:
         style = files.style(bos_token, eos_token)
-        return Opened(style, shown(path), source, "; ".join(_notes(style, files.names)) or None)
+        return Opened(style, format_path(path), source, "; ".join(_notes(style, files.names)) or None)
     except StyleError as error:
         _show_line(error, path, source)
         raise typer.Exit(2) from error
@@ -83,7 +89,7 @@ def open_style(spec: str, bos_token: str | None = None, eos_token: str | None = 
 def _notes(style: Style, others: Sequence[str]) -> Iterator[str]:
     """What one should know of how a file was read."""
     if others:
-        yield f"the template {DEFAULT!r} is used; there are also {', '.join(map(preview, others))}"
+        yield f"the template {DEFAULT_TEMPLATE_NAME!r} is used; there are also {', '.join(map(preview, others))}"
     if isinstance(style.layout, ChatTemplate):
         for name in ("bos_token", "eos_token"):
             if name not in style.layout.variables and re.search(rf"\b{name}\b", style.layout.source):
@@ -98,7 +104,7 @@ def template_line(source: str, number: int) -> str:
 
 def _show_line(error: StyleError, path: Path, source: str) -> None:
     """Print an error of a template, and the line that it is in."""
-    place = f"{shown(path)}{f' line {error.line}' if error.line else ''}"
+    place = f"{format_path(path)}{f' line {error.line}' if error.line else ''}"
     print(f"error: {place}: {one_line(error.message, 400)}", file=sys.stderr)
     line = template_line(source, error.line) if error.line else ""
     if line.strip():
@@ -114,7 +120,7 @@ def _print(opened: Opened, findings: Sequence[StyleFinding], console: Console) -
     """The findings in words, by what they are about, with the template's lines."""
     if opened.note:
         console.print(Text(f"note: {one_line(opened.note, 400)}", "dim"))
-    for group, codes in GROUPS.items():
+    for group, codes in FINDING_GROUPS.items():
         inside = [finding for finding in findings if finding.code in codes]
         if inside:
             console.print(Text(group, "bold underline"))

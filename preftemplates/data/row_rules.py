@@ -12,7 +12,7 @@ from preftemplates.core.digest import short_digest
 from preftemplates.core.messages import CONTENT_KEYS, Message, message_texts
 from preftemplates.core.samples import Preference, Ranked, Sample
 from preftemplates.errors import Code, preview
-from preftemplates.styles.control_text import spelled
+from preftemplates.styles.control_text import find_control_text
 from preftemplates.styles.style import Style
 from preftemplates.templates.declaration import Ties
 from preftemplates.templates.template import Formatted, has_equal
@@ -60,7 +60,7 @@ def rule(code: Code) -> Callable[[Rule], Rule]:
 @rule(Code.CONTROL_TEXT)
 def control_text(seen: Seen, memory: Memory) -> str | None:
     """A content spells what the style writes between turns."""
-    text = spelled(seen.messages, seen.style) if seen.style is not None else None
+    text = find_control_text(seen.messages, seen.style) if seen.style is not None else None
     return None if text is None else f"a content spells {preview(text)}"
 
 

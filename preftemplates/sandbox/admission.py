@@ -42,15 +42,15 @@ def check_source(source: str, limits: Limits, environment: Environment) -> None:
     """
     if len(source) > limits.source:
         raise StyleLimitError(f"the chat template has {len(source):,} characters; {limits.source:,} are allowed")
-    depths, count = NestingDepths(limits), 0
-    for line, kind, value in read_tokens(source, environment):
+    depths, count = _NestingDepths(limits), 0
+    for line, kind, value in _read_tokens(source, environment):
         count += 1 + depths.blocks // _BLOCKS_PER_EXTRA_COST
         if count > limits.tokens:
             raise StyleLimitError(f"the chat template has more than {limits.tokens:,} tokens", line=line)
         depths.count_token(line, kind, value)
 
 
-def read_tokens(source: str, environment: Environment) -> Iterator[tuple[int, str, str]]:
+def _read_tokens(source: str, environment: Environment) -> Iterator[tuple[int, str, str]]:
     """Yield the source's tokens with their lines and kinds."""
     try:
         yield from environment.lexer.tokeniter(source, None)
@@ -58,7 +58,7 @@ def read_tokens(source: str, environment: Environment) -> Iterator[tuple[int, st
         raise StyleSyntaxError(f"the chat template does not parse: {error.message}", line=error.lineno) from error
 
 
-class NestingDepths:
+class _NestingDepths:
     """How deep the tokens read so far are nested."""
 
     def __init__(self, limits: Limits) -> None:
@@ -83,7 +83,7 @@ class NestingDepths:
         elif kind == "name":
             self.tag.append(value)
             self._count_run(value in _OPERATOR_WORDS, line)
-        elif kind == "integer" and estimate_int_bits(value) > self.limits.bits:
+        elif kind == "integer" and _estimate_int_bits(value) > self.limits.bits:
             raise StyleLimitError(f"a number has more than {self.limits.bits} bits", line=line)
         elif kind == "float" and float(value.replace("_", "")) == float("inf"):
             raise StyleLimitError("a number is greater than the greatest one", line=line)
@@ -116,7 +116,7 @@ class NestingDepths:
             raise StyleLimitError(f"an expression has more than {self.limits.operators} operators in a row", line=line)
 
 
-def estimate_int_bits(written: str) -> int:
+def _estimate_int_bits(written: str) -> int:
     """Return about how many bits a written whole number has, and never fewer than it has."""
     digits = written.replace("_", "").lower()
     bits = {"0x": 4, "0o": 3, "0b": 1}.get(digits[:2])

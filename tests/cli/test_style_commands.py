@@ -11,9 +11,9 @@ from support import terminal
 
 from preftemplates.__main__ import main
 from preftemplates.cli import diff
-from preftemplates.styles.lint.compare import Agreement, compare
+from preftemplates.styles.lint.compare import Agreement, compare_styles
 from preftemplates.styles.lint.conversations import CONVERSATIONS
-from preftemplates.styles.lint.findings import GROUPS, FindingCode, StyleFinding
+from preftemplates.styles.lint.findings import FINDING_GROUPS, FindingCode, StyleFinding
 from preftemplates.styles.style import Style, get_style
 
 GOOD = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</s>{% endfor %}"
@@ -141,7 +141,7 @@ def test_a_code_that_is_allowed_is_left_out(run, found):
 
 
 def test_every_code_stands_in_one_group():
-    assert sorted(code for codes in GROUPS.values() for code in codes) == sorted(FindingCode)
+    assert sorted(code for codes in FINDING_GROUPS.values() for code in codes) == sorted(FindingCode)
 
 
 def test_the_real_check_finds_a_trim_in_a_file(run, file):
@@ -195,7 +195,7 @@ def test_equal_styles_are_one_line_below_which_nothing_differs(run):
 
 
 def test_the_counts_of_the_first_line_are_those_of_compare(run):
-    verdicts = [difference.verdict for difference in compare(get_style("chatml"), get_style("human-assistant"))]
+    verdicts = [difference.verdict for difference in compare_styles(get_style("chatml"), get_style("human-assistant"))]
     code, out, _ = run("diff", "chatml", "human-assistant")
     first = out.split("\n")[0]
     assert code == 1
@@ -274,7 +274,7 @@ def test_one_conversation_is_shown_even_where_it_is_equal(run):
 
 def test_json_is_what_compare_finds(run):
     code, out, _ = run("diff", "chatml", "zephyr", "--json")
-    expected = [difference.as_json() for difference in compare(get_style("chatml"), get_style("zephyr"))]
+    expected = [difference.as_json() for difference in compare_styles(get_style("chatml"), get_style("zephyr"))]
     assert code == 1
     assert json.loads(out) == {"a": "chatml", "b": "zephyr", "conversations": expected}
     verdicts = {Agreement(one["verdict"]) for one in expected}

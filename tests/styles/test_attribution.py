@@ -13,7 +13,7 @@ from preftemplates import Span, Style, get_style
 from preftemplates.core.spans import Change
 from preftemplates.errors import SpanError, StyleLimitError
 from preftemplates.sandbox.limits import Limits
-from preftemplates.styles.attribution import _became
+from preftemplates.styles.attribution import _classify_changes
 from preftemplates.styles.chat_template import ChatTemplate
 
 ASKED = {"role": "user", "content": " Why? "}
@@ -77,7 +77,7 @@ def test_the_name_of_a_change_follows_from_the_parts_that_are_printed(text, draw
         wanted.add("trimmed" if outer else "cut")
     if len(set(printed)) < len(printed):
         wanted.add("repeated")
-    assert set(_became(text, parts, derived=False)) == wanted
+    assert set(_classify_changes(text, parts, derived=False)) == wanted
 
 
 @pytest.mark.parametrize(

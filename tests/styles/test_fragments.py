@@ -6,14 +6,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from support import at_least, conversations, texts, transformers_text
+from support import conversations, texts
 
-from preftemplates.core.messages import CONTENT_KEYS
 from preftemplates.core.spans import Span
-from preftemplates.errors import DefinitionError, RowError
-from preftemplates.styles.fragments import Fragment, Fragments, literal
+from preftemplates.errors import DefinitionError
+from preftemplates.styles.fragments import Fragment, Fragments
 
 literals = texts().map(lambda text: re.sub(r"\{(?=[{%#])", "(", text))
 
@@ -103,37 +100,3 @@ def test_the_closing_ends_a_text_that_asks_for_no_answer_and_is_scaffold(message
     assert closed.spans(messages, False) == (*spans, Span(len(text), len(text) + len(closing), "scaffold"))
     assert closed.text(messages, True) == MARKED.text(messages, True)
     assert closed.spans(messages, True) == MARKED.spans(messages, True)
-
-
-# --- export --------------------------------------------------------------------------------------------------------
-
-
-@at_least(200)
-@given(texts())
-def test_a_text_written_as_a_jinja_string_reads_back_as_itself(text):
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    assert environment.from_string("{{- " + literal(text) + " -}}").render() == text
-
-
-@given(literals, literals, literals, literals, conversations("user", "assistant"), st.booleans())
-def test_the_export_is_rendered_by_transformers_to_the_same_text(opening, head, tail, closing, messages, generate):
-    turns = {"user": f"{tail}{{{{ content }}}}{head}", "assistant": f"{head}{{{{ content }}}}{tail}"}
-    odd = layout(opening=opening, closing=closing, **turns)
-    assert transformers_text(odd.chat_template, messages, generate) == odd.text(messages, generate)
-
-
-LOST = [
-    {"role": "tool", "content": "x"},
-    {"role": "user", "content": [{"type": "text", "text": "x"}]},
-    {"role": "user"},
-    {"role": "assistant", "content": None, "tool_calls": [{"name": "f"}]},
-    *({"role": "assistant", "content": "x", key: ["y"]} for key in CONTENT_KEYS),
-]
-
-
-@pytest.mark.parametrize("message", LOST, ids=str)
-def test_what_the_layout_has_no_place_for_is_refused_by_the_export_as_well(message):
-    with pytest.raises(TemplateError):
-        transformers_text(MARKED.chat_template, [message])
-    with pytest.raises((RowError, KeyError)):
-        MARKED.text([message], False)

@@ -79,17 +79,17 @@ def test_the_day_is_that_of_this_process():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_has_a_process_of_its_own():
     style = Style.from_chat_template(TURNS, isolate=True)
-    here = isolation._worker()._process.pid
+    here = isolation._get_worker()._process.pid
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply(rendered_there, (style,)) == ("<assistant></s>", True)
     assert style.render(TALK[1:]).text == "<assistant></s>"
-    assert isolation._worker()._process.pid == here
+    assert isolation._get_worker()._process.pid == here
 
 
 def rendered_there(style):
     parents = isolation._workers[os.getppid()]._process.pid
     text = style.render(TALK[1:]).text
-    return text, isolation._worker()._process.pid != parents
+    return text, isolation._get_worker()._process.pid != parents
 
 
 def test_a_style_that_is_isolated_pickles_and_stays_so():
@@ -100,7 +100,7 @@ def test_a_style_that_is_isolated_pickles_and_stays_so():
 
 def test_a_process_that_hangs_is_killed_and_the_next_render_works():
     style = Style.from_chat_template(TURNS, isolate=True, limits=Limits(seconds=0.5))
-    os.kill(isolation._worker()._process.pid, signal.SIGSTOP)
+    os.kill(isolation._get_worker()._process.pid, signal.SIGSTOP)
     start = time.monotonic()
     with pytest.raises(StyleLimitError, match="took too long, and its process was killed"):
         style.render(TALK[1:])
@@ -110,11 +110,11 @@ def test_a_process_that_hangs_is_killed_and_the_next_render_works():
 
 def test_a_process_that_dies_is_an_error_and_the_next_render_works():
     style = Style.from_chat_template(TURNS, isolate=True)
-    os.kill(isolation._worker()._process.pid, signal.SIGSTOP)
+    os.kill(isolation._get_worker()._process.pid, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         rendering = pool.submit(style.render, TALK[1:])
         time.sleep(0.2)
-        os.kill(isolation._worker()._process.pid, signal.SIGKILL)
+        os.kill(isolation._get_worker()._process.pid, signal.SIGKILL)
         with pytest.raises(StyleLimitError, match="died"):
             rendering.result()
     assert style.render(TALK[1:]).text == "<assistant></s>"
@@ -171,15 +171,15 @@ def test_odd_values_are_written_or_refused_alike(name, source):
 
 def test_a_process_that_has_come_to_keep_too_much_is_replaced():
     start = Style.from_chat_template(TURNS, isolate=True).render(TALK[1:]).text
-    first = isolation._worker()._process.pid
+    first = isolation._get_worker()._process.pid
     for number in range(40):
         large = "{{ messages[0].content }}" + "🪴" * 250_000 + str(number)
         assert Style.from_chat_template(large, isolate=True).render(TALK[1:]).text.endswith(f"🪴{number}")
-        process = isolation._worker()._process
+        process = isolation._get_worker()._process
         if process is not None and process.pid == first and Path("/proc/self/statm").exists():
             pages = int(Path(f"/proc/{first}/statm").read_text().split()[0])
             assert pages * os.sysconf("SC_PAGESIZE") < (64 + 48) << 20
-    process = isolation._worker()._process
+    process = isolation._get_worker()._process
     assert process is None or process.pid != first
     assert Style.from_chat_template(TURNS, isolate=True).render(TALK[1:]).text == start
 
@@ -197,7 +197,7 @@ def answering(data, **limits):
 
 
 def test_no_more_is_read_than_the_limits_allow():
-    head = b'{"told": {}, "full": false, "origins": ["0.content"], "lengths": [%d, %d]}'
+    head = b'{"failure": {}, "is_full": false, "origins": ["0.content"], "lengths": [%d, %d]}'
     for data, limits in (
         ((2**62).to_bytes(8, "big"), {}),
         (sized(head % (2**50, 0)), {}),
@@ -218,10 +218,10 @@ def sized(head):
     "data",
     [
         sized(b"{"), sized(b"[]"), sized(b'{"lengths": 5}'), sized(b"\xff"), sized(b"[" * 9999),
-        sized(b'{"told": {}, "full": 0, "origins": [], "lengths": [1, 0]}') + b"\xff",
-        sized(b'{"told": {}, "full": 0, "origins": [], "lengths": [0, 8]}') + b"\0" * 8,
-        sized(b'{"told": {}, "full": 0, "origins": [], "lengths": [0, 32]}') + b"\0" * 32,
-        sized(b'{"told": {}, "full": 0, "origins": [], "lengths": [0, 7]}') + b"\0" * 7,
+        sized(b'{"failure": {}, "is_full": 0, "origins": [], "lengths": [1, 0]}') + b"\xff",
+        sized(b'{"failure": {}, "is_full": 0, "origins": [], "lengths": [0, 8]}') + b"\0" * 8,
+        sized(b'{"failure": {}, "is_full": 0, "origins": [], "lengths": [0, 32]}') + b"\0" * 32,
+        sized(b'{"failure": {}, "is_full": 0, "origins": [], "lengths": [0, 7]}') + b"\0" * 7,
     ],
 )  # fmt: skip
 def test_an_answer_that_is_none_is_an_error_of_ours(data):
@@ -230,11 +230,11 @@ def test_an_answer_that_is_none_is_an_error_of_ours(data):
 
 
 def test_an_error_that_is_none_of_ours_is_refused(monkeypatch):
-    told = {"error": "RowError", "message": "x", "facts": {"code": "nothing", "more": 1}}
-    answer = isolation.Answer("", told, False)
+    failure = {"error": "RowError", "message": "x", "facts": {"code": "nothing", "more": 1}}
+    answer = isolation.WorkerAnswer("", failure, False)
     monkeypatch.setattr(isolation.Worker, "ask", lambda *_: answer)
     with pytest.raises(StyleRefusedError, match="no answer"):
-        isolation.ask({}, Limits(), 1)
+        isolation.render_in_worker({}, Limits(), 1)
 
 
 def test_a_large_answer_is_held_about_once():
@@ -266,8 +266,8 @@ def test_many_threads_share_the_process():
 
 CONFINED = """
 import os, subprocess, sys
-from preftemplates.styles.isolation_worker import confine
-confine(1 << 28)
+from preftemplates.styles.isolation_worker import confine_process
+confine_process(1 << 28)
 failed = []
 for name, act in {
     "open": lambda: open("/etc/hostname"),

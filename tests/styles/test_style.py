@@ -11,7 +11,7 @@ from support import STYLE_NAMES, conversations, in_new_process, transformers_tex
 
 from preftemplates import Style, get_style, register_style
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, StyleSyntaxError
-from preftemplates.styles.lint.compare import Agreement, compare
+from preftemplates.styles.lint.compare import Agreement, compare_styles
 
 ANSWER = "A:{{ content }}"
 
@@ -115,11 +115,11 @@ def test_a_chat_template_that_does_not_parse_is_refused_when_the_class_is_define
 LOADING = """
 import sys
 import preftemplates
-from preftemplates.styles.environment import compiled
+from preftemplates.styles.environment import compile_template
 loaded = [name for name in sys.modules if name.startswith("preftemplates.styles.bundled.")]
-found, compiled_then = preftemplates.list_styles(), compiled.cache_info().currsize
+found, compiled_then = preftemplates.list_styles(), compile_template.cache_info().currsize
 preftemplates.get_style("gemma").render([{"role": "user", "content": "Hi"}])
-answer = [loaded, found, compiled_then, compiled.cache_info().currsize]
+answer = [loaded, found, compiled_then, compile_template.cache_info().currsize]
 """
 
 
@@ -240,7 +240,7 @@ def test_a_role_that_is_declared_to_be_absent_is_no_finding_and_differs_from_one
     assert not [code for code in codes if code.startswith("refuses_")]
     told = {str(finding.code) for finding in declared(chat_template=refusing + TURNS, eos_token="</s>").findings}
     assert {"refuses_role", "refuses_tool_calls"} == told - codes
-    found = {difference.name: difference for difference in compare(few(), declared(chat_template=TURNS))}
+    found = {difference.name: difference for difference in compare_styles(few(), declared(chat_template=TURNS))}
     assert found["a system message"].verdict == Agreement.ONLY_B
     assert "expected a role among user" in found["a system message"].reason_a
     assert found["one turn"].verdict == Agreement.EQUAL
