@@ -81,10 +81,10 @@ def test_a_header_is_not_believed_when_the_template_behind_it_is_another():
 
 
 @pytest.mark.parametrize(
-    "told", ["{}", '{"turns": 1}', '{"source": [0]}', '{"source": ["a", {}]}', "{" + '"a":[' * 100_000 + "}", '{"a"}']
+    "facts", ["{}", '{"turns": 1}', '{"source": [0]}', '{"source": ["a", {}]}', "{" + '"a":[' * 100_000 + "}", '{"a"}']
 )
-def test_a_header_that_says_nonsense_is_a_comment(told):
-    source = f"{{#- preftemplates: {told} -#}}\n{SWITCHED}"
+def test_a_header_that_says_nonsense_is_a_comment(facts):
+    source = f"{{#- preftemplates: {facts} -#}}\n{SWITCHED}"
     assert read_header(source, Limits()) is None
 
 
@@ -235,12 +235,12 @@ def places(value, path=()):
         yield from places(item, (*path, key))
 
 
-def changed(value, path, other):
+def changed(value, path, replacement):
     """The value with another one in a place."""
     if not path:
-        return other
+        return replacement
     copy = value.copy()
-    copy[path[0]] = changed(value[path[0]], path[1:], other)
+    copy[path[0]] = changed(value[path[0]], path[1:], replacement)
     return copy
 
 

@@ -74,22 +74,22 @@ MARKED = layout(
 def test_a_text_is_the_opening_the_turns_and_the_generation_prompt(messages, generate):
     heads = {"system": ("S", "s"), "user": ("U", "u"), "assistant": ("A ", ".!")}
     turns = [heads[message["role"]][0] + message["content"] + heads[message["role"]][1] for message in messages]
-    wanted = "<open>" + "".join(turns) + ("A" if generate else "")
-    assert MARKED.text(messages, generate) == wanted
+    expected = "<open>" + "".join(turns) + ("A" if generate else "")
+    assert MARKED.text(messages, generate) == expected
 
 
 @given(conversations("system", "user", "assistant"), st.booleans())
 def test_spans_tell_head_content_stop_and_tail_apart(messages, generate):
     text = MARKED.text(messages, generate)
     spans = MARKED.spans(messages, generate)
-    told = [(text[span.start : span.end], span.kind, span.role, span.message) for span in spans]
-    wanted = [("<open>", "scaffold", None, None)]
+    parts = [(text[span.start : span.end], span.kind, span.role, span.message) for span in spans]
+    expected = [("<open>", "scaffold", None, None)]
     for index, message in enumerate(messages):
         role = message["role"]
         head, stop, tail = {"system": ("S", "", "s"), "user": ("U", "", "u"), "assistant": ("A ", ".", "!")}[role]
-        wanted += [(head, "scaffold", role, index), (message["content"], "content", role, index)]
-        wanted += [(stop, "stop", role, index)] * bool(stop) + [(tail, "scaffold", role, index)]
-    assert told == wanted + [("A", "scaffold", "assistant", None)] * generate
+        expected += [(head, "scaffold", role, index), (message["content"], "content", role, index)]
+        expected += [(stop, "stop", role, index)] * bool(stop) + [(tail, "scaffold", role, index)]
+    assert parts == expected + [("A", "scaffold", "assistant", None)] * generate
 
 
 @given(conversations("system", "user", "assistant"), literals.filter(bool))

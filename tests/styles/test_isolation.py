@@ -39,12 +39,12 @@ def outcome(style, messages):
 
 def test_text_spans_changes_and_errors_are_those_of_a_render_in_this_process():
     for source in list(real_templates().values())[::60]:
-        here = Style.from_chat_template(source, **TOKENS)
-        there = Style.from_chat_template(source, **TOKENS, isolate=True)
-        assert there == here
-        assert there.stop == here.stop
+        local = Style.from_chat_template(source, **TOKENS)
+        isolated = Style.from_chat_template(source, **TOKENS, isolate=True)
+        assert isolated == local
+        assert isolated.stop == local.stop
         for messages in CONVERSATIONS.values():
-            assert outcome(there, messages) == outcome(here, messages)
+            assert outcome(isolated, messages) == outcome(local, messages)
 
 
 def test_a_text_beyond_ascii_and_an_empty_one_come_back_as_they_went():
@@ -63,12 +63,12 @@ def test_a_text_beyond_ascii_and_an_empty_one_come_back_as_they_went():
     ],
 )
 def test_the_errors_are_the_same(source, error):
-    found = []
+    errors = []
     for isolate in (False, True):
         with pytest.raises(error) as caught:
             Style.from_chat_template(source, isolate=isolate).render(TALK)
-        found.append((str(caught.value), caught.value.facts))
-    assert found[0] == found[1]
+        errors.append((str(caught.value), caught.value.facts))
+    assert errors[0] == errors[1]
 
 
 def test_the_day_is_that_of_this_process():
@@ -79,11 +79,11 @@ def test_the_day_is_that_of_this_process():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_has_a_process_of_its_own():
     style = Style.from_chat_template(TURNS, isolate=True)
-    here = isolation._get_worker()._process.pid
+    parent_pid = isolation._get_worker()._process.pid
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply(rendered_there, (style,)) == ("<assistant></s>", True)
     assert style.render(TALK[1:]).text == "<assistant></s>"
-    assert isolation._get_worker()._process.pid == here
+    assert isolation._get_worker()._process.pid == parent_pid
 
 
 def rendered_there(style):
@@ -162,11 +162,13 @@ for _ in range(248):
 )
 def test_odd_values_are_written_or_refused_alike(name, source):
     messages = [{"role": "user", "content": "Hi", "x": ODD[name]}, {"role": "assistant", "content": "Yes"}]
-    here, there = (outcome(Style.from_chat_template(source, isolate=isolate), messages) for isolate in (False, True))
+    local, isolated = (
+        outcome(Style.from_chat_template(source, isolate=isolate), messages) for isolate in (False, True)
+    )
     if "for p in" not in source or name not in ("bytes", "a set", "a day", "a decimal", "a picture"):
-        assert there == here
+        assert isolated == local
     else:  # of what is no data nothing arrives but its type's name
-        assert issubclass(there[0], RowError)
+        assert issubclass(isolated[0], RowError)
 
 
 def test_a_process_that_has_come_to_keep_too_much_is_replaced():

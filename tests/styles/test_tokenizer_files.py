@@ -35,9 +35,9 @@ def tokenizer(chat_template=SOURCE, **tokens):
     from transformers import PreTrainedTokenizerFast
 
     model = Tokenizer(models.WordLevel({"<s>": 0, "</s>": 1, "<pad>": 2, "<image>": 3, "<unk>": 4}, unk_token="<unk>"))
-    made = PreTrainedTokenizerFast(tokenizer_object=model, **{**TOKENS, **tokens})
-    made.chat_template = chat_template
-    return made
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=model, **{**TOKENS, **tokens})
+    tokenizer.chat_template = chat_template
+    return tokenizer
 
 
 def loaded(path):
@@ -175,7 +175,7 @@ def test_a_registered_style_takes_no_other_tokens():
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "message"),
     [
         ("t.jinja", b"\xff", "t.jinja is not UTF-8 at byte 0"),
         ("t.json", b"", "t.json is not JSON: line 1: Expecting value"),
@@ -191,11 +191,11 @@ def test_a_registered_style_takes_no_other_tokens():
         ("t.json", b'{"chat_template": [{"name": "defualt", "template": "x"}]}', "Did you mean 'defualt'"),
     ],
 )
-def test_a_damaged_file_is_said_with_its_name(tmp_path, name, data, said):
+def test_a_damaged_file_is_said_with_its_name(tmp_path, name, data, message):
     (tmp_path / name).write_bytes(data)
     with pytest.raises((FileError, DefinitionError), match=r".") as caught:
         load_style(tmp_path / name)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).isprintable()
 
 
@@ -246,10 +246,10 @@ def test_any_json_is_a_style_or_an_error_of_this_library(tmp_path_factory, data,
     try:
         load_style(path).text(HELLO, add_generation_prompt=False)
     except PrefTemplatesError as error:
-        said = str(error)
+        message = str(error)
     else:
-        said = ""
-    assert not said or said.isprintable()
+        message = ""
+    assert not message or message.isprintable()
 
 
 def test_hostile_names_are_escaped_in_every_error(tmp_path):
