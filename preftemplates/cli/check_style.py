@@ -12,7 +12,7 @@ from rich.text import Text
 from preftemplates.cli.open_style import OpenedStyle, get_template_line, open_style
 from preftemplates.cli.options import STYLE_ARGUMENT_HELP, BosOption, EosOption, JsonOption
 from preftemplates.errors import one_line
-from preftemplates.styles.lint.findings import GROUPS, FindingCode, StyleFinding
+from preftemplates.styles.lint.findings import FINDING_GROUPS, FindingCode, StyleFinding
 
 
 def command(
@@ -47,7 +47,7 @@ def _print_findings(opened: OpenedStyle, findings: Sequence[StyleFinding], conso
     """Print the findings in words, by what they are about, with the template's lines."""
     if opened.note:
         console.print(Text(f"note: {one_line(opened.note, 400)}", "dim"))
-    for group, codes in GROUPS.items():
+    for group, codes in FINDING_GROUPS.items():
         group_findings = [finding for finding in findings if finding.code in codes]
         if group_findings:
             console.print(Text(group, "bold underline"))

@@ -16,9 +16,9 @@ from rich.text import Text
 from preftemplates.cli.open_style import OpenedStyle, open_style
 from preftemplates.cli.options import STYLE_ARGUMENT_HELP, BosOption, EosOption, JsonOption
 from preftemplates.errors import DefinitionError, make_visible, one_line
-from preftemplates.styles.lint.compare import Agreement, Difference, compare
+from preftemplates.styles.lint.compare import Agreement, Difference, compare_styles
 from preftemplates.styles.lint.conversations import CONVERSATIONS
-from preftemplates.styles.tokenizer_files import is_file
+from preftemplates.styles.tokenizer_files import is_style_file
 
 AGREEMENT_WORDS = {
     Agreement.EQUAL: "equal",
@@ -59,10 +59,10 @@ def command(
 
     Exit code 0 if they write all of them alike, 1 if not, 2 if a style cannot be read.
     """
-    if not (bos_token is eos_token is None or is_file(style_a) or is_file(style_b)):
+    if not (bos_token is eos_token is None or is_style_file(style_a) or is_style_file(style_b)):
         raise DefinitionError("a registered style has its own tokens; others are for the template of a file")
-    a, b = (open_style(spec, *((bos_token, eos_token) if is_file(spec) else ())) for spec in (style_a, style_b))
-    differences = compare(a.style, b.style, CONVERSATIONS if conversation is None else [conversation])
+    a, b = (open_style(spec, *((bos_token, eos_token) if is_style_file(spec) else ())) for spec in (style_a, style_b))
+    differences = compare_styles(a.style, b.style, CONVERSATIONS if conversation is None else [conversation])
     if as_json:
         items = [difference.as_json() for difference in differences]
         print(json.dumps({"a": a.name, "b": b.name, "conversations": items}, indent=2))

@@ -10,7 +10,13 @@ import typer
 
 from preftemplates.errors import StyleError, one_line, preview
 from preftemplates.styles.chat_template import ChatTemplate
-from preftemplates.styles.tokenizer_files import DEFAULT, is_file, read_tokenizer_files, shown, style_of
+from preftemplates.styles.tokenizer_files import (
+    DEFAULT_TEMPLATE_NAME,
+    format_path,
+    is_style_file,
+    load_style,
+    read_tokenizer_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,14 +45,14 @@ def open_style(spec: str, bos_token: str | None = None, eos_token: str | None = 
         FileError: the file or directory cannot be read.
         DefinitionError: it has no chat template, or a token is given for a registered style.
     """
-    if not is_file(spec):
-        style = style_of(spec, bos_token, eos_token)
+    if not is_style_file(spec):
+        style = load_style(spec, bos_token, eos_token)
         return OpenedStyle(style, spec, style.layout.source if isinstance(style.layout, ChatTemplate) else None)
     files = read_tokenizer_files(spec)
     source, path = files.template(), files.file or files.path
     try:
         style = files.style(bos_token, eos_token)
-        return OpenedStyle(style, shown(path), source, "; ".join(_collect_notes(style, files.names)) or None)
+        return OpenedStyle(style, format_path(path), source, "; ".join(_collect_notes(style, files.names)) or None)
     except StyleError as error:
         _print_error(error, path, source)
         raise typer.Exit(2) from error
@@ -55,7 +61,7 @@ def open_style(spec: str, bos_token: str | None = None, eos_token: str | None = 
 def _collect_notes(style: Style, other_names: Sequence[str]) -> Iterator[str]:
     """What one should know of how a file was read."""
     if other_names:
-        yield f"the template {DEFAULT!r} is used; there are also {', '.join(map(preview, other_names))}"
+        yield f"the template {DEFAULT_TEMPLATE_NAME!r} is used; there are also {', '.join(map(preview, other_names))}"
     if isinstance(style.layout, ChatTemplate):
         for name in ("bos_token", "eos_token"):
             if name not in style.layout.variables and re.search(rf"\b{name}\b", style.layout.source):
@@ -70,7 +76,7 @@ def get_template_line(source: str, number: int) -> str:
 
 def _print_error(error: StyleError, path: Path, source: str) -> None:
     """Print an error of a template, and the line that it is in."""
-    place = f"{shown(path)}{f' line {error.line}' if error.line else ''}"
+    place = f"{format_path(path)}{f' line {error.line}' if error.line else ''}"
     print(f"error: {place}: {one_line(error.message, 400)}", file=sys.stderr)
     line = get_template_line(source, error.line) if error.line else ""
     if line.strip():

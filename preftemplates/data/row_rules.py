@@ -12,7 +12,7 @@ from preftemplates.core.digest import short_digest
 from preftemplates.core.messages import CONTENT_KEYS, Message, list_message_texts
 from preftemplates.core.samples import Preference, Ranked, Sample
 from preftemplates.errors import Code, preview
-from preftemplates.styles.control_text import spelled
+from preftemplates.styles.control_text import find_control_text
 from preftemplates.templates.results import Formatted, has_equal
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _register(code: Code) -> Callable[[RowRule], RowRule]:
 @_register(Code.CONTROL_TEXT)
 def _find_control_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """A content spells what the style writes between turns."""
-    text = spelled(accepted.messages, accepted.style) if accepted.style is not None else None
+    text = find_control_text(accepted.messages, accepted.style) if accepted.style is not None else None
     return None if text is None else f"a content spells {preview(text)}"
 
 

@@ -1,10 +1,10 @@
-"""The names that a stranger's chat template may use."""
+"""The names that an untrusted template may use."""
 
 from __future__ import annotations
 
 from jinja2 import nodes
 
-FILTERS = frozenset((
+ALLOWED_FILTERS = frozenset((
     "abs", "capitalize", "count", "d", "default", "dictsort", "e", "escape", "first", "float", "format", "groupby",
     "indent", "int", "items", "join", "last", "length", "list", "lower", "map", "max", "min", "reject",
     "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr", "sort", "string", "sum", "title",
@@ -12,14 +12,14 @@ FILTERS = frozenset((
 ))  # fmt: skip
 """Filters, of those that Jinja or the environment has."""
 
-TESTS = frozenset((
+ALLOWED_TESTS = frozenset((
     "!=", "<", "<=", "==", ">", ">=", "boolean", "callable", "defined", "divisibleby", "eq", "equalto", "even",
     "false", "float", "ge", "greaterthan", "gt", "in", "integer", "iterable", "le", "lessthan", "lower", "lt",
     "mapping", "ne", "none", "number", "odd", "sameas", "sequence", "string", "true", "undefined", "upper",
 ))  # fmt: skip
 """Tests, of those that Jinja has."""
 
-GLOBALS = frozenset({"dict", "namespace", "raise_exception", "range", "strftime_now"})
+ALLOWED_GLOBALS = frozenset({"dict", "namespace", "raise_exception", "range", "strftime_now"})
 """Functions, of those that Jinja or the environment has."""
 
 TEXT_METHODS = frozenset((
@@ -46,13 +46,13 @@ LOOP_ATTRIBUTES = frozenset((
 MACRO_ATTRIBUTES = frozenset({"arguments", "caller", "catch_kwargs", "catch_varargs", "name"})
 """Attributes of macros."""
 
-STATEMENTS = (
+ALLOWED_STATEMENTS = (
     nodes.Template, nodes.Output, nodes.For, nodes.If, nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.With,
     nodes.Scope, nodes.Assign, nodes.AssignBlock, nodes.ExprStmt, nodes.Continue, nodes.Break,
 )  # fmt: skip
 """The statements that a template may have."""
 
-EXPRESSIONS = (
+ALLOWED_EXPRESSIONS = (
     nodes.Name, nodes.NSRef, nodes.Const, nodes.TemplateData, nodes.Tuple, nodes.List, nodes.Dict, nodes.Pair,
     nodes.Keyword, nodes.CondExpr, nodes.Filter, nodes.Test, nodes.Call, nodes.Getitem, nodes.Getattr, nodes.Slice,
     nodes.Concat, nodes.Compare, nodes.Operand, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Add, nodes.Sub, nodes.Mod,

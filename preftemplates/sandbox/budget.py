@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jinja2.runtime import Undefined
 
@@ -15,28 +14,31 @@ from preftemplates.core.provenance import Traced, concat, pieces_of
 from preftemplates.errors import Code, StyleLimitError, StyleRefusedError
 from preftemplates.sandbox.limits import KIB, Limits
 
-SMALL = KIB
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+SMALL_TEXT = KIB
 """Texts up to this many characters are charged as if each character took four bytes; fewer under a lower limit."""
 
-PLAIN = frozenset({str})
+_PLAIN_TYPES = frozenset({str})
 
-STEPS_PER_LOOK = 64
-WORK_PER_LOOK = 512 * KIB
-"""How much may be done between two looks at the clock."""
+_STEPS_PER_CHECK = 64
+_WORK_PER_CHECK = 512 * KIB
+"""How much may be done between two checks of the limits and the clock."""
 
-VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()), range)
+_VIEW_TYPES: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()), range)
 """Types beside lists, tuples and dicts whose values are printed with what they contain."""
 
-CONTAINERS = (list, tuple, dict, *VIEWS)
+_CONTAINER_TYPES = (list, tuple, dict, *_VIEW_TYPES)
 """Types of values within which others are nested."""
 
-PER_VALUE = 80
+BYTES_PER_VALUE = 80
 """Bytes charged for a value that is no text; characters that a number has at most."""
 
-PER_PRINTED_PIECE = 512
+BYTES_PER_PRINTED_PIECE = 512
 """Bytes of a piece of the output, which becomes a span: it takes that long."""
 
-WALKED = 320
+_BYTES_PER_WALKED_VALUE = 320
 """Bytes charged for a value that is looked at on a walk through all that a value contains: it takes that long."""
 
 
@@ -52,48 +54,48 @@ class Budget:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.small = min(SMALL, limits.string)
+        self.small = min(SMALL_TEXT, limits.string)
         self.steps = self.work = 0
-        self.next_step, self.next_work = STEPS_PER_LOOK, WORK_PER_LOOK
-        self.deadline = min(monotonic() + limits.seconds, DEADLINE.get())
+        self.next_step, self.next_work = _STEPS_PER_CHECK, _WORK_PER_CHECK
+        self.deadline = min(monotonic() + limits.seconds, _DEADLINE.get())
 
     def tick(self) -> None:
         """Count one iteration or call."""
         self.steps += 1
         if self.steps >= self.next_step:
-            self._look()
+            self._check_limits()
 
     def spend(self, amount: int) -> None:
         """Count bytes that are about to be written."""
         self.work += amount
         if self.work >= self.next_work:
-            self._look()
+            self._check_limits()
 
-    def _look(self) -> None:
-        """Look at the limits and the clock."""
+    def _check_limits(self) -> None:
+        """Raise an error if a limit is exceeded."""
         limits = self.limits
         if self.steps > limits.steps:
-            over(f"takes more than {limits.steps:,} steps")
+            raise_over_limit(f"takes more than {limits.steps:,} steps")
         if self.work > limits.work:
-            over(f"writes more than {limits.work:,} bytes")
+            raise_over_limit(f"writes more than {limits.work:,} bytes")
         if monotonic() > self.deadline:
-            over(f"takes longer than {limits.seconds:g} seconds")
-        self.next_step, self.next_work = self.steps + STEPS_PER_LOOK, self.work + WORK_PER_LOOK
+            raise_over_limit(f"takes longer than {limits.seconds:g} seconds")
+        self.next_step, self.next_work = self.steps + _STEPS_PER_CHECK, self.work + _WORK_PER_CHECK
 
-    def text(self, length: int, *parts: str) -> None:
+    def count_text(self, length: int, *parts: str) -> None:
         """Count a text of this many characters that is about to be made of these parts."""
-        if length <= self.small and PLAIN.issuperset(map(type, parts)):
+        if length <= self.small and _PLAIN_TYPES.issuperset(map(type, parts)):
             self.work += 4 * length + 64
             if self.work >= self.next_work:
-                self._look()
+                self._check_limits()
             return
         if length > self.limits.string:
-            over(f"makes a text of {length:,} characters; {self.limits.string:,} are allowed")
-        width = 1 if length > SMALL and all(map(str.isascii, parts)) else 4
+            raise_over_limit(f"makes a text of {length:,} characters; {self.limits.string:,} are allowed")
+        width = 1 if length > SMALL_TEXT and all(map(str.isascii, parts)) else 4
         pieces = sum([len(part.pieces) for part in parts if isinstance(part, Traced)])
         self.spend(width * length + 64 + 256 * pieces)
 
-    def held(self, count: int, value: Any) -> Any:
+    def count_container(self, count: int, value: Any) -> Any:
         """Count a new list, tuple or dict of `count` values, and give it back."""
         self.spend(128 + 72 * count)
         return value
@@ -112,37 +114,37 @@ class Budget:
         total, depth, level = 0, 0, [value]
         while level:
             depth += 1
-            if depth > self.limits.nesting and any(isinstance(item, CONTAINERS) for item in level):
-                over(f"nests values more than {self.limits.nesting} deep")
-            level = [part for item in level for part in self._parts(item, printing)]
-            total += sum([2 + 10 * len(part) if isinstance(part, str) else PER_VALUE for part in level])
-        return total + PER_VALUE
+            if depth > self.limits.nesting and any(isinstance(item, _CONTAINER_TYPES) for item in level):
+                raise_over_limit(f"nests values more than {self.limits.nesting} deep")
+            level = [part for item in level for part in self._list_parts(item, printing)]
+            total += sum([2 + 10 * len(part) if isinstance(part, str) else BYTES_PER_VALUE for part in level])
+        return total + BYTES_PER_VALUE
 
-    def _parts(self, value: Any, printing: bool) -> Iterable[Any]:
+    def _list_parts(self, value: Any, printing: bool) -> Iterable[Any]:
         """What a value contains; texts count among the leaves."""
         if value is None or isinstance(value, str | int | float):
             return ()
         if isinstance(value, dict):
-            self.spend(2 * WALKED * len(value))
+            self.spend(2 * _BYTES_PER_WALKED_VALUE * len(value))
             return [*value.keys(), *value.values()]
-        if isinstance(value, (list, tuple, *VIEWS)):
+        if isinstance(value, (list, tuple, *_VIEW_TYPES)):
             parts: Any = value
-            self.spend(WALKED * len(parts))
+            self.spend(_BYTES_PER_WALKED_VALUE * len(parts))
             return [*parts]
         if printing:
-            refuse(f"prints {described(value)}, which has no text")
+            raise_refusal(f"prints {describe_value(value)}, which has no text")
         return ()
 
-    def weighed(self, value: Any) -> Any:
+    def count_compared(self, value: Any) -> Any:
         """Count a value that is about to be compared, and give it back."""
         if isinstance(value, str):
-            if len(value) > SMALL:
+            if len(value) > SMALL_TEXT:
                 self.spend(len(value))
-        elif isinstance(value, CONTAINERS):
+        elif isinstance(value, _CONTAINER_TYPES):
             self.spend(self.weigh(value))
         return value
 
-    def key(self, value: Any) -> Any:
+    def count_key(self, value: Any) -> Any:
         """Count a value that is about to be a key, and give it back."""
         if isinstance(value, tuple):
             self.weigh(value)
@@ -151,33 +153,33 @@ class Budget:
     def contains(self, item: Any, container: Any) -> bool:
         """`item in container`."""
         if isinstance(container, dict):
-            self.key(item)
+            self.count_key(item)
         elif isinstance(container, str):
             self.spend(len(container) + 64)
         else:
-            self.search(container, item)
+            self.count_search(container, item)
         return item in container
 
-    def search(self, container: Any, item: Any) -> None:
+    def count_search(self, container: Any, item: Any) -> None:
         """Count a look at each value of a container."""
-        each = len(item) // 16 + 32 if isinstance(item, str) else 32
+        cost_per_value = len(item) // 16 + 32 if isinstance(item, str) else 32
         if isinstance(item, list | tuple | dict):
-            each += self.weigh(item)
-        self.spend(each * operator.length_hint(container))
+            cost_per_value += self.weigh(item)
+        self.spend(cost_per_value * operator.length_hint(container))
 
     def add(self, left: Any, right: Any) -> Any:
         """`left + right`."""
         if type(left) is str and type(right) is str:
-            self.text(len(left) + len(right), left, right)
+            self.count_text(len(left) + len(right), left, right)
             return left + right
         if type(left) is int and type(right) is int:
-            return self.whole(left + right)
+            return self.check_number(left + right)
         if isinstance(left, str) and isinstance(right, str):
             escaping = hasattr(left, "__html__") or hasattr(right, "__html__")
-            self.text((len(left) + len(right)) * (6 if escaping else 1), left, right)
+            self.count_text((len(left) + len(right)) * (6 if escaping else 1), left, right)
         elif isinstance(left, list | tuple) and isinstance(right, list | tuple):
             self.spend(64 + 8 * (len(left) + len(right)))
-        return self.whole(left + right)
+        return self.check_number(left + right)
 
     def add_all(self, *parts: Any) -> Any:
         """`a + b + c + ...`."""
@@ -187,7 +189,7 @@ class Budget:
                 break
             length += len(part)
         else:
-            self.text(length, *parts)
+            self.count_text(length, *parts)
             return "".join(parts)
         if all(type(part) is str or type(part) is Traced for part in parts):
             return self.concat(parts)
@@ -200,17 +202,17 @@ class Budget:
         """The text of texts."""
         parts = parts if isinstance(parts, list | tuple) else [*parts]
         if parts:
-            self.text(sum(map(len, parts)), *parts)
+            self.count_text(sum(map(len, parts)), *parts)
         return concat(parts)
 
     def multiply(self, left: Any, right: Any) -> Any:
         """`left * right`."""
         if isinstance(left, int | float) and isinstance(right, int | float):
-            return self.whole(left * right)
+            return self.check_number(left * right)
         some, times = (left, right) if isinstance(right, int) else (right, left)
         if isinstance(times, int):
             if isinstance(some, str):
-                self.text(len(some) * max(times, 0), some)
+                self.count_text(len(some) * max(times, 0), some)
                 self.spend(256 * len(pieces_of(some)) * max(times, 0))
             elif isinstance(some, list | tuple):
                 self.spend(64 + 8 * len(some) * max(times, 0))
@@ -218,102 +220,102 @@ class Budget:
 
     def power(self, left: Any, right: Any) -> Any:
         """`left ** right`."""
-        self._numbers(left, right)
-        whole = isinstance(left, int) and isinstance(right, int) and abs(left) > 1
-        if whole and left.bit_length() * abs(right) > self.limits.bits:
-            over(f"makes a number of more than {self.limits.bits} bits")
-        return self.whole(left**right)
+        self._require_numbers(left, right)
+        is_whole = isinstance(left, int) and isinstance(right, int) and abs(left) > 1
+        if is_whole and left.bit_length() * abs(right) > self.limits.bits:
+            raise_over_limit(f"makes a number of more than {self.limits.bits} bits")
+        return self.check_number(left**right)
 
     def arithmetic(self, name: str, left: Any, right: Any) -> Any:
         """`left - right`, or another operator that is for numbers only."""
-        self._numbers(left, right)
-        return self.whole(ARITHMETIC[name](left, right))
+        self._require_numbers(left, right)
+        return self.check_number(_ARITHMETIC[name](left, right))
 
     @staticmethod
-    def _numbers(left: Any, right: Any) -> None:
+    def _require_numbers(left: Any, right: Any) -> None:
         for value in (left, right):
             if not isinstance(value, int | float | Undefined):
                 raise TypeError(f"a number is needed here, got a value of type {type(value).__name__!r}")
 
-    def whole(self, value: Any) -> Any:
-        """A value that is no number with too many bits."""
+    def check_number(self, value: Any) -> Any:
+        """Return a value, unless it is a number with too many bits."""
         if isinstance(value, int) and value.bit_length() > self.limits.bits:
-            over(f"makes a number of more than {self.limits.bits} bits")
+            raise_over_limit(f"makes a number of more than {self.limits.bits} bits")
         return value
 
-    def sliced(self, value: Any, *bounds: Any) -> Any:
+    def slice_value(self, value: Any, *bounds: Any) -> Any:
         """`value[start:stop:step]`."""
         part = slice(*bounds)
         if isinstance(value, str | list | tuple):
             count = len(range(*part.indices(len(value))))
-            self.text(count, value) if isinstance(value, str) else self.spend(64 + 8 * count)
+            self.count_text(count, value) if isinstance(value, str) else self.spend(64 + 8 * count)
         return value[part]
 
-    def each(self, values: Iterable[Any]) -> Iterator[Any]:
-        """The values of an iterable; each counts as a step."""
+    def count_iterations(self, values: Iterable[Any]) -> Iterator[Any]:
+        """Yield the values of an iterable and count each as a step."""
         for value in values:
             self.tick()
             yield value
 
-    def collected(self, parts: Iterator[str]) -> list[str]:
-        """The parts of the output."""
-        found, length, width, limit = list[str](), 0, 1, self.limits.output
+    def collect_output(self, parts: Iterator[str]) -> list[str]:
+        """Return the parts of the output, counted."""
+        collected, length, width, limit = list[str](), 0, 1, self.limits.output
         for part in parts:
-            found.append(part)
+            collected.append(part)
             length += len(part)
             if type(part) is str:
                 self.work += 64
             else:
-                self.spend(64 + PER_PRINTED_PIECE * len(pieces_of(part)))
+                self.spend(64 + BYTES_PER_PRINTED_PIECE * len(pieces_of(part)))
             if length > limit:
-                over(f"writes more than {limit:,} characters")
-            if width == 1 and length > SMALL and not part.isascii():
+                raise_over_limit(f"writes more than {limit:,} characters")
+            if width == 1 and length > SMALL_TEXT and not part.isascii():
                 width = 4
         self.spend(width * length)
-        return found
+        return collected
 
 
-ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "-": operator.sub,
     "/": operator.truediv,
     "//": operator.floordiv,
 }
 
-DEADLINE: ContextVar[float] = ContextVar("DEADLINE", default=float("inf"))
-"""When all renders must be over, beside what each may need."""
+_DEADLINE: ContextVar[float] = ContextVar("DEADLINE", default=float("inf"))
+"""When all renders of a block must be over, whatever each may need."""
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """All renders in here together may take so many seconds."""
-    token = DEADLINE.set(min(monotonic() + seconds, DEADLINE.get()))
+def limit_total_seconds(seconds: float) -> Iterator[None]:
+    """Limit the time that all renders in the block may take together."""
+    token = _DEADLINE.set(min(monotonic() + seconds, _DEADLINE.get()))
     try:
         yield
     finally:
-        DEADLINE.reset(token)
+        _DEADLINE.reset(token)
 
 
-def seconds_left(seconds: float) -> float:
-    """The seconds that a render may take which may take so many by itself."""
-    return max(min(seconds, DEADLINE.get() - monotonic()), 0)
+def get_seconds_left(seconds: float) -> float:
+    """Return the seconds that a render may take whose own limit is `seconds`."""
+    return max(min(seconds, _DEADLINE.get() - monotonic()), 0)
 
 
-CURRENT: ContextVar[Budget] = ContextVar("CURRENT")
+CURRENT_BUDGET: ContextVar[Budget] = ContextVar("CURRENT_BUDGET")
 """The budget of the render that is going on in this thread."""
 
 
-def over(what: str) -> NoReturn:
-    """Say that a limit does not allow what the template does."""
+def raise_over_limit(what: str) -> NoReturn:
+    """Raise the error that a limit does not allow what the template does."""
     raise StyleLimitError(f"the chat template {what}", code=Code.OVER_LIMIT)
 
 
-def refuse(what: str) -> NoReturn:
-    """Say that no template may do what this one does."""
+def raise_refusal(what: str) -> NoReturn:
+    """Raise the error that no template may do what this one does."""
     raise StyleRefusedError(f"the chat template {what}", code=Code.REFUSED_BY_STYLE)
 
 
-def described(value: Any) -> str:
-    """What a value is, in a word or two."""
+def describe_value(value: Any) -> str:
+    """Return a few words that describe a value."""
     if isinstance(value, Undefined):
         return f"a value that is not defined ({value._undefined_message})"
     return f"a value of type {type(value).__name__!r}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from jinja2 import nodes
-from jinja2.compiler import Frame, MacroRef
-from jinja2.compiler import operators as SYMBOLS
+from jinja2.compiler import Frame, MacroRef, operators
 
 from preftemplates.sandbox.tracing import TracedCodeGenerator
 
-COUNTING = ("tick", "add", "add_all", "multiply", "power", "arithmetic", "concat", "contains", "held", "key", "sliced",
-            "weighed")  # fmt: skip
+_BUDGET_METHODS = (
+    "tick", "add", "add_all", "multiply", "power", "arithmetic", "concat", "contains", "count_container", "count_key",
+    "slice_value", "count_compared",
+)  # fmt: skip
 """Methods of the budget that the code calls; a template's own names begin with `l_` there."""
 
 
@@ -25,7 +26,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
         """Write the preamble: the budget's methods as local names."""
         super().write_commons()
         self.writeline("budget = environment.budget")
-        for name in COUNTING:
+        for name in _BUDGET_METHODS:
             self.writeline(f"{name} = budget.{name}")
         self.writeline("text_of, call_method = environment.text_of, environment.call_method")
 
@@ -34,14 +35,14 @@ class BoundedCodeGenerator(TracedCodeGenerator):
             raise nodes.Impossible
         return super()._output_child_to_const(node, frame, finalize)
 
-    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+    def _output_child_pre(self, node: nodes.Expr, _frame: Frame, _finalize: Any) -> None:
         self.write("(" if _is_text(node) else "text_of(")
 
-    def visit_For(self, node: nodes.For, frame: Frame) -> None:
+    def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a loop that ticks in its body and in its test."""
-        node.body.insert(0, nodes.ExprStmt(TICK, lineno=node.lineno))
+        node.body.insert(0, nodes.ExprStmt(_TICK, lineno=node.lineno))
         if node.test is not None:
-            node.test = nodes.Or(TICK, node.test, lineno=node.lineno)
+            node.test = nodes.Or(_TICK, node.test, lineno=node.lineno)
         if self.repeated:
             node.iter = nodes.MarkSafe(node.iter, lineno=node.lineno)
         self.repeated += 1
@@ -50,7 +51,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
 
     def macro_body(self, node: nodes.Macro | nodes.CallBlock, frame: Frame) -> tuple[Frame, MacroRef]:
         """Write the function of a macro or call block, which ticks."""
-        node.body.insert(0, nodes.ExprStmt(TICK, lineno=node.lineno))
+        node.body.insert(0, nodes.ExprStmt(_TICK, lineno=node.lineno))
         self.repeated += 1
         written = super().macro_body(node, frame)
         self.repeated -= 1
@@ -58,42 +59,42 @@ class BoundedCodeGenerator(TracedCodeGenerator):
 
     def macro_def(self, macro_ref: MacroRef, frame: Frame) -> None:
         """Write the definition of a macro."""
-        self.write("held(16, ")
+        self.write("count_container(16, ")
         super().macro_def(macro_ref, frame)
         self.write(")")
 
-    def visit_EnvironmentAttribute(self, node: nodes.EnvironmentAttribute, frame: Frame) -> None:
+    def visit_EnvironmentAttribute(self, _node: nodes.EnvironmentAttribute, _frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a tick: Jinja lets nobody define nodes, and no template can write this one."""
         self.write("tick()")
 
-    def visit_MarkSafe(self, node: nodes.MarkSafe, frame: Frame) -> None:
+    def visit_MarkSafe(self, node: nodes.MarkSafe, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write what a loop that is run again and again goes through: the loop itself takes memory."""
-        self.write("held(8, ")
+        self.write("count_container(8, ")
         self.visit(node.expr, frame)
         self.write(")")
 
-    def visit_Add(self, node: nodes.BinExpr, frame: Frame) -> None:
+    def visit_Add(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a sum; a long one is made at once."""
-        parts = _summands(node)
+        parts = _list_summands(node)
         self._write_call("add" if len(parts) == 2 else "add_all", parts, frame)
 
-    def visit_Mul(self, node: nodes.BinExpr, frame: Frame) -> None:
+    def visit_Mul(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a product."""
         self._write_call("multiply", [node.left, node.right], frame)
 
-    def visit_Pow(self, node: nodes.BinExpr, frame: Frame) -> None:
+    def visit_Pow(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a power."""
         self._write_call("power", [node.left, node.right], frame)
 
-    def visit_Sub(self, node: nodes.BinExpr, frame: Frame) -> None:
+    def visit_Sub(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a difference."""
         self._write_call("arithmetic", [nodes.Const("-"), node.left, node.right], frame)
 
-    def visit_Div(self, node: nodes.BinExpr, frame: Frame) -> None:
+    def visit_Div(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a quotient."""
         self._write_call("arithmetic", [nodes.Const("/"), node.left, node.right], frame)
 
-    def visit_FloorDiv(self, node: nodes.BinExpr, frame: Frame) -> None:
+    def visit_FloorDiv(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a quotient without its rest."""
         self._write_call("arithmetic", [nodes.Const("//"), node.left, node.right], frame)
 
@@ -104,7 +105,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
             self.write(", ")
         self.write(")")
 
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write `concat((text_of(a), text_of(b), ...))`."""
         self.write("concat((")
         for part in node.nodes:
@@ -113,23 +114,23 @@ class BoundedCodeGenerator(TracedCodeGenerator):
             self.write("), ")
         self.write("))")
 
-    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:
+    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a comparison; what may be long is weighed, unless it is compared with a constant."""
         first, *more = node.ops
         if more:
-            self._write_comparison(node, frame, "weighed(")
+            self._write_comparison(node, frame, "count_compared(")
         elif first.op in ("in", "notin"):
             self._write_membership(node.expr, first, frame)
         elif _is_constant(node.expr) or _is_constant(first.expr):
             self._write_comparison(node, frame, "(")
         else:
-            self._write_comparison(node, frame, "weighed(")
+            self._write_comparison(node, frame, "count_compared(")
 
     def _write_comparison(self, node: nodes.Compare, frame: Frame, before: str) -> None:
         self.write(f"({before}")
         self.visit(node.expr, frame)
         for operand in node.ops:
-            self.write(f") {SYMBOLS[operand.op]} {before}")
+            self.write(f") {operators[operand.op]} {before}")
             self.visit(operand.expr, frame)
         self.write("))")
 
@@ -141,37 +142,37 @@ class BoundedCodeGenerator(TracedCodeGenerator):
         self._write_call("contains", [item, operand.expr], frame)
         self.write(")")
 
-    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:
+    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a value's item or slice."""
         if not isinstance(node.arg, nodes.Slice):
             super().visit_Getitem(node, frame)
             return
         nothing = nodes.Const(None)
         bounds = (node.arg.start, node.arg.stop, node.arg.step)
-        self._write_call("sliced", [node.node, *(bound or nothing for bound in bounds)], frame)
+        self._write_call("slice_value", [node.node, *(bound or nothing for bound in bounds)], frame)
 
-    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:
+    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a tuple."""
         self._write_held(node, frame, super().visit_Tuple, node.ctx == "load")
 
-    def visit_List(self, node: nodes.List, frame: Frame) -> None:
+    def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a list."""
         self._write_held(node, frame, super().visit_List)
 
-    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a dict."""
         self._write_held(node, frame, self._visit_dict)
 
     def _write_held(self, node: Any, frame: Frame, visit: Any, counts: bool = True) -> None:
         counts = counts and self.repeated > 0
-        self.write(f"held({len(node.items)}, " if counts else "")
+        self.write(f"count_container({len(node.items)}, " if counts else "")
         visit(node, frame)
         self.write(")" if counts else "")
 
     def _visit_dict(self, node: nodes.Dict, frame: Frame) -> None:
         self.write("{")
         for pair in node.items:
-            self.write("" if isinstance(pair.key, nodes.Const) else "key")
+            self.write("" if isinstance(pair.key, nodes.Const) else "count_key")
             self.write("(")
             self.visit(pair.key, frame)
             self.write("): ")
@@ -179,7 +180,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
             self.write(", ")
         self.write("}")
 
-    def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:
+    def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a call; a method with plain arguments is looked up and called at once."""
         plain = not (forward_caller or node.kwargs or node.dyn_args or node.dyn_kwargs)
         if not (plain and isinstance(node.node, nodes.Getattr)):
@@ -194,10 +195,10 @@ class BoundedCodeGenerator(TracedCodeGenerator):
         self.write(")")
 
 
-TICK = nodes.EnvironmentAttribute("tick")
+_TICK = nodes.EnvironmentAttribute("tick")
 
 
-def _summands(node: nodes.Expr) -> list[nodes.Expr]:
+def _list_summands(node: nodes.Expr) -> list[nodes.Expr]:
     """The summands of `a + b + c`."""
     parts: list[nodes.Expr] = []
     while isinstance(node, nodes.Add):
@@ -209,7 +210,7 @@ def _summands(node: nodes.Expr) -> list[nodes.Expr]:
 def _is_text(node: nodes.Expr) -> bool:
     """Whether the value of an expression is always a text, or an error."""
     if isinstance(node, nodes.Add):
-        return any(map(_is_text, _summands(node)))
+        return any(map(_is_text, _list_summands(node)))
     return isinstance(node, nodes.Concat) or (isinstance(node, nodes.Const) and isinstance(node.value, str))
 
 

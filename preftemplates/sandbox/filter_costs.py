@@ -6,67 +6,72 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from preftemplates.sandbox.budget import CURRENT, PER_VALUE, Budget, over
-from preftemplates.sandbox.format_costs import WIDTH, check_percent, replaced
-from preftemplates.sandbox.method_costs import PER_PART, PER_TRACED_PART, count_join
+from preftemplates.sandbox.budget import BYTES_PER_VALUE, CURRENT_BUDGET, Budget, raise_over_limit
+from preftemplates.sandbox.format_costs import MAX_WIDTH, count_percent_format, estimate_replaced_length
+from preftemplates.sandbox.method_costs import BYTES_PER_PART, BYTES_PER_TRACED_PART, count_join
 
-Function = Callable[..., Any]
-Cost = Callable[..., Any]
+_Function = Callable[..., Any]
+_Cost = Callable[..., Any]
 """Called with the budget and what the filter is given; gives what the filter is to be given in its place, or None."""
 
-LAZY = frozenset({"items", "map", "reject", "rejectattr", "select", "selectattr", "unique"})
+_LAZY_FILTERS = frozenset({"items", "map", "reject", "rejectattr", "select", "selectattr", "unique"})
 """Filters that Jinja writes as generators."""
 
-DIGITS = 30
+_MAX_DIGITS = 30
 """To how many digits a number may be rounded."""
 
 
-def counted(name: str, function: Function) -> Function:
-    """A filter that is counted before it is used."""
-    cost: Cost = COSTS.get(name, _shallow)
-    path_at = PATHS.get(name)
+def count_filter(name: str, function: _Function) -> _Function:
+    """Return a filter that is counted before it is used."""
+    cost: _Cost = _COSTS.get(name, _count_values)
+    path_at = _PATH_ARGUMENTS.get(name)
     at = int(hasattr(function, "jinja_pass_arg"))
 
     @wraps(function)
     def filter(*args: Any, **named: Any) -> Any:
         if path_at is not None:
             _check_path(named.get("attribute") or (args[at + path_at :] or (None,))[0])
-        changed = cost(CURRENT.get(), *args[at:], **named)
+        changed = cost(CURRENT_BUDGET.get(), *args[at:], **named)
         if changed is not None:
             args = (*args[:at], changed, *args[at + 1 :])
         value = function(*args, **named)
-        return CURRENT.get().whole(value) if isinstance(value, int) else value
+        return CURRENT_BUDGET.get().check_number(value) if isinstance(value, int) else value
 
-    if name in LAZY:
-        return _eager(filter)
-    return _shortened(filter, METHODS[name]) if name in METHODS else filter
+    if name in _LAZY_FILTERS:
+        return _make_eager(filter)
+    return _add_shortcut(filter, _METHODS_OF_FILTERS[name]) if name in _METHODS_OF_FILTERS else filter
 
 
-PATHS = {
+_PATH_ARGUMENTS = {
     "groupby": 1, "join": 2, "map": 1, "max": 2, "min": 2, "rejectattr": 1, "selectattr": 1, "sort": 3, "sum": 1,
     "unique": 2,
 }  # fmt: skip
 """Filters that look an attribute up in each value, and which of their arguments names it."""
 
-STEPS = 16
+_MAX_PATH_STEPS = 16
 """So many steps lead to an attribute at most."""
 
 
 def _check_path(path: Any) -> None:
-    if isinstance(path, str) and (len(path) > WIDTH or path.count(".") + path.count(",") >= STEPS):
-        over(f"looks up an attribute by more than {STEPS} steps or {WIDTH} characters")
+    if isinstance(path, str) and (len(path) > MAX_WIDTH or path.count(".") + path.count(",") >= _MAX_PATH_STEPS):
+        raise_over_limit(f"looks up an attribute by more than {_MAX_PATH_STEPS} steps or {MAX_WIDTH} characters")
 
 
-METHODS: dict[str, Any] = {"capitalize": str.capitalize, "lower": str.lower, "trim": str.strip, "upper": str.upper}
+_METHODS_OF_FILTERS: dict[str, Any] = {
+    "capitalize": str.capitalize,
+    "lower": str.lower,
+    "trim": str.strip,
+    "upper": str.upper,
+}
 """Filters that do to a plain text what a method does."""
 
 
-def _shortened(function: Function, method: Callable[[str], str]) -> Function:
+def _add_shortcut(function: _Function, method: Callable[[str], str]) -> _Function:
     """A filter that goes straight to the method: most templates put every content through one."""
 
     @wraps(function)
     def filter(value: Any, *args: Any, **named: Any) -> Any:
-        budget = CURRENT.get()
+        budget = CURRENT_BUDGET.get()
         if type(value) is str and not args and not named and len(value) <= budget.small:
             budget.spend(4 * len(value) + 64)
             return method(value)
@@ -75,192 +80,193 @@ def _shortened(function: Function, method: Callable[[str], str]) -> Function:
     return filter
 
 
-def _eager(function: Function) -> Function:
+def _make_eager(function: _Function) -> _Function:
     """A filter whose values are all made at once, and given one by one: generators in generators can crash Python."""
 
     @wraps(function)
     def filter(*args: Any, **named: Any) -> Any:
-        budget = CURRENT.get()
-        values = [*budget.each(function(*args, **named))]
-        return iter(budget.held(len(values), values))
+        budget = CURRENT_BUDGET.get()
+        values = [*budget.count_iterations(function(*args, **named))]
+        return iter(budget.count_container(len(values), values))
 
     return filter
 
 
-def _free(budget: Budget, value: Any = None, *args: Any, **named: Any) -> None:
+def _count_nothing(budget: Budget, _value: Any = None, *_args: Any, **_named: Any) -> None:
     budget.spend(64)
 
 
-def _shallow(budget: Budget, value: Any = None, *args: Any, **named: Any) -> None:
+def _count_values(budget: Budget, value: Any = None, *args: Any, **_named: Any) -> None:
     """Each value is looked at once."""
     if isinstance(value, str):
-        budget.spend(len(value) * (PER_PART if type(value) is str else PER_TRACED_PART))
+        budget.spend(len(value) * (BYTES_PER_PART if type(value) is str else BYTES_PER_TRACED_PART))
     elif hasattr(value, "__len__"):
-        budget.spend(PER_VALUE * len(value))
-    for given in args:
-        budget.weighed(given)
+        budget.spend(BYTES_PER_VALUE * len(value))
+    for argument in args:
+        budget.count_compared(argument)
     budget.spend(64)
 
 
-def _textual(budget: Budget, value: Any = "", *args: Any, **named: Any) -> None:
+def _count_text(budget: Budget, value: Any = "", *_args: Any, **_named: Any) -> None:
     """The value is made a text, and written once more."""
     if isinstance(value, str):
-        budget.text(len(value), value)
+        budget.count_text(len(value), value)
     else:
         budget.spend(10 * budget.weigh(value, printing=True))
 
 
-def _trim(budget: Budget, value: Any = "", chars: Any = None) -> None:
+def _count_trim(budget: Budget, value: Any = "", chars: Any = None) -> None:
     """Each character at the ends is looked up among those to be cut off."""
-    _textual(budget, value)
+    _count_text(budget, value)
     if isinstance(value, str) and isinstance(chars, str):
         budget.spend(len(value) * (len(chars) // 16))
 
 
-def _escape(budget: Budget, value: Any = "", *args: Any, **named: Any) -> None:
+def _count_escape(budget: Budget, value: Any = "", *_args: Any, **_named: Any) -> None:
     """A character is written as five at most."""
     if isinstance(value, str):
-        budget.text(5 * len(value), value)
+        budget.count_text(5 * len(value), value)
     else:
         budget.spend(50 * budget.weigh(value, printing=True))
 
 
-def _deep(budget: Budget, value: Any = None, *args: Any, **named: Any) -> Any:
+def _count_comparisons(budget: Budget, value: Any = None, *_args: Any, **_named: Any) -> Any:
     """Values are compared with each other."""
-    values = value if hasattr(value, "__len__") else [*budget.each(value)]
+    values = value if hasattr(value, "__len__") else [*budget.count_iterations(value)]
     count = len(values)
     budget.spend((budget.weigh(values) + 64) * (count.bit_length() + 1))
     return None if values is value else values
 
 
-def _replace(budget: Budget, value: Any, old: Any, new: Any, count: Any = None) -> None:
-    _textual(budget, value)
-    text, old, new = (given if isinstance(given, str) else str(given) for given in (value, old, new))
-    budget.text(replaced(text, old, new, -1 if count is None else count), text, new)
+def _count_replace(budget: Budget, value: Any, old: Any, new: Any, count: Any = None) -> None:
+    _count_text(budget, value)
+    text, old, new = (argument if isinstance(argument, str) else str(argument) for argument in (value, old, new))
+    budget.count_text(estimate_replaced_length(text, old, new, -1 if count is None else count), text, new)
 
 
-def _join(budget: Budget, value: Any, d: Any = "", attribute: Any = None) -> list[Any]:
-    values = [*budget.each(value)]
-    if not isinstance(d, str) and budget.weigh(d, printing=True) > WIDTH:
-        over(f"joins by a value of more than {WIDTH} characters")
+def _count_join(budget: Budget, value: Any, d: Any = "", attribute: Any = None) -> list[Any]:
+    values = [*budget.count_iterations(value)]
+    if not isinstance(d, str) and budget.weigh(d, printing=True) > MAX_WIDTH:
+        raise_over_limit(f"joins by a value of more than {MAX_WIDTH} characters")
     if attribute is None:
-        count_join(budget, d if isinstance(d, str) else " " * WIDTH, values)
+        count_join(budget, d if isinstance(d, str) else " " * MAX_WIDTH, values)
     else:
         budget.spend(10 * budget.weigh(values))
     return values
 
 
-def _format(budget: Budget, value: Any, *args: Any, **named: Any) -> None:
-    check_percent(budget, value, named or args)
+def _count_format(budget: Budget, value: Any, *args: Any, **named: Any) -> None:
+    count_percent_format(budget, value, named or args)
 
 
-def _indent(budget: Budget, value: Any, width: Any = 4, first: Any = False, blank: Any = False) -> None:
-    _textual(budget, value)
+def _count_indent(budget: Budget, value: Any, width: Any = 4, *_args: Any, **_named: Any) -> None:
+    _count_text(budget, value)
     width = len(width) if isinstance(width, str) else width
-    if not isinstance(value, str) or not isinstance(width, int) or width > WIDTH:
-        over(f"indents by more than {WIDTH} characters, or what is no text")
+    if not isinstance(value, str) or not isinstance(width, int) or width > MAX_WIDTH:
+        raise_over_limit(f"indents by more than {MAX_WIDTH} characters, or what is no text")
     lines = len(value) if len(value) < 100 else value.count("\n") + len(value.splitlines())
-    budget.text(len(value) + width * (lines + 1), value)
+    budget.count_text(len(value) + width * (lines + 1), value)
 
 
-def _tojson(
-    budget: Budget, value: Any, ensure_ascii: Any = False, indent: Any = None, *args: Any, **named: Any
+def _count_tojson(
+    budget: Budget, value: Any, _ensure_ascii: Any = False, indent: Any = None, *args: Any, **named: Any
 ) -> None:
-    if isinstance(indent, int | str) and (indent if isinstance(indent, int) else len(indent)) > DIGITS:
-        over(f"indents JSON by more than {DIGITS} characters")
+    if isinstance(indent, int | str) and (indent if isinstance(indent, int) else len(indent)) > _MAX_DIGITS:
+        raise_over_limit(f"indents JSON by more than {_MAX_DIGITS} characters")
     separators = named.get("separators") or (args[0] if args else None) or ()
     room = sum(len(mark) for mark in separators if isinstance(mark, str))
-    if room > DIGITS:
-        over(f"separates JSON by more than {DIGITS} characters")
+    if room > _MAX_DIGITS:
+        raise_over_limit(f"separates JSON by more than {_MAX_DIGITS} characters")
     length = 10 * len(value) if isinstance(value, str) else budget.weigh(value)  # a character is escaped
-    budget.spend(length * (1 if indent is None else DIGITS))
+    budget.spend(length * (1 if indent is None else _MAX_DIGITS))
     if length > budget.limits.string:
-        over(f"makes a text of more than {budget.limits.string:,} characters")
+        raise_over_limit(f"makes a text of more than {budget.limits.string:,} characters")
 
 
-def _numeric(budget: Budget, value: Any = None, *args: Any, **named: Any) -> None:
+def _require_number(budget: Budget, value: Any = None, *_args: Any, **_named: Any) -> None:
     """Whatever is not a number is refused, since `%` formats a text and `*` repeats it."""
     budget.spend(64)
     if not isinstance(value, int | float):
         raise TypeError(f"a number is needed here, got a value of type {type(value).__name__!r}")
 
 
-def _round(budget: Budget, value: Any, precision: Any = 0, method: Any = "common") -> None:
-    _numeric(budget, value)
-    if not isinstance(precision, int) or abs(precision) > DIGITS:
-        over(f"rounds to more than {DIGITS} digits")
+def _count_round(budget: Budget, value: Any, precision: Any = 0, *_args: Any, **_named: Any) -> None:
+    _require_number(budget, value)
+    if not isinstance(precision, int) or abs(precision) > _MAX_DIGITS:
+        raise_over_limit(f"rounds to more than {_MAX_DIGITS} digits")
 
 
-def _int(budget: Budget, value: Any = None, *args: Any, **named: Any) -> None:
+def _count_int(budget: Budget, value: Any = None, *_args: Any, **_named: Any) -> None:
     budget.spend(64)
-    if isinstance(value, str) and len(value) > WIDTH:
-        over(f"reads a number from more than {WIDTH} characters")
+    if isinstance(value, str) and len(value) > MAX_WIDTH:
+        raise_over_limit(f"reads a number from more than {MAX_WIDTH} characters")
 
 
-def _sum(budget: Budget, value: Any, attribute: Any = None, start: Any = 0) -> list[Any]:
-    _numeric(budget, start)
-    return [*budget.each(value)]
+def _count_sum(budget: Budget, value: Any, _attribute: Any = None, start: Any = 0, **_named: Any) -> list[Any]:
+    _require_number(budget, start)
+    return [*budget.count_iterations(value)]
 
 
-COSTS: dict[str, Cost] = {
-    **dict.fromkeys(("d", "default", "count", "length", "first", "string"), _free),
-    **dict.fromkeys(("capitalize", "lower", "safe", "title", "upper"), _textual),
-    **dict.fromkeys(("dictsort", "groupby", "max", "min", "sort", "unique"), _deep),
-    "abs": _numeric, "e": _escape, "escape": _escape, "replace": _replace, "join": _join, "format": _format,
-    "indent": _indent, "tojson": _tojson, "round": _round, "int": _int, "float": _int, "sum": _sum, "trim": _trim,
+_COSTS: dict[str, _Cost] = {
+    **dict.fromkeys(("d", "default", "count", "length", "first", "string"), _count_nothing),
+    **dict.fromkeys(("capitalize", "lower", "safe", "title", "upper"), _count_text),
+    **dict.fromkeys(("dictsort", "groupby", "max", "min", "sort", "unique"), _count_comparisons),
+    "abs": _require_number, "e": _count_escape, "escape": _count_escape, "replace": _count_replace,
+    "join": _count_join, "format": _count_format, "indent": _count_indent, "tojson": _count_tojson,
+    "round": _count_round, "int": _count_int, "float": _count_int, "sum": _count_sum, "trim": _count_trim,
 }  # fmt: skip
 
 
-def counted_test(name: str, function: Function) -> Function:
-    """A test that is counted, if it looks at more than the type of what it is given."""
+def count_test(name: str, function: _Function) -> _Function:
+    """Return a test that is counted, if it looks at more than the type of its arguments."""
     if name in ("divisibleby", "even", "odd"):
-        return _checked(function, _numeric)
-    if name in ("in", "lower", "upper") or name in COMPARING:
-        return _checked(function, _contained if name == "in" else _compared)
+        return _count_before(function, _require_number)
+    if name in ("in", "lower", "upper") or name in _COMPARING_TESTS:
+        return _count_before(function, _count_contained if name == "in" else _count_compared)
     return function
 
 
-COMPARING = frozenset((
+_COMPARING_TESTS = frozenset((
     "!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "le", "lessthan", "lt", "ne",
 ))  # fmt: skip
 
 
-def _checked(function: Function, cost: Cost) -> Function:
+def _count_before(function: _Function, cost: _Cost) -> _Function:
     @wraps(function)
     def test(*args: Any, **named: Any) -> Any:
-        cost(CURRENT.get(), *args, **named)
+        cost(CURRENT_BUDGET.get(), *args, **named)
         return function(*args, **named)
 
     return test
 
 
-def _compared(budget: Budget, *values: Any) -> None:
+def _count_compared(budget: Budget, *values: Any) -> None:
     for value in values:
-        budget.weighed(value)
+        budget.count_compared(value)
 
 
-def _contained(budget: Budget, item: Any, container: Any) -> None:
-    budget.contains(item, container) if isinstance(container, str | dict) else budget.search(container, item)
+def _count_contained(budget: Budget, item: Any, container: Any) -> None:
+    budget.contains(item, container) if isinstance(container, str | dict) else budget.count_search(container, item)
 
 
-def limited_clock(function: Function) -> Function:
-    """`strftime_now` of a short format."""
+def limit_clock(function: _Function) -> _Function:
+    """Return `strftime_now`, limited to a short format."""
 
     @wraps(function)
     def strftime_now(format: str) -> str:
-        if len(format) > WIDTH:
-            over(f"writes the date with a format of more than {WIDTH} characters")
+        if len(format) > MAX_WIDTH:
+            raise_over_limit(f"writes the date with a format of more than {MAX_WIDTH} characters")
         return str(function(format))
 
     return strftime_now
 
 
-def limited_message(function: Function) -> Function:
-    """`raise_exception` of a text."""
+def limit_message(function: _Function) -> _Function:
+    """Return `raise_exception`, whose text is counted."""
 
     @wraps(function)
     def raise_exception(message: Any = "") -> Any:
-        _textual(CURRENT.get(), message)
+        _count_text(CURRENT_BUDGET.get(), message)
         return function(message)
 
     return raise_exception

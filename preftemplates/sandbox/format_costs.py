@@ -8,19 +8,19 @@ from string import Formatter
 from typing import Any
 
 from preftemplates.core.provenance import plain
-from preftemplates.sandbox.budget import Budget, over, refuse
+from preftemplates.sandbox.budget import Budget, raise_over_limit, raise_refusal
 
-WIDTH = 999
+MAX_WIDTH = 999
 """The greatest width or precision; a number that is written with it has at most twice as many characters."""
 
-PER_FIELD = 2048
+_BYTES_PER_FIELD = 2048
 """Bytes charged for a field of a format: it takes that long."""
 
-PERCENT = re.compile(r"%(?:\([^()]*\))?(?P<flags>[#0\- +]*)(?P<numbers>[\d.*]*)[hlL]?(?P<kind>.|\Z)", re.DOTALL)
+_PERCENT = re.compile(r"%(?:\([^()]*\))?(?P<flags>[#0\- +]*)(?P<numbers>[\d.*]*)[hlL]?(?P<kind>.|\Z)", re.DOTALL)
 """One conversion of a text that is formatted by `%`."""
 
 
-def check_percent(budget: Budget, template: str, values: Any) -> None:
+def count_percent_format(budget: Budget, template: str, values: Any) -> None:
     """Count `template % values`.
 
     Raises:
@@ -28,15 +28,15 @@ def check_percent(budget: Budget, template: str, values: Any) -> None:
     """
     budget.spend(len(template))
     count = 0
-    for found in PERCENT.finditer(template):
+    for conversion in _PERCENT.finditer(template):
         count += 1
-        budget.spend(PER_FIELD)
-        _check_widths(found["numbers"])
-    given = values.values() if isinstance(values, Mapping) else values if isinstance(values, tuple) else (values,)
-    _count(budget, template, count, given)
+        budget.spend(_BYTES_PER_FIELD)
+        _check_widths(conversion["numbers"])
+    arguments = values.values() if isinstance(values, Mapping) else values if isinstance(values, tuple) else (values,)
+    _count_fields(budget, template, count, arguments)
 
 
-def check_braces(budget: Budget, template: str, args: Sequence[Any], named: Mapping[str, Any]) -> None:
+def count_brace_format(budget: Budget, template: str, args: Sequence[Any], named: Mapping[str, Any]) -> None:
     """Count `template.format(*args, **named)`.
 
     Raises:
@@ -46,43 +46,45 @@ def check_braces(budget: Budget, template: str, args: Sequence[Any], named: Mapp
     budget.spend(len(template))
     count = 0
     for _, name, spec, _ in Formatter().parse(plain(template)):
-        budget.spend(PER_FIELD)
+        budget.spend(_BYTES_PER_FIELD)
         if name is not None:
             count += 1
             if re.search(r"[.\[]", name):
-                refuse(f"formats a text with the field {name[:40]!r}; a field names a value, and nothing inside it")
+                raise_refusal(
+                    f"formats a text with the field {name[:40]!r}; a field names a value, and nothing inside it"
+                )
             if "{" in (spec or ""):
-                refuse("formats a text with a width that is a field")
+                raise_refusal("formats a text with a width that is a field")
             _check_widths(spec or "")
-    _count(budget, template, count, [*args, *named.values()])
+    _count_fields(budget, template, count, [*args, *named.values()])
 
 
 def _check_widths(spec: str) -> None:
     if "*" in spec or any(len(digits) > 3 for digits in re.findall(r"\d+", spec)):
-        over(f"formats a text with a width over {WIDTH}")
+        raise_over_limit(f"formats a text with a width over {MAX_WIDTH}")
 
 
-def _count(budget: Budget, template: str, fields: int, values: Iterable[Any]) -> None:
+def _count_fields(budget: Budget, template: str, fields: int, values: Iterable[Any]) -> None:
     """Count a text of this many fields; each may show the longest value."""
-    longest = max((_shown(budget, value) for value in values), default=0) * growth(template)
-    length = len(template) + fields * (longest + 2 * WIDTH)
-    if length > 100 * WIDTH:
-        budget.text(length, "")
+    longest = max((_estimate_length(budget, value) for value in values), default=0) * get_escape_growth(template)
+    length = len(template) + fields * (longest + 2 * MAX_WIDTH)
+    if length > 100 * MAX_WIDTH:
+        budget.count_text(length, "")
         budget.spend(4 * length)
     else:
         budget.spend(len(template) + 64 * (fields + 1))
 
 
-def growth(text: str) -> int:
-    """How many times as long a text becomes that is added to another: one that is safe escapes it."""
+def get_escape_growth(text: str) -> int:
+    """Return how many times as long a text becomes when it is added to this one: a safe text escapes it."""
     return 6 if hasattr(text, "__html__") else 1
 
 
-def _shown(budget: Budget, value: Any) -> int:
+def _estimate_length(budget: Budget, value: Any) -> int:
     return 10 * len(value) if isinstance(value, str) else budget.weigh(value, printing=True)
 
 
-def replaced(text: str, old: str, new: str, count: int = -1) -> int:
-    """The length of `text.replace(old, new, count)` at most."""
-    found = text.count(old) if old else len(text) + 1
-    return len(text) + max(0, len(new) - len(old)) * (min(found, count) if count >= 0 else found)
+def estimate_replaced_length(text: str, old: str, new: str, count: int = -1) -> int:
+    """Return the length that `text.replace(old, new, count)` has at most."""
+    occurrences = text.count(old) if old else len(text) + 1
+    return len(text) + max(0, len(new) - len(old)) * (min(occurrences, count) if count >= 0 else occurrences)

@@ -1,4 +1,4 @@
-"""How much a stranger's chat template may need."""
+"""The resources that an untrusted template may use."""
 
 from __future__ import annotations
 

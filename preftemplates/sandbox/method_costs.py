@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from preftemplates.sandbox.budget import Budget
-from preftemplates.sandbox.format_costs import growth, replaced
+from preftemplates.sandbox.format_costs import estimate_replaced_length, get_escape_growth
 
-FREE = frozenset({"endswith", "get", "items", "keys", "startswith", "values"})
+if TYPE_CHECKING:
+    from preftemplates.sandbox.budget import Budget
+
+CONSTANT_TIME_METHODS = frozenset({"endswith", "get", "items", "keys", "startswith", "values"})
 """Methods that take the same time on any object, if their arguments are short."""
 
-STRIPPING = frozenset({"lstrip", "rstrip", "strip"})
+_STRIPPING_METHODS = frozenset({"lstrip", "rstrip", "strip"})
 """Methods that look each character up in their argument."""
 
-FROM_BEHIND = frozenset({"rfind", "rindex", "rpartition", "rsplit"})
+_REVERSE_METHODS = frozenset({"rfind", "rindex", "rpartition", "rsplit"})
 """Methods that look from behind for a text; Python compares it anew at each place."""
 
-PER_PART = 72
-PER_TRACED_PART = 320
+BYTES_PER_PART = 72
+BYTES_PER_TRACED_PART = 320
 """Bytes of a short text, and of one with its origin."""
 
 
@@ -26,45 +28,47 @@ def count_method(budget: Budget, owner: Any, name: str, args: tuple[Any, ...]) -
 
     Texts are split at blanks, or by a named separator, into as many parts as they could have.
     """
-    given = [*args]
+    arguments = [*args]
     if isinstance(owner, str):
-        if name == "join" and given and not isinstance(given[0], list | tuple | str):
-            given[0] = [*budget.each(given[0])]
-        _count_text_method(budget, owner, name, given)
+        if name == "join" and arguments and not isinstance(arguments[0], list | tuple | str):
+            arguments[0] = [*budget.count_iterations(arguments[0])]
+        _count_text_method(budget, owner, name, arguments)
     elif isinstance(owner, dict):
-        for value in given[:1]:
-            budget.key(value)
+        for value in arguments[:1]:
+            budget.count_key(value)
         budget.spend(64 + 100 * len(owner) * (name == "copy"))
     elif isinstance(owner, list | tuple):
-        for value in given[:1]:
-            budget.search(owner, value)
+        for value in arguments[:1]:
+            budget.count_search(owner, value)
         budget.spend(64 + 8 * len(owner))
-    return given
+    return arguments
 
 
 def _count_text_method(budget: Budget, owner: str, name: str, args: list[Any]) -> None:
-    if name in FREE:
+    if name in CONSTANT_TIME_METHODS:
         budget.spend(64 + 16 * (len(args[0]) if args and isinstance(args[0], tuple) else 0))
         return
-    budget.text(3 * len(owner) if len(owner) < 1000 else len(owner), owner)
+    budget.count_text(3 * len(owner) if len(owner) < 1000 else len(owner), owner)
     first = args[0] if args else None
-    if name in FROM_BEHIND | STRIPPING and isinstance(first, str):
+    if name in _REVERSE_METHODS | _STRIPPING_METHODS and isinstance(first, str):
         budget.spend(len(owner) * (len(first) // 16))
     if name in ("split", "rsplit", "splitlines"):
         _count_parts(budget, owner, first if isinstance(first, str) else None)
     elif name == "replace" and len(args) > 1 and isinstance(first, str) and isinstance(args[1], str):
         most = args[2] if len(args) > 2 and isinstance(args[2], int) else -1
-        budget.text(replaced(owner, first, args[1], most) * growth(owner), owner, args[1])
+        budget.count_text(
+            estimate_replaced_length(owner, first, args[1], most) * get_escape_growth(owner), owner, args[1]
+        )
     elif name == "join" and isinstance(first, list | tuple | str):
         count_join(budget, owner, first)
 
 
 def _count_parts(budget: Budget, text: str, separator: str | None) -> None:
     """Count the parts into which a text is split."""
-    found = text.count(separator) if separator else len(text) // 2
-    each = PER_PART if type(text) is str else PER_TRACED_PART
-    if found * each > 4096:
-        budget.spend(each * (found if separator else min(found, len(text.split()) if found < 4096 else found)))
+    count = text.count(separator) if separator else len(text) // 2
+    part_cost = BYTES_PER_PART if type(text) is str else BYTES_PER_TRACED_PART
+    if count * part_cost > 4096:
+        budget.spend(part_cost * (count if separator else min(count, len(text.split()) if count < 4096 else count)))
 
 
 def count_join(budget: Budget, separator: str, parts: Any) -> None:
@@ -74,4 +78,4 @@ def count_join(budget: Budget, separator: str, parts: Any) -> None:
     length = sum(map(len, texts)) + len(separator) * len(parts)
     if len(texts) < len(parts):
         length += sum(budget.weigh(part, printing=True) for part in parts if not isinstance(part, str))
-    budget.text(length * growth(separator), separator, *texts)
+    budget.count_text(length * get_escape_growth(separator), separator, *texts)

@@ -7,33 +7,36 @@ number in figures) is derived from it. Nothing loses its origin without a trace.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from types import BuiltinMethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.filters import make_attrgetter
-from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEscapeFormatter, SandboxedFormatter
 from markupsafe import Markup, escape
 
 from preftemplates.core.provenance import Traced, concat, derived, derived_from, derived_number, join, pieces_of, plain
 
-UNTRACED = (int, float, bool, type(None))
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from jinja2 import nodes
+    from jinja2.runtime import Context
+
+UNTRACED_TYPES = (int, float, bool, type(None))
 """Types whose values are printed as they are, without a look inside."""
 
-REWRITING = (
+_REWRITING_FILTERS = (
     "center", "filesizeformat", "forceescape", "indent", "pprint", "striptags", "title", "truncate",
     "urlencode", "urlize", "wordwrap", "xmlattr",
 )  # fmt: skip
 """Jinja's filters that put new text together from that of their arguments."""
 
-TEXTUAL = ("capitalize", "lower", "upper")
+_TEXT_FILTERS = ("capitalize", "lower", "upper")
 """Jinja's filters that are methods of the text of what they are given, whatever that is."""
 
-CONVERSION = re.compile(
+_CONVERSION = re.compile(
     r"%(?:%|(?:\((?P<name>[^()]*)\))?(?P<flags>[#0\- +]*(?:\*|\d*)(?:\.(?:\*|\d*))?[hlL]?)(?P<kind>[a-zA-Z]))"
 )
 """One conversion of a text that is formatted by `%`."""
@@ -51,14 +54,14 @@ class TracedMarkup(Traced):
         return f"Markup({str.__repr__(self)})"
 
     def __add__(self, other: str) -> Traced:
-        return TracedMarkup.of(concat((self, escaped(other)))) if isinstance(other, str) else NotImplemented
+        return TracedMarkup.of(concat((self, escape_traced(other)))) if isinstance(other, str) else NotImplemented
 
     def __radd__(self, other: str) -> Traced:
-        return TracedMarkup.of(concat((escaped(other), self))) if isinstance(other, str) else NotImplemented
+        return TracedMarkup.of(concat((escape_traced(other), self))) if isinstance(other, str) else NotImplemented
 
     def join(self, parts: Iterable[Any], /) -> Traced:
         """The parts, escaped, with this text between them."""
-        return TracedMarkup.of(join(self, map(escaped, parts)))
+        return TracedMarkup.of(join(self, map(escape_traced, parts)))
 
     @classmethod
     def of(cls, text: str) -> TracedMarkup:
@@ -66,23 +69,23 @@ class TracedMarkup(Traced):
         return cls(plain(text), pieces_of(text))
 
 
-def escaped(value: Any) -> str:
-    """The text of a value with HTML's special characters escaped, if it is not safe."""
+def escape_traced(value: Any) -> str:
+    """Return the text of a value with HTML's special characters escaped, if it is not safe."""
     if isinstance(value, TracedMarkup):
         return value
-    found = plain(escape(plain(value) if isinstance(value, str) else value))
-    return value if isinstance(value, str) and found == value else derived(found, [value])
+    text = plain(escape(plain(value) if isinstance(value, str) else value))
+    return value if isinstance(value, str) and text == value else derived(text, [value])
 
 
-def _marked(name: str) -> Callable[..., Any]:
+def _wrap_markup_method(name: str) -> Callable[..., Any]:
     """A method of `TracedMarkup`: what markupsafe's own class gives, with the pieces that a traced text keeps."""
 
     def method(self: TracedMarkup, *args: Any, **options: Any) -> Any:
-        wanted = getattr(Markup(plain(self)), name)(*args, **options)
-        found = getattr(Traced, name)(self, *args, **options)
-        if isinstance(wanted, list | tuple):
-            return type(wanted)(map(TracedMarkup.of, found))
-        return TracedMarkup.of(found if found == plain(wanted) else derived(plain(wanted), [self, args]))
+        expected = getattr(Markup(plain(self)), name)(*args, **options)
+        traced = getattr(Traced, name)(self, *args, **options)
+        if isinstance(expected, list | tuple):
+            return type(expected)(map(TracedMarkup.of, traced))
+        return TracedMarkup.of(traced if traced == plain(expected) else derived(plain(expected), [self, args]))
 
     method.__name__ = name
     return method
@@ -93,13 +96,13 @@ for _name in (
     "removesuffix", "replace", "rpartition", "rsplit", "rstrip", "split", "splitlines", "strip", "swapcase", "title",
     "upper",
 ):  # fmt: skip
-    setattr(TracedMarkup, _name, _marked(_name))
+    setattr(TracedMarkup, _name, _wrap_markup_method(_name))
 
 
 class TracedCodeGenerator(CodeGenerator):
     """Compiles what makes text of a value so that it keeps where the text came from."""
 
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write `environment.concat((environment.text_of(a), environment.text_of(b), ...))`."""
         self.write("environment.concat((")
         for part in node.nodes:
@@ -108,7 +111,7 @@ class TracedCodeGenerator(CodeGenerator):
             self.write("), ")
         self.write("))")
 
-    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+    def _output_child_pre(self, _node: nodes.Expr, _frame: Frame, finalize: Any) -> None:
         self.write("environment.text_of(")
         if finalize.src is not None:
             self.write(finalize.src)
@@ -123,9 +126,9 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.filters.update({name: _rewriting(self.filters[name]) for name in REWRITING})
-        self.filters.update({name: self._textual(name) for name in TEXTUAL})
-        self.filters.update({name: _numeric(self.filters[name]) for name in ("int", "float")})
+        self.filters.update({name: _trace_result(self.filters[name]) for name in _REWRITING_FILTERS})
+        self.filters.update({name: self._make_text_filter(name) for name in _TEXT_FILTERS})
+        self.filters.update({name: _trace_number(self.filters[name]) for name in ("int", "float")})
         self.filters.update({name: _escape for name in ("e", "escape")})
         self.filters.update(
             format=self._format, join=self._join, replace=self._replace, safe=_safe, string=self.text_of,
@@ -138,9 +141,9 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(value, str):
             return value
         text = str(value)
-        return text if type(value) in UNTRACED or isinstance(text, Traced) else derived(text, [value])
+        return text if type(value) in UNTRACED_TYPES or isinstance(text, Traced) else derived(text, [value])
 
-    def _textual(self, method: str) -> Callable[..., Any]:
+    def _make_text_filter(self, method: str) -> Callable[..., Any]:
         """A filter that makes text of its argument, and calls a method of that."""
         text_of = self.text_of
         return lambda s: getattr(text_of(s), method)()
@@ -151,7 +154,7 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
 
     def _replace(self, value: Any, old: Any, new: Any, count: int | None = None) -> str:
         """Jinja's filter `replace`."""
-        text, by = unmarked(self.text_of(value)), unmarked(self.text_of(new))
+        text, by = remove_markup(self.text_of(value)), remove_markup(self.text_of(new))
         text = Traced(text) if type(text) is str and isinstance(by, Traced) else text
         return text.replace(self.text_of(old), by, -1 if count is None else count)
 
@@ -159,21 +162,22 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
         """Jinja's filter `join`."""
         if attribute is not None:
             value = map(make_attrgetter(self, attribute), value)
-        return self.text_of(join(unmarked(self.text_of(d)), [unmarked(self.text_of(part)) for part in value]))
+        parts = [remove_markup(self.text_of(part)) for part in value]
+        return self.text_of(join(remove_markup(self.text_of(d)), parts))
 
     def _format(self, value: Any, *args: Any, **named: Any) -> str:
         """Jinja's filter `format`."""
-        return _percent(self.text_of(value), named or args)
+        return _format_percent(self.text_of(value), named or args)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """The value of a binary operator; `%` formats text."""
         if operator == "%" and isinstance(left, str):
-            return _percent(left, right)
+            return _format_percent(left, right)
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Context, function: Any, /, *args: Any, **options: Any) -> Any:
         """Call a function; a method of a text that is given traced text keeps where that came from."""
-        if isinstance(function, BuiltinMethodType) and type(function.__self__) is str and _any_traced(args):
+        if isinstance(function, BuiltinMethodType) and type(function.__self__) is str and _has_traced(args):
             function = getattr(Traced(function.__self__), function.__name__)
         return super().call(context, function, *args, **options)
 
@@ -197,11 +201,11 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
         text = formatter.vformat(plain(template), args, named)
         if isinstance(template, Traced) or not derived_from("", [args, named]):
             return derived(text, [template, args, named])
-        parts = list(_fields(formatter, template, args, named))
+        parts = list(_format_fields(formatter, template, args, named))
         return str(concat(parts)) if "".join(parts) == text else derived(text, [args, named])
 
 
-def _fields(
+def _format_fields(
     formatter: SandboxedFormatter, template: str, args: tuple[Any, ...], named: Mapping[str, Any]
 ) -> Iterator[str]:
     """The parts of a text between its fields, and what these become."""
@@ -218,12 +222,12 @@ def _fields(
         yield value if untouched else derived(formatter.vformat(field, args, named), [value, args if spec else ()])
 
 
-def unmarked(text: str) -> str:
-    """The same text and pieces, and no longer safe: Jinja's filters make a plain `str` of what they are given."""
+def remove_markup(text: str) -> str:
+    """Return the same text and pieces, no longer safe: Jinja's filters make a plain `str` of what they are given."""
     return Traced(plain(text), pieces_of(text)) if isinstance(text, TracedMarkup) else text
 
 
-def _numeric(function: Callable[..., Any]) -> Callable[..., Any]:
+def _trace_number(function: Callable[..., Any]) -> Callable[..., Any]:
     """A filter that reads a number from a text, which then knows that it was."""
 
     @wraps(function)
@@ -235,7 +239,7 @@ def _numeric(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _escape(s: Any) -> str:
     """Jinja's filter `escape`."""
-    return TracedMarkup.of(escaped(s))
+    return TracedMarkup.of(escape_traced(s))
 
 
 def _safe(value: Any) -> str:
@@ -243,7 +247,7 @@ def _safe(value: Any) -> str:
     return TracedMarkup.of(TracedEnvironment.text_of(value))
 
 
-def _rewriting(function: Callable[..., Any]) -> Callable[..., Any]:
+def _trace_result(function: Callable[..., Any]) -> Callable[..., Any]:
     """A filter whose text is derived from its arguments, if it is not one of them unchanged."""
 
     @wraps(function)
@@ -261,33 +265,33 @@ def _rewriting(function: Callable[..., Any]) -> Callable[..., Any]:
     return filter
 
 
-def _any_traced(values: Any) -> bool:
-    return any(isinstance(item, Traced) or (isinstance(item, list | tuple) and _any_traced(item)) for item in values)
+def _has_traced(values: Any) -> bool:
+    return any(isinstance(item, Traced) or (isinstance(item, list | tuple) and _has_traced(item)) for item in values)
 
 
-def _percent(template: str, values: Any) -> str:
+def _format_percent(template: str, values: Any) -> str:
     """`template % values`, in which `%s` of a text is that text."""
     if isinstance(template, TracedMarkup):
         return TracedMarkup.of(derived(plain(Markup(plain(template)) % values), [template, values]))
     text: str = plain(template) % values
     if not derived_from("", [template, values]):
         return text
-    parts = list(_conversions(template, values))
+    parts = list(_format_conversions(template, values))
     return str(concat(parts)) if "".join(parts) == text else derived(text, [template, values])
 
 
-def _conversions(template: str, values: Any) -> Iterator[str]:
+def _format_conversions(template: str, values: Any) -> Iterator[str]:
     """The parts of a text between its conversions, and what these become."""
-    at, given = 0, iter(values if isinstance(values, tuple) else (values,))
-    for found in CONVERSION.finditer(template):
-        yield template[at : found.start()]
-        at = found.end()
-        if found[0] == "%%":
+    at, arguments = 0, iter(values if isinstance(values, tuple) else (values,))
+    for conversion in _CONVERSION.finditer(template):
+        yield template[at : conversion.start()]
+        at = conversion.end()
+        if conversion[0] == "%%":
             yield template[at - 1 : at]
             continue
-        if "*" in found["flags"]:
+        if "*" in conversion["flags"]:
             return
-        value = values[found["name"]] if found["name"] is not None else next(given)
-        untouched = isinstance(value, str) and found["kind"] == "s" and not found["flags"]
-        yield value if untouched else derived(f"%{found['flags']}{found['kind']}" % (value,), [value])
+        value = values[conversion["name"]] if conversion["name"] is not None else next(arguments)
+        untouched = isinstance(value, str) and conversion["kind"] == "s" and not conversion["flags"]
+        yield value if untouched else derived(f"%{conversion['flags']}{conversion['kind']}" % (value,), [value])
     yield template[at:]

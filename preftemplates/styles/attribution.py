@@ -1,23 +1,141 @@
-"""A text that a chat template rendered, whose pieces say which message each character is from."""
+"""Which message each character of a rendered chat template comes from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import chain, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from preftemplates.core.messages import Message
-from preftemplates.core.paths import list_parts
-from preftemplates.core.provenance import Piece, pieces_of
+from preftemplates.core.paths import extend_path, list_parts
+from preftemplates.core.provenance import Piece, Traced, concat, pieces_of, plain, plain_data, trace_fully
 from preftemplates.core.spans import Change, Span, content_spans
+from preftemplates.errors import RowError, StyleLimitError
+from preftemplates.sandbox.budget import limit_total_seconds
+from preftemplates.sandbox.limits import Limits
+from preftemplates.styles.layout import PROBE_TEXT, Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from preftemplates.core.messages import Message
 
 _span = partial(tuple.__new__, Span)  # several times as fast as Span(...), which is called for every piece
 
 
+class TracedLayout(Layout, Protocol):
+    """A layout whose text is traced as far as the messages are."""
+
+    @property
+    def limits(self) -> Limits | None:
+        """The resources that a render may use; None for a trusted layout."""
+
+    def render(self, messages: Any, add_generation_prompt: bool) -> str:
+        """Return the text without opening and closing."""
+
+
 @dataclass(frozen=True)
-class OwnedText:
+class ChatTrace:
+    """One render of a chat template in which every text knows its message."""
+
+    layout: TracedLayout
+    messages: Sequence[Message]
+    add_generation_prompt: bool
+
+    def spans(self) -> tuple[Span, ...]:
+        """The spans that partition the text."""
+        return self._attributed.spans
+
+    def changes(self) -> tuple[Change, ...]:
+        """What the template did to the messages."""
+        return self._attributed.changes
+
+    @cached_property
+    def _attributed(self) -> AttributedText:
+        """The text with its owners; a content that is empty and went unprinted gets the place that it would have."""
+        with limit_total_seconds((self.layout.limits or Limits()).seconds):
+            return self._attribute()
+
+    def _attribute(self) -> AttributedText:
+        opening, closing = self.layout.opening, "" if self.add_generation_prompt else self.layout.closing
+        rendered = self._render(trace_messages(self.messages))
+        text = concat((opening, rendered, closing)) if opening or closing else rendered
+        answers = self._find_answers(text)
+        attributed = AttributedText(text, self.messages, self.layout.stop, len(opening), len(closing), answers=answers)
+        if not attributed.unplaced:
+            return attributed
+        places = self._find_places(attributed.unplaced, plain(rendered))
+        return replace(attributed, empty={index: len(opening) + place for index, place in places.items()})
+
+    def _find_answers(self, text: str) -> dict[int, tuple[int, int]]:
+        """Return where messages that call tools begin, after the generation prompt, and where they end."""
+        answers = dict[int, tuple[int, int]]()
+        for index, message in enumerate(self.messages):
+            if message.get("tool_calls") and message["role"] == "assistant":
+                with suppress(RowError):
+                    prompt = self.layout.text(self.messages[:index], add_generation_prompt=True)
+                    whole = self.layout.text(self.messages[: index + 1], add_generation_prompt=False)
+                    if text.startswith(prompt):
+                        answers[index] = len(prompt), len(whole) if text.startswith(whole) else len(prompt)
+        return answers
+
+    def _find_places(self, indexes: Sequence[int], text: str) -> dict[int, int]:
+        """Where empty contents would stand: where marks in their places stand, if nothing else changes with these."""
+        places = self._find_marked_places(indexes, text)
+        if places is None:  # one of the marks does change something: each by itself
+            separate = [self._find_marked_places([index], text) or {} for index in indexes] if len(indexes) > 1 else []
+            places = {index: place for marked in separate for index, place in marked.items()}
+        return places
+
+    def _find_marked_places(self, indexes: Sequence[int], text: str) -> dict[int, int] | None:
+        """The places of marks in `text`; None where it is another text with them."""
+        messages: list[Any] = list(self.messages)
+        for index in indexes:
+            messages[index] = {**messages[index], "content": PROBE_TEXT}
+        try:
+            rendered = self._render(trace_messages(messages))
+        except StyleLimitError:
+            raise
+        except RowError:
+            return None
+        origins = {f"{index}.content": index for index in indexes}
+        rest, at, places = "", 0, dict[int, int]()
+        for start, end, origin, offset in pieces_of(rendered):
+            if (
+                origin in origins
+                and offset == 0
+                and end - start == len(PROBE_TEXT)
+                and origins[str(origin)] not in places
+            ):
+                rest, at = rest + rendered[at:start], end
+                places[origins[str(origin)]] = len(rest)
+        return places if rest + rendered[at:] == text else None
+
+    def _render(self, messages: list[Any]) -> str:
+        return self.layout.render(messages, self.add_generation_prompt)
+
+
+def trace_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Return the messages with every text, number and key but the roles traced to its message and field."""
+    return [_trace_message(message, index) for index, message in enumerate(messages)]
+
+
+def _trace_message(message: Message, index: int) -> dict[str, Any]:
+    """The message with all but the role traced to its field."""
+    traced: dict[str, Any] = {}
+    for key, value in message.items():
+        if key == "role":
+            traced[key] = value
+        elif type(value) is str:
+            traced[key] = Traced.whole(value, extend_path(str(index), key))
+        else:
+            traced[key] = trace_fully(plain_data(value), extend_path(str(index), key))
+    return traced
+
+
+@dataclass(frozen=True)
+class AttributedText:
     """A text and the messages that it was rendered from.
 
     Attributes:
@@ -40,17 +158,19 @@ class OwnedText:
     @cached_property
     def originals(self) -> dict[str, str]:
         """Every text of the messages by its path."""
-        return dict(chain.from_iterable(_texts(message, str(index)) for index, message in enumerate(self.messages)))
+        return dict(
+            chain.from_iterable(_walk_texts(message, str(index)) for index, message in enumerate(self.messages))
+        )
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
         """The spans that partition the text."""
-        spans, at, filled = _scaffold(0, self.opening), self.opening, True
+        spans, at, filled = _template_span(0, self.opening), self.opening, True
         for piece in self._pieces:
             start, end, origin, offset = piece
-            index, path, message = self._owner(origin)
+            index, path, message = self._find_message(origin)
             if at < start:
-                self._fill(spans, at, start, index)
+                self._add_template_text(spans, at, start, index)
             if message is None:
                 spans.append(Span(start, end, "derived"))
             elif offset is None:
@@ -62,13 +182,13 @@ class OwnedText:
                 spans += content_spans(start, original, message["role"], index or 0, path)
             at, filled = end, filled and start < end
         end = len(self.text) - self.closing
-        self._fill(spans, at, end)
-        spans += _scaffold(end, len(self.text))
-        return tuple(spans if filled else _without_idle(spans))
+        self._add_template_text(spans, at, end)
+        spans += _template_span(end, len(self.text))
+        return tuple(spans if filled else _drop_empty_spans(spans))
 
-    def _owner(self, origin: Any) -> tuple[int | None, str, Mapping[str, Any] | None]:
+    def _find_message(self, origin: Any) -> tuple[int | None, str, Mapping[str, Any] | None]:
         """The message that a piece is from: its index, the path of the text in it, and itself."""
-        index, path = _split(origin)
+        index, path = _split_path(origin)
         return index, path, None if index is None else self.messages[index]
 
     @property
@@ -78,20 +198,20 @@ class OwnedText:
         placed = [Piece(at, at, f"{index}.content", 0) for index, at in self.empty.items()]
         return sorted([*pieces_of(self.text), *placed], key=lambda piece: piece.end)
 
-    def _fill(self, spans: list[Span], start: int, end: int, following: int | None = None) -> None:
+    def _add_template_text(self, spans: list[Span], start: int, end: int, following: int | None = None) -> None:
         """Add the style's own characters between two contents: a stop, if they follow an answer, and scaffold.
 
         What stands around the calls in a message that calls tools is that message's.
         """
         last = spans[-1] if spans else None
         if last is not None and last.message in self.answers:
-            to = end if following == last.message else self._end(start, end, last)
-            start = self._call(spans, last.message, start, to)
+            to = end if following == last.message else self._find_call_end(start, end, last)
+            start = self._add_call(spans, last.message, start, to)
             last = spans[-1]
         begin = -1 if following is None else self.answers.get(following, (-1, -1))[0]
         if start <= begin < end:
-            self._fill(spans, start, begin)
-            self._call(spans, following, begin, end)
+            self._add_template_text(spans, start, begin)
+            self._add_call(spans, following, begin, end)
             return
         if last is not None and last.role == "assistant" and self.stop and self.text.startswith(self.stop, start, end):
             spans.append(_span((start, start + len(self.stop), "stop", "assistant", last.message, None, None)))
@@ -99,12 +219,12 @@ class OwnedText:
         if start < end:
             spans.append(_span((start, end, "scaffold", None, None, None, None)))
 
-    def _end(self, start: int, end: int, last: Span) -> int:
+    def _find_call_end(self, start: int, end: int, last: Span) -> int:
         """Where the text of a call ends that began before `start`: at the stop, or with its turn."""
         stop = self.text.find(self.stop, start, end) if self.stop else -1
         return stop if stop >= 0 else min(self.answers[last.message or 0][1], end)
 
-    def _call(self, spans: list[Span], index: int | None, start: int, end: int) -> int:
+    def _add_call(self, spans: list[Span], index: int | None, start: int, end: int) -> int:
         """Add what a layout writes around calls of tools; where it ends."""
         if start < end:
             spans.append(_span((start, end, "derived", "assistant", index, "tool_calls", None)))
@@ -128,18 +248,20 @@ class OwnedText:
             else:
                 part = (piece.offset, piece.offset + piece.end - piece.start)
                 exact.setdefault(str(piece.origin), []).append(part)
-        return tuple(self._changes(exact, derived))
+        return tuple(self._find_changes(exact, derived))
 
-    def _changes(self, exact: Mapping[str, list[tuple[int, int]]], derived: set[str]) -> Iterator[Change]:
+    def _find_changes(self, exact: Mapping[str, list[tuple[int, int]]], derived: set[str]) -> Iterator[Change]:
         for path, text in self.originals.items():
-            index, field = _split(path)
+            index, field = _split_path(path)
             if index is None or field == "role" or field.endswith(".type"):  # what kind a thing is: no one's words
                 continue
-            for what in _became(text, sorted(exact.get(path, [])), any(_contains(origin, path) for origin in derived)):
+            for what in _classify_changes(
+                text, sorted(exact.get(path, [])), any(_leads_into(origin, path) for origin in derived)
+            ):
                 yield Change(index, self.messages[index]["role"], field, what)
 
 
-def _split(path: str) -> tuple[int | None, str]:
+def _split_path(path: str) -> tuple[int | None, str]:
     """The index of the message that a path begins with, and the path in it."""
     index, _, field = path.partition(".")
     if not index.isdecimal():  # a field in brackets follows the index, or there is none
@@ -148,7 +270,7 @@ def _split(path: str) -> tuple[int | None, str]:
     return (int(index) if index else None), field
 
 
-def _became(text: str, parts: list[tuple[int, int]], derived: bool) -> Iterator[Any]:
+def _classify_changes(text: str, parts: list[tuple[int, int]], derived: bool) -> Iterator[Any]:
     """What a text became of which these parts are printed, in order of their starts."""
     if derived:
         yield "rewritten"
@@ -169,30 +291,30 @@ def _became(text: str, parts: list[tuple[int, int]], derived: bool) -> Iterator[
         yield "trimmed" if inner and outer and whole else "cut"
 
 
-def _contains(origin: str, path: str) -> bool:
+def _leads_into(origin: str, path: str) -> bool:
     """Whether a path is another, or leads into it."""
     return origin == "" or path == origin or (path.startswith(origin) and path[len(origin)] in ".[")
 
 
-def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+def _walk_texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
     """All texts inside, by path."""
     if isinstance(value, str):
         yield path, value
     for item, place in list_parts(value, path):
-        yield from _texts(item, place)
+        yield from _walk_texts(item, place)
 
 
-def _scaffold(start: int, end: int) -> list[Span]:
+def _template_span(start: int, end: int) -> list[Span]:
     return [Span(start, end, "scaffold")] if start < end else []
 
 
-def _without_idle(spans: list[Span]) -> list[Span]:
+def _drop_empty_spans(spans: list[Span]) -> list[Span]:
     """The spans without empty ones of a field that has others; one of a field that has none but empty ones stays."""
     filled = {(span.message, span.field) for span in spans if span.start < span.end}
-    kept: list[Span] = []
+    remaining: list[Span] = []
     for span in spans:
         owner = (span.message, span.field)
         if span.start < span.end or owner not in filled:
-            kept.append(span)
+            remaining.append(span)
             filled.add(owner)
-    return kept
+    return remaining

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from jinja2.exceptions import TemplateError
 
-from preftemplates.core.messages import ROLES, Message
-from preftemplates.core.paths import extend_path
-from preftemplates.core.provenance import Traced, concat, find_origins, pieces_of, plain, plain_data, trace_fully
-from preftemplates.core.spans import Change, Span
+from preftemplates.core.messages import ROLES
+from preftemplates.core.provenance import find_origins, plain, plain_data
 from preftemplates.core.tools import is_json_list
-from preftemplates.errors import Code, DefinitionError, RowError, StyleLimitError, one_line, preview
-from preftemplates.sandbox.allowlist import GLOBALS
-from preftemplates.sandbox.budget import seconds_left, within
+from preftemplates.errors import Code, DefinitionError, RowError, one_line, preview
+from preftemplates.sandbox.allowlist import ALLOWED_GLOBALS
+from preftemplates.sandbox.budget import get_seconds_left
 from preftemplates.sandbox.limits import Limits
-from preftemplates.styles.attribution import OwnedText
-from preftemplates.styles.environment import CLOCK, compiled, names_in
-from preftemplates.styles.fragments import check_literal, literal
-from preftemplates.styles.isolation import ask
-from preftemplates.styles.reasoning import FIELDS, Reasoning, as_written, check_reasoning, exported, unused
+from preftemplates.styles.attribution import ChatTrace
+from preftemplates.styles.environment import CLOCK, compile_template, find_names
+from preftemplates.styles.fragments import check_plain_text
+from preftemplates.styles.isolation import render_in_worker
+from preftemplates.styles.layout import PROBE_TEXT
+from preftemplates.styles.reasoning import THINKING_FIELDS, Reasoning, apply_reasoning, check_reasoning
 
-PROBE = "q8Zk3vXw"
-"""A content that no layout writes by itself."""
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from preftemplates.core.messages import Message
+    from preftemplates.core.spans import Change, Span
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,17 @@ class ChatTemplate:
         limits: Limits | None = None,
         isolate: bool = False,
         roles: Any = ROLES,
-        compile: bool = True,
+        compile_now: bool = True,
     ) -> ChatTemplate:
         """Check and freeze what a style says of its chat template.
 
-        Without `compile` the source is compiled when it is first rendered, and the errors are raised then.
+        Without `compile_now` the source is compiled when it is first rendered, and the errors are raised then.
 
         Raises:
             DefinitionError: the source or a token is no text, a default is no JSON or has a name that is no
                 variable's, or the roles are no names.
             StyleSyntaxError: the source does not parse.
-            StyleRefusedError: it does what no template of a stranger may do.
+            StyleRefusedError: it does what no untrusted template may do.
             StyleLimitError: it needs more than its limits allow.
         """
         if not isinstance(source, str):
@@ -90,7 +90,7 @@ class ChatTemplate:
         if not isinstance(defaults, Mapping):
             raise DefinitionError(f"defaults are variables by name, got {preview(defaults)}")
         for name in defaults:
-            if not is_variable(name):
+            if not is_variable_name(name):
                 raise DefinitionError(
                     f"a default has the name of a variable that a template can set, got {preview(name)}"
                 )
@@ -99,9 +99,17 @@ class ChatTemplate:
         except (TypeError, ValueError, RecursionError) as error:
             raise DefinitionError(f"a default is text, a number or other JSON: {error}") from error
         check_reasoning(reasoning)
-        around = bos_token, eos_token, frozen
-        layout = cls(source, *around, reasoning=reasoning, roles=_read_roles(roles), limits=limits, isolate=isolate)
-        if compile:
+        layout = cls(
+            source,
+            bos_token,
+            eos_token,
+            frozen,
+            reasoning=reasoning,
+            roles=_read_roles(roles),
+            limits=limits,
+            isolate=isolate,
+        )
+        if compile_now:
             layout.compile()
         return layout
 
@@ -110,15 +118,15 @@ class ChatTemplate:
         """The layout as JSON-like data, for digests."""
         tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
         around = {"opening": self.opening, "closing": self.closing}
-        read = {"reasoning": self.reasoning, "roles": self.roles}
-        return {"chat_template": self.source, "defaults": dict(self.defaults), **tokens, **around, **read}
+        policy = {"reasoning": self.reasoning, "roles": self.roles}
+        return {"chat_template": self.source, "defaults": dict(self.defaults), **tokens, **around, **policy}
 
     def compile(self) -> None:
         """Compile the template, here or in the process of its own."""
         if self.isolate:
-            ask({"layout": self._facts}, self._limits, self._limits.seconds)
+            render_in_worker({"layout": self._facts}, self._limits, self._limits.seconds)
         else:
-            compiled(self.source, self.limits)
+            compile_template(self.source, self.limits)
 
     @property
     def _limits(self) -> Limits:
@@ -136,9 +144,13 @@ class ChatTemplate:
         Raises:
             DefinitionError: one is no text, or there is Jinja in it.
         """
-        check_literal("opening", opening)
-        check_literal("closing", closing)
+        check_plain_text("opening", opening)
+        check_plain_text("closing", closing)
         return replace(self, opening=opening, closing=closing)
+
+    def with_reasoning(self, reasoning: Reasoning) -> ChatTemplate:
+        """Return the same layout with another policy for thinking."""
+        return replace(self, reasoning=reasoning)
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -150,7 +162,7 @@ class ChatTemplate:
     @property
     def prints_tools(self) -> bool:
         """Whether the template prints the tools that it is given, or refuses them itself; found by a probe."""
-        return "tools" in names_in(self.source).read and _probe_tools(self)
+        return "tools" in find_names(self.source).read and _probe_tools(self)
 
     def with_tools(self, tools: str) -> ChatTemplate:
         """The same layout with the text of a JSON list as the tools that its template finds.
@@ -190,24 +202,26 @@ class ChatTemplate:
     def render(self, messages: Any, add_generation_prompt: bool) -> str:
         """The text without opening and closing, traced as far as the messages are."""
         if self.isolate:
-            return self._render_apart(messages, add_generation_prompt)
+            return self._render_isolated(messages, add_generation_prompt)
         try:
-            return compiled(self.source, self.limits).render(
+            return compile_template(self.source, self.limits).render(
                 {
                     "tools": None,
                     "documents": None,
                     **self.variables,
-                    "messages": [_with_reasoning(message) for message in as_written(messages, self.reasoning)],
+                    "messages": [
+                        _with_thinking_names(message) for message in apply_reasoning(messages, self.reasoning)
+                    ],
                     "add_generation_prompt": add_generation_prompt,
                 }
             )
         except RowError as error:
-            raise _told_apart(error) from None
+            raise _with_template_line(error) from None
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            said = one_line(str(error), 200)
-            raise RowError(f"the style's chat template raised: {said}", code=Code.REFUSED_BY_STYLE) from error
+            reason = one_line(str(error), 200)
+            raise RowError(f"the style's chat template raised: {reason}", code=Code.REFUSED_BY_STYLE) from error
 
-    def _render_apart(self, messages: Any, add_generation_prompt: bool) -> str:
+    def _render_isolated(self, messages: Any, add_generation_prompt: bool) -> str:
         traced = any(True for _ in find_origins(messages))
         request = {
             "layout": self._facts,
@@ -216,60 +230,30 @@ class ChatTemplate:
             "add_generation_prompt": add_generation_prompt,
             "now": CLOCK.get()().isoformat(),
         }
-        return ask(request, self._limits, seconds_left(self._limits.seconds))
+        return render_in_worker(request, self._limits, get_seconds_left(self._limits.seconds))
 
     @property
     def stop(self) -> str:
         """What follows the last answer, found by rendering one; trailing blanks are cut."""
         return _probe_stop(self.without_tools())
 
-    @property
-    def chat_template(self) -> str:
-        """The source, with what the style says beside it written into it: tokens, opening, closing, other roles.
 
-        A variable that the source does not look up is not set: to set it could only change what the source does.
-        """
-        # trim_blocks takes the header's line ends away, and nothing of the source
-        header = [
-            f"{{%- set {name} = {literal(value)} %}}\n"
-            for name, value in self.variables.items()
-            if name in names_in(self.source).read
-        ]
-        if self.roles != ROLES:
-            others = f"for message in messages if message['role'] not in {literal(self.roles)}"
-            refusal = "raise_exception('this layout has no turn for the role ' + message['role'])"
-            header.insert(0, f"{{%- {others} %}}{{{{ {refusal} }}}}{{% endfor %}}\n")
-        if self.opening:
-            header.append(f"{{{{ {literal(self.opening)} }}}}{{##}}\n")
-        if self.source[:1].isspace() and not header and not self.closing:
-            header.append("{##}\n")  # else what stands in front of the source takes its first blanks away
-        source = self._closed_source if self.closing else self.source
-        return exported(self.reasoning, self.source) + "".join(header) + source
-
-    @property
-    def _closed_source(self) -> str:
-        """The source with the closing behind it; the choice stands in front, since a source may set variables."""
-        name = unused("closing", self.source)
-        source = re.sub(r"(\r\n|\r|\n)\Z", "", self.source)  # as Jinja does at the end of a template
-        source = re.sub(r"\{\Z", "{{ '{' }}", source)  # else it would open a tag with the next brace
-        deciding = f"'' if add_generation_prompt else {literal(self.closing)}"
-        return f"{{%- set {name} = {deciding} %}}\n{source}{{{{ {name} }}}}"
-
-
-WORDS = frozenset(("and", "else", "false", "False", "if", "in", "is", "none", "None", "not", "or", "true", "True"))
+_OPERATOR_WORDS = frozenset(
+    ("and", "else", "false", "False", "if", "in", "is", "none", "None", "not", "or", "true", "True")
+)
 """What Jinja reads as a constant or an operator."""
 
-RESERVED = frozenset({"messages", "add_generation_prompt", "loop", "self"}) | GLOBALS | WORDS
+_RESERVED_NAMES = frozenset({"messages", "add_generation_prompt", "loop", "self"}) | ALLOWED_GLOBALS | _OPERATOR_WORDS
 """Names that mean something else in every chat template."""
 
 
-def is_variable(name: Any) -> bool:
+def is_variable_name(name: Any) -> bool:
     """Whether a default, or a tokenizer's token, may have this name: a template can read and set it.
 
-    >>> [is_variable(name) for name in ("enable_thinking", "a-b", "true", "messages")]
+    >>> [is_variable_name(name) for name in ("enable_thinking", "a-b", "true", "messages")]
     [True, False, False, False]
     """
-    return isinstance(name, str) and name.isascii() and name.isidentifier() and name not in RESERVED
+    return isinstance(name, str) and name.isascii() and name.isidentifier() and name not in _RESERVED_NAMES
 
 
 def _read_roles(roles: Any) -> tuple[str, ...]:
@@ -281,88 +265,12 @@ def _read_roles(roles: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(roles))
 
 
-@dataclass(frozen=True)
-class ChatTrace:
-    """One render of a chat template in which every text knows its message."""
-
-    layout: ChatTemplate
-    messages: Sequence[Message]
-    add_generation_prompt: bool
-
-    def spans(self) -> tuple[Span, ...]:
-        """The spans that partition the text."""
-        return self._owned.spans
-
-    def changes(self) -> tuple[Change, ...]:
-        """What the template did to the messages."""
-        return self._owned.changes
-
-    @cached_property
-    def _owned(self) -> OwnedText:
-        """The text with its owners; a content that is empty and went unprinted gets the place that it would have."""
-        with within((self.layout.limits or Limits()).seconds):
-            return self._found_owners()
-
-    def _found_owners(self) -> OwnedText:
-        opening, closing = self.layout.opening, "" if self.add_generation_prompt else self.layout.closing
-        rendered = self._render(traced_messages(self.messages))
-        text = concat((opening, rendered, closing)) if opening or closing else rendered
-        answers = self._answers(text)
-        owned = OwnedText(text, self.messages, self.layout.stop, len(opening), len(closing), answers=answers)
-        if not owned.unplaced:
-            return owned
-        places = self._places(owned.unplaced, plain(rendered))
-        return replace(owned, empty={index: len(opening) + place for index, place in places.items()})
-
-    def _answers(self, text: str) -> dict[int, tuple[int, int]]:
-        """Where messages that call tools begin, behind the generation prompt, and where they end."""
-        found = dict[int, tuple[int, int]]()
-        for index, message in enumerate(self.messages):
-            if message.get("tool_calls") and message["role"] == "assistant":
-                with suppress(RowError):
-                    asked = self.layout.text(self.messages[:index], add_generation_prompt=True)
-                    whole = self.layout.text(self.messages[: index + 1], add_generation_prompt=False)
-                    if text.startswith(asked):
-                        found[index] = len(asked), len(whole) if text.startswith(whole) else len(asked)
-        return found
-
-    def _places(self, indexes: Sequence[int], text: str) -> dict[int, int]:
-        """Where empty contents would stand: where marks in their places stand, if nothing else changes with these."""
-        places = self._marked(indexes, text)
-        if places is None:  # one of the marks does change something: each by itself
-            each = [self._marked([index], text) or {} for index in indexes] if len(indexes) > 1 else []
-            places = {index: place for found in each for index, place in found.items()}
-        return places
-
-    def _marked(self, indexes: Sequence[int], text: str) -> dict[int, int] | None:
-        """The places of marks in `text`; None where it is another text with them."""
-        messages: list[Any] = list(self.messages)
-        for index in indexes:
-            messages[index] = {**messages[index], "content": PROBE}
-        try:
-            rendered = self._render(traced_messages(messages))
-        except StyleLimitError:
-            raise
-        except RowError:
-            return None
-        wanted = {f"{index}.content": index for index in indexes}
-        rest, at, places = "", 0, dict[int, int]()
-        for start, end, origin, offset in pieces_of(rendered):
-            if origin in wanted and offset == 0 and end - start == len(PROBE) and wanted[str(origin)] not in places:
-                rest, at = rest + rendered[at:start], end
-                places[wanted[str(origin)]] = len(rest)
-        return places if rest + rendered[at:] == text else None
-
-    def _render(self, messages: list[Any]) -> str:
-        return self.layout.render(messages, self.add_generation_prompt)
-
-
 @lru_cache(maxsize=256)
 def _probe_tools(layout: ChatTemplate) -> bool:
     parameters = {"type": "object", "properties": {}, "required": []}
-    tool = {"type": "function", "function": {"name": PROBE, "description": "?", "parameters": parameters}}
+    tool = {"type": "function", "function": {"name": PROBE_TEXT, "description": "?", "parameters": parameters}}
     try:
-        return PROBE in layout.with_tools(json.dumps([tool])).text([{"role": "user", "content": "?"}], True)
+        return PROBE_TEXT in layout.with_tools(json.dumps([tool])).text([{"role": "user", "content": "?"}], True)
     except RowError:  # it says itself what it wants
         return True
 
@@ -371,39 +279,22 @@ def _probe_tools(layout: ChatTemplate) -> bool:
 def _probe_stop(layout: ChatTemplate) -> str:
     try:
         text = layout.render(
-            [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": PROBE}], add_generation_prompt=False
+            [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": PROBE_TEXT}],
+            add_generation_prompt=False,
         )
     except RowError:
         return ""
-    return text.rpartition(PROBE)[2].rstrip() if PROBE in text else ""
+    return text.rpartition(PROBE_TEXT)[2].rstrip() if PROBE_TEXT in text else ""
 
 
-def _told_apart(error: RowError) -> RowError:
+def _with_template_line(error: RowError) -> RowError:
     """The error with the template's line in its message, since the line of a row's error is the row's own."""
     facts = {name: fact for name, fact in error.facts.items() if name != "line"}
     place = f" (line {error.line} of the template)" if error.line else ""
     return type(error)(error.message + place, **facts)
 
 
-def traced_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The messages with every text, number and key but the roles traced to its message and field."""
-    return [_traced_message(message, index) for index, message in enumerate(messages)]
-
-
-def _traced_message(message: Message, index: int) -> dict[str, Any]:
-    """The message with all but the role traced to its field."""
-    traced: dict[str, Any] = {}
-    for key, value in message.items():
-        if key == "role":
-            traced[key] = value
-        elif type(value) is str:
-            traced[key] = Traced.whole(value, extend_path(str(index), key))
-        else:
-            traced[key] = trace_fully(plain_data(value), extend_path(str(index), key))
-    return traced
-
-
-def _with_reasoning(message: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_thinking_names(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """The message with its thinking under both names that chat templates read, as transformers hands it over."""
-    thinking = next((message[name] for name in FIELDS if message.get(name) is not None), None)
+    thinking = next((message[name] for name in THINKING_FIELDS if message.get(name) is not None), None)
     return message if thinking is None else {"thinking": thinking, **message, "reasoning_content": thinking}

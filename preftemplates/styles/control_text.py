@@ -7,40 +7,49 @@ the text that it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from preftemplates.core.messages import CONTENT_TOKENS, Message
 from preftemplates.errors import RowError
-from preftemplates.styles.style import Style
+from preftemplates.styles.layout import PROBE_TEXT
 
-TAG = re.compile(r"<[^<>\s]{1,60}>|\[/?[A-Z_]{2,}\]|\[\|[^\[\]\s]{1,60}\|\]")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from preftemplates.styles.style import Style
+
+_TAG = re.compile(r"<[^<>\s]{1,60}>|\[/?[A-Z_]{2,}\]|\[\|[^\[\]\s]{1,60}\|\]")
 
 
 @lru_cache(maxsize=64)
-def control_texts(style: Style) -> tuple[str, ...]:
-    r"""What the style writes between contents: of each text its tags, or the whole of it where it has none.
+def list_control_texts(style: Style) -> tuple[str, ...]:
+    r"""Return what the style writes between contents: of each text its tags, or the whole of it where it has none.
 
     Tags that an answer may hold itself, such as `<think>`, tell no turns apart.
 
     >>> from preftemplates import get_style
-    >>> control_texts(get_style("chatml"))
+    >>> list_control_texts(get_style("chatml"))
     ('<|im_end|>', '<|im_start|>')
-    >>> control_texts(get_style("human-assistant"))
+    >>> list_control_texts(get_style("human-assistant"))
     ('\n\nAssistant:', '\n\nHuman:')
-    >>> control_texts(get_style("openchat"))
+    >>> list_control_texts(get_style("openchat"))
     ('<s>', '<|end_of_turn|>', 'GPT4 Correct Assistant:', 'GPT4 Correct System:', 'GPT4 Correct User:')
     """
-    found = {text for literal in _literals(style) for text in TAG.findall(literal) or [literal.strip(" ").rstrip()]}
-    return tuple(sorted(found - {"", *CONTENT_TOKENS}))
+    texts = {
+        text
+        for literal in _render_template_texts(style)
+        for text in _TAG.findall(literal) or [literal.strip(" ").rstrip()]
+    }
+    return tuple(sorted(texts - {"", *CONTENT_TOKENS}))
 
 
-def _literals(style: Style) -> Iterable[str]:
+def _render_template_texts(style: Style) -> Iterable[str]:
     """What stands between the contents of a usual conversation."""
     roles = [role for role in ("system", "user", "assistant") if role in style.accepted_roles]
     for turns in (roles, [role for role in roles if role != "system"]):
-        messages = [{"role": role, "content": "q8Zk3vXw"} for role in [*turns, *turns[-2:]]]
+        messages = [{"role": role, "content": PROBE_TEXT} for role in [*turns, *turns[-2:]]]
         with suppress(RowError):
             rendered = style.render(messages)
             yield from (
@@ -48,13 +57,13 @@ def _literals(style: Style) -> Iterable[str]:
             )
 
 
-def spelled(messages: Iterable[Message], style: Style) -> str | None:
-    """The first text of the style's own that a content spells; None if there is none."""
-    known = control_texts(style)
+def find_control_text(messages: Iterable[Message], style: Style) -> str | None:
+    """Return the first control text of the style that a content spells; None if there is none."""
+    control_texts = list_control_texts(style)
     for message in messages:
         content = message.get("content")
         parts = [content] if isinstance(content, str) else [part.get("text", "") for part in content or ()]
-        found = next((text for text in known for part in parts if text in part), None)
-        if found is not None:
-            return found
+        forged = next((text for text in control_texts for part in parts if text in part), None)
+        if forged is not None:
+            return forged
     return None

@@ -1,29 +1,33 @@
-"""The Jinja environment that chat templates are written for, with limits for those of strangers."""
+"""The Jinja environment that chat templates are written for, with resource limits for untrusted ones."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.compiler import CodeGenerator, Frame
-from jinja2.environment import Template as JinjaTemplate
 from jinja2.exceptions import SecurityError, TemplateError
 from jinja2.ext import Extension
 from jinja2.idtracking import VAR_LOAD_RESOLVE, VAR_LOAD_UNDEFINED
-from jinja2.parser import Parser
 from jinja2.utils import Namespace
 
 from preftemplates.core.provenance import derived, plain
 from preftemplates.errors import StyleSyntaxError, preview
 from preftemplates.sandbox.bounded import BoundedEnvironment
-from preftemplates.sandbox.limits import Limits
 from preftemplates.sandbox.tracing import TracedEnvironment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from jinja2.environment import Template as JinjaTemplate
+    from jinja2.parser import Parser
+
+    from preftemplates.sandbox.limits import Limits
 
 
 class GenerationTag(Extension):
@@ -35,16 +39,16 @@ class GenerationTag(Extension):
         """Read the marked body as a scope of its own."""
         lineno = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        if any(map(_leaves, body)):
+        if any(map(_leaves_block, body)):
             parser.fail("a generation block is not left by break or continue", lineno)
         return nodes.Scope(body, lineno=lineno)
 
 
-def _leaves(node: nodes.Node) -> bool:
+def _leaves_block(node: nodes.Node) -> bool:
     """Whether a statement leaves a loop that it does not stand in; transformers compiles the block as a function."""
     if isinstance(node, nodes.Break | nodes.Continue):
         return True
-    return not isinstance(node, nodes.For) and any(map(_leaves, node.iter_child_nodes()))
+    return not isinstance(node, nodes.For) and any(map(_leaves_block, node.iter_child_nodes()))
 
 
 class ChatTemplateEnvironment(TracedEnvironment):
@@ -114,27 +118,27 @@ def _strftime_now(format: str) -> str:
 
 
 class BoundedChatTemplateEnvironment(BoundedEnvironment, ChatTemplateEnvironment):
-    """The same for templates of strangers."""
+    """The same environment for untrusted templates."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
 
 
 @lru_cache(maxsize=8)
-def environment(limits: Limits | None) -> ChatTemplateEnvironment:
-    """The environment with these limits, or the one of trusted templates."""
+def get_environment(limits: Limits | None) -> ChatTemplateEnvironment:
+    """Return the environment with these limits, or the one of trusted templates."""
     return ChatTemplateEnvironment() if limits is None else BoundedChatTemplateEnvironment(limits)
 
 
-KEPT = 4 << 20
+_MAX_COMPILED_CHARACTERS = 4 << 20
 """Characters of all sources whose templates are kept compiled: with more, all are forgotten, since memory is held."""
 
-_kept = 0
+_compiled_characters = 0
 
 
 @lru_cache(maxsize=256)
-def compiled(source: str, limits: Limits | None) -> JinjaTemplate:
-    """The compiled template.
+def compile_template(source: str, limits: Limits | None) -> JinjaTemplate:
+    """Return the compiled template.
 
     Args:
         source: the template's text.
@@ -142,21 +146,21 @@ def compiled(source: str, limits: Limits | None) -> JinjaTemplate:
 
     Raises:
         StyleSyntaxError: it does not parse; the error has the template's line.
-        StyleRefusedError: it does what no template of a stranger may do.
+        StyleRefusedError: it does what no untrusted template may do.
         StyleLimitError: it needs more than its limits allow.
     """
-    global _kept
-    _kept += len(source)
-    if _kept > KEPT:
-        compiled.cache_clear()
-        _kept = len(source)
+    global _compiled_characters
+    _compiled_characters += len(source)
+    if _compiled_characters > _MAX_COMPILED_CHARACTERS:
+        compile_template.cache_clear()
+        _compiled_characters = len(source)
     try:
-        return environment(limits).from_string(source)
+        return get_environment(limits).from_string(source)
     except TemplateSyntaxError as error:
         raise StyleSyntaxError(f"the chat template does not parse: {error.message}", line=error.lineno) from error
 
 
-class Names(NamedTuple):
+class TemplateNames(NamedTuple):
     """What a template does with names.
 
     Attributes:
@@ -169,14 +173,14 @@ class Names(NamedTuple):
     hidden: frozenset[str]
 
 
-class NameFinder(CodeGenerator):
+class _NameFinder(CodeGenerator):
     """Walks through a template as Jinja's compiler does, and notes the names of each scope."""
 
     def __init__(self, source: str) -> None:
-        super().__init__(environment(None), "<names>", "<names>")
+        super().__init__(get_environment(None), "<names>", "<names>")
         self.read = set[str]()
         self.hidden = set[str]()
-        self.visit(environment(None).parse(source))
+        self.visit(get_environment(None).parse(source))
 
     def write(self, x: str) -> None:
         """Write no code."""
@@ -193,16 +197,16 @@ class NameFinder(CodeGenerator):
 
 
 @lru_cache(maxsize=64)
-def names_in(source: str) -> Names:
-    """The names of a template that parses; of one that is too deep to be walked through, every name as both.
+def find_names(source: str) -> TemplateNames:
+    """Return the names of a template that parses; of one that is too deep to be walked through, every name as both.
 
-    >>> names = names_in("{{ a }}{% set b = 1 %}{% for c in messages %}{{ b }}{% endfor %}")
+    >>> names = find_names("{{ a }}{% set b = 1 %}{% for c in messages %}{{ b }}{% endfor %}")
     >>> sorted(names.read), sorted(names.hidden)
     (['a', 'messages'], ['b'])
     """
     try:
-        found = NameFinder(source)
+        finder = _NameFinder(source)
     except RecursionError:
         words = frozenset(re.findall(r"[A-Za-z_]\w*", source))
-        return Names(words, words)
-    return Names(frozenset(found.read), frozenset(found.hidden))
+        return TemplateNames(words, words)
+    return TemplateNames(frozenset(finder.read), frozenset(finder.hidden))

@@ -1,4 +1,4 @@
-"""A process of its own in which chat templates of strangers render, for services and scanners.
+"""A separate process in which untrusted chat templates render, for services and scanners.
 
 The process may open no file, write none and start no other, and has a limit of memory. What goes in is JSON; what
 comes back is JSON, UTF-8 and numbers, and no more of it is read than the limits allow. It is killed if it does not
@@ -18,7 +18,7 @@ import time
 from array import array
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.core.provenance import Piece, Traced, pieces_of
 from preftemplates.errors import (
@@ -30,30 +30,32 @@ from preftemplates.errors import (
     StyleRefusedError,
     StyleSyntaxError,
 )
-from preftemplates.sandbox.budget import PER_PRINTED_PIECE
-from preftemplates.sandbox.limits import Limits
+from preftemplates.sandbox.budget import BYTES_PER_PRINTED_PIECE
 
-GRACE = 0.5
+if TYPE_CHECKING:
+    from preftemplates.sandbox.limits import Limits
+
+_GRACE_SECONDS = 0.5
 """Seconds beyond the template's own limit until the process is killed."""
 
-STARTING = 30.0
+_START_SECONDS = 30.0
 """Seconds that the process may take to start."""
 
-ERRORS = {kind.__name__: kind for kind in (RowError, StyleLimitError, StyleRefusedError, StyleSyntaxError)}
+_ERRORS = {kind.__name__: kind for kind in (RowError, StyleLimitError, StyleRefusedError, StyleSyntaxError)}
 
 
-TUPLE, OBJECT = "\ud800", "\udfff"
+_TUPLE, _OBJECT = "\ud800", "\udfff"
 """The keys of mappings that stand for what JSON does not have; no text of a message has these characters."""
 
-NONSENSE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_DECODING_ERRORS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading an answer raises that is none."""
 
 
-def ask(request: Mapping[str, Any], limits: Limits, seconds: float) -> str:
-    """The text that this process's worker renders; it is traced if the worker's is.
+def render_in_worker(request: Mapping[str, Any], limits: Limits, seconds: float) -> str:
+    """Return the text that this process's worker renders; it is traced if the worker's is.
 
     Args:
-        request: JSON-like data, as `isolated_worker` reads it.
+        request: JSON-like data, as `isolation_worker` reads it.
         limits: how much may come back.
         seconds: how long the answer may take.
 
@@ -61,59 +63,61 @@ def ask(request: Mapping[str, Any], limits: Limits, seconds: float) -> str:
         StyleLimitError: it took longer, it would be more, or the process died: of its limit of memory, as a rule.
         PrefTemplatesError: the worker raised it.
     """
-    answer = _worker().ask(json.dumps(_as_json(request)).encode(), limits, seconds + GRACE)
-    error = answer.told.get("error")
+    answer = _get_worker().ask(json.dumps(_encode_json(request)).encode(), limits, seconds + _GRACE_SECONDS)
+    error = answer.failure.get("error")
     if error is None:
         return answer.text
-    raise _error(answer.told)
+    raise _decode_error(answer.failure)
 
 
-def _error(told: Mapping[str, Any]) -> PrefTemplatesError:
-    """The error that the worker tells of."""
+def _decode_error(failure: Mapping[str, Any]) -> PrefTemplatesError:
+    """Return the error that the worker reports."""
     try:
-        facts = dict(told["facts"])
+        facts = dict(failure["facts"])
         if "code" in facts:
             facts["code"] = Code[facts["code"].upper()]
-        return ERRORS[told["error"]](told["message"], **facts)
-    except NONSENSE:
-        return _no_answer()
+        return _ERRORS[failure["error"]](failure["message"], **facts)
+    except _DECODING_ERRORS:
+        return _make_no_answer_error()
 
 
-def _as_json(value: Any) -> Any:
+def _encode_json(value: Any) -> Any:
     """The same value with a mapping for each tuple, and for each object that is no data."""
     if isinstance(value, tuple):
-        return {TUPLE: [_as_json(item) for item in value]}
+        return {_TUPLE: [_encode_json(item) for item in value]}
     if isinstance(value, list):
-        return [_as_json(item) for item in value]
+        return [_encode_json(item) for item in value]
     if isinstance(value, Mapping):
-        return {key: _as_json(item) for key, item in value.items()}
-    return value if isinstance(value, str | int | float | None) else {OBJECT: type(value).__name__}
+        return {key: _encode_json(item) for key, item in value.items()}
+    return value if isinstance(value, str | int | float | None) else {_OBJECT: type(value).__name__}
 
 
-def from_json(found: dict[str, Any]) -> Any:
-    """A mapping that was read from JSON, or what it stands for: of an object nothing is known but its type's name."""
-    if TUPLE in found:
-        return tuple(found[TUPLE])
-    return type(found[OBJECT], (), {})() if OBJECT in found else found
+def decode_json_object(mapping: dict[str, Any]) -> Any:
+    """Return a mapping that was read from JSON, or what it stands for: of an object only its type's name is known."""
+    if _TUPLE in mapping:
+        return tuple(mapping[_TUPLE])
+    return type(mapping[_OBJECT], (), {})() if _OBJECT in mapping else mapping
 
 
-class Answer(NamedTuple):
-    """What comes back: a text, or what is told of an error; and whether the process keeps too much to go on."""
+class WorkerAnswer(NamedTuple):
+    """What comes back: a text, or the facts of an error; and whether the process keeps too much to continue."""
 
     text: str
-    told: dict[str, Any]
-    full: bool
+    failure: dict[str, Any]
+    is_full: bool
 
 
-def packed(text: str, told: Mapping[str, Any], full: bool) -> list[bytes]:
-    """An answer as it is sent: eight bytes of length, and JSON that tells the lengths of text and pieces behind it."""
+def pack_answer(text: str, failure: Mapping[str, Any], is_full: bool) -> list[bytes]:
+    """Return an answer as it is sent: eight bytes of length, then JSON with the lengths of text and pieces."""
     origins: dict[Any, int] = {}
     pieces = array("q")
     for start, end, origin, offset in pieces_of(text):
         index = origins.setdefault(origin, len(origins))
         pieces.extend((start, end, index, -1 if offset is None else offset))
     body = [text.encode("utf-8", "surrogatepass"), pieces.tobytes()]
-    head = json.dumps({"told": told, "full": full, "origins": [*origins], "lengths": [*map(len, body)]}).encode()
+    head = json.dumps(
+        {"failure": failure, "is_full": is_full, "origins": [*origins], "lengths": [*map(len, body)]}
+    ).encode()
     return [len(head).to_bytes(8, "big"), head, *body]
 
 
@@ -126,45 +130,47 @@ class Worker:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, request: bytes, limits: Limits, seconds: float) -> Answer:
+    def ask(self, request: bytes, limits: Limits, seconds: float) -> WorkerAnswer:
         """Send a request and wait for its answer."""
         with self._lock:
             try:
-                process = self._started()
+                process = self._start_process()
                 deadline = time.monotonic() + seconds
                 self._send(process, len(request).to_bytes(8, "big"), deadline)
                 self._send(process, request, deadline)
-                answer = self._answer(process, 8 * len(request) + (1 << 20), limits, deadline)
-                if answer.full:
+                answer = self._receive_answer(process, 8 * len(request) + (1 << 20), limits, deadline)
+                if answer.is_full:
                     self.stop()
                 return answer
             except (
                 BaseException
             ) as error:  # also when the caller is interrupted: an answer that comes later is nobody's
                 self.stop()
-                if isinstance(error, NONSENSE) and not isinstance(error, PrefTemplatesError):
-                    raise _no_answer() from error
+                if isinstance(error, _DECODING_ERRORS) and not isinstance(error, PrefTemplatesError):
+                    raise _make_no_answer_error() from error
                 raise
 
-    def _answer(self, process: subprocess.Popen[bytes], most: int, limits: Limits, deadline: float) -> Answer:
+    def _receive_answer(
+        self, process: subprocess.Popen[bytes], most: int, limits: Limits, deadline: float
+    ) -> WorkerAnswer:
         """The answer, of which nothing is read that is longer than it may be."""
         length = int.from_bytes(self._receive(process, 8, deadline), "big")
-        head = json.loads(self._receive(process, _at_most(length, most), deadline))
+        head = json.loads(self._receive(process, _check_length(length, most), deadline))
         text_length, pieces_length = head["lengths"]
-        data = self._receive(process, _at_most(text_length, 4 * limits.output), deadline)
+        data = self._receive(process, _check_length(text_length, 4 * limits.output), deadline)
         text = str(data, "utf-8", "surrogatepass")
         del data
-        most = 4 * 8 * (limits.work // PER_PRINTED_PIECE)
+        most = 4 * 8 * (limits.work // BYTES_PER_PRINTED_PIECE)
         numbers = array("q")
-        numbers.frombytes(self._receive(process, _at_most(pieces_length, most), deadline))
-        origins, each = head["origins"], iter(numbers)
+        numbers.frombytes(self._receive(process, _check_length(pieces_length, most), deadline))
+        origins, values = head["origins"], iter(numbers)
         pieces = [
             Piece(start, end, origins[index], None if offset < 0 else offset)
-            for start, end, index, offset in zip(each, each, each, each, strict=True)
+            for start, end, index, offset in zip(values, values, values, values, strict=True)
         ]
-        return Answer(Traced(text, tuple(pieces)) if pieces else text, head["told"], head["full"])
+        return WorkerAnswer(Traced(text, tuple(pieces)) if pieces else text, head["failure"], head["is_full"])
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _start_process(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             place = str(Path(__file__).parents[2])
             self._process = subprocess.Popen(
@@ -174,7 +180,7 @@ class Worker:
             )  # fmt: skip
             assert self._process.stdin is not None
             os.set_blocking(self._process.stdin.fileno(), False)
-            self._receive(self._process, 1, time.monotonic() + STARTING)
+            self._receive(self._process, 1, time.monotonic() + _START_SECONDS)
         return self._process
 
     def _send(self, process: subprocess.Popen[bytes], data: bytes, deadline: float) -> None:
@@ -185,7 +191,7 @@ class Worker:
             try:
                 view = view[os.write(pipe, view) :]
             except BrokenPipeError:
-                raise _died() from None
+                raise _make_death_error() from None
 
     def _receive(self, process: subprocess.Popen[bytes], length: int, deadline: float) -> bytearray:
         assert process.stdout is not None
@@ -193,10 +199,10 @@ class Worker:
         left = memoryview(data)
         while left:
             self._wait(pipe, select.POLLIN, deadline)
-            read = os.readv(pipe, [left])
-            if not read:
-                raise _died()
-            left = left[read:]
+            count = os.readv(pipe, [left])
+            if not count:
+                raise _make_death_error()
+            left = left[count:]
         return data
 
     @staticmethod
@@ -215,7 +221,7 @@ class Worker:
             self._process = None
 
 
-def _at_most(length: int, most: int) -> int:
+def _check_length(length: int, most: int) -> int:
     """The length of what comes next, if it is allowed."""
     if not 0 <= length <= most:
         raise StyleLimitError(
@@ -224,24 +230,24 @@ def _at_most(length: int, most: int) -> int:
     return length
 
 
-def _no_answer() -> StyleRefusedError:
+def _make_no_answer_error() -> StyleRefusedError:
     return StyleRefusedError("the process of the chat template gave no answer", code=Code.REFUSED_BY_STYLE)
 
 
-def _died() -> StyleLimitError:
+def _make_death_error() -> StyleLimitError:
     return StyleLimitError("the process of the chat template died: it needed too much", code=Code.OVER_LIMIT)
 
 
 _workers: dict[int, Worker] = {}
 
 
-def _worker() -> Worker:
+def _get_worker() -> Worker:
     """The worker of this process; a fork has one of its own."""
     return _workers.setdefault(os.getpid(), Worker())
 
 
 @atexit.register
-def _stop() -> None:
+def _stop_worker() -> None:
     """Stop the worker of this process, and of no other."""
     if os.getpid() in _workers:
         _workers[os.getpid()].stop()

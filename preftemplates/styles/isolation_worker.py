@@ -1,39 +1,43 @@
-"""What runs in the process of its own: it reads requests, renders, and answers, until its input ends."""
+"""The program of the separate process: it reads requests, renders, and answers, until its input ends."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from preftemplates.errors import PrefTemplatesError
 from preftemplates.sandbox.limits import Limits
-from preftemplates.styles.chat_template import ChatTemplate, traced_messages
+from preftemplates.styles.attribution import trace_messages
+from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.environment import CLOCK
-from preftemplates.styles.isolation import from_json, packed
+from preftemplates.styles.isolation import decode_json_object, pack_answer
 
-ROOM = 256 << 20
-"""Bytes of memory beside what the limits of a render allow: the messages, and the text as it is sent."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-KEPT = 64 << 20
-"""Bytes that may be kept from one request to the next, such as compiled templates, before another process goes on."""
+_SPARE_BYTES = 256 << 20
+"""Bytes of memory on top of what the limits of a render allow: the messages, and the text as it is sent."""
+
+_MAX_KEPT_BYTES = 64 << 20
+"""Bytes that may be kept from one request to the next, such as compiled templates; then another process continues."""
 
 
 def main() -> None:
     """Answer requests: eight bytes of length, and JSON."""
     receive, send = sys.stdin.buffer, sys.stdout.buffer
-    used = memory()
-    confine(Limits().work + ROOM + KEPT)
-    full = used() + KEPT
+    read_memory = make_memory_reader()
+    confine_process(Limits().work + _SPARE_BYTES + _MAX_KEPT_BYTES)
+    most_memory = read_memory() + _MAX_KEPT_BYTES
     send.write(b"!")
     send.flush()
     while head := receive.read(8):
-        text, told = answer_to(json.loads(receive.read(int.from_bytes(head, "big")), object_hook=from_json))
-        _write(send, packed(text, told, used() > full))
+        request = json.loads(receive.read(int.from_bytes(head, "big")), object_hook=decode_json_object)
+        text, failure = answer_request(request)
+        _write(send, pack_answer(text, failure, read_memory() > most_memory))
 
 
 def _write(send: BinaryIO, parts: list[bytes]) -> None:
@@ -42,8 +46,8 @@ def _write(send: BinaryIO, parts: list[bytes]) -> None:
     send.flush()
 
 
-def memory() -> Callable[[], int]:
-    """What tells how many bytes of memory this process has taken, also when it can open no file any more."""
+def make_memory_reader() -> Callable[[], int]:
+    """Return a function that tells the bytes of memory of this process, also when it can open no file any more."""
     import resource
 
     try:
@@ -54,12 +58,12 @@ def memory() -> Callable[[], int]:
     return lambda: int(os.pread(file, 64, 0).split()[0]) * resource.getpagesize()
 
 
-def confine(memory: int) -> None:
+def confine_process(memory: int) -> None:
     """Take from this process what rendering does not need: files, other processes, and more memory than this."""
     import resource
 
-    for source in WARM:  # what is imported late is imported now
-        packed(*answer_to(_warming(source)), full=False)
+    for source in _WARMING_SOURCES:  # what is imported late is imported now
+        pack_answer(*answer_request(_make_warming_request(source)), is_full=False)
     used = 0
     try:
         with open("/proc/self/statm") as file:
@@ -79,13 +83,13 @@ def confine(memory: int) -> None:
             resource.setrlimit(kind, (value, value))
 
 
-def answer_to(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The text, or an empty one and what is told of the error."""
+def answer_request(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the text, or an empty one and the facts of the error."""
     try:
-        layout = _layout(json.dumps(request["layout"]))
+        layout = _read_layout(json.dumps(request["layout"]))
         if "messages" not in request:
             return "", {}
-        messages = traced_messages(request["messages"]) if request["traced"] else request["messages"]
+        messages = trace_messages(request["messages"]) if request["traced"] else request["messages"]
         now = datetime.fromisoformat(request["now"])
         CLOCK.set(lambda: now)
         return layout.render(messages, request["add_generation_prompt"]), {}
@@ -95,23 +99,24 @@ def answer_to(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 @lru_cache(maxsize=16)
-def _layout(facts: str) -> ChatTemplate:
-    read = json.loads(facts)
+def _read_layout(facts: str) -> ChatTemplate:
+    fields = json.loads(facts)
     return ChatTemplate.read(
-        read["source"], read["bos_token"], read["eos_token"],
-        {name: json.loads(value) for name, value in read["defaults"]}, read["reasoning"], Limits(**read["limits"]),
+        fields["source"], fields["bos_token"], fields["eos_token"],
+        {name: json.loads(value) for name, value in fields["defaults"]}, fields["reasoning"],
+        Limits(**fields["limits"]),
     )  # fmt: skip
 
 
-def _warming(source: str) -> dict[str, Any]:
+def _make_warming_request(source: str) -> dict[str, Any]:
     """A request to render a template."""
-    named: dict[str, Any] = {"bos_token": None, "eos_token": None, "defaults": [], "reasoning": "keep", "limits": {}}
+    layout: dict[str, Any] = {"bos_token": None, "eos_token": None, "defaults": [], "reasoning": "keep", "limits": {}}
     messages = [{"role": "user", "content": "Hi", "n": 1.5}]
-    asked = {"messages": messages, "traced": True, "add_generation_prompt": False, "now": "2026-11-20T12:00:00"}
-    return {"layout": {"source": source, **named}, **asked}
+    request = {"messages": messages, "traced": True, "add_generation_prompt": False, "now": "2026-11-20T12:00:00"}
+    return {"layout": {"source": source, **layout}, **request}
 
 
-WARM = (
+_WARMING_SOURCES = (
     "{% for m in messages %}{{ m | tojson(indent=1) }}{{ '%s{}' % m.content }}{% endfor %}{{ strftime_now('%Y %B') }}",
     "{{ 1 +", "{{ messages.__class__ }}", "{{ messages[0].x }}", "{{ 1 / 0 }}", "{{ raise_exception('no') }}",
     "{{ 'x' * 10 ** 9 }}", "{{ messages.append(1) }}", "{{ '{}'.format(1) }}", "{{ x | nothing }}",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from preftemplates.core.messages import Message
 from preftemplates.errors import Code, RowError, preview
-from preftemplates.styles.fragments import Fragment, Fragments
+
+if TYPE_CHECKING:
+    from preftemplates.styles.fragments import Fragment, Fragments
 
 
 def is_reversible(layout: Fragments) -> bool:
@@ -16,8 +19,8 @@ def is_reversible(layout: Fragments) -> bool:
     return all(heads) and len(set(heads)) == len(heads) and layout.reasoning == "keep"
 
 
-def parse(layout: Fragments, text: str) -> list[Message]:
-    """The messages whose text it is; a generation prompt at its end is no message.
+def parse_conversation(layout: Fragments, text: str) -> list[Message]:
+    """Return the messages whose text it is; a generation prompt at its end is no message.
 
     A turn ends where the next one begins. So a content that spells the end of its turn and the beginning of another
     would be read as two turns; what is written between turns must not stand in contents.
@@ -30,18 +33,18 @@ def parse(layout: Fragments, text: str) -> list[Message]:
         RowError: `bad_turns`, where no turn begins, or the text can be read in two ways.
     """
     if not text.startswith(layout.opening):
-        raise _unreadable(text, 0, f"expected it to begin with {preview(layout.opening)}")
+        raise _make_unreadable_error(text, 0, f"expected it to begin with {preview(layout.opening)}")
     at, end = len(layout.opening), len(text)
     asking = text.endswith(layout.generation_prompt)
     if not asking and layout.closing:
         if not text.endswith(layout.closing):
-            raise _unreadable(text, end, f"expected it to end with {preview(layout.closing)}")
+            raise _make_unreadable_error(text, end, f"expected it to end with {preview(layout.closing)}")
         end -= len(layout.closing)
     grammar, messages = _Grammar.of(layout), list[Message]()
     while at < end and not (asking and at == len(text) - len(layout.generation_prompt)):
         at, message = grammar.turn(text, at, end)
         messages.append(message)
-    _refuse_ambiguous(layout, messages, text, asking)
+    _check_unambiguous(layout, messages, text, asking)
     return messages
 
 
@@ -64,22 +67,22 @@ class _Grammar:
         """Where the turn ends that begins at `at`, and its message."""
         turn: Fragment | None = next((turn for turn in self.turns if text.startswith(turn.head, at)), None)
         if turn is None:
-            raise _unreadable(text, at, "no turn begins there")
+            raise _make_unreadable_error(text, at, "no turn begins there")
         start = at + len(turn.head)
-        found = self.ends[turn.role].search(text, start, end)
-        if found is None:
-            raise _unreadable(text, start, f"the turn of {turn.role} does not end")
-        return found.end(), {"role": turn.role, "content": text[start : found.start()]}
+        ending = self.ends[turn.role].search(text, start, end)
+        if ending is None:
+            raise _make_unreadable_error(text, start, f"the turn of {turn.role} does not end")
+        return ending.end(), {"role": turn.role, "content": text[start : ending.start()]}
 
 
-def marks_of(layout: Fragments) -> set[str]:
-    """What tells turns apart; a content that spells one of these is not read back."""
+def find_turn_marks(layout: Fragments) -> set[str]:
+    """Return the texts that tell turns apart; a content that spells one of these is not read back."""
     return {mark for turn in layout.turns for mark in (turn.head.rstrip(), turn.tail.rstrip()) if mark.strip()}
 
 
-def _refuse_ambiguous(layout: Fragments, messages: list[Message], text: str, asking: bool) -> None:
+def _check_unambiguous(layout: Fragments, messages: list[Message], text: str, asking: bool) -> None:
     """Refuse a text that may be another conversation's too: a content spells a mark, or an answer is empty."""
-    marks = marks_of(layout)
+    marks = find_turn_marks(layout)
     for index, message in enumerate(messages):
         spelled = next((mark for mark in marks if mark in str(message.get("content"))), None)
         if spelled is not None:
@@ -88,12 +91,12 @@ def _refuse_ambiguous(layout: Fragments, messages: list[Message], text: str, ask
         if layout.text(messages, generation) == text:
             break
     else:
-        raise _unreadable(text, 0, "it can be read in two ways")
+        raise _make_unreadable_error(text, 0, "it can be read in two ways")
     answer: Message = {"role": "assistant", "content": ""}
     if asking and layout.text([*messages, answer], False) == text:
-        raise _unreadable(text, len(text), "it ends with an empty answer, or asks for one")
+        raise _make_unreadable_error(text, len(text), "it ends with an empty answer, or asks for one")
 
 
-def _unreadable(text: str, at: int, why: str) -> RowError:
+def _make_unreadable_error(text: str, at: int, why: str) -> RowError:
     near = preview(text[max(0, at - 10) : at + 30])
     return RowError(f"the text is not read at character {at} ({near}): {why}", code=Code.BAD_TURNS)

@@ -6,7 +6,7 @@ First of all what a layout has no place for: it is refused, so that nothing is l
 from __future__ import annotations
 
 from preftemplates.core.messages import CONTENT_KEYS
-from preftemplates.styles.reasoning import FIELDS
+from preftemplates.styles.reasoning import THINKING_FIELDS
 
 THOUGHT = "(message['reasoning_content'] or message['thinking'] or message['reasoning'] or '')"
 """A message's thinking as Jinja text: what a style with `thinking` writes, whatever the key is called."""
@@ -72,27 +72,27 @@ def refuse_all_but(*, tools: bool = False, calls: bool = False, thinking: bool =
         ...     print(error)
         the style's chat template raised: this layout has no place for tool_calls [unsupported_content, style imported]
     """
-    written = [*(["tool_calls"] if calls else []), *(FIELDS if thinking else [])]
+    written = [*(["tool_calls"] if calls else []), *(THINKING_FIELDS if thinking else [])]
     refused = [key for key in CONTENT_KEYS if key not in written]
-    asked = [
+    statements = [
         f"{{%- for key in {refused} if message[key] -%}}",
         "{{- raise_exception('this layout has no place for ' + key) -}}{%- endfor -%}",
     ]
     if calls:
-        asked.append(
+        statements.append(
             _refuse("message['tool_calls'] and message['role'] != 'assistant'", "only the assistant calls tools")
         )
     if thinking:
-        others = [f"message['{key}'] and message['{key}'] != {THOUGHT}" for key in FIELDS]
+        others = [f"message['{key}'] and message['{key}'] != {THOUGHT}" for key in THINKING_FIELDS]
         two = " or ".join(others)
-        asked.append(_refuse(two, "a message has two thoughts"))
-        asked.append(_refuse(f"{THOUGHT} and message['role'] != 'assistant'", "only the assistant thinks"))
-        asked.append(_refuse(f"{THOUGHT} is not string", "thinking must be text"))
-    beside = " and (message['content'] or not message['tool_calls'])" if calls else ""
-    asked.append(_refuse("message['content'] is not string" + beside, "content must be text"))
-    in_front = "" if tools else _refuse("tools", "this layout has no place for tools")
-    return in_front + "{%- for message in messages -%}" + "".join(asked) + "{%- endfor -%}"
+        statements.append(_refuse(two, "a message has two thoughts"))
+        statements.append(_refuse(f"{THOUGHT} and message['role'] != 'assistant'", "only the assistant thinks"))
+        statements.append(_refuse(f"{THOUGHT} is not string", "thinking must be text"))
+    exception = " and (message['content'] or not message['tool_calls'])" if calls else ""
+    statements.append(_refuse("message['content'] is not string" + exception, "content must be text"))
+    tools_check = "" if tools else _refuse("tools", "this layout has no place for tools")
+    return tools_check + "{%- for message in messages -%}" + "".join(statements) + "{%- endfor -%}"
 
 
-def _refuse(condition: str, said: str) -> str:
-    return f"{{%- if {condition} -%}}{{{{- raise_exception('{said}') -}}}}{{%- endif -%}}"
+def _refuse(condition: str, message: str) -> str:
+    return f"{{%- if {condition} -%}}{{{{- raise_exception('{message}') -}}}}{{%- endif -%}}"

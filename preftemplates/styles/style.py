@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from preftemplates.core.frozen import Frozen
-from preftemplates.core.messages import ROLES, Message, check_roles, normalise_message
+from preftemplates.core.messages import Message, check_roles, normalise_message
 from preftemplates.core.registry import Registry
 from preftemplates.core.spans import Rendered
-from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean, preview
+from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean
 from preftemplates.sandbox.limits import Limits
-from preftemplates.styles.chat_template import PROBE, ChatTemplate, is_variable
-from preftemplates.styles.export import Layout, labelled, read_label
-from preftemplates.styles.fragments import Fragment, Fragments, check_literal
-from preftemplates.styles.lint.contract import find_findings
-from preftemplates.styles.lint.findings import StyleFinding
-from preftemplates.styles.parsing import is_reversible, parse
+from preftemplates.styles.chat_template import ChatTemplate, is_variable_name
+from preftemplates.styles.declaration import BUNDLED_STYLES, read_layout
+from preftemplates.styles.export import export_layout, read_header
+from preftemplates.styles.fragments import Fragments
+from preftemplates.styles.lint.check import find_findings
+from preftemplates.styles.parsing import is_reversible, parse_conversation
 from preftemplates.styles.reasoning import Reasoning, check_reasoning
+from preftemplates.styles.special_tokens import add_special_tokens, convert_token
+
+if TYPE_CHECKING:
+    from preftemplates.styles.layout import Layout
+    from preftemplates.styles.lint.findings import StyleFinding
 
 S = TypeVar("S", bound="type[Style]")
 
@@ -58,9 +61,9 @@ class Style(Frozen):
     """What a class and its parents say, by the parts' names."""
 
     def __init_subclass__(cls) -> None:
-        own = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
-        cls.declared = {**cls.declared, **own}
-        cls.layout = _read_layout(cls, cls.declared)
+        parts = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
+        cls.declared = {**cls.declared, **parts}
+        cls.layout = read_layout(cls, cls.declared)
 
     @classmethod
     def from_chat_template(
@@ -87,15 +90,17 @@ class Style(Frozen):
 
         Raises:
             StyleSyntaxError: the template does not parse.
-            StyleRefusedError: it does what no template of a stranger may do.
+            StyleRefusedError: it does what no untrusted template may do.
             StyleLimitError: it needs more than its limits allow.
         """
         limits = limits or Limits()
-        plainly = isinstance(source, str) and reasoning == "keep" and not isolate
-        given = [name for name, value in (("bos_token", bos_token), ("eos_token", eos_token)) if value is not None]
-        layout = read_label(source, limits, [*given, *defaults]) if plainly else None
-        said = source, bos_token, eos_token, defaults, reasoning, limits, isolate
-        layout = layout or ChatTemplate.read(*said)
+        layout: Layout | None = None
+        if isinstance(source, str) and reasoning == "keep" and not isolate:
+            tokens = {"bos_token": bos_token, "eos_token": eos_token}
+            given_names = [*(name for name, token in tokens.items() if token is not None), *defaults]
+            layout = read_header(source, limits, given_names)
+        if layout is None:
+            layout = ChatTemplate.read(source, bos_token, eos_token, defaults, reasoning, limits, isolate)
         return Style.of(layout, "imported")
 
     @classmethod
@@ -125,7 +130,7 @@ class Style(Frozen):
         if source is None:
             raise DefinitionError("the tokenizer has no chat template; name a style instead")
         named = dict(tokenizer.special_tokens_map)
-        special = {name: _token_text(token) for name, token in named.items() if is_variable(name)}
+        special = {name: convert_token(token) for name, token in named.items() if is_variable_name(name)}
         return cls.from_chat_template(source, reasoning=reasoning, **{**special, **defaults})
 
     def with_tools(self, tools: str | None) -> Style:
@@ -161,7 +166,7 @@ class Style(Frozen):
         Raises:
             DefinitionError: there is no such policy.
         """
-        return Style.of(replace(self.layout, reasoning=check_reasoning(reasoning)), self.name)
+        return Style.of(self.layout.with_reasoning(check_reasoning(reasoning)), self.name)
 
     @property
     def accepted_roles(self) -> tuple[str, ...]:
@@ -194,7 +199,7 @@ class Style(Frozen):
 
         Read by `from_chat_template`, it is this style again: it begins with a comment that says what the style is.
         """
-        return labelled(self.layout)
+        return export_layout(self.layout)
 
     def with_special_tokens(self, before: str = "", after: str = "") -> Style:
         """The same style, which also writes what a tokenizer would put around the text.
@@ -218,28 +223,7 @@ class Style(Frozen):
             DefinitionError: one is no text, or there is Jinja in it.
             StyleContractError: some texts of the style begin, or end, with it already, and others do not.
         """
-        check_literal("before", before)
-        check_literal("after", after)
-        texts = list(self._probes())
-        opening = "" if self._written(before, [text.startswith(before) for text in texts]) else before
-        closing = "" if self._written(after, [_ends_with(text, after) for text in texts]) else after
-        return Style.of(self.layout.between(opening + self.layout.opening, self.layout.closing + closing), self.name)
-
-    def _probes(self) -> Iterator[str]:
-        """The texts of usual conversations that end with an answer, of those that the style does not refuse."""
-        for roles in (("user", "assistant"), ("system", "user", "assistant")):
-            messages = [Message(role=role, content=PROBE) for role in roles if role in self.accepted_roles]
-            with suppress(RowError):
-                yield self.text(messages, add_generation_prompt=False)
-
-    def _written(self, token: str, found: Sequence[bool]) -> bool:
-        """Whether all texts have the token, and not none."""
-        if len(set(found)) > 1:
-            raise StyleContractError(
-                f"{preview(token)} stands at the edge of some texts and not of others, so it cannot be written once",
-                style=self.name,
-            )
-        return any(found)
+        return Style.of(add_special_tokens(self.layout, before, after, self.name), self.name)
 
     def render(self, messages: Iterable[Mapping[str, Any]], add_generation_prompt: bool = False) -> Rendered:
         """The text of a conversation.
@@ -260,8 +244,8 @@ class Style(Frozen):
         if isinstance(self.layout, ChatTemplate):
             trace = self.layout.trace(messages, add_generation_prompt)
             return Rendered(text, trace.spans, trace.changes)
-        asked = messages, add_generation_prompt
-        return Rendered(text, partial(self.layout.spans, *asked), partial(self.layout.changes, *asked))
+        arguments = messages, add_generation_prompt
+        return Rendered(text, partial(self.layout.spans, *arguments), partial(self.layout.changes, *arguments))
 
     @property
     def reversible(self) -> bool:
@@ -286,7 +270,7 @@ class Style(Frozen):
         if not isinstance(self.layout, Fragments) or not self.reversible:
             raise StyleContractError("the style is not reversible: its turns cannot be told apart", style=self.name)
         try:
-            return parse(self.layout, text)
+            return parse_conversation(self.layout, text)
         except RowError as error:
             raise error.located(style=self.name) from error.__cause__
 
@@ -296,13 +280,13 @@ class Style(Frozen):
             check_roles(messages, self.accepted_roles)
             return self.layout.text(messages, add_generation_prompt)
         except RowError as error:
-            raised = type(error) is RowError and error.code == Code.REFUSED_BY_STYLE
-            told = self._told_apart(error, messages, add_generation_prompt) if raised else error
-            raise told.located(style=self.name) from error.__cause__
+            is_refusal = type(error) is RowError and error.code == Code.REFUSED_BY_STYLE
+            refined = self._refine_refusal(error, messages, add_generation_prompt) if is_refusal else error
+            raise refined.located(style=self.name) from error.__cause__
 
-    def _told_apart(self, error: RowError, messages: Sequence[Message], add_generation_prompt: bool) -> RowError:
+    def _refine_refusal(self, error: RowError, messages: Sequence[Message], add_generation_prompt: bool) -> RowError:
         """The error with another code where a chat template refuses what is more than text, and the texts it takes."""
-        texts, layout = [as_text(message) for message in messages], self.layout
+        texts, layout = [reduce_to_text(message) for message in messages], self.layout
         if isinstance(layout, ChatTemplate) and "tools" in layout.variables:
             layout = layout.without_tools()
         if texts == list(messages) and layout is self.layout:
@@ -314,75 +298,17 @@ class Style(Frozen):
         return RowError(error.message, **{**error.facts, "code": Code.UNSUPPORTED_CONTENT})
 
 
-def as_text(message: Message) -> Message:
-    """The message with nothing but a role and a text.
+def reduce_to_text(message: Message) -> Message:
+    """Return the message with nothing but a role and a text.
 
-    >>> as_text({"role": "user", "content": [{"type": "image"}]})
+    >>> reduce_to_text({"role": "user", "content": [{"type": "image"}]})
     {'role': 'user', 'content': '...'}
     """
     content = message.get("content")
     return {"role": message["role"], "content": content if isinstance(content, str) else "..."}
 
 
-BUNDLED = "preftemplates.styles.bundled"
-"""The package of the bundled styles: all of them are found at once, so each compiles when it is first rendered."""
-
-COMMON_PARTS = ("reasoning",)
-FRAGMENT_PARTS = (*ROLES, "roles", "opening", "stop", "closing")
-TEMPLATE_PARTS = ("chat_template", "bos_token", "eos_token", "defaults", "accepted_roles")
-
-
-def _read_layout(cls: type[Style], declared: Mapping[str, Any]) -> Layout:
-    parts = (*FRAGMENT_PARTS, *TEMPLATE_PARTS, *COMMON_PARTS)
-    for name in declared:
-        if name not in parts:
-            raise DefinitionError(f"{cls.__name__}.{name}: a style has no such part." + did_you_mean(name, parts))
-    reasoning = declared.get("reasoning", "keep")
-    try:
-        if "chat_template" in declared:
-            _refuse(["roles"], declared, "are fragments; the roles of a chat_template are its accepted_roles")
-            _refuse(FRAGMENT_PARTS, declared, "stands beside chat_template, which says it already")
-            tokens = declared.get("bos_token"), declared.get("eos_token")
-            said = declared["chat_template"], *tokens, declared.get("defaults", {}), reasoning
-            roles, now = declared.get("accepted_roles", ROLES), not cls.__module__.startswith(BUNDLED)
-            return ChatTemplate.read(*said, roles=roles, compile=now)
-        _refuse(TEMPLATE_PARTS, declared, "belongs to a chat_template, and there is none")
-        around = declared.get("opening", ""), declared.get("closing", "")
-        return Fragments(around[0], tuple(_fragments(declared)), declared.get("stop", ""), around[1], reasoning)
-    except DefinitionError as error:
-        raise DefinitionError(f"style {cls.__name__}: {error}") from error
-
-
-def _token_text(token: Any) -> Any:
-    """A special token, or a list of them, as text; transformers has classes for them."""
-    return [str(each) for each in token] if isinstance(token, list | tuple) else str(token)
-
-
-def _ends_with(text: str, token: str) -> bool:
-    """Whether a text ends with the token, or with the token and blanks."""
-    return text.endswith(token) or text.rstrip().endswith(token)
-
-
-def _refuse(parts: Iterable[str], declared: Mapping[str, Any], why: str) -> None:
-    for name in parts:
-        if name in declared:
-            raise DefinitionError(f"{name!r} {why}")
-
-
-def _fragments(declared: Mapping[str, Any]) -> Iterator[Fragment]:
-    further = declared.get("roles", {})
-    if not isinstance(further, Mapping):
-        raise DefinitionError(f"roles are fragments by role, got {preview(further)}")
-    for role in ROLES:
-        if role in declared:
-            yield Fragment.read(role, declared[role])
-    for role, source in further.items():
-        if not isinstance(role, str) or role in ROLES:
-            raise DefinitionError(f"roles has {preview(role)}; it holds further roles only, each a text")
-        yield Fragment.read(role, source)
-
-
-STYLES: Registry[type[Style]] = Registry("style", BUNDLED, "preftemplates.styles")
+STYLES: Registry[type[Style]] = Registry("style", BUNDLED_STYLES, "preftemplates.styles")
 
 
 def register_style(name: str, *, aliases: Iterable[str] = ()) -> Callable[[S], S]:

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preftemplates.errors import DefinitionError, FileError, did_you_mean, one_line, preview
-from preftemplates.styles.chat_template import is_variable
+from preftemplates.styles.chat_template import is_variable_name
 from preftemplates.styles.style import Style, get_style, list_styles
 
-CONFIG = "tokenizer_config.json"
-TOKENS = "special_tokens_map.json"
-TEMPLATE = "chat_template.jinja"
-JSON_TEMPLATE = "chat_template.json"
-FURTHER = "additional_chat_templates"
-DEFAULT = "default"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-LONGEST = 64 * 1024 * 1024
+_CONFIG_FILE = "tokenizer_config.json"
+_TOKENS_FILE = "special_tokens_map.json"
+_TEMPLATE_FILE = "chat_template.jinja"
+_JSON_TEMPLATE_FILE = "chat_template.json"
+_FURTHER_TEMPLATES_FOLDER = "additional_chat_templates"
+DEFAULT_TEMPLATE_NAME = "default"
+
+MAX_FILE_BYTES = 64 * 1024 * 1024
 """Bytes of a file; a longer one is none of a tokenizer's."""
 
 
@@ -46,16 +48,16 @@ class TokenizerFiles:
     @property
     def chat_template(self) -> str | dict[str, str] | None:
         """The only template, or several by name; None if there is none."""
-        if len(self.templates) == 1 and DEFAULT in self.templates:
-            return self.templates[DEFAULT]
+        if len(self.templates) == 1 and DEFAULT_TEMPLATE_NAME in self.templates:
+            return self.templates[DEFAULT_TEMPLATE_NAME]
         return dict(self.templates) or None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the templates beside the default one."""
-        return tuple(name for name in self.templates if name != DEFAULT)
+        return tuple(name for name in self.templates if name != DEFAULT_TEMPLATE_NAME)
 
-    def template(self, name: str = DEFAULT) -> str:
+    def template(self, name: str = DEFAULT_TEMPLATE_NAME) -> str:
         """The chat template of that name.
 
         Raises:
@@ -64,10 +66,10 @@ class TokenizerFiles:
         if name in self.templates:
             return self.templates[name]
         if not self.templates:
-            raise DefinitionError(f"{shown(self.path)} has no chat template; name a style instead")
+            raise DefinitionError(f"{format_path(self.path)} has no chat template; name a style instead")
         names = ", ".join(map(preview, self.templates))
         guess = one_line(did_you_mean(name, self.templates))
-        raise DefinitionError(f"{shown(self.path)} has no chat template {preview(name)}, but {names}.{guess}")
+        raise DefinitionError(f"{format_path(self.path)} has no chat template {preview(name)}, but {names}.{guess}")
 
     def style(self, bos_token: str | None = None, eos_token: str | None = None) -> Style:
         """The style of the default template, which finds the special tokens by their names.
@@ -79,21 +81,21 @@ class TokenizerFiles:
         Raises:
             DefinitionError: there is no default template.
             StyleSyntaxError: it does not parse; the error has its line.
-            StyleRefusedError: it does what no template of a stranger may do.
+            StyleRefusedError: it does what no untrusted template may do.
             StyleLimitError: it needs more than its limits allow.
         """
-        given = {"bos_token": bos_token, "eos_token": eos_token}
+        overrides = {"bos_token": bos_token, "eos_token": eos_token}
         named = self.special_tokens_map.items()
-        tokens: dict[str, Any] = {name: token for name, token in named if is_variable(name)}
-        tokens |= {name: token for name, token in given.items() if token is not None}
+        tokens: dict[str, Any] = {name: token for name, token in named if is_variable_name(name)}
+        tokens |= {name: token for name, token in overrides.items() if token is not None}
         return Style.from_chat_template(self.template(), **tokens)
 
 
-def style_of(name_or_path: str | Path, bos_token: str | None = None, eos_token: str | None = None) -> Style:
-    """The style of that name, or that of a chat template's file, or of a tokenizer's file or directory.
+def load_style(name_or_path: str | Path, bos_token: str | None = None, eos_token: str | None = None) -> Style:
+    """Return the style of that name, or that of a chat template's file, or of a tokenizer's file or directory.
 
     Example:
-        >>> style_of("chatml").stop
+        >>> load_style("chatml").stop
         '<|im_end|>'
 
     Args:
@@ -107,7 +109,7 @@ def style_of(name_or_path: str | Path, bos_token: str | None = None, eos_token: 
         DefinitionError: it has no chat template, or a token is given for a registered style.
         StyleError: the chat template cannot be used.
     """
-    if is_file(name_or_path):
+    if is_style_file(name_or_path):
         return read_tokenizer_files(name_or_path).style(bos_token, eos_token)
     style = get_style(str(name_or_path))
     if not (bos_token is eos_token is None):
@@ -115,8 +117,8 @@ def style_of(name_or_path: str | Path, bos_token: str | None = None, eos_token: 
     return style
 
 
-def is_file(name_or_path: str | Path) -> bool:
-    """Whether this names a file or directory, and not a registered style."""
+def is_style_file(name_or_path: str | Path) -> bool:
+    """Return whether this names a file or directory, and not a registered style."""
     path = Path(name_or_path)
     if str(name_or_path) in list_styles():
         return bool(path.suffix) and os.path.exists(path)
@@ -140,51 +142,56 @@ def read_tokenizer_files(path: str | Path) -> TokenizerFiles:
     path = Path(path)
     if not os.path.isdir(path):
         return _read_file(path)
-    found = {name: _read_file(path / name) for name in (CONFIG, JSON_TEMPLATE, TEMPLATE) if (path / name).is_file()}
-    further = {file.stem: _text(file) for file in sorted((path / FURTHER).glob("*.jinja")) if file.is_file()}
-    if not found and not further:
-        raise FileError(f"{shown(path)} is no tokenizer's directory: it has neither {CONFIG} nor {TEMPLATE}")
-    tokens = {**found[CONFIG].special_tokens_map, **_older_tokens(path)} if CONFIG in found else _older_tokens(path)
-    with_template = [files for files in found.values() if files.templates]
+    names = (_CONFIG_FILE, _JSON_TEMPLATE_FILE, _TEMPLATE_FILE)
+    files_by_name = {name: _read_file(path / name) for name in names if (path / name).is_file()}
+    further_files = sorted((path / _FURTHER_TEMPLATES_FOLDER).glob("*.jinja"))
+    further = {file.stem: _read_text(file) for file in further_files if file.is_file()}
+    if not files_by_name and not further:
+        raise FileError(
+            f"{format_path(path)} is no tokenizer's directory: it has neither {_CONFIG_FILE} nor {_TEMPLATE_FILE}"
+        )
+    config = files_by_name.get(_CONFIG_FILE)
+    tokens = {**(config.special_tokens_map if config else {}), **_read_older_tokens(path)}
+    with_template = [files for files in files_by_name.values() if files.templates]
     last = with_template[-1] if with_template else TokenizerFiles(path)
-    if CONFIG in found and last is found[CONFIG] and further:
+    if config is not None and last is config and further:
         last = TokenizerFiles(path)  # files of templates stand in place of the key, and do not add to it
     return TokenizerFiles(path, {**last.templates, **further}, tokens, last.file)
 
 
-def _older_tokens(path: Path) -> Mapping[str, str]:
+def _read_older_tokens(path: Path) -> Mapping[str, str]:
     """The tokens of `special_tokens_map.json`, which counts where no configuration lists the added tokens."""
-    config = path / CONFIG
-    if not (path / TOKENS).is_file() or (config.is_file() and "added_tokens_decoder" in _object(config)):
+    config = path / _CONFIG_FILE
+    if not (path / _TOKENS_FILE).is_file() or (config.is_file() and "added_tokens_decoder" in _read_object(config)):
         return {}
-    return _tokens(_object(path / TOKENS))
+    return _read_tokens(_read_object(path / _TOKENS_FILE))
 
 
 def _read_file(path: Path) -> TokenizerFiles:
     if path.suffix != ".json":
-        return TokenizerFiles(path, {DEFAULT: _text(path)}, file=path)
-    data = _object(path)
-    templates = _templates(data.get("chat_template"), path)
-    return TokenizerFiles(path, templates, _tokens(data), path if DEFAULT in templates else None)
+        return TokenizerFiles(path, {DEFAULT_TEMPLATE_NAME: _read_text(path)}, file=path)
+    data = _read_object(path)
+    templates = _read_templates(data.get("chat_template"), path)
+    return TokenizerFiles(path, templates, _read_tokens(data), path if DEFAULT_TEMPLATE_NAME in templates else None)
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     r"""The text of a file, in which lines end with \n, as transformers reads it."""
     try:
         with path.open("rb") as file:
-            data = file.read(LONGEST + 1)
+            data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise FileError(f"{shown(path)} cannot be read: {reason}.{_near_file(path)}") from error
-    if len(data) > LONGEST:
-        raise FileError(f"{shown(path)} has more than {LONGEST:,} bytes")
+        raise FileError(f"{format_path(path)} cannot be read: {reason}.{_suggest_file(path)}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise FileError(f"{format_path(path)} has more than {MAX_FILE_BYTES:,} bytes")
     try:
         return data.decode().replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise FileError(f"{shown(path)} is not UTF-8 at byte {error.start:,}") from error
+        raise FileError(f"{format_path(path)} is not UTF-8 at byte {error.start:,}") from error
 
 
-def _near_file(path: Path) -> str:
+def _suggest_file(path: Path) -> str:
     """A sentence that names the nearest file in the same directory, or nothing."""
     try:
         others = os.listdir(path.parent)
@@ -193,51 +200,51 @@ def _near_file(path: Path) -> str:
     return "" if path.name in others else one_line(did_you_mean(path.name, others), 200)
 
 
-def _object(path: Path) -> dict[str, Any]:
-    text = _text(path)
+def _read_object(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise FileError(f"{shown(path)} is not JSON: line {error.lineno}: {error.msg}") from error
+        raise FileError(f"{format_path(path)} is not JSON: line {error.lineno}: {error.msg}") from error
     except RecursionError as error:
-        raise FileError(f"{shown(path)} is nested too deeply to be read") from error
+        raise FileError(f"{format_path(path)} is nested too deeply to be read") from error
     except ValueError as error:
-        raise FileError(f"{shown(path)} is not JSON that can be read: {preview(str(error))}") from error
+        raise FileError(f"{format_path(path)} is not JSON that can be read: {preview(str(error))}") from error
     if not isinstance(data, dict):
-        raise FileError(f"{shown(path)} holds no JSON object")
+        raise FileError(f"{format_path(path)} holds no JSON object")
     return data
 
 
-def _templates(value: Any, path: Path) -> dict[str, str]:
+def _read_templates(value: Any, path: Path) -> dict[str, str]:
     """Chat templates by name, from a text, a list of named ones, or a mapping."""
     if value is None:
         return {}
     if isinstance(value, str):
-        return {DEFAULT: value}
+        return {DEFAULT_TEMPLATE_NAME: value}
     items = list(value.items()) if isinstance(value, dict) else []
     if isinstance(value, list) and all(isinstance(item, dict) for item in value):
         items = [(item.get("name"), item.get("template")) for item in value]
     if not items or not all(isinstance(text, str) for item in items for text in item):
         raise FileError(
-            f"{shown(path)}: chat_template is a text, or a list of name and template; got {preview(value)}"
+            f"{format_path(path)}: chat_template is a text, or a list of name and template; got {preview(value)}"
         )
     return dict(items)
 
 
-def _tokens(data: Mapping[str, Any]) -> dict[str, str]:
+def _read_tokens(data: Mapping[str, Any]) -> dict[str, str]:
     """Special tokens by what they are for: what is called `..._token`, there or among a model's own, and is a text."""
-    own = data.get("extra_special_tokens")
-    named = {**data, **(own if isinstance(own, dict) else {})}
-    texts = {name: _token(value) for name, value in named.items() if name.endswith("_token")}
+    model_tokens = data.get("extra_special_tokens")
+    named = {**data, **(model_tokens if isinstance(model_tokens, dict) else {})}
+    texts = {name: _read_token(value) for name, value in named.items() if name.endswith("_token")}
     return {name: text for name, text in texts.items() if text is not None}
 
 
-def _token(value: Any) -> str | None:
+def _read_token(value: Any) -> str | None:
     """A special token, written as a text or with how it is cut from its neighbours."""
     text = value.get("content") if isinstance(value, dict) else value
     return text if isinstance(text, str) else None
 
 
-def shown(path: Path) -> str:
-    """A path as one line that is safe to print."""
+def format_path(path: Path) -> str:
+    """Return a path as one line that is safe to print."""
     return one_line(str(path), 300)

@@ -21,9 +21,9 @@ from preftemplates.core.samples import Sample
 from preftemplates.core.spans import Rendered
 from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, PrefTemplatesError, RowError
-from preftemplates.styles.control_text import spelled
+from preftemplates.styles.control_text import find_control_text
 from preftemplates.styles.fragments import Fragments
-from preftemplates.styles.parsing import marks_of
+from preftemplates.styles.parsing import find_turn_marks
 from preftemplates.styles.style import Style
 from preftemplates.templates.row_types import Label
 from preftemplates.templates.template import Template
@@ -242,7 +242,7 @@ def parsing_undoes_rendering(style: Style, messages: Conversation) -> None:
     said = [{"role": message["role"], "content": message.get("content")} for message in messages]
     for asked in (False, True) if style.reversible else ():
         found = outcome(style.parse, style.render(messages, add_generation_prompt=asked).text)
-        doubtful = spelled(messages, style) is not None or _spells_a_mark(style, messages)
+        doubtful = find_control_text(messages, style) is not None or _spells_a_mark(style, messages)
         if isinstance(found, PrefTemplatesError):
             demand(doubtful or _ends_in_doubt(style, messages, asked), f"{said!r} is not read: {found}")
         else:
@@ -251,7 +251,7 @@ def parsing_undoes_rendering(style: Style, messages: Conversation) -> None:
 
 def _spells_a_mark(style: Style, messages: Conversation) -> bool:
     """Whether a content spells what tells the turns of the style apart."""
-    marks = marks_of(style.layout) if isinstance(style.layout, Fragments) else set[str]()
+    marks = find_turn_marks(style.layout) if isinstance(style.layout, Fragments) else set[str]()
     return any(mark in str(message.get("content")) for message in messages for mark in marks)
 
 

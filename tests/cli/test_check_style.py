@@ -6,7 +6,7 @@ import re
 import pytest
 from command_support import GOOD_TEMPLATE, HOSTILE, SAFE, TRIMMING
 
-from preftemplates.styles.lint.findings import GROUPS, FindingCode, StyleFinding
+from preftemplates.styles.lint.findings import FINDING_GROUPS, FindingCode, StyleFinding
 
 
 def join_lines(text):
@@ -70,7 +70,7 @@ def test_a_code_that_is_allowed_is_left_out(run_here, set_findings):
 
 
 def test_every_code_stands_in_one_group():
-    assert sorted(code for codes in GROUPS.values() for code in codes) == sorted(FindingCode)
+    assert sorted(code for codes in FINDING_GROUPS.values() for code in codes) == sorted(FindingCode)
 
 
 def test_the_real_check_finds_a_trim_in_a_file(run_here, write_template):

@@ -7,7 +7,7 @@ from command_support import GOOD_TEMPLATE
 
 from preftemplates import get_style
 from preftemplates.cli import diff
-from preftemplates.styles.lint.compare import Agreement, compare
+from preftemplates.styles.lint.compare import Agreement, compare_styles
 from preftemplates.styles.lint.conversations import CONVERSATIONS
 
 
@@ -18,7 +18,7 @@ def test_equal_styles_are_one_line_below_which_nothing_differs(run_here):
 
 
 def test_the_counts_of_the_first_line_are_those_of_compare(run_here):
-    verdicts = [difference.verdict for difference in compare(get_style("chatml"), get_style("human-assistant"))]
+    verdicts = [difference.verdict for difference in compare_styles(get_style("chatml"), get_style("human-assistant"))]
     code, out, _ = run_here("diff", "chatml", "human-assistant")
     first = out.split("\n")[0]
     assert code == 1
@@ -109,7 +109,7 @@ def test_one_conversation_is_shown_even_where_it_is_equal(run_here):
 
 def test_json_is_what_compare_finds(run_here):
     code, out, _ = run_here("diff", "chatml", "zephyr", "--json")
-    expected = [difference.as_json() for difference in compare(get_style("chatml"), get_style("zephyr"))]
+    expected = [difference.as_json() for difference in compare_styles(get_style("chatml"), get_style("zephyr"))]
     assert code == 1
     assert json.loads(out) == {"a": "chatml", "b": "zephyr", "conversations": expected}
     verdicts = {Agreement(difference["verdict"]) for difference in expected}

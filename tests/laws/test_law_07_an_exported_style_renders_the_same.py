@@ -13,7 +13,8 @@ from transformers.utils.chat_template_utils import render_jinja_template
 from preftemplates import Style, get_style
 from preftemplates.core.messages import ROLES
 from preftemplates.errors import RowError
-from preftemplates.styles.fragments import JINJA, SLOT, Fragments
+from preftemplates.styles import export
+from preftemplates.styles.fragments import CONTENT_SLOT, JINJA_TAG, Fragments
 from preftemplates.testing import an_exported_style_reads_back_the_same, conversations, nasty_text
 
 
@@ -123,7 +124,7 @@ def test_an_exported_style_refuses_the_roles_that_the_style_refuses(name):
             again.render([{"role": role, "content": "Hi"}])
 
 
-LITERALS = nasty_text().filter(lambda text: not JINJA.search(text) and not SLOT.search(text))
+LITERALS = nasty_text().filter(lambda text: not JINJA_TAG.search(text) and not CONTENT_SLOT.search(text))
 
 
 @given(LITERALS, LITERALS, LITERALS, LITERALS, LITERALS, conversations(CHATML))
@@ -135,27 +136,31 @@ def test_whatever_a_style_writes_is_exported(opening, head, tail, asking, stop, 
     an_exported_style_reads_back_the_same(style, turns)
 
 
-def exported(change):
-    return faulty_style(chat_template=property(lambda self: change(Fragments.chat_template.fget(self))))
+def export_wrongly(change, monkeypatch):
+    """A style whose layout is exported with a change, and no other layout."""
+    write = export._write_fragments
+    monkeypatch.setattr(
+        export,
+        "_write_fragments",
+        lambda layout: write(layout) if type(layout) is Fragments else change(write(layout)),
+    )
+    return faulty_style()
 
 
 FAULTS = {
-    "an escaped newline": exported(lambda source: source.replace("\\n", "\\\\n")),
-    "a line end that trim_blocks takes": exported(lambda source: source.replace("\\n'", "'")),
-    "line ends between prints": exported(
-        lambda source: re.sub(r"(?<=[{][{])-|-(?=[}][}])|(?<=%)-|-(?=%)", "", source)
-    ),
-    "a trimmed content": exported(
-        lambda source: source.replace("message['content'] -", "message['content'] | trim -")
-    ),
-    "a lost opening of turns": exported(lambda source: source.replace("<|im_start|>user", "user")),
-    "no generation prompt": exported(lambda source: source.replace("if add_generation_prompt", "if false")),
+    "an escaped newline": lambda source: source.replace("\\n", "\\\\n"),
+    "a line end that trim_blocks takes": lambda source: source.replace("\\n'", "'"),
+    "line ends between prints": lambda source: re.sub(r"(?<=[{][{])-|-(?=[}][}])|(?<=%)-|-(?=%)", "", source),
+    "a trimmed content": lambda source: source.replace("message['content'] -", "message['content'] | trim -"),
+    "a lost opening of turns": lambda source: source.replace("<|im_start|>user", "user"),
+    "no generation prompt": lambda source: source.replace("if add_generation_prompt", "if false"),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_export_that_renders_otherwise_is_caught(fault):
+def test_an_export_that_renders_otherwise_is_caught(fault, monkeypatch):
+    style = export_wrongly(FAULTS[fault], monkeypatch)
     with pytest.raises(AssertionError, match="renders otherwise"):
-        check(FAULTS[fault], an_exported_style_reads_back_the_same)
+        check(style, an_exported_style_reads_back_the_same)
     with pytest.raises(AssertionError):
-        transformers_renders_the_same(FAULTS[fault], HELLO)
+        transformers_renders_the_same(style, HELLO)

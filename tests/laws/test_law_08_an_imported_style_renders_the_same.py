@@ -95,13 +95,15 @@ class Ascii(BoundedChatTemplateEnvironment):
 
 
 FAULTS = {
-    "blocks are not trimmed": lambda patch: patch.setattr(environment, "environment", WithoutTrimming),
-    "JSON is escaped for HTML": lambda patch: patch.setattr(environment, "environment", WithHtml),
-    "JSON is ASCII": lambda patch: patch.setattr(environment, "environment", Ascii),
-    "thinking has one name": lambda patch: patch.setattr(chat_template, "_with_reasoning", lambda message: message),
+    "blocks are not trimmed": lambda patch: patch.setattr(environment, "get_environment", WithoutTrimming),
+    "JSON is escaped for HTML": lambda patch: patch.setattr(environment, "get_environment", WithHtml),
+    "JSON is ASCII": lambda patch: patch.setattr(environment, "get_environment", Ascii),
+    "thinking has one name": lambda patch: patch.setattr(
+        chat_template, "_with_thinking_names", lambda message: message
+    ),
     "contents are trimmed": lambda patch: patch.setattr(
         chat_template,
-        "_with_reasoning",
+        "_with_thinking_names",
         lambda message: {**message, "content": message["content"].strip(), "thinking": message["reasoning_content"]},
     ),
 }
@@ -112,8 +114,8 @@ TALK = [{"role": "user", "content": " <é> "}, {"role": "assistant", "content": 
 def test_an_environment_that_differs_is_caught(fault, monkeypatch):
     talk = [{**TALK[0], "reasoning_content": ""}, TALK[1]]
     compare(LAYOUT, talk, False)
-    environment.compiled.cache_clear()
+    environment.compile_template.cache_clear()
     FAULTS[fault](monkeypatch)
     with pytest.raises(AssertionError):
         compare(LAYOUT, talk, False)
-    environment.compiled.cache_clear()
+    environment.compile_template.cache_clear()

@@ -70,14 +70,16 @@ def test_long_texts_are_read_in_time_that_grows_with_their_turns():
     "broken",
     [
         lambda layout, text: [{"role": "user", "content": text}],
-        lambda layout, text: [{**each, "content": each["content"].strip()} for each in parsing.parse(layout, text)],
-        lambda layout, text: parsing.parse(layout, text)[:-1],
+        lambda layout, text: [
+            {**message, "content": message["content"].strip()} for message in parsing.parse_conversation(layout, text)
+        ],
+        lambda layout, text: parsing.parse_conversation(layout, text)[:-1],
     ],
     ids=["does not split", "trims", "loses the last turn"],
 )
 def test_the_law_catches_a_parser_that_is_wrong(broken, monkeypatch):
     style = style_of(("U: ", "\n"), ("A: ", "\n"))
     check(style, parsing_undoes_rendering)
-    monkeypatch.setattr("preftemplates.styles.style.parse", broken)
+    monkeypatch.setattr("preftemplates.styles.style.parse_conversation", broken)
     with pytest.raises(AssertionError, match="comes back as"):
         check(style, parsing_undoes_rendering)

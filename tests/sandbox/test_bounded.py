@@ -1,4 +1,4 @@
-"""A stranger's chat template renders as transformers renders it, within its limits."""
+"""An untrusted template renders as transformers renders it, within its limits."""
 
 # ruff: noqa: E501
 import threading
@@ -12,7 +12,7 @@ from preftemplates.core.provenance import pieces_of, trace_fully
 from preftemplates.errors import Code, RowError, StyleLimitError, StyleRefusedError, StyleSyntaxError
 from preftemplates.sandbox import budget
 from preftemplates.sandbox.bounded import BoundedEnvironment
-from preftemplates.sandbox.budget import SMALL, STEPS_PER_LOOK, WORK_PER_LOOK, Budget, within
+from preftemplates.sandbox.budget import _STEPS_PER_CHECK, _WORK_PER_CHECK, SMALL_TEXT, Budget, limit_total_seconds
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.environment import ChatTemplateEnvironment
 
@@ -36,8 +36,8 @@ UNPRINTABLE = {
 
 
 def variables(messages, generate=False, **more):
-    found = {"tools": None, "documents": None, **TOKENS, "messages": messages}
-    return {**found, "add_generation_prompt": generate, **more}
+    tokens = {"tools": None, "documents": None, **TOKENS, "messages": messages}
+    return {**tokens, "add_generation_prompt": generate, **more}
 
 
 def render(source, messages=MESSAGES, environment=ENVIRONMENT, **more):
@@ -50,7 +50,7 @@ def as_transformers(source, messages, **more):
 
     try:
         return _compile_jinja_template(source).render(variables(messages, **more))
-    except Exception:
+    except Exception:  # noqa: BLE001  a template may raise anything
         return None
 
 
@@ -72,8 +72,8 @@ VARIANTS = [{}, {"generate": True}, {"tools": [WEATHER]}]
 def test_every_template_that_is_said_to_print_what_is_not_defined_does_so():
     for name in UNPRINTABLE:
         template = ENVIRONMENT.from_string(real_templates()[name])
-        found = [bounded(template, messages) for messages in CONVERSATIONS.values()]
-        assert any(isinstance(error, StyleRefusedError) and "not defined" in error.message for error in found), name
+        outcomes = [bounded(template, messages) for messages in CONVERSATIONS.values()]
+        assert any(isinstance(error, StyleRefusedError) and "not defined" in error.message for error in outcomes), name
 
 
 def test_limits_leave_each_text_its_origin():
@@ -182,7 +182,7 @@ def test_the_error_keeps_nothing_of_the_render():
         ({"steps": 64}, "{% for i in range(64) %}{% endfor %}", "{% for i in range(128) %}{% endfor %}"),
         ({"work": 2**20}, "{{ ('a' * 2**18) | length }}", "{{ ('a' * 2**21) | length }}"),
         ({"string": 2000}, "{{ 'a' * 2000 }}", "{{ 'a' * 2001 }}"),
-        ({"string": SMALL}, f"{{{{ 'a' * {SMALL} }}}}", f"{{{{ 'a' * {SMALL + 1} }}}}"),
+        ({"string": SMALL_TEXT}, f"{{{{ 'a' * {SMALL_TEXT} }}}}", f"{{{{ 'a' * {SMALL_TEXT + 1} }}}}"),
         ({"string": 9}, "{{ 'a' * 9 }}", "{{ 'a' * 10 }}"),
         ({"string": 9}, "{{ 'aaaa' + 'aaaaa' }}", "{{ 'aaaaa' + 'aaaaa' }}"),
         ({"string": 9}, "{{ 'aaaa' ~ 'aaaaa' }}", "{{ 'aaaaa' ~ 'aaaaa' }}"),
@@ -276,36 +276,36 @@ def test_each_limit_of_a_filter_or_function_is_kept(within, over, says):
 
 
 def test_steps_and_work_are_looked_at_when_so_much_was_done_and_may_reach_their_limits():
-    steps = Budget(Limits(steps=STEPS_PER_LOOK - 1))
-    for _ in range(STEPS_PER_LOOK - 1):
+    steps = Budget(Limits(steps=_STEPS_PER_CHECK - 1))
+    for _ in range(_STEPS_PER_CHECK - 1):
         steps.tick()
     with pytest.raises(StyleLimitError, match="more than 63 steps"):
         steps.tick()
-    work = Budget(Limits(work=WORK_PER_LOOK))
-    work.spend(WORK_PER_LOOK)
-    work.spend(WORK_PER_LOOK - 1)
+    work = Budget(Limits(work=_WORK_PER_CHECK))
+    work.spend(_WORK_PER_CHECK)
+    work.spend(_WORK_PER_CHECK - 1)
     with pytest.raises(StyleLimitError, match="more than 524,288 bytes"):
         work.spend(1)
 
 
 def test_short_texts_are_looked_at_too_when_many_were_made():
-    spent = Budget(Limits(work=WORK_PER_LOOK - 1))
-    spent.spend(WORK_PER_LOOK - 4 * SMALL - 64)
+    spent = Budget(Limits(work=_WORK_PER_CHECK - 1))
+    spent.spend(_WORK_PER_CHECK - 4 * SMALL_TEXT - 64)
     with pytest.raises(StyleLimitError, match="more than 524,287 bytes"):
-        spent.text(SMALL, "a" * SMALL)
+        spent.count_text(SMALL_TEXT, "a" * SMALL_TEXT)
 
 
 @pytest.mark.parametrize(
     ("text", "bytes"),
     [
-        ("a" * SMALL, 4 * SMALL + 64), ("é" * SMALL, 4 * SMALL + 64), ("a" * (SMALL + 1), SMALL + 1 + 64),
-        ("é" * (SMALL + 1), 4 * (SMALL + 1) + 64),
+        ("a" * SMALL_TEXT, 4 * SMALL_TEXT + 64), ("é" * SMALL_TEXT, 4 * SMALL_TEXT + 64), ("a" * (SMALL_TEXT + 1), SMALL_TEXT + 1 + 64),
+        ("é" * (SMALL_TEXT + 1), 4 * (SMALL_TEXT + 1) + 64),
     ],
     ids=["small", "small and wide", "ASCII", "wide"],
 )  # fmt: skip
 def test_a_text_is_charged_by_its_width_unless_it_is_small(text, bytes):
     spent = Budget(Limits())
-    spent.text(len(text), text)
+    spent.count_text(len(text), text)
     assert spent.work == bytes
 
 
@@ -313,14 +313,14 @@ def test_the_time_may_be_used_up_and_not_be_exceeded(monkeypatch):
     now = 100.0
     monkeypatch.setattr(budget, "monotonic", lambda: now)
     own = Budget(Limits(seconds=2))
-    with within(1.5), within(9):
+    with limit_total_seconds(1.5), limit_total_seconds(9):
         shared = Budget(Limits(seconds=2))
     for spent, deadline in ((shared, 101.5), (own, 102.0)):
         now = deadline
-        spent.spend(WORK_PER_LOOK)
+        spent.spend(_WORK_PER_CHECK)
         now = deadline + 0.1
         with pytest.raises(StyleLimitError, match="longer than 2 seconds"):
-            spent.spend(WORK_PER_LOOK)
+            spent.spend(_WORK_PER_CHECK)
 
 
 def test_the_time_is_limited():
@@ -361,7 +361,7 @@ def test_renders_on_eight_threads_do_not_mix():
 def test_a_render_within_a_render_has_its_own_budget():
     environment = Bounded(Limits(steps=100))
     inner = environment.from_string("{% for i in range(70) %}{% endfor %}in")
-    environment.globals["strftime_now"] = lambda format: inner.render(variables([]))
+    environment.globals["strftime_now"] = lambda _: inner.render(variables([]))
     outer = "{% for i in range(70) %}{% endfor %}{{ strftime_now('') }}{{ strftime_now('') }}"
     assert render(outer, environment=environment) == "inin"
 

@@ -120,7 +120,7 @@ def as_transformers(source):
 
     try:
         return _compile_jinja_template(source).render(messages=MESSAGES)
-    except Exception:
+    except Exception:  # noqa: BLE001  a template may raise anything
         return None
 
 

@@ -153,7 +153,7 @@ def test_each_way_to_make_text_tells_whose_it_is(source):
 
 
 @pytest.mark.parametrize(
-    ("printed", "wanted"),
+    ("printed", "expected"),
     [
         ("{{ call.arguments.days }}", derived("3", "tool_calls[0].arguments.days")),
         ("{{ call.arguments.km }}", derived("1.5", "tool_calls[0].arguments.km")),
@@ -165,8 +165,8 @@ def test_each_way_to_make_text_tells_whose_it_is(source):
         ("{{ [call.name, messages[0].content] }}", derived("['w', 'Weather?']", None)),
     ],
 )  # fmt: skip
-def test_numbers_and_keys_of_a_tool_call_are_told_as_well(printed, wanted):
-    assert parts("{% set call = messages[1].tool_calls[0] %}" + printed, CALLING) == [wanted]
+def test_numbers_and_keys_of_a_tool_call_are_told_as_well(printed, expected):
+    assert parts("{% set call = messages[1].tool_calls[0] %}" + printed, CALLING) == [expected]
 
 
 MARKS = [
@@ -189,15 +189,15 @@ ENDS = ["a + b", "b + '<'", "'%s' % (b,)", "a ~ b", "b"]
     st.sampled_from(["a + b", "b + '<'", "'%s' % (b,)", "a ~ b", "b"]),
     texts(),
 )
-def test_what_is_safe_becomes_the_text_that_markupsafe_makes(one, other, end, text):
-    source = f"{{% set c = messages[0].content %}}{{% set a = {one} %}}{{% set b = {other} %}}{{{{ {end} }}}}"
+def test_what_is_safe_becomes_the_text_that_markupsafe_makes(first, second, end, text):
+    source = f"{{% set c = messages[0].content %}}{{% set a = {first} %}}{{% set b = {second} %}}{{{{ {end} }}}}"
     messages = [{"role": "user", "content": text}]
     try:
-        wanted = transformers_text(source, messages)
-    except Exception:
-        wanted = None
-    found = outcome(lambda: trusted(source).render(messages).text)
-    assert (None if isinstance(found, RowError) else found) == wanted
+        expected = transformers_text(source, messages)
+    except Exception:  # noqa: BLE001  a template may raise anything
+        expected = None
+    rendered = outcome(lambda: trusted(source).render(messages).text)
+    assert (None if isinstance(rendered, RowError) else rendered) == expected
 
 
 def test_a_text_that_mixes_numbered_and_unnumbered_fields_is_refused_as_by_python():
@@ -220,15 +220,15 @@ def test_any_format_makes_the_text_that_python_makes_or_is_refused_as_by_jinja(f
     source = f"{{% set c = messages[0].content %}}{{{{ {call} }}}}"
     messages = [{"role": "user", "content": text}]
     try:
-        wanted = transformers_text(source, messages, f=form)
-    except Exception:
-        wanted = None
+        expected = transformers_text(source, messages, f=form)
+    except Exception:  # noqa: BLE001  a template may raise anything
+        expected = None
     try:
         got = trusted(source, f=form).render(messages)
     except ValueError:
-        assert wanted is None
+        assert expected is None
         return
-    assert got.text == wanted
+    assert got.text == expected
     assert all(
         got.text[span.start : span.end] == text[: span.end - span.start]
         for span in got.spans

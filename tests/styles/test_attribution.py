@@ -13,7 +13,7 @@ from preftemplates import Span, Style, get_style
 from preftemplates.core.spans import Change
 from preftemplates.errors import SpanError, StyleLimitError
 from preftemplates.sandbox.limits import Limits
-from preftemplates.styles.attribution import _became
+from preftemplates.styles.attribution import _classify_changes
 from preftemplates.styles.chat_template import ChatTemplate
 
 ASKED = {"role": "user", "content": " Why? "}
@@ -49,10 +49,10 @@ WHOLE = EACH.replace("⟨content⟩", "{{ m.content }}{{ m.reasoning_content or 
     ],
 )
 def test_what_a_template_did_to_a_text_has_a_name(source, changes):
-    found = [(change.message, change.field, change.what) for change in rendered(source).changes]
+    named = [(change.message, change.field, change.what) for change in rendered(source).changes]
     if changes == "rewritten":
         changes = [(index, "content", "rewritten") for index in range(3)]
-    assert found == changes
+    assert named == changes
     assert all(change.role == TALK[change.message]["role"] for change in rendered(source).changes)
 
 
@@ -69,15 +69,15 @@ def test_the_name_of_a_change_follows_from_the_parts_that_are_printed(text, draw
     parts = sorted((min(pair), max(pair)) for pair in drawn if max(pair) <= len(text) and pair[0] != pair[1])
     printed = [index for start, end in parts for index in range(start, end)]
     lost = [index for index in range(len(text)) if index not in printed]
-    wanted = set()
+    expected = set()
     if not printed:
-        wanted |= {"dropped"} if text.strip() else set()
+        expected |= {"dropped"} if text.strip() else set()
     elif lost:
         outer = all(text[index].isspace() and not min(printed) < index < max(printed) for index in lost)
-        wanted.add("trimmed" if outer else "cut")
+        expected.add("trimmed" if outer else "cut")
     if len(set(printed)) < len(printed):
-        wanted.add("repeated")
-    assert set(_became(text, parts, derived=False)) == wanted
+        expected.add("repeated")
+    assert set(_classify_changes(text, parts, derived=False)) == expected
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,8 @@ def test_a_key_that_looks_like_a_path_is_no_path(key, field):
     arguments["x"] = {"y": "long ago"} if key == "x.y" else ["long ago"]
     talk = [{"role": "user", "content": "Hi", "arguments": arguments}]
     result = rendered("{% for k in messages[0].arguments %}<{{ messages[0].arguments[k] }}>{% endfor %}", talk)
-    told = {span.field: result.text[span.start : span.end] for span in result.spans if span.kind == "content"}
-    assert told == {field: "far", "arguments.a-b": "c"}
+    contents = {span.field: result.text[span.start : span.end] for span in result.spans if span.kind == "content"}
+    assert contents == {field: "far", "arguments.a-b": "c"}
     assert {change.field for change in result.changes} == {
         "content", *(["arguments.x.y"] if key == "x.y" else ["arguments.x[0]"])
     }  # fmt: skip
@@ -212,14 +212,16 @@ def test_sixteen_thousand_renders_on_eight_threads_mix_no_spans():
     styles = [get_style("llama3"), Style.from_chat_template(WHOLE), Style.from_chat_template(EACH)]
 
     def wrong(worker):
-        found = 0
+        count = 0
         for number in range(2000):
-            said = f"{worker}:{number} " * (number % 7 + 1)
+            content = f"{worker}:{number} " * (number % 7 + 1)
             style = styles[(worker + number) % 2]
-            result = style.render([{"role": "user", "content": said}, {"role": "assistant", "content": said[::-1]}])
-            own = [result.text[span.start : span.end] for span in result.spans if span.kind == "content"]
-            found += [text.strip() for text in own] != [said.strip(), said[::-1].strip()]
-        return found
+            result = style.render(
+                [{"role": "user", "content": content}, {"role": "assistant", "content": content[::-1]}]
+            )
+            contents = [result.text[span.start : span.end] for span in result.spans if span.kind == "content"]
+            count += [text.strip() for text in contents] != [content.strip(), content[::-1].strip()]
+        return count
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(wrong, range(8))) == [0] * 8

@@ -13,6 +13,7 @@ from preftemplates import Style
 from preftemplates.core.spans import Span
 from preftemplates.errors import Code, RowError, StyleRefusedError, StyleSyntaxError
 from preftemplates.styles.chat_template import ChatTemplate
+from preftemplates.styles.export import write_chat_template
 
 TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}<end>\n{% endfor %}"
 TALK = [
@@ -46,8 +47,8 @@ def rendered(source, messages, generate=False, **options):
 def test_what_templates_are_written_for_works_as_in_transformers(source):
     tokens = {"bos_token": "<s>", "eos_token": "</s>"}
     for generate in (False, True):
-        wanted = transformers_text(source, TALK, generate, **tokens)
-        assert rendered(source, TALK, generate, **tokens).text == wanted
+        expected = transformers_text(source, TALK, generate, **tokens)
+        assert rendered(source, TALK, generate, **tokens).text == expected
 
 
 CALLS = [{"type": "function", "function": {"name": "f", "arguments": {"a": None, "b": (1, ("c",))}}}]
@@ -66,9 +67,9 @@ CALLS = [{"type": "function", "function": {"name": "f", "arguments": {"a": None,
 @pytest.mark.parametrize("content", [{}, {"content": None}, {"content": ""}, {"content": "Hm."}])
 def test_a_call_has_the_content_that_it_is_given_with(source, content):
     messages = [{"role": "assistant", **content, "tool_calls": CALLS}]
-    wanted = transformers_text(source, messages)
+    expected = transformers_text(source, messages)
     if content or "{{ messages[0].content }}" not in source or "if" in source:
-        assert rendered(source, messages).text == wanted
+        assert rendered(source, messages).text == expected
     else:  # what is not defined is never printed, though transformers prints an empty text
         with pytest.raises(StyleRefusedError):
             rendered(source, messages)
@@ -85,8 +86,8 @@ def test_contents_are_printed_as_they_are(messages, generate):
 def test_a_trimmed_content_is_told_as_the_part_of_it_that_is_printed(contents):
     messages = [{"role": "user", "content": content} for content in contents]
     result = rendered("{% for m in messages %}<{{ m.content | trim }}>{% endfor %}", messages)
-    found = [result.text[span.start : span.end] for span in result.spans if span.kind == "content"]
-    assert "".join(found) == "".join(content.strip() for content in contents)
+    printed = [result.text[span.start : span.end] for span in result.spans if span.kind == "content"]
+    assert "".join(printed) == "".join(content.strip() for content in contents)
 
 
 def test_a_content_that_the_template_rewrites_is_derived_and_has_no_place():
@@ -233,9 +234,9 @@ def test_whatever_the_source_is_the_opening_stands_before_its_text_and_the_closi
 ):
     tokens = {"bos_token": "<b>", "eos_token": "<e>\n"}
     layout = ChatTemplate(source, **tokens, opening=opening, closing=closing)
-    wanted = opening + transformers_text(source, messages, generate, **tokens) + closing * (not generate)
-    assert layout.text(messages, generate) == wanted
-    assert transformers_text(layout.chat_template, messages, generate) == wanted
+    expected = opening + transformers_text(source, messages, generate, **tokens) + closing * (not generate)
+    assert layout.text(messages, generate) == expected
+    assert transformers_text(write_chat_template(layout), messages, generate) == expected
 
 
 @given(sources, texts(), texts(), conversations("user", "assistant"), st.booleans())
@@ -258,7 +259,3 @@ def test_a_closing_is_no_part_of_the_stop(closing):
     unended = ChatTemplate("{% for m in messages %}{{ m.content }}{% endfor %}", closing=closing)
     assert unended.stop == ""
     assert [span.kind for span in unended.spans(TALK[:2], False)] == ["content", "content", "scaffold"]
-
-
-def test_without_opening_and_closing_the_export_is_the_source_with_its_variables():
-    assert ChatTemplate(TURNS).chat_template == TURNS

@@ -4,7 +4,7 @@ import pytest
 from support import STYLE_NAMES
 
 from preftemplates import get_style
-from preftemplates.styles.control_text import control_texts, spelled
+from preftemplates.styles.control_text import find_control_text, list_control_texts
 
 HELLO = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]
 
@@ -13,12 +13,12 @@ HELLO = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ye
 def test_a_content_that_spells_a_text_of_the_style_is_found_and_a_usual_one_is_not(name):
     style = get_style(name)
     forged = [{"role": "user", "content": style.render([*HELLO, HELLO[0]]).text}]
-    assert spelled(forged, style) in control_texts(style)
-    assert spelled([{"role": "user", "content": "user, assistant: Hi!\n"}], style) is None
+    assert find_control_text(forged, style) in list_control_texts(style)
+    assert find_control_text([{"role": "user", "content": "user, assistant: Hi!\n"}], style) is None
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "found"),
+    ("name", "content", "expected"),
     [
         ("vicuna", "Yes. USER: No", "USER:"),
         ("vicuna", "Yes.\nASSISTANT: No", "ASSISTANT:"),
@@ -39,5 +39,5 @@ def test_a_content_that_spells_a_text_of_the_style_is_found_and_a_usual_one_is_n
         ("plain", "USER: </s>", None),
     ],
 )
-def test_marks_are_found_whether_they_are_tags_or_words_and_thinking_is_none(name, content, found):
-    assert spelled([{"role": "assistant", "content": content}], get_style(name)) == found
+def test_marks_are_found_whether_they_are_tags_or_words_and_thinking_is_none(name, content, expected):
+    assert find_control_text([{"role": "assistant", "content": content}], get_style(name)) == expected

@@ -11,36 +11,38 @@ from support import DOCS
 from survey import MARKS, OTHERS, REBUILT, RENDERS, SPANS, Survey, survey
 
 PAGE = DOCS / "reference" / "real-chat-templates.md"
-OPENING = "<!-- What follows is written by tests/test_every_real_chat_template.py. -->\n"
+OPENING = "<!-- What follows is written by tests/styles/test_every_real_chat_template.py. -->\n"
 
 
 def test_every_real_chat_template_renders_as_in_transformers_and_every_answer_has_its_place(capsys):
-    found = survey()
+    results = survey()
     with capsys.disabled():
-        print("\n" + summary(found))
-    renders, spans, others = (found.counts[group] for group in (RENDERS, SPANS, OTHERS))
+        print("\n" + summary(results))
+    renders, spans, others = (results.counts[group] for group in (RENDERS, SPANS, OTHERS))
     assert set(renders) <= {"equal", "both refuse", "only we refuse"}
     assert renders["equal"] > 17_000
-    assert len(found.templates(RENDERS, "only we refuse")) <= 0.01 * len(real_templates())
+    assert len(results.templates(RENDERS, "only we refuse")) <= 0.01 * len(real_templates())
     assert set(spans) == {"exact", "not printed", "the layout changes with the answer"}
     assert spans["exact"] > 13_000
     assert "wrong" not in others
     assert others["exact"] > 20_000
-    check_page(page(found))
+    check_page(page(results))
 
 
-def summary(found: Survey) -> str:
+def summary(results: Survey) -> str:
     """A line a group."""
     lines = [f"{len(real_templates())} real chat templates, {len(CONVERSATIONS)} conversations:"]
-    for group, counts in found.counts.items():
-        told = ", ".join(f"{outcome} {count:,}" for outcome, count in counts.most_common())
-        lines.append(f"  {group}: {told}")
+    for group, counts in results.counts.items():
+        counted = ", ".join(f"{outcome} {count:,}" for outcome, count in counts.most_common())
+        lines.append(f"  {group}: {counted}")
     return "\n".join(lines)
 
 
-def page(found: Survey) -> str:
+def page(results: Survey) -> str:
     """The part of the page that is written here."""
-    return "\n".join([OPENING, *totals(found), *refused(found), *rebuilt(found), *lost(found), *marked(found)])
+    return "\n".join(
+        [OPENING, *totals(results), *refused(results), *rebuilt(results), *lost(results), *marked(results)]
+    )
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -49,48 +51,48 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in lines] + [""]
 
 
-def totals(found: Survey) -> list[str]:
+def totals(results: Survey) -> list[str]:
     """All counts."""
     rows = [
-        [group, outcome, f"{count:,}", str(len(found.templates(group, outcome)))]
-        for group, counts in found.counts.items()
+        [group, outcome, f"{count:,}", str(len(results.templates(group, outcome)))]
+        for group, counts in results.counts.items()
         for outcome, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     ]
     return ["## The counts", "", *table(["of", "outcome", "cases", "templates"], rows)]
 
 
-def refused(found: Survey) -> list[str]:
+def refused(results: Survey) -> list[str]:
     """What transformers renders and we refuse."""
     rows = [
         [f"`{name}`", reason.replace("|", "\\|")]
-        for name, reason in found.templates(RENDERS, "only we refuse").items()
+        for name, reason in results.templates(RENDERS, "only we refuse").items()
     ]
-    told = table(["template", "the first reason"], rows) if rows else ["None.", ""]
-    return ["## What transformers renders, and this library refuses", "", *told]
+    lines = table(["template", "the first reason"], rows) if rows else ["None.", ""]
+    return ["## What transformers renders, and this library refuses", "", *lines]
 
 
-def rebuilt(found: Survey) -> list[str]:
+def rebuilt(results: Survey) -> list[str]:
     """Templates that print the parts of an answer apart."""
-    names = [f"`{name}`" for name in found.templates(OTHERS, REBUILT)]
+    names = [f"`{name}`" for name in results.templates(OTHERS, REBUILT)]
     return ["## Templates that write the tags of thinking themselves", "", listed(names), ""]
 
 
-def lost(found: Survey) -> list[str]:
+def lost(results: Survey) -> list[str]:
     """Templates without the answer's text."""
     lines = ["## Templates that do not print an answer that is a text", ""]
-    lines += [listed([f"`{name}`" for name in found.templates(SPANS, "not printed")]), ""]
+    lines += [listed([f"`{name}`" for name in results.templates(SPANS, "not printed")]), ""]
     lines += ["## Templates whose layout changes with an empty answer", ""]
-    changing = found.templates(SPANS, "the layout changes with the answer")
+    changing = results.templates(SPANS, "the layout changes with the answer")
     assert all(case.endswith("''") for case in changing.values()), changing
     return [*lines, listed([f"`{name}`" for name in changing]), ""]
 
 
-def marked(found: Survey) -> list[str]:
+def marked(results: Survey) -> list[str]:
     """Templates with generation marks, and where these differ from our training region."""
     names = [name for name, source in real_templates().items() if GENERATION.search(source)]
-    outcomes = sorted(found.counts[MARKS])
+    outcomes = sorted(results.counts[MARKS])
     rows = [
-        [f"`{name}`", "; ".join(outcome for outcome in outcomes if name in found.templates(MARKS, outcome))]
+        [f"`{name}`", "; ".join(outcome for outcome in outcomes if name in results.templates(MARKS, outcome))]
         for name in names
     ]
     return ["## Generation marks and the training region", "", *table(["template", "over all conversations"], rows)]

@@ -2,22 +2,31 @@
 
 import json
 import pickle
+import re
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from jinja2.exceptions import TemplateError
-from support import STYLE_NAMES, conversations, texts, transformers_text
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from support import STYLE_NAMES, at_least, conversations, texts, transformers_text
 
 from preftemplates import Style, get_style
-from preftemplates.core.messages import ROLES
+from preftemplates.core.messages import CONTENT_KEYS, ROLES
 from preftemplates.errors import DefinitionError, PrefTemplatesError, RowError
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.chat_template import ChatTemplate
-from preftemplates.styles.export import LABEL, labelled, read_label
-from preftemplates.styles.fragments import JINJA, Fragment, Fragments
+from preftemplates.styles.export import (
+    EXPORT_HEADER,
+    export_layout,
+    format_jinja_literal,
+    read_header,
+    write_chat_template,
+)
+from preftemplates.styles.fragments import JINJA_TAG, Fragment, Fragments
+from preftemplates.styles.reasoning import THINKING_FIELDS
 
 HELLO = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]
 
@@ -63,10 +72,10 @@ def test_an_imported_template_is_exported_and_imported_with_its_variables(value)
     assert Style.from_chat_template(style.chat_template) == style
 
 
-@given(texts().filter(lambda text: not JINJA.search(text)), conversations("user", "assistant"))
+@given(texts().filter(lambda text: not JINJA_TAG.search(text)), conversations("user", "assistant"))
 @example("#}", HELLO)
 @example("-#}\n{", HELLO)
-def test_no_text_of_a_style_breaks_out_of_the_label(opening, messages):
+def test_no_text_of_a_style_breaks_out_of_the_header(opening, messages):
     class Opened(Style):
         user = assistant = "{{ content }}|"
 
@@ -76,23 +85,23 @@ def test_no_text_of_a_style_breaks_out_of_the_label(opening, messages):
     assert style.render(messages).text == opening + "".join(message["content"] + "|" for message in messages)
 
 
-def test_a_label_is_not_believed_when_the_template_behind_it_is_another():
+def test_a_header_is_not_believed_when_the_template_behind_it_is_another():
     chatml = get_style("chatml").chat_template
-    label, body = LABEL.match(chatml)[0], chatml[LABEL.match(chatml).end() :]
+    header, body = EXPORT_HEADER.match(chatml)[0], chatml[EXPORT_HEADER.match(chatml).end() :]
     edited, swapped, renamed = body.replace("<|im_end|>", "<|end|>"), SWITCHED, body.replace("'user'", "'human'")
     for template in (edited, swapped, renamed):
-        assert read_label(label + template, Limits()) is None
-        assert Style.from_chat_template(label + template).chat_template.endswith(template)
-    assert Style.from_chat_template(label + swapped).render(HELLO).text == "HiYes"
-    assert Style.from_chat_template(label + edited).render(HELLO).text.count("<|end|>") == 2
+        assert read_header(header + template, Limits()) is None
+        assert Style.from_chat_template(header + template).chat_template.endswith(template)
+    assert Style.from_chat_template(header + swapped).render(HELLO).text == "HiYes"
+    assert Style.from_chat_template(header + edited).render(HELLO).text.count("<|end|>") == 2
 
 
 @pytest.mark.parametrize(
-    "told", ["{}", '{"turns": 1}', '{"source": [0]}', '{"source": ["a", {}]}', "{" + '"a":[' * 100_000 + "}", '{"a"}']
+    "facts", ["{}", '{"turns": 1}', '{"source": [0]}', '{"source": ["a", {}]}', "{" + '"a":[' * 100_000 + "}", '{"a"}']
 )
-def test_a_label_that_says_nonsense_is_a_comment(told):
-    source = f"{{#- preftemplates: {told} -#}}\n{SWITCHED}"
-    assert read_label(source, Limits()) is None
+def test_a_header_that_says_nonsense_is_a_comment(facts):
+    source = f"{{#- preftemplates: {facts} -#}}\n{SWITCHED}"
+    assert read_header(source, Limits()) is None
 
 
 def test_a_template_is_read_with_the_policy_that_is_asked_for():
@@ -101,7 +110,7 @@ def test_a_template_is_read_with_the_policy_that_is_asked_for():
     assert style.render(thinking).text == "Four."
 
 
-# --- a label that lies ---------------------------------------------------------------------------------------------
+# --- a header that lies ---------------------------------------------------------------------------------------------
 
 TALK = [
     {"role": "user", "content": "Hi"},
@@ -119,10 +128,10 @@ def test_no_default_has_a_name_that_a_template_cannot_set_or_finds_already(name)
         ChatTemplate.read("Hi", None, None, {name: "x"})
     unchecked = replace(ChatTemplate.read("Hi", None, None, {}), defaults=((name, '"x"'),))
     try:
-        source = labelled(unchecked)
+        source = export_layout(unchecked)
     except TypeError:  # a name that is no text is in no source
         return
-    assert read_label(source, Limits()) is None
+    assert read_header(source, Limits()) is None
 
 
 def test_a_default_that_is_nested_too_deeply_is_refused():
@@ -157,7 +166,7 @@ SOURCES = [
 @pytest.mark.parametrize("reasoning", ["keep", "drop", "drop-history"])
 @pytest.mark.parametrize(("opening", "closing"), [("", ""), (" o", "c\n")])
 @pytest.mark.parametrize("roles", [None, ("assistant", "user")])
-def test_a_label_stands_only_before_a_template_that_transformers_renders_as_the_style_does(
+def test_a_header_stands_only_before_a_template_that_transformers_renders_as_the_style_does(
     source, reasoning, opening, closing, roles
 ):
     for value in (None, 5):
@@ -165,7 +174,7 @@ def test_a_label_stands_only_before_a_template_that_transformers_renders_as_the_
         layout = replace(layout, roles=roles or layout.roles).between(opening, closing)
         style = Style.of(layout)
         exported = style.chat_template
-        if not LABEL.match(exported):
+        if not EXPORT_HEADER.match(exported):
             continue
         for generate in (False, True):
             try:
@@ -189,17 +198,17 @@ def test_a_source_may_call_something_else_dict(own, reasoning):
 
 
 @pytest.mark.parametrize("source", SOURCES[:6])
-def test_these_sources_have_a_label_all_the_same(source):
+def test_these_sources_have_a_header_all_the_same(source):
     style = Style.from_chat_template(source, x=5, reasoning="drop")
     assert Style.from_chat_template(style.chat_template) == style
 
 
-def test_a_template_too_deep_to_be_walked_through_is_exported_without_a_label_if_that_might_matter():
+def test_a_template_too_deep_to_be_walked_through_is_exported_without_a_header_if_that_might_matter():
     deep = "{{ x is defined and (" + "+".join(["1"] * 390) + ") }}"
-    assert not LABEL.match(Style.from_chat_template(deep, x=1).chat_template)
+    assert not EXPORT_HEADER.match(Style.from_chat_template(deep, x=1).chat_template)
 
 
-def test_a_variable_that_the_label_does_not_tell_of_reaches_the_template():
+def test_a_variable_that_the_header_does_not_tell_of_reaches_the_template():
     exported = Style.from_chat_template(SWITCHED, x="!").chat_template
     assert Style.from_chat_template(exported).render(HELLO).text == "Hi!Yes!"
     assert Style.from_chat_template(exported, x="?", y=1).render(HELLO).text == "Hi!Yes!"
@@ -208,12 +217,12 @@ def test_a_variable_that_the_label_does_not_tell_of_reaches_the_template():
     assert Style.from_chat_template(chatml.chat_template, bos_token="<s>", eos_token="</s>") == chatml
 
 
-def test_a_label_of_two_fragments_for_one_role_is_not_believed():
+def test_a_header_of_two_fragments_for_one_role_is_not_believed():
     turns = (Fragment("user", "first ", ""), Fragment("assistant", "", ""), Fragment("user", "last ", ""))
     with pytest.raises(DefinitionError, match="got 2 for 'user'"):
         Fragments("", turns)
-    source = labelled(unchecked(turns=turns))
-    assert read_label(source, Limits()) is None
+    source = export_layout(unchecked(turns=turns))
+    assert read_header(source, Limits()) is None
     assert Style.from_chat_template(source).render(TALK[:1]).text == "first Hi"
 
 
@@ -242,25 +251,26 @@ def places(value, path=()):
         yield from places(item, (*path, key))
 
 
-def changed(value, path, other):
+def changed(value, path, replacement):
     """The value with another one in a place."""
     if not path:
-        return other
+        return replacement
     copy = value.copy()
-    copy[path[0]] = changed(value[path[0]], path[1:], other)
+    copy[path[0]] = changed(value[path[0]], path[1:], replacement)
     return copy
 
 
 @given(st.data())
-def test_a_label_with_anything_in_any_place_is_a_comment_or_tells_the_truth(data):
+def test_a_header_with_anything_in_any_place_is_a_comment_or_tells_the_truth(data):
     style = data.draw(st.sampled_from([get_style("chatml"), Style.from_chat_template(SOURCES[0], x=1)]))
-    label = LABEL.match(style.chat_template)
-    facts, body = json.loads(label[1]), style.chat_template[label.end() :]
+    header = EXPORT_HEADER.match(style.chat_template)
+    facts, body = json.loads(header[1]), style.chat_template[header.end() :]
     facts = changed(facts, data.draw(st.sampled_from([*places(facts)])), data.draw(JSON))
     if isinstance(facts, dict):
         facts |= data.draw(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=1))
         with suppress(TypeError, ValueError, AttributeError, StopIteration, KeyError):  # the body that fits to the lie
-            body = unchecked(**{**facts, "turns": tuple(Fragment(*turn) for turn in facts["turns"])}).chat_template
+            layout = unchecked(**{**facts, "turns": tuple(Fragment(*turn) for turn in facts["turns"])})
+            body = write_chat_template(layout)
     source = f"{{#- preftemplates: {json.dumps(facts)} -#}}\n{body}"
     try:
         style = Style.from_chat_template(source)
@@ -273,14 +283,14 @@ def test_a_label_with_anything_in_any_place_is_a_comment_or_tells_the_truth(data
 
 @pytest.mark.parametrize("part", ["opening", "closing", "stop"])
 @pytest.mark.parametrize("value", [5, True, {"a": 1}, ["a"], None], ids=repr)
-def test_a_label_whose_parts_are_no_text_is_not_believed(part, value):
+def test_a_header_whose_parts_are_no_text_is_not_believed(part, value):
     with pytest.raises(DefinitionError):
         Fragments(**{"opening": "", "turns": (Fragment("assistant", "", ""),), part: value})
     if part != "stop":
         with pytest.raises(DefinitionError):
             ChatTemplate("Hi").between(**{"opening": "", "closing": "", part: value})
     layout = replace(ChatTemplate("Hi{{ messages[0].content }}"), **({} if part == "stop" else {part: value}))
-    for source in (labelled(layout), labelled(unchecked(**{part: value if part != "stop" else ""}))):
+    for source in (export_layout(layout), export_layout(unchecked(**{part: value if part != "stop" else ""}))):
         Style.from_chat_template(source).render(TALK)
 
 
@@ -289,3 +299,88 @@ def test_a_fragment_that_is_no_text_is_refused(turn):
     turns = (Fragment("assistant", "", ""), Fragment(*turn) if isinstance(turn, tuple) else turn)
     with pytest.raises(DefinitionError, match="fragments"):
         Fragments("", turns)
+
+
+# --- the template --------------------------------------------------------------------------------------------------
+
+
+literals = texts().map(lambda text: re.sub(r"\{(?=[{%#])", "(", text))
+
+
+def fragments(opening, closing, stop="", **turns):
+    return Fragments(opening, tuple(Fragment.read(role, source) for role, source in turns.items()), stop, closing)
+
+
+MARKED = fragments("<open>", "", ".", system="S{{ content }}s", user="U{{ content }}u", assistant="A {{ content }}.!")
+
+
+@at_least(200)
+@given(texts())
+def test_a_text_written_as_a_jinja_string_reads_back_as_itself(text):
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    assert environment.from_string("{{- " + format_jinja_literal(text) + " -}}").render() == text
+
+
+@given(literals, literals, literals, literals, conversations("user", "assistant"), st.booleans())
+def test_the_export_is_rendered_by_transformers_to_the_same_text(opening, head, tail, closing, messages, generate):
+    turns = {"user": f"{tail}{{{{ content }}}}{head}", "assistant": f"{head}{{{{ content }}}}{tail}"}
+    odd = fragments(opening, closing, **turns)
+    assert transformers_text(write_chat_template(odd), messages, generate) == odd.text(messages, generate)
+
+
+KEY = "this layout has no place for "
+ROLE = "this layout has no turn for the role "
+NO_TEXT = "content must be text"
+LOST = [
+    ({"role": "tool", "content": "x"}, ROLE + "tool"),
+    ({"role": "User", "content": "x"}, ROLE + "User"),
+    ({"role": "it's \\ {{ x }}", "content": "x"}, ROLE + "it's \\ {{ x }}"),
+    ({"role": "user", "content": [{"type": "text", "text": "x"}]}, NO_TEXT),
+    ({"role": "user", "content": {"text": "x"}}, NO_TEXT),
+    ({"role": "user", "content": 5}, NO_TEXT),
+    ({"role": "user"}, NO_TEXT),
+    ({"role": "assistant", "content": None, "tool_calls": [{"name": "f"}]}, NO_TEXT),
+    *(
+        # transformers calls every thought reasoning_content too, and that stands first
+        ({"role": role, "content": "x", key: ["y"]}, KEY + ("reasoning_content" if key in THINKING_FIELDS else key))
+        for key in CONTENT_KEYS
+        for role in ("user", "assistant")
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "said"), LOST, ids=str)
+@pytest.mark.parametrize("before", [[], [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]])
+def test_what_the_layout_has_no_place_for_is_refused_by_the_export_as_well(message, said, before):
+    for closing in ("", "</s>"):
+        with pytest.raises(TemplateError) as caught:
+            transformers_text(write_chat_template(replace(MARKED, closing=closing)), [*before, message])
+        assert (type(caught.value), str(caught.value)) == (TemplateError, said)
+    with pytest.raises((RowError, KeyError)):
+        MARKED.text([*before, message], False)
+
+
+@pytest.mark.parametrize("key", CONTENT_KEYS)
+@pytest.mark.parametrize("empty", [None, [], "", {}], ids=str)
+def test_a_key_that_holds_nothing_is_refused_by_neither(key, empty):
+    message = {"role": "assistant", "content": "x", key: empty}
+    assert transformers_text(write_chat_template(MARKED), [message]) == MARKED.text([message], False) == "<open>A x.!"
+
+
+@pytest.mark.parametrize("reasoning", ["drop", "drop-history"])
+def test_a_thought_is_dropped_by_the_export_where_the_policy_says_so_and_refused_elsewhere(reasoning):
+    dropping = replace(MARKED, reasoning=reasoning)
+    thought = {"role": "assistant", "content": "x", "thinking": "y"}
+    for messages in ([thought, {"role": "user", "content": "z"}], [{"role": "user", "content": "z"}, thought]):
+        if reasoning == "drop" or messages[0] is thought:
+            assert transformers_text(write_chat_template(dropping), messages) == dropping.text(messages, False)
+            assert "y" not in dropping.text(messages, False)
+        else:
+            with pytest.raises(TemplateError, match=f"^{KEY}reasoning_content$"):
+                transformers_text(write_chat_template(dropping), messages)
+            with pytest.raises(RowError, match="got thinking"):
+                dropping.text(messages, False)
+
+
+def test_without_opening_and_closing_the_export_is_the_source_with_its_variables():
+    assert write_chat_template(ChatTemplate(SWITCHED)) == SWITCHED

@@ -6,15 +6,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from support import at_least, conversations, texts, transformers_text
+from support import conversations, texts
 
-from preftemplates.core.messages import CONTENT_KEYS
 from preftemplates.core.spans import Span
-from preftemplates.errors import DefinitionError, RowError
-from preftemplates.styles.fragments import Fragment, Fragments, literal
-from preftemplates.styles.reasoning import FIELDS
+from preftemplates.errors import DefinitionError
+from preftemplates.styles.fragments import Fragment, Fragments
 
 literals = texts().map(lambda text: re.sub(r"\{(?=[{%#])", "(", text))
 
@@ -78,22 +74,22 @@ MARKED = layout(
 def test_a_text_is_the_opening_the_turns_and_the_generation_prompt(messages, generate):
     heads = {"system": ("S", "s"), "user": ("U", "u"), "assistant": ("A ", ".!")}
     turns = [heads[message["role"]][0] + message["content"] + heads[message["role"]][1] for message in messages]
-    wanted = "<open>" + "".join(turns) + ("A" if generate else "")
-    assert MARKED.text(messages, generate) == wanted
+    expected = "<open>" + "".join(turns) + ("A" if generate else "")
+    assert MARKED.text(messages, generate) == expected
 
 
 @given(conversations("system", "user", "assistant"), st.booleans())
 def test_spans_tell_head_content_stop_and_tail_apart(messages, generate):
     text = MARKED.text(messages, generate)
     spans = MARKED.spans(messages, generate)
-    told = [(text[span.start : span.end], span.kind, span.role, span.message) for span in spans]
-    wanted = [("<open>", "scaffold", None, None)]
+    parts = [(text[span.start : span.end], span.kind, span.role, span.message) for span in spans]
+    expected = [("<open>", "scaffold", None, None)]
     for index, message in enumerate(messages):
         role = message["role"]
         head, stop, tail = {"system": ("S", "", "s"), "user": ("U", "", "u"), "assistant": ("A ", ".", "!")}[role]
-        wanted += [(head, "scaffold", role, index), (message["content"], "content", role, index)]
-        wanted += [(stop, "stop", role, index)] * bool(stop) + [(tail, "scaffold", role, index)]
-    assert told == wanted + [("A", "scaffold", "assistant", None)] * generate
+        expected += [(head, "scaffold", role, index), (message["content"], "content", role, index)]
+        expected += [(stop, "stop", role, index)] * bool(stop) + [(tail, "scaffold", role, index)]
+    assert parts == expected + [("A", "scaffold", "assistant", None)] * generate
 
 
 @given(conversations("system", "user", "assistant"), literals.filter(bool))
@@ -104,74 +100,3 @@ def test_the_closing_ends_a_text_that_asks_for_no_answer_and_is_scaffold(message
     assert closed.spans(messages, False) == (*spans, Span(len(text), len(text) + len(closing), "scaffold"))
     assert closed.text(messages, True) == MARKED.text(messages, True)
     assert closed.spans(messages, True) == MARKED.spans(messages, True)
-
-
-# --- export --------------------------------------------------------------------------------------------------------
-
-
-@at_least(200)
-@given(texts())
-def test_a_text_written_as_a_jinja_string_reads_back_as_itself(text):
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    assert environment.from_string("{{- " + literal(text) + " -}}").render() == text
-
-
-@given(literals, literals, literals, literals, conversations("user", "assistant"), st.booleans())
-def test_the_export_is_rendered_by_transformers_to_the_same_text(opening, head, tail, closing, messages, generate):
-    turns = {"user": f"{tail}{{{{ content }}}}{head}", "assistant": f"{head}{{{{ content }}}}{tail}"}
-    odd = layout(opening=opening, closing=closing, **turns)
-    assert transformers_text(odd.chat_template, messages, generate) == odd.text(messages, generate)
-
-
-KEY = "this layout has no place for "
-ROLE = "this layout has no turn for the role "
-NO_TEXT = "content must be text"
-LOST = [
-    ({"role": "tool", "content": "x"}, ROLE + "tool"),
-    ({"role": "User", "content": "x"}, ROLE + "User"),
-    ({"role": "it's \\ {{ x }}", "content": "x"}, ROLE + "it's \\ {{ x }}"),
-    ({"role": "user", "content": [{"type": "text", "text": "x"}]}, NO_TEXT),
-    ({"role": "user", "content": {"text": "x"}}, NO_TEXT),
-    ({"role": "user", "content": 5}, NO_TEXT),
-    ({"role": "user"}, NO_TEXT),
-    ({"role": "assistant", "content": None, "tool_calls": [{"name": "f"}]}, NO_TEXT),
-    *(
-        # transformers calls every thought reasoning_content too, and that stands first
-        ({"role": role, "content": "x", key: ["y"]}, KEY + ("reasoning_content" if key in FIELDS else key))
-        for key in CONTENT_KEYS
-        for role in ("user", "assistant")
-    ),
-]
-
-
-@pytest.mark.parametrize(("message", "said"), LOST, ids=str)
-@pytest.mark.parametrize("before", [[], [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]])
-def test_what_the_layout_has_no_place_for_is_refused_by_the_export_as_well(message, said, before):
-    for closing in ("", "</s>"):
-        with pytest.raises(TemplateError) as caught:
-            transformers_text(replace(MARKED, closing=closing).chat_template, [*before, message])
-        assert (type(caught.value), str(caught.value)) == (TemplateError, said)
-    with pytest.raises((RowError, KeyError)):
-        MARKED.text([*before, message], False)
-
-
-@pytest.mark.parametrize("key", CONTENT_KEYS)
-@pytest.mark.parametrize("empty", [None, [], "", {}], ids=str)
-def test_a_key_that_holds_nothing_is_refused_by_neither(key, empty):
-    message = {"role": "assistant", "content": "x", key: empty}
-    assert transformers_text(MARKED.chat_template, [message]) == MARKED.text([message], False) == "<open>A x.!"
-
-
-@pytest.mark.parametrize("reasoning", ["drop", "drop-history"])
-def test_a_thought_is_dropped_by_the_export_where_the_policy_says_so_and_refused_elsewhere(reasoning):
-    dropping = replace(MARKED, reasoning=reasoning)
-    thought = {"role": "assistant", "content": "x", "thinking": "y"}
-    for messages in ([thought, {"role": "user", "content": "z"}], [{"role": "user", "content": "z"}, thought]):
-        if reasoning == "drop" or messages[0] is thought:
-            assert transformers_text(dropping.chat_template, messages) == dropping.text(messages, False)
-            assert "y" not in dropping.text(messages, False)
-        else:
-            with pytest.raises(TemplateError, match=f"^{KEY}reasoning_content$"):
-                transformers_text(dropping.chat_template, messages)
-            with pytest.raises(RowError, match="got thinking"):
-                dropping.text(messages, False)

@@ -39,12 +39,12 @@ def outcome(style, messages):
 
 def test_text_spans_changes_and_errors_are_those_of_a_render_in_this_process():
     for source in list(real_templates().values())[::60]:
-        here = Style.from_chat_template(source, **TOKENS)
-        there = Style.from_chat_template(source, **TOKENS, isolate=True)
-        assert there == here
-        assert there.stop == here.stop
+        local = Style.from_chat_template(source, **TOKENS)
+        isolated = Style.from_chat_template(source, **TOKENS, isolate=True)
+        assert isolated == local
+        assert isolated.stop == local.stop
         for messages in CONVERSATIONS.values():
-            assert outcome(there, messages) == outcome(here, messages)
+            assert outcome(isolated, messages) == outcome(local, messages)
 
 
 def test_a_text_beyond_ascii_and_an_empty_one_come_back_as_they_went():
@@ -63,12 +63,12 @@ def test_a_text_beyond_ascii_and_an_empty_one_come_back_as_they_went():
     ],
 )
 def test_the_errors_are_the_same(source, error):
-    found = []
+    errors = []
     for isolate in (False, True):
         with pytest.raises(error) as caught:
             Style.from_chat_template(source, isolate=isolate).render(TALK)
-        found.append((str(caught.value), caught.value.facts))
-    assert found[0] == found[1]
+        errors.append((str(caught.value), caught.value.facts))
+    assert errors[0] == errors[1]
 
 
 def test_the_day_is_that_of_this_process():
@@ -79,17 +79,17 @@ def test_the_day_is_that_of_this_process():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_fork_has_a_process_of_its_own():
     style = Style.from_chat_template(TURNS, isolate=True)
-    here = isolation._worker()._process.pid
+    parent_pid = isolation._get_worker()._process.pid
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply(rendered_there, (style,)) == ("<assistant></s>", True)
     assert style.render(TALK[1:]).text == "<assistant></s>"
-    assert isolation._worker()._process.pid == here
+    assert isolation._get_worker()._process.pid == parent_pid
 
 
 def rendered_there(style):
     parents = isolation._workers[os.getppid()]._process.pid
     text = style.render(TALK[1:]).text
-    return text, isolation._worker()._process.pid != parents
+    return text, isolation._get_worker()._process.pid != parents
 
 
 def test_a_style_that_is_isolated_pickles_and_stays_so():
@@ -100,7 +100,7 @@ def test_a_style_that_is_isolated_pickles_and_stays_so():
 
 def test_a_process_that_hangs_is_killed_and_the_next_render_works():
     style = Style.from_chat_template(TURNS, isolate=True, limits=Limits(seconds=0.5))
-    os.kill(isolation._worker()._process.pid, signal.SIGSTOP)
+    os.kill(isolation._get_worker()._process.pid, signal.SIGSTOP)
     start = time.monotonic()
     with pytest.raises(StyleLimitError, match="took too long, and its process was killed"):
         style.render(TALK[1:])
@@ -110,11 +110,11 @@ def test_a_process_that_hangs_is_killed_and_the_next_render_works():
 
 def test_a_process_that_dies_is_an_error_and_the_next_render_works():
     style = Style.from_chat_template(TURNS, isolate=True)
-    os.kill(isolation._worker()._process.pid, signal.SIGSTOP)
+    os.kill(isolation._get_worker()._process.pid, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         rendering = pool.submit(style.render, TALK[1:])
         time.sleep(0.2)
-        os.kill(isolation._worker()._process.pid, signal.SIGKILL)
+        os.kill(isolation._get_worker()._process.pid, signal.SIGKILL)
         with pytest.raises(StyleLimitError, match="died"):
             rendering.result()
     assert style.render(TALK[1:]).text == "<assistant></s>"
@@ -162,24 +162,26 @@ for _ in range(248):
 )
 def test_odd_values_are_written_or_refused_alike(name, source):
     messages = [{"role": "user", "content": "Hi", "x": ODD[name]}, {"role": "assistant", "content": "Yes"}]
-    here, there = (outcome(Style.from_chat_template(source, isolate=isolate), messages) for isolate in (False, True))
+    local, isolated = (
+        outcome(Style.from_chat_template(source, isolate=isolate), messages) for isolate in (False, True)
+    )
     if "for p in" not in source or name not in ("bytes", "a set", "a day", "a decimal", "a picture"):
-        assert there == here
+        assert isolated == local
     else:  # of what is no data nothing arrives but its type's name
-        assert issubclass(there[0], RowError)
+        assert issubclass(isolated[0], RowError)
 
 
 def test_a_process_that_has_come_to_keep_too_much_is_replaced():
     start = Style.from_chat_template(TURNS, isolate=True).render(TALK[1:]).text
-    first = isolation._worker()._process.pid
+    first = isolation._get_worker()._process.pid
     for number in range(40):
         large = "{{ messages[0].content }}" + "🪴" * 250_000 + str(number)
         assert Style.from_chat_template(large, isolate=True).render(TALK[1:]).text.endswith(f"🪴{number}")
-        process = isolation._worker()._process
+        process = isolation._get_worker()._process
         if process is not None and process.pid == first and Path("/proc/self/statm").exists():
             pages = int(Path(f"/proc/{first}/statm").read_text().split()[0])
             assert pages * os.sysconf("SC_PAGESIZE") < (64 + 48) << 20
-    process = isolation._worker()._process
+    process = isolation._get_worker()._process
     assert process is None or process.pid != first
     assert Style.from_chat_template(TURNS, isolate=True).render(TALK[1:]).text == start
 
@@ -197,7 +199,7 @@ def answering(data, **limits):
 
 
 def test_no_more_is_read_than_the_limits_allow():
-    head = b'{"told": {}, "full": false, "origins": ["0.content"], "lengths": [%d, %d]}'
+    head = b'{"failure": {}, "is_full": false, "origins": ["0.content"], "lengths": [%d, %d]}'
     for data, limits in (
         ((2**62).to_bytes(8, "big"), {}),
         (sized(head % (2**50, 0)), {}),
@@ -218,10 +220,10 @@ def sized(head):
     "data",
     [
         sized(b"{"), sized(b"[]"), sized(b'{"lengths": 5}'), sized(b"\xff"), sized(b"[" * 9999),
-        sized(b'{"told": {}, "full": 0, "origins": [], "lengths": [1, 0]}') + b"\xff",
-        sized(b'{"told": {}, "full": 0, "origins": [], "lengths": [0, 8]}') + b"\0" * 8,
-        sized(b'{"told": {}, "full": 0, "origins": [], "lengths": [0, 32]}') + b"\0" * 32,
-        sized(b'{"told": {}, "full": 0, "origins": [], "lengths": [0, 7]}') + b"\0" * 7,
+        sized(b'{"failure": {}, "is_full": 0, "origins": [], "lengths": [1, 0]}') + b"\xff",
+        sized(b'{"failure": {}, "is_full": 0, "origins": [], "lengths": [0, 8]}') + b"\0" * 8,
+        sized(b'{"failure": {}, "is_full": 0, "origins": [], "lengths": [0, 32]}') + b"\0" * 32,
+        sized(b'{"failure": {}, "is_full": 0, "origins": [], "lengths": [0, 7]}') + b"\0" * 7,
     ],
 )  # fmt: skip
 def test_an_answer_that_is_none_is_an_error_of_ours(data):
@@ -230,11 +232,11 @@ def test_an_answer_that_is_none_is_an_error_of_ours(data):
 
 
 def test_an_error_that_is_none_of_ours_is_refused(monkeypatch):
-    told = {"error": "RowError", "message": "x", "facts": {"code": "nothing", "more": 1}}
-    answer = isolation.Answer("", told, False)
+    failure = {"error": "RowError", "message": "x", "facts": {"code": "nothing", "more": 1}}
+    answer = isolation.WorkerAnswer("", failure, False)
     monkeypatch.setattr(isolation.Worker, "ask", lambda *_: answer)
     with pytest.raises(StyleRefusedError, match="no answer"):
-        isolation.ask({}, Limits(), 1)
+        isolation.render_in_worker({}, Limits(), 1)
 
 
 def test_a_large_answer_is_held_about_once():
@@ -266,8 +268,8 @@ def test_many_threads_share_the_process():
 
 CONFINED = """
 import os, subprocess, sys
-from preftemplates.styles.isolation_worker import confine
-confine(1 << 28)
+from preftemplates.styles.isolation_worker import confine_process
+confine_process(1 << 28)
 failed = []
 for name, act in {
     "open": lambda: open("/etc/hostname"),

@@ -8,7 +8,7 @@ from support import at_least, texts, transformers_text
 from preftemplates import Style, get_style
 from preftemplates.core.spans import Change
 from preftemplates.errors import DefinitionError, RowError
-from preftemplates.styles.reasoning import as_written
+from preftemplates.styles.reasoning import apply_reasoning
 
 THOUGHT = "Qx7thought"
 TALK = [
@@ -83,7 +83,7 @@ def test_the_prompt_of_an_answer_is_the_same_with_and_without_it_where_history_i
 @given(talks, st.sampled_from(["keep", "drop-history", "drop"]))
 def test_messages_are_read_and_not_written_to(messages, policy):
     before = [dict(message) for message in messages]
-    after = as_written(messages, policy)
+    after = apply_reasoning(messages, policy)
     assert messages == before
     assert [message["role"] for message in after] == [message["role"] for message in before]
     if policy == "keep":

@@ -11,7 +11,7 @@ from support import STYLE_NAMES, conversations, in_new_process, transformers_tex
 
 from preftemplates import Style, get_style, register_style
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, StyleSyntaxError
-from preftemplates.styles.lint.compare import Agreement, compare
+from preftemplates.styles.lint.compare import Agreement, compare_styles
 
 ANSWER = "A:{{ content }}"
 
@@ -115,11 +115,11 @@ def test_a_chat_template_that_does_not_parse_is_refused_when_the_class_is_define
 LOADING = """
 import sys
 import preftemplates
-from preftemplates.styles.environment import compiled
+from preftemplates.styles.environment import compile_template
 loaded = [name for name in sys.modules if name.startswith("preftemplates.styles.bundled.")]
-found, compiled_then = preftemplates.list_styles(), compiled.cache_info().currsize
+found, compiled_then = preftemplates.list_styles(), compile_template.cache_info().currsize
 preftemplates.get_style("gemma").render([{"role": "user", "content": "Hi"}])
-answer = [loaded, found, compiled_then, compiled.cache_info().currsize]
+answer = [loaded, found, compiled_then, compile_template.cache_info().currsize]
 """
 
 
@@ -156,10 +156,10 @@ def test_an_exported_style_reads_back_as_the_same_layout_in_text_and_content(nam
     again = Style.from_chat_template(style.chat_template)
     talk = [{"role": role, "content": role * 2} for role in ("system", "user", "assistant", "user")]
     for generate in (False, True):
-        one, other = (which.render(talk, add_generation_prompt=generate) for which in (style, again))
-        assert one.text == other.text
-        assert one.mask("content", role="assistant") == other.mask("content", role="assistant")
-        assert one.mask("stop") == other.mask("stop")
+        before, after = (which.render(talk, add_generation_prompt=generate) for which in (style, again))
+        assert before.text == after.text
+        assert before.mask("content", role="assistant") == after.mask("content", role="assistant")
+        assert before.mask("stop") == after.mask("stop")
     assert again.stop == style.stop
 
 
@@ -224,12 +224,12 @@ def test_two_styles_that_differ_in_their_roles_differ_and_no_role_counts_twice()
 def test_an_export_of_declared_roles_refuses_the_others_in_transformers_too(reasoning):
     style = few(reasoning=reasoning)
     exported = style.chat_template
-    said = [*HELLO, {"role": "observation", "content": "it's"}]
-    assert transformers_text(exported, said) == style.render(said).text
+    messages = [*HELLO, {"role": "observation", "content": "it's"}]
+    assert transformers_text(exported, messages) == style.render(messages).text
     for edited in (exported, "{#- edited -#}" + exported):
         for role in ("system", "developer", "tool", "User", "it's"):
             with pytest.raises(TemplateError) as caught:
-                transformers_text(edited, [*said, {"role": role, "content": "x"}])
+                transformers_text(edited, [*messages, {"role": role, "content": "x"}])
             assert str(caught.value) == f"this layout has no turn for the role {role}"
         with pytest.raises(RowError):
             Style.from_chat_template(edited).render([{"role": "system", "content": "x"}])
@@ -240,12 +240,13 @@ def test_a_role_that_is_declared_to_be_absent_is_no_finding_and_differs_from_one
     silent = declared(chat_template=refusing + TURNS, accepted_roles=FEW, eos_token="</s>")
     codes = {str(finding.code) for finding in silent.findings}
     assert not [code for code in codes if code.startswith("refuses_")]
-    told = {str(finding.code) for finding in declared(chat_template=refusing + TURNS, eos_token="</s>").findings}
-    assert {"refuses_role", "refuses_tool_calls"} == told - codes
-    found = {difference.name: difference for difference in compare(few(), declared(chat_template=TURNS))}
-    assert found["a system message"].verdict == Agreement.ONLY_B
-    assert "expected a role among user" in found["a system message"].reason_a
-    assert found["one turn"].verdict == Agreement.EQUAL
+    undeclared = declared(chat_template=refusing + TURNS, eos_token="</s>")
+    undeclared_codes = {str(finding.code) for finding in undeclared.findings}
+    assert {"refuses_role", "refuses_tool_calls"} == undeclared_codes - codes
+    differences = {difference.name: difference for difference in compare_styles(few(), declared(chat_template=TURNS))}
+    assert differences["a system message"].verdict == Agreement.ONLY_B
+    assert "expected a role among user" in differences["a system message"].reason_a
+    assert differences["one turn"].verdict == Agreement.EQUAL
 
 
 def test_roles_stand_beside_a_chat_template_under_their_own_name():
@@ -271,7 +272,7 @@ def test_without_special_tokens_the_style_is_equal_and_with_some_it_has_its_name
     assert style.with_special_tokens() == style
     added = style.with_special_tokens("[CLS]", "[SEP]")
     assert (added.name, added.stop, added.accepted_roles) == (name, style.stop, style.accepted_roles)
-    assert len({each.digest for each in (style, added, style.with_special_tokens("[CLS]"))}) == 3
+    assert len({variant.digest for variant in (style, added, style.with_special_tokens("[CLS]"))}) == 3
 
 
 @pytest.mark.parametrize("token", ["{{ bos_token }}", "{% raw %}", "{# #}", "<s>{{", None, 5, ["<s>"]])
@@ -308,8 +309,8 @@ def test_a_special_token_is_written_as_it_is(name, token):
 def test_what_the_style_writes_at_an_edge_is_not_written_again_and_blanks_behind_it_do_not_count(parts, text):
     style = declared(**{"user": "U{{ content }}", "assistant": "A{{ content }}", **parts})
     imported = Style.from_chat_template(style.chat_template)
-    for each in (style, imported):
-        added = each.with_special_tokens("<s>", "</s>")
+    for variant in (style, imported):
+        added = variant.with_special_tokens("<s>", "</s>")
         assert added.render(HELLO).text == text
         assert added.with_special_tokens("<s>", "</s>") == added
 
@@ -369,8 +370,8 @@ SPELLING = (
 def test_the_style_of_a_tokenizer_writes_what_the_tokenizer_writes(options):
     tokenizer = tokenizer_with(SPELLING, **TOKENS)
     style = Style.from_tokenizer(tokenizer, **options)
-    wanted = tokenizer.apply_chat_template(HELLO, tokenize=False, **options)
-    assert style.render(HELLO).text == wanted
+    expected = tokenizer.apply_chat_template(HELLO, tokenize=False, **options)
+    assert style.render(HELLO).text == expected
     assert Style.from_chat_template(style.chat_template) == style
 
 

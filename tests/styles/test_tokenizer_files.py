@@ -16,7 +16,13 @@ from preftemplates.errors import (
     StyleSyntaxError,
     UnknownNameError,
 )
-from preftemplates.styles.tokenizer_files import LONGEST, TokenizerFiles, is_file, read_tokenizer_files, style_of
+from preftemplates.styles.tokenizer_files import (
+    MAX_FILE_BYTES,
+    TokenizerFiles,
+    is_style_file,
+    load_style,
+    read_tokenizer_files,
+)
 
 SOURCE = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]\n{{ m.content }}{{ eos_token }}{% endfor %}"
 TOOLS = "{% for m in messages %}tools: {{ m.content }}{% endfor %}"
@@ -29,9 +35,9 @@ def tokenizer(chat_template=SOURCE, **tokens):
     from transformers import PreTrainedTokenizerFast
 
     model = Tokenizer(models.WordLevel({"<s>": 0, "</s>": 1, "<pad>": 2, "<image>": 3, "<unk>": 4}, unk_token="<unk>"))
-    made = PreTrainedTokenizerFast(tokenizer_object=model, **{**TOKENS, **tokens})
-    made.chat_template = chat_template
-    return made
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=model, **{**TOKENS, **tokens})
+    tokenizer.chat_template = chat_template
+    return tokenizer
 
 
 def loaded(path):
@@ -135,39 +141,41 @@ def test_each_of_its_files_is_read_alone(tmp_path):
     assert read_tokenizer_files(config) == TokenizerFiles(config, {"default": SOURCE}, TOKENS, config)
     assert read_tokenizer_files(alone).chat_template == SOURCE
     expected = Style.from_chat_template(SOURCE, bos_token="<s>", eos_token="</s>")
-    assert style_of(config).text(HELLO, False) == expected.text(HELLO, False)
+    assert load_style(config).text(HELLO, False) == expected.text(HELLO, False)
     for path in (tmp_path / "mine.jinja", alone, tmp_path / "sub"):
-        assert style_of(path, "<s>", "</s>") == style_of(str(path), bos_token="<s>", eos_token="</s>") == expected
+        assert load_style(path, "<s>", "</s>") == load_style(str(path), bos_token="<s>", eos_token="</s>") == expected
 
 
 def test_a_given_token_stands_in_place_of_the_files_own(tmp_path):
     write(tmp_path / "tokenizer_config.json", chat_template=SOURCE, **TOKENS)
-    assert style_of(tmp_path, eos_token="[END]").stop == "[END]"
-    assert style_of(tmp_path, eos_token="").render(HELLO).text == "<s>[user]\nChives?[assistant]\nSnip."
+    assert load_style(tmp_path, eos_token="[END]").stop == "[END]"
+    assert load_style(tmp_path, eos_token="").render(HELLO).text == "<s>[user]\nChives?[assistant]\nSnip."
 
 
 def test_names_go_before_paths_unless_they_look_like_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("chatml").write_text(SOURCE)
     Path("other").write_text(SOURCE)
-    assert style_of("chatml") == get_style("chatml")
-    assert style_of("./chatml") == style_of("other") == style_of(Path("other")) == Style.from_chat_template(SOURCE)
-    assert [is_file(name) for name in ("chatml", "./chatml", "other", "x.jinja", "a/b", "chat-ml")] == [
+    assert load_style("chatml") == get_style("chatml")
+    assert (
+        load_style("./chatml") == load_style("other") == load_style(Path("other")) == Style.from_chat_template(SOURCE)
+    )
+    assert [is_style_file(name) for name in ("chatml", "./chatml", "other", "x.jinja", "a/b", "chat-ml")] == [
         *(False, True, True, True, True, False)
     ]
     with pytest.raises(UnknownNameError, match=r"Did you mean 'chatml'"):
-        style_of("chat-ml")
+        load_style("chat-ml")
     with pytest.raises(FileError, match=r"x.jinja cannot be read: No such file"):
-        style_of("x.jinja")
+        load_style("x.jinja")
 
 
 def test_a_registered_style_takes_no_other_tokens():
     with pytest.raises(DefinitionError, match="chatml has its own tokens"):
-        style_of("chatml", eos_token="</s>")
+        load_style("chatml", eos_token="</s>")
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "message"),
     [
         ("t.jinja", b"\xff", "t.jinja is not UTF-8 at byte 0"),
         ("t.json", b"", "t.json is not JSON: line 1: Expecting value"),
@@ -183,11 +191,11 @@ def test_a_registered_style_takes_no_other_tokens():
         ("t.json", b'{"chat_template": [{"name": "defualt", "template": "x"}]}', "Did you mean 'defualt'"),
     ],
 )
-def test_a_damaged_file_is_said_with_its_name(tmp_path, name, data, said):
+def test_a_damaged_file_is_said_with_its_name(tmp_path, name, data, message):
     (tmp_path / name).write_bytes(data)
     with pytest.raises((FileError, DefinitionError), match=r".") as caught:
-        style_of(tmp_path / name)
-    assert said in str(caught.value)
+        load_style(tmp_path / name)
+    assert message in str(caught.value)
     assert str(caught.value).isprintable()
 
 
@@ -200,7 +208,7 @@ def test_what_is_no_tokenizers_directory_is_refused(tmp_path):
     with pytest.raises(FileError, match="cannot be read: embedded null byte"):
         read_tokenizer_files("a\0/b")
     with pytest.raises(FileError, match="cannot be read: File name too long"):
-        style_of("x" * 300 + "/y")
+        load_style("x" * 300 + "/y")
     (tmp_path / "tokenizer_confg.json").write_text("{}")
     with pytest.raises(FileError, match=r"Did you mean 'tokenizer_confg.json'"):
         read_tokenizer_files(tmp_path / "tokenizer_config.json")
@@ -208,15 +216,15 @@ def test_what_is_no_tokenizers_directory_is_refused(tmp_path):
 
 def test_a_file_of_any_size_is_read_in_bounded_memory(tmp_path):
     with (tmp_path / "t.jinja").open("wb") as file:
-        os.truncate(file.fileno(), LONGEST * 8)
+        os.truncate(file.fileno(), MAX_FILE_BYTES * 8)
     with pytest.raises(FileError, match="has more than 67,108,864 bytes"):
-        style_of(tmp_path / "t.jinja")
+        load_style(tmp_path / "t.jinja")
 
 
 def test_a_template_that_does_not_parse_has_its_line(tmp_path):
     write(tmp_path / "tokenizer_config.json", chat_template="{# one #}\n{% if %}")
     with pytest.raises(StyleSyntaxError) as caught:
-        style_of(tmp_path)
+        load_style(tmp_path)
     assert caught.value.line == 2
 
 
@@ -236,12 +244,12 @@ def test_any_json_is_a_style_or_an_error_of_this_library(tmp_path_factory, data,
     path = tmp_path_factory.mktemp("files") / f"{name}.json"
     path.write_text(json.dumps({"chat_template": SOURCE, **data}), encoding="utf-8")
     try:
-        style_of(path).text(HELLO, add_generation_prompt=False)
+        load_style(path).text(HELLO, add_generation_prompt=False)
     except PrefTemplatesError as error:
-        said = str(error)
+        message = str(error)
     else:
-        said = ""
-    assert not said or said.isprintable()
+        message = ""
+    assert not message or message.isprintable()
 
 
 def test_hostile_names_are_escaped_in_every_error(tmp_path):
@@ -262,5 +270,5 @@ def test_hostile_names_are_escaped_in_every_error(tmp_path):
 
 def style_error(path):
     with pytest.raises(PrefTemplatesError) as caught:
-        style_of(path)
+        load_style(path)
     return caught.value

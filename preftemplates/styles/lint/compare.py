@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.errors import RowError, UnknownNameError, did_you_mean, one_line, preview
-from preftemplates.styles.lint.conversations import CONVERSATIONS, Conversation
+from preftemplates.styles.lint.conversations import CONVERSATIONS, ProbeConversation
 from preftemplates.styles.lint.probes import with_tools
 from preftemplates.styles.style import Style
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Agreement(StrEnum):
@@ -51,13 +53,14 @@ class Difference(NamedTuple):
         return {"name": facts.pop("name"), "verdict": str(self.verdict), **facts}
 
 
-def compare(a: Style, b: Style, names: Iterable[str] = CONVERSATIONS) -> tuple[Difference, ...]:
-    """What two styles make of the fixed conversations, the equal ones too, in their order.
+def compare_styles(a: Style, b: Style, names: Iterable[str] = CONVERSATIONS) -> tuple[Difference, ...]:
+    """Return the results of two styles on the fixed conversations, the equal ones too, in their order.
 
     Example:
         >>> from preftemplates import get_style
-        >>> found = compare(get_style("zephyr"), get_style("human-assistant"), ["one turn", "a system message"])
-        >>> [(difference.name, str(difference.verdict)) for difference in found]
+        >>> zephyr, human_assistant = get_style("zephyr"), get_style("human-assistant")
+        >>> differences = compare_styles(zephyr, human_assistant, ["one turn", "a system message"])
+        >>> [(difference.name, str(difference.verdict)) for difference in differences]
         [('one turn', 'differs'), ('a system message', 'only_a')]
 
     Args:
@@ -68,31 +71,31 @@ def compare(a: Style, b: Style, names: Iterable[str] = CONVERSATIONS) -> tuple[D
     Raises:
         UnknownNameError: there is no conversation of that name.
     """
-    return tuple(_compare(name, find_conversation(name), a, b) for name in names)
+    return tuple(_compare_texts(name, find_conversation(name), a, b) for name in names)
 
 
-def find_conversation(name: str) -> Conversation:
-    """The fixed conversation of that name.
+def find_conversation(name: str) -> ProbeConversation:
+    """Return the fixed conversation of that name.
 
     Raises:
         UnknownNameError: there is none; the message says which name is near.
     """
     if name not in CONVERSATIONS:
-        known = ", ".join(map(repr, CONVERSATIONS))
+        names = ", ".join(map(repr, CONVERSATIONS))
         guess = did_you_mean(name, CONVERSATIONS)
-        raise UnknownNameError(f"no conversation {preview(name)}.{guess or f' There are: {known}'}")
+        raise UnknownNameError(f"no conversation {preview(name)}.{guess or f' There are: {names}'}")
     return CONVERSATIONS[name]
 
 
-def _compare(name: str, asked: Conversation, a: Style, b: Style) -> Difference:
-    (text_a, reason_a), (text_b, reason_b) = _render(a, asked), _render(b, asked)
+def _compare_texts(name: str, conversation: ProbeConversation, a: Style, b: Style) -> Difference:
+    (text_a, reason_a), (text_b, reason_b) = _render(a, conversation), _render(b, conversation)
     return Difference(name, text_a, text_b, reason_a, reason_b)
 
 
-def _render(style: Style, asked: Conversation) -> tuple[str | None, str | None]:
+def _render(style: Style, conversation: ProbeConversation) -> tuple[str | None, str | None]:
     """The text, or the reason why there is none, in one line that is safe to print."""
-    with_these = Style.of(with_tools(style.layout, asked.tools), style.name)
+    style_with_tools = Style.of(with_tools(style.layout, conversation.tools), style.name)
     try:
-        return with_these.render(asked.messages, asked.add_generation_prompt).text, None
+        return style_with_tools.render(conversation.messages, conversation.add_generation_prompt).text, None
     except RowError as error:
         return None, one_line(error.message, 200)

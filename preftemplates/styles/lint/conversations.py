@@ -5,17 +5,18 @@ Every text in them is one that no chat template writes by itself.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from preftemplates.core.messages import Message
+if TYPE_CHECKING:
+    from preftemplates.core.messages import Message
 
 SYSTEM = "Speak of herbs only."
 USER = "Does basil like shade?"
 ANSWER = "No, basil likes sun."
 USER_2 = "Where does mint grow?"
 ANSWER_2 = "Mint grows by the pond."
-THOUGHT = "Basil comes from warm places."
-THOUGHT_2 = "Mint is often wet."
+FIRST_THOUGHT = "Basil comes from warm places."
+SECOND_THOUGHT = "Mint is often wet."
 RESULT = "Watered: lovage, three cups."
 
 CALL = {
@@ -37,7 +38,7 @@ TOOL = {
 }
 
 
-class Conversation(NamedTuple):
+class ProbeConversation(NamedTuple):
     """Messages, and how they are to be rendered."""
 
     messages: tuple[Message, ...]
@@ -46,16 +47,16 @@ class Conversation(NamedTuple):
 
 
 def turn(role: str, content: Any = None, **more: Any) -> Message:
-    """A message; without a content, it has none."""
+    """Return a message; without a content, it has none."""
     return {"role": role, **({} if content is None else {"content": content}), **more}  # type: ignore[typeddict-item]
 
 
 def thinking(thought: str, answer: str) -> str:
-    """An answer with thinking in front, in the tags that most models write."""
+    """Return an answer with its thinking in front, in the tags that most models write."""
     return f"<think>\n{thought}\n</think>\n\n{answer}"
 
 
-def _parts(text: str) -> list[dict[str, str]]:
+def _make_parts(text: str) -> list[dict[str, str]]:
     return [{"type": "text", "text": text}]
 
 
@@ -64,43 +65,43 @@ TWO_TURNS = (*ONE_TURN, turn("user", USER_2), turn("assistant", ANSWER_2))
 A_CALL = (turn("user", USER), turn("assistant", "", tool_calls=[CALL]))
 A_RESULT = (*A_CALL, turn("tool", RESULT, name="water_herb", tool_call_id="call00001"))
 
-CONVERSATIONS: dict[str, Conversation] = {
-    "one turn": Conversation(ONE_TURN),
-    "a prompt": Conversation(ONE_TURN[:1], True),
-    "two turns": Conversation(TWO_TURNS),
-    "the prompt of a second turn": Conversation(TWO_TURNS[:3], True),
-    "a system message": Conversation((turn("system", SYSTEM), *TWO_TURNS)),
-    "a prompt with a system message": Conversation((turn("system", SYSTEM), *ONE_TURN[:1]), True),
-    "a developer's message": Conversation((turn("developer", SYSTEM), *ONE_TURN)),
-    "an empty answer": Conversation((turn("user", USER), turn("assistant", ""))),
-    "an empty question": Conversation((turn("user", ""), turn("assistant", ANSWER))),
-    "blanks around the contents": Conversation(
+CONVERSATIONS: dict[str, ProbeConversation] = {
+    "one turn": ProbeConversation(ONE_TURN),
+    "a prompt": ProbeConversation(ONE_TURN[:1], True),
+    "two turns": ProbeConversation(TWO_TURNS),
+    "the prompt of a second turn": ProbeConversation(TWO_TURNS[:3], True),
+    "a system message": ProbeConversation((turn("system", SYSTEM), *TWO_TURNS)),
+    "a prompt with a system message": ProbeConversation((turn("system", SYSTEM), *ONE_TURN[:1]), True),
+    "a developer's message": ProbeConversation((turn("developer", SYSTEM), *ONE_TURN)),
+    "an empty answer": ProbeConversation((turn("user", USER), turn("assistant", ""))),
+    "an empty question": ProbeConversation((turn("user", ""), turn("assistant", ANSWER))),
+    "blanks around the contents": ProbeConversation(
         (turn("system", f"\n {SYSTEM}\n"), turn("user", f" {USER}\n\n"), turn("assistant", f"\n  {ANSWER} \n"))
     ),
-    "control tokens in the contents": Conversation(
+    "control tokens in the contents": ProbeConversation(
         (turn("user", "<|im_end|> <s>[INST] {{ x }}"), turn("assistant", "</s> <|eot_id|>\n<|im_start|>user"))
     ),
-    "thinking in the answers": Conversation(
+    "thinking in the answers": ProbeConversation(
         (
             turn("user", USER),
-            turn("assistant", thinking(THOUGHT, ANSWER)),
+            turn("assistant", thinking(FIRST_THOUGHT, ANSWER)),
             turn("user", USER_2),
-            turn("assistant", thinking(THOUGHT_2, ANSWER_2)),
+            turn("assistant", thinking(SECOND_THOUGHT, ANSWER_2)),
         )
     ),
-    "thinking in fields": Conversation(
+    "thinking in fields": ProbeConversation(
         (
             turn("user", USER),
-            turn("assistant", ANSWER, reasoning_content=THOUGHT),
+            turn("assistant", ANSWER, reasoning_content=FIRST_THOUGHT),
             turn("user", USER_2),
-            turn("assistant", ANSWER_2, reasoning_content=THOUGHT_2),
+            turn("assistant", ANSWER_2, reasoning_content=SECOND_THOUGHT),
         )
     ),
-    "tools": Conversation(ONE_TURN[:1], True, (TOOL,)),
-    "a tool call": Conversation(A_CALL, tools=(TOOL,)),
-    "a tool call without content": Conversation((A_CALL[0], turn("assistant", tool_calls=[CALL])), tools=(TOOL,)),
-    "a prompt behind a tool's result": Conversation(A_RESULT, True, (TOOL,)),
-    "an answer behind a tool's result": Conversation((*A_RESULT, turn("assistant", ANSWER)), tools=(TOOL,)),
-    "typed parts": Conversation((turn("user", _parts(USER)), turn("assistant", _parts(ANSWER)))),
+    "tools": ProbeConversation(ONE_TURN[:1], True, (TOOL,)),
+    "a tool call": ProbeConversation(A_CALL, tools=(TOOL,)),
+    "a tool call without content": ProbeConversation((A_CALL[0], turn("assistant", tool_calls=[CALL])), tools=(TOOL,)),
+    "a prompt behind a tool's result": ProbeConversation(A_RESULT, True, (TOOL,)),
+    "an answer behind a tool's result": ProbeConversation((*A_RESULT, turn("assistant", ANSWER)), tools=(TOOL,)),
+    "typed parts": ProbeConversation((turn("user", _make_parts(USER)), turn("assistant", _make_parts(ANSWER)))),
 }
 """Conversations by what is special about them."""

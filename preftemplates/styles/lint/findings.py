@@ -65,7 +65,7 @@ class FindingCode(StrEnum):
     HIDDEN_CHARACTERS = "hidden_characters", "The template holds characters that do not show, or look like others."
 
 
-GROUPS: dict[str, tuple[FindingCode, ...]] = {
+FINDING_GROUPS: dict[str, tuple[FindingCode, ...]] = {
     "prompt and answer": (
         FindingCode.PREFIX_UNSTABLE,
         FindingCode.NO_GENERATION_PROMPT,

@@ -1,60 +1,62 @@
-"""The texts that a layout gives of conversations, on one day and within a time."""
+"""The texts that a layout gives of probing conversations, on one day and within a time, and how they are compared."""
 
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from preftemplates.core.messages import Message
 from preftemplates.core.provenance import plain
-from preftemplates.errors import PrefTemplatesError, StyleLimitError
+from preftemplates.errors import PrefTemplatesError, StyleLimitError, preview
 from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.environment import CLOCK
 from preftemplates.styles.fragments import Fragments
-from preftemplates.styles.lint.conversations import ONE_TURN, SYSTEM, TWO_TURNS, turn
+from preftemplates.styles.lint.conversations import ANSWER, FIRST_THOUGHT, ONE_TURN, SYSTEM, TWO_TURNS, thinking, turn
 
-DAYS = datetime(2024, 2, 3, 4, 5, 6), datetime(2031, 10, 29, 17, 38, 49)
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from preftemplates.core.messages import Message
+    from preftemplates.styles.layout import Layout
+
+PROBE_DAYS = datetime(2024, 2, 3, 4, 5, 6), datetime(2031, 10, 29, 17, 38, 49)
 """Two days on which each part of a date is another one."""
 
-SECONDS = 5
+MAX_PROBE_SECONDS = 5
 """So long the conversations may take in all; everyday templates take a hundredth of a second."""
 
+ODD_CHARACTERS = "<b>&\"'</b>  {{ x }} %s \\n\n\n\tÜber\u00e4 ﬁ 茶"
+"""Characters that are escaped, folded or split by what rewrites texts."""
 
-class Layout(Protocol):
-    """What the check needs of a layout: `Fragments` and `ChatTemplate` have it."""
+LONG_TEXT = " ".join(["basil"] * 600)
+"""A text that is longer than what a template might cut it to."""
 
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The roles that have a turn."""
+THINKING_ANSWERS = thinking(FIRST_THOUGHT, ANSWER), f"<think>{FIRST_THOUGHT}</think>{ANSWER}"
+"""An answer with its thinking in front, in two spellings."""
 
-    @property
-    def stop(self) -> str:
-        """What ends an answer."""
+WORD = re.compile(r"[^\W\d_]{2,}|[\u3040-\u30ff\u4e00-\u9fff]")
 
-    def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
-        """The text of a conversation."""
-
+_TEMPLATE_LINE = re.compile(r"\(line (\d+) of the template\)")
 
 L = TypeVar("L")
 
 
 def with_tools(layout: L, tools: Sequence[Any]) -> L:
-    """The same layout, which finds tools where it is a chat template and there are some."""
+    """Return the same layout, which finds tools where it is a chat template and there are some."""
     if not isinstance(layout, ChatTemplate) or not tools:
         return layout
     others = [item for item in layout.defaults if item[0] != "tools"]
     return replace(layout, defaults=tuple(sorted([*others, ("tools", json.dumps(tools))])))
 
 
-class Texts:
+class ProbeTexts:
     """The texts that a layout gives; None where it refuses."""
 
-    def __init__(self, layout: Layout, day: datetime = DAYS[0]) -> None:
+    def __init__(self, layout: Layout, day: datetime = PROBE_DAYS[0]) -> None:
         self.layout = layout
         if isinstance(layout, ChatTemplate | Fragments):
             self.layout = replace(layout, reasoning="keep")
@@ -63,20 +65,20 @@ class Texts:
         self.exhausted: str | None = None
         """Why nothing more is rendered."""
         self.seconds = 0.0
-        self._known: dict[str, str | None] = {}
+        self._texts: dict[str, str | None] = {}
 
     @property
     def template(self) -> ChatTemplate | None:
         """The layout, if it is a chat template."""
         return self.layout if isinstance(self.layout, ChatTemplate) else None
 
-    def of(self, messages: Iterable[Message], generate: bool = False, tools: Sequence[Any] = ()) -> str | None:
-        """The text of a conversation, rendered once."""
-        asked = [*messages]
-        key = repr((asked, generate, bool(tools)))
-        if key not in self._known:
-            self._known[key] = self._render(with_tools(self.layout, tools), asked, generate, key)
-        return self._known[key]
+    def render(self, messages: Iterable[Message], generate: bool = False, tools: Sequence[Any] = ()) -> str | None:
+        """Return the text of a conversation, rendered once."""
+        conversation = [*messages]
+        key = repr((conversation, generate, bool(tools)))
+        if key not in self._texts:
+            self._texts[key] = self._render(with_tools(self.layout, tools), conversation, generate, key)
+        return self._texts[key]
 
     def _render(self, layout: Layout, messages: Sequence[Message], generate: bool, key: str) -> str | None:
         if self.exhausted or any(message["role"] not in layout.roles for message in messages):
@@ -92,35 +94,107 @@ class Texts:
         finally:
             CLOCK.reset(clock)
             self.seconds += time.perf_counter() - start
-            if self.seconds > SECONDS and not self.exhausted:
-                self.exhausted = f"the conversations of this check take more than {SECONDS} seconds"
+            if self.seconds > MAX_PROBE_SECONDS and not self.exhausted:
+                self.exhausted = f"the conversations of this check take more than {MAX_PROBE_SECONDS} seconds"
 
-    def error(self, messages: Iterable[Message], generate: bool = False, tools: Sequence[Any] = ()) -> str:
-        """Why there is no text of a conversation."""
+    def get_error(self, messages: Iterable[Message], generate: bool = False, tools: Sequence[Any] = ()) -> str:
+        """Return why there is no text of a conversation."""
         error = self.errors.get(repr(([*messages], generate, bool(tools))))
         return error.message if error else "it has no turn for a role"
 
     @cached_property
-    def opening(self) -> tuple[Message, ...]:
-        """What must stand in front of a user's turn: nothing, or a system message."""
+    def required_opening(self) -> tuple[Message, ...]:
+        """What must come before a user's turn: nothing, or a system message."""
         system = (turn("system", SYSTEM),)
-        return system if self.of(ONE_TURN) is None and self.of([*system, *ONE_TURN]) is not None else ()
+        return system if self.render(ONE_TURN) is None and self.render([*system, *ONE_TURN]) is not None else ()
 
-    def talk(self, *messages: Message, generate: bool = False) -> str | None:
-        """The text of messages behind the opening."""
-        return self.of([*self.opening, *messages], generate)
+    def render_turns(self, *messages: Message, generate: bool = False) -> str | None:
+        """Return the text of messages after the required opening."""
+        return self.render([*self.required_opening, *messages], generate)
 
     @cached_property
-    def one(self) -> str | None:
+    def one_turn(self) -> str | None:
         """The text of a question and its answer."""
-        return self.talk(*ONE_TURN)
+        return self.render_turns(*ONE_TURN)
 
     @cached_property
-    def two(self) -> str | None:
+    def two_turns(self) -> str | None:
         """The text of two questions and answers."""
-        return self.talk(*TWO_TURNS)
+        return self.render_turns(*TWO_TURNS)
 
     @cached_property
-    def system(self) -> str | None:
+    def with_system(self) -> str | None:
         """The text of a system message, a question and its answer."""
-        return self.of([turn("system", SYSTEM), *ONE_TURN])
+        return self.render([turn("system", SYSTEM), *ONE_TURN])
+
+    @cached_property
+    def longest_conversation(self) -> list[Message]:
+        """The longest everyday conversation that the layout renders."""
+        turns = TWO_TURNS if self.two_turns is not None else ONE_TURN
+        system = [] if self.with_system is None or is_lost(SYSTEM, self.with_system) else [turn("system", SYSTEM)]
+        if self.render([*system, *turns]) is not None:
+            return [*system, *turns]
+        return [*self.required_opening, *turns]
+
+    @cached_property
+    def changed_thinking(self) -> tuple[str, str] | None:
+        """The first answer with thinking that is not printed as it is, and the text that is printed."""
+        for answer in THINKING_ANSWERS:
+            text = self.render_turns(ONE_TURN[0], turn("assistant", answer))
+            if text is not None and answer not in text:
+                return answer, text
+        return None
+
+    @cached_property
+    def rewritten_contents(self) -> dict[str, tuple[str, str]]:
+        """By role, the first content that is not printed as it is, and the text that is printed."""
+        rewritten: dict[str, tuple[str, str]] = {}
+        messages = self.longest_conversation
+        usual = self.render(messages) or ""
+        for ending in (ODD_CHARACTERS, LONG_TEXT):
+            longer = [
+                turn(message["role"], f"{message['content']} {ending} {index}.")
+                for index, message in enumerate(messages)
+            ]
+            text = self.render(longer)
+            for before, message in zip(messages, longer, strict=True):
+                role, content = message["role"], str(message["content"])
+                is_kept = text is None or content in text or is_lost(str(before["content"]), usual)
+                if not is_kept and role not in rewritten:
+                    rewritten[role] = content, text or ""
+        return rewritten
+
+
+def is_lost(content: str, text: str) -> bool:
+    """Return whether a content is not in a text, in whatever case, and with whatever between its words."""
+    return content not in text and not all(word in text.casefold() for word in WORD.findall(content.casefold()))
+
+
+def remove_contents(text: str, contents: Iterable[str]) -> str:
+    """Return a text without the contents of its messages."""
+    for content in contents:
+        text = text.replace(content, "\n")
+    return text
+
+
+def shorten(text: str, size: int = 24) -> str:
+    """Return the beginning of a text, escaped and quoted."""
+    return preview(text if len(text) <= size else text[: size - 1] + "…")
+
+
+def shorten_difference(first: str, second: str) -> tuple[str, str]:
+    """Return the beginnings of two texts from shortly before the place where they differ."""
+    pairs = enumerate(zip(first, second, strict=False))
+    at = next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
+    begin = max(0, at - 10)
+    return shorten(first[begin:]), shorten(second[begin:])
+
+
+def split_template_line(reason: str) -> tuple[str, int | None]:
+    """Return the reason of an error without the template's line, and that line, if it is known.
+
+    >>> split_template_line("(line 3 of the template): 'x' is undefined")
+    (": 'x' is undefined", 3)
+    """
+    line = _TEMPLATE_LINE.search(reason)
+    return _TEMPLATE_LINE.sub("", reason), int(line[1]) if line else None

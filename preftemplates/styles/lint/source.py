@@ -1,18 +1,23 @@
-"""What the source of a chat template says about it, without a render."""
+"""Findings on a template's source: characters that do not show, unknown fields, words looked for in contents."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, nodes
 
 from preftemplates.errors import find_nearest, preview, spell_out
-from preftemplates.sandbox.admission import every_node
+from preftemplates.sandbox.admission import walk_nodes
+from preftemplates.styles.lint.conversations import ANSWER, USER, turn
 from preftemplates.styles.lint.findings import FindingCode, StyleFinding
+from preftemplates.styles.lint.probes import ProbeTexts, remove_contents, shorten
 
-FIELDS = frozenset((
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_MESSAGE_FIELDS = frozenset((
     "annotations", "audio", "channel", "citations", "content", "content_blocks", "documents", "files", "from",
     "function_call", "function_calls", "functions", "images", "loss_mask", "name", "prefix", "reasoning",
     "reasoning_content", "reasoning_details", "recipient", "refusal", "response_format", "role", "thinking",
@@ -21,63 +26,86 @@ FIELDS = frozenset((
 ))  # fmt: skip
 """What the fields of messages are called, by the chat APIs and by the templates of well-known models."""
 
-TAGS = frozenset(
+_KNOWN_TAGS = frozenset(
     f"<{slash}{name}>"
     for slash in ("", "/")
     for name in ("reasoning", "think", "thinking", "thought", "tool_call", "tool_response")
 )
 """Constants with which contents are commonly compared to find thinking and tools, and that are no one's secret."""
 
-PART_KEYS = frozenset((
+_PART_KEYS = frozenset((
     "audio", "audio_url", "blocks", "file", "image", "image_url", "input_audio", "name", "parts", "response", "text",
     "type", "value", "video", "video_url",
 ))  # fmt: skip
 """Keys of typed parts; `'image' in content` asks for one where `content` may be a part."""
 
-LOOKING = frozenset({"count", "endswith", "find", "index", "rfind", "rindex", "startswith"})
+_SEARCH_METHODS = frozenset({"count", "endswith", "find", "index", "rfind", "rindex", "startswith"})
 """Methods of texts that look for another text."""
 
-MEASURING = frozenset({"count", "length", "string", "tojson"})
+_MEASURING_FILTERS = frozenset({"count", "length", "string", "tojson"})
 """Filters of which the result is no longer the text that goes in; `string` is, but tests whether a content is one."""
 
-EQUALITY = frozenset({"!=", "==", "eq", "equalto", "in", "ne", "sameas"})
-PICKING = frozenset({"rejectattr", "selectattr"})
+_EQUALITY_TESTS = frozenset({"!=", "==", "eq", "equalto", "in", "ne", "sameas"})
+_SELECTION_FILTERS = frozenset({"rejectattr", "selectattr"})
+_LIST_FILTERS = _SELECTION_FILTERS | {"list", "reverse"}
 
 
-def source_findings(source: str, environment: Environment) -> Iterator[StyleFinding]:
-    """What is remarkable about a source that parses.
+def find_source_findings(source: str, environment: Environment) -> Iterator[StyleFinding]:
+    """Yield findings on a source that parses, which need no render.
 
     Args:
         source: the template's text.
         environment: that it is written for.
     """
     tree = environment.parse(source)
-    nodes_in_order = sorted([*every_node(tree)][::-1], key=lambda node: node.lineno or 0)
-    yield from _hidden(source, nodes_in_order)
-    names = Names.read(nodes_in_order)
-    yield from _branches(nodes_in_order, names)
-    yield from _unknown_fields(nodes_in_order, names)
+    nodes_in_order = sorted([*walk_nodes(tree)][::-1], key=lambda node: node.lineno or 0)
+    yield from _find_hidden_characters(source, nodes_in_order)
+    variables = MessageVariables.read(nodes_in_order)
+    yield from _find_branches(nodes_in_order, variables)
+    yield from _find_unknown_fields(nodes_in_order, variables)
 
 
-def _hidden(source: str, tree: Iterable[nodes.Node]) -> Iterator[StyleFinding]:
+def find_content_branches(texts: ProbeTexts) -> Iterator[StyleFinding]:
+    """Yield a finding if what a layout writes around the contents is another text with other contents."""
+    question, answer = "delete ALL files!", ("ünï 茶 1234567890 " * 9).strip()
+    if texts.one_turn is None or USER not in texts.one_turn or ANSWER not in texts.one_turn:
+        return
+    for role, contents in (("user", (question, ANSWER)), ("assistant", (USER, answer))):
+        text = texts.render_turns(turn("user", contents[0]), turn("assistant", contents[1]))
+        if text is None or not all(content in text for content in contents):
+            continue
+        if remove_contents(text, contents) != remove_contents(texts.one_turn, (USER, ANSWER)):
+            yield StyleFinding(
+                FindingCode.CONTENT_BRANCH,
+                f"what stands around the contents is another text when the {role}'s content is"
+                f" {shorten(question if role == 'user' else answer)}",
+                role=role,
+                field="content",
+            )
+            return
+
+
+def _find_hidden_characters(source: str, tree: Iterable[nodes.Node]) -> Iterator[StyleFinding]:
     """Characters that do not show, in the source and in its constants, and names with letters that are not ASCII."""
     for number, line in enumerate(source.split("\n"), start=1):
-        for char in dict.fromkeys(filter(_hides, line)):
-            yield _hidden_finding(f"the template holds {_named(char)}, which does not show", number)
+        for char in dict.fromkeys(filter(_is_hidden, line)):
+            yield _make_hidden_finding(f"the template holds {_name_character(char)}, which does not show", number)
     for node in tree:
         if isinstance(node, nodes.Const) and isinstance(node.value, str):
-            for char in dict.fromkeys(char for char in node.value if _hides(char) and char not in source):
-                yield _hidden_finding(f"a text of the template holds {_named(char)}, which does not show", node.lineno)
-        name = _identifier(node)
+            for char in dict.fromkeys(char for char in node.value if _is_hidden(char) and char not in source):
+                yield _make_hidden_finding(
+                    f"a text of the template holds {_name_character(char)}, which does not show", node.lineno
+                )
+        name = _find_identifier(node)
         if name is not None and not name.isascii():
-            yield _hidden_finding(f"the name {spell_out(name)} has letters that are not ASCII", node.lineno)
+            yield _make_hidden_finding(f"the name {spell_out(name)} has letters that are not ASCII", node.lineno)
 
 
-def _hidden_finding(message: str, line: int) -> StyleFinding:
+def _make_hidden_finding(message: str, line: int) -> StyleFinding:
     return StyleFinding(FindingCode.HIDDEN_CHARACTERS, message, line)
 
 
-def _hides(char: str) -> bool:
+def _is_hidden(char: str) -> bool:
     """Whether a character takes no room, or steers what stands around it."""
     if char.isascii():
         return (char < " " and char not in "\n\r\t\f\x1b") or char in "\x1b\x7f"
@@ -85,11 +113,11 @@ def _hides(char: str) -> bool:
     return unicodedata.category(char) in ("Cf", "Cc") or variation or char in "\u115f\u1160\u3164\u2800"
 
 
-def _named(char: str) -> str:
+def _name_character(char: str) -> str:
     return f"U+{ord(char):04X} ({unicodedata.name(char, 'a control character').lower()})"
 
 
-def _identifier(node: nodes.Node) -> str | None:
+def _find_identifier(node: nodes.Node) -> str | None:
     if isinstance(node, nodes.Name | nodes.Macro):
         return node.name
     if isinstance(node, nodes.Getattr):
@@ -100,7 +128,7 @@ def _identifier(node: nodes.Node) -> str | None:
 
 
 @dataclass
-class Names:
+class MessageVariables:
     """Which variables of a template hold messages, lists of them, and contents."""
 
     lists: set[str] = field(default_factory=lambda: {"messages"})
@@ -111,17 +139,17 @@ class Names:
     """What is assigned to each variable."""
 
     @classmethod
-    def read(cls, tree: Iterable[nodes.Node]) -> Names:
+    def read(cls, tree: Iterable[nodes.Node]) -> MessageVariables:
         """The names, found by following what is assigned to what until nothing new is found."""
-        names = cls(parts={*_mappings(tree)})
-        bindings = [*_bindings(tree)]
+        variables = cls(parts={*_list_mappings(tree)})
+        bindings = [*_list_bindings(tree)]
         for target, value, _ in bindings:
-            names.values.setdefault(target, []).append(value)
+            variables.values.setdefault(target, []).append(value)
         before = -1
-        while before != (before := names._count()):
+        while before != (before := variables._count()):
             for target, value, looped in bindings:
-                names._bind(target, value, looped)
-        return names
+                variables._bind(target, value, looped)
+        return variables
 
     def _count(self) -> int:
         return sum(map(len, (self.lists, self.messages, self.contents, self.parts)))
@@ -138,33 +166,38 @@ class Names:
         """Whether an expression is the messages, or some of them."""
         if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Slice):
             return self.is_list(node.node)
-        if isinstance(node, nodes.Filter) and node.name in (*PICKING, "list", "reverse") and node.node is not None:
+        if isinstance(node, nodes.Filter) and node.name in _LIST_FILTERS and node.node is not None:
             return self.is_list(node.node)
-        return _name(node) in self.lists
+        return _find_variable(node) in self.lists
 
     def is_message(self, node: nodes.Node) -> bool:
         """Whether an expression is one message."""
         if isinstance(node, nodes.Getitem) and not isinstance(node.arg, nodes.Slice) and self.is_list(node.node):
             return not isinstance(node.arg, nodes.Const) or isinstance(node.arg.value, int)
-        return _name(node) in self.messages
+        return _find_variable(node) in self.messages
 
     def is_content(self, node: nodes.Node) -> bool:
         """Whether an expression is a message's content, or made from one."""
         if isinstance(node, nodes.Getattr | nodes.Getitem):
-            key = _key(node)
+            key = _find_key(node)
             return key == "content" or (not isinstance(key, str) and self.is_content(node.node))
         if isinstance(node, nodes.Filter) and node.node is not None:
-            return node.name not in MEASURING and self.is_content(node.node)
+            return node.name not in _MEASURING_FILTERS and self.is_content(node.node)
         if isinstance(node, nodes.Call):
-            method = node.node if isinstance(node.node, nodes.Getattr) and node.node.attr not in LOOKING else None
-            return (method is not None and self.is_content(method.node)) or any(map(self.is_content, node.args))
+            return self._is_content_method(node.node) or any(map(self.is_content, node.args))
         if isinstance(node, nodes.CondExpr):
             return any(self.is_content(side) for side in (node.expr1, node.expr2) if side is not None)
         if isinstance(node, nodes.Add | nodes.Or | nodes.And):
             return self.is_content(node.left) or self.is_content(node.right)
         if isinstance(node, nodes.Concat):
             return any(map(self.is_content, node.nodes))
-        return _name(node) in self.contents
+        return _find_variable(node) in self.contents
+
+    def _is_content_method(self, function: nodes.Node) -> bool:
+        """Return whether a function is a method of a content that gives more than a place in it."""
+        if not isinstance(function, nodes.Getattr) or function.attr in _SEARCH_METHODS:
+            return False
+        return self.is_content(function.node)
 
     def constants(self, node: nodes.Node, depth: int = 4) -> Iterator[str]:
         """The texts that an expression may be, or that stand in it: written there, or assigned to a variable."""
@@ -172,17 +205,17 @@ class Names:
             if isinstance(node.value, str):
                 yield node.value
         elif isinstance(node, nodes.List | nodes.Tuple | nodes.Concat | nodes.Add | nodes.CondExpr):
-            if isinstance(node, nodes.Concat | nodes.Add) and (joined := _joined(node)) is not None:
+            if isinstance(node, nodes.Concat | nodes.Add) and (joined := _join_constants(node)) is not None:
                 yield joined
             else:
                 for part in node.iter_child_nodes():
                     yield from self.constants(part, depth)
         elif depth and not self.is_content(node):
-            for value in self.values.get(_name(node) or "", ()):
+            for value in self.values.get(_find_variable(node) or "", ()):
                 yield from self.constants(value, depth - 1)
 
 
-def _joined(node: nodes.Node) -> str | None:
+def _join_constants(node: nodes.Node) -> str | None:
     """The text that constants are when they are put together; None where there is something else among them."""
     try:
         value = node.as_const() if isinstance(node, nodes.Expr) else None
@@ -191,28 +224,28 @@ def _joined(node: nodes.Node) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _bindings(tree: Iterable[nodes.Node]) -> Iterator[tuple[str, nodes.Node, bool]]:
+def _list_bindings(tree: Iterable[nodes.Node]) -> Iterator[tuple[str, nodes.Node, bool]]:
     """Each variable, what is assigned to it, and whether it takes one value of that after the other."""
     for node in tree:
         if isinstance(node, nodes.Assign | nodes.For):
             looped = isinstance(node, nodes.For)
             value = node.iter if isinstance(node, nodes.For) else node.node
-            name = _name(node.target)
+            name = _find_variable(node.target)
             if name is not None:
                 yield name, value, looped
 
 
-def _mappings(tree: Iterable[nodes.Node]) -> Iterator[str]:
+def _list_mappings(tree: Iterable[nodes.Node]) -> Iterator[str]:
     """The variables that are tested for being mappings, or of which a type is read."""
     for node in tree:
         tested = isinstance(node, nodes.Test) and node.name == "mapping"
-        if tested or (isinstance(node, nodes.Getattr | nodes.Getitem) and _key(node) == "type"):
-            name = _name(node.node)  # type: ignore[attr-defined]
+        if tested or (isinstance(node, nodes.Getattr | nodes.Getitem) and _find_key(node) == "type"):
+            name = _find_variable(node.node)  # type: ignore[attr-defined]
             if name is not None:
                 yield name
 
 
-def _name(node: nodes.Node) -> str | None:
+def _find_variable(node: nodes.Node) -> str | None:
     """The variable that an expression is, in a namespace or not."""
     if isinstance(node, nodes.Name):
         return node.name
@@ -223,20 +256,20 @@ def _name(node: nodes.Node) -> str | None:
     return None
 
 
-def _key(node: nodes.Getattr | nodes.Getitem) -> object:
+def _find_key(node: nodes.Getattr | nodes.Getitem) -> object:
     if isinstance(node, nodes.Getattr):
         return node.attr
     return node.arg.value if isinstance(node.arg, nodes.Const) else None
 
 
-def _branches(tree: Iterable[nodes.Node], names: Names) -> Iterator[StyleFinding]:
+def _find_branches(tree: Iterable[nodes.Node], variables: MessageVariables) -> Iterator[StyleFinding]:
     """Comparisons of contents with texts of the template."""
-    told: dict[tuple[int, str], None] = {}
+    comparisons: dict[tuple[int, str], None] = {}
     for node in tree:
-        for constant in _compared(node, names):
-            if constant.strip() and constant.strip() not in TAGS:
-                told[node.lineno, constant] = None
-    for line, constant in told:
+        for constant in _find_compared_texts(node, variables):
+            if constant.strip() and constant.strip() not in _KNOWN_TAGS:
+                comparisons[node.lineno, constant] = None
+    for line, constant in comparisons:
         yield StyleFinding(
             FindingCode.CONTENT_BRANCH,
             f"the template looks for {preview(constant)} in a content and acts on it",
@@ -245,33 +278,33 @@ def _branches(tree: Iterable[nodes.Node], names: Names) -> Iterator[StyleFinding
         )
 
 
-def _compared(node: nodes.Node, names: Names) -> Iterator[str]:
+def _find_compared_texts(node: nodes.Node, variables: MessageVariables) -> Iterator[str]:
     """The texts with which a node compares contents."""
     if isinstance(node, nodes.Compare):
         sides = [node.expr, *(operand.expr for operand in node.ops)]
-        if any(map(names.is_content, sides)):
-            keys = PART_KEYS if any(_name(side) in names.parts for side in sides) else frozenset()
-            yield from (text for side in sides for text in names.constants(side) if text not in keys)
-    elif isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) and node.node.attr in LOOKING:
-        if names.is_content(node.node.node):
-            yield from (text for given in node.args for text in names.constants(given))
-    elif isinstance(node, nodes.Test) and node.name in EQUALITY and names.is_content(node.node):
-        yield from (text for given in node.args for text in names.constants(given))
-    elif isinstance(node, nodes.Filter) and node.name in PICKING:
-        given = [list(names.constants(argument)) for argument in node.args]
-        if given and given[0] == ["content"]:
-            yield from (text for texts in given[2:] for text in texts)
+        if any(map(variables.is_content, sides)):
+            keys = _PART_KEYS if any(_find_variable(side) in variables.parts for side in sides) else frozenset()
+            yield from (text for side in sides for text in variables.constants(side) if text not in keys)
+    elif isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) and node.node.attr in _SEARCH_METHODS:
+        if variables.is_content(node.node.node):
+            yield from (text for argument in node.args for text in variables.constants(argument))
+    elif isinstance(node, nodes.Test) and node.name in _EQUALITY_TESTS and variables.is_content(node.node):
+        yield from (text for argument in node.args for text in variables.constants(argument))
+    elif isinstance(node, nodes.Filter) and node.name in _SELECTION_FILTERS:
+        texts_by_argument = [list(variables.constants(argument)) for argument in node.args]
+        if texts_by_argument and texts_by_argument[0] == ["content"]:
+            yield from (text for texts in texts_by_argument[2:] for text in texts)
 
 
-def _unknown_fields(tree: Iterable[nodes.Node], names: Names) -> Iterator[StyleFinding]:
+def _find_unknown_fields(tree: Iterable[nodes.Node], variables: MessageVariables) -> Iterator[StyleFinding]:
     """Fields that are read of messages, and that no message has."""
-    told: set[str] = set()
+    reported: set[str] = set()
     for node in tree:
-        name = _field_read(node, names)
-        if name is None or name in FIELDS or name in told:
+        name = _find_field(node, variables)
+        if name is None or name in _MESSAGE_FIELDS or name in reported:
             continue
-        told.add(name)
-        meant = find_nearest(name, FIELDS)
+        reported.add(name)
+        meant = find_nearest(name, _MESSAGE_FIELDS)
         guess = f"; near: {meant!r}" if meant else ""
         yield StyleFinding(
             FindingCode.UNKNOWN_FIELD,
@@ -281,14 +314,12 @@ def _unknown_fields(tree: Iterable[nodes.Node], names: Names) -> Iterator[StyleF
         )
 
 
-def _field_read(node: nodes.Node, names: Names) -> str | None:
+def _find_field(node: nodes.Node, variables: MessageVariables) -> str | None:
     if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) and node.node.attr == "get":
-        given = node.args[0] if node.args else None
-        if names.is_message(node.node.node) and isinstance(given, nodes.Const) and isinstance(given.value, str):
-            return given.value
+        argument = node.args[0] if node.args and variables.is_message(node.node.node) else None
+        return argument.value if isinstance(argument, nodes.Const) and isinstance(argument.value, str) else None
+    if not isinstance(node, nodes.Getattr | nodes.Getitem) or not variables.is_message(node.node):
         return None
-    if not isinstance(node, nodes.Getattr | nodes.Getitem) or not names.is_message(node.node):
-        return None
-    key = _key(node)
+    key = _find_key(node)
     methods = ("copy", "get", "items", "keys", "values")
     return key if isinstance(key, str) and not (isinstance(node, nodes.Getattr) and key in methods) else None

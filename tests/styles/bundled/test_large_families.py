@@ -198,17 +198,17 @@ def in_any_order():
 # --- the proof -------------------------------------------------------------------------------------------------------
 
 
-def ours(style, talk, generate):
+def render_style(style, talk, generate):
     """The style's text, or None where it refuses."""
     rendered = outcome(get_style(style).render, talk, generate)
     assert not isinstance(rendered, RowError) or rendered.code in (Code.REFUSED_BY_STYLE, Code.BAD_ROLE)
     return None if isinstance(rendered, RowError) else rendered.text
 
 
-def theirs(source, talk, generate, told):
+def render_reference(source, talk, generate, variables):
     """The real template's text, or None where it raises."""
     try:
-        return transformers_text(source, talk, generate, **told)
+        return transformers_text(source, talk, generate, **variables)
     except TemplateError:
         return None
 
@@ -221,9 +221,9 @@ class Tally:
     differences: set = field(default_factory=set)
 
 
-def compare(style, where, source, told, talk, generate, tally):
+def compare(style, where, source, variables, talk, generate, tally):
     name = get_style(style).name
-    mine, real = ours(style, talk, generate), theirs(source, talk, generate, told)
+    mine, real = render_style(style, talk, generate), render_reference(source, talk, generate, variables)
     refused = [why for why in REFUSED_HERE.get(name, []) if why(talk)]
     otherwise = [why for key in (name, where) for why in WRITTEN_OTHERWISE.get(key, []) if why(talk)]
     if real is not None and refused:
@@ -234,19 +234,19 @@ def compare(style, where, source, told, talk, generate, tally):
     tally.same += mine is not None and mine == real
 
 
-@pytest.mark.parametrize(("style", "where", "told"), FAMILIES)
-def test_a_style_writes_what_the_real_template_of_its_family_writes(style, where, told):
+@pytest.mark.parametrize(("style", "where", "variables"), FAMILIES)
+def test_a_style_writes_what_the_real_template_of_its_family_writes(style, where, variables):
     source, tally, drawn = source_of(where), Tally(), []
     for talk in FIXED.values():
         for generate in (False, True):
-            compare(style, where, source, told, talk, generate, tally)
+            compare(style, where, source, variables, talk, generate, tally)
     assert tally.same >= 10, tally
 
     @at_least(100)
     @given(in_turn(get_style(style).accepted_roles) | in_any_order(), st.booleans())
     def check(talk, generate):
         drawn.append(talk)
-        compare(style, where, source, told, talk, generate, tally)
+        compare(style, where, source, variables, talk, generate, tally)
 
     tally.same = 0
     check()
@@ -255,16 +255,16 @@ def test_a_style_writes_what_the_real_template_of_its_family_writes(style, where
 
 @pytest.mark.parametrize("name", sorted({*REFUSED_HERE, *WRITTEN_OTHERWISE}))
 def test_each_difference_that_is_listed_is_there(name):
-    wanted = {why.__name__ for why in (*REFUSED_HERE.get(name, []), *WRITTEN_OTHERWISE.get(name, []))}
-    shown = set()
+    expected = {why.__name__ for why in (*REFUSED_HERE.get(name, []), *WRITTEN_OTHERWISE.get(name, []))}
+    observed = set()
     talks = [*FIXED.values(), *MORE]
-    for style, where, told in FAMILIES:
+    for style, where, variables in FAMILIES:
         if name in (get_style(style).name, where):
             source, tally = source_of(where), Tally()
             for talk in talks:
-                compare(style, where, source, told, talk, False, tally)
-            shown |= tally.differences
-    assert wanted <= shown
+                compare(style, where, source, variables, talk, False, tally)
+            observed |= tally.differences
+    assert expected <= observed
 
 
 MORE = [
@@ -286,8 +286,8 @@ SENTENCE = "Below is an instruction that describes a task. Write a response that
 def test_alpaca_is_a_real_template_of_its_kind_given_the_sentence_and_the_end_of_an_answer(talk, generate):
     source = real_templates()["KSP-NMAI-Boris-125M-Instruct"]
     ended = [turn(m["role"], m["content"] + ("</s>" if m["role"] == "assistant" else "")) for m in talk]
-    wanted = transformers_text(source, [turn("system", SENTENCE), *ended], generate)
-    assert get_style("alpaca").render(talk, add_generation_prompt=generate).text == wanted
+    expected = transformers_text(source, [turn("system", SENTENCE), *ended], generate)
+    assert get_style("alpaca").render(talk, add_generation_prompt=generate).text == expected
 
 
 def test_alpaca_has_no_turn_for_a_system_text():
@@ -309,15 +309,15 @@ def test_vicuna_writes_one_turn_as_a_real_template_of_its_kind(question, answer,
     source = real_templates()["alpindale-WizardLM-2-8x22B"]
     talk = [*first, turn("user", question), turn("assistant", answer)]
     for messages, generate in ((talk, False), (talk[:-1], True)):
-        wanted = transformers_text(source, messages, generate, eos_token="</s>")
-        assert get_style("vicuna").render(messages, add_generation_prompt=generate).text == wanted
+        expected = transformers_text(source, messages, generate, eos_token="</s>")
+        assert get_style("vicuna").render(messages, add_generation_prompt=generate).text == expected
 
 
 def test_vicuna_writes_two_turns_on_one_line():
     written = get_style("vicuna").render(FIXED["two turns"]).text
     assert written == f"{VICUNA} USER: Mint? ASSISTANT: Shade.</s>USER: Sage? ASSISTANT: Sun.</s>"
-    asked = get_style("vicuna").render([turn("system", "Be brief."), *FIXED["one question"]], True).text
-    assert asked == "Be brief. USER: Does mint like shade? ASSISTANT:"
+    prompt = get_style("vicuna").render([turn("system", "Be brief."), *FIXED["one question"]], True).text
+    assert prompt == "Be brief. USER: Does mint like shade? ASSISTANT:"
 
 
 # --- thinking --------------------------------------------------------------------------------------------------------
@@ -332,22 +332,27 @@ def thinking(thought, answer, gap="\n\n"):
 
 @given(line, line, line, line, st.booleans())
 def test_qwen3_writes_thinking_behind_the_last_question_and_none_in_history(thought, answer, again, last, apart):
-    def said(thought, answer):
+    def answered(thought, answer):
         if apart:
             return turn("assistant", answer, reasoning_content=thought)
         return turn("assistant", thinking(thought, answer))
 
-    talk = [turn("user", "Mint?"), said(thought, answer), turn("user", "Sage?"), said(again, last)]
+    talk = [
+        turn("user", "Mint?"),
+        answered(thought, answer),
+        turn("user", "Sage?"),
+        answered(again, last),
+    ]
     source = real_templates()["Qwen-Qwen3-0.6B"]
     for messages, generate in ((talk, False), (talk[:3], True), (talk[:2], False)):
-        wanted = transformers_text(source, messages, generate)
-        assert get_style("qwen3").render(messages, add_generation_prompt=generate).text == wanted
+        expected = transformers_text(source, messages, generate)
+        assert get_style("qwen3").render(messages, add_generation_prompt=generate).text == expected
 
 
 def test_qwen3_keeps_thinking_in_history_where_that_is_asked_for():
     talk = [turn("user", "Mint?"), turn("assistant", "Shade.", reasoning_content="Hm."), turn("user", "Sage?")]
-    kept = get_style("qwen3").with_reasoning("keep").render(talk).text
-    assert "<think>\nHm.\n</think>\n\nShade." in kept
+    text = get_style("qwen3").with_reasoning("keep").render(talk).text
+    assert "<think>\nHm.\n</think>\n\nShade." in text
     assert "Hm." not in get_style("qwen3").render(talk).text
 
 
@@ -357,8 +362,8 @@ def test_deepseek_r1_loses_thinking_in_history_as_the_real_template_does(thought
     talk = [turn("user", "Mint?"), turn("assistant", thinking(thought, answer, "")), turn("user", "Sage?")]
     source = real_templates()["unsloth-r1-1776"]
     for messages, generate in ((talk, True), ([*talk, turn("assistant", last)], False)):
-        wanted = transformers_text(source, messages, generate, **DEEPSEEK)
-        assert get_style("deepseek-r1").render(messages, add_generation_prompt=generate).text == wanted
+        expected = transformers_text(source, messages, generate, **DEEPSEEK)
+        assert get_style("deepseek-r1").render(messages, add_generation_prompt=generate).text == expected
 
 
 @given(line, line)
@@ -383,8 +388,8 @@ WITH_THINKING = ("qwen3", "deepseek-r1")
 @pytest.mark.parametrize("key", CONTENT_KEYS)
 def test_what_a_style_does_not_write_it_refuses(style, key):
     held = {"tool_calls": [CALL]}.get(key, "Hm.")
-    said = "" if style in CALLS_WITHOUT_WORDS and key == "tool_calls" else "Yes."
-    talk = [turn("user", "Rain?"), turn("assistant", said, **{key: held})]
+    content = "" if style in CALLS_WITHOUT_WORDS and key == "tool_calls" else "Yes."
+    talk = [turn("user", "Rain?"), turn("assistant", content, **{key: held})]
     writes = WITH_CALLS if key == "tool_calls" else WITH_THINKING if key in ("reasoning_content", "thinking") else ()
     if style in (*writes, *(WITH_THINKING if key == "reasoning" else ())):
         text = get_style(style).render(talk).text

@@ -30,9 +30,9 @@ LICENCE = re.compile("Apache-2.0|MIT|BSD|CC-BY|[Ll]icen[cs]e|Terms of Use|resear
 
 @pytest.mark.parametrize("style", STYLE_NAMES)
 def test_a_style_s_file_names_the_source_of_the_layout_and_a_licence(style):
-    told = sys.modules[STYLES.get(style).__module__].__doc__
-    assert re.search("^(Source|Layout): ", told, flags=re.MULTILINE)
-    assert LICENCE.search(told)
+    docstring = sys.modules[STYLES.get(style).__module__].__doc__
+    assert re.search("^(Source|Layout): ", docstring, flags=re.MULTILINE)
+    assert LICENCE.search(docstring)
 
 
 def talk_for(style):
@@ -44,7 +44,7 @@ def talk_for(style):
 @pytest.mark.parametrize("name", STYLE_NAMES)
 def test_a_style_writes_what_it_wrote_and_says_of_each_character_whose_it_is(name):
     style = get_style(name)
-    whole, asked = style.render(talk_for(name)), style.render(talk_for(name)[:-1], add_generation_prompt=True)
+    whole, prompt = style.render(talk_for(name)), style.render(talk_for(name)[:-1], add_generation_prompt=True)
     assert_golden(
         f"styles/{name}.json",
         {
@@ -52,7 +52,7 @@ def test_a_style_writes_what_it_wrote_and_says_of_each_character_whose_it_is(nam
             "stop": style.stop,
             "findings": sorted({str(finding.code) for finding in style.findings}),
             "text": whole.text,
-            "prompt": asked.text,
+            "prompt": prompt.text,
             "spans": [f"{kind} {role} {message}: {text!r}" for text, kind, role, message, *_ in spelled_spans(whole)],
         },
     )
@@ -148,8 +148,8 @@ def test_a_transcript_in_human_assistant_style_is_the_text_of_its_turns(messages
 def test_the_homework_s_layout_opens_once_and_ends_no_turn(messages):
     text = get_style("beginning-of-conversation").render(messages).text
     turns = {"user": "USER: {} ", "assistant": "ASSISTANT:{}"}
-    wanted = [turns[message["role"]].replace("{}", message["content"]) for message in messages]
-    assert text == "BEGINNING OF CONVERSATION: " + "".join(wanted)
+    expected = [turns[message["role"]].replace("{}", message["content"]) for message in messages]
+    assert text == "BEGINNING OF CONVERSATION: " + "".join(expected)
 
 
 @given(conversations("system", "user", "assistant"))
@@ -165,8 +165,8 @@ def test_llama3_writes_one_bos_and_trims_contents_where_the_spans_show_it(messag
     body = rendered.text.removeprefix("<|begin_of_text|>")
     turns = [f"<|start_header_id|>{m['role']}<|end_header_id|>\n\n{m['content'].strip()}<|eot_id|>" for m in messages]
     assert body == "".join(turns)
-    told: dict[int, str] = {}
+    contents: dict[int, str] = {}
     for span in rendered.spans:
         if span.kind == "content":
-            told[span.message] = told.get(span.message, "") + rendered.text[span.start : span.end]
-    assert told == {index: message["content"].strip() for index, message in enumerate(messages)}
+            contents[span.message] = contents.get(span.message, "") + rendered.text[span.start : span.end]
+    assert contents == {index: message["content"].strip() for index, message in enumerate(messages)}

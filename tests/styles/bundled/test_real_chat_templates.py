@@ -49,8 +49,8 @@ def test_a_style_writes_what_its_family_writes(style, where, tokens, needs_syste
     )
     def check(opening, turns, generate):
         messages = opening + turns
-        wanted = transformers_text(source, messages, generate, **tokens)
-        assert get_style(style).render(messages, add_generation_prompt=generate).text == wanted
+        expected = transformers_text(source, messages, generate, **tokens)
+        assert get_style(style).render(messages, add_generation_prompt=generate).text == expected
 
     check()
 

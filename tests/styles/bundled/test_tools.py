@@ -137,7 +137,7 @@ class FixedDay(datetime):
     """The day that the style of gpt-oss writes."""
 
     @classmethod
-    def now(cls, tz=None):
+    def now(cls, tz=None):  # noqa: ARG003  the signature of `datetime.now`
         return cls(2025, 8, 5)
 
 
@@ -259,10 +259,10 @@ def test_the_spans_of_a_turn_that_calls_are_what_the_generation_marks_hold(style
     calls = [index for index, message in enumerate(TALKS[name]) if message.get("tool_calls")]
     answers = [index for index, message in enumerate(TALKS[name]) if message["role"] == "assistant"]
     for index, marked in zip(answers, marks[0], strict=True):
-        own = [span for span in rendered.spans if span.message == index]
+        spans = [span for span in rendered.spans if span.message == index]
         if index in calls:
-            assert (own[0].start, own[-1].end) == tuple(marked)
-            assert [one.end for one in own[:-1]] == [one.start for one in own[1:]]
+            assert (spans[0].start, spans[-1].end) == tuple(marked)
+            assert [span.end for span in spans[:-1]] == [span.start for span in spans[1:]]
 
 
 @pytest.mark.parametrize("style", CALLING)
@@ -271,6 +271,6 @@ def test_a_mask_that_would_tear_a_call_is_refused(style):
     with pytest.raises(SpanError, match=r"message 1 \(assistant\) calls tools, whose text is derived"):
         rendered.mask("content", "stop", role="assistant")
     mask = rendered.mask("content", "derived", "stop", role="assistant")
-    masked = "".join(letter for letter, one in zip(rendered.text, mask, strict=True) if one)
+    masked = "".join(letter for letter, is_masked in zip(rendered.text, mask, strict=True) if is_masked)
     assert rendered.text.rstrip("\n").endswith(masked)
     assert "Århus" in masked

@@ -24,12 +24,12 @@ def test_they_are_plain_data_with_known_roles_and_names_that_print():
 
 
 def test_a_prompt_ends_before_an_answer_and_the_others_with_one_or_a_call():
-    for name, asked in CONVERSATIONS.items():
-        assert asked.add_generation_prompt == (asked.messages[-1]["role"] != "assistant"), name
+    for name, conversation in CONVERSATIONS.items():
+        assert conversation.add_generation_prompt == (conversation.messages[-1]["role"] != "assistant"), name
 
 
 def test_no_two_are_the_same():
-    texts = {json.dumps(asked) for asked in CONVERSATIONS.values()}
+    texts = {json.dumps(conversation) for conversation in CONVERSATIONS.values()}
     assert len(texts) == len(CONVERSATIONS)
 
 

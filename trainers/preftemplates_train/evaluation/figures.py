@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from preftemplates_train.evaluation.metrics import (
-    SHORTCUT_RULES,
+    METRIC_RULES,
     Z_95,
     Floats,
     compute_calibration,
@@ -186,7 +186,7 @@ def _measure_shortcuts(samples: Sequence[ScoredSample], pairs: PairMargins) -> d
             is_opposite = float(known.average_by_sample(wins).mean()) < 0.5
             rule = known.average_by_sample(1 - wins if is_opposite else wins)
             figures[name] = {
-                "rule": SHORTCUT_RULES[name][is_opposite],
+                "rule": METRIC_RULES[name][is_opposite],
                 "accuracy": float(rule.mean()),
                 "model": compare_scores(known.average_by_sample(score_wins(known.margins)), rule),
             }

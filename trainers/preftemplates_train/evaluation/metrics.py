@@ -19,7 +19,7 @@ Z_95 = 1.959963984540054
 CALIBRATION_BINS = 10
 """How many bins of equal width the calibration has."""
 
-SHORTCUT_RULES = {
+METRIC_RULES = {
     "longer_wins": ("the longer answer wins", "the shorter answer wins"),
     "first_listed_wins": ("the first listed wins", "the last listed wins"),
 }

@@ -6,7 +6,7 @@ import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from preftemplates_train.evaluation.metrics import SHORTCUT_RULES
+from preftemplates_train.evaluation.metrics import METRIC_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ def describe_result(metrics: Mapping[str, Any]) -> list[str]:
     ]
     if pairs < FEW_PAIRS:
         sentences.append("So few pairs say little: another draw of them could have given a very different figure.")
-    rules = dict(_choose_rule(key, metrics[key]) for key in SHORTCUT_RULES if key in metrics)
+    rules = dict(_choose_rule(key, metrics[key]) for key in METRIC_RULES if key in metrics)
     if rules:
         listed = " and ".join(f"'{rule}' is right in {share:.1%}" for rule, share in rules.items())
         is_ahead = accuracy - 2 * error > max(rules.values())
@@ -79,7 +79,7 @@ def describe_result(metrics: Mapping[str, Any]) -> list[str]:
 
 def _choose_rule(key: str, share: float) -> tuple[str, float]:
     """Return the rule or its opposite, whichever is right more often, and how often that is."""
-    rule, opposite = SHORTCUT_RULES[key]
+    rule, opposite = METRIC_RULES[key]
     return (rule, share) if share >= 0.5 else (opposite, 1 - share)
 
 

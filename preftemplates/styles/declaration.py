@@ -1,0 +1,88 @@
+"""What a class statement may declare of a style, and the layout that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from preftemplates.core.messages import ROLES
+from preftemplates.errors import DefinitionError, did_you_mean, preview
+from preftemplates.styles.chat_template import ChatTemplate
+from preftemplates.styles.fragments import Fragment, Fragments
+
+if TYPE_CHECKING:
+    from preftemplates.styles.layout import Layout
+
+BUNDLED_STYLES = "preftemplates.styles.bundled"
+"""The package of the bundled styles: all of them are found at once, so each compiles when it is first rendered."""
+
+_COMMON_PARTS = ("reasoning",)
+_FRAGMENT_PARTS = (*ROLES, "roles", "opening", "stop", "closing")
+_TEMPLATE_PARTS = ("chat_template", "bos_token", "eos_token", "defaults", "accepted_roles")
+
+
+def read_layout(cls: type[Any], declared: Mapping[str, Any]) -> Layout:
+    """Return the layout that a class declares.
+
+    Args:
+        cls: the class, for its name and its module.
+        declared: what the class and its parents declare, by the parts' names.
+
+    Raises:
+        DefinitionError: a part has no such name, has the wrong type, or contradicts another one.
+        StyleSyntaxError: the chat template does not parse.
+    """
+    parts = (*_FRAGMENT_PARTS, *_TEMPLATE_PARTS, *_COMMON_PARTS)
+    for name in declared:
+        if name not in parts:
+            raise DefinitionError(f"{cls.__name__}.{name}: a style has no such part." + did_you_mean(name, parts))
+    try:
+        if "chat_template" in declared:
+            return _read_chat_template(declared, compile_now=not cls.__module__.startswith(BUNDLED_STYLES))
+        return _read_fragments(declared)
+    except DefinitionError as error:
+        raise DefinitionError(f"style {cls.__name__}: {error}") from error
+
+
+def _read_chat_template(declared: Mapping[str, Any], compile_now: bool) -> ChatTemplate:
+    _check_absent(["roles"], declared, "are fragments; the roles of a chat_template are its accepted_roles")
+    _check_absent(_FRAGMENT_PARTS, declared, "stands beside chat_template, which says it already")
+    return ChatTemplate.read(
+        declared["chat_template"],
+        declared.get("bos_token"),
+        declared.get("eos_token"),
+        declared.get("defaults", {}),
+        declared.get("reasoning", "keep"),
+        roles=declared.get("accepted_roles", ROLES),
+        compile_now=compile_now,
+    )
+
+
+def _read_fragments(declared: Mapping[str, Any]) -> Fragments:
+    _check_absent(_TEMPLATE_PARTS, declared, "belongs to a chat_template, and there is none")
+    return Fragments(
+        declared.get("opening", ""),
+        tuple(_read_turns(declared)),
+        declared.get("stop", ""),
+        declared.get("closing", ""),
+        declared.get("reasoning", "keep"),
+    )
+
+
+def _check_absent(parts: Iterable[str], declared: Mapping[str, Any], why: str) -> None:
+    for name in parts:
+        if name in declared:
+            raise DefinitionError(f"{name!r} {why}")
+
+
+def _read_turns(declared: Mapping[str, Any]) -> Iterator[Fragment]:
+    further = declared.get("roles", {})
+    if not isinstance(further, Mapping):
+        raise DefinitionError(f"roles are fragments by role, got {preview(further)}")
+    for role in ROLES:
+        if role in declared:
+            yield Fragment.read(role, declared[role])
+    for role, source in further.items():
+        if not isinstance(role, str) or role in ROLES:
+            raise DefinitionError(f"roles has {preview(role)}; it holds further roles only, each a text")
+        yield Fragment.read(role, source)

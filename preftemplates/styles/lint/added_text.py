@@ -1,0 +1,71 @@
+"""Findings on the style's own words: a BOS token, a default system message, dates."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from preftemplates.styles.lint.conversations import ANSWER, ANSWER_2, ONE_TURN, TOOL, USER, USER_2
+from preftemplates.styles.lint.findings import FindingCode, StyleFinding
+from preftemplates.styles.lint.probes import (
+    PROBE_DAYS,
+    WORD,
+    ProbeTexts,
+    remove_contents,
+    shorten,
+    shorten_difference,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MIN_DEFAULT_WORDS = 4
+"""So many words of a style, beyond those of each turn, are taken for a system message."""
+
+_TAG = re.compile(r"<[^<>\n]{1,40}>|\[[^\[\]\n]{1,40}\]")
+
+
+def find_bos_token(texts: ProbeTexts) -> Iterator[StyleFinding]:
+    """Yield a finding if the style writes the BOS token."""
+    token = texts.template.bos_token if texts.template is not None else None
+    if token and texts.one_turn is not None and texts.one_turn.startswith(token):
+        yield StyleFinding(FindingCode.WRITES_BOS, f"every text begins with the BOS token {shorten(token)}")
+
+
+def find_default_system(texts: ProbeTexts) -> Iterator[StyleFinding]:
+    """Yield a finding if the style writes words of its own where there is no system message."""
+    if texts.one_turn is None or texts.required_opening:
+        return
+    added = remove_contents(texts.one_turn, (USER, ANSWER))
+    words_per_turn = 2
+    if texts.two_turns is not None:
+        added_twice = remove_contents(texts.two_turns, (USER, ANSWER, USER_2, ANSWER_2))
+        words_per_turn = _count_words(added_twice) - _count_words(added)
+    if _count_words(added) - max(words_per_turn, 0) >= _MIN_DEFAULT_WORDS:
+        sentence = max(re.split(r"\n+", _TAG.sub("\n", added)), key=_count_words).strip()
+        message = f"without a system message, {shorten(sentence, 60)} is written"
+        yield StyleFinding(FindingCode.DEFAULT_SYSTEM, message)
+
+
+def _count_words(text: str) -> int:
+    return len(WORD.findall(_TAG.sub(" ", text)))
+
+
+def find_varying_texts(texts: ProbeTexts) -> Iterator[StyleFinding]:
+    """Yield a finding if a conversation gives another text when it is rendered again, or on another day."""
+    template = texts.template
+    if template is None or texts.one_turn is None:
+        return
+    again, later = ProbeTexts(template), ProbeTexts(template, PROBE_DAYS[1])
+    if again.one_turn is not None and again.one_turn != texts.one_turn:
+        difference = " and ".join(shorten_difference(texts.one_turn, again.one_turn))
+        yield StyleFinding(FindingCode.UNSTABLE, f"rendered twice, a text has {difference}")
+        return
+    prompt = [*texts.required_opening, *ONE_TURN[:1]]
+    conversations = ((texts.longest_conversation, False, ()), (prompt, True, ()), (prompt, True, (TOOL,)))
+    for messages, generate, tools in conversations:
+        before, after = texts.render(messages, generate, tools), later.render(messages, generate, tools)
+        if before is not None and after is not None and before != after:
+            difference = " and ".join(shorten_difference(before, after))
+            yield StyleFinding(FindingCode.DEPENDS_ON_DATE, f"on two days, a text has {difference}")
+            return

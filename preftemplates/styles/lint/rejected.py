@@ -1,0 +1,75 @@
+"""Findings on what raises an error: conversations, roles and tool calls, and templates over their limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from preftemplates.styles.lint.conversations import A_CALL, A_RESULT, ANSWER, CALL, ONE_TURN, SYSTEM, TWO_TURNS, turn
+from preftemplates.styles.lint.findings import FindingCode, StyleFinding
+from preftemplates.styles.lint.probes import ProbeTexts, split_template_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from preftemplates.core.messages import Message
+
+_CALL_WITH_JSON = {**CALL, "function": {"name": "water_herb", "arguments": '{"herb": "lovage", "cups": 3}'}}
+"""A tool call as OpenAI's API spells it."""
+
+
+def find_rejections(texts: ProbeTexts) -> Iterator[StyleFinding]:
+    """Yield findings on what raises an error, with the reasons that the template gives."""
+    return (finding for finding in _find_rejections(texts) if not texts.exhausted)
+
+
+def _find_rejections(texts: ProbeTexts) -> Iterator[StyleFinding]:
+    if texts.one_turn is None:
+        what = "a question and its answer are refused"
+        yield _make_finding(texts, ONE_TURN, FindingCode.REFUSES_CONVERSATION, what)
+        return
+    if texts.required_opening:
+        what = "a question without a system message is refused"
+        yield _make_finding(texts, ONE_TURN, FindingCode.REFUSES_CONVERSATION, what)
+    if texts.two_turns is None:
+        messages = [*texts.required_opening, *TWO_TURNS]
+        what = "two questions with their answers are refused"
+        yield _make_finding(texts, messages, FindingCode.REFUSES_CONVERSATION, what)
+    if texts.template is not None:  # fragments declare their roles
+        yield from _find_rejected_roles(texts, texts.template.roles)
+
+
+def _find_rejected_roles(texts: ProbeTexts, roles: tuple[str, ...]) -> Iterator[StyleFinding]:
+    for role in ("system", "developer"):
+        messages = [turn(role, SYSTEM), *ONE_TURN]
+        if role in roles and texts.render(messages) is None:
+            yield _make_finding(texts, messages, FindingCode.REFUSES_ROLE, f"the role {role} is refused", role=role)
+    if "tool" not in roles:  # a layout without results has no calls
+        return
+    if texts.render_turns(*A_CALL) is None:
+        what = "a tool call is refused"
+        if texts.render_turns(A_CALL[0], turn("assistant", "", tool_calls=[_CALL_WITH_JSON])) is not None:
+            what = "a tool call is refused unless its arguments are JSON text"
+        messages = [*texts.required_opening, *A_CALL]
+        yield _make_finding(texts, messages, FindingCode.REFUSES_TOOL_CALLS, what, role="assistant")
+        return
+    messages = [*texts.required_opening, *A_RESULT, turn("assistant", ANSWER)]
+    if texts.render(messages) is None:
+        yield _make_finding(texts, messages, FindingCode.REFUSES_ROLE, "the role tool is refused", role="tool")
+
+
+def _make_finding(
+    texts: ProbeTexts, messages: Iterable[Message], code: FindingCode, what: str, role: str | None = None
+) -> StyleFinding:
+    reason = texts.get_error(messages)
+    if "not defined" in reason and "prints a value" in reason:
+        code = FindingCode.PRINTS_UNDEFINED
+    reason, line = split_template_line(reason)
+    reason = reason.removeprefix("the style's chat template raised: ").strip()
+    return StyleFinding(code, f"{what}: {reason}", line, role)
+
+
+def find_exceeded_limits(texts: ProbeTexts) -> Iterator[StyleFinding]:
+    """Yield a finding if the conversations needed more than the limits allow, so that nothing more was rendered."""
+    if texts.exhausted:
+        reason, line = split_template_line(texts.exhausted)
+        yield StyleFinding(FindingCode.OVER_LIMIT, f"what comes after is not checked: {reason.strip()}", line)

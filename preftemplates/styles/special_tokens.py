@@ -1,0 +1,63 @@
+"""Special tokens around a text, which the style or the tokenizer writes, and which must be written once."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from preftemplates.core.messages import Message
+from preftemplates.errors import RowError, StyleContractError, preview
+from preftemplates.styles.fragments import check_plain_text
+from preftemplates.styles.layout import PROBE_TEXT, Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+def add_special_tokens(layout: Layout, before: str, after: str, style: str) -> Layout:
+    """Return the same layout, which writes each of the two tokens at its edge unless it already does.
+
+    Args:
+        layout: any layout.
+        before: the token before everything.
+        after: the token after everything.
+        style: the style's name, for errors.
+
+    Raises:
+        DefinitionError: a token is no text, or there is Jinja in it.
+        StyleContractError: some texts of the layout begin, or end, with the token already, and others do not.
+    """
+    check_plain_text("before", before)
+    check_plain_text("after", after)
+    texts = list(_render_answers(layout))
+    opening = "" if _is_written(before, [text.startswith(before) for text in texts], style) else before
+    closing = "" if _is_written(after, [_ends_with(text, after) for text in texts], style) else after
+    return layout.between(opening + layout.opening, layout.closing + closing)
+
+
+def _render_answers(layout: Layout) -> Iterator[str]:
+    """Yield the texts of usual conversations that end with an answer, of those that the layout does not refuse."""
+    for roles in (("user", "assistant"), ("system", "user", "assistant")):
+        messages = [Message(role=role, content=PROBE_TEXT) for role in roles if role in layout.roles]
+        with suppress(RowError):
+            yield layout.text(messages, add_generation_prompt=False)
+
+
+def _is_written(token: str, outcomes: Sequence[bool], style: str) -> bool:
+    """Return whether all texts have the token, and raise an error if only some have it."""
+    if len(set(outcomes)) > 1:
+        raise StyleContractError(
+            f"{preview(token)} stands at the edge of some texts and not of others, so it cannot be written once",
+            style=style,
+        )
+    return any(outcomes)
+
+
+def _ends_with(text: str, token: str) -> bool:
+    """Return whether a text ends with the token, or with the token and whitespace."""
+    return text.endswith(token) or text.rstrip().endswith(token)
+
+
+def convert_token(token: Any) -> Any:
+    """Return a tokenizer's special token, or its list of them, as text; transformers has classes for them."""
+    return [str(item) for item in token] if isinstance(token, list | tuple) else str(token)
