@@ -237,7 +237,7 @@ def registries_restored() -> Iterator[None]:
     from preftemplates.styles.style import STYLES
     from preftemplates.templates.expressions import ENVIRONMENT as EXPRESSIONS
     from preftemplates.templates.expressions import FILTERS
-    from preftemplates.templates.template import TEMPLATES
+    from preftemplates.templates.library import TEMPLATES
 
     registries: list[Any] = [TEMPLATES, STYLES, DIALECTS, FILTERS]
     for registry in registries:

@@ -13,17 +13,19 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
 from functools import partial
 from importlib.metadata import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import _compile_jinja_template
 
 from preftemplates import Style, get_style
 from preftemplates.errors import PrefTemplatesError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 LENGTHS = (2, 20, 200)

@@ -17,40 +17,33 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
-import re
 import shlex
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import transformers
-from numpy.typing import NDArray
-from preftemplates_train.config import read_config
-from preftemplates_train.lengths import Pair
-from preftemplates_train.pairs import read_pairs
-from preftemplates_train.train import train
+from hh_pairs import TEMPLATE, Floats, Rows, folds_of, read_rows
+from preftemplates_train.settings.command_line import read_config
+from preftemplates_train.training.run import train
 from rich.console import Console
 from transformers.utils import logging
+from word_baseline import word_wins
 
-from preftemplates import get_template
-from preftemplates.data.convert import ConversionReport
-from preftemplates.data.reading import open_rows
 from preftemplates.data.writing import write_text
 from preftemplates.errors import PrefTemplatesError
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
-TEMPLATE = "HH"
-SIDES = {"chosen": 1, "rejected": -1}
+    from numpy.typing import NDArray
+
 DATA = Path("hh_rlhf") / "harmless-base_test_even.jsonl.gz"
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -70,33 +63,6 @@ CHECKPOINT_RECIPE = (
 
 QUICK = ("--max_steps", "3")
 QUICK_ROWS = 100
-
-PENALTIES = (3.0, 10.0, 30.0, 100.0, 300.0)
-INNER_FOLDS = 5
-
-
-@dataclass
-class Rows:
-    """The rows that became pairs.
-
-    Attributes:
-        cells: the original rows.
-        pairs: what the template made of each.
-        report: what became of all rows.
-    """
-
-    cells: list[Any]
-    pairs: list[Pair]
-    report: ConversionReport
-
-    @property
-    def openings(self) -> list[str]:
-        """The first human turn of each pair."""
-        return [str(pair.messages.prompt[0]["content"]) for pair in self.pairs if pair.messages is not None]
-
-    def answers(self, side: str) -> list[str]:
-        """The chosen or the rejected answers."""
-        return [str(pair.messages.responses[side][0]["content"]) for pair in self.pairs if pair.messages is not None]
 
 
 @dataclass
@@ -120,30 +86,6 @@ class Wins:
 
     by_seed: Floats
     runs: list[Run] = field(default_factory=list)
-
-
-def read_rows(path: Path, most: int | None) -> Rows:
-    """The rows that the template accepts.
-
-    Args:
-        path: the file.
-        most: read that many rows; None for all.
-
-    Raises:
-        FileError: it cannot be read.
-    """
-    records = list(open_rows(path))[:most]
-    pairs, report = read_pairs(records, get_template(TEMPLATE))
-    cells = {record.row: record.cells for record in records}
-    return Rows([cells[pair.row] for pair in pairs], pairs, report)
-
-
-def folds_of(openings: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]:
-    """The fold of each pair; equal openings are in one fold, and no fold has two openings more than another."""
-    distinct = sorted(set(openings))
-    random.Random(seed).shuffle(distinct)
-    fold = {opening: number % folds for number, opening in enumerate(distinct)}
-    return np.array([fold[opening] for opening in openings])
 
 
 def train_folds(rows: Rows, seeds: int, folds: int, recipe: Sequence[str]) -> Wins:
@@ -210,64 +152,6 @@ def longer_wins(rows: Rows) -> Floats:
     lengths = [np.array([len(text) for text in rows.answers(side)]) for side in ("chosen", "rejected")]
     wins: Floats = (np.sign(lengths[0] - lengths[1]) + 1) / 2
     return wins
-
-
-def word_wins(rows: Rows, seeds: int, folds: int) -> Floats:
-    """Whether a bag of words prefers the chosen answer, for each seed and pair, on the folds of the model."""
-    kernel, openings = word_kernel(rows), np.array(rows.openings)
-    wins = np.empty((seeds, len(openings)))
-    for seed in range(seeds):
-        fold_of = folds_of(rows.openings, folds, seed)
-        for fold in range(folds):
-            own, rest = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
-            penalty = choose_penalty(kernel[np.ix_(rest, rest)], openings[rest].tolist(), seed)
-            margins = kernel[np.ix_(own, rest)] @ fit(kernel[np.ix_(rest, rest)], penalty)
-            wins[seed, own] = (np.sign(margins) + 1) / 2
-    return wins
-
-
-def word_kernel(rows: Rows) -> Floats:
-    """The inner products of the pairs' features: for each word log(1 + its count), chosen answer minus rejected."""
-    counts = {side: [Counter(re.findall(r"\w+", text.lower())) for text in rows.answers(side)] for side in SIDES}
-    known = {word for counted in chain(*counts.values()) for word in counted}
-    words = {word: at for at, word in enumerate(sorted(known))}
-    features = np.zeros((len(rows.pairs), len(words)))
-    for side, sign in SIDES.items():
-        for number, counted in enumerate(counts[side]):
-            for word, count in counted.items():
-                features[number, words[word]] += sign * np.log1p(count)
-    kernel: Floats = features @ features.T
-    return kernel
-
-
-def choose_penalty(kernel: Floats, openings: Sequence[str], seed: int) -> float:
-    """The penalty with the smallest loss in folds of the training pairs."""
-    fold_of = folds_of(openings, INNER_FOLDS, seed)
-    losses = dict.fromkeys(PENALTIES, 0.0)
-    for fold in range(INNER_FOLDS):
-        own, rest = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
-        for penalty in PENALTIES:
-            margins = kernel[np.ix_(own, rest)] @ fit(kernel[np.ix_(rest, rest)], penalty)
-            losses[penalty] += float(np.logaddexp(0, -margins).sum())
-    return min(losses, key=losses.__getitem__)
-
-
-def fit(kernel: Floats, penalty: float) -> Floats:
-    """Logistic regression by Newton's method: the weights are the features' sum, each pair's times its number here.
-
-    What is smallest is the sum of -log sigmoid(margin) and half the penalty times the squared weights. At the smallest
-    the penalty times a pair's number is sigmoid(-margin).
-    """
-    numbers: Any = np.zeros(len(kernel))
-    for _ in range(50):
-        margins = kernel @ numbers
-        wrong = 1 / (1 + np.exp(margins))
-        if np.abs(penalty * numbers - wrong).max() < 1e-6:
-            return np.asarray(numbers)
-        curve = wrong * (1 - wrong)
-        system = curve[:, None] * kernel + penalty * np.eye(len(kernel))
-        numbers = np.linalg.solve(system, curve * margins + wrong)
-    raise ArithmeticError("Newton's method did not converge")
 
 
 def clustered_error(values: Floats, clusters: Sequence[str]) -> float:

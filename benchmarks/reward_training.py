@@ -31,13 +31,14 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from preftemplates_train.attention import why_no_branches
-from preftemplates_train.batches import BranchCollator, PairCollator, PairDataset
-from preftemplates_train.branches import Cost, common
-from preftemplates_train.lengths import TokenPair
-from preftemplates_train.pairs import read_pairs
-from preftemplates_train.tiny import tiny_tokenizer
-from preftemplates_train.trainer import RewardTrainer
+from preftemplates_train.data.branches import ComputeCost, count_shared_tokens
+from preftemplates_train.data.collators import BranchCollator, PairCollator
+from preftemplates_train.data.dataset import PairDataset
+from preftemplates_train.data.encoding import TokenPair
+from preftemplates_train.data.pairs import read_pairs
+from preftemplates_train.model.attention import explain_no_branches
+from preftemplates_train.model.tiny import train_tiny_tokenizer
+from preftemplates_train.training.trainer import RewardTrainer
 from reward_training_docs import write
 from transformers import (
     AutoModelForSequenceClassification,
@@ -70,18 +71,18 @@ class Steps(TrainerCallback):
     peak: int = 0
     losses: list[float] = field(default_factory=list)
 
-    def on_step_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  the signature of transformers' callbacks
         """Begin to count, with the second step to watch memory."""
         if state.global_step == 1:
             self.level = _memory(reset=True)
         self.begun = time.process_time()
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  the signature of transformers' callbacks
         """Add the step's time."""
         self.seconds += time.process_time() - self.begun
         self.peak = _memory() - self.level
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ARG002  the signature of transformers' callbacks
         """Keep the loss."""
         if logs and "loss" in logs:
             self.losses.append(float(logs["loss"]))
@@ -121,11 +122,11 @@ def ours(share: bool = True, grouped: bool = False) -> Maker:
     """Our trainer in branches, or padded where it is grouped."""
 
     def make(model: Any, pairs: Sequence[TokenPair], tokenizer: Any, common: dict[str, Any]) -> Any:
-        shares = Cost.of(model).shares if share else lambda trunk, lengths: False
+        is_shared = ComputeCost.from_model(model).is_sharing_cheaper if share else lambda *_: False
         return RewardTrainer(
             model=model,
             args=TrainingArguments(**common, remove_unused_columns=False),
-            data_collator=PairCollator(tokenizer.pad_token_id) if grouped else BranchCollator(shares),
+            data_collator=PairCollator(tokenizer.pad_token_id) if grouped else BranchCollator(is_shared),
             grouped=grouped,
             train_dataset=PairDataset(pairs),
             processing_class=tokenizer,
@@ -164,7 +165,7 @@ def read(arguments: argparse.Namespace) -> tuple[list[TokenPair], Any, Any]:
         dtype = getattr(torch, arguments.dtype)
         model = AutoModelForSequenceClassification.from_pretrained(arguments.model, num_labels=1, dtype=dtype)
     else:
-        tokenizer = tiny_tokenizer((text for pair in texts for text in (pair.chosen, pair.rejected)), 8000)
+        tokenizer = train_tiny_tokenizer((text for pair in texts for text in (pair.chosen, pair.rejected)), 8000)
         set_seed(0)
         shape = {"hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 4, "num_attention_heads": 4}
         model = LlamaForSequenceClassification(
@@ -193,7 +194,7 @@ def exactness(model: Any, pairs: Sequence[TokenPair], pad_id: int) -> tuple[floa
     model = deepcopy(model).float().eval()
     features = [PairDataset(pairs)[number] for number in range(min(BATCH, len(pairs)))]
     found = []
-    for collator in (PairCollator(pad_id), BranchCollator(lambda trunk, lengths: True)):
+    for collator in (PairCollator(pad_id), BranchCollator(lambda *_: True)):
         with tempfile.TemporaryDirectory() as folder:
             arguments = TrainingArguments(folder, report_to="none", use_cpu=True, remove_unused_columns=False)
             trainer = RewardTrainer(model=model, args=arguments, data_collator=collator)
@@ -211,7 +212,7 @@ def exactness(model: Any, pairs: Sequence[TokenPair], pad_id: int) -> tuple[floa
 def tokens(pairs: Sequence[TokenPair]) -> dict[str, float]:
     """The tokens that a pair costs, by layout: in random batches, grouped by length, without padding, shared."""
     total = [len(pair.chosen_ids) + len(pair.rejected_ids) for pair in pairs]
-    shared = [common([pair.chosen_ids, pair.rejected_ids]) for pair in pairs]
+    shared = [count_shared_tokens([pair.chosen_ids, pair.rejected_ids]) for pair in pairs]
     order = sorted(pairs, key=_longer)
     padded = {
         name: sum(
@@ -238,13 +239,13 @@ def peak(dtype: torch.dtype) -> float:
 
 def useful(model: Any, pairs: Sequence[TokenPair]) -> float:
     """Floating point operations that training needs for a pair whose beginning is computed once."""
-    cost, layers = Cost.of(model), model.config.get_text_config().num_hidden_layers
+    cost, layers = ComputeCost.from_model(model), model.config.get_text_config().num_hidden_layers
     total = 0.0
     for pair in pairs:
-        trunk = common([pair.chosen_ids, pair.rejected_ids])
+        trunk = count_shared_tokens([pair.chosen_ids, pair.rejected_ids])
         lengths = [len(pair.chosen_ids), len(pair.rejected_ids)]
         seen = trunk**2 / 2 + sum((length**2 - trunk**2) / 2 for length in lengths)
-        total += cost.token * (sum(lengths) - trunk) + cost.pair * seen
+        total += cost.per_token * (sum(lengths) - trunk) + cost.per_attention * seen
     return 6 * layers * total / len(pairs)
 
 
@@ -295,8 +296,9 @@ def main() -> None:
     with one_thread():
         pairs, tokenizer, model = read(arguments)
         if arguments.ratios:
-            return ratios(model, tokenizer, arguments)
-        reason = why_no_branches(model, tokenizer.pad_token_id)
+            ratios(model, tokenizer, arguments)
+            return
+        reason = explain_no_branches(model, tokenizer.pad_token_id)
         if reason:
             raise SystemExit(f"the model takes no branches: {reason}")
         rewards, gradients = exactness(model, pairs, tokenizer.pad_token_id)
@@ -340,11 +342,9 @@ def ratios(model: Any, tokenizer: Any, arguments: argparse.Namespace) -> None:
         rivals = [min(two) for two in zip(seconds[UNSHARED], seconds[GROUPED_TRL], strict=True)]
         times = [rival / own for rival, own in zip(rivals, seconds[BASE], strict=True)]
         of_trl = [rival / own for rival, own in zip(seconds[GROUPED_TRL], seconds[BASE], strict=True)]
-        shares = Cost.of(model).shares
-        share = sum(
-            shares(common([one.chosen_ids, one.rejected_ids]), [len(one.chosen_ids), len(one.rejected_ids)])
-            for one in pairs
-        )
+        cost = ComputeCost.from_model(model)
+        sides = [(one.chosen_ids, one.rejected_ids) for one in pairs]
+        share = sum(cost.is_sharing_cheaper(count_shared_tokens(two), list(map(len, two))) for two in sides)
         lines.append(
             f"{prompt:6} {answer:6} {share / len(pairs):8.0%} {statistics.median(times):9.2f}x"
             f" ({min(times):.2f} to {max(times):.2f}) {statistics.median(of_trl):9.2f}x"

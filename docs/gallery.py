@@ -7,8 +7,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preftemplates import get_dialect, get_style, get_template, list_dialects, list_styles, list_templates
 from preftemplates.core.provenance import plain_data
@@ -17,7 +16,11 @@ from preftemplates.dialects.table import spell_shape
 from preftemplates.errors import PrefTemplatesError
 from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.style import STYLES
-from preftemplates.templates.template import TEMPLATES, Template
+from preftemplates.templates.library import TEMPLATES
+from preftemplates.templates.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TURNS = [
     {"role": "user", "content": "Does mint like shade?"},
@@ -142,7 +145,7 @@ def elsewhere(template: Template) -> Iterable[str]:
     format, shown = main_format(template), 0
     for name in ELSEWHERE:
         dialect = get_dialect(name)
-        if template.by_hand or name == template.dialect.name or format not in dialect.formats or shown == 2:
+        if template.is_custom or name == template.dialect.name or format not in dialect.formats or shown == 2:
             continue
         told = example_of(template.with_dialect(name), format)
         yield from (f"### {format} for [{name}](../dialects.md#{name})", "", *told, "")

@@ -22,8 +22,9 @@ from preftemplates.errors import PrefTemplatesError
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.style import Style, get_style, list_styles, register_style
 from preftemplates.templates.expressions import register_filter
+from preftemplates.templates.library import get_template, list_templates, register_template
 from preftemplates.templates.row_types import FirstIs1, Index01, Index12, Probability, RowModel, Strength
-from preftemplates.templates.template import Template, get_template, list_templates, register_template
+from preftemplates.templates.template import Template
 from preftemplates.templates.turns import messages
 from preftemplates.tokens.tokenize import tokenize
 from preftemplates.tokens.tokens import Tokens

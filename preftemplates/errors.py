@@ -16,13 +16,15 @@ PrefTemplatesError
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-PREVIEW = 80
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREVIEW_LENGTH = 80
 """Values and names from data are cut to this many characters before they enter a message."""
 
 
@@ -94,52 +96,52 @@ def preview(value: object) -> str:
     "'two\\nlines'"
     """
     if isinstance(value, str):
-        return one_line(repr("".join((value[: PREVIEW + 1],))))
+        return one_line(repr("".join((value[: PREVIEW_LENGTH + 1],))))
     try:
         return one_line(repr(value))
-    except Exception:
+    except Exception:  # noqa: BLE001  a value's own `__repr__` may raise anything
         return f"<{type(value).__name__}>"
 
 
-def one_line(text: str, limit: int = PREVIEW) -> str:
+def one_line(text: str, limit: int = PREVIEW_LENGTH) -> str:
     """The text with every character that does not print escaped, cut to `limit` characters."""
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
-def visible(text: str) -> str:
+def make_visible(text: str) -> str:
     r"""The text with line ends marked, and with no character that a terminal would act on.
 
-    >>> print(visible("one" + chr(10) + chr(27) + "[31m"))
+    >>> print(make_visible("one" + chr(10) + chr(27) + "[31m"))
     one↵
     \x1b[31m
     """
     return "".join(char if char.isprintable() else "↵\n" if char == "\n" else repr(char)[1:-1] for char in text)
 
 
-def seen(name: str) -> str:
+def spell_out(name: str) -> str:
     """A column's name so that its difference is seen: quoted, and what is not ASCII as a code point.
 
-    >>> seen("prоmpt")  # the third letter is Cyrillic
+    >>> spell_out("prоmpt")  # the third letter is Cyrillic
     "'prU+043Empt'"
     """
     return preview("".join(char if char.isascii() else f"U+{ord(char):04X}" for char in name))
 
 
-def near(name: str, names: Iterable[str]) -> str | None:
+def find_nearest(name: str, names: Iterable[str]) -> str | None:
     """The name that was probably meant, if one is near.
 
-    >>> near("respnse_0", ["response_0", "prompt"])
+    >>> find_nearest("respnse_0", ["response_0", "prompt"])
     'response_0'
     """
-    folded = {known.casefold().strip(): known for known in names}
+    folded = {candidate.casefold().strip(): candidate for candidate in names}
     matches = get_close_matches(name.casefold().strip(), folded, n=1, cutoff=0.6)
     return folded[matches[0]] if matches else None
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """A sentence that names the nearest known name, or nothing."""
-    guess = near(name, names)
+    guess = find_nearest(name, names)
     return f" Did you mean {guess!r}?" if guess else ""
 
 
@@ -191,7 +193,7 @@ class PrefTemplatesError(Exception):
     def reason(self) -> str:
         """What is wrong and in which column, without the row's place."""
         column = f"column {preview(self.column)}: " if self.column is not None else ""
-        return column + self.message + (f"; near: {seen(self.hint)}" if self.hint else "")
+        return column + self.message + (f"; near: {spell_out(self.hint)}" if self.hint else "")
 
     def __str__(self) -> str:
         place = self._place()
@@ -215,18 +217,18 @@ def _picklable(value: Any) -> Any:
     """The value, or the line that shows it if it does not pickle."""
     try:
         pickle.dumps(value)
-    except Exception:
+    except Exception:  # noqa: BLE001  what pickling raises depends on the value
         return preview(value)
     return value
 
 
-def _rebuild(kind: type[PrefTemplatesError], message: str, facts: dict[str, Any]) -> PrefTemplatesError:
-    return kind(message, **facts)
+def _rebuild(cls: type[PrefTemplatesError], message: str, facts: dict[str, Any]) -> PrefTemplatesError:
+    return cls(message, **facts)
 
 
-def missing(path: str, columns: Iterable[str]) -> RowError:
+def missing_column_error(path: str, columns: Iterable[str]) -> RowError:
     """The error for a column that a row does not have, with the nearest that it has."""
-    hint = near(path, columns)
+    hint = find_nearest(path, columns)
     return RowError("missing", code=Code.MISSING_FIELD, column=path, hint=hint)
 
 

@@ -13,7 +13,7 @@ from support import outcome, texts
 
 from preftemplates import Preference, RowModel, Template, get_style, get_template
 from preftemplates.errors import (
-    PREVIEW,
+    PREVIEW_LENGTH,
     Code,
     DefinitionError,
     FileError,
@@ -24,7 +24,8 @@ from preftemplates.errors import (
     StyleError,
     StyleSyntaxError,
     UnknownNameError,
-    near,
+    find_nearest,
+    one_line,
     preview,
 )
 from preftemplates.templates.row_types import Index01, read_row_type
@@ -184,7 +185,7 @@ HOSTILE = ["\x1b[2J\x1b[31mred", "two\nlines", "\r", "\x00", "\u202egnp", "\ud80
 @given(JSON | st.sampled_from(HOSTILE) | st.sampled_from(HOSTILE).map(Shown) | st.text(max_size=90).map(Shown))
 def test_a_value_is_shown_as_one_printable_line_of_80_characters_at_most(value):
     assert preview(value).isprintable()
-    assert len(preview(value)) <= PREVIEW == 80
+    assert len(preview(value)) <= PREVIEW_LENGTH == 80
 
 
 @pytest.mark.parametrize("value", [np.array([[1, 2], [3, 4]]), Broken(), Shown("a\x1b[31mb"), [Shown("a\nb")]])
@@ -199,6 +200,29 @@ def test_a_short_printable_value_is_shown_as_it_is(value):
 
 def test_a_cut_value_says_that_it_was_cut():
     assert preview("x" * 79) == "'" + "x" * 78 + "…"
+
+
+def test_a_value_of_80_characters_is_shown_whole_and_one_of_81_is_cut():
+    assert preview("x" * 78) == "'" + "x" * 78 + "'"
+    assert preview([int("1" * 78)]) == "[" + "1" * 78 + "]"
+    assert preview([int("1" * 79)]) == "[" + "1" * 78 + "…"
+    assert preview(Shown("a\n" * 26 + "ab")) == "a\\n" * 26 + "ab"
+    assert preview(Shown("a\n" * 26 + "abc")) == "a\\n" * 26 + "a…"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x" * 4, "xxxx"),
+        ("x" * 5, "xxxxx"),
+        ("x" * 6, "xxxx…"),
+        ("x" * 99, "xxxx…"),
+        ("xxx\n", "xxx\\n"),
+        ("xxxx\n", "xxxx…"),
+    ],
+)
+def test_a_line_is_cut_to_as_many_characters_as_it_may_have(text, shown):
+    assert one_line(text, 5) == shown
 
 
 @given(JSON, texts())
@@ -238,7 +262,7 @@ def test_what_a_failing_expression_says_about_the_data_is_cut_and_escaped_too():
     ],
 )
 def test_the_name_that_was_meant_is_found_past_slips_case_and_blanks(written, names, meant):
-    assert near(written, names) == meant
+    assert find_nearest(written, names) == meant
 
 
 @pytest.mark.parametrize(

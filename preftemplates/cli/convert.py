@@ -67,7 +67,7 @@ def command(
     console = Console(stderr=True)
     loaded = load_template(template, style, dialect, console)
     loaded.check_format(format)
-    if not loaded.by_hand:
+    if not loaded.is_custom:
         loaded = loaded.with_pairs(pairs).with_ties(ties or loaded.parts.ties)
     _check_paths(source, out, report)
     rows = open_rows(source, split=split, revision=revision, cell_parsers=get_cell_parsers(loaded))

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from preftemplates.cli.open_style import OpenedStyle, open_style
 from preftemplates.cli.options import STYLE_ARGUMENT_HELP, BosOption, EosOption, JsonOption
-from preftemplates.errors import DefinitionError, one_line, visible
+from preftemplates.errors import DefinitionError, make_visible, one_line
 from preftemplates.styles.lint.compare import Agreement, Difference, compare
 from preftemplates.styles.lint.conversations import CONVERSATIONS
 from preftemplates.styles.tokenizer_files import is_file
@@ -177,7 +177,7 @@ def _cut_line(text: str) -> str:
 
 def _split_lines(text: str) -> list[str]:
     """The lines, with their ends made visible and nothing that a terminal would act on."""
-    return [line for line in visible(text).split("\n") if line]
+    return [line for line in make_visible(text).split("\n") if line]
 
 
 def _show_edge_blanks(line: str) -> str:

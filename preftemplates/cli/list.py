@@ -16,7 +16,7 @@ from preftemplates.core.samples import FORMATS
 from preftemplates.dialects.dialect import DIALECTS, get_dialect, list_dialects
 from preftemplates.errors import preview
 from preftemplates.styles.style import STYLES, get_style, list_styles
-from preftemplates.templates.template import TEMPLATES, get_template, list_templates
+from preftemplates.templates.library import TEMPLATES, get_template, list_templates
 
 
 class ListedKind(StrEnum):
@@ -73,7 +73,7 @@ def _describe_template(name: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": name, "summary": _summarise(TEMPLATES.get(name))}
     about = template.about
     facts: dict[str, Any] = {"dataset": about.dataset, "licence": about.licence, "verified": about.verified}
-    if template.by_hand:
+    if template.is_custom:
         entry |= {"style": None, "dialect": None, "formats": {format: None for format in template.formats}}
     else:
         columns = {format: template.columns(format) for format in template.formats}
@@ -98,7 +98,7 @@ def _describe_dialect(name: str) -> dict[str, Any]:
 
 def _describe_registration(registry: Registry[Any], name: str) -> dict[str, Any]:
     """What else an item is called, and where it was defined."""
-    return {"aliases": registry.aliases(name), "origin": str(registry.origin(name))}
+    return {"aliases": registry.aliases(name), "origin": str(registry.definition_site(name))}
 
 
 def _summarise(cls: type[Any]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from preftemplates.templates.library import get_template
 from preftemplates.templates.row_types import read_row_type
 from preftemplates.templates.row_validation import cell_parsers
-from preftemplates.templates.template import Template, get_template
+from preftemplates.templates.template import Template
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,4 +29,4 @@ def load_template(name: str, style: str | None, dialect: str | None, console: Co
 
 def get_cell_parsers(template: Template) -> dict[str, Any]:
     """Return how the cells of a CSV are read for a template."""
-    return {} if template.by_hand else cell_parsers(read_row_type(template.parts.declaration.row))
+    return {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))

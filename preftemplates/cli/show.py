@@ -13,15 +13,16 @@ from rich.text import Text
 
 from preftemplates.cli.load_template import get_cell_parsers, load_template
 from preftemplates.cli.options import DialectOption, StyleOption
-from preftemplates.core.messages import Message, message_texts
+from preftemplates.core.messages import Message, list_message_texts
 from preftemplates.core.provenance import pieces_of, plain_data
 from preftemplates.core.samples import Sample
 from preftemplates.core.spans import Rendered
 from preftemplates.data.reading import open_rows
 from preftemplates.data.row_rules import find_skip_reason
-from preftemplates.errors import FileError, RowError, StyleError, preview, visible
+from preftemplates.errors import FileError, RowError, StyleError, make_visible, preview
 from preftemplates.templates.rendering import render_sample
-from preftemplates.templates.template import Formatted, Template
+from preftemplates.templates.results import Formatted
+from preftemplates.templates.template import Template
 
 _MAX_SAMPLES = 3
 """So many samples of a row are shown."""
@@ -58,7 +59,7 @@ def command(
             printed_formats += 1
         except (RowError, StyleError) as error:
             console.print(Panel(Text(str(error)), title=name, title_align="left", border_style="red"))
-    if not loaded.by_hand:
+    if not loaded.is_custom:
         console.print(_build_legend(loaded))
     if not printed_formats:
         print("error: the row can be formatted in no format", file=sys.stderr)
@@ -84,7 +85,7 @@ def _read_row(spec: str, template: Template) -> Mapping[str, Any]:
 
 def _choose_colours(template: Template, formats: Iterable[str]) -> dict[str, str]:
     """A colour for each column that a format reads."""
-    if template.by_hand:
+    if template.is_custom:
         return {}
     columns = dict.fromkeys(column for format in formats for column in template.columns(format))
     return {column: _COLUMN_COLOURS[index % len(_COLUMN_COLOURS)] for index, column in enumerate(columns)}
@@ -95,15 +96,16 @@ def _build_row_table(cells: Mapping[str, Any], colours: Mapping[str, str]) -> Ta
     for column, cell in cells.items():
         style = colours.get(column, "dim")
         table.add_row(
-            Text(visible(str(column)), style), Text(visible(cell) if isinstance(cell, str) else preview(cell), style)
+            Text(make_visible(str(column)), style),
+            Text(make_visible(cell) if isinstance(cell, str) else preview(cell), style),
         )
     return table
 
 
 def _build_panel(template: Template, cells: Mapping[str, Any], format: str, colours: Mapping[str, str]) -> Panel:
-    if template.by_hand:
+    if template.is_custom:
         result = template.format(cells, format)
-        body: list[Any] = [_format_entry(key, Text(visible(str(value)))) for key, value in result.items()]
+        body: list[Any] = [_format_entry(key, Text(make_visible(str(value)))) for key, value in result.items()]
     else:
         is_spelled = format in template.dialect.formats
         results = template.formatted(cells, format).samples if is_spelled else []
@@ -152,20 +154,22 @@ def _format_texts(sample: Sample[Rendered], colours: Mapping[str, str]) -> Itera
 def _format_message(message: Message, colours: Mapping[str, str]) -> Text:
     """A message as it is: its role, its content in the colour of its column, and whatever else it holds."""
     text = Text.assemble((f"  {message['role']}", "dim"), " ")
-    for content in message_texts([message]):
+    for content in list_message_texts([message]):
         end = 0
         for piece in pieces_of(content):
-            text.append(visible(str(content[end : piece.start])))
-            text.append(visible(str(content[piece.start : piece.end])), colours.get(_get_column(piece.origin), ""))
+            text.append(make_visible(str(content[end : piece.start])))
+            text.append(
+                make_visible(str(content[piece.start : piece.end])), colours.get(_get_column(piece.origin), "")
+            )
             end = piece.end
-        text.append(visible(str(content[end:])))
+        text.append(make_visible(str(content[end:])))
     others = {key: value for key, value in message.items() if key not in ("role", "content") and value is not None}
     return text.append(f" {_format_value(others)}" if others else "", "dim")
 
 
 def _format_value(value: object) -> str:
     """The value as it would be written in Python, at most 1,000 characters of it."""
-    text = visible(repr(plain_data(value)))
+    text = make_visible(repr(plain_data(value)))
     return text if len(text) <= 1000 else text[:1000] + "…"
 
 
@@ -177,7 +181,7 @@ def _format_rendered(rendered: Rendered, colours: Mapping[str, str], start: int 
     """The text from `start` on: contents in their column's colour, what the style wrote dim, a stop underlined."""
     text = Text()
     for span in rendered.spans:
-        piece = visible(rendered.text[max(span.start, start) : span.end])
+        piece = make_visible(rendered.text[max(span.start, start) : span.end])
         if span.kind == "stop":
             text.append(piece, "dim underline")
         elif span.kind == "scaffold":

@@ -31,21 +31,21 @@ def canonical_json(value: Any) -> str:
     '{"a":"x","b":[1,2.5,null]}'
     """
     try:
-        return _dump(value)
+        return _dump_json(value)
     except TypeError:  # keys that do not compare, or values that JSON does not have
-        return _dump(_plain(value))
+        return _dump_json(_replace_unknown_types(value))
 
 
-def _dump(value: Any) -> str:
+def _dump_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _plain(value: Any) -> Any:
+def _replace_unknown_types(value: Any) -> Any:
     """Return the value with text keys, sets as sorted lists, and what JSON does not have as its `repr`."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _replace_unknown_types(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_replace_unknown_types(item) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((_plain(item) for item in value), key=_dump)
+        return sorted((_replace_unknown_types(item) for item in value), key=_dump_json)
     return value if value is None or isinstance(value, str | int | float) else repr(value)

@@ -37,9 +37,9 @@ class Frozen:
     @classmethod
     def of(cls, held: Any, name: str = "unnamed") -> Self:
         """The object that holds this."""
-        made = object.__new__(cls)
-        made.__dict__.update({"name": name, cls.holds: held})
-        return made
+        instance = object.__new__(cls)
+        instance.__dict__.update({"name": name, cls.holds: held})
+        return instance
 
     @property
     def held(self) -> Any:

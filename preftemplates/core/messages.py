@@ -2,53 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NotRequired
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from preftemplates.core.paths import step
+from preftemplates.core.paths import extend_path
 from preftemplates.core.provenance import plain
-from preftemplates.errors import (
-    Code,
-    RowError,
-    did_you_mean,
-    one_line,
-    preview,
+from preftemplates.errors import Code, RowError, did_you_mean, one_line, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+"""The roles that a message may have; a style may declare more."""
+
+CONTENT_KEYS = (
+    "tool_calls",
+    "function_call",
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "images",
+    "audio",
+    "videos",
 )
+"""The keys of a message that carry content beside `content`: to leave one out of a text would lose it."""
+
+CONTENT_TOKENS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
+"""What an assistant writes itself: as content it may become the token of that name, where a tokenizer has one."""
 
 SURROGATE = "holds a lone surrogate, which is no character"
 
 MAX_DEPTH = 250
 """How deeply a cell, or what a message holds, may be nested; what is deeper could not be walked through."""
 
-MAX_VALUES = 1_000_000
+_MAX_VALUES = 1_000_000
 """How many values a message may hold."""
 
-MAX_DIGITS = 4300
+_MAX_DIGITS = 4300
 """How many digits a whole number may have: as many as Python writes."""
 
-TOO_LARGE = 10**MAX_DIGITS
+_TOO_LARGE = 10**_MAX_DIGITS
 
 
-def has_surrogate(text: str) -> bool:
-    r"""Whether a text is not Unicode: half of a pair stands in it.
+class Message(TypedDict):
+    """One turn: a role, and content that is text, typed parts or None; other keys are kept as they are."""
 
-    >>> has_surrogate("\ud83e"), has_surrogate("🪴")
-    (True, False)
+    role: str
+    content: NotRequired[str | list[dict[str, Any]] | None]
+
+
+Message.__pydantic_config__ = {"extra": "allow", "strict": True}  # type: ignore[attr-defined]
+
+
+def normalise_message(message: Any, index: int) -> Message:
+    """A message as a new dict: keys that hold None are absent, the role is plain text, the content text or parts.
+
+    A content of None stays, as an answer has it that is nothing but tool calls: chat templates ask for it.
+
+    Args:
+        message: any mapping.
+        index: its place among the messages, for errors.
+
+    Raises:
+        RowError: it is no mapping, has no role, or its content is neither text nor a list of typed parts; or it holds
+            what `check_jsonlike` refuses.
     """
-    if text.isascii():  # known without a look at the text
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+    if not isinstance(message, Mapping):
+        raise RowError(f"message {index}: expected role and content, got {preview(message)}", code=Code.WRONG_TYPE)
+    normal = {key: value for key, value in message.items() if value is not None or key == "content"}
+    role, content = normal.get("role"), normal.get("content")
+    if not isinstance(role, str):
+        raise RowError(f"message {index}: expected a role, got {preview(role)}", code=Code.BAD_ROLE, value=role)
+    if content is None and not normal.keys() - {"role", "content"}:
+        raise RowError(f"message {index} ({preview(role)}) has no content", code=Code.MISSING_FIELD)
+    if content is not None and not isinstance(content, str | list):
+        raise RowError(
+            f"message {index}: expected text or typed parts, got {preview(content)}",
+            code=Code.WRONG_TYPE,
+            value=content,
+        )
+    if len(normal) > 2 or not _is_ascii_text(content):
+        check_jsonlike(normal, index)
+    normal["role"] = plain(role)
+    return normal  # type: ignore[return-value]
 
 
-def is_ascii(value: Any) -> bool:
-    """Whether it is a text in ASCII, as most are: no more need be asked of it."""
-    return isinstance(value, str) and value.isascii()
+def check_roles(messages: Iterable[Message], roles: Iterable[str]) -> None:
+    """Refuse messages whose role is not among these.
+
+    Raises:
+        RowError: `bad_role`, with the nearest role.
+    """
+    roles = tuple(roles)
+    for index, message in enumerate(messages):
+        role = message["role"]
+        if role not in roles:
+            reason = f"expected a role among {', '.join(roles)}; got {preview(role)}.{did_you_mean(role, roles)}"
+            raise RowError(f"message {index}: {reason}", code=Code.BAD_ROLE, value=role)
+
+
+def check_response(messages: Sequence[Message], response: str) -> None:
+    """Refuse a response that does not begin and end with an assistant's message.
+
+    No prompt would open another beginning, and another end would be learnt as an answer that nobody gave.
+
+    Raises:
+        RowError: `bad_turns`.
+    """
+    if not messages or messages[0]["role"] != "assistant":
+        first = f"a turn of {preview(messages[0]['role'])}" if messages else "no message"
+        raise RowError(f"{response} begins with {first}, and with no answer", code=Code.BAD_TURNS)
+    if messages[-1]["role"] != "assistant":
+        last = preview(messages[-1]["role"])
+        raise RowError(f"{response} ends with a turn of {last}, and with no answer", code=Code.BAD_TURNS)
+
+
+def check_content_parts(messages: Iterable[Message]) -> None:
+    """Refuse a content of parts of which one has no type, or is a text without text.
+
+    Raises:
+        RowError: `wrong_type`.
+    """
+    for index, message in enumerate(messages):
+        content = message.get("content")
+        for at, part in enumerate(content if isinstance(content, list) else ()):
+            kind = part.get("type") if isinstance(part, Mapping) else None
+            if not isinstance(kind, str) or (kind == "text" and not isinstance(part.get("text"), str)):
+                expected = "a part with a type, and with text if it is one"
+                raise RowError(
+                    f"message {index}: content[{at}]: expected {expected}; got {preview(part)}",
+                    code=Code.WRONG_TYPE, value=part,
+                )  # fmt: skip
+
+
+def list_message_texts(messages: Iterable[Message]) -> list[str]:
+    """All texts of messages, those of typed parts too."""
+    texts: list[str] = []
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            texts.append(content)
+        else:
+            texts += [part["text"] for part in content or () if isinstance(part.get("text"), str)]
+    return texts
 
 
 def check_jsonlike(value: Any, index: int, path: tuple[str | int, ...] = (), room: list[int] | None = None) -> None:
@@ -75,168 +173,74 @@ def check_jsonlike(value: Any, index: int, path: tuple[str | int, ...] = (), roo
     """
     if isinstance(value, str):
         if has_surrogate(value):
-            raise _error(SURROGATE, Code.BAD_TEXT, value, index, path)
+            raise _message_error(SURROGATE, Code.BAD_TEXT, value, index, path)
     elif isinstance(value, int):
-        if not -TOO_LARGE < value < TOO_LARGE:
-            raise _error(f"is a number of more than {MAX_DIGITS:,} digits", Code.BAD_NUMBER, None, index, path)
+        if not -_TOO_LARGE < value < _TOO_LARGE:
+            raise _message_error(
+                f"is a number of more than {_MAX_DIGITS:,} digits", Code.BAD_NUMBER, None, index, path
+            )
     elif isinstance(value, dict | list | tuple | Mapping):
-        if len(path) > MAX_DEPTH:
-            raise _error(f"is nested more than {MAX_DEPTH} deep", Code.TOO_DEEP, None, index, path[:1])
-        room = [MAX_VALUES] if room is None else room
-        room[0] -= len(value)
-        if room[0] < 0:
-            raise _error(f"holds more than {MAX_VALUES:,} values", Code.TOO_DEEP, None, index, path[:1])
-        if isinstance(value, list | tuple):
-            for at, item in enumerate(value):
-                if not is_ascii(item):
-                    check_jsonlike(item, index, (*path, at), room)
-            return
-        for key, item in value.items():
-            if not is_ascii(key):
-                check_key(key, index, path)
-            if not is_ascii(item):
+        room = [_MAX_VALUES] if room is None else room
+        _check_size(value, index, path, room)
+        for key, item in _list_items(value, index, path):
+            if not _is_ascii_text(item):
                 check_jsonlike(item, index, (*path, key), room)
 
 
-def check_key(key: Any, index: int, path: tuple[str | int, ...]) -> None:
+def _check_size(value: Any, index: int, path: tuple[str | int, ...], room: list[int]) -> None:
+    if len(path) > MAX_DEPTH:
+        raise _message_error(f"is nested more than {MAX_DEPTH} deep", Code.TOO_DEEP, None, index, path[:1])
+    room[0] -= len(value)
+    if room[0] < 0:
+        raise _message_error(f"holds more than {_MAX_VALUES:,} values", Code.TOO_DEEP, None, index, path[:1])
+
+
+def _list_items(value: Any, index: int, path: tuple[str | int, ...]) -> Iterator[tuple[Any, Any]]:
+    """Yield the items of a list or mapping by index or checked key."""
+    if isinstance(value, list | tuple):
+        yield from enumerate(value)
+        return
+    for key, item in value.items():
+        if not _is_ascii_text(key):
+            _check_key(key, index, path)
+        yield key, item
+
+
+def _check_key(key: Any, index: int, path: tuple[str | int, ...]) -> None:
     """Refuse a key of a mapping that is no text.
 
     Raises:
         RowError: `wrong_type` or `bad_text`.
     """
     if not isinstance(key, str):
-        raise _error(f"has the key {preview(key)}; a key is text", Code.WRONG_TYPE, key, index, path)
+        raise _message_error(f"has the key {preview(key)}; a key is text", Code.WRONG_TYPE, key, index, path)
     if has_surrogate(key):
-        raise _error(f"has the key {preview(key)}, which {SURROGATE}", Code.BAD_TEXT, key, index, path)
+        raise _message_error(f"has the key {preview(key)}, which {SURROGATE}", Code.BAD_TEXT, key, index, path)
 
 
-def _error(what: str, code: Code, value: Any, index: int, path: tuple[str | int, ...]) -> RowError:
-    place = ""
+def _message_error(fault: str, code: Code, value: Any, index: int, path: tuple[str | int, ...]) -> RowError:
+    spelled = ""
     for key in path:
-        place = f"{place}[{key}]" if isinstance(key, int) else step(place, key)
-    where = f"message {index}: {one_line(place.removeprefix('.'))}" if path else f"message {index}"
-    return RowError(f"{where} {what}", code=code, value=value)
+        spelled = f"{spelled}[{key}]" if isinstance(key, int) else extend_path(spelled, key)
+    where = f"message {index}: {one_line(spelled.removeprefix('.'))}" if path else f"message {index}"
+    return RowError(f"{where} {fault}", code=code, value=value)
 
 
-ROLES = ("system", "developer", "user", "assistant", "tool")
-"""The roles that a message may have; a style may declare more."""
+def has_surrogate(text: str) -> bool:
+    r"""Whether a text is not Unicode: half of a pair stands in it.
 
-
-CONTENT_KEYS = (
-    "tool_calls",
-    "function_call",
-    "reasoning_content",
-    "reasoning",
-    "thinking",
-    "images",
-    "audio",
-    "videos",
-)
-"""The keys of a message that carry content beside `content`: to leave one out of a text would lose it."""
-
-
-class Message(TypedDict):
-    """One turn: a role, and content that is text, typed parts or None; other keys are kept as they are."""
-
-    role: str
-    content: NotRequired[str | list[dict[str, Any]] | None]
-
-
-Message.__pydantic_config__ = {"extra": "allow", "strict": True}  # type: ignore[attr-defined]
-
-
-def normal_message(message: Any, index: int) -> Message:
-    """A message as a new dict: keys that hold None are absent, the role is plain text, the content text or parts.
-
-    A content of None stays, as an answer has it that is nothing but tool calls: chat templates ask for it.
-
-    Args:
-        message: any mapping.
-        index: its place among the messages, for errors.
-
-    Raises:
-        RowError: it is no mapping, has no role, or its content is neither text nor a list of typed parts; or it holds
-            what `check_jsonlike` refuses.
+    >>> has_surrogate("\ud83e"), has_surrogate("🪴")
+    (True, False)
     """
-    if not isinstance(message, Mapping):
-        raise RowError(f"message {index}: expected role and content, got {preview(message)}", code=Code.WRONG_TYPE)
-    kept = {key: value for key, value in message.items() if value is not None or key == "content"}
-    role, content = kept.get("role"), kept.get("content")
-    if not isinstance(role, str):
-        raise RowError(f"message {index}: expected a role, got {preview(role)}", code=Code.BAD_ROLE, value=role)
-    if content is None and not kept.keys() - {"role", "content"}:
-        raise RowError(f"message {index} ({preview(role)}) has no content", code=Code.MISSING_FIELD)
-    if content is not None and not isinstance(content, str | list):
-        raise RowError(
-            f"message {index}: expected text or typed parts, got {preview(content)}",
-            code=Code.WRONG_TYPE,
-            value=content,
-        )
-    if len(kept) > 2 or not is_ascii(content):
-        check_jsonlike(kept, index)
-    kept["role"] = plain(role)
-    return kept  # type: ignore[return-value]
+    if text.isascii():  # known without a look at the text
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
-def check_answers(own: Sequence[Message], response: str) -> None:
-    """Refuse a response that does not begin and end with an assistant's message.
-
-    No prompt would open another beginning, and another end would be learnt as an answer that nobody gave.
-
-    Raises:
-        RowError: `bad_turns`.
-    """
-    if not own or own[0]["role"] != "assistant":
-        first = f"a turn of {preview(own[0]['role'])}" if own else "no message"
-        raise RowError(f"{response} begins with {first}, and with no answer", code=Code.BAD_TURNS)
-    if own[-1]["role"] != "assistant":
-        last = preview(own[-1]["role"])
-        raise RowError(f"{response} ends with a turn of {last}, and with no answer", code=Code.BAD_TURNS)
-
-
-def check_parts(messages: Iterable[Message]) -> None:
-    """Refuse a content of parts of which one has no type, or is a text without text.
-
-    Raises:
-        RowError: `wrong_type`.
-    """
-    for index, message in enumerate(messages):
-        content = message.get("content")
-        for at, part in enumerate(content if isinstance(content, list) else ()):
-            kind = part.get("type") if isinstance(part, Mapping) else None
-            if not isinstance(kind, str) or (kind == "text" and not isinstance(part.get("text"), str)):
-                wanted = "a part with a type, and with text if it is one"
-                raise RowError(
-                    f"message {index}: content[{at}]: expected {wanted}; got {preview(part)}",
-                    code=Code.WRONG_TYPE, value=part,
-                )  # fmt: skip
-
-
-def check_roles(messages: Iterable[Message], roles: Iterable[str]) -> None:
-    """Refuse messages whose role is not among these.
-
-    Raises:
-        RowError: `bad_role`, with the nearest role.
-    """
-    known = tuple(roles)
-    for index, message in enumerate(messages):
-        role = message["role"]
-        if role not in known:
-            wanted = f"expected a role among {', '.join(known)}; got {preview(role)}.{did_you_mean(role, known)}"
-            raise RowError(f"message {index}: {wanted}", code=Code.BAD_ROLE, value=role)
-
-
-def message_texts(messages: Iterable[Message]) -> list[str]:
-    """All texts of messages, those of typed parts too."""
-    found: list[str] = []
-    for message in messages:
-        content = message.get("content")
-        if isinstance(content, str):
-            found.append(content)
-        else:
-            found += [part["text"] for part in content or () if isinstance(part.get("text"), str)]
-    return found
-
-
-CONTENT_TOKENS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
-"""What an assistant writes itself: as content it may become the token of that name, where a tokenizer has one."""
+def _is_ascii_text(value: Any) -> bool:
+    """Whether it is a text in ASCII, as most are: no more need be asked of it."""
+    return isinstance(value, str) and value.isascii()

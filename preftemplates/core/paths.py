@@ -9,33 +9,33 @@ from typing import Any
 
 from pydantic import BaseModel
 
-STEP = re.compile(r"""^[^.\[\]"]+|\.[^.\[\]"]+|\[\d+\]|\["(?:[^"\\]|\\.)*"\]""")
+PATH_STEP = re.compile(r"""^[^.\[\]"]+|\.[^.\[\]"]+|\[\d+\]|\["(?:[^"\\]|\\.)*"\]""")
 """One step of a path."""
 
 
-def step(path: str, key: Any) -> str:
+def extend_path(path: str, key: Any) -> str:
     """The path of what a mapping at `path` holds under a key; a key that looks like steps itself is quoted.
 
-    >>> step("0", "name"), step("0", "a.b")
+    >>> extend_path("0", "name"), extend_path("0", "a.b")
     ('0.name', '0["a.b"]')
     """
     key = str(key)
-    if key.isidentifier() or (key and not AMBIGUOUS.search(key)):
+    if key.isidentifier() or (key and not _AMBIGUOUS.search(key)):
         return f"{path}.{key}"
     return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
 
 
-AMBIGUOUS = re.compile(r"[.\[\]\"]")
+_AMBIGUOUS = re.compile(r"[.\[\]\"]")
 """What a key has that cannot stand in a path as it is."""
 
 
-def inside(value: Any, path: str) -> Iterable[tuple[Any, str]]:
+def list_parts(value: Any, path: str) -> Iterable[tuple[Any, str]]:
     """The parts of a list, mapping or nested row, with their paths; nothing for a value without parts."""
     if isinstance(value, Mapping):
-        return [(item, step(path, key)) for key, item in value.items()]
+        return [(item, extend_path(path, key)) for key, item in value.items()]
     if isinstance(value, BaseModel):
         infos = type(value).model_fields
-        return [(getattr(value, name), step(path, infos[name].alias or name)) for name in infos]
+        return [(getattr(value, name), extend_path(path, infos[name].alias or name)) for name in infos]
     if isinstance(value, list | tuple):
         return [(item, f"{path}[{index}]") for index, item in enumerate(value)]
     return ()

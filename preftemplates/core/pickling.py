@@ -1,4 +1,4 @@
-"""Functions and classes on their way to another process, which may not be able to import them."""
+"""Pickling of functions and classes for another process, which may not be able to import them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any, NamedTuple
 from preftemplates.core.source_code import class_source, function_source
 
 
-class Parcel(NamedTuple):
-    """A function or class, packed: its name and source, and for what is not this package's own the thing itself."""
+class PackedDefinition(NamedTuple):
+    """A function or class, packed: its name and source, and the pickled item itself unless this package defines it."""
 
     module: str
     qualname: str
     source: str
     value: bytes | None
 
-    def open(self) -> Any:
-        """What was packed: imported if the name still means the same here, else made anew from the parcel."""
+    def unpack(self) -> Any:
+        """Return the item: imported if the name still means the same here, else unpickled."""
         with suppress(ImportError, AttributeError):
-            found = attrgetter(self.qualname)(importlib.import_module(self.module))
-            if self.value is None or _source_of(found) == self.source:
-                return found
+            item = attrgetter(self.qualname)(importlib.import_module(self.module))
+            if self.value is None or _read_source(item) == self.source:
+                return item
         if self.value is None:
             raise ImportError(f"{self.module}.{self.qualname} is not there")
         import cloudpickle
@@ -32,12 +32,14 @@ class Parcel(NamedTuple):
         return cloudpickle.loads(self.value)
 
 
-def pack(item: Any) -> Parcel:
+def pack_definition(item: Any) -> PackedDefinition:
     """Pack a function or class by name and, unless it belongs to this package, by value."""
-    return Parcel(item.__module__, item.__qualname__, _source_of(item), None if _is_ours(item) else _by_value(item))
+    return PackedDefinition(
+        item.__module__, item.__qualname__, _read_source(item), None if _is_ours(item) else _pickle_by_value(item)
+    )
 
 
-def _source_of(item: Any) -> str:
+def _read_source(item: Any) -> str:
     return class_source(item) if isinstance(item, type) else function_source(item)
 
 
@@ -45,7 +47,7 @@ def _is_ours(item: Any) -> bool:
     return str(item.__module__).startswith("preftemplates.")
 
 
-def _by_value(item: Any) -> bytes:
+def _pickle_by_value(item: Any) -> bytes:
     import cloudpickle
 
     module = sys.modules.get(item.__module__)

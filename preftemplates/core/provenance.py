@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self, SupportsIndex
 
 from pydantic import BaseModel
 
-from preftemplates.core.paths import STEP, inside, step
+from preftemplates.core.paths import PATH_STEP, extend_path, list_parts
 
 Origin = Hashable
 """What a piece came from: the path of a cell, or a message and its field."""
@@ -46,9 +46,9 @@ class Traced(str):
     pieces: tuple[Piece, ...]
 
     def __new__(cls, text: str, pieces: tuple[Piece, ...] = ()) -> Self:
-        traced = _new_text(cls, text)
-        traced.pieces = pieces
-        return traced
+        self = _new_text(cls, text)
+        self.pieces = pieces
+        return self
 
     @classmethod
     def whole(cls, text: str, origin: Origin) -> Self:
@@ -83,8 +83,8 @@ class Traced(str):
 
     def __getitem__(self, key: SupportsIndex | slice) -> Traced:
         if isinstance(key, slice):
-            start, end, step = key.indices(len(self))
-            if step == 1:
+            start, end, stride = key.indices(len(self))
+            if stride == 1:
                 return self._slice(start, max(start, end))
             return self._derived(str.__getitem__(self, key))
         index = operator.index(key)
@@ -142,35 +142,35 @@ class Traced(str):
 
     def _between(self, parts: list[str], sep: str) -> list[Traced]:
         """Parts that joined by `sep` are this text."""
-        found, start = [], 0
+        slices, start = [], 0
         for part in parts:
-            found.append(self._slice(start, start + len(part)))
+            slices.append(self._slice(start, start + len(part)))
             start += len(part) + len(sep)
-        return found
+        return slices
 
     def _words(self, parts: list[str]) -> list[Traced]:
         """Parts with only blanks between them, each of which begins with no blank."""
-        found, at = [], 0
+        words, at = [], 0
         for part in parts:
             start = str.find(self, part, at)
             at = start + len(part)
-            found.append(self._slice(start, at))
-        return found
+            words.append(self._slice(start, at))
+        return words
 
     def _words_from_right(self, parts: list[str]) -> list[Traced]:
         """Parts with only blanks between them, each of which ends with no blank."""
-        found, at = [], len(self)
+        words, at = [], len(self)
         for part in reversed(parts):
             start = str.rfind(self, part, 0, at)
-            found.append(self._slice(start, start + len(part)))
+            words.append(self._slice(start, start + len(part)))
             at = start
-        return found[::-1]
+        return words[::-1]
 
     def splitlines(self, keepends: bool = False) -> list[Traced]:  # type: ignore[override]
         lines, start = [], 0
-        for kept, line in zip(str.splitlines(self, True), str.splitlines(self, keepends), strict=True):
+        for full_line, line in zip(str.splitlines(self, True), str.splitlines(self, keepends), strict=True):
             lines.append(self._slice(start, start + len(line)))
-            start += len(kept)
+            start += len(full_line)
         return lines
 
     def partition(self, sep: str, /) -> tuple[Traced, Traced, Traced]:
@@ -243,15 +243,15 @@ def plain_data(value: Any) -> Any:
     return value
 
 
-def traced(value: Any, path: str) -> Any:
+def trace_texts(value: Any, path: str) -> Any:
     """The same value, with every text in it traced to its path.
 
-    >>> traced({"chosen": ["yes"]}, "row")["chosen"][0].pieces[0].origin
+    >>> trace_texts({"chosen": ["yes"]}, "row")["chosen"][0].pieces[0].origin
     'row.chosen[0]'
     """
     if isinstance(value, str):
         return Traced.whole(value, path)
-    items = [traced(item, place) for item, place in inside(value, path)]
+    items = [trace_texts(item, place) for item, place in list_parts(value, path)]
     if isinstance(value, Mapping):
         return dict(zip(value, items, strict=True))
     if isinstance(value, BaseModel):
@@ -265,9 +265,9 @@ class TracedInt(int):
     origin: Origin
 
     def __new__(cls, number: int, origin: Origin) -> Self:
-        traced = super().__new__(cls, number)
-        traced.origin = origin
-        return traced
+        self = super().__new__(cls, number)
+        self.origin = origin
+        return self
 
     def __str__(self) -> str:
         return derived(int.__repr__(self), [self])
@@ -279,37 +279,38 @@ class TracedFloat(float):
     origin: Origin
 
     def __new__(cls, number: float, origin: Origin) -> Self:
-        traced = super().__new__(cls, number)
-        traced.origin = origin
-        return traced
+        self = super().__new__(cls, number)
+        self.origin = origin
+        return self
 
     def __str__(self) -> str:
         return derived(float.__repr__(self), [self])
 
 
-def fully_traced(value: Any, path: str) -> Any:
+def trace_fully(value: Any, path: str) -> Any:
     """The same JSON-like value, with every text, number and key in it traced to its path.
 
     Truth values and None stay what they are: Python has one object for each.
 
-    >>> [str(count).pieces for count in fully_traced({"count": 5}, "0.arguments").values()]
+    >>> [str(count).pieces for count in trace_fully({"count": 5}, "0.arguments").values()]
     [(Piece(start=0, end=1, origin='0.arguments.count', offset=None),)]
     """
     if isinstance(value, str):
         return Traced.whole(value, path)
     if isinstance(value, Mapping):
         return {
-            derived(key, [Traced.whole(key, path)]): fully_traced(item, step(path, key)) for key, item in value.items()
+            derived(key, [Traced.whole(key, path)]): trace_fully(item, extend_path(path, key))
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        items = [fully_traced(item, place) for item, place in inside(value, path)]
+        items = [trace_fully(item, place) for item, place in list_parts(value, path)]
         return tuple(items) if isinstance(value, tuple) else items
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     return TracedInt(value, path) if isinstance(value, int) else TracedFloat(value, path)
 
 
-def origins_in(value: Any) -> Iterator[Origin]:
+def find_origins(value: Any) -> Iterator[Origin]:
     """The origins of all that is traced in a value, its keys included."""
     if isinstance(value, Traced):
         yield from {piece.origin for piece in value.pieces}
@@ -317,16 +318,16 @@ def origins_in(value: Any) -> Iterator[Origin]:
         yield value.origin
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from origins_in(key)
-            yield from origins_in(item)
+            yield from find_origins(key)
+            yield from find_origins(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from origins_in(item)
+            yield from find_origins(item)
 
 
 def derived_from(text: str, values: Any) -> tuple[Piece, ...]:
     """The one piece of a text that was made from traced values: it comes from what their origins have in common."""
-    origins = set(origins_in(values))
+    origins = set(find_origins(values))
     return (Piece(0, len(text), _common(origins), None),) if origins else ()
 
 
@@ -338,7 +339,7 @@ def derived(text: str, values: Any) -> str:
 
 def derived_number(number: Any, values: Any) -> Any:
     """A number that was read from these values, which knows it if one of them is traced."""
-    origins = set(origins_in(values))
+    origins = set(find_origins(values))
     if not origins or type(number) not in (int, float):
         return number
     return (TracedInt if type(number) is int else TracedFloat)(number, _common(origins))
@@ -349,7 +350,7 @@ def _common(origins: set[Origin]) -> Origin:
     first, *others = origins
     if not others:
         return first
-    paths = [STEP.findall(str(origin)) for origin in origins]
+    paths = [PATH_STEP.findall(str(origin)) for origin in origins]
     return "".join(steps[0] for steps in takewhile(lambda steps: len(set(steps)) == 1, zip(*paths, strict=False)))
 
 

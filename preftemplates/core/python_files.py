@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from preftemplates.errors import FileError, PrefTemplatesError, one_line
 
-PREFIX = "preftemplates_file_"
+MODULE_PREFIX = "preftemplates_file_"
 
 
-def load(path: str | Path) -> ModuleType:
+def run_file(path: str | Path) -> ModuleType:
     """Run a Python file as a module, so that what it registers is there; an unchanged file is run once.
 
     Raises:
@@ -26,16 +26,16 @@ def load(path: str | Path) -> ModuleType:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else reason
         raise FileError(f"{one_line(str(path), 200)} cannot be read: {reason}") from error
-    return run(str(path.resolve()), source)
+    return run_source(str(path.resolve()), source)
 
 
-def run(path: str, source: str) -> ModuleType:
+def run_source(path: str, source: str) -> ModuleType:
     """Run the text of a file as a module, once for each path and text.
 
     Raises:
         FileError: it raises when it is run. What it raises of this library's own errors passes through.
     """
-    name = PREFIX + hashlib.sha256(f"{path}\n{source}".encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    name = MODULE_PREFIX + hashlib.sha256(f"{path}\n{source}".encode("utf-8", "backslashreplace")).hexdigest()[:16]
     if name in sys.modules:
         return sys.modules[name]
     module = ModuleType(name)
@@ -49,13 +49,13 @@ def run(path: str, source: str) -> ModuleType:
         raise
     except (Exception, SystemExit) as error:
         sys.modules.pop(name)
-        line = error.lineno if isinstance(error, SyntaxError) else _line(error, path)
-        said = one_line(str(error), 200)
-        raise FileError(f"running it raises {type(error).__name__}: {said}", file=path, line=line) from error
+        line = error.lineno if isinstance(error, SyntaxError) else _find_line(error, path)
+        reason = f"{type(error).__name__}: {one_line(str(error), 200)}"
+        raise FileError(f"running it raises {reason}", file=path, line=line) from error
     return module
 
 
-def _line(error: BaseException, path: str) -> int | None:
+def _find_line(error: BaseException, path: str) -> int | None:
     """The last line of the file that the error passed."""
     line, trace = None, error.__traceback__
     while trace is not None:
@@ -65,15 +65,15 @@ def _line(error: BaseException, path: str) -> int | None:
     return line
 
 
-class File(NamedTuple):
+class SourceFile(NamedTuple):
     """A Python file as it was when it was run."""
 
     path: str
     text: str
 
 
-def text_of(item: Any) -> File | None:
-    """The file that a class or function came from, if `run` ran it; None for any other."""
+def find_source_file(item: Any) -> SourceFile | None:
+    """The file that a class or function came from, if `run_source` ran it; None for any other."""
     name = str(item.__module__)
-    module = sys.modules.get(name) if name.startswith(PREFIX) else None
-    return None if module is None else File(str(module.__file__), module.__dict__["__source__"])
+    module = sys.modules.get(name) if name.startswith(MODULE_PREFIX) else None
+    return None if module is None else SourceFile(str(module.__file__), module.__dict__["__source__"])

@@ -1,4 +1,4 @@
-"""Registry[T]: things with names, found when they are first asked for."""
+"""Registries: items by name, found in the package and its plugins when one is first needed."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from threading import RLock
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from preftemplates.core.python_files import text_of
+from preftemplates.core.python_files import find_source_file
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
 
-LISTED = 12
+_MAX_LISTED = 12
 """Up to so many names are listed where one is unknown."""
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
-class Origin:
-    """Where something was defined."""
+class DefinitionSite:
+    """The module, or the file, in which a class or function is defined."""
 
     module: str
     qualname: str
@@ -33,9 +35,9 @@ class Origin:
     """The path, if the file was run by its path; then the module's name changes with the file's text."""
 
     @classmethod
-    def of(cls, item: Any) -> Origin:
-        """The place of a class or function."""
-        file = text_of(item)
+    def of(cls, item: Any) -> DefinitionSite:
+        """Return the site of a class or function."""
+        file = find_source_file(item)
         return cls(item.__module__, item.__qualname__, file.path if file else None)
 
     def __str__(self) -> str:
@@ -44,7 +46,7 @@ class Origin:
         file = getattr(sys.modules.get(self.module), "__file__", None)
         return f"{self.module}.{self.qualname}" + (f" ({file})" if file else "")
 
-    def redefines(self, other: Origin) -> bool:
+    def redefines(self, other: DefinitionSite) -> bool:
         """Whether this is the same definition run again, as when a notebook cell is."""
         return (self.file or self.module, self.qualname) == (other.file or other.module, other.qualname)
 
@@ -62,55 +64,55 @@ class Registry(Generic[T]):
         self.kind = kind
         self._package, self._group = package, group
         self._items: dict[str, T] = {}
-        self._origins: dict[str, Origin] = {}
+        self._sites: dict[str, DefinitionSite] = {}
         self._aliases: dict[str, str] = {}
         self._entries: dict[str, list[EntryPoint]] = {}
         self._discovered = False
         self._discovering = False
         self._lock = RLock()
 
-    def register(self, name: str, item: T, origin: Origin, aliases: Iterable[str] = ()) -> None:
+    def register(self, name: str, item: T, site: DefinitionSite, aliases: Iterable[str] = ()) -> None:
         """Add an item.
 
         Args:
             name: its name.
             item: the item.
-            origin: where it was defined.
+            site: where it was defined.
             aliases: other names by which it is found; they are not listed.
 
         Raises:
             DefinitionError: a name is not made of letters, digits, `.`, `_` and `-`, or is taken.
         """
-        for one in (name, *aliases):
-            self._check_name(one)
-        if not origin.module.startswith(self._package):
+        for each_name in (name, *aliases):
+            self._check_name(each_name)
+        if not site.module.startswith(self._package):
             self._discover()  # so that a bundled name is taken from the first
-        taken = self._origins.get(name)
-        if taken and not origin.redefines(taken):
-            raise DefinitionError(f"two {self.kind}s are named {name!r}: {taken} and {origin}")
-        self._forget_older(origin)
+        registered = self._sites.get(name)
+        if registered and not site.redefines(registered):
+            raise DefinitionError(f"two {self.kind}s are named {name!r}: {registered} and {site}")
+        self._forget_older(site)
         for alias in aliases:
-            known = self._aliases.get(alias, name)
-            if alias in self._items or known != name:
-                raise DefinitionError(f"the {self.kind} {name!r} cannot be called {alias!r} too: that is {known!r}")
+            named = self._aliases.get(alias, name)
+            if alias in self._items or named != name:
+                raise DefinitionError(f"the {self.kind} {name!r} cannot be called {alias!r} too: that is {named!r}")
         if name in self._aliases:
             raise DefinitionError(f"{name!r} is another name of the {self.kind} {self._aliases[name]!r}")
         self._aliases.update(dict.fromkeys(aliases, name))
         self._items[name] = item
-        self._origins[name] = origin
+        self._sites[name] = site
 
     def _check_name(self, name: Any) -> None:
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise DefinitionError(
                 f"a {self.kind} name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit;"
                 f" got {preview(name)}"
             )
 
-    def _forget_older(self, origin: Origin) -> None:
+    def _forget_older(self, site: DefinitionSite) -> None:
         """Forget what a file registered when its text was another."""
-        for name, known in list(self._origins.items()):
-            if origin.file and known.file == origin.file and known.module != origin.module:
-                del self._items[name], self._origins[name]
+        for name, registered in list(self._sites.items()):
+            if site.file and registered.file == site.file and registered.module != site.module:
+                del self._items[name], self._sites[name]
 
     def decorator(self, name: str, base: type[Any], aliases: Iterable[str] = ()) -> Callable[[Any], Any]:
         """A class decorator that registers subclasses of `base` and tells them their name."""
@@ -118,7 +120,7 @@ class Registry(Generic[T]):
         def decorate(cls: Any) -> Any:
             if not (isinstance(cls, type) and issubclass(cls, base)):
                 raise DefinitionError(f"{self.kind} {name!r}: {preview(cls)} is no subclass of {base.__name__}")
-            self.register(name, cast(T, cls), Origin.of(cls), aliases)
+            self.register(name, cast("T", cls), DefinitionSite.of(cls), aliases)
             cls.name = name  # type: ignore[attr-defined]
             return cls
 
@@ -144,10 +146,10 @@ class Registry(Generic[T]):
         self._discover()
         return sorted({*self._items, *self._entries}, key=lambda name: (name.casefold(), name))
 
-    def origin(self, name: str) -> Origin:
-        """Where the item of that name was defined."""
+    def definition_site(self, name: str) -> DefinitionSite:
+        """Return where the item of that name was defined."""
         self.get(name)
-        return self._origins[self._aliases.get(name, name)]
+        return self._sites[self._aliases.get(name, name)]
 
     def aliases(self, name: str) -> list[str]:
         """The other names of an item."""
@@ -155,12 +157,12 @@ class Registry(Generic[T]):
 
     def names_from(self, module: str) -> list[str]:
         """The names whose latest registration is a module's."""
-        return [name for name, origin in self._origins.items() if origin.module == module]
+        return [name for name, site in self._sites.items() if site.module == module]
 
     def _suggest(self, name: str) -> str:
         names = self.names()
         guess = did_you_mean(name, [*names, *self._aliases])
-        if guess or len(names) <= LISTED:
+        if guess or len(names) <= _MAX_LISTED:
             return guess or f" There are: {', '.join(names)}."
         return f" There are {len(names)}; `preftemplates list {self.kind}s` names them."
 
@@ -185,8 +187,8 @@ class Registry(Generic[T]):
         """Load the entry point of a name; several of one name, or one of a name that is taken, are refused."""
         entries = self._entries.get(name, [])
         places = [f"the entry point {entry.value}" for entry in entries]
-        if name in self._items and self._origins[name].module not in [entry.module for entry in entries]:
-            places = [str(self._origins[name]), *places] if entries else []
+        if name in self._items and self._sites[name].module not in [entry.module for entry in entries]:
+            places = [str(self._sites[name]), *places] if entries else []
         if len(places) > 1:
             raise DefinitionError(f"two {self.kind}s are named {name!r}: {' and '.join(places)}")
         if entries and name not in self._items:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-SEVERAL = "T | tuple[T, ...]"
+_SEVERAL = "T | tuple[T, ...]"
 """The annotation of several responses: one expression in a declaration, and a tuple once it is filled."""
 
 
@@ -50,40 +50,44 @@ class Sample(Generic[T]):
 
     def __init_subclass__(cls) -> None:
         cls.format = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-        own: dict[str, str] = {}
+        kinds: dict[str, str] = {}
         for parent in reversed(
             [parent for parent in cls.__mro__ if issubclass(parent, Sample) and parent is not Sample]
         ):
-            own |= {name: str(kind).replace("~", "") for name, kind in vars(parent).get("__annotations__", {}).items()}
-        own = {name: kind for name, kind in own.items() if not kind.startswith(("ClassVar", "typing.ClassVar"))}
-        if "tools" in own:
+            kinds |= {
+                name: str(kind).replace("~", "") for name, kind in vars(parent).get("__annotations__", {}).items()
+            }
+        kinds = {name: kind for name, kind in kinds.items() if not kind.startswith(("ClassVar", "typing.ClassVar"))}
+        if "tools" in kinds:
             raise DefinitionError(
                 f"{cls.__name__}.tools: every sample has the tools that may be called; choose a name"
             )
-        own["tools"] = Sample.__annotations__["tools"]
-        cls.response_names = tuple(name for name, kind in own.items() if kind in ("T", SEVERAL))
-        cls.several = next((name for name, kind in own.items() if kind == SEVERAL), None)
-        cls.label_kinds = {name: _label_kind(kind) for name, kind in own.items() if name not in cls.response_names}
+        kinds["tools"] = Sample.__annotations__["tools"]
+        cls.response_names = tuple(name for name, kind in kinds.items() if kind in ("T", _SEVERAL))
+        cls.several = next((name for name, kind in kinds.items() if kind == _SEVERAL), None)
+        cls.label_kinds = {
+            name: _read_label_kind(kind) for name, kind in kinds.items() if name not in cls.response_names
+        }
         cls.label_names = tuple(cls.label_kinds)
         FORMATS[cls.format] = cast("type[Sample[Any]]", cls)
 
     @property
     def responses(self) -> dict[str, T]:
         """The responses by name, in the order of the class; those of a tuple are named `completions[0]` and so on."""
-        found: dict[str, T] = {}
+        responses: dict[str, T] = {}
         for name in self.response_names:
             value = getattr(self, name)
             if name == self.several:
-                found |= {f"{name}[{index}]": item for index, item in enumerate(value)}
+                responses |= {f"{name}[{index}]": item for index, item in enumerate(value)}
             else:
-                found[name] = value
-        return found
+                responses[name] = value
+        return responses
 
     @property
     def label_values(self) -> dict[str, Any]:
         """The labels by name, without those that are None."""
-        found = {name: getattr(self, name) for name in self.label_names}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {name: getattr(self, name) for name in self.label_names}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def is_tie(self) -> bool:
@@ -98,9 +102,9 @@ class Sample(Generic[T]):
         """
         for name, value in self.label_values.items():
             if not _is_of_kind(value, self.label_kinds[name]):
-                raise _bad(name, value, f"a {self.label_kinds[name]}", Code.WRONG_TYPE)
-        if self.tools is not None and not is_json_list(cast(str, self.tools)):
-            raise _bad("tools", self.tools, "the text of a JSON list of objects", Code.WRONG_TYPE)
+                raise _label_error(name, value, f"a {self.label_kinds[name]}", Code.WRONG_TYPE)
+        if self.tools is not None and not is_json_list(cast("str", self.tools)):
+            raise _label_error("tools", self.tools, "the text of a JSON list of objects", Code.WRONG_TYPE)
 
     def with_float_labels(self) -> Self:
         """The sample with whole numbers as floats, where a label is one, so that they are spelled alike everywhere."""
@@ -146,11 +150,11 @@ def _as_float(value: Any) -> Any:
     return [_as_float(item) for item in value] if isinstance(value, list | tuple) else float(value)
 
 
-def _bad(name: str, value: Any, wanted: str, code: Code = Code.BAD_LABEL) -> RowError:
-    return RowError(f"{name}: expected {wanted}, got {preview(value)}", code=code, value=value)
+def _label_error(name: str, value: Any, expected: str, code: Code = Code.BAD_LABEL) -> RowError:
+    return RowError(f"{name}: expected {expected}, got {preview(value)}", code=code, value=value)
 
 
-def _label_kind(annotation: str) -> str:
+def _read_label_kind(annotation: str) -> str:
     """What a label is once it is filled: its annotation without T and None."""
     return next((kind for kind in annotation.split(" | ") if kind not in ("T", "None")), "Any")
 
@@ -193,10 +197,10 @@ class Preference(Sample[T]):
     def check_labels(self) -> None:
         """Refuse labels that are not of their type, a margin below 0 and a probability below one half."""
         super().check_labels()
-        if self.margin is not None and cast(float, self.margin) < 0:
-            raise _bad("margin", self.margin, "0 or more: the chosen answer is the better one")
-        if self.probability is not None and not 0.5 <= cast(float, self.probability) <= 1:
-            raise _bad("probability", self.probability, "0.5 to 1: the chosen answer is the better one")
+        if self.margin is not None and cast("float", self.margin) < 0:
+            raise _label_error("margin", self.margin, "0 or more: the chosen answer is the better one")
+        if self.probability is not None and not 0.5 <= cast("float", self.probability) <= 1:
+            raise _label_error("probability", self.probability, "0.5 to 1: the chosen answer is the better one")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,12 +234,14 @@ class Ranked(Sample[T]):
         super().check_labels()
         for name, values in self.label_values.items():
             if name != "tools":
-                _one_each(name, values, self.responses)
+                _check_one_each(name, values, self.responses)
         if self.scores is not None:
             ranks, scores = cast("list[float]", self.ranks), cast("list[float]", self.scores)
             order = sorted(zip(ranks, scores, strict=True), key=lambda both: (both[0], -both[1]))
             if any(better[0] < worse[0] and better[1] < worse[1] for better, worse in pairwise(order)):
-                raise _bad("scores", scores, f"none that is below the score of a worse rank: the ranks are {ranks}")
+                raise _label_error(
+                    "scores", scores, f"none that is below the score of a worse rank: the ranks are {ranks}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,7 +270,7 @@ class Stepwise(Sample[T]):
     def check_labels(self) -> None:
         """Refuse labels that are not of their type, or are not one for each step."""
         super().check_labels()
-        _one_each("labels", self.labels, self.responses)
+        _check_one_each("labels", self.labels, self.responses)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,23 +289,23 @@ class Judge(Sample[T]):
     def check_labels(self) -> None:
         """Refuse a verdict that is none."""
         super().check_labels()
-        if self.verdict not in VERDICTS:
-            raise _bad("verdict", self.verdict, " or ".join(map(repr, VERDICTS)))
+        if self.verdict not in _VERDICTS:
+            raise _label_error("verdict", self.verdict, " or ".join(map(repr, _VERDICTS)))
 
 
-VERDICTS = ("A", "B", "tie")
+_VERDICTS = ("A", "B", "tie")
 """What a judge may say of two answers."""
 
 
-def _one_each(name: str, values: Any, responses: Mapping[str, Any]) -> None:
+def _check_one_each(name: str, values: Any, responses: Mapping[str, Any]) -> None:
     if len(values) != len(responses):
-        raise _bad(name, values, f"one for each of {len(responses)} completions")
+        raise _label_error(name, values, f"one for each of {len(responses)} completions")
 
 
-def format_class(name: str) -> type[Sample[Any]]:
+def get_format_class(name: str) -> type[Sample[Any]]:
     """The class of the format of that name.
 
-    >>> format_class("preference").response_names
+    >>> get_format_class("preference").response_names
     ('chosen', 'rejected')
 
     Raises:

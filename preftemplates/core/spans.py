@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable  # noqa: TC003  a public dataclass has it in its fields' types
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -96,17 +96,17 @@ class Rendered:
             SpanError: the question has no answer. No span is of these kinds and this role; or the content of this
                 role is asked for, and that of one of its messages is not in the text as it was written.
         """
-        picked = [span for span in self.spans if span.kind in kinds and role in (None, span.role)]
-        if not picked:
+        spans = [span for span in self.spans if span.kind in kinds and role in (None, span.role)]
+        if not spans:
             raise SpanError(
                 f"no span of kind {' or '.join(kinds) or '(none given)'}" + (f" and role {role}" if role else "")
             )
         if role is not None and "content" in kinds:
             if "derived" not in kinds:
                 self._refuse_torn_calls(role)
-            self._refuse_lost_contents(role, {span.message for span in picked if span.kind != "stop"})
+            self._refuse_lost_contents(role, {span.message for span in spans if span.kind != "stop"})
         mask = [False] * len(self.text)
-        for span in picked:
+        for span in spans:
             mask[span.start : span.end] = [True] * (span.end - span.start)
         return mask
 
@@ -116,12 +116,12 @@ class Rendered:
             if span.kind == "derived" and span.role == role and (span.field or "").startswith("tool_calls"):
                 raise SpanError(f"message {span.message} ({role}) calls tools, whose text is derived: ask for it too")
 
-    def _refuse_lost_contents(self, role: str, found: set[int | None]) -> None:
+    def _refuse_lost_contents(self, role: str, messages: set[int | None]) -> None:
         """Refuse a mask that would leave a whole message out."""
         for change in self.changes:
             content = change.field == "content" or change.field.startswith("content[")
             lost = content and change.what in ("dropped", "rewritten")
-            if lost and change.role == role and change.message not in found:
+            if lost and change.role == role and change.message not in messages:
                 raise SpanError(f"the style has {change.what} the {change.field} of message {change.message} ({role})")
 
     def __eq__(self, other: object) -> bool:

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preftemplates.errors import FileError, one_line
 
-Place = tuple[str | int, ...]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KeyPath = tuple[str | int, ...]
 """The keys and indexes that lead to a value."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """What a YAML file holds.
+    """The data of a YAML file, and where each part of it is.
 
     Attributes:
         path: the file.
         data: its value.
-        lines: for each place, the line from 1 on which its key, or the item of a list, stands.
+        lines: for each value, the line of its key or list item, counted from 1.
     """
 
     path: str
     data: Any
-    lines: dict[Place, int]
+    lines: dict[KeyPath, int]
 
-    def line(self, place: Place) -> int | None:
-        """The line of a place, or of the nearest place around it."""
-        while place and place not in self.lines:
-            place = place[:-1]
-        return self.lines.get(place)
+    def line(self, keys: KeyPath) -> int | None:
+        """Return the line of a value, or of the nearest value that holds it."""
+        while keys and keys not in self.lines:
+            keys = keys[:-1]
+        return self.lines.get(keys)
 
 
 def read_yaml(path: str | Path) -> Document:
@@ -46,9 +48,9 @@ def read_yaml(path: str | Path) -> Document:
     path = str(path)
     loader = None
     try:
-        loader = _loader(yaml)(Path(path).read_text(encoding="utf-8"))
+        loader = _make_loader(yaml)(Path(path).read_text(encoding="utf-8"))
         node = loader.get_single_node()
-        lines = dict(_lines(node, ())) if node is not None else {}
+        lines = dict(_list_lines(node, ())) if node is not None else {}
         data = loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
@@ -56,32 +58,32 @@ def read_yaml(path: str | Path) -> Document:
         reason += "; {{ ... }} is written in quotes" if "unhashable key" in reason else ""
         raise FileError(one_line(reason, 200), file=path, line=line) from error
     except (OSError, UnicodeDecodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise FileError(f"{one_line(path, 200)} cannot be read: {said}") from error
+        fault = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise FileError(f"{one_line(path, 200)} cannot be read: {fault}") from error
     except (ValueError, RecursionError, yaml.YAMLError) as error:
-        said = one_line(str(error).partition("\n")[0], 200)
-        raise FileError(f"this is not YAML: {said}", file=path) from error
+        reason = one_line(str(error).partition("\n")[0], 200)
+        raise FileError(f"this is not YAML: {reason}", file=path) from error
     finally:
         if loader is not None:
             loader.dispose()
     return Document(path, data, lines)
 
 
-def _lines(node: Any, place: Place) -> Iterator[tuple[Place, int]]:
-    """The places below a node, each with its line."""
+def _list_lines(node: Any, keys: KeyPath) -> Iterator[tuple[KeyPath, int]]:
+    """Yield the values below a node, each with its line."""
     kind = type(node).__name__
     if kind == "MappingNode":
         for key, value in node.value:
-            inner = (*place, str(key.value))
+            inner = (*keys, str(key.value))
             yield inner, key.start_mark.line + 1
-            yield from _lines(value, inner)
+            yield from _list_lines(value, inner)
     elif kind == "SequenceNode":
         for index, item in enumerate(node.value):
-            yield (*place, index), item.start_mark.line + 1
-            yield from _lines(item, (*place, index))
+            yield (*keys, index), item.start_mark.line + 1
+            yield from _list_lines(item, (*keys, index))
 
 
-def _loader(yaml: Any) -> Any:
+def _make_loader(yaml: Any) -> Any:
     """A safe loader that refuses a key that is there twice and an alias, and reads numbers as YAML 1.2 does."""
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
@@ -93,11 +95,11 @@ def _loader(yaml: Any) -> Any:
 
         def compose_mapping_node(self, anchor: Any) -> Any:
             node = super().compose_mapping_node(anchor)
-            seen = set()
+            keys = set()
             for key, _ in node.value:
-                if (key.tag, str(key.value)) in seen:
+                if (key.tag, str(key.value)) in keys:
                     raise yaml.constructor.ConstructorError(None, None, f"{key.value} is named twice", key.start_mark)
-                seen.add((key.tag, str(key.value)))
+                keys.add((key.tag, str(key.value)))
             return node
 
     # a number in YAML 1.2, and in JSON; PyYAML would read text

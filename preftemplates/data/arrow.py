@@ -37,7 +37,7 @@ def build_output_schema(template: Template, format: str, json_messages: bool = F
         UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
     """
     template.check_format(format)
-    if template.by_hand:
+    if template.is_custom:
         dialect, labels = get_dialect("align-anything"), tuple[str, ...]()
     else:
         dialect, labels = template.dialect, template.labels(format)
@@ -186,7 +186,7 @@ class BatchFormatter:
         return type(batch).from_arrays(columns, schema=self.schema)
 
     def _read_rows(self, batch: pa.RecordBatch | pa.Table) -> Sequence[Mapping[str, Any]]:
-        if self.template.by_hand:
+        if self.template.is_custom:
             return list(batch.to_pylist())
         self.template.check_columns(self.format, batch.schema.names)
         columns = [column for column in self.template.columns(self.format) if column in batch.schema.names]

@@ -16,7 +16,8 @@ from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
 
 if TYPE_CHECKING:
     from preftemplates.core.messages import Message
-    from preftemplates.templates.template import Formatted, Template
+    from preftemplates.templates.results import Formatted
+    from preftemplates.templates.template import Template
 
 RowStatus = Literal["rejected", "skipped", "left out", "flagged"]
 """Rejected rows cannot be formatted; skipped rows, and samples that are left out of a row of several, should not be
@@ -163,15 +164,15 @@ class Checker:
         self._memories: dict[Code, RuleMemory] = {code: {} for code in self._rules}
         self._findings: dict[tuple[RowStatus, Code], RowFinding] = {}
         self._flagged: set[tuple[int, Code]] = set()
-        self._shortcuts = ShortcutCounts() if format == Preference.format and not template.by_hand else None
-        needs_text = not template.by_hand and template.dialect.needs_text(format)
+        self._shortcuts = ShortcutCounts() if format == Preference.format and not template.is_custom else None
+        needs_text = not template.is_custom and template.dialect.needs_text(format)
         self._style = template.style if needs_text else None
-        self._columns = [] if template.by_hand else template.columns(format)
+        self._columns = [] if template.is_custom else template.columns(format)
 
     def remember(self, rows: RowsToCheck) -> None:
         """Remember the prompts of a test set, those of ties and of equal answers too."""
         memory = self._memories.get(Code.IN_TEST)
-        if memory is None or self._template.by_hand:
+        if memory is None or self._template.is_custom:
             return
         for number, item in enumerate(rows):
             record = item if isinstance(item, Record) else Record(number, None, item)

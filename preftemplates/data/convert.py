@@ -13,7 +13,8 @@ from preftemplates.errors import Code, DefinitionError, RowError, StyleContractE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from preftemplates.templates.template import Formatted, Template
+    from preftemplates.templates.results import Formatted
+    from preftemplates.templates.template import Template
 
 OnError = Literal["raise", "skip"]
 
@@ -164,7 +165,7 @@ class Conversion:
         if isinstance(record.cells, RowError):
             raise record.cells
         samples, lost, unspelled = self._template.formatted(record.cells, self._format)
-        ties = "drop" if self._template.by_hand else self._template.parts.ties
+        ties = "drop" if self._template.is_custom else self._template.parts.ties
         reasons = [find_skip_reason(formatted, ties) for formatted in samples]
         good = [formatted for formatted, reason in zip(samples, reasons, strict=True) if reason is None]
         if self._check is not None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.samples import FORMATS, Sample
-from preftemplates.errors import Code, RowError, StyleError, near
-from preftemplates.templates.template import Template, get_template, list_templates
+from preftemplates.errors import Code, RowError, StyleError, find_nearest
+from preftemplates.templates.library import get_template, list_templates
+from preftemplates.templates.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -108,7 +109,7 @@ def _try_templates(
     columns = list(dict.fromkeys(str(column) for row in rows for column in row))
     for name in list_templates() if names is None else names:
         template = get_template(name)
-        for format in () if template.by_hand else template.formats:
+        for format in () if template.is_custom else template.formats:
             if prompts == (format == "prompt_only") or template.formats == ("prompt_only",):
                 yield _try_template(template, format, rows, columns)
 
@@ -125,7 +126,7 @@ def _try_template(
     except RowError:
         absent = [column for column in template_columns if column not in columns]
         needed = [column for column in absent if _is_needed(template, format, column, columns)]
-        candidate.missing = {column: near(column, candidate.unread) for column in needed}
+        candidate.missing = {column: find_nearest(column, candidate.unread) for column in needed}
         return candidate
     for row in rows:
         candidate.rows += 1

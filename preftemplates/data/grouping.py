@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from preftemplates.core.digest import short_digest
 from preftemplates.data.reading import Record, RowSource
-from preftemplates.errors import RowError, missing
+from preftemplates.errors import RowError, missing_column_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def _read_groups(source: RowSource, grouped: GroupedSource) -> Iterator[Record]:
         if isinstance(record.cells, RowError):
             records.append(record)
         elif column not in record.cells:
-            records.append(record._replace(cells=missing(column, record.cells)))
+            records.append(record._replace(cells=missing_column_error(column, record.cells)))
         else:
             key = short_digest(record.cells[column])
             if key not in groups:

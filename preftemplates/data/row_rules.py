@@ -9,11 +9,11 @@ from itertools import chain, combinations, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from preftemplates.core.digest import short_digest
-from preftemplates.core.messages import CONTENT_KEYS, Message, message_texts
+from preftemplates.core.messages import CONTENT_KEYS, Message, list_message_texts
 from preftemplates.core.samples import Preference, Ranked, Sample
 from preftemplates.errors import Code, preview
 from preftemplates.styles.control_text import spelled
-from preftemplates.templates.template import Formatted, has_equal
+from preftemplates.templates.results import Formatted, has_equal
 
 if TYPE_CHECKING:
     from preftemplates.styles.style import Style
@@ -123,7 +123,7 @@ Of control characters, tabs and the ends of lines and pages are what texts are m
 @_register(Code.INVISIBLE)
 def _find_invisible(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """A content holds characters that do not show, or that turn the direction of others."""
-    for text in message_texts(accepted.messages):
+    for text in list_message_texts(accepted.messages):
         match = _INVISIBLE.search(text)
         if match:
             name = unicodedata.name(match[0], "a control character").lower()
@@ -138,7 +138,7 @@ _MAX_CHARACTERS = 100_000
 @_register(Code.LONG_TEXT)
 def _find_long_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """A content is very long."""
-    longest = max(map(len, message_texts(accepted.messages)), default=0)
+    longest = max(map(len, list_message_texts(accepted.messages)), default=0)
     return f"a content has {longest:,} characters" if longest > _MAX_CHARACTERS else None
 
 
@@ -168,8 +168,8 @@ _MIN_REPEATED_PROMPT = 20
 @_register(Code.PROMPT_REPEATED)
 def _find_repeated_prompt(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """Every answer begins with the whole prompt."""
-    prompt = "".join(message_texts(accepted.sample.prompt[-1:])).strip()
-    answers = ["".join(message_texts(answer[:1])).lstrip() for answer in accepted.sample.responses.values()]
+    prompt = "".join(list_message_texts(accepted.sample.prompt[-1:])).strip()
+    answers = ["".join(list_message_texts(answer[:1])).lstrip() for answer in accepted.sample.responses.values()]
     if len(prompt) >= _MIN_REPEATED_PROMPT and answers and all(answer.startswith(prompt) for answer in answers):
         return "every answer begins with the whole prompt"
     return None

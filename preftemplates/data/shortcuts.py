@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from preftemplates.core.messages import Message, message_texts
+from preftemplates.core.messages import Message, list_message_texts
 from preftemplates.core.provenance import pieces_of
 from preftemplates.core.samples import Preference
 
@@ -71,7 +71,7 @@ class Shortcut:
 
 def _choose_longer(pair: MessagePair, _columns: Iterable[str]) -> bool | None:
     """The longer answer, in characters."""
-    chosen, rejected = (sum(map(len, message_texts(answer))) for answer in (pair.chosen, pair.rejected))
+    chosen, rejected = (sum(map(len, list_message_texts(answer))) for answer in (pair.chosen, pair.rejected))
     return None if chosen == rejected else chosen > rejected
 
 
@@ -127,12 +127,12 @@ def is_refusal(messages: Iterable[Message]) -> bool:
     >>> is_refusal([{"role": "assistant", "content": "I'm sorry, but I can't help with that."}])
     True
     """
-    return any(_REFUSAL.search(text, 0, _REFUSAL_CHARACTERS) for text in message_texts(messages)[:1])
+    return any(_REFUSAL.search(text, 0, _REFUSAL_CHARACTERS) for text in list_message_texts(messages)[:1])
 
 
 def _find_paths(messages: Iterable[Message]) -> list[str]:
     """Where in the row the messages' texts come from, in their order, such as `answers[0].text`."""
-    return [str(piece.origin) for text in message_texts(messages) for piece in pieces_of(text)]
+    return [str(piece.origin) for text in list_message_texts(messages) for piece in pieces_of(text)]
 
 
 _PATH_STEP = re.compile(r'\[(?P<item>\d+)\]|\["(?P<quoted>(?:[^"\\]|\\.)*)"\]|(?P<key>[^.\[\]]+)')

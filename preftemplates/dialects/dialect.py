@@ -140,10 +140,14 @@ def _read_message_keys(cls: type[Dialect]) -> MessageKeys:
     role, content, roles, dropped = (cls.declared.get(name, default) for name, default in defaults)
     if not (isinstance(role, str) and isinstance(content, str) and isinstance(roles, Mapping)):
         raise DefinitionError(f"{cls.__name__}: role_key and content_key are texts, and roles names by role")
+    if role == content:
+        raise DefinitionError(f"{cls.__name__}: role_key and content_key are both {preview(role)}; one would be lost")
     for message_role, name in roles.items():
-        if message_role not in ROLES or not isinstance(name, str):
+        if message_role not in ROLES:
             guess = did_you_mean(str(message_role), ROLES)
             raise DefinitionError(f"{cls.__name__}.roles: {preview(message_role)} is no role.{guess}")
+        if not isinstance(name, str):
+            raise DefinitionError(f"{cls.__name__}.roles: the name of {message_role} is text, got {preview(name)}")
     if not isinstance(dropped, tuple) or not all(isinstance(key, str) for key in dropped):
         raise DefinitionError(f"{cls.__name__}.dropped: expected a tuple of keys, got {preview(dropped)}")
     return MessageKeys(role, content, tuple(roles.items()), only=bool(roles), dropped=dropped)

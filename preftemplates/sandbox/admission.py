@@ -9,7 +9,7 @@ from jinja2.defaults import DEFAULT_NAMESPACE
 from jinja2.filters import FILTERS as DEFAULT_FILTERS
 from jinja2.tests import TESTS as DEFAULT_TESTS
 
-from preftemplates.errors import StyleLimitError, StyleRefusedError, StyleSyntaxError, seen
+from preftemplates.errors import StyleLimitError, StyleRefusedError, StyleSyntaxError, spell_out
 from preftemplates.sandbox.allowlist import EXPRESSIONS, FILTERS, GLOBALS, STATEMENTS, TESTS
 from preftemplates.sandbox.limits import Limits
 
@@ -97,7 +97,7 @@ class Depths:
             self.runs[-1] = 0
         else:
             self._count_run(True, line)
-        if len(self.runs) > self.limits.nesting:
+        if len(self.runs) - 1 > self.limits.nesting:  # the first run stands in no bracket
             raise StyleLimitError(f"more than {self.limits.nesting} brackets stand in each other", line=line)
 
     def _count_run(self, counts: bool, line: int) -> None:
@@ -167,7 +167,7 @@ def _internal(node: nodes.Node) -> str | None:
 
 def _objection_to_name(node: nodes.Name, assigned: set[str]) -> str | None:
     if not node.name.isascii():
-        return f"has the name {seen(node.name)}, which looks like another"
+        return f"has the name {spell_out(node.name)}, which looks like another"
     hidden = node.name in DEFAULT_NAMESPACE and node.name not in GLOBALS
     if (hidden or node.name == "self") and node.name not in assigned:
         return f"reads {node.name!r}, which no chat template may"

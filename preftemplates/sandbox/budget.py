@@ -16,7 +16,7 @@ from preftemplates.errors import Code, StyleLimitError, StyleRefusedError
 from preftemplates.sandbox.limits import KIB, Limits
 
 SMALL = KIB
-"""Texts up to this many characters are charged as if each character took four bytes."""
+"""Texts up to this many characters are charged as if each character took four bytes; fewer under a lower limit."""
 
 PLAIN = frozenset({str})
 
@@ -26,6 +26,9 @@ WORK_PER_LOOK = 512 * KIB
 
 VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()), range)
 """Types beside lists, tuples and dicts whose values are printed with what they contain."""
+
+CONTAINERS = (list, tuple, dict, *VIEWS)
+"""Types of values within which others are nested."""
 
 PER_VALUE = 80
 """Bytes charged for a value that is no text; characters that a number has at most."""
@@ -45,10 +48,11 @@ class Budget:
         work: bytes so far.
     """
 
-    __slots__ = ("deadline", "limits", "next_step", "next_work", "steps", "work")
+    __slots__ = ("deadline", "limits", "next_step", "next_work", "small", "steps", "work")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.small = min(SMALL, limits.string)
         self.steps = self.work = 0
         self.next_step, self.next_work = STEPS_PER_LOOK, WORK_PER_LOOK
         self.deadline = min(monotonic() + limits.seconds, DEADLINE.get())
@@ -78,7 +82,7 @@ class Budget:
 
     def text(self, length: int, *parts: str) -> None:
         """Count a text of this many characters that is about to be made of these parts."""
-        if length <= SMALL and PLAIN.issuperset(map(type, parts)):
+        if length <= self.small and PLAIN.issuperset(map(type, parts)):
             self.work += 4 * length + 64
             if self.work >= self.next_work:
                 self._look()
@@ -108,7 +112,7 @@ class Budget:
         total, depth, level = 0, 0, [value]
         while level:
             depth += 1
-            if depth > self.limits.nesting:
+            if depth > self.limits.nesting and any(isinstance(item, CONTAINERS) for item in level):
                 over(f"nests values more than {self.limits.nesting} deep")
             level = [part for item in level for part in self._parts(item, printing)]
             total += sum([2 + 10 * len(part) if isinstance(part, str) else PER_VALUE for part in level])
@@ -134,7 +138,7 @@ class Budget:
         if isinstance(value, str):
             if len(value) > SMALL:
                 self.spend(len(value))
-        elif isinstance(value, (list, tuple, dict, *VIEWS)):
+        elif isinstance(value, CONTAINERS):
             self.spend(self.weigh(value))
         return value
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from preftemplates.sandbox.budget import CURRENT, PER_VALUE, SMALL, Budget, over
+from preftemplates.sandbox.budget import CURRENT, PER_VALUE, Budget, over
 from preftemplates.sandbox.format_costs import WIDTH, check_percent, replaced
 from preftemplates.sandbox.method_costs import PER_PART, PER_TRACED_PART, count_join
 
@@ -66,8 +66,9 @@ def _shortened(function: Function, method: Callable[[str], str]) -> Function:
 
     @wraps(function)
     def filter(value: Any, *args: Any, **named: Any) -> Any:
-        if type(value) is str and not args and not named and len(value) <= SMALL:
-            CURRENT.get().spend(4 * len(value) + 64)
+        budget = CURRENT.get()
+        if type(value) is str and not args and not named and len(value) <= budget.small:
+            budget.spend(4 * len(value) + 64)
             return method(value)
         return function(value, *args, **named)
 
@@ -171,7 +172,7 @@ def _tojson(
     room = sum(len(mark) for mark in separators if isinstance(mark, str))
     if room > DIGITS:
         over(f"separates JSON by more than {DIGITS} characters")
-    length = budget.weigh(value)
+    length = 10 * len(value) if isinstance(value, str) else budget.weigh(value)  # a character is escaped
     budget.spend(length * (1 if indent is None else DIGITS))
     if length > budget.limits.string:
         over(f"makes a text of more than {budget.limits.string:,} characters")

@@ -9,7 +9,7 @@ from itertools import chain, pairwise
 from typing import Any
 
 from preftemplates.core.messages import Message
-from preftemplates.core.paths import inside
+from preftemplates.core.paths import list_parts
 from preftemplates.core.provenance import Piece, pieces_of
 from preftemplates.core.spans import Change, Span, content_spans
 
@@ -178,7 +178,7 @@ def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
     """All texts inside, by path."""
     if isinstance(value, str):
         yield path, value
-    for item, place in inside(value, path):
+    for item, place in list_parts(value, path):
         yield from _texts(item, place)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from jinja2.exceptions import TemplateError
 
 from preftemplates.core.messages import ROLES, Message
-from preftemplates.core.paths import step
-from preftemplates.core.provenance import Traced, concat, fully_traced, origins_in, pieces_of, plain, plain_data
+from preftemplates.core.paths import extend_path
+from preftemplates.core.provenance import Traced, concat, find_origins, pieces_of, plain, plain_data, trace_fully
 from preftemplates.core.spans import Change, Span
 from preftemplates.core.tools import is_json_list
 from preftemplates.errors import Code, DefinitionError, RowError, StyleLimitError, one_line, preview
@@ -208,7 +208,7 @@ class ChatTemplate:
             raise RowError(f"the style's chat template raised: {said}", code=Code.REFUSED_BY_STYLE) from error
 
     def _render_apart(self, messages: Any, add_generation_prompt: bool) -> str:
-        traced = any(True for _ in origins_in(messages))
+        traced = any(True for _ in find_origins(messages))
         request = {
             "layout": self._facts,
             "messages": plain_data(messages),
@@ -397,9 +397,9 @@ def _traced_message(message: Message, index: int) -> dict[str, Any]:
         if key == "role":
             traced[key] = value
         elif type(value) is str:
-            traced[key] = Traced.whole(value, step(str(index), key))
+            traced[key] = Traced.whole(value, extend_path(str(index), key))
         else:
-            traced[key] = fully_traced(plain_data(value), step(str(index), key))
+            traced[key] = trace_fully(plain_data(value), extend_path(str(index), key))
     return traced
 
 

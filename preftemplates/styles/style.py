@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from typing import Any, ClassVar, TypeVar
 
 from preftemplates.core.frozen import Frozen
-from preftemplates.core.messages import ROLES, Message, check_roles, normal_message
+from preftemplates.core.messages import ROLES, Message, check_roles, normalise_message
 from preftemplates.core.registry import Registry
 from preftemplates.core.spans import Rendered
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean, preview
@@ -251,7 +251,7 @@ class Style(Frozen):
         Raises:
             RowError: a role has no turn in this style, or a message holds what it cannot spell.
         """
-        conversation = [normal_message(message, index) for index, message in enumerate(messages)]
+        conversation = [normalise_message(message, index) for index, message in enumerate(messages)]
         return self.render_normal(conversation, add_generation_prompt)
 
     def render_normal(self, messages: Sequence[Message], add_generation_prompt: bool) -> Rendered:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from preftemplates.core.samples import Preference, Supervised, Unpaired
 from preftemplates.core.yaml_files import Document, read_yaml
@@ -24,28 +23,34 @@ from preftemplates.errors import (
 from preftemplates.templates.row_types import read_row_type
 from preftemplates.templates.turns import messages
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 T = TypeVar("T")
 
-WHERE = (
+_LOCATION_KEYS = (
     "hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name", "file_name", "subset", "split",
     "folder", "num_samples",
 )  # fmt: skip
 """Keys that say where rows are; a template does not."""
 
-ENTRY = ("formatting", "ranking", "columns", "tags")
-FORMATTINGS = ("alpaca", "sharegpt")
-MEDIA = ("images", "videos", "audios")
-SHARED = ("system", "tools", "chosen", "rejected", "kto_tag", *MEDIA)
-COLUMNS = {"alpaca": ("prompt", "query", "response", "history", *SHARED), "sharegpt": ("messages", *SHARED)}
-DEFAULT_COLUMNS = {
+_ENTRY_KEYS = ("formatting", "ranking", "columns", "tags")
+_FORMATTINGS = ("alpaca", "sharegpt")
+_MEDIA_COLUMNS = ("images", "videos", "audios")
+_SHARED_COLUMNS = ("system", "tools", "chosen", "rejected", "kto_tag", *_MEDIA_COLUMNS)
+_COLUMNS = {
+    "alpaca": ("prompt", "query", "response", "history", *_SHARED_COLUMNS),
+    "sharegpt": ("messages", *_SHARED_COLUMNS),
+}
+_DEFAULT_COLUMNS = {
     "alpaca": {"prompt": "instruction", "query": "input", "response": "output"},
     "sharegpt": {"messages": "conversations"},
 }
-DEFAULT_TAGS = {
+_DEFAULT_TAGS = {
     "role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt",
     "observation_tag": "observation", "function_tag": "function_call", "system_tag": "system",
 }  # fmt: skip
-ROLES = {
+_ROLES_OF_TAGS = {
     "user_tag": "user", "assistant_tag": "assistant", "observation_tag": "tool", "function_tag": "function",
     "system_tag": "system",
 }  # fmt: skip
@@ -76,29 +81,29 @@ class _Entry:
 
     def __init__(self, document: Document, name: str) -> None:
         self.document, self.name = document, name
-        entry = self._mapping((), document.data[name])
-        self._check(entry, (*WHERE, *ENTRY), ())
+        entry = self._require_mapping((), document.data[name])
+        self._check_keys(entry, (*_LOCATION_KEYS, *_ENTRY_KEYS), ())
         self.formatting = entry.get("formatting", "alpaca")
-        if self.formatting not in FORMATTINGS:
-            guess = did_you_mean(str(self.formatting), FORMATTINGS)
-            raise self._refused(("formatting",), f"rows of {preview(self.formatting)} are not read.{guess}")
+        if self.formatting not in _FORMATTINGS:
+            guess = did_you_mean(str(self.formatting), _FORMATTINGS)
+            raise self._file_error(("formatting",), f"rows of {preview(self.formatting)} are not read.{guess}")
         self.ranking = bool(entry.get("ranking", False))
-        given = entry.get("columns")
-        self.columns = DEFAULT_COLUMNS[self.formatting] if given is None else self._texts("columns", given)
-        self._check(self.columns, COLUMNS[self.formatting], ("columns",))
+        columns = entry.get("columns")
+        self.columns = _DEFAULT_COLUMNS[self.formatting] if columns is None else self._read_names("columns", columns)
+        self._check_keys(self.columns, _COLUMNS[self.formatting], ("columns",))
         tags = entry.get("tags")
-        self.tags = DEFAULT_TAGS if tags is None else {**self._texts("tags", tags)}
-        self._check(self.tags, tuple(DEFAULT_TAGS), ("tags",))
+        self.tags = _DEFAULT_TAGS if tags is None else self._read_names("tags", tags)
+        self._check_keys(self.tags, tuple(_DEFAULT_TAGS), ("tags",))
         self.hub = entry.get("hf_hub_url")
 
     def template(self, base: type[T]) -> T:
         """The template; its class is declared on the spot."""
-        for medium in MEDIA:
+        for medium in _MEDIA_COLUMNS:
             if medium in self.columns:
-                raise self._refused(("columns", medium), f"{medium} have no place in these templates")
+                raise self._file_error(("columns", medium), f"{medium} have no place in these templates")
         for side in ("chosen", "rejected") if self.ranking else ():
             if side not in self.columns:
-                raise self._refused(("columns",), f"a ranking names a column for {side}, and this one does not")
+                raise self._file_error(("columns",), f"a ranking names a column for {side}, and this one does not")
         types, sample = self._sharegpt() if self.formatting == "sharegpt" else self._alpaca()
         if "tools" in self.columns:
             types += self._optional("tools", "list[dict[str, Any]] | str")
@@ -110,52 +115,51 @@ class _Entry:
         try:
             cls: Any = type("Template", (base,), {"__module__": __name__, **body})
         except PrefTemplatesError as error:
-            raise self._refused((), error.message) from error
+            raise self._file_error((), error.message) from error
         cls.name = self.name
-        return cast(T, cls())
+        return cast("T", cls())
 
     def _alpaca(self) -> tuple[list[str], Any]:
         if "prompt" not in self.columns:
-            raise self._refused(("columns",), "rows of alpaca name a column for prompt")
+            raise self._file_error(("columns",), "rows of alpaca name a column for prompt")
         types = [self._column("prompt", "str"), *self._optional("query", "str"), *self._optional("system", "str")]
         types += self._optional("history", "list[list[str]]")
-        asked = "{{ prompt }}"
+        question = "{{ prompt }}"
         if "query" in self.columns:
-            asked += "{{ '\\n' if prompt and query else '' }}{{ query or '' }}"
+            question += "{{ '\\n' if prompt and query else '' }}{{ query or '' }}"
         before = [self._system()] if "system" in self.columns else []
         if "history" in self.columns:
             before.append(messages("{{ (history or []) | question_answer_pairs }}"))
         if self.ranking:
             types += [self._column("chosen", "str"), self._column("rejected", "str")]
-            return types, Preference(prompt=[*before, asked], chosen="{{ chosen }}", rejected="{{ rejected }}")
+            return types, Preference(prompt=[*before, question], chosen="{{ chosen }}", rejected="{{ rejected }}")
         if "response" not in self.columns:
-            raise self._refused(("columns",), "rows of alpaca without a ranking name a column for response")
+            raise self._file_error(("columns",), "rows of alpaca without a ranking name a column for response")
         types.append(self._column("response", "str"))
-        return self._one(types, [*before, asked], "{{ response }}")
+        return self._make_sample(types, [*before, question], "{{ response }}")
 
     def _sharegpt(self) -> tuple[list[str], Any]:
         if "messages" not in self.columns:
-            raise self._refused(("columns",), "rows of sharegpt name a column for messages")
+            raise self._file_error(("columns",), "rows of sharegpt name a column for messages")
         for tag in ("role_tag", "content_tag"):
             if tag not in self.tags:
-                raise self._refused(("tags",), f"tags name {tag}")
+                raise self._file_error(("tags",), f"tags name {tag}")
         turn = f"{{{self.tags['role_tag'] + ' as from_'!r}: str, {self.tags['content_tag'] + ' as value'!r}: str}}"
-        speakers = {self.tags[tag]: role for tag, role in ROLES.items() if tag in self.tags}
-        read = f"tagged_turns({speakers!r})"
+        speakers = {self.tags[tag]: role for tag, role in _ROLES_OF_TAGS.items() if tag in self.tags}
+        filters = f"tagged_turns({speakers!r})"
         types = [self._column("messages", f"list[{turn}]"), *self._optional("system", "str")]
         before = [self._system()] if "system" in self.columns else []
         if "tools" in self.columns:
-            read += " | calls_among(tools)"
+            filters += " | calls_among(tools)"
         if self.ranking:
             types += [self._column("chosen", turn), self._column("rejected", turn)]
-            sides = {side: messages(f"{{{{ [{side}] | {read} }}}}") for side in ("chosen", "rejected")}
-            return types, Preference(prompt=[*before, messages(f"{{{{ messages | {read} }}}}")], **sides)
-        told = f"(messages | {read} | answered)"
-        return self._one(
-            types, [*before, messages(f"{{{{ {told}[:-1] }}}}")], messages(f"{{{{ {told}[-1:] }}}}")
-        )  # fmt: skip
+            sides = {side: messages(f"{{{{ [{side}] | {filters} }}}}") for side in ("chosen", "rejected")}
+            return types, Preference(prompt=[*before, messages(f"{{{{ messages | {filters} }}}}")], **sides)
+        turns = f"(messages | {filters} | answered)"
+        prompt, answer = messages(f"{{{{ {turns}[:-1] }}}}"), messages(f"{{{{ {turns}[-1:] }}}}")
+        return self._make_sample(types, [*before, prompt], answer)
 
-    def _one(self, types: list[str], prompt: Any, completion: Any) -> tuple[list[str], Any]:
+    def _make_sample(self, types: list[str], prompt: Any, completion: Any) -> tuple[list[str], Any]:
         """A sample of one answer; with a verdict, if the entry names a column for one."""
         if "kto_tag" not in self.columns:
             return types, Supervised(prompt=prompt, completion=completion)
@@ -176,31 +180,31 @@ class _Entry:
         name = self.columns[part]
         return [f"{(name if name == part else f'{name} as {part}') + '?'!r}: {kind} | None"]
 
-    def _mapping(self, place: tuple[str, ...], value: Any) -> Mapping[str, Any]:
+    def _require_mapping(self, place: tuple[str, ...], value: Any) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):
-            raise self._refused(place, f"expected names and values, got {preview(value)}")
+            raise self._file_error(place, f"expected names and values, got {preview(value)}")
         return value
 
-    def _texts(self, key: str, value: Any) -> dict[str, str]:
-        found = {part: name for part, name in self._mapping((key,), value).items() if name is not None}
-        for part, name in found.items():
+    def _read_names(self, key: str, value: Any) -> dict[str, str]:
+        names = {part: name for part, name in self._require_mapping((key,), value).items() if name is not None}
+        for part, name in names.items():
             if not isinstance(name, str) or not name:
-                raise self._refused((key, str(part)), f"expected a name, got {preview(name)}")
-        return found
+                raise self._file_error((key, str(part)), f"expected a name, got {preview(name)}")
+        return names
 
-    def _check(self, given: Mapping[str, Any], known: tuple[str, ...], place: tuple[str, ...]) -> None:
-        for key in given:
-            if key not in known:
-                guess = did_you_mean(str(key), known)
-                raise self._refused((*place, str(key)), f"an entry has no {preview(key)} here.{guess}")
+    def _check_keys(self, mapping: Mapping[str, Any], keys: tuple[str, ...], place: tuple[str, ...]) -> None:
+        for key in mapping:
+            if key not in keys:
+                guess = did_you_mean(str(key), keys)
+                raise self._file_error((*place, str(key)), f"an entry has no {preview(key)} here.{guess}")
 
-    def _refused(self, place: tuple[str, ...], message: str) -> FileError:
+    def _file_error(self, place: tuple[str, ...], message: str) -> FileError:
         where = ".".join((self.name, *place))
         line = self.document.line((self.name, *place))
         return FileError(f"{where}: {message}", file=self.document.path, line=line)
 
 
-def entry_of(dialect: str, format: str, file_name: str) -> dict[str, Any]:
+def make_entry(dialect: str, format: str, file_name: str) -> dict[str, Any]:
     """The entry by which LLaMA-Factory reads a file that `convert` wrote.
 
     Args:
@@ -209,17 +213,17 @@ def entry_of(dialect: str, format: str, file_name: str) -> dict[str, Any]:
         file_name: the file, in LLaMA-Factory's data folder.
 
     Example:
-        >>> entry_of("llama-factory-alpaca", "preference", "pairs.jsonl")["ranking"]
+        >>> make_entry("llama-factory-alpaca", "preference", "pairs.jsonl")["ranking"]
         True
 
     Raises:
         DefinitionError: LLaMA-Factory reads no such file.
     """
-    if dialect not in WRITTEN:
-        raise DefinitionError(f"the dialect is {' or '.join(WRITTEN)}, got {preview(dialect)}")
+    if dialect not in WRITTEN_COLUMNS:
+        raise DefinitionError(f"the dialect is {' or '.join(WRITTEN_COLUMNS)}, got {preview(dialect)}")
     if format not in ("supervised", "preference", "unpaired"):
         raise DefinitionError(f"LLaMA-Factory trains on supervised, preference and unpaired rows, not on {format}")
-    columns = {**WRITTEN[dialect], **OF_FORMAT[format]}
+    columns = {**WRITTEN_COLUMNS[dialect], **_ANSWER_COLUMNS[format]}
     if dialect == "llama-factory-alpaca" and format != "preference":
         columns["response"] = "output"
     formatting = dialect.removeprefix("llama-factory-")
@@ -227,7 +231,7 @@ def entry_of(dialect: str, format: str, file_name: str) -> dict[str, Any]:
     return {"file_name": file_name, "formatting": formatting, **ranking, "columns": columns}
 
 
-WRITTEN = {
+WRITTEN_COLUMNS = {
     "llama-factory-alpaca": {
         "prompt": "instruction", "query": "input", "system": "system", "history": "history",
     },
@@ -235,7 +239,7 @@ WRITTEN = {
 }  # fmt: skip
 """The columns that each dialect writes in all formats."""
 
-OF_FORMAT = {
+_ANSWER_COLUMNS = {
     "supervised": {},
     "preference": {"chosen": "chosen", "rejected": "rejected"},
     "unpaired": {"kto_tag": "kto_tag"},

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
-from preftemplates.core.messages import Message
 from preftemplates.core.samples import FORMATS, PromptOnly, Sample
 from preftemplates.core.source_code import function_source
-from preftemplates.errors import DefinitionError, RowError, UnknownNameError, did_you_mean, preview
+from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
 from preftemplates.templates.expressions import FILTERS, Field, Filters
 from preftemplates.templates.row_types import has_domain, read_row_type, spell_row
-from preftemplates.templates.row_validation import RowValidator
-from preftemplates.templates.turns import Filler, Turns, check_one_expression, list_of, read_several, read_turns
+from preftemplates.templates.turns import Filler, Turns, check_one_expression, read_responses, read_turns
 
-PARTS = ("Row", "example", "each", "ties", "dataset", "licence", "verified")
-"""What a declaring class says beside its samples."""
+_CLASS_PARTS = ("Row", "example", "each", "ties", "dataset", "licence", "verified")
+"""What a class may declare apart from its samples."""
 
 Ties = Literal["drop", "half", "keep"]
 """What becomes of a pair in which neither answer is better: it is left out of what is trained on, or it gets the
 probability one half, or it is kept with the first listed answer as the chosen one."""
 
-SET_BY_REGISTERING = ("name", "declaration", "filters", "written", "default_style", "default_dialect")
+_SET_BY_REGISTERING = ("name", "declaration", "filters", "written", "default_style", "default_dialect")
 
 
 @dataclass(frozen=True)
@@ -91,13 +89,13 @@ class Declaration:
         )
 
 
-def declares(cls: type[Any], root: type[Any]) -> bool:
+def has_samples(cls: type[Any], root: type[Any]) -> bool:
     """Whether a class, or one between it and `root`, declares a sample, under whatever name."""
-    declared = [item for parent in _between(cls, root) for item in vars(parent).items()]
+    declared = [item for parent in _list_classes(cls, root) for item in vars(parent).items()]
     return any(name in FORMATS or isinstance(value, Sample) for name, value in declared)
 
 
-def _between(cls: type[Any], root: type[Any]) -> list[type[Any]]:
+def _list_classes(cls: type[Any], root: type[Any]) -> list[type[Any]]:
     """The classes from the one below `root` down to `cls`."""
     return [parent for parent in reversed(cls.__mro__) if issubclass(parent, root) and parent is not root]
 
@@ -109,15 +107,12 @@ def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filt
         DefinitionError: a part is unknown, a sample has another name than its format, an expression does not parse or
             reads a column that Row does not declare, a filter is unknown, prompts differ between samples.
     """
-    parts: dict[str, Any] = {}
-    for parent in _between(cls, root):
-        for name, value in vars(parent).items():
-            if not name.startswith("__") and name not in SET_BY_REGISTERING:
-                parts[name] = value
+    declared = [item for parent in _list_classes(cls, root) for item in vars(parent).items()]
+    parts = {name: value for name, value in declared if not name.startswith("__") and name not in _SET_BY_REGISTERING}
     for name in parts:
-        if name not in (*PARTS, *FORMATS):
+        if name not in (*_CLASS_PARTS, *FORMATS):
             raise DefinitionError(
-                f"{cls.__name__}.{name}: a template has no such part." + did_you_mean(name, [*PARTS, *FORMATS])
+                f"{cls.__name__}.{name}: a template has no such part." + did_you_mean(name, [*_CLASS_PARTS, *FORMATS])
             )
     if "Row" not in parts:
         raise DefinitionError(
@@ -125,12 +120,12 @@ def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filt
         )
     samples = [_read_sample(cls.__name__, name, parts[name]) for name in parts if name in FORMATS]
     declaration = Declaration(
-        _spelled(cls.__name__, parts["Row"]),
+        _spell_row_class(cls.__name__, parts["Row"]),
         _with_prompt_only(cls.__name__, samples),
         each=_read_each(cls.__name__, parts.get("each", {})),
     )
     check_ties(parts.get("ties", "drop"))
-    filters = _check(cls.__name__, declaration)
+    filters = _check_fields(cls.__name__, declaration)
     _check_example(cls.__name__, declaration, parts.get("example"))
     functions = {name: FILTERS.get(name) for name in sorted(filters)}
     sources = tuple((name, function_source(function)) for name, function in functions.items())
@@ -160,7 +155,7 @@ def _read_each(owner: str, each: Any) -> tuple[tuple[str, str], ...]:
     return tuple(each.items())
 
 
-def _spelled(owner: str, row: Any) -> str:
+def _spell_row_class(owner: str, row: Any) -> str:
     if not (isinstance(row, type) and issubclass(row, BaseModel)):
         raise DefinitionError(f"{owner}.Row: expected class Row(RowModel) with the columns' types, got {preview(row)}")
     try:
@@ -179,7 +174,7 @@ def _read_sample(owner: str, name: str, sample: Any) -> SampleSource:
         source = getattr(sample, part)
         try:
             if part == sample.several:
-                turns.append((part, read_several(source)))
+                turns.append((part, read_responses(source)))
             else:
                 turns.append((part, read_turns(source, "user" if part == "prompt" else "assistant")))
         except DefinitionError as error:
@@ -199,7 +194,7 @@ def _with_prompt_only(owner: str, samples: list[SampleSource]) -> tuple[SampleSo
     """The samples and, where there is a prompt, the prompt alone."""
     declared = [sample.format for sample in samples]
     prompts = {(dict(sample.turns)["prompt"], dict(sample.labels).get("tools")): sample.format for sample in samples}
-    prompts = {asked: format for asked, format in prompts.items() if asked[0]}
+    prompts = {prompt: format for prompt, format in prompts.items() if prompt[0]}
     if PromptOnly.format in declared or not prompts:
         return tuple(samples)
     if len(prompts) > 1:
@@ -212,25 +207,25 @@ def _with_prompt_only(owner: str, samples: list[SampleSource]) -> tuple[SampleSo
     return (*samples, SampleSource(PromptOnly.format, (("prompt", prompt),), labels))
 
 
-def _check(owner: str, declaration: Declaration) -> set[str]:
+def _check_fields(owner: str, declaration: Declaration) -> set[str]:
     """Check every field against the row; the filters that are named."""
-    declared = read_row_type(declaration.row).model_fields
-    names, filters = set(declared), set[str]()
-    open_ended = {name for name, info in declared.items() if not has_domain(info)}
+    columns = read_row_type(declaration.row).model_fields
+    names, filters = set(columns), set[str]()
+    without_domain = {name for name, info in columns.items() if not has_domain(info)}
     for name, source in declaration.each:
-        if name in declared:
+        if name in columns:
             raise DefinitionError(f"{owner}.each: {name!r} is a column of Row")
         filters |= _check_field(f"{owner}.each", Field(source), names)
     names |= {name for name, _ in declaration.each}
     for sample in declaration.samples:
-        fields = fields_of(f"{owner}.{sample.format}", sample)
+        fields = parse_fields(f"{owner}.{sample.format}", sample)
         for part, parsed in fields:
             place = f"{owner}.{sample.format}.{part}"
             filters |= _check_field(place, parsed, names)
             for expression in parsed.expressions:
                 # a prompt has no better side, and one that differs by a column's value inverts no label
                 choosing = expression.choosing | (expression.naming if part != "prompt" else frozenset())
-                for name in sorted(choosing & open_ended):
+                for name in sorted(choosing & without_domain):
                     raise DefinitionError(
                         f"{place} chooses by {name!r}, whose type has no domain: any value would be taken."
                         " Types with one are Index01, Index12, FirstIs1, int with ge and le, and Literal of texts"
@@ -243,7 +238,7 @@ def _check_answers(owner: str, sample: SampleSource, fields: list[tuple[str, Fie
     """Refuse answers none of which depends on the row, and a part that is the name of a column without its braces."""
     answers = FORMATS[sample.format].response_names
     for part in ("prompt", *answers):
-        for name in (field.source.strip() for other, field in fields if other == part):
+        for name in (field.source.strip() for field_part, field in fields if field_part == part):
             if name in declared:
                 raise DefinitionError(
                     f"{owner}.{sample.format}.{part} is {name!r}; the column is {'{{ ' + name + ' }}'!r}"
@@ -262,15 +257,15 @@ def _check_field(place: str, field: Field, declared: set[str]) -> frozenset[str]
     return field.filters
 
 
-def fields_of(place: str, sample: SampleSource, filters: Filters | None = None) -> list[tuple[str, Field]]:
+def parse_fields(place: str, sample: SampleSource, filters: Filters | None = None) -> list[tuple[str, Field]]:
     """The parsed fields of a sample, each with the part that it belongs to."""
-    found: list[tuple[str, Field]] = []
+    fields: list[tuple[str, Field]] = []
     for part, turns in sample.turns:
         try:
-            found += [(part, field) for field in Filler(turns, filters).fields]
+            fields += [(part, field) for field in Filler(turns, filters).fields]
         except DefinitionError as error:
             raise DefinitionError(f"{place}.{part}: {error}") from error
-    return found + [(part, Field(source, filters)) for part, source in sample.labels]
+    return fields + [(part, Field(source, filters)) for part, source in sample.labels]
 
 
 def _check_example(owner: str, declaration: Declaration, example: Any) -> None:
@@ -285,66 +280,3 @@ def _check_example(owner: str, declaration: Declaration, example: Any) -> None:
             raise DefinitionError(
                 f"{owner}.example has {column!r}, which Row does not declare." + did_you_mean(column, columns)
             )
-
-
-class Extractor:
-    """Turns rows into samples of one format, by the filters that were there when the template was declared."""
-
-    def __init__(self, declaration: Declaration, format: str, filters: Filters) -> None:
-        source = declaration.sample(format)
-        self._format = FORMATS[format]
-        self._fillers = {part: Filler(turns, filters) for part, turns in source.turns}
-        self._labels = {name: Field(expression, filters) for name, expression in source.labels}
-        self._each = {name: Field(expression, filters) for name, expression in declaration.each}
-        names = frozenset[str]().union(*(field.names for _, field in fields_of(format, source, filters)))
-        for name, field in self._each.items():
-            names = (names - {name}) | field.names
-        self._reader = RowValidator(read_row_type(declaration.row), names)
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns that are read, in the order of the row type."""
-        return list(self._reader.columns.values())
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels that are filled."""
-        return tuple(self._labels)
-
-    def check_columns(self, columns: Iterable[str]) -> None:
-        """Refuse columns among which one that must be there is missing (`Reader.check_columns`)."""
-        self._reader.check_columns(columns)
-
-    def extract(self, row: Mapping[str, Any], *, traced: bool) -> Iterator[Sample[list[Message]]]:
-        """The samples with messages: one, or one for each value of `each`.
-
-        Args:
-            row: one record; only the columns that the format reads are looked at.
-            traced: whether texts know the cell that they came from.
-
-        Raises:
-            RowError: a cell or what an expression makes of it is not as declared.
-        """
-        values = self._reader.read_traced(row) if traced else self._reader.read(row)
-        try:
-            for bound in self._bound(values):
-                yield self._fill(bound)
-        except RowError as error:  # an expression knows a column by its Python name
-            column = self._reader.columns.get(error.column or "", error.column)
-            raise RowError(error.message, **{**error.facts, "column": column}) from error.__cause__
-
-    def _bound(self, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The values with which each sample is filled."""
-        if not self._each:
-            yield values
-        for name, field in self._each.items():
-            for item in list_of(field, values, "values"):
-                yield {**values, name: item}
-
-    def _fill(self, values: dict[str, Any]) -> Sample[list[Message]]:
-        filled: dict[str, Any] = {}
-        for part, filler in self._fillers.items():
-            filled[part] = filler.fill_several(values) if part == self._format.several else filler.fill(values)
-        sample = self._format(**filled, **{name: field.evaluate(values) for name, field in self._labels.items()})
-        sample.check_labels()
-        return sample.with_float_labels()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from preftemplates.core.messages import Message
 from preftemplates.core.provenance import concat
 from preftemplates.core.samples import Judge, Preference, Ranked, Sample, Scored, Stepwise, Supervised, Unpaired
 from preftemplates.errors import Code, DefinitionError, RowError, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Messages = list[Message]
 Pairs = Literal["all", "adjacent", "best-worst"]
@@ -39,28 +41,28 @@ class Derivation:
 
     def labels_from(self, labels: Sequence[str]) -> tuple[str, ...]:
         """The labels that the target has where the source has these."""
-        made = tuple(name for name, needed in self.labels.items() if needed is None or needed in labels)
-        return (*made, *(name for name in labels if name == "tools" and self.asks_alike))
+        derived = tuple(name for name, origin in self.labels.items() if origin is None or origin in labels)
+        return (*derived, *(name for name in labels if name == "tools" and self.keeps_prompt))
 
     @property
-    def asks_alike(self) -> bool:
+    def keeps_prompt(self) -> bool:
         """Whether the target has the prompt of the source, and so its tools."""
         return self.target != Judge.format
 
     def samples(self, sample: Sample[Messages], pairs: Pairs, lost: Lost) -> Iterator[Sample[Messages]]:
         """The samples made from one, with its tools; what is lost is counted."""
-        if not self.asks_alike:
+        if not self.keeps_prompt:
             yield from self.make(sample, pairs, lost)
             return
-        for made in self.make(replace(sample, tools=None), pairs, lost):
-            yield replace(made, tools=sample.tools)
+        for derived in self.make(replace(sample, tools=None), pairs, lost):
+            yield replace(derived, tools=sample.tools)
 
 
 DERIVATIONS: dict[tuple[str, str], Derivation] = {}
 """By the names of source and target."""
 
 
-def derives(
+def register_derivation(
     source: type[Sample[Any]], target: type[Sample[Any]], **labels: str | None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a function as the way from one format to another."""
@@ -77,10 +79,10 @@ def find_derivation(formats: Sequence[str], target: str) -> Derivation | None:
     return next((DERIVATIONS[name, target] for name in formats if (name, target) in DERIVATIONS), None)
 
 
-def derived_formats(formats: Sequence[str]) -> tuple[str, ...]:
+def list_derived_formats(formats: Sequence[str]) -> tuple[str, ...]:
     """The formats that can be made from these and are none of them."""
-    made = {target: None for source, target in DERIVATIONS if source in formats and target not in formats}
-    return tuple(made)
+    targets = [target for source, target in DERIVATIONS if source in formats and target not in formats]
+    return tuple(dict.fromkeys(targets))
 
 
 def check_pairs(pairs: Any) -> None:
@@ -93,8 +95,8 @@ def check_pairs(pairs: Any) -> None:
         raise DefinitionError(f"pairs is one of {', '.join(get_args(Pairs))}; got {preview(pairs)}")
 
 
-@derives(Preference, Supervised)
-def chosen_alone(sample: Preference[Messages], pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
+@register_derivation(Preference, Supervised)
+def keep_chosen(sample: Preference[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
     """The chosen answer is the one to learn; of a tie neither is."""
     lost.update(["rejected", *sample.label_values])
     if sample.is_tie:
@@ -103,8 +105,8 @@ def chosen_alone(sample: Preference[Messages], pairs: Pairs, lost: Lost) -> Iter
         yield Supervised(prompt=sample.prompt, completion=sample.chosen)
 
 
-@derives(Preference, Unpaired, label=None)
-def good_and_bad(sample: Preference[Messages], pairs: Pairs, lost: Lost) -> Iterator[Unpaired[Messages]]:
+@register_derivation(Preference, Unpaired, label=None)
+def label_both_answers(sample: Preference[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Unpaired[Messages]]:
     """The chosen answer is good and the rejected one is not; a tie says neither."""
     lost.update([*sample.label_values])
     if sample.is_tie:
@@ -114,47 +116,51 @@ def good_and_bad(sample: Preference[Messages], pairs: Pairs, lost: Lost) -> Iter
         yield Unpaired(prompt=sample.prompt, completion=sample.rejected, label=False)
 
 
-@derives(Preference, Ranked, ranks=None)
-def two_ranks(sample: Preference[Messages], pairs: Pairs, lost: Lost) -> Iterator[Ranked[Messages]]:
+@register_derivation(Preference, Ranked, ranks=None)
+def rank_both_answers(sample: Preference[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Ranked[Messages]]:
     """Two answers in order, or on one rank."""
     lost.update([*sample.label_values])
     ranks = [0.0, 0.0 if sample.is_tie else 1.0]
     yield Ranked(prompt=sample.prompt, completions=(sample.chosen, sample.rejected), ranks=ranks)
 
 
-@derives(Preference, Judge, verdict=None)
-def both_orders(sample: Preference[Messages], pairs: Pairs, lost: Lost) -> Iterator[Judge[Messages]]:
+@register_derivation(Preference, Judge, verdict=None)
+def judge_in_both_orders(sample: Preference[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Judge[Messages]]:
     """The question which answer is better, with the answers in both orders, and the verdict."""
     lost.update([*sample.label_values])
-    for answers, verdict in (((sample.chosen, sample.rejected), "A"), ((sample.rejected, sample.chosen), "B")):
-        said = "tie" if sample.is_tie else verdict
-        answer = {"role": "assistant", "content": said}
-        yield Judge(prompt=judging_prompt(sample.prompt, *answers), completion=[cast(Message, answer)], verdict=said)
+    for answers, better in (((sample.chosen, sample.rejected), "A"), ((sample.rejected, sample.chosen), "B")):
+        verdict = "tie" if sample.is_tie else better
+        answer = {"role": "assistant", "content": verdict}
+        yield Judge(
+            prompt=make_judging_prompt(sample.prompt, *answers), completion=[cast("Message", answer)], verdict=verdict
+        )
 
 
-@derives(Ranked, Preference, margin="scores")
-def ranked_pairs(sample: Ranked[Messages], pairs: Pairs, lost: Lost) -> Iterator[Preference[Messages]]:
+@register_derivation(Ranked, Preference, margin="scores")
+def pair_ranked_answers(sample: Ranked[Messages], pairs: Pairs, lost: Lost) -> Iterator[Preference[Messages]]:
     """The pairs that `pairs` says, the better answer first; the margin is that of the scores, and 0 in a tie."""
     ranks, completions = cast("list[float]", sample.ranks), list(sample.responses.values())
     order = sorted(range(len(ranks)), key=ranks.__getitem__)
     if pairs == "all":
-        picked = list(combinations(order, 2))
+        index_pairs = list(combinations(order, 2))
     else:
-        picked = list(pairwise(order)) if pairs == "adjacent" else [(order[0], order[-1])] if len(order) > 1 else []
-    used = {index for pair in picked for index in pair}
+        index_pairs = (
+            list(pairwise(order)) if pairs == "adjacent" else [(order[0], order[-1])] if len(order) > 1 else []
+        )
+    used = {index for pair in index_pairs for index in pair}
     lost.update(["completions"] * (len(order) - len(used)))
-    for better, worse in picked:
+    for better, worse in index_pairs:
         scores = cast("list[float] | None", sample.scores)
-        tied = ranks[better] == ranks[worse]
-        margin = None if scores is None else 0.0 if tied else float(scores[better] - scores[worse])
+        is_tied = ranks[better] == ranks[worse]
+        margin = None if scores is None else 0.0 if is_tied else float(scores[better] - scores[worse])
         yield Preference(
             prompt=sample.prompt, chosen=completions[better], rejected=completions[worse],
-            margin=margin, probability=0.5 if tied else None,
+            margin=margin, probability=0.5 if is_tied else None,
         )  # fmt: skip
 
 
-@derives(Ranked, Supervised)
-def best_alone(sample: Ranked[Messages], pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
+@register_derivation(Ranked, Supervised)
+def keep_best(sample: Ranked[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
     """The best answer is the one to learn; the first listed of several that are, and none where all are tied."""
     ranks = cast("list[float]", sample.ranks)
     lost.update([*sample.label_values])
@@ -165,8 +171,8 @@ def best_alone(sample: Ranked[Messages], pairs: Pairs, lost: Lost) -> Iterator[S
     yield Supervised(prompt=sample.prompt, completion=list(sample.responses.values())[ranks.index(min(ranks))])
 
 
-@derives(Unpaired, Supervised)
-def good_alone(sample: Unpaired[Messages], pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
+@register_derivation(Unpaired, Supervised)
+def keep_good(sample: Unpaired[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
     """A good answer is one to learn; a bad one is left out."""
     lost.update(["label"])
     if sample.label:
@@ -175,48 +181,48 @@ def good_alone(sample: Unpaired[Messages], pairs: Pairs, lost: Lost) -> Iterator
         lost.update(["completion"])
 
 
-@derives(Scored, Supervised)
-def without_score(sample: Scored[Messages], pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
+@register_derivation(Scored, Supervised)
+def drop_score(sample: Scored[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
     """The answer, whatever its score."""
     lost.update([*sample.label_values])
     yield Supervised(prompt=sample.prompt, completion=sample.completion)
 
 
-@derives(Stepwise, Unpaired, label=None)
-def all_steps(sample: Stepwise[Messages], pairs: Pairs, lost: Lost) -> Iterator[Unpaired[Messages]]:
+@register_derivation(Stepwise, Unpaired, label=None)
+def join_all_steps(sample: Stepwise[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Unpaired[Messages]]:
     """The steps as one answer, which is good if all of them are right."""
     lost.update(["labels"])
-    right = all(cast("list[bool]", sample.labels))
-    yield Unpaired(prompt=sample.prompt, completion=[joined(list(sample.responses.values()))], label=right)
+    is_right = all(cast("list[bool]", sample.labels))
+    yield Unpaired(prompt=sample.prompt, completion=[join_steps(list(sample.responses.values()))], label=is_right)
 
 
-@derives(Stepwise, Supervised)
-def right_steps(sample: Stepwise[Messages], pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
+@register_derivation(Stepwise, Supervised)
+def join_right_steps(sample: Stepwise[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
     """The steps as one answer, if all of them are right."""
     lost.update(["labels"])
     if all(cast("list[bool]", sample.labels)):
-        yield Supervised(prompt=sample.prompt, completion=[joined(list(sample.responses.values()))])
+        yield Supervised(prompt=sample.prompt, completion=[join_steps(list(sample.responses.values()))])
     else:
         lost.update(["completions"] * len(sample.responses))
 
 
-def joined(steps: Sequence[Messages]) -> Message:
+def join_steps(steps: Sequence[Messages]) -> Message:
     r"""The steps of an answer as one message, a step a line.
 
     >>> say = lambda text: [{"role": "assistant", "content": text}]
-    >>> joined([say("a"), say("b")])
+    >>> join_steps([say("a"), say("b")])
     {'role': 'assistant', 'content': 'a\nb'}
 
     Raises:
         RowError: `bad_turns` or `unsupported_content`: a step is more than one text.
     """
-    texts = [_text(message) for step in steps for message in step]
+    texts = [_require_text(message) for step in steps for message in step]
     if len(texts) != len(steps):
         raise RowError("a step is one message", code=Code.BAD_TURNS)
     return {"role": "assistant", "content": concat([part for text in texts for part in ("\n", text)][1:])}
 
 
-JUDGING = (
+_JUDGING_TEXTS = (
     "Below are a conversation and two answers to it. Say which answer is better: A, B, or tie.\n\n[Conversation]",
     "\n\n[Answer A]\n",
     "\n\n[Answer B]\n",
@@ -225,22 +231,22 @@ JUDGING = (
 """What stands around the conversation and the answers when a judge is asked."""
 
 
-def judging_prompt(prompt: Messages, first: Messages, second: Messages) -> Messages:
+def make_judging_prompt(prompt: Messages, first: Messages, second: Messages) -> Messages:
     """The question which of two answers is better, as one message of the user.
 
     Raises:
         RowError: `unsupported_content`, where a message is more than text.
     """
-    parts = [JUDGING[0]]
+    parts = [_JUDGING_TEXTS[0]]
     for message in prompt:
-        parts += [f"\n{message['role']}: ", _text(message)]
-    for opening, answer in zip(JUDGING[1:3], (first, second), strict=True):
+        parts += [f"\n{message['role']}: ", _require_text(message)]
+    for opening, answer in zip(_JUDGING_TEXTS[1:3], (first, second), strict=True):
         parts.append(opening)
-        parts += [part for message in answer for part in ("\n", _text(message))][1:]
-    return [{"role": "user", "content": concat([*parts, JUDGING[3]])}]
+        parts += [part for message in answer for part in ("\n", _require_text(message))][1:]
+    return [{"role": "user", "content": concat([*parts, _JUDGING_TEXTS[3]])}]
 
 
-def _text(message: Message) -> str:
+def _require_text(message: Message) -> str:
     content = message.get("content")
     if not isinstance(content, str) or set(message) - {"role", "content"}:
         raise RowError("a message here is text and nothing else", code=Code.UNSUPPORTED_CONTENT, value=content)

@@ -7,15 +7,17 @@ reads. A field that is exactly one expression keeps the value's type.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
-from jinja2.environment import Template as JinjaTemplate
 
 from preftemplates.core.provenance import Traced, concat
-from preftemplates.core.registry import Origin, Registry
+from preftemplates.core.registry import DefinitionSite, Registry
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, one_line, preview
 from preftemplates.sandbox.tracing import TracedEnvironment
+
+if TYPE_CHECKING:
+    from jinja2.environment import Template as JinjaTemplate
 
 Filter = TypeVar("Filter", bound=Callable[..., Any])
 
@@ -29,9 +31,9 @@ BUILTIN_FILTERS = (
 """Jinja's own filters that expressions may use: those that neither reach into objects nor depend on chance."""
 
 
-BUILTIN = frozenset({*BUILTIN_FILTERS, "join"})
+_BUILTIN_NAMES = frozenset({*BUILTIN_FILTERS, "join"})
 
-TAKEN_BY_JINJA = ("self", "super", "loop", "caller")
+_RESERVED_NAMES = ("self", "super", "loop", "caller")
 """Names to which Jinja gives a meaning of its own; as columns they are called something else inside."""
 
 
@@ -42,16 +44,16 @@ class ExpressionEnvironment(TracedEnvironment):
         super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
         self.globals.clear()
         self.filters = {name: self.filters[name] for name in (*BUILTIN_FILTERS, "join")}
-        self.filters["int"] = _whole_number(self.filters["int"])
+        self.filters["int"] = _require_whole_number(self.filters["int"])
 
 
-def _whole_number(read: Callable[..., Any]) -> Callable[..., Any]:
+def _require_whole_number(read_int: Callable[..., Any]) -> Callable[..., Any]:
     """Jinja's `int` without its default: what is no number is refused, and no 0."""
 
     def whole_number(value: Any, *default: Any, **options: Any) -> Any:
         if default or "default" in options:
-            return read(value, *default, **options)
-        number = read(value, default=None, **options)
+            return read_int(value, *default, **options)
+        number = read_int(value, default=None, **options)
         if number is None:
             raise RowError(f"expected a whole number, got {preview(value)}", code=Code.BAD_LABEL, value=value)
         return number
@@ -87,9 +89,9 @@ def register_filter(function: Any, /) -> Any:
 
 
 def _register_filter(name: str, function: Filter) -> Filter:
-    if name in BUILTIN:
+    if name in _BUILTIN_NAMES:
         raise DefinitionError(f"Jinja has a filter {name!r} already; register the function as @register_filter('...')")
-    FILTERS.register(name, function, Origin.of(function))
+    FILTERS.register(name, function, DefinitionSite.of(function))
     ENVIRONMENT.filters[name] = function
     return function
 
@@ -110,15 +112,15 @@ class Expression:
         self._node = node
         self.source = source
         self.names = frozenset(name.name for name in _find_all(node, nodes.Name))
-        self.filters = frozenset(_filter_names(node)) - BUILTIN
+        self.filters = frozenset(_list_filter_names(node)) - _BUILTIN_NAMES
         self.name = node.name if isinstance(node, nodes.Name) else None
         choices = [item.arg for item in _find_all(node, nodes.Getitem)]
         choices += [item for call in _find_all(node, nodes.Call) if _is_get(call) for item in call.args[:1]]
         self.choosing = frozenset(name.name for choice in choices for name in _find_all(choice, nodes.Name))
-        self.naming = frozenset(_compared(node))
+        self.naming = frozenset(_list_compared_columns(node))
         self._compiled: JinjaTemplate | None = None
         self._check(filters or {})
-        self._environment = _environment(
+        self._environment = _make_environment(
             {name: (filters or {}).get(name) or FILTERS.get(name) for name in self.filters}
         )
 
@@ -129,16 +131,16 @@ class Expression:
                     f"{preview(self.source)} reaches for {attribute.attr!r}; names with _ are closed"
                 )
         for name in self.filters - set(filters):
-            known = {*FILTERS.names(), *BUILTIN}
-            if name not in known:
-                raise DefinitionError(f"{preview(self.source)} uses no filter {name!r}." + did_you_mean(name, known))
+            names = {*FILTERS.names(), *_BUILTIN_NAMES}
+            if name not in names:
+                raise DefinitionError(f"{preview(self.source)} uses no filter {name!r}." + did_you_mean(name, names))
         for test in _find_all(self._node, nodes.Test):
             if test.name not in ENVIRONMENT.tests:
                 guess = did_you_mean(test.name, ENVIRONMENT.tests)
                 raise DefinitionError(f"{preview(self.source)} uses no test {test.name!r}.{guess}")
         for call in _find_all(self._node, (nodes.Filter, nodes.Test, nodes.Call)):
-            given = [keyword.key for keyword in call.kwargs]
-            if len(set(given)) < len(given):
+            keywords = [keyword.key for keyword in call.kwargs]
+            if len(set(keywords)) < len(keywords):
                 raise DefinitionError(f"{preview(self.source)} gives an argument twice")
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
@@ -151,30 +153,30 @@ class Expression:
             return values[self.name]
         if self._compiled is None:
             for inner in _find_all(self._node, nodes.Name):
-                inner.name = _inner(inner.name)
+                inner.name = _inner_name(inner.name)
             body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store", lineno=1), self._node, lineno=1)]
             self._compiled = self._environment.from_string(nodes.Template(body, lineno=1))
-        context = self._compiled.new_context({_inner(name): value for name, value in values.items()})
+        context = self._compiled.new_context({_inner_name(name): value for name, value in values.items()})
         try:
             for _ in self._compiled.root_render_func(context):
                 pass
             value = context.vars["result"]
-            _refuse_undefined(value)
+            _check_defined(value)
         except RowError:
             raise
         except Exception as error:
             cause = error.__cause__ if isinstance(error.__cause__, StopIteration) else error
-            told = str(cause).replace(f"{Traced.__module__}.{Traced.__name__} object", "str object")
-            said = f"{type(cause).__name__}: {one_line(told, 200)}"
-            raise RowError(f"{preview(self.source)} fails: {said}", code=Code.BAD_EXPRESSION) from error
+            message = str(cause).replace(f"{Traced.__module__}.{Traced.__name__} object", "str object")
+            reason = f"{type(cause).__name__}: {one_line(message, 200)}"
+            raise RowError(f"{preview(self.source)} fails: {reason}", code=Code.BAD_EXPRESSION) from error
         return value
 
 
-def _inner(name: str) -> str:
-    return f"column_{name}" if name in TAKEN_BY_JINJA else name
+def _inner_name(name: str) -> str:
+    return f"column_{name}" if name in _RESERVED_NAMES else name
 
 
-def _environment(filters: Filters) -> TracedEnvironment:
+def _make_environment(filters: Filters) -> TracedEnvironment:
     """The environment in which these filters are what they are now, whatever is registered later."""
     if not filters:
         return ENVIRONMENT
@@ -183,7 +185,7 @@ def _environment(filters: Filters) -> TracedEnvironment:
     return environment
 
 
-def _filter_names(node: nodes.Expr) -> Iterator[str]:
+def _list_filter_names(node: nodes.Expr) -> Iterator[str]:
     """The filters that an expression uses, also those that `map` is given by name."""
     for used in _find_all(node, nodes.Filter):
         yield used.name
@@ -195,36 +197,36 @@ def _is_get(call: nodes.Call) -> bool:
     return isinstance(call.node, nodes.Getattr) and call.node.attr == "get"
 
 
-EQUALS = frozenset(("eq", "ne", "in", "notin"))
+_EQUALITY_OPERATORS = frozenset(("eq", "ne", "in", "notin"))
 """The operators that ask for a value and take every other for the rest."""
 
-EQUAL_TESTS = frozenset(("eq", "equalto", "==", "ne", "!=", "in"))
+_EQUALITY_TESTS = frozenset(("eq", "equalto", "==", "ne", "!=", "in"))
 
-SAME_TYPE = frozenset(("abs", "default", "int", "lower", "round", "trim", "upper"))
-"""Filters behind which a label is still the label."""
+_LABEL_FILTERS = frozenset(("abs", "default", "int", "lower", "round", "trim", "upper"))
+"""Filters after which a label is still the label."""
 
 
-def _compared(node: nodes.Expr) -> Iterator[str]:
+def _list_compared_columns(node: nodes.Expr) -> Iterator[str]:
     """The columns that are compared with values that are written out, other than with no text."""
     for compare in _find_all(node, nodes.Compare):
-        if all(operand.op in EQUALS for operand in compare.ops):
-            yield from _named_beside(compare.expr, *(operand.expr for operand in compare.ops))
+        if all(operand.op in _EQUALITY_OPERATORS for operand in compare.ops):
+            yield from _list_columns_next_to_values(compare.expr, *(operand.expr for operand in compare.ops))
     for test in _find_all(node, nodes.Test):
-        if test.name in EQUAL_TESTS:
-            yield from _named_beside(test.node, *test.args)
+        if test.name in _EQUALITY_TESTS:
+            yield from _list_columns_next_to_values(test.node, *test.args)
 
 
-def _named_beside(*sides: nodes.Expr) -> Iterator[str]:
-    bare = [_bare(side) for side in sides]
-    columns = [side.name for side in bare if isinstance(side, nodes.Name)]
-    values = [side for side in bare if not isinstance(side, nodes.Name)]
+def _list_columns_next_to_values(*sides: nodes.Expr) -> Iterator[str]:
+    operands = [_strip_label_filters(side) for side in sides]
+    columns = [operand.name for operand in operands if isinstance(operand, nodes.Name)]
+    values = [operand for operand in operands if not isinstance(operand, nodes.Name)]
     if any(_is_written_out(value) for value in values):
         yield from columns
 
 
-def _bare(node: nodes.Expr) -> nodes.Expr:
+def _strip_label_filters(node: nodes.Expr) -> nodes.Expr:
     """What a label is before filters that leave it a label."""
-    while isinstance(node, nodes.Filter) and node.name in SAME_TYPE and node.node is not None:
+    while isinstance(node, nodes.Filter) and node.name in _LABEL_FILTERS and node.node is not None:
         node = node.node
     return node
 
@@ -236,7 +238,7 @@ def _is_written_out(node: nodes.Expr) -> bool:
     return isinstance(node, nodes.Neg) or (isinstance(node, nodes.Const) and node.value not in ("", None))
 
 
-def _refuse_undefined(value: Any) -> None:
+def _check_defined(value: Any) -> None:
     """Raise if a value, or a part of it, is what was not there."""
     if isinstance(value, Undefined):
         value._fail_with_undefined_error()
@@ -245,7 +247,7 @@ def _refuse_undefined(value: Any) -> None:
     elif not isinstance(value, list | tuple):
         return
     for part in value:
-        _refuse_undefined(part)
+        _check_defined(part)
 
 
 def _find_all(node: nodes.Node, kind: Any) -> list[Any]:
@@ -317,6 +319,8 @@ def _parse(source: str, filters: Filters | None) -> list[str | Expression]:
                 f"{preview(source)} holds a statement; a field is text and expressions, and what is not a look-up is a"
                 " filter (register_filter)"
             )
-        for node in output.nodes:
-            parts.append(node.data if isinstance(node, nodes.TemplateData) else Expression(node, source, filters))
+        parts += [
+            node.data if isinstance(node, nodes.TemplateData) else Expression(node, source, filters)
+            for node in output.nodes
+        ]
     return parts or [""]

@@ -1,16 +1,18 @@
-"""Texts: a sample's messages in a style, as text alone or with spans."""
+"""Rendering: the messages of a sample in a style, as text alone or with spans."""
 
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from preftemplates.core.messages import Message
 from preftemplates.core.provenance import concat
-from preftemplates.core.samples import Sample
 from preftemplates.core.spans import Rendered, Span
 from preftemplates.errors import Code, RowError
-from preftemplates.styles.style import Style
+
+if TYPE_CHECKING:
+    from preftemplates.core.messages import Message
+    from preftemplates.core.samples import Sample
+    from preftemplates.styles.style import Style
 
 
 def render_texts(sample: Sample[list[Message]], style: Style) -> Sample[str]:
@@ -24,7 +26,7 @@ def render_texts(sample: Sample[list[Message]], style: Style) -> Sample[str]:
         return render_sample(sample, style).map(lambda rendered: rendered.text, lambda rendered: rendered.text)
     return sample.map(
         lambda messages: style.text(messages, add_generation_prompt=True),
-        lambda own: style.text([*prompt, *own], add_generation_prompt=False),
+        lambda response: style.text([*prompt, *response], add_generation_prompt=False),
     )
 
 
@@ -36,17 +38,17 @@ def render_sample(sample: Sample[list[Message]], style: Style) -> Sample[Rendere
     """
     prompt, style = sample.prompt, style.with_tools(cast("str | None", sample.tools))
     if sample.pieces:
-        return sample.refilled(style.render_normal(prompt, add_generation_prompt=True), _pieces(sample, style))
+        return sample.refilled(style.render_normal(prompt, add_generation_prompt=True), _render_pieces(sample, style))
     return sample.map(
         lambda messages: style.render_normal(messages, add_generation_prompt=True),
-        lambda own: style.render_normal([*prompt, *own], add_generation_prompt=False),
+        lambda response: style.render_normal([*prompt, *response], add_generation_prompt=False),
     )
 
 
-def _pieces(sample: Sample[list[Message]], style: Style) -> list[Rendered]:
+def _render_pieces(sample: Sample[list[Message]], style: Style) -> list[Rendered]:
     """The text up to the end of each piece of the answer; up to the end of all for the last."""
-    contents = [_content(own) for own in sample.responses.values()]
-    answer = cast(Message, {"role": "assistant", "content": concat(contents)})
+    contents = [_require_text(step) for step in sample.responses.values()]
+    answer = cast("Message", {"role": "assistant", "content": concat(contents)})
     whole = style.render_normal([*sample.prompt, answer], add_generation_prompt=False)
     at = len(sample.prompt)
     starts = [span.start for span in whole.spans if span.message == at and span.field == "content"]
@@ -54,21 +56,20 @@ def _pieces(sample: Sample[list[Message]], style: Style) -> list[Rendered]:
     if not starts or not whole.text.startswith("".join(contents), start):
         raise RowError("the style does not print the steps as they are", code=Code.REFUSED_BY_STYLE)
     ends = [start + end for end in accumulate(map(len, contents))]
-    return [_until(whole, end) for end in ends[:-1]] + [whole]
+    return [_cut(whole, end) for end in ends[:-1]] + [whole]
 
 
-def _content(own: list[Message]) -> str:
-    content: Any = own[0].get("content")
-    if len(own) != 1 or not isinstance(content, str) or set(own[0]) != {"role", "content"}:
+def _require_text(step: list[Message]) -> str:
+    content: Any = step[0].get("content")
+    if len(step) != 1 or not isinstance(content, str) or set(step[0]) != {"role", "content"}:
         raise RowError("a step is one text", code=Code.UNSUPPORTED_CONTENT, value=content)
     return content
 
 
-def _until(rendered: Rendered, end: int) -> Rendered:
+def _cut(rendered: Rendered, end: int) -> Rendered:
     """The beginning of a rendered text."""
 
     def spans() -> tuple[Span, ...]:
-        kept = [span._replace(end=min(span.end, end)) for span in rendered.spans if span.start < end]
-        return tuple(kept)
+        return tuple([span._replace(end=min(span.end, end)) for span in rendered.spans if span.start < end])
 
     return Rendered(rendered.text[:end], spans)

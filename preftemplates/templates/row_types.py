@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ast
 import types
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 from pydantic import BaseModel, Field, Strict, create_model
@@ -19,6 +18,9 @@ from pydantic.fields import FieldInfo
 
 from preftemplates.core.messages import Message
 from preftemplates.errors import DefinitionError, one_line, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class RowModel(BaseModel, frozen=True, strict=True, extra="ignore", allow_inf_nan=False, protected_namespaces=()):
@@ -110,29 +112,34 @@ def _spell_column(row: type[BaseModel], name: str, info: FieldInfo) -> str:
     if not info.is_required() and info.get_default(call_default_factory=True, validated_data={}) is not None:
         raise DefinitionError(f"{place}: the only default a column may have is None; another would invent data")
     key = (column if column == name else f"{column} as {name}") + ("" if info.is_required() else "?")
-    return f"{key!r}: {_spell(info.annotation, tuple(info.metadata), place)}"
+    return f"{key!r}: {_spell_type(info.annotation, tuple(info.metadata), place)}"
 
 
-def _spell(annotation: Any, metadata: tuple[Any, ...], place: str) -> str:
+def _spell_type(annotation: Any, metadata: tuple[Any, ...], place: str) -> str:
     label = next((item for item in metadata if isinstance(item, Label)), None)
     if label and label.name in NAMED_TYPES:
         return label.name
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _spell(args[0], _flat(args[1:]) + metadata, place)
+        return _spell_type(args[0], _flatten_metadata(args[1:]) + metadata, place)
     if annotation in (int, float):
         return f"{annotation.__name__}{spell_bounds(metadata, place)}"
     if metadata:
         raise DefinitionError(f"{place}: {preview(annotation)} takes no constraint such as {preview(metadata[0])}")
-    for name, known in NAMED_TYPES.items():
-        if annotation is known:
-            return name
+    name = next((name for name, named_type in NAMED_TYPES.items() if annotation is named_type), None)
+    if name is not None:
+        return name
     if annotation is None or annotation is type(None):
         return "None"
+    return _spell_nested_type(annotation, place)
+
+
+def _spell_nested_type(annotation: Any, place: str) -> str:
+    origin, args = get_origin(annotation), get_args(annotation)
     if origin is list or origin is dict:
-        return f"{origin.__name__}[{', '.join(_spell(arg, (), place) for arg in args)}]"
+        return f"{origin.__name__}[{', '.join(_spell_type(arg, (), place) for arg in args)}]"
     if origin in (Union, types.UnionType):
-        return " | ".join(_spell(arg, (), place) for arg in args)
+        return " | ".join(_spell_type(arg, (), place) for arg in args)
     if origin is Literal:
         if not all(isinstance(arg, str) for arg in args):
             raise DefinitionError(f"{place}: Literal holds texts; 1 == True == 1.0, so numbers need Index01 or bounds")
@@ -145,7 +152,7 @@ def _spell(annotation: Any, metadata: tuple[Any, ...], place: str) -> str:
     )
 
 
-def _flat(metadata: Iterable[Any]) -> tuple[Any, ...]:
+def _flatten_metadata(metadata: Iterable[Any]) -> tuple[Any, ...]:
     """The metadata with pydantic's `Field(...)` opened into its parts."""
     flat: list[Any] = []
     for item in metadata:
@@ -212,7 +219,7 @@ def _read_type(node: ast.expr, spelling: str) -> Any:
         case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[key, item])):
             return dict[_read_type(key, spelling), _read_type(item, spelling)]  # type: ignore[misc]
         case ast.Subscript(value=ast.Name(id="Literal"), slice=item):
-            choices = [ast.literal_eval(one) for one in (item.elts if isinstance(item, ast.Tuple) else [item])]
+            choices = [ast.literal_eval(choice) for choice in (item.elts if isinstance(item, ast.Tuple) else [item])]
             if all(isinstance(choice, str) for choice in choices):
                 return Literal[tuple(choices)]
         case ast.Call(func=ast.Name(id="int" | "float" as name), args=[], keywords=[_, *_] as bounds):
@@ -228,13 +235,13 @@ def _read_type(node: ast.expr, spelling: str) -> Any:
 
 def _read_columns(keys: list[Any], values: list[ast.expr], spelling: str) -> type[RowModel]:
     columns: dict[str, Any] = {}
-    seen: set[str] = set()
+    aliases: set[str] = set()
     for key, value in zip(keys, values, strict=True):
         column, _, name = str(key).removesuffix("?").partition(" as ")
         name = name or column
-        taken = name in columns or column in seen or name.startswith("_") or name in vars(BaseModel)
-        if not isinstance(key, str) or not name.isidentifier() or taken or name == "model_config":
+        is_taken = name in columns or column in aliases or name.startswith("_") or name in vars(BaseModel)
+        if not isinstance(key, str) or not name.isidentifier() or is_taken or name == "model_config":
             raise DefinitionError(f"{preview(key)} in {preview(spelling)} is no name for a column, or is there twice")
         columns[name] = (_read_type(value, spelling), Field(None if key.endswith("?") else ..., alias=column))
-        seen.add(column)
+        aliases.add(column)
     return create_model("Row", __base__=RowModel, **columns)

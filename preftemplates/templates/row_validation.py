@@ -1,4 +1,4 @@
-"""Rows: how one record is checked against a row type, and told what is wrong with it."""
+"""Validation: one row is checked against a row type, and the error says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import json
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError, create_model
-from pydantic.fields import FieldInfo
 
 from preftemplates.core.messages import MAX_DEPTH, SURROGATE, has_surrogate
-from preftemplates.core.paths import inside
-from preftemplates.core.provenance import traced
-from preftemplates.errors import Code, RowError, missing, preview
+from preftemplates.core.paths import list_parts
+from preftemplates.core.provenance import trace_texts
+from preftemplates.errors import Code, RowError, missing_column_error, preview
 from preftemplates.templates.row_types import Label, RowModel, spell_bounds
 
-OUTSIDE = ("literal_error", "greater_than", "greater_than_equal", "less_than", "less_than_equal")
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+_OUT_OF_DOMAIN = ("literal_error", "greater_than", "greater_than_equal", "less_than", "less_than_equal")
 """Pydantic's names for a value of the right type outside its domain."""
 
-INTEGER = re.compile(r"[+-]?[0-9]+")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 class RowValidator:
@@ -32,12 +34,12 @@ class RowValidator:
     """
 
     def __init__(self, model: type[RowModel], names: Iterable[str]) -> None:
-        wanted = set(names)
-        infos = {name: info for name, info in model.model_fields.items() if name in wanted}
+        names = set(names)
+        infos = {name: info for name, info in model.model_fields.items() if name in names}
         columns: dict[str, Any] = {name: (info.annotation, info) for name, info in infos.items()}
         self.model = create_model("Row", __base__=RowModel, **columns)
         self.columns = {name: info.alias or name for name, info in infos.items()}
-        self._domains = {self.columns[name]: _domain(info) for name, info in infos.items()}
+        self._domains = {self.columns[name]: _describe_domain(info) for name, info in infos.items()}
 
     def check_columns(self, columns: Iterable[str]) -> None:
         """Refuse columns among which one that must be there is missing.
@@ -45,10 +47,10 @@ class RowValidator:
         Raises:
             RowError: `missing_field`, with the nearest column.
         """
-        there = list(columns)
+        columns = list(columns)
         for name, column in self.columns.items():
-            if column not in there and self.model.model_fields[name].is_required():
-                raise missing(column, there)
+            if column not in columns and self.model.model_fields[name].is_required():
+                raise missing_column_error(column, columns)
 
     def read(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The checked cells by Python name.
@@ -69,18 +71,18 @@ class RowValidator:
             raise RowError("a cell is nested too deeply", code=Code.TOO_DEEP) from None
         values = {name: getattr(model, name) for name in self.columns}
         for name, value in values.items():
-            _refuse_unreadable(value, self.columns[name])
+            _check_readable(value, self.columns[name])
         return values
 
     def read_traced(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The same, with every text traced to its cell."""
-        return {name: traced(value, self.columns[name]) for name, value in self.read(row).items()}
+        return {name: trace_texts(value, self.columns[name]) for name, value in self.read(row).items()}
 
     def _row_error(self, error: ValidationError, row: Mapping[str, Any], cells: dict[str, Any]) -> RowError:
         detail = error.errors(include_url=False)[0]
-        path, value = _walk(detail["loc"], cells)
+        path, value = _locate(detail["loc"], cells)
         if detail["type"] == "missing":
-            return missing(_below(path, detail["loc"][-1]), () if path else map(str, row))
+            return missing_column_error(_join_path(path, detail["loc"][-1]), () if path else map(str, row))
         column = path.split("[")[0].split(".")[0]
         if value is None:
             return RowError("is null", code=Code.MISSING_FIELD, column=path)
@@ -89,24 +91,24 @@ class RowValidator:
         domain = self._domains.get(column)
         if domain and column == path:
             return RowError(f"expected {domain}, got {preview(value)}", code=Code.BAD_LABEL, column=path, value=value)
-        code = Code.BAD_LABEL if detail["type"] in OUTSIDE else Code.WRONG_TYPE
-        wanted = detail["msg"].removeprefix("Input should be ").replace("a valid string", "text")
-        wanted = "an object" if detail["type"] in ("model_type", "dict_type") else wanted
-        return RowError(f"expected {wanted}, got {preview(value)}", code=code, column=path, value=value)
+        code = Code.BAD_LABEL if detail["type"] in _OUT_OF_DOMAIN else Code.WRONG_TYPE
+        expected = detail["msg"].removeprefix("Input should be ").replace("a valid string", "text")
+        expected = "an object" if detail["type"] in ("model_type", "dict_type") else expected
+        return RowError(f"expected {expected}, got {preview(value)}", code=code, column=path, value=value)
 
 
-def _refuse_unreadable(value: Any, path: str, depth: int = 0) -> None:
+def _check_readable(value: Any, path: str, depth: int = 0) -> None:
     """Refuse texts with lone surrogates, as keys too, and values that are nested too deeply."""
     if depth > MAX_DEPTH:
         raise RowError(f"is nested more than {MAX_DEPTH} deep", code=Code.TOO_DEEP, column=path.split("[")[0])
     for text in value if isinstance(value, Mapping) else (value,):
         if isinstance(text, str) and has_surrogate(text):
             raise RowError(SURROGATE, code=Code.BAD_TEXT, column=path, value=text)
-    for item, place in inside(value, path):
-        _refuse_unreadable(item, place, depth + 1)
+    for item, place in list_parts(value, path):
+        _check_readable(item, place, depth + 1)
 
 
-def _domain(info: FieldInfo) -> str | None:
+def _describe_domain(info: FieldInfo) -> str | None:
     """The domain of a label in words; None where the type has none."""
     for item in info.metadata:
         if isinstance(item, Label):
@@ -117,10 +119,10 @@ def _domain(info: FieldInfo) -> str | None:
     return f"{getattr(info.annotation, '__name__', '')}{bounds}" if bounds else None
 
 
-def _walk(location: tuple[int | str, ...], cells: Any) -> tuple[str, Any]:
+def _locate(location: tuple[int | str, ...], cells: Any) -> tuple[str, Any]:
     """The path of a pydantic error's location in the data, and the value there.
 
-    A location also names the arms of unions and the keys of mappings, which are no places in the data.
+    A location also names the members of unions and the keys of mappings, which are no places in the data.
     """
     if "[key]" in location:  # what is wrong is a key of the mapping before it
         location = location[: location.index("[key]") - 1]
@@ -129,11 +131,11 @@ def _walk(location: tuple[int | str, ...], cells: Any) -> tuple[str, Any]:
         if isinstance(step, int) and isinstance(value, list | tuple) and step < len(value):
             path, value = f"{path}[{step}]", value[step]
         elif isinstance(value, Mapping) and step in value:
-            path, value = _below(path, step), value[step]
+            path, value = _join_path(path, step), value[step]
     return path, value
 
 
-def _below(path: str, step: int | str) -> str:
+def _join_path(path: str, step: int | str) -> str:
     return f"{path}.{step}" if path else str(step)
 
 
@@ -147,31 +149,35 @@ def cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:
     >>> parsers["label"]("1"), parsers["label"]("1.0"), parsers["scores"]("[1, 2]")
     (1, '1.0', [1, 2])
     """
-    parsers = {info.alias or name: _cell_parser(info.annotation) for name, info in model.model_fields.items()}
+    parsers = {info.alias or name: _make_cell_parser(info.annotation) for name, info in model.model_fields.items()}
     return {column: parser for column, parser in parsers.items() if parser is not None}
 
 
-def _cell_parser(annotation: Any) -> Callable[[str], Any] | None:
+def _make_cell_parser(annotation: Any) -> Callable[[str], Any] | None:
+    if get_origin(annotation) is Annotated:  # in a union; else pydantic has taken the bounds off
+        return _make_cell_parser(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
-        arms = [arm for arm in get_args(annotation) if arm is not type(None)]
-        inner = _cell_parser(arms[0]) if len(arms) == 1 else _spelled_as(json.loads)
+        members = [member for member in get_args(annotation) if member is not type(None)]
+        inner = _make_cell_parser(members[0]) if len(members) == 1 else _parse_or_keep(json.loads)
         return lambda text: None if text == "" else inner(text) if inner else text
     if annotation is str or get_origin(annotation) is Literal:
         return None
     if annotation is int:
-        return _spelled_as(lambda text: int(text) if INTEGER.fullmatch(text) else text)
+        return _parse_or_keep(lambda text: int(text) if _INTEGER.fullmatch(text) else text)
     if annotation is float:
-        return _spelled_as(float)
+        return _parse_or_keep(float)
     if annotation is bool:
         return lambda text: {"true": True, "false": False}.get(text.lower(), text)
-    return _spelled_as(json.loads)
+    return _parse_or_keep(json.loads)
 
 
-def _spelled_as(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    def parse(text: str) -> Any:
+def _parse_or_keep(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a parser that leaves a text as it is where `parse` fails."""
+
+    def parse_or_keep(text: str) -> Any:
         try:
-            return read(text)
+            return parse(text)
         except (ValueError, RecursionError):
             return text
 
-    return parse
+    return parse_or_keep

@@ -1,78 +1,36 @@
-"""Templates: how a dataset's rows become samples, texts and another framework's keys."""
+"""Templates: how the rows of a dataset become samples, texts and a framework's keys."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from preftemplates.core import python_files
 from preftemplates.core.digest import digest
 from preftemplates.core.frozen import Frozen
 from preftemplates.core.messages import ROLES, Message
-from preftemplates.core.pickling import Parcel, pack
-from preftemplates.core.registry import Registry
+from preftemplates.core.pickling import PackedDefinition, pack_definition
 from preftemplates.core.samples import FORMATS, Preference, Sample
 from preftemplates.core.source_code import class_source
-from preftemplates.core.spans import Rendered
 from preftemplates.dialects.dialect import Dialect, get_dialect
-from preftemplates.dialects.table import iter_sample_fields
-from preftemplates.errors import (
-    Code,
-    DefinitionError,
-    RowError,
-    StyleError,
-    UnknownNameError,
-    did_you_mean,
-    preview,
-)
+from preftemplates.errors import DefinitionError, RowError, StyleError, UnknownNameError, did_you_mean, preview
 from preftemplates.styles.style import Style, get_style
-from preftemplates.templates.custom import METHODS, call, is_by_hand, writes
-from preftemplates.templates.dataset_info import read_entry
-from preftemplates.templates.declaration import Declaration, Ties, check_ties, declares, read_declaration
-from preftemplates.templates.derivations import Lost, Pairs, check_pairs, derived_formats
-from preftemplates.templates.expressions import Filters
+from preftemplates.templates.custom import custom_formats, format_custom, is_custom_class, restore_custom
+from preftemplates.templates.declaration import Declaration, Ties, check_ties, has_samples, read_declaration
+from preftemplates.templates.derivations import Pairs, check_pairs, list_derived_formats
 from preftemplates.templates.extraction import Extracted, Extraction
-from preftemplates.templates.rendering import render_sample, render_texts
-from preftemplates.templates.yaml_template import read_template
+from preftemplates.templates.parts import Parts, read_about
+from preftemplates.templates.rendering import render_sample
+from preftemplates.templates.results import FormattedRow, ResultFormatter, check_ties_are_spelled, has_equal
 
-C = TypeVar("C", bound="type[Template]")
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
-
-class About(NamedTuple):
-    """What is known of a dataset beside its columns.
-
-    Attributes:
-        example: a row that shows what it looks like.
-        dataset: its name on the hub.
-        licence: the licence of its rows.
-        verified: whether a real row of it was formatted.
-    """
-
-    example: Mapping[str, Any] | None = None
-    dataset: str | None = None
-    licence: str | None = None
-    verified: bool = False
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a template is: a declaration, a style, a dialect, and the policies for pairs and ties.
-
-    What is known about the dataset is no part of its identity, and the filters are in it by their source, which the
-    declaration holds.
-    """
-
-    declaration: Declaration
-    style: Style
-    dialect: Dialect
-    pairs: Pairs = "all"
-    ties: Ties = "drop"
-    about: About = field(default_factory=About, repr=False, compare=False)
-    filters: Filters = field(default_factory=dict, repr=False, compare=False)
+    from preftemplates.core.spans import Rendered
+    from preftemplates.templates.expressions import Filters
+    from preftemplates.templates.parts import About
 
 
 class Template(Frozen):
@@ -82,9 +40,9 @@ class Template(Frozen):
     `@register_template(name, style=..., dialect=...)`. An object of it is frozen; it pickles, hashes and compares by
     its declaration, style and dialect.
 
-    A class may instead write `format_supervised_sample`, `format_preference_sample`, `check_equal` and
-    `format_prompt_only_sample` by hand. It formats by these; it has no messages, so `extract`, `render`, `columns`,
-    `with_style` and `with_dialect` raise `DefinitionError`.
+    A class may instead have its own `format_supervised_sample`, `format_preference_sample`, `check_equal` and
+    `format_prompt_only_sample`: a custom template. It formats by these; it has no messages, so `extract`, `render`,
+    `columns`, `with_style` and `with_dialect` raise `DefinitionError`.
 
     Class attributes:
         Row: the columns and their types, a `RowModel`.
@@ -113,18 +71,18 @@ class Template(Frozen):
     default_dialect: ClassVar[str | Dialect] = "trl"
 
     def __init_subclass__(cls) -> None:
-        if is_by_hand(cls, Template) and declares(cls, Template):
+        if is_custom_class(cls, Template) and has_samples(cls, Template):
             raise DefinitionError(
                 f"{cls.__name__} declares samples and writes methods by hand; it must be one or the other"
             )
-        if declares(cls, Template):
+        if has_samples(cls, Template):
             cls.declaration, cls.filters = read_declaration(cls, Template)
         else:
             cls.written = class_source(cls)
 
     def __new__(cls) -> Any:
-        """The template that the class declares, or an object of the class if it formats by hand."""
-        if is_by_hand(cls, Template):
+        """The template that the class declares, or an object of the class if it is a custom template."""
+        if is_custom_class(cls, Template):
             return object.__new__(cls)
         if cls.declaration is None:
             raise DefinitionError(
@@ -133,37 +91,37 @@ class Template(Frozen):
         style, dialect = get_style(cls.default_style), get_dialect(cls.default_dialect)
         ties: Ties = getattr(cls, "ties", "drop")
         return Template.of(
-            Parts(cls.declaration, style, dialect, ties=ties, about=_about(cls), filters=cls.filters), cls.name
+            Parts(cls.declaration, style, dialect, ties=ties, about=read_about(cls), filters=cls.filters), cls.name
         )
 
     @property
-    def by_hand(self) -> bool:
+    def is_custom(self) -> bool:
         """Whether the class writes its methods itself instead of declaring samples."""
         return "parts" not in self.__dict__
 
     @property
     def held(self) -> Any:
         """What the template is: its parts, or the source of its class."""
-        return type(self).written if self.by_hand else self.parts
+        return type(self).written if self.is_custom else self.parts
 
     @property
     def identity(self) -> Any:
         """What the class declares as JSON-like data, of which the digest is made."""
-        return {"text": self.text_digest, "dialect": None if self.by_hand else self.dialect.digest}
+        return {"text": self.text_digest, "dialect": None if self.is_custom else self.dialect.digest}
 
     @cached_property
     def text_digest(self) -> str:
         """A hash of what decides the samples and their texts: all but the dialect."""
-        if self.by_hand:
+        if self.is_custom:
             return digest("custom template", self.held)
         parts = self.parts
         declared = {"style": parts.style.digest, "pairs": parts.pairs, "ties": parts.ties}
         return digest("template text", {**parts.declaration.identity, **declared})
 
-    def _declared(self, asked: str) -> Parts:
-        if self.by_hand:
+    def _require_parts(self, feature: str) -> Parts:
+        if self.is_custom:
             raise DefinitionError(
-                f"{self.name} formats by hand, so it has no messages and {asked} cannot work;"
+                f"{self.name} formats by hand, so it has no messages and {feature} cannot work;"
                 " declare a Row and samples to have it"
             )
         return self.parts
@@ -171,12 +129,12 @@ class Template(Frozen):
     @property
     def style(self) -> Style:
         """The style that texts are written in."""
-        return self._declared("style").style
+        return self._require_parts("style").style
 
     @property
     def dialect(self) -> Dialect:
         """The dialect that results are spelled in."""
-        return self._declared("dialect").dialect
+        return self._require_parts("dialect").dialect
 
     @property
     def example(self) -> Mapping[str, Any] | None:
@@ -186,28 +144,28 @@ class Template(Frozen):
     @property
     def about(self) -> About:
         """What is known of the dataset."""
-        return _about(type(self)) if self.by_hand else self.parts.about
+        return read_about(type(self)) if self.is_custom else self.parts.about
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """The formats that the template declares, or writes by hand."""
-        if self.by_hand:
-            return tuple(name for name in FORMATS if writes(type(self), Template, f"format_{name}_sample"))
+        """The formats that the template declares, or for which it has a method of its own."""
+        if self.is_custom:
+            return custom_formats(type(self), Template)
         return self.parts.declaration.formats
 
     @property
     def derived_formats(self) -> tuple[str, ...]:
         """The formats that are made from those: `unpaired` from `preference`, for example."""
-        return () if self.by_hand else derived_formats(self.formats)
+        return () if self.is_custom else list_derived_formats(self.formats)
 
     def columns(self, format: str) -> list[str]:
         """The row's own names of the columns that a format reads.
 
         Raises:
             UnknownNameError: the template cannot fill the format.
-            DefinitionError: the template formats by hand.
+            DefinitionError: it is a custom template.
         """
-        self._declared("columns")
+        self._require_parts("columns")
         return self._extraction(format).extractor.columns
 
     def labels(self, format: str) -> tuple[str, ...]:
@@ -215,21 +173,12 @@ class Template(Frozen):
 
         Raises:
             UnknownNameError: the template cannot fill the format.
-            DefinitionError: the template formats by hand; or ties are to be halves, or kept, and the dialect has no
-                key that says so.
+            DefinitionError: it is a custom template; or ties are to be halves, or kept, and the dialect has no key
+                that says so.
         """
-        parts, labels = self._declared("labels"), self._extraction(format).labels
-        if parts.ties == "half" and format == Preference.format and not parts.dialect.spells(format, "probability"):
-            raise DefinitionError(
-                f"ties are halves, and the dialect {parts.dialect.name} spells no probability;"
-                " choose another dialect, or with_ties('drop') or with_ties('keep')"
-            )
-        told = [label for label in labels if format == Preference.format and label in ("margin", "probability")]
-        if parts.ties == "keep" and told and not any(parts.dialect.spells(format, label) for label in told):
-            raise DefinitionError(
-                f"ties are kept, and in the dialect {parts.dialect.name} nothing tells them from other pairs;"
-                " choose another dialect, or with_ties('drop')"
-            )
+        parts, labels = self._require_parts("labels"), self._extraction(format).labels
+        if format == Preference.format:
+            check_ties_are_spelled(parts.dialect, parts.ties, labels)
         return labels
 
     def check_format(self, format: str) -> None:
@@ -238,11 +187,11 @@ class Template(Frozen):
         Raises:
             UnknownNameError: it cannot; the message says what it fills.
         """
-        known = (*self.formats, *self.derived_formats)
-        if format not in known:
+        formats = (*self.formats, *self.derived_formats)
+        if format not in formats:
             raise UnknownNameError(
-                f"{self.name} fills no format {preview(format)}; it fills {', '.join(known)}."
-                + did_you_mean(str(format), known)
+                f"{self.name} fills no format {preview(format)}; it fills {', '.join(formats)}."
+                + did_you_mean(str(format), formats)
             )
 
     def check_columns(self, format: str, columns: Iterable[str]) -> None:
@@ -251,27 +200,27 @@ class Template(Frozen):
         Raises:
             RowError: `missing_field`, with the nearest column.
         """
-        self._declared("check_columns")
-        with _facts(self.name, format):
+        self._require_parts("check_columns")
+        with _name_in_errors(self.name, format):
             self._extraction(format).extractor.check_columns(columns)
 
     def with_style(self, style: str | Style) -> Template:
         """The same template with another style."""
-        return self._with(self._declared("with_style"), style=get_style(style))
+        return self._with(self._require_parts("with_style"), style=get_style(style))
 
     def with_dialect(self, dialect: str | Dialect) -> Template:
         """The same template with another dialect."""
-        return self._with(self._declared("with_dialect"), dialect=get_dialect(dialect))
+        return self._with(self._require_parts("with_dialect"), dialect=get_dialect(dialect))
 
     def with_pairs(self, pairs: Pairs) -> Template:
         """The same template, whose rankings give other pairs: "all", "adjacent" or "best-worst"."""
         check_pairs(pairs)
-        return self._with(self._declared("with_pairs"), pairs=pairs)
+        return self._with(self._require_parts("with_pairs"), pairs=pairs)
 
     def with_ties(self, ties: Ties) -> Template:
         """The same template with another policy for ties: "drop", "half" or "keep"."""
         check_ties(ties)
-        return self._with(self._declared("with_ties"), ties=ties)
+        return self._with(self._require_parts("with_ties"), ties=ties)
 
     def _with(self, parts: Parts, **changed: Any) -> Template:
         return Template.of(replace(parts, **changed), self.name)
@@ -283,10 +232,10 @@ class Template(Frozen):
             RowError: a cell is missing, mistyped or outside its domain, or no messages come of it; the row gives no
                 sample of the format, or several.
             UnknownNameError: the template cannot fill the format.
-            DefinitionError: the template formats by hand.
+            DefinitionError: it is a custom template.
         """
-        self._declared("extract")
-        with _facts(self.name, format):
+        self._require_parts("extract")
+        with _name_in_errors(self.name, format):
             return self._extract(row, format, traced=True).only()
 
     def extract_all(self, row: Mapping[str, Any], format: str) -> Extracted:
@@ -302,8 +251,8 @@ class Template(Frozen):
         Raises:
             RowError, UnknownNameError, DefinitionError: as `extract`, but for the number of samples.
         """
-        self._declared("extract_all")
-        with _facts(self.name, format):
+        self._require_parts("extract_all")
+        with _name_in_errors(self.name, format):
             return self._extract(row, format, traced=True)
 
     def render(self, row: Mapping[str, Any], format: str) -> Sample[Rendered]:
@@ -314,8 +263,8 @@ class Template(Frozen):
         Raises:
             RowError: as `extract`; and where the style cannot spell the messages.
         """
-        style = self._declared("render").style
-        with _facts(self.name, format):
+        style = self._require_parts("render").style
+        with _name_in_errors(self.name, format):
             return render_sample(self._extract(row, format, traced=True).only(), style)
 
     def format(self, row: Mapping[str, Any], format: str) -> dict[str, Any]:
@@ -326,11 +275,11 @@ class Template(Frozen):
             UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
             StyleContractError: a key needs a response's own text, and the style writes none.
         """
-        if self.by_hand:
+        if self.is_custom:
             return self.format_all(row, format)[0]
-        with _facts(self.name, format):
-            self._spelling(format)
-            return self._spelled(self._extract(row, format, traced=False).only(), format).result
+        with _name_in_errors(self.name, format):
+            formatter = self._formatter(format)
+            return formatter.format(self._extract(row, format, traced=False).only()).result
 
     def format_all(self, row: Mapping[str, Any], format: str) -> list[dict[str, Any]]:
         """The results of all samples of the row.
@@ -342,23 +291,16 @@ class Template(Frozen):
 
     def formatted(self, row: Mapping[str, Any], format: str) -> FormattedRow:
         """The results of all samples of the row, each with the messages and texts that it was made of."""
-        with _facts(self.name, format):
-            if self.by_hand:
-                return FormattedRow([self._format_by_hand(row, format)], Counter())
-            self._spelling(format)
+        with _name_in_errors(self.name, format):
+            if self.is_custom:
+                self.check_format(format)
+                return FormattedRow([format_custom(self, Template, row, format)], Counter())
+            formatter = self._formatter(format)
             extracted = self._extract(row, format, traced=False)
-            samples = [self._spelled(sample, format) for sample in extracted.samples]
-            if not self._tells_tools(format):
+            samples = [formatter.format(sample) for sample in extracted.samples]
+            if not formatter.keeps_tools:
                 extracted.lost.update("tools" for sample in extracted.samples if sample.tools is not None)
-            return FormattedRow(samples, extracted.lost, self._unsaid(format))
-
-    def _spelled(self, messages: Sample[list[Message]], format: str) -> Formatted:
-        style, (needs_text, labels) = self.parts.style, self._spelling(format)
-        texts = render_texts(messages, style) if needs_text else None
-        try:
-            return Formatted(messages, texts, self.parts.dialect.spell(messages, texts, labels))
-        except StyleError as error:
-            raise error.located(style=style.name) from error
+            return FormattedRow(samples, extracted.lost, formatter.labels_without_key)
 
     def format_supervised_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
         """`format(raw_sample, "supervised")`."""
@@ -390,8 +332,8 @@ class Template(Frozen):
         if format not in self._extractions:
             self.check_format(format)
             parts = self.parts
-            made = Extraction(parts.declaration, format, parts.filters, parts.pairs, parts.ties)
-            self._extractions[format] = made
+            extraction = Extraction(parts.declaration, format, parts.filters, parts.pairs, parts.ties)
+            self._extractions[format] = extraction
         return self._extractions[format]
 
     @cached_property
@@ -403,102 +345,35 @@ class Template(Frozen):
         """The roles that messages may have."""
         return tuple(dict.fromkeys((*ROLES, *self.parts.style.accepted_roles)))
 
-    def _spelling(self, format: str) -> tuple[bool, tuple[str, ...]]:
-        """Whether the dialect needs texts of a format, and the labels that it has."""
-        if format not in self._spellings:
-            self._extraction(format)
-            self._spellings[format] = self.parts.dialect.needs_text(format), self.labels(format)
-        return self._spellings[format]
+    def _formatter(self, format: str) -> ResultFormatter:
+        if format not in self._formatters:
+            labels, parts = self.labels(format), self.parts
+            self._formatters[format] = ResultFormatter(parts.style, parts.dialect, format, labels)
+        return self._formatters[format]
 
     @cached_property
-    def _spellings(self) -> dict[str, tuple[bool, tuple[str, ...]]]:
+    def _formatters(self) -> dict[str, ResultFormatter]:
         return {}
-
-    def _tells_tools(self, format: str) -> bool:
-        """Whether the dialect has a key for tools, or a text in which they stand."""
-        dialect = self.parts.dialect
-        read = iter_sample_fields(dialect.shape(format))
-        in_text = any(each.needs_text and (each.name == "prompt" or each.with_prompt) for each in read)
-        return in_text or dialect.spells(format, "tools")
-
-    def _unsaid(self, format: str) -> tuple[str, ...]:
-        """The labels of a format for which the dialect has no key."""
-        if format not in self._without_key:
-            _, labels = self._spelling(format)
-            spells, told = self.parts.dialect.spells, FORMATS[format].told
-            told = (*told, "tools")  # which a row may lack; see `formatted`
-            unsaid = (label for label in labels if label not in told and not spells(format, label))
-            self._without_key[format] = tuple(unsaid)
-        return self._without_key[format]
-
-    @cached_property
-    def _without_key(self) -> dict[str, tuple[str, ...]]:
-        return {}
-
-    def _format_by_hand(self, row: Mapping[str, Any], format: str) -> Formatted:
-        self.check_format(format)
-        result = call(getattr(self, f"format_{format}_sample"), row)
-        if not isinstance(result, dict):
-            raise RowError(f"format_{format}_sample gave {preview(result)}, and no dict", code=Code.WRONG_TYPE)
-        asks = len(FORMATS[format].response_names) > 1 and writes(type(self), Template, "check_equal")
-        return Formatted(None, None, result, equal=bool(asks and call(self.check_equal, row)))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not self.by_hand:
+        if not self.is_custom:
             super().__setattr__(name, value)
         self.__dict__[name] = value
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.by_hand:
-            return _restore_by_hand, (pack(type(self)),)
-        parcels = {name: pack(function) for name, function in self.parts.filters.items()}
-        return _restore, (replace(self.parts, filters={}), self.name, parcels)
+        if self.is_custom:
+            return restore_custom, (pack_definition(type(self)),)
+        filters = {name: pack_definition(function) for name, function in self.parts.filters.items()}
+        return _restore_template, (replace(self.parts, filters={}), self.name, filters)
 
     def __delattr__(self, name: str) -> None:
-        if not self.by_hand:
+        if not self.is_custom:
             super().__delattr__(name)
         del self.__dict__[name]
 
 
-@dataclass(frozen=True)
-class Formatted:
-    """A result, and what it was made of.
-
-    Attributes:
-        messages: the sample with messages; None where the template formats by hand.
-        texts: the sample with texts; None where the dialect needs none.
-        result: the keys and values of the dialect.
-        equal: whether a class that formats by hand says, by its `check_equal`, that the responses are equal.
-    """
-
-    messages: Sample[list[Message]] | None
-    texts: Sample[str] | None
-    result: dict[str, Any]
-    equal: bool = False
-
-
-class FormattedRow(NamedTuple):
-    """The results of a row, and what of it has no place in them.
-
-    Attributes:
-        samples: the results.
-        lost: how often each response or label was left out.
-        unsaid: the labels of each sample for which the dialect has no key.
-    """
-
-    samples: list[Formatted]
-    lost: Lost
-    unsaid: tuple[str, ...] = ()
-
-
-def has_equal(sample: Sample[Any]) -> bool:
-    """Whether a sample's responses leave no choice: of two or more, all are equal."""
-    responses = list(sample.responses.values())
-    return len(responses) > 1 and not sample.pieces and all(other == responses[0] for other in responses[1:])
-
-
 @contextmanager
-def _facts(template: str, format: str) -> Iterator[None]:
+def _name_in_errors(template: str, format: str) -> Iterator[None]:
     """Add the template and the format to an error that passes."""
     try:
         yield
@@ -506,119 +381,6 @@ def _facts(template: str, format: str) -> Iterator[None]:
         raise error.located(template=template, format=format) from error.__cause__
 
 
-def _restore(parts: Parts, name: str, filters: Mapping[str, Parcel]) -> Template:
-    """A template from its pickled parts."""
-    return Template.of(replace(parts, filters={name: parcel.open() for name, parcel in filters.items()}), name)
-
-
-def _restore_by_hand(parcel: Parcel) -> Template:
-    return cast(Template, parcel.open()())
-
-
-def _about(cls: type[Template]) -> About:
-    """What a class says about its dataset; `Template` itself has properties of these names."""
-    said = {name: getattr(cls, name, None) for name in About._fields}
-    return About(
-        **{name: value for name, value in said.items() if value is not None and not isinstance(value, property)}
-    )
-
-
-TEMPLATES: Registry[type[Template]] = Registry(
-    "template", "preftemplates.templates.bundled", "preftemplates.templates"
-)
-
-
-def register_template(
-    name: str,
-    *,
-    style: str | Style | None = None,
-    dialect: str | Dialect | None = None,
-    aliases: Iterable[str] = (),
-) -> Callable[[C], C]:
-    """Register a template class under a name.
-
-    Args:
-        name: letters, digits, `.`, `_` and `-`.
-        style: the style that it formats with unless told otherwise; chatml if none is named here or by a parent class.
-        dialect: likewise the dialect; trl.
-        aliases: other names by which the template is found.
-
-    Raises:
-        DefinitionError: the name is taken by another class, or the class neither declares nor formats.
-        UnknownNameError: there is no such style or dialect.
-    """
-    register = TEMPLATES.decorator(name, Template, aliases)
-
-    def decorate(cls: C) -> C:
-        if isinstance(cls, type) and issubclass(cls, Template):
-            if cls.declaration is None and not is_by_hand(cls, Template):
-                raise DefinitionError(
-                    f"{cls.__name__} declares no sample (such as preference = Preference(...)) and writes none of"
-                    f" {', '.join(METHODS)}"
-                )
-            if style is not None:
-                get_style(style)  # refused here if there is none
-                cls.default_style = style
-            if dialect is not None:
-                get_dialect(dialect)
-                cls.default_dialect = dialect
-        return cast(C, register(cls))
-
-    return decorate
-
-
-def get_template(name: str | Template) -> Template:
-    """The template of that name, or in that Python file; a template is returned as it is.
-
-    Args:
-        name: a registered name; or a dataset's name on the hub, `Anthropic/hh-rlhf`, where one template is for it; or
-            the path of a `.py` file that registers one template, or of several with the name behind a colon:
-            `mine.py:Second`; or the path of a `.yaml` file that declares one; or an entry of LLaMA-Factory's
-            `dataset_info.json`, its name behind a colon: `data/dataset_info.json:dpo_en_demo`.
-
-    Raises:
-        UnknownNameError: there is none; the message says which name is near.
-        FileError: the file cannot be read or run.
-    """
-    if isinstance(name, Template):
-        return name
-    if str(name).endswith((".yaml", ".yml")):
-        return read_template(str(name), Template)
-    path, is_entry, wanted = str(name).rpartition(".json:")
-    if is_entry:
-        return read_entry(f"{path}.json", wanted, Template)
-    path, is_file, wanted = str(name).rpartition(".py")
-    if is_file and (not wanted or wanted.startswith(":")):
-        return _template_in(path + is_file, wanted[1:])
-    return _made(_named_by_dataset(name) if "/" in str(name) else name)
-
-
-def _made(name: str) -> Template:
-    return cast(Template, TEMPLATES.get(name)())
-
-
-def _named_by_dataset(dataset: str) -> str:
-    """The name of the only template for a dataset."""
-    folded = dataset.casefold()
-    known = {name: str(get_template(name).about.dataset).casefold() for name in list_templates()}
-    names = [name for name, of in known.items() if of == folded]
-    if len(names) == 1:
-        return names[0]
-    if names:
-        raise UnknownNameError(f"{dataset} has {len(names)} templates: {', '.join(names)}; say which one")
-    raise UnknownNameError(f"no template is for the dataset {preview(dataset)}")
-
-
-def _template_in(path: str, wanted: str) -> Template:
-    names = TEMPLATES.names_from(python_files.load(path).__name__)
-    if wanted and wanted not in names:
-        raise UnknownNameError(f"{path} registers no template {wanted!r}." + did_you_mean(wanted, names))
-    if not wanted and len(names) != 1:
-        listed = f": {', '.join(names)}; say which one, as {path}:{names[0]}" if names else ", by @register_template"
-        raise UnknownNameError(f"{path} registers {len(names) or 'no'} templates{listed}")
-    return _made(wanted or names[0])
-
-
-def list_templates() -> list[str]:
-    """The names of all templates."""
-    return TEMPLATES.names()
+def _restore_template(parts: Parts, name: str, filters: Mapping[str, PackedDefinition]) -> Template:
+    """Return a template from its pickled parts."""
+    return Template.of(replace(parts, filters={name: packed.unpack() for name, packed in filters.items()}), name)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from preftemplates.core.messages import ROLES, Message, normal_message
+from preftemplates.core.messages import ROLES, Message, normalise_message
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, preview
 from preftemplates.templates.expressions import Field, Filters
 
@@ -37,7 +37,7 @@ class Splice:
 
 
 @dataclass(frozen=True)
-class Several:
+class SeveralResponses:
     """Responses that an expression yields: a list of texts, of messages, or of lists of messages."""
 
     expression: str
@@ -48,7 +48,7 @@ class Several:
         return {"responses": self.expression}
 
 
-Turns = tuple[Turn | Splice | Several, ...]
+Turns = tuple[Turn | Splice | SeveralResponses, ...]
 """What a declared field becomes; plain data, so that it pickles and hashes."""
 
 
@@ -87,7 +87,7 @@ def read_turns(source: Any, role: str) -> Turns:
     raise DefinitionError(f"expected text, a message, messages(...) or a list of these, got {preview(source)}")
 
 
-def read_several(source: Any) -> Turns:
+def read_responses(source: Any) -> Turns:
     """What a declared field stands for that holds several responses: one expression that yields a list.
 
     Raises:
@@ -95,7 +95,7 @@ def read_several(source: Any) -> Turns:
     """
     expression = source.expression if isinstance(source, Splice) else source
     check_one_expression(expression, "a field of several responses")
-    return (Several(expression),)
+    return (SeveralResponses(expression),)
 
 
 def check_one_expression(source: Any, what: str) -> None:
@@ -127,7 +127,7 @@ class Filler:
     """Fills the turns of one field with the values of a row."""
 
     def __init__(self, turns: Turns, filters: Filters | None = None) -> None:
-        self._turns: list[tuple[Turn | Splice | Several, dict[str, Field]]] = []
+        self._turns: list[tuple[Turn | Splice | SeveralResponses, dict[str, Field]]] = []
         for turn in turns:
             sources = dict(turn.keys) if isinstance(turn, Turn) else {"messages": turn.expression}
             self._turns.append((turn, {key: Field(source, filters) for key, source in sources.items()}))
@@ -147,10 +147,10 @@ class Filler:
         for turn, fields in self._turns:
             if isinstance(turn, Turn):
                 evaluated = {key: field.evaluate(values) for key, field in fields.items()}
-                filled.append(normal_message({"role": turn.role, **evaluated}, len(filled)))
+                filled.append(normalise_message({"role": turn.role, **evaluated}, len(filled)))
             else:
-                messages = list_of(fields["messages"], values, "messages")
-                filled += [normal_message(item, index) for index, item in enumerate(messages)]
+                messages = evaluate_list(fields["messages"], values, "messages")
+                filled += [normalise_message(item, index) for index, item in enumerate(messages)]
         return filled
 
     def fill_several(self, values: Mapping[str, Any]) -> tuple[list[Message], ...]:
@@ -160,13 +160,13 @@ class Filler:
             RowError: the expression fails, or what it yields is no list of texts or messages; or the list is empty.
         """
         field = self.fields[0]
-        found = list_of(field, values, "responses")
-        if not found:
+        responses = evaluate_list(field, values, "responses")
+        if not responses:
             raise RowError(f"{preview(field.source)} yields no response", code=Code.EMPTY)
-        return tuple(_response(item) for item in found)
+        return tuple(_read_response(response) for response in responses)
 
 
-def list_of(field: Field, values: Mapping[str, Any], what: str) -> list[Any] | tuple[Any, ...]:
+def evaluate_list(field: Field, values: Mapping[str, Any], what: str) -> list[Any] | tuple[Any, ...]:
     """The list that an expression yields.
 
     Raises:
@@ -180,9 +180,9 @@ def list_of(field: Field, values: Mapping[str, Any], what: str) -> list[Any] | t
     return value
 
 
-def _response(item: Any) -> list[Message]:
+def _read_response(item: Any) -> list[Message]:
     """The messages of a response: a text is one answer."""
     if isinstance(item, str):
         item = {"role": "assistant", "content": item}
     messages = item if isinstance(item, list | tuple) else [item]
-    return [normal_message(message, index) for index, message in enumerate(messages)]
+    return [normalise_message(message, index) for index, message in enumerate(messages)]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast, get_args
 
 from preftemplates.core.messages import ROLES
 from preftemplates.core.samples import FORMATS, Sample
-from preftemplates.core.yaml_files import Document, Place, read_yaml
+from preftemplates.core.yaml_files import Document, KeyPath, read_yaml
 from preftemplates.errors import DefinitionError, FileError, PrefTemplatesError, did_you_mean, preview
 from preftemplates.templates.declaration import Ties
 from preftemplates.templates.row_types import NAMED_TYPES, RowModel, read_row_type
@@ -16,10 +16,10 @@ from preftemplates.templates.turns import messages
 
 T = TypeVar("T")
 
-FACTS = ("dataset", "licence", "verified", "ties", "each", "example")
-"""What a file may say beside its name, row and samples; the same as in a class."""
+_FACT_KEYS = ("dataset", "licence", "verified", "ties", "each", "example")
+"""What a file may say apart from its name, row and samples; the same as in a class."""
 
-KEYS = ("name", "summary", "style", "dialect", "row", *FACTS)
+_KEYS = ("name", "summary", "style", "dialect", "row", *_FACT_KEYS)
 
 
 def read_template(path: str | Path, base: type[T]) -> T:
@@ -40,119 +40,121 @@ def read_template(path: str | Path, base: type[T]) -> T:
     if not isinstance(data, Mapping):
         raise FileError(f"expected the keys of a template, got {preview(data)}", file=document.path)
     for key in data:
-        if key not in (*KEYS, *FORMATS):
-            raise _refused(document, (key,), f"a template has no {preview(key)}", [*KEYS, *FORMATS])
+        if key not in (*_KEYS, *FORMATS):
+            raise _file_error(document, (key,), f"a template has no {preview(key)}", [*_KEYS, *FORMATS])
     name = str(data.get("name", Path(path).stem))
-    body: dict[str, Any] = {key: data[key] for key in FACTS if key in data}
-    body["Row"] = _row(document)
+    body: dict[str, Any] = {key: data[key] for key in _FACT_KEYS if key in data}
+    body["Row"] = _read_row(document)
     for format in FORMATS:
         if format in data:
-            body[format] = _sample(document, format)
+            body[format] = _read_sample(document, format)
     if "summary" in data:
         body["__doc__"] = str(data["summary"])
-    return _declared(document, name, body, base)
+    return _declare(document, name, body, base)
 
 
-def _declared(document: Document, name: str, body: dict[str, Any], base: type[T]) -> T:
-    given = {key: document.data[key] for key in ("style", "dialect") if key in document.data}
-    place: Place = ()
+def _declare(document: Document, name: str, body: dict[str, Any], base: type[T]) -> T:
+    names = {key: document.data[key] for key in ("style", "dialect") if key in document.data}
+    place: KeyPath = ()
     try:
         cls: Any = type("Template", (base,), {"__module__": __name__, **body})
         cls.name = name
         template = cls()
-        for key, part in given.items():
+        for key, part_name in names.items():
             place = (key,)
-            template = template.with_style(part) if key == "style" else template.with_dialect(part)
-        return cast(T, template)
+            template = template.with_style(part_name) if key == "style" else template.with_dialect(part_name)
+        return cast("T", template)
     except PrefTemplatesError as error:
-        places = [(*place, part) for *place, part in document.lines if _names(error.message, (*place, part))]
+        places = [
+            (*place, part) for *place, part in document.lines if _begins_with_place(error.message, (*place, part))
+        ]
         line = document.line(max(places, key=len, default=place))
         raise type(error)(error.message.removeprefix("Template."), file=document.path, line=line) from error
 
 
-def _names(message: str, place: Place) -> bool:
+def _begins_with_place(message: str, place: KeyPath) -> bool:
     """Whether an error's message begins with a place."""
     path = "Template." + ".".join(map(str, place))
     return message.startswith((path + ":", path + " ", path + "."))
 
 
-def _refused(document: Document, place: Place, message: str, known: Any = ()) -> FileError:
-    guess = did_you_mean(str(place[-1]), known) if known else ""
+def _file_error(document: Document, place: KeyPath, message: str, names: Any = ()) -> FileError:
+    guess = did_you_mean(str(place[-1]), names) if names else ""
     return FileError(f"{message}.{guess}" if guess else message, file=document.path, line=document.line(place))
 
 
-def _row(document: Document) -> type[RowModel]:
+def _read_row(document: Document) -> type[RowModel]:
     """The row type: each column's type is spelled as `preftemplates.templates.row_types.spell_row` does."""
     row = document.data.get("row")
     if not isinstance(row, Mapping) or not row:
-        raise _refused(document, ("row",), f"row: expected columns and their types, got {preview(row)}")
-    spelled = _spelled(document, ("row",), row)
+        raise _file_error(document, ("row",), f"row: expected columns and their types, got {preview(row)}")
+    spelled = _spell_columns(document, ("row",), row)
     try:
         return read_row_type(spelled)
     except DefinitionError as error:
-        raise _refused(document, ("row",), error.message) from error
+        raise _file_error(document, ("row",), error.message) from error
 
 
-def _spelled(document: Document, place: Place, columns: Mapping[Any, Any]) -> str:
+def _spell_columns(document: Document, place: KeyPath, columns: Mapping[Any, Any]) -> str:
     parts = []
     for column, kind in columns.items():
         at = (*place, str(column))
-        spelled = _kind(document, at, kind) if isinstance(column, str) else None
+        spelled = _spell_type(document, at, kind) if isinstance(column, str) else None
         if spelled is None:
-            raise _refused(document, at, f"expected the type of column {preview(column)}, got {preview(kind)}")
+            raise _file_error(document, at, f"expected the type of column {preview(column)}, got {preview(kind)}")
         try:
-            one = read_row_type(f"{{{column!r}: {spelled}}}")
+            row = read_row_type(f"{{{column!r}: {spelled}}}")
         except DefinitionError as error:
-            raise _no_type(document, at, kind) from error
-        if len(one.model_fields) != 1:
-            raise _no_type(document, at, kind)
+            raise _type_error(document, at, kind) from error
+        if len(row.model_fields) != 1:
+            raise _type_error(document, at, kind)
         parts.append(f"{column!r}: {spelled}")
     return "{" + ", ".join(parts) + "}"
 
 
-def _kind(document: Document, place: Place, kind: Any) -> str | None:
+def _spell_type(document: Document, place: KeyPath, kind: Any) -> str | None:
     """A column's type as it is spelled: a mapping is an object, a list of one type a list; None if it is no type."""
     if isinstance(kind, Mapping):
-        return _spelled(document, place, kind)
+        return _spell_columns(document, place, kind)
     if isinstance(kind, list) and len(kind) == 1:
-        inner = _kind(document, place, kind[0])
+        inner = _spell_type(document, place, kind[0])
         return inner and f"list[{inner}]"
     return kind if isinstance(kind, str) else None
 
 
-def _no_type(document: Document, place: Place, kind: Any) -> FileError:
+def _type_error(document: Document, place: KeyPath, kind: Any) -> FileError:
     guess = did_you_mean(kind, NAMED_TYPES) if isinstance(kind, str) else ""
-    said = f"column {preview(place[-1])} has no type {preview(kind)}"
-    return _refused(document, place, f"{said}.{guess}" if guess else said)
+    message = f"column {preview(place[-1])} has no type {preview(kind)}"
+    return _file_error(document, place, f"{message}.{guess}" if guess else message)
 
 
-def _sample(document: Document, format: str) -> Sample[Any]:
-    said, kind = document.data[format], FORMATS[format]
-    if not isinstance(said, Mapping):
-        raise _refused(document, (format,), f"{format}: expected a prompt and responses, got {preview(said)}")
-    known = ["prompt", *kind.response_names, *kind.label_names]
-    for part in said:
-        if part not in known:
-            raise _refused(document, (format, part), f"{format} has no {preview(part)}", known)
-    fields = {part: _field(value) if part not in kind.label_names else value for part, value in said.items()}
+def _read_sample(document: Document, format: str) -> Sample[Any]:
+    sources, kind = document.data[format], FORMATS[format]
+    if not isinstance(sources, Mapping):
+        raise _file_error(document, (format,), f"{format}: expected a prompt and responses, got {preview(sources)}")
+    parts = ["prompt", *kind.response_names, *kind.label_names]
+    for part in sources:
+        if part not in parts:
+            raise _file_error(document, (format, part), f"{format} has no {preview(part)}", parts)
+    fields = {part: _read_field(value) if part not in kind.label_names else value for part, value in sources.items()}
     try:
         return kind(**fields)
     except TypeError:
-        lacking = [part for part in ("prompt", *kind.response_names) if part not in said]
-        lacking += [name for name in kind.label_names if name not in said and not hasattr(kind, name)]
-        raise _refused(document, (format,), f"{format} lacks {', '.join(lacking)}") from None
+        missing = [part for part in ("prompt", *kind.response_names) if part not in sources]
+        missing += [name for name in kind.label_names if name not in sources and not hasattr(kind, name)]
+        raise _file_error(document, (format,), f"{format} lacks {', '.join(missing)}") from None
 
 
-def _field(value: Any) -> Any:
+def _read_field(value: Any) -> Any:
     """A field as a class has it: a mapping with `messages` alone stands for `messages(...)`."""
     if isinstance(value, list):
-        return [_field(item) for item in value]
+        return [_read_field(item) for item in value]
     if isinstance(value, Mapping) and list(value) == ["messages"]:
         return messages(value["messages"])
     return value
 
 
-def schema() -> dict[str, Any]:
+def make_json_schema() -> dict[str, Any]:
     """The JSON Schema of such a file, for editors."""
     text = {"type": "string"}
     turn = {
@@ -164,7 +166,7 @@ def schema() -> dict[str, Any]:
                 "properties": {"role": {"enum": list(ROLES)}, "content": text},
                 "additionalProperties": text,
             },
-            _closed({"messages": text}, required=["messages"]),
+            _closed_object({"messages": text}, required=["messages"]),
         ]
     }
     field = {"anyOf": [{"$ref": "#/$defs/turn"}, {"type": "array", "items": {"$ref": "#/$defs/turn"}}]}
@@ -189,19 +191,22 @@ def schema() -> dict[str, Any]:
             "each": {"type": "object", "maxProperties": 1, "additionalProperties": text},
             "example": {"type": "object"},
             "row": {"$ref": "#/$defs/columns"},
-            **{name: _sample_schema(kind) for name, kind in FORMATS.items()},
+            **{name: _make_sample_schema(kind) for name, kind in FORMATS.items()},
         },
         "$defs": {"turn": turn, "field": field, "column": column, "columns": columns},
     }
 
 
-def _sample_schema(kind: type[Sample[Any]]) -> dict[str, Any]:
+def _make_sample_schema(kind: type[Sample[Any]]) -> dict[str, Any]:
     parts: dict[str, Any] = {part: {"$ref": "#/$defs/field"} for part in ("prompt", *kind.response_names)}
     labels = {label: {"type": "string"} for label in kind.label_names}
     required = [name for name in (*parts, *labels) if not hasattr(kind, name)]
-    return {"description": (kind.__doc__ or "").strip().partition("\n")[0], **_closed({**parts, **labels}, required)}
+    return {
+        "description": (kind.__doc__ or "").strip().partition("\n")[0],
+        **_closed_object({**parts, **labels}, required),
+    }
 
 
-def _closed(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+def _closed_object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
     """The schema of an object that has no other keys."""
     return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}

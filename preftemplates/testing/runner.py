@@ -114,7 +114,7 @@ def _applies(law: Callable[..., None], template: Template, format: str) -> bool:
         return find_choice(template, format) is not None
     if law is a_batch_is_its_rows_however_it_is_cut and importlib.util.find_spec("pyarrow") is None:
         return False
-    if template.by_hand:
+    if template.is_custom:
         return law not in (*_SAMPLE_LAWS, formatting_is_rendering_after_extracting)
     if law in (the_prompt_opens_every_response, spans_partition_the_text_and_spell_their_cells):
         return not _has_no_text(template, format)

@@ -78,8 +78,8 @@ def rows(template: Template, format: str) -> SearchStrategy[dict[str, Any]]:
     Raises:
         AssertionError: the template formats by hand and has no example, so that no row can be drawn.
     """
-    columns = {} if template.by_hand else get_columns_read(template, format)
-    roles = () if template.by_hand else template.style.accepted_roles
+    columns = {} if template.is_custom else get_columns_read(template, format)
+    roles = () if template.is_custom else template.style.accepted_roles
     cells = {column: _draw_cell(info.annotation, info.metadata, roles) for column, info in columns.items()}
     labels = {column: cell for column, cell in cells.items() if _is_label(columns[column].annotation)}
     examples = (

@@ -9,7 +9,7 @@ from support import DIALECT_NAMES, HOMEWORK, STYLE_NAMES, TEMPLATE_NAMES, assert
 
 from preftemplates import get_dialect, get_style, get_template
 from preftemplates.core.digest import canonical_json, digest, short_digest
-from preftemplates.core.provenance import fully_traced
+from preftemplates.core.provenance import trace_fully
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -49,7 +49,7 @@ def turned(value):
 
 @given(json_values)
 def test_text_that_knows_its_origin_counts_as_its_characters(value):
-    assert short_digest(fully_traced(value, "row")) == short_digest(value)
+    assert short_digest(trace_fully(value, "row")) == short_digest(value)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,13 @@ def test_the_kind_is_part_of_a_digest():
 def test_what_json_does_not_have_has_a_digest_too():
     assert short_digest({"a": b"x", 1: {"b", "c"}}) == short_digest({1: {"c", "b"}, "a": b"x"})
     assert short_digest([b"x"]) != short_digest([b"y"])
+
+
+def test_the_text_digest_is_that_of_all_but_the_dialect():
+    template = get_template("PKUSafeRLHF")
+    elsewhere = template.with_dialect("trl")
+    assert template.text_digest == elsewhere.text_digest
+    assert template.digest != elsewhere.digest
+    others = [template.with_style("zephyr"), template.with_ties("half"), template.with_pairs("adjacent")]
+    assert len({template.text_digest, *(other.text_digest for other in others)}) == 4
+    assert get_template(str(HOMEWORK)).text_digest == get_template(str(HOMEWORK)).text_digest

@@ -13,49 +13,49 @@ from hypothesis import strategies as st
 from support import NASTY, at_least, texts
 
 from preftemplates import Preference, RowModel, Template, get_style, get_template
-from preftemplates.core.provenance import Traced, concat, join, pieces_of, plain, plain_data, traced
+from preftemplates.core.provenance import Traced, concat, join, pieces_of, plain, plain_data, trace_texts
 
 # Each operation gets a text, another text, and two numbers. What it does to a str, it must do to a traced text.
 CUTS = {
-    "slice": lambda text, other, i, j: text[i:j],
-    "slice from": lambda text, other, i, j: text[i:],
-    "index": lambda text, other, i, j: text[i],
-    "iterate": lambda text, other, i, j: list(text),
-    "strip": lambda text, other, i, j: text.strip(),
-    "lstrip": lambda text, other, i, j: text.lstrip(),
-    "rstrip": lambda text, other, i, j: text.rstrip(),
-    "strip chars": lambda text, other, i, j: text.strip(other),
-    "lstrip chars": lambda text, other, i, j: text.lstrip(other),
-    "rstrip chars": lambda text, other, i, j: text.rstrip(other),
-    "split": lambda text, other, i, j: text.split(),
-    "split at most": lambda text, other, i, j: text.split(None, i),
-    "split by": lambda text, other, i, j: text.split(other),
-    "split by at most": lambda text, other, i, j: text.split(sep=other, maxsplit=i),
-    "rsplit": lambda text, other, i, j: text.rsplit(),
-    "rsplit at most": lambda text, other, i, j: text.rsplit(None, i),
-    "rsplit by": lambda text, other, i, j: text.rsplit(other),
-    "rsplit by at most": lambda text, other, i, j: text.rsplit(sep=other, maxsplit=i),
-    "splitlines": lambda text, other, i, j: text.splitlines(),
-    "splitlines kept": lambda text, other, i, j: text.splitlines(keepends=True),
-    "partition": lambda text, other, i, j: text.partition(other),
-    "rpartition": lambda text, other, i, j: text.rpartition(other),
-    "removeprefix": lambda text, other, i, j: text.removeprefix(other),
-    "removesuffix": lambda text, other, i, j: text.removesuffix(other),
+    "slice": lambda text, _other, i, j: text[i:j],
+    "slice from": lambda text, _other, i, *_: text[i:],
+    "index": lambda text, _other, i, *_: text[i],
+    "iterate": lambda text, *_: list(text),
+    "strip": lambda text, *_: text.strip(),
+    "lstrip": lambda text, *_: text.lstrip(),
+    "rstrip": lambda text, *_: text.rstrip(),
+    "strip chars": lambda text, other, *_: text.strip(other),
+    "lstrip chars": lambda text, other, *_: text.lstrip(other),
+    "rstrip chars": lambda text, other, *_: text.rstrip(other),
+    "split": lambda text, *_: text.split(),
+    "split at most": lambda text, _other, i, *_: text.split(None, i),
+    "split by": lambda text, other, *_: text.split(other),
+    "split by at most": lambda text, other, i, *_: text.split(sep=other, maxsplit=i),
+    "rsplit": lambda text, *_: text.rsplit(),
+    "rsplit at most": lambda text, _other, i, *_: text.rsplit(None, i),
+    "rsplit by": lambda text, other, *_: text.rsplit(other),
+    "rsplit by at most": lambda text, other, i, *_: text.rsplit(sep=other, maxsplit=i),
+    "splitlines": lambda text, *_: text.splitlines(),
+    "splitlines kept": lambda text, *_: text.splitlines(keepends=True),
+    "partition": lambda text, other, *_: text.partition(other),
+    "rpartition": lambda text, other, *_: text.rpartition(other),
+    "removeprefix": lambda text, other, *_: text.removeprefix(other),
+    "removesuffix": lambda text, other, *_: text.removesuffix(other),
 }
 JOINS = {
-    "add": lambda text, other, i, j: text + other,
-    "add before": lambda text, other, i, j: other + text,
-    "replace by": lambda text, other, i, j: text.replace(text[1:2] or "x", other, i),
-    "remove": lambda text, other, i, j: text.replace(other or "x", ""),
-    "join": lambda text, other, i, j: text.join([other, other]),
+    "add": lambda text, other, *_: text + other,
+    "add before": lambda text, other, *_: other + text,
+    "replace by": lambda text, other, i, *_: text.replace(text[1:2] or "x", other, i),
+    "remove": lambda text, other, *_: text.replace(other or "x", ""),
+    "join": lambda text, other, *_: text.join([other, other]),
 }
 REWRITES = {
-    "upper": lambda text, other, i, j: text.upper(),
-    "title": lambda text, other, i, j: text.title(),
-    "backwards": lambda text, other, i, j: text[::-1],
-    "every other": lambda text, other, i, j: text[i:j:2],
-    "replace nothing": lambda text, other, i, j: text.replace("", other),
-    "translate": lambda text, other, i, j: text.translate({97: "bb"}),
+    "upper": lambda text, *_: text.upper(),
+    "title": lambda text, *_: text.title(),
+    "backwards": lambda text, *_: text[::-1],
+    "every other": lambda text, _other, i, j: text[i:j:2],
+    "replace nothing": lambda text, other, *_: text.replace("", other),
+    "translate": lambda text, *_: text.translate({97: "bb"}),
 }
 
 BLANKS = "".join(char for char in map(chr, range(0x3001)) if char.isspace())
@@ -266,10 +266,10 @@ def test_tracing_a_cell_changes_no_value_and_making_it_plain_leaves_no_trace(val
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
         return {type(value)}.union(*map(kinds, inner))
 
-    assert traced(value, "cell") == value
-    assert Traced not in kinds(plain_data(traced(value, "cell")))
-    assert plain_data(traced(value, "cell")) == value
-    assert type(plain(traced("x", "cell"))) is str
+    assert trace_texts(value, "cell") == value
+    assert Traced not in kinds(plain_data(trace_texts(value, "cell")))
+    assert plain_data(trace_texts(value, "cell")) == value
+    assert type(plain(trace_texts("x", "cell"))) is str
 
 
 # --- through the whole library -------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def test_a_file_is_run_once_by_whichever_path_it_is_named(tmp_path, monkeypatch)
     monkeypatch.setattr(sys, "runs", 0, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link.py").symlink_to(tmp_path / "count.py")
-    modules = {python_files.load(path) for path in ("count.py", "./count.py", tmp_path / "count.py", "link.py")}
+    modules = {python_files.run_file(path) for path in ("count.py", "./count.py", tmp_path / "count.py", "link.py")}
     assert (len(modules), sys.runs) == (1, 1)
 
 

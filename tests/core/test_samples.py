@@ -6,7 +6,7 @@ import math
 import pytest
 
 from preftemplates import Preference, PromptOnly, Sample, Supervised
-from preftemplates.core.samples import FORMATS, Judge, Ranked, Scored, Stepwise, Unpaired, format_class
+from preftemplates.core.samples import FORMATS, Judge, Ranked, Scored, Stepwise, Unpaired, get_format_class
 from preftemplates.errors import RowError, UnknownNameError
 
 
@@ -25,7 +25,7 @@ from preftemplates.errors import RowError, UnknownNameError
 )
 def test_a_format_is_named_by_its_class_and_holds_a_prompt_responses_and_labels(kind, name, responses, labels):
     assert (kind.format, kind.response_names, kind.label_names) == (name, responses, labels)
-    assert format_class(name) is FORMATS[name] is kind
+    assert get_format_class(name) is FORMATS[name] is kind
 
 
 def test_responses_are_named_by_their_fields_and_those_of_a_tuple_by_their_place():
@@ -46,7 +46,10 @@ RANKED = {"prompt": "p", "completions": ("a", "b")}
         (Preference(**PAIR, margin=True), "wrong_type"),
         (Preference(**PAIR, margin=math.inf), "wrong_type"),
         (Preference(**PAIR, margin=-1), "bad_label"),
+        (Preference(**PAIR, margin=-5e-324), "bad_label"),
         (Preference(**PAIR, probability=0.4), "bad_label"),
+        (Preference(**PAIR, probability=math.nextafter(0.5, 0)), "bad_label"),
+        (Preference(**PAIR, probability=math.nextafter(1, 2)), "bad_label"),
         (Preference(**PAIR, probability=1.5), "bad_label"),
         (Unpaired(prompt="p", completion="c", label=1), "wrong_type"),
         (Ranked(**RANKED, ranks=[0]), "bad_label"),
@@ -71,10 +74,15 @@ def test_labels_that_say_what_cannot_be_are_refused(sample, code):
         (Preference(**PAIR), False),
         (Preference(**PAIR, margin=0), True),
         (Preference(**PAIR, margin=0.0, probability=0.7), True),
+        (Preference(**PAIR, margin=5e-324), False),
         (Preference(**PAIR, probability=0.5), True),
+        (Preference(**PAIR, margin=2, probability=0.5), True),
+        (Preference(**PAIR, probability=math.nextafter(0.5, 1)), False),
         (Preference(**PAIR, probability=1), False),
         (Ranked(**RANKED, ranks=[1, 1]), True),
         (Ranked(**RANKED, ranks=[0, 1]), False),
+        (Ranked(prompt="p", completions=("a", "b", "c"), ranks=[0, 1, 1]), False),
+        (Ranked(**RANKED, ranks=[0, 1], scores=[1, 1]), False),
         (Unpaired(prompt="p", completion="c", label=False), False),
     ],
 )
@@ -88,7 +96,7 @@ def test_a_tie_is_what_the_labels_say(sample, tie):
 )
 def test_an_unknown_format_is_answered_with_the_nearest_or_all(name, says):
     with pytest.raises(UnknownNameError, match=says):
-        format_class(name)
+        get_format_class(name)
 
 
 def test_a_sample_is_frozen_and_compares_by_value():
@@ -113,7 +121,7 @@ def test_a_new_format_is_one_class_and_what_is_no_response_in_it_is_a_label(anno
         ("completion",),
         ("label", "note", "tools"),
     )
-    assert format_class("half_seen").__name__ == "HalfSeen"
+    assert get_format_class("half_seen").__name__ == "HalfSeen"
     sample = kind(prompt=["p"], completion=["c"], label=True, note="n")
     assert sample.label_values == {"label": True, "note": "n"}
     assert sample.map(str, len) == kind(prompt="['p']", completion=1, label=True, note="n")

@@ -11,7 +11,7 @@ import pytest
 from support import in_new_process
 
 from preftemplates import Preference, RowModel, Template, register_filter
-from preftemplates.core.python_files import run
+from preftemplates.core.python_files import run_source
 from preftemplates.core.source_code import canonical_tokens, class_source, function_source
 
 LIMIT = 3
@@ -32,7 +32,7 @@ def again(text):
 
 def in_module(source, name="somewhere"):
     """What a module of this source defines."""
-    return run(f"/{name}.py", textwrap.dedent(source)).__dict__
+    return run_source(f"/{name}.py", textwrap.dedent(source)).__dict__
 
 
 def defined(source, name="f", module="somewhere"):
@@ -176,7 +176,7 @@ def test_a_filter_with_another_constant_makes_another_template():
         digests.append(Mine().digest)
         from preftemplates.templates.expressions import FILTERS
 
-        del FILTERS._items["first_ones"], FILTERS._origins["first_ones"]
+        del FILTERS._items["first_ones"], FILTERS._sites["first_ones"]
     assert digests[0] == digests[1] != digests[2]
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from support import real_rows, transformers_text
+from support import DIALECT_NAMES, real_rows, transformers_text
 
 from preftemplates import Dialect, Preference, Sample, Style, Supervised, Template, check, get_style, get_template
 from preftemplates.cli.app import app
 from preftemplates.core.samples import FORMATS
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, DefinitionError, RowError
 from preftemplates.templates.row_types import RowModel
 
@@ -187,8 +188,95 @@ def test_a_dialect_whose_only_text_is_an_answer_counts_the_tools_that_it_loses()
     assert template.formatted(ROW, "preference").lost["tools"] == 1
 
 
+@pytest.mark.parametrize("dialect", DIALECT_NAMES)
+def test_a_dialect_shows_the_tools_of_every_sample_or_counts_each(dialect):
+    template = Garden().with_style("qwen2.5").with_dialect(dialect)
+    asked = {"preference", "prompt_only", "supervised", "unpaired", "ranked"} & {*template.dialect.formats}
+    assert asked
+    for format in asked:
+        results, lost, unsaid = template.formatted(ROW, format)
+        shown = sum("Gives a herb <water>." in repr(each.result) for each in results)
+        assert (shown, lost["tools"]) in ((len(results), 0), (0, len(results)))
+        assert template.formatted(WITHOUT, format).lost["tools"] == 0
+        assert "tools" not in unsaid
+
+
+@pytest.mark.parametrize(
+    ("table", "lost"),
+    [
+        ({"text": "prompt", "good": "chosen", "bad": "rejected"}, 0),
+        ({"good": "prompt+chosen", "bad": "rejected"}, 0),
+        ({"good": "chosen", "bad": "rejected"}, 1),
+        ({"asked": "prompt.messages", "good": "chosen.content"}, 1),
+        ({"good": "prompt+chosen.messages", "bad": "prompt+rejected.messages"}, 1),
+        ({"asked": "prompt.content", "good": "chosen.content"}, 1),
+        ({"asked": "prompt.messages", "good": "chosen", "listed": "tools"}, 0),
+        ({"asked": "prompt.messages", "good": "chosen.messages", "listed": "tools?"}, 0),
+        ({"asked": "prompt.messages", "more": {"listed": "tools?"}, "good": ["chosen.content"]}, 0),
+    ],
+    ids=str,
+)
+def test_tools_are_lost_where_neither_a_key_nor_a_prompt_s_text_holds_them(table, lost):
+    kind = type("Own", (Dialect,), {"__module__": __name__, "preference": table})
+    template = Garden().with_style("qwen2.5").with_dialect(kind())
+    result = template.formatted(ROW, "preference")
+    assert (dict(result.lost), result.unsaid) == ({"tools": 1} if lost else {}, ())
+    assert ("Gives a herb <water>." in repr(result.samples[0].result)) is not bool(lost)
+    assert template.formatted(WITHOUT, "preference").lost == {}
+
+
+class Several(Garden):
+    """A row gives a pair for each of its answers, all with the tools of the row."""
+
+    class Row(RowModel):
+        question: str
+        goods: list[str]
+        bad: str
+        tools: str | None = None
+
+    each = {"good": "{{ goods }}"}
+    preference = Preference(
+        prompt="{{ question }}", chosen="{{ good }}", rejected="{{ bad }}", tools="{{ tools | tool_list }}"
+    )
+
+
+SEVERAL = {"question": "Is the dill dry?", "goods": ["Yes.", "Very.", "It is."], "bad": "No.", "tools": TOOLS}
+
+
+@pytest.mark.parametrize(
+    ("format", "dialect", "lost"),
+    [
+        ("preference", "openai", {"tools": 4}),
+        ("preference", "trl-messages", {}),
+        ("preference", "trl", {}),
+        ("supervised", "openai", {"tools": 4, "rejected": 5}),
+        ("supervised", "trl-messages", {"rejected": 5}),
+        ("unpaired", "llama-factory-alpaca", {"tools": 8}),
+        ("unpaired", "trl-messages", {}),
+        ("judge", "trl-messages", {"tools": 4}),
+        ("judge", "trl", {"tools": 4}),
+    ],
+)
+def test_a_conversion_counts_the_tools_of_each_sample_that_had_some(format, dialect, lost):
+    rows = [SEVERAL, {**SEVERAL, "goods": ["Yes."]}, {**SEVERAL, "goods": ["Hm."], "tools": None}]
+    template = Several().with_style("qwen2.5").with_dialect(dialect)
+    conversion = Conversion(rows, template, format)
+    assert len(list(conversion)) == {"preference": 5, "supervised": 5, "unpaired": 10, "judge": 10}[format]
+    assert conversion.report.lost == lost
+
+
+def test_the_labels_of_a_judge_are_without_tools_and_those_of_other_derived_formats_with_them():
+    labels = {format: Garden().labels(format) for format in Garden().derived_formats}
+    assert labels == {
+        "supervised": ("tools",),
+        "unpaired": ("label", "tools"),
+        "ranked": ("ranks", "tools"),
+        "judge": ("verdict",),
+    }
+
+
 def test_a_cut_prompt_keeps_its_tools():
-    from preftemplates_train.lengths import cut_prompt
+    from preftemplates_train.data.lengths import cut_prompt
 
     asked = [{"role": "user", "content": "old " * 50}, {"role": "assistant", "content": "x"}]
     answers = [[{"role": "assistant", "content": text}] for text in ("a", "b")]

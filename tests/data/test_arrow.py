@@ -2,10 +2,12 @@
 
 import json
 import pickle
+from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
+from pydantic import Field
 
 from preftemplates import (
     BatchFormatter,
@@ -80,6 +82,42 @@ def test_a_bad_row_is_named_by_its_number_in_the_batch():
     with pytest.raises(RowError) as caught:
         BatchFormatter(PKU, "preference")(pa.Table.from_pylist(rows))
     assert (caught.value.row, caught.value.code) == (3, Code.BAD_LABEL)
+
+
+class Bounded(Template):
+    class Row(RowModel):
+        a: str
+        count: int = Field(gt=0, lt=5)
+        share: float = Field(gt=0, lt=1)
+        more: Annotated[int, Field(lt=3)] | None = None
+
+    scored = Scored(prompt="q", completion="{{ a }}", score="{{ count + share + (more or 0) }}")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"count": 0}, "expected int(gt=0, lt=5), got 0"),
+        ({"count": 5}, "expected int(gt=0, lt=5), got 5"),
+        ({"share": 0.0}, "expected float(gt=0, lt=1), got 0.0"),
+        ({"share": 1.0}, "expected float(gt=0, lt=1), got 1.0"),
+        ({"more": 3}, "expected less than 3, got 3"),
+    ],
+    ids=str,
+)
+def test_a_label_at_a_bound_that_is_not_of_its_domain_is_refused_in_a_batch_with_its_row(changed, said):
+    formatter = BatchFormatter(Bounded(), "scored")
+    rows = [{"a": "x", "count": 1, "share": 0.25, "more": 2}, {"a": "y", "count": 4, "share": 0.75, "more": None}]
+    fine = formatter(pa.Table.from_pylist(rows))
+    assert fine.to_pylist() == [Bounded().format(row, "scored") for row in rows]
+    assert fine["score"].to_pylist() == [3.25, 4.75]
+    for kind in (pa.Table, pa.RecordBatch):
+        with pytest.raises(RowError) as caught:
+            formatter(kind.from_pylist([*rows, {**rows[0], **changed}]))
+        ((column, value),) = changed.items()
+        error = caught.value
+        assert (error.row, error.code, error.column, error.value) == (2, Code.BAD_LABEL, column, value)
+        assert error.message == said
 
 
 def test_messages_with_more_than_role_and_text_are_refused_and_not_cut():

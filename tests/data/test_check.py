@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preftemplates import Template, check, get_template
-from preftemplates.data.check import MAX_EXAMPLES
+from preftemplates import Preference, Ranked, RowModel, Template, check, get_template
 from preftemplates.data.row_rules import ROW_RULES
 from preftemplates.errors import DefinitionError, UnknownNameError
 
@@ -72,6 +71,22 @@ def test_what_shows_or_is_needed_to_show_is_not_invisible(text):
     assert check_rows({**GOOD, "response_0": text}).ok
 
 
+@pytest.mark.parametrize(("length", "flagged"), [(100_000, False), (100_001, True)])
+def test_a_text_of_100_000_characters_is_not_long_and_one_more_is(length, flagged):
+    report = check_rows({**GOOD, "response_1": "a" * length})
+    assert rows_by_code(report) == ({"long_text": [0]} if flagged else {})
+    assert [finding.examples[0].message for finding in report.findings] == [
+        "a content has 100,001 characters"
+    ] * flagged
+
+
+@pytest.mark.parametrize(("length", "flagged"), [(19, False), (20, True)])
+def test_a_prompt_of_20_characters_or_more_opens_no_answers_by_chance(length, flagged):
+    prompt = "Is mint a good herbs?"[:length]
+    row = {**GOOD, "prompt": f" {prompt}\n", "response_0": prompt + " yes", "response_1": f"\n{prompt} no"}
+    assert rows_by_code(check_rows(row)) == ({"prompt_repeated": [0]} if flagged else {})
+
+
 @pytest.mark.parametrize("prompt", ["Mint?", "Is mint a good herb"])
 def test_a_short_prompt_may_open_both_answers(prompt):
     row = {**GOOD, "prompt": prompt, "response_0": prompt + " yes", "response_1": prompt + " no"}
@@ -114,6 +129,46 @@ def test_one_answer_that_is_judged_in_two_ways_is_a_contradiction_and_no_duplica
 def test_a_pair_that_is_preferred_by_another_margin_is_a_duplicate():
     row = get_template("WebGPT").example
     assert rows_by_code(check_rows(row, {**row, "score_1": 0.75}, template="WebGPT")) == {"duplicate": [1]}
+
+
+class Sure(Template):
+    class Row(RowModel):
+        a: str
+        b: str
+        sure: float
+        by: float
+
+    preference = Preference(
+        prompt="Is mint a herb?", chosen="{{ a }}", rejected="{{ b }}", probability="{{ sure }}", margin="{{ by }}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sure", "by", "contradicts"), [(0.5, 1, False), (0.51, 1, True), (0.9, 0, False), (0.9, 0.01, True)]
+)
+def test_a_tie_contradicts_no_pair(sure, by, contradicts):
+    rows = [{"a": "Yes.", "b": "No.", "sure": 0.9, "by": 1}, {"a": "No.", "b": "Yes.", "sure": sure, "by": by}]
+    for order in (rows, rows[::-1]):
+        report = check(order, Sure().with_ties("keep"))
+        assert rows_by_code(report) == ({"contradiction": [1]} if contradicts else {})
+
+
+def test_answers_on_one_rank_contradict_no_order_of_them():
+    def ranked(*ranks):
+        texts = [f"{number}." for number in range(len(ranks))]
+        return {"texts": texts, "ranks": [*ranks]}
+
+    class Rated(Template):
+        class Row(RowModel):
+            texts: list[str]
+            ranks: list[float]
+
+        ranked = Ranked(prompt="q", completions="{{ texts }}", ranks="{{ ranks }}")
+
+    for other in ((0, 1, 2), (0, 2, 1)):
+        for order in ([ranked(0, 1, 1), ranked(*other)], [ranked(*other), ranked(0, 1, 1)]):
+            assert "contradiction" not in rows_by_code(check(order, Rated(), "ranked"))
+    assert rows_by_code(check([ranked(0, 1, 2), ranked(0, 2, 1)], Rated(), "ranked"))["contradiction"] == [1]
 
 
 def test_prompts_of_the_test_set_are_found():
@@ -213,9 +268,11 @@ def test_a_format_that_the_template_cannot_fill_is_refused():
         check_rows(GOOD, format="stepwise")
 
 
-def test_a_few_rows_are_kept_of_each_kind_and_all_are_counted():
-    report = check_rows(*[{**GOOD, "better_response_id": 7}] * 50)
-    assert [(finding.count, len(finding.examples)) for finding in report.findings] == [(50, MAX_EXAMPLES)]
+@pytest.mark.parametrize(("count", "kept"), [(19, 19), (20, 20), (21, 20), (50, 20)])
+def test_the_first_20_rows_are_kept_of_each_kind_and_all_are_counted(count, kept):
+    report = check_rows(*[{**GOOD, "better_response_id": 7}] * count)
+    (finding,) = report.findings
+    assert (finding.count, [each.row for each in finding.examples]) == (count, [*range(kept)])
 
 
 @given(st.lists(st.sampled_from([GOOD, {**GOOD, "response_0": ""}, {}, {**GOOD, "prompt": "\u202e"}]), max_size=12))

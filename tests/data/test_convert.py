@@ -311,6 +311,22 @@ def test_a_label_that_is_no_finite_number_is_rejected_and_ends_no_conversion():
     assert report.counts()["rejected"] == {"wrong_type": 6, "bad_label": 1}
 
 
+def test_a_label_without_a_key_is_counted_for_each_pair_of_a_ranking_that_is_no_tie():
+    rows = [{"q": "q", "answers": ["a", "b", "c"], "scores": scores} for scores in ([3, 2, 2], [1, 1, 1], [1, 2, 3])]
+    results, report = convert_rows(rows, Rated().with_dialect("openai"), "preference")
+    assert (len(results), len(report.left_out), len(report.skipped)) == (5, 1, 1)
+    assert report.lost == {"margin": 5}
+
+
+@pytest.mark.parametrize(
+    ("rows", "bad", "allowed"), [(999, 10, 10), (1_000, 11, 10), (1_100, 11, 11), (1_100, 12, 11)]
+)
+def test_ten_rows_or_one_in_a_hundred_may_be_rejected(rows, bad, allowed):
+    report = convert_rows([GOOD] * (rows - bad) + [{}] * bad, get_template("PKUSafeRLHF"), "preference", flag=False)[1]
+    assert (report.rows, len(report.rejected), report.allowed) == (rows, bad, allowed)
+    assert report.too_many_rejected is (bad > allowed)
+
+
 def test_a_label_without_a_key_in_the_dialect_is_counted_for_every_result():
     rows = [get_template("HelpSteer3").example] * 2 + [{**get_template("HelpSteer3").example, "overall_preference": 0}]
     for dialect, lost in (("openai", {"margin": 2}), ("trl", {})):

@@ -127,6 +127,22 @@ def test_a_response_whose_text_does_not_begin_with_the_prompt_has_no_text_of_its
         ({"preference": {}}, "Mine.preference: expected a table of keys, got {}"),
         ({"preference": ["prompt"]}, "Mine.preference: expected a table of keys, got ['prompt']"),
         ({"preference": "prompt"}, "Mine.preference: expected a table of keys, got 'prompt'"),
+        ({"role_key": 5}, "Mine: role_key and content_key are texts, and roles names by role"),
+        ({"role_key": None}, "Mine: role_key and content_key are texts, and roles names by role"),
+        ({"content_key": 5}, "Mine: role_key and content_key are texts, and roles names by role"),
+        ({"content_key": ("value",)}, "Mine: role_key and content_key are texts, and roles names by role"),
+        ({"role_key": "content"}, "Mine: role_key and content_key are both 'content'; one would be lost"),
+        ({"content_key": "role"}, "Mine: role_key and content_key are both 'role'; one would be lost"),
+        ({"roles": ("user", "assistant")}, "Mine: role_key and content_key are texts, and roles names by role"),
+        ({"roles": None}, "Mine: role_key and content_key are texts, and roles names by role"),
+        ({"roles": {"user": 5}}, "Mine.roles: the name of user is text, got 5"),
+        ({"roles": {"user": "human", "tool": None}}, "Mine.roles: the name of tool is text, got None"),
+        ({"roles": {"assistant": ["gpt"]}}, "Mine.roles: the name of assistant is text, got ['gpt']"),
+        ({"roles": {"usr": "human"}}, "Mine.roles: 'usr' is no role. Did you mean 'user'?"),
+        ({"roles": {5: "human"}}, "Mine.roles: 5 is no role."),
+        ({"dropped": None}, "Mine.dropped: expected a tuple of keys, got None"),
+        ({"dropped": ["tool_calls"]}, "Mine.dropped: expected a tuple of keys, got ['tool_calls']"),
+        ({"dropped": ("tool_calls", None)}, "Mine.dropped: expected a tuple of keys, got ('tool_calls', None)"),
         ({"dropped": "tool_calls"}, "Mine.dropped: expected a tuple of keys, got 'tool_calls'"),
         ({"dropped": (5,)}, "Mine.dropped: expected a tuple of keys, got (5,)"),
     ],
@@ -135,6 +151,21 @@ def test_a_table_that_is_declared_wrongly_is_refused_with_the_nearest_name(table
     with pytest.raises(DefinitionError) as caught:
         declare_dialect(**tables)
     assert str(caught.value).startswith(message)
+
+
+def test_a_message_is_spelled_by_the_keys_and_names_that_the_dialect_has():
+    sample = Supervised(prompt=[{"role": "user", "content": "Q"}], completion=[{"role": "assistant", "content": "A"}])
+    tables = {"supervised": {"talk": "prompt+completion.messages"}}
+    spelled = declare_dialect(**tables, role_key="from", content_key="value").spell(sample, None)
+    assert spelled["talk"] == [{"from": "user", "value": "Q"}, {"from": "assistant", "value": "A"}]
+    crossed = declare_dialect(**tables, role_key="content", content_key="role").spell(sample, None)
+    assert crossed["talk"] == [{"content": "user", "role": "Q"}, {"content": "assistant", "role": "A"}]
+    named = declare_dialect(**tables, roles={"user": "human", "assistant": "gpt"}).spell(sample, None)
+    assert named["talk"] == [{"role": "human", "content": "Q"}, {"role": "gpt", "content": "A"}]
+    with pytest.raises(RowError, match="the dialect has no turn for the role 'assistant'") as caught:
+        declare_dialect(**tables, roles={"user": "human"}).spell(sample, None)
+    assert (caught.value.code, caught.value.value) == ("bad_role", "assistant")
+    assert declare_dialect(**tables, roles={}).spell(sample, None)["talk"] == [*sample.prompt, *sample.completion]
 
 
 def test_what_a_framework_would_drop_is_refused():

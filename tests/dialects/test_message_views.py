@@ -183,7 +183,7 @@ def test_a_dialect_spells_messages_wherever_its_tables_ask_for_them():
     ("parts", "message"),
     [
         ({"roles": {"usr": "human"}}, "Mine.roles: 'usr' is no role. Did you mean 'user'?"),
-        ({"roles": {"user": 5}}, "Mine.roles: 'user' is no role."),
+        ({"roles": {"user": 5}}, "Mine.roles: the name of user is text"),
         ({"roles": ["user"]}, "Mine: role_key and content_key are texts, and roles names by role"),
         ({"role_key": 5}, "Mine: role_key and content_key are texts"),
         ({"content_key": None}, "Mine: role_key and content_key are texts"),

@@ -2,9 +2,13 @@
 
 import importlib
 import re
+from pathlib import Path
 
+import preftemplates_train
 import pytest
 from support import DOCS
+
+import preftemplates
 
 PAGES = sorted(DOCS.rglob("*.md"))
 TAKEN = re.compile(r"^::: ([\w.]+)(?:\n    options:\n      members: \[(.*)\])?", re.MULTILINE)
@@ -38,4 +42,15 @@ def test_the_pages_are_seen_to_take_names():
     with pytest.raises(ModuleNotFoundError):
         found("no_such_package.Thing")
     with pytest.raises(AttributeError):
-        found("preftemplates_train.trainer.PairCollator")
+        found("preftemplates_train.training.trainer.PairCollator")
+
+
+def test_the_design_page_names_every_package():
+    library, trainer = (DOCS / "explanation" / "design.md").read_text().split("\n### The trainer\n")
+    for root, text in ((preftemplates, library), (preftemplates_train, trainer)):
+        folder = Path(root.__file__).parent
+        packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+        rows = re.findall(r"^\| \d \| (.*?) \|", text, flags=re.MULTILINE)
+        named = {name for row in rows for name in re.findall(r"`([\w.]+)`", row)}
+        assert {name for name in named if "." not in name} == packages
+        assert all((folder / name).is_file() for name in named if "." in name)

@@ -1,6 +1,6 @@
 import re
 from html import escape
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -201,6 +201,30 @@ CASES = [
     lambda row: row["facts"] and len(row["history"]) > 1,
     lambda row: isinstance(row["anything"], dict),
 ]
+
+
+class Between(Template):
+    class Row(RowModel):
+        text: str
+        count: int = Field(gt=0, lt=3)
+        least: int = Field(gt=-2, le=0)
+        share: float = Field(gt=0, lt=1)
+        perhaps: Annotated[int, Field(gt=1, lt=3)] | None = None
+        each: list[Annotated[int, Field(ge=7, lt=9)]]
+
+    supervised = Supervised(prompt="{{ text ~ count ~ least ~ perhaps }}", completion="{{ text ~ share ~ each }}")
+    example = {"text": "a", "count": 1, "least": 0, "share": 0.5, "perhaps": 2, "each": [7]}
+
+
+def test_a_drawn_number_is_within_its_bounds_and_at_none_that_is_not_of_the_domain():
+    examples = drawn(rows(Between(), "supervised"))
+    assert {row["count"] for row in examples} == {1, 2}
+    assert {row["least"] for row in examples} == {-1, 0}
+    assert {row.get("perhaps") for row in examples} == {None, 2}
+    assert {number for row in examples for number in row["each"]} == {7, 8}
+    assert all(0 < row["share"] < 1 for row in examples)
+    for row in examples:
+        Between().format(row, "supervised")
 
 
 def test_a_drawn_row_can_be_any():

@@ -8,9 +8,11 @@ from jinja2.exceptions import TemplateError
 from pydantic import ValidationError
 from real_templates import CONVERSATIONS, TOKENS, WEATHER, assistant, real_templates, user
 
-from preftemplates.core.provenance import fully_traced, pieces_of
+from preftemplates.core.provenance import pieces_of, trace_fully
 from preftemplates.errors import Code, RowError, StyleLimitError, StyleRefusedError, StyleSyntaxError
+from preftemplates.sandbox import budget
 from preftemplates.sandbox.bounded import BoundedEnvironment
+from preftemplates.sandbox.budget import SMALL, STEPS_PER_LOOK, WORK_PER_LOOK, Budget, within
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.environment import ChatTemplateEnvironment
 
@@ -80,7 +82,7 @@ def test_limits_leave_each_text_its_origin():
         templates = [environment.from_string(source) for environment in (ENVIRONMENT, ChatTemplateEnvironment())]
         for messages in CONVERSATIONS.values():
             traced = [
-                fully_traced(message, str(index)) | {"role": message["role"]} for index, message in enumerate(messages)
+                trace_fully(message, str(index)) | {"role": message["role"]} for index, message in enumerate(messages)
             ]
             text, expected = (bounded(template, traced) for template in templates)
             if isinstance(text, str) and expected is not None:
@@ -168,16 +170,37 @@ def test_the_error_keeps_nothing_of_the_render():
 @pytest.mark.parametrize(
     ("limits", "within", "over"),
     [
-        ({"source": 20}, "{{ messages[0].role", "{{ messages[0].role  }}"),
+        ({"source": 20}, "{{ messages[0].role ", "{{ messages[0].role  "),
         ({"tokens": 9}, "{{ 1 + 1 }}", "{{ 1 + 1 }}a"),
-        ({"nesting": 3}, "{{ [[1]] }}", "{{ [[[1]]] }}"),
+        ({"nesting": 3}, "{{ [[[1]]] }}", "{{ [[[[1]]]] }}"),
+        ({"nesting": 3}, "{{ [[[]]] }}", "{{ [[[[]]]] }}"),
+        ({"nesting": 3}, "{% set x = [[1]] %}{{ [x] }}", "{% set x = [[1]] %}{{ [[x]] }}"),
+        ({"nesting": 3}, "{% set x = [{}] %}{{ {1: x} }}", "{% set x = [{}] %}{{ [[x]] }}"),
+        ({"nesting": 3}, "{{ [('a'[0])] }}", "{{ [([('a'[0])])] }}"),
         ({"operators": 3}, "{{ 1 + 1 + 1 + 1 }}", "{{ 1 + 1 + 1 + 1 + 1 }}"),
         ({"blocks": 2}, "{% if 1 %}{% if 1 %}{% endif %}{% endif %}", "{% if 1 %}" * 3 + "{% endif %}" * 3),
         ({"steps": 64}, "{% for i in range(64) %}{% endfor %}", "{% for i in range(128) %}{% endfor %}"),
         ({"work": 2**20}, "{{ ('a' * 2**18) | length }}", "{{ ('a' * 2**21) | length }}"),
         ({"string": 2000}, "{{ 'a' * 2000 }}", "{{ 'a' * 2001 }}"),
+        ({"string": SMALL}, f"{{{{ 'a' * {SMALL} }}}}", f"{{{{ 'a' * {SMALL + 1} }}}}"),
+        ({"string": 9}, "{{ 'a' * 9 }}", "{{ 'a' * 10 }}"),
+        ({"string": 9}, "{{ 'aaaa' + 'aaaaa' }}", "{{ 'aaaaa' + 'aaaaa' }}"),
+        ({"string": 9}, "{{ 'aaaa' ~ 'aaaaa' }}", "{{ 'aaaaa' ~ 'aaaaa' }}"),
+        ({"string": 9}, "{{ 'a' + 'bcd' + 'aaaaa' }}", "{{ 'ab' + 'bcd' + 'aaaaa' }}"),
+        ({"string": 9}, "{{ 'aaaaaaaaa' | upper }}", "{{ 'aaaaaaaaaa' | upper }}"),
+        ({"string": 20}, "{{ 'aa' | tojson }}", "{{ 'aaa' | tojson }}"),
         ({"output": 10}, "{{ 'a' * 10 }}", "{{ 'a' * 10 }}b"),
         ({"bits": 16}, "{{ 2 ** 8 * 2 ** 7 }}", "{{ 2 ** 8 * 2 ** 8 }}"),
+        ({"bits": 16}, "{{ 2 ** 8 }}", "{{ 2 ** 9 }}"),
+        ({"bits": 16}, "{{ 2 ** -8 }}{{ 1 ** 99 }}{{ (-1) ** 99 }}{{ 0 ** 99 }}", "{{ 2 ** -9 }}"),
+        ({"bits": 16}, "{{ 65535 }}", "{{ 65536 }}"),
+        ({"bits": 16}, "{{ 65_534 + 1 }}", "{{ 65_535 + 1 }}"),
+        ({"bits": 16}, "{{ 0xffff }}{{ 0o77777 }}{{ 0b1111111111111111 }}", "{{ 0x10000 }}"),
+        ({"bits": 16}, "{{ 0o77777 }}", "{{ 0o777777 }}"),
+        ({"bits": 16}, "{{ 0b1111111111111111 }}", "{{ 0b11111111111111111 }}"),
+        ({"bits": 400}, "{{ " + "1" * 100 + " }}", "{{ " + "1" * 101 + " }}"),
+        ({"bits": 399}, "{{ " + "9" * 99 + " }}", "{{ " + "1" * 100 + " }}"),
+        ({"bits": 329}, "{{ " + "9" * 99 + " }}", "{{ " + "1" * 100 + " }}"),
     ],
 )  # fmt: skip
 def test_each_limit_is_kept(limits, within, over):
@@ -189,6 +212,115 @@ def test_each_limit_is_kept(limits, within, over):
         assert render(within, environment=environment) == as_transformers(within, MESSAGES)
     with pytest.raises(StyleLimitError):
         render(over, environment=environment)
+
+
+BLOCKS = "{% if 1 %}" * 8 + "a" + "{% endif %}" * 8
+"""Seven tokens of each `if`, a text, and five of each `endif`; the text and the first `endif` stand in eight blocks."""
+
+
+@pytest.mark.parametrize(("source", "tokens"), [(BLOCKS, 56 + 2 + 10 + 35), (BLOCKS[10:-11], 49 + 1 + 35)])
+def test_a_token_in_eight_blocks_counts_as_two(source, tokens):
+    assert render(source, environment=Bounded(Limits(tokens=tokens))) == "a"
+    with pytest.raises(StyleLimitError, match=f"more than {tokens - 1} tokens"):
+        Bounded(Limits(tokens=tokens - 1)).from_string(source)
+
+
+@pytest.mark.parametrize(("written", "read"), [("1e308", "1e+308"), ("1e3_0_8", "1e+308")])
+def test_the_greatest_numbers_are_read_and_greater_ones_are_not(written, read):
+    assert render(f"{{{{ {written} }}}}") == read
+    with pytest.raises(StyleLimitError, match="greater than the greatest"):
+        render("{{ " + written.replace("8", "9") + " }}")
+
+
+@pytest.mark.parametrize(
+    ("within", "over", "says"),
+    [
+        ("{{ '%999d' % 5 }}", "{{ '%1000d' % 5 }}", "a width over 999"),
+        ("{{ '%.999f' % 5 }}", "{{ '%.1000f' % 5 }}", "a width over 999"),
+        ("{{ '{:999}'.format(5) }}", "{{ '{:1000}'.format(5) }}", "a width over 999"),
+        ("{{ 'a' | indent(999, true) }}", "{{ 'a' | indent(1000, true) }}", "more than 999 characters"),
+        ("{{ 'a' | indent('b' * 999, true) }}", "{{ 'a' | indent('b' * 1000, true) }}", "more than 999 characters"),
+        ("{{ 1.5 | round(30) }}", "{{ 1.5 | round(31) }}", "more than 30 digits"),
+        ("{{ 1.5 | round(-30) }}", "{{ 1.5 | round(-31) }}", "more than 30 digits"),
+        ("{{ (' ' * 998 ~ '1') | int }}", "{{ (' ' * 999 ~ '1') | int }}", "more than 999 characters"),
+        ("{{ (' ' * 998 ~ '1') | float }}", "{{ (' ' * 999 ~ '1') | float }}", "more than 999 characters"),
+        ("{{ [1] | tojson(indent=30) }}", "{{ [1] | tojson(indent=31) }}", "more than 30 characters"),
+        ("{{ [1] | tojson(indent=' ' * 30) }}", "{{ [1] | tojson(indent=' ' * 31) }}", "more than 30 characters"),
+        (
+            "{{ [1, 2] | tojson(separators=(',' * 15, ':' * 15)) }}",
+            "{{ [1, 2] | tojson(separators=(',' * 15, ':' * 16)) }}", "more than 30 characters",
+        ),
+        (
+            f"{{{{ [] | map(attribute='{'.'.join('a' * 16)}') | list }}}}",
+            f"{{{{ [] | map(attribute='{'.'.join('a' * 17)}') | list }}}}", "more than 16 steps",
+        ),
+        (
+            f"{{{{ [] | sort(attribute='{','.join('a' * 16)}') }}}}",
+            f"{{{{ [] | sort(attribute='{','.join('a' * 17)}') }}}}", "more than 16 steps",
+        ),
+        (
+            "{{ [] | sum('a' * 999) }}", "{{ [] | sum('a' * 1000) }}", "999 characters",
+        ),
+        ("{{ ['a', 'b'] | join([1] * 11) }}", "{{ ['a', 'b'] | join([1] * 12) }}", "more than 999 characters"),
+        (
+            "{{ strftime_now('' ~ '.' * 999) }}", "{{ strftime_now('.' * 1000) }}", "more than 999 characters",
+        ),
+    ],
+)  # fmt: skip
+def test_each_limit_of_a_filter_or_function_is_kept(within, over, says):
+    expected = as_transformers(within, MESSAGES)
+    assert expected is not None
+    assert render(within) == expected
+    with pytest.raises(StyleLimitError, match=says):
+        render(over)
+
+
+def test_steps_and_work_are_looked_at_when_so_much_was_done_and_may_reach_their_limits():
+    steps = Budget(Limits(steps=STEPS_PER_LOOK - 1))
+    for _ in range(STEPS_PER_LOOK - 1):
+        steps.tick()
+    with pytest.raises(StyleLimitError, match="more than 63 steps"):
+        steps.tick()
+    work = Budget(Limits(work=WORK_PER_LOOK))
+    work.spend(WORK_PER_LOOK)
+    work.spend(WORK_PER_LOOK - 1)
+    with pytest.raises(StyleLimitError, match="more than 524,288 bytes"):
+        work.spend(1)
+
+
+def test_short_texts_are_looked_at_too_when_many_were_made():
+    spent = Budget(Limits(work=WORK_PER_LOOK - 1))
+    spent.spend(WORK_PER_LOOK - 4 * SMALL - 64)
+    with pytest.raises(StyleLimitError, match="more than 524,287 bytes"):
+        spent.text(SMALL, "a" * SMALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes"),
+    [
+        ("a" * SMALL, 4 * SMALL + 64), ("é" * SMALL, 4 * SMALL + 64), ("a" * (SMALL + 1), SMALL + 1 + 64),
+        ("é" * (SMALL + 1), 4 * (SMALL + 1) + 64),
+    ],
+    ids=["small", "small and wide", "ASCII", "wide"],
+)  # fmt: skip
+def test_a_text_is_charged_by_its_width_unless_it_is_small(text, bytes):
+    spent = Budget(Limits())
+    spent.text(len(text), text)
+    assert spent.work == bytes
+
+
+def test_the_time_may_be_used_up_and_not_be_exceeded(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(budget, "monotonic", lambda: now)
+    own = Budget(Limits(seconds=2))
+    with within(1.5), within(9):
+        shared = Budget(Limits(seconds=2))
+    for spent, deadline in ((shared, 101.5), (own, 102.0)):
+        now = deadline
+        spent.spend(WORK_PER_LOOK)
+        now = deadline + 0.1
+        with pytest.raises(StyleLimitError, match="longer than 2 seconds"):
+            spent.spend(WORK_PER_LOOK)
 
 
 def test_the_time_is_limited():

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from jinja2.exceptions import TemplateError
 from support import STYLE_NAMES, conversations, texts, transformers_text
 
 from preftemplates import Style, get_style
-from preftemplates.errors import DefinitionError, PrefTemplatesError
+from preftemplates.core.messages import ROLES
+from preftemplates.errors import DefinitionError, PrefTemplatesError, RowError
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.export import LABEL, labelled, read_label
@@ -35,6 +37,21 @@ def test_export_then_import_is_the_identity_for_every_style(name):
         assert again.render(HELLO) == style.render(HELLO)
         assert again.chat_template == style.chat_template
         assert pickle.loads(pickle.dumps(again)) == style
+
+
+@pytest.mark.parametrize("name", STYLE_NAMES)
+def test_every_exported_style_refuses_what_it_has_no_place_for_and_says_what(name):
+    style = get_style(name)
+    absent = [role for role in ROLES if role not in style.accepted_roles]
+    lost = [({"role": role, "content": "x"}, f"this layout has no turn for the role {role}") for role in absent]
+    for key in ("images", "audio", "videos", "function_call"):
+        lost.append(({"role": "assistant", "content": "x", key: ["y"]}, f"this layout has no place for {key}"))
+    for message, said in lost:
+        with pytest.raises(TemplateError) as caught:
+            transformers_text(style.chat_template, [*HELLO, HELLO[0], message])
+        assert str(caught.value) == said
+        with pytest.raises(RowError):
+            style.render([*HELLO, HELLO[0], message])
 
 
 SWITCHED = "{% for m in messages %}{{ m.content }}{{ eos_token or '' }}{{ x or '' }}{% endfor %}"

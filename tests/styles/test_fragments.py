@@ -14,6 +14,7 @@ from preftemplates.core.messages import CONTENT_KEYS
 from preftemplates.core.spans import Span
 from preftemplates.errors import DefinitionError, RowError
 from preftemplates.styles.fragments import Fragment, Fragments, literal
+from preftemplates.styles.reasoning import FIELDS
 
 literals = texts().map(lambda text: re.sub(r"\{(?=[{%#])", "(", text))
 
@@ -122,18 +123,55 @@ def test_the_export_is_rendered_by_transformers_to_the_same_text(opening, head, 
     assert transformers_text(odd.chat_template, messages, generate) == odd.text(messages, generate)
 
 
+KEY = "this layout has no place for "
+ROLE = "this layout has no turn for the role "
+NO_TEXT = "content must be text"
 LOST = [
-    {"role": "tool", "content": "x"},
-    {"role": "user", "content": [{"type": "text", "text": "x"}]},
-    {"role": "user"},
-    {"role": "assistant", "content": None, "tool_calls": [{"name": "f"}]},
-    *({"role": "assistant", "content": "x", key: ["y"]} for key in CONTENT_KEYS),
+    ({"role": "tool", "content": "x"}, ROLE + "tool"),
+    ({"role": "User", "content": "x"}, ROLE + "User"),
+    ({"role": "it's \\ {{ x }}", "content": "x"}, ROLE + "it's \\ {{ x }}"),
+    ({"role": "user", "content": [{"type": "text", "text": "x"}]}, NO_TEXT),
+    ({"role": "user", "content": {"text": "x"}}, NO_TEXT),
+    ({"role": "user", "content": 5}, NO_TEXT),
+    ({"role": "user"}, NO_TEXT),
+    ({"role": "assistant", "content": None, "tool_calls": [{"name": "f"}]}, NO_TEXT),
+    *(
+        # transformers calls every thought reasoning_content too, and that stands first
+        ({"role": role, "content": "x", key: ["y"]}, KEY + ("reasoning_content" if key in FIELDS else key))
+        for key in CONTENT_KEYS
+        for role in ("user", "assistant")
+    ),
 ]
 
 
-@pytest.mark.parametrize("message", LOST, ids=str)
-def test_what_the_layout_has_no_place_for_is_refused_by_the_export_as_well(message):
-    with pytest.raises(TemplateError):
-        transformers_text(MARKED.chat_template, [message])
+@pytest.mark.parametrize(("message", "said"), LOST, ids=str)
+@pytest.mark.parametrize("before", [[], [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]])
+def test_what_the_layout_has_no_place_for_is_refused_by_the_export_as_well(message, said, before):
+    for closing in ("", "</s>"):
+        with pytest.raises(TemplateError) as caught:
+            transformers_text(replace(MARKED, closing=closing).chat_template, [*before, message])
+        assert (type(caught.value), str(caught.value)) == (TemplateError, said)
     with pytest.raises((RowError, KeyError)):
-        MARKED.text([message], False)
+        MARKED.text([*before, message], False)
+
+
+@pytest.mark.parametrize("key", CONTENT_KEYS)
+@pytest.mark.parametrize("empty", [None, [], "", {}], ids=str)
+def test_a_key_that_holds_nothing_is_refused_by_neither(key, empty):
+    message = {"role": "assistant", "content": "x", key: empty}
+    assert transformers_text(MARKED.chat_template, [message]) == MARKED.text([message], False) == "<open>A x.!"
+
+
+@pytest.mark.parametrize("reasoning", ["drop", "drop-history"])
+def test_a_thought_is_dropped_by_the_export_where_the_policy_says_so_and_refused_elsewhere(reasoning):
+    dropping = replace(MARKED, reasoning=reasoning)
+    thought = {"role": "assistant", "content": "x", "thinking": "y"}
+    for messages in ([thought, {"role": "user", "content": "z"}], [{"role": "user", "content": "z"}, thought]):
+        if reasoning == "drop" or messages[0] is thought:
+            assert transformers_text(dropping.chat_template, messages) == dropping.text(messages, False)
+            assert "y" not in dropping.text(messages, False)
+        else:
+            with pytest.raises(TemplateError, match=f"^{KEY}reasoning_content$"):
+                transformers_text(dropping.chat_template, messages)
+            with pytest.raises(RowError, match="got thinking"):
+                dropping.text(messages, False)

@@ -227,8 +227,10 @@ def test_an_export_of_declared_roles_refuses_the_others_in_transformers_too(reas
     said = [*HELLO, {"role": "observation", "content": "it's"}]
     assert transformers_text(exported, said) == style.render(said).text
     for edited in (exported, "{#- edited -#}" + exported):
-        with pytest.raises(TemplateError, match="no turn for the role system"):
-            transformers_text(edited, [{"role": "system", "content": "x"}])
+        for role in ("system", "developer", "tool", "User", "it's"):
+            with pytest.raises(TemplateError) as caught:
+                transformers_text(edited, [*said, {"role": role, "content": "x"}])
+            assert str(caught.value) == f"this layout has no turn for the role {role}"
         with pytest.raises(RowError):
             Style.from_chat_template(edited).render([{"role": "system", "content": "x"}])
 

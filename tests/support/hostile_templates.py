@@ -184,6 +184,9 @@ ENDLESS: dict[str, dict[str, str]] = {
         "indent": "{{ ('a\n' * 1000) | indent(999999999) }}",
         "indent by a text": "{{ ('a\n' * 100000) | indent('b' * 100000) }}",
         "an indented JSON": "{{ [[[1]]] | tojson(indent=1000000000) }}",
+        "a JSON of what is escaped": (
+            "{% set x = '\x01' * 2 ** 20 %}" + "".join(f"{{% set y{n} = x | tojson %}}" for n in range(100))
+        ),
         "a JSON with long marks": "{{ ([1] * 100000) | tojson(separators=('a' * 100000, 'b')) }}",
         "the date": "{{ strftime_now('%Y' * 10000000) }}",
         "fields": "{{ ('{}' * 8000000).format('a') }}",

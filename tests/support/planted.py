@@ -8,7 +8,7 @@ from preftemplates import Style, get_style, testing
 from preftemplates.errors import Code, RowError
 from preftemplates.styles.fragments import Fragment, Fragments
 from preftemplates.styles.style import STYLES
-from preftemplates.templates.template import TEMPLATES
+from preftemplates.templates.library import TEMPLATES
 from preftemplates.testing.demands import get_outcome
 
 

@@ -1,7 +1,8 @@
 """What the tests of row types and of rows share: classes and readers made on the spot."""
 
+import math
 import types
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from pydantic import (
@@ -36,3 +37,26 @@ def refused(row: object, **columns: Any) -> RowError:
 class Inner(RowModel):
     text: str
     rank: float | None = Field(None, alias="the-rank")
+
+
+BOUNDED: list[tuple[Any, str, list[Any], list[Any]]] = [
+    (Annotated[int, Field(gt=0, lt=5)], "int(gt=0, lt=5)", [1, 4], [0, 5, -1, 6]),
+    (Annotated[int, Field(ge=0, lt=5)], "int(ge=0, lt=5)", [0, 4], [-1, 5]),
+    (Annotated[int, Field(gt=0, le=5)], "int(gt=0, le=5)", [1, 5], [0, 6]),
+    (Annotated[int, Field(gt=-3)], "int(gt=-3)", [-2, 10**30], [-3, -4]),
+    (Annotated[int, Field(lt=5)], "int(lt=5)", [4, -(10**30)], [5, 6]),
+    (
+        Annotated[float, Field(gt=0, lt=1)],
+        "float(gt=0, lt=1)",
+        [math.nextafter(0, 1), 0.5, math.nextafter(1, 0)],
+        [0, 0.0, -0.0, 1, 1.0],
+    ),
+    (
+        Annotated[float, Field(gt=-1.5, le=2.5)],
+        "float(gt=-1.5, le=2.5)",
+        [math.nextafter(-1.5, 0), 2.5, 2],
+        [-1.5, math.nextafter(2.5, 3)],
+    ),
+    (Annotated[float, Field(lt=0.1)], "float(lt=0.1)", [math.nextafter(0.1, 0), -1e308], [0.1, 1]),
+]
+"""Types with bounds that are not of the domain: how they are spelled, what they take, and what is outside."""

@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 
 import preftemplates
 from preftemplates import Rendered
-from preftemplates.core.python_files import PREFIX
+from preftemplates.core.python_files import MODULE_PREFIX
 from preftemplates.core.registry import Registry
 from preftemplates.core.samples import FORMATS
 from preftemplates.dialects.dialect import DIALECTS
 from preftemplates.errors import RowError
 from preftemplates.styles.style import STYLES
 from preftemplates.templates.expressions import ENVIRONMENT, FILTERS
-from preftemplates.templates.template import TEMPLATES
+from preftemplates.templates.library import TEMPLATES
 
 TESTS = Path(__file__).parents[1]
 DOCS = TESTS.parent / "docs"
@@ -75,7 +75,7 @@ def conversations(*roles: str) -> st.SearchStrategy[list[dict[str, str]]]:
 
 def bundled(registry: Registry[Any]) -> list[str]:
     """The names that the package itself registers, whatever other tests have registered."""
-    return [name for name in registry.names() if registry.origin(name).module.startswith("preftemplates.")]
+    return [name for name in registry.names() if registry.definition_site(name).module.startswith("preftemplates.")]
 
 
 TEMPLATE_NAMES, STYLE_NAMES, DIALECT_NAMES = bundled(TEMPLATES), bundled(STYLES), bundled(DIALECTS)
@@ -102,7 +102,7 @@ def registries_restored() -> Iterator[None]:
     registries = (TEMPLATES, STYLES, DIALECTS, FILTERS)
     for registry in registries:
         registry.names()
-    held = [*(vars(registry)[name] for registry in registries for name in ("_items", "_origins", "_entries"))]
+    held = [*(vars(registry)[name] for registry in registries for name in ("_items", "_sites", "_entries"))]
     held += [FORMATS, ENVIRONMENT.filters]
     before = [dict(mapping) for mapping in held]
     modules = set(sys.modules)
@@ -111,7 +111,7 @@ def registries_restored() -> Iterator[None]:
         mapping.clear()
         mapping.update(old)
     for name in set(sys.modules) - modules:
-        if name.startswith(PREFIX):  # else the file would count as run, and what it registered would be missing
+        if name.startswith(MODULE_PREFIX):  # else the file would count as run, and what it registered would be missing
             del sys.modules[name]
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
+from hypothesis import strategies as st
 from preftemplates_train.__main__ import main
-from preftemplates_train.config import read_config
-from preftemplates_train.demo_data import generate
-from preftemplates_train.tiny import tiny_tokenizer
-from preftemplates_train.train import train
+from preftemplates_train.data.demo import generate
+from preftemplates_train.model.tiny import train_tiny_tokenizer
+from preftemplates_train.settings.command_line import read_config
+from preftemplates_train.training.run import train
 from rich.console import Console
+from support import NASTY, texts
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertModel, BertTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -25,7 +27,7 @@ WORDS = [text for row in generate(400)[0] for text in (row["prompt"], row["respo
 
 def decoder_with_bos(folder: Path) -> None:
     """A causal model whose tokenizer writes <s> before plain text, and has no pad token."""
-    tokenizer = tiny_tokenizer(WORDS, 600)
+    tokenizer = train_tiny_tokenizer(WORDS, 600)
     backend = tokenizer.backend_tokenizer
     backend.add_special_tokens(["<s>", "</s>"])
     begin = backend.token_to_id("<s>")
@@ -83,3 +85,31 @@ def refusal(*words):
     assert len(err.splitlines()) == 1
     assert err[:-1].isprintable()
     return err.removeprefix("error: ").strip()
+
+
+HOSTILE = (
+    *NASTY,
+    "[red]x[/red]",
+    "[/]",
+    "[/red]",
+    "[link=http://x]",
+    ":smile:",
+    "\x1b]0;title\x07",
+    "\x9b31m",
+    "\r",
+    "\x07",
+)
+MARKUP = st.lists(texts() | st.sampled_from(HOSTILE), max_size=5).map("".join)
+"""Texts that rich or a terminal would act on."""
+
+
+@st.composite
+def shared_beginnings(draw, most=4):
+    """Groups of texts that begin alike: the beginning may be empty or the whole text, and texts may be the same."""
+    ids = st.lists(st.integers(3, 59), max_size=9)
+    groups = []
+    for _ in range(draw(st.integers(1, most))):
+        beginning = draw(ids)
+        branches = draw(st.lists(ids, min_size=1, max_size=3))
+        groups.append([beginning + (branch if beginning or branch else [3]) for branch in branches])
+    return groups

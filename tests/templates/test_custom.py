@@ -1,4 +1,4 @@
-"""Classes that format by hand: what they write is what they do, and their errors name rows."""
+"""Custom templates: what their methods give is the result, and their errors name rows."""
 
 import pytest
 
@@ -47,6 +47,20 @@ def test_its_formats_are_the_methods_that_it_writes():
         Careful().format({}, "supervised")
 
 
+def test_a_custom_template_derives_nothing_and_has_no_policies():
+    class Pair(Template):
+        def format_preference_sample(self, raw_sample):
+            return {"better_text": raw_sample["a"], "worse_text": raw_sample["b"]}
+
+    template = Pair()
+    assert (template.formats, template.derived_formats) == (("preference",), ())
+    assert template.format_all({"a": "1", "b": "2"}, "preference") == [{"better_text": "1", "worse_text": "2"}]
+    assert template.formatted({"a": "1", "b": "2"}, "preference").lost == {}
+    for ask in (lambda: template.with_ties("half"), lambda: template.with_pairs("all"), lambda: template.labels("x")):
+        with pytest.raises(DefinitionError, match="formats by hand"):
+            ask()
+
+
 def test_a_class_declares_or_writes_and_not_both():
     with pytest.raises(DefinitionError, match="one or the other"):
 
@@ -56,5 +70,5 @@ def test_a_class_declares_or_writes_and_not_both():
 
             preference = Preference(prompt="{{ a }}", chosen="{{ a }}", rejected="{{ a }}")
 
-            def format_preference_sample(self, raw_sample):
+            def format_preference_sample(self, _raw_sample):
                 return {}

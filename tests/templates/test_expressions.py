@@ -287,7 +287,7 @@ def test_whatever_else_fails_on_a_row_is_a_row_error(source):
 @pytest.mark.parametrize("raised", [KeyError, RuntimeError, AssertionError, RecursionError, OSError])
 def test_a_filter_that_fails_is_a_row_error_that_says_how(raised):
     @register_filter
-    def failing(text):
+    def failing(_text):
         raise raised("no such thing")
 
     error = failure("{{ a | failing }}", a="x")

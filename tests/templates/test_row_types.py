@@ -18,7 +18,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from row_support import Inner, reader, refused, row_class
+from row_support import BOUNDED, Inner, reader, refused, row_class
 
 from preftemplates import FirstIs1, Index01, Index12, Message, Probability, RowModel, Strength
 from preftemplates.errors import DefinitionError, RowError
@@ -26,7 +26,7 @@ from preftemplates.templates.row_types import has_domain, read_row_type, spell_r
 from preftemplates.templates.row_validation import RowValidator
 
 TYPES = [
-    str, int, float, bool, Any, Message, Index01, Index01 | None, str | None, Optional[int], list[str],  # noqa: UP045
+    str, int, float, bool, Any, Message, Index01, Index01 | None, str | None, Optional[int], list[str],  # noqa: UP045  the other spelling of a union
     list[Message], list[list[Index01]], dict[str, Any], dict[str, list[int]], Literal["a", "b's", 'c"'],
     Literal["x"] | None, str | list[Message], Inner, list[Inner], Annotated[int, Field(ge=1, le=5)],
     Index12, FirstIs1, Strength, Probability, Probability | None, list[Strength],
@@ -175,7 +175,7 @@ def test_a_constraint_that_the_spelling_would_lose_is_refused(annotation):
 
 def test_a_bound_around_an_optional_type_is_kept_or_refused():
     try:
-        spelling = spell_row(row_class(x=(Optional[int], Field(ge=1))))  # noqa: UP045
+        spelling = spell_row(row_class(x=(Optional[int], Field(ge=1))))  # noqa: UP045  the other spelling of a union
     except DefinitionError:
         return
     with pytest.raises(RowError):
@@ -240,11 +240,28 @@ def test_a_value_outside_the_domain_is_a_bad_label_that_says_the_domain(annotati
     assert domain in str(error)
 
 
+@pytest.mark.parametrize(("annotation", "spelling", "inside", "outside"), BOUNDED, ids=[case[1] for case in BOUNDED])
+def test_a_bound_that_is_not_of_the_domain_is_spelled_and_read_back_as_such(annotation, spelling, inside, outside):
+    row = row_class(x=annotation)
+    assert spell_row(row) == f"{{'x': {spelling}}}"
+    again = read_row_type(spell_row(row))
+    assert again.model_fields["x"].metadata == row.model_fields["x"].metadata
+    for kind in (row, again):
+        assert [RowValidator(kind, ["x"]).read({"x": cell})["x"] for cell in inside] == inside
+        for cell in outside:
+            with pytest.raises(RowError):
+                RowValidator(kind, ["x"]).read({"x": cell})
+
+
 @pytest.mark.parametrize(
     ("annotation", "closed"),
     [
         (Index01, True), (Index12, True), (FirstIs1, True), (bool, True), (Literal["a", "b"], True),
         (Annotated[int, Field(ge=0, le=4)], True), (Annotated[int, Field(ge=0)], False),
+        (Annotated[int, Field(gt=0, lt=5)], False), (Annotated[int, Field(ge=0, lt=5)], False),
+        (Annotated[int, Field(gt=0, le=5)], False), (Annotated[int, Field(gt=0)], False),
+        (Annotated[int, Field(lt=5)], False), (Annotated[int, Field(ge=0, gt=0, le=5)], True),
+        (Annotated[float, Field(gt=0, lt=1)], False),
         (Annotated[int, Field(le=1)], False), (int, False), (float, False), (str, False), (Any, False),
         (Probability, False), (Annotated[float, Field(ge=0, le=1)], False), (list[Index01], False),
         (Index01 | None, False), (Literal["a"] | None, False), (dict[str, int], False),

@@ -7,7 +7,7 @@ import pickle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import TEMPLATE_NAMES, in_new_process, texts
+from support import in_new_process, texts
 
 import preftemplates
 from preftemplates import (
@@ -19,7 +19,6 @@ from preftemplates import (
     Template,
     get_template,
     messages,
-    register_template,
 )
 from preftemplates.errors import Code, DefinitionError, RowError, StyleError, UnknownNameError
 
@@ -154,7 +153,7 @@ def test_a_row_never_chooses_its_template_style_or_dialect(more):
     )
 
 
-# --- pickling and names --------------------------------------------------------------------------------------------
+# --- pickling -----------------------------------------------------------------------------------------------------
 
 
 def test_a_template_without_an_example_has_none_and_pickles():
@@ -190,78 +189,6 @@ answer = [template.format(row, "preference"), template.digest]
 
 def test_a_template_s_object_is_of_the_base_class_whatever_class_declared_it():
     assert type(Asked()) is type(get_template("HH")) is Template
-
-
-@pytest.mark.parametrize("name", [None, 5, ["HH"], "", "hh.pyc", "PKUSafeRHLF"], ids=repr)
-def test_what_names_no_template_is_refused(name):
-    with pytest.raises(UnknownNameError):
-        get_template(name)
-
-
-def test_a_template_is_returned_as_it_is():
-    template = get_template("HH").with_style("zephyr")
-    assert get_template(template) is template
-
-
-CELL = """
-from preftemplates import *
-
-@register_template("plants", style="plain")
-class {kind}(Template):
-    class Row(RowModel):
-        q: str
-
-    prompt_only = PromptOnly(prompt="{{{{ q }}}}{mark}")
-    example = {{"q": "Why?"}}
-"""
-
-
-def test_running_a_notebook_cell_again_replaces_the_template_and_objects_of_the_old_one_stay_as_they_were():
-    def run(**parts):
-        exec(CELL.format(**{"kind": "Plants", "mark": "", **parts}), {"__name__": parts.pop("module", "__main__")})
-        return get_template("plants")
-
-    def text(template):
-        return template.format(template.example, "prompt_only")["prompt"]
-
-    first = run()
-    second = run(mark="!")
-    assert (text(first), text(second)) == ("Why?", "Why?!")
-    assert first != second
-    assert run(mark="!") == second
-
-
-def test_another_class_cannot_take_a_template_s_name_and_the_message_names_both_places():
-    exec(CELL.format(kind="Plants", mark=""), {"__name__": "first_place"})
-    with pytest.raises(DefinitionError, match="two templates are named 'plants'") as caught:
-        exec(CELL.format(kind="Plants", mark=""), {"__name__": "second_place"})
-    assert "first_place.Plants" in str(caught.value)
-    assert "second_place.Plants" in str(caught.value)
-    with pytest.raises(DefinitionError, match=r"preftemplates\.templates\.hh_rlhf\.HH \(.*hh_rlhf\.py\)"):
-        register_template("HH")(Asked)
-
-
-# --- the bundled ones ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", TEMPLATE_NAMES)
-def test_the_example_of_every_bundled_template_formats_in_all_its_formats(name):
-    template = get_template(name)
-    for format in template.formats:
-        assert set(template.columns(format)) <= set(template.example)
-        assert template.format(template.example, format)
-        assert not any("Traced" in repr(type(value)) for value in template.format(template.example, format).values())
-
-
-@pytest.mark.parametrize("name", TEMPLATE_NAMES)
-def test_a_bundled_template_says_what_it_is_in_the_docstring_of_its_file(name):
-    import sys
-
-    from preftemplates.templates.template import TEMPLATES
-
-    text = sys.modules[TEMPLATES.origin(name).module].__doc__
-    assert text.split("\n")[0].endswith(".")
-    assert "Source: " in text or "Sources: " in text
 
 
 # --- several samples, other formats, policies ----------------------------------------------------------------------
@@ -401,17 +328,3 @@ def test_what_is_known_of_a_dataset_is_said_and_changes_nothing():
     assert hash(Known()) == hash(Asked())
     assert pickle.loads(pickle.dumps(Known())).about == about
     assert Known().with_ties("keep").with_pairs("adjacent").with_style("zephyr").with_dialect("trl").about == about
-
-
-def test_a_template_that_formats_by_hand_derives_nothing_and_has_no_policies():
-    class ByHand(Template):
-        def format_preference_sample(self, raw_sample):
-            return {"better_text": raw_sample["a"], "worse_text": raw_sample["b"]}
-
-    template = ByHand()
-    assert (template.formats, template.derived_formats) == (("preference",), ())
-    assert template.format_all({"a": "1", "b": "2"}, "preference") == [{"better_text": "1", "worse_text": "2"}]
-    assert template.formatted({"a": "1", "b": "2"}, "preference").lost == {}
-    for ask in (lambda: template.with_ties("half"), lambda: template.with_pairs("all"), lambda: template.labels("x")):
-        with pytest.raises(DefinitionError, match="formats by hand"):
-            ask()

@@ -11,7 +11,7 @@ from support import TEMPLATE_NAMES, TESTS, in_new_process
 from preftemplates import Index01, Preference, RowModel, Template, get_template, messages
 from preftemplates.core.samples import FORMATS
 from preftemplates.errors import DefinitionError, FileError, PrefTemplatesError, RowError, UnknownNameError
-from preftemplates.templates.yaml_template import schema
+from preftemplates.templates.yaml_template import make_json_schema
 
 GARDEN = """\
 name: Garden
@@ -201,12 +201,12 @@ def test_a_file_that_is_not_there_or_not_utf8_is_refused(tmp_path):
 
 def test_the_schema_is_published_as_it_is():
     if os.environ.get("PREFTEMPLATES_REWRITE_GOLDEN"):
-        PUBLISHED.write_text(json.dumps(schema(), indent=1) + "\n")
-    assert json.loads(PUBLISHED.read_text()) == schema(), "PREFTEMPLATES_REWRITE_GOLDEN=1 writes it anew"
+        PUBLISHED.write_text(json.dumps(make_json_schema(), indent=1) + "\n")
+    assert json.loads(PUBLISHED.read_text()) == make_json_schema(), "PREFTEMPLATES_REWRITE_GOLDEN=1 writes it anew"
 
 
 def test_the_schema_knows_every_format_and_every_part_of_it():
-    properties = schema()["properties"]
+    properties = make_json_schema()["properties"]
     for name, kind in FORMATS.items():
         assert set(properties[name]["properties"]) == {"prompt", *kind.response_names, *kind.label_names}
         required = set(properties[name]["required"])

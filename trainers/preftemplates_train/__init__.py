@@ -5,23 +5,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-FACE = {
-    "RewardConfig": "config",
-    "RewardTrainer": "trainer",
-    "Scorer": "scorer",
-    "bradley_terry": "losses",
-    "read_config": "config",
+PUBLIC_NAMES = {
+    "RewardConfig": "settings.config",
+    "RewardTrainer": "training.trainer",
+    "Scorer": "evaluation.scorer",
+    "bradley_terry": "training.losses",
+    "read_config": "settings.command_line",
 }
-"""The names that users type, each with its module, which is loaded when the name is asked for: torch takes seconds."""
+"""The names that users type, each with its module, which is loaded when the name is first used: torch is slow."""
 
-__all__ = list(FACE)
+__all__ = list(PUBLIC_NAMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in FACE:
+    if name not in PUBLIC_NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{FACE[name]}"), name)
+    return getattr(import_module(f"{__name__}.{PUBLIC_NAMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *FACE})
+    return sorted({*globals(), *PUBLIC_NAMES})

@@ -7,7 +7,16 @@ from importlib.util import find_spec
 
 from preftemplates.errors import PrefTemplatesError, one_line
 
-NEEDED = ("accelerate", "datasets", "huggingface_hub", "matplotlib", "numpy", "torch", "transformers", "yaml")
+REQUIRED_PACKAGES = (
+    "accelerate",
+    "datasets",
+    "huggingface_hub",
+    "matplotlib",
+    "numpy",
+    "torch",
+    "transformers",
+    "yaml",
+)
 """The packages of the extra `train`, as they are imported."""
 
 
@@ -24,12 +33,12 @@ def main() -> None:
 
 
 def _run() -> int:
-    missing = ", ".join(name for name in NEEDED if find_spec(name) is None)
+    missing = ", ".join(name for name in REQUIRED_PACKAGES if find_spec(name) is None)
     if missing:
         raise PrefTemplatesError(f"this command needs {missing}: pip install 'preftemplates[train]'")
-    from preftemplates_train.cli import run
+    from preftemplates_train.cli import run_command
 
-    return run(sys.argv[1:])
+    return run_command(sys.argv[1:])
 
 
 if __name__ == "__main__":

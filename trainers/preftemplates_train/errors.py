@@ -6,7 +6,7 @@ from preftemplates.errors import PrefTemplatesError, one_line
 
 
 class TrainingError(PrefTemplatesError, RuntimeError):
-    """Training cannot begin or go on."""
+    """Training cannot begin or continue."""
 
 
 class SetupError(TrainingError):
@@ -18,17 +18,17 @@ class TooManyBadRowsError(SetupError):
 
 
 class NonFiniteError(TrainingError):
-    """A loss or gradient is no finite number; the message names the step and the rows."""
+    """A loss, gradient or reward is not finite; the message names the step and the rows, or the text."""
 
 
 class ResumeError(TrainingError):
     """A checkpoint was made from other data, another template, tokenizer or settings."""
 
 
-def first_line(error: Exception) -> str:
-    r"""The first line of what another library says, or its error's name if it says nothing.
+def summarize_error(error: Exception) -> str:
+    r"""Return the first line of another library's error message, or the error's name if the message is empty.
 
-    >>> first_line(ValueError("no such model\nTry these:"))
+    >>> summarize_error(ValueError("no such model\nTry these:"))
     'no such model'
     """
     return one_line(next(iter(str(error).strip().splitlines()), type(error).__name__), 300)

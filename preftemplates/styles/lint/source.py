@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from jinja2 import Environment, nodes
 
-from preftemplates.errors import near, preview, seen
+from preftemplates.errors import find_nearest, preview, spell_out
 from preftemplates.sandbox.admission import every_node
 from preftemplates.styles.lint.findings import FindingCode, StyleFinding
 
@@ -70,7 +70,7 @@ def _hidden(source: str, tree: Iterable[nodes.Node]) -> Iterator[StyleFinding]:
                 yield _hidden_finding(f"a text of the template holds {_named(char)}, which does not show", node.lineno)
         name = _identifier(node)
         if name is not None and not name.isascii():
-            yield _hidden_finding(f"the name {seen(name)} has letters that are not ASCII", node.lineno)
+            yield _hidden_finding(f"the name {spell_out(name)} has letters that are not ASCII", node.lineno)
 
 
 def _hidden_finding(message: str, line: int) -> StyleFinding:
@@ -271,11 +271,11 @@ def _unknown_fields(tree: Iterable[nodes.Node], names: Names) -> Iterator[StyleF
         if name is None or name in FIELDS or name in told:
             continue
         told.add(name)
-        meant = near(name, FIELDS)
+        meant = find_nearest(name, FIELDS)
         guess = f"; near: {meant!r}" if meant else ""
         yield StyleFinding(
             FindingCode.UNKNOWN_FIELD,
-            f"the template reads {seen(name)} of a message, which no message has{guess}",
+            f"the template reads {spell_out(name)} of a message, which no message has{guess}",
             node.lineno,
             field=name,
         )

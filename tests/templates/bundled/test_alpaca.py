@@ -9,10 +9,10 @@ from preftemplates.errors import Code, RowError
 
 
 @given(texts(), texts(), texts())
-def test_an_input_that_is_empty_leaves_the_instruction_alone_and_nothing_is_trimmed(instruction, input, output):
-    row = {"instruction": instruction, "input": input, "output": output, "text": "not read"}
+def test_an_input_that_is_empty_leaves_the_instruction_alone_and_nothing_is_trimmed(instruction, more, output):
+    row = {"instruction": instruction, "input": more, "output": output, "text": "not read"}
     sample = get_template("Alpaca").extract(row, "supervised")
-    prompt = f"{instruction}\n\n{input}" if input else instruction
+    prompt = f"{instruction}\n\n{more}" if more else instruction
     assert sample.prompt == [{"role": "user", "content": prompt}]
     assert sample.completion == [{"role": "assistant", "content": output}]
 

@@ -74,11 +74,9 @@ def test_every_span_of_the_real_rows_spells_the_side_that_it_names():
     for index, row in enumerate(real_rows(FILE)[:300]):
         sample = template.render(row, "preference")
         for rendered in (sample.prompt, sample.chosen, sample.rejected):
-            for span in rendered.spans:
-                if span.source and not row[span.source[0]].startswith(
-                    rendered.text[span.start : span.end], span.source[1]
-                ):
-                    wrong.append(index)
+            text = rendered.text
+            sources = [(text[span.start : span.end], *span.source) for span in rendered.spans if span.source]
+            wrong += [index for part, column, at in sources if not row[column].startswith(part, at)]
         if {span.source[0] for span in sample.rejected.spans if span.source} != {"chosen", "rejected"}:
             wrong.append(index)
     assert wrong == []

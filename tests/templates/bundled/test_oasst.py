@@ -111,9 +111,8 @@ def test_every_pair_of_the_real_trees_has_the_better_rank_chosen():
     wrong = []
     for index, row in enumerate(real_rows("oasst/en_100_tree.jsonl")):
         ranks = dict(ranked_texts(row["prompt"]))
-        for pair in get_template("OASST-trees").with_style("plain").format_all(row, "preference"):
-            if ranks[pair["chosen"]] >= ranks[pair["rejected"]]:
-                wrong.append(index)
+        pairs = get_template("OASST-trees").with_style("plain").format_all(row, "preference")
+        wrong += [index for pair in pairs if ranks[pair["chosen"]] >= ranks[pair["rejected"]]]
     assert wrong == []
 
 

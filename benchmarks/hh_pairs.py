@@ -1,0 +1,78 @@
+"""The pairs of HH harmless that the fold benchmark reads, and how they are put into folds."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from preftemplates_train.data.pairs import read_pairs
+
+from preftemplates import get_template
+from preftemplates.data.reading import open_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from preftemplates_train.data.pairs import TextPair
+
+    from preftemplates.data.convert import ConversionReport
+
+Floats = NDArray[np.float64]
+
+
+TEMPLATE = "HH"
+
+
+SIDES = {"chosen": 1, "rejected": -1}
+
+
+@dataclass
+class Rows:
+    """The rows that became pairs.
+
+    Attributes:
+        cells: the original rows.
+        pairs: what the template made of each.
+        report: what became of all rows.
+    """
+
+    cells: list[Any]
+    pairs: list[TextPair]
+    report: ConversionReport
+
+    @property
+    def openings(self) -> list[str]:
+        """The first human turn of each pair."""
+        return [str(pair.messages.prompt[0]["content"]) for pair in self.pairs if pair.messages is not None]
+
+    def answers(self, side: str) -> list[str]:
+        """The chosen or the rejected answers."""
+        return [str(pair.messages.responses[side][0]["content"]) for pair in self.pairs if pair.messages is not None]
+
+
+def read_rows(path: Path, most: int | None) -> Rows:
+    """The rows that the template accepts.
+
+    Args:
+        path: the file.
+        most: read that many rows; None for all.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    records = list(open_rows(path))[:most]
+    pairs, report = read_pairs(records, get_template(TEMPLATE))
+    cells = {record.row: record.cells for record in records}
+    return Rows([cells[pair.row] for pair in pairs], pairs, report)
+
+
+def folds_of(openings: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]:
+    """The fold of each pair; equal openings are in one fold, and no fold has two openings more than another."""
+    distinct = sorted(set(openings))
+    random.Random(seed).shuffle(distinct)
+    fold = {opening: number % folds for number, opening in enumerate(distinct)}
+    return np.array([fold[opening] for opening in openings])

@@ -1,0 +1,121 @@
+"""The library of templates: register one under a name, get one by its name or file, list all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from preftemplates.core.python_files import run_file
+from preftemplates.core.registry import Registry
+from preftemplates.dialects.dialect import Dialect, get_dialect
+from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
+from preftemplates.styles.style import Style, get_style
+from preftemplates.templates.custom import CUSTOM_METHODS, is_custom_class
+from preftemplates.templates.dataset_info import read_entry
+from preftemplates.templates.template import Template
+from preftemplates.templates.yaml_template import read_template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+TemplateClass = TypeVar("TemplateClass", bound="type[Template]")
+
+TEMPLATES: Registry[type[Template]] = Registry(
+    "template", "preftemplates.templates.bundled", "preftemplates.templates"
+)
+
+
+def register_template(
+    name: str,
+    *,
+    style: str | Style | None = None,
+    dialect: str | Dialect | None = None,
+    aliases: Iterable[str] = (),
+) -> Callable[[TemplateClass], TemplateClass]:
+    """Register a template class under a name.
+
+    Args:
+        name: letters, digits, `.`, `_` and `-`.
+        style: the style that it formats with unless told otherwise; chatml if none is named here or by a parent class.
+        dialect: likewise the dialect; trl.
+        aliases: other names by which the template is found.
+
+    Raises:
+        DefinitionError: the name is taken by another class, or the class neither declares nor formats.
+        UnknownNameError: there is no such style or dialect.
+    """
+    register = TEMPLATES.decorator(name, Template, aliases)
+
+    def decorate(cls: TemplateClass) -> TemplateClass:
+        if isinstance(cls, type) and issubclass(cls, Template):
+            if cls.declaration is None and not is_custom_class(cls, Template):
+                raise DefinitionError(
+                    f"{cls.__name__} declares no sample (such as preference = Preference(...)) and writes none of"
+                    f" {', '.join(CUSTOM_METHODS)}"
+                )
+            if style is not None:
+                get_style(style)  # refused here if there is none
+                cls.default_style = style
+            if dialect is not None:
+                get_dialect(dialect)
+                cls.default_dialect = dialect
+        return cast("TemplateClass", register(cls))
+
+    return decorate
+
+
+def get_template(name: str | Template) -> Template:
+    """Return the template of that name, or in that Python file; a template is returned as it is.
+
+    Args:
+        name: a registered name; or a dataset's name on the hub, `Anthropic/hh-rlhf`, where one template is for it; or
+            the path of a `.py` file that registers one template, or of several with the name behind a colon:
+            `mine.py:Second`; or the path of a `.yaml` file that declares one; or an entry of LLaMA-Factory's
+            `dataset_info.json`, its name behind a colon: `data/dataset_info.json:dpo_en_demo`.
+
+    Raises:
+        UnknownNameError: there is none; the message says which name is near.
+        FileError: the file cannot be read or run.
+    """
+    if isinstance(name, Template):
+        return name
+    if str(name).endswith((".yaml", ".yml")):
+        return read_template(str(name), Template)
+    path, is_entry, entry_name = str(name).rpartition(".json:")
+    if is_entry:
+        return read_entry(f"{path}.json", entry_name, Template)
+    path, is_file, rest = str(name).rpartition(".py")
+    if is_file and (not rest or rest.startswith(":")):
+        return _load_from_file(path + is_file, rest[1:])
+    return _instantiate(_find_by_dataset(name) if "/" in str(name) else name)
+
+
+def _instantiate(name: str) -> Template:
+    return cast("Template", TEMPLATES.get(name)())
+
+
+def _find_by_dataset(dataset: str) -> str:
+    """Return the name of the only template for a dataset."""
+    folded = dataset.casefold()
+    datasets = {name: str(get_template(name).about.dataset).casefold() for name in list_templates()}
+    names = [name for name, of in datasets.items() if of == folded]
+    if len(names) == 1:
+        return names[0]
+    if names:
+        raise UnknownNameError(f"{dataset} has {len(names)} templates: {', '.join(names)}; say which one")
+    raise UnknownNameError(f"no template is for the dataset {preview(dataset)}")
+
+
+def _load_from_file(path: str, name: str) -> Template:
+    """Return the template of that name in a Python file; the only one if the name is empty."""
+    names = TEMPLATES.names_from(run_file(path).__name__)
+    if name and name not in names:
+        raise UnknownNameError(f"{path} registers no template {name!r}." + did_you_mean(name, names))
+    if not name and len(names) != 1:
+        listed = f": {', '.join(names)}; say which one, as {path}:{names[0]}" if names else ", by @register_template"
+        raise UnknownNameError(f"{path} registers {len(names) or 'no'} templates{listed}")
+    return _instantiate(name or names[0])
+
+
+def list_templates() -> list[str]:
+    """Return the names of all templates."""
+    return TEMPLATES.names()

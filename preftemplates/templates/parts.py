@@ -1,0 +1,59 @@
+"""What a template is made of, and what is known of its dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from preftemplates.dialects.dialect import Dialect
+    from preftemplates.styles.style import Style
+    from preftemplates.templates.declaration import Declaration, Ties
+    from preftemplates.templates.derivations import Pairs
+    from preftemplates.templates.expressions import Filters
+
+
+class About(NamedTuple):
+    """What is known of a dataset apart from its columns.
+
+    Attributes:
+        example: a row that shows what it looks like.
+        dataset: its name on the hub.
+        licence: the licence of its rows.
+        verified: whether a real row of it was formatted.
+    """
+
+    example: Mapping[str, Any] | None = None
+    dataset: str | None = None
+    licence: str | None = None
+    verified: bool = False
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a template is: a declaration, a style, a dialect, and the policies for pairs and ties.
+
+    What is known about the dataset is no part of its identity, and the filters are in it by their source, which the
+    declaration holds.
+    """
+
+    declaration: Declaration
+    style: Style
+    dialect: Dialect
+    pairs: Pairs = "all"
+    ties: Ties = "drop"
+    about: About = field(default_factory=About, repr=False, compare=False)
+    filters: Filters = field(default_factory=dict, repr=False, compare=False)
+
+
+def read_about(cls: type[Any]) -> About:
+    """Return what a class says about its dataset.
+
+    A property is what `Template` itself has under these names: the class says nothing there.
+    """
+    values = {name: getattr(cls, name, None) for name in About._fields}
+    return About(
+        **{name: value for name, value in values.items() if value is not None and not isinstance(value, property)}
+    )

@@ -1,0 +1,99 @@
+"""Every row is counted: kept, skipped, rejected or dropped, and too many lost ones are refused."""
+
+import json
+from collections import Counter
+
+import pytest
+from dataset_support import config_of, encoded, row, write
+from hypothesis import given
+from hypothesis import strategies as st
+from preftemplates_train.data.dataset import read_data
+from preftemplates_train.errors import SetupError, TooManyBadRowsError
+
+KINDS = {
+    "good": lambda number: row(number),
+    "equal": lambda number: row(number, response_0="bad"),
+    "empty": lambda number: row(number, response_0=" "),
+    "wrong label": lambda number: row(number, better_response_id=2),
+    "missing": lambda _: {"prompt": "alone"},
+    "long": lambda number: row(number, response_0="x" * 300),
+    "spelling pad": lambda number: row(number, response_1="\0"),
+    "no JSON": lambda _: None,
+}
+BECOME = {
+    "good": "kept", "equal": "skipped", "empty": "skipped", "wrong label": "rejected", "missing": "rejected",
+    "long": "too_long", "spelling pad": "control", "no JSON": "rejected",
+}  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(sorted(KINDS)), max_size=40))
+def test_rows_are_kept_skipped_rejected_or_dropped_and_none_is_lost(tmp_path_factory, kinds):
+    kinds = ["good", *kinds]
+    lines = [KINDS[kind](number) for number, kind in enumerate(kinds)]
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    path.write_text("".join("{no JSON\n" if line is None else json.dumps(line) + "\n" for line in lines))
+    config = config_of(str(path), max_dropped=1.0, eval_size=0.0)
+    expected = Counter(BECOME[kind] for kind in kinds)
+    if expected["rejected"] > 10:
+        with pytest.raises(TooManyBadRowsError, match=rf"rows\.jsonl: {expected['rejected']} of {len(kinds)} rows"):
+            read_data(config)
+        return
+    data, found = encoded(config)
+    (counts,) = (report.summarize() for report in data.reports.values())
+    assert counts["rows"] == len(kinds)
+    assert counts["train_pairs"] == expected["kept"]
+    assert {name: counts[name] for name in ("skipped", "rejected", "too_long", "control")} == {
+        name: expected[name] for name in ("skipped", "rejected", "too_long", "control")
+    }
+    assert counts["formatted"] == expected["kept"] + expected["too_long"] + expected["control"]
+    assert [pair.pair.row for pair in found.train] == [number for number, kind in enumerate(kinds) if kind == "good"]
+
+
+def test_a_set_without_a_pair_says_what_became_of_its_first_row(tmp_path):
+    equal = write(tmp_path / "equal.jsonl", [row(n, response_0="bad") for n in range(40)])
+    with pytest.raises(SetupError, match=r"no pair to train on: .*equal\.jsonl, row 0: Two responses are the same"):
+        encoded(config_of(equal))
+    wrong = write(tmp_path / "wrong.jsonl", [row(n, better_response_id=2) for n in range(5)])
+    with pytest.raises(
+        SetupError, match=r"no pair to train on: .*row 0: column 'better_response_id': expected 0 or 1"
+    ):
+        encoded(config_of(wrong))
+    good = write(tmp_path / "good.jsonl", map(row, range(40)))
+    with pytest.raises(SetupError, match=r"no pair to evaluate on: .*equal\.jsonl, row 0: Two responses"):
+        encoded(config_of(good, eval_data=[equal]))
+    long = write(tmp_path / "long.jsonl", [row(n, response_0="x" * 300) for n in range(5)])
+    with pytest.raises(SetupError, match=r"no pair to evaluate on$"):
+        encoded(config_of(good, eval_data=[long], max_dropped=1.0))
+
+
+def test_more_bad_rows_than_allowed_name_the_first(tmp_path):
+    rows = [*map(row, range(30)), *(row(n, better_response_id="0") for n in range(11))]
+    path = write(tmp_path / "rows.jsonl", rows)
+    with pytest.raises(
+        TooManyBadRowsError, match=r"11 of 41 rows .* more than 10; the first is row 30 \(line 31\): col"
+    ):
+        read_data(config_of(path))
+
+
+@pytest.mark.parametrize(("allowed", "fails"), [(0.0, True), (0.09, True), (0.1, False), (1.0, False)])
+def test_a_share_of_dropped_pairs_up_to_the_allowed_one_is_taken(tmp_path, allowed, fails):
+    rows = [row(n, response_0="x" * 300 if n == 3 else "good") for n in range(10)]
+    config = config_of(write(tmp_path / "rows.jsonl", rows), eval_size=0.0, max_dropped=allowed)
+    if fails:
+        with pytest.raises(
+            SetupError, match=r"1 of 10 pairs would be dropped, .* 1 too long for 200 tokens \(a longer"
+        ):
+            encoded(config)
+    else:
+        assert len(encoded(config)[1].train) == 9
+
+
+def test_what_is_dropped_names_its_own_cure(tmp_path):
+    long = write(tmp_path / "long.jsonl", [row(n, response_0="x" * 300) for n in range(10)])
+    with pytest.raises(
+        SetupError, match=r"all 9 pairs .*\(a longer --max_length, or --length_policy cut_prompt keeps"
+    ):
+        encoded(config_of(long))
+    control = write(tmp_path / "control.jsonl", [row(n, response_0="\0") for n in range(10)])
+    with pytest.raises(SetupError, match=r"9 spelling the pad token \(another --pad_token keeps more; --max_dropped"):
+        encoded(config_of(control))

@@ -1,0 +1,157 @@
+"""Pairs: read through any template, split by prompt, cut by whole turns, and every one counted."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from preftemplates_train.data.encoding import encode_pairs
+from preftemplates_train.data.pairs import read_pairs, split_by_prompt
+from preftemplates_train.errors import SetupError
+from support import HOMEWORK as HOMEWORK_FILE
+from support import real_rows
+
+from preftemplates import Preference, RowModel, Template, get_template
+
+HOMEWORK = str(HOMEWORK_FILE)
+ROW = {"prompt": "q", "response_0": "one", "response_1": "two", "better_response_id": 1}
+
+
+def encode(texts):
+    return [[ord(char) for char in text] for text in texts]
+
+
+def pairs_of(*rows, template="PKUSafeRLHF"):
+    return read_pairs(rows, get_template(template))[0]
+
+
+@pytest.mark.parametrize("dialect", ["trl", "trl-messages", "align-anything"])
+def test_the_whole_texts_are_read_whatever_the_dialect(dialect):
+    (pair,) = read_pairs([ROW], get_template("PKUSafeRLHF").with_dialect(dialect))[0]
+    assert pair.chosen == "BEGINNING OF CONVERSATION: USER: q ASSISTANT:two"
+    assert pair.rejected == "BEGINNING OF CONVERSATION: USER: q ASSISTANT:one"
+    assert pair.prompt == "BEGINNING OF CONVERSATION: USER: q ASSISTANT:"
+    assert pair.first_listed is False
+    assert pairs_of({**ROW, "better_response_id": 0})[0].first_listed is True
+
+
+def test_a_label_beside_the_preference_comes_with_the_pair():
+    row = {"history": "Tea?", "human_ref_A": "Green.", "human_ref_B": "No.", "labels": 1, "score_ratio": 3.5}
+    (pair,) = pairs_of(row, template="SHP")
+    assert (pair.margin, pair.probability) == (2.5, None)
+    assert (pairs_of(ROW)[0].margin, pairs_of(ROW, template=HOMEWORK)[0].margin) == (None, None)
+
+
+def test_a_class_that_formats_by_hand_gives_the_same_texts():
+    (declared,), (by_hand,) = pairs_of(ROW), pairs_of(ROW, template=HOMEWORK)
+    assert (by_hand.chosen, by_hand.rejected) == (declared.chosen, declared.rejected)
+    assert by_hand.messages is None
+    assert by_hand.first_listed is None
+
+
+class Sure(Template):
+    class Row(RowModel):
+        a: str
+        b: str
+        sure: float | None = None
+        by: float | None = None
+
+    preference = Preference(
+        prompt="q", chosen="{{ a }}", rejected="{{ b }}", probability="{{ sure }}", margin="{{ by }}"
+    )
+
+
+def test_a_pair_of_probability_one_half_or_margin_0_is_a_tie_and_is_not_trained_on():
+    labels = [{"sure": 0.5}, {"by": 0.0}, {"sure": 0.5, "by": 2.0}, {"sure": 0.51}, {"by": 0.01}, {}]
+    pairs, report = read_pairs([{"a": "a", "b": "b", **each} for each in labels], Sure())
+    assert [(pair.row, pair.probability, pair.margin) for pair in pairs] == [
+        (3, 0.51, None),
+        (4, None, 0.01),
+        (5, None, None),
+    ]
+    assert [(skipped.row, skipped.code) for skipped in report.skipped] == [(0, "tie"), (1, "tie"), (2, "tie")]
+
+
+def test_rows_that_make_no_pair_are_counted():
+    pairs, report = read_pairs([ROW, {}, {**ROW, "response_0": "two"}], get_template("PKUSafeRLHF"))
+    assert (len(pairs), report.rows, report.formatted) == (1, 3, 1)
+    assert (len(report.skipped), len(report.rejected)) == (1, 1)
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=60), st.floats(0, 1), st.integers(0, 3))
+def test_a_split_keeps_each_prompt_on_one_side_and_loses_no_pair(prompts, share, seed):
+    pairs = pairs_of(*({**ROW, "prompt": f"prompt {number}"} for number in prompts))
+    if len(set(prompts)) < 2:
+        with pytest.raises(SetupError, match="needs two prompts"):
+            split_by_prompt(pairs, share, seed)
+        return
+    train, held_out = split_by_prompt(pairs, share, seed)
+    assert sorted(train + held_out) == sorted(pairs)
+    assert train
+    assert held_out
+    assert not {pair.prompt for pair in train} & {pair.prompt for pair in held_out}
+    assert split_by_prompt(pairs[::-1], share, seed)[1] == held_out[::-1]
+
+
+def turns(*contents):
+    roles = ("user", "assistant")
+    return [{"role": roles[number % 2], "content": content} for number, content in enumerate(contents)]
+
+
+LONG = {"prompt": turns("a" * 40, "b" * 40, "c"), "chosen": [{"role": "assistant", "content": "yes"}],
+        "rejected": [{"role": "assistant", "content": "no"}]}  # fmt: skip
+
+
+def test_a_prompt_is_cut_by_whole_turns_and_on_both_sides_alike():
+    template = get_template("TRL-messages").with_style("human-assistant")
+    pairs, _ = read_pairs([LONG], template)
+    (cut,), report = encode_pairs(pairs, encode, max_length=60, pad_id=0, policy="cut_prompt", style=template.style)
+    assert (report.cut, report.kept, report.too_long) == (1, 1, 0)
+    assert cut.pair.chosen == "\n\nHuman: c\n\nAssistant: yes"
+    assert cut.pair.rejected == "\n\nHuman: c\n\nAssistant: no"
+    assert [cut.chosen_ids] == encode([cut.pair.chosen])
+
+
+def test_what_does_not_fit_is_dropped_and_counted():
+    template = get_template("TRL-messages").with_style("human-assistant")
+    pairs, _ = read_pairs([LONG], template)
+    for policy, length in (("drop", 60), ("cut_prompt", 10)):
+        kept, report = encode_pairs(pairs, encode, max_length=length, pad_id=0, policy=policy, style=template.style)
+        assert kept == []
+        assert (report.pairs, report.too_long) == (1, 1)
+
+
+@pytest.mark.parametrize("policy", ["drop", "cut_prompt"])
+@pytest.mark.parametrize("length", [300, 800])
+def test_fault_12_no_text_is_longer_than_allowed_and_its_length_is_that_of_the_ids_trained_on(policy, length):
+    template = get_template("HH")
+    pairs, _ = read_pairs(real_rows("hh_rlhf/harmless-base_test_even.jsonl.gz")[:200], template)
+    kept, report = encode_pairs(pairs, encode, max_length=length, pad_id=0, policy=policy, style=template.style)
+    assert max(len(ids) for one in kept for ids in (one.chosen_ids, one.rejected_ids)) <= length
+    long = [pair for pair in pairs if max(len(pair.chosen), len(pair.rejected)) > length]
+    assert 0 < len(long) == report.too_long + report.cut < len(pairs)
+    for one in kept:
+        assert [one.chosen_ids, one.rejected_ids] == encode([one.pair.chosen, one.pair.rejected])
+
+
+def test_a_text_that_spells_the_pad_token_and_sides_of_the_same_tokens_are_never_trained():
+    pairs = pairs_of(ROW, {**ROW, "response_0": "\x07"}, {**ROW, "response_0": "TWO"})
+    kept, report = encode_pairs(pairs, lambda texts: encode(text.lower() for text in texts), max_length=500, pad_id=7)
+    assert (report.pairs, report.kept, report.control, report.equal) == (3, 1, 1, 1)
+    assert [pair.pair.row for pair in kept] == [0]
+
+
+def test_the_prompt_of_a_class_that_formats_by_hand_is_the_one_it_writes_and_no_shared_letter():
+    rows = [{**ROW, "response_0": first, "response_1": second} for first, second in (("Sure", "Sorry"), ("Yes", "No"))]
+    prompts = {pair.prompt for pair in pairs_of(*rows, template=HOMEWORK)}
+    assert prompts == {pair.prompt for pair in pairs_of(*rows)} == {"BEGINNING OF CONVERSATION: USER: q ASSISTANT:"}
+
+
+def test_a_class_that_writes_no_prompts_cannot_be_split_by_prompt(tmp_path):
+    path = tmp_path / "whole.py"
+    path.write_text(
+        "from preftemplates import Template, register_template\n\n\n"
+        "@register_template('Whole')\nclass Whole(Template):\n"
+        "    def format_preference_sample(self, raw_sample):\n"
+        "        return {'better_text': raw_sample['response_1'], 'worse_text': raw_sample['response_0']}\n"
+    )
+    with pytest.raises(SetupError, match="since the template writes none by hand; name held-out rows instead"):
+        split_by_prompt(pairs_of(ROW, {**ROW, "prompt": "r"}, template=str(path)), 0.5, 0)

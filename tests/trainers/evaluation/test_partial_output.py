@@ -1,0 +1,76 @@
+"""A stopped scoring continues where it stopped, and only if it is the same job."""
+
+import pytest
+from preftemplates_train.errors import NonFiniteError
+from preftemplates_train.evaluation.scorer import ROWS_PER_WINDOW, Scorer
+from score_support import PKU, ROWS, write
+from trainer_support import command, refusal
+
+
+def stopped_after(monkeypatch, windows, error):
+    """Let a run stop with an error after so many windows of rows."""
+    group_rewards, seen = Scorer.group_rewards, []
+
+    def stopping(self, groups):
+        seen.append(len(groups))
+        if len(seen) > windows:
+            raise error
+        return group_rewards(self, groups)
+
+    monkeypatch.setattr(Scorer, "group_rewards", stopping)
+    return seen
+
+
+MANY = [{**ROWS[number % 40], "prompt": f"{number}: {ROWS[number % 40]['prompt']}"} for number in range(1200)]
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
+def test_a_stopped_run_goes_on_and_writes_what_one_run_writes(folder, tmp_path, monkeypatch, ending):
+    rows = [*MANY[:700], {"prompt": "alone"}, *MANY[700:]]
+    source, out = write(tmp_path / "rows.jsonl", rows), tmp_path / f"out{ending}"
+    words = ("score", source, "--model", folder, *PKU, "--out")
+    with monkeypatch.context() as patch:
+        stopped_after(patch, 2, NonFiniteError("stopped"))
+        code, _, said = command(*words, out)
+    part = tmp_path / f"out{ending}.part"
+    assert code == 2
+    assert f"stopped; {part} has what is scored, and --resume goes on from it" in said
+    assert not out.exists()
+    with part.open("a") as file:  # a stop in the middle of a window and of a line
+        file.write('[{"chosen_reward": 1.0, "rejected_reward": 2.0}, null]\n[{"chosen')
+    with monkeypatch.context() as patch:
+        seen = stopped_after(patch, 99, None)
+        code, _, said = command(*words, out, "--resume")
+    assert code == 0
+    assert said.startswith(f"{ROWS_PER_WINDOW} rows are scored already\n1,201 rows = 1,200 scored + 1 unscored;")
+    assert len(seen) == 2
+    assert not part.exists()
+    assert command(*words, tmp_path / f"whole{ending}")[0] == 0
+    assert out.read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
+
+
+def test_a_run_that_stops_before_its_first_rows_are_scored_leaves_nothing(folder, tmp_path, monkeypatch):
+    source, out = write(tmp_path / "rows.jsonl", ROWS), tmp_path / "out.jsonl"
+    stopped_after(monkeypatch, 0, NonFiniteError("stopped"))
+    assert command("score", source, "--model", folder, *PKU, "--out", out)[0] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_nobody_goes_on_from_other_work(folder, tmp_path, monkeypatch):
+    source, out = write(tmp_path / "rows.jsonl", MANY), tmp_path / "out.jsonl"
+    words = ("--model", folder, *PKU, "--out", out)
+    with monkeypatch.context() as patch:
+        stopped_after(patch, 2, NonFiniteError("stopped"))
+        assert command("score", source, *words)[0] == 2
+    other = write(tmp_path / "other.jsonl", [*MANY[:-1], ROWS[0]])
+    part = tmp_path / "out.jsonl.part"
+    ours = part.read_bytes()
+    said = refusal("score", other, *words, "--resume")
+    assert said == f"{part} was begun with another input; remove it, or do not resume"
+    said = refusal("score", source, *words, "--resume", "--style", "zephyr", "--allow-style")
+    assert said == f"{part} was begun with another style; remove it, or do not resume"
+    assert part.read_bytes() == ours
+    part.write_text("something else\n")
+    assert "was begun with another model" in refusal("score", source, *words, "--resume")
+    assert command("score", other, *words)[0] == 0  # without --resume it begins anew
+    assert not part.exists()

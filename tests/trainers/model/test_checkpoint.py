@@ -1,0 +1,89 @@
+"""A reward model on disk: what is loaded is what was trained."""
+
+import json
+import shutil
+
+import pytest
+from preftemplates_train.errors import SetupError
+from preftemplates_train.evaluation.scorer import Scorer
+from preftemplates_train.model.checkpoint import CheckpointRecord, check_tokenizer_reload, save_model
+from preftemplates_train.settings.command_line import read_config
+from preftemplates_train.training.prepare import prepare_run
+from tokenizers import processors
+from trainer_support import KINDS, train_by
+from transformers import AutoTokenizer, LlamaConfig
+
+QUICK = ["--max_steps", "2", "--eval_strategy", "no", "--per_device_train_batch_size", "4", "--logging_steps", "1"]
+
+
+def rows_file(folder, number=12):
+    path = folder / "rows.jsonl"
+    rows = [
+        {"prompt": f"q{n}", "response_0": f"good {n}", "response_1": "bad", "better_response_id": 0}
+        for n in range(number)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def words_for(folder, *more):
+    return [*QUICK, "--dataset_name", str(rows_file(folder)), "--template", "PKUSafeRLHF",
+            "--output_dir", str(folder / "run"), *more]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_trained_is_what_is_loaded(kind, base_model, tmp_path):
+    words = [] if base_model(kind) is None else ["--model_name_or_path", str(base_model(kind))]
+    prepared = prepare_run(read_config([*words_for(tmp_path, "--style", "chatml"), *words]))
+    folder = train_by(*words_for(tmp_path, "--style", "chatml"), *words)[0].folder
+    scores = {one["row"]: one for one in map(json.loads, (folder / "scores.jsonl").read_text().splitlines())}
+    scorer = Scorer(folder)
+    for pair in prepared.encoded.held_out:
+        assert scorer.encode([pair.pair.chosen, pair.pair.rejected]) == [pair.chosen_ids, pair.rejected_ids]
+        one = scores[pair.pair.row]
+        expected = [one["chosen_reward"], one["rejected_reward"]]
+        assert scorer.rewards([pair.chosen_ids, pair.rejected_ids]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_tokenizer_that_is_another_one_when_it_is_loaded_again_is_refused_before_the_first_step(
+    base_model, monkeypatch
+):
+    tokenizer = AutoTokenizer.from_pretrained(base_model("decoder with BOS"))
+    config = LlamaConfig()
+    check_tokenizer_reload(tokenizer, config, ["How?"])
+    load = AutoTokenizer.from_pretrained
+
+    def faulty(*names, **options):
+        loaded = load(*names, **options)
+        loaded.backend_tokenizer.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
+        return loaded
+
+    monkeypatch.setattr("preftemplates_train.model.checkpoint.AutoTokenizer.from_pretrained", faulty)
+    with pytest.raises(SetupError, match="the tokenizer gives other ids when it is loaded again"):
+        check_tokenizer_reload(tokenizer, config, ["How?"])
+
+
+def test_a_run_looks_for_such_a_fault_before_its_first_step(tmp_path, monkeypatch):
+    def fault(_tokenizer, _config, texts):
+        assert all(text.endswith(("good", "bad")) or "good " in text for text in texts)
+        raise SetupError("looked")
+
+    monkeypatch.setattr("preftemplates_train.training.prepare.check_tokenizer_reload", fault)
+    with pytest.raises(SetupError, match="looked"):
+        prepare_run(read_config(words_for(tmp_path)))
+
+
+def test_a_record_is_read_as_it_was_written(checkpoint, tmp_path):
+    record = CheckpointRecord.read(checkpoint("decoder with BOS"))
+    record.write(tmp_path)
+    assert CheckpointRecord.read(tmp_path) == record
+    assert record.special_tokens["written_by"] == "style"
+    assert set(record.templates) == {"generated"}
+
+
+def test_saving_over_an_older_checkpoint_leaves_no_chat_template_of_it(checkpoint, tmp_path):
+    shutil.copy(checkpoint("decoder") / "chat_template.jinja", tmp_path)
+    scorer = Scorer(checkpoint("decoder"))
+    scorer.tokenizer.chat_template = None
+    save_model(tmp_path, scorer.model, scorer.tokenizer, scorer.record)
+    assert not (tmp_path / "chat_template.jinja").exists()

@@ -1,0 +1,306 @@
+"""The model of a run: its weights are the checkpoint's, it has room for every token, and padding moves no reward."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from preftemplates_train.data.tokenizer import load_tokenizer, set_pad_token
+from preftemplates_train.errors import SetupError
+from preftemplates_train.model.loading import (
+    check_padding,
+    choose_max_length,
+    count_positions,
+    fit_vocabulary,
+    load_model,
+    load_model_config,
+    load_weights,
+)
+from preftemplates_train.settings.config import RewardConfig
+from safetensors.torch import load_file, save_file
+from trainer_support import KINDS
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    CamembertConfig,
+    CohereConfig,
+    DistilBertConfig,
+    DistilBertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForSequenceClassification,
+    MPNetConfig,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    T5Config,
+    T5ForConditionalGeneration,
+    XLNetConfig,
+    XLNetModel,
+)
+
+SHAPE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+SIZE = {"vocab_size": 100, "max_position_embeddings": 40}
+GPT2 = GPT2Config(n_embd=32, n_layer=2, n_head=2, vocab_size=100, n_positions=40, bos_token_id=0, eos_token_id=0)
+DISTIL = DistilBertConfig(dim=32, hidden_dim=64, n_layers=2, n_heads=2, **SIZE)
+XLNET = XLNetConfig(d_model=32, n_layer=2, n_head=2, d_inner=64, vocab_size=100)
+T5 = T5Config(d_model=32, d_ff=64, num_layers=2, num_heads=2, d_kv=16, vocab_size=100, decoder_start_token_id=0)
+ROBERTA = RobertaConfig(**SHAPE, **SIZE, pad_token_id=1)
+
+
+@pytest.fixture
+def folder(tmp_path, base_model):
+    """A copy of a causal model's checkpoint, to be damaged."""
+    return shutil.copytree(base_model("decoder with BOS"), tmp_path / "model")
+
+
+def rewrite(folder, change):
+    """Change the weights, by name, in place."""
+    weights = load_file(folder / "model.safetensors")
+    save_file(change(weights), folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def model_of(folder, **settings):
+    return load_model(
+        str(folder), load_model_config(str(folder)), RewardConfig(model_name_or_path=str(folder), **settings)
+    )
+
+
+def saved(model, folder):
+    model.save_pretrained(folder)
+    return folder
+
+
+# What a checkpoint holds
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_the_weights_are_the_checkpoint_s_and_the_head_is_drawn_from_the_seed(kind, base_model):
+    there = load_file(base_model(kind) / "model.safetensors")
+    one, other, third = (model_of(base_model(kind), seed=seed).state_dict() for seed in (1, 1, 2))
+    drawn = {name for name in one if not torch.equal(one[name], third[name])}
+    assert {name.split(".")[0] for name in drawn} <= {"score", "classifier"}
+    assert drawn
+    for name, values in one.items():
+        assert torch.equal(values, other[name])
+        if name not in drawn and name.split(".")[0] not in ("score", "classifier"):
+            assert torch.equal(values, there[name] if name in there else there[name.split(".", 1)[1]])
+
+
+@pytest.mark.parametrize(
+    ("model", "config"), [(GPT2LMHeadModel, GPT2), (DistilBertModel, DISTIL), (RobertaForMaskedLM, ROBERTA)]
+)
+def test_a_language_model_of_any_kind_becomes_a_reward_model(model, config, tmp_path):
+    loaded = model_of(saved(model(config), tmp_path))
+    assert loaded.num_labels == 1
+    assert loaded.config.id2label == {0: "reward"}
+
+
+def test_a_checkpoint_without_one_of_its_layers_is_no_random_model(folder):
+    rewrite(folder, lambda weights: {name: value for name, value in weights.items() if ".layers.1." not in name})
+    with pytest.raises(SetupError, match=r"lacks 9 of the model's weights, such as model\.layers\.1\.input_layernorm"):
+        model_of(folder)
+
+
+def test_a_checkpoint_with_other_names_for_all_weights_is_no_random_model(folder):
+    rewrite(folder, lambda weights: {f"module.other.{name}": value for name, value in weights.items()})
+    with pytest.raises(SetupError, match=r"lacks 20 of the model's weights, such as model\.embed_tokens"):
+        model_of(folder)
+
+
+def test_weights_of_another_shape_are_named_with_both_shapes(folder):
+    name = "model.layers.0.mlp.up_proj.weight"
+    rewrite(folder, lambda weights: {**weights, name: weights[name][:10].clone()})
+    with pytest.raises(
+        SetupError, match=r"up_proj\.weight has the shape \[10, 32\], and in a reward model .* \[64, 32\]"
+    ):
+        model_of(folder)
+
+
+def test_a_head_of_two_labels_is_no_reward_model_s(tmp_path):
+    two = LlamaForSequenceClassification(LlamaConfig(**SHAPE, **SIZE, num_labels=2))
+    with pytest.raises(
+        SetupError, match=r"score\.weight has the shape \[2, 32\], and in a reward model it has \[1, 32\]"
+    ):
+        model_of(saved(two, tmp_path))
+
+
+def test_a_head_of_one_output_is_kept(tmp_path):
+    one = LlamaForSequenceClassification(LlamaConfig(**SHAPE, **SIZE, num_labels=1))
+    assert torch.equal(model_of(saved(one, tmp_path)).score.weight, one.score.weight)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_weight_that_is_no_finite_number_is_named(folder, value):
+    def change(weights):
+        weights["model.embed_tokens.weight"][3, 5] = value
+        return weights
+
+    rewrite(folder, change)
+    with pytest.raises(SetupError, match=r"the weights model\.embed_tokens\.weight hold NaN or infinity"):
+        model_of(folder)
+
+
+def test_half_a_file_of_weights_is_one_clear_error(folder):
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SetupError, match="cannot be loaded as a reward model: "):
+        model_of(folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(SetupError, match=r"cannot be loaded as a reward model: .*no file named model\.safetensors"):
+        model_of(folder)
+
+
+def test_a_kind_of_model_that_transformers_cannot_classify_with_is_refused_before_its_weights(tmp_path):
+    CohereConfig(**SHAPE, **SIZE).save_pretrained(tmp_path)
+    with pytest.raises(SetupError, match="gives no model: transformers has no classifier of the kind cohere"):
+        load_model_config(str(tmp_path))
+
+
+def test_code_in_a_checkpoint_is_neither_run_nor_asked_about(folder, capsys):
+    config = json.loads((folder / "config.json").read_text())
+    own = {"AutoConfig": "own.Config", "AutoModelForSequenceClassification": "own.Model"}
+    (folder / "own.py").write_text(f"open({str(folder / 'ran')!r}, 'w')")
+    (folder / "config.json").write_text(json.dumps({**config, "auto_map": own}))
+    model_of(folder)  # its kind is one of transformers' own
+    (folder / "config.json").write_text(json.dumps({**config, "auto_map": own, "model_type": "own"}))
+    with pytest.raises(SetupError, match=r"gives no model: .*custom code"):
+        load_model_config(str(folder))
+    assert not (folder / "ran").exists()
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"model_type": "no such"}', "{}"])
+def test_a_damaged_configuration_is_one_clear_error(folder, text):
+    (folder / "config.json").write_text(text)
+    with pytest.raises(SetupError, match="gives no model: ") as caught:
+        load_model_config(str(folder))
+    assert str(caught.value).isprintable()
+
+
+def test_an_attention_that_is_not_installed_is_one_clear_error(folder):
+    with pytest.raises(SetupError, match=r"cannot be loaded as a reward model: .*nonsense"):
+        model_of(folder, attn_implementation="nonsense")
+
+
+# Lengths
+
+
+def test_no_text_is_longer_than_the_model_s_positions():
+    assert choose_max_length(None, None) == 1024
+    assert choose_max_length(None, 512) == 512
+    assert choose_max_length(None, 4096) == 1024
+    assert choose_max_length(2000, 4096) == choose_max_length(2000, None) == 2000
+    with pytest.raises(SetupError, match="max_length is 513, and the model has 512 positions"):
+        choose_max_length(513, 512)
+
+
+@pytest.mark.parametrize("config", [RobertaConfig, CamembertConfig, MPNetConfig])
+def test_positions_that_begin_behind_the_pad_token_are_fewer_than_the_table_has(config):
+    own = config(**SHAPE, vocab_size=100, max_position_embeddings=42, pad_token_id=1)
+    assert count_positions(own) == 40
+    model = AutoModelForSequenceClassification.from_config(own).eval()
+    with torch.no_grad():
+        model(input_ids=torch.full((1, 40), 7))
+        with pytest.raises((IndexError, RuntimeError)):
+            model(input_ids=torch.full((1, 41), 7))
+
+
+def test_positions_of_other_kinds_are_those_they_say():
+    assert count_positions(GPT2) == count_positions(DISTIL) == count_positions(LlamaConfig(**SHAPE, **SIZE)) == 40
+    assert count_positions(XLNET) is None
+
+
+# The vocabulary
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(folder):
+    tokenizer = load_tokenizer(str(folder))
+    tokens = len(tokenizer)
+    tokenizer.add_tokens(["zz1", "zz2"])
+    with pytest.raises(SetupError, match=f"the tokenizer has {tokens + 2} tokens, and the model knows {tokens}"):
+        fit_vocabulary(model_of(folder), tokenizer, len(tokenizer))
+
+
+def test_a_new_pad_token_gets_room_and_moves_no_other_token(folder, tmp_path):
+    model, tokenizer = model_of(folder), load_tokenizer(str(folder))
+    before, tokens = model.get_input_embeddings().weight.detach().clone(), len(tokenizer)
+    tokenizer.add_special_tokens({"pad_token": "<|new|>"})
+    fit_vocabulary(model, tokenizer, tokens)
+    after = model.get_input_embeddings().weight
+    assert after.shape[0] == tokens + 1 == tokenizer.pad_token_id + 1
+    assert torch.equal(after[:-1], before)
+    assert model.config.pad_token_id == tokens
+    again = load_weights(str(saved(model, tmp_path / "again")))
+    assert torch.equal(again.get_input_embeddings().weight, after)
+    assert again.config.pad_token_id == tokens
+
+
+def test_room_that_a_model_has_to_spare_is_used(folder):
+    model, tokenizer = model_of(folder), load_tokenizer(str(folder))
+    tokens = len(tokenizer)
+    model.resize_token_embeddings(tokens + 6, mean_resizing=False)
+    tokenizer.add_special_tokens({"pad_token": "<|new|>"})
+    fit_vocabulary(model, tokenizer, tokens)
+    assert model.get_input_embeddings().weight.shape[0] == tokens + 6
+
+
+def test_a_model_that_numbers_positions_by_its_pad_token_cannot_be_padded_with_another(base_model):
+    tokenizer = AutoTokenizer.from_pretrained(base_model("encoder"))
+    kind = {**SHAPE, "vocab_size": len(tokenizer), "max_position_embeddings": 40}
+    model = AutoModelForSequenceClassification.from_config(RobertaConfig(**kind, pad_token_id=1))
+    with pytest.raises(SetupError, match=r"numbers positions by its pad token '\[UNK\]'; '\[PAD\]' cannot pad"):
+        fit_vocabulary(model, tokenizer, len(tokenizer))
+    model = AutoModelForSequenceClassification.from_config(RobertaConfig(**kind, pad_token_id=tokenizer.pad_token_id))
+    fit_vocabulary(model, tokenizer, len(tokenizer))
+
+
+# Padding
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("model", "config"), [(GPT2LMHeadModel, GPT2), (DistilBertModel, DISTIL)])
+def test_padding_moves_no_reward_of_a_decoder_and_none_of_an_encoder(model, config, dtype, tmp_path):
+    loaded = model_of(saved(model(config), tmp_path), dtype=dtype)
+    loaded.config.pad_token_id = 7
+    check_padding(loaded, 7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("pad", [None, 5])
+def test_a_decoder_that_knows_no_pad_token_or_another_one_is_refused(pad, dtype, tmp_path):
+    loaded = model_of(saved(GPT2LMHeadModel(GPT2), tmp_path), dtype=dtype)
+    loaded.config.pad_token_id = pad
+    said = "cannot score a text: Cannot handle batch sizes > 1" if pad is None else "when padded to one length"
+    with pytest.raises(SetupError, match=said):
+        check_padding(loaded, 7)
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_a_run_tells_the_model_which_token_pads(kind, base_model):
+    model, tokenizer = model_of(base_model(kind)), load_tokenizer(str(base_model(kind)))
+    model.config.pad_token_id = None
+    tokens = len(tokenizer)
+    set_pad_token(tokenizer, None)
+    fit_vocabulary(model, tokenizer, tokens)
+    check_padding(model, tokenizer.pad_token_id)
+
+
+def test_a_model_that_reads_the_reward_at_the_end_of_the_padding_is_refused(tmp_path):
+    loaded = model_of(saved(XLNetModel(XLNET), tmp_path))
+    with pytest.raises(SetupError, match=r"scores a text -?\d\.\d{4} alone and -?\d\.\d{4} when padded to one length"):
+        check_padding(loaded, 7)
+
+
+def test_a_model_that_scores_no_text_without_eos_is_refused(tmp_path):
+    loaded = model_of(saved(T5ForConditionalGeneration(T5), tmp_path))
+    with pytest.raises(SetupError, match="cannot score a text: Each example must contain at least one <eos> token"):
+        check_padding(loaded, 7)
+
+
+def test_rewards_that_are_no_numbers_are_refused(folder):
+    model = model_of(folder)
+    model.config.pad_token_id = 0
+    model.score.weight.data.fill_(float("nan"))
+    with pytest.raises(SetupError, match="scores a text nan alone"):
+        check_padding(model, 0)

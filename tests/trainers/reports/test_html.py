@@ -1,0 +1,155 @@
+"""The report says what was measured, and asks for nothing outside itself."""
+
+import math
+import re
+import time
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib._pylab_helpers import Gcf
+from report_support import COUNTS, DRAWN, HISTORY, MEASURED
+
+from preftemplates.errors import FileError
+
+# the file
+
+
+def test_it_asks_for_nothing_outside_itself_and_runs_nothing(page):
+    assert "//" not in re.sub(r"/\*.*?\*/", "", page.source)
+    assert "@import" not in page.source
+    assert "url(" not in page.source
+    assert [tag for tag, _ in page.tags].count("style") == 1, "a figure's style would be the page's"
+    assert all(link.startswith(("#", "data:,")) for link in page.values("href") + page.values("src"))
+    assert not {"script", "iframe", "img", "object", "embed"} & {tag for tag, _ in page.tags}
+    (policy,) = [attributes["content"] for tag, attributes in page.tags if "http-equiv" in attributes]
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline';")
+
+
+def test_every_reference_finds_its_only_target(page):
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    asked = {link[1:] for link in page.values("href") if link.startswith("#")}
+    asked |= set(page.values("aria-labelledby"))
+    assert asked
+    assert asked <= set(ids)
+
+
+def test_every_colour_of_a_figure_is_one_of_the_page(page):
+    pictures = "".join(re.findall(r"<svg.*?</svg>", page.source, re.DOTALL))
+    used = set(re.findall(r"var\((--[\w-]+)\)", page.source))
+    by_day, by_night = re.findall(r":root \{(.*?)\}", page.source, re.DOTALL)
+    assert not re.findall(r"(?:fill|stroke): (?!none|var\()[^;]+", pictures)
+    for defined in (by_day, by_night):
+        assert used - {"--cards", "--colour"} <= set(re.findall(r"(--[\w-]+):", defined))
+
+
+def test_the_same_run_gives_the_same_bytes_whatever_the_users_style(page, written):
+    unlike = {"axes.linewidth": 9, "axes.labelsize": 30, "svg.fonttype": "path", "axes.facecolor": "red"}
+    with matplotlib.rc_context(unlike):
+        before = dict(matplotlib.rcParams)
+        assert written(**DRAWN).source == page.source
+        assert dict(matplotlib.rcParams) == before
+    assert not Gcf.get_num_fig_managers()
+
+
+def test_it_is_small_and_fast_however_long_the_run_and_however_many_the_pairs(written, tmp_path):
+    rewards = np.random.default_rng(1).normal(size=1_000_000)
+    history = [{**HISTORY[0], **HISTORY[2], "step": step, "loss": 1 / step} for step in range(1, 20_001)]
+    chosen, rejected = rewards.tolist(), rewards[::-1].tolist()
+    start = time.process_time()
+    written(chosen=chosen, rejected=rejected, history=history)
+    assert time.process_time() - start < 3
+    assert (tmp_path / "report.html").stat().st_size < 200_000
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path, written):
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(FileError, match=r"report\.html cannot be written"):
+        written()
+
+
+# the words
+
+
+@pytest.mark.parametrize(
+    "hostile", ["<script>alert(1)</script>", "\"><img src=x onerror='x'>", "{{ 7 * 7 }}", "</style>&amp;"]
+)
+def test_no_name_is_more_than_text(written, hostile):
+    sources = {hostile: {"pairs": 2.0, "accuracy": 0.5, "accuracy_stderr": 0.5}, "other": MEASURED}
+    page = written(
+        title=hostile, summary=[hostile], settings={hostile: hostile, "long": hostile * 20, "in": {hostile: 1}},
+        counts=[{**COUNTS, "name": hostile, "template": hostile}], by_source=sources,
+        metrics={**MEASURED, hostile: 1.0, "clean": {**MEASURED, hostile: 2.0}},
+    )  # fmt: skip
+    assert {tag for tag, _ in page.tags} == {
+        tag for tag, _ in written(by_source={"a": MEASURED, "b": MEASURED}, settings={"a": 1, "long": "a" * 200}).tags
+    }
+    assert not [key for _, attributes in page.tags for key in attributes if key.startswith("on")]
+    assert page.words.count(hostile) >= 7
+
+
+def test_every_number_of_the_metrics_is_shown(written):
+    page = written(metrics={**MEASURED, "parameters": 812_345, "clean": {"accuracy": 0.98765, "loss": 0.1357}})
+    rows = re.findall(r'<tr><th scope="row">(\w+)</th>(.*?)</tr>', page.source)
+    shown = {name: re.findall(r"<td>(.*?)</td>", cells) for name, cells in rows}
+    for name, value in MEASURED.items():
+        assert float(shown[name][0].replace("−", "-")) == pytest.approx(value, abs=0.0005), name
+    assert shown["pairs"] == ["300", ""]
+    assert shown["parameters"] == ["812,345", ""]
+    assert (shown["accuracy"][1], shown["loss"][1]) == ("0.988", "0.136")
+
+
+def test_the_cards_are_the_headline_figures_and_no_more_than_are_known(written):
+    def cards(metrics):
+        return re.findall(
+            r'<div class="card[^>]*>\s*<h3>(.*?)</h3>\s*<p class="value">(.*?)</p>', written(metrics=metrics).source
+        )
+
+    accuracy, error = MEASURED["accuracy"], MEASURED["accuracy_stderr"]
+    assert cards(MEASURED) == [
+        ("Held-out accuracy", f"{accuracy:.1%}<small> ± {error:.1%}</small>"),
+        ("Log loss", f"{MEASURED['loss']:.3f}"),
+        ("Mean margin", f"{MEASURED['margin_mean']:.3f}"),
+        ("Longer wins", "62.5%"),
+        ("First listed wins", "66.7%"),
+    ]
+    assert cards({"accuracy": 1.0, "accuracy_stderr": math.nan}) == [("Held-out accuracy", "100.0%")]
+    assert ("By the right labels", "98.8%") in cards({**MEASURED, "clean": {"accuracy": 0.9876}})
+    assert cards({"parameters": 5}) == []
+
+
+def test_the_sentences_stand_at_the_top_in_order(written):
+    text = written(summary=["One is learnt.", "Two is not shown."]).text
+    assert text.index("One is learnt.") < text.index("Two is not shown.") < text.index("Held-out accuracy")
+
+
+def test_sources_are_told_apart_if_there_are_several(written):
+    one = {"pairs": 1279.0, "accuracy": 0.6712, "accuracy_stderr": 0.0131}
+    assert "Accuracy by source" not in written(by_source={"hh": one}).text
+    text = written(by_source={"hh": one, "single": {"pairs": 1.0, "accuracy": 1.0, "accuracy_stderr": math.nan}}).text
+    assert re.search(r"hh 1,279 67\.1% ± 1\.3% single 1 100\.0%", text)
+    assert "nan" not in text
+
+
+def test_all_counts_are_shown_and_summed_up(written):
+    other = {
+        **{name: 2 * value for name, value in COUNTS.items() if isinstance(value, int)},
+        "name": "b",
+        "template": "HH",
+    }
+    page = written(counts=[COUNTS, other])
+    cells = re.findall(r'<td data-label="[^"]*"[^>]*>(.*?)</td>', page.source)
+    wanted = [value for value in COUNTS.values() if isinstance(value, int)]
+    assert cells == [f"{times * value:,}" for times in (1, 2, 3) for value in wanted]
+    assert len(re.findall("<td data-label", written().source)) == len(wanted)
+
+
+def test_settings_are_shown_entry_by_entry(written):
+    text = written(
+        settings={"lr": 2e-05, "style": {"name": "chatml", "tokens": {"bos": None}}, "long": "x" * 3000}
+    ).text
+    assert "lr 2e-05" in text
+    assert "style.name chatml" in text
+    assert "style.tokens.bos None" in text
+    assert "x" * 3000 in text

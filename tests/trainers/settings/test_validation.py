@@ -1,0 +1,139 @@
+"""Settings that contradict each other, or are out of their range, are refused in one line."""
+
+import math
+import sys
+
+import pytest
+from preftemplates_train.errors import SetupError
+from preftemplates_train.settings.command_line import read_config
+from preftemplates_train.settings.config import RewardConfig
+from preftemplates_train.settings.validation import RANGES
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"eval_size": 1.0}, "eval_size must be at least 0 and less than 1, got 1.0"),
+        ({"eval_size": -0.1}, "eval_size must be at least 0 and less than 1, got -0.1"),
+        ({"eval_size": float("nan")}, "eval_size must be at least 0 and less than 1, got nan"),
+        ({"max_dropped": 1.1}, "max_dropped must be at least 0 and at most 1, got 1.1"),
+        ({"max_length": 1}, "max_length must be at least 2, got 1"),
+        ({"learning_rate": float("inf")}, "learning_rate must be at least 0 and finite, got inf"),
+        ({"num_train_epochs": float("nan")}, "num_train_epochs must be at least 0 and finite, got nan"),
+        ({"per_device_train_batch_size": 0}, "per_device_train_batch_size must be at least 1, got 0"),
+        ({"per_device_eval_batch_size": 0}, "per_device_eval_batch_size must be at least 1, got 0"),
+        ({"gradient_accumulation_steps": 0}, "gradient_accumulation_steps must be at least 1, got 0"),
+        ({"lora_r": 0}, "lora_r must be at least 1, got 0"),
+        ({"label_smoothing_factor": 0.5}, "label_smoothing_factor must be at least 0 and less than 0.5, got 0.5"),
+        ({"label_smoothing_factor": -1e-9}, "label_smoothing_factor must be at least 0 and less than 0.5, got -1e-09"),
+        (
+            {"center_rewards_coefficient": -1e-9},
+            "center_rewards_coefficient must be at least 0 and finite, got -1e-09",
+        ),
+        (
+            {"center_rewards_coefficient": float("inf")},
+            "center_rewards_coefficient must be at least 0 and finite, got inf",
+        ),
+        ({"max_dropped": -1e-9}, "max_dropped must be at least 0 and at most 1, got -1e-09"),
+        ({"learning_rate": -1e-9}, "learning_rate must be at least 0 and finite, got -1e-09"),
+        ({"num_train_epochs": -1e-9}, "num_train_epochs must be at least 0 and finite, got -1e-09"),
+        ({"num_train_epochs": float("inf")}, "num_train_epochs must be at least 0 and finite, got inf"),
+        ({"lora_dropout": -1e-9}, "lora_dropout must be at least 0 and less than 1, got -1e-09"),
+        ({"seed": 2**32}, "seed must be at least 0 and less than 2**32, got 4294967296"),
+        ({"lora_dropout": 1.0}, "lora_dropout must be at least 0 and less than 1, got 1.0"),
+        ({"seed": -1}, "seed must be at least 0 and less than 2**32, got -1"),
+        (
+            {"remove_unused_columns": True},
+            "remove_unused_columns must be false: the columns that it removes are those that are trained on",
+        ),
+        ({"model_name_or_path": ""}, "model_name_or_path is empty"),
+        ({"dataset_name": []}, "dataset_name is empty"),
+        ({"dataset_name": [""], "template": "T"}, "dataset_name is empty"),
+        ({"datasets": []}, "datasets is empty"),
+        ({"style": ""}, "style is empty"),
+        (
+            {"dataset_name": ["a"], "datasets": [{"path": "b"}], "template": "T"},
+            "datasets and dataset_name both name what to train on; keep one",
+        ),
+        (
+            {"dataset_name": ["a"], "template": "T", "eval_data": ["b"], "dataset_test_split": "test"},
+            "eval_data and dataset_test_split both name what is held out; keep one",
+        ),
+        ({"eval_data": ["a"]}, "eval_data is given without dataset_name, which names what to train on"),
+        (
+            {"dataset_test_split": "a"},
+            "dataset_test_split is given without dataset_name, which names what to train on",
+        ),
+        (
+            {"dataset_train_split": "a"},
+            "dataset_train_split is given without dataset_name, which names what to train on",
+        ),
+        (
+            {"dataset_name": ["a"]},
+            "dataset_name is given without template, which says how rows are read; `preftemplates list` shows them",
+        ),
+        (
+            {"dataset_name": ["a"], "template": "T", "eval_size": 0.0, "eval_strategy": "epoch"},
+            "eval_strategy asks for evaluations, and nothing is held out: eval_size is 0",
+        ),
+        ({"datasets": [{"path": "a"}]}, "datasets[0]: template is missing, and there is none for all"),
+        ({"datasets": [{"template": "T"}]}, "datasets[0]: path is missing"),
+        (
+            {"datasets": [{"path": "a", "template": "T"}, {"path": None, "template": "T"}]},
+            "datasets[1]: path is missing",
+        ),
+        (
+            {"datasets": [{"path": "a", "wieght": 1}]},
+            "datasets[0]: there is no key 'wieght'. Did you mean 'weight'?",
+        ),
+        ({"datasets": [{"path": 3, "template": "T"}]}, "datasets[0].path: expected text, got 3"),
+        ({"datasets": [{"path": "", "template": "T"}]}, "datasets[0].path: expected text, got ''"),
+        *(
+            (
+                {"datasets": [{"path": "a", "template": "T", "weight": weight}]},
+                f"datasets[0].weight: expected a number above 0, got {weight!r}",
+            )
+            for weight in (0, -1, True, "much", [1], float("inf"), float("nan"))
+        ),
+    ],
+)
+def test_a_contradiction_is_refused_in_python_and_in_a_file(read, settings, message):
+    for refused in (lambda: RewardConfig(**settings), lambda: read(settings)):
+        with pytest.raises(SetupError) as caught:
+            refused()
+        assert str(caught.value) == message
+
+
+def test_in_python_a_source_that_is_no_mapping_is_refused():
+    with pytest.raises(SetupError, match=r"^datasets\[0\]: expected a mapping with path, .* got 'a'$"):
+        RewardConfig(datasets=["a"])
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_every_default_is_in_its_range(name):
+    assert RANGES[name][1](getattr(RewardConfig(), name))
+
+
+def test_smoothing_is_of_pairs_and_not_of_rankings():
+    with pytest.raises(SetupError, match="objective plackett_luce learns whole rankings"):
+        read_config(["--objective", "plackett_luce", "--label_smoothing_factor", "0.1"])
+    assert read_config(["--objective", "plackett_luce"]).objective == "plackett_luce"
+
+
+AT_THE_BOUND = {
+    "eval_size": (0.0, math.nextafter(1, 0)), "max_dropped": (0.0, 1.0), "max_length": (2,),
+    "center_rewards_coefficient": (0.0, sys.float_info.max), "label_smoothing_factor": (0.0, math.nextafter(0.5, 0)),
+    "lora_r": (1,), "lora_dropout": (0.0, math.nextafter(1, 0)), "learning_rate": (0.0, sys.float_info.max),
+    "num_train_epochs": (0.0, sys.float_info.max), "per_device_train_batch_size": (1,),
+    "per_device_eval_batch_size": (1,), "gradient_accumulation_steps": (1,), "seed": (0, 2**32 - 1),
+}  # fmt: skip
+"""The first and the last value of each range of numbers."""
+
+
+def test_every_range_of_numbers_has_its_bounds_there():
+    assert {*AT_THE_BOUND} == {*RANGES} - {"allow_findings"}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in AT_THE_BOUND for value in AT_THE_BOUND[name]])
+def test_a_number_at_the_bound_of_its_range_is_taken(name, value):
+    assert getattr(RewardConfig(**{name: value}), name) == value

@@ -1,0 +1,102 @@
+"""Counts: what became of every row and pair of a source, and the errors when too many are lost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from preftemplates_train.data.lengths import LengthReport
+from preftemplates_train.errors import SetupError, TooManyBadRowsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from preftemplates.data import ConversionReport
+
+
+@dataclass
+class SourceReport:
+    """What became of the rows of a source.
+
+    Attributes:
+        name: the name of the source.
+        template: the name of its template.
+        rows: the counts of its rows, a report for each file or split.
+        train: the counts of its training pairs.
+        held_out: the counts of its held-out pairs.
+    """
+
+    name: str
+    template: str
+    rows: list[ConversionReport] = field(default_factory=list)
+    train: LengthReport = field(default_factory=LengthReport)
+    held_out: LengthReport = field(default_factory=LengthReport)
+
+    def summarize(self) -> dict[str, Any]:
+        """Return all counts by name; rows = formatted + skipped + rejected."""
+        sides = [asdict(self.train), asdict(self.held_out)]
+        dropped = {name: sum(side[name] for side in sides) for name in ("too_long", "equal", "control", "cut")}
+        return {
+            "name": self.name,
+            "template": self.template,
+            "rows": sum(report.rows for report in self.rows),
+            "formatted": sum(report.formatted for report in self.rows),
+            "skipped": sum(len(report.skipped) for report in self.rows),
+            "rejected": sum(len(report.rejected) for report in self.rows),
+            **dropped,
+            "train_pairs": self.train.kept,
+            "eval_pairs": self.held_out.kept,
+        }
+
+
+def check_rejected_rows(name: str, report: ConversionReport) -> None:
+    """Refuse a source of which more rows are rejected than allowed.
+
+    Raises:
+        TooManyBadRowsError: the message names the first such row.
+    """
+    if report.too_many_rejected:
+        first = report.rejected[0]
+        line = "" if first.line is None else f" (line {first.line})"
+        raise TooManyBadRowsError(
+            f"{name}: {len(report.rejected)} of {report.rows} rows are rejected, more than {report.allowed}; the first"
+            f" is row {first.row}{line}: {first.message}"
+        )
+
+
+def make_no_pair_error(purpose: str, reports: Mapping[str, Sequence[ConversionReport]]) -> SetupError:
+    """Return the error where there is no pair, with the reason of the first row that gives none.
+
+    Args:
+        purpose: the verb phrase after "no pair to".
+        reports: the counts of the rows by the source's name.
+    """
+    reasons = (
+        f": {name}, row {issue.row}: {issue.message}"
+        for name, of_source in reports.items()
+        for report in of_source
+        for issue in (*report.rejected, *report.skipped)
+    )
+    return SetupError(f"there is no pair to {purpose}" + next(reasons, ""))
+
+
+def check_dropped_pairs(name: str, report: LengthReport, max_length: int, allowed: float) -> None:
+    """Refuse a source of which a greater share of the pairs is dropped than allowed.
+
+    Raises:
+        SetupError: the message counts the reasons and names what keeps more pairs.
+    """
+    dropped = report.pairs - report.kept
+    if dropped <= allowed * report.pairs:
+        return
+    causes = (
+        (report.too_long, f"too long for {max_length} tokens", "a longer --max_length, or --length_policy cut_prompt"),
+        (report.control, "spelling the pad token", "another --pad_token"),
+        (report.equal, "equal as tokens", ""),
+    )
+    reasons = ", ".join(f"{count} {reason}" for count, reason, _ in causes if count)
+    remedies = "".join(f"{remedy} keeps more; " for count, _, remedy in causes if count and remedy)
+    share = f"{dropped} of {report.pairs} pairs" if report.kept else f"all {report.pairs} pairs"
+    raise SetupError(
+        f"{name}: {share} would be dropped, more than {allowed:.0%}: {reasons} ({remedies}--max_dropped allows it)"
+    )

@@ -1,0 +1,167 @@
+"""Pairs of texts: read from rows through a template, and split by prompt into training and held-out pairs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from preftemplates.data.convert import Conversion, OnError
+from preftemplates.data.shortcuts import choose_first_listed
+from preftemplates.errors import RowError
+from preftemplates_train.errors import SetupError
+
+if TYPE_CHECKING:
+    from preftemplates import Message, Preference, Sample, Template
+    from preftemplates.data import ConversionReport
+    from preftemplates.data.reading import Record
+    from preftemplates.templates.results import Formatted
+
+PAIR_FORMAT = "preference"
+
+LABEL_DEFAULTS = {"margin": 0.0, "probability": 1.0}
+"""The labels that a pair may have, each with its value for a pair that has none."""
+
+
+class TextPair(NamedTuple):
+    """Two texts of which the first is preferred, with where they came from.
+
+    Attributes:
+        source: the name of the data.
+        row: the row's number in it, from 0.
+        prompt: the prompt's text, by which data is split; empty if a class that formats by hand writes none.
+        chosen, rejected: the whole texts.
+        first_listed: whether the chosen answer is the one that the row lists first; None if that cannot be known.
+        messages: the sample with messages, from which a prompt can be cut; None if the template formats by hand.
+        margin: by how much the chosen answer is better, in the dataset's own units, if that is known.
+        probability: how probable it is that it is the better one, likewise.
+    """
+
+    source: str
+    row: int
+    prompt: str
+    chosen: str
+    rejected: str
+    first_listed: bool | None
+    messages: Sample[list[Message]] | None
+    margin: float | None = None
+    probability: float | None = None
+
+
+def read_pairs(
+    records: Iterable[Record | Mapping[str, Any]],
+    template: Template,
+    *,
+    source: str = "rows",
+    on_error: OnError = "skip",
+) -> tuple[list[TextPair], ConversionReport]:
+    """Read pairs, and count what became of the rows.
+
+    Args:
+        records: the rows.
+        template: the template; it writes texts in its own style, whatever its dialect.
+        source: the name of the data, which the pairs carry.
+        on_error: as in `Conversion`.
+    """
+    reader = PairReader(records, template, source=source, on_error=on_error)
+    return list(reader), reader.report
+
+
+class PairReader:
+    """Reads pairs one by one; iterate over it for the pairs, and read its report at any time.
+
+    Args:
+        records, template, source, on_error: as in `read_pairs`.
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Record | Mapping[str, Any]],
+        template: Template,
+        *,
+        source: str = "rows",
+        on_error: OnError = "skip",
+    ) -> None:
+        self._source = source
+        self._template = template if template.is_custom else template.with_dialect("align-anything")
+        self._conversion = Conversion(records, self._template, PAIR_FORMAT, on_error=on_error, file=source)
+
+    def __iter__(self) -> Iterator[TextPair]:
+        for record, formatted in self._conversion.accepted():
+            yield _make_pair(self._source, record, formatted, self._template)
+
+    @property
+    def report(self) -> ConversionReport:
+        """The counts of the rows read so far."""
+        return self._conversion.report
+
+
+def _make_pair(source: str, record: Record, formatted: Formatted, template: Template) -> TextPair:
+    chosen, rejected = _get_texts(formatted)
+    prompt = formatted.texts.prompt if formatted.texts is not None else _format_prompt(record, template)
+    first = None if template.is_custom else is_first_listed(template, record)
+    labels = formatted.messages.label_values if formatted.messages is not None else {}
+    strengths = {name: float(labels[name]) for name in LABEL_DEFAULTS if name in labels}
+    return TextPair(source, record.row, prompt, chosen, rejected, first, formatted.messages, **strengths)
+
+
+def _get_texts(formatted: Formatted) -> tuple[str, str]:
+    """Return the whole texts; of a template that formats by hand, the two texts of its result."""
+    values = list((formatted.texts.responses if formatted.texts is not None else formatted.result).values())
+    if len(values) != 2 or not all(isinstance(value, str) for value in values):
+        raise SetupError(f"a preference has two texts, got {list(formatted.result)}")
+    return values[0], values[1]
+
+
+def _format_prompt(record: Record, template: Template) -> str:
+    """Return the prompt that a class writes by hand; empty if it writes none.
+
+    The common beginning of both texts is not the prompt: two answers may begin with one letter, or with one sentence.
+    """
+    if "prompt_only" not in template.formats:
+        return ""
+    assert isinstance(record.cells, Mapping)
+    try:
+        texts = list(template.format(record.cells, "prompt_only").values())
+    except RowError:
+        return ""
+    return texts[0] if texts and isinstance(texts[0], str) else ""
+
+
+def is_first_listed(template: Template, record: Record) -> bool | None:
+    """Return whether the chosen answer is in a column before that of the rejected one.
+
+    Returns:
+        None where that cannot be said, or where it says nothing: a row gives several pairs; or every column holds
+        text, so none is a label, and the chosen answer has a column of its own.
+    """
+    assert isinstance(record.cells, Mapping)
+    samples = template.extract_all(record.cells, PAIR_FORMAT).samples
+    if len(samples) != 1:
+        return None
+    return choose_first_listed(cast("Preference[list[Message]]", samples[0]), template.columns(PAIR_FORMAT))
+
+
+def split_by_prompt(pairs: list[TextPair], share: float, seed: int) -> tuple[list[TextPair], list[TextPair]]:
+    """Split into training and held-out pairs; all pairs of one prompt are on one side.
+
+    Args:
+        pairs: the pairs.
+        share: the share of prompts to hold out, from 0 to 1.
+        seed: decides which prompts these are.
+
+    Raises:
+        SetupError: there are fewer than two prompts.
+    """
+    prompts = sorted({pair.prompt for pair in pairs}, key=lambda prompt: _hash_prompt(prompt, seed))
+    if len(prompts) < 2:
+        reason = ", since the template writes none by hand" if prompts == [""] else ""
+        raise SetupError(
+            f"a split by prompt needs two prompts or more, got {len(prompts)}{reason}; name held-out rows instead"
+        )
+    held_out = set(prompts[: min(len(prompts) - 1, max(1, round(share * len(prompts))))])
+    return [pair for pair in pairs if pair.prompt not in held_out], [pair for pair in pairs if pair.prompt in held_out]
+
+
+def _hash_prompt(prompt: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}\n{prompt}".encode("utf-8", "backslashreplace")).digest()

@@ -1,0 +1,161 @@
+"""The sources of a run: which rows the settings name, by which template they are read, and in which style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from preftemplates import Style, Template, get_style, get_template
+from preftemplates.data.reading import Record, open_rows
+from preftemplates.templates.row_types import read_row_type
+from preftemplates.templates.row_validation import cell_parsers
+from preftemplates_train.data.demo import generate
+from preftemplates_train.data.pairs import TextPair, read_pairs
+from preftemplates_train.errors import SetupError
+from preftemplates_train.settings.validation import UNTRAINABLE_FINDINGS
+
+if TYPE_CHECKING:
+    from preftemplates.data import RowSource
+    from preftemplates_train.data.tokenizer import AddedText
+    from preftemplates_train.settings.config import RewardConfig
+
+GENERATED = "generated"
+"""The name of the generated set."""
+
+GENERATED_TEMPLATE = "PKUSafeRLHF"
+
+RowOpener = Callable[[], Iterable[Record | Mapping[str, Any]]]
+
+
+class DataSource(NamedTuple):
+    """Rows of one origin, and how they are read.
+
+    Attributes:
+        name: the name in messages, counts and scores.
+        template: how its rows are read, in the run's style.
+        rows: opens the rows to train on, if it has any.
+        held_out: opens the rows to evaluate on, if it has any.
+        weight: how often each pair is seen in an epoch.
+    """
+
+    name: str
+    template: Template
+    rows: RowOpener | None
+    held_out: RowOpener | None = None
+    weight: float = 1.0
+
+
+def list_sources(config: RewardConfig) -> list[DataSource]:
+    """Return the sources that the settings name; the generated set if they name none."""
+    if is_generated(config):
+        return [_make_generated_source(config)]
+    entries = config.datasets or [{"path": path} for path in config.dataset_name or ()]
+    sources = [_make_source(entry, config) for entry in entries]
+    if config.eval_data:
+        template = _find_common_template(sources, config)
+        sources += [DataSource(path, template, None, make_opener(path, template, None)) for path in config.eval_data]
+    return list(_number_same_names(sources))
+
+
+def is_generated(config: RewardConfig) -> bool:
+    """Return whether the settings name no rows, so that the generated set is trained on."""
+    return not config.dataset_name and not config.datasets
+
+
+def _number_same_names(sources: Sequence[DataSource]) -> Iterator[DataSource]:
+    names = [source.name for source in sources]
+    for place, source in enumerate(sources):
+        number = names[: place + 1].count(source.name)
+        yield source._replace(name=f"{source.name} #{number}") if names.count(source.name) > 1 else source
+
+
+def _make_source(entry: Mapping[str, Any], config: RewardConfig) -> DataSource:
+    path = str(entry["path"])
+    template = _find_template(str(entry.get("template") or config.template), config)
+    split = entry.get("split") or config.dataset_train_split
+    held_out = make_opener(path, template, config.dataset_test_split) if config.dataset_test_split else None
+    return DataSource(path, template, make_opener(path, template, split), held_out, float(entry.get("weight", 1)))
+
+
+def _make_generated_source(config: RewardConfig) -> DataSource:
+    rows, held_out = generate(seed=config.seed)
+    template = _find_template(config.template or GENERATED_TEMPLATE, config)
+    return DataSource(GENERATED, template, lambda: rows, lambda: held_out)
+
+
+def _find_template(name: str, config: RewardConfig) -> Template:
+    template = get_template(name)
+    return template.with_style(get_style(config.style)) if config.style else template
+
+
+def _find_common_template(sources: Sequence[DataSource], config: RewardConfig) -> Template:
+    if config.template:
+        return _find_template(config.template, config)
+    if len({source.template for source in sources}) > 1:
+        raise SetupError("eval_data is read by one template, and the datasets have several; name it by template")
+    return sources[0].template
+
+
+def make_opener(path: str, template: Template, split: str | None) -> Callable[[], RowSource]:
+    """Return a function that opens the rows of a file or dataset, as often as it is called."""
+    parsers = {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))
+    return partial(open_rows, path, split=split, cell_parsers=parsers)
+
+
+def read_clean_pairs(seed: int, style: Style | None) -> list[TextPair]:
+    """Read the generated set's held-out pairs with the right labels, by the bundled template and no other.
+
+    A template that is tried on the set is therefore not its own judge: one that swaps the answers is noticed.
+
+    Args:
+        seed: the set's.
+        style: the style that was trained with; None for the bundled template's own.
+    """
+    template = get_template(GENERATED_TEMPLATE)
+    rows = [{**row, "better_response_id": row["clean_response_id"]} for row in generate(seed=seed)[1]]
+    return read_pairs(rows, template if style is None else template.with_style(style), source="clean labels")[0]
+
+
+def choose_style(sources: Sequence[DataSource], added: AddedText, config: RewardConfig) -> Style | None:
+    """Return the style of all sources, which writes the special tokens; None if the only template formats by hand.
+
+    Args:
+        sources: the sources.
+        added: the special tokens that the style has to write.
+        config: the settings.
+
+    Raises:
+        SetupError: there are several styles, or nothing can be learnt in this one.
+    """
+    style = _find_common_style(sources)
+    if style is None:
+        return None
+    style = style.with_special_tokens(*added)
+    _check_findings(style, config.allow_findings or ())
+    return style
+
+
+def _find_common_style(sources: Sequence[DataSource]) -> Style | None:
+    by_hand = {source.template for source in sources if source.template.is_custom}
+    if by_hand and len({source.template for source in sources}) > 1:
+        names = ", ".join(sorted({source.template.name for source in sources}))
+        raise SetupError(f"a template that formats by hand has no style to share, and there are several: {names}")
+    if by_hand:
+        return None
+    styles = {source.template.style for source in sources}
+    if len(styles) > 1:
+        names = ", ".join(sorted(style.name for style in styles))
+        raise SetupError(f"the datasets are written in several styles: {names}; name one with --style")
+    return styles.pop()
+
+
+def _check_findings(style: Style, allowed: Sequence[str]) -> None:
+    """Refuse a style that makes answers equal, or texts that nobody can make again."""
+    for finding in style.findings:
+        if finding.code in UNTRAINABLE_FINDINGS and finding.code not in allowed:
+            line = f" (line {finding.line} of its chat template)" if finding.line else ""
+            raise SetupError(
+                f"the style {style.name} has the finding {finding.code}: {finding.message}{line};"
+                f" --allow_findings {finding.code} trains on it all the same"
+            )

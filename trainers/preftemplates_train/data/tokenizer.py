@@ -1,0 +1,145 @@
+"""The tokenizer of a run: either it or the style writes the special tokens, and its pad token is in no text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain, count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from preftemplates.errors import preview
+from preftemplates_train.errors import SetupError, summarize_error
+
+if TYPE_CHECKING:
+    from preftemplates import Style
+
+PROBE_CONVERSATION = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+
+TextEncoder = Callable[[Sequence[str]], list[list[int]]]
+"""From texts to the ids of each, special tokens included."""
+
+
+class AddedText(NamedTuple):
+    """What a tokenizer writes around plain text, each as text: `<s>` and nothing, or `[CLS]` and `[SEP]`."""
+
+    before: str
+    after: str
+
+
+NO_ADDED_TEXT = AddedText("", "")
+
+
+def load_tokenizer(name: str, revision: str = "main") -> PreTrainedTokenizerFast:
+    """Load a checkpoint's tokenizer; no code of the checkpoint is run.
+
+    Raises:
+        SetupError: there is none, or it is not a fast one.
+    """
+    _check_checkpoint_path(name)
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+    except Exception as error:
+        raise SetupError(f"{name} gives no tokenizer: {summarize_error(error)}") from error
+    if not tokenizer.is_fast:
+        raise SetupError(f"{name} has a tokenizer of the kind {type(tokenizer).__name__}; a fast one is needed")
+    tokenizer.padding_side = "right"
+    return tokenizer  # type: ignore[no-any-return]
+
+
+def _check_checkpoint_path(name: str) -> None:
+    """Refuse a local path without a checkpoint; the message of transformers would speak of a hub name."""
+    path = Path(name)
+    if path.is_dir() and not (path / "config.json").exists():
+        raise SetupError(f"{name} is no checkpoint: it holds no config.json")
+    if path.is_file():
+        raise SetupError(f"{name} is a file; a checkpoint is a directory")
+    if not path.exists() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
+        raise SetupError(f"there is no directory {name}")
+
+
+def find_added_text(tokenizer: PreTrainedTokenizerBase) -> AddedText:
+    """Return what the tokenizer adds to plain text.
+
+    Raises:
+        SetupError: what it adds is no text that gives the same tokens.
+    """
+    plain_ids = tokenizer("a", add_special_tokens=False)["input_ids"]
+    all_ids = tokenizer("a")["input_ids"]
+    for start in range(len(all_ids) - len(plain_ids) + 1):
+        if all_ids[start : start + len(plain_ids)] == plain_ids:
+            added_ids = all_ids[:start], all_ids[start + len(plain_ids) :]
+            added = AddedText(*("".join(tokenizer.convert_ids_to_tokens(ids)) for ids in added_ids))
+            if encode_texts(tokenizer, added, add_special_tokens=False) == list(added_ids):
+                return added
+    raise SetupError(
+        f"the tokenizer makes {all_ids} of the text 'a', and {plain_ids} without special tokens:"
+        " what it adds is no text"
+    )
+
+
+def encode_texts(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], add_special_tokens: bool = True
+) -> list[list[int]]:
+    """Return the ids of each text; a special token that a text spells becomes its id."""
+    encoded = tokenizer(list(texts), add_special_tokens=add_special_tokens, return_attention_mask=False, verbose=False)
+    return [list(ids) for ids in encoded["input_ids"]]
+
+
+def remove_added_text(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """Return the same tokenizer, which adds nothing to plain text, also when it is loaded again.
+
+    A tokenizer that adds nothing is returned as it is. Others lose their class, since a class such as BertTokenizer
+    writes its special tokens back when it is loaded.
+    """
+    if find_added_text(tokenizer) == NO_ADDED_TEXT:
+        return tokenizer
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.post_processor = TemplateProcessing(single="$A", pair="$A $B", special_tokens=[])
+    backend.no_padding()
+    backend.no_truncation()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=tokenizer.model_max_length,
+        clean_up_tokenization_spaces=False,
+        **{name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)},
+    )
+
+
+def set_pad_token(tokenizer: PreTrainedTokenizerFast, style: Style | None, requested: str | None = None) -> None:
+    """Give the tokenizer a pad token that is in no text: its present one, one of its vocabulary, or a new one.
+
+    Args:
+        tokenizer: the tokenizer; it is changed.
+        style: the style that must not write the token.
+        requested: the token that the user names; it is added where the vocabulary does not hold it.
+
+    Raises:
+        SetupError: the named token is EOS or written by the style, or there is neither a pad token nor EOS.
+    """
+    probe = PROBE_CONVERSATION
+    written = "" if style is None else style.text(probe, add_generation_prompt=False)  # type: ignore[arg-type]
+    eos, pad = tokenizer.eos_token, tokenizer.pad_token
+
+    def is_unused(token: str | None) -> bool:
+        return bool(token) and token != eos and str(token) not in written
+
+    if requested is not None:
+        if not is_unused(requested):
+            raise SetupError(f"pad_token {preview(requested)} is EOS, or the style writes it; name another")
+        pad = requested
+    elif pad is None and eos is None:
+        raise SetupError("the tokenizer has neither a pad token nor EOS; name a pad token with --pad_token")
+    elif not is_unused(pad):
+        new_tokens = (f"<|pad{number or ''}|>" for number in count())
+        pad = next(token for token in chain(_find_padding_tokens(tokenizer), new_tokens) if is_unused(token))
+    tokenizer.add_special_tokens({"pad_token": pad})
+
+
+def _find_padding_tokens(tokenizer: PreTrainedTokenizerFast) -> list[str]:
+    """Return the special tokens whose names say that they pad."""
+    added = tokenizer.added_tokens_decoder.values()
+    return [str(token) for token in added if token.special and "pad" in str(token).lower()]

@@ -1,0 +1,1 @@
+"""Metrics, benchmarks, and a checkpoint that scores rows."""

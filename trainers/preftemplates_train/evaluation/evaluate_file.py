@@ -1,0 +1,196 @@
+"""`preftemplates-train evaluate`: how well a checkpoint, or one next to another, ranks the answers of a file."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003  typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from rich.console import Console
+
+from preftemplates import Ranked
+from preftemplates.data.writing import write_text
+from preftemplates.errors import Code, FileError, did_you_mean
+from preftemplates_train.data.pairs import is_first_listed
+from preftemplates_train.data.sources import make_opener
+from preftemplates_train.errors import SetupError, TooManyBadRowsError
+from preftemplates_train.evaluation.figures import ScoredSample, compare_on_common_samples, evaluate_samples
+from preftemplates_train.evaluation.metrics import replace_non_finite
+from preftemplates_train.evaluation.options import (  # noqa: TC001  typer reads the annotations
+    AllowStyleOption,
+    BatchSizeOption,
+    DatasetSplitOption,
+    ModelOption,
+    RowsArgument,
+    RowTemplateOption,
+    ScoringStyleOption,
+)
+from preftemplates_train.evaluation.reward_bench import BENCHMARK_COLUMNS, BENCHMARKS
+from preftemplates_train.evaluation.scorer import ScoredAnswers, Scorer, score_answers
+from preftemplates_train.evaluation.table import print_evaluation
+from preftemplates_train.model.checkpoint import CheckpointRecord
+
+if TYPE_CHECKING:
+    from preftemplates import Template
+    from preftemplates.data.reading import Record
+
+
+@dataclass
+class ScoredFile:
+    """The samples of a file that have a better and a worse answer, scored, and what became of its rows.
+
+    Attributes:
+        samples: the samples.
+        rows: how many rows there were.
+        unscored: why rows gave no sample, counted.
+    """
+
+    samples: list[ScoredSample] = field(default_factory=list)
+    rows: int = 0
+    unscored: Counter[str] = field(default_factory=Counter)
+
+    def describe_unscored(self) -> str:
+        """Return the reasons why rows gave no sample, the most frequent first."""
+        return ", ".join(f"{count:,} {reason}" for reason, count in self.unscored.most_common())
+
+
+def score_samples(
+    rows: Iterable[Record], template: Template, scorer: Scorer, columns: Sequence[str] = ()
+) -> ScoredFile:
+    """Score rows, and keep the samples in which an answer is better than another.
+
+    Args:
+        rows: the rows.
+        template: how they are read: as rankings if it declares these, else as pairs.
+        scorer: the checkpoint.
+        columns: the columns whose values the samples keep.
+    """
+    scored, format, adapted = ScoredFile(), choose_compared_format(template), scorer.adapt_template(template)
+    row, number = -1, 0
+    for answers in score_answers(rows, template, scorer, format):
+        number = number + 1 if answers.row.row == row else 0
+        if number == 0:
+            row, scored.rows = answers.row.row, scored.rows + 1
+        ranks = _get_ranks(answers)
+        reason = answers.unscored or (str(Code.TIE) if len(set(ranks)) < 2 else None)
+        if reason is not None:
+            scored.unscored[reason] += 1
+            continue
+        first = is_first_listed(adapted, answers.row) if format == "preference" and not adapted.is_custom else None
+        cells = answers.row.cells if isinstance(answers.row.cells, Mapping) else {}
+        values = {name: cells.get(name) for name in columns}
+        turns = _count_user_turns(answers)
+        scored.samples.append(ScoredSample(row, number, values, answers.rewards, ranks, answers.tokens, turns, first))
+    return scored
+
+
+def choose_compared_format(template: Template) -> str:
+    """Return the format whose answers are compared."""
+    return "ranked" if "ranked" in template.formats else "preference"
+
+
+def _get_ranks(answers: ScoredAnswers) -> Sequence[float]:
+    """Return the ranks of the answers; all equal where no answer is better."""
+    if isinstance(answers.messages, Ranked):
+        return cast("Sequence[float]", answers.messages.ranks)
+    return (0, 0) if answers.messages is not None and answers.messages.is_tie else (0, 1)
+
+
+def _count_user_turns(answers: ScoredAnswers) -> int | None:
+    if answers.messages is None:
+        return None
+    return sum(message["role"] == "user" for message in answers.messages.prompt)
+
+
+evaluate_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@evaluate_app.command()
+def evaluate_file(
+    source: RowsArgument,
+    model: ModelOption,
+    template: RowTemplateOption = None,
+    by: Annotated[list[str] | None, typer.Option(help="A column to group by; may be repeated.")] = None,
+    against: Annotated[Path | None, typer.Option(help="The folder of a model to compare with.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write all figures here, as JSON.")] = None,
+    split: DatasetSplitOption = None,
+    batch_size: BatchSizeOption = 16,
+    style: ScoringStyleOption = None,
+    allow_style: AllowStyleOption = False,
+) -> None:
+    """Print how well a model ranks the answers of a file. Exit code 3 if no row can be scored."""
+    _check_paths(against, out)
+    scorer = Scorer(model, batch_size, style=style, allow_style=allow_style)
+    row_template = scorer.find_template(template)
+    row_template.check_format(choose_compared_format(row_template))
+    open_input = make_opener(source, row_template, split)
+    columns = [*(by or ()), *(BENCHMARK_COLUMNS if row_template.name in BENCHMARKS else ())]
+    _check_columns(by or (), open_input)
+    scored = score_samples(open_input(), row_template, scorer, columns)
+    if not scored.samples:
+        reasons = scored.describe_unscored()
+        raise TooManyBadRowsError(f"{source}: no row has a better and a worse answer that are scored: {reasons}")
+    other = None
+    if against is not None:
+        scorer = Scorer(against, batch_size, style=style, allow_style=allow_style)
+        other = score_samples(open_input(), row_template, scorer, columns)
+    figures = {
+        "source": source,
+        "model": str(model),
+        "template": row_template.name,
+        **compute_figures(scored, row_template, by or (), other),
+    }
+    if out is not None:
+        write_text(out, json.dumps(replace_non_finite(figures), indent=1, ensure_ascii=False) + "\n")
+    console = Console()
+    print_evaluation(figures, console)
+    if out is not None:
+        console.print(f"\nwrote {out}", highlight=False, markup=False, soft_wrap=True)
+
+
+def compute_figures(
+    scored: ScoredFile, template: Template, group_columns: Sequence[str] = (), other: ScoredFile | None = None
+) -> dict[str, Any]:
+    """Return all figures: of the rows, of the samples, of a benchmark, and of another model.
+
+    Raises:
+        SetupError: the other model scored no sample that this one scored.
+    """
+    counts = {"rows": scored.rows, "unscored": dict(scored.unscored)}
+    figures = {**counts, **evaluate_samples(scored.samples, group_columns)}
+    benchmark = BENCHMARKS[template.name](scored.samples) if template.name in BENCHMARKS else None
+    if benchmark is not None:
+        figures["benchmark"] = {"name": template.name, **benchmark}
+    if other is not None:
+        comparison = compare_on_common_samples(scored.samples, other.samples)
+        if comparison is None:
+            raise SetupError(f"the two models scored no sample in common: {other.describe_unscored()}")
+        figures["against"] = comparison
+    return figures
+
+
+def _check_paths(against: Path | None, out: Path | None) -> None:
+    """Refuse, before anything is scored, paths that would be refused afterwards."""
+    if against is not None:
+        CheckpointRecord.read(against)
+    if out is not None and not out.absolute().parent.is_dir():
+        raise FileError(f"{out} cannot be written: there is no directory {out.parent}")
+
+
+def _check_columns(names: Sequence[str], open_input: Callable[[], Iterable[Record]]) -> None:
+    if not names:
+        return
+    columns = {str(name) for row in open_input() if isinstance(row.cells, Mapping) for name in row.cells}
+    for name in names:
+        if name not in columns:
+            raise SetupError(f"no row has a column {name!r}." + did_you_mean(name, sorted(columns)))
+
+
+def run_evaluate(arguments: Sequence[str]) -> int:
+    """Run `preftemplates-train evaluate`."""
+    evaluate_app(args=list(arguments), prog_name="preftemplates-train evaluate")
+    return 0

@@ -1,0 +1,191 @@
+"""`preftemplates-train score`: the rows of any file, each with its rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+from rich.console import Console
+
+from preftemplates.data.reading import find_file_kind, import_extra
+from preftemplates.data.writing import open_writer
+from preftemplates.errors import Code, FileError
+from preftemplates_train.console import escape_text
+from preftemplates_train.data.sources import make_opener
+from preftemplates_train.errors import SetupError, summarize_error
+from preftemplates_train.evaluation.options import (  # noqa: TC001  typer reads the annotations
+    AllowStyleOption,
+    BatchSizeOption,
+    DatasetSplitOption,
+    ModelOption,
+    RowsArgument,
+    RowTemplateOption,
+    ScoringStyleOption,
+)
+from preftemplates_train.evaluation.partial_output import PartialOutput, hash_files
+from preftemplates_train.evaluation.scorer import ROWS_PER_WINDOW, Scorer, score_answers
+
+if TYPE_CHECKING:
+    from preftemplates import Template
+    from preftemplates.data.reading import Record
+
+REWARD_COLUMNS = {"preference": ["chosen_reward", "rejected_reward"], "supervised": ["reward"], "ranked": ["rewards"]}
+"""The columns of rewards by format; `rewards` is a list, with one for each answer."""
+
+
+class ScoredRow(NamedTuple):
+    """A row with its rewards by name, or the reason why it has none."""
+
+    row: Record
+    rewards: Mapping[str, float | list[float]]
+    unscored: str | None
+
+
+def score_rows(rows: Iterable[Record], template: Template, scorer: Scorer, format: str) -> Iterator[ScoredRow]:
+    """Score rows, in their order; one that gives several samples has no rewards.
+
+    Args:
+        rows: the rows.
+        template: how they are read.
+        scorer: the checkpoint.
+        format: "preference" gives chosen_reward and rejected_reward, "supervised" gives reward, and "ranked" gives
+            rewards, a list.
+    """
+    for _, samples in groupby(score_answers(rows, template, scorer, format), key=lambda answers: answers.row.row):
+        first, *others = samples
+        rewards = [list(first.rewards)] if format == "ranked" else list(first.rewards)
+        if others:
+            yield ScoredRow(first.row, {}, str(Code.SEVERAL_SAMPLES))
+        elif first.unscored is not None:
+            yield ScoredRow(first.row, {}, first.unscored)
+        else:
+            yield ScoredRow(first.row, dict(zip(REWARD_COLUMNS[format], rewards, strict=True)), None)
+
+
+score_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@score_app.command()
+def score_file(
+    source: RowsArgument,
+    model: ModelOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write; the ending says what.")],
+    template: RowTemplateOption = None,
+    format: Annotated[str, typer.Option("--format", "-f", help="preference, supervised or ranked.")] = "preference",
+    split: DatasetSplitOption = None,
+    batch_size: BatchSizeOption = 16,
+    style: ScoringStyleOption = None,
+    allow_style: AllowStyleOption = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run to the same output stopped.")] = False,
+) -> None:
+    """Write every row with its rewards; a row that cannot be scored says why in `unscored`. Exit code 3 if all do."""
+    if format not in REWARD_COLUMNS:
+        raise SetupError(f"--format is {', '.join(REWARD_COLUMNS)}, got {format!r}")
+    if out.resolve() == Path(source).resolve():
+        raise FileError(f"{out} is the input; the output needs another name")
+    scorer = Scorer(model, batch_size, style=style, allow_style=allow_style)
+    row_template = scorer.find_template(template)
+    row_template.check_format(format)
+    open_input = make_opener(source, row_template, split)
+    names = REWARD_COLUMNS[format]
+    columns, schema = _find_columns(open_input(), names, out)
+    console, rows, unscored = Console(stderr=True), 0, 0
+    with open_writer(out, schema) as writer:
+        partial = PartialOutput(out, _describe_job(scorer, row_template, source, split, format), resume=resume)
+        done = partial.truncate(ROWS_PER_WINDOW)
+        if done:
+            console.print(escape_text(f"{done:,} rows are scored already"))
+        try:
+            remaining = score_rows(islice(iter(open_input()), done, None), row_template, scorer, format)
+            partial.append(
+                (scored.rewards, scored.unscored) for scored in remaining if _has_free_columns(scored.row, names)
+            )
+        except BaseException:
+            if partial.truncate(ROWS_PER_WINDOW):
+                message = f"stopped; {partial.path} has what is scored, and --resume goes on from it"
+                console.print(escape_text(message), soft_wrap=True)
+            else:
+                partial.remove()
+            raise
+        for row, (rewards, reason) in zip(open_input(), partial, strict=True):
+            writer.write({**columns, **_add_rewards(row, rewards, reason, names)})
+            rows, unscored = rows + 1, unscored + (reason is not None)
+    partial.remove()
+    message = f"{rows:,} rows = {rows - unscored:,} scored + {unscored:,} unscored; wrote {out}"
+    console.print(escape_text(message), soft_wrap=True)
+    if unscored == rows:
+        raise typer.Exit(3)
+
+
+def _describe_job(scorer: Scorer, template: Template, source: str, split: str | None, format: str) -> dict[str, str]:
+    """Return everything that the rewards depend on."""
+    path = Path(source)
+    return {
+        "model": hash_files(*scorer.folder.glob("*.safetensors"), *scorer.folder.glob("*.json")),
+        "template": template.text_digest,
+        "style": "none" if scorer.style is None else scorer.style.digest,
+        "format": format,
+        "input": hash_files(path) if path.is_file() else f"{source} {split}",
+    }
+
+
+def _find_columns(rows: Iterable[Record], names: Sequence[str], out: Path) -> tuple[dict[str, None], Any]:
+    """Read what an output in which all rows have the same columns needs to know before its first row.
+
+    Returns:
+        Every column of every row, without a value, and for Parquet the schema; nothing for JSON.
+
+    Raises:
+        FileError: Parquet has no single type for the values of a column.
+    """
+    kind = find_file_kind(out)
+    if kind not in (".csv", ".parquet"):
+        return {}, None
+    all_cells = (row.cells for row in rows if isinstance(row.cells, Mapping))
+    if kind == ".csv":
+        return dict.fromkeys(name for cells in all_cells for name in cells), None
+    schema = _unify_schemas(all_cells, names, out)
+    return dict.fromkeys(schema.names), schema
+
+
+def _unify_schemas(all_cells: Iterator[Mapping[str, Any]], names: Sequence[str], out: Path) -> Any:
+    """Return the schema of all rows, with the columns of rewards."""
+    arrow = import_extra("pyarrow", "arrow", "the output is Parquet")
+    types = {name: arrow.list_(arrow.float64()) if name == "rewards" else arrow.float64() for name in names}
+    reward_schema = arrow.schema([*types.items(), ("unscored", arrow.string())])
+    schemas = []
+    try:
+        while window := list(islice(all_cells, ROWS_PER_WINDOW)):
+            columns = dict.fromkeys(name for cells in window for name in cells)
+            schemas.append(arrow.Table.from_pylist([{**columns, **cells} for cells in window]).schema)
+        return arrow.unify_schemas([*schemas, reward_schema], promote_options="permissive")
+    except (arrow.ArrowException, OverflowError) as error:
+        raise FileError(f"{out} cannot hold these rows, but a .jsonl can: {summarize_error(error)}") from error
+
+
+def _has_free_columns(row: Record, names: Sequence[str]) -> bool:
+    """Return whether a row has none of the columns that are added.
+
+    Raises:
+        SetupError: it has one.
+    """
+    taken = next((name for name in (*names, "unscored") if isinstance(row.cells, Mapping) and name in row.cells), None)
+    if taken is not None:
+        raise SetupError(f"row {row.row} has a column {taken!r} already, which would be written over")
+    return True
+
+
+def _add_rewards(
+    row: Record, rewards: Mapping[str, Any], unscored: str | None, names: Sequence[str]
+) -> dict[str, Any]:
+    cells = row.cells if isinstance(row.cells, Mapping) else {}
+    return {**cells, **{name: rewards.get(name) for name in names}, "unscored": unscored}
+
+
+def run_score(arguments: Sequence[str]) -> int:
+    """Run `preftemplates-train score`."""
+    score_app(args=list(arguments), prog_name="preftemplates-train score")
+    return 0

@@ -1,0 +1,306 @@
+"""A checkpoint that scores: it gives texts, and the answers of rows, their rewards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from preftemplates import (
+    Preference,
+    Ranked,
+    Sample,
+    Style,
+    Supervised,
+    Template,
+    get_style,
+    get_template,
+    list_templates,
+)
+from preftemplates.data.convert import Conversion
+from preftemplates.errors import preview
+from preftemplates_train.data.branches import ComputeCost, count_shared_tokens, pack_groups
+from preftemplates_train.data.lengths import cut_prompt
+from preftemplates_train.data.tokenizer import encode_texts, load_tokenizer
+from preftemplates_train.errors import NonFiniteError, SetupError
+from preftemplates_train.model.attention import BRANCH_ATTENTION, BranchReader, explain_no_branches
+from preftemplates_train.model.checkpoint import CheckpointRecord
+from preftemplates_train.model.loading import load_weights
+
+if TYPE_CHECKING:
+    from preftemplates import Message
+    from preftemplates.data.reading import Record
+    from preftemplates.templates.results import Formatted
+
+ROWS_PER_WINDOW = 512
+"""How many rows are read, sorted by length and scored before they are returned."""
+
+TEXT_DIALECTS = {"preference": "align-anything", "supervised": "align-anything", "ranked": "trl"}
+"""The formats whose answers are scored, each with a dialect that needs its texts."""
+
+SAMPLE_TYPES: Mapping[str, type[Sample[Any]]] = {"preference": Preference, "supervised": Supervised, "ranked": Ranked}
+"""The same formats, each with the type of its samples."""
+
+AnswerIds = Sequence[list[int]]
+"""The ids of texts that may begin alike: the answers to one prompt."""
+
+
+class Scorer:
+    """A checkpoint that gives texts their rewards.
+
+    Args:
+        folder: what `preftemplates-train` wrote.
+        batch_size: how many texts are scored at a time.
+        style: write rows in this style, and not in the one that was trained with.
+        allow_style: take a style, or a template that formats by hand, that was not trained with.
+
+    Attributes:
+        record: what the checkpoint was made from.
+        style: the style that rows are written in; None if a template formats by hand.
+        no_branches: why texts that begin alike are not computed once, as in training; None if they are.
+
+    Raises:
+        SetupError: the folder holds no such checkpoint, or it was trained in another style.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        batch_size: int = 16,
+        *,
+        style: str | Style | None = None,
+        allow_style: bool = False,
+    ) -> None:
+        self.folder = Path(folder)
+        self.record = CheckpointRecord.read(self.folder)
+        self.batch_size = batch_size
+        self.allow_style = allow_style
+        self.tokenizer = load_tokenizer(str(folder))
+        if self.record.style is not None and self.tokenizer.chat_template is None:
+            raise SetupError(f"{folder} has lost its chat template")
+        self.style = self._choose_style(style)
+        self.model = load_weights(str(folder)).eval()
+        self.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self.no_branches = explain_no_branches(self.model, int(self.tokenizer.pad_token_id))
+        cost = ComputeCost.from_model(self.model)
+        self._is_shared = cost.is_sharing_cheaper if self.no_branches is None else None
+
+    def _choose_style(self, requested: str | Style | None) -> Style | None:
+        trained = None if self.record.style is None else Style.from_tokenizer(self.tokenizer)
+        if requested is None:
+            return trained
+        style = get_style(requested)
+        if trained is not None:
+            special = self.record.special_tokens
+            style = style.with_special_tokens(special["before"] or "", special["after"] or "")
+        if self.record.style is not None and style.digest == self.record.style["digest"]:
+            return trained
+        if not self.allow_style:
+            raise SetupError(
+                f"{self.folder} was trained in {self._describe_layout()}, and not in style {style.name};"
+                " --allow-style takes it all the same"
+            )
+        return style
+
+    def _describe_layout(self) -> str:
+        names = ", ".join(sorted({template["name"] for template in self.record.templates.values()}))
+        return f"style {self.record.style['name']}" if self.record.style else f"the layout of {names}, by hand"
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each text."""
+        return encode_texts(self.tokenizer, texts)
+
+    def rewards(self, ids: Sequence[list[int]]) -> list[float]:
+        """Return the reward of each text.
+
+        Args:
+            ids: the ids of each text, of any lengths.
+
+        Raises:
+            NonFiniteError: a reward is not finite.
+        """
+        return [reward for (reward,) in self.group_rewards([[text_ids] for text_ids in ids])]
+
+    def group_rewards(self, groups: Sequence[AnswerIds]) -> list[list[float]]:
+        """Return the rewards of groups of texts; their common beginning is computed once where that is cheaper.
+
+        Args:
+            groups: the ids of each text, by group; none of them empty.
+
+        Raises:
+            NonFiniteError: a reward is not finite.
+        """
+        rewards_of: list[list[float]] = [[] for _ in groups]
+        order = sorted(range(len(groups)), key=lambda number: max(map(len, groups[number]), default=0))
+        for numbers in self._make_batches(groups, order):
+            rewards = iter(self._score_batch([groups[number] for number in numbers]))
+            for number in numbers:
+                rewards_of[number] = list(islice(rewards, len(groups[number])))
+        for group, group_rewards in zip(groups, rewards_of, strict=True):
+            for ids, reward in zip(group, group_rewards, strict=True):
+                if not math.isfinite(reward):
+                    raise NonFiniteError(f"{self.folder} gives {preview(self.tokenizer.decode(ids))} {reward}")
+        return rewards_of
+
+    def _make_batches(self, groups: Sequence[AnswerIds], order: Iterable[int]) -> Iterator[list[int]]:
+        """Yield the numbers of groups with as many texts as a batch has; a larger group comes alone."""
+        batch: list[int] = []
+        texts = 0
+        for number in order:
+            if batch and texts + len(groups[number]) > self.batch_size:
+                yield batch
+                batch, texts = [], 0
+            batch.append(number)
+            texts += len(groups[number])
+        if batch:
+            yield batch
+
+    def _score_batch(self, groups: Sequence[AnswerIds]) -> list[float]:
+        """Return the rewards of all texts of a batch, in their order; padded where no group shares its beginning."""
+        is_shared = self._is_shared
+        with torch.no_grad():
+            if is_shared is None or not any(
+                is_shared(count_shared_tokens(group), list(map(len, group))) for group in groups
+            ):
+                return self._score_padded([ids for group in groups for ids in group])
+            with self._read_branches() as reader:
+                row = pack_groups(groups, is_shared).to(self.model.device)
+                rewards: list[float] = reader.compute_rewards(self.model, row).tolist()
+                return rewards
+
+    @contextmanager
+    def _read_branches(self) -> Iterator[BranchReader]:
+        """Let the model read branches; it is left as it was."""
+        attention_before = self.model.config._attn_implementation
+        reader = BranchReader(self.model.score)
+        self.model.set_attn_implementation(BRANCH_ATTENTION)
+        try:
+            yield reader
+        finally:
+            self.model.set_attn_implementation(attention_before)
+            reader.hook.remove()
+
+    def _score_padded(self, ids: Sequence[list[int]]) -> list[float]:
+        """Return the rewards of texts padded to one length, as many at a time as the batch size says."""
+        pad = torch.nn.utils.rnn.pad_sequence
+        rewards: list[float] = []
+        for start in range(0, len(ids), self.batch_size):
+            texts = [torch.tensor(text, device=self.model.device) for text in ids[start : start + self.batch_size]]
+            logits = self.model(
+                input_ids=pad(texts, batch_first=True, padding_value=self.tokenizer.pad_token_id),
+                attention_mask=pad([torch.ones_like(text) for text in texts], batch_first=True),
+            ).logits[:, 0]
+            rewards += logits.float().tolist()
+        return rewards
+
+    def adapt_template(self, template: Template) -> Template:
+        """Return the template in the style that the checkpoint was trained in, or in the requested one.
+
+        Raises:
+            SetupError: that cannot be, since one of them formats by hand.
+        """
+        if not template.is_custom and self.style is not None:
+            return template.with_style(self.style)
+        digests = {trained["digest"] for trained in self.record.templates.values()}
+        if self.allow_style or (template.is_custom and template.text_digest in digests):
+            return template
+        raise SetupError(
+            f"{self.folder} was trained in {self._describe_layout()}; {template.name} does not write that;"
+            " --allow-style takes it all the same"
+        )
+
+    def find_template(self, name: str | None) -> Template:
+        """Return the named template, or the one that the checkpoint was trained with if its name is registered.
+
+        Raises:
+            SetupError: it is not.
+        """
+        if name is not None:
+            return get_template(name)
+        names = {trained["name"] for trained in self.record.templates.values()}
+        if len(names) == 1 and names <= set(list_templates()):
+            return get_template(names.pop())
+        raise SetupError(f"{self.folder} was trained with {', '.join(sorted(names))}; name a template with --template")
+
+
+class ScoredAnswers(NamedTuple):
+    """The answers of one sample of a row with their rewards, or the reason why they have none.
+
+    Attributes:
+        row: the row.
+        rewards: of each answer.
+        tokens: of each answer's whole text.
+        messages: the sample with messages; None if the template formats by hand.
+        unscored: a code of the library, `too_long`, or `control` for a text that spells the pad token.
+    """
+
+    row: Record
+    rewards: Sequence[float] = ()
+    tokens: Sequence[int] = ()
+    messages: Sample[list[Message]] | None = None
+    unscored: str | None = None
+
+
+def score_answers(rows: Iterable[Record], template: Template, scorer: Scorer, format: str) -> Iterator[ScoredAnswers]:
+    """Score the answers of rows, in their order; a row gives one sample or several, or one reason.
+
+    Args:
+        rows: the rows.
+        template: how they are read.
+        scorer: the checkpoint.
+        format: preference, supervised or ranked.
+    """
+    template = scorer.adapt_template(template)
+    if not template.is_custom:
+        template = template.with_dialect(TEXT_DIALECTS[format])
+    remaining = iter(rows)
+    while window := list(islice(remaining, ROWS_PER_WINDOW)):
+        yield from _score_window(window, template, scorer, format)
+
+
+def _score_window(rows: list[Record], template: Template, scorer: Scorer, format: str) -> Iterator[ScoredAnswers]:
+    conversion = Conversion(rows, template, format, on_error="skip", flag=False)
+    answers: dict[int, list[ScoredAnswers]] = {row.row: [] for row in rows}
+    fitting: list[tuple[Record, Formatted, list[list[int]]]] = []
+    for row, formatted in conversion.accepted():
+        ids = _encode_fitting(_get_texts(formatted, format), formatted, scorer)
+        if ids is None:
+            answers[row.row].append(ScoredAnswers(row, unscored="too_long"))
+        elif any(scorer.tokenizer.pad_token_id in text_ids for text_ids in ids):
+            answers[row.row].append(ScoredAnswers(row, unscored="control"))
+        else:
+            fitting.append((row, formatted, ids))
+    group_rewards = scorer.group_rewards([ids for _, _, ids in fitting])
+    for (row, formatted, ids), rewards in zip(fitting, group_rewards, strict=True):
+        answers[row.row].append(ScoredAnswers(row, rewards, list(map(len, ids)), formatted.messages))
+    issues = (*conversion.report.skipped, *conversion.report.rejected)
+    reasons = {issue.row: str(issue.code) for issue in issues}
+    for row in rows:
+        yield from answers[row.row] or [ScoredAnswers(row, unscored=reasons[row.row])]
+
+
+def _get_texts(formatted: Formatted, format: str) -> list[str]:
+    """Return the whole text of each response; of a template that formats by hand, all of its result but a prompt."""
+    if formatted.texts is not None:
+        return list(formatted.texts.responses.values())
+    names = SAMPLE_TYPES[format].response_names
+    texts = [text for key, text in formatted.result.items() if key != "prompt"]
+    if len(texts) != len(names) or not all(isinstance(text, str) for text in texts):
+        raise SetupError(f"{' and '.join(names)}: expected {len(names)} texts, got {list(formatted.result)}")
+    return texts
+
+
+def _encode_fitting(texts: Sequence[str], formatted: Formatted, scorer: Scorer) -> list[list[int]] | None:
+    """Return the ids of each text, by the checkpoint's policy with a shorter prompt; None if they do not fit."""
+    ids, record = scorer.encode(texts), scorer.record
+    if max(map(len, ids)) <= record.max_length:
+        return ids
+    if record.length_policy != "cut_prompt" or formatted.messages is None or scorer.style is None:
+        return None
+    shorter = cut_prompt(formatted.messages, scorer.encode, record.max_length, scorer.style)
+    return shorter and shorter.ids

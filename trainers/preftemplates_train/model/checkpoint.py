@@ -1,0 +1,104 @@
+"""A reward model on disk: what others load, and a record of what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+import preftemplates
+from preftemplates.data.writing import write_text
+from preftemplates.errors import one_line
+from preftemplates_train.data.tokenizer import encode_texts
+from preftemplates_train.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+RECORD_FILE = "preftemplates.json"
+CHAT_TEMPLATE_FILE = "chat_template.jinja"
+
+
+@dataclass(frozen=True)
+class CheckpointRecord:
+    """What a checkpoint was made from.
+
+    Attributes:
+        templates: the text digest of each source's template, with its name.
+        dialects: the name and digest of each source's dialect; recorded, and not compared, because the texts that are
+            trained on do not depend on it. A custom template has none.
+        style: the style's name and digest; None if the template formats by hand.
+        special_tokens: bos, eos and pad, the text before and after each text, and who writes these.
+        max_length: the most tokens that a text may have.
+        length_policy: how longer ones were handled.
+        tokenizer: a digest.
+        data: a digest of the token ids trained on, in order.
+        settings: the other settings that the weights depend on.
+        version: of preftemplates; recorded, and not compared.
+    """
+
+    templates: dict[str, dict[str, str]]
+    dialects: dict[str, dict[str, str]]
+    style: dict[str, str] | None
+    special_tokens: dict[str, str | None]
+    max_length: int
+    length_policy: str
+    tokenizer: str
+    data: str
+    settings: dict[str, Any]
+    version: str = preftemplates.__version__
+
+    def write(self, folder: Path) -> None:
+        """Write the record into a checkpoint's folder."""
+        write_text(folder / RECORD_FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> CheckpointRecord:
+        """Read the record from a checkpoint's folder.
+
+        Raises:
+            SetupError: there is none, or it is no such record.
+        """
+        try:
+            values = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+            return cls(**{field.name: values[field.name] for field in fields(cls)})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SetupError(
+                f"{folder} is no reward model of preftemplates-train: {RECORD_FILE}: {one_line(str(error), 120)}"
+            ) from error
+
+
+def hash_tokenizer(tokenizer: PreTrainedTokenizerFast) -> str:
+    """Return a hash of everything that decides which ids a text gets."""
+    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+
+
+def check_tokenizer_reload(tokenizer: PreTrainedTokenizerFast, model_config: Any, texts: Sequence[str]) -> None:
+    """Refuse a tokenizer that is another one when it is loaded again, next to the model's configuration.
+
+    Raises:
+        SetupError: it gives other ids to a text.
+    """
+    with TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        model_config.save_pretrained(folder)
+        reloaded = AutoTokenizer.from_pretrained(folder)
+        if encode_texts(reloaded, texts) != encode_texts(tokenizer, texts):
+            raise SetupError(
+                f"the tokenizer gives other ids when it is loaded again: a fault of {type(reloaded).__name__}"
+            )
+
+
+def save_model(
+    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, record: CheckpointRecord
+) -> None:
+    """Write what others load: weights as safetensors, configuration, tokenizer with chat template, and the record."""
+    (folder / CHAT_TEMPLATE_FILE).unlink(missing_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    record.write(folder)

@@ -1,0 +1,238 @@
+"""The model of a run: a sequence classifier with one output, checked before the first step."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from transformers import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    set_seed,
+)
+from transformers.utils import logging
+
+from preftemplates_train.errors import SetupError, summarize_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from preftemplates_train.settings.config import RewardConfig
+
+HEAD_NAMES = ("score", "classifier")
+"""The names of the modules that are new in a reward model."""
+
+DEFAULT_MAX_LENGTH = 1024
+
+POSITIONS_AFTER_PAD = ("roberta", "camembert", "data2vec", "ibert", "lilt", "longformer", "luke", "mpnet", "xmod")
+"""Parts of the names of models whose positions begin after the pad token's number."""
+
+
+def load_model_config(name: str, revision: str = "main", *, disable_dropout: bool = True) -> Any:
+    """Load a checkpoint's configuration, as that of a reward model; no code of the checkpoint is run.
+
+    Raises:
+        SetupError: there is no such checkpoint, or transformers has no classifier of its kind.
+    """
+    try:
+        config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
+    except Exception as error:
+        raise SetupError(f"{name} gives no model: {summarize_error(error)}") from error
+    if type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+        raise SetupError(f"{name} gives no model: transformers has no classifier of the kind {config.model_type}")
+    config.num_labels = 1
+    config.id2label, config.label2id = {0: "reward"}, {"reward": 0}
+    config.problem_type = "regression"
+    if disable_dropout:
+        text_config = config.get_text_config()
+        for key, value in text_config.to_dict().items():
+            if ("dropout" in key or "pdrop" in key) and isinstance(value, float):
+                setattr(text_config, key, 0.0)
+    return config
+
+
+def load_model(name: str, model_config: Any, config: RewardConfig) -> PreTrainedModel:
+    """Load a checkpoint as a reward model; a head that the checkpoint does not have is drawn from the seed.
+
+    Raises:
+        SetupError: as `load_weights`.
+    """
+    set_seed(config.seed)
+    options = {"attn_implementation": config.attn_implementation} if config.attn_implementation else {}
+    return load_weights(name, revision=config.model_revision, config=model_config, dtype=config.dtype, **options)
+
+
+def load_weights(name: str, **options: Any) -> PreTrainedModel:
+    """Load a sequence classifier with the weights of a checkpoint; only its head, or what pools for it, may be new.
+
+    Args:
+        name: a directory or hub name.
+        options: as of `from_pretrained`.
+
+    Raises:
+        SetupError: weights are missing, do not fit, or are no finite numbers.
+    """
+    options |= {"ignore_mismatched_sizes": True, "output_loading_info": True, "trust_remote_code": False}
+    try:
+        with _hide_notes():
+            model, info = AutoModelForSequenceClassification.from_pretrained(name, **options)
+    except Exception as error:
+        raise SetupError(f"{name} cannot be loaded as a reward model: {summarize_error(error)}") from error
+    for weights, saved_shape, shape in sorted(info["mismatched_keys"]):
+        raise SetupError(f"{name}: {weights} has the shape {[*saved_shape]}, and in a reward model it has {[*shape]}")
+    base_prefix = f"{model.base_model_prefix}."
+    missing = sorted(key for key in info["missing_keys"] if key.startswith(base_prefix) and "pooler" not in key)
+    if missing:
+        raise SetupError(f"{name} lacks {len(missing)} of the model's weights, such as {missing[0]}")
+    check_finite_weights(model, name)
+    return model  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _hide_notes() -> Iterator[None]:
+    """Hide the notes on a new head, which is what a reward model begins with."""
+    verbosity_before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity_before)
+
+
+def check_finite_weights(model: nn.Module, name: str) -> None:
+    """Refuse weights that are no finite numbers.
+
+    Raises:
+        SetupError: the message names the first such parameter.
+    """
+    for parameter, values in model.named_parameters():
+        if not torch.isfinite(values).all():
+            raise SetupError(f"{name}: the weights {parameter} hold NaN or infinity")
+
+
+def fit_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tokens_before: int) -> None:
+    """Make room for a pad token that was added, and tell the model which it is.
+
+    Args:
+        model: the model.
+        tokenizer: the tokenizer, pad token included.
+        tokens_before: how many tokens it had when it was loaded.
+
+    Raises:
+        SetupError: the tokenizer had more tokens than the model knows, or the model numbers positions by another pad
+            token, so that it would number them otherwise when it is loaded again.
+    """
+    vocabulary = _count_embeddings(model)
+    if tokens_before > vocabulary:
+        raise SetupError(f"the tokenizer has {tokens_before} tokens, and the model knows {vocabulary}")
+    pad = tokenizer.convert_ids_to_tokens(model.config.get_text_config().pad_token_id or 0)
+    if _is_counted_after_pad(model.config) and pad != tokenizer.pad_token:
+        raise SetupError(f"the model numbers positions by its pad token {pad!r}; {tokenizer.pad_token!r} cannot pad")
+    if len(tokenizer) > vocabulary:
+        with _hide_notes():
+            model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    for config in {id(part): part for part in (model.config, model.config.get_text_config())}.values():
+        config.pad_token_id = tokenizer.pad_token_id
+
+
+def _count_embeddings(model: PreTrainedModel) -> int:
+    embeddings: Any = model.get_input_embeddings()
+    return int(embeddings.num_embeddings)
+
+
+def count_positions(model_config: Any) -> int | None:
+    """Return how many tokens the model has positions for; None if it does not say."""
+    text_config = model_config.get_text_config()
+    positions = getattr(text_config, "max_position_embeddings", None) or getattr(text_config, "n_positions", None)
+    if positions and _is_counted_after_pad(model_config):
+        positions -= (text_config.pad_token_id or 0) + 1
+    return positions if positions and positions > 0 else None
+
+
+def _is_counted_after_pad(model_config: Any) -> bool:
+    """Return whether a model's positions begin after the pad token's number."""
+    return any(kind in str(model_config.get_text_config().model_type) for kind in POSITIONS_AFTER_PAD)
+
+
+def choose_max_length(requested: int | None, positions: int | None) -> int:
+    """Return the most tokens that a text may have.
+
+    Args:
+        requested: the value of the settings.
+        positions: how many positions the model has, if that is known.
+
+    Raises:
+        SetupError: more are asked for than the model has positions.
+    """
+    if requested is not None and positions is not None and requested > positions:
+        raise SetupError(f"max_length is {requested}, and the model has {positions} positions")
+    return requested or min(DEFAULT_MAX_LENGTH, positions or DEFAULT_MAX_LENGTH)
+
+
+def check_padding(model: PreTrainedModel, pad_id: int) -> None:
+    """Refuse a model whose rewards depend on padding: it does not read them at the end of the text.
+
+    Raises:
+        SetupError: a text scores otherwise next to longer ones than alone, by more than rounding can move it.
+    """
+    rng = torch.Generator().manual_seed(0)
+    vocabulary = _count_embeddings(model)
+    texts = [torch.randint(vocabulary - 1, (length,), generator=rng) for length in (4, 9) * 4]
+    texts = [torch.where(ids >= pad_id, ids + 1, ids).to(model.device) for ids in texts]  # any id but the pad token's
+    try:
+        alone = torch.cat([_score_padded(model, [ids], pad_id) for ids in texts])
+        together = _score_padded(model, texts, pad_id)
+    except Exception as error:
+        raise SetupError(f"the model cannot score a text: {summarize_error(error)}") from error
+    difference = (alone - together).abs()
+    if not difference.max() <= alone.std() * (0.01 if model.dtype == torch.float32 else 0.2):
+        worst = int(difference.argmax())
+        raise SetupError(
+            f"the model scores a text {alone[worst]:.4f} alone and {together[worst]:.4f} when padded to one length"
+            " with others"
+        )
+
+
+def _score_padded(model: PreTrainedModel, texts: list[torch.Tensor], pad_id: int) -> torch.Tensor:
+    """Return the rewards of texts in one batch, padded right, as plain transformers gives them."""
+    ids = nn.utils.rnn.pad_sequence(texts, batch_first=True, padding_value=pad_id)
+    mask = nn.utils.rnn.pad_sequence([torch.ones_like(text) for text in texts], batch_first=True)
+    with torch.no_grad():
+        rewards: torch.Tensor = model.eval()(input_ids=ids, attention_mask=mask).logits[:, 0]
+    return rewards.float()
+
+
+def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
+    """Return the model with LoRA adapters; its head is trained whole and saved.
+
+    Raises:
+        SetupError: peft is not installed, or finds nothing to adapt.
+    """
+    try:
+        from peft import LoraConfig, TaskType, get_peft_model
+    except ImportError as error:
+        raise SetupError("--use_peft needs: pip install 'preftemplates[train,peft]'") from error
+    heads = [name for name in HEAD_NAMES if hasattr(model, name)]
+    targets = config.lora_target_modules
+    adapters = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=config.lora_r,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=0.0 if config.disable_dropout else config.lora_dropout,
+        target_modules="all-linear" if targets == ["all-linear"] else targets,
+        modules_to_save=heads,
+    )
+    try:
+        return get_peft_model(model, adapters)
+    except ValueError as error:
+        raise SetupError(f"LoRA: {summarize_error(error)}") from error
+
+
+def merge_adapters(model: Any) -> PreTrainedModel:
+    """Return the model with its adapters merged into the weights; any other as it is."""
+    return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model  # type: ignore[no-any-return]

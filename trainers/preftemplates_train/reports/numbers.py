@@ -1,0 +1,54 @@
+"""Numbers as people read them: in cards, tables, legends, and on axes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def format_number(value: Any) -> str:
+    """Return whole numbers in full, others to three decimals, very small or large ones shorter.
+
+    >>> format_number(12500), format_number(0.69314), format_number(-1.5), format_number(2e-05)
+    ('12,500', '0.693', '−1.500', '2e−5')
+    >>> format_number(float("nan"))
+    'not finite'
+    """
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", "−")
+    if not math.isfinite(value):
+        return "not finite"
+    return _shorten(f"{value:.3f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.3g}")
+
+
+def format_share(value: float) -> str:
+    """Return a share in percent.
+
+    >>> format_share(0.8731), format_share(float("nan"))
+    ('87.3%', 'not finite')
+    """
+    return f"{value:.1%}" if math.isfinite(value) else "not finite"
+
+
+def format_error(value: float | None) -> str:
+    """Return a standard error in percent; nothing if there is none, as of one pair.
+
+    >>> format_error(0.0123), format_error(float("nan")), format_error(None)
+    ('± 1.2%', '', '')
+    """
+    return "" if value is None or not math.isfinite(value) else f"± {format_share(value)}"
+
+
+def format_tick(value: float, _position: float = 0) -> str:
+    """Return a number next to an axis, no longer than it has to be.
+
+    >>> format_tick(0.5), format_tick(12500.0), format_tick(-2e-05)
+    ('0.5', '12,500', '−2e−5')
+    """
+    return _shorten(f"{value:,.10g}" if value == 0 or 1e-2 <= abs(value) < 1e6 else f"{value:.2e}")
+
+
+def _shorten(text: str) -> str:
+    """Return the number with a true minus, and without zeros at the end of a mantissa or the start of an exponent."""
+    mantissa, e, exponent = text.partition("e")
+    return (f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}" if e else text).replace("-", "−")

@@ -1,0 +1,59 @@
+"""A preview of the first pairs: the text as the model reads it, and where the reward is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from preftemplates.errors import make_visible
+from preftemplates_train.console import escape_text
+from preftemplates_train.data.tokenizer import encode_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+    from transformers import PreTrainedTokenizerBase
+
+    from preftemplates_train.data.pairs import TextPair
+
+SHOWN_CHARACTERS = 400
+"""How many characters of a prompt are shown, and how many of an answer."""
+
+
+def print_pairs(pairs: Iterable[TextPair], tokenizer: PreTrainedTokenizerBase | None, console: Console) -> None:
+    """Print each pair: the part both texts share dim, the answers in colour, and the last token named.
+
+    Args:
+        pairs: the pairs.
+        tokenizer: counts the tokens, and decides which is the last one; None where there is none yet.
+        console: where to print.
+    """
+    for pair in pairs:
+        console.print(escape_text(f"\n{pair.source}, row {pair.row}", "bold"))
+        console.print(Text(_shorten_text(pair.prompt, keep_end=True), "dim"))
+        for name, text, colour in (("chosen", pair.chosen, "blue"), ("rejected", pair.rejected, "yellow")):
+            console.print(_format_side(name, text, pair.prompt, tokenizer, colour))
+
+
+def _format_side(name: str, text: str, prompt: str, tokenizer: PreTrainedTokenizerBase | None, colour: str) -> Text:
+    answer = _shorten_text(text.removeprefix(prompt))
+    if tokenizer is None:
+        return Text.assemble((f"{name:>8} ", f"bold {colour}"), (answer, colour))
+    ids = encode_texts(tokenizer, [text])[0]
+    last_token = tokenizer.decode(ids[-1:])
+    return Text.assemble(
+        (f"{name:>8} ", f"bold {colour}"),
+        (answer, colour),
+        (f"\n         {len(ids)} tokens; the reward is read at the last, {last_token!r}", "dim"),
+    )
+
+
+def _shorten_text(text: str, keep_end: bool = False) -> str:
+    """Return the text, or as much of it as is shown, with the number of characters that are left out."""
+    if len(text) <= SHOWN_CHARACTERS:
+        return make_visible(text)
+    end = SHOWN_CHARACTERS // 2 if keep_end else 40
+    left_out = len(text) - SHOWN_CHARACTERS
+    return f"{make_visible(text[: SHOWN_CHARACTERS - end])} […{left_out} more characters…] {make_visible(text[-end:])}"

@@ -1,0 +1,82 @@
+"""The settings that a command line names, merged from the defaults, a preset, a file and flags."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from preftemplates_train.errors import SetupError, summarize_error
+from preftemplates_train.settings.config import RewardConfig
+from preftemplates_train.settings.parser import HelpPage, SettingsParser
+from preftemplates_train.settings.validation import is_nothing_held_out
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PROGRAM = "preftemplates-train"
+
+TINY_PRESET: Mapping[str, Any] = {
+    "learning_rate": 2e-3,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 30,
+    "per_device_train_batch_size": 32,
+    "per_device_eval_batch_size": 128,
+    "num_train_epochs": 3,
+    "eval_strategy": "steps",
+    "eval_steps": 0.1,
+}
+"""What `read_config` takes instead of the defaults when no model is named: fit for a small decoder from scratch."""
+
+HELP_GROUPS = {
+    "data": (
+        "dataset_name", "dataset_train_split", "dataset_test_split", "datasets", "template", "style", "eval_data",
+        "eval_size", "max_length", "length_policy", "max_dropped", "allow_findings",
+    ),
+    "model": (
+        "model_name_or_path", "model_revision", "dtype", "attn_implementation", "layout", "objective",
+        "center_rewards_coefficient", "pad_token",
+        "disable_dropout", "use_peft", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules",
+    ),
+    "run": (
+        "config", "output_dir", "dry_run", "num_train_epochs", "learning_rate", "per_device_train_batch_size", "seed",
+        "resume_from_checkpoint", "help", "help_all",
+    ),
+}  # fmt: skip
+"""What `--help` shows."""
+
+USAGE = "%(prog)s [--config run.yaml] [--option value ...]"
+DESCRIPTION = "Train a reward model on preferences. Without a model and data: a small one, on generated rows."
+EPILOG = (
+    "Every field of transformers.TrainingArguments is an option too; --help_all shows them. "
+    f"{PROGRAM} score --help tells how to score a file."
+)
+
+
+@cache
+def _make_parser() -> SettingsParser:
+    page = HelpPage(USAGE, DESCRIPTION, HELP_GROUPS, TINY_PRESET, "without a model", EPILOG)
+    return SettingsParser(RewardConfig, PROGRAM, page)
+
+
+def read_config(argv: Sequence[str]) -> RewardConfig:
+    """Return the settings that a command line gives; `--help` and `--help_all` print and exit.
+
+    Lowest first: the defaults, `TINY_PRESET` when no model is named, the file of `--config`, the flags.
+
+    Args:
+        argv: the command's words, without its name.
+
+    Raises:
+        SetupError: a setting is unknown, has the wrong type or contradicts another.
+    """
+    parser = _make_parser()
+    flags = parser.parse_flags(argv)
+    file_settings = {} if flags.get("config") is None else parser.read_file(flags["config"])
+    settings = {**file_settings, **flags}
+    preset = TINY_PRESET if settings.get("model_name_or_path") is None else {}
+    if is_nothing_held_out(settings):
+        preset = {name: value for name, value in preset.items() if not name.startswith("eval_")}
+    try:
+        return RewardConfig(**{**preset, **settings})
+    except (ValueError, TypeError, OSError, ImportError, NotImplementedError) as error:  # raised by transformers
+        raise SetupError(summarize_error(error)) from error

@@ -1,0 +1,109 @@
+"""The type of a setting: which values a flag's text and a YAML value mean, by the type of the field."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from enum import Enum
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from preftemplates.errors import did_you_mean, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class SettingType(NamedTuple):
+    """What a setting takes.
+
+    Attributes:
+        types: the types of a single value.
+        item_types: the types of a list's items; None if the setting takes no list.
+        is_optional: whether the value may be None.
+        choices: the texts that the value may be; empty if it may be any text.
+        parse: from a flag's text to the value.
+        is_switch: whether the flag may stand alone, for true.
+    """
+
+    types: frozenset[type]
+    item_types: frozenset[type] | None
+    is_optional: bool
+    choices: tuple[str, ...]
+    parse: Callable[[str], Any]
+    is_switch: bool
+
+    @classmethod
+    def from_hint(cls, hint: Any, action: argparse.Action) -> SettingType:
+        """Return what a field of that type takes, for which `HfArgumentParser` made that action."""
+        members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        lists = [member for member in members if get_origin(member) is list]
+        item_types = frozenset(_find_class(item) for member in lists for item in get_args(member))
+        enum_values = (member.value for kind in item_types if issubclass(kind, Enum) for member in kind)
+        return cls(
+            types=frozenset(_find_class(member) for member in members if member not in (NoneType, *lists)),
+            item_types=item_types if lists else None,
+            is_optional=NoneType in members,
+            choices=tuple(str(choice) for choice in action.choices or enum_values),
+            parse=action.type if callable(action.type) else str,
+            is_switch=action.const is True,
+        )
+
+    def parse_flag(self, text: str) -> Any:
+        """Return the value that a text means on the command line."""
+        if self.choices and text not in self.choices:
+            raise self.make_error(text)
+        try:
+            return json.loads(text) if dict in self.types and text.startswith("{") else self.parse(text)
+        except (TypeError, ValueError, argparse.ArgumentTypeError):
+            raise self.make_error(text) from None
+
+    def convert_value(self, value: object) -> Any:
+        """Return the value that a YAML value means."""
+        if value is None and self.is_optional:
+            return None
+        if self.item_types is not None and isinstance(value, list):
+            return [self._convert(item, self.item_types) for item in value]
+        if self.item_types is not None and not self.types:
+            return [self._convert(value, self.item_types)]
+        return self._convert(value, self.types)
+
+    def _convert(self, value: object, types: frozenset[type]) -> Any:
+        if isinstance(value, bool):
+            if bool in types or self.is_switch:
+                return value
+            if "no" in self.choices and not value:  # YAML reads a bare no as false
+                return "no"
+        elif isinstance(value, int | float) and float in types:
+            return self.parse_flag(repr(value))
+        elif isinstance(value, str) and (self.choices or str not in types):
+            if not types & {bool, dict}:
+                return self.parse_flag(value)
+        elif type(value) in types:
+            return value
+        raise self.make_error(value)
+
+    def make_error(self, value: object) -> argparse.ArgumentTypeError:
+        """Return the error for a value that the setting does not take."""
+        if self.choices:
+            expected = ", ".join(self.choices) if len(self.choices) <= 12 else "those that --help_all shows"
+            guess = did_you_mean(str(value), self.choices)
+            return argparse.ArgumentTypeError(
+                f"expected one of {expected}; got {preview(value)}" + (guess and f".{guess}")
+            )
+        types = {*self.types, *(self.item_types or ())}
+        expected = " or ".join(name for kind, name in TYPE_NAMES.items() if kind in types)
+        expected = expected or "what only Python can give"
+        hint = "; put it in quotes" if str in types and not isinstance(value, str | list | dict | None) else ""
+        return argparse.ArgumentTypeError(f"expected {expected}, got {preview(value)}{hint}")
+
+
+TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a mapping"}
+
+
+def _find_class(hint: Any) -> type:
+    """Return the class of a type: `dict` of `dict[str, Any]`, `bool` of `Literal[False]`."""
+    if get_origin(hint) is Literal:
+        return type(get_args(hint)[0])
+    kind = get_origin(hint) or hint
+    return kind if isinstance(kind, type) else object

@@ -1,0 +1,163 @@
+"""Preparing a run: everything that is read, loaded and checked before its first step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from preftemplates_train.data.dataset import encode_data, read_data
+from preftemplates_train.data.pairs import LABEL_DEFAULTS
+from preftemplates_train.data.tokenizer import (
+    NO_ADDED_TEXT,
+    AddedText,
+    encode_texts,
+    find_added_text,
+    load_tokenizer,
+    remove_added_text,
+    set_pad_token,
+)
+from preftemplates_train.errors import SetupError
+from preftemplates_train.model.attention import explain_no_branches
+from preftemplates_train.model.checkpoint import CheckpointRecord, check_tokenizer_reload, hash_tokenizer
+from preftemplates_train.model.loading import (
+    add_lora,
+    check_padding,
+    choose_max_length,
+    count_positions,
+    fit_vocabulary,
+    load_model,
+    load_model_config,
+)
+from preftemplates_train.model.tiny import make_tiny_model, train_tiny_tokenizer
+from preftemplates_train.training.resume import select_compared_settings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from preftemplates_train.data.dataset import TextData, TokenData
+    from preftemplates_train.settings.config import BatchLayout, RewardConfig
+
+
+@dataclass
+class PreparedRun:
+    """Everything that a run needs before its first step.
+
+    Attributes:
+        data: the pairs as texts.
+        encoded: the pairs as token ids.
+        tokenizer: the tokenizer, with its pad token and chat template.
+        model: the model, with adapters if there are any.
+        layout: how batches are laid out, chosen.
+        no_branches: why that is not in branches.
+        record: what the checkpoints are made from.
+    """
+
+    data: TextData
+    encoded: TokenData
+    tokenizer: PreTrainedTokenizerFast
+    model: Any
+    layout: BatchLayout
+    no_branches: str | None
+    record: CheckpointRecord
+
+
+def prepare_run(config: RewardConfig) -> PreparedRun:
+    """Read the data, load the model and check that they go together.
+
+    Raises:
+        SetupError: they do not.
+    """
+    tokenizer, added = load_run_tokenizer(config)
+    name = config.model_name_or_path
+    model_config = (
+        load_model_config(name, config.model_revision, disable_dropout=config.disable_dropout) if name else None
+    )
+    max_length = choose_max_length(config.max_length, count_positions(model_config) if name else None)
+    data = read_data(config, added)
+    if tokenizer is None:
+        tokenizer = train_tiny_tokenizer(text for pair in data.train for text in (pair.chosen, pair.rejected))
+    tokens_before = len(tokenizer)
+    if data.style is not None:
+        tokenizer = remove_added_text(tokenizer)
+        tokenizer.chat_template = data.style.chat_template
+    set_pad_token(tokenizer, data.style, config.pad_token)
+    pad_id = int(tokenizer.pad_token_id)
+    encode = partial(encode_texts, tokenizer)
+    encoded = encode_data(data, encode, max_length=max_length, pad_id=pad_id, config=config)
+    _check_objective(encoded, config)
+    model = load_model(name, model_config, config) if name else make_tiny_model(tokenizer, max_length, config.seed)
+    fit_vocabulary(model, tokenizer, tokens_before)
+    check_padding(model, pad_id)
+    check_tokenizer_reload(tokenizer, model.config, [pair.pair.chosen for pair in encoded.train[:100]])
+    record = _make_record(config, data, encoded, tokenizer, added, max_length)
+    layout, no_branches = choose_layout(model, pad_id, config)
+    model = add_lora(model, config) if config.use_peft else model
+    return PreparedRun(data, encoded, tokenizer, model, layout, no_branches, record)
+
+
+def load_run_tokenizer(config: RewardConfig) -> tuple[PreTrainedTokenizerFast | None, AddedText]:
+    """Load the named model's tokenizer, and return what it adds to plain text.
+
+    Returns:
+        No tokenizer if no model is named: the small decoder's is trained on the texts.
+    """
+    if config.model_name_or_path is None:
+        return None, NO_ADDED_TEXT
+    tokenizer = load_tokenizer(config.model_name_or_path, config.model_revision)
+    return tokenizer, find_added_text(tokenizer)
+
+
+def _check_objective(encoded: TokenData, config: RewardConfig) -> None:
+    """Refuse to learn from a label that no pair has.
+
+    Raises:
+        SetupError: none has it.
+    """
+    label = config.objective
+    if label in LABEL_DEFAULTS and all(getattr(pair.pair, label) is None for pair in encoded.train):
+        raise SetupError(f"objective is {label}, and no pair has one: the template declares none, or formats by hand")
+
+
+def choose_layout(model: Any, pad_id: int, config: RewardConfig) -> tuple[BatchLayout, str | None]:
+    """Return how batches are laid out, and why that is not in branches.
+
+    Raises:
+        SetupError: the settings ask for branches, and the model does not support them.
+    """
+    if config.layout in ("grouped", "padded"):
+        return config.layout, f"layout is {config.layout}"
+    if config.attn_implementation:
+        return "grouped", f"attn_implementation is {config.attn_implementation}"
+    reason = explain_no_branches(model, pad_id)
+    if reason is not None and config.layout == "branches":
+        raise SetupError(f"layout branches: the model does not take it: {reason}")
+    return ("branches", None) if reason is None else ("grouped", reason)
+
+
+def _make_record(
+    config: RewardConfig,
+    data: TextData,
+    encoded: TokenData,
+    tokenizer: PreTrainedTokenizerFast,
+    added: AddedText,
+    max_length: int,
+) -> CheckpointRecord:
+    special = {"bos": tokenizer.bos_token, "eos": tokenizer.eos_token, "pad": tokenizer.pad_token, **added._asdict()}
+    return CheckpointRecord(
+        templates={
+            name: {"name": template.name, "digest": template.text_digest} for name, template in data.templates.items()
+        },
+        dialects={
+            name: {"name": template.dialect.name, "digest": template.dialect.digest}
+            for name, template in data.templates.items()
+            if not template.is_custom
+        },
+        style=None if data.style is None else {"name": data.style.name, "digest": data.style.digest},
+        special_tokens={**special, "written_by": "tokenizer" if data.style is None else "style"},
+        max_length=max_length,
+        length_policy=config.length_policy,
+        tokenizer=hash_tokenizer(tokenizer),
+        data=encoded.digest,
+        settings=select_compared_settings(config),
+    )

@@ -1,0 +1,185 @@
+"""RewardTrainer: `transformers.Trainer` with the Bradley-Terry loss on pairs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers import EvalPrediction, Trainer
+from transformers.trainer_pt_utils import LengthGroupedSampler
+
+from preftemplates_train.data.branches import PackedRow
+from preftemplates_train.data.collators import BranchCollator
+from preftemplates_train.errors import NonFiniteError, SetupError
+from preftemplates_train.evaluation.metrics import summarize_rewards
+from preftemplates_train.model.attention import enable_branches
+from preftemplates_train.training.losses import bradley_terry, centring, plackett_luce
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ALLOWED_VALUES: Mapping[str, tuple[Sequence[Any], str]] = {
+    "dataloader_drop_last": ([False], "pairs would be left out of evaluations too, and not be counted"),
+    "eval_do_concat_batches": ([True], "the figures come from all scores, and not from batches of them"),
+    "train_sampling_strategy": (["random", "sequential"], "a pair has two lengths"),
+}
+"""Arguments of `transformers.Trainer` of which some values cannot be used: those that can, and why."""
+
+
+class RewardTrainer(Trainer):
+    """Trains a sequence classifier with one output on pairs, so that the chosen text gets the higher reward.
+
+    The loss of a batch is the mean over its groups, and a group's the mean over its pairs (Ouyang et al., 2022,
+    equation 1), or that of its ranking; `objective`, `label_smoothing_factor` and `center_rewards_coefficient` vary
+    it. While it trains it logs, besides the loss, the accuracy and the mean margin of the pairs seen since the last
+    time, under TRL's names. An evaluation's figures come from all gathered scores, and not from means of batches. A
+    loss, gradient or score that is not finite stops the run.
+
+    Args:
+        args: as of `transformers.Trainer`; the training data is a `GroupDataset`, the evaluation data a `PairDataset`.
+            The collator decides how batches are laid out: a `BranchCollator`, for models that `explain_no_branches`
+            allows, or a `PairCollator`.
+        grouped: whether batches are of pairs of about one length; for padded ones.
+        options: as args.
+
+    Raises:
+        SetupError: an argument has a value that cannot be used.
+    """
+
+    def __init__(self, *args: Any, grouped: bool = False, **options: Any) -> None:
+        options.setdefault("compute_metrics", compute_pair_metrics)
+        super().__init__(*args, **options)
+        for name, (values, reason) in ALLOWED_VALUES.items():
+            if getattr(self.args, name) not in values:
+                raise SetupError(f"{name} must be {' or '.join(str(value).lower() for value in values)}: {reason}")
+        self.grouped = grouped
+        self._reader = enable_branches(self.model) if isinstance(self.data_collator, BranchCollator) else None
+        self.model_accepts_loss_kwargs = False  # the loss is a mean, also under gradient accumulation
+        self._log_sums: list[Tensor] = []  # since the last logging: wins, margins and pairs
+        self._batch_groups: list[int] = []  # the groups of the step that is being made
+
+    def rewards(self, model: nn.Module, inputs: dict[str, Any]) -> Tensor:
+        """Return the rewards of a batch's texts, shape (S,), each read at the text's last token."""
+        if "branches" in inputs:
+            row = PackedRow(*(inputs[name] for name in ("input_ids", "position_ids", "ends", "branches")))
+            return self._reader.compute_rewards(model, row)  # type: ignore[union-attr]
+        logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
+        rewards: Tensor = logits[:, 0].float()
+        return rewards
+
+    def scores(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Return the rewards of the pairs' chosen and rejected texts, each of shape (P,)."""
+        rewards = self.rewards(model, inputs)
+        return rewards[inputs["chosen"]], rewards[inputs["rejected"]]
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """Return the sampler that orders the groups."""
+        groups: Any = self.train_dataset if train_dataset is None else train_dataset
+        if not self.grouped or groups is None:
+            return super()._get_train_sampler(train_dataset)
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        groups_per_step = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return LengthGroupedSampler(
+            groups_per_step, lengths=list(groups.lengths), generator=torch.Generator().manual_seed(seed)
+        )
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,  # noqa: ARG002  the loss is a mean over the groups
+    ) -> Any:
+        """Return the loss of a batch: Bradley and Terry's, as the settings vary it.
+
+        Raises:
+            NonFiniteError: it is not finite.
+        """
+        rewards = self.rewards(model, inputs)
+        chosen, rejected = rewards[inputs["chosen"]], rewards[inputs["rejected"]]
+        loss = self._compute_objective(rewards, chosen, rejected, inputs)
+        coefficient = getattr(self.args, "center_rewards_coefficient", None)
+        if coefficient:
+            loss = loss + coefficient * centring(chosen, rejected)
+        if model.training:
+            self._batch_groups += inputs["index"].tolist()
+            self._log_sums.append(_sum_margins(chosen.detach() - rejected.detach()))
+        if not torch.isfinite(loss):
+            raise self._make_error(f"the loss is {loss.item()}")
+        return (loss, torch.stack([chosen, rejected], dim=1)) if return_outputs else loss
+
+    def _compute_objective(
+        self, rewards: Tensor, chosen: Tensor, rejected: Tensor, inputs: Mapping[str, Any]
+    ) -> Tensor:
+        """Return the loss of the objective."""
+        objective = getattr(self.args, "objective", "preference")
+        if objective == "plackett_luce":
+            sizes = list(inputs["sizes"])
+            return plackett_luce(
+                pad_sequence(list(rewards.split(sizes)), batch_first=True),
+                pad_sequence(list(inputs["ranks"].split(sizes)), batch_first=True, padding_value=-1),
+            )
+        labels = {objective: inputs[objective]} if objective in inputs else {}
+        smoothing = self.args.label_smoothing_factor
+        return bradley_terry(chosen, rejected, **labels, strength=inputs.get("share"), label_smoothing=smoothing)
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """Return the norm of a step's gradients.
+
+        Raises:
+            NonFiniteError: it is not finite; under fp16, whose scaler expects that, the step is skipped instead.
+        """
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        if norm is not None and not np.isfinite(float(norm)) and self.accelerator.scaler is None:
+            raise self._make_error(f"the norm of the gradients is {float(norm)}")
+        self._batch_groups = []
+        return norm
+
+    def _make_error(self, fault: str) -> NonFiniteError:
+        dataset: Any = self.train_dataset
+        pairs = [dataset.groups[index][0].pair for index in self._batch_groups]
+        rows = ", ".join(f"{pair.source}:{pair.row}" for pair in pairs[:8]) + (", …" if len(pairs) > 8 else "")
+        return NonFiniteError(f"{fault} at step {self.state.global_step + 1}; its rows: {rows}")
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, with accuracy and margin next to the training loss."""
+        if "loss" in logs and self._log_sums:
+            wins, margin, pairs = self.accelerator.reduce(torch.stack(self._log_sums).sum(0), reduction="sum").tolist()
+            logs = {**logs, "accuracy": wins / pairs, "margin": margin / pairs}
+            self._log_sums = []
+        super().log(logs, start_time)
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: Any,
+        prediction_loss_only: bool,  # noqa: ARG002  scores are always returned
+        ignore_keys: list[str] | None = None,  # noqa: ARG002  the outputs have no keys
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Return the scores of a batch, shape (B, 2), and its pairs' indices."""
+        inputs = self._prepare_inputs(inputs)
+        with torch.no_grad(), self.compute_loss_context_manager():
+            chosen, rejected = self.scores(model, inputs)
+        return None, torch.stack([chosen, rejected], dim=1), inputs["index"]
+
+
+def _sum_margins(margins: Tensor) -> Tensor:
+    """Return the wins (a tie is one half), the sum of the margins, and how many there are."""
+    wins = (margins > 0).sum() + 0.5 * (margins == 0).sum()
+    return torch.stack([wins, margins.sum(), torch.ones_like(margins).sum()])
+
+
+def compute_pair_metrics(prediction: EvalPrediction) -> dict[str, float]:
+    """Return the metrics of all gathered scores.
+
+    Raises:
+        NonFiniteError: a score is not finite.
+    """
+    scores = np.asarray(prediction.predictions, dtype=np.float64)
+    not_finite = np.asarray(prediction.label_ids)[~np.isfinite(scores).all(axis=1)]
+    if len(not_finite):
+        raise NonFiniteError(f"the scores of the held-out pairs {not_finite[:8].tolist()} are not finite")
+    return summarize_rewards(scores[:, 0], scores[:, 1])
