@@ -26,9 +26,9 @@ from preftemplates.templates.row_types import Label
 from preftemplates.testing.demands import demand, demand_equal, describe_error, get_outcome, raise_error
 from preftemplates.testing.strategies import (
     MARK,
-    KeyPath,
     MessageSequence,
     Row,
+    TextPath,
     get_columns_read,
     iter_texts,
     replace_texts,
@@ -97,7 +97,7 @@ def spans_partition_the_text_and_spell_their_cells(template: Template, row: Row,
             demand(spells or source is None, f"{text.text[start:end]!r} does not stand in {path} from {offset} on")
 
 
-def _spell_path(keys: KeyPath) -> str:
+def _spell_path(keys: TextPath) -> str:
     """A path as spans spell it."""
     path = str(keys[0])
     for key in keys[1:]:

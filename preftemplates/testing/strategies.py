@@ -157,11 +157,11 @@ def _change_example(draw: st.DrawFn, example: Row, labels: Mapping[str, SearchSt
     return replace_texts(row, changed, lambda text: text[:start] + nasty + text[end:])
 
 
-KeyPath = tuple[Any, ...]
+TextPath = tuple[Any, ...]
 """The keys and indexes that lead to a text in a row."""
 
 
-def iter_texts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+def iter_texts(value: Any, path: TextPath = ()) -> Iterator[tuple[TextPath, str]]:
     """Yield all texts inside but speakers and the types of parts, each with its path."""
     if isinstance(value, str):
         yield path, value
@@ -171,7 +171,7 @@ def iter_texts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
             yield from iter_texts(item, (*path, step))
 
 
-def replace_texts(value: Any, paths: Iterable[KeyPath], change: Callable[[str], str], path: KeyPath = ()) -> Any:
+def replace_texts(value: Any, paths: Iterable[TextPath], change: Callable[[str], str], path: TextPath = ()) -> Any:
     """Return the same value with other texts at some paths."""
     if isinstance(value, Mapping):
         return {step: replace_texts(item, paths, change, (*path, step)) for step, item in value.items()}

@@ -14,7 +14,7 @@ from preftemplates.testing.demands import get_outcome
 
 def bundled(registry):
     """The names of what comes with the library, whatever else a test has registered."""
-    return [name for name in registry.names() if registry.origin(name).module.startswith("preftemplates.")]
+    return [name for name in registry.names() if registry.definition_site(name).module.startswith("preftemplates.")]
 
 
 BUNDLED_STYLES = bundled(STYLES)
@@ -92,7 +92,7 @@ class Thing:
 
     formats = ("prompt_only",)
     example = {"text": "Hi"}
-    by_hand = True
+    is_custom = True
 
     def __init__(self, name):
         self.name = name
