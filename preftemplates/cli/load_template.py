@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from preftemplates.templates.library import get_template
 from preftemplates.templates.row_types import read_row_type
 from preftemplates.templates.row_validation import cell_parsers
-from preftemplates.templates.template import Template
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from preftemplates.templates.template import Template
 
 
 def load_template(name: str, style: str | None, dialect: str | None, console: Console) -> Template:

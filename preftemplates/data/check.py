@@ -11,7 +11,7 @@ from preftemplates.core.samples import Preference
 from preftemplates.data.convert import Conversion, ConversionReport, RowIssue
 from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import ROW_RULES, AcceptedSample, RuleMemory
-from preftemplates.data.shortcuts import SHORTCUT_RULES, MessagePair, Shortcut, ShortcutCounts
+from preftemplates.data.shortcuts import SHORTCUTS, MessagePair, Shortcut, ShortcutCounts
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def check_rule_names(names: Sequence[str]) -> frozenset[str]:
     Raises:
         DefinitionError: one is neither; the message says which is near.
     """
-    rule_names = [*map(str, Code), *SHORTCUT_RULES]
+    rule_names = [*map(str, Code), *SHORTCUTS]
     for name in names:
         if name not in rule_names:
             guess = did_you_mean(name, rule_names) or f" There are: {', '.join(rule_names)}."

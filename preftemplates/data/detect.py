@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from preftemplates.core.samples import FORMATS, Sample
 from preftemplates.errors import Code, RowError, StyleError, find_nearest
 from preftemplates.templates.library import get_template, list_templates
-from preftemplates.templates.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from preftemplates.core.messages import Message
+    from preftemplates.templates.template import Template
 
 
 @dataclass

@@ -101,7 +101,7 @@ def _choose_refusal(pair: MessagePair, _columns: Iterable[str]) -> bool | None:
     return None if chosen == rejected else chosen
 
 
-SHORTCUT_RULES: Mapping[str, Callable[[MessagePair, Iterable[str]], bool | None]] = {
+SHORTCUTS: Mapping[str, Callable[[MessagePair, Iterable[str]], bool | None]] = {
     "longer wins": _choose_longer,
     "first listed wins": choose_first_listed,
     "refusal wins": _choose_refusal,
@@ -113,11 +113,11 @@ SHORTCUT_RULES: Mapping[str, Callable[[MessagePair, Iterable[str]], bool | None]
 class ShortcutCounts:
     """The shortcuts of a set of pairs, counted one by one."""
 
-    by_name: dict[str, Shortcut] = field(default_factory=lambda: {name: Shortcut() for name in SHORTCUT_RULES})
+    by_name: dict[str, Shortcut] = field(default_factory=lambda: {name: Shortcut() for name in SHORTCUTS})
 
     def add(self, pair: MessagePair, columns: Iterable[str]) -> None:
         """Count one pair."""
-        for name, choose in SHORTCUT_RULES.items():
+        for name, choose in SHORTCUTS.items():
             self.by_name[name].add(choose(pair, columns))
 
 

@@ -1,11 +1,13 @@
-"""What a law demands, and what a call came to."""
+"""Demands: what a law raises where it does not hold, and the outcome of a call, which may be an error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preftemplates.errors import PrefTemplatesError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def demand(condition: object, message: str) -> None:
@@ -14,25 +16,25 @@ def demand(condition: object, message: str) -> None:
         raise AssertionError(message)
 
 
-def same(found: object, wanted: object, message: str) -> None:
+def demand_equal(actual: object, expected: object, message: str) -> None:
     """Demand that two values are spelled alike: by that 1 is not True, and a NaN is a NaN."""
-    demand(repr(found) == repr(wanted), f"{message}: {found!r} and {wanted!r}")
+    demand(repr(actual) == repr(expected), f"{message}: {actual!r} and {expected!r}")
 
 
-def outcome(call: Callable[..., Any], *arguments: Any) -> Any:
-    """What a call gives, or the refusal that it raises."""
+def get_outcome(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Return the result of a call, or the error of this library that it raises."""
     try:
         return call(*arguments)
-    except PrefTemplatesError as refusal:
-        return refusal
+    except PrefTemplatesError as error:
+        return error
 
 
-def refusal(outcome: Any) -> tuple[object, ...] | None:
-    """What a refusal is, whatever its words; None for any other outcome."""
+def describe_error(outcome: Any) -> tuple[object, ...] | None:
+    """Return the type and code of an error, whatever its words; None for any other outcome."""
     return (type(outcome), outcome.code) if isinstance(outcome, PrefTemplatesError) else None
 
 
-def pass_on(outcome: Any) -> None:
+def raise_error(outcome: Any) -> None:
     """Raise an outcome that is an error."""
     if isinstance(outcome, PrefTemplatesError):
         raise outcome

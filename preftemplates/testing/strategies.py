@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from preftemplates.core.messages import ROLES, Message
-from preftemplates.styles.style import Style
 from preftemplates.templates.row_types import BOUNDS, read_row_type
-from preftemplates.templates.template import Template
 from preftemplates.testing.demands import demand
 
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from preftemplates.styles.style import Style
+    from preftemplates.templates.template import Template
+
 Row = Mapping[str, Any]
-Conversation = Sequence[Message]
+MessageSequence = Sequence[Message]
 
 NASTY = (
     "{", "}", "%", "{}", "{0}", "{prompt}", "%s", "%(prompt)s", "$prompt", "{{ 7*7 }}", "{{ content }}", "{% raw %}",
@@ -36,7 +39,7 @@ MARK = "\ue000{{ 7*7 }}{# 7 #}{0}%1<7>&\"'\\\r\n \t\ue001"
 
 @st.composite
 def nasty_text(draw: st.DrawFn) -> str:
-    """Texts over all code points but surrogates, mixed with what breaks formatters; the empty text too."""
+    """Draw texts over all code points but surrogates, mixed with what breaks formatters; the empty text too."""
     return "".join(draw(_PIECES))
 
 
@@ -44,51 +47,55 @@ _PIECES = st.lists(st.sampled_from(NASTY) | st.text(max_size=6), max_size=6)
 
 
 def conversations(style: Style | None = None) -> SearchStrategy[list[Message]]:
-    """Lists of text messages, in any order of roles and in the usual one; the empty list too.
+    """Return lists of text messages, in any order of roles and in the usual one; the empty list too.
 
     Args:
         style: whose roles the messages have; without one, those that every message may have.
     """
-    return _conversation(ROLES if style is None else style.accepted_roles)
+    return _draw_conversation(ROLES if style is None else style.accepted_roles)
 
 
-def _conversation(roles: Sequence[str]) -> SearchStrategy[list[Message]]:
-    system, user, assistant = ([_message(role)] if role in roles else [] for role in ("system", "user", "assistant"))
+def _draw_conversation(roles: Sequence[str]) -> SearchStrategy[list[Message]]:
+    system, user, assistant = (
+        [_draw_message(role)] if role in roles else [] for role in ("system", "user", "assistant")
+    )
     exchanges = st.lists(st.tuples(*user, *assistant), max_size=2).map(chain.from_iterable)
     in_turn = st.tuples(st.tuples(*system) | st.just(()), exchanges, st.tuples(*user) | st.just(()))
-    return st.lists(_message(*roles), max_size=4) | in_turn.map(lambda parts: [*chain(*parts)])
+    return st.lists(_draw_message(*roles), max_size=4) | in_turn.map(lambda parts: [*chain(*parts)])
 
 
-def _message(*roles: str) -> SearchStrategy[Any]:
+def _draw_message(*roles: str) -> SearchStrategy[Any]:
     absent = {"tool_calls": st.none()}  # as Arrow fills in keys that other messages have
     return st.fixed_dictionaries({"role": st.sampled_from(roles), "content": nasty_text()}, optional=absent)
 
 
 def rows(template: Template, format: str) -> SearchStrategy[dict[str, Any]]:
-    """Rows of a template's dataset: drawn by the types of its columns, and its example with other texts and labels.
+    """Return rows of a template's dataset: drawn by column types, and its example with other texts and labels.
 
     A drawn text is no transcript: of a template that reads one, only what is made of an example is accepted. Some
-    rows are refused with a `RowError` nonetheless.
+    rows still raise a `RowError`.
 
     Raises:
         AssertionError: the template formats by hand and has no example, so that no row can be drawn.
     """
-    columns = {} if template.is_custom else columns_read(template, format)
+    columns = {} if template.is_custom else get_columns_read(template, format)
     roles = () if template.is_custom else template.style.accepted_roles
-    cells = {column: _cell(info.annotation, info.metadata, roles) for column, info in columns.items()}
+    cells = {column: _draw_cell(info.annotation, info.metadata, roles) for column, info in columns.items()}
     labels = {column: cell for column, cell in cells.items() if _is_label(columns[column].annotation)}
-    examples = [] if template.example is None else [_changed(template.example, given) for given in ({}, {}, labels)]
+    examples = (
+        [] if template.example is None else [_change_example(template.example, drawn) for drawn in ({}, {}, labels)]
+    )
     demand(columns or examples, f"{template!r} formats by hand; without an example no row can be drawn")
-    return st.one_of([*examples, *([_record(columns, cells)] if columns else [])])
+    return st.one_of([*examples, *([_draw_record(columns, cells)] if columns else [])])
 
 
-def columns_read(template: Template, format: str) -> dict[str, FieldInfo]:
-    """What a format reads, by the row's own names."""
-    infos = _by_alias(read_row_type(template.parts.declaration.row))
+def get_columns_read(template: Template, format: str) -> dict[str, FieldInfo]:
+    """Return the columns that a format reads, by the row's own names."""
+    infos = _index_by_alias(read_row_type(template.parts.declaration.row))
     return {column: infos[column] for column in template.columns(format)}
 
 
-def _by_alias(model: type[BaseModel]) -> dict[str, FieldInfo]:
+def _index_by_alias(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
@@ -96,30 +103,32 @@ def _is_label(kind: Any) -> bool:
     return kind in (int, float, bool) or get_origin(kind) is Literal
 
 
-def _record(columns: Mapping[str, FieldInfo], cells: Mapping[str, SearchStrategy[Any]]) -> SearchStrategy[Any]:
+def _draw_record(columns: Mapping[str, FieldInfo], cells: Mapping[str, SearchStrategy[Any]]) -> SearchStrategy[Any]:
     needed = {column: cell for column, cell in cells.items() if columns[column].is_required()}
     return st.fixed_dictionaries(needed, optional={column: cells[column] for column in cells if column not in needed})
 
 
-def _cell(kind: Any, metadata: Sequence[Any], roles: Sequence[str]) -> SearchStrategy[Any]:
+def _draw_cell(kind: Any, metadata: Sequence[Any], roles: Sequence[str]) -> SearchStrategy[Any]:
     """The values of a column's type."""
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        return _cell(args[0], args[1:], roles)
+        return _draw_cell(args[0], args[1:], roles)
     if kind is Message or kind == list[Message]:
-        return _message(*roles) if kind is Message else _conversation(roles)
+        return _draw_message(*roles) if kind is Message else _draw_conversation(roles)
     if origin is Literal:
         return st.sampled_from(args)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        columns = _by_alias(kind)
-        return _record(columns, {name: _cell(info.annotation, info.metadata, roles) for name, info in columns.items()})
-    inner = [_cell(arg, (), roles) for arg in args]
+        columns = _index_by_alias(kind)
+        return _draw_record(
+            columns, {name: _draw_cell(info.annotation, info.metadata, roles) for name, info in columns.items()}
+        )
+    inner = [_draw_cell(arg, (), roles) for arg in args]
     if origin in (list, dict):
         return st.lists(*inner, max_size=4) if origin is list else st.dictionaries(*inner, max_size=3)
-    return st.one_of(inner) if origin in (Union, UnionType) else _leaf(kind, metadata)
+    return st.one_of(inner) if origin in (Union, UnionType) else _draw_leaf(kind, metadata)
 
 
-def _leaf(kind: Any, metadata: Sequence[Any]) -> SearchStrategy[Any]:
+def _draw_leaf(kind: Any, metadata: Sequence[Any]) -> SearchStrategy[Any]:
     if kind is str:
         return nasty_text()
     if kind is Any:
@@ -132,40 +141,40 @@ def _leaf(kind: Any, metadata: Sequence[Any]) -> SearchStrategy[Any]:
 
 
 @st.composite
-def _changed(draw: st.DrawFn, example: Row, labels: Mapping[str, SearchStrategy[Any]]) -> Any:
+def _change_example(draw: st.DrawFn, example: Row, labels: Mapping[str, SearchStrategy[Any]]) -> Any:
     """The example with other labels, and a nasty text in one of its texts, in some or at the same place in all.
 
     Mostly, texts that are the same stay the same: a prompt that stands on both sides of a row is one prompt.
     """
     row = {**example, **{column: draw(cell) for column, cell in labels.items() if draw(st.booleans())}}
-    texts = {place: text for place, text in texts_in(row) if place[0] not in labels}
-    places = [*texts]
-    changed = draw(st.just(places) | st.lists(st.sampled_from(places), min_size=1, max_size=3)) if places else []
+    texts = {path: text for path, text in iter_texts(row) if path[0] not in labels}
+    paths = [*texts]
+    changed = draw(st.just(paths) | st.lists(st.sampled_from(paths), min_size=1, max_size=3)) if paths else []
     if draw(st.sampled_from([True, True, True, False])):
-        changed = [place for place, text in texts.items() if text in {texts[one] for one in changed}]
+        changed = [path for path, text in texts.items() if text in {texts[chosen] for chosen in changed}]
     nasty, start = draw(nasty_text()), draw(st.sampled_from(range(64)) | st.just(10**9))
     end = draw(st.sampled_from([start, start, start, 10**9]))
-    return with_texts(row, changed, lambda text: text[:start] + nasty + text[end:])
+    return replace_texts(row, changed, lambda text: text[:start] + nasty + text[end:])
 
 
-Place = tuple[Any, ...]
+TextPath = tuple[Any, ...]
 """The keys and indexes that lead to a text in a row."""
 
 
-def texts_in(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
-    """All texts inside but speakers and the types of parts, each with its place."""
+def iter_texts(value: Any, path: TextPath = ()) -> Iterator[tuple[TextPath, str]]:
+    """Yield all texts inside but speakers and the types of parts, each with its path."""
     if isinstance(value, str):
-        yield place, value
+        yield path, value
     items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for step, item in items:
         if step not in ("role", "from", "type"):
-            yield from texts_in(item, (*place, step))
+            yield from iter_texts(item, (*path, step))
 
 
-def with_texts(value: Any, places: Iterable[Place], change: Callable[[str], str], place: Place = ()) -> Any:
-    """The same value with other texts at some places."""
+def replace_texts(value: Any, paths: Iterable[TextPath], change: Callable[[str], str], path: TextPath = ()) -> Any:
+    """Return the same value with other texts at some paths."""
     if isinstance(value, Mapping):
-        return {step: with_texts(item, places, change, (*place, step)) for step, item in value.items()}
+        return {step: replace_texts(item, paths, change, (*path, step)) for step, item in value.items()}
     if isinstance(value, list):
-        return [with_texts(item, places, change, (*place, step)) for step, item in enumerate(value)]
-    return change(value) if place in places else value
+        return [replace_texts(item, paths, change, (*path, step)) for step, item in enumerate(value)]
+    return change(value) if path in paths else value

@@ -9,7 +9,7 @@ from planted import BUNDLED_STYLES, BUNDLED_TEMPLATES, CHATML, PKU
 
 from preftemplates import Dialect, Style, get_style, get_template
 from preftemplates.testing import check_laws, every_one_pickles_and_equal_ones_hash_equal
-from preftemplates.testing.demands import outcome
+from preftemplates.testing.demands import get_outcome
 
 TEMPLATES = [get_template(name) for name in BUNDLED_TEMPLATES]
 STYLES = [get_style(name) for name in BUNDLED_STYLES]
@@ -107,7 +107,7 @@ def test_use_changes_no_pickle_and_no_fingerprint():
         unused = pickle.loads(pickle.dumps(template))
         before = Hasher.hash(unused), pickle.dumps(unused)
         for format in template.formats:
-            outcome(unused.render, template.example, format)
+            get_outcome(unused.render, template.example, format)
         assert (Hasher.hash(unused), pickle.dumps(unused)) == before
 
 

@@ -20,7 +20,7 @@ from preftemplates.testing import (
     the_generation_prompt_opens_every_answer,
     the_prompt_opens_every_response,
 )
-from preftemplates.testing.demands import outcome
+from preftemplates.testing.demands import get_outcome
 
 TALK = [*HELLO, {"role": "user", "content": "Tea?"}, {"role": "assistant", "content": "Yes."}]
 
@@ -100,7 +100,7 @@ def real():
     sources = [file.locate().read_text(encoding="utf-8") for file in sorted(files)[5::8]]
     undated = [source for source in sources if "strftime_now" not in source]
     styles = [Style.from_chat_template(source, bos_token="<s>", eos_token="</s>") for source in undated]
-    return [style for style in styles if not isinstance(outcome(style.render, TALK), RowError)]
+    return [style for style in styles if not isinstance(get_outcome(style.render, TALK), RowError)]
 
 
 def test_special_tokens_stand_around_the_texts_of_real_chat_templates(real):
@@ -113,7 +113,7 @@ def test_special_tokens_stand_around_the_texts_of_real_chat_templates(real):
 def test_no_token_of_a_real_chat_template_is_doubled(real, messages, asked):
     edges, refused = set(), 0
     for style in real:
-        added = outcome(style.with_special_tokens, "<s>", "</s>")
+        added = get_outcome(style.with_special_tokens, "<s>", "</s>")
         if isinstance(added, StyleContractError):
             refused += 1
             continue

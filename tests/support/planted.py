@@ -9,7 +9,7 @@ from preftemplates.errors import Code, RowError
 from preftemplates.styles.fragments import Fragment, Fragments
 from preftemplates.styles.style import STYLES
 from preftemplates.templates.library import TEMPLATES
-from preftemplates.testing.demands import outcome
+from preftemplates.testing.demands import get_outcome
 
 
 def bundled(registry):
@@ -24,7 +24,7 @@ BUNDLED_TEMPLATES = bundled(TEMPLATES)
 def is_text(name):
     """Whether the example of a template can be spelled as text, in every format."""
     template = TEMPLATES.get(name)()
-    rendered = [outcome(template.render, template.example, format) for format in template.formats]
+    rendered = [get_outcome(template.render, template.example, format) for format in template.formats]
     return not any(isinstance(one, RowError) and one.code == Code.UNSUPPORTED_CONTENT for one in rendered)
 
 
@@ -33,7 +33,7 @@ TEXT_TEMPLATES = [name for name in BUNDLED_TEMPLATES if is_text(name)]
 
 def accepted(style, messages):
     """The ways in which a style renders a conversation: without a generation prompt, and with one."""
-    return [asked for asked in (False, True) if not isinstance(outcome(style.render, messages, asked), RowError)]
+    return [asked for asked in (False, True) if not isinstance(get_outcome(style.render, messages, asked), RowError)]
 
 
 def writing(name, talk, *others):
@@ -43,7 +43,7 @@ def writing(name, talk, *others):
     """
     style = get_style(name)
     for content in (talk[-1]["content"], *others):
-        assume(not isinstance(outcome(style.render, [*talk[:-1], {**talk[-1], "content": content}]), RowError))
+        assume(not isinstance(get_outcome(style.render, [*talk[:-1], {**talk[-1], "content": content}]), RowError))
     return style
 
 
