@@ -29,6 +29,8 @@ from sybil.example import SybilFailure
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
+pytest_plugins = ["cpu_seconds"]
+
 ROOT = Path(__file__).parent
 TRAINERS = ROOT / "trainers"
 DATA = Path(os.environ.get("PREFTEMPLATES_DATA", ROOT.parent / "shared" / "data"))
