@@ -176,6 +176,16 @@ def transformers_text(source: str, messages: list[dict[str, Any]], generate: boo
     return str(rendered[0])
 
 
+def few(examples: int = 6) -> settings:
+    """Few examples: for a test that is run for each of many styles or templates, all of which draw.
+
+    A profile that asks for more than the usual number gets it.
+    """
+    usual = settings.get_profile("ci").max_examples
+    asked = settings.default.max_examples if settings.default else usual
+    return settings(max_examples=examples if asked <= usual else asked)
+
+
 def at_least(examples: int) -> settings:
     """So many examples, or as many as the profile in use asks for."""
     return settings(max_examples=max(examples, settings.default.max_examples if settings.default else 0))
