@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from rich.console import Console
-from support import terminal
+from support import HANGS, terminal
 
 from preftemplates.__main__ import main
 from preftemplates.cli import diff
@@ -77,7 +77,7 @@ def test_the_commands_exist_and_end_as_they_say(tmp_path, file):
         (["diff", "chatml", tmp_path / "no.jinja"], 2),
     ):
         command = [sys.executable, "-m", "preftemplates", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         assert bool(done.stderr) == (code == 2)
