@@ -36,6 +36,9 @@ TRAINERS = ROOT / "trainers"
 DATA = Path(os.environ.get("PREFTEMPLATES_DATA", ROOT.parent / "shared" / "data"))
 """Real rows, which some figures need; a page that reads them is skipped where they are not."""
 
+HANGS = 1_800
+"""After how many seconds a command counts as one that hangs; a slow machine needs a small part of it."""
+
 ENVIRONMENT = {
     **os.environ,
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
@@ -52,7 +55,11 @@ def run_commands(example: Example) -> None:
     """Run each `$ command` of a block and compare what it prints."""
     for command, wanted in read_commands(example.parsed):
         done = subprocess.run(
-            ["bash", "-c", command], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120
+            ["bash", "-c", command],
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=HANGS,
         )
         printed = "\n".join(line.rstrip() for line in done.stdout.decode().strip("\n").split("\n"))
         if done.returncode != 0:
