@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import fork_server
 from trainer_support import MAKERS, train_by
 
 
@@ -16,6 +17,13 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def two_processes():
+    """Keeps the server whose forks join a run, until the last test is over."""
+    with fork_server():
+        yield
 
 
 @pytest.fixture(scope="session")
