@@ -1,11 +1,14 @@
 """What runs the docs' blocks sees a block that is wrong, and lets one that is right pass."""
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-CONFTEST = Path(__file__).parents[1] / "conftest.py"
+import pytest
+
+ROOT = Path(__file__).parents[1]
 
 RIGHT = r"""
 ```python
@@ -67,25 +70,33 @@ WRONG = {
 }
 
 
-def run(folder: Path, pages: dict[str, str]) -> str:
-    """What pytest says of pages."""
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What pytest says of the right page and of one page per fault."""
+    folder = tmp_path_factory.mktemp("pages")
     (folder / "docs").mkdir()
-    for name, page in pages.items():
+    for name, page in {"right": RIGHT, **{name: f"Herbs.\n\n{page}\n" for name, page in WRONG.items()}}.items():
         (folder / "docs" / f"{name}.md").write_text(page, encoding="utf-8")
-    shutil.copy(CONFTEST, folder)
+    for file in (ROOT / "conftest.py", ROOT / "tests" / "support" / "cpu_seconds.py"):
+        shutil.copy(file, folder)
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "--rootdir", str(folder), "docs"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1_800, check=False)
     return done.stdout + done.stderr
 
 
-def test_a_page_whose_blocks_are_right_passes(tmp_path: Path) -> None:
+def test_a_page_whose_blocks_are_right_passes(said: str) -> None:
     """Every kind of block."""
-    said = run(tmp_path, {"right": RIGHT})
     assert "PASSED docs/right.md::blocks" in said, said
 
 
-def test_each_planted_fault_is_seen(tmp_path: Path) -> None:
-    """One page a fault, in one run."""
-    said = run(tmp_path, {name: f"Herbs.\n\n{page}\n" for name, page in WRONG.items()})
-    for name in WRONG:
-        assert f"FAILED docs/{name}.md::blocks" in said, said
+@pytest.mark.parametrize("name", WRONG)
+def test_each_planted_fault_is_seen(said: str, name: str) -> None:
+    """One page a fault."""
+    assert f"FAILED docs/{name}.md::blocks" in said, said
+
+
+def test_the_cpu_seconds_of_a_run_come_before_its_last_line(said: str) -> None:
+    """One line for the run, also without workers."""
+    *_, figures, last = said.splitlines()
+    assert re.fullmatch(r"CPU: \d+ s in tests \(main process [1-9]\d* s\)", figures), said
+    assert last.startswith(f"{len(WRONG)} failed, 1 passed"), said

@@ -1,13 +1,16 @@
-"""What holds for every test: no hub, how much Hypothesis draws, and registries that forget what a test registered.
+"""What holds for every test: no hub, a clock that stands still for others, and registries that forget.
 
 Hypothesis draws a little and always the same, or a lot (HYPOTHESIS_PROFILE=long).
 """
 
 import os
+import time
 
 os.environ.pop("FORCE_COLOR", None)  # what is printed is compared without colours
 os.environ.pop("TTY_COMPATIBLE", None)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports huggingface_hub, which reads it once
+
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +21,17 @@ settings.register_profile(
 )
 settings.register_profile("long", parent=settings.get_profile("ci"), derandomize=False, max_examples=10_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cpu_clock():
+    """Let the time limits of renders count CPU seconds, so that none ends because the machine is slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("preftemplates.sandbox.budget.monotonic", time.thread_time)
+        patch.setattr("preftemplates.styles.lint.probes.time", SimpleNamespace(perf_counter=time.thread_time))
+        patch.setattr("preftemplates.styles.isolation.GRACE", 600)  # another process has a clock of its own
+        yield
+
 
 forgetting = pytest.fixture(autouse=True)(registries_restored)
 forgetting_modules = pytest.fixture(autouse=True, scope="module")(registries_restored)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from command_support import GOOD_TEMPLATE, HOSTILE, SAFE, TRIMMING
-from support import HOMEWORK, run
+from support import HANGS, HOMEWORK, run
 
 from preftemplates.styles.lint.findings import FindingCode, StyleFinding
 
@@ -78,7 +78,7 @@ def test_the_commands_exist_and_end_as_they_say(tmp_path, write_template):
         (["diff", "chatml", tmp_path / "no.jinja"], 2),
     ):
         command = [sys.executable, "-m", "preftemplates", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         assert bool(done.stderr) == (code == 2)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from planted import BUNDLED_TEMPLATES
+from support import few
 
 from preftemplates import (
     BatchFormatter,
@@ -105,6 +106,7 @@ FORMATS = [
 
 
 @pytest.mark.parametrize(("kind", "format"), FORMATS)
+@few(12)
 @given(st.data(), st.sampled_from(["drop", "keep"]))
 def test_every_sample_comes_through_or_is_counted(kind, format, data, ties):
     template, row = KINDS[kind][0]().with_ties(ties), KINDS[kind][1]
@@ -113,6 +115,7 @@ def test_every_sample_comes_through_or_is_counted(kind, format, data, ties):
 
 
 @pytest.mark.parametrize("name", BUNDLED_TEMPLATES[::4])
+@few()
 @given(st.data())
 def test_every_sample_of_a_bundled_template_comes_through_or_is_counted(name, data):
     template = get_template(name)
@@ -180,6 +183,7 @@ class Nested(Dialect):
 
 @pytest.mark.parametrize(("kind", "format"), FORMATS)
 @pytest.mark.parametrize("dialect", ["trl", Nested()], ids=["trl", "nested"])
+@few(12)
 @given(st.data(), st.booleans())
 def test_a_batch_s_results_are_those_of_its_rows_one_after_the_other(kind, format, dialect, data, json_messages):
     template = KINDS[kind][0]().with_dialect(dialect)

@@ -1,5 +1,5 @@
 import pytest
-from planted import BUNDLED_TEMPLATES, HH, PKU, Faulty, check
+from planted import BUNDLED_TEMPLATES, HH, PKU, Faulty, check, check_each
 
 from preftemplates import Preference, RowModel, Template, get_template, register_filter
 from preftemplates.dialects.dialect import DIALECTS
@@ -9,13 +9,13 @@ from preftemplates.testing import formatting_is_rendering_after_extracting
 
 @pytest.mark.parametrize("name", BUNDLED_TEMPLATES)
 def test_formatting_is_rendering_after_extracting(name):
-    check(get_template(name), formatting_is_rendering_after_extracting)
+    check_each(get_template(name), formatting_is_rendering_after_extracting)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.names())
 def test_in_every_dialect(dialect):
     template = PKU if dialect == "reward-bench" else HH  # HH has several turns
-    check(template.with_dialect(dialect), formatting_is_rendering_after_extracting)
+    check_each(template.with_dialect(dialect), formatting_is_rendering_after_extracting)
 
 
 def exchanged(template, row, format):

@@ -1,5 +1,5 @@
 import pytest
-from planted import BUNDLED_STYLES, HELLO, PKU, TEXT_TEMPLATES, check, faulty_style
+from planted import BUNDLED_STYLES, HELLO, PKU, TEXT_TEMPLATES, check, check_each, faulty_style
 
 from preftemplates import Style, get_style, get_template
 from preftemplates.errors import Code, RowError
@@ -8,12 +8,12 @@ from preftemplates.testing import the_generation_prompt_opens_every_answer, the_
 
 @pytest.mark.parametrize("name", TEXT_TEMPLATES)
 def test_the_prompt_opens_every_response(name):
-    check(get_template(name), the_prompt_opens_every_response)
+    check_each(get_template(name), the_prompt_opens_every_response)
 
 
 @pytest.mark.parametrize("name", BUNDLED_STYLES)
 def test_the_generation_prompt_opens_every_answer(name):
-    check(get_style(name), the_generation_prompt_opens_every_answer)
+    check_each(get_style(name), the_generation_prompt_opens_every_answer)
 
 
 ASK = {"role": "user", "content": "Tea?"}

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from planted import BUNDLED_STYLES, HH, PKU, TEXT_TEMPLATES, Faulty, check, faulty_style
+from planted import BUNDLED_STYLES, HH, PKU, TEXT_TEMPLATES, Faulty, check, check_each, faulty_style
 from pydantic import Field
 
 from preftemplates import Preference, RowModel, Template, get_style, get_template
@@ -14,12 +14,12 @@ from preftemplates.testing import (
 
 @pytest.mark.parametrize("name", TEXT_TEMPLATES)
 def test_spans_partition_the_text_and_spell_their_cells(name):
-    check(get_template(name), spans_partition_the_text_and_spell_their_cells)
+    check_each(get_template(name), spans_partition_the_text_and_spell_their_cells)
 
 
 @pytest.mark.parametrize("name", BUNDLED_STYLES)
 def test_spans_partition_the_text_and_spell_the_messages(name):
-    check(get_style(name), spans_partition_the_text_and_spell_the_messages)
+    check_each(get_style(name), spans_partition_the_text_and_spell_the_messages)
 
 
 @pytest.mark.parametrize("name", TEXT_TEMPLATES)

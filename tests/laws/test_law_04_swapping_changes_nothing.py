@@ -1,6 +1,6 @@
 import pytest
 from hypothesis import given
-from planted import BUNDLED_TEMPLATES, HH, PKU, check
+from planted import BUNDLED_TEMPLATES, HH, PKU, check, check_each
 
 from preftemplates import Index01, Preference, RowModel, Template, get_template
 from preftemplates.testing import (
@@ -20,7 +20,7 @@ CHOOSING = [
 
 @pytest.mark.parametrize("name", CHOOSING)
 def test_swapping_the_answers_and_the_label_changes_nothing(name):
-    check(get_template(name), swapping_the_answers_and_the_label_changes_nothing)
+    check_each(get_template(name), swapping_the_answers_and_the_label_changes_nothing)
 
 
 def test_the_choice_is_found_where_there_is_one():

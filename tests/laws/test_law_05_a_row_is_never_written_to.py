@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from planted import BUNDLED_STYLES, BUNDLED_TEMPLATES, CHATML, HELLO, PKU, Faulty, check
+from planted import BUNDLED_STYLES, BUNDLED_TEMPLATES, CHATML, HELLO, PKU, Faulty, check, check_each
 
 from preftemplates import Preference, RowModel, Template, get_style, get_template, register_filter
 from preftemplates.testing import a_row_is_never_written_to, messages_are_never_written_to
@@ -9,12 +9,12 @@ from preftemplates.testing import a_row_is_never_written_to, messages_are_never_
 
 @pytest.mark.parametrize("name", BUNDLED_TEMPLATES)
 def test_a_row_is_never_written_to(name):
-    check(get_template(name), a_row_is_never_written_to)
+    check_each(get_template(name), a_row_is_never_written_to)
 
 
 @pytest.mark.parametrize("name", BUNDLED_STYLES)
 def test_messages_are_never_written_to(name):
-    check(get_style(name), messages_are_never_written_to)
+    check_each(get_style(name), messages_are_never_written_to)
 
 
 class ByHand(Template):

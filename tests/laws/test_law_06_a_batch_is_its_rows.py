@@ -1,6 +1,6 @@
 import pyarrow as pa
 import pytest
-from planted import BUNDLED_TEMPLATES, PKU, check
+from planted import BUNDLED_TEMPLATES, PKU, check, check_each
 
 from preftemplates import get_template
 from preftemplates.data import arrow
@@ -11,7 +11,7 @@ BatchFormatter = arrow.BatchFormatter
 
 @pytest.mark.parametrize("name", BUNDLED_TEMPLATES)
 def test_a_batch_is_its_rows_however_it_is_cut(name):
-    check(get_template(name), a_batch_is_its_rows_however_it_is_cut)
+    check_each(get_template(name), a_batch_is_its_rows_however_it_is_cut)
 
 
 ENCODED = [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jinja2.exceptions import TemplateError
-from planted import BUNDLED_STYLES, CHATML, HELLO, accepted, check, faulty_style, rendered_by, style_of
+from planted import BUNDLED_STYLES, CHATML, HELLO, accepted, check, check_each, faulty_style, rendered_by, style_of
+from support import few
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 from transformers.utils.chat_template_utils import render_jinja_template
@@ -57,11 +58,12 @@ IMPORTED = {
 def test_an_exported_style_renders_as_transformers_renders_it_and_refuses_what_it_refuses(name):
     style, compared = get_style(name), []
 
+    @few()
     @given(conversations(style))
-    def check(messages):
+    def compare(messages):
         compared.append(transformers_renders_the_same(style, messages))
 
-    check()
+    compare()
     assert sum(map(bool, compared)) * 5 >= len(compared)
 
 
@@ -92,10 +94,11 @@ def test_a_style_with_a_variable_of_many_values_has_a_stop_and_a_hash(value):
 
 @pytest.mark.parametrize("name", BUNDLED_STYLES)
 def test_an_exported_style_reads_back_the_same(name):
-    check(get_style(name), an_exported_style_reads_back_the_same)
+    check_each(get_style(name), an_exported_style_reads_back_the_same)
 
 
 @pytest.mark.parametrize("name", BUNDLED_STYLES)
+@few()
 @given(st.data())
 def test_the_generation_marks_hold_what_follows_the_prompt_through_the_stop(name, data):
     style = get_style(name)

@@ -2,7 +2,7 @@ from html import escape
 
 import pytest
 from jinja2 import Environment
-from planted import BUNDLED_STYLES, BUNDLED_TEMPLATES, PKU, Faulty, check, faulty_style
+from planted import BUNDLED_STYLES, BUNDLED_TEMPLATES, PKU, Faulty, check, check_each, faulty_style
 
 from preftemplates import Style, get_style, get_template
 from preftemplates.errors import Code, RowError
@@ -12,12 +12,12 @@ from preftemplates.testing import no_cell_is_executed_or_escaped, no_content_is_
 
 @pytest.mark.parametrize("name", BUNDLED_STYLES)
 def test_no_content_is_executed_escaped_or_trimmed(name):
-    check(get_style(name), no_content_is_executed_escaped_or_trimmed)
+    check_each(get_style(name), no_content_is_executed_escaped_or_trimmed)
 
 
 @pytest.mark.parametrize("name", BUNDLED_TEMPLATES)
 def test_no_cell_is_executed_or_escaped(name):
-    check(get_template(name), no_cell_is_executed_or_escaped)
+    check_each(get_template(name), no_cell_is_executed_or_escaped)
 
 
 @pytest.mark.parametrize("name", ["chatml", "zephyr", "human-assistant"])

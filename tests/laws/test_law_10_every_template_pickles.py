@@ -49,7 +49,7 @@ def test_every_template_pickles_and_equal_ones_hash_equal():
 
 def test_every_template_pickles_with_another_style_and_dialect():
     every_one_pickles_and_equal_ones_hash_equal(
-        *(template.with_style("zephyr").with_dialect("trl") for template in TEMPLATES)
+        *(template.with_style("zephyr").with_dialect("trl") for template in TEMPLATES[::4])
     )
 
 
@@ -127,9 +127,12 @@ FAULTS = [
 ]
 
 
+def test_one_that_pickles_rightly_passes():
+    every_one_pickles_and_equal_ones_hash_equal(planted.Thing("right"))
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_that_pickles_wrongly_is_caught(fault):
-    every_one_pickles_and_equal_ones_hash_equal(planted.Thing("right"))
     with pytest.raises(AssertionError, match=r"is not equal|works otherwise"):
         every_one_pickles_and_equal_ones_hash_equal(CHATML, fault("wrong"))
 

@@ -43,7 +43,7 @@ def without_control_text_the_ids_are_the_tokenizer_s(tokenizer, sample):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@at_least(100)
+@at_least(40)
 @given(st.sampled_from(BUNDLED_STYLES), talks(texts_with_marks()), texts_with_marks())
 def test_the_prompt_s_ids_are_the_same(kind, style, talk, other):
     the_prompt_s_ids_are_the_same(tokenizer_of(kind), pair_of(writing(style, talk, other), talk, other))
@@ -51,8 +51,10 @@ def test_the_prompt_s_ids_are_the_same(kind, style, talk, other):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_prompt_s_ids_are_the_same_in_every_template_and_in_every_style(kind):
-    templates = [get_template(name) for name in TEXT_TEMPLATES]
-    for template in [*templates, *(PKU.with_style(style) for style in BUNDLED_STYLES)]:
+    """With each tokenizer a third of the templates and of the styles, so that each is read by three tokenizers."""
+    first = KINDS.index(kind) % 3
+    templates = [get_template(name) for name in TEXT_TEMPLATES[first::3]]
+    for template in [*templates, *(PKU.with_style(style) for style in BUNDLED_STYLES[first::3])]:
         for format in template.formats:
             sample = template.render(template.example, format)
             the_prompt_s_ids_are_the_same(tokenizer_of(kind), sample)
@@ -60,7 +62,7 @@ def test_the_prompt_s_ids_are_the_same_in_every_template_and_in_every_style(kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@at_least(100)
+@at_least(40)
 @given(st.sampled_from(BUNDLED_STYLES), talks(texts_without_marks()), texts_without_marks())
 def test_without_control_text_the_ids_are_the_tokenizer_s(kind, style, talk, other):
     without_control_text_the_ids_are_the_tokenizer_s(tokenizer_of(kind), pair_of(get_style(style), talk, other))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from planted import BUNDLED_STYLES, check, style_of
+from support import few
 
 from preftemplates import get_style
 from preftemplates.errors import RowError, StyleContractError
@@ -14,6 +15,7 @@ REVERSIBLE = [name for name in BUNDLED_STYLES if get_style(name).reversible]
 
 
 @pytest.mark.parametrize("name", REVERSIBLE)
+@few()
 @given(st.data())
 def test_a_reversible_style_reads_its_texts_back(name, data):
     style = get_style(name)

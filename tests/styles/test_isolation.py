@@ -6,7 +6,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from collections import UserDict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -17,6 +16,7 @@ from types import MappingProxyType
 import pytest
 from hostile_templates import REFUSED, cases
 from real_templates import CONVERSATIONS, TOKENS, real_templates
+from support import HANGS
 
 from preftemplates import Style
 from preftemplates.errors import PrefTemplatesError, RowError, StyleLimitError, StyleRefusedError, StyleSyntaxError
@@ -98,25 +98,32 @@ def test_a_style_that_is_isolated_pickles_and_stays_so():
     assert style.render(TALK[1:]).text == "<assistant></s>"
 
 
-def test_a_process_that_hangs_is_killed_and_the_next_render_works():
-    style = Style.from_chat_template(TURNS, isolate=True, limits=Limits(seconds=0.5))
+def test_a_process_that_hangs_is_killed_and_the_next_render_works(monkeypatch):
+    patient = Style.from_chat_template(TURNS, isolate=True)
+    patient.render(TALK[1:])
     os.kill(isolation._get_worker()._process.pid, signal.SIGSTOP)
-    start = time.monotonic()
+    monkeypatch.setattr(isolation, "_GRACE_SECONDS", 0.1)
     with pytest.raises(StyleLimitError, match="took too long, and its process was killed"):
-        style.render(TALK[1:])
-    assert time.monotonic() - start < 10
-    assert style.render(TALK[1:]).text == "<assistant></s>"
+        Style.from_chat_template(TURNS, isolate=True, limits=Limits(seconds=0.1)).render(TALK[1:])
+    monkeypatch.undo()
+    assert patient.render(TALK[1:]).text == "<assistant></s>"
 
 
-def test_a_process_that_dies_is_an_error_and_the_next_render_works():
+def test_a_process_that_dies_is_an_error_and_the_next_render_works(monkeypatch):
     style = Style.from_chat_template(TURNS, isolate=True)
+    style.render(TALK[1:])
     os.kill(isolation._get_worker()._process.pid, signal.SIGSTOP)
-    with ThreadPoolExecutor(1) as pool:
-        rendering = pool.submit(style.render, TALK[1:])
-        time.sleep(0.2)
-        os.kill(isolation._get_worker()._process.pid, signal.SIGKILL)
+    send = isolation.Worker._send
+
+    def send_and_kill(worker, process, data, deadline):
+        send(worker, process, data, deadline)
+        if len(data) != 8:  # the length goes first
+            process.kill()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(isolation.Worker, "_send", send_and_kill)
         with pytest.raises(StyleLimitError, match="died"):
-            rendering.result()
+            style.render(TALK[1:])
     assert style.render(TALK[1:]).text == "<assistant></s>"
 
 
@@ -240,7 +247,7 @@ def test_an_error_that_is_none_of_ours_is_refused(monkeypatch):
 
 
 def test_a_large_answer_is_held_about_once():
-    done = subprocess.run([sys.executable, "-P", "-c", LARGE], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-P", "-c", LARGE], capture_output=True, text=True, timeout=HANGS)
     assert int(done.stdout) < 160, done.stderr
 
 
@@ -287,7 +294,7 @@ print(failed)
 
 
 def test_the_process_can_open_nothing_and_take_no_more_memory():
-    done = subprocess.run([sys.executable, "-c", CONFINED], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", CONFINED], capture_output=True, text=True, timeout=HANGS)
     assert done.stdout.strip() == "['open', 'write', 'socket', 'pipe', 'memory']", done.stderr
 
 

@@ -3,6 +3,7 @@
 from functools import partial
 
 from hypothesis import assume, settings
+from support import few
 
 from preftemplates import Style, get_style, testing
 from preftemplates.errors import Code, RowError
@@ -62,6 +63,11 @@ HELLO = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": " H
 def check(subject, law):
     """Run one law with as many examples as the profile says."""
     testing.check_laws(subject, laws=[law], max_examples=settings().max_examples)
+
+
+def check_each(subject, law):
+    """Run one law on one of the many bundled styles or templates, with few examples for each of them."""
+    testing.check_laws(subject, laws=[law], max_examples=few().max_examples)
 
 
 class Faulty:

@@ -91,8 +91,23 @@ CONVERSATIONS: dict[str, list[dict[str, Any]]] = {
 """Conversations by what is special about them."""
 
 
+MOST = 500
+"""How many texts are kept, lest they be rendered again: those of one template."""
+
+KEPT: dict[tuple[str, str, bool, str], str | None] = {}
+
+
 def transformers_render(source: str, messages: Sequence[Any], generate: bool = False, **more: Any) -> str | None:
     """The text as transformers renders it; None where it raises."""
+    key = (source, repr(messages), generate, repr(more))
+    if key not in KEPT:
+        if len(KEPT) > MOST:
+            KEPT.clear()
+        KEPT[key] = _transformers_render(source, messages, generate, **more)
+    return KEPT[key]
+
+
+def _transformers_render(source: str, messages: Sequence[Any], generate: bool, **more: Any) -> str | None:
     from transformers.utils.chat_template_utils import render_jinja_template
 
     options = {**TOKENS, **more, "add_generation_prompt": generate}

@@ -10,16 +10,20 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import lru_cache
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 import preftemplates
 from preftemplates import Rendered
+from preftemplates.__main__ import main
 from preftemplates.core.python_files import MODULE_PREFIX
 from preftemplates.core.registry import Registry
 from preftemplates.core.samples import FORMATS
@@ -42,13 +46,53 @@ def terminal(columns: int) -> dict[str, str]:
     return {**os.environ, "COLUMNS": str(columns), "NO_COLOR": "1", "TERM": "xterm", "HF_HUB_OFFLINE": "1"}
 
 
+HANGS = 1_800
+"""After how many seconds a process counts as one that hangs; a slow machine needs a small part of it."""
+
+
 def run(*arguments: Any, cwd: Any = None, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run the command `preftemplates` at 100 columns; it ends with this code and without a traceback."""
+    """Run the command `preftemplates` in this process, at 100 columns; it ends with this code.
+
+    The result is that of a process. The registries forget what the command registers, as a process does.
+    """
+    command = ["preftemplates", *map(str, arguments)]
+    out, err = _stream(), _stream()
+    with (
+        contextmanager(registries_restored)(),
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        # datasets puts a copy in the place of os.environ where it maps by several processes; rich keeps the first
+        patch.setattr(Console, "_environ", terminal(100))
+        patch.setattr(sys, "argv", command)
+        patch.chdir(cwd or Path.cwd())
+        try:
+            main()
+        except SystemExit as error:
+            given = error.code
+    done = subprocess.CompletedProcess(command, given or 0, _text(out), _text(err))
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def run_process(*arguments: Any, cwd: Any = None, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the command as `run` does, in a process of its own: exit codes, and what happens when it is imported."""
     command = [sys.executable, "-m", "preftemplates", *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, env=terminal(100), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=cwd, env=terminal(100), capture_output=True, text=True, timeout=HANGS)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
+
+
+def _stream() -> TextIOWrapper:
+    """What stands in for a standard stream that is no terminal."""
+    return TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True)
+
+
+def _text(stream: TextIOWrapper) -> str:
+    assert isinstance(stream.buffer, BytesIO)
+    return stream.buffer.getvalue().decode()
 
 
 NASTY = (
@@ -138,7 +182,7 @@ def in_new_process(code: str, payload: Any = None, *, cwd: Path | str = "/") -> 
         text=True,
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": library, "PYTHONHASHSEED": "7"},
-        timeout=120,
+        timeout=HANGS,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -174,6 +218,16 @@ def transformers_text(source: str, messages: list[dict[str, Any]], generate: boo
 
     rendered, _ = render_jinja_template([messages], chat_template=source, add_generation_prompt=generate, **tokens)
     return str(rendered[0])
+
+
+def few(examples: int = 6) -> settings:
+    """Few examples: for a test that is run for each of many styles or templates, all of which draw.
+
+    A profile that asks for more than the usual number gets it.
+    """
+    usual = settings.get_profile("ci").max_examples
+    asked = settings.default.max_examples if settings.default else usual
+    return settings(max_examples=examples if asked <= usual else asked)
 
 
 def at_least(examples: int) -> settings:

@@ -10,6 +10,7 @@ from typing import Any
 from real_templates import (
     ANSWERS,
     CONVERSATIONS,
+    MOST,
     TOKENS,
     WEATHER,
     Judged,
@@ -17,7 +18,6 @@ from real_templates import (
     assistant,
     judged,
     marked_by_generation,
-    real_templates,
     texts_in,
     transformers_render,
     with_mark,
@@ -55,10 +55,10 @@ class Survey:
         return self.names.get((group, outcome), {})
 
 
-def survey() -> Survey:
-    """All templates with all conversations."""
+def survey(templates: dict[str, str]) -> Survey:
+    """Templates by name, each with all conversations."""
     found = Survey()
-    for name, source in real_templates().items():
+    for name, source in templates.items():
         style = Style.from_chat_template(source, **TOKENS)
         for case, messages in CONVERSATIONS.items():
             renders(found, name, case, source, style, messages)
@@ -78,12 +78,21 @@ def survey() -> Survey:
     return found
 
 
+RENDERED: dict[tuple[Style, str, bool], Rendered | PrefTemplatesError] = {}
+"""What was rendered last: the same texts are asked for by each group."""
+
+
 def rendered(style: Style, messages: Sequence[Any], generate: bool = False) -> Rendered | PrefTemplatesError:
     """Our render, or why there is none."""
-    try:
-        return style.render(messages, add_generation_prompt=generate)
-    except PrefTemplatesError as error:
-        return error
+    key = (style, repr(messages), generate)
+    if key not in RENDERED:
+        if len(RENDERED) > MOST:
+            RENDERED.clear()
+        try:
+            RENDERED[key] = style.render(messages, add_generation_prompt=generate)
+        except PrefTemplatesError as error:
+            RENDERED[key] = error
+    return RENDERED[key]
 
 
 def renders(

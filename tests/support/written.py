@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from real_files import FILES
-from support import real_rows
+from support import HANGS, real_rows
 from token_support import byte_level
 
 from preftemplates import get_style, get_template, tokenize
@@ -174,7 +174,7 @@ class Peer:
             text=True,
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            timeout=600,
+            timeout=HANGS,
             env={**os.environ, **offline, "PYTHONPATH": "", "CUDA_VISIBLE_DEVICES": "", "PYTHONHASHSEED": "1"},
         )
         assert done.returncode == 0, done.stderr[-3000:]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from processes import fork_server
 from trainer_support import MAKERS, train_by
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def two_processes():
+    """Keeps the server whose forks join a run, until the last test is over."""
+    with fork_server():
+        yield
 
 
 @pytest.fixture(scope="session")

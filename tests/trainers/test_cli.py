@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from preftemplates_train.__main__ import REQUIRED_PACKAGES
-from support import HOMEWORK
+from support import HANGS, HOMEWORK
 from trainer_support import command, refusal, train_by
 from transformers import AutoTokenizer
 
@@ -341,7 +341,7 @@ def test_the_process_is_stopped_by_ctrl_c_with_a_checkpoint():
             break
     process.send_signal(signal.SIGINT)
     rest = process.stdout.read()
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=HANGS) == 130
     step = re.search(r"stopped at step (\d+); add --resume_from_checkpoint last", rest)[1]
     assert Path(f"reward-model/checkpoint-{step}/model.safetensors").exists()
 

@@ -105,13 +105,37 @@ MEASURED = {
 """How many of the 786 were counted apart from this check, by rendering them with jinja2 alone."""
 
 
-def test_the_shares_over_the_real_templates_are_those_that_were_measured_apart():
+def group_by_code(names):
+    """The names of the real templates by the codes of their findings, and by codes with their role and field."""
     names_by_code = defaultdict(set)
-    for name, source in real_templates().items():
-        for finding in find_findings(import_layout(source)):
+    for name in names:
+        for finding in find_findings(import_layout(real_templates()[name])):
             assert finding.message.isprintable(), (name, finding)
             names_by_code[str(finding.code)].add(name)
             names_by_code[str(finding.code), finding.role, finding.field].add(name)
+    return names_by_code
+
+
+SIXTH = {
+    "prefix_unstable": 21, "no_generation_prompt": 1, "no_stop": 18, "uneven_stop": 9, "same_text": 2,
+    "drops_answer": 3, "drops_system": 7, "drops_message": 61, "drops_reasoning": 96,
+    "drops_history_reasoning": 36, "drops_tool_calls": 72, "drops_tools": 67, "rewrites_reasoning": 22,
+    "trims_content": 49, "rewrites_content": 0, "repeats_content": 0, "reorders_content": 1, "merges_roles":
+    11, "prints_repr": 1, "prints_parts": 23, "prints_undefined": 1, "refuses_conversation": 4,
+    "refuses_role": 20, "refuses_tool_calls": 1, "over_limit": 0, "writes_bos": 45, "default_system": 39,
+    "depends_on_date": 3, "unstable": 0, "content_branch": 9, "unknown_field": 3, "hidden_characters": 0,
+}  # fmt: skip
+"""How many of every sixth template have a finding of each code."""
+
+
+def test_the_counts_over_a_sixth_of_the_real_templates():
+    names_by_code = group_by_code([*real_templates()][::6])
+    assert {str(code): len(names_by_code[str(code)]) for code in FindingCode} == SIXTH
+
+
+@pytest.mark.slow
+def test_the_shares_over_the_real_templates_are_those_that_were_measured_apart():
+    names_by_code = group_by_code(real_templates())
     assert {code: len(names_by_code[code]) for code in MEASURED} == MEASURED
     assert len(names_by_code["refuses_role", "system", None]) == 22
     page = (DOCS / "reference" / "findings.md").read_text()
@@ -125,11 +149,11 @@ HOSTILE = [*cases(REFUSED), *cases(ENDLESS), *UNREADABLE.items()]
 
 @pytest.mark.parametrize("source", [source for _, source in HOSTILE], ids=[name for name, _ in HOSTILE])
 def test_a_hostile_template_is_refused_or_has_findings_that_print_and_ends(source):
-    start = time.perf_counter()
+    start = time.thread_time()
     try:
         findings = find_findings(import_layout(source, limits=Limits(seconds=0.05)))
     except StyleError:
         return
     assert findings
     assert all(finding.message.isprintable() and len(finding.message) < 1000 for finding in findings)
-    assert time.perf_counter() - start < 10
+    assert time.thread_time() - start < 120  # CPU seconds: it does not run away

@@ -108,6 +108,10 @@ def test_a_run_whose_clean_labels_are_ranked_wrong_says_so(tmp_path):
         str(tmp_path),
         "--max_steps",
         "120",
+        "--eval_strategy",
+        "no",
+        "--save_strategy",
+        "no",
     )
     assert outcome.metrics["clean"]["accuracy"] < 0.35
     assert "between the rows and the rewards" in " ".join(said.split())

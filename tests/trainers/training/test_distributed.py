@@ -8,40 +8,53 @@ import sys
 import pytest
 import torch
 from preftemplates_train.data.demo import generate
+from processes import in_processes
 from safetensors.torch import load_file
+from support import HANGS
+from trainer_support import command
 
 
-def command(tmp_path, name, processes, per_device, rows):
-    """Run the command as a user would, under torchrun for two processes."""
+def by_torchrun(*words):
+    """The command as a user runs it: its exit code, and what both processes print."""
+    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29517"]
+    start = [sys.executable, *launcher, "-m", "preftemplates_train", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(start, capture_output=True, text=True, env=environment, timeout=HANGS)
+    return done.returncode, done.stdout, done.stderr
+
+
+def by_forks(*words):
+    """The same by two processes that need not import anything."""
+    codes, outputs, errors = zip(*in_processes(2, command, *words), strict=True)
+    return max(codes), "".join(outputs), "".join(errors)
+
+
+def run(tmp_path, name, start, per_device, rows):
     words = [
         "--dataset_name", str(rows), "--eval_size", "0.35", "--template", "PKUSafeRLHF", "--output_dir",
         str(tmp_path / name), "--max_steps", "8", "--logging_steps", "1", "--per_device_train_batch_size",
         str(per_device), "--per_device_eval_batch_size", "5", "--eval_strategy", "no", "--use_cpu",
     ]  # fmt: skip
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", "29517"]
-    start = [*launcher, "-m"] if processes > 1 else ["-m"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *start, "preftemplates_train", *words], capture_output=True, text=True, env=environment
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    code, output, errors = start(*words)
+    assert code == 0, errors[-3000:]
     folder = tmp_path / name
     history = json.loads((folder / "checkpoint-8" / "trainer_state.json").read_text())["log_history"]
     return (
-        done.stdout,
+        output,
         load_file(folder / "model.safetensors"),
         json.loads((folder / "metrics.json").read_text()),
         history,
     )
 
 
-def test_two_processes_equal_one(tmp_path):
+@pytest.mark.parametrize("two", [by_forks, pytest.param(by_torchrun, marks=pytest.mark.slow)])
+def test_two_processes_equal_one(tmp_path, two, two_processes):
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in generate(120)[0]))
-    said, one, figures, history = command(tmp_path, "one", 1, 8, rows)
-    said_by_two, two, figures_of_two, history_of_two = command(tmp_path, "two", 2, 4, rows)
+    said, one, figures, history = run(tmp_path, "one", command, 8, rows)
+    said_by_two, weights, figures_of_two, history_of_two = run(tmp_path, "two", two, 4, rows)
     for name in one:
-        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(weights[name], one[name], rtol=1e-4, atol=1e-5)
     for key in ("loss", "accuracy", "margin"):
         values, others = (
             [entry[key] for entry in entries if "loss" in entry] for entries in (history, history_of_two)
