@@ -17,10 +17,11 @@ from preftemplates.errors import PrefTemplatesError
 from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.style import STYLES
 from preftemplates.templates.library import TEMPLATES
-from preftemplates.templates.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from preftemplates.templates.template import Template
 
 TURNS = [
     {"role": "user", "content": "Does mint like shade?"},

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from command_support import GOOD_ROW
-from support import run
+from support import run, run_process
 
 from preftemplates import get_template
 from preftemplates.data.reading import open_rows
@@ -55,7 +55,7 @@ def test_convert_lists_and_reports_every_row_that_did_not_come_through(tmp_path,
 def test_too_many_bad_rows_are_exit_code_3_and_the_good_ones_are_written(tmp_path, rows):
     with rows.open("a") as file:
         file.write("{}\n" * 11)
-    done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl", code=3)
+    done = run_process("convert", rows, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl", code=3)
     assert "too many rows are rejected" in done.stderr
     assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 2
 

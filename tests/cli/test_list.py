@@ -2,13 +2,13 @@
 
 import json
 
-from support import run
+from support import run, run_process
 
 from preftemplates import list_dialects, list_styles, list_templates
 
 
 def test_list_names_everything_bundled():
-    listed = json.loads(run("list", "--json").stdout)
+    listed = json.loads(run_process("list", "--json").stdout)
     assert {kind: [item["name"] for item in items] for kind, items in listed.items()} == {
         "templates": list_templates(),
         "styles": list_styles(),

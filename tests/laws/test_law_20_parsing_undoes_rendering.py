@@ -71,7 +71,7 @@ def test_long_texts_are_read_in_time_that_grows_with_their_turns():
 @pytest.mark.parametrize(
     "broken",
     [
-        lambda layout, text: [{"role": "user", "content": text}],
+        lambda _layout, text: [{"role": "user", "content": text}],
         lambda layout, text: [
             {**message, "content": message["content"].strip()} for message in parsing.parse_conversation(layout, text)
         ],

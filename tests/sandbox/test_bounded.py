@@ -296,17 +296,17 @@ def test_short_texts_are_looked_at_too_when_many_were_made():
 
 
 @pytest.mark.parametrize(
-    ("text", "bytes"),
+    ("text", "work"),
     [
         ("a" * SMALL_TEXT, 4 * SMALL_TEXT + 64), ("é" * SMALL_TEXT, 4 * SMALL_TEXT + 64), ("a" * (SMALL_TEXT + 1), SMALL_TEXT + 1 + 64),
         ("é" * (SMALL_TEXT + 1), 4 * (SMALL_TEXT + 1) + 64),
     ],
     ids=["small", "small and wide", "ASCII", "wide"],
 )  # fmt: skip
-def test_a_text_is_charged_by_its_width_unless_it_is_small(text, bytes):
+def test_a_text_is_charged_by_its_width_unless_it_is_small(text, work):
     spent = Budget(Limits())
     spent.count_text(len(text), text)
-    assert spent.work == bytes
+    assert spent.work == work
 
 
 def test_the_time_may_be_used_up_and_not_be_exceeded(monkeypatch):

@@ -94,8 +94,8 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
 def totals(results: Survey) -> list[str]:
     """All counts."""
     rows = [
-        [group, outcome, f"{count:,}", str(len(found.templates(group, outcome)))]
-        for group, counts in found.counts.items()
+        [group, outcome, f"{count:,}", str(len(results.templates(group, outcome)))]
+        for group, counts in results.counts.items()
         for outcome, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     ]
     return ["## The counts", "", *table(["of", "outcome", "cases", "templates"], rows)]
@@ -105,7 +105,7 @@ def refused(results: Survey) -> list[str]:
     """What transformers renders and we refuse."""
     rows = [
         [f"`{name}`", reason.replace("|", "\\|")]
-        for name, reason in found.templates(RENDERS, "only we refuse").items()
+        for name, reason in results.templates(RENDERS, "only we refuse").items()
     ]
     lines = table(["template", "the first reason"], rows) if rows else ["None.", ""]
     return ["## What transformers renders, and this library refuses", "", *lines]
@@ -113,16 +113,16 @@ def refused(results: Survey) -> list[str]:
 
 def rebuilt(results: Survey) -> list[str]:
     """Templates that print the parts of an answer apart."""
-    names = [f"`{name}`" for name in found.templates(OTHERS, REBUILT)]
+    names = [f"`{name}`" for name in results.templates(OTHERS, REBUILT)]
     return ["## Templates that write the tags of thinking themselves", "", listed(names), ""]
 
 
 def lost(results: Survey) -> list[str]:
     """Templates without the answer's text."""
     lines = ["## Templates that do not print an answer that is a text", ""]
-    lines += [listed([f"`{name}`" for name in found.templates(SPANS, "not printed")]), ""]
+    lines += [listed([f"`{name}`" for name in results.templates(SPANS, "not printed")]), ""]
     lines += ["## Templates whose layout changes with an empty answer", ""]
-    changing = found.templates(SPANS, "the layout changes with the answer")
+    changing = results.templates(SPANS, "the layout changes with the answer")
     assert all(case.endswith("''") for case in changing.values()), changing
     return [*lines, listed([f"`{name}`" for name in changing]), ""]
 
@@ -130,9 +130,9 @@ def lost(results: Survey) -> list[str]:
 def marked(results: Survey) -> list[str]:
     """Templates with generation marks, and where these differ from our training region."""
     names = [name for name, source in real_templates().items() if GENERATION.search(source)]
-    outcomes = sorted(found.counts[MARKS])
+    outcomes = sorted(results.counts[MARKS])
     rows = [
-        [f"`{name}`", "; ".join(outcome for outcome in outcomes if name in found.templates(MARKS, outcome))]
+        [f"`{name}`", "; ".join(outcome for outcome in outcomes if name in results.templates(MARKS, outcome))]
         for name in names
     ]
     return ["## Generation marks and the training region", "", *table(["template", "over all conversations"], rows)]

@@ -53,8 +53,10 @@ def test_every_exported_style_refuses_what_it_has_no_place_for_and_says_what(nam
     style = get_style(name)
     absent = [role for role in ROLES if role not in style.accepted_roles]
     lost = [({"role": role, "content": "x"}, f"this layout has no turn for the role {role}") for role in absent]
-    for key in ("images", "audio", "videos", "function_call"):
-        lost.append(({"role": "assistant", "content": "x", key: ["y"]}, f"this layout has no place for {key}"))
+    lost += [
+        ({"role": "assistant", "content": "x", key: ["y"]}, f"this layout has no place for {key}")
+        for key in ("images", "audio", "videos", "function_call")
+    ]
     for message, said in lost:
         with pytest.raises(TemplateError) as caught:
             transformers_text(style.chat_template, [*HELLO, HELLO[0], message])

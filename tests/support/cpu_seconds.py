@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import resource
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROWS = 30
 """The lines of the table."""

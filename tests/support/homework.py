@@ -36,7 +36,7 @@ class HOMEWORK(Template):
             "worse_text": prompt + self.assistant_prompt.format(output=responses[worse_id]),
         }
 
-    def check_equal(self, raw_sample: dict[str, Any]) -> bool:
+    def check_equal(self, raw_sample: dict[str, Any]) -> bool:  # noqa: ARG002  the homework is as it was handed in
         return False
 
     def format_prompt_only_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import forkserver, get_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from support import HANGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 PRELOADED = ["preftemplates_train.train", "torch.distributed.fsdp", "trainer_support"]
 

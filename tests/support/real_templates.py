@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 GENERATION = re.compile(r"{%-?\s*generation\s*-?%}")
 
@@ -113,7 +115,7 @@ def _transformers_render(source: str, messages: Sequence[Any], generate: bool, *
     options = {**TOKENS, **more, "add_generation_prompt": generate}
     try:
         texts, _ = render_jinja_template([messages], chat_template=source, **options)
-    except Exception:
+    except Exception:  # noqa: BLE001  a real template may raise anything
         return None
     return str(texts[0])
 
@@ -190,6 +192,6 @@ def marked_by_generation(source: str, messages: Sequence[Any]) -> tuple[int, int
         _, (marks,) = render_jinja_template(
             [messages], chat_template=source, return_assistant_tokens_mask=True, **TOKENS
         )
-    except Exception:
+    except Exception:  # noqa: BLE001  a real template may raise anything
         return None
     return tuple(marks[-1]) if marks else None

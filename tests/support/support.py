@@ -9,12 +9,11 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import lru_cache
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -25,13 +24,17 @@ import preftemplates
 from preftemplates import Rendered
 from preftemplates.__main__ import main
 from preftemplates.core.python_files import MODULE_PREFIX
-from preftemplates.core.registry import Registry
 from preftemplates.core.samples import FORMATS
 from preftemplates.dialects.dialect import DIALECTS
 from preftemplates.errors import RowError
 from preftemplates.styles.style import STYLES
 from preftemplates.templates.expressions import ENVIRONMENT, FILTERS
 from preftemplates.templates.library import TEMPLATES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from preftemplates.core.registry import Registry
 
 TESTS = Path(__file__).parents[1]
 DOCS = TESTS.parent / "docs"

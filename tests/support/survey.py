@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from real_templates import (
     ANSWERS,
@@ -25,6 +24,9 @@ from real_templates import (
 
 from preftemplates import Rendered, Span, Style
 from preftemplates.errors import PrefTemplatesError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 RENDERS = "renders"
 SPANS = "spans of answers"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
-from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import torch
@@ -19,6 +19,9 @@ from rich.console import Console
 from support import NASTY, texts
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertModel, BertTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KINDS = ("decoder", "decoder with BOS", "encoder")
 

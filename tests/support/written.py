@@ -7,10 +7,9 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from real_files import FILES
 from support import HANGS, real_rows
@@ -22,6 +21,9 @@ from preftemplates.data.reading import Record
 from preftemplates.errors import RowError
 from preftemplates.templates.dataset_info import make_entry
 from preftemplates.templates.rendering import render_sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STYLE = get_style("chatml")
 TOKENIZER = byte_level()

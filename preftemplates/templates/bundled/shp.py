@@ -15,8 +15,8 @@ class SHP(Template):
 
     class Row(RowModel):
         history: str
-        human_ref_A: str
-        human_ref_B: str
+        human_ref_A: str  # noqa: N815  the dataset's column
+        human_ref_B: str  # noqa: N815  the dataset's column
         labels: FirstIs1
         score_ratio: float = Field(ge=1)
 

@@ -11,7 +11,7 @@ from transformers import Seq2SeqTrainingArguments
 STAGES = {"preference": "rm", "supervised": "sft", "unpaired": "kto"}
 
 
-def read(job, file):
+def read(_job, file):
     folder = Path(file["path"]).parent
     (folder / "dataset_info.json").write_text(json.dumps({"ours": file["entry"]}))
     data = DataArguments(dataset="ours", dataset_dir=str(folder), overwrite_cache=True)

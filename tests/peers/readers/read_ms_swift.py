@@ -4,7 +4,7 @@ from job import run, turns
 from swift.dataset import load_dataset
 
 
-def read(job, file):
+def read(_job, file):
     rows, _ = load_dataset([file["path"]], load_from_cache_file=False, strict=True)
     for row in rows:
         got = {name: row.get(name) for name in ("rejected_response", "label", "margin")}

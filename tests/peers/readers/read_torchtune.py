@@ -12,16 +12,16 @@ class Handed:
     def __init__(self):
         self.conversations = []
 
-    def tokenize_messages(self, messages, **options):
+    def tokenize_messages(self, messages, **_):
         self.conversations.append([[message.role, message.text_content] for message in messages])
         return [0], [False]
 
-    def __call__(self, sample, inference=False):
+    def __call__(self, sample, inference=False):  # noqa: ARG002  torchtune passes it by name
         tokens, mask = self.tokenize_messages(sample.pop("messages"))
         return {**sample, "tokens": tokens, "mask": mask}
 
 
-def read(job, file):
+def read(_job, file):
     handed = Handed()
     with tempfile.TemporaryDirectory() as folder:
         source = {"source": "json", "data_files": file["path"], "split": "train", "cache_dir": folder}

@@ -48,7 +48,8 @@ def run(tmp_path, name, start, per_device, rows):
 
 
 @pytest.mark.parametrize("two", [by_forks, pytest.param(by_torchrun, marks=pytest.mark.slow)])
-def test_two_processes_equal_one(tmp_path, two, two_processes):
+@pytest.mark.usefixtures("two_processes")
+def test_two_processes_equal_one(tmp_path, two):
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in generate(120)[0]))
     said, one, figures, history = run(tmp_path, "one", command, 8, rows)
