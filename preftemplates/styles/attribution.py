@@ -159,13 +159,13 @@ class AttributedText:
     def originals(self) -> dict[str, str]:
         """Every text of the messages by its path."""
         return dict(
-            chain.from_iterable(_walk_texts(message, str(index)) for index, message in enumerate(self.messages))
+            chain.from_iterable(_list_texts(message, str(index)) for index, message in enumerate(self.messages))
         )
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
         """The spans that partition the text."""
-        spans, at, filled = _template_span(0, self.opening), self.opening, True
+        spans, at, filled = _make_template_span(0, self.opening), self.opening, True
         for piece in self._pieces:
             start, end, origin, offset = piece
             index, path, message = self._find_message(origin)
@@ -183,7 +183,7 @@ class AttributedText:
             at, filled = end, filled and start < end
         end = len(self.text) - self.closing
         self._add_template_text(spans, at, end)
-        spans += _template_span(end, len(self.text))
+        spans += _make_template_span(end, len(self.text))
         return tuple(spans if filled else _drop_empty_spans(spans))
 
     def _find_message(self, origin: Any) -> tuple[int | None, str, Mapping[str, Any] | None]:
@@ -296,15 +296,15 @@ def _leads_into(origin: str, path: str) -> bool:
     return origin == "" or path == origin or (path.startswith(origin) and path[len(origin)] in ".[")
 
 
-def _walk_texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+def _list_texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
     """All texts inside, by path."""
     if isinstance(value, str):
         yield path, value
     for item, place in list_parts(value, path):
-        yield from _walk_texts(item, place)
+        yield from _list_texts(item, place)
 
 
-def _template_span(start: int, end: int) -> list[Span]:
+def _make_template_span(start: int, end: int) -> list[Span]:
     return [Span(start, end, "scaffold")] if start < end else []
 
 

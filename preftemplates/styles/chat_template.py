@@ -210,13 +210,13 @@ class ChatTemplate:
                     "documents": None,
                     **self.variables,
                     "messages": [
-                        _with_thinking_names(message) for message in apply_reasoning(messages, self.reasoning)
+                        _add_thinking_names(message) for message in apply_reasoning(messages, self.reasoning)
                     ],
                     "add_generation_prompt": add_generation_prompt,
                 }
             )
         except RowError as error:
-            raise _with_template_line(error) from None
+            raise _add_template_line(error) from None
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
             reason = one_line(str(error), 200)
             raise RowError(f"the style's chat template raised: {reason}", code=Code.REFUSED_BY_STYLE) from error
@@ -287,14 +287,14 @@ def _probe_stop(layout: ChatTemplate) -> str:
     return text.rpartition(PROBE_TEXT)[2].rstrip() if PROBE_TEXT in text else ""
 
 
-def _with_template_line(error: RowError) -> RowError:
+def _add_template_line(error: RowError) -> RowError:
     """The error with the template's line in its message, since the line of a row's error is the row's own."""
     facts = {name: fact for name, fact in error.facts.items() if name != "line"}
     place = f" (line {error.line} of the template)" if error.line else ""
     return type(error)(error.message + place, **facts)
 
 
-def _with_thinking_names(message: Mapping[str, Any]) -> Mapping[str, Any]:
+def _add_thinking_names(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """The message with its thinking under both names that chat templates read, as transformers hands it over."""
     thinking = next((message[name] for name in THINKING_FIELDS if message.get(name) is not None), None)
     return message if thinking is None else {"thinking": thinking, **message, "reasoning_content": thinking}

@@ -43,12 +43,12 @@ def apply_reasoning(messages: Sequence[Mapping[str, Any]], policy: Reasoning) ->
     history = max((index for index, message in enumerate(messages) if message["role"] == "user"), default=-1)
     end = {"keep": 0, "drop-history": history, "drop": len(messages)}[policy]
     return [
-        _without_thinking(message) if index < end and message["role"] == "assistant" else message
+        _remove_thinking(message) if index < end and message["role"] == "assistant" else message
         for index, message in enumerate(messages)
     ]
 
 
-def _without_thinking(message: Mapping[str, Any]) -> Mapping[str, Any]:
+def _remove_thinking(message: Mapping[str, Any]) -> Mapping[str, Any]:
     remaining = {key: value for key, value in message.items() if key not in THINKING_FIELDS}
     content = remaining.get("content")
     if isinstance(content, str) and content.lstrip().startswith("<think>") and "</think>" in content:

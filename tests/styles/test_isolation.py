@@ -1,4 +1,4 @@
-"""A template of a stranger can render in a process of its own, which can do nothing else and is killed if it hangs."""
+"""An untrusted template can render in a separate process, which can do nothing else and is killed if it hangs."""
 
 import multiprocessing
 import os

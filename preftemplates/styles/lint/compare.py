@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.errors import RowError, UnknownNameError, did_you_mean, one_line, preview
 from preftemplates.styles.lint.conversations import CONVERSATIONS, ProbeConversation
-from preftemplates.styles.lint.probes import with_tools
+from preftemplates.styles.lint.probes import add_tools
 from preftemplates.styles.style import Style
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _compare_texts(name: str, conversation: ProbeConversation, a: Style, b: Styl
 
 def _render(style: Style, conversation: ProbeConversation) -> tuple[str | None, str | None]:
     """The text, or the reason why there is none, in one line that is safe to print."""
-    style_with_tools = Style.of(with_tools(style.layout, conversation.tools), style.name)
+    style_with_tools = Style.of(add_tools(style.layout, conversation.tools), style.name)
     try:
         return style_with_tools.render(conversation.messages, conversation.add_generation_prompt).text, None
     except RowError as error:

@@ -46,12 +46,12 @@ class ProbeConversation(NamedTuple):
     tools: tuple[dict[str, Any], ...] = ()
 
 
-def turn(role: str, content: Any = None, **more: Any) -> Message:
+def make_turn(role: str, content: Any = None, **more: Any) -> Message:
     """Return a message; without a content, it has none."""
     return {"role": role, **({} if content is None else {"content": content}), **more}  # type: ignore[typeddict-item]
 
 
-def thinking(thought: str, answer: str) -> str:
+def make_thinking_answer(thought: str, answer: str) -> str:
     """Return an answer with its thinking in front, in the tags that most models write."""
     return f"<think>\n{thought}\n</think>\n\n{answer}"
 
@@ -60,48 +60,59 @@ def _make_parts(text: str) -> list[dict[str, str]]:
     return [{"type": "text", "text": text}]
 
 
-ONE_TURN = (turn("user", USER), turn("assistant", ANSWER))
-TWO_TURNS = (*ONE_TURN, turn("user", USER_2), turn("assistant", ANSWER_2))
-A_CALL = (turn("user", USER), turn("assistant", "", tool_calls=[CALL]))
-A_RESULT = (*A_CALL, turn("tool", RESULT, name="water_herb", tool_call_id="call00001"))
+ONE_TURN = (make_turn("user", USER), make_turn("assistant", ANSWER))
+TWO_TURNS = (*ONE_TURN, make_turn("user", USER_2), make_turn("assistant", ANSWER_2))
+A_CALL = (make_turn("user", USER), make_turn("assistant", "", tool_calls=[CALL]))
+A_RESULT = (*A_CALL, make_turn("tool", RESULT, name="water_herb", tool_call_id="call00001"))
 
 CONVERSATIONS: dict[str, ProbeConversation] = {
     "one turn": ProbeConversation(ONE_TURN),
     "a prompt": ProbeConversation(ONE_TURN[:1], True),
     "two turns": ProbeConversation(TWO_TURNS),
     "the prompt of a second turn": ProbeConversation(TWO_TURNS[:3], True),
-    "a system message": ProbeConversation((turn("system", SYSTEM), *TWO_TURNS)),
-    "a prompt with a system message": ProbeConversation((turn("system", SYSTEM), *ONE_TURN[:1]), True),
-    "a developer's message": ProbeConversation((turn("developer", SYSTEM), *ONE_TURN)),
-    "an empty answer": ProbeConversation((turn("user", USER), turn("assistant", ""))),
-    "an empty question": ProbeConversation((turn("user", ""), turn("assistant", ANSWER))),
+    "a system message": ProbeConversation((make_turn("system", SYSTEM), *TWO_TURNS)),
+    "a prompt with a system message": ProbeConversation((make_turn("system", SYSTEM), *ONE_TURN[:1]), True),
+    "a developer's message": ProbeConversation((make_turn("developer", SYSTEM), *ONE_TURN)),
+    "an empty answer": ProbeConversation((make_turn("user", USER), make_turn("assistant", ""))),
+    "an empty question": ProbeConversation((make_turn("user", ""), make_turn("assistant", ANSWER))),
     "blanks around the contents": ProbeConversation(
-        (turn("system", f"\n {SYSTEM}\n"), turn("user", f" {USER}\n\n"), turn("assistant", f"\n  {ANSWER} \n"))
+        (
+            make_turn("system", f"\n {SYSTEM}\n"),
+            make_turn("user", f" {USER}\n\n"),
+            make_turn("assistant", f"\n  {ANSWER} \n"),
+        )
     ),
     "control tokens in the contents": ProbeConversation(
-        (turn("user", "<|im_end|> <s>[INST] {{ x }}"), turn("assistant", "</s> <|eot_id|>\n<|im_start|>user"))
+        (
+            make_turn("user", "<|im_end|> <s>[INST] {{ x }}"),
+            make_turn("assistant", "</s> <|eot_id|>\n<|im_start|>user"),
+        )
     ),
     "thinking in the answers": ProbeConversation(
         (
-            turn("user", USER),
-            turn("assistant", thinking(FIRST_THOUGHT, ANSWER)),
-            turn("user", USER_2),
-            turn("assistant", thinking(SECOND_THOUGHT, ANSWER_2)),
+            make_turn("user", USER),
+            make_turn("assistant", make_thinking_answer(FIRST_THOUGHT, ANSWER)),
+            make_turn("user", USER_2),
+            make_turn("assistant", make_thinking_answer(SECOND_THOUGHT, ANSWER_2)),
         )
     ),
     "thinking in fields": ProbeConversation(
         (
-            turn("user", USER),
-            turn("assistant", ANSWER, reasoning_content=FIRST_THOUGHT),
-            turn("user", USER_2),
-            turn("assistant", ANSWER_2, reasoning_content=SECOND_THOUGHT),
+            make_turn("user", USER),
+            make_turn("assistant", ANSWER, reasoning_content=FIRST_THOUGHT),
+            make_turn("user", USER_2),
+            make_turn("assistant", ANSWER_2, reasoning_content=SECOND_THOUGHT),
         )
     ),
     "tools": ProbeConversation(ONE_TURN[:1], True, (TOOL,)),
     "a tool call": ProbeConversation(A_CALL, tools=(TOOL,)),
-    "a tool call without content": ProbeConversation((A_CALL[0], turn("assistant", tool_calls=[CALL])), tools=(TOOL,)),
+    "a tool call without content": ProbeConversation(
+        (A_CALL[0], make_turn("assistant", tool_calls=[CALL])), tools=(TOOL,)
+    ),
     "a prompt behind a tool's result": ProbeConversation(A_RESULT, True, (TOOL,)),
-    "an answer behind a tool's result": ProbeConversation((*A_RESULT, turn("assistant", ANSWER)), tools=(TOOL,)),
-    "typed parts": ProbeConversation((turn("user", _make_parts(USER)), turn("assistant", _make_parts(ANSWER)))),
+    "an answer behind a tool's result": ProbeConversation((*A_RESULT, make_turn("assistant", ANSWER)), tools=(TOOL,)),
+    "typed parts": ProbeConversation(
+        (make_turn("user", _make_parts(USER)), make_turn("assistant", _make_parts(ANSWER)))
+    ),
 }
 """Conversations by what is special about them."""

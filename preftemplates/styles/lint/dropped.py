@@ -18,7 +18,7 @@ from preftemplates.styles.lint.conversations import (
     TWO_TURNS,
     USER,
     USER_2,
-    turn,
+    make_turn,
 )
 from preftemplates.styles.lint.findings import FindingCode, StyleFinding
 from preftemplates.styles.lint.probes import THINKING_ANSWERS, ProbeTexts, is_lost
@@ -40,7 +40,7 @@ def find_dropped_messages(texts: ProbeTexts) -> Iterator[StyleFinding]:
         yield StyleFinding(FindingCode.DROPS_MESSAGE, "a message of the role user is not printed", role="user")
     conversations = {
         "developer": (texts.render(CONVERSATIONS["a developer's message"].messages), SYSTEM),
-        "tool": (texts.render_turns(*A_RESULT, turn("assistant", ANSWER)), RESULT),
+        "tool": (texts.render_turns(*A_RESULT, make_turn("assistant", ANSWER)), RESULT),
     }
     for role, (text, content) in conversations.items():
         if text is not None and is_lost(content, text):
@@ -50,7 +50,7 @@ def find_dropped_messages(texts: ProbeTexts) -> Iterator[StyleFinding]:
 def find_dropped_reasoning(texts: ProbeTexts) -> Iterator[StyleFinding]:
     """Yield findings on thinking that is not printed, within a content and in a field of its own."""
     yield from _find_dropped_in_content(texts)
-    answer = turn("assistant", ANSWER, reasoning_content=FIRST_THOUGHT)
+    answer = make_turn("assistant", ANSWER, reasoning_content=FIRST_THOUGHT)
     last = texts.render_turns(ONE_TURN[0], answer)
     if last is not None and FIRST_THOUGHT not in last:
         yield _make_finding(FindingCode.DROPS_REASONING, "the last answer", "reasoning_content")
@@ -65,8 +65,8 @@ def _find_dropped_in_content(texts: ProbeTexts) -> Iterator[StyleFinding]:
     if changed is not None and is_lost(FIRST_THOUGHT, changed[1]):
         yield _make_finding(FindingCode.DROPS_REASONING, "the last answer", "content")
     answer = THINKING_ANSWERS[0]
-    earlier = texts.render_turns(ONE_TURN[0], turn("assistant", answer), *TWO_TURNS[2:])
-    is_kept_last = answer in (texts.render_turns(ONE_TURN[0], turn("assistant", answer)) or "")
+    earlier = texts.render_turns(ONE_TURN[0], make_turn("assistant", answer), *TWO_TURNS[2:])
+    is_kept_last = answer in (texts.render_turns(ONE_TURN[0], make_turn("assistant", answer)) or "")
     if earlier is not None and (is_lost(FIRST_THOUGHT, earlier) or (is_kept_last and answer not in earlier)):
         is_printed = FIRST_THOUGHT in earlier
         yield _make_finding(FindingCode.DROPS_HISTORY_REASONING, "an earlier answer", "content", is_printed)

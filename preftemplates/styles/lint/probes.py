@@ -15,7 +15,15 @@ from preftemplates.errors import PrefTemplatesError, StyleLimitError, preview
 from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.environment import CLOCK
 from preftemplates.styles.fragments import Fragments
-from preftemplates.styles.lint.conversations import ANSWER, FIRST_THOUGHT, ONE_TURN, SYSTEM, TWO_TURNS, thinking, turn
+from preftemplates.styles.lint.conversations import (
+    ANSWER,
+    FIRST_THOUGHT,
+    ONE_TURN,
+    SYSTEM,
+    TWO_TURNS,
+    make_thinking_answer,
+    make_turn,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,7 +43,7 @@ ODD_CHARACTERS = "<b>&\"'</b>  {{ x }} %s \\n\n\n\tÜber\u00e4 ﬁ 茶"
 LONG_TEXT = " ".join(["basil"] * 600)
 """A text that is longer than what a template might cut it to."""
 
-THINKING_ANSWERS = thinking(FIRST_THOUGHT, ANSWER), f"<think>{FIRST_THOUGHT}</think>{ANSWER}"
+THINKING_ANSWERS = make_thinking_answer(FIRST_THOUGHT, ANSWER), f"<think>{FIRST_THOUGHT}</think>{ANSWER}"
 """An answer with its thinking in front, in two spellings."""
 
 WORD = re.compile(r"[^\W\d_]{2,}|[\u3040-\u30ff\u4e00-\u9fff]")
@@ -45,7 +53,7 @@ _TEMPLATE_LINE = re.compile(r"\(line (\d+) of the template\)")
 L = TypeVar("L")
 
 
-def with_tools(layout: L, tools: Sequence[Any]) -> L:
+def add_tools(layout: L, tools: Sequence[Any]) -> L:
     """Return the same layout, which finds tools where it is a chat template and there are some."""
     if not isinstance(layout, ChatTemplate) or not tools:
         return layout
@@ -77,7 +85,7 @@ class ProbeTexts:
         conversation = [*messages]
         key = repr((conversation, generate, bool(tools)))
         if key not in self._texts:
-            self._texts[key] = self._render(with_tools(self.layout, tools), conversation, generate, key)
+            self._texts[key] = self._render(add_tools(self.layout, tools), conversation, generate, key)
         return self._texts[key]
 
     def _render(self, layout: Layout, messages: Sequence[Message], generate: bool, key: str) -> str | None:
@@ -105,7 +113,7 @@ class ProbeTexts:
     @cached_property
     def required_opening(self) -> tuple[Message, ...]:
         """What must come before a user's turn: nothing, or a system message."""
-        system = (turn("system", SYSTEM),)
+        system = (make_turn("system", SYSTEM),)
         return system if self.render(ONE_TURN) is None and self.render([*system, *ONE_TURN]) is not None else ()
 
     def render_turns(self, *messages: Message, generate: bool = False) -> str | None:
@@ -125,13 +133,13 @@ class ProbeTexts:
     @cached_property
     def with_system(self) -> str | None:
         """The text of a system message, a question and its answer."""
-        return self.render([turn("system", SYSTEM), *ONE_TURN])
+        return self.render([make_turn("system", SYSTEM), *ONE_TURN])
 
     @cached_property
     def longest_conversation(self) -> list[Message]:
         """The longest everyday conversation that the layout renders."""
         turns = TWO_TURNS if self.two_turns is not None else ONE_TURN
-        system = [] if self.with_system is None or is_lost(SYSTEM, self.with_system) else [turn("system", SYSTEM)]
+        system = [] if self.with_system is None or is_lost(SYSTEM, self.with_system) else [make_turn("system", SYSTEM)]
         if self.render([*system, *turns]) is not None:
             return [*system, *turns]
         return [*self.required_opening, *turns]
@@ -140,7 +148,7 @@ class ProbeTexts:
     def changed_thinking(self) -> tuple[str, str] | None:
         """The first answer with thinking that is not printed as it is, and the text that is printed."""
         for answer in THINKING_ANSWERS:
-            text = self.render_turns(ONE_TURN[0], turn("assistant", answer))
+            text = self.render_turns(ONE_TURN[0], make_turn("assistant", answer))
             if text is not None and answer not in text:
                 return answer, text
         return None
@@ -153,7 +161,7 @@ class ProbeTexts:
         usual = self.render(messages) or ""
         for ending in (ODD_CHARACTERS, LONG_TEXT):
             longer = [
-                turn(message["role"], f"{message['content']} {ending} {index}.")
+                make_turn(message["role"], f"{message['content']} {ending} {index}.")
                 for index, message in enumerate(messages)
             ]
             text = self.render(longer)

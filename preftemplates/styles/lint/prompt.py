@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from preftemplates.errors import preview
-from preftemplates.styles.lint.conversations import ANSWER, ANSWER_2, ONE_TURN, TWO_TURNS, USER_2, turn
+from preftemplates.styles.lint.conversations import ANSWER, ANSWER_2, ONE_TURN, TWO_TURNS, USER_2, make_turn
 from preftemplates.styles.lint.findings import FindingCode, StyleFinding
 from preftemplates.styles.lint.probes import LONG_TEXT, ProbeTexts, shorten, shorten_difference
 
@@ -66,7 +66,7 @@ def find_same_text(texts: ProbeTexts) -> Iterator[StyleFinding]:
         return
     pairs = (("Yes.", "YES."), (LONG_TEXT + "1", LONG_TEXT + "2"), (ANSWER, ANSWER_2), ("<b>", "&lt;b&gt;"))
     for answers in pairs:
-        first, second = [texts.render_turns(ONE_TURN[0], turn("assistant", answer)) for answer in answers]
+        first, second = [texts.render_turns(ONE_TURN[0], make_turn("assistant", answer)) for answer in answers]
         if first is not None and first == second:
             ends = " and ".join(preview(answer[-30:]) for answer in answers)
             yield StyleFinding(FindingCode.SAME_TEXT, f"the answers {ends} give the same text", role="assistant")

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preftemplates.styles.lint.conversations import A_CALL, A_RESULT, ANSWER, CALL, ONE_TURN, SYSTEM, TWO_TURNS, turn
+from preftemplates.styles.lint.conversations import (
+    A_CALL,
+    A_RESULT,
+    ANSWER,
+    CALL,
+    ONE_TURN,
+    SYSTEM,
+    TWO_TURNS,
+    make_turn,
+)
 from preftemplates.styles.lint.findings import FindingCode, StyleFinding
 from preftemplates.styles.lint.probes import ProbeTexts, split_template_line
 
@@ -40,19 +49,19 @@ def _find_rejections(texts: ProbeTexts) -> Iterator[StyleFinding]:
 
 def _find_rejected_roles(texts: ProbeTexts, roles: tuple[str, ...]) -> Iterator[StyleFinding]:
     for role in ("system", "developer"):
-        messages = [turn(role, SYSTEM), *ONE_TURN]
+        messages = [make_turn(role, SYSTEM), *ONE_TURN]
         if role in roles and texts.render(messages) is None:
             yield _make_finding(texts, messages, FindingCode.REFUSES_ROLE, f"the role {role} is refused", role=role)
     if "tool" not in roles:  # a layout without results has no calls
         return
     if texts.render_turns(*A_CALL) is None:
         what = "a tool call is refused"
-        if texts.render_turns(A_CALL[0], turn("assistant", "", tool_calls=[_CALL_WITH_JSON])) is not None:
+        if texts.render_turns(A_CALL[0], make_turn("assistant", "", tool_calls=[_CALL_WITH_JSON])) is not None:
             what = "a tool call is refused unless its arguments are JSON text"
         messages = [*texts.required_opening, *A_CALL]
         yield _make_finding(texts, messages, FindingCode.REFUSES_TOOL_CALLS, what, role="assistant")
         return
-    messages = [*texts.required_opening, *A_RESULT, turn("assistant", ANSWER)]
+    messages = [*texts.required_opening, *A_RESULT, make_turn("assistant", ANSWER)]
     if texts.render(messages) is None:
         yield _make_finding(texts, messages, FindingCode.REFUSES_ROLE, "the role tool is refused", role="tool")
 

@@ -20,7 +20,7 @@ from preftemplates.styles.lint.conversations import (
     SYSTEM,
     TOOL,
     USER,
-    turn,
+    make_turn,
 )
 from preftemplates.styles.lint.findings import FindingCode, StyleFinding
 from preftemplates.styles.lint.probes import ProbeTexts, is_lost, shorten, split_template_line
@@ -137,7 +137,9 @@ def _find_lost_whitespace(texts: ProbeTexts) -> dict[str, tuple[bool, bool]]:
     messages = texts.longest_conversation
     losses: dict[str, tuple[bool, bool]] = {}
     for before, after in (_WHITESPACE, _WHITESPACE[::-1]):
-        text = texts.render([turn(message["role"], f"{before}{message['content']}{after}") for message in messages])
+        text = texts.render(
+            [make_turn(message["role"], f"{before}{message['content']}{after}") for message in messages]
+        )
         for message in messages:
             role, content = message["role"], str(message["content"])
             if text is not None and content in text:
@@ -202,8 +204,8 @@ def find_merged_roles(texts: ProbeTexts) -> Iterator[StyleFinding]:
         yield StyleFinding(
             FindingCode.MERGES_ROLES, "the role developer is printed as the role system is", role="developer"
         )
-    result = texts.render_turns(*A_RESULT, turn("assistant", ANSWER))
-    as_user = texts.render_turns(*A_CALL, turn("user", RESULT), turn("assistant", ANSWER))
+    result = texts.render_turns(*A_RESULT, make_turn("assistant", ANSWER))
+    as_user = texts.render_turns(*A_CALL, make_turn("user", RESULT), make_turn("assistant", ANSWER))
     if result is not None and result == as_user and RESULT in result:
         yield StyleFinding(FindingCode.MERGES_ROLES, "a tool's result is printed as a user's turn is", role="tool")
 
@@ -213,7 +215,7 @@ def _find_merged_system(texts: ProbeTexts) -> Iterator[StyleFinding]:
     if text is None or SYSTEM not in text or USER not in text.partition(SYSTEM)[2]:
         return
     between = text.partition(SYSTEM)[2].partition(USER)[0]
-    if texts.render([turn("user", f"{SYSTEM}{between}{USER}"), ONE_TURN[1]]) == text:
+    if texts.render([make_turn("user", f"{SYSTEM}{between}{USER}"), ONE_TURN[1]]) == text:
         yield StyleFinding(
             FindingCode.MERGES_ROLES,
             "the system message and the user's are printed as one turn, with"

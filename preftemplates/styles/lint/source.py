@@ -10,7 +10,7 @@ from jinja2 import Environment, nodes
 
 from preftemplates.errors import find_nearest, preview, spell_out
 from preftemplates.sandbox.admission import walk_nodes
-from preftemplates.styles.lint.conversations import ANSWER, USER, turn
+from preftemplates.styles.lint.conversations import ANSWER, USER, make_turn
 from preftemplates.styles.lint.findings import FindingCode, StyleFinding
 from preftemplates.styles.lint.probes import ProbeTexts, remove_contents, shorten
 
@@ -71,7 +71,7 @@ def find_content_branches(texts: ProbeTexts) -> Iterator[StyleFinding]:
     if texts.one_turn is None or USER not in texts.one_turn or ANSWER not in texts.one_turn:
         return
     for role, contents in (("user", (question, ANSWER)), ("assistant", (USER, answer))):
-        text = texts.render_turns(turn("user", contents[0]), turn("assistant", contents[1]))
+        text = texts.render_turns(make_turn("user", contents[0]), make_turn("assistant", contents[1]))
         if text is None or not all(content in text for content in contents):
             continue
         if remove_contents(text, contents) != remove_contents(texts.one_turn, (USER, ANSWER)):

@@ -29,7 +29,7 @@ def test_every_code_is_planted():
 @pytest.mark.parametrize("code", PLANTED)
 def test_a_planted_fault_is_found(code):
     source = plant_fault(code)
-    if code == "unstable":  # a function that templates of strangers do not have
+    if code == "unstable":  # a function that untrusted templates do not have
         layout = ChatTemplate.read(source, "<s>", "</s>", {})
     else:
         layout = import_layout(source, limits=Limits(steps=10_000))

@@ -9,7 +9,7 @@ from preftemplates import Style, get_style
 from preftemplates.errors import RowError, UnknownNameError, one_line
 from preftemplates.styles.lint.compare import Agreement, compare_styles, find_conversation
 from preftemplates.styles.lint.conversations import CONVERSATIONS
-from preftemplates.styles.lint.probes import with_tools
+from preftemplates.styles.lint.probes import add_tools
 
 LINES = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
 
@@ -36,7 +36,7 @@ def test_each_side_is_what_the_style_renders_alone_or_why_it_does_not(first, sec
 
 def alone(style, conversation):
     try:
-        with_its_tools = Style.of(with_tools(style.layout, conversation.tools), style.name)
+        with_its_tools = Style.of(add_tools(style.layout, conversation.tools), style.name)
         return with_its_tools.render(conversation.messages, conversation.add_generation_prompt).text, None
     except RowError as error:
         return None, one_line(error.message, 200)

@@ -8,7 +8,7 @@ from real_templates import transformers_render
 from preftemplates import Style
 from preftemplates.core.messages import ROLES
 from preftemplates.styles.lint.conversations import CONVERSATIONS
-from preftemplates.styles.lint.probes import with_tools
+from preftemplates.styles.lint.probes import add_tools
 
 EVERYTHING = """{% for m in messages %}<{{ m.role }}>{{ m.content | default('none') }}
 {{- m.reasoning_content | default('') }}{{ (m.tool_calls or []) | tojson }}{{ m.name | default('') }}
@@ -37,6 +37,6 @@ def test_no_two_are_the_same():
 def test_transformers_renders_them_to_the_same_text(name):
     messages, generate, tools = CONVERSATIONS[name]
     expected = transformers_render(EVERYTHING, list(messages), generate, tools=list(tools) or None)
-    layout = with_tools(Style.from_chat_template(EVERYTHING).layout, tools)
+    layout = add_tools(Style.from_chat_template(EVERYTHING).layout, tools)
     assert expected is not None
     assert Style.of(layout).render(messages, generate).text == expected

@@ -7,7 +7,7 @@ from style_faults import FAITHFUL, PRINT, import_layout, list_codes
 
 from preftemplates import Style
 from preftemplates.styles.lint.check import find_findings
-from preftemplates.styles.lint.conversations import TWO_TURNS, turn
+from preftemplates.styles.lint.conversations import TWO_TURNS, make_turn
 
 
 def test_trimming_is_told_for_each_role_and_end():
@@ -32,7 +32,7 @@ def test_a_line_end_of_the_styles_own_does_not_hide_that_one_is_trimmed():
 def test_what_is_trimmed_and_dropped_is_what_the_provenance_of_the_texts_says():
     """The check compares texts, and knows nothing of the way on which a content went through the template."""
     padded = [
-        [turn(m["role"], f"{a}{m['content']}{b}") for m in TWO_TURNS] for a, b in (("\n ", " \n"), (" \n", "\n "))
+        [make_turn(m["role"], f"{a}{m['content']}{b}") for m in TWO_TURNS] for a, b in (("\n ", " \n"), (" \n", "\n "))
     ]
     differing = []
     for name, source in list(real_templates().items())[::7]:
