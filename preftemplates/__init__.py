@@ -21,12 +21,13 @@ from preftemplates.dialects.table import fixed
 from preftemplates.errors import PrefTemplatesError
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.style import Style, get_style, list_styles, register_style
+from preftemplates.templates.dataset_info import make_dataset_info_entry
 from preftemplates.templates.expressions import register_filter
 from preftemplates.templates.library import get_template, list_templates, register_template
 from preftemplates.templates.row_types import FirstIs1, Index01, Index12, Probability, RowModel, Strength
 from preftemplates.templates.template import Template
 from preftemplates.templates.turns import messages
-from preftemplates.tokens.tokenize import tokenize
+from preftemplates.tokens.tokenize import find_forged_tokens, tokenize
 from preftemplates.tokens.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ __all__ = [
     "Tokens",
     "Unpaired",
     "check",
+    "find_forged_tokens",
     "fixed",
     "get_dialect",
     "get_style",
@@ -69,6 +71,7 @@ __all__ = [
     "list_dialects",
     "list_styles",
     "list_templates",
+    "make_dataset_info_entry",
     "messages",
     "register_dialect",
     "register_filter",

@@ -29,7 +29,7 @@ def cpu_clock():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("preftemplates.sandbox.budget.monotonic", time.thread_time)
         patch.setattr("preftemplates.styles.lint.probes.time", SimpleNamespace(perf_counter=time.thread_time))
-        patch.setattr("preftemplates.styles.isolation.GRACE", 600)  # another process has a clock of its own
+        patch.setattr("preftemplates.styles.isolation._GRACE_SECONDS", 600)  # another process has a clock of its own
         yield
 
 

@@ -1,7 +1,17 @@
 """Read, group, check, convert and write many rows; count every one."""
 
 from preftemplates.data.convert import Conversion, ConversionReport, RowIssue
+from preftemplates.data.grouping import group_rows
 from preftemplates.data.reading import Record, RowSource, open_rows
 from preftemplates.data.writing import open_writer
 
-__all__ = ["Conversion", "ConversionReport", "Record", "RowIssue", "RowSource", "open_rows", "open_writer"]
+__all__ = [
+    "Conversion",
+    "ConversionReport",
+    "Record",
+    "RowIssue",
+    "RowSource",
+    "group_rows",
+    "open_rows",
+    "open_writer",
+]

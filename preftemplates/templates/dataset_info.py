@@ -204,7 +204,7 @@ class _Entry:
         return FileError(f"{where}: {message}", file=self.document.path, line=line)
 
 
-def make_entry(dialect: str, format: str, file_name: str) -> dict[str, Any]:
+def make_dataset_info_entry(dialect: str, format: str, file_name: str) -> dict[str, Any]:
     """The entry by which LLaMA-Factory reads a file that `convert` wrote.
 
     Args:
@@ -213,7 +213,7 @@ def make_entry(dialect: str, format: str, file_name: str) -> dict[str, Any]:
         file_name: the file, in LLaMA-Factory's data folder.
 
     Example:
-        >>> make_entry("llama-factory-alpaca", "preference", "pairs.jsonl")["ranking"]
+        >>> make_dataset_info_entry("llama-factory-alpaca", "preference", "pairs.jsonl")["ranking"]
         True
 
     Raises:

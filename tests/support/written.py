@@ -19,7 +19,7 @@ from preftemplates import get_style, get_template, tokenize
 from preftemplates.data.convert import Conversion
 from preftemplates.data.reading import Record
 from preftemplates.errors import RowError
-from preftemplates.templates.dataset_info import make_entry
+from preftemplates.templates.dataset_info import make_dataset_info_entry
 from preftemplates.templates.rendering import render_sample
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Peer:
             home.mkdir()
             lines = [json.dumps(row, ensure_ascii=False) for row in file.written]
             (home / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-            entry = make_entry(file.dialect, file.format, "rows.jsonl") if "llama" in self.name else None
+            entry = make_dataset_info_entry(file.dialect, file.format, "rows.jsonl") if "llama" in self.name else None
             job["files"].append({"path": str(home / "rows.jsonl"), "format": file.format, "entry": entry})
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         reader = READERS / f"read_{self.name.replace('-', '_')}.py"

@@ -10,7 +10,7 @@ from support import DATA, real_rows
 from preftemplates import get_template
 from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, DefinitionError, FileError, RowError, UnknownNameError
-from preftemplates.templates.dataset_info import make_entry
+from preftemplates.templates.dataset_info import make_dataset_info_entry
 
 INFO = DATA / "llamafactory" / "dataset_info.json"
 
@@ -187,7 +187,7 @@ def test_an_entry_reads_the_rows_that_its_dialect_wrote(tmp_path_factory, dialec
     template = get_template(name)
     row = {**row, "prompt": question} | {next(key for key in ("chosen", "completion") if key in row): answer}
     (written,) = Conversion([row], template.with_dialect(dialect), format)
-    again = template_of(tmp_path_factory.mktemp("info"), **make_entry(dialect, format, "rows.jsonl"))
+    again = template_of(tmp_path_factory.mktemp("info"), **make_dataset_info_entry(dialect, format, "rows.jsonl"))
     assert again.extract(json.loads(json.dumps(written)), format) == template.extract(row, format)
 
 
@@ -200,4 +200,4 @@ def test_an_entry_reads_the_rows_that_its_dialect_wrote(tmp_path_factory, dialec
 )
 def test_what_llama_factory_does_not_read_has_no_entry(dialect, format, said):
     with pytest.raises(DefinitionError, match=said):
-        make_entry(dialect, format, "rows.jsonl")
+        make_dataset_info_entry(dialect, format, "rows.jsonl")
