@@ -18,12 +18,13 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from registries import registries_restored
 from sybil import Document, Example, Region, Sybil
 from sybil.example import SybilFailure
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
@@ -270,32 +271,3 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.suffix == ".py" and {ROOT / "preftemplates", TRAINERS} & {*file_path.parents}:
         return Docstrings.from_parent(parent, path=file_path)
     return None
-
-
-@contextmanager
-def registries_restored() -> Iterator[None]:
-    """Let the registries forget what is registered meanwhile."""
-    from preftemplates.core.python_files import PREFIX
-    from preftemplates.core.samples import FORMATS
-    from preftemplates.dialects.dialect import DIALECTS
-    from preftemplates.styles.style import STYLES
-    from preftemplates.templates.expressions import ENVIRONMENT as EXPRESSIONS
-    from preftemplates.templates.expressions import FILTERS
-    from preftemplates.templates.library import TEMPLATES
-
-    registries: list[Any] = [TEMPLATES, STYLES, DIALECTS, FILTERS]
-    for registry in registries:
-        registry.names()
-    held = [value for registry in registries for value in vars(registry).values() if isinstance(value, dict)]
-    held += [FORMATS, EXPRESSIONS.filters]
-    before = [dict(mapping) for mapping in held]
-    modules = set(sys.modules)
-    try:
-        yield
-    finally:
-        for mapping, old in zip(held, before, strict=True):
-            mapping.clear()
-            mapping.update(old)
-        for name in set(sys.modules) - modules:
-            if name.startswith(PREFIX):  # else the file would count as run, and what it registered would be missing
-                del sys.modules[name]

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support import registries_restored
+from registries import restore_registries
 
 settings.register_profile(
     "ci", derandomize=True, deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow]
@@ -33,6 +33,6 @@ def cpu_clock():
         yield
 
 
-forgetting = pytest.fixture(autouse=True)(registries_restored)
-forgetting_modules = pytest.fixture(autouse=True, scope="module")(registries_restored)
+forgetting = pytest.fixture(autouse=True)(restore_registries)
+forgetting_modules = pytest.fixture(autouse=True, scope="module")(restore_registries)
 """What a fixture of a whole module registers, which stands before the test's own, is forgotten too."""

@@ -9,7 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from functools import lru_cache
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -18,21 +18,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
+from registries import registries_restored
 from rich.console import Console
 
 import preftemplates
 from preftemplates import Rendered
 from preftemplates.__main__ import main
-from preftemplates.core.python_files import MODULE_PREFIX
-from preftemplates.core.samples import FORMATS
 from preftemplates.dialects.dialect import DIALECTS
 from preftemplates.errors import RowError
 from preftemplates.styles.style import STYLES
-from preftemplates.templates.expressions import ENVIRONMENT, FILTERS
 from preftemplates.templates.library import TEMPLATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from preftemplates.core.registry import Registry
 
@@ -61,7 +59,7 @@ def run(*arguments: Any, cwd: Any = None, code: int = 0) -> subprocess.Completed
     command = ["preftemplates", *map(str, arguments)]
     out, err = _stream(), _stream()
     with (
-        contextmanager(registries_restored)(),
+        registries_restored(),
         pytest.MonkeyPatch.context() as patch,
         redirect_stdout(out),
         redirect_stderr(err),
@@ -142,24 +140,6 @@ def _read(path: Path) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(text)
         return rows
     return [json.loads(line) for line in text.split("\n") if line]
-
-
-def registries_restored() -> Iterator[None]:
-    """Let the registries forget what is registered meanwhile."""
-    registries = (TEMPLATES, STYLES, DIALECTS, FILTERS)
-    for registry in registries:
-        registry.names()
-    held = [*(vars(registry)[name] for registry in registries for name in ("_items", "_sites", "_entries"))]
-    held += [FORMATS, ENVIRONMENT.filters]
-    before = [dict(mapping) for mapping in held]
-    modules = set(sys.modules)
-    yield
-    for mapping, old in zip(held, before, strict=True):
-        mapping.clear()
-        mapping.update(old)
-    for name in set(sys.modules) - modules:
-        if name.startswith(MODULE_PREFIX):  # else the file would count as run, and what it registered would be missing
-            del sys.modules[name]
 
 
 def in_new_process(code: str, payload: Any = None, *, cwd: Path | str = "/") -> Any:
