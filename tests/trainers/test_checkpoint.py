@@ -63,7 +63,7 @@ def test_checkpoints_of_a_run_that_was_stopped_are_not_written_over(tmp_path):
     assert (tmp_path / "run" / "model.safetensors").exists()
 
 
-def test_the_generated_set_may_be_trained_on_again_and_nothing_of_the_older_run_stays(tmp_path):
+def test_the_generated_set_may_be_trained_on_again_and_nothing_of_the_older_run_stays(tmp_path, small_set):
     words = [*QUICK, "--save_strategy", "no", "--output_dir", str(tmp_path)]
     train_by(*words, "--style", "chatml")
     assert (tmp_path / "chat_template.jinja").exists()
@@ -200,7 +200,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("kind", ["decoder", "by hand"])
-def test_the_code_of_the_card_runs(kind, checkpoint, tmp_path, monkeypatch):
+def test_the_code_of_the_card_runs(kind, checkpoint, tmp_path, monkeypatch, small_set):
     folder = checkpoint("decoder")
     if kind == "by hand":
         words = [

@@ -17,7 +17,7 @@ def words(request, base_model):
     return LORA if named is None else [*LORA, "--model_name_or_path", str(named)]
 
 
-def test_the_adapters_and_the_head_are_trained_and_nothing_else(words):
+def test_the_adapters_and_the_head_are_trained_and_nothing_else(words, small_set):
     model = prepare(read_config(words)).model
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert all("lora_" in name or "modules_to_save" in name for name in trained)
@@ -27,7 +27,7 @@ def test_the_adapters_and_the_head_are_trained_and_nothing_else(words):
     assert all("score" in name or "classifier" in name for name in heads)
 
 
-def test_the_checkpoint_is_merged_and_scores_as_the_adapted_model_did(words, tmp_path):
+def test_the_checkpoint_is_merged_and_scores_as_the_adapted_model_did(words, tmp_path, small_set):
     before = prepare(read_config(words))
     outcome, _ = train_by(*words, "--max_steps", "4", "--output_dir", str(tmp_path))
     assert not list(tmp_path.glob("adapter*"))
@@ -51,7 +51,7 @@ def test_the_checkpoint_is_merged_and_scores_as_the_adapted_model_did(words, tmp
     assert rewards.std(correction=0).item() == pytest.approx(outcome.metrics["chosen_std"], abs=1e-5)
 
 
-def test_every_linear_layer_can_be_adapted(base_model):
+def test_every_linear_layer_can_be_adapted(base_model, small_set):
     words = [*LORA, "--model_name_or_path", str(base_model("decoder with BOS")), "--lora_target_modules", "all-linear"]
     names = {name for name, _ in prepare(read_config(words)).model.named_parameters() if "lora_A" in name}
     assert any("mlp.up_proj" in name for name in names)

@@ -15,7 +15,7 @@ from preftemplates_train.errors import NonFiniteError, SetupError
 from preftemplates_train.lengths import encode_pairs
 from preftemplates_train.pairs import read_pairs
 from preftemplates_train.score import score
-from preftemplates_train.scorer import ROWS_AT_ONCE, Scorer
+from preftemplates_train.scorer import Scorer
 from support import HOMEWORK
 from trainer_support import command, refusal, train_by
 
@@ -40,9 +40,10 @@ def scorer(folder):
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory):
     """A checkpoint that the homework's class was trained with."""
-    return train_by(*QUICK, "--template", str(HOMEWORK), "--output_dir", str(tmp_path_factory.mktemp("hand")))[
-        0
-    ].folder
+    folder = tmp_path_factory.mktemp("hand")
+    rows = write(folder / "rows.jsonl", generate(200)[0])
+    words = ["--template", str(HOMEWORK), "--dataset_name", str(rows), "--output_dir", str(folder / "model")]
+    return train_by(*QUICK, *words)[0].folder
 
 
 @pytest.fixture
@@ -120,11 +121,11 @@ def test_batches_and_order_move_no_reward(folder, scorer, size, order):
         assert dict(two[place].rewards) == pytest.approx(dict(one[number].rewards), abs=1e-5)
 
 
-def test_more_rows_than_are_read_at_once_come_out_in_order(scorer):
-    rows = [ROWS[number % 40] for number in range(ROWS_AT_ONCE + 5)]
+def test_more_rows_than_are_read_at_once_come_out_in_order(scorer, few_at_once):
+    rows = [ROWS[number % 40] for number in range(AT_ONCE + 5)]
     found = scored(rows, scorer)
-    assert [one.row.row for one in found] == list(range(ROWS_AT_ONCE + 5))
-    assert found[-1].rewards == pytest.approx(dict(found[(ROWS_AT_ONCE + 4) % 40].rewards), abs=1e-5)
+    assert [one.row.row for one in found] == list(range(AT_ONCE + 5))
+    assert found[-1].rewards == pytest.approx(dict(found[(AT_ONCE + 4) % 40].rewards), abs=1e-5)
 
 
 BAD = [
@@ -533,12 +534,22 @@ def stopped_after(monkeypatch, windows, error):
     return seen
 
 
-MANY = [{**ROWS[number % 40], "prompt": f"{number}: {ROWS[number % 40]['prompt']}"} for number in range(1200)]
+AT_ONCE = 50
+
+
+@pytest.fixture
+def few_at_once(monkeypatch):
+    """Lets a file be scored in smaller windows."""
+    for module in ("score", "scorer"):
+        monkeypatch.setattr(f"preftemplates_train.{module}.ROWS_AT_ONCE", AT_ONCE)
+
+
+MANY = [{**ROWS[number % 40], "prompt": f"{number}: {ROWS[number % 40]['prompt']}"} for number in range(120)]
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
-def test_a_stopped_run_goes_on_and_writes_what_one_run_writes(folder, tmp_path, monkeypatch, ending):
-    rows = [*MANY[:700], {"prompt": "alone"}, *MANY[700:]]
+def test_a_stopped_run_goes_on_and_writes_what_one_run_writes(folder, tmp_path, monkeypatch, ending, few_at_once):
+    rows = [*MANY[:70], {"prompt": "alone"}, *MANY[70:]]
     source, out = write(tmp_path / "rows.jsonl", rows), tmp_path / f"out{ending}"
     words = ("score", source, "--model", folder, *PKU, "--out")
     with monkeypatch.context() as patch:
@@ -554,7 +565,7 @@ def test_a_stopped_run_goes_on_and_writes_what_one_run_writes(folder, tmp_path, 
         seen = stopped_after(patch, 99, None)
         code, _, said = command(*words, out, "--resume")
     assert code == 0
-    assert said.startswith(f"{ROWS_AT_ONCE} rows are scored already\n1,201 rows = 1,200 scored + 1 unscored;")
+    assert said.startswith(f"{AT_ONCE} rows are scored already\n121 rows = 120 scored + 1 unscored;")
     assert len(seen) == 2
     assert not part.exists()
     assert command(*words, tmp_path / f"whole{ending}")[0] == 0
@@ -568,7 +579,7 @@ def test_a_run_that_stops_before_its_first_rows_are_scored_leaves_nothing(folder
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
-def test_nobody_goes_on_from_other_work(folder, tmp_path, monkeypatch):
+def test_nobody_goes_on_from_other_work(folder, tmp_path, monkeypatch, few_at_once):
     source, out = write(tmp_path / "rows.jsonl", MANY), tmp_path / "out.jsonl"
     words = ("--model", folder, *PKU, "--out", out)
     with monkeypatch.context() as patch:

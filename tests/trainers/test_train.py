@@ -86,7 +86,7 @@ def test_two_runs_of_one_seed_are_equal_and_of_another_are_not(tmp_path):
     assert not torch.equal(weights(one.folder)["score.weight"], weights(third.folder)["score.weight"])
 
 
-def test_dropout_is_off_unless_asked_for(base_model):
+def test_dropout_is_off_unless_asked_for(base_model, small_set):
     words = ["--model_name_or_path", str(base_model("encoder")), "--style", "chatml"]
     off = prepare(read_config(words)).model
     on = prepare(read_config([*words, "--no_disable_dropout"])).model

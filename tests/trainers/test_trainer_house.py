@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import preftemplates_train
@@ -10,6 +11,7 @@ import preftemplates_train
 ROOT = Path(preftemplates_train.__file__).parent
 
 
+@cache
 def modules():
     return {path.stem: ast.parse(path.read_text()) for path in sorted(ROOT.glob("*.py"))}
 

@@ -280,7 +280,7 @@ def test_a_style_writes_what_its_family_writes(proof):
 
     talks = st.lists(message, min_size=1, max_size=5) | turns_taken(texts() | words) | turns_taken(words)
 
-    @at_least(100)
+    @at_least(30)
     @given(talks, st.booleans())
     def check(messages, generate):
         compared.append(equal(proof, source, messages, generate))
