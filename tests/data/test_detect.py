@@ -16,8 +16,12 @@ def detect_names(rows):
 
 @pytest.mark.parametrize("name", TEMPLATE_NAMES)
 def test_the_example_of_a_template_finds_its_template_in_every_format(name):
-    template = get_template(name)
-    candidates = {(candidate.template.name, candidate.format) for candidate in detect_templates([template.example])}
+    """Every fourth among all templates, the others among themselves and the four that follow them."""
+    template, index = get_template(name), TEMPLATE_NAMES.index(name)
+    among = None if index % 4 == 0 else (TEMPLATE_NAMES * 2)[index : index + 5]
+    candidates = {
+        (candidate.template.name, candidate.format) for candidate in detect_templates([template.example], among)
+    }
     declared = [
         format for format in template.formats if format != "prompt_only" or template.formats == ("prompt_only",)
     ]

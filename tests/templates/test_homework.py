@@ -52,7 +52,7 @@ def test_a_thousand_rows_of_nasty_texts_come_out_byte_for_byte_as_from_the_bundl
 
 
 def test_any_row_comes_out_byte_for_byte_as_from_the_bundled_template(homework):
-    @at_least(200)
+    @at_least(50)
     @given(texts(), texts(), texts(), texts(), st.integers(0, 1))
     def check(prompt, one, other, answer, better):
         row = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from processes import fork_server
-from trainer_support import MAKERS, train_by
+from trainer_support import MAKERS, few_generated, train_by
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +20,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def small_set(monkeypatch):
+    """Makes the generated set a smaller one."""
+    monkeypatch.setattr("preftemplates_train.data.sources.generate", few_generated)
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +51,10 @@ def base_model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory, base_model):
-    """From a kind to the folder of a reward model that was trained for a few steps on the generated set."""
+    """From a kind to the folder of a reward model that was trained for a few steps on the generated set.
+
+    The kinds that make no decoder from scratch see a smaller set.
+    """
     made = {}
 
     def make(kind: str) -> Path:
@@ -56,7 +65,10 @@ def checkpoint(tmp_path_factory, base_model):
             words += ["--style", "chatml", "--logging_steps", "2", "--per_device_train_batch_size", "8"]
             if base_model(kind) is not None:
                 words += ["--model_name_or_path", str(base_model(kind)), "--learning_rate", "1e-3"]
-            train_by(*words)
+            with pytest.MonkeyPatch.context() as patch:
+                if kind != "decoder":
+                    patch.setattr("preftemplates_train.data.sources.generate", few_generated)
+                train_by(*words)
         return made[kind]
 
     return make

@@ -76,7 +76,7 @@ def test_a_style_writes_what_its_family_writes(reference):
 
     talks = st.lists(message, min_size=1, max_size=5) | turns_taken(texts() | words) | turns_taken(words)
 
-    @at_least(100)
+    @at_least(30)
     @given(talks, st.booleans())
     def check(messages, generate):
         compared.append(equal(reference, source, messages, generate))

@@ -242,7 +242,7 @@ def test_a_style_writes_what_the_real_template_of_its_family_writes(style, where
             compare(style, where, source, variables, talk, generate, tally)
     assert tally.same >= 10, tally
 
-    @at_least(100)
+    @at_least(60)
     @given(in_turn(get_style(style).accepted_roles) | in_any_order(), st.booleans())
     def check(talk, generate):
         drawn.append(talk)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.exceptions import TemplateError
-from support import DATA, STYLE_NAMES, TEMPLATE_NAMES, conversations, outcome, real_rows, texts
+from support import DATA, STYLE_NAMES, TEMPLATE_NAMES, conversations, few, outcome, real_rows, texts
 
 from preftemplates import get_style, get_template
 from preftemplates.data.convert import Conversion
@@ -78,6 +78,7 @@ def test_trl_makes_of_our_message_rows_the_texts_that_our_text_rows_hold_or_refu
     ask = talk.map(lambda before: [*before, {"role": "user", "content": "Why?"}])
     answer = texts().map(lambda content: [{"role": "assistant", "content": content}])
 
+    @few(8)
     @given(ask, answer, answer)
     def check(prompt, chosen, rejected):
         row = {"prompt": prompt, "chosen": chosen, "rejected": rejected, "completion": chosen}

@@ -4,7 +4,9 @@ import json
 import shutil
 
 import pytest
+from preftemplates_train.data.demo import generate
 from preftemplates_train.evaluation.scorer import Scorer
+from score_support import write
 from support import HOMEWORK
 from trainer_support import train_by
 
@@ -24,9 +26,21 @@ def scorer(folder):
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory):
     """A checkpoint that the homework's class was trained with."""
-    return train_by(*QUICK, "--template", str(HOMEWORK), "--output_dir", str(tmp_path_factory.mktemp("hand")))[
-        0
-    ].folder
+    folder = tmp_path_factory.mktemp("hand")
+    rows = write(folder / "rows.jsonl", generate(200)[0])
+    words = ["--template", str(HOMEWORK), "--dataset_name", str(rows), "--output_dir", str(folder / "model")]
+    return train_by(*QUICK, *words)[0].folder
+
+
+AT_ONCE = 50
+
+
+@pytest.fixture
+def few_at_once(monkeypatch):
+    """Lets a file be scored in smaller windows; their size."""
+    for module in ("score_file", "scorer"):
+        monkeypatch.setattr(f"preftemplates_train.evaluation.{module}.ROWS_PER_WINDOW", AT_ONCE)
+    return AT_ONCE
 
 
 @pytest.fixture

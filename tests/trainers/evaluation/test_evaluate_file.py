@@ -138,6 +138,7 @@ def test_two_checkpoints_on_the_same_rows(folder, checkpoint, tmp_path):
     assert (same["difference"], same["ahead"], same["behind"], same["p"]) == (0, 0, 0, 1)
 
 
+@pytest.mark.usefixtures("small_set")
 def test_a_class_that_formats_by_hand_has_no_turns_and_no_first_listed(tmp_path_factory, tmp_path):
     quick = [
         "--max_steps",

@@ -2,7 +2,7 @@
 
 import pytest
 from preftemplates_train.errors import NonFiniteError
-from preftemplates_train.evaluation.scorer import ROWS_PER_WINDOW, Scorer
+from preftemplates_train.evaluation.scorer import Scorer
 from score_support import PKU, ROWS, write
 from trainer_support import command, refusal
 
@@ -21,12 +21,12 @@ def stopped_after(monkeypatch, windows, error):
     return seen
 
 
-MANY = [{**ROWS[number % 40], "prompt": f"{number}: {ROWS[number % 40]['prompt']}"} for number in range(1200)]
+MANY = [{**ROWS[number % 40], "prompt": f"{number}: {ROWS[number % 40]['prompt']}"} for number in range(120)]
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
-def test_a_stopped_run_goes_on_and_writes_what_one_run_writes(folder, tmp_path, monkeypatch, ending):
-    rows = [*MANY[:700], {"prompt": "alone"}, *MANY[700:]]
+def test_a_stopped_run_goes_on_and_writes_what_one_run_writes(folder, tmp_path, monkeypatch, ending, few_at_once):
+    rows = [*MANY[:70], {"prompt": "alone"}, *MANY[70:]]
     source, out = write(tmp_path / "rows.jsonl", rows), tmp_path / f"out{ending}"
     words = ("score", source, "--model", folder, *PKU, "--out")
     with monkeypatch.context() as patch:
@@ -42,7 +42,7 @@ def test_a_stopped_run_goes_on_and_writes_what_one_run_writes(folder, tmp_path, 
         seen = stopped_after(patch, 99, None)
         code, _, said = command(*words, out, "--resume")
     assert code == 0
-    assert said.startswith(f"{ROWS_PER_WINDOW} rows are scored already\n1,201 rows = 1,200 scored + 1 unscored;")
+    assert said.startswith(f"{few_at_once} rows are scored already\n121 rows = 120 scored + 1 unscored;")
     assert len(seen) == 2
     assert not part.exists()
     assert command(*words, tmp_path / f"whole{ending}")[0] == 0
@@ -56,6 +56,7 @@ def test_a_run_that_stops_before_its_first_rows_are_scored_leaves_nothing(folder
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
+@pytest.mark.usefixtures("few_at_once")
 def test_nobody_goes_on_from_other_work(folder, tmp_path, monkeypatch):
     source, out = write(tmp_path / "rows.jsonl", MANY), tmp_path / "out.jsonl"
     words = ("--model", folder, *PKU, "--out", out)

@@ -7,7 +7,7 @@ from preftemplates_train.data.encoding import encode_pairs
 from preftemplates_train.data.pairs import read_pairs
 from preftemplates_train.errors import SetupError
 from preftemplates_train.evaluation.score_file import score_rows
-from preftemplates_train.evaluation.scorer import ROWS_PER_WINDOW, Scorer
+from preftemplates_train.evaluation.scorer import Scorer
 from score_support import ROWS, alone, scored
 from support import HOMEWORK
 
@@ -38,11 +38,11 @@ def test_batches_and_order_move_no_reward(scorer, size, order):
         assert dict(two[place].rewards) == pytest.approx(dict(one[number].rewards), abs=1e-5)
 
 
-def test_more_rows_than_are_read_at_once_come_out_in_order(scorer):
-    rows = [ROWS[number % 40] for number in range(ROWS_PER_WINDOW + 5)]
+def test_more_rows_than_are_read_at_once_come_out_in_order(scorer, few_at_once):
+    rows = [ROWS[number % 40] for number in range(few_at_once + 5)]
     found = scored(rows, scorer)
-    assert [one.row.row for one in found] == list(range(ROWS_PER_WINDOW + 5))
-    assert found[-1].rewards == pytest.approx(dict(found[(ROWS_PER_WINDOW + 4) % 40].rewards), abs=1e-5)
+    assert [one.row.row for one in found] == list(range(few_at_once + 5))
+    assert found[-1].rewards == pytest.approx(dict(found[(few_at_once + 4) % 40].rewards), abs=1e-5)
 
 
 # Prompts that several answers share

@@ -34,6 +34,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("kind", ["decoder", "by hand"])
+@pytest.mark.usefixtures("small_set")
 def test_the_code_of_the_card_runs(kind, checkpoint, tmp_path, monkeypatch):
     folder = checkpoint("decoder")
     if kind == "by hand":

@@ -17,6 +17,7 @@ def words(request, base_model):
     return LORA if named is None else [*LORA, "--model_name_or_path", str(named)]
 
 
+@pytest.mark.usefixtures("small_set")
 def test_the_adapters_and_the_head_are_trained_and_nothing_else(words):
     model = prepare_run(read_config(words)).model
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -27,6 +28,7 @@ def test_the_adapters_and_the_head_are_trained_and_nothing_else(words):
     assert all("score" in name or "classifier" in name for name in heads)
 
 
+@pytest.mark.usefixtures("small_set")
 def test_the_checkpoint_is_merged_and_scores_as_the_adapted_model_did(words, tmp_path):
     before = prepare_run(read_config(words))
     outcome, _ = train_by(*words, "--max_steps", "4", "--output_dir", str(tmp_path))
@@ -51,6 +53,7 @@ def test_the_checkpoint_is_merged_and_scores_as_the_adapted_model_did(words, tmp
     assert rewards.std(correction=0).item() == pytest.approx(outcome.metrics["chosen_std"], abs=1e-5)
 
 
+@pytest.mark.usefixtures("small_set")
 def test_every_linear_layer_can_be_adapted(base_model):
     words = [*LORA, "--model_name_or_path", str(base_model("decoder with BOS")), "--lora_target_modules", "all-linear"]
     names = {name for name, _ in prepare_run(read_config(words)).model.named_parameters() if "lora_A" in name}

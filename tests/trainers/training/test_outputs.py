@@ -53,6 +53,7 @@ def test_checkpoints_of_a_run_that_was_stopped_are_not_written_over(tmp_path):
     assert (tmp_path / "run" / "model.safetensors").exists()
 
 
+@pytest.mark.usefixtures("small_set")
 def test_the_generated_set_may_be_trained_on_again_and_nothing_of_the_older_run_stays(tmp_path):
     words = [*QUICK, "--save_strategy", "no", "--output_dir", str(tmp_path)]
     train_by(*words, "--style", "chatml")

@@ -11,6 +11,7 @@ from preftemplates_train.training.prepare import prepare_run
 from run_support import rows_file
 
 
+@pytest.mark.usefixtures("small_set")
 def test_dropout_is_off_unless_asked_for(base_model):
     words = ["--model_name_or_path", str(base_model("encoder")), "--style", "chatml"]
     off = prepare_run(read_config(words)).model
