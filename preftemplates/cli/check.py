@@ -20,7 +20,7 @@ from preftemplates.cli.options import (
     StyleOption,
     TemplateOption,
 )
-from preftemplates.cli.print_rows import describe_issues, print_group_counts
+from preftemplates.cli.report_counts import describe_issues, print_group_counts
 from preftemplates.data.check import CheckReport, check
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.reading import open_rows

@@ -24,7 +24,7 @@ from preftemplates.cli.options import (
     StyleOption,
     TemplateOption,
 )
-from preftemplates.cli.print_rows import describe_issues, print_group_counts
+from preftemplates.cli.report_counts import describe_issues, print_group_counts
 from preftemplates.data.convert import Conversion, ConversionReport, OnError, RowIssue
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.reading import RowSource, open_rows

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from preftemplates.templates.csv_cells import cell_parsers
 from preftemplates.templates.library import get_template
 from preftemplates.templates.row_types import read_row_type
-from preftemplates.templates.row_validation import cell_parsers
 
 if TYPE_CHECKING:
     from rich.console import Console

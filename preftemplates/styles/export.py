@@ -14,15 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.messages import CONTENT_KEYS, ROLES
 from preftemplates.core.provenance import plain
-from preftemplates.errors import PrefTemplatesError
 from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.environment import find_names
-from preftemplates.styles.fragments import Fragment, Fragments, check_plain_text
+from preftemplates.styles.fragments import Fragment, Fragments
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from preftemplates.sandbox.limits import Limits
     from preftemplates.styles.layout import Layout
     from preftemplates.styles.reasoning import Reasoning
 
@@ -48,28 +44,6 @@ def write_header(facts: Mapping[str, Any]) -> str:
     return f"{{#- preftemplates: {text} -#}}\n"
 
 
-def read_header(source: str, limits: Limits, given_names: Collection[str] = ()) -> Layout | None:
-    """Return the layout that a chat template was exported from.
-
-    Args:
-        source: the template's text.
-        limits: how much the template may need.
-        given_names: variables that the caller sets; a template that reads one of them is read as any other.
-
-    Returns:
-        None if the template has no header, or is no longer the one that its header describes.
-    """
-    header = EXPORT_HEADER.match(source) if len(source) <= limits.source else None
-    if header is None:
-        return None
-    try:
-        layout = _read_layout(json.loads(header[1]), source[header.end() :], limits)
-        exact = export_layout(layout) == source and not find_names(source).read.intersection(given_names)
-        return layout if exact else None
-    except (PrefTemplatesError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        return None
-
-
 def _describe_layout(layout: Layout, template: str) -> dict[str, Any] | None:
     """Return what a header holds; None where the template cannot be read back, and is then read as any other."""
     assert isinstance(layout, Fragments | ChatTemplate)
@@ -91,20 +65,6 @@ def _sees_all_variables(layout: ChatTemplate) -> bool:
     """
     names = find_names(layout.source)
     return not names.hidden & {*_NAMES_IN_EXPORTS, *names.read.intersection(layout.variables)}
-
-
-def _read_layout(facts: dict[str, Any], template: str, limits: Limits) -> Layout:
-    if "turns" in facts:
-        return Fragments(**{**facts, "turns": tuple(Fragment(*turn) for turn in facts["turns"])})
-    start, end = facts["source"]
-    defaults = {name: json.loads(value) for name, value in facts["defaults"]}
-    tokens = facts["bos_token"], facts["eos_token"]
-    layout = ChatTemplate.read(
-        template[start:end], *tokens, defaults, facts["reasoning"], limits, roles=facts["roles"]
-    )
-    for part in ("opening", "closing"):
-        check_plain_text(part, facts[part])
-    return layout.between(facts["opening"], facts["closing"])
 
 
 # --- the template --------------------------------------------------------------------------------------------------

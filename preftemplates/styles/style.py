@@ -14,11 +14,12 @@ from preftemplates.errors import Code, DefinitionError, RowError, StyleContractE
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.chat_template import ChatTemplate, is_variable_name
 from preftemplates.styles.declaration import BUNDLED_STYLES, read_layout
-from preftemplates.styles.export import export_layout, read_header
+from preftemplates.styles.export import export_layout
 from preftemplates.styles.fragments import Fragments
 from preftemplates.styles.lint.check import find_findings
 from preftemplates.styles.parsing import is_reversible, parse_conversation
 from preftemplates.styles.reasoning import Reasoning, check_reasoning
+from preftemplates.styles.reimport import read_header
 from preftemplates.styles.special_tokens import add_special_tokens, convert_token
 
 if TYPE_CHECKING:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
-import types
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError, create_model
 
@@ -21,8 +18,6 @@ if TYPE_CHECKING:
 
 _OUT_OF_DOMAIN = ("literal_error", "greater_than", "greater_than_equal", "less_than", "less_than_equal")
 """Pydantic's names for a value of the right type outside its domain."""
-
-_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 class RowValidator:
@@ -137,47 +132,3 @@ def _locate(location: tuple[int | str, ...], cells: Any) -> tuple[str, Any]:
 
 def _join_path(path: str, step: int | str) -> str:
     return f"{path}.{step}" if path else str(step)
-
-
-def cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:
-    """For each column that is not text: how a cell written as text, as in a CSV, becomes a value of its type.
-
-    A text that spells no such value is left as it is, so that the check refuses it with what it had.
-
-    >>> from preftemplates.templates.row_types import read_row_type
-    >>> parsers = cell_parsers(read_row_type("{'prompt': str, 'label': Index01, 'scores': list[int]}"))
-    >>> parsers["label"]("1"), parsers["label"]("1.0"), parsers["scores"]("[1, 2]")
-    (1, '1.0', [1, 2])
-    """
-    parsers = {info.alias or name: _make_cell_parser(info.annotation) for name, info in model.model_fields.items()}
-    return {column: parser for column, parser in parsers.items() if parser is not None}
-
-
-def _make_cell_parser(annotation: Any) -> Callable[[str], Any] | None:
-    if get_origin(annotation) is Annotated:  # in a union; else pydantic has taken the bounds off
-        return _make_cell_parser(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        members = [member for member in get_args(annotation) if member is not type(None)]
-        inner = _make_cell_parser(members[0]) if len(members) == 1 else _parse_or_keep(json.loads)
-        return lambda text: None if text == "" else inner(text) if inner else text
-    if annotation is str or get_origin(annotation) is Literal:
-        return None
-    if annotation is int:
-        return _parse_or_keep(lambda text: int(text) if _INTEGER.fullmatch(text) else text)
-    if annotation is float:
-        return _parse_or_keep(float)
-    if annotation is bool:
-        return lambda text: {"true": True, "false": False}.get(text.lower(), text)
-    return _parse_or_keep(json.loads)
-
-
-def _parse_or_keep(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a parser that leaves a text as it is where `parse` fails."""
-
-    def parse_or_keep(text: str) -> Any:
-        try:
-            return parse(text)
-        except (ValueError, RecursionError):
-            return text
-
-    return parse_or_keep

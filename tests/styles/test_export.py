@@ -18,15 +18,10 @@ from preftemplates.core.messages import CONTENT_KEYS, ROLES
 from preftemplates.errors import DefinitionError, PrefTemplatesError, RowError
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.chat_template import ChatTemplate
-from preftemplates.styles.export import (
-    EXPORT_HEADER,
-    export_layout,
-    format_jinja_literal,
-    read_header,
-    write_chat_template,
-)
+from preftemplates.styles.export import EXPORT_HEADER, export_layout, format_jinja_literal, write_chat_template
 from preftemplates.styles.fragments import JINJA_TAG, Fragment, Fragments
 from preftemplates.styles.reasoning import THINKING_FIELDS
+from preftemplates.styles.reimport import read_header
 
 HELLO = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]
 

@@ -18,7 +18,7 @@ from support import outcome
 
 from preftemplates import Index01, Message, Preference, RowModel, Template, get_template
 from preftemplates.errors import Code, RowError
-from preftemplates.templates.row_validation import cell_parsers
+from preftemplates.templates.csv_cells import cell_parsers
 
 # --- exact cells ---------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from support import conversations, outcome, texts
 
 from preftemplates.core.provenance import Traced
 from preftemplates.errors import Code, RowError
-from preftemplates.templates.filters.histories import after_history, common_history
+from preftemplates.templates.filters.shared_prompts import after_history, common_history
 from preftemplates.templates.filters.transcripts import before_last_answer, human_assistant_turns
 
 MARKS = {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: "}

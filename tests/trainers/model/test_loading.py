@@ -1,75 +1,35 @@
 """The model of a run: its weights are the checkpoint's, it has room for every token, and padding moves no reward."""
 
 import json
-import shutil
 
 import pytest
 import torch
+from model_support import DISTIL, GPT2, ROBERTA, SHAPE, SIZE, XLNET, model_of, rewrite, saved
 from preftemplates_train.data.tokenizer import load_tokenizer, set_pad_token
 from preftemplates_train.errors import SetupError
+from preftemplates_train.model.checks import check_padding
 from preftemplates_train.model.loading import (
-    check_padding,
     choose_max_length,
     count_positions,
     fit_vocabulary,
-    load_model,
     load_model_config,
     load_weights,
 )
-from preftemplates_train.settings.config import RewardConfig
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from trainer_support import KINDS
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     CamembertConfig,
     CohereConfig,
-    DistilBertConfig,
     DistilBertModel,
-    GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForSequenceClassification,
     MPNetConfig,
     RobertaConfig,
     RobertaForMaskedLM,
-    T5Config,
-    T5ForConditionalGeneration,
-    XLNetConfig,
-    XLNetModel,
 )
-
-SHAPE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-SIZE = {"vocab_size": 100, "max_position_embeddings": 40}
-GPT2 = GPT2Config(n_embd=32, n_layer=2, n_head=2, vocab_size=100, n_positions=40, bos_token_id=0, eos_token_id=0)
-DISTIL = DistilBertConfig(dim=32, hidden_dim=64, n_layers=2, n_heads=2, **SIZE)
-XLNET = XLNetConfig(d_model=32, n_layer=2, n_head=2, d_inner=64, vocab_size=100)
-T5 = T5Config(d_model=32, d_ff=64, num_layers=2, num_heads=2, d_kv=16, vocab_size=100, decoder_start_token_id=0)
-ROBERTA = RobertaConfig(**SHAPE, **SIZE, pad_token_id=1)
-
-
-@pytest.fixture
-def folder(tmp_path, base_model):
-    """A copy of a causal model's checkpoint, to be damaged."""
-    return shutil.copytree(base_model("decoder with BOS"), tmp_path / "model")
-
-
-def rewrite(folder, change):
-    """Change the weights, by name, in place."""
-    weights = load_file(folder / "model.safetensors")
-    save_file(change(weights), folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def model_of(folder, **settings):
-    return load_model(
-        str(folder), load_model_config(str(folder)), RewardConfig(model_name_or_path=str(folder), **settings)
-    )
-
-
-def saved(model, folder):
-    model.save_pretrained(folder)
-    return folder
-
 
 # What a checkpoint holds
 
@@ -258,24 +218,6 @@ def test_a_model_that_numbers_positions_by_its_pad_token_cannot_be_padded_with_a
 # Padding
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize(("model", "config"), [(GPT2LMHeadModel, GPT2), (DistilBertModel, DISTIL)])
-def test_padding_moves_no_reward_of_a_decoder_and_none_of_an_encoder(model, config, dtype, tmp_path):
-    loaded = model_of(saved(model(config), tmp_path), dtype=dtype)
-    loaded.config.pad_token_id = 7
-    check_padding(loaded, 7)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("pad", [None, 5])
-def test_a_decoder_that_knows_no_pad_token_or_another_one_is_refused(pad, dtype, tmp_path):
-    loaded = model_of(saved(GPT2LMHeadModel(GPT2), tmp_path), dtype=dtype)
-    loaded.config.pad_token_id = pad
-    said = "cannot score a text: Cannot handle batch sizes > 1" if pad is None else "when padded to one length"
-    with pytest.raises(SetupError, match=said):
-        check_padding(loaded, 7)
-
-
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_a_run_tells_the_model_which_token_pads(kind, base_model):
     model, tokenizer = model_of(base_model(kind)), load_tokenizer(str(base_model(kind)))
@@ -284,23 +226,3 @@ def test_a_run_tells_the_model_which_token_pads(kind, base_model):
     set_pad_token(tokenizer, None)
     fit_vocabulary(model, tokenizer, tokens)
     check_padding(model, tokenizer.pad_token_id)
-
-
-def test_a_model_that_reads_the_reward_at_the_end_of_the_padding_is_refused(tmp_path):
-    loaded = model_of(saved(XLNetModel(XLNET), tmp_path))
-    with pytest.raises(SetupError, match=r"scores a text -?\d\.\d{4} alone and -?\d\.\d{4} when padded to one length"):
-        check_padding(loaded, 7)
-
-
-def test_a_model_that_scores_no_text_without_eos_is_refused(tmp_path):
-    loaded = model_of(saved(T5ForConditionalGeneration(T5), tmp_path))
-    with pytest.raises(SetupError, match="cannot score a text: Each example must contain at least one <eos> token"):
-        check_padding(loaded, 7)
-
-
-def test_rewards_that_are_no_numbers_are_refused(folder):
-    model = model_of(folder)
-    model.config.pad_token_id = 0
-    model.score.weight.data.fill_(float("nan"))
-    with pytest.raises(SetupError, match="scores a text nan alone"):
-        check_padding(model, 0)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates import Style, Template, get_style, get_template
 from preftemplates.data.reading import Record, open_rows
+from preftemplates.templates.csv_cells import cell_parsers
 from preftemplates.templates.row_types import read_row_type
-from preftemplates.templates.row_validation import cell_parsers
 from preftemplates_train.data.demo import generate
 from preftemplates_train.data.pairs import TextPair, read_pairs
 from preftemplates_train.errors import SetupError

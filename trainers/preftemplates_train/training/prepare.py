@@ -20,9 +20,9 @@ from preftemplates_train.data.tokenizer import (
 from preftemplates_train.errors import SetupError
 from preftemplates_train.model.attention import explain_no_branches
 from preftemplates_train.model.checkpoint import CheckpointRecord, check_tokenizer_reload, hash_tokenizer
+from preftemplates_train.model.checks import check_padding
 from preftemplates_train.model.loading import (
     add_lora,
-    check_padding,
     choose_max_length,
     count_positions,
     fit_vocabulary,

@@ -1,0 +1,50 @@
+"""A classifier is tried before the first step: padding moves no reward, and every reward is a number."""
+
+import pytest
+from model_support import DISTIL, GPT2, T5, XLNET, model_of, saved
+from preftemplates_train.errors import SetupError
+from preftemplates_train.model.checks import check_padding
+from transformers import (
+    DistilBertModel,
+    GPT2LMHeadModel,
+    T5ForConditionalGeneration,
+    XLNetModel,
+)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("model", "config"), [(GPT2LMHeadModel, GPT2), (DistilBertModel, DISTIL)])
+def test_padding_moves_no_reward_of_a_decoder_and_none_of_an_encoder(model, config, dtype, tmp_path):
+    loaded = model_of(saved(model(config), tmp_path), dtype=dtype)
+    loaded.config.pad_token_id = 7
+    check_padding(loaded, 7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("pad", [None, 5])
+def test_a_decoder_that_knows_no_pad_token_or_another_one_is_refused(pad, dtype, tmp_path):
+    loaded = model_of(saved(GPT2LMHeadModel(GPT2), tmp_path), dtype=dtype)
+    loaded.config.pad_token_id = pad
+    said = "cannot score a text: Cannot handle batch sizes > 1" if pad is None else "when padded to one length"
+    with pytest.raises(SetupError, match=said):
+        check_padding(loaded, 7)
+
+
+def test_a_model_that_reads_the_reward_at_the_end_of_the_padding_is_refused(tmp_path):
+    loaded = model_of(saved(XLNetModel(XLNET), tmp_path))
+    with pytest.raises(SetupError, match=r"scores a text -?\d\.\d{4} alone and -?\d\.\d{4} when padded to one length"):
+        check_padding(loaded, 7)
+
+
+def test_a_model_that_scores_no_text_without_eos_is_refused(tmp_path):
+    loaded = model_of(saved(T5ForConditionalGeneration(T5), tmp_path))
+    with pytest.raises(SetupError, match="cannot score a text: Each example must contain at least one <eos> token"):
+        check_padding(loaded, 7)
+
+
+def test_rewards_that_are_no_numbers_are_refused(folder):
+    model = model_of(folder)
+    model.config.pad_token_id = 0
+    model.score.weight.data.fill_(float("nan"))
+    with pytest.raises(SetupError, match="scores a text nan alone"):
+        check_padding(model, 0)
