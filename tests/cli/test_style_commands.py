@@ -69,11 +69,8 @@ def one_space(text):
 
 def test_the_commands_exist_and_end_as_they_say(tmp_path, file):
     for arguments, code in (
-        (["check-style", "chatml"], 0),
         (["check-style", file(TRIMMING)], 1),
-        (["check-style", "chat-ml"], 2),
         (["diff", "chatml", "chatml"], 0),
-        (["diff", "chatml", "zephyr"], 1),
         (["diff", "chatml", tmp_path / "no.jinja"], 2),
     ):
         command = [sys.executable, "-m", "preftemplates", *map(str, arguments)]
