@@ -25,10 +25,10 @@ class Bounded(BoundedEnvironment, ChatTemplateEnvironment):
     """What chat templates are written for, bounded."""
 
 
-def outcome(source):
+def outcome(source, limits=None):
     """The text of a template, or the error that it ends in."""
     try:
-        return Bounded().from_string(source).render(messages=MESSAGES)
+        return Bounded(limits).from_string(source).render(messages=MESSAGES)
     except Exception as error:  # noqa: BLE001  the error is the outcome
         return error
 
@@ -45,13 +45,13 @@ def test_what_does_not_parse_is_a_syntax_error(name):
     assert isinstance(outcome(UNREADABLE[name]), StyleSyntaxError)
 
 
-def run_all():
+def run_all(limits=None):
     """Print the kind and the message of the error of each endless template; run in a process apart."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY + SLACK,) * 2)
     outcomes = {}
     for name, source in cases(ENDLESS):
-        error = outcome(source)
+        error = outcome(source, limits)
         kinds = [kind.__name__ for kind in type(error).__mro__]
         outcomes[name] = [kinds, getattr(error, "message", repr(error)[:200])]
         del error
@@ -79,9 +79,13 @@ KINDS = dict.fromkeys(ROW_ERRORS, RowError) | dict.fromkeys(REFUSALS, StyleRefus
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits its own memory as Linux does")
-def test_what_would_not_end_does():
+@pytest.mark.parametrize("limits", ["Limits(seconds=0.3)", pytest.param("Limits()", marks=pytest.mark.slow)])
+def test_what_would_not_end_does(limits):
     """One test for all, since a process of its own runs them, and each of pytest's workers would start one."""
-    code = f"import runpy; runpy.run_path({__file__!r})['run_all']()"
+    code = (
+        "import runpy; from preftemplates.sandbox.limits import Limits;"
+        f" runpy.run_path({__file__!r})['run_all']({limits})"
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=HANGS)
