@@ -45,7 +45,7 @@ class Sample(Generic[T]):
     """The one response that is a tuple, if there is one."""
     pieces: ClassVar[bool] = False
     """Whether the several responses are pieces of one answer, in order; the text of one holds those before it too."""
-    told: ClassVar[tuple[str, ...]] = ()
+    labels_in_text: ClassVar[tuple[str, ...]] = ()
     """The labels that a response tells in words."""
 
     def __init_subclass__(cls) -> None:
@@ -284,7 +284,7 @@ class Judge(Sample[T]):
     completion: T
     verdict: T | str
 
-    told: ClassVar[tuple[str, ...]] = ("verdict",)
+    labels_in_text: ClassVar[tuple[str, ...]] = ("verdict",)
 
     def check_labels(self) -> None:
         """Refuse a verdict that is none."""

@@ -90,7 +90,7 @@ class ResultFormatter:
     @cached_property
     def labels_without_key(self) -> tuple[str, ...]:
         """The labels for which the dialect has no key; without tools, which a row may lack (see `keeps_tools`)."""
-        exempt = (*FORMATS[self._format].told, "tools")
+        exempt = (*FORMATS[self._format].labels_in_text, "tools")
         spells = self._dialect.spells
         return tuple(label for label in self._labels if label not in exempt and not spells(self._format, label))
 

@@ -137,11 +137,11 @@ def choose_style(sources: Sequence[DataSource], added: AddedText, config: Reward
 
 
 def _find_common_style(sources: Sequence[DataSource]) -> Style | None:
-    by_hand = {source.template for source in sources if source.template.is_custom}
-    if by_hand and len({source.template for source in sources}) > 1:
+    custom_templates = {source.template for source in sources if source.template.is_custom}
+    if custom_templates and len({source.template for source in sources}) > 1:
         names = ", ".join(sorted({source.template.name for source in sources}))
         raise SetupError(f"a template that formats by hand has no style to share, and there are several: {names}")
-    if by_hand:
+    if custom_templates:
         return None
     styles = {source.template.style for source in sources}
     if len(styles) > 1:
