@@ -1,11 +1,8 @@
 """Pairs: read through any template, split by prompt, cut by whole turns, and every one counted."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from preftemplates_train.data.encoding import encode_pairs
-from preftemplates_train.data.pairs import read_pairs, split_by_prompt
-from preftemplates_train.errors import SetupError
+from preftemplates_train.data.pairs import read_pairs
 from support import HOMEWORK as HOMEWORK_FILE
 from support import real_rows
 
@@ -76,21 +73,6 @@ def test_rows_that_make_no_pair_are_counted():
     assert (len(report.skipped), len(report.rejected)) == (1, 1)
 
 
-@given(st.lists(st.integers(0, 9), min_size=2, max_size=60), st.floats(0, 1), st.integers(0, 3))
-def test_a_split_keeps_each_prompt_on_one_side_and_loses_no_pair(prompts, share, seed):
-    pairs = pairs_of(*({**ROW, "prompt": f"prompt {number}"} for number in prompts))
-    if len(set(prompts)) < 2:
-        with pytest.raises(SetupError, match="needs two prompts"):
-            split_by_prompt(pairs, share, seed)
-        return
-    train, held_out = split_by_prompt(pairs, share, seed)
-    assert sorted(train + held_out) == sorted(pairs)
-    assert train
-    assert held_out
-    assert not {pair.prompt for pair in train} & {pair.prompt for pair in held_out}
-    assert split_by_prompt(pairs[::-1], share, seed)[1] == held_out[::-1]
-
-
 def turns(*contents):
     roles = ("user", "assistant")
     return [{"role": roles[number % 2], "content": content} for number, content in enumerate(contents)]
@@ -143,15 +125,3 @@ def test_the_prompt_of_a_class_that_formats_by_hand_is_the_one_it_writes_and_no_
     rows = [{**ROW, "response_0": first, "response_1": second} for first, second in (("Sure", "Sorry"), ("Yes", "No"))]
     prompts = {pair.prompt for pair in pairs_of(*rows, template=HOMEWORK)}
     assert prompts == {pair.prompt for pair in pairs_of(*rows)} == {"BEGINNING OF CONVERSATION: USER: q ASSISTANT:"}
-
-
-def test_a_class_that_writes_no_prompts_cannot_be_split_by_prompt(tmp_path):
-    path = tmp_path / "whole.py"
-    path.write_text(
-        "from preftemplates import Template, register_template\n\n\n"
-        "@register_template('Whole')\nclass Whole(Template):\n"
-        "    def format_preference_sample(self, raw_sample):\n"
-        "        return {'better_text': raw_sample['response_1'], 'worse_text': raw_sample['response_0']}\n"
-    )
-    with pytest.raises(SetupError, match="since the template writes none by hand; name held-out rows instead"):
-        split_by_prompt(pairs_of(ROW, {**ROW, "prompt": "r"}, template=str(path)), 0.5, 0)

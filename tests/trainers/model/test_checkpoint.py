@@ -4,14 +4,11 @@ import json
 import shutil
 
 import pytest
-from preftemplates_train.errors import SetupError
 from preftemplates_train.evaluation.scorer import Scorer
-from preftemplates_train.model.checkpoint import CheckpointRecord, check_tokenizer_reload, save_model
+from preftemplates_train.model.checkpoint import CheckpointRecord, save_model
 from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.training.prepare import prepare_run
-from tokenizers import processors
 from trainer_support import KINDS, train_by
-from transformers import AutoTokenizer, LlamaConfig
 
 QUICK = ["--max_steps", "2", "--eval_strategy", "no", "--per_device_train_batch_size", "4", "--logging_steps", "1"]
 
@@ -43,34 +40,6 @@ def test_what_was_trained_is_what_is_loaded(kind, base_model, tmp_path):
         one = scores[pair.pair.row]
         expected = [one["chosen_reward"], one["rejected_reward"]]
         assert scorer.rewards([pair.chosen_ids, pair.rejected_ids]) == pytest.approx(expected, abs=1e-5)
-
-
-def test_a_tokenizer_that_is_another_one_when_it_is_loaded_again_is_refused_before_the_first_step(
-    base_model, monkeypatch
-):
-    tokenizer = AutoTokenizer.from_pretrained(base_model("decoder with BOS"))
-    config = LlamaConfig()
-    check_tokenizer_reload(tokenizer, config, ["How?"])
-    load = AutoTokenizer.from_pretrained
-
-    def faulty(*names, **options):
-        loaded = load(*names, **options)
-        loaded.backend_tokenizer.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
-        return loaded
-
-    monkeypatch.setattr("preftemplates_train.model.checkpoint.AutoTokenizer.from_pretrained", faulty)
-    with pytest.raises(SetupError, match="the tokenizer gives other ids when it is loaded again"):
-        check_tokenizer_reload(tokenizer, config, ["How?"])
-
-
-def test_a_run_looks_for_such_a_fault_before_its_first_step(tmp_path, monkeypatch):
-    def fault(_tokenizer, _config, texts):
-        assert all(text.endswith(("good", "bad")) or "good " in text for text in texts)
-        raise SetupError("looked")
-
-    monkeypatch.setattr("preftemplates_train.training.prepare.check_tokenizer_reload", fault)
-    with pytest.raises(SetupError, match="looked"):
-        prepare_run(read_config(words_for(tmp_path)))
 
 
 def test_a_record_is_read_as_it_was_written(checkpoint, tmp_path):

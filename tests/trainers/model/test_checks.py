@@ -3,10 +3,16 @@
 import pytest
 from model_support import DISTIL, GPT2, T5, XLNET, model_of, saved
 from preftemplates_train.errors import SetupError
-from preftemplates_train.model.checks import check_padding
+from preftemplates_train.model.checks import check_padding, check_tokenizer_reload
+from preftemplates_train.settings.command_line import read_config
+from preftemplates_train.training.prepare import prepare_run
+from run_support import rows_file
+from tokenizers import processors
 from transformers import (
+    AutoTokenizer,
     DistilBertModel,
     GPT2LMHeadModel,
+    LlamaConfig,
     T5ForConditionalGeneration,
     XLNetModel,
 )
@@ -48,3 +54,39 @@ def test_rewards_that_are_no_numbers_are_refused(folder):
     model.score.weight.data.fill_(float("nan"))
     with pytest.raises(SetupError, match="scores a text nan alone"):
         check_padding(model, 0)
+
+
+def test_a_tokenizer_that_is_another_one_when_it_is_loaded_again_is_refused_before_the_first_step(
+    base_model, monkeypatch
+):
+    tokenizer = AutoTokenizer.from_pretrained(base_model("decoder with BOS"))
+    config = LlamaConfig()
+    check_tokenizer_reload(tokenizer, config, ["How?"])
+    load = AutoTokenizer.from_pretrained
+
+    def faulty(*names, **options):
+        loaded = load(*names, **options)
+        loaded.backend_tokenizer.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
+        return loaded
+
+    monkeypatch.setattr("preftemplates_train.model.checks.AutoTokenizer.from_pretrained", faulty)
+    with pytest.raises(SetupError, match="the tokenizer gives other ids when it is loaded again"):
+        check_tokenizer_reload(tokenizer, config, ["How?"])
+
+
+def test_a_run_looks_for_such_a_fault_before_its_first_step(tmp_path, monkeypatch):
+    def fault(_tokenizer, _config, texts):
+        assert all(text.endswith(("good", "bad")) or "good " in text for text in texts)
+        raise SetupError("looked")
+
+    monkeypatch.setattr("preftemplates_train.training.prepare.check_tokenizer_reload", fault)
+    words = [
+        "--dataset_name",
+        str(rows_file(tmp_path)),
+        "--template",
+        "PKUSafeRLHF",
+        "--output_dir",
+        str(tmp_path / "run"),
+    ]
+    with pytest.raises(SetupError, match="looked"):
+        prepare_run(read_config(words))

@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from preftemplates_train.errors import SetupError
-from preftemplates_train.settings.command_line import HELP_GROUPS, TINY_PRESET, read_config
-from preftemplates_train.settings.config import RewardConfig
+from preftemplates_train.settings.command_line import HELP_GROUPS, read_config
+from preftemplates_train.settings.config import TINY_PRESET, RewardConfig
 from transformers import HfArgumentParser, TrainingArguments
 
 OFFERED = sorted({action.dest for action in HfArgumentParser(TrainingArguments)._actions} - {"help"})

@@ -12,8 +12,9 @@ from torch.utils.data import Dataset
 
 from preftemplates_train.data.counts import SourceReport, check_dropped_pairs, check_rejected_rows, make_no_pair_error
 from preftemplates_train.data.encoding import TokenGroup, TokenPair, encode_pairs, group_by_row
-from preftemplates_train.data.pairs import LABEL_DEFAULTS, PairReader, TextPair, read_pairs, split_by_prompt
+from preftemplates_train.data.pairs import LABEL_DEFAULTS, PairReader, TextPair, read_pairs
 from preftemplates_train.data.sources import DataSource, choose_style, is_generated, list_sources, read_clean_pairs
+from preftemplates_train.data.split import split_by_prompt
 from preftemplates_train.data.tokenizer import NO_ADDED_TEXT, AddedText, TextEncoder
 from preftemplates_train.errors import SetupError
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 import preftemplates
 from preftemplates.data.writing import write_text
 from preftemplates.errors import one_line
-from preftemplates_train.data.tokenizer import encode_texts
 from preftemplates_train.errors import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 RECORD_FILE = "preftemplates.json"
 CHAT_TEMPLATE_FILE = "chat_template.jinja"
@@ -76,22 +73,6 @@ class CheckpointRecord:
 def hash_tokenizer(tokenizer: PreTrainedTokenizerFast) -> str:
     """Return a hash of everything that decides which ids a text gets."""
     return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
-
-
-def check_tokenizer_reload(tokenizer: PreTrainedTokenizerFast, model_config: Any, texts: Sequence[str]) -> None:
-    """Refuse a tokenizer that is another one when it is loaded again, next to the model's configuration.
-
-    Raises:
-        SetupError: it gives other ids to a text.
-    """
-    with TemporaryDirectory() as folder:
-        tokenizer.save_pretrained(folder)
-        model_config.save_pretrained(folder)
-        reloaded = AutoTokenizer.from_pretrained(folder)
-        if encode_texts(reloaded, texts) != encode_texts(tokenizer, texts):
-            raise SetupError(
-                f"the tokenizer gives other ids when it is loaded again: a fault of {type(reloaded).__name__}"
-            )
 
 
 def save_model(

@@ -1,18 +1,21 @@
-"""Checks of a classifier before the first step: finite weights, and one reward with and without padding."""
+"""Checks before the first step: finite weights, a tokenizer that reloads, and rewards that padding does not move."""
 
 from __future__ import annotations
 
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from transformers import AutoTokenizer
 
+from preftemplates_train.data.tokenizer import encode_texts
 from preftemplates_train.errors import SetupError, summarize_error
 
 if TYPE_CHECKING:
-    from transformers import (
-        PreTrainedModel,
-    )
+    from collections.abc import Sequence
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 def check_finite_weights(model: nn.Module, name: str) -> None:
@@ -58,3 +61,19 @@ def _score_padded(model: PreTrainedModel, texts: list[torch.Tensor], pad_id: int
     with torch.no_grad():
         rewards: torch.Tensor = model.eval()(input_ids=ids, attention_mask=mask).logits[:, 0]
     return rewards.float()
+
+
+def check_tokenizer_reload(tokenizer: PreTrainedTokenizerFast, model_config: Any, texts: Sequence[str]) -> None:
+    """Refuse a tokenizer that is another one when it is loaded again, next to the model's configuration.
+
+    Raises:
+        SetupError: it gives other ids to a text.
+    """
+    with TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        model_config.save_pretrained(folder)
+        reloaded = AutoTokenizer.from_pretrained(folder)
+        if encode_texts(reloaded, texts) != encode_texts(tokenizer, texts):
+            raise SetupError(
+                f"the tokenizer gives other ids when it is loaded again: a fault of {type(reloaded).__name__}"
+            )

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from preftemplates_train.errors import SetupError, summarize_error
-from preftemplates_train.settings.config import RewardConfig
+from preftemplates_train.settings.config import TINY_PRESET, RewardConfig
 from preftemplates_train.settings.parser import HelpPage, SettingsParser
 from preftemplates_train.settings.validation import is_nothing_held_out
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 PROGRAM = "preftemplates-train"
 
-TINY_PRESET: Mapping[str, Any] = {
-    "learning_rate": 2e-3,
-    "lr_scheduler_type": "cosine",
-    "warmup_steps": 30,
-    "per_device_train_batch_size": 32,
-    "per_device_eval_batch_size": 128,
-    "num_train_epochs": 3,
-    "eval_strategy": "steps",
-    "eval_steps": 0.1,
-}
-"""What `read_config` takes instead of the defaults when no model is named: fit for a small decoder from scratch."""
 
 HELP_GROUPS = {
     "data": (

@@ -13,6 +13,9 @@ from preftemplates_train.settings.validation import find_contradictions, normali
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 BatchLayout = Literal["auto", "branches", "grouped", "padded"]
 """How batches are laid out."""
 
@@ -165,3 +168,16 @@ class RewardConfig(TrainingArguments):
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values; `pad_token` is no secret, which its name makes transformers believe."""
         return {**super().to_dict(), "pad_token": self.pad_token}
+
+
+TINY_PRESET: Mapping[str, Any] = {
+    "learning_rate": 2e-3,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 30,
+    "per_device_train_batch_size": 32,
+    "per_device_eval_batch_size": 128,
+    "num_train_epochs": 3,
+    "eval_strategy": "steps",
+    "eval_steps": 0.1,
+}
+"""What `read_config` takes instead of the defaults when no model is named: fit for a small decoder from scratch."""

@@ -19,8 +19,8 @@ from preftemplates_train.data.tokenizer import (
 )
 from preftemplates_train.errors import SetupError
 from preftemplates_train.model.attention import explain_no_branches
-from preftemplates_train.model.checkpoint import CheckpointRecord, check_tokenizer_reload, hash_tokenizer
-from preftemplates_train.model.checks import check_padding
+from preftemplates_train.model.checkpoint import CheckpointRecord, hash_tokenizer
+from preftemplates_train.model.checks import check_padding, check_tokenizer_reload
 from preftemplates_train.model.loading import (
     add_lora,
     choose_max_length,
