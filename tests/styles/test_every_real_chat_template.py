@@ -12,7 +12,7 @@ from support import DOCS
 from survey import MARKS, OTHERS, REBUILT, RENDERS, SPANS, Survey, survey
 
 PAGE = DOCS / "reference" / "real-chat-templates.md"
-OPENING = "<!-- What follows is written by tests/test_every_real_chat_template.py. -->\n"
+OPENING = "<!-- What follows is written by tests/styles/test_every_real_chat_template.py. -->\n"
 
 
 def judge(found: Survey) -> None:
