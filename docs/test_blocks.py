@@ -77,7 +77,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
     (folder / "docs").mkdir()
     for name, page in {"right": RIGHT, **{name: f"Herbs.\n\n{page}\n" for name, page in WRONG.items()}}.items():
         (folder / "docs" / f"{name}.md").write_text(page, encoding="utf-8")
-    for file in (ROOT / "conftest.py", ROOT / "tests" / "support" / "cpu_seconds.py"):
+    support = ROOT / "tests" / "support"
+    for file in (ROOT / "conftest.py", support / "cpu_seconds.py", support / "registries.py"):
         shutil.copy(file, folder)
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "--rootdir", str(folder), "docs"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1_800, check=False)

@@ -220,7 +220,7 @@ def test_tools_are_lost_where_neither_a_key_nor_a_prompt_s_text_holds_them(table
     kind = type("Own", (Dialect,), {"__module__": __name__, "preference": table})
     template = Garden().with_style("qwen2.5").with_dialect(kind())
     result = template.formatted(ROW, "preference")
-    assert (dict(result.lost), result.unsaid) == ({"tools": 1} if lost else {}, ())
+    assert (dict(result.lost), result.labels_without_key) == ({"tools": 1} if lost else {}, ())
     assert ("Gives a herb <water>." in repr(result.samples[0].result)) is not bool(lost)
     assert template.formatted(WITHOUT, "preference").lost == {}
 

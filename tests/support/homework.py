@@ -1,5 +1,7 @@
 """The homework's class, written as the homework describes it: str.format on five attributes, and no Jinja."""
 
+# ruff: noqa: ARG002  the class stays as it was handed in
+
 from typing import Any
 
 from preftemplates import Template, register_template
@@ -36,7 +38,7 @@ class HOMEWORK(Template):
             "worse_text": prompt + self.assistant_prompt.format(output=responses[worse_id]),
         }
 
-    def check_equal(self, raw_sample: dict[str, Any]) -> bool:  # noqa: ARG002  the homework is as it was handed in
+    def check_equal(self, raw_sample: dict[str, Any]) -> bool:
         return False
 
     def format_prompt_only_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:

@@ -46,9 +46,9 @@ def find_missing_generation_prompt(texts: ProbeTexts) -> Iterator[StyleFinding]:
 
 def find_stop_faults(texts: ProbeTexts) -> Iterator[StyleFinding]:
     """Yield a finding if nothing ends the last answer, or something else ends an earlier one."""
-    stop, two_turns = texts.layout.stop, texts.two_turns
     if texts.one_turn is None or ANSWER not in texts.one_turn:
         return
+    stop, two_turns = texts.layout.stop, texts.two_turns
     if not stop:
         yield StyleFinding(FindingCode.NO_STOP, "nothing but blanks stands behind the last answer")
     elif two_turns is not None and ANSWER in two_turns and USER_2 in two_turns.partition(ANSWER)[2]:

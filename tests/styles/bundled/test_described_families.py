@@ -30,7 +30,7 @@ DESCRIBED = {
 
 def read_docstring(style):
     """The docstring of the file that registers the style, on one line."""
-    return " ".join(importlib.import_module(STYLES.origin(style).module).__doc__.split())
+    return " ".join(importlib.import_module(STYLES.definition_site(style).module).__doc__.split())
 
 
 @pytest.mark.parametrize("style", DESCRIBED)
