@@ -92,7 +92,7 @@ def template_page(name: str) -> str:
         "verified": "by real rows" if about.verified else "by no real row",
         "style": f"[{template.style.name}](../styles/{template.style.name}.md)",
         "dialect": f"[{template.dialect.name}](../dialects.md#{template.dialect.name})",
-        "ties": template.parts.ties if "preference" in (*template.formats, *template.derived_formats) else "",
+        "ties": template.ties if "preference" in (*template.formats, *template.derived_formats) else "",
         "gives as well": ", ".join(template.derived_formats),
         "other names": ", ".join(TEMPLATES.aliases(name)),
     }

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.messages import Message
 from preftemplates.core.samples import (
+    Format,
     Judge,
     Preference,
     PromptOnly,
@@ -40,6 +41,7 @@ __all__ = [
     "CheckReport",
     "Dialect",
     "FirstIs1",
+    "Format",
     "Index01",
     "Index12",
     "Judge",

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates.cli.load_template import get_cell_parsers, load_template
+from preftemplates.cli.load_template import load_template
 from preftemplates.cli.options import (
     DialectOption,
     GroupOption,
@@ -54,12 +54,11 @@ def command(
     """
     console = Console(stderr=as_json)
     loaded = load_template(template, style, dialect, console)
-    parsers = get_cell_parsers(loaded)
-    rows = open_rows(source, split=split, revision=revision, cell_parsers=parsers)
-    held_out = None if test is None else open_rows(test, cell_parsers=parsers)
+    rows = open_rows(source, split=split, revision=revision, cell_parsers=loaded.cell_parsers)
+    held_out = None if test is None else open_rows(test, cell_parsers=loaded.cell_parsers)
     if group_by is not None:
         rows, held_out = group_rows(rows, group_by), held_out and group_rows(held_out, group_by)
-    result = check(rows, loaded, format, test=held_out, without=without or (), file=rows.name)
+    result = check(rows, loaded, loaded.check_format(format), test=held_out, without=without or (), file=rows.name)
     text = json.dumps(result.as_json(), ensure_ascii=False, indent=1)
     if as_json:
         print(text)

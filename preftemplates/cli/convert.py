@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates.cli.load_template import get_cell_parsers, load_template
+from preftemplates.cli.load_template import load_template
 from preftemplates.cli.options import (
     DialectOption,
     GroupOption,
@@ -25,6 +25,7 @@ from preftemplates.cli.options import (
     TemplateOption,
 )
 from preftemplates.cli.report_counts import describe_issues, print_group_counts
+from preftemplates.core.samples import Format
 from preftemplates.data.convert import Conversion, ConversionReport, OnError, RowIssue
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.reading import RowSource, open_rows
@@ -66,15 +67,14 @@ def command(
     """
     console = Console(stderr=True)
     loaded = load_template(template, style, dialect, console)
-    loaded.check_format(format)
-    if not loaded.is_custom:
-        loaded = loaded.with_pairs(pairs).with_ties(ties or loaded.parts.ties)
+    sample_format = loaded.check_format(format)
+    loaded = loaded.adapted(pairs=pairs, ties=ties or loaded.ties)
     _check_paths(source, out, report)
-    rows = open_rows(source, split=split, revision=revision, cell_parsers=get_cell_parsers(loaded))
+    rows = open_rows(source, split=split, revision=revision, cell_parsers=loaded.cell_parsers)
     if group_by is not None:
         rows = group_rows(rows, group_by)
-    schema, check = _build_schema_and_check(loaded, format) if out.suffix == ".parquet" else (None, None)
-    conversion = Conversion(rows, loaded, format, on_error=on_error, file=rows.name, check=check)
+    schema, check = _build_schema_and_check(loaded, sample_format) if out.suffix == ".parquet" else (None, None)
+    conversion = Conversion(rows, loaded, sample_format, on_error=on_error, file=rows.name, check=check)
     start = time.perf_counter()
     with suppress(NothingToWriteError), open_writer(out, schema) as writer:
         for result in _show_progress(conversion, rows, console):
@@ -103,7 +103,7 @@ def _check_paths(source: str, out: Path, report: Path | None) -> None:
         roles[path.resolve()] = role
 
 
-def _build_schema_and_check(template: Template, format: str) -> tuple[Any, Any]:
+def _build_schema_and_check(template: Template, format: Format) -> tuple[Any, Any]:
     from preftemplates.data.arrow import build_output_schema, check_fits_schema
 
     schema = build_output_schema(template, format)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from preftemplates.core.registry import Registry
-from preftemplates.core.samples import FORMATS
+from preftemplates.core.samples import SAMPLE_TYPES
 from preftemplates.dialects.dialect import DIALECTS, get_dialect, list_dialects
 from preftemplates.errors import preview
 from preftemplates.styles.style import STYLES, get_style, list_styles
@@ -73,13 +73,7 @@ def _describe_template(name: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": name, "summary": _summarise(TEMPLATES.get(name))}
     about = template.about
     facts: dict[str, Any] = {"dataset": about.dataset, "licence": about.licence, "verified": about.verified}
-    if template.is_custom:
-        entry |= {"style": None, "dialect": None, "formats": {format: None for format in template.formats}}
-    else:
-        columns = {format: template.columns(format) for format in template.formats}
-        entry |= {"style": template.style.name, "dialect": template.dialect.name, "formats": columns}
-        facts |= {"derived": list(template.derived_formats), "ties": template.parts.ties}
-    return entry | facts | _describe_registration(TEMPLATES, name)
+    return entry | template.describe() | facts | _describe_registration(TEMPLATES, name)
 
 
 def _describe_style(name: str) -> dict[str, Any]:
@@ -90,7 +84,11 @@ def _describe_style(name: str) -> dict[str, Any]:
 
 def _describe_dialect(name: str) -> dict[str, Any]:
     dialect = get_dialect(name)
-    formats = {format: list(dialect.keys(format, FORMATS[format].label_names)) for format in dialect.formats}
+    sample_types = {format: SAMPLE_TYPES.get(format) for format in dialect.formats}
+    formats = {
+        format: list(dialect.keys(format, [*sample_type.prompt_parts, *sample_type.label_types]))
+        for format, sample_type in sample_types.items()
+    }
     return {"name": name, "summary": _summarise(DIALECTS.get(name)), "formats": formats} | _describe_registration(
         DIALECTS, name
     )

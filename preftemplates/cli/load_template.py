@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from preftemplates.templates.csv_cells import cell_parsers
 from preftemplates.templates.library import get_template
-from preftemplates.templates.row_types import read_row_type
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,8 +24,3 @@ def load_template(name: str, style: str | None, dialect: str | None, console: Co
                 f"note: {template.dialect.name} holds messages, so the style {template.style.name} is not used"
             )
     return template
-
-
-def get_cell_parsers(template: Template) -> dict[str, Any]:
-    """Return how the cells of a CSV are read for a template."""
-    return {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))

@@ -11,11 +11,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates.cli.load_template import get_cell_parsers, load_template
+from preftemplates.cli.load_template import load_template
 from preftemplates.cli.options import DialectOption, StyleOption
 from preftemplates.core.messages import Message, list_message_texts
 from preftemplates.core.provenance import pieces_of, plain_data
-from preftemplates.core.samples import Sample
+from preftemplates.core.samples import Format, Sample
 from preftemplates.core.spans import Rendered
 from preftemplates.data.reading import open_rows
 from preftemplates.data.row_rules import find_skip_reason
@@ -44,9 +44,7 @@ def command(
     """Show one row in every format that a template declares."""
     console = Console()
     loaded = load_template(template, style, dialect, console)
-    if format is not None:
-        loaded.check_format(format)
-    formats = loaded.formats if format is None else (format,)
+    formats = loaded.formats if format is None else (loaded.check_format(format),)
     cells = _read_row(row, loaded) if row else loaded.example
     if cells is None:
         raise FileError(f"{loaded.name} has no example row; name one by --row FILE:N")
@@ -59,7 +57,7 @@ def command(
             printed_formats += 1
         except (RowError, StyleError) as error:
             console.print(Panel(Text(str(error)), title=name, title_align="left", border_style="red"))
-    if not loaded.is_custom:
+    if colours:
         console.print(_build_legend(loaded))
     if not printed_formats:
         print("error: the row can be formatted in no format", file=sys.stderr)
@@ -74,7 +72,7 @@ def _read_row(spec: str, template: Template) -> Mapping[str, Any]:
     elif not number.isdecimal():
         raise FileError(f"{preview(spec)}: what stands behind the colon is a row's number, from 0")
     count = 0
-    for record in open_rows(file, cell_parsers=get_cell_parsers(template)):
+    for record in open_rows(file, cell_parsers=template.cell_parsers):
         if record.row == int(number):
             if isinstance(record.cells, RowError):
                 raise record.cells.located(row=record.row, line=record.line, file=file)
@@ -83,11 +81,9 @@ def _read_row(spec: str, template: Template) -> Mapping[str, Any]:
     raise FileError(f"{file} has {count} rows, and no row {number}")
 
 
-def _choose_colours(template: Template, formats: Iterable[str]) -> dict[str, str]:
-    """A colour for each column that a format reads."""
-    if template.is_custom:
-        return {}
-    columns = dict.fromkeys(column for format in formats for column in template.columns(format))
+def _choose_colours(template: Template, formats: Iterable[Format]) -> dict[str, str]:
+    """A colour for each column that a format reads, as far as that is known."""
+    columns = dict.fromkeys(column for format in formats for column in template.known_columns(format) or ())
     return {column: _COLUMN_COLOURS[index % len(_COLUMN_COLOURS)] for index, column in enumerate(columns)}
 
 
@@ -102,28 +98,38 @@ def _build_row_table(cells: Mapping[str, Any], colours: Mapping[str, str]) -> Ta
     return table
 
 
-def _build_panel(template: Template, cells: Mapping[str, Any], format: str, colours: Mapping[str, str]) -> Panel:
-    if template.is_custom:
-        result = template.format(cells, format)
-        body: list[Any] = [_format_entry(key, Text(make_visible(str(value)))) for key, value in result.items()]
-    else:
-        is_spelled = format in template.dialect.formats
-        results = template.formatted(cells, format).samples if is_spelled else []
-        samples = template.extract_all(cells, format).samples
-        body = [] if samples else [Text("the row gives no sample of this format", "dim")]
-        for number, sample in enumerate(samples[:_MAX_SAMPLES]):
-            if len(samples) > 1:
-                body.append(Text(f"sample {number + 1} of {len(samples)}", "bold reverse"))
-            body += _format_sample(template, sample, colours)
-            keys = results[number].result if is_spelled else {}
-            labels = {name: value for name, value in sample.label_values.items() if name not in keys}
-            body += [Text.assemble((name, "bold"), " = ", _format_value(value)) for name, value in labels.items()]
-            body += [_format_keys(template, results[number])] if is_spelled else []
-        if len(samples) > _MAX_SAMPLES:
-            body.append(Text(f"and {len(samples) - _MAX_SAMPLES} more samples", "dim"))
-        if not is_spelled:
-            body.append(Text(f"{template.dialect.name} cannot spell this format", "dim"))
+def _build_panel(template: Template, cells: Mapping[str, Any], format: Format, colours: Mapping[str, str]) -> Panel:
+    samples = list(_format_row(template, cells, format))
+    body: list[Any] = [] if samples else [Text("the row gives no sample of this format", "dim")]
+    for number, formatted in enumerate(samples[:_MAX_SAMPLES]):
+        if len(samples) > 1:
+            body.append(Text(f"sample {number + 1} of {len(samples)}", "bold reverse"))
+        body += _format_result(template, formatted, colours)
+    if len(samples) > _MAX_SAMPLES:
+        body.append(Text(f"and {len(samples) - _MAX_SAMPLES} more samples", "dim"))
+    if not template.spells(format):
+        body.append(Text(f"{template.dialect.name} cannot spell this format", "dim"))
     return Panel(Group(*body), title=format, title_align="left")
+
+
+def _format_row(template: Template, cells: Mapping[str, Any], format: Format) -> Iterable[Formatted]:
+    """The samples of the row, with a result where the dialect can spell the format."""
+    if template.spells(format):
+        return template.formatted(cells, format, traced=True).samples
+    return (Formatted(sample, None, {}) for sample in template.extract_all(cells, format).samples)
+
+
+def _format_result(template: Template, formatted: Formatted, colours: Mapping[str, str]) -> Iterator[Any]:
+    """A sample, the labels that have no key of their name, and the keys of the result."""
+    if formatted.messages is None:
+        yield from (_format_entry(key, Text(make_visible(str(value)))) for key, value in formatted.result.items())
+        return
+    yield from _format_sample(template, formatted.messages, colours)
+    for name, value in formatted.messages.label_values.items():
+        if name not in formatted.result:
+            yield Text.assemble((name, "bold"), " = ", _format_value(value))
+    if formatted.result:
+        yield _format_keys(template, formatted)
 
 
 def _format_sample(template: Template, sample: Sample[list[Message]], colours: Mapping[str, str]) -> Iterator[Text]:
@@ -131,7 +137,7 @@ def _format_sample(template: Template, sample: Sample[list[Message]], colours: M
     try:
         yield from _format_texts(render_sample(sample, template.style), colours)
     except (RowError, StyleError) as error:
-        if sample.format not in template.dialect.formats or template.dialect.needs_text(sample.format):
+        if not template.spells(sample.format) or template.text_style(sample.format) is not None:
             raise
         yield Text(f"as messages, since {template.style.name} does not write them: {error.reason}", "dim")
         for name, messages in (("prompt", sample.prompt), *sample.responses.items()):
@@ -202,7 +208,7 @@ def _format_keys(template: Template, formatted: Formatted) -> Group:
         Text.assemble((f"  {key}", "bold"), " = ", preview(plain_data(value)), no_wrap=True, overflow="ellipsis")
         for key, value in formatted.result.items()
     ]
-    reason = find_skip_reason(formatted, template.parts.ties)
+    reason = find_skip_reason(formatted, template.ties)
     warnings = [] if reason is None else [Text(f"convert skips it: {reason}. {reason.meaning}", "yellow")]
     return Group(Text(f"in {template.dialect.name}:"), *lines, *warnings)
 

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 from preftemplates.core.digest import digest
 from preftemplates.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+V = TypeVar("V")
+
+
+def computed(read: Callable[[Any], V]) -> V:
+    """Return a property for an attribute that subclasses declare and objects compute.
+
+    For type checkers, `stop = "</s>"` in a subclass contradicts a property of the base class. It agrees with a class
+    variable of the value's type: `stop: ClassVar[str] = computed(lambda style: style.layout.stop)`.
+    """
+    return cast("V", property(read))
 
 
 class Frozen:
@@ -58,7 +72,7 @@ class Frozen:
 
     @classmethod
     def _base(cls) -> type[Self]:
-        return next(parent for parent in cls.__mro__ if Frozen in parent.__bases__)
+        return next(parent for parent in cls.__mro__ if "kind" in vars(parent))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Frozen) or other._base() is not self._base():

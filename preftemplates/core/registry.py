@@ -48,7 +48,14 @@ class DefinitionSite:
 
     def redefines(self, other: DefinitionSite) -> bool:
         """Whether this is the same definition run again, as when a notebook cell is."""
-        return (self.file or self.module, self.qualname) == (other.file or other.module, other.qualname)
+        return (self.file or _main_name(self.module), self.qualname) == (
+            other.file or _main_name(other.module), other.qualname
+        )  # fmt: skip
+
+
+def _main_name(module: str) -> str:
+    """The name of the main module, which a spawned process imports under another."""
+    return "__main__" if module == "__mp_main__" else module
 
 
 class Registry(Generic[T]):
@@ -56,11 +63,12 @@ class Registry(Generic[T]):
 
     Args:
         kind: what an item is called in messages.
-        package: the package whose modules register themselves when they are imported.
-        group: the entry-point group; an entry's name is the item's name, and it is loaded when asked for.
+        package: the package whose modules register themselves when they are imported; empty if there is none.
+        group: the entry-point group; an entry's name is the item's name, and it is loaded when asked for. Empty if
+            there is none.
     """
 
-    def __init__(self, kind: str, package: str, group: str) -> None:
+    def __init__(self, kind: str, package: str = "", group: str = "") -> None:
         self.kind = kind
         self._package, self._group = package, group
         self._items: dict[str, T] = {}
@@ -85,7 +93,7 @@ class Registry(Generic[T]):
         """
         for each_name in (name, *aliases):
             self._check_name(each_name)
-        if not site.module.startswith(self._package):
+        if not (self._package and site.module.startswith(self._package)):
             self._discover()  # so that a bundled name is taken from the first
         registered = self._sites.get(name)
         if registered and not site.redefines(registered):
@@ -146,6 +154,11 @@ class Registry(Generic[T]):
         self._discover()
         return sorted({*self._items, *self._entries}, key=lambda name: (name.casefold(), name))
 
+    def registered(self) -> dict[str, T]:
+        """The items that are loaded by name, in the order in which they were registered."""
+        self._discover()
+        return dict(self._items)
+
     def definition_site(self, name: str) -> DefinitionSite:
         """Return where the item of that name was defined."""
         self.get(name)
@@ -174,10 +187,10 @@ class Registry(Generic[T]):
                 return
             self._discovering = True
             try:
-                package = importlib.import_module(self._package)
-                for module in pkgutil.iter_modules(package.__path__):
+                package = importlib.import_module(self._package) if self._package else None
+                for module in pkgutil.iter_modules(package.__path__) if package else ():
                     importlib.import_module(f"{self._package}.{module.name}")
-                for entry in entry_points(group=self._group):
+                for entry in entry_points(group=self._group) if self._group else ():
                     self._entries.setdefault(entry.name, []).append(entry)
                 self._discovered = True
             finally:

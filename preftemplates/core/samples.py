@@ -1,46 +1,69 @@
-"""Samples: one prompt and its responses; the class of a sample is its format."""
+"""Samples: one prompt and its responses; the class of a sample is its dataset type, named by its format."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, ClassVar, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NewType, Self, TypeVar, cast
 
+from preftemplates.core.labels import (
+    convert_to_floats,
+    holds_floats,
+    make_label_check,
+    read_field_types,
+    spell_label_type,
+)
+from preftemplates.core.registry import DefinitionSite, Registry
 from preftemplates.core.tools import is_json_list
-from preftemplates.errors import Code, DefinitionError, RowError, UnknownNameError, did_you_mean, preview
+from preftemplates.errors import Code, DefinitionError, RowError, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 T = TypeVar("T")
 U = TypeVar("U")
 
+OwnFormat = NewType("OwnFormat", str)
+"""The name of a dataset type that is not this library's, for type checkers: `MyType.format` is one."""
 
-_SEVERAL = "T | tuple[T, ...]"
-"""The annotation of several responses: one expression in a declaration, and a tuple once it is filled."""
+Format = (
+    Literal["prompt_only", "supervised", "preference", "unpaired", "ranked", "scored", "stepwise", "judge"] | OwnFormat
+)
+"""The name of a dataset type."""
+
+SAMPLE_TYPES: Registry[type[Sample[Any]]] = Registry("dataset type")
+"""The dataset types by the name of their format; a subclass of `Sample` registers itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Generic[T]):
     """One prompt of type T, and responses: fields of type `T`, or one of several. The other fields are labels.
 
-    T is in turn an expression (in a template's declaration), a list of messages, a `Rendered` text and tokens. A label
-    is an expression in a declaration, and then a value; one with a default need not be declared.
+    A prompt is messages, and the tools that may be called. T is in turn an expression (in a template's declaration), a
+    list of messages, a `Rendered` text and tokens. A label is an expression in a declaration, and then a value; one
+    with a default need not be declared. A subclass is a new dataset type, unless its name begins with an underscore.
 
-    Labels:
+    Attributes:
+        prompt: the messages that are answered.
         tools: the tools that may be called, as the text of a JSON list; None where there are none. A style writes them
-            in front of the messages, and a dialect of messages has a key for them.
+            before the messages, and a dialect of messages has a key for them.
+
+    Raises (for a subclass):
+        DefinitionError: another dataset type has its name, or a label has a type that no row can fill.
     """
 
     prompt: T
     tools: T | str | None = None
 
-    format: ClassVar[str] = ""
+    format: ClassVar[OwnFormat] = OwnFormat("")
     """The format's name: the class's own, in snake case."""
+    prompt_parts: ClassVar[tuple[str, ...]] = ("prompt", "tools")
     response_names: ClassVar[tuple[str, ...]] = ()
-    label_names: ClassVar[tuple[str, ...]] = ()
+    label_types: ClassVar[dict[str, Any]] = {}
+    """The type of each label once it is filled: `float`, `list[bool]`."""
     label_kinds: ClassVar[dict[str, str]] = {}
-    """The type of each label, as it is written: `float`, `list[bool]`."""
+    """How these types are written."""
     several: ClassVar[str | None] = None
     """The one response that is a tuple, if there is one."""
     pieces: ClassVar[bool] = False
@@ -49,27 +72,22 @@ class Sample(Generic[T]):
     """The labels that a response tells in words."""
 
     def __init_subclass__(cls) -> None:
-        cls.format = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-        kinds: dict[str, str] = {}
-        for parent in reversed(
-            [parent for parent in cls.__mro__ if issubclass(parent, Sample) and parent is not Sample]
-        ):
-            kinds |= {
-                name: str(kind).replace("~", "") for name, kind in vars(parent).get("__annotations__", {}).items()
-            }
-        kinds = {name: kind for name, kind in kinds.items() if not kind.startswith(("ClassVar", "typing.ClassVar"))}
-        if "tools" in kinds:
-            raise DefinitionError(
-                f"{cls.__name__}.tools: every sample has the tools that may be called; choose a name"
-            )
-        kinds["tools"] = Sample.__annotations__["tools"]
-        cls.response_names = tuple(name for name, kind in kinds.items() if kind in ("T", _SEVERAL))
-        cls.several = next((name for name, kind in kinds.items() if kind == _SEVERAL), None)
-        cls.label_kinds = {
-            name: _read_label_kind(kind) for name, kind in kinds.items() if name not in cls.response_names
-        }
-        cls.label_names = tuple(cls.label_kinds)
-        FORMATS[cls.format] = cast("type[Sample[Any]]", cls)
+        cls.format = OwnFormat(re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower())
+        types = read_field_types(cls)
+        for name in (*types.responses, *types.labels):
+            if name in Sample.prompt_parts or hasattr(Sample, name):
+                raise DefinitionError(f"{cls.__name__}.{name}: every sample has {name} already; choose another name")
+        cls.response_names = tuple(dict.fromkeys((*cls.response_names, *types.responses)))
+        cls.several = types.several or cls.several
+        cls.label_types = {**cls.label_types, **types.labels}
+        cls.label_kinds = {name: spell_label_type(kind) for name, kind in cls.label_types.items()}
+        if not cls.__name__.startswith("_"):
+            SAMPLE_TYPES.register(cls.format, cls, DefinitionSite.of(cls))
+
+    @classmethod
+    def is_optional(cls, part: str) -> bool:
+        """Whether a template may leave a part of the sample out."""
+        return hasattr(cls, part)  # it has a default
 
     @property
     def responses(self) -> dict[str, T]:
@@ -86,8 +104,13 @@ class Sample(Generic[T]):
     @property
     def label_values(self) -> dict[str, Any]:
         """The labels by name, without those that are None."""
-        values = {name: getattr(self, name) for name in self.label_names}
+        values = {name: getattr(self, name) for name in self.label_types}
         return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def given_parts(self) -> tuple[str, ...]:
+        """The parts of the prompt and the labels that are not None."""
+        return tuple(name for name in (*self.prompt_parts, *self.label_types) if getattr(self, name) is not None)
 
     @property
     def is_tie(self) -> bool:
@@ -101,66 +124,43 @@ class Sample(Generic[T]):
             RowError: `wrong_type` or `bad_label`.
         """
         for name, value in self.label_values.items():
-            if not _is_of_kind(value, self.label_kinds[name]):
+            if not make_label_check(self.label_types[name])(value):
                 raise _label_error(name, value, f"a {self.label_kinds[name]}", Code.WRONG_TYPE)
+
+    def check_tools(self) -> None:
+        """Refuse tools that are not the text of a JSON list.
+
+        Raises:
+            RowError: `wrong_type`.
+        """
         if self.tools is not None and not is_json_list(cast("str", self.tools)):
             raise _label_error("tools", self.tools, "the text of a JSON list of objects", Code.WRONG_TYPE)
 
     def with_float_labels(self) -> Self:
         """The sample with whole numbers as floats, where a label is one, so that they are spelled alike everywhere."""
-        floats = {name for name, kind in self.label_kinds.items() if "float" in kind}
-        return replace(self, **{name: _as_float(value) for name, value in self.label_values.items() if name in floats})
+        changed = {
+            name: convert_to_floats(value)
+            for name, value in self.label_values.items()
+            if holds_floats(self.label_types[name])
+        }
+        return replace(self, **changed) if changed else self
 
     def map(self, prompt: Callable[[T], U], response: Callable[[T], U]) -> Sample[U]:
-        """The same format with the prompt and every response replaced; labels stay."""
+        """The same dataset type with the prompt's messages and every response replaced; tools and labels stay."""
         return self.refilled(prompt(self.prompt), [response(value) for value in self.responses.values()])
 
     def refilled(self, prompt: U, responses: Sequence[U]) -> Sample[U]:
-        """The same format and labels with another prompt and other responses, in the order of `responses`."""
+        """The same with another prompt and other responses, in the order of `responses`; tools and labels stay."""
         if self.several:
             filled: dict[str, Any] = {self.several: tuple(responses)}
         else:
             filled = dict(zip(self.response_names, responses, strict=True))
-        return cast("type[Sample[U]]", type(self))(prompt=prompt, **filled, **self.label_values)
-
-
-def _is_of_kind(value: Any, kind: str) -> bool:
-    """Whether a value is of the type that is written so; a number is finite, and True is none."""
-    if kind.startswith("list["):
-        return isinstance(value, list | tuple) and all(_is_of_kind(item, kind[5:-1]) for item in value)
-    if kind.startswith("dict[str, "):
-        return isinstance(value, Mapping) and all(_is_of_kind(item, kind[10:-1]) for item in value.values())
-    if kind == "float":
-        return isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
-    return isinstance(value, {"bool": bool, "str": str}.get(kind, object))
-
-
-def _is_finite(number: float) -> bool:
-    """Whether a float can hold a number; a whole number may be too large."""
-    try:
-        return math.isfinite(number)
-    except OverflowError:
-        return False
-
-
-def _as_float(value: Any) -> Any:
-    """Every number in a label as a float."""
-    if isinstance(value, Mapping):
-        return {name: _as_float(item) for name, item in value.items()}
-    return [_as_float(item) for item in value] if isinstance(value, list | tuple) else float(value)
+        filled |= {"tools": self.tools, **self.label_values}
+        return cast("type[Sample[U]]", type(self))(prompt=prompt, **filled)
 
 
 def _label_error(name: str, value: Any, expected: str, code: Code = Code.BAD_LABEL) -> RowError:
     return RowError(f"{name}: expected {expected}, got {preview(value)}", code=code, value=value)
-
-
-def _read_label_kind(annotation: str) -> str:
-    """What a label is once it is filled: its annotation without T and None."""
-    return next((kind for kind in annotation.split(" | ") if kind not in ("T", "None")), "Any")
-
-
-FORMATS: dict[str, type[Sample[Any]]] = {}
-"""The formats by name; a subclass of `Sample` enters itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,8 +233,7 @@ class Ranked(Sample[T]):
         """Refuse labels that are not of their type, are not one for each answer, or contradict each other."""
         super().check_labels()
         for name, values in self.label_values.items():
-            if name != "tools":
-                _check_one_each(name, values, self.responses)
+            _check_one_each(name, values, self.responses)
         if self.scores is not None:
             ranks, scores = cast("list[float]", self.ranks), cast("list[float]", self.scores)
             order = sorted(zip(ranks, scores, strict=True), key=lambda both: (both[0], -both[1]))
@@ -302,17 +301,10 @@ def _check_one_each(name: str, values: Any, responses: Mapping[str, Any]) -> Non
         raise _label_error(name, values, f"one for each of {len(responses)} completions")
 
 
-def get_format_class(name: str) -> type[Sample[Any]]:
-    """The class of the format of that name.
+def list_formats() -> list[OwnFormat]:
+    """Return the names of all dataset types, in the order in which they were declared.
 
-    >>> get_format_class("preference").response_names
-    ('chosen', 'rejected')
-
-    Raises:
-        UnknownNameError: there is no such format.
+    >>> list_formats()[:3]
+    ['prompt_only', 'supervised', 'preference']
     """
-    if name not in FORMATS:
-        raise UnknownNameError(
-            f"no format {name!r}." + (did_you_mean(str(name), FORMATS) or f" There are: {', '.join(FORMATS)}.")
-        )
-    return FORMATS[name]
+    return [kind.format for kind in SAMPLE_TYPES.registered().values()]

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 import pyarrow as pa
 
-from preftemplates.core.samples import FORMATS, Sample
-from preftemplates.dialects.dialect import get_dialect
+from preftemplates.core.labels import spell_label_type
+from preftemplates.core.samples import SAMPLE_TYPES, Format, Sample
 from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
-from preftemplates.dialects.table import FixedValue, ListShape, ObjectShape, PerResponseShape, ResultShape, SampleField
+from preftemplates.dialects.table import (
+    FixedValue,
+    LabelField,
+    ListShape,
+    ObjectShape,
+    PerResponseShape,
+    ResultShape,
+    SampleField,
+)
 from preftemplates.errors import Code, DefinitionError, RowError
 
 if TYPE_CHECKING:
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
 Batch = TypeVar("Batch", pa.RecordBatch, pa.Table)
 
 
-def build_output_schema(template: Template, format: str, json_messages: bool = False) -> pa.Schema:
+def build_output_schema(template: Template, format: Format, json_messages: bool = False) -> pa.Schema:
     """Return the schema of a template's results, known before the first row: text, or lists of role and content.
 
     A template that formats by hand is taken to give the keys of align-anything, where its methods' names come from.
@@ -36,13 +44,9 @@ def build_output_schema(template: Template, format: str, json_messages: bool = F
     Raises:
         UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
     """
-    template.check_format(format)
-    if template.is_custom:
-        dialect, labels = get_dialect("align-anything"), tuple[str, ...]()
-    else:
-        dialect, labels = template.dialect, template.labels(format)
-    types = ArrowTypes(FORMATS[format], dialect.table.message_keys)
-    fields = [(key, types.convert(shape)) for key, shape in dialect.shape(format, labels).fields]
+    shape, message_keys = template.result_shape(format)
+    types = ArrowTypes(SAMPLE_TYPES.get(format), message_keys)
+    fields = [(key, types.convert(inner)) for key, inner in shape.fields]
     return pa.schema([(key, pa.string() if json_messages and _is_nested(kind) else kind) for key, kind in fields])
 
 
@@ -72,14 +76,15 @@ class ArrowTypes:
         if isinstance(shape, FixedValue):
             return pa.scalar(shape.value).type
         listed = shape.name == self.format.several and not in_each
-        kind = self._convert_label(shape, in_each) if shape.is_label else self._convert_view(shape.view)
+        kind = self._convert_label(shape, in_each) if isinstance(shape, LabelField) else self._convert_view(shape.view)
         return pa.list_(kind) if listed else kind
 
     def _convert_label(self, field: SampleField, in_each: bool) -> pa.DataType:
-        kind = self.format.label_kinds[field.name]
-        if in_each and kind.startswith("list["):
-            kind = kind[5:-1]
-        return _LABEL_TYPES[kind]
+        kind = self.format.label_types[field.name]
+        arrow_type = _convert_label_type(get_args(kind)[0] if in_each and get_origin(kind) is list else kind)
+        if arrow_type is None:
+            raise DefinitionError(f"Arrow has no one type for the label {field.name}: {spell_label_type(kind)}")
+        return arrow_type
 
     def _convert_view(self, view: str) -> pa.DataType:
         message = pa.struct([(self.message_keys.role, pa.string()), (self.message_keys.content, pa.string())])
@@ -88,15 +93,19 @@ class ArrowTypes:
         return kinds[MESSAGE_VIEWS[view].kind if view else "text"]
 
 
-_LABEL_TYPES = {
-    "float": pa.float64(),
-    "bool": pa.bool_(),
-    "str": pa.string(),
-    "list[float]": pa.list_(pa.float64()),
-    "list[bool]": pa.list_(pa.bool_()),
-    "dict[str, float]": pa.map_(pa.string(), pa.float64()),
-}
-"""The Arrow types of labels."""
+_LEAF_TYPES = {float: pa.float64(), int: pa.int64(), bool: pa.bool_(), str: pa.string()}
+
+
+def _convert_label_type(kind: Any) -> pa.DataType | None:
+    """The Arrow type of a label's type; None for a type of which values have several."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return pa.string()
+    if origin is list or origin is dict:
+        inner = _convert_label_type(args[-1])
+        wrap = pa.list_ if origin is list else partial(pa.map_, pa.string())
+        return None if inner is None else wrap(inner)
+    return _LEAF_TYPES.get(kind)
 
 
 def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
@@ -161,7 +170,7 @@ class BatchFormatter:
         [{'text': 'BEGINNING OF CONVERSATION: USER: Hi ASSISTANT:'}]
     """
 
-    def __init__(self, template: Template, format: str, json_messages: bool = False) -> None:
+    def __init__(self, template: Template, format: Format, json_messages: bool = False) -> None:
         self.template = template
         self.format = format
         self.json_messages = json_messages
@@ -186,10 +195,7 @@ class BatchFormatter:
         return type(batch).from_arrays(columns, schema=self.schema)
 
     def _read_rows(self, batch: pa.RecordBatch | pa.Table) -> Sequence[Mapping[str, Any]]:
-        if self.template.is_custom:
-            return list(batch.to_pylist())
-        self.template.check_columns(self.format, batch.schema.names)
-        columns = [column for column in self.template.columns(self.format) if column in batch.schema.names]
+        columns = self.template.select_columns(self.format, batch.schema.names)
         return list(batch.select(columns).to_pylist())
 
     def _format(self, row: Mapping[str, Any], number: int) -> list[dict[str, Any]]:
@@ -203,10 +209,10 @@ class BatchFormatter:
             raise error.located(row=number) from error.__cause__
         return results
 
-    def __getstate__(self) -> tuple[Template, str, bool]:
+    def __getstate__(self) -> tuple[Template, Format, bool]:
         return self.template, self.format, self.json_messages
 
-    def __setstate__(self, state: tuple[Template, str, bool]) -> None:
+    def __setstate__(self, state: tuple[Template, Format, bool]) -> None:
         self.template, self.format, self.json_messages = state
 
     def __eq__(self, other: object) -> bool:

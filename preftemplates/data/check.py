@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from preftemplates.core.digest import short_digest
-from preftemplates.core.samples import Preference
+from preftemplates.core.samples import Format, Preference
 from preftemplates.data.convert import Conversion, ConversionReport, RowIssue
 from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import ROW_RULES, AcceptedSample, RuleMemory
-from preftemplates.data.shortcuts import SHORTCUTS, MessagePair, Shortcut, ShortcutCounts
+from preftemplates.data.shortcuts import SHORTCUTS, Shortcut, ShortcutCounts
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
 
 if TYPE_CHECKING:
-    from preftemplates.core.messages import Message
     from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
 
@@ -62,21 +61,39 @@ class CheckReport:
     """What is wrong with rows, and what of them a rule would guess that reads no meaning.
 
     Attributes:
-        rows: how many were read.
-        formatted: how many came through: rows = formatted + skipped + rejected.
-        results: how many samples they gave.
-        skipped, rejected: how many rows did not come through, whether or not their codes were looked for.
+        conversion: what became of the rows: rows = formatted + skipped + rejected.
         findings: by verdict and code, the most severe verdict first.
         shortcuts: for pairs, how often a rule finds the chosen answer that reads no meaning.
     """
 
-    rows: int = 0
-    formatted: int = 0
-    results: int = 0
-    skipped: int = 0
-    rejected: int = 0
+    conversion: ConversionReport = field(default_factory=ConversionReport)
     findings: list[RowFinding] = field(default_factory=list)
     shortcuts: dict[str, Shortcut] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were read."""
+        return self.conversion.rows
+
+    @property
+    def formatted(self) -> int:
+        """How many rows came through."""
+        return self.conversion.formatted
+
+    @property
+    def results(self) -> int:
+        """How many samples they gave."""
+        return self.conversion.results
+
+    @property
+    def skipped(self) -> int:
+        """How many rows can be formatted and should not be trained on, whether or not their codes were looked for."""
+        return len(self.conversion.skipped)
+
+    @property
+    def rejected(self) -> int:
+        """How many rows cannot be formatted, whether or not their codes were looked for."""
+        return len(self.conversion.rejected)
 
     @property
     def ok(self) -> bool:
@@ -104,7 +121,7 @@ class CheckReport:
 def check(
     rows: RowsToCheck,
     template: Template,
-    format: str = "preference",
+    format: Format = "preference",
     *,
     test: RowsToCheck | None = None,
     without: Sequence[str] = (),
@@ -135,7 +152,7 @@ def check(
     checker = Checker(template, format, check_rule_names(without))
     if test is not None:
         checker.remember(test)
-    conversion = Conversion(rows, template, format, on_error="skip", file=file, flag=False)
+    conversion = Conversion(rows, template, format, on_error="skip", file=file, flag=False, traced=True)
     for record, formatted in conversion.accepted():
         checker.apply_rules(record, formatted)
     return checker.report(conversion.report)
@@ -158,21 +175,21 @@ def check_rule_names(names: Sequence[str]) -> frozenset[str]:
 class Checker:
     """Applies the rules to one sample after the other."""
 
-    def __init__(self, template: Template, format: str, without: frozenset[str]) -> None:
+    def __init__(self, template: Template, format: Format, without: frozenset[str]) -> None:
         self._template, self._format, self._without = template, format, without
         self._rules = {code: rule for code, rule in ROW_RULES.items() if code not in without}
         self._memories: dict[Code, RuleMemory] = {code: {} for code in self._rules}
         self._findings: dict[tuple[RowStatus, Code], RowFinding] = {}
         self._flagged: set[tuple[int, Code]] = set()
-        self._shortcuts = ShortcutCounts() if format == Preference.format and not template.is_custom else None
-        needs_text = not template.is_custom and template.dialect.needs_text(format)
-        self._style = template.style if needs_text else None
-        self._columns = [] if template.is_custom else template.columns(format)
+        self._columns = template.known_columns(format)
+        counts_shortcuts = format == Preference.format and self._columns is not None
+        self._shortcuts = ShortcutCounts() if counts_shortcuts else None
+        self._style = template.text_style(format)
 
     def remember(self, rows: RowsToCheck) -> None:
         """Remember the prompts of a test set, those of ties and of equal answers too."""
         memory = self._memories.get(Code.IN_TEST)
-        if memory is None or self._template.is_custom:
+        if memory is None or self._columns is None:
             return
         for number, item in enumerate(rows):
             record = item if isinstance(item, Record) else Record(number, None, item)
@@ -196,13 +213,7 @@ class Checker:
                 self._flagged.add((record.row, code))
                 self._add("flagged", RowIssue(record.row, record.line, code, message))
         if self._shortcuts is not None:
-            self._shortcuts.add(self._trace_pair(record, formatted.messages), self._columns)
-
-    def _trace_pair(self, record: Record, sample: Any) -> MessagePair:
-        """The pair with texts that know their columns, where its row gives no other."""
-        assert isinstance(record.cells, Mapping)
-        samples = self._template.extract_all(record.cells, self._format).samples
-        return cast("Preference[list[Message]]", samples[0] if len(samples) == 1 else sample)
+            self._shortcuts.add(formatted, self._columns or ())
 
     def _add(self, status: RowStatus, issue: RowIssue) -> None:
         self._findings.setdefault((status, issue.code), RowFinding(status, issue.code)).add(issue)
@@ -220,5 +231,4 @@ class Checker:
         findings = sorted(self._findings.values(), key=lambda finding: (order.index(finding.verdict), -finding.count))
         shortcuts = {} if self._shortcuts is None else self._shortcuts.by_name
         shortcuts = {name: shortcut for name, shortcut in shortcuts.items() if name not in self._without}
-        counts = (rows.rows, rows.formatted, rows.results, len(rows.skipped), len(rows.rejected))
-        return CheckReport(*counts, findings, shortcuts)
+        return CheckReport(rows, findings, shortcuts)

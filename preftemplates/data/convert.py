@@ -13,6 +13,7 @@ from preftemplates.errors import Code, DefinitionError, RowError, StyleContractE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from preftemplates.core.samples import Format
     from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
 
@@ -102,6 +103,7 @@ class Conversion:
         file: the file's name, for errors.
         check: refuses a result that the output has no place for, by a `RowError`.
         flag: whether rows that come through are looked at, and flagged.
+        traced: whether the messages of what comes through know the cell that they came from.
 
     Raises (while iterating):
         RowError: a row cannot be formatted and `on_error` is "raise"; it has the row's number and line.
@@ -118,12 +120,13 @@ class Conversion:
         self,
         records: Iterable[Record | Mapping[str, Any]],
         template: Template,
-        format: str,
+        format: Format,
         *,
         on_error: OnError = "raise",
         file: str | None = None,
         check: Callable[[Mapping[str, Any]], None] | None = None,
         flag: bool = True,
+        traced: bool = False,
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise DefinitionError(f"on_error is 'raise' or 'skip', got {preview(on_error)}")
@@ -134,6 +137,7 @@ class Conversion:
         self._file = file
         self._check = check
         self._flags = flag
+        self._traced = traced
         self.report = ConversionReport()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -164,15 +168,15 @@ class Conversion:
         """The samples of the row that can be trained on; what is left out is counted."""
         if isinstance(record.cells, RowError):
             raise record.cells
-        samples, lost, unspelled = self._template.formatted(record.cells, self._format)
-        ties = "drop" if self._template.is_custom else self._template.parts.ties
-        reasons = [find_skip_reason(formatted, ties) for formatted in samples]
+        samples, lost = self._template.formatted(record.cells, self._format, traced=self._traced)
+        reasons = [find_skip_reason(formatted, self._template.ties) for formatted in samples]
         good = [formatted for formatted, reason in zip(samples, reasons, strict=True) if reason is None]
         if self._check is not None:
             for formatted in good:
                 self._check(formatted.result)
         self.report.lost.update(lost)
-        self.report.lost.update({label: len(good) for label in unspelled if good})
+        for formatted in good:
+            self.report.lost.update(formatted.without_key)
         bad = [RowIssue(record.row, record.line, reason, reason.meaning) for reason in reasons if reason is not None]
         if good:
             self.report.left_out += bad

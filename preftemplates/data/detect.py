@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from preftemplates.core.samples import FORMATS, Sample
+from preftemplates.core.samples import SAMPLE_TYPES, Format, Sample
 from preftemplates.errors import Code, RowError, StyleError, find_nearest
 from preftemplates.templates.library import get_template, list_templates
 
@@ -34,7 +34,7 @@ class TemplateCandidate:
     """
 
     template: Template
-    format: str
+    format: Format
     read: list[str]
     unread: list[str]
     missing: dict[str, str | None] = field(default_factory=dict)
@@ -47,7 +47,8 @@ class TemplateCandidate:
     def rank(self) -> tuple[Any, ...]:
         """What candidates are sorted by: rows that fit, responses, columns that are read, real rows, name."""
         share = self.fit / self.rows if self.rows else 0.0
-        responses = len(FORMATS[self.format].response_names) + bool(FORMATS[self.format].several)
+        sample_type = SAMPLE_TYPES.get(self.format)
+        responses = len(sample_type.response_names) + bool(sample_type.several)
         verified = self.template.about.verified
         return -share, -(responses > 1), len(self.unread), not verified, self.template.name.casefold(), self.format
 
@@ -109,15 +110,21 @@ def _try_templates(
     columns = list(dict.fromkeys(str(column) for row in rows for column in row))
     for name in list_templates() if names is None else names:
         template = get_template(name)
-        for format in () if template.is_custom else template.formats:
-            if prompts == (format == "prompt_only") or template.formats == ("prompt_only",):
-                yield _try_template(template, format, rows, columns)
+        for format in template.formats:
+            template_columns = template.known_columns(format)
+            if template_columns is not None and (
+                prompts == (format == "prompt_only") or template.formats == ("prompt_only",)
+            ):
+                yield _try_template(template, format, rows, columns, template_columns)
 
 
 def _try_template(
-    template: Template, format: str, rows: Sequence[Mapping[str, Any]], columns: list[str]
+    template: Template,
+    format: Format,
+    rows: Sequence[Mapping[str, Any]],
+    columns: list[str],
+    template_columns: list[str],
 ) -> TemplateCandidate:
-    template_columns = template.columns(format)
     read_columns = [column for column in template_columns if column in columns]
     unread = [column for column in columns if column not in template_columns]
     candidate = TemplateCandidate(template, format, read_columns, unread)
@@ -140,7 +147,7 @@ def _try_template(
     return candidate
 
 
-def _is_needed(template: Template, format: str, column: str, columns: list[str]) -> bool:
+def _is_needed(template: Template, format: Format, column: str, columns: list[str]) -> bool:
     """Whether a column must be there, and not only may be."""
     others = [name for name in template.columns(format) if name != column]
     try:

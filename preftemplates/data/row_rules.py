@@ -194,9 +194,8 @@ def _find_contradiction(accepted: AcceptedSample, memory: RuleMemory) -> str | N
     sample = accepted.sample
     if not isinstance(sample, Preference | Ranked):
         content = short_digest([sample.tools, sample.prompt, *sample.responses.values()])
-        labels = {name: value for name, value in sample.label_values.items() if name != "tools"}
-        row, first_labels = memory.setdefault(content, (accepted.row, labels))
-        return None if first_labels == labels else f"row {row} judges the same in another way"
+        row, first_labels = memory.setdefault(content, (accepted.row, sample.label_values))
+        return None if first_labels == sample.label_values else f"row {row} judges the same in another way"
     opposite_row = None
     for better, worse in _preferred_pairs(sample):
         memory.setdefault(short_digest([sample.tools, sample.prompt, better, worse]), accepted.row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from preftemplates.core.messages import Message, list_message_texts
 from preftemplates.core.provenance import pieces_of
@@ -13,6 +13,8 @@ from preftemplates.core.samples import Preference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from preftemplates.templates.results import Formatted
 
 _REFUSAL = re.compile(
     r"\b(i(?:'|\u2019)?m (?:really |very |so )?sorry|i am (?:really |very |so )?sorry|i apologi[sz]e|"
@@ -69,10 +71,26 @@ class Shortcut:
         return {"pairs": self.pairs, "right": self.right, "wrong": self.wrong, **rounded}
 
 
-def _choose_longer(pair: MessagePair, _columns: Iterable[str]) -> bool | None:
+def _choose_longer(formatted: Formatted, _columns: Iterable[str]) -> bool | None:
     """The longer answer, in characters."""
+    pair = cast("MessagePair", formatted.messages)
     chosen, rejected = (sum(map(len, list_message_texts(answer))) for answer in (pair.chosen, pair.rejected))
     return None if chosen == rejected else chosen > rejected
+
+
+def is_first_listed(formatted: Formatted, columns: Iterable[str]) -> bool | None:
+    """Return whether the chosen answer of a pair is the one that its row lists first.
+
+    Args:
+        formatted: a formatted pair whose messages know the cells that they came from.
+        columns: the columns that the format reads, in order.
+
+    Returns:
+        None as `choose_first_listed`; and for a custom template, and for a row that gives several pairs.
+    """
+    if not isinstance(formatted.messages, Preference) or formatted.others:
+        return None
+    return choose_first_listed(formatted.messages, columns)
 
 
 def choose_first_listed(pair: MessagePair, columns: Iterable[str]) -> bool | None:
@@ -95,18 +113,19 @@ def choose_first_listed(pair: MessagePair, columns: Iterable[str]) -> bool | Non
     return ranked[0] < ranked[1]
 
 
-def _choose_refusal(pair: MessagePair, _columns: Iterable[str]) -> bool | None:
+def _choose_refusal(formatted: Formatted, _columns: Iterable[str]) -> bool | None:
     """The answer that refuses, if one of the two does."""
+    pair = cast("MessagePair", formatted.messages)
     chosen, rejected = (is_refusal(answer) for answer in (pair.chosen, pair.rejected))
     return None if chosen == rejected else chosen
 
 
-SHORTCUTS: Mapping[str, Callable[[MessagePair, Iterable[str]], bool | None]] = {
+SHORTCUTS: Mapping[str, Callable[[Formatted, Iterable[str]], bool | None]] = {
     "longer wins": _choose_longer,
-    "first listed wins": choose_first_listed,
+    "first listed wins": is_first_listed,
     "refusal wins": _choose_refusal,
 }
-"""The rules by name; each takes a pair whose texts know their columns, and the columns in order."""
+"""The rules by name; each takes a formatted pair whose texts know their columns, and the columns in order."""
 
 
 @dataclass
@@ -115,10 +134,10 @@ class ShortcutCounts:
 
     by_name: dict[str, Shortcut] = field(default_factory=lambda: {name: Shortcut() for name in SHORTCUTS})
 
-    def add(self, pair: MessagePair, columns: Iterable[str]) -> None:
+    def add(self, formatted: Formatted, columns: Iterable[str]) -> None:
         """Count one pair."""
         for name, choose in SHORTCUTS.items():
-            self.by_name[name].add(choose(pair, columns))
+            self.by_name[name].add(choose(formatted, columns))
 
 
 def is_refusal(messages: Iterable[Message]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from preftemplates.core.frozen import Frozen
 from preftemplates.core.messages import ROLES
 from preftemplates.core.registry import Registry
-from preftemplates.core.samples import FORMATS, Sample
+from preftemplates.core.samples import SAMPLE_TYPES, Sample, list_formats
 from preftemplates.dialects.message_views import MessageKeys
 from preftemplates.dialects.table import (
     DialectTable,
@@ -17,7 +17,7 @@ from preftemplates.dialects.table import (
     ShapeFiller,
     iter_sample_fields,
     read_shape,
-    select_labels,
+    select_parts,
 )
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
 
@@ -67,12 +67,12 @@ class Dialect(Frozen):
     def _shapes(self) -> dict[str, ObjectShape]:
         return dict(self.table.formats)
 
-    def shape(self, format: str, labels: Collection[str] = ()) -> ObjectShape:
+    def shape(self, format: str, parts: Collection[str] = ()) -> ObjectShape:
         """What each key of a format holds.
 
         Args:
             format: the format's name.
-            labels: the labels that there are; keys of others that are optional are left out.
+            parts: the labels that there are, and `tools`; keys of others that are optional are left out.
 
         Raises:
             UnknownNameError: the dialect cannot spell the format.
@@ -82,13 +82,13 @@ class Dialect(Frozen):
                 f"the dialect {self.name} cannot spell the format {preview(format)};"
                 f" it spells {', '.join(self.formats)}"
             )
-        shape = select_labels(self._shapes[format], labels)
+        shape = select_parts(self._shapes[format], parts)
         assert isinstance(shape, ObjectShape)
         return shape
 
-    def keys(self, format: str, labels: Collection[str] = ()) -> tuple[str, ...]:
-        """The keys of a format, in order; those of optional labels only where they are among these."""
-        return tuple(key for key, _ in self.shape(format, labels).fields)
+    def keys(self, format: str, parts: Collection[str] = ()) -> tuple[str, ...]:
+        """The keys of a format, in order; those of optional parts only where they are among these."""
+        return tuple(key for key, _ in self.shape(format, parts).fields)
 
     def needs_text(self, format: str) -> bool:
         """Whether any key holds text in a style."""
@@ -98,21 +98,27 @@ class Dialect(Frozen):
         """Whether a key holds that label."""
         return any(field.name == label for field in iter_sample_fields(self.shape(format, [label])))
 
+    def keeps_tools(self, format: str) -> bool:
+        """Whether a key holds the tools, or a text of the prompt in which the style writes them."""
+        shape = self.shape(format, Sample.prompt_parts)
+        return any(field.holds_tools for field in iter_sample_fields(shape))
+
     def spell(
-        self, messages: Sample[Any], texts: Sample[Any] | None, labels: Collection[str] | None = None
+        self, messages: Sample[Any], texts: Sample[Any] | None, parts: Collection[str] | None = None
     ) -> dict[str, Any]:
         """The result.
 
         Args:
             messages: the sample with lists of messages; a response holds its own only.
             texts: the sample with texts; a response holds the prompt and its own. None where no key needs it.
-            labels: the labels that the result has a key for, where that is optional; those of the sample, if None.
+            parts: the labels, and `tools`, that the result has a key for where that is optional; those of the sample,
+                if None.
 
         Raises:
             RowError: the dialect has no room for what the sample holds.
             StyleContractError: a key needs a response's own text, and its text does not begin with the prompt's.
         """
-        shape = self.shape(messages.format, messages.label_values if labels is None else labels)
+        shape = self.shape(messages.format, messages.given_parts if parts is None else parts)
         result: dict[str, Any] = ShapeFiller(messages, texts, self.table.message_keys).fill(shape)
         return result
 
@@ -122,13 +128,13 @@ def _read_table(cls: type[Dialect]) -> DialectTable:
     for name, keys in cls.declared.items():
         if name in _MESSAGE_ATTRIBUTES:
             continue
-        if name not in FORMATS:
-            guess = did_you_mean(name, [*FORMATS, *_MESSAGE_ATTRIBUTES])
+        if name not in list_formats():
+            guess = did_you_mean(name, [*list_formats(), *_MESSAGE_ATTRIBUTES])
             raise DefinitionError(f"{cls.__name__}.{name}: there is no such format.{guess}")
         if not isinstance(keys, Mapping) or not keys:
             raise DefinitionError(f"{cls.__name__}.{name}: expected a table of keys, got {preview(keys)}")
         try:
-            shape = read_shape(name, keys, FORMATS[name])
+            shape = read_shape(name, keys, SAMPLE_TYPES.get(name))
         except DefinitionError as error:
             raise DefinitionError(f"{cls.__name__}.{name}: {error}") from error
         formats.append((name, cast("ObjectShape", shape)))

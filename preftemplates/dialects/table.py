@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 from preftemplates.core.provenance import plain, plain_data
 from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
@@ -21,32 +21,60 @@ _SAMPLE_FIELD = re.compile(r"(?P<prompt>prompt\+)?(?P<name>\w+)(\.(?P<view>\w+))
 
 @dataclass(frozen=True)
 class SampleField:
-    """A field of a sample: the prompt, a response or a label.
+    """A field of a sample: the messages of the prompt or a response, as such or as text.
 
     Attributes:
-        name: `prompt`, or the response's or label's name.
+        name: `prompt`, or the response's name.
         with_prompt: whether the prompt comes before the response.
         view: the form of messages that is asked for (`preftemplates.dialects.message_views`); empty for text.
-        optional: whether a label may be left out by the template; then the key is left out of the result.
-        is_label: whether it is a label.
+        optional: whether the key is left out of the result where the template does not fill the field.
     """
 
     name: str
     with_prompt: bool = False
     view: str = ""
     optional: bool = False
-    is_label: bool = False
 
     @property
     def needs_text(self) -> bool:
         """Whether it is text in a style."""
-        return not self.view and not self.is_label
+        return not self.view
+
+    @property
+    def holds_tools(self) -> bool:
+        """Whether the tools of the prompt are in it, as a value or in the text."""
+        return self.needs_text and (self.with_prompt or self.name == "prompt")
 
     @property
     def identity(self) -> Any:
         """The entry as tables write it, for digests."""
         name = f"prompt+{self.name}" if self.with_prompt else self.name
         return name + (f".{self.view}" if self.view else "") + ("?" if self.optional else "")
+
+
+@dataclass(frozen=True)
+class ToolsField(SampleField):
+    """The tools of the prompt; a row may have none."""
+
+    @property
+    def needs_text(self) -> bool:
+        """Whether it is text in a style."""
+        return False
+
+    @property
+    def holds_tools(self) -> bool:
+        """Whether the tools of the prompt are in it, as a value or in the text."""
+        return True
+
+
+@dataclass(frozen=True)
+class LabelField(SampleField):
+    """A label of a sample."""
+
+    @property
+    def needs_text(self) -> bool:
+        """Whether it is text in a style."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -155,14 +183,21 @@ def read_shape(key: str, entry: Any, format: type[Sample[Any]], in_each: bool = 
 def _read_sample_field(key: str, entry: str, format: type[Sample[Any]]) -> SampleField:
     match = _SAMPLE_FIELD.fullmatch(entry)
     name, view = (match["name"], match["view"] or "") if match else (entry, "")
-    is_label = name in format.label_names
-    names = ["prompt", *format.response_names, *format.label_names]
+    names = [*format.prompt_parts, *format.response_names, *format.label_types]
+    field_class = _find_field_class(name, format)
+    is_value = field_class is not SampleField
     wrong = not match or name not in names or (match["prompt"] and name not in format.response_names)
-    if not match or wrong or (is_label and view) or (match["optional"] and not is_label):
+    if not match or wrong or (is_value and view) or (match["optional"] and not is_value):
         raise DefinitionError(f"{key!r} is {entry!r}, which {format.format} has not." + did_you_mean(name, names))
     if view and view not in MESSAGE_VIEWS:
         raise DefinitionError(f"{key!r} is {entry!r}; there is no view {view!r}." + did_you_mean(view, MESSAGE_VIEWS))
-    return SampleField(name, bool(match["prompt"]), view, bool(match["optional"]), is_label)
+    return field_class(name, bool(match["prompt"]), view, bool(match["optional"]))
+
+
+def _find_field_class(name: str, format: type[Sample[Any]]) -> type[SampleField]:
+    if name in format.label_types:
+        return LabelField
+    return ToolsField if name in format.prompt_parts[1:] else SampleField
 
 
 def iter_sample_fields(shape: ResultShape) -> Iterator[SampleField]:
@@ -183,29 +218,29 @@ def _inner_shapes(shape: ResultShape) -> Sequence[ResultShape]:
     return shape.shapes if isinstance(shape, ListShape) else []
 
 
-def select_labels(shape: ResultShape, labels: Collection[str]) -> ResultShape | None:
-    """Return the shape without what holds an optional label that is not among these; None if nothing is left.
+def select_parts(shape: ResultShape, parts: Collection[str]) -> ResultShape | None:
+    """Return the shape without what holds an optional part that is not among these; None if nothing is left.
 
     Of a whole table the keys that are left are given, even if there is none.
     """
     if isinstance(shape, SampleField):
-        return None if shape.optional and shape.name not in labels else shape
+        return None if shape.optional and shape.name not in parts else shape
     if isinstance(shape, FixedValue):
         return shape
     if isinstance(shape, ObjectShape):
-        return ObjectShape(tuple(_select_labels_of_fields(shape.fields, labels)))
-    inner = [field for _, field in _select_labels_of_fields([("", field) for field in _inner_shapes(shape)], labels)]
+        return ObjectShape(tuple(_select_parts_of_fields(shape.fields, parts)))
+    inner = [field for _, field in _select_parts_of_fields([("", field) for field in _inner_shapes(shape)], parts)]
     if not inner:
         return None
     return PerResponseShape(inner[0]) if isinstance(shape, PerResponseShape) else ListShape(tuple(inner))
 
 
-def _select_labels_of_fields(
-    fields: Iterable[tuple[str, ResultShape]], labels: Collection[str]
+def _select_parts_of_fields(
+    fields: Iterable[tuple[str, ResultShape]], parts: Collection[str]
 ) -> Iterator[tuple[str, ResultShape]]:
     """The fields of which something is left; Parquet has no struct without a field."""
     for key, field in fields:
-        rest = select_labels(field, labels)
+        rest = select_parts(field, parts)
         if rest is not None and rest != ObjectShape(()):
             yield key, rest
 
@@ -241,7 +276,9 @@ class ShapeFiller:
             return [self.fill(inner) for inner in shape.shapes]
         if isinstance(shape, PerResponseShape):
             return self._fill_per_response(shape.shape)
-        if shape.is_label:
+        if isinstance(shape, ToolsField):
+            return None if self.messages.tools is None else plain(self.messages.tools)
+        if isinstance(shape, LabelField):
             return self._fill_label(shape)
         if shape.name == self.messages.several and self.index is None:
             return self._fill_per_response(shape)
@@ -254,11 +291,9 @@ class ShapeFiller:
 
     def _fill_label(self, field: SampleField) -> Any:
         value = getattr(self.messages, field.name)
-        if value is None and field.name == "tools":  # a row may have none
-            return None
         if value is None:
             raise RowError(f"the sample has no {field.name}", code=Code.MISSING_FIELD)
-        listed = self.messages.label_kinds[field.name].startswith("list[")
+        listed = get_origin(self.messages.label_types[field.name]) is list
         return plain_data(value[self.index] if listed and self.index is not None else value)
 
     def _fill_messages(self, field: SampleField, name: str) -> Any:

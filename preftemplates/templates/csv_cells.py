@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
-def cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:
-    """For each column that is not text: how a cell written as text, as in a CSV, becomes a value of its type.
+def make_cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:
+    """Return, for each column that is not text, how a cell written as text, as in a CSV, becomes a value of its type.
 
     A text that spells no such value is left as it is, so that the check refuses it with what it had.
 
     >>> from preftemplates.templates.row_types import read_row_type
-    >>> parsers = cell_parsers(read_row_type("{'prompt': str, 'label': Index01, 'scores': list[int]}"))
+    >>> parsers = make_cell_parsers(read_row_type("{'prompt': str, 'label': Index01, 'scores': list[int]}"))
     >>> parsers["label"]("1"), parsers["label"]("1.0"), parsers["scores"]("[1, 2]")
     (1, '1.0', [1, 2])
     """

@@ -2,52 +2,164 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from preftemplates.core.samples import FORMATS
-from preftemplates.errors import Code, PrefTemplatesError, RowError, missing_column_error, one_line, preview
-from preftemplates.templates.results import Formatted
+from preftemplates.core.digest import digest
+from preftemplates.core.pickling import PackedDefinition, pack_definition
+from preftemplates.core.samples import SAMPLE_TYPES, list_formats
+from preftemplates.dialects.dialect import get_dialect
+from preftemplates.errors import (
+    Code,
+    DefinitionError,
+    PrefTemplatesError,
+    RowError,
+    missing_column_error,
+    one_line,
+    preview,
+)
+from preftemplates.templates.parts import About, read_about
+from preftemplates.templates.results import Formatted, FormattedRow
+from preftemplates.templates.schema import name_in_errors
+from preftemplates.templates.template import Template, is_overridden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from preftemplates.core.pickling import PackedDefinition
+    from preftemplates.core.samples import Format
+    from preftemplates.dialects.message_views import MessageKeys
+    from preftemplates.dialects.table import ObjectShape
 
-CUSTOM_METHODS = ("format_supervised_sample", "format_preference_sample", "check_equal", "format_prompt_only_sample")
-"""The methods that a class may write itself instead of declaring samples."""
-
-
-def is_custom_class(cls: type[Any], base: type[Any]) -> bool:
-    """Return whether a class writes one of the four methods itself."""
-    return any(is_overridden(cls, base, method) for method in CUSTOM_METHODS)
+_RESULT_DIALECT = "align-anything"
+"""The dialect whose keys custom templates are taken to give, since their methods are named after it."""
 
 
-def is_overridden(cls: type[Any], base: type[Any], method: str) -> bool:
-    """Return whether a class has a method of its own where `base` has another or none."""
-    function = getattr(cls, method, None)
-    return function is not None and function is not getattr(base, method, None)
+class CustomTemplate(Template):
+    """A template whose class writes its methods itself instead of declaring samples.
 
-
-def custom_formats(cls: type[Any], base: type[Any]) -> tuple[str, ...]:
-    """Return the formats for which a class has a method of its own."""
-    return tuple(name for name in FORMATS if is_overridden(cls, base, f"format_{name}_sample"))
-
-
-def format_custom(template: Any, base: type[Any], row: Mapping[str, Any], format: str) -> Formatted:
-    """Return what a custom template's own methods make of a row.
-
-    Raises:
-        RowError: as `call_method`; and `wrong_type` where the result is no dict.
+    It has no messages, so what needs them raises `DefinitionError`. Its objects are not frozen.
     """
-    result = call_method(getattr(template, f"format_{format}_sample"), row)
-    if not isinstance(result, dict):
-        raise RowError(f"format_{format}_sample gave {preview(result)}, and no dict", code=Code.WRONG_TYPE)
-    compares = len(FORMATS[format].response_names) > 1 and is_overridden(type(template), base, "check_equal")
-    return Formatted(None, None, result, equal=bool(compares and call_method(template.check_equal, row)))
+
+    is_custom = True
+    ties = "drop"
+
+    def __new__(cls) -> Self:
+        """Return an object of the class."""
+        return object.__new__(cls)
+
+    @property
+    def held(self) -> Any:
+        """The source of the class."""
+        return type(self).written
+
+    @property
+    def identity(self) -> Any:
+        """The class's own methods as JSON-like data, of which the digest is made."""
+        return {"text": self.text_digest, "dialect": None}
+
+    @cached_property
+    def text_digest(self) -> str:
+        """A hash of the class's own methods."""
+        return digest("custom template", self.held)
+
+    def _require_parts(self, feature: str) -> NoReturn:
+        raise DefinitionError(
+            f"{self.name} formats by hand, so it has no messages and {feature} cannot work;"
+            " declare a Row and samples to have it"
+        )
+
+    @property
+    def about(self) -> About:
+        """What the class says about its dataset."""
+        return read_about(type(self))
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """The formats for which the class has a method of its own."""
+        return tuple(name for name in list_formats() if is_overridden(type(self), f"format_{name}_sample"))
+
+    @property
+    def derived_formats(self) -> tuple[Format, ...]:
+        """None: nothing is made from results."""
+        return ()
+
+    @cached_property
+    def cell_parsers(self) -> Mapping[str, Callable[[str], Any]]:
+        """None: the cells of a CSV stay text, since the class declares no types."""
+        return {}
+
+    def describe(self) -> dict[str, Any]:
+        """Return the formats; style, dialect and columns are the class's own matter."""
+        return {"style": None, "dialect": None, "formats": {format: None for format in self.formats}}
+
+    def known_columns(self, format: Format) -> None:
+        """Return None: the class may read any column."""
+        self.check_format(format)
+
+    def select_columns(self, format: Format, columns: Sequence[str]) -> list[str]:
+        """Return all columns of a table, since the class may read any."""
+        self.check_format(format)
+        return list(columns)
+
+    def result_shape(self, format: Format) -> tuple[ObjectShape, MessageKeys]:
+        """Return what each key of the results is taken to hold: the text that align-anything has there."""
+        self.check_format(format)
+        dialect = get_dialect(_RESULT_DIALECT)
+        return dialect.shape(format), dialect.table.message_keys
+
+    def spells(self, format: Format) -> bool:
+        """Whether the class has a method for a format."""
+        return format in self.formats
+
+    def text_style(self, format: Format) -> None:
+        """Return None: the layout is the class's own."""
+
+    def adapted(self, **changed: Any) -> Template:  # noqa: ARG002  likewise
+        """Return the template as it is."""
+        return self
+
+    def format(self, row: Mapping[str, Any], format: Format) -> dict[str, Any]:
+        """Return what the class's method for a format gives.
+
+        Raises:
+            RowError: the method raises an error, or its result is no dict.
+            UnknownNameError: the class has no method for the format.
+        """
+        return self.formatted(row, format).samples[0].result
+
+    def formatted(
+        self,
+        row: Mapping[str, Any],
+        format: Format,
+        *,
+        traced: bool = False,  # noqa: ARG002  there are no messages to trace
+    ) -> FormattedRow:
+        """Return the same, and whether the class's `check_equal` says that the responses are equal."""
+        with name_in_errors(self.name, format):
+            self.check_format(format)
+            result = _call_method(getattr(self, f"format_{format}_sample"), row)
+            if not isinstance(result, dict):
+                raise RowError(f"format_{format}_sample gave {preview(result)}, and no dict", code=Code.WRONG_TYPE)
+            compares = len(SAMPLE_TYPES.get(format).response_names) > 1 and is_overridden(type(self), "check_equal")
+            equal = bool(compares and _call_method(self.check_equal, row))
+            return FormattedRow([Formatted(None, None, result, equal=equal)], Counter())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        del self.__dict__[name]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore_custom, (pack_definition(type(self)),)
 
 
-def call_method(method: Callable[[dict[str, Any]], Any], row: Mapping[str, Any]) -> Any:
+Template.custom_base = CustomTemplate
+
+
+def _call_method(method: Callable[[dict[str, Any]], Any], row: Mapping[str, Any]) -> Any:
     """Return what a method of a custom template gives for a row.
 
     Raises:
@@ -67,6 +179,6 @@ def call_method(method: Callable[[dict[str, Any]], Any], row: Mapping[str, Any])
         raise RowError(f"the class raised {reason}", code=Code.BAD_EXPRESSION) from error
 
 
-def restore_custom(packed: PackedDefinition) -> Any:
+def _restore_custom(packed: PackedDefinition) -> Any:
     """Return a custom template from its pickled class."""
     return packed.unpack()()

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
-from preftemplates.core.samples import FORMATS, PromptOnly, Sample
+from preftemplates.core.samples import SAMPLE_TYPES, Format, PromptOnly, Sample, list_formats
 from preftemplates.core.source_code import function_source
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
 from preftemplates.templates.expressions import FILTERS, Field, Filters
@@ -32,18 +32,31 @@ class SampleSource:
     Attributes:
         format: the format's name.
         turns: for the prompt and each response, by name, the turns that fill it.
+        tools: the expression that yields the tools of the prompt, if there is one.
         labels: for each label, by name, the expression that yields it.
     """
 
     format: str
     turns: tuple[tuple[str, Turns], ...]
+    tools: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def prompt(self) -> tuple[Turns, str | None]:
+        """The turns and the tools of the prompt."""
+        return dict(self.turns)["prompt"], self.tools
+
+    @property
+    def values(self) -> tuple[tuple[str, str], ...]:
+        """The parts that are no messages, by name: the tools, if there are any, and the labels."""
+        return (*(() if self.tools is None else (("tools", self.tools),)), *self.labels)
 
     @property
     def identity(self) -> Any:
         """The sample as JSON-like data, for digests."""
         turns = {part: [turn.identity for turn in turns] for part, turns in self.turns}
-        return {"turns": turns, "labels": dict(self.labels)}
+        tools = {} if self.tools is None else {"tools": self.tools}
+        return {"turns": turns, **tools, "labels": dict(self.labels)}
 
 
 @dataclass(frozen=True)
@@ -69,10 +82,10 @@ class Declaration:
         return {"row": self.row, "samples": samples, "filters": dict(self.filters), "each": dict(self.each)}
 
     @property
-    def formats(self) -> tuple[str, ...]:
-        """The formats that the template can fill, in the order of `FORMATS`."""
+    def formats(self) -> tuple[Format, ...]:
+        """The formats that the template can fill, in the order of `list_formats`."""
         declared = {sample.format for sample in self.samples}
-        return tuple(name for name in FORMATS if name in declared)
+        return tuple(name for name in list_formats() if name in declared)
 
     def sample(self, format: str) -> SampleSource:
         """The declared sample of a format.
@@ -91,8 +104,8 @@ class Declaration:
 
 def has_samples(cls: type[Any], root: type[Any]) -> bool:
     """Whether a class, or one between it and `root`, declares a sample, under whatever name."""
-    declared = [item for parent in _list_classes(cls, root) for item in vars(parent).items()]
-    return any(name in FORMATS or isinstance(value, Sample) for name, value in declared)
+    declared, formats = [item for parent in _list_classes(cls, root) for item in vars(parent).items()], list_formats()
+    return any(name in formats or isinstance(value, Sample) for name, value in declared)
 
 
 def _list_classes(cls: type[Any], root: type[Any]) -> list[type[Any]]:
@@ -109,16 +122,17 @@ def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filt
     """
     declared = [item for parent in _list_classes(cls, root) for item in vars(parent).items()]
     parts = {name: value for name, value in declared if not name.startswith("__") and name not in _SET_BY_REGISTERING}
+    formats = list_formats()
     for name in parts:
-        if name not in (*_CLASS_PARTS, *FORMATS):
+        if name not in (*_CLASS_PARTS, *formats):
             raise DefinitionError(
-                f"{cls.__name__}.{name}: a template has no such part." + did_you_mean(name, [*_CLASS_PARTS, *FORMATS])
+                f"{cls.__name__}.{name}: a template has no such part." + did_you_mean(name, [*_CLASS_PARTS, *formats])
             )
     if "Row" not in parts:
         raise DefinitionError(
             f"{cls.__name__} declares samples but no Row: class Row(RowModel) with the columns' types"
         )
-    samples = [_read_sample(cls.__name__, name, parts[name]) for name in parts if name in FORMATS]
+    samples = [_read_sample(cls.__name__, name, parts[name]) for name in parts if name in formats]
     declaration = Declaration(
         _spell_row_class(cls.__name__, parts["Row"]),
         _with_prompt_only(cls.__name__, samples),
@@ -167,8 +181,9 @@ def _spell_row_class(owner: str, row: Any) -> str:
 
 
 def _read_sample(owner: str, name: str, sample: Any) -> SampleSource:
-    if not isinstance(sample, FORMATS[name]):
-        raise DefinitionError(f"{owner}.{name}: expected {FORMATS[name].__name__}(...), got {preview(sample)}")
+    sample_type = SAMPLE_TYPES.get(name)
+    if not isinstance(sample, sample_type):
+        raise DefinitionError(f"{owner}.{name}: expected {sample_type.__name__}(...), got {preview(sample)}")
     turns: list[tuple[str, Turns]] = []
     for part in ("prompt", *sample.response_names):
         source = getattr(sample, part)
@@ -182,19 +197,19 @@ def _read_sample(owner: str, name: str, sample: Any) -> SampleSource:
     for part in sample.response_names:
         if not dict(turns)[part]:
             raise DefinitionError(f"{owner}.{name}.{part} has no turn")
-    for part, label in sample.label_values.items():
+    source = SampleSource(sample.format, tuple(turns), sample.tools, tuple(sample.label_values.items()))
+    for part, expression in source.values:
         try:
-            check_one_expression(label, "a label")
+            check_one_expression(expression, "tools" if part in sample.prompt_parts else "a label")
         except DefinitionError as error:
             raise DefinitionError(f"{owner}.{name}.{part}: {error}") from error
-    return SampleSource(sample.format, tuple(turns), tuple(sample.label_values.items()))
+    return source
 
 
 def _with_prompt_only(owner: str, samples: list[SampleSource]) -> tuple[SampleSource, ...]:
     """The samples and, where there is a prompt, the prompt alone."""
     declared = [sample.format for sample in samples]
-    prompts = {(dict(sample.turns)["prompt"], dict(sample.labels).get("tools")): sample.format for sample in samples}
-    prompts = {prompt: format for prompt, format in prompts.items() if prompt[0]}
+    prompts = {sample.prompt: sample.format for sample in samples if sample.prompt[0]}
     if PromptOnly.format in declared or not prompts:
         return tuple(samples)
     if len(prompts) > 1:
@@ -203,8 +218,7 @@ def _with_prompt_only(owner: str, samples: list[SampleSource]) -> tuple[SampleSo
             " prompt_only = PromptOnly(prompt=...)"
         )
     prompt, tools = next(iter(prompts))
-    labels = () if tools is None else (("tools", tools),)
-    return (*samples, SampleSource(PromptOnly.format, (("prompt", prompt),), labels))
+    return (*samples, SampleSource(PromptOnly.format, (("prompt", prompt),), tools))
 
 
 def _check_fields(owner: str, declaration: Declaration) -> set[str]:
@@ -218,7 +232,7 @@ def _check_fields(owner: str, declaration: Declaration) -> set[str]:
         filters |= _check_field(f"{owner}.each", Field(source), names)
     names |= {name for name, _ in declaration.each}
     for sample in declaration.samples:
-        fields = parse_fields(f"{owner}.{sample.format}", sample)
+        fields = _parse_fields(f"{owner}.{sample.format}", sample)
         for part, parsed in fields:
             place = f"{owner}.{sample.format}.{part}"
             filters |= _check_field(place, parsed, names)
@@ -236,7 +250,7 @@ def _check_fields(owner: str, declaration: Declaration) -> set[str]:
 
 def _check_answers(owner: str, sample: SampleSource, fields: list[tuple[str, Field]], declared: set[str]) -> None:
     """Refuse answers none of which depends on the row, and a part that is the name of a column without its braces."""
-    answers = FORMATS[sample.format].response_names
+    answers = SAMPLE_TYPES.get(sample.format).response_names
     for part in ("prompt", *answers):
         for name in (field.source.strip() for field_part, field in fields if field_part == part):
             if name in declared:
@@ -257,15 +271,15 @@ def _check_field(place: str, field: Field, declared: set[str]) -> frozenset[str]
     return field.filters
 
 
-def parse_fields(place: str, sample: SampleSource, filters: Filters | None = None) -> list[tuple[str, Field]]:
+def _parse_fields(place: str, sample: SampleSource) -> list[tuple[str, Field]]:
     """The parsed fields of a sample, each with the part that it belongs to."""
     fields: list[tuple[str, Field]] = []
     for part, turns in sample.turns:
         try:
-            fields += [(part, field) for field in Filler(turns, filters).fields]
+            fields += [(part, field) for field in Filler(turns).fields]
         except DefinitionError as error:
             raise DefinitionError(f"{place}.{part}: {error}") from error
-    return fields + [(part, Field(source, filters)) for part, source in sample.labels]
+    return fields + [(part, Field(source)) for part, source in sample.values]
 
 
 def _check_example(owner: str, declaration: Declaration, example: Any) -> None:

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from preftemplates.core.messages import Message
 from preftemplates.core.provenance import concat
-from preftemplates.core.samples import Judge, Preference, Ranked, Sample, Scored, Stepwise, Supervised, Unpaired
+from preftemplates.core.samples import (
+    Format,
+    Judge,
+    OwnFormat,
+    Preference,
+    Ranked,
+    Sample,
+    Scored,
+    Stepwise,
+    Supervised,
+    Unpaired,
+)
 from preftemplates.errors import Code, DefinitionError, RowError, preview
 
 if TYPE_CHECKING:
@@ -41,8 +52,7 @@ class Derivation:
 
     def labels_from(self, labels: Sequence[str]) -> tuple[str, ...]:
         """The labels that the target has where the source has these."""
-        derived = tuple(name for name, origin in self.labels.items() if origin is None or origin in labels)
-        return (*derived, *(name for name in labels if name == "tools" and self.keeps_prompt))
+        return tuple(name for name, origin in self.labels.items() if origin is None or origin in labels)
 
     @property
     def keeps_prompt(self) -> bool:
@@ -51,11 +61,14 @@ class Derivation:
 
     def samples(self, sample: Sample[Messages], pairs: Pairs, lost: Lost) -> Iterator[Sample[Messages]]:
         """The samples made from one, with its tools; what is lost is counted."""
-        if not self.keeps_prompt:
-            yield from self.make(sample, pairs, lost)
-            return
-        for derived in self.make(replace(sample, tools=None), pairs, lost):
-            yield replace(derived, tools=sample.tools)
+        derived_samples = self.make(sample, pairs, lost)
+        if sample.tools is None:
+            yield from derived_samples
+        elif self.keeps_prompt:
+            yield from (replace(derived, tools=sample.tools) for derived in derived_samples)
+        else:
+            lost["tools"] += 1
+            yield from derived_samples
 
 
 DERIVATIONS: dict[tuple[str, str], Derivation] = {}
@@ -79,9 +92,9 @@ def find_derivation(formats: Sequence[str], target: str) -> Derivation | None:
     return next((DERIVATIONS[name, target] for name in formats if (name, target) in DERIVATIONS), None)
 
 
-def list_derived_formats(formats: Sequence[str]) -> tuple[str, ...]:
+def list_derived_formats(formats: Sequence[str]) -> tuple[Format, ...]:
     """The formats that can be made from these and are none of them."""
-    targets = [target for source, target in DERIVATIONS if source in formats and target not in formats]
+    targets = [OwnFormat(target) for source, target in DERIVATIONS if source in formats and target not in formats]
     return tuple(dict.fromkeys(targets))
 
 

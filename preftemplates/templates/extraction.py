@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from preftemplates.core.messages import Message, check_content_parts, check_response, check_roles
-from preftemplates.core.samples import FORMATS, Preference, Sample
+from preftemplates.core.messages import check_content_parts, check_response, check_roles
+from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
 from preftemplates.errors import Code, RowError, UnknownNameError
-from preftemplates.templates.declaration import Declaration, Ties, parse_fields
 from preftemplates.templates.derivations import Lost, Messages, Pairs, find_derivation
 from preftemplates.templates.expressions import Field, Filters
 from preftemplates.templates.row_types import read_row_type
@@ -18,6 +17,8 @@ from preftemplates.templates.turns import Filler, evaluate_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from preftemplates.templates.declaration import Declaration, Ties
 
 
 @dataclass(frozen=True)
@@ -48,65 +49,154 @@ class Extracted:
         )
 
 
+class Policies(NamedTuple):
+    """What a template decides where a row leaves a choice.
+
+    Attributes:
+        roles: the roles that messages may have.
+        pairs: which pairs a ranking gives.
+        ties: how pairs are handled in which neither answer is better.
+    """
+
+    roles: tuple[str, ...]
+    pairs: Pairs = "all"
+    ties: Ties = "drop"
+
+    def halves_ties(self, format: str) -> bool:
+        """Whether the samples of a format have a probability, one half for a tie."""
+        return self.ties == "half" and format == Preference.format
+
+
 class Extraction:
-    """Takes the samples of one format from rows.
+    """Takes the samples of one format from rows, by the filters that were there when the template was declared.
 
     Args:
         declaration: what the template says.
         format: the format's name.
         filters: the filters that the declaration names.
-        pairs: which pairs a ranking gives.
-        ties: what becomes of pairs in which neither answer is better.
 
     Raises:
         UnknownNameError: the template neither declares the format nor one that it can be made from.
     """
 
-    def __init__(self, declaration: Declaration, format: str, filters: Filters, pairs: Pairs, ties: Ties) -> None:
+    def __init__(self, declaration: Declaration, format: str, filters: Filters) -> None:
         is_declared = format in declaration.formats
         self._derivation = None if is_declared else find_derivation(declaration.formats, format)
         if not is_declared and self._derivation is None:
             raise UnknownNameError(f"no format {format!r} here")
-        self._pairs = pairs
-        self._halves_ties = ties == "half" and format == Preference.format
-        source = self._derivation.source if self._derivation else format
-        self.extractor = Extractor(declaration, source, filters)
+        source = declaration.sample(self._derivation.source if self._derivation else format)
+        self._sample_type = SAMPLE_TYPES.get(source.format)
+        self._fillers = {part: Filler(turns, filters) for part, turns in source.turns}
+        self._values = {name: Field(expression, filters) for name, expression in source.values}
+        self._each = {name: Field(expression, filters) for name, expression in declaration.each}
+        self._validator = RowValidator(read_row_type(declaration.row), self._find_names())
+        self._format, self._declares_tools = format, source.tools is not None
+
+    def _find_names(self) -> frozenset[str]:
+        """The names of the columns that the fields read."""
+        fields = [field for filler in self._fillers.values() for field in filler.fields]
+        names = frozenset[str]().union(*(field.names for field in (*fields, *self._values.values())))
+        for name, items in self._each.items():
+            names = (names - {name}) | items.names
+        return names
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def columns(self) -> list[str]:
+        """The columns that are read, in the order of the row type."""
+        return list(self._validator.columns.values())
+
+    def check_columns(self, columns: Iterable[str]) -> None:
+        """Refuse columns among which one that must be there is missing (`RowValidator.check_columns`)."""
+        self._validator.check_columns(columns)
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether the samples may have tools."""
+        return self._declares_tools and (self._derivation is None or self._derivation.keeps_prompt)
+
+    def labels(self, policies: Policies) -> tuple[str, ...]:
         """The labels that the samples have."""
-        labels = self.extractor.labels
+        labels = tuple(name for name in self._values if name in self._sample_type.label_types)
         if self._derivation:
             labels = self._derivation.labels_from(labels)
-        return tuple(dict.fromkeys((*labels, "probability"))) if self._halves_ties else labels
+        return tuple(dict.fromkeys((*labels, "probability"))) if policies.halves_ties(self._format) else labels
 
-    def extract(self, row: Mapping[str, Any], roles: Iterable[str], *, traced: bool) -> Extracted:
+    def extract(self, row: Mapping[str, Any], policies: Policies, *, traced: bool) -> Extracted:
         """The samples of a row.
 
         Args:
-            row: one record.
-            roles: the roles that its messages may have.
+            row: one record; only the columns that the format reads are looked at.
+            policies: what the template decides where the row leaves a choice.
             traced: whether texts know the cell that they came from.
 
         Raises:
             RowError: a cell or what an expression makes of it is not as declared.
         """
-        samples: list[Sample[Messages]] = list(self.extractor.extract(row, traced=traced))
+        samples = list(self._fill_samples(row, traced))
         for sample in samples:
-            _check_messages(sample, roles)
+            _check_messages(sample, policies.roles)
         lost: Lost = Counter()
         if self._derivation:
             derivation = self._derivation
-            samples = [derived for sample in samples for derived in derivation.samples(sample, self._pairs, lost)]
+            samples = [derived for sample in samples for derived in derivation.samples(sample, policies.pairs, lost)]
             for sample in samples:
                 sample.check_labels()
-        if self._halves_ties:
+        if policies.halves_ties(self._format):
             samples = [with_probability(sample) for sample in samples]
         return Extracted(tuple(samples), lost)
 
+    def _fill_samples(self, row: Mapping[str, Any], traced: bool) -> Iterator[Sample[Messages]]:
+        """The samples of the declared format: one, or one for each value of `each`."""
+        values = self._validator.read_traced(row) if traced else self._validator.read(row)
+        try:
+            for sample_values in self._values_of_samples(values):
+                yield self._fill(sample_values)
+        except RowError as error:  # an expression knows a column by its Python name
+            column = self._validator.columns.get(error.column or "", error.column)
+            raise RowError(error.message, **{**error.facts, "column": column}) from error.__cause__
 
-def _check_messages(sample: Sample[Messages], roles: Iterable[str]) -> None:
-    roles = tuple(roles)
+    def _values_of_samples(self, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The values with which each sample is filled."""
+        if not self._each:
+            yield values
+        for name, items in self._each.items():
+            for item in evaluate_list(items, values, "values"):
+                yield {**values, name: item}
+
+    def _fill(self, values: dict[str, Any]) -> Sample[Messages]:
+        several = self._sample_type.several
+        filled: dict[str, Any] = {}
+        for part, filler in self._fillers.items():
+            filled[part] = filler.fill_several(values) if part == several else filler.fill(values)
+        sample = self._sample_type(**filled, **{name: field.evaluate(values) for name, field in self._values.items()})
+        sample.check_tools()
+        sample.check_labels()
+        return sample.with_float_labels()
+
+
+class Extractions:
+    """The extractions of one declaration, each made when a format is first asked for.
+
+    Templates that differ in style, dialect or policies share them, so that no expression is parsed again.
+    """
+
+    def __init__(self, declaration: Declaration, filters: Filters) -> None:
+        self._declaration = declaration
+        self.filters = filters
+        self._by_format: dict[str, Extraction] = {}
+
+    def get(self, format: str) -> Extraction:
+        """Return the extraction of a format.
+
+        Raises:
+            UnknownNameError: the template neither declares the format nor one that it can be made from.
+        """
+        if format not in self._by_format:
+            self._by_format[format] = Extraction(self._declaration, format, self.filters)
+        return self._by_format[format]
+
+
+def _check_messages(sample: Sample[Messages], roles: tuple[str, ...]) -> None:
     for messages in (sample.prompt, *sample.responses.values()):
         check_roles(messages, roles)
         check_content_parts(messages)
@@ -126,66 +216,3 @@ def with_probability(sample: Sample[Messages]) -> Sample[Messages]:
     if pair.probability is not None:
         return pair
     return replace(pair, probability=0.5 if pair.is_tie else 1.0)
-
-
-class Extractor:
-    """Turns rows into samples of one format, by the filters that were there when the template was declared."""
-
-    def __init__(self, declaration: Declaration, format: str, filters: Filters) -> None:
-        source = declaration.sample(format)
-        self._format = FORMATS[format]
-        self._fillers = {part: Filler(turns, filters) for part, turns in source.turns}
-        self._labels = {name: Field(expression, filters) for name, expression in source.labels}
-        self._each = {name: Field(expression, filters) for name, expression in declaration.each}
-        names = frozenset[str]().union(*(field.names for _, field in parse_fields(format, source, filters)))
-        for name, items in self._each.items():
-            names = (names - {name}) | items.names
-        self._validator = RowValidator(read_row_type(declaration.row), names)
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns that are read, in the order of the row type."""
-        return list(self._validator.columns.values())
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels that are filled."""
-        return tuple(self._labels)
-
-    def check_columns(self, columns: Iterable[str]) -> None:
-        """Refuse columns among which one that must be there is missing (`RowValidator.check_columns`)."""
-        self._validator.check_columns(columns)
-
-    def extract(self, row: Mapping[str, Any], *, traced: bool) -> Iterator[Sample[list[Message]]]:
-        """The samples with messages: one, or one for each value of `each`.
-
-        Args:
-            row: one record; only the columns that the format reads are looked at.
-            traced: whether texts know the cell that they came from.
-
-        Raises:
-            RowError: a cell or what an expression makes of it is not as declared.
-        """
-        values = self._validator.read_traced(row) if traced else self._validator.read(row)
-        try:
-            for sample_values in self._values_of_samples(values):
-                yield self._fill(sample_values)
-        except RowError as error:  # an expression knows a column by its Python name
-            column = self._validator.columns.get(error.column or "", error.column)
-            raise RowError(error.message, **{**error.facts, "column": column}) from error.__cause__
-
-    def _values_of_samples(self, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The values with which each sample is filled."""
-        if not self._each:
-            yield values
-        for name, items in self._each.items():
-            for item in evaluate_list(items, values, "values"):
-                yield {**values, name: item}
-
-    def _fill(self, values: dict[str, Any]) -> Sample[list[Message]]:
-        filled: dict[str, Any] = {}
-        for part, filler in self._fillers.items():
-            filled[part] = filler.fill_several(values) if part == self._format.several else filler.fill(values)
-        sample = self._format(**filled, **{name: field.evaluate(values) for name, field in self._labels.items()})
-        sample.check_labels()
-        return sample.with_float_labels()

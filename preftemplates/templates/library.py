@@ -9,9 +9,9 @@ from preftemplates.core.registry import Registry
 from preftemplates.dialects.dialect import Dialect, get_dialect
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
 from preftemplates.styles.style import Style, get_style
-from preftemplates.templates.custom import CUSTOM_METHODS, is_custom_class
+from preftemplates.templates.custom import CustomTemplate
 from preftemplates.templates.dataset_info import read_entry
-from preftemplates.templates.template import Template
+from preftemplates.templates.template import CUSTOM_METHODS, Template
 from preftemplates.templates.yaml_template import read_template
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def register_template(
 
     def decorate(cls: TemplateClass) -> TemplateClass:
         if isinstance(cls, type) and issubclass(cls, Template):
-            if cls.declaration is None and not is_custom_class(cls, Template):
+            if cls.declaration is None and not issubclass(cls, CustomTemplate):
                 raise DefinitionError(
                     f"{cls.__name__} declares no sample (such as preference = Preference(...)) and writes none of"
                     f" {', '.join(CUSTOM_METHODS)}"
@@ -90,7 +90,7 @@ def get_template(name: str | Template) -> Template:
 
 
 def _instantiate(name: str) -> Template:
-    return cast("Template", TEMPLATES.get(name)())
+    return TEMPLATES.get(name)()
 
 
 def _find_by_dataset(dataset: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from preftemplates.styles.style import Style
     from preftemplates.templates.declaration import Declaration, Ties
     from preftemplates.templates.derivations import Pairs
-    from preftemplates.templates.expressions import Filters
+    from preftemplates.templates.extraction import Extractions
 
 
 class About(NamedTuple):
@@ -35,8 +35,8 @@ class About(NamedTuple):
 class Parts:
     """What a template is: a declaration, a style, a dialect, and the policies for pairs and ties.
 
-    What is known about the dataset is no part of its identity, and the filters are in it by their source, which the
-    declaration holds.
+    What is known about the dataset is no part of its identity. The filters are in it by their source, which the
+    declaration holds; the functions themselves are in `extractions`.
     """
 
     declaration: Declaration
@@ -45,7 +45,11 @@ class Parts:
     pairs: Pairs = "all"
     ties: Ties = "drop"
     about: About = field(default_factory=About, repr=False, compare=False)
-    filters: Filters = field(default_factory=dict, repr=False, compare=False)
+    extractions: Extractions = field(repr=False, compare=False, kw_only=True)
+
+    def without_functions(self) -> Parts:
+        """Return the same parts without the filters themselves, which are pickled in their own way."""
+        return replace(self, extractions=None)  # type: ignore[arg-type]
 
 
 def read_about(cls: type[Any]) -> About:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from preftemplates.core.samples import FORMATS, Preference, Sample
-from preftemplates.dialects.table import iter_sample_fields
+from preftemplates.core.provenance import plain_data
+from preftemplates.core.samples import Preference, Sample
 from preftemplates.errors import DefinitionError, StyleError
 from preftemplates.templates.rendering import render_texts
 
@@ -27,27 +26,34 @@ class Formatted:
         messages: the sample with messages; None for a custom template.
         texts: the sample with texts; None where the dialect needs none.
         result: the keys and values of the dialect.
+        without_key: the labels that the sample has and the dialect has no key for; and `tools`, likewise.
         equal: whether a custom template says, by its `check_equal`, that the responses are equal.
+        others: how many other samples the row gives.
     """
 
     messages: Sample[list[Message]] | None
     texts: Sample[str] | None
     result: dict[str, Any]
+    without_key: tuple[str, ...] = ()
     equal: bool = False
+    others: int = 0
+
+    @property
+    def plain_messages(self) -> Sample[list[Message]] | None:
+        """The sample with messages that do not know the cells that they came from, so that it takes less memory."""
+        return None if self.messages is None else self.messages.map(plain_data, plain_data)
 
 
 class FormattedRow(NamedTuple):
-    """The results of a row, and what of it has no place in them.
+    """The results of a row, and what was lost in making their samples.
 
     Attributes:
         samples: the results.
-        lost: how often each response or label was left out.
-        labels_without_key: the labels of each sample for which the dialect has no key.
+        lost: how often each response or label was left out, where samples are made from another format.
     """
 
     samples: list[Formatted]
     lost: Lost
-    labels_without_key: tuple[str, ...] = ()
 
 
 class ResultFormatter:
@@ -57,18 +63,24 @@ class ResultFormatter:
         style: the style of the texts.
         dialect: the dialect whose keys the results have.
         format: the format's name.
-        labels: the labels that the samples have.
+        parts: the labels, and `tools`, that the samples may have.
 
     Raises:
         UnknownNameError: the dialect cannot spell the format.
     """
 
-    def __init__(self, style: Style, dialect: Dialect, format: str, labels: tuple[str, ...]) -> None:
-        self._style, self._dialect, self._format, self._labels = style, dialect, format, labels
+    def __init__(self, style: Style, dialect: Dialect, format: str, parts: tuple[str, ...]) -> None:
+        self._style, self._dialect, self._parts = style, dialect, parts
         self._needs_text = dialect.needs_text(format)
+        self._keeps_tools = dialect.keeps_tools(format)
+        self._labels_without_key = {label for label in parts if not dialect.spells(format, label)}
 
-    def format(self, sample: Sample[list[Message]]) -> Formatted:
+    def format(self, sample: Sample[list[Message]], others: int = 0) -> Formatted:
         """Return the result of a sample with messages.
+
+        Args:
+            sample: the sample.
+            others: how many other samples its row gives.
 
         Raises:
             RowError: the style or the dialect cannot spell the messages.
@@ -76,23 +88,16 @@ class ResultFormatter:
         """
         texts = render_texts(sample, self._style) if self._needs_text else None
         try:
-            return Formatted(sample, texts, self._dialect.spell(sample, texts, self._labels))
+            result = self._dialect.spell(sample, texts, self._parts)
         except StyleError as error:
             raise error.located(style=self._style.name) from error
+        return Formatted(sample, texts, result, self._find_parts_without_key(sample), others=others)
 
-    @cached_property
-    def keeps_tools(self) -> bool:
-        """Whether the dialect has a key for tools, or one for a text that holds them."""
-        fields = iter_sample_fields(self._dialect.shape(self._format))
-        in_text = any(field.needs_text and (field.name == "prompt" or field.with_prompt) for field in fields)
-        return in_text or self._dialect.spells(self._format, "tools")
-
-    @cached_property
-    def labels_without_key(self) -> tuple[str, ...]:
-        """The labels for which the dialect has no key; without tools, which a row may lack (see `keeps_tools`)."""
-        exempt = (*FORMATS[self._format].labels_in_text, "tools")
-        spells = self._dialect.spells
-        return tuple(label for label in self._labels if label not in exempt and not spells(self._format, label))
+    def _find_parts_without_key(self, sample: Sample[Any]) -> tuple[str, ...]:
+        """What the sample has and the result has not: labels that no text tells either, and tools."""
+        unwritten = self._labels_without_key.difference(sample.labels_in_text)
+        labels = [label for label in sample.label_values if label in unwritten]
+        return (*labels, "tools") if sample.tools is not None and not self._keeps_tools else tuple(labels)
 
 
 def check_ties_are_spelled(dialect: Dialect, ties: Ties, labels: tuple[str, ...]) -> None:

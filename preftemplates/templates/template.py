@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, overload
 
-from preftemplates.core.digest import digest
-from preftemplates.core.frozen import Frozen
-from preftemplates.core.messages import ROLES, Message
 from preftemplates.core.pickling import PackedDefinition, pack_definition
-from preftemplates.core.samples import FORMATS, Preference, Sample
+from preftemplates.core.samples import (
+    SAMPLE_TYPES,
+    Format,
+    Judge,
+    Preference,
+    PromptOnly,
+    Ranked,
+    Sample,
+    Scored,
+    Stepwise,
+    Supervised,
+    Unpaired,
+)
 from preftemplates.core.source_code import class_source
 from preftemplates.dialects.dialect import Dialect, get_dialect
-from preftemplates.errors import DefinitionError, RowError, StyleError, UnknownNameError, did_you_mean, preview
+from preftemplates.errors import DefinitionError
 from preftemplates.styles.style import Style, get_style
-from preftemplates.templates.custom import custom_formats, format_custom, is_custom_class, restore_custom
 from preftemplates.templates.declaration import Declaration, Ties, check_ties, has_samples, read_declaration
-from preftemplates.templates.derivations import Pairs, check_pairs, list_derived_formats
-from preftemplates.templates.extraction import Extracted, Extraction
+from preftemplates.templates.derivations import Messages, Pairs, check_pairs
+from preftemplates.templates.extraction import Extracted, Extractions
 from preftemplates.templates.parts import Parts, read_about
 from preftemplates.templates.rendering import render_sample
-from preftemplates.templates.results import FormattedRow, ResultFormatter, check_ties_are_spelled, has_equal
+from preftemplates.templates.results import FormattedRow, ResultFormatter, has_equal
+from preftemplates.templates.schema import TemplateSchema, name_in_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from preftemplates.core.spans import Rendered
     from preftemplates.templates.expressions import Filters
-    from preftemplates.templates.parts import About
+
+CUSTOM_METHODS = ("format_supervised_sample", "format_preference_sample", "check_equal", "format_prompt_only_sample")
+"""The methods that a class may write itself instead of declaring samples."""
 
 
-class Template(Frozen):
+class Template(TemplateSchema):
     """How the rows of one dataset become training data.
 
     A template is declared as a class with a `Row` and one sample a format, and registered by
@@ -61,7 +70,6 @@ class Template(Frozen):
         {'text': 'BEGINNING OF CONVERSATION: USER: How do I keep basil alive indoors? ASSISTANT:'}
     """
 
-    parts: Parts
     kind = "template"
     holds = "parts"
     declaration: ClassVar[Declaration | None] = None
@@ -69,140 +77,35 @@ class Template(Frozen):
     written: ClassVar[str] = ""
     default_style: ClassVar[str | Style] = "chatml"
     default_dialect: ClassVar[str | Dialect] = "trl"
+    custom_base: ClassVar[type[Template]]
+    """What a class becomes a subclass of that writes its methods itself: `CustomTemplate`."""
 
     def __init_subclass__(cls) -> None:
-        if is_custom_class(cls, Template) and has_samples(cls, Template):
+        is_custom = any(is_overridden(cls, method) for method in CUSTOM_METHODS)
+        if not has_samples(cls, Template):
+            cls.written = class_source(cls)
+            if is_custom and not cls.is_custom:
+                bases = tuple(base for base in cls.__bases__ if base is not Template)
+                cls.__bases__ = (*bases, Template.custom_base)
+        elif is_custom:
             raise DefinitionError(
                 f"{cls.__name__} declares samples and writes methods by hand; it must be one or the other"
             )
-        if has_samples(cls, Template):
-            cls.declaration, cls.filters = read_declaration(cls, Template)
         else:
-            cls.written = class_source(cls)
+            cls.declaration, cls.filters = read_declaration(cls, Template)
 
-    def __new__(cls) -> Any:
+    def __new__(cls) -> Self:
         """The template that the class declares, or an object of the class if it is a custom template."""
-        if is_custom_class(cls, Template):
-            return object.__new__(cls)
         if cls.declaration is None:
             raise DefinitionError(
                 f"{cls.__name__} declares nothing; ask for a template by name, or write a class of your own"
             )
         style, dialect = get_style(cls.default_style), get_dialect(cls.default_dialect)
-        ties: Ties = getattr(cls, "ties", "drop")
-        return Template.of(
-            Parts(cls.declaration, style, dialect, ties=ties, about=read_about(cls), filters=cls.filters), cls.name
-        )
-
-    @property
-    def is_custom(self) -> bool:
-        """Whether the class writes its methods itself instead of declaring samples."""
-        return "parts" not in self.__dict__
-
-    @property
-    def held(self) -> Any:
-        """What the template is: its parts, or the source of its class."""
-        return type(self).written if self.is_custom else self.parts
-
-    @property
-    def identity(self) -> Any:
-        """What the class declares as JSON-like data, of which the digest is made."""
-        return {"text": self.text_digest, "dialect": None if self.is_custom else self.dialect.digest}
-
-    @cached_property
-    def text_digest(self) -> str:
-        """A hash of what decides the samples and their texts: all but the dialect."""
-        if self.is_custom:
-            return digest("custom template", self.held)
-        parts = self.parts
-        declared = {"style": parts.style.digest, "pairs": parts.pairs, "ties": parts.ties}
-        return digest("template text", {**parts.declaration.identity, **declared})
-
-    def _require_parts(self, feature: str) -> Parts:
-        if self.is_custom:
-            raise DefinitionError(
-                f"{self.name} formats by hand, so it has no messages and {feature} cannot work;"
-                " declare a Row and samples to have it"
-            )
-        return self.parts
-
-    @property
-    def style(self) -> Style:
-        """The style that texts are written in."""
-        return self._require_parts("style").style
-
-    @property
-    def dialect(self) -> Dialect:
-        """The dialect that results are spelled in."""
-        return self._require_parts("dialect").dialect
-
-    @property
-    def example(self) -> Mapping[str, Any] | None:
-        """A row that shows what the dataset looks like, if the template has one."""
-        return self.about.example
-
-    @property
-    def about(self) -> About:
-        """What is known of the dataset."""
-        return read_about(type(self)) if self.is_custom else self.parts.about
-
-    @property
-    def formats(self) -> tuple[str, ...]:
-        """The formats that the template declares, or for which it has a method of its own."""
-        if self.is_custom:
-            return custom_formats(type(self), Template)
-        return self.parts.declaration.formats
-
-    @property
-    def derived_formats(self) -> tuple[str, ...]:
-        """The formats that are made from those: `unpaired` from `preference`, for example."""
-        return () if self.is_custom else list_derived_formats(self.formats)
-
-    def columns(self, format: str) -> list[str]:
-        """The row's own names of the columns that a format reads.
-
-        Raises:
-            UnknownNameError: the template cannot fill the format.
-            DefinitionError: it is a custom template.
-        """
-        self._require_parts("columns")
-        return self._extraction(format).extractor.columns
-
-    def labels(self, format: str) -> tuple[str, ...]:
-        """The labels that the samples of a format have.
-
-        Raises:
-            UnknownNameError: the template cannot fill the format.
-            DefinitionError: it is a custom template; or ties are to be halves, or kept, and the dialect has no key
-                that says so.
-        """
-        parts, labels = self._require_parts("labels"), self._extraction(format).labels
-        if format == Preference.format:
-            check_ties_are_spelled(parts.dialect, parts.ties, labels)
-        return labels
-
-    def check_format(self, format: str) -> None:
-        """Refuse a format that the template cannot fill.
-
-        Raises:
-            UnknownNameError: it cannot; the message says what it fills.
-        """
-        formats = (*self.formats, *self.derived_formats)
-        if format not in formats:
-            raise UnknownNameError(
-                f"{self.name} fills no format {preview(format)}; it fills {', '.join(formats)}."
-                + did_you_mean(str(format), formats)
-            )
-
-    def check_columns(self, format: str, columns: Iterable[str]) -> None:
-        """Refuse a table among whose columns one is missing that the format must read.
-
-        Raises:
-            RowError: `missing_field`, with the nearest column.
-        """
-        self._require_parts("check_columns")
-        with _name_in_errors(self.name, format):
-            self._extraction(format).extractor.check_columns(columns)
+        ties: Any = cls.ties
+        ties = "drop" if isinstance(ties, property) else ties
+        extractions = Extractions(cls.declaration, cls.filters)
+        parts = Parts(cls.declaration, style, dialect, ties=ties, about=read_about(cls), extractions=extractions)
+        return cast("Self", Template.of(parts, cls.name))
 
     def with_style(self, style: str | Style) -> Template:
         """The same template with another style."""
@@ -222,10 +125,39 @@ class Template(Frozen):
         check_ties(ties)
         return self._with(self._require_parts("with_ties"), ties=ties)
 
+    def adapted(self, **changed: Any) -> Template:
+        """Return the same template with another `style`, `dialect`, `pairs` or `ties`; a custom template as it is.
+
+        Raises:
+            UnknownNameError, DefinitionError: as `with_style` and so on.
+        """
+        template: Template = self
+        for part, value in changed.items():
+            template = getattr(template, f"with_{part}")(value)
+        return template
+
     def _with(self, parts: Parts, **changed: Any) -> Template:
         return Template.of(replace(parts, **changed), self.name)
 
-    def extract(self, row: Mapping[str, Any], format: str) -> Sample[list[Message]]:
+    @overload
+    def extract(self, row: Mapping[str, Any], format: Literal["prompt_only"]) -> PromptOnly[Messages]: ...
+    @overload
+    def extract(self, row: Mapping[str, Any], format: Literal["supervised"]) -> Supervised[Messages]: ...
+    @overload
+    def extract(self, row: Mapping[str, Any], format: Literal["preference"]) -> Preference[Messages]: ...
+    @overload
+    def extract(self, row: Mapping[str, Any], format: Literal["unpaired"]) -> Unpaired[Messages]: ...
+    @overload
+    def extract(self, row: Mapping[str, Any], format: Literal["ranked"]) -> Ranked[Messages]: ...
+    @overload
+    def extract(self, row: Mapping[str, Any], format: Literal["scored"]) -> Scored[Messages]: ...
+    @overload
+    def extract(self, row: Mapping[str, Any], format: Literal["stepwise"]) -> Stepwise[Messages]: ...
+    @overload
+    def extract(self, row: Mapping[str, Any], format: Literal["judge"]) -> Judge[Messages]: ...
+    @overload
+    def extract(self, row: Mapping[str, Any], format: Format) -> Sample[Messages]: ...
+    def extract(self, row: Mapping[str, Any], format: Format) -> Any:
         """The sample with messages; a response holds its own messages only, and texts know their cell.
 
         Raises:
@@ -235,10 +167,10 @@ class Template(Frozen):
             DefinitionError: it is a custom template.
         """
         self._require_parts("extract")
-        with _name_in_errors(self.name, format):
+        with name_in_errors(self.name, format):
             return self._extract(row, format, traced=True).only()
 
-    def extract_all(self, row: Mapping[str, Any], format: str) -> Extracted:
+    def extract_all(self, row: Mapping[str, Any], format: Format) -> Extracted:
         """All samples of the row with messages, and what was lost in making them from another format.
 
         Example:
@@ -252,10 +184,28 @@ class Template(Frozen):
             RowError, UnknownNameError, DefinitionError: as `extract`, but for the number of samples.
         """
         self._require_parts("extract_all")
-        with _name_in_errors(self.name, format):
+        with name_in_errors(self.name, format):
             return self._extract(row, format, traced=True)
 
-    def render(self, row: Mapping[str, Any], format: str) -> Sample[Rendered]:
+    @overload
+    def render(self, row: Mapping[str, Any], format: Literal["prompt_only"]) -> PromptOnly[Rendered]: ...
+    @overload
+    def render(self, row: Mapping[str, Any], format: Literal["supervised"]) -> Supervised[Rendered]: ...
+    @overload
+    def render(self, row: Mapping[str, Any], format: Literal["preference"]) -> Preference[Rendered]: ...
+    @overload
+    def render(self, row: Mapping[str, Any], format: Literal["unpaired"]) -> Unpaired[Rendered]: ...
+    @overload
+    def render(self, row: Mapping[str, Any], format: Literal["ranked"]) -> Ranked[Rendered]: ...
+    @overload
+    def render(self, row: Mapping[str, Any], format: Literal["scored"]) -> Scored[Rendered]: ...
+    @overload
+    def render(self, row: Mapping[str, Any], format: Literal["stepwise"]) -> Stepwise[Rendered]: ...
+    @overload
+    def render(self, row: Mapping[str, Any], format: Literal["judge"]) -> Judge[Rendered]: ...
+    @overload
+    def render(self, row: Mapping[str, Any], format: Format) -> Sample[Rendered]: ...
+    def render(self, row: Mapping[str, Any], format: Format) -> Any:
         """The sample with rendered texts; a response holds the whole text, prompt included.
 
         The prompt ends with the style's generation prompt. What follows it in a response is the response's own text.
@@ -264,10 +214,10 @@ class Template(Frozen):
             RowError: as `extract`; and where the style cannot spell the messages.
         """
         style = self._require_parts("render").style
-        with _name_in_errors(self.name, format):
+        with name_in_errors(self.name, format):
             return render_sample(self._extract(row, format, traced=True).only(), style)
 
-    def format(self, row: Mapping[str, Any], format: str) -> dict[str, Any]:
+    def format(self, row: Mapping[str, Any], format: Format) -> dict[str, Any]:
         """The result in the dialect's keys.
 
         Raises:
@@ -275,13 +225,11 @@ class Template(Frozen):
             UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
             StyleContractError: a key needs a response's own text, and the style writes none.
         """
-        if self.is_custom:
-            return self.format_all(row, format)[0]
-        with _name_in_errors(self.name, format):
+        with name_in_errors(self.name, format):
             formatter = self._formatter(format)
             return formatter.format(self._extract(row, format, traced=False).only()).result
 
-    def format_all(self, row: Mapping[str, Any], format: str) -> list[dict[str, Any]]:
+    def format_all(self, row: Mapping[str, Any], format: Format) -> list[dict[str, Any]]:
         """The results of all samples of the row.
 
         Raises:
@@ -289,18 +237,22 @@ class Template(Frozen):
         """
         return [formatted.result for formatted in self.formatted(row, format).samples]
 
-    def formatted(self, row: Mapping[str, Any], format: str) -> FormattedRow:
-        """The results of all samples of the row, each with the messages and texts that it was made of."""
-        with _name_in_errors(self.name, format):
-            if self.is_custom:
-                self.check_format(format)
-                return FormattedRow([format_custom(self, Template, row, format)], Counter())
+    def formatted(self, row: Mapping[str, Any], format: Format, *, traced: bool = False) -> FormattedRow:
+        """Return the results of all samples of the row, each with the messages and texts that it was made of.
+
+        Args:
+            row: one record.
+            format: the format's name.
+            traced: whether the messages know the cell that they came from.
+
+        Raises:
+            RowError: as `format_all`.
+        """
+        with name_in_errors(self.name, format):
             formatter = self._formatter(format)
-            extracted = self._extract(row, format, traced=False)
-            samples = [formatter.format(sample) for sample in extracted.samples]
-            if not formatter.keeps_tools:
-                extracted.lost.update("tools" for sample in extracted.samples if sample.tools is not None)
-            return FormattedRow(samples, extracted.lost, formatter.labels_without_key)
+            extracted = self._extract(row, format, traced=traced)
+            others = len(extracted.samples) - 1
+            return FormattedRow([formatter.format(sample, others) for sample in extracted.samples], extracted.lost)
 
     def format_supervised_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
         """`format(raw_sample, "supervised")`."""
@@ -321,66 +273,41 @@ class Template(Frozen):
             DefinitionError: the template fills no format with two responses.
         """
         for name in self.formats:
-            if len(FORMATS[name].response_names) > 1:
+            if len(SAMPLE_TYPES.get(name).response_names) > 1:
                 return has_equal(self.extract(raw_sample, name))
         raise DefinitionError(f"{self.name} fills no format with two responses, so none can be equal")
 
-    def _extract(self, row: Mapping[str, Any], format: str, traced: bool) -> Extracted:
-        return self._extraction(format).extract(row, self._roles, traced=traced)
+    def _extract(self, row: Mapping[str, Any], format: Format, traced: bool) -> Extracted:
+        return self._extraction(format).extract(row, self._policies, traced=traced)
 
-    def _extraction(self, format: str) -> Extraction:
-        if format not in self._extractions:
-            self.check_format(format)
-            parts = self.parts
-            extraction = Extraction(parts.declaration, format, parts.filters, parts.pairs, parts.ties)
-            self._extractions[format] = extraction
-        return self._extractions[format]
-
-    @cached_property
-    def _extractions(self) -> dict[str, Extraction]:
-        return {}
-
-    @cached_property
-    def _roles(self) -> tuple[str, ...]:
-        """The roles that messages may have."""
-        return tuple(dict.fromkeys((*ROLES, *self.parts.style.accepted_roles)))
-
-    def _formatter(self, format: str) -> ResultFormatter:
+    def _formatter(self, format: Format) -> ResultFormatter:
         if format not in self._formatters:
-            labels, parts = self.labels(format), self.parts
-            self._formatters[format] = ResultFormatter(parts.style, parts.dialect, format, labels)
+            given, parts = self.sample_parts(format), self.parts
+            self._formatters[format] = ResultFormatter(parts.style, parts.dialect, format, given)
         return self._formatters[format]
 
     @cached_property
     def _formatters(self) -> dict[str, ResultFormatter]:
         return {}
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not self.is_custom:
-            super().__setattr__(name, value)
-        self.__dict__[name] = value
-
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.is_custom:
-            return restore_custom, (pack_definition(type(self)),)
-        filters = {name: pack_definition(function) for name, function in self.parts.filters.items()}
-        return _restore_template, (replace(self.parts, filters={}), self.name, filters)
-
-    def __delattr__(self, name: str) -> None:
-        if not self.is_custom:
-            super().__delattr__(name)
-        del self.__dict__[name]
+        functions = {name: pack_definition(function) for name, function in self.parts.extractions.filters.items()}
+        types = [SAMPLE_TYPES.get(format) for format in self.formats]
+        packed_types = [pack_definition(sample_type) for sample_type in types]
+        return _restore_template, (self.parts.without_functions(), self.name, functions, packed_types)
 
 
-@contextmanager
-def _name_in_errors(template: str, format: str) -> Iterator[None]:
-    """Add the template and the format to an error that passes."""
-    try:
-        yield
-    except (RowError, StyleError) as error:
-        raise error.located(template=template, format=format) from error.__cause__
+def is_overridden(cls: type[Template], method: str) -> bool:
+    """Return whether a template class has a method of its own where `Template` has another or none."""
+    function = getattr(cls, method, None)
+    return function is not None and function is not getattr(Template, method, None)
 
 
-def _restore_template(parts: Parts, name: str, filters: Mapping[str, PackedDefinition]) -> Template:
-    """Return a template from its pickled parts."""
-    return Template.of(replace(parts, filters={name: packed.unpack() for name, packed in filters.items()}), name)
+def _restore_template(
+    parts: Parts, name: str, functions: Mapping[str, PackedDefinition], sample_types: Iterable[PackedDefinition]
+) -> Template:
+    """Return a template from its pickled parts; the dataset types of other modules register themselves."""
+    for sample_type in sample_types:
+        sample_type.unpack()
+    filters = {name: function.unpack() for name, function in functions.items()}
+    return Template.of(replace(parts, extractions=Extractions(parts.declaration, filters)), name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
 from preftemplates.core.messages import ROLES
-from preftemplates.core.samples import FORMATS, Sample
+from preftemplates.core.samples import SAMPLE_TYPES, Sample, list_formats
 from preftemplates.core.yaml_files import Document, KeyPath, read_yaml
 from preftemplates.errors import DefinitionError, FileError, PrefTemplatesError, did_you_mean, preview
 from preftemplates.templates.declaration import Ties
@@ -40,12 +40,12 @@ def read_template(path: str | Path, base: type[T]) -> T:
     if not isinstance(data, Mapping):
         raise FileError(f"expected the keys of a template, got {preview(data)}", file=document.path)
     for key in data:
-        if key not in (*_KEYS, *FORMATS):
-            raise _file_error(document, (key,), f"a template has no {preview(key)}", [*_KEYS, *FORMATS])
+        if key not in (*_KEYS, *list_formats()):
+            raise _file_error(document, (key,), f"a template has no {preview(key)}", [*_KEYS, *list_formats()])
     name = str(data.get("name", Path(path).stem))
     body: dict[str, Any] = {key: data[key] for key in _FACT_KEYS if key in data}
     body["Row"] = _read_row(document)
-    for format in FORMATS:
+    for format in list_formats():
         if format in data:
             body[format] = _read_sample(document, format)
     if "summary" in data:
@@ -129,19 +129,19 @@ def _type_error(document: Document, place: KeyPath, kind: Any) -> FileError:
 
 
 def _read_sample(document: Document, format: str) -> Sample[Any]:
-    sources, kind = document.data[format], FORMATS[format]
+    sources, kind = document.data[format], SAMPLE_TYPES.get(format)
     if not isinstance(sources, Mapping):
         raise _file_error(document, (format,), f"{format}: expected a prompt and responses, got {preview(sources)}")
-    parts = ["prompt", *kind.response_names, *kind.label_names]
+    turns = ["prompt", *kind.response_names]
+    parts = list(dict.fromkeys([*turns, *kind.prompt_parts, *kind.label_types]))
     for part in sources:
         if part not in parts:
             raise _file_error(document, (format, part), f"{format} has no {preview(part)}", parts)
-    fields = {part: _read_field(value) if part not in kind.label_names else value for part, value in sources.items()}
+    fields = {part: _read_field(value) if part in turns else value for part, value in sources.items()}
     try:
         return kind(**fields)
     except TypeError:
-        missing = [part for part in ("prompt", *kind.response_names) if part not in sources]
-        missing += [name for name in kind.label_names if name not in sources and not hasattr(kind, name)]
+        missing = [part for part in parts if part not in sources and not kind.is_optional(part)]
         raise _file_error(document, (format,), f"{format} lacks {', '.join(missing)}") from None
 
 
@@ -191,7 +191,7 @@ def make_json_schema() -> dict[str, Any]:
             "each": {"type": "object", "maxProperties": 1, "additionalProperties": text},
             "example": {"type": "object"},
             "row": {"$ref": "#/$defs/columns"},
-            **{name: _make_sample_schema(kind) for name, kind in FORMATS.items()},
+            **{name: _make_sample_schema(kind) for name, kind in SAMPLE_TYPES.registered().items()},
         },
         "$defs": {"turn": turn, "field": field, "column": column, "columns": columns},
     }
@@ -199,11 +199,12 @@ def make_json_schema() -> dict[str, Any]:
 
 def _make_sample_schema(kind: type[Sample[Any]]) -> dict[str, Any]:
     parts: dict[str, Any] = {part: {"$ref": "#/$defs/field"} for part in ("prompt", *kind.response_names)}
-    labels = {label: {"type": "string"} for label in kind.label_names}
-    required = [name for name in (*parts, *labels) if not hasattr(kind, name)]
+    others = [name for name in (*kind.prompt_parts, *kind.label_types) if name not in parts]
+    parts |= {name: {"type": "string"} for name in others}
+    required = [name for name in parts if not kind.is_optional(name)]
     return {
         "description": (kind.__doc__ or "").strip().partition("\n")[0],
-        **_closed_object({**parts, **labels}, required),
+        **_closed_object(parts, required),
     }
 
 

@@ -37,12 +37,12 @@ from preftemplates.testing.strategies import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from preftemplates.core.samples import Sample
+    from preftemplates.core.samples import Format, Sample
     from preftemplates.core.spans import Rendered
     from preftemplates.templates.template import Template
 
 
-def formatting_is_rendering_after_extracting(template: Template, row: Row, format: str) -> None:
+def formatting_is_rendering_after_extracting(template: Template, row: Row, format: Format) -> None:
     """Law 1: `format` is `extract`, then the style, then the dialect's table; every refusal is one of theirs."""
     formatted = get_outcome(template.format, row, format)
     composed = get_outcome(_compose_result, template, row, format)
@@ -51,7 +51,7 @@ def formatting_is_rendering_after_extracting(template: Template, row: Row, forma
     raise_error(formatted)
 
 
-def _compose_result(template: Template, row: Row, format: str) -> dict[str, Any]:
+def _compose_result(template: Template, row: Row, format: Format) -> dict[str, Any]:
     messages, style = template.extract(row, format), template.style
     if not template.dialect.needs_text(format):
         return template.dialect.spell(messages, None)
@@ -65,7 +65,7 @@ def _compose_result(template: Template, row: Row, format: str) -> dict[str, Any]
     return template.dialect.spell(messages, rendered)
 
 
-def the_prompt_opens_every_response(template: Template, row: Row, format: str) -> None:
+def the_prompt_opens_every_response(template: Template, row: Row, format: Format) -> None:
     """Law 2: the text of each response begins with the text of the prompt."""
     sample = template.render(row, format)
     for response in sample.responses.values():
@@ -81,7 +81,7 @@ def the_generation_prompt_opens_every_answer(style: Style, messages: MessageSequ
             demand(answered.startswith(prompt), f"{answered!r} is not opened by {prompt!r}")
 
 
-def spans_partition_the_text_and_spell_their_cells(template: Template, row: Row, format: str) -> None:
+def spans_partition_the_text_and_spell_their_cells(template: Template, row: Row, format: Format) -> None:
     """Law 3: spans follow one another over the whole text, and one with a source spells what stands in that cell."""
     messages, rendered = template.extract(row, format), template.render(row, format)
     cells = [(_spell_path(keys), text) for keys, text in iter_texts(row)]
@@ -151,7 +151,7 @@ class Choice(NamedTuple):
         return {**self.flip(row), self.first: row[self.second], self.second: row[self.first]}
 
 
-def find_choice(template: Template, format: str) -> Choice | None:
+def find_choice(template: Template, format: Format) -> Choice | None:
     """Return the choice that a template makes on its example by a label such as `Index01`; None for none."""
     for column, info in ({} if template.is_custom else get_columns_read(template, format)).items():
         for label in (item for item in info.metadata if isinstance(item, Label)):
@@ -172,7 +172,7 @@ def _find_columns(messages: MessageSequence) -> set[str]:
 
 
 def swapping_the_answers_and_the_label_changes_nothing(
-    template: Template, row: Row, format: str, swap: Callable[[Row], Row] | None = None
+    template: Template, row: Row, format: Format, swap: Callable[[Row], Row] | None = None
 ) -> None:
     """Law 4: a preference written the other way round is the same; the other label alone exchanges the responses.
 
@@ -195,7 +195,7 @@ def swapping_the_answers_and_the_label_changes_nothing(
         demand_equal(exchanged, [*sample.responses.values()], "the other label does not exchange the responses")
 
 
-def a_row_is_never_written_to(template: Template, row: Row, format: str) -> None:
+def a_row_is_never_written_to(template: Template, row: Row, format: Format) -> None:
     """Law 5: a row is afterwards what it was, also deep inside; one that refuses writes formats alike."""
     before = deepcopy(row)
     formatted = get_outcome(template.format, row, format)
@@ -216,7 +216,7 @@ def messages_are_never_written_to(style: Style, messages: MessageSequence) -> No
     demand_equal(messages, before, "render wrote to the messages")
 
 
-def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row], format: str) -> None:
+def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row], format: Format) -> None:
     """Law 6: formatting an Arrow table is formatting its rows: whole, in chunks, and cut in two anywhere."""
     import pyarrow as pa
 
@@ -312,7 +312,7 @@ def _has_content(message: Message) -> bool:
     return content is not None and (bool(content) or not message.get("tool_calls"))
 
 
-def no_cell_is_executed_or_escaped(template: Template, row: Row, format: str) -> None:
+def no_cell_is_executed_or_escaped(template: Template, row: Row, format: Format) -> None:
     """Law 9, for templates: a mark that is put into texts of the row shows whole or not at all.
 
     Where tools are listed or called, layouts spell them as JSON, and a mark may show as JSON spells it.
@@ -375,7 +375,7 @@ def _print_answers() -> None:
     sys.stdout.buffer.write(pickle.dumps(answers))
 
 
-def rows_in_are_formatted_skipped_or_rejected(template: Template, rows: Sequence[Row], format: str) -> None:
+def rows_in_are_formatted_skipped_or_rejected(template: Template, rows: Sequence[Row], format: Format) -> None:
     """Law 11: each row comes through or is counted once, and what comes through is what it gives alone, in order."""
     conversion = Conversion(rows, template, format, on_error="skip")
     results, report = [*conversion], conversion.report

@@ -34,6 +34,7 @@ from preftemplates.testing.laws import (
 from preftemplates.testing.strategies import NASTY, conversations, rows
 
 if TYPE_CHECKING:
+    from preftemplates.core.samples import Format
     from preftemplates.templates.template import Template
 
 _STYLE_LAWS: tuple[Callable[..., None], ...] = (
@@ -108,7 +109,7 @@ def _make_template_trials(template: Template) -> Iterator[_Trial]:
                 yield law, st.tuples(several if law in _BATCH_LAWS else row, st.just(format)), always
 
 
-def _applies(law: Callable[..., None], template: Template, format: str) -> bool:
+def _applies(law: Callable[..., None], template: Template, format: Format) -> bool:
     """Whether a template has what the law is about."""
     if law is swapping_the_answers_and_the_label_changes_nothing:
         return find_choice(template, format) is not None
@@ -121,7 +122,7 @@ def _applies(law: Callable[..., None], template: Template, format: str) -> bool:
     return law in _SAMPLE_LAWS or format in template.dialect.formats
 
 
-def _has_no_text(template: Template, format: str) -> bool:
+def _has_no_text(template: Template, format: Format) -> bool:
     """Whether the example holds what no text style spells: images, tool calls."""
     rendered = get_outcome(template.render, template.example or {}, format)
     return isinstance(rendered, RowError) and rendered.code == Code.UNSUPPORTED_CONTENT

@@ -18,6 +18,7 @@ from preftemplates.testing.demands import demand
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
+    from preftemplates.core.samples import Format
     from preftemplates.styles.style import Style
     from preftemplates.templates.template import Template
 
@@ -69,7 +70,7 @@ def _draw_message(*roles: str) -> SearchStrategy[Any]:
     return st.fixed_dictionaries({"role": st.sampled_from(roles), "content": nasty_text()}, optional=absent)
 
 
-def rows(template: Template, format: str) -> SearchStrategy[dict[str, Any]]:
+def rows(template: Template, format: Format) -> SearchStrategy[dict[str, Any]]:
     """Return rows of a template's dataset: drawn by column types, and its example with other texts and labels.
 
     A drawn text is no transcript: of a template that reads one, only what is made of an example is accepted. Some
@@ -89,7 +90,7 @@ def rows(template: Template, format: str) -> SearchStrategy[dict[str, Any]]:
     return st.one_of([*examples, *([_draw_record(columns, cells)] if columns else [])])
 
 
-def get_columns_read(template: Template, format: str) -> dict[str, FieldInfo]:
+def get_columns_read(template: Template, format: Format) -> dict[str, FieldInfo]:
     """Return the columns that a format reads, by the row's own names."""
     infos = _index_by_alias(read_row_type(template.parts.declaration.row))
     return {column: infos[column] for column in template.columns(format)}

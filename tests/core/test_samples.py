@@ -6,26 +6,26 @@ import math
 import pytest
 
 from preftemplates import Preference, PromptOnly, Sample, Supervised
-from preftemplates.core.samples import FORMATS, Judge, Ranked, Scored, Stepwise, Unpaired, get_format_class
+from preftemplates.core.samples import SAMPLE_TYPES, Judge, Ranked, Scored, Stepwise, Unpaired
 from preftemplates.errors import RowError, UnknownNameError
 
 
 @pytest.mark.parametrize(
     ("kind", "name", "responses", "labels"),
     [
-        (PromptOnly, "prompt_only", (), ("tools",)),
-        (Supervised, "supervised", ("completion",), ("tools",)),
-        (Preference, "preference", ("chosen", "rejected"), ("margin", "probability", "tools")),
-        (Unpaired, "unpaired", ("completion",), ("label", "tools")),
-        (Ranked, "ranked", ("completions",), ("ranks", "scores", "tools")),
-        (Scored, "scored", ("completion",), ("score", "attributes", "tools")),
-        (Stepwise, "stepwise", ("completions",), ("labels", "tools")),
-        (Judge, "judge", ("completion",), ("verdict", "tools")),
+        (PromptOnly, "prompt_only", (), ()),
+        (Supervised, "supervised", ("completion",), ()),
+        (Preference, "preference", ("chosen", "rejected"), ("margin", "probability")),
+        (Unpaired, "unpaired", ("completion",), ("label",)),
+        (Ranked, "ranked", ("completions",), ("ranks", "scores")),
+        (Scored, "scored", ("completion",), ("score", "attributes")),
+        (Stepwise, "stepwise", ("completions",), ("labels",)),
+        (Judge, "judge", ("completion",), ("verdict",)),
     ],
 )
 def test_a_format_is_named_by_its_class_and_holds_a_prompt_responses_and_labels(kind, name, responses, labels):
-    assert (kind.format, kind.response_names, kind.label_names) == (name, responses, labels)
-    assert get_format_class(name) is FORMATS[name] is kind
+    assert (kind.format, kind.response_names, tuple(kind.label_types)) == (name, responses, labels)
+    assert SAMPLE_TYPES.get(name) is kind
 
 
 def test_responses_are_named_by_their_fields_and_those_of_a_tuple_by_their_place():
@@ -96,7 +96,7 @@ def test_a_tie_is_what_the_labels_say(sample, tie):
 )
 def test_an_unknown_format_is_answered_with_the_nearest_or_all(name, says):
     with pytest.raises(UnknownNameError, match=says):
-        get_format_class(name)
+        SAMPLE_TYPES.get(name)
 
 
 def test_a_sample_is_frozen_and_compares_by_value():
@@ -116,12 +116,12 @@ def test_a_new_format_is_one_class_and_what_is_no_response_in_it_is_a_label(anno
     kind: Any = dataclasses.dataclass(frozen=True, kw_only=True)(
         type("HalfSeen", (Sample,), {"__annotations__": body, "__module__": __name__})
     )
-    assert (kind.format, kind.response_names, kind.label_names) == (
+    assert (kind.format, kind.response_names, tuple(kind.label_types)) == (
         "half_seen",
         ("completion",),
-        ("label", "note", "tools"),
+        ("label", "note"),
     )
-    assert get_format_class("half_seen").__name__ == "HalfSeen"
+    assert SAMPLE_TYPES.get("half_seen").__name__ == "HalfSeen"
     sample = kind(prompt=["p"], completion=["c"], label=True, note="n")
     assert sample.label_values == {"label": True, "note": "n"}
     assert sample.map(str, len) == kind(prompt="['p']", completion=1, label=True, note="n")

@@ -9,7 +9,6 @@ from support import DIALECT_NAMES, real_rows, transformers_text
 
 from preftemplates import Dialect, Preference, Sample, Style, Supervised, Template, check, get_style, get_template
 from preftemplates.cli.app import app
-from preftemplates.core.samples import FORMATS
 from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, DefinitionError, RowError
 from preftemplates.templates.row_types import RowModel
@@ -72,8 +71,8 @@ def test_a_judge_is_not_asked_with_tools_and_they_are_counted_as_lost():
 
 def test_a_dialect_of_messages_without_a_key_counts_what_it_leaves_out():
     template = Garden().with_dialect("openai")
-    assert template.formatted(ROW, "preference").lost["tools"] == 1
-    assert template.formatted(WITHOUT, "preference").lost["tools"] == 0
+    assert template.formatted(ROW, "preference").samples[0].without_key == ("tools",)
+    assert template.formatted(WITHOUT, "preference").samples[0].without_key == ()
 
 
 @pytest.mark.parametrize("style", ["zephyr", "llama3", "llama3.1", "plain"])
@@ -99,7 +98,7 @@ def test_tools_are_the_text_of_a_list_of_objects(tools):
     assert caught.value.code == Code.WRONG_TYPE
     sample = Preference(prompt=[], chosen=[], rejected=[], tools=tools)
     with pytest.raises(RowError) as caught:
-        sample.check_labels()
+        sample.check_tools()
     assert caught.value.code == Code.WRONG_TYPE
 
 
@@ -127,8 +126,6 @@ def test_a_list_or_its_text_is_taken_and_a_bare_tool_gets_its_type(told, listed)
 
 
 def test_every_format_keeps_its_tools_when_it_is_filled_anew():
-    for kind in FORMATS.values():
-        assert "tools" in kind.label_names
     pair = Preference(prompt="a", chosen="b", rejected="c", tools=TOOLS)
     assert pair.map(str.upper, str.upper).tools == TOOLS
 
@@ -185,7 +182,7 @@ def test_a_dialect_whose_only_text_is_an_answer_counts_the_tools_that_it_loses()
         preference = {"prompt": "prompt.messages", "good": "chosen", "bad": "rejected"}
 
     template = Garden().with_style("qwen2.5").with_dialect(Own())
-    assert template.formatted(ROW, "preference").lost["tools"] == 1
+    assert template.formatted(ROW, "preference").samples[0].without_key == ("tools",)
 
 
 @pytest.mark.parametrize("dialect", DIALECT_NAMES)
@@ -194,11 +191,11 @@ def test_a_dialect_shows_the_tools_of_every_sample_or_counts_each(dialect):
     asked = {"preference", "prompt_only", "supervised", "unpaired", "ranked"} & {*template.dialect.formats}
     assert asked
     for format in asked:
-        results, lost, unsaid = template.formatted(ROW, format)
-        shown = sum("Gives a herb <water>." in repr(each.result) for each in results)
-        assert (shown, lost["tools"]) in ((len(results), 0), (0, len(results)))
-        assert template.formatted(WITHOUT, format).lost["tools"] == 0
-        assert "tools" not in unsaid
+        results = template.formatted(ROW, format).samples
+        for each in results:
+            assert ("Gives a herb <water>." in repr(each.result)) is ("tools" not in each.without_key)
+        for each in template.formatted(WITHOUT, format).samples:
+            assert "tools" not in each.without_key
 
 
 @pytest.mark.parametrize(
@@ -219,10 +216,10 @@ def test_a_dialect_shows_the_tools_of_every_sample_or_counts_each(dialect):
 def test_tools_are_lost_where_neither_a_key_nor_a_prompt_s_text_holds_them(table, lost):
     kind = type("Own", (Dialect,), {"__module__": __name__, "preference": table})
     template = Garden().with_style("qwen2.5").with_dialect(kind())
-    result = template.formatted(ROW, "preference")
-    assert (dict(result.lost), result.labels_without_key) == ({"tools": 1} if lost else {}, ())
-    assert ("Gives a herb <water>." in repr(result.samples[0].result)) is not bool(lost)
-    assert template.formatted(WITHOUT, "preference").lost == {}
+    (formatted,) = template.formatted(ROW, "preference").samples
+    assert formatted.without_key == (("tools",) if lost else ())
+    assert ("Gives a herb <water>." in repr(formatted.result)) is not bool(lost)
+    assert template.formatted(WITHOUT, "preference").samples[0].without_key == ()
 
 
 class Several(Garden):
@@ -266,8 +263,8 @@ def test_a_conversion_counts_the_tools_of_each_sample_that_had_some(format, dial
 
 
 def test_the_labels_of_a_judge_are_without_tools_and_those_of_other_derived_formats_with_them():
-    labels = {format: Garden().labels(format) for format in Garden().derived_formats}
-    assert labels == {
+    parts = {format: Garden().sample_parts(format) for format in Garden().derived_formats}
+    assert parts == {
         "supervised": ("tools",),
         "unpaired": ("label", "tools"),
         "ranked": ("ranks", "tools"),
@@ -298,7 +295,7 @@ def test_the_same_answers_to_other_tools_are_neither_duplicates_nor_contradictio
 
 
 def test_a_sample_of_one_s_own_has_no_other_tools():
-    with pytest.raises(DefinitionError, match="every sample has the tools"):
+    with pytest.raises(DefinitionError, match="every sample has tools"):
 
         class Toolish(Sample):
             tools: str

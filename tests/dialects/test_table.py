@@ -20,7 +20,7 @@ from preftemplates import (
     fixed,
     get_dialect,
 )
-from preftemplates.core.samples import FORMATS
+from preftemplates.core.samples import SAMPLE_TYPES
 from preftemplates.data.arrow import build_output_schema
 from preftemplates.dialects.message_views import MESSAGE_VIEWS
 from preftemplates.dialects.table import (
@@ -31,7 +31,7 @@ from preftemplates.dialects.table import (
     SampleField,
     iter_sample_fields,
     read_shape,
-    select_labels,
+    select_parts,
     spell_shape,
 )
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError
@@ -103,7 +103,7 @@ def tables(draw, format):
         for with_prompt in ("", "prompt+")
         for view in ("", ".messages", ".content")
     ]
-    labels = [name + end for name in format.label_names for end in ("", "?")]
+    labels = [name + end for name in (*format.label_types, "tools") for end in ("", "?")]
     leaf = st.sampled_from(prompts + answers + labels) | st.sampled_from([1, "x", None, True]).map(fixed)
     keys = st.text(max_size=3)
     inner = st.recursive(
@@ -116,7 +116,7 @@ def tables(draw, format):
     return draw(st.dictionaries(keys, inner, min_size=1, max_size=3))
 
 
-@pytest.mark.parametrize("format", FORMATS.values(), ids=list(FORMATS))
+@pytest.mark.parametrize("format", SAMPLE_TYPES.registered().values(), ids=SAMPLE_TYPES.registered())
 @given(st.data())
 def test_a_table_is_what_its_shape_spells(format, data):
     table = data.draw(tables(format))
@@ -143,8 +143,9 @@ def write_with_fixed(spelled, shape):
 def test_the_tables_of_every_dialect_are_read_back_from_what_they_spell(name):
     dialect = get_dialect(name)
     for format in dialect.formats:
-        shape = dialect.shape(format, FORMATS[format].label_names)
-        assert read_shape("", write_with_fixed(spell_shape(shape), shape), FORMATS[format]) == shape
+        sample_type = SAMPLE_TYPES.get(format)
+        shape = dialect.shape(format, [*sample_type.prompt_parts, *sample_type.label_types])
+        assert read_shape("", write_with_fixed(spell_shape(shape), shape), sample_type) == shape
 
 
 @pytest.mark.parametrize(
@@ -178,7 +179,7 @@ def test_the_tables_of_every_dialect_are_read_back_from_what_they_spell(name):
 )  # fmt: skip
 def test_an_entry_that_the_format_has_not_is_refused_with_its_key(format, entry, says):
     with pytest.raises(DefinitionError) as caught:
-        read_shape("a", entry, FORMATS[format])
+        read_shape("a", entry, SAMPLE_TYPES.get(format))
     assert str(caught.value).startswith(says)
     with pytest.raises(DefinitionError) as caught:
         declare_dialect(**{format: {"good": "prompt", "a": entry}})
@@ -187,7 +188,7 @@ def test_an_entry_that_the_format_has_not_is_refused_with_its_key(format, entry,
 
 def test_a_list_of_one_is_for_each_response_only_where_there_are_several_and_only_once():
     field = SampleField("completions", view="content")
-    ranked, pair = FORMATS["ranked"], FORMATS["preference"]
+    ranked, pair = SAMPLE_TYPES.get("ranked"), SAMPLE_TYPES.get("preference")
     assert read_shape("a", ["completions.content"], ranked) == PerResponseShape(field)
     assert read_shape("a", [["completions.content"]], ranked) == PerResponseShape(ListShape((field,)))
     assert read_shape("a", ["completions.content", "prompt"], ranked) == ListShape((field, SampleField("prompt")))
@@ -327,16 +328,17 @@ def test_a_row_without_a_label_that_its_template_has_is_an_error_and_not_another
     assert caught.value.code is Code.MISSING_FIELD
 
 
-@pytest.mark.parametrize("format", FORMATS.values(), ids=list(FORMATS))
+@pytest.mark.parametrize("format", SAMPLE_TYPES.registered().values(), ids=SAMPLE_TYPES.registered())
 @given(st.data())
 def test_what_is_left_of_a_table_asks_for_no_label_that_is_not_there(format, data):
     shape = read_shape("", data.draw(tables(format)), format)
-    labels = data.draw(st.sets(st.sampled_from(format.label_names))) if format.label_names else set()
-    left = select_labels(shape, labels)
+    parts = (*format.label_types, "tools")
+    labels = data.draw(st.sets(st.sampled_from(parts)))
+    left = select_parts(shape, labels)
     expected = [field for field in iter_sample_fields(shape) if not field.optional or field.name in labels]
     assert list(iter_sample_fields(left)) == expected
-    assert select_labels(left, labels) == left
-    assert select_labels(shape, format.label_names) == shape
+    assert select_parts(left, labels) == left
+    assert select_parts(shape, parts) == shape
     assert not any(inner == ObjectShape(()) for inner in iter_inner_shapes(left))
 
 

@@ -141,17 +141,19 @@ def counted(template, format, drawn):
     wanted, lost, fates = [], Counter(), []
     for number, row in enumerate(drawn):
         try:
-            samples, gone, unsaid = template.formatted(row, format)
+            samples, gone = template.formatted(row, format)
         except PrefTemplatesError as error:
             fates.append(("rejected", number, error.code))
             continue
         lost += gone
-        reasons = [find_skip_reason(sample, template.parts.ties) for sample in samples]
-        good = [sample.result for sample, reason in zip(samples, reasons, strict=True) if reason is None]
+        reasons = [find_skip_reason(sample, template.ties) for sample in samples]
+        good = [sample for sample, reason in zip(samples, reasons, strict=True) if reason is None]
         bad = [reason for reason in reasons if reason is not None]
-        wanted += good
-        assert {*unsaid} == {*template.labels(format)} - {"verdict"} - spelled(template, format)
-        lost.update([*unsaid] * len(good))
+        wanted += [sample.result for sample in good]
+        for sample in good:
+            given = {*sample.messages.label_values} & {*template.labels(format)}
+            assert {*sample.without_key} - {"tools"} == given - {"verdict"} - spelled(template, format)
+            lost.update(sample.without_key)
         if good:
             fates += [("left_out", number, reason) for reason in bad]
         else:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from preftemplates.core.python_files import MODULE_PREFIX
-from preftemplates.core.samples import FORMATS
+from preftemplates.core.samples import SAMPLE_TYPES
 from preftemplates.dialects.dialect import DIALECTS
 from preftemplates.styles.style import STYLES
 from preftemplates.templates.expressions import ENVIRONMENT, FILTERS
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 def restore_registries() -> Iterator[None]:
     """Let the registries forget what is registered between the two halves of this generator."""
-    registries = (TEMPLATES, STYLES, DIALECTS, FILTERS)
+    registries = (TEMPLATES, STYLES, DIALECTS, FILTERS, SAMPLE_TYPES)
     for registry in registries:
         registry.names()
     mappings = [value for registry in registries for value in vars(registry).values() if isinstance(value, dict)]
-    mappings += [FORMATS, ENVIRONMENT.filters]
+    mappings += [ENVIRONMENT.filters]
     before = [dict(mapping) for mapping in mappings]
     modules = set(sys.modules)
     try:

@@ -30,7 +30,7 @@ from preftemplates import (
     Template,
     get_template,
 )
-from preftemplates.core.samples import FORMATS
+from preftemplates.core.samples import SAMPLE_TYPES
 from preftemplates.errors import Code, DefinitionError, RowError
 from preftemplates.templates.derivations import (
     DERIVATIONS,
@@ -81,7 +81,8 @@ def test_every_answer_is_kept_or_counted_as_lost(source, target, data, pairs):
 def test_what_is_lost_is_named_as_the_source_names_it(source, target, data):
     sample = data.draw(SOURCES[source])
     samples, lost = derive(sample, target)
-    names = {*FORMATS[source].response_names, *FORMATS[source].label_names, "tie"}
+    kind = SAMPLE_TYPES.get(source)
+    names = {*kind.response_names, *kind.label_types, "tools", "tie"}
     assert set(lost) <= names
     assert all(count > 0 for count in lost.values())
     assert lost["tie"] == (1 if sample.is_tie and not samples and len(sample.responses) > 1 else 0)
@@ -92,8 +93,8 @@ def test_what_is_lost_is_named_as_the_source_names_it(source, target, data):
 def test_every_label_that_a_sample_has_counts_as_lost_once(source, target, data):
     sample = data.draw(SOURCES[source])
     _, lost = derive(sample, target)
-    assert {name: lost[name] for name in sample.label_names} == {
-        name: int(name in sample.label_values) for name in sample.label_names
+    assert {name: lost[name] for name in sample.label_types} == {
+        name: int(name in sample.label_values) for name in sample.label_types
     }
 
 
@@ -105,7 +106,7 @@ def test_what_is_made_is_a_sound_sample_of_the_target_with_the_labels_that_were_
     promised = derivation.labels_from(list(sample.label_values))
     for other in derive(sample, target)[0]:
         other.check_labels()
-        assert type(other) is FORMATS[target]
+        assert type(other) is SAMPLE_TYPES.get(target)
         assert set(promised) <= set(other.label_values) <= {*promised, "probability"}
         assert target == "judge" or other.prompt == sample.prompt
 

@@ -18,7 +18,7 @@ from support import outcome
 
 from preftemplates import Index01, Message, Preference, RowModel, Template, get_template
 from preftemplates.errors import Code, RowError
-from preftemplates.templates.csv_cells import cell_parsers
+from preftemplates.templates.csv_cells import make_cell_parsers
 
 # --- exact cells ---------------------------------------------------------------------------------------------------
 
@@ -74,7 +74,7 @@ def test_a_bound_within_a_cell_is_kept_too_and_its_label_is_as_bad(bound, value,
 @pytest.mark.parametrize(("kind", "spelling", "inside", "outside"), BOUNDED, ids=[case[1] for case in BOUNDED])
 def test_a_cell_of_a_csv_is_a_number_whatever_its_bounds_and_these_are_kept(kind, spelling, inside, outside):
     for column in (kind, kind | None):
-        parse = cell_parsers(row_class(x=column))["x"]
+        parse = make_cell_parsers(row_class(x=column))["x"]
         read = reader(x=column).read
         for value in inside:
             cell = parse(repr(value))
@@ -91,11 +91,11 @@ def test_a_number_of_a_csv_is_read_alike_with_bounds_and_where_it_may_be_absent(
     for number, cells in ((int, ["1", "+1", "01", "-3"]), (float, ["1", ".5", "5.", "1e-3", "+1.5"])):
         kind = Annotated[number, Field(**bounds)] if bounds else number
         for column in (kind, kind | None):
-            parse = cell_parsers(row_class(x=column))["x"]
+            parse = make_cell_parsers(row_class(x=column))["x"]
             assert [parse(cell) for cell in cells] == [number(cell) for cell in cells]
             assert [parse(cell) for cell in ("one", "1_0" if number is int else "1,0")] != [1, 10]
-        assert cell_parsers(row_class(x=kind | None))["x"]("") is None
-        assert cell_parsers(row_class(x=kind))["x"]("") == ""
+        assert make_cell_parsers(row_class(x=kind | None))["x"]("") is None
+        assert make_cell_parsers(row_class(x=kind))["x"]("") == ""
 
 
 @pytest.mark.parametrize(

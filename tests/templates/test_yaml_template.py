@@ -9,7 +9,7 @@ import pytest
 from support import TEMPLATE_NAMES, TESTS, in_new_process
 
 from preftemplates import Index01, Preference, RowModel, Template, get_template, messages
-from preftemplates.core.samples import FORMATS
+from preftemplates.core.samples import SAMPLE_TYPES
 from preftemplates.errors import DefinitionError, FileError, PrefTemplatesError, RowError, UnknownNameError
 from preftemplates.templates.yaml_template import make_json_schema
 
@@ -207,8 +207,8 @@ def test_the_schema_is_published_as_it_is():
 
 def test_the_schema_knows_every_format_and_every_part_of_it():
     properties = make_json_schema()["properties"]
-    for name, kind in FORMATS.items():
-        assert set(properties[name]["properties"]) == {"prompt", *kind.response_names, *kind.label_names}
+    for name, kind in SAMPLE_TYPES.registered().items():
+        assert set(properties[name]["properties"]) == {*kind.prompt_parts, *kind.response_names, *kind.label_types}
         required = set(properties[name]["required"])
         assert required >= {"prompt", *kind.response_names}
     assert properties["ranked"]["required"] == ["prompt", "completions", "ranks"]
@@ -234,10 +234,10 @@ def as_yaml(template):
     data = {"row": {key.value: ast.unparse(value) for key, value in zip(tree.keys, tree.values, strict=True)}}
     for sample in declaration.samples:
         said = {part: [_turn(turn) for turn in turns] for part, turns in sample.turns}
-        several = FORMATS[sample.format].several
+        several = SAMPLE_TYPES.get(sample.format).several
         if several:
             said[several] = said[several][0]
-        data[sample.format] = {**said, **dict(sample.labels)}
+        data[sample.format] = {**said, **dict(sample.values)}
     if declaration.each:
         data["each"] = dict(declaration.each)
     return json.dumps(data)

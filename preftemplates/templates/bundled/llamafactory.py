@@ -4,8 +4,6 @@ Source: the demonstration files of LLaMA-Factory (Apache-2.0). The tools that ma
 as JSON text; a call of another tool is refused. System texts are those of the rows.
 """
 
-from typing import Any
-
 from pydantic import Field
 
 from preftemplates import Message, Preference, RowModel, Supervised, Template, Unpaired, messages, register_template
@@ -123,7 +121,7 @@ class LLaMAFactoryReasoningTools(Template):
     )
     licence = "Apache-2.0"
     verified = True
-    example: dict[str, Any] = {
+    example = {
         "messages": [
             {"role": "user", "content": [{"type": "text", "value": "How warm is the greenhouse?"}]},
             {
@@ -164,7 +162,7 @@ class LLaMAFactoryV1Pairs(Template):
     )
     licence = "Apache-2.0"
     verified = True
-    example: dict[str, Any] = {
+    example = {
         "chosen_messages": [
             {"role": "user", "content": [{"type": "text", "value": "Which knife for bread?"}]},
             {"role": "assistant", "content": [{"type": "text", "value": "A long one with a saw edge."}]},

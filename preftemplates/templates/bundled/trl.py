@@ -4,7 +4,6 @@ Source: TRL's documentation, "Dataset formats and types". Where the prompt is im
 turns; texts are not cut at all, since letters that two answers share are no prompt.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from preftemplates import (
@@ -78,7 +77,7 @@ class TRLTools(Template):
     supervised = Supervised(
         prompt=messages("{{ prompt }}"), completion=messages("{{ completion }}"), tools="{{ tools | tool_list }}"
     )
-    example: Mapping[str, Any] = {
+    example = {
         "prompt": [{"role": "user", "content": "Water the dill."}],
         "chosen": [
             {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": DILL_IS_WATERED}]}

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from preftemplates.data.convert import Conversion, OnError
-from preftemplates.data.shortcuts import choose_first_listed
+from preftemplates.data.shortcuts import is_first_listed
 from preftemplates.errors import RowError
 from preftemplates_train.errors import SetupError
 
 if TYPE_CHECKING:
-    from preftemplates import Message, Preference, Sample, Template
+    from preftemplates import Message, Sample, Template
     from preftemplates.data import ConversionReport
     from preftemplates.data.reading import Record
     from preftemplates.templates.results import Formatted
 
-PAIR_FORMAT = "preference"
+PAIR_FORMAT: Final = "preference"
 
 LABEL_DEFAULTS = {"margin": 0.0, "probability": 1.0}
 """The labels that a pair may have, each with its value for a pair that has none."""
@@ -82,26 +82,30 @@ class PairReader:
         on_error: OnError = "skip",
     ) -> None:
         self._source = source
-        self._template = template if template.is_custom else template.with_dialect("align-anything")
-        self._conversion = Conversion(records, self._template, PAIR_FORMAT, on_error=on_error, file=source)
+        self._template = template.adapted(dialect="align-anything")
+        self._columns = self._template.known_columns(PAIR_FORMAT) or ()
+        self._conversion = Conversion(
+            records, self._template, PAIR_FORMAT, on_error=on_error, file=source, traced=True
+        )
 
     def __iter__(self) -> Iterator[TextPair]:
         for record, formatted in self._conversion.accepted():
-            yield _make_pair(self._source, record, formatted, self._template)
+            yield self._make_pair(record, formatted)
+
+    def _make_pair(self, record: Record, formatted: Formatted) -> TextPair:
+        chosen, rejected = _get_texts(formatted)
+        messages = formatted.messages
+        prompt = formatted.texts.prompt if formatted.texts is not None else _format_prompt(record, self._template)
+        labels = messages.label_values if messages is not None else {}
+        strengths = {name: float(labels[name]) for name in LABEL_DEFAULTS if name in labels}
+        first = is_first_listed(formatted, self._columns)
+        row, plain = record.row, formatted.plain_messages
+        return TextPair(self._source, row, prompt, chosen, rejected, first, plain, **strengths)
 
     @property
     def report(self) -> ConversionReport:
         """The counts of the rows read so far."""
         return self._conversion.report
-
-
-def _make_pair(source: str, record: Record, formatted: Formatted, template: Template) -> TextPair:
-    chosen, rejected = _get_texts(formatted)
-    prompt = formatted.texts.prompt if formatted.texts is not None else _format_prompt(record, template)
-    first = None if template.is_custom else is_first_listed(template, record)
-    labels = formatted.messages.label_values if formatted.messages is not None else {}
-    strengths = {name: float(labels[name]) for name in LABEL_DEFAULTS if name in labels}
-    return TextPair(source, record.row, prompt, chosen, rejected, first, formatted.messages, **strengths)
 
 
 def _get_texts(formatted: Formatted) -> tuple[str, str]:
@@ -125,17 +129,3 @@ def _format_prompt(record: Record, template: Template) -> str:
     except RowError:
         return ""
     return texts[0] if texts and isinstance(texts[0], str) else ""
-
-
-def is_first_listed(template: Template, record: Record) -> bool | None:
-    """Return whether the chosen answer is in a column before that of the rejected one.
-
-    Returns:
-        None where that cannot be said, or where it says nothing: a row gives several pairs; or every column holds
-        text, so none is a label, and the chosen answer has a column of its own.
-    """
-    assert isinstance(record.cells, Mapping)
-    samples = template.extract_all(record.cells, PAIR_FORMAT).samples
-    if len(samples) != 1:
-        return None
-    return choose_first_listed(cast("Preference[list[Message]]", samples[0]), template.columns(PAIR_FORMAT))

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates import Style, Template, get_style, get_template
 from preftemplates.data.reading import Record, open_rows
-from preftemplates.templates.csv_cells import cell_parsers
-from preftemplates.templates.row_types import read_row_type
 from preftemplates_train.data.demo import generate
 from preftemplates_train.data.pairs import TextPair, read_pairs
 from preftemplates_train.errors import SetupError
@@ -99,8 +97,7 @@ def _find_common_template(sources: Sequence[DataSource], config: RewardConfig) -
 
 def make_opener(path: str, template: Template, split: str | None) -> Callable[[], RowSource]:
     """Return a function that opens the rows of a file or dataset, as often as it is called."""
-    parsers = {} if template.is_custom else cell_parsers(read_row_type(template.parts.declaration.row))
-    return partial(open_rows, path, split=split, cell_parsers=parsers)
+    return partial(open_rows, path, split=split, cell_parsers=template.cell_parsers)
 
 
 def read_clean_pairs(seed: int, style: Style | None) -> list[TextPair]:

@@ -15,7 +15,6 @@ from rich.console import Console
 from preftemplates import Ranked
 from preftemplates.data.writing import write_text
 from preftemplates.errors import Code, FileError, did_you_mean
-from preftemplates_train.data.pairs import is_first_listed
 from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
 from preftemplates_train.evaluation.figures import ScoredSample, compare_on_common_samples, evaluate_samples
@@ -35,7 +34,7 @@ from preftemplates_train.evaluation.table import print_evaluation
 from preftemplates_train.model.checkpoint import CheckpointRecord
 
 if TYPE_CHECKING:
-    from preftemplates import Template
+    from preftemplates import Format, Template
     from preftemplates.data.reading import Record
 
 
@@ -69,7 +68,7 @@ def score_samples(
         scorer: the checkpoint.
         columns: the columns whose values the samples keep.
     """
-    scored, format, adapted = ScoredFile(), choose_compared_format(template), scorer.adapt_template(template)
+    scored, format = ScoredFile(), choose_compared_format(template)
     row, number = -1, 0
     for answers in score_answers(rows, template, scorer, format):
         number = number + 1 if answers.row.row == row else 0
@@ -80,15 +79,16 @@ def score_samples(
         if reason is not None:
             scored.unscored[reason] += 1
             continue
-        first = is_first_listed(adapted, answers.row) if format == "preference" and not adapted.is_custom else None
         cells = answers.row.cells if isinstance(answers.row.cells, Mapping) else {}
         values = {name: cells.get(name) for name in columns}
         turns = _count_user_turns(answers)
-        scored.samples.append(ScoredSample(row, number, values, answers.rewards, ranks, answers.tokens, turns, first))
+        scored.samples.append(
+            ScoredSample(row, number, values, answers.rewards, ranks, answers.tokens, turns, answers.first_listed)
+        )
     return scored
 
 
-def choose_compared_format(template: Template) -> str:
+def choose_compared_format(template: Template) -> Format:
     """Return the format whose answers are compared."""
     return "ranked" if "ranked" in template.formats else "preference"
 

@@ -29,7 +29,7 @@ from preftemplates_train.evaluation.partial_output import PartialOutput, hash_fi
 from preftemplates_train.evaluation.scorer import ROWS_PER_WINDOW, Scorer, score_answers
 
 if TYPE_CHECKING:
-    from preftemplates import Template
+    from preftemplates import Format, Template
     from preftemplates.data.reading import Record
 
 REWARD_COLUMNS = {"preference": ["chosen_reward", "rejected_reward"], "supervised": ["reward"], "ranked": ["rewards"]}
@@ -44,7 +44,7 @@ class ScoredRow(NamedTuple):
     unscored: str | None
 
 
-def score_rows(rows: Iterable[Record], template: Template, scorer: Scorer, format: str) -> Iterator[ScoredRow]:
+def score_rows(rows: Iterable[Record], template: Template, scorer: Scorer, format: Format) -> Iterator[ScoredRow]:
     """Score rows, in their order; one that gives several samples has no rewards.
 
     Args:
@@ -88,7 +88,7 @@ def score_file(
         raise FileError(f"{out} is the input; the output needs another name")
     scorer = Scorer(model, batch_size, style=style, allow_style=allow_style)
     row_template = scorer.find_template(template)
-    row_template.check_format(format)
+    scored_format = row_template.check_format(format)
     open_input = make_opener(source, row_template, split)
     names = REWARD_COLUMNS[format]
     columns, schema = _find_columns(open_input(), names, out)
@@ -99,7 +99,7 @@ def score_file(
         if done:
             console.print(escape_text(f"{done:,} rows are scored already"))
         try:
-            remaining = score_rows(islice(iter(open_input()), done, None), row_template, scorer, format)
+            remaining = score_rows(islice(iter(open_input()), done, None), row_template, scorer, scored_format)
             partial.append(
                 (scored.rewards, scored.unscored) for scored in remaining if _has_free_columns(scored.row, names)
             )

@@ -23,9 +23,11 @@ from preftemplates import (
     list_templates,
 )
 from preftemplates.data.convert import Conversion
+from preftemplates.data.shortcuts import is_first_listed
 from preftemplates.errors import preview
 from preftemplates_train.data.branches import ComputeCost, count_shared_tokens, pack_groups
 from preftemplates_train.data.lengths import cut_prompt
+from preftemplates_train.data.pairs import PAIR_FORMAT
 from preftemplates_train.data.tokenizer import encode_texts, load_tokenizer
 from preftemplates_train.errors import NonFiniteError, SetupError
 from preftemplates_train.model.attention import BRANCH_ATTENTION, BranchReader, explain_no_branches
@@ -33,7 +35,7 @@ from preftemplates_train.model.checkpoint import CheckpointRecord
 from preftemplates_train.model.loading import load_weights
 
 if TYPE_CHECKING:
-    from preftemplates import Message
+    from preftemplates import Format, Message
     from preftemplates.data.reading import Record
     from preftemplates.templates.results import Formatted
 
@@ -43,7 +45,7 @@ ROWS_PER_WINDOW = 512
 TEXT_DIALECTS = {"preference": "align-anything", "supervised": "align-anything", "ranked": "trl"}
 """The formats whose answers are scored, each with a dialect that needs its texts."""
 
-SAMPLE_TYPES: Mapping[str, type[Sample[Any]]] = {"preference": Preference, "supervised": Supervised, "ranked": Ranked}
+SCORED_TYPES: Mapping[str, type[Sample[Any]]] = {"preference": Preference, "supervised": Supervised, "ranked": Ranked}
 """The same formats, each with the type of its samples."""
 
 AnswerIds = Sequence[list[int]]
@@ -236,6 +238,8 @@ class ScoredAnswers(NamedTuple):
         rewards: of each answer.
         tokens: of each answer's whole text.
         messages: the sample with messages; None if the template formats by hand.
+        first_listed: of a pair, whether the chosen answer is the one that the row lists first; None if that cannot be
+            known.
         unscored: a code of the library, `too_long`, or `control` for a text that spells the pad token.
     """
 
@@ -243,10 +247,13 @@ class ScoredAnswers(NamedTuple):
     rewards: Sequence[float] = ()
     tokens: Sequence[int] = ()
     messages: Sample[list[Message]] | None = None
+    first_listed: bool | None = None
     unscored: str | None = None
 
 
-def score_answers(rows: Iterable[Record], template: Template, scorer: Scorer, format: str) -> Iterator[ScoredAnswers]:
+def score_answers(
+    rows: Iterable[Record], template: Template, scorer: Scorer, format: Format
+) -> Iterator[ScoredAnswers]:
     """Score the answers of rows, in their order; a row gives one sample or several, or one reason.
 
     Args:
@@ -255,16 +262,15 @@ def score_answers(rows: Iterable[Record], template: Template, scorer: Scorer, fo
         scorer: the checkpoint.
         format: preference, supervised or ranked.
     """
-    template = scorer.adapt_template(template)
-    if not template.is_custom:
-        template = template.with_dialect(TEXT_DIALECTS[format])
+    template = scorer.adapt_template(template).adapted(dialect=TEXT_DIALECTS[format])
     remaining = iter(rows)
     while window := list(islice(remaining, ROWS_PER_WINDOW)):
         yield from _score_window(window, template, scorer, format)
 
 
-def _score_window(rows: list[Record], template: Template, scorer: Scorer, format: str) -> Iterator[ScoredAnswers]:
-    conversion = Conversion(rows, template, format, on_error="skip", flag=False)
+def _score_window(rows: list[Record], template: Template, scorer: Scorer, format: Format) -> Iterator[ScoredAnswers]:
+    conversion = Conversion(rows, template, format, on_error="skip", flag=False, traced=format == PAIR_FORMAT)
+    columns = template.known_columns(format) or ()
     answers: dict[int, list[ScoredAnswers]] = {row.row: [] for row in rows}
     fitting: list[tuple[Record, Formatted, list[list[int]]]] = []
     for row, formatted in conversion.accepted():
@@ -277,18 +283,19 @@ def _score_window(rows: list[Record], template: Template, scorer: Scorer, format
             fitting.append((row, formatted, ids))
     group_rewards = scorer.group_rewards([ids for _, _, ids in fitting])
     for (row, formatted, ids), rewards in zip(fitting, group_rewards, strict=True):
-        answers[row.row].append(ScoredAnswers(row, rewards, list(map(len, ids)), formatted.messages))
+        first, tokens = is_first_listed(formatted, columns), list(map(len, ids))
+        answers[row.row].append(ScoredAnswers(row, rewards, tokens, formatted.messages, first))
     issues = (*conversion.report.skipped, *conversion.report.rejected)
     reasons = {issue.row: str(issue.code) for issue in issues}
     for row in rows:
         yield from answers[row.row] or [ScoredAnswers(row, unscored=reasons[row.row])]
 
 
-def _get_texts(formatted: Formatted, format: str) -> list[str]:
+def _get_texts(formatted: Formatted, format: Format) -> list[str]:
     """Return the whole text of each response; of a template that formats by hand, all of its result but a prompt."""
     if formatted.texts is not None:
         return list(formatted.texts.responses.values())
-    names = SAMPLE_TYPES[format].response_names
+    names = SCORED_TYPES[format].response_names
     texts = [text for key, text in formatted.result.items() if key != "prompt"]
     if len(texts) != len(names) or not all(isinstance(text, str) for text in texts):
         raise SetupError(f"{' and '.join(names)}: expected {len(names)} texts, got {list(formatted.result)}")

@@ -1,0 +1,201 @@
+"""What a template reads and gives, as far as it is known before the first row."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from preftemplates.core.digest import digest
+from preftemplates.core.frozen import Frozen, computed
+from preftemplates.core.messages import ROLES
+from preftemplates.core.samples import Format, OwnFormat, Preference
+from preftemplates.errors import RowError, StyleError, UnknownNameError, did_you_mean, preview
+from preftemplates.templates.csv_cells import make_cell_parsers
+from preftemplates.templates.derivations import list_derived_formats
+from preftemplates.templates.extraction import Extraction, Policies
+from preftemplates.templates.results import check_ties_are_spelled
+from preftemplates.templates.row_types import read_row_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from preftemplates.dialects.dialect import Dialect
+    from preftemplates.dialects.message_views import MessageKeys
+    from preftemplates.dialects.table import ObjectShape
+    from preftemplates.styles.style import Style
+    from preftemplates.templates.declaration import Ties
+    from preftemplates.templates.parts import About, Parts
+
+
+class TemplateSchema(Frozen):
+    """What a template reads and gives: its formats, their columns and labels, and the keys of the results."""
+
+    parts: Parts
+    is_custom: ClassVar[bool] = False
+    """Whether the class writes its methods itself instead of declaring samples."""
+
+    example: ClassVar[Mapping[str, Any] | None] = computed(lambda template: template.about.example)
+    """A row that shows what the dataset looks like, if the template has one."""
+    ties: ClassVar[Ties] = computed(lambda template: template.parts.ties)
+    """How pairs are handled in which neither answer is better."""
+
+    @property
+    def identity(self) -> Any:
+        """What the class declares as JSON-like data, of which the digest is made."""
+        return {"text": self.text_digest, "dialect": self.dialect.digest}
+
+    @cached_property
+    def text_digest(self) -> str:
+        """A hash of what decides the samples and their texts: all but the dialect."""
+        parts = self.parts
+        declared = {"style": parts.style.digest, "pairs": parts.pairs, "ties": parts.ties}
+        return digest("template text", {**parts.declaration.identity, **declared})
+
+    def _require_parts(self, feature: str) -> Parts:  # noqa: ARG002  a custom template names the feature it lacks
+        """What the template is made of."""
+        return self.parts
+
+    @property
+    def style(self) -> Style:
+        """The style that texts are written in."""
+        return self._require_parts("style").style
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect that results are spelled in."""
+        return self._require_parts("dialect").dialect
+
+    @property
+    def about(self) -> About:
+        """What is known of the dataset."""
+        return self.parts.about
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """The formats that the template declares, or for which it has a method of its own."""
+        return self.parts.declaration.formats
+
+    @property
+    def derived_formats(self) -> tuple[Format, ...]:
+        """The formats that are made from those: `unpaired` from `preference`, for example."""
+        return list_derived_formats(self.formats)
+
+    @cached_property
+    def cell_parsers(self) -> Mapping[str, Callable[[str], Any]]:
+        """For each column that is not text: how a cell written as text, as in a CSV, becomes a value of its type."""
+        return make_cell_parsers(read_row_type(self.parts.declaration.row))
+
+    def describe(self) -> dict[str, Any]:
+        """Return the names of style and dialect, the columns that each format reads, derived formats and ties."""
+        columns = {format: self.known_columns(format) for format in self.formats}
+        names = {"style": self.style.name, "dialect": self.dialect.name}
+        return {**names, "formats": columns, "derived": list(self.derived_formats), "ties": self.ties}
+
+    def columns(self, format: Format) -> list[str]:
+        """The row's own names of the columns that a format reads.
+
+        Raises:
+            UnknownNameError: the template cannot fill the format.
+            DefinitionError: it is a custom template.
+        """
+        self._require_parts("columns")
+        return self._extraction(format).columns
+
+    def known_columns(self, format: Format) -> list[str] | None:
+        """Return the same; None for a custom template, which may read any column.
+
+        Raises:
+            UnknownNameError: the template cannot fill the format.
+        """
+        return self.columns(format)
+
+    def select_columns(self, format: Format, columns: Sequence[str]) -> list[str]:
+        """Return the columns of a table that a format reads; a custom template may read any.
+
+        Raises:
+            RowError: `missing_field`, where one is missing that must be there, with the nearest.
+        """
+        self.check_columns(format, columns)
+        return [column for column in self.columns(format) if column in columns]
+
+    def labels(self, format: Format) -> tuple[str, ...]:
+        """The labels that the samples of a format have.
+
+        Raises:
+            UnknownNameError: the template cannot fill the format.
+            DefinitionError: it is a custom template; or ties are to be halves, or kept, and the dialect has no key
+                that says so.
+        """
+        parts, labels = self._require_parts("labels"), self._extraction(format).labels(self._policies)
+        if format == Preference.format:
+            check_ties_are_spelled(parts.dialect, parts.ties, labels)
+        return labels
+
+    def sample_parts(self, format: Format) -> tuple[str, ...]:
+        """The labels that the samples of a format have, and `tools` if they may have these.
+
+        Raises:
+            UnknownNameError, DefinitionError: as `labels`.
+        """
+        return (*self.labels(format), *(("tools",) if self._extraction(format).has_tools else ()))
+
+    def result_shape(self, format: Format) -> tuple[ObjectShape, MessageKeys]:
+        """Return what each key of the results of a format holds, and the keys of a message.
+
+        Raises:
+            UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
+        """
+        self.check_format(format)
+        return self.dialect.shape(format, self.sample_parts(format)), self.dialect.table.message_keys
+
+    def spells(self, format: Format) -> bool:
+        """Whether the results of a format have keys in the dialect."""
+        return format in self.dialect.formats
+
+    def text_style(self, format: Format) -> Style | None:
+        """Return the style in which the results of a format hold text; None if they hold none, or the class's own."""
+        return self.style if self.dialect.needs_text(format) else None
+
+    def check_format(self, format: str) -> Format:
+        """Return a name as that of a format, after checking that the template can fill it.
+
+        Raises:
+            UnknownNameError: it cannot; the message says what it fills.
+        """
+        formats = (*self.formats, *self.derived_formats)
+        if format not in formats:
+            raise UnknownNameError(
+                f"{self.name} fills no format {preview(format)}; it fills {', '.join(formats)}."
+                + did_you_mean(str(format), formats)
+            )
+        return OwnFormat(format)
+
+    def check_columns(self, format: Format, columns: Iterable[str]) -> None:
+        """Refuse a table among whose columns one is missing that the format must read.
+
+        Raises:
+            RowError: `missing_field`, with the nearest column.
+        """
+        self._require_parts("check_columns")
+        with name_in_errors(self.name, format):
+            self._extraction(format).check_columns(columns)
+
+    def _extraction(self, format: str) -> Extraction:
+        self.check_format(format)
+        return self.parts.extractions.get(format)
+
+    @cached_property
+    def _policies(self) -> Policies:
+        parts = self.parts
+        roles = tuple(dict.fromkeys((*ROLES, *parts.style.accepted_roles)))
+        return Policies(roles, parts.pairs, parts.ties)
+
+
+@contextmanager
+def name_in_errors(template: str, format: str) -> Iterator[None]:
+    """Add the template and the format to an error that passes."""
+    try:
+        yield
+    except (RowError, StyleError) as error:
+        raise error.located(template=template, format=format) from error.__cause__
