@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, Strict, create_model
 from pydantic.fields import FieldInfo
 
 from preftemplates.core.messages import Message
+from preftemplates.core.paths import get_row_key
 from preftemplates.errors import DefinitionError, one_line, preview
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def spell_row(row: type[BaseModel]) -> str:
 
 def _spell_column(row: type[BaseModel], name: str, info: FieldInfo) -> str:
     place = f"{row.__qualname__}.{name}"
-    column = info.validation_alias or info.alias or name
+    column = get_row_key(name, info) if info.validation_alias is None else info.validation_alias
     if not isinstance(column, str) or " as " in column or column.endswith("?"):
         raise DefinitionError(
             f"{place}: a column's name is one text without ' as ' and '?' at its end, got {column!r}"
