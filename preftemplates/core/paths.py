@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -25,7 +24,10 @@ Step = str | int
 Steps = tuple[Step, ...]
 """The steps from a row to a value in it: the column first."""
 
-_STEP = re.compile(r'(?:\A|(?<!\A)\.)([^.\[\]"]+)|\[(0|-?[1-9][0-9]*)\]|\[("(?:[^"\\]|\\.)*")\]')
+_STEP = re.compile(
+    r'(?:\A|(?<!\A)\.)([^.\[\]"]+)|\[(0|-?[1-9][0-9]*)\]'
+    r'|\[("(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")\]'
+)
 """One step of a path: a plain key, an index, or a quoted key."""
 
 _AMBIGUOUS = re.compile(r"[.\[\]\"]")
@@ -132,14 +134,29 @@ def leads_into(path: str, inner: str) -> bool:
     return not path or path == inner or (inner.startswith(path) and inner[len(path)] in ".[")
 
 
+def ends_in_key(path: str, key: str) -> bool:
+    """Return whether the last of several steps is this key, which needs no quotes.
+
+    >>> ends_in_key("content[0].type", "type"), ends_in_key("type", "type"), ends_in_key('content["a.type"]', "type")
+    (True, False, False)
+    """
+    return path.endswith(f".{key}")  # a quoted key ends in a bracket
+
+
 def find_common_path(paths: Iterable[str]) -> str:
     """Return the path of the steps that all paths begin with.
 
     >>> find_common_path(["a[1].b", "a[1].c"]), find_common_path(["a", "b"])
     ('a[1]', '')
     """
-    same = takewhile(lambda steps: len(set(steps)) == 1, zip(*map(parse_path, paths), strict=False))
-    return spell_path(steps[0] for steps in same)
+    paths = list(paths)
+    shortest, common = min(paths, key=len), ""
+    for match in _STEP.finditer(shortest):
+        candidate = shortest[: match.end()]
+        if not all(leads_into(candidate, path) for path in paths):
+            break
+        common = candidate
+    return common
 
 
 def get_row_key(name: str, info: FieldInfo) -> str:

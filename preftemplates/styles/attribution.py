@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
-from preftemplates.core.paths import extend_path, leads_into, list_parts, parse_path, spell_path, split_path
+from preftemplates.core.paths import ends_in_key, extend_path, leads_into, list_parts, split_path
 from preftemplates.core.provenance import Piece, Traced, concat, pieces_of, plain, plain_data, trace_fully
 from preftemplates.core.spans import Change, Span, content_spans
 from preftemplates.errors import RowError, StyleLimitError
@@ -175,9 +175,9 @@ class AttributedText:
                 spans.append(Span(start, end, "derived"))
             elif offset is None:
                 spans.append(_span((start, end, "derived", message["role"], index, path, None)))
-            elif type(message.get(path)) is str:
+            elif path.isidentifier() and type(message.get(path)) is str:
                 spans.append(_span((start, end, "content", message["role"], index, path, None)))
-            else:  # a text inside the message, or one that has pieces of its own: the cells of a row
+            else:  # a text inside the message, under a quoted key, or with pieces of its own: the cells of a row
                 original = self.originals[str(origin)][offset : offset + end - start]
                 spans += content_spans(start, original, message["role"], index or 0, path)
             at, filled = end, filled and start < end
@@ -254,14 +254,14 @@ class AttributedText:
 
     def _find_changes(self, exact: Mapping[str, list[tuple[int, int]]], derived: set[str]) -> Iterator[Change]:
         for path, text in self.originals.items():
-            index, *steps = parse_path(path)
-            if steps == ["role"] or (len(steps) > 1 and steps[-1] == "type"):  # what kind a thing is: no one's words
+            step, field = split_path(path)
+            if step is None or field == "role" or ends_in_key(field, "type"):  # what kind a thing is: no one's words
                 continue
-            message = self.messages[int(index)]
+            index = int(step)
             for what in _classify_changes(
                 text, sorted(exact.get(path, [])), any(leads_into(origin, path) for origin in derived)
             ):
-                yield Change(int(index), message["role"], spell_path(steps), what)
+                yield Change(index, self.messages[index]["role"], field, what)
 
 
 def _classify_changes(text: str, parts: list[tuple[int, int]], derived: bool) -> Iterator[Any]:

@@ -238,8 +238,8 @@ def _read_columns(keys: list[Any], values: list[ast.expr], spelling: str) -> typ
     columns: dict[str, Any] = {}
     aliases: set[str] = set()
     for key, value in zip(keys, values, strict=True):
-        column, _, name = str(key).removesuffix("?").partition(" as ")
-        name = name or column
+        column, is_named, name = str(key).removesuffix("?").rpartition(" as ")
+        column = column if is_named else name
         is_taken = name in columns or column in aliases or name.startswith("_") or name in vars(BaseModel)
         if not isinstance(key, str) or not name.isidentifier() or is_taken or name == "model_config":
             raise DefinitionError(f"{preview(key)} in {preview(spelling)} is no name for a column, or is there twice")
