@@ -14,7 +14,7 @@ from preftemplates.cli.load_template import get_cell_parsers
 from preftemplates.core.paths import column_of, name_cell, parse_path, spell_path
 from preftemplates.data.reading import open_rows
 from preftemplates.errors import Code, RowError
-from preftemplates.testing import find_choice
+from preftemplates.testing import check_laws, find_choice, spans_partition_the_text_and_spell_their_cells
 
 KINDS: dict[str, Any] = {
     "prompt": str, "first": str, "second": None, "better": Index01, "level": Literal["low", "high"],
@@ -140,6 +140,10 @@ def test_shortcuts_are_counted_whatever_the_columns_are_called(names, labels):
 def test_a_label_that_chooses_is_found_whatever_the_columns_are_called(names):
     choice = find_choice(make_template(names), "preference")
     assert (choice.label, choice.first, choice.second) == (names[3], names[1], names[2])
+
+
+def test_spans_spell_their_cells_where_names_are_odd():
+    check_laws(make_template(DOTTED_NAMES), laws=[spans_partition_the_text_and_spell_their_cells])
 
 
 @given(ODD_NAMES)
