@@ -18,8 +18,8 @@ SpanKind = Literal["content", "derived", "stop", "scaffold"]
 class Span(NamedTuple):
     """Characters `start` up to `end` of a text, in code points, half-open.
 
-    `message` is the index of the message and `field` the message's field; `source` is the path of the cell in the row
-    and the offset in that cell's text. What does not apply is None.
+    `message` is the index of the message and `field` the path of the text in it; `source` is the path of the text in
+    the row, such as `chosen[1].content` or `["better.id"]`, and the offset in that text. What does not apply is None.
     """
 
     start: int

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from pydantic import Field
 from row_support import refused, row_class
 from support import outcome
 
-from preftemplates import Index01, Message, Preference, Template, check
+from preftemplates import BatchFormatter, Index01, Message, Preference, Template, check
 from preftemplates.cli.load_template import get_cell_parsers
 from preftemplates.core.paths import column_of, name_cell, parse_path, spell_path
 from preftemplates.data.reading import open_rows
@@ -24,7 +25,11 @@ PLAIN_NAMES = (*KINDS, "text")
 """The columns, and the key of the answers in `second`."""
 
 NAMES = (
-    (st.sampled_from(["", "a.b", "a[0]", '["a"]', '"', "'", "\\", "a b", "a\nb", "é", "0", "[key]", *PLAIN_NAMES]))
+    (
+        st.sampled_from(
+            ["", "a.b", "a[0]", '["a"]', '"', "'", "\\", "a b", "a\nb", "é", "0", "[key]", "x as", *PLAIN_NAMES]
+        )
+    )
     | st.text(max_size=4)
     | st.text("a.[]\"'\\", max_size=4)
 ).filter(lambda name: " as " not in name and not name.endswith("?"))
@@ -181,6 +186,14 @@ def test_the_nearest_column_is_hinted_at_where_names_have_dots():
 )  # fmt: skip
 def test_a_fault_under_an_odd_key_is_placed_by_a_path_with_that_key(kind, value, column):
     assert refused({"x": value}, x=kind).column == column
+
+
+def test_a_batch_is_its_rows_where_names_are_odd():
+    table = pa.Table.from_pylist([make_row(DOTTED_NAMES, better=better) for better in (0, 1)])
+    plain = [
+        make_template(PLAIN_NAMES).format(make_row(PLAIN_NAMES, better=better), "preference") for better in (0, 1)
+    ]
+    assert BatchFormatter(make_template(DOTTED_NAMES), "preference")(table).to_pylist() == plain
 
 
 def test_a_csv_whose_header_has_dots_is_read_by_its_names(tmp_path):
