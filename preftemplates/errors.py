@@ -155,7 +155,7 @@ class PrefTemplatesError(Exception):
         row: the row's number, counted from 0.
         line: the physical line in the file, counted from 1.
         file: the file's name.
-        column: the path of the cell, such as `chosen[1].content`.
+        column: a column by its own name, or a value in it by its path, such as `chosen[1].content`.
         value: the offending value.
         hint: what was probably meant.
     """

@@ -14,6 +14,7 @@ from rich.text import Text
 from preftemplates.cli.load_template import load_template
 from preftemplates.cli.options import DialectOption, StyleOption
 from preftemplates.core.messages import Message, list_message_texts
+from preftemplates.core.paths import column_of
 from preftemplates.core.provenance import pieces_of, plain_data
 from preftemplates.core.samples import Format, Sample
 from preftemplates.core.spans import Rendered
@@ -164,9 +165,7 @@ def _format_message(message: Message, colours: Mapping[str, str]) -> Text:
         end = 0
         for piece in pieces_of(content):
             text.append(make_visible(str(content[end : piece.start])))
-            text.append(
-                make_visible(str(content[piece.start : piece.end])), colours.get(_get_column(piece.origin), "")
-            )
+            text.append(make_visible(str(content[piece.start : piece.end])), _get_colour(piece.origin, colours, ""))
             end = piece.end
         text.append(make_visible(str(content[end:])))
     others = {key: value for key, value in message.items() if key not in ("role", "content") and value is not None}
@@ -193,13 +192,14 @@ def _format_rendered(rendered: Rendered, colours: Mapping[str, str], start: int 
         elif span.kind == "scaffold":
             text.append(piece, "dim")
         else:
-            text.append(piece, colours.get(_get_column(span.source[0] if span.source else ""), "bold"))
+            text.append(piece, _get_colour(span.source[0] if span.source else "", colours, "bold"))
     return text
 
 
-def _get_column(path: object) -> str:
-    """The column of a path in the row."""
-    return str(path).split(".")[0].split("[")[0]
+def _get_colour(path: object, colours: Mapping[str, str], default: str) -> str:
+    """The colour of the column that a path begins with."""
+    column = column_of(str(path))
+    return default if column is None else colours.get(column, default)
 
 
 def _format_keys(template: Template, formatted: Formatted) -> Group:

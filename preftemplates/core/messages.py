@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from preftemplates.core.paths import extend_path
+from preftemplates.core.paths import spell_path
 from preftemplates.core.provenance import plain
 from preftemplates.errors import Code, RowError, did_you_mean, one_line, preview
 
@@ -132,7 +132,7 @@ def check_content_parts(messages: Iterable[Message]) -> None:
             if not isinstance(kind, str) or (kind == "text" and not isinstance(part.get("text"), str)):
                 expected = "a part with a type, and with text if it is one"
                 raise RowError(
-                    f"message {index}: content[{at}]: expected {expected}; got {preview(part)}",
+                    f"message {index}: {spell_path(('content', at))}: expected {expected}; got {preview(part)}",
                     code=Code.WRONG_TYPE, value=part,
                 )  # fmt: skip
 
@@ -219,10 +219,7 @@ def _check_key(key: Any, index: int, path: tuple[str | int, ...]) -> None:
 
 
 def _message_error(fault: str, code: Code, value: Any, index: int, path: tuple[str | int, ...]) -> RowError:
-    spelled = ""
-    for key in path:
-        spelled = f"{spelled}[{key}]" if isinstance(key, int) else extend_path(spelled, key)
-    where = f"message {index}: {one_line(spelled.removeprefix('.'))}" if path else f"message {index}"
+    where = f"message {index}: {one_line(spell_path(path))}" if path else f"message {index}"
     return RowError(f"{where} {fault}", code=code, value=value)
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import takewhile
 from typing import Any, NamedTuple, Self, SupportsIndex
 
 from pydantic import BaseModel
 
-from preftemplates.core.paths import PATH_STEP, extend_path, list_parts
+from preftemplates.core.paths import extend_path, find_common_path, list_parts
 
 Origin = Hashable
 """What a piece came from: the path of a cell, or a message and its field."""
@@ -348,10 +347,7 @@ def derived_number(number: Any, values: Any) -> Any:
 def _common(origins: set[Origin]) -> Origin:
     """The path that all paths begin with; nothing, if they have none in common."""
     first, *others = origins
-    if not others:
-        return first
-    paths = [PATH_STEP.findall(str(origin)) for origin in origins]
-    return "".join(steps[0] for steps in takewhile(lambda steps: len(set(steps)) == 1, zip(*paths, strict=False)))
+    return find_common_path(map(str, origins)) if others else first
 
 
 def pieces_of(text: str) -> tuple[Piece, ...]:

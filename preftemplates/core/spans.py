@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+from preftemplates.core.paths import split_path
 from preftemplates.core.provenance import pieces_of
 from preftemplates.errors import SpanError
 
@@ -17,8 +18,8 @@ SpanKind = Literal["content", "derived", "stop", "scaffold"]
 class Span(NamedTuple):
     """Characters `start` up to `end` of a text, in code points, half-open.
 
-    `message` is the index of the message and `field` the message's field; `source` is the path of the cell in the row
-    and the offset in that cell's text. What does not apply is None.
+    `message` is the index of the message and `field` the path of the text in it; `source` is the path of the text in
+    the row, such as `chosen[1].content` or `["better.id"]`, and the offset in that text. What does not apply is None.
     """
 
     start: int
@@ -113,14 +114,13 @@ class Rendered:
     def _refuse_torn_calls(self, role: str) -> None:
         """Refuse a mask that would hold the names in a call of a tool, and nothing of what makes it a call."""
         for span in self.spans:
-            if span.kind == "derived" and span.role == role and (span.field or "").startswith("tool_calls"):
+            if span.kind == "derived" and span.role == role and split_path(span.field or "")[0] == "tool_calls":
                 raise SpanError(f"message {span.message} ({role}) calls tools, whose text is derived: ask for it too")
 
     def _refuse_lost_contents(self, role: str, messages: set[int | None]) -> None:
         """Refuse a mask that would leave a whole message out."""
         for change in self.changes:
-            content = change.field == "content" or change.field.startswith("content[")
-            lost = content and change.what in ("dropped", "rewritten")
+            lost = split_path(change.field)[0] == "content" and change.what in ("dropped", "rewritten")
             if lost and change.role == role and change.message not in messages:
                 raise SpanError(f"the style has {change.what} the {change.field} of message {change.message} ({role})")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 import pyarrow as pa
 
 from preftemplates.core.labels import spell_label_type
+from preftemplates.core.paths import extend_path, spell_path
 from preftemplates.core.samples import SAMPLE_TYPES, Format, Sample
 from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
 from preftemplates.dialects.table import (
@@ -118,7 +119,7 @@ def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
         raise RowError(f"the result has the keys {list(result)}, expected {schema.names}", code=Code.WRONG_TYPE)
     for field in schema:
         if result[field.name] is not None:  # a sample without tools
-            _check_value_fits(result[field.name], field.type, field.name)
+            _check_value_fits(result[field.name], field.type, spell_path((field.name,)))
 
 
 def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:
@@ -126,11 +127,11 @@ def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:
         names = [kind.field(index).name for index in range(kind.num_fields)]
         for key, inner in value.items():
             if key not in names:
-                raise _make_fit_error(f"{path}.{key}", inner)
-            _check_value_fits(inner, kind.field(key).type, f"{path}.{key}")
+                raise _make_fit_error(extend_path(path, key), inner)
+            _check_value_fits(inner, kind.field(key).type, extend_path(path, key))
     elif pa.types.is_list(kind):
         for index, item in enumerate(value):
-            _check_value_fits(item, kind.value_type, f"{path}[{index}]")
+            _check_value_fits(item, kind.value_type, extend_path(path, index))
     elif pa.types.is_string(kind) and not isinstance(value, str):
         raise _make_fit_error(path, value)
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from preftemplates.core.messages import Message, list_message_texts
+from preftemplates.core.paths import column_of, parse_path
 from preftemplates.core.provenance import pieces_of
 from preftemplates.core.samples import Preference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from preftemplates.templates.results import Formatted
 
@@ -104,12 +105,12 @@ def choose_first_listed(pair: MessagePair, columns: Iterable[str]) -> bool | Non
     """
     order = list(columns)
     chosen, rejected, prompt = (_find_paths(messages) for messages in (pair.chosen, pair.rejected, pair.prompt))
-    if not set(order) - {_split_path(path)[0][-1] for path in (*chosen, *rejected, *prompt)}:
+    if not set(order) - set(map(column_of, (*chosen, *rejected, *prompt))):
         return None
-    first = [_split_path(paths[0]) for paths in (chosen, rejected) if paths]
-    if len(first) < 2 or first[0] == first[1] or any(steps[0][-1] not in order for steps in first):
+    first = [paths[0] for paths in (chosen, rejected) if paths]
+    if len(first) < 2 or first[0] == first[1] or any(column_of(path) not in order for path in first):
         return None
-    ranked = [(order.index(steps[0][-1]), steps[1:]) for steps in first]
+    ranked = [_find_place(path, order) for path in first]
     return ranked[0] < ranked[1]
 
 
@@ -154,14 +155,11 @@ def _find_paths(messages: Iterable[Message]) -> list[str]:
     return [str(piece.origin) for text in list_message_texts(messages) for piece in pieces_of(text)]
 
 
-_PATH_STEP = re.compile(r'\[(?P<item>\d+)\]|\["(?P<quoted>(?:[^"\\]|\\.)*)"\]|(?P<key>[^.\[\]]+)')
+def _find_place(path: str, columns: Sequence[str]) -> list[tuple[int, str]]:
+    """Return a path's place in a row, for comparison: the column's and an item's number, a key by its name.
 
-
-def _split_path(path: str) -> tuple[tuple[int, str], ...]:
-    """The steps of a path, which can be compared: an item by its number, a key by its name.
-
-    >>> _split_path("answers[10].text")
-    ((0, 'answers'), (10, ''), (0, 'text'))
+    >>> _find_place("answers[10].text", ["prompt", "answers"])
+    [(1, ''), (10, ''), (0, 'text')]
     """
-    steps = _PATH_STEP.finditer(path)
-    return tuple((int(step["item"]), "") if step["item"] else (0, step["key"] or step["quoted"]) for step in steps)
+    column, *steps = parse_path(path)
+    return [(columns.index(str(column)), ""), *((step, "") if isinstance(step, int) else (0, step) for step in steps)]

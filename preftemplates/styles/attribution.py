@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
-from preftemplates.core.paths import extend_path, list_parts
+from preftemplates.core.paths import ends_in_key, extend_path, leads_into, list_parts, split_path
 from preftemplates.core.provenance import Piece, Traced, concat, pieces_of, plain, plain_data, trace_fully
 from preftemplates.core.spans import Change, Span, content_spans
 from preftemplates.errors import RowError, StyleLimitError
@@ -175,9 +175,9 @@ class AttributedText:
                 spans.append(Span(start, end, "derived"))
             elif offset is None:
                 spans.append(_span((start, end, "derived", message["role"], index, path, None)))
-            elif type(message.get(path)) is str:
+            elif path.isidentifier() and type(message.get(path)) is str:
                 spans.append(_span((start, end, "content", message["role"], index, path, None)))
-            else:  # a text inside the message, or one that has pieces of its own: the cells of a row
+            else:  # a text inside the message, under a quoted key, or with pieces of its own: the cells of a row
                 original = self.originals[str(origin)][offset : offset + end - start]
                 spans += content_spans(start, original, message["role"], index or 0, path)
             at, filled = end, filled and start < end
@@ -188,14 +188,16 @@ class AttributedText:
 
     def _find_message(self, origin: Any) -> tuple[int | None, str, Mapping[str, Any] | None]:
         """The message that a piece is from: its index, the path of the text in it, and itself."""
-        index, path = _split_path(origin)
-        return index, path, None if index is None else self.messages[index]
+        step, path = split_path(origin)
+        if step is None:  # what several messages have in common
+            return None, path, None
+        return int(step), path, self.messages[int(step)]
 
     @property
     def _pieces(self) -> Iterable[Piece]:
         if not self.empty:
             return pieces_of(self.text)
-        placed = [Piece(at, at, f"{index}.content", 0) for index, at in self.empty.items()]
+        placed = [Piece(at, at, extend_path(str(index), "content"), 0) for index, at in self.empty.items()]
         return sorted([*pieces_of(self.text), *placed], key=lambda piece: piece.end)
 
     def _add_template_text(self, spans: list[Span], start: int, end: int, following: int | None = None) -> None:
@@ -235,7 +237,7 @@ class AttributedText:
         """The messages whose content is empty and has no piece."""
         empty = [index for index, message in enumerate(self.messages) if message.get("content") == ""]
         placed = {piece.origin for piece in pieces_of(self.text)} if empty else set()
-        return [index for index in empty if f"{index}.content" not in placed]
+        return [index for index in empty if extend_path(str(index), "content") not in placed]
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
@@ -252,22 +254,14 @@ class AttributedText:
 
     def _find_changes(self, exact: Mapping[str, list[tuple[int, int]]], derived: set[str]) -> Iterator[Change]:
         for path, text in self.originals.items():
-            index, field = _split_path(path)
-            if index is None or field == "role" or field.endswith(".type"):  # what kind a thing is: no one's words
+            step, field = split_path(path)
+            if step is None or field == "role" or ends_in_key(field, "type"):  # what kind a thing is: no one's words
                 continue
+            index = int(step)
             for what in _classify_changes(
-                text, sorted(exact.get(path, [])), any(_leads_into(origin, path) for origin in derived)
+                text, sorted(exact.get(path, [])), any(leads_into(origin, path) for origin in derived)
             ):
                 yield Change(index, self.messages[index]["role"], field, what)
-
-
-def _split_path(path: str) -> tuple[int | None, str]:
-    """The index of the message that a path begins with, and the path in it."""
-    index, _, field = path.partition(".")
-    if not index.isdecimal():  # a field in brackets follows the index, or there is none
-        index = path[: len(path) - len(path.lstrip("0123456789"))]
-        field = path[len(index) :]
-    return (int(index) if index else None), field
 
 
 def _classify_changes(text: str, parts: list[tuple[int, int]], derived: bool) -> Iterator[Any]:
@@ -289,11 +283,6 @@ def _classify_changes(text: str, parts: list[tuple[int, int]], derived: bool) ->
         outer = text[at:].isspace() or at >= len(text)
         whole = gaps == text[: parts[0][0]]
         yield "trimmed" if inner and outer and whole else "cut"
-
-
-def _leads_into(origin: str, path: str) -> bool:
-    """Whether a path is another, or leads into it."""
-    return origin == "" or path == origin or (path.startswith(origin) and path[len(origin)] in ".[")
 
 
 def _list_texts(value: Any, path: str) -> Iterator[tuple[str, str]]:

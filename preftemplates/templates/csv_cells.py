@@ -7,6 +7,8 @@ import re
 import types
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
+from preftemplates.core.paths import get_row_key
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,7 +28,9 @@ def make_cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:
     >>> parsers["label"]("1"), parsers["label"]("1.0"), parsers["scores"]("[1, 2]")
     (1, '1.0', [1, 2])
     """
-    parsers = {info.alias or name: _make_cell_parser(info.annotation) for name, info in model.model_fields.items()}
+    parsers = {
+        get_row_key(name, info): _make_cell_parser(info.annotation) for name, info in model.model_fields.items()
+    }
     return {column: parser for column, parser in parsers.items() if parser is not None}
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
+from preftemplates.core.paths import get_row_key
 from preftemplates.core.samples import SAMPLE_TYPES, Format, PromptOnly, Sample, list_formats
 from preftemplates.core.source_code import function_source
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
@@ -286,7 +287,7 @@ def _check_example(owner: str, declaration: Declaration, example: Any) -> None:
     if example is None:
         return
     infos = read_row_type(declaration.row).model_fields
-    columns = [info.alias or name for name, info in infos.items()]
+    columns = [get_row_key(name, info) for name, info in infos.items()]
     if not isinstance(example, Mapping):
         raise DefinitionError(f"{owner}.example: expected a row, got {preview(example)}")
     for column in example:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, Strict, create_model
 from pydantic.fields import FieldInfo
 
 from preftemplates.core.messages import Message
+from preftemplates.core.paths import get_row_key
 from preftemplates.errors import DefinitionError, one_line, preview
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def spell_row(row: type[BaseModel]) -> str:
 
 def _spell_column(row: type[BaseModel], name: str, info: FieldInfo) -> str:
     place = f"{row.__qualname__}.{name}"
-    column = info.validation_alias or info.alias or name
+    column = get_row_key(name, info) if info.validation_alias is None else info.validation_alias
     if not isinstance(column, str) or " as " in column or column.endswith("?"):
         raise DefinitionError(
             f"{place}: a column's name is one text without ' as ' and '?' at its end, got {column!r}"
@@ -237,8 +238,8 @@ def _read_columns(keys: list[Any], values: list[ast.expr], spelling: str) -> typ
     columns: dict[str, Any] = {}
     aliases: set[str] = set()
     for key, value in zip(keys, values, strict=True):
-        column, _, name = str(key).removesuffix("?").partition(" as ")
-        name = name or column
+        column, is_named, name = str(key).removesuffix("?").rpartition(" as ")
+        column = column if is_named else name
         is_taken = name in columns or column in aliases or name.startswith("_") or name in vars(BaseModel)
         if not isinstance(key, str) or not name.isidentifier() or is_taken or name == "model_config":
             raise DefinitionError(f"{preview(key)} in {preview(spelling)} is no name for a column, or is there twice")

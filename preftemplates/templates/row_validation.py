@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from pydantic import ValidationError, create_model
 
 from preftemplates.core.messages import MAX_DEPTH, SURROGATE, has_surrogate
-from preftemplates.core.paths import list_parts
+from preftemplates.core.paths import Steps, column_of, get_row_key, list_parts, name_cell, parse_path, spell_path
 from preftemplates.core.provenance import trace_texts
 from preftemplates.errors import Code, RowError, missing_column_error, preview
 from preftemplates.templates.row_types import Label, RowModel, spell_bounds
@@ -33,7 +33,8 @@ class RowValidator:
         infos = {name: info for name, info in model.model_fields.items() if name in names}
         columns: dict[str, Any] = {name: (info.annotation, info) for name, info in infos.items()}
         self.model = create_model("Row", __base__=RowModel, **columns)
-        self.columns = {name: info.alias or name for name, info in infos.items()}
+        self.columns = {name: get_row_key(name, info) for name, info in infos.items()}
+        self._paths = {name: spell_path((column,)) for name, column in self.columns.items()}
         self._domains = {self.columns[name]: _describe_domain(info) for name, info in infos.items()}
 
     def check_columns(self, columns: Iterable[str]) -> None:
@@ -66,39 +67,40 @@ class RowValidator:
             raise RowError("a cell is nested too deeply", code=Code.TOO_DEEP) from None
         values = {name: getattr(model, name) for name in self.columns}
         for name, value in values.items():
-            _check_readable(value, self.columns[name])
+            _check_readable(value, self._paths[name])
         return values
 
     def read_traced(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The same, with every text traced to its cell."""
-        return {name: trace_texts(value, self.columns[name]) for name, value in self.read(row).items()}
+        return {name: trace_texts(value, self._paths[name]) for name, value in self.read(row).items()}
 
     def _row_error(self, error: ValidationError, row: Mapping[str, Any], cells: dict[str, Any]) -> RowError:
         detail = error.errors(include_url=False)[0]
-        path, value = _locate(detail["loc"], cells)
         if detail["type"] == "missing":
-            return missing_column_error(_join_path(path, detail["loc"][-1]), () if path else map(str, row))
-        column = path.split("[")[0].split(".")[0]
+            steps, _ = _locate(detail["loc"][:-1], detail["input"], cells)
+            return missing_column_error(name_cell((*steps, detail["loc"][-1])), () if steps else map(str, row))
+        steps, value = _locate(detail["loc"], detail["input"], cells)
+        cell, is_part = name_cell(steps), len(steps) > 1
         if value is None:
-            return RowError("is null", code=Code.MISSING_FIELD, column=path)
-        if isinstance(value, str) and column != path and has_surrogate(value):
-            return RowError(SURROGATE, code=Code.BAD_TEXT, column=path, value=value)
-        domain = self._domains.get(column)
-        if domain and column == path:
-            return RowError(f"expected {domain}, got {preview(value)}", code=Code.BAD_LABEL, column=path, value=value)
+            return RowError("is null", code=Code.MISSING_FIELD, column=cell)
+        if isinstance(value, str) and is_part and has_surrogate(value):
+            return RowError(SURROGATE, code=Code.BAD_TEXT, column=cell, value=value)
+        domain = None if is_part else self._domains.get(cell)
+        if domain:
+            return RowError(f"expected {domain}, got {preview(value)}", code=Code.BAD_LABEL, column=cell, value=value)
         code = Code.BAD_LABEL if detail["type"] in _OUT_OF_DOMAIN else Code.WRONG_TYPE
         expected = detail["msg"].removeprefix("Input should be ").replace("a valid string", "text")
         expected = "an object" if detail["type"] in ("model_type", "dict_type") else expected
-        return RowError(f"expected {expected}, got {preview(value)}", code=code, column=path, value=value)
+        return RowError(f"expected {expected}, got {preview(value)}", code=code, column=cell, value=value)
 
 
 def _check_readable(value: Any, path: str, depth: int = 0) -> None:
     """Refuse texts with lone surrogates, as keys too, and values that are nested too deeply."""
     if depth > MAX_DEPTH:
-        raise RowError(f"is nested more than {MAX_DEPTH} deep", code=Code.TOO_DEEP, column=path.split("[")[0])
+        raise RowError(f"is nested more than {MAX_DEPTH} deep", code=Code.TOO_DEEP, column=column_of(path))
     for text in value if isinstance(value, Mapping) else (value,):
         if isinstance(text, str) and has_surrogate(text):
-            raise RowError(SURROGATE, code=Code.BAD_TEXT, column=path, value=text)
+            raise RowError(SURROGATE, code=Code.BAD_TEXT, column=name_cell(parse_path(path)), value=text)
     for item, place in list_parts(value, path):
         _check_readable(item, place, depth + 1)
 
@@ -114,21 +116,25 @@ def _describe_domain(info: FieldInfo) -> str | None:
     return f"{getattr(info.annotation, '__name__', '')}{bounds}" if bounds else None
 
 
-def _locate(location: tuple[int | str, ...], cells: Any) -> tuple[str, Any]:
-    """The path of a pydantic error's location in the data, and the value there.
+def _locate(location: tuple[int | str, ...], fault: Any, cells: Any) -> tuple[Steps, Any]:
+    """Return the steps of a pydantic error's location in the data, and the value there.
 
-    A location also names the members of unions and the keys of mappings, which are no places in the data.
+    A location also names the members of unions and the keys of mappings, which are no places in the data, though the
+    data may have a key of that name: `fault` is the value that pydantic refuses.
     """
-    if "[key]" in location:  # what is wrong is a key of the mapping before it
-        location = location[: location.index("[key]") - 1]
-    path, value = "", cells
+    places: list[tuple[Steps, Any]] = [((), cells)]
     for step in location:
-        if isinstance(step, int) and isinstance(value, list | tuple) and step < len(value):
-            path, value = f"{path}[{step}]", value[step]
-        elif isinstance(value, Mapping) and step in value:
-            path, value = _join_path(path, step), value[step]
-    return path, value
+        steps, value = places[-1]
+        if _has_item(value, step):
+            places.append(((*steps, step), value[step]))
+        elif step == "[key]":  # the step before is a key, and what is wrong; the mapping has its place
+            return places[-2]
+        else:
+            places.append(places[-1])
+    return next((place for place in reversed(places) if place[1] is fault), places[-1])
 
 
-def _join_path(path: str, step: int | str) -> str:
-    return f"{path}.{step}" if path else str(step)
+def _has_item(value: Any, step: int | str) -> bool:
+    if isinstance(value, Mapping):
+        return step in value
+    return isinstance(value, list | tuple) and isinstance(step, int) and step < len(value)

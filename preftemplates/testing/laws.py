@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.core.messages import Message
-from preftemplates.core.paths import extend_path
+from preftemplates.core.paths import column_of, spell_path
 from preftemplates.core.provenance import pieces_of
 from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, PrefTemplatesError, RowError
@@ -28,7 +28,6 @@ from preftemplates.testing.strategies import (
     MARK,
     MessageSequence,
     Row,
-    TextPath,
     get_columns_read,
     iter_texts,
     replace_texts,
@@ -84,7 +83,7 @@ def the_generation_prompt_opens_every_answer(style: Style, messages: MessageSequ
 def spans_partition_the_text_and_spell_their_cells(template: Template, row: Row, format: Format) -> None:
     """Law 3: spans follow one another over the whole text, and one with a source spells what stands in that cell."""
     messages, rendered = template.extract(row, format), template.render(row, format)
-    cells = [(_spell_path(keys), text) for keys, text in iter_texts(row)]
+    cells = [(spell_path(keys), text) for keys, text in iter_texts(row)]
     conversations = [messages.prompt, *([*messages.prompt, *response] for response in messages.responses.values())]
     for conversation, text in zip(conversations, [rendered.prompt, *rendered.responses.values()], strict=True):
         if not messages.pieces:
@@ -95,14 +94,6 @@ def spans_partition_the_text_and_spell_their_cells(template: Template, row: Row,
                 path == cell_path and cell.startswith(text.text[start:end], offset) for cell_path, cell in cells
             )
             demand(spells or source is None, f"{text.text[start:end]!r} does not stand in {path} from {offset} on")
-
-
-def _spell_path(keys: TextPath) -> str:
-    """A path as spans spell it."""
-    path = str(keys[0])
-    for key in keys[1:]:
-        path = f"{path}[{key}]" if isinstance(key, int) else extend_path(path, key)
-    return path
 
 
 def spans_partition_the_text_and_spell_the_messages(style: Style, messages: MessageSequence) -> None:
@@ -168,7 +159,7 @@ def find_choice(template: Template, format: Format) -> Choice | None:
 def _find_columns(messages: MessageSequence) -> set[str]:
     """The columns that messages take text from."""
     paths = (str(piece.origin) for message in messages for piece in pieces_of(str(message.get("content"))))
-    return {re.split(r"[.\[]", path)[0] for path in paths}
+    return {column for column in map(column_of, paths) if column is not None}
 
 
 def swapping_the_answers_and_the_label_changes_nothing(

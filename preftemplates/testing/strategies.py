@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from preftemplates.core.messages import ROLES, Message
+from preftemplates.core.paths import get_row_key
 from preftemplates.templates.row_types import BOUNDS, read_row_type
 from preftemplates.testing.demands import demand
 
@@ -97,7 +98,7 @@ def get_columns_read(template: Template, format: Format) -> dict[str, FieldInfo]
 
 
 def _index_by_alias(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    return {info.alias or name: info for name, info in model.model_fields.items()}
+    return {get_row_key(name, info): info for name, info in model.model_fields.items()}
 
 
 def _is_label(kind: Any) -> bool:

@@ -5,6 +5,9 @@ import json
 from command_support import GOOD_ROW
 from support import run
 
+from preftemplates import get_template
+from preftemplates.cli.show import _choose_colours, _format_rendered
+
 
 def test_show_has_every_format_and_the_dialects_keys():
     out = run("show", "PKUSafeRLHF", "--style", "chatml").stdout
@@ -57,3 +60,23 @@ def test_show_says_which_row_convert_would_skip(tmp_path):
 
 def test_a_row_of_a_file_is_named_by_a_number(rows):
     assert "a row's number" in run("show", "PKUSafeRLHF", "--row", f"{rows}:-1", code=2).stderr
+
+
+def test_a_text_has_the_colour_of_its_column_though_that_has_dots_or_no_name(tmp_path):
+    file = tmp_path / "dotted.yaml"
+    file.write_text("""
+row: {"the.prompt as prompt": str, " as empty": str, "a[0] as first": str, better: Index01}
+style: chatml
+preference: {prompt: "{{ prompt }}", chosen: "{{ [empty, first][better] }}", rejected: "{{ [first, empty][better] }}"}
+""")
+    template = get_template(str(file))
+    colours = _choose_colours(template, ["preference"])
+    assert list(colours) == ["the.prompt", "", "a[0]", "better"]
+    row = {"the.prompt": "Why?", "": "So.", "a[0]": "No.", "better": 0}
+    sample = template.render(row, "preference")
+    for rendered, texts in ((sample.chosen, ("Why?", "So.")), (sample.rejected, ("Why?", "No."))):
+        coloured = _format_rendered(rendered, colours)
+        styles = {coloured.plain[span.start : span.end]: span.style for span in coloured.spans}
+        for text in texts:
+            (column,) = [column for column, cell in row.items() if cell == text]
+            assert styles[text] == colours[column]

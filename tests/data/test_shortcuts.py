@@ -85,6 +85,14 @@ def test_items_are_compared_by_number_and_not_by_letters():
     assert compare_first_listed("a[10].t", "a[9].t") is False
     assert compare_first_listed("a[1].t", "a[1].t") is None
     assert compare_first_listed('b["x.y"].t', "a[1].t") is False
+    assert compare_first_listed('a["x.y"]', 'a["x.z"]') is True
+    assert compare_first_listed('a["2[b"][2]', 'a["2[b"][10]') is True
+    assert compare_first_listed('a["\\"x"]', 'a["\\"x"]') is None
+
+
+def test_an_answer_that_is_made_of_several_columns_is_in_none_of_them():
+    assert compare_first_listed("", "a") is None
+    assert compare_first_listed("a", "") is None
 
 
 def compare_first_listed(chosen, rejected):

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from support import at_least, texts
 
 from preftemplates import Span, Style, get_style
+from preftemplates.core.paths import parse_path
+from preftemplates.core.provenance import Traced
 from preftemplates.core.spans import Change
 from preftemplates.errors import SpanError, StyleLimitError
 from preftemplates.sandbox.limits import Limits
@@ -78,6 +80,43 @@ def test_the_name_of_a_change_follows_from_the_parts_that_are_printed(text, draw
     if len(set(printed)) < len(printed):
         expected.add("repeated")
     assert set(_classify_changes(text, parts, derived=False)) == expected
+
+
+ODD_KEYS = st.lists(
+    st.sampled_from(["", "a.b", "a[0]", '"', "\\", "type", "d.type", "0"]) | st.text("a.[\"]", max_size=3),
+    min_size=1, max_size=3, unique=True,
+)  # fmt: skip
+
+
+@given(ODD_KEYS, st.sampled_from([str, lambda key: {key: "text"}, lambda key: ["text", key]]))
+def test_a_change_names_the_text_under_any_key_of_a_call(keys, make):
+    arguments = {key: make(f"<{key}>") for key in keys}
+    calls = [{"type": "function", "function": {"name": "water", "arguments": arguments}}]
+    changes = rendered(WHOLE, [ASKED, {"role": "assistant", "content": "So.", "tool_calls": calls}]).changes
+    start = ("tool_calls", 0, "function")
+    expected = [(*start, "name")]
+    for key, value in arguments.items():
+        parts = {(): value} if isinstance(value, str) else value if isinstance(value, dict) else dict(enumerate(value))
+        steps = [(*start, "arguments", key, *([part] if part != () else [])) for part in parts]
+        expected += [path for path in steps if path[-1] != "type"]
+    assert [(parse_path(change.field), change.what) for change in changes] == [(path, "dropped") for path in expected]
+
+
+def test_a_field_whose_key_looks_like_a_path_is_not_taken_for_the_text_at_that_path():
+    asked = {
+        "role": "user",
+        "content": [{"type": "text", "text": Traced.whole("Why?", "question")}],
+        "content[0].text": "Why not?",
+    }
+    source = "{{ messages[0].content[0].text }}{{ messages[0]['content[0].text'] }}"
+    fields = [(span.field, span.source) for span in rendered(source, [asked]).spans]
+    assert fields == [("content[0].text", ("question", 0)), ('["content[0].text"]', None)]
+
+
+def test_a_field_whose_name_begins_as_another_s_is_not_that_one():
+    asked = {"role": "user", "content": "Why?", "tool_calls_note": "none", "contents": "gone"}
+    result = rendered("{{ messages[0].content }}{{ messages[0].tool_calls_note | upper }}", [asked])
+    assert result.mask("content", role="user") == [True] * 4 + [False] * 4
 
 
 @pytest.mark.parametrize(
