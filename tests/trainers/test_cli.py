@@ -295,7 +295,7 @@ def test_help_of_both_commands_is_told_without_a_model():
     assert "--dataset_name PATH" in out
     code, out, err = command("score", "--help")
     assert (code, err) == (0, "")
-    assert all(option in out for option in ("--model", "--out", "--template", "--format", "--batch-size"))
+    assert all(option in out for option in ("--model", "--out", "--template", "--format", "--batch_size"))
 
 
 @pytest.mark.parametrize("words", [[], ["score", "rows.jsonl"]])
