@@ -148,9 +148,9 @@ def test_a_column_to_group_by_may_be_repeated():
         (["--styl", "zephyr"], "there is no option --styl. Did you mean --style?"),
         (["--batch-sise=3"], "there is no option --batch-sise. Did you mean --batch_size?"),
         (["--alow_style"], "there is no option --alow_style. Did you mean --allow_style?"),
-        (["-x"], "there is no option -x."),
-        (["more.jsonl"], "'more.jsonl' belongs to no option."),
-        (["run.yaml"], "'run.yaml' belongs to no option."),
+        (["-x"], "there is no option -x; preftemplates-train {name} --help shows the options"),
+        (["more.jsonl"], "'more.jsonl' belongs to no option; preftemplates-train {name} --help shows the options"),
+        (["run.yaml"], "'run.yaml' belongs to no option; preftemplates-train {name} --help shows the options"),
         (["--batch_size", "many"], "--batch_size: expected a whole number, got 'many'"),
         (["--batch-size", "0"], "batch_size must be at least 1, got 0"),
         (["--style"], "--style: expected one argument"),
@@ -158,7 +158,7 @@ def test_a_column_to_group_by_may_be_repeated():
     ],
 )
 def test_wrong_usage_is_one_line(name, words, message):
-    assert refusal(name, *REQUIRED[name], *words) == message
+    assert refusal(name, *REQUIRED[name], *words) == message.format(name=name)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_wrong_usage_is_one_line(name, words, message):
         (["evaluate", "rows.jsonl", "--modle", "m"], "there is no option --modle. Did you mean --model?"),
         (["scoer", "rows.jsonl"], "there is no command 'scoer'. Did you mean preftemplates-train score?"),
         (["evalute"], "there is no command 'evalute'. Did you mean preftemplates-train evaluate?"),
-        (["rows.jsonl"], "'rows.jsonl' belongs to no option."),
+        (["rows.jsonl"], "'rows.jsonl' belongs to no option; preftemplates-train --help shows the options"),
     ],
 )
 def test_what_is_missing_or_misspelled_is_named(words, message):

@@ -78,10 +78,10 @@ class EvaluateOptions(ScoringOptions):
 
     by: list[str] | None = field(
         default=None,
-        metadata=describe("Group by this column. Can be repeated.", metavar="COLUMN", action="append"),
+        metadata=describe("Add the figures per value of this column. Repeatable.", metavar="COLUMN", action="append"),
     )
     against: Path | None = field(
-        default=None, metadata=describe("Compare with the model in this folder.", metavar="FOLDER")
+        default=None, metadata=describe("Compare with the model in this folder on the same rows.", metavar="FOLDER")
     )
     out: Path | None = field(
         default=None,

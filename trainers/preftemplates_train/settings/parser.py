@@ -104,6 +104,8 @@ class SettingsParser(HfArgumentParser):
         if action.required:
             self._required.append(action)
             action.required = False  # argparse would report this before an option that is misspelled
+        if len(setting_type.choices) > MOST_CHOICES:
+            action.metavar, action.help = "NAME", f"{action.help} One of {', '.join(setting_type.choices)}."
         action.help = (action.help or "") + self._describe_default(action)
         action.type = setting_type.parse_flag
         if action.dest == "datasets":
@@ -160,15 +162,15 @@ class SettingsParser(HfArgumentParser):
 
     def refuse_argument(self, argument: str) -> NoReturn:
         """Raise the error for a word that belongs to no option."""
+        fix = f"; {self.prog} --help shows the options"
         if not argument.startswith("-"):
-            is_config = argument.endswith((".yaml", ".yml")) and "config" in self.setting_types
-            guess = f" Did you mean '--config {argument}'?" if is_config else ""
-            raise SetupError(f"{preview(argument)} belongs to no option.{guess}")
+            if argument.endswith((".yaml", ".yml")) and "config" in self.setting_types:
+                fix = f". Did you mean '--config {argument}'?"
+            raise SetupError(f"{preview(argument)} belongs to no option{fix}")
         option = argument.split("=")[0]
         flags = (flag[2:] for flag in self._option_string_actions if flag.startswith("--"))
         nearest = find_nearest(option.lstrip("-").replace("-", "_"), flags)
-        guess = f" Did you mean --{nearest}?" if nearest else ""
-        raise SetupError(f"there is no option {one_line(option)}.{guess}")
+        raise SetupError(f"there is no option {one_line(option)}{f'. Did you mean --{nearest}?' if nearest else fix}")
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print and exit with."""
@@ -215,6 +217,9 @@ class SettingsParser(HfArgumentParser):
         formatter.add_text(None if every_option else self.page.epilog)
         return formatter.format_help()
 
+
+MOST_CHOICES = 8
+"""How many choices are shown next to an option's name; more are listed in its help."""
 
 METAVARS = {bool: "true|false", int: "N", float: "X", str: "TEXT"}
 

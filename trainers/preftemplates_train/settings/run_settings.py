@@ -145,7 +145,7 @@ class RunSettings:
     )
     dry_run: bool = field(default=False, metadata=describe("Show the first three pairs and stop."))
     num_train_epochs: float = field(default=1, metadata=describe("Train on all pairs this many times."))
-    learning_rate: float = field(default=1e-5, metadata=describe("Let the schedule start from this learning rate."))
+    learning_rate: float = field(default=1e-5, metadata=describe("Schedule the learning rate from this peak."))
     per_device_train_batch_size: int = field(
         default=8, metadata=describe("Train on this many pairs per device in one pass.")
     )
