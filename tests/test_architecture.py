@@ -50,7 +50,6 @@ BUNDLED_EXCEPTIONS = {
 TRAINER_MAY_IMPORT = {"", "errors", "data"}
 TRAINER_EXCEPTIONS = {
     "settings.parser": {"core.yaml_files"},  # one reader of YAML, with lines and each key once
-    "data.sources": {"templates.csv_cells", "templates.row_types"},  # how the cells of a CSV are parsed
     "data.pairs": {"templates.results"},  # a type in annotations
     "evaluation.scorer": {"templates.results"},  # likewise
 }

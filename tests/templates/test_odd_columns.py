@@ -11,7 +11,6 @@ from row_support import refused, row_class
 from support import outcome
 
 from preftemplates import BatchFormatter, Index01, Message, Preference, Template, check
-from preftemplates.cli.load_template import get_cell_parsers
 from preftemplates.core.paths import column_of, name_cell, parse_path, spell_path
 from preftemplates.data.reading import open_rows
 from preftemplates.errors import Code, RowError
@@ -203,7 +202,7 @@ def test_a_csv_whose_header_has_dots_is_read_by_its_names(tmp_path):
     cells = ["Why?", "So.", '"[{""te.xt"": ""No.""}]"', "2", "low", "2.0", "[]", "null"]
     file.write_text(",".join(names[:-1]) + "\n" + ",".join(cells) + "\n")
     template = make_template(names)
-    (record,) = open_rows(str(file), cell_parsers=get_cell_parsers(template))
+    (record,) = open_rows(str(file), cell_parsers=template.cell_parsers)
     assert record.cells == {**row, "better.id": 2, "talk.s": []}
     error = outcome(template.format, record.cells, "preference")
     assert (error.code, error.column, error.message) == (Code.BAD_LABEL, "better.id", "expected 0 or 1, got 2")

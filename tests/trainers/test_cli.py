@@ -295,7 +295,7 @@ def test_help_of_both_commands_is_told_without_a_model():
     assert "--dataset_name PATH" in out
     code, out, err = command("score", "--help")
     assert (code, err) == (0, "")
-    assert all(option in out for option in ("--model", "--out", "--template", "--format", "--batch-size"))
+    assert all(option in out for option in ("--model", "--out", "--template", "--format", "--batch_size"))
 
 
 @pytest.mark.parametrize("words", [[], ["score", "rows.jsonl"]])
@@ -304,13 +304,21 @@ def test_a_usage_that_is_wrong_is_exit_code_2(words):
     assert command(*words, "--no-such-option", "1")[0] == 2
 
 
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("training.prepare.read_data", ROWS),
+        ("evaluation.score_file.Scorer", ("score", "rows.jsonl", "--model", "m", "--out", "out.jsonl")),
+        ("evaluation.evaluate_file.Scorer", ("evaluate", "rows.jsonl", "--model", "m")),
+    ],
+)
 @pytest.mark.usefixtures("here")
-def test_ctrl_c_is_exit_code_130(monkeypatch):
+def test_ctrl_c_is_exit_code_130(monkeypatch, function, words):
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("preftemplates_train.training.prepare.read_data", stopped)
-    assert command(*ROWS) == (130, "", "\nstopped at once\n")
+    monkeypatch.setattr(f"preftemplates_train.{function}", stopped)
+    assert command(*words) == (130, "", "\nstopped at once\n")
 
 
 @pytest.mark.usefixtures("here")

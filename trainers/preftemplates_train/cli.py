@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from transformers.utils.logging import disable_progress_bar
 
+from preftemplates.errors import find_nearest, preview
+from preftemplates_train.errors import SetupError
+from preftemplates_train.evaluation.options import read_evaluate_options, read_score_options
+from preftemplates_train.settings.command_line import PROGRAM, read_config
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 INTERRUPTED = 130
 """The exit code of a run that Ctrl-C stopped."""
@@ -18,27 +24,33 @@ INTERRUPTED = 130
 def run_command(arguments: Sequence[str]) -> int:
     """Run the command.
 
+    What imports torch is imported after the options are read: help and wrong usage do not need it.
+
     Args:
         arguments: the command's words, without its name.
 
     Returns:
         The exit code.
+
+    Raises:
+        SetupError: the first word is nearly the name of a command, or an option is wrong.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     disable_progress_bar()
-    console = Console()
-    if arguments[:1] == ["score"]:
-        from preftemplates_train.evaluation.score_file import run_score
+    name = arguments[0] if arguments else ""
+    if name in COMMANDS:
+        return COMMANDS[name](arguments[1:])
+    nearest = None if name.startswith("-") else find_nearest(name, COMMANDS)
+    if nearest is not None:
+        raise SetupError(f"there is no command {preview(name)}. Did you mean {PROGRAM} {nearest}?")
+    return _train(arguments)
 
-        return run_score(arguments[1:])
-    if arguments[:1] == ["evaluate"]:
-        from preftemplates_train.evaluation.evaluate_file import run_evaluate
 
-        return run_evaluate(arguments[1:])
-    from preftemplates_train.settings.command_line import read_config
+def _train(arguments: Sequence[str]) -> int:
+    config = read_config(arguments)
     from preftemplates_train.training.run import preview_run, train
 
-    config = read_config(arguments)
+    console = Console()
     if config.dry_run:
         preview_run(config, console)
         return 0
@@ -47,3 +59,22 @@ def run_command(arguments: Sequence[str]) -> int:
         return 0
     console.print(f"\nstopped at step {result.stopped_at}; add --resume_from_checkpoint last to go on from there")
     return INTERRUPTED
+
+
+def _score(arguments: Sequence[str]) -> int:
+    options = read_score_options(arguments)
+    from preftemplates_train.evaluation.score_file import score_file
+
+    return score_file(options)
+
+
+def _evaluate(arguments: Sequence[str]) -> int:
+    options = read_evaluate_options(arguments)
+    from preftemplates_train.evaluation.evaluate_file import evaluate_file
+
+    evaluate_file(options)
+    return 0
+
+
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = MappingProxyType({"score": _score, "evaluate": _evaluate})
+"""The commands after the program's name; without one it trains."""

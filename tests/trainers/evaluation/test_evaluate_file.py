@@ -169,7 +169,7 @@ def test_an_encoder_is_evaluated_too(checkpoint, tmp_path):
     ("words", "said"),
     [
         (["--by", "kinds"], "no row has a column 'kinds'. Did you mean 'kind'?"),
-        (["--style", "zephyr"], "was trained in style chatml, and not in style zephyr; --allow-style takes it all"),
+        (["--style", "zephyr"], "was trained in style chatml, and not in style zephyr; --allow_style takes it all"),
         (["--template", "Alpaca"], "Alpaca fills no format 'preference'"),
         (["--against", "gone"], "gone is no reward model of preftemplates-train"),
         (["--out", "gone/figures.json"], "gone/figures.json cannot be written"),

@@ -104,7 +104,7 @@ def test_another_style_than_the_checkpoint_s_is_refused_unless_told(folder, scor
     words = ("score", source, "--model", folder, *PKU, "--out", out)
     said = refusal(*words, "--style", "zephyr")
     assert said == (
-        f"{folder} was trained in style chatml, and not in style zephyr; --allow-style takes it all the same"
+        f"{folder} was trained in style chatml, and not in style zephyr; --allow_style takes it all the same"
     )
     assert not out.exists()
     assert command(*words, "--style", "chatml")[0] == 0
@@ -234,8 +234,11 @@ def test_columns_are_never_written_over(folder, tmp_path):
         (["--out", "./rows.jsonl"], "rows.jsonl is the input; the output needs another name"),
         (["--template", "PKUSafeRHLF"], "no template 'PKUSafeRHLF'. Did you mean 'PKUSafeRLHF'?"),
         (["--template", "Alpaca"], "Alpaca fills no format 'preference'"),
-        (["--format", "prefrence"], "--format is preference, supervised, ranked, got 'prefrence'"),
-        (["--format", "prompt_only"], "--format is preference, supervised, ranked, got 'prompt_only'"),
+        (
+            ["--format", "prefrence"],
+            "--format: expected one of preference, supervised, ranked; got 'prefrence'. Did you mean 'preference'?",
+        ),
+        (["--format", "prompt_only"], "--format: expected one of preference, supervised, ranked; got 'prompt_only'"),
         (["--split", "train"], "rows.jsonl is a file; a split or a revision is of a dataset"),
     ],
 )

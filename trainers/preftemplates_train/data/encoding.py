@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from preftemplates import Style
     from preftemplates_train.data.pairs import TextPair
     from preftemplates_train.data.tokenizer import TextEncoder
-    from preftemplates_train.settings.config import LengthPolicy
+    from preftemplates_train.settings.run_settings import LengthPolicy
 
 PAIRS_PER_CALL = 1000
 """How many pairs are encoded at a time: fast tokenizers take many texts at once."""

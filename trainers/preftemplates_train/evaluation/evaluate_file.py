@@ -6,10 +6,8 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path  # noqa: TC003  typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import typer
 from rich.console import Console
 
 from preftemplates import Ranked
@@ -19,23 +17,17 @@ from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
 from preftemplates_train.evaluation.figures import ScoredSample, compare_on_common_samples, evaluate_samples
 from preftemplates_train.evaluation.metrics import replace_non_finite
-from preftemplates_train.evaluation.options import (  # noqa: TC001  typer reads the annotations
-    AllowStyleOption,
-    BatchSizeOption,
-    DatasetSplitOption,
-    ModelOption,
-    RowsArgument,
-    RowTemplateOption,
-    ScoringStyleOption,
-)
 from preftemplates_train.evaluation.reward_bench import BENCHMARK_COLUMNS, BENCHMARKS
 from preftemplates_train.evaluation.scorer import ScoredAnswers, Scorer, score_answers
 from preftemplates_train.evaluation.table import print_evaluation
 from preftemplates_train.model.checkpoint import CheckpointRecord
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from preftemplates import Format, Template
     from preftemplates.data.reading import Record
+    from preftemplates_train.evaluation.options import EvaluateOptions
 
 
 @dataclass
@@ -106,43 +98,33 @@ def _count_user_turns(answers: ScoredAnswers) -> int | None:
     return sum(message["role"] == "user" for message in answers.messages.prompt)
 
 
-evaluate_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+def evaluate_file(options: EvaluateOptions) -> None:
+    """Print how well a model ranks the answers of a file.
 
-
-@evaluate_app.command()
-def evaluate_file(
-    source: RowsArgument,
-    model: ModelOption,
-    template: RowTemplateOption = None,
-    by: Annotated[list[str] | None, typer.Option(help="A column to group by; may be repeated.")] = None,
-    against: Annotated[Path | None, typer.Option(help="The folder of a model to compare with.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write all figures here, as JSON.")] = None,
-    split: DatasetSplitOption = None,
-    batch_size: BatchSizeOption = 16,
-    style: ScoringStyleOption = None,
-    allow_style: AllowStyleOption = False,
-) -> None:
-    """Print how well a model ranks the answers of a file. Exit code 3 if no row can be scored."""
-    _check_paths(against, out)
-    scorer = Scorer(model, batch_size, style=style, allow_style=allow_style)
-    row_template = scorer.find_template(template)
+    Raises:
+        TooManyBadRowsError: no row can be scored.
+    """
+    source, out, group_columns = options.source, options.out, options.by or ()
+    _check_paths(options.against, out)
+    scorer = _open_scorer(options.model, options)
+    row_template = scorer.find_template(options.template)
     row_template.check_format(choose_compared_format(row_template))
-    open_input = make_opener(source, row_template, split)
-    columns = [*(by or ()), *(BENCHMARK_COLUMNS if row_template.name in BENCHMARKS else ())]
-    _check_columns(by or (), open_input)
+    open_input = make_opener(source, row_template, options.split)
+    columns = [*group_columns, *(BENCHMARK_COLUMNS if row_template.name in BENCHMARKS else ())]
+    _check_columns(group_columns, open_input)
     scored = score_samples(open_input(), row_template, scorer, columns)
     if not scored.samples:
         reasons = scored.describe_unscored()
         raise TooManyBadRowsError(f"{source}: no row has a better and a worse answer that are scored: {reasons}")
     other = None
-    if against is not None:
-        scorer = Scorer(against, batch_size, style=style, allow_style=allow_style)
+    if options.against is not None:
+        scorer = _open_scorer(options.against, options)
         other = score_samples(open_input(), row_template, scorer, columns)
     figures = {
         "source": source,
-        "model": str(model),
+        "model": str(options.model),
         "template": row_template.name,
-        **compute_figures(scored, row_template, by or (), other),
+        **compute_figures(scored, row_template, group_columns, other),
     }
     if out is not None:
         write_text(out, json.dumps(replace_non_finite(figures), indent=1, ensure_ascii=False) + "\n")
@@ -150,6 +132,10 @@ def evaluate_file(
     print_evaluation(figures, console)
     if out is not None:
         console.print(f"\nwrote {out}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _open_scorer(model: Path, options: EvaluateOptions) -> Scorer:
+    return Scorer(model, options.batch_size, style=options.style, allow_style=options.allow_style)
 
 
 def compute_figures(
@@ -188,9 +174,3 @@ def _check_columns(names: Sequence[str], open_input: Callable[[], Iterable[Recor
     for name in names:
         if name not in columns:
             raise SetupError(f"no row has a column {name!r}." + did_you_mean(name, sorted(columns)))
-
-
-def run_evaluate(arguments: Sequence[str]) -> int:
-    """Run `preftemplates-train evaluate`."""
-    evaluate_app(args=list(arguments), prog_name="preftemplates-train evaluate")
-    return 0

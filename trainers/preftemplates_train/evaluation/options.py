@@ -1,16 +1,130 @@
-"""The command-line options that `score` and `evaluate` share."""
+"""The options of `score` and `evaluate`, as dataclasses that one parser reads; this module does not import torch."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path  # noqa: TC003  the parser reads the annotations
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-import typer
+from preftemplates_train.errors import SetupError
+from preftemplates_train.settings.command_line import PROGRAM
+from preftemplates_train.settings.parser import HelpPage, SettingsParser
+from preftemplates_train.settings.run_settings import STYLE_HELP, TEMPLATE_HELP, describe
 
-RowsArgument = Annotated[str, typer.Argument(metavar="IN", help="A file of rows, a dataset directory, or a hub name.")]
-ModelOption = Annotated[Path, typer.Option(help="The folder that preftemplates-train wrote.")]
-RowTemplateOption = Annotated[str | None, typer.Option("--template", "-t", help="The one trained with, if bundled.")]
-DatasetSplitOption = Annotated[str | None, typer.Option(help="The part of a dataset; train.")]
-BatchSizeOption = Annotated[int, typer.Option(min=1, help="How many texts are scored at a time.")]
-ScoringStyleOption = Annotated[str | None, typer.Option(help="Write rows in this style; the one trained in.")]
-AllowStyleOption = Annotated[bool, typer.Option("--allow-style", help="Take a style that was not trained in.")]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ScoredFormat = Literal["preference", "supervised", "ranked"]
+"""The formats whose answers are scored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringOptions:
+    """The options that `score` and `evaluate` share.
+
+    Raises:
+        SetupError: an option is out of its range.
+    """
+
+    source: str = field(
+        metadata=describe("Read this file of rows, dataset directory or hub name.", metavar="IN", is_positional=True)
+    )
+    model: Path = field(
+        metadata=describe(f"Score with the model in this folder, which {PROGRAM} wrote.", metavar="FOLDER")
+    )
+    template: str | None = field(
+        default=None,
+        metadata=describe(
+            f"{TEMPLATE_HELP} [default: the one trained with, if it is bundled and the only one]",
+            aliases=["-t"],
+            metavar="NAME",
+        ),
+    )
+    split: str | None = field(default=None, metadata=describe("Read this split of a dataset. [default: train]"))
+    style: str | None = field(
+        default=None, metadata=describe(f"{STYLE_HELP} [default: the one trained in]", metavar="NAME")
+    )
+    allow_style: bool = field(
+        default=False,
+        metadata=describe("Accept a style, or a custom template, that the model was not trained in."),
+    )
+    batch_size: int = field(default=16, metadata=describe("Score this many texts in one pass."))
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise SetupError(f"batch_size must be at least 1, got {self.batch_size}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions(ScoringOptions):
+    """The options of `score`."""
+
+    out: Path = field(
+        metadata=describe(
+            "Write the rows to this file; its ending names the file format.", aliases=["-o"], metavar="FILE"
+        )
+    )
+    format: ScoredFormat = field(
+        default="preference", metadata=describe("Read rows as this dataset type.", aliases=["-f"])
+    )
+    resume: bool = field(
+        default=False, metadata=describe("Continue where an earlier run with the same output stopped.")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(ScoringOptions):
+    """The options of `evaluate`."""
+
+    by: list[str] | None = field(
+        default=None,
+        metadata=describe("Add the figures per value of this column. Repeatable.", metavar="COLUMN", action="append"),
+    )
+    against: Path | None = field(
+        default=None, metadata=describe("Compare with the model in this folder on the same rows.", metavar="FOLDER")
+    )
+    out: Path | None = field(
+        default=None,
+        metadata=describe("Write all figures to this file, as JSON.", aliases=["-o"], metavar="FILE"),
+    )
+
+
+def read_score_options(arguments: Sequence[str]) -> ScoreOptions:
+    """Return the options of `score` that a command line gives; `--help` prints and exits.
+
+    Raises:
+        SetupError: an option is unknown, is missing or has no such value.
+    """
+    return _read_options(
+        ScoreOptions,
+        "score",
+        "IN --model FOLDER --out FILE [options]",
+        "Write every row with its rewards. A row that cannot be scored has the reason in its column 'unscored'."
+        " Exit with code 3 if no row can be scored.",
+        arguments,
+    )
+
+
+def read_evaluate_options(arguments: Sequence[str]) -> EvaluateOptions:
+    """Return the options of `evaluate` that a command line gives; `--help` prints and exits.
+
+    Raises:
+        SetupError: an option is unknown, is missing or has no such value.
+    """
+    return _read_options(
+        EvaluateOptions,
+        "evaluate",
+        "IN --model FOLDER [options]",
+        "Print how well a model ranks the answers of a file. Exit with code 3 if no row can be scored.",
+        arguments,
+    )
+
+
+T = TypeVar("T", bound=ScoringOptions)
+
+
+def _read_options(kind: type[T], command: str, usage: str, description: str, arguments: Sequence[str]) -> T:
+    required_first = sorted(fields(kind), key=lambda option: option.default is not MISSING)
+    groups = {"options": [*(option.name for option in required_first), "help"]}
+    page = HelpPage(f"%(prog)s {usage}", description, groups)
+    return kind(**SettingsParser(kind, f"{PROGRAM} {command}", page).parse_flags(arguments))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import typer
 from rich.console import Console
 
 from preftemplates.data.reading import find_file_kind, import_extra
@@ -16,21 +15,13 @@ from preftemplates.errors import Code, FileError
 from preftemplates_train.console import escape_text
 from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, summarize_error
-from preftemplates_train.evaluation.options import (  # noqa: TC001  typer reads the annotations
-    AllowStyleOption,
-    BatchSizeOption,
-    DatasetSplitOption,
-    ModelOption,
-    RowsArgument,
-    RowTemplateOption,
-    ScoringStyleOption,
-)
 from preftemplates_train.evaluation.partial_output import PartialOutput, hash_files
 from preftemplates_train.evaluation.scorer import ROWS_PER_WINDOW, Scorer, score_answers
 
 if TYPE_CHECKING:
     from preftemplates import Format, Template
     from preftemplates.data.reading import Record
+    from preftemplates_train.evaluation.options import ScoreOptions
 
 REWARD_COLUMNS = {"preference": ["chosen_reward", "rejected_reward"], "supervised": ["reward"], "ranked": ["rewards"]}
 """The columns of rewards by format; `rewards` is a list, with one for each answer."""
@@ -65,41 +56,29 @@ def score_rows(rows: Iterable[Record], template: Template, scorer: Scorer, forma
             yield ScoredRow(first.row, dict(zip(REWARD_COLUMNS[format], rewards, strict=True)), None)
 
 
-score_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+def score_file(options: ScoreOptions) -> int:
+    """Write every row with its rewards.
 
-
-@score_app.command()
-def score_file(
-    source: RowsArgument,
-    model: ModelOption,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write; the ending says what.")],
-    template: RowTemplateOption = None,
-    format: Annotated[str, typer.Option("--format", "-f", help="preference, supervised or ranked.")] = "preference",
-    split: DatasetSplitOption = None,
-    batch_size: BatchSizeOption = 16,
-    style: ScoringStyleOption = None,
-    allow_style: AllowStyleOption = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where a run to the same output stopped.")] = False,
-) -> None:
-    """Write every row with its rewards; a row that cannot be scored says why in `unscored`. Exit code 3 if all do."""
-    if format not in REWARD_COLUMNS:
-        raise SetupError(f"--format is {', '.join(REWARD_COLUMNS)}, got {format!r}")
+    Returns:
+        The exit code: 3 if no row can be scored.
+    """
+    source, out, format = options.source, options.out, options.format
     if out.resolve() == Path(source).resolve():
         raise FileError(f"{out} is the input; the output needs another name")
-    scorer = Scorer(model, batch_size, style=style, allow_style=allow_style)
-    row_template = scorer.find_template(template)
-    scored_format = row_template.check_format(format)
-    open_input = make_opener(source, row_template, split)
+    scorer = Scorer(options.model, options.batch_size, style=options.style, allow_style=options.allow_style)
+    row_template = scorer.find_template(options.template)
+    row_template.check_format(format)
+    open_input = make_opener(source, row_template, options.split)
     names = REWARD_COLUMNS[format]
     columns, schema = _find_columns(open_input(), names, out)
     console, rows, unscored = Console(stderr=True), 0, 0
     with open_writer(out, schema) as writer:
-        partial = PartialOutput(out, _describe_job(scorer, row_template, source, split, format), resume=resume)
+        partial = PartialOutput(out, _describe_job(scorer, row_template, options), resume=options.resume)
         done = partial.truncate(ROWS_PER_WINDOW)
         if done:
             console.print(escape_text(f"{done:,} rows are scored already"))
         try:
-            remaining = score_rows(islice(iter(open_input()), done, None), row_template, scorer, scored_format)
+            remaining = score_rows(islice(iter(open_input()), done, None), row_template, scorer, format)
             partial.append(
                 (scored.rewards, scored.unscored) for scored in remaining if _has_free_columns(scored.row, names)
             )
@@ -116,19 +95,18 @@ def score_file(
     partial.remove()
     message = f"{rows:,} rows = {rows - unscored:,} scored + {unscored:,} unscored; wrote {out}"
     console.print(escape_text(message), soft_wrap=True)
-    if unscored == rows:
-        raise typer.Exit(3)
+    return 3 if unscored == rows else 0
 
 
-def _describe_job(scorer: Scorer, template: Template, source: str, split: str | None, format: str) -> dict[str, str]:
+def _describe_job(scorer: Scorer, template: Template, options: ScoreOptions) -> dict[str, str]:
     """Return everything that the rewards depend on."""
-    path = Path(source)
+    path = Path(options.source)
     return {
         "model": hash_files(*scorer.folder.glob("*.safetensors"), *scorer.folder.glob("*.json")),
         "template": template.text_digest,
         "style": "none" if scorer.style is None else scorer.style.digest,
-        "format": format,
-        "input": hash_files(path) if path.is_file() else f"{source} {split}",
+        "format": options.format,
+        "input": hash_files(path) if path.is_file() else f"{options.source} {options.split}",
     }
 
 
@@ -183,9 +161,3 @@ def _add_rewards(
 ) -> dict[str, Any]:
     cells = row.cells if isinstance(row.cells, Mapping) else {}
     return {**cells, **{name: rewards.get(name) for name in names}, "unscored": unscored}
-
-
-def run_score(arguments: Sequence[str]) -> int:
-    """Run `preftemplates-train score`."""
-    score_app(args=list(arguments), prog_name="preftemplates-train score")
-    return 0

@@ -105,7 +105,7 @@ class Scorer:
         if not self.allow_style:
             raise SetupError(
                 f"{self.folder} was trained in {self._describe_layout()}, and not in style {style.name};"
-                " --allow-style takes it all the same"
+                " --allow_style takes it all the same"
             )
         return style
 
@@ -213,7 +213,7 @@ class Scorer:
             return template
         raise SetupError(
             f"{self.folder} was trained in {self._describe_layout()}; {template.name} does not write that;"
-            " --allow-style takes it all the same"
+            " --allow_style takes it all the same"
         )
 
     def find_template(self, name: str | None) -> Template:

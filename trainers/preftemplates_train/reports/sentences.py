@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from preftemplates_train.data.dataset import TextData
-    from preftemplates_train.settings.config import BatchLayout, RewardConfig
+    from preftemplates_train.settings.config import RewardConfig
+    from preftemplates_train.settings.run_settings import BatchLayout
 
 FEW_PAIRS = 50
 """Below this many pairs the standard error of an accuracy is 7 points and more, or not to be trusted."""

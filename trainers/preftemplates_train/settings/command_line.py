@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from preftemplates_train.errors import SetupError, summarize_error
-from preftemplates_train.settings.config import TINY_PRESET, RewardConfig
 from preftemplates_train.settings.parser import HelpPage, SettingsParser
+from preftemplates_train.settings.run_settings import TINY_PRESET, RunSettings
 from preftemplates_train.settings.validation import is_nothing_held_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PROGRAM = "preftemplates-train"
+    from preftemplates_train.settings.config import RewardConfig
 
+PROGRAM = "preftemplates-train"
 
 HELP_GROUPS = {
     "data": (
@@ -37,14 +39,35 @@ USAGE = "%(prog)s [--config run.yaml] [--option value ...]"
 DESCRIPTION = "Train a reward model on preferences. Without a model and data: a small one, on generated rows."
 EPILOG = (
     "Every field of transformers.TrainingArguments is an option too; --help_all shows them. "
-    f"{PROGRAM} score --help tells how to score a file."
+    "The commands score and evaluate have a --help of their own."
 )
 
 
 @cache
-def _make_parser() -> SettingsParser:
+def _make_parser(settings: type) -> SettingsParser:
     page = HelpPage(USAGE, DESCRIPTION, HELP_GROUPS, TINY_PRESET, "without a model", EPILOG)
-    return SettingsParser(RewardConfig, PROGRAM, page)
+    parser = SettingsParser(settings, PROGRAM, page)
+    help_text = "Show every option and exit."
+    parser.add_argument("--help_all", "--help-all", action="store_true", default=argparse.SUPPRESS, help=help_text)
+    return parser
+
+
+def _make_full_parser() -> SettingsParser:
+    from preftemplates_train.settings.config import RewardConfig  # imports torch
+
+    return _make_parser(RewardConfig)
+
+
+def _parse_run_flags(argv: Sequence[str]) -> dict[str, Any]:
+    """Return the settings that a command line names; import torch only for options that are not in `RunSettings`."""
+    parser = _make_parser(RunSettings)
+    flags, remaining = parser.parse_known_flags(argv)
+    if remaining and not remaining[0].startswith("-"):
+        parser.refuse_argument(remaining[0])
+    if "help_all" in flags:
+        print(_make_full_parser().render_help(every_option=True), end="")
+        raise SystemExit(0)
+    return _make_full_parser().parse_flags(argv) if remaining else flags
 
 
 def read_config(argv: Sequence[str]) -> RewardConfig:
@@ -58,13 +81,14 @@ def read_config(argv: Sequence[str]) -> RewardConfig:
     Raises:
         SetupError: a setting is unknown, has the wrong type or contradicts another.
     """
-    parser = _make_parser()
-    flags = parser.parse_flags(argv)
-    file_settings = {} if flags.get("config") is None else parser.read_file(flags["config"])
+    flags = _parse_run_flags(argv)
+    file_settings = {} if flags.get("config") is None else _make_full_parser().read_file(flags["config"])
     settings = {**file_settings, **flags}
     preset = TINY_PRESET if settings.get("model_name_or_path") is None else {}
     if is_nothing_held_out(settings):
         preset = {name: value for name, value in preset.items() if not name.startswith("eval_")}
+    from preftemplates_train.settings.config import RewardConfig
+
     try:
         return RewardConfig(**{**preset, **settings})
     except (ValueError, TypeError, OSError, ImportError, NotImplementedError) as error:  # raised by transformers

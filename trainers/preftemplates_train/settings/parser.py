@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from shutil import get_terminal_size
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, get_type_hints
 
 from transformers import HfArgumentParser
@@ -13,7 +15,7 @@ from preftemplates_train.errors import SetupError
 from preftemplates_train.settings.values import SettingType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class HelpPage(NamedTuple):
@@ -31,29 +33,34 @@ class HelpPage(NamedTuple):
     usage: str
     description: str
     groups: Mapping[str, Sequence[str]]
-    preset: Mapping[str, Any]
-    condition: str
-    epilog: str
+    preset: Mapping[str, Any] = MappingProxyType({})
+    condition: str = ""
+    epilog: str | None = None
 
 
-class _FirstSpellingFormatter(argparse.HelpFormatter):
-    """Shows each option by its first spelling alone."""
+class _OneSpellingFormatter(argparse.HelpFormatter):
+    """Shows each option by its short name and one spelling of the long one, in lines that are not too wide to read."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=min(get_terminal_size().columns, 102) - 2)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
-        option = next(option for option in action.option_strings if option.startswith("--"))
+        if not action.option_strings:
+            return str(action.metavar)
+        short = [option for option in action.option_strings if not option.startswith("--")]
         value = "" if action.nargs == 0 else self._format_args(action, action.dest.upper())
-        return f"{option} {value}".rstrip()
+        return f"{', '.join([*short, _name_action(action)])} {value}".rstrip()
 
 
-class _HelpAllAction(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        assert isinstance(parser, SettingsParser)
-        print(parser.render_help(every_option=True), end="")
-        raise SystemExit(0)
+def _name_action(action: argparse.Action) -> str:
+    """Return the first long name of an option, and what stands for an argument without one."""
+    return next((option for option in action.option_strings if option.startswith("--")), str(action.metavar))
 
 
 class SettingsParser(HfArgumentParser):
     """Reads flags and files of settings; returns only what they name, and reports each error in one line.
+
+    The metadata of a field of the dataclass are arguments of `add_argument`.
 
     Args:
         settings: the dataclass.
@@ -62,31 +69,44 @@ class SettingsParser(HfArgumentParser):
     """
 
     def __init__(self, settings: type, prog: str, page: HelpPage) -> None:
-        options = {"formatter_class": _FirstSpellingFormatter, "allow_abbrev": False, "exit_on_error": False}
-        super().__init__(settings, prog=prog, **options)  # type: ignore[arg-type]
+        options = {"formatter_class": _OneSpellingFormatter, "allow_abbrev": False, "exit_on_error": False}
+        super().__init__(settings, prog=prog, add_help=False, **options)  # type: ignore[arg-type]
         self.page = page
+        self._required: list[argparse.Action] = []
         hints = get_type_hints(settings)
         self.setting_types: dict[str, SettingType] = {}
         for action in self._actions:
             if action.dest in self.setting_types:
                 action.default = argparse.SUPPRESS  # --no_...
-            elif action.dest in hints:
+            else:
                 setting_type = SettingType.from_hint(hints[action.dest], action)
                 self.setting_types[action.dest] = setting_type
                 self._prepare_action(action, setting_type)
-        help_text = "show every option and exit"
-        self.add_argument(
-            "--help_all", "--help-all", action=_HelpAllAction, nargs=0, default=argparse.SUPPRESS, help=help_text
-        )
+        self.add_argument("-h", "--help", action="help", default=argparse.SUPPRESS, help="Show this help and exit.")
+
+    def add_argument(self, *names: str, is_positional: bool = False, **options: Any) -> argparse.Action:
+        """Add an argument as argparse does.
+
+        Args:
+            names: the argument's names, the first of them `--` and the name of its field.
+            is_positional: whether it is given without a name.
+            options: what argparse takes; a list with the action "append" takes one value each time it is given.
+        """
+        if options.get("action") == "append":
+            options.pop("nargs")
+        if is_positional:
+            names = (names[0].removeprefix("--"),)
+            options.pop("required")
+        return super().add_argument(*names, **options)
 
     def _prepare_action(self, action: argparse.Action, setting_type: SettingType) -> None:
         """Let an action take what the setting takes, show its defaults, and leave out what is not given."""
-        default = str(action.default).lower() if isinstance(action.default, bool) else action.default
-        defaults = [] if default in (None, "", []) else [f"default: {default}"]
-        defaults += [f"off by --no_{action.dest}"] if action.default is True else []
-        preset = self.page.preset
-        defaults += [f"{preset[action.dest]} {self.page.condition}"] if action.dest in preset else []
-        action.help = (action.help or "") + (f" ({', '.join(defaults)})" if defaults else "")
+        if action.required:
+            self._required.append(action)
+            action.required = False  # argparse would report this before an option that is misspelled
+        if len(setting_type.choices) > MOST_CHOICES:
+            action.metavar, action.help = "NAME", f"{action.help} One of {', '.join(setting_type.choices)}."
+        action.help = (action.help or "") + self._describe_default(action)
         action.type = setting_type.parse_flag
         if action.dest == "datasets":
             action.type, action.nargs = _refuse_flag, None
@@ -95,30 +115,62 @@ class SettingsParser(HfArgumentParser):
             types = setting_type.types or setting_type.item_types or ()
             action.metavar = next((name for kind, name in METAVARS.items() if kind in types), None)
 
+    def _describe_default(self, action: argparse.Action) -> str:
+        default = str(action.default).lower() if isinstance(action.default, bool) else action.default
+        defaults = [] if default in (None, "", []) else [str(default)]
+        defaults += [f"off by --no_{action.dest}"] if action.default is True else []
+        preset = self.page.preset
+        defaults += [f"{preset[action.dest]} {self.page.condition}"] if action.dest in preset else []
+        shown = [f"default: {', '.join(defaults)}"] if defaults else []
+        return "".join(f" [{part}]" for part in shown + ["required"] * (action in self._required))
+
     def parse_flags(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Return the settings that a command line names.
 
         Raises:
-            SetupError: an option is unknown or has no such value.
+            SetupError: an option is unknown, is missing or has no such value.
+        """
+        settings, remaining = self.parse_known_flags(arguments)
+        if remaining:
+            self.refuse_argument(remaining[0])
+        if missing := [_name_action(action) for action in self._required if action.dest not in settings]:
+            verb = "is" if len(missing) == 1 else "are"
+            raise SetupError(f"{', '.join(missing)} {verb} missing; {self.prog} --help shows the options")
+        return settings
+
+    def parse_known_flags(self, arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+        """Return the settings that a command line names, and the words that belong to none.
+
+        Raises:
+            SetupError: an option has no such value.
         """
         try:
-            namespace, remaining = self.parse_known_args(list(arguments))
+            namespace, remaining = self.parse_known_args([*self._complete_switches(arguments)])
         except argparse.ArgumentError as error:
             name = (error.argument_name or "").split("/")[0]
             raise SetupError(f"{name}: {error.message}" if name else error.message) from None
-        if remaining:
-            self._refuse_argument(remaining[0])
-        return vars(namespace)
+        return vars(namespace), remaining
 
-    def _refuse_argument(self, argument: str) -> NoReturn:
+    def _complete_switches(self, arguments: Sequence[str]) -> Iterator[str]:
+        """Add the value to a switch that stands alone, if it could take a positional argument for its value."""
+        has_positional = any(not action.option_strings for action in self._actions)
+        for word, following in zip(arguments, [*arguments[1:], ""], strict=False):
+            action = self._option_string_actions.get(word)
+            setting = self.setting_types.get(action.dest) if action is not None and has_positional else None
+            alone = setting is not None and setting.is_switch and following.lower() not in ("true", "false")
+            yield f"{word}=true" if alone else word
+
+    def refuse_argument(self, argument: str) -> NoReturn:
+        """Raise the error for a word that belongs to no option."""
+        fix = f"; {self.prog} --help shows the options"
         if not argument.startswith("-"):
-            guess = f" Did you mean '--config {argument}'?" if argument.endswith((".yaml", ".yml")) else ""
-            raise SetupError(f"{preview(argument)} belongs to no option.{guess}")
+            if argument.endswith((".yaml", ".yml")) and "config" in self.setting_types:
+                fix = f". Did you mean '--config {argument}'?"
+            raise SetupError(f"{preview(argument)} belongs to no option{fix}")
         option = argument.split("=")[0]
         flags = (flag[2:] for flag in self._option_string_actions if flag.startswith("--"))
         nearest = find_nearest(option.lstrip("-").replace("-", "_"), flags)
-        guess = f" Did you mean --{nearest}?" if nearest else ""
-        raise SetupError(f"there is no option {one_line(option)}.{guess}")
+        raise SetupError(f"there is no option {one_line(option)}{f'. Did you mean --{nearest}?' if nearest else fix}")
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print and exit with."""
@@ -144,7 +196,7 @@ class SettingsParser(HfArgumentParser):
         return settings
 
     def format_help(self) -> str:
-        """Return the options of this project and the first ones of a run."""
+        """Return the first page of help."""
         return self.render_help(every_option=False)
 
     def render_help(self, *, every_option: bool) -> str:
@@ -165,6 +217,9 @@ class SettingsParser(HfArgumentParser):
         formatter.add_text(None if every_option else self.page.epilog)
         return formatter.format_help()
 
+
+MOST_CHOICES = 8
+"""How many choices are shown next to an option's name; more are listed in its help."""
 
 METAVARS = {bool: "true|false", int: "N", float: "X", str: "TEXT"}
 

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from preftemplates_train.data.dataset import TextData, TokenData
-    from preftemplates_train.settings.config import BatchLayout, RewardConfig
+    from preftemplates_train.settings.config import RewardConfig
+    from preftemplates_train.settings.run_settings import BatchLayout
 
 
 @dataclass

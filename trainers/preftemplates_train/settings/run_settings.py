@@ -1,0 +1,169 @@
+"""The settings of a run that the first page of `--help` shows; this module does not import torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from preftemplates_train.settings.validation import UNTRAINABLE_FINDINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BatchLayout = Literal["auto", "branches", "grouped", "padded"]
+"""How batches are laid out."""
+
+Objective = Literal["preference", "margin", "probability", "plackett_luce"]
+"""What is learnt of a pair, or of a ranking."""
+
+LengthPolicy = Literal["drop", "cut_prompt"]
+"""drop: a pair with an answer that is too long is left out. cut_prompt: its prompt first loses its oldest turns."""
+
+TEMPLATE_HELP = "Read rows by this template: a template's name or a Python file."
+STYLE_HELP = "Write conversations in this style."
+
+
+def describe(text: str, **more: Any) -> dict[str, Any]:
+    """Return the metadata of a field: its line of help, and further arguments of `SettingsParser.add_argument`."""
+    return {"help": text, **more}
+
+
+@dataclass(repr=False)
+class RunSettings:
+    """The settings of a run that this project adds to `transformers.TrainingArguments`, and its most used ones.
+
+    The help of a setting that is None by default ends with what applies then.
+    """
+
+    dataset_name: list[str] | None = field(
+        default=None,
+        metadata=describe(
+            "Train on these files, dataset directories or hub names. [default: the generated set]", metavar="PATH"
+        ),
+    )
+    dataset_train_split: str | None = field(
+        default=None, metadata=describe("Train on this split of the dataset. [default: train]")
+    )
+    dataset_test_split: str | None = field(default=None, metadata=describe("Hold out this split of the same dataset."))
+    datasets: list[dict[str, Any]] | None = field(
+        default=None,
+        metadata=describe(
+            "Train on several sources, each with path, template, weight and split. Only in the file of --config.",
+            metavar="LIST",
+        ),
+    )
+    template: str | None = field(default=None, metadata=describe(TEMPLATE_HELP, metavar="NAME"))
+    style: str | None = field(
+        default=None, metadata=describe(f"{STYLE_HELP} [default: the template's own]", metavar="NAME")
+    )
+    eval_data: list[str] | None = field(
+        default=None, metadata=describe("Hold out the rows of these files or datasets.", metavar="PATH")
+    )
+    eval_size: float = field(
+        default=0.1, metadata=describe("Hold out this share of the prompts if no other rows are held out.")
+    )
+    max_length: int | None = field(
+        default=None,
+        metadata=describe(
+            "Train on texts of at most this many tokens. [default: 1024, or the model's positions if fewer]"
+        ),
+    )
+    length_policy: LengthPolicy = field(
+        default="drop",
+        metadata=describe("Handle pairs that are too long: drop them, or first cut the oldest turns of the prompt."),
+    )
+    max_dropped: float = field(
+        default=0.05,
+        metadata=describe("Stop if more than this share of a source's pairs is dropped as too long."),
+    )
+    allow_findings: list[str] | None = field(
+        default=None,
+        metadata=describe(
+            f"Train although the style has these findings: {', '.join(UNTRAINABLE_FINDINGS)}.", metavar="CODE"
+        ),
+    )
+
+    model_name_or_path: str | None = field(
+        default=None,
+        metadata=describe(
+            "Start from this checkpoint directory or hub name. [default: a small decoder from scratch]",
+            metavar="PATH",
+        ),
+    )
+    model_revision: str = field(
+        default="main", metadata=describe("Load this branch, tag or commit of the checkpoint from the hub.")
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(
+        default="float32", metadata=describe("Load weights in this type.")
+    )
+    attn_implementation: str | None = field(
+        default=None,
+        metadata=describe("Compute attention in this way, such as sdpa. [default: transformers decides]"),
+    )
+    layout: BatchLayout = field(
+        default="auto",
+        metadata=describe(
+            "Lay out batches as branches (compute what a pair's texts share once, without padding), grouped (padded,"
+            " pairs of similar length together) or padded. auto: branches if the model allows it, else grouped."
+        ),
+    )
+    objective: Objective = field(
+        default="preference",
+        metadata=describe(
+            "Learn which answer of a pair is better (preference), by how much (margin) or how surely (probability),"
+            " or the order of all answers in a row (plackett_luce)."
+        ),
+    )
+    center_rewards_coefficient: float | None = field(
+        default=None,
+        metadata=describe("Center rewards: add this many times the squared sum of a pair's rewards. [default: off]"),
+    )
+    pad_token: str | None = field(
+        default=None,
+        metadata=describe("Pad with this token of the tokenizer. [default: its own pad token, or a new one]"),
+    )
+    disable_dropout: bool = field(default=True, metadata=describe("Train without dropout."))
+    use_peft: bool = field(
+        default=False, metadata=describe("Train LoRA adapters and the head instead of all weights.")
+    )
+    lora_r: int = field(default=16, metadata=describe("Give the adapters this rank."))
+    lora_alpha: int = field(default=32, metadata=describe("Scale the adapters' output by lora_alpha / lora_r."))
+    lora_dropout: float = field(
+        default=0.05, metadata=describe("Drop out this share within the adapters, unless dropout is disabled.")
+    )
+    lora_target_modules: list[str] | None = field(
+        default=None,
+        metadata=describe("Add adapters to these modules. [default: peft decides]", metavar="NAME"),
+    )
+
+    config: str | None = field(
+        default=None, metadata=describe("Read settings from this YAML file. Flags win over it.", metavar="PATH")
+    )
+    output_dir: str | None = field(
+        default="reward-model",
+        metadata=describe("Write the model, its checkpoints and the report to this directory.", metavar="PATH"),
+    )
+    dry_run: bool = field(default=False, metadata=describe("Show the first three pairs and stop."))
+    num_train_epochs: float = field(default=1, metadata=describe("Train on all pairs this many times."))
+    learning_rate: float = field(default=1e-5, metadata=describe("Schedule the learning rate from this peak."))
+    per_device_train_batch_size: int = field(
+        default=8, metadata=describe("Train on this many pairs per device in one pass.")
+    )
+    seed: int = field(default=42, metadata=describe("Draw the split, the order and new weights from this seed."))
+    resume_from_checkpoint: str | None = field(
+        default=None,
+        metadata=describe("Continue from this checkpoint, or from the newest in output_dir (last).", metavar="PATH"),
+    )
+
+
+TINY_PRESET: Mapping[str, Any] = {
+    "learning_rate": 2e-3,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 30,
+    "per_device_train_batch_size": 32,
+    "per_device_eval_batch_size": 128,
+    "num_train_epochs": 3,
+    "eval_strategy": "steps",
+    "eval_steps": 0.1,
+}
+"""What `read_config` takes instead of the defaults when no model is named: fit for a small decoder from scratch."""
