@@ -28,8 +28,8 @@ PREVIEW_LENGTH = 80
 """Values and names from data are cut to this many characters before they enter a message."""
 
 
-class Code(StrEnum):
-    """What is wrong with a row, as one word that a program can count."""
+class CodeWithMeaning(StrEnum):
+    """A word that a program can count, with a sentence that says what it stands for."""
 
     meaning: str
     """What the code says, in a sentence."""
@@ -40,6 +40,10 @@ class Code(StrEnum):
         code._value_ = value
         code.meaning = meaning
         return code
+
+
+class Code(CodeWithMeaning):
+    """What is wrong with a row, as one word that a program can count."""
 
     MISSING_FIELD = "missing_field", "A column is absent or null."
     WRONG_TYPE = "wrong_type", "A cell, or what an expression made of it, has another type than declared."

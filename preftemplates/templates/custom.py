@@ -22,6 +22,7 @@ from preftemplates.errors import (
 )
 from preftemplates.templates.parts import About, read_about
 from preftemplates.templates.results import Formatted, FormattedRow
+from preftemplates.templates.row_types import RowModel
 from preftemplates.templates.schema import name_in_errors
 from preftemplates.templates.template import Template, is_overridden
 
@@ -85,10 +86,10 @@ class CustomTemplate(Template):
         """None: nothing is made from results."""
         return ()
 
-    @cached_property
-    def cell_parsers(self) -> Mapping[str, Callable[[str], Any]]:
-        """None: the cells of a CSV stay text, since the class declares no types."""
-        return {}
+    @property
+    def row_type(self) -> type[RowModel]:
+        """A row type without columns: the class declares none, so the cells of a CSV stay text."""
+        return RowModel
 
     def describe(self) -> dict[str, Any]:
         """Return the formats; style, dialect and columns are the class's own matter."""

@@ -15,7 +15,7 @@ from preftemplates.templates.csv_cells import make_cell_parsers
 from preftemplates.templates.derivations import list_derived_formats
 from preftemplates.templates.extraction import Extraction, Policies
 from preftemplates.templates.results import check_ties_are_spelled
-from preftemplates.templates.row_types import read_row_type
+from preftemplates.templates.row_types import RowModel, read_row_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -81,10 +81,15 @@ class TemplateSchema(Frozen):
         """The formats that are made from those: `unpaired` from `preference`, for example."""
         return list_derived_formats(self.formats)
 
+    @property
+    def row_type(self) -> type[RowModel]:
+        """The columns of a row and their types; without any for a custom template."""
+        return read_row_type(self.parts.declaration.row)
+
     @cached_property
     def cell_parsers(self) -> Mapping[str, Callable[[str], Any]]:
         """For each column that is not text: how a cell written as text, as in a CSV, becomes a value of its type."""
-        return make_cell_parsers(read_row_type(self.parts.declaration.row))
+        return make_cell_parsers(self.row_type)
 
     def describe(self) -> dict[str, Any]:
         """Return the names of style and dialect, the columns that each format reads, derived formats and ties."""

@@ -144,7 +144,7 @@ class Choice(NamedTuple):
 
 def find_choice(template: Template, format: Format) -> Choice | None:
     """Return the choice that a template makes on its example by a label such as `Index01`; None for none."""
-    for column, info in ({} if template.is_custom else get_columns_read(template, format)).items():
+    for column, info in get_columns_read(template, format).items():
         for label in (item for item in info.metadata if isinstance(item, Label)):
             sides = (1, 2) if label.turned == 3 else (-1, 1) if label.turned == 0 else (0, 1)
             rows = [{**(template.example or {}), column: side} for side in sides]
@@ -194,9 +194,8 @@ def a_row_is_never_written_to(template: Template, row: Row, format: Format) -> N
     demand_equal(
         get_outcome(template.format, MappingProxyType({**row}), format), formatted, "a row that is no dict differs"
     )
-    if not template.is_custom:
-        get_outcome(template.render, row, format)
-        demand_equal(row, before, "render wrote to the row")
+    get_outcome(template.render, row, format)  # a custom template raises an error, and cannot write either
+    demand_equal(row, before, "render wrote to the row")
     raise_error(formatted)
 
 
@@ -214,7 +213,7 @@ def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row
     from preftemplates.data.arrow import BatchFormatter, check_fits_schema, write_nested_as_json
 
     good = [row for row in rows if not isinstance(get_outcome(template.format, row, format), PrefTemplatesError)]
-    columns = [*rows[0]] if template.is_custom else template.columns(format)
+    columns = template.known_columns(format) or [*rows[0]]
     try:
         table = pa.Table.from_pylist([{column: row[column] for column in columns if column in row} for row in good])
     except (pa.ArrowException, OverflowError) as error:
@@ -314,7 +313,7 @@ def no_cell_is_executed_or_escaped(template: Template, row: Row, format: Format)
     marked_rows += [replace_texts(row, paths, partial(_insert_mark, position)) for position in range(0, 64, 7)]
     results = [get_outcome(template.format, marked_row, format) for marked_row in marked_rows]
     texts = [text for result in results for _, text in iter_texts(result)]
-    samples = () if template.is_custom else template.extract_all(row, format).samples
+    samples = [formatted.messages for formatted in template.formatted(row, format).samples if formatted.messages]
     whole = [MARK, *([json.dumps(MARK, ensure_ascii=False)[1:-1]] if any(map(_has_tools, samples)) else [])]
     for text in texts:
         demand(text.count("\ue000") == sum(map(text.count, whole)), f"the mark {MARK!r} is changed in {text!r}")

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from preftemplates.core.messages import ROLES, Message
 from preftemplates.core.paths import get_row_key
-from preftemplates.templates.row_types import BOUNDS, read_row_type
+from preftemplates.templates.row_types import BOUNDS
 from preftemplates.testing.demands import demand
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def rows(template: Template, format: Format) -> SearchStrategy[dict[str, Any]]:
     Raises:
         AssertionError: the template formats by hand and has no example, so that no row can be drawn.
     """
-    columns = {} if template.is_custom else get_columns_read(template, format)
-    roles = () if template.is_custom else template.style.accepted_roles
+    columns = get_columns_read(template, format)
+    roles = template.style.accepted_roles if columns else ()
     cells = {column: _draw_cell(info.annotation, info.metadata, roles) for column, info in columns.items()}
     labels = {column: cell for column, cell in cells.items() if _is_label(columns[column].annotation)}
     examples = (
@@ -93,8 +93,8 @@ def rows(template: Template, format: Format) -> SearchStrategy[dict[str, Any]]:
 
 def get_columns_read(template: Template, format: Format) -> dict[str, FieldInfo]:
     """Return the columns that a format reads, by the row's own names."""
-    infos = _index_by_alias(read_row_type(template.parts.declaration.row))
-    return {column: infos[column] for column in template.columns(format)}
+    infos = _index_by_alias(template.row_type)
+    return {column: infos[column] for column in template.known_columns(format) or ()}
 
 
 def _index_by_alias(model: type[BaseModel]) -> dict[str, FieldInfo]:

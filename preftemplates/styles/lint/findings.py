@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any, Self
+from typing import Any
+
+from preftemplates.errors import CodeWithMeaning
 
 
-class FindingCode(StrEnum):
+class FindingCode(CodeWithMeaning):
     """What a style does that a person should know before training with it."""
-
-    meaning: str
-    """What the code says, in a sentence."""
-
-    def __new__(cls, value: str, meaning: str) -> Self:
-        """A member that is its value, with a meaning."""
-        code = str.__new__(cls, value)
-        code._value_ = value
-        code.meaning = meaning
-        return code
 
     # prompt and answer
     PREFIX_UNSTABLE = "prefix_unstable", "The text of a prompt does not open the text of the prompt with its answer."
