@@ -80,7 +80,8 @@ class ChatTrace:
     def _check_text(self, text: str) -> None:
         """Raise an error if the characters that know their messages are not those of the text."""
         if text != self.text:
-            at = next((at for at, (a, b) in enumerate(zip(text, self.text, strict=False)) if a != b), 0)
+            pairs = enumerate(zip(text, self.text, strict=False))
+            at = next((at for at, (a, b) in pairs if a != b), min(len(text), len(self.text)))
             before, after = (preview(each[max(0, at - 10) : at + 20]) for each in (self.text, text))
             raise StyleContractError(
                 f"character {at}: the chat template wrote {before}, and rendered again to find the spans it writes"
