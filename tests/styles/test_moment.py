@@ -237,7 +237,7 @@ def test_after_a_render_the_clock_goes_on():
 FAILING = {
     "raises": ("{{ strftime_now('%Y') }}{{ raise_exception('no') }}", RowError),
     "takes too long": ("{{ strftime_now('%Y') }}{% for i in range(99999) %}{{ i }}{% endfor %}", StyleLimitError),
-    "raises on traced text only": (TURNS + "{% if m is undefined %}{{ messages[0].content.x }}{% endif %}", RowError),
+    "prints what is not defined": (TURNS + "{% if m is undefined %}{{ messages[0].content.x }}{% endif %}", RowError),
 }
 
 
