@@ -140,7 +140,7 @@ class FixedMoment:
         >>> with FixedMoment() as first, FixedMoment() as second:
         ...     first is second is CLOCK.get()()
         True
-        >>> CLOCK.get() is datetime.now
+        >>> CLOCK.get() == datetime.now
         True
     """
 
