@@ -14,7 +14,6 @@ from preftemplates.core.provenance import plain_data
 from preftemplates.dialects.dialect import DIALECTS
 from preftemplates.dialects.table import spell_shape
 from preftemplates.errors import PrefTemplatesError
-from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.style import STYLES
 from preftemplates.templates.library import TEMPLATES
 
@@ -198,7 +197,7 @@ def style_page(name: str) -> str:
     findings = [[f"[`{finding.code}`](../../reference/findings.md)", finding.message] for finding in style.findings]
     if findings:
         parts += ["## Findings", "", *table(["code", "what it does"], findings), ""]
-    kind = "The source" if isinstance(style.layout, ChatTemplate) else "Written out"
+    kind = "The source" if style.layout.source is not None else "Written out"
     return "\n".join(
         [
             *parts,

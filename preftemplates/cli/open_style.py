@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 from preftemplates.errors import StyleError, one_line, preview
-from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.tokenizer_files import (
     DEFAULT_TEMPLATE_NAME,
     format_path,
@@ -47,7 +46,7 @@ def open_style(spec: str, bos_token: str | None = None, eos_token: str | None = 
     """
     if not is_style_file(spec):
         style = load_style(spec, bos_token, eos_token)
-        return OpenedStyle(style, spec, style.layout.source if isinstance(style.layout, ChatTemplate) else None)
+        return OpenedStyle(style, spec, style.layout.source)
     files = read_tokenizer_files(spec)
     source, path = files.template(), files.file or files.path
     try:
@@ -62,10 +61,9 @@ def _collect_notes(style: Style, other_names: Sequence[str]) -> Iterator[str]:
     """What one should know of how a file was read."""
     if other_names:
         yield f"the template {DEFAULT_TEMPLATE_NAME!r} is used; there are also {', '.join(map(preview, other_names))}"
-    if isinstance(style.layout, ChatTemplate):
-        for name in ("bos_token", "eos_token"):
-            if name not in style.layout.variables and re.search(rf"\b{name}\b", style.layout.source):
-                yield f"the template reads {name}, which no file says; give it by --{name.replace('_', '-')}"
+    for name in ("bos_token", "eos_token"):
+        if name not in style.layout.variables and re.search(rf"\b{name}\b", style.layout.source or ""):
+            yield f"the template reads {name}, which no file says; give it by --{name.replace('_', '-')}"
 
 
 def get_template_line(source: str, number: int) -> str:

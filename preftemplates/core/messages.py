@@ -89,14 +89,14 @@ def normalise_message(message: Any, index: int) -> Message:
     return normal  # type: ignore[return-value]
 
 
-def check_roles(messages: Iterable[Message], roles: Iterable[str]) -> None:
-    """Refuse messages whose role is not among these.
+def check_roles(messages: Iterable[Message], roles: Iterable[str], start: int = 0) -> None:
+    """Refuse messages whose role is not among these; `start` is the index of the first of them, for errors.
 
     Raises:
         RowError: `bad_role`, with the nearest role.
     """
     roles = tuple(roles)
-    for index, message in enumerate(messages):
+    for index, message in enumerate(messages, start):
         role = message["role"]
         if role not in roles:
             reason = f"expected a role among {', '.join(roles)}; got {preview(role)}.{did_you_mean(role, roles)}"

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from preftemplates.core.paths import ends_in_key, extend_path, leads_into, list_parts, split_path
 from preftemplates.core.provenance import Piece, Traced, concat, pieces_of, plain, plain_data, trace_fully
 from preftemplates.core.spans import Change, Span, content_spans
-from preftemplates.errors import RowError, StyleLimitError
+from preftemplates.errors import RowError, StyleContractError, StyleLimitError, preview
 from preftemplates.sandbox.budget import limit_total_seconds
 from preftemplates.sandbox.limits import Limits
+from preftemplates.styles.environment import FixedMoment
 from preftemplates.styles.layout import PROBE_TEXT, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from preftemplates.core.messages import Message
 
@@ -27,21 +29,27 @@ _span = partial(tuple.__new__, Span)  # several times as fast as Span(...), whic
 class TracedLayout(Layout, Protocol):
     """A layout whose text is traced as far as the messages are."""
 
-    @property
-    def limits(self) -> Limits | None:
-        """The resources that a render may use; None for a trusted layout."""
-
-    def render(self, messages: Any, add_generation_prompt: bool) -> str:
+    def render_source(self, messages: Any, add_generation_prompt: bool) -> str:
         """Return the text without opening and closing."""
 
 
 @dataclass(frozen=True)
 class ChatTrace:
-    """One render of a chat template in which every text knows its message."""
+    """A second render of a text, in which each of its characters knows its message; made when something is asked.
+
+    Attributes:
+        layout: the layout.
+        messages: the messages.
+        add_generation_prompt: whether the text ends with a generation prompt.
+        text: the text that the layout wrote.
+        moment: the time that it found when it wrote the text, and finds again.
+    """
 
     layout: TracedLayout
     messages: Sequence[Message]
     add_generation_prompt: bool
+    text: str
+    moment: datetime
 
     def spans(self) -> tuple[Span, ...]:
         """The spans that partition the text."""
@@ -54,19 +62,31 @@ class ChatTrace:
     @cached_property
     def _attributed(self) -> AttributedText:
         """The text with its owners; a content that is empty and went unprinted gets the place that it would have."""
-        with limit_total_seconds((self.layout.limits or Limits()).seconds):
+        with FixedMoment(self.moment), limit_total_seconds((self.layout.limits or Limits()).seconds):
             return self._attribute()
 
     def _attribute(self) -> AttributedText:
         opening, closing = self.layout.opening, "" if self.add_generation_prompt else self.layout.closing
         rendered = self._render(trace_messages(self.messages))
         text = concat((opening, rendered, closing)) if opening or closing else rendered
+        self._check_text(plain(text))
         answers = self._find_answers(text)
         attributed = AttributedText(text, self.messages, self.layout.stop, len(opening), len(closing), answers=answers)
         if not attributed.unplaced:
             return attributed
         places = self._find_places(attributed.unplaced, plain(rendered))
         return replace(attributed, empty={index: len(opening) + place for index, place in places.items()})
+
+    def _check_text(self, text: str) -> None:
+        """Raise an error if the characters that know their messages are not those of the text."""
+        if text != self.text:
+            pairs = enumerate(zip(text, self.text, strict=False))
+            at = next((at for at, (a, b) in pairs if a != b), min(len(text), len(self.text)))
+            before, after = (preview(each[max(0, at - 10) : at + 20]) for each in (self.text, text))
+            raise StyleContractError(
+                f"character {at}: the chat template wrote {before}, and rendered again to find the spans it writes"
+                f" {after}; it must write the same text of the same messages"
+            )
 
     def _find_answers(self, text: str) -> dict[int, tuple[int, int]]:
         """Return where messages that call tools begin, after the generation prompt, and where they end."""
@@ -113,7 +133,7 @@ class ChatTrace:
         return places if rest + rendered[at:] == text else None
 
     def _render(self, messages: list[Any]) -> str:
-        return self.layout.render(messages, self.add_generation_prompt)
+        return self.layout.render_source(messages, self.add_generation_prompt)
 
 
 def trace_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jinja2.exceptions import TemplateError
 
 from preftemplates.core.messages import ROLES
 from preftemplates.core.provenance import find_origins, plain, plain_data
+from preftemplates.core.spans import Rendered
 from preftemplates.core.tools import is_json_list
 from preftemplates.errors import Code, DefinitionError, RowError, one_line, preview
-from preftemplates.sandbox.allowlist import ALLOWED_GLOBALS
 from preftemplates.sandbox.budget import get_seconds_left
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.attribution import ChatTrace
-from preftemplates.styles.environment import CLOCK, compile_template, find_names
+from preftemplates.styles.environment import FixedMoment, compile_template, find_names, read_moment
+from preftemplates.styles.export import find_unused_name, format_jinja_literal, write_header, write_reasoning
 from preftemplates.styles.fragments import check_plain_text
 from preftemplates.styles.isolation import render_in_worker
 from preftemplates.styles.layout import PROBE_TEXT
-from preftemplates.styles.reasoning import THINKING_FIELDS, Reasoning, apply_reasoning, check_reasoning
+from preftemplates.styles.parsing import make_irreversible_error
+from preftemplates.styles.reasoning import (
+    THINKING_FIELDS,
+    Reasoning,
+    apply_reasoning,
+    check_reasoning,
+    is_history_kept,
+)
+from preftemplates.styles.variable_names import is_variable_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from preftemplates.core.messages import Message
-    from preftemplates.core.spans import Change, Span
 
 
 @dataclass(frozen=True)
@@ -138,8 +148,165 @@ class ChatTemplate:
         names = ("source", "bos_token", "eos_token", "defaults", "reasoning")
         return {**{name: getattr(self, name) for name in names}, "limits": self._limits.model_dump()}
 
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What the template finds beside the messages."""
+        tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
+        defaults = {name: json.loads(value) for name, value in self.defaults}
+        return {name: token for name, token in tokens.items() if token is not None} | defaults
+
+    @property
+    def stop(self) -> str:
+        """What follows the last answer, found by rendering one; trailing blanks are cut."""
+        return _probe_stop(self.without_tools())
+
+    # --- texts -----------------------------------------------------------------------------------------------------
+
+    def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+        """Return the text of a conversation.
+
+        Raises:
+            RowError: `refused_by_style`, when the template raises on it.
+        """
+        return self._add_edges(self.render_source(plain_data(messages), add_generation_prompt), add_generation_prompt)
+
+    def texts(self, prompt: Sequence[Message], responses: Sequence[Sequence[Message]]) -> Iterator[str]:
+        """Yield the text of a prompt, with the generation prompt, then for each response that of prompt and response.
+
+        Raises:
+            RowError: as `text`.
+        """
+        before, moment = plain_data(prompt), read_moment()
+        prepared = self._prepare(before)
+        yield self._add_edges(self._render_prepared(prepared, True, moment), True)
+        for response in responses:
+            own = plain_data(response)
+            if is_history_kept(own, self.reasoning):
+                messages = [*prepared, *self._prepare(own)]
+            else:
+                messages = self._prepare([*before, *own])
+            yield self._add_edges(self._render_prepared(messages, False, moment), False)
+
+    def render(self, messages: Sequence[Message], add_generation_prompt: bool) -> Rendered:
+        """Return the text of a conversation, with its spans and changes on demand.
+
+        These are found by another render, which must give the same text.
+
+        Raises:
+            RowError: as `text`.
+        """
+        with FixedMoment() as moment:
+            text = self.text(messages, add_generation_prompt)
+        trace = ChatTrace(self, messages, add_generation_prompt, text, moment)
+        return Rendered(text, trace.spans, trace.changes)
+
+    def _add_edges(self, rendered: str, add_generation_prompt: bool) -> str:
+        """Return what the template renders, as plain text between opening and closing."""
+        return self.opening + plain(rendered) + ("" if add_generation_prompt else self.closing)
+
+    def render_source(self, messages: Any, add_generation_prompt: bool) -> str:
+        """Return the text without opening and closing, traced as far as the messages are.
+
+        Raises:
+            RowError: as `text`.
+        """
+        return self._render_prepared(self._prepare(messages), add_generation_prompt, None)
+
+    def _prepare(self, messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return messages as the template finds them; the process of an isolated template does so itself."""
+        if self.isolate:
+            return [*messages]
+        return [_add_thinking_names(message) for message in apply_reasoning(messages, self.reasoning)]
+
+    def _render_prepared(
+        self, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool, moment: datetime | None
+    ) -> str:
+        """Return what the template renders of prepared messages at a moment, by default at the fixed one or now."""
+        with FixedMoment(moment):
+            if self.isolate:
+                return self._render_isolated(messages, add_generation_prompt)
+            try:
+                return compile_template(self.source, self.limits).render(
+                    {
+                        "tools": None,
+                        "documents": None,
+                        **self.variables,
+                        "messages": messages,
+                        "add_generation_prompt": add_generation_prompt,
+                    }
+                )
+            except RowError as error:
+                raise _add_template_line(error) from None
+            except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+                reason = one_line(str(error), 200)
+                raise RowError(f"the style's chat template raised: {reason}", code=Code.REFUSED_BY_STYLE) from error
+
+    def _render_isolated(self, messages: Any, add_generation_prompt: bool) -> str:
+        traced = any(True for _ in find_origins(messages))
+        request = {
+            "layout": self._facts,
+            "messages": plain_data(messages),
+            "traced": traced,
+            "add_generation_prompt": add_generation_prompt,
+            "now": read_moment().isoformat(),
+        }
+        return render_in_worker(request, self._limits, get_seconds_left(self._limits.seconds))
+
+    # --- the export ------------------------------------------------------------------------------------------------
+
+    def export(self) -> str:
+        """Return the layout as a chat template, with a header wherever it can be read back."""
+        template = self.write_chat_template()
+        start = template.rfind(self.source)
+        # the end of the source may have to be written in another way, and a source may not see all variables
+        if start < 0 or not self._sees_all_variables():
+            return template
+        facts = {name: fact for name, fact in asdict(self).items() if name not in ("limits", "isolate")}
+        return f"{write_header({**facts, 'source': [start, start + len(self.source)]})}{template}"
+
+    def _sees_all_variables(self) -> bool:
+        """Return whether the source sees a variable that an export sets before it as it sees one that is passed in.
+
+        A source that hides the variable from an inner scope does not, see `TemplateNames`; it may then also hide what
+        the statements of the export read.
+        """
+        names = find_names(self.source)
+        return not names.hidden & {*_NAMES_IN_EXPORTS, *names.read.intersection(self.variables)}
+
+    def write_chat_template(self) -> str:
+        """Return the source with what the style declares besides: tokens, opening, closing, other roles.
+
+        A variable that the source does not look up is not set: to set it could only change what the source does.
+        """
+        # trim_blocks removes the line ends of these statements, and nothing of the source
+        statements = [
+            f"{{%- set {name} = {format_jinja_literal(value)} %}}\n"
+            for name, value in self.variables.items()
+            if name in find_names(self.source).read
+        ]
+        if self.roles != ROLES:
+            others = f"for message in messages if message['role'] not in {format_jinja_literal(self.roles)}"
+            refusal = "raise_exception('this layout has no turn for the role ' + message['role'])"
+            statements.insert(0, f"{{%- {others} %}}{{{{ {refusal} }}}}{{% endfor %}}\n")
+        if self.opening:
+            statements.append(f"{{{{ {format_jinja_literal(self.opening)} }}}}{{##}}\n")
+        if self.source[:1].isspace() and not statements and not self.closing:
+            statements.append("{##}\n")  # else the statement before the source removes its leading whitespace
+        source = self._write_closed_source() if self.closing else self.source
+        return write_reasoning(self.reasoning, self.source) + "".join(statements) + source
+
+    def _write_closed_source(self) -> str:
+        """Return the source followed by the closing; the condition is first, since a source may set its variables."""
+        name = find_unused_name("closing", self.source)
+        source = re.sub(r"(\r\n|\r|\n)\Z", "", self.source)  # as Jinja does at the end of a template
+        source = re.sub(r"\{\Z", "{{ '{' }}", source)  # else it would open a tag with the next brace
+        condition = f"'' if add_generation_prompt else {format_jinja_literal(self.closing)}"
+        return f"{{%- set {name} = {condition} %}}\n{source}{{{{ {name} }}}}"
+
+    # --- the same layout with something else -----------------------------------------------------------------------
+
     def between(self, opening: str, closing: str) -> ChatTemplate:
-        """The same layout, with other text in front of what it renders and behind it.
+        """Return the same layout with other text before what it renders, and after it.
 
         Raises:
             DefinitionError: one is no text, or there is Jinja in it.
@@ -152,12 +319,10 @@ class ChatTemplate:
         """Return the same layout with another policy for thinking."""
         return replace(self, reasoning=reasoning)
 
-    @property
-    def variables(self) -> dict[str, Any]:
-        """What the template finds beside the messages."""
-        tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
-        defaults = {name: json.loads(value) for name, value in self.defaults}
-        return {name: token for name, token in tokens.items() if token is not None} | defaults
+    def with_token(self, name: str, token: str) -> ChatTemplate:
+        """Return the same layout, whose template finds this text as `bos_token` or `eos_token`."""
+        changed: dict[str, Any] = {name: token}
+        return replace(self, **changed)
 
     @property
     def prints_tools(self) -> bool:
@@ -165,7 +330,7 @@ class ChatTemplate:
         return "tools" in find_names(self.source).read and _probe_tools(self)
 
     def with_tools(self, tools: str) -> ChatTemplate:
-        """The same layout with the text of a JSON list as the tools that its template finds.
+        """Return the same layout with the text of a JSON list as the tools that its template finds.
 
         Raises:
             RowError: `wrong_type`: it is no such list.
@@ -175,85 +340,33 @@ class ChatTemplate:
         return replace(self, defaults=tuple(sorted({**dict(self.defaults), "tools": plain(tools)}.items())))
 
     def without_tools(self) -> ChatTemplate:
-        """The same layout, whose template finds no tools."""
-        return replace(self, defaults=tuple(pair for pair in self.defaults if pair[0] != "tools"))
+        """Return the layout without tools: itself if its template finds none."""
+        remaining = tuple(pair for pair in self.defaults if pair[0] != "tools")
+        return self if remaining == self.defaults else replace(self, defaults=remaining)
 
-    def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
-        """The text of a conversation.
-
-        Raises:
-            RowError: `refused_by_style`, when the template raises on it.
-        """
-        closing = "" if add_generation_prompt else self.closing
-        return self.opening + plain(self.render(plain_data(messages), add_generation_prompt)) + closing
-
-    def trace(self, messages: Sequence[Message], add_generation_prompt: bool) -> ChatTrace:
-        """The render in which every text knows its message; it is made when something is asked of it."""
-        return ChatTrace(self, messages, add_generation_prompt)
-
-    def spans(self, messages: Sequence[Message], add_generation_prompt: bool) -> tuple[Span, ...]:
-        """The spans that partition the text."""
-        return self.trace(messages, add_generation_prompt).spans()
-
-    def changes(self, messages: Sequence[Message], add_generation_prompt: bool) -> tuple[Change, ...]:
-        """What the template did to the messages."""
-        return self.trace(messages, add_generation_prompt).changes()
-
-    def render(self, messages: Any, add_generation_prompt: bool) -> str:
-        """The text without opening and closing, traced as far as the messages are."""
-        if self.isolate:
-            return self._render_isolated(messages, add_generation_prompt)
-        try:
-            return compile_template(self.source, self.limits).render(
-                {
-                    "tools": None,
-                    "documents": None,
-                    **self.variables,
-                    "messages": [
-                        _add_thinking_names(message) for message in apply_reasoning(messages, self.reasoning)
-                    ],
-                    "add_generation_prompt": add_generation_prompt,
-                }
-            )
-        except RowError as error:
-            raise _add_template_line(error) from None
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            reason = one_line(str(error), 200)
-            raise RowError(f"the style's chat template raised: {reason}", code=Code.REFUSED_BY_STYLE) from error
-
-    def _render_isolated(self, messages: Any, add_generation_prompt: bool) -> str:
-        traced = any(True for _ in find_origins(messages))
-        request = {
-            "layout": self._facts,
-            "messages": plain_data(messages),
-            "traced": traced,
-            "add_generation_prompt": add_generation_prompt,
-            "now": CLOCK.get()().isoformat(),
-        }
-        return render_in_worker(request, self._limits, get_seconds_left(self._limits.seconds))
+    # --- parsing ---------------------------------------------------------------------------------------------------
 
     @property
-    def stop(self) -> str:
-        """What follows the last answer, found by rendering one; trailing blanks are cut."""
-        return _probe_stop(self.without_tools())
+    def reversible(self) -> bool:
+        """False: what a template does cannot be undone."""
+        return False
+
+    @property
+    def turn_marks(self) -> frozenset[str]:
+        """No marks: the layout is not reversible."""
+        return frozenset()
+
+    def parse(self, text: str) -> NoReturn:  # noqa: ARG002  every layout has this signature
+        """Raise an error.
+
+        Raises:
+            StyleContractError: the layout is not reversible.
+        """
+        raise make_irreversible_error()
 
 
-_OPERATOR_WORDS = frozenset(
-    ("and", "else", "false", "False", "if", "in", "is", "none", "None", "not", "or", "true", "True")
-)
-"""What Jinja reads as a constant or an operator."""
-
-_RESERVED_NAMES = frozenset({"messages", "add_generation_prompt", "loop", "self"}) | ALLOWED_GLOBALS | _OPERATOR_WORDS
-"""Names that mean something else in every chat template."""
-
-
-def is_variable_name(name: Any) -> bool:
-    """Whether a default, or a tokenizer's token, may have this name: a template can read and set it.
-
-    >>> [is_variable_name(name) for name in ("enable_thinking", "a-b", "true", "messages")]
-    [True, False, False, False]
-    """
-    return isinstance(name, str) and name.isascii() and name.isidentifier() and name not in _RESERVED_NAMES
+_NAMES_IN_EXPORTS = ("messages", "add_generation_prompt", "raise_exception")
+"""Variables that the statements before an exported source read or set."""
 
 
 def _read_roles(roles: Any) -> tuple[str, ...]:
@@ -278,7 +391,7 @@ def _probe_tools(layout: ChatTemplate) -> bool:
 @lru_cache(maxsize=256)
 def _probe_stop(layout: ChatTemplate) -> str:
     try:
-        text = layout.render(
+        text = layout.render_source(
             [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": PROBE_TEXT}],
             add_generation_prompt=False,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -113,8 +113,58 @@ CLOCK: ContextVar[Callable[[], datetime]] = ContextVar("CLOCK", default=datetime
 """What tells the day to chat templates."""
 
 
+class _StoppedClock:
+    """A clock that always gives the same moment."""
+
+    __slots__ = ("moment",)
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+
+def read_moment() -> datetime:
+    """Return the moment that chat templates find now."""
+    return CLOCK.get()()
+
+
+class FixedMoment:
+    """A context in which chat templates always find the same moment; one inside of another has the moment of that.
+
+    Args:
+        moment: the moment, which then holds inside of another context too; by default, the clock is read.
+
+    Example:
+        >>> with FixedMoment() as first, FixedMoment() as second:
+        ...     first is second is CLOCK.get()()
+        True
+        >>> CLOCK.get() == datetime.now
+        True
+    """
+
+    __slots__ = ("_moment", "_token")
+
+    def __init__(self, moment: datetime | None = None) -> None:
+        self._moment = moment
+        self._token: Token[Callable[[], datetime]] | None = None
+
+    def __enter__(self) -> datetime:
+        clock = CLOCK.get()
+        if self._moment is None and type(clock) is _StoppedClock:
+            return clock.moment
+        moment = clock() if self._moment is None else self._moment
+        self._token = CLOCK.set(_StoppedClock(moment))
+        return moment
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            CLOCK.reset(self._token)
+
+
 def _strftime_now(format: str) -> str:
-    return derived(CLOCK.get()().strftime(plain(format)), [format])
+    return derived(read_moment().strftime(plain(format)), [format])
 
 
 class BoundedChatTemplateEnvironment(BoundedEnvironment, ChatTemplateEnvironment):

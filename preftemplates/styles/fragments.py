@@ -6,19 +6,29 @@ The fragments alone determine texts, spans and the exported chat template.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from preftemplates.core.messages import CONTENT_KEYS
-from preftemplates.core.spans import Span, SpanKind, content_spans
+from preftemplates.core.spans import Rendered, Span, SpanKind, content_spans
 from preftemplates.errors import Code, DefinitionError, RowError, preview
-from preftemplates.styles.reasoning import Reasoning, apply_reasoning, check_reasoning, find_policy_changes
+from preftemplates.styles.export import format_jinja_literal, write_header, write_reasoning
+from preftemplates.styles.parsing import find_turn_marks, is_reversible, make_irreversible_error, parse_conversation
+from preftemplates.styles.reasoning import (
+    Reasoning,
+    apply_reasoning,
+    check_reasoning,
+    find_policy_changes,
+    is_history_kept,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from preftemplates.core.messages import Message
     from preftemplates.core.spans import Change
+    from preftemplates.sandbox.limits import Limits
 
 CONTENT_SLOT = re.compile(r"\{\{-?\s*content\s*-?\}\}")
 JINJA_TAG = re.compile(r"\{\{|\{%|\{#")
@@ -111,12 +121,69 @@ class Fragments:
         """The head of the assistant's turn, without its trailing blanks (a line's end is none)."""
         return next(turn.head for turn in self.turns if turn.role == "assistant").rstrip(" \t")
 
+    @property
+    def source(self) -> str | None:
+        """None: there is no chat template."""
+        return None
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """No variables."""
+        return {}
+
+    @property
+    def limits(self) -> Limits | None:
+        """No limits."""
+        return None
+
+    # --- texts -----------------------------------------------------------------------------------------------------
+
     def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
-        """The text of a conversation."""
-        return "".join([part.text for part in self._write_parts(messages, add_generation_prompt)])
+        """Return the text of a conversation.
+
+        Raises:
+            RowError: a message holds what is not text.
+        """
+        turns = self._write_turns(apply_reasoning(messages, self.reasoning))
+        return f"{self.opening}{turns}{self.generation_prompt if add_generation_prompt else self.closing}"
+
+    def texts(self, prompt: Sequence[Message], responses: Sequence[Sequence[Message]]) -> Iterator[str]:
+        """Yield the text of a prompt, with the generation prompt, then for each response that of prompt and response.
+
+        Raises:
+            RowError: as `text`.
+        """
+        written = self.opening + self._write_turns(apply_reasoning(prompt, self.reasoning))
+        yield written + self.generation_prompt
+        for response in responses:
+            if is_history_kept(response, self.reasoning):
+                own = self._write_turns(apply_reasoning(response, self.reasoning), len(prompt))
+                yield f"{written}{own}{self.closing}"
+            else:
+                yield self.text([*prompt, *response], add_generation_prompt=False)
+
+    def _write_turns(self, messages: Sequence[Mapping[str, Any]], start: int = 0) -> str:
+        """Return the text of messages, of which the first has this index."""
+        fragments = {turn.role: turn for turn in self.turns}
+        texts: list[str] = []
+        for index, message in enumerate(messages, start):
+            _, head, tail = fragments[message["role"]]
+            texts += head, _read_text(message, index), tail
+        return "".join(texts)
+
+    def render(self, messages: Sequence[Message], add_generation_prompt: bool) -> Rendered:
+        """Return the text of a conversation, with its spans and changes on demand.
+
+        Raises:
+            RowError: as `text`.
+        """
+        text = self.text(messages, add_generation_prompt)
+        return Rendered(
+            text, partial(self.spans, messages, add_generation_prompt), partial(self.find_changes, messages)
+        )
 
     def spans(self, messages: Sequence[Message], add_generation_prompt: bool) -> tuple[Span, ...]:
-        """The spans that partition the text."""
+        """Return the spans that partition the text."""
         spans: list[Span] = []
         at = 0
         for part in self._write_parts(messages, add_generation_prompt):
@@ -127,20 +194,8 @@ class Fragments:
             at += len(part.text)
         return tuple(spans)
 
-    def between(self, opening: str, closing: str) -> Fragments:
-        """The same layout, with other text at its start and at its end."""
-        return replace(self, opening=opening, closing=closing)
-
-    def with_reasoning(self, reasoning: Reasoning) -> Fragments:
-        """Return the same layout with another policy for thinking."""
-        return replace(self, reasoning=reasoning)
-
-    def changes(
-        self,
-        messages: Sequence[Message],
-        add_generation_prompt: bool,  # noqa: ARG002  every layout has this signature
-    ) -> tuple[Change, ...]:
-        """What the policy for thinking did to the messages; the fragments print each content once and whole."""
+    def find_changes(self, messages: Sequence[Message]) -> tuple[Change, ...]:
+        """Return what the policy for thinking did to the messages; each content is printed once and whole."""
         return tuple(find_policy_changes(messages, self.reasoning))
 
     def _write_parts(self, messages: Sequence[Message], add_generation_prompt: bool) -> Iterator[_Part]:
@@ -157,6 +212,104 @@ class Fragments:
             yield _Part(self.generation_prompt, "scaffold", "assistant")
         else:
             yield _Part(self.closing, "scaffold")
+
+    # --- the export ------------------------------------------------------------------------------------------------
+
+    def export(self) -> str:
+        """Return the layout as a chat template, with the header from which it can be read back."""
+        return f"{write_header(asdict(self))}{self.write_chat_template()}"
+
+    def write_chat_template(self) -> str:
+        """Return the chat template alone; its generation marks hold what follows the generation prompt."""
+        tests = ["if", *["elif"] * (len(self.turns) - 1)]
+        closing = f"{{%- else -%}}{_write_print(self.closing)}" if self.closing else ""
+        turns = [
+            f"{{%- {test} message['role'] == {format_jinja_literal(turn.role)} -%}}\n{self._write_turn_template(turn)}"
+            for test, turn in zip(tests, self.turns, strict=True)
+        ]
+        prompt = _write_print(self.generation_prompt)
+        return write_reasoning(self.reasoning) + "\n".join(
+            [
+                _write_print(self.opening),
+                "{%- for message in messages -%}",
+                "{%- if message['content'] is not string -%}",
+                "{{- raise_exception('content must be text') -}}",
+                "{%- endif -%}",
+                f"{{%- for key in {list(CONTENT_KEYS)} -%}}{{%- if message[key] -%}}",
+                "{{- raise_exception('this layout has no place for ' + key) -}}",
+                "{%- endif -%}{%- endfor -%}",
+                *turns,
+                "{%- else -%}",
+                "{{- raise_exception('this layout has no turn for the role ' + message['role']) -}}",
+                "{%- endif -%}",
+                "{%- endfor -%}",
+                f"{{%- if add_generation_prompt -%}}{prompt}{closing}{{%- endif -%}}",
+            ]
+        )
+
+    def _write_turn_template(self, turn: Fragment) -> str:
+        content = "{{- message['content'] -}}"
+        if turn.role != "assistant":
+            return _write_print(turn.head) + content + _write_print(turn.tail)
+        prompt, stop = self.generation_prompt, self.stop
+        return (
+            f"{_write_print(prompt)}{{%- generation -%}}{_write_print(turn.head[len(prompt) :])}{content}"
+            f"{_write_print(stop)}{{%- endgeneration -%}}{_write_print(turn.tail[len(stop) :])}"
+        )
+
+    # --- the same layout with something else -----------------------------------------------------------------------
+
+    def between(self, opening: str, closing: str) -> Fragments:
+        """Return the same layout with other text at its start and at its end."""
+        return replace(self, opening=opening, closing=closing)
+
+    def with_reasoning(self, reasoning: Reasoning) -> Fragments:
+        """Return the same layout with another policy for thinking."""
+        return replace(self, reasoning=reasoning)
+
+    def with_token(self, name: str, token: str) -> Fragments:  # noqa: ARG002  every layout has this signature
+        """Return the layout itself: its special tokens are in its texts."""
+        return self
+
+    @property
+    def prints_tools(self) -> bool:
+        """False: no fragment is written for tools."""
+        return False
+
+    def with_tools(self, tools: str) -> NoReturn:
+        """Raise an error: no fragment is written for tools.
+
+        Raises:
+            RowError: `unsupported_content`.
+        """
+        raise RowError("this layout has no place for tools", code=Code.UNSUPPORTED_CONTENT, value=tools)
+
+    def without_tools(self) -> Fragments:
+        """Return the layout itself, which has no tools."""
+        return self
+
+    # --- parsing ---------------------------------------------------------------------------------------------------
+
+    @property
+    def reversible(self) -> bool:
+        """Whether each turn begins with a mark of its role's own."""
+        return is_reversible(self)
+
+    @property
+    def turn_marks(self) -> frozenset[str]:
+        """The heads and tails that are not blank."""
+        return find_turn_marks(self)
+
+    def parse(self, text: str) -> list[Message]:
+        """Return the messages whose text it is; a generation prompt at its end is no message.
+
+        Raises:
+            RowError: `bad_turns`: it is not a text of this layout, or may be another conversation's too.
+            StyleContractError: the layout is not reversible.
+        """
+        if not self.reversible:
+            raise make_irreversible_error()
+        return parse_conversation(self, text)
 
 
 def _check_turns(turns: Any) -> None:
@@ -177,6 +330,11 @@ def check_plain_text(part: str, value: Any) -> None:
     """
     if not isinstance(value, str) or JINJA_TAG.search(value):
         raise DefinitionError(f"{part} is text without Jinja, got {preview(value)}")
+
+
+def _write_print(text: str) -> str:
+    """Return a Jinja statement that prints a text; nothing for an empty one."""
+    return f"{{{{- {format_jinja_literal(text)} -}}}}" if text else ""
 
 
 def _read_text(message: Mapping[str, Any], index: int) -> str:

@@ -13,7 +13,7 @@ from preftemplates.errors import PrefTemplatesError
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.attribution import trace_messages
 from preftemplates.styles.chat_template import ChatTemplate
-from preftemplates.styles.environment import CLOCK
+from preftemplates.styles.environment import FixedMoment
 from preftemplates.styles.isolation import decode_json_object, pack_answer
 
 if TYPE_CHECKING:
@@ -90,9 +90,8 @@ def answer_request(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if "messages" not in request:
             return "", {}
         messages = trace_messages(request["messages"]) if request["traced"] else request["messages"]
-        now = datetime.fromisoformat(request["now"])
-        CLOCK.set(lambda: now)
-        return layout.render(messages, request["add_generation_prompt"]), {}
+        with FixedMoment(datetime.fromisoformat(request["now"])):
+            return layout.render_source(messages, request["add_generation_prompt"]), {}
     except PrefTemplatesError as error:
         facts = {name: fact for name, fact in error.facts.items() if isinstance(fact, str | int)}
         return "", {"error": type(error).__name__, "message": error.message, "facts": facts}

@@ -4,22 +4,70 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from preftemplates.core.messages import Message
-from preftemplates.errors import Code, RowError, preview
+from preftemplates.errors import Code, RowError, StyleContractError, preview
 
 if TYPE_CHECKING:
-    from preftemplates.styles.fragments import Fragment, Fragments
+    from collections.abc import Sequence
+
+    from preftemplates.styles.reasoning import Reasoning
 
 
-def is_reversible(layout: Fragments) -> bool:
+class _Turn(Protocol):
+    """What is written before and after the content of a role's turn."""
+
+    @property
+    def role(self) -> str:
+        """The role."""
+
+    @property
+    def head(self) -> str:
+        """The text before the content."""
+
+    @property
+    def tail(self) -> str:
+        """The text after it."""
+
+
+class TurnLayout(Protocol):
+    """A layout that writes each turn between two texts of its role."""
+
+    def __hash__(self) -> int:
+        """Return a hash, by which its grammar is kept."""
+
+    @property
+    def opening(self) -> str:
+        """The text before everything else."""
+
+    @property
+    def closing(self) -> str:
+        """The text after everything else."""
+
+    @property
+    def generation_prompt(self) -> str:
+        """The text in place of the closing where an answer is asked for."""
+
+    @property
+    def turns(self) -> Sequence[_Turn]:
+        """The turns, one per role."""
+
+    @property
+    def reasoning(self) -> Reasoning:
+        """The policy for the thinking in assistant's turns."""
+
+    def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
+        """Return the text of a conversation."""
+
+
+def is_reversible(layout: TurnLayout) -> bool:
     """Whether the turns of a text can be told apart: each begins with a mark of its role's own."""
     heads = [turn.head.strip() for turn in layout.turns]
     return all(heads) and len(set(heads)) == len(heads) and layout.reasoning == "keep"
 
 
-def parse_conversation(layout: Fragments, text: str) -> list[Message]:
+def parse_conversation(layout: TurnLayout, text: str) -> list[Message]:
     """Return the messages whose text it is; a generation prompt at its end is no message.
 
     A turn ends where the next one begins. So a content that spells the end of its turn and the beginning of another
@@ -51,7 +99,7 @@ def parse_conversation(layout: Fragments, text: str) -> list[Message]:
 class _Grammar:
     """How turns begin and end."""
 
-    def __init__(self, layout: Fragments) -> None:
+    def __init__(self, layout: TurnLayout) -> None:
         self.turns = sorted(layout.turns, key=lambda turn: -len(turn.head))
         heads = "|".join(re.escape(turn.head) for turn in self.turns)
         following = f"(?={heads}|{re.escape(layout.generation_prompt)}\\Z|\\Z)"
@@ -59,13 +107,13 @@ class _Grammar:
 
     @staticmethod
     @lru_cache(maxsize=64)
-    def of(layout: Fragments) -> _Grammar:
+    def of(layout: TurnLayout) -> _Grammar:
         """The grammar of a layout, made once."""
         return _Grammar(layout)
 
     def turn(self, text: str, at: int, end: int) -> tuple[int, Message]:
         """Where the turn ends that begins at `at`, and its message."""
-        turn: Fragment | None = next((turn for turn in self.turns if text.startswith(turn.head, at)), None)
+        turn: _Turn | None = next((turn for turn in self.turns if text.startswith(turn.head, at)), None)
         if turn is None:
             raise _make_unreadable_error(text, at, "no turn begins there")
         start = at + len(turn.head)
@@ -75,12 +123,13 @@ class _Grammar:
         return ending.end(), {"role": turn.role, "content": text[start : ending.start()]}
 
 
-def find_turn_marks(layout: Fragments) -> set[str]:
+def find_turn_marks(layout: TurnLayout) -> frozenset[str]:
     """Return the texts that tell turns apart; a content that spells one of these is not read back."""
-    return {mark for turn in layout.turns for mark in (turn.head.rstrip(), turn.tail.rstrip()) if mark.strip()}
+    marks = (mark.rstrip() for turn in layout.turns for mark in (turn.head, turn.tail))
+    return frozenset(filter(None, marks))
 
 
-def _check_unambiguous(layout: Fragments, messages: list[Message], text: str, asking: bool) -> None:
+def _check_unambiguous(layout: TurnLayout, messages: list[Message], text: str, asking: bool) -> None:
     """Refuse a text that may be another conversation's too: a content spells a mark, or an answer is empty."""
     marks = find_turn_marks(layout)
     for index, message in enumerate(messages):
@@ -95,6 +144,11 @@ def _check_unambiguous(layout: Fragments, messages: list[Message], text: str, as
     answer: Message = {"role": "assistant", "content": ""}
     if asking and layout.text([*messages, answer], False) == text:
         raise _make_unreadable_error(text, len(text), "it ends with an empty answer, or asks for one")
+
+
+def make_irreversible_error() -> StyleContractError:
+    """Return the error that a text of the layout cannot be parsed."""
+    return StyleContractError("the style is not reversible: its turns cannot be told apart")
 
 
 def _make_unreadable_error(text: str, at: int, why: str) -> RowError:

@@ -40,12 +40,25 @@ def apply_reasoning(messages: Sequence[Mapping[str, Any]], policy: Reasoning) ->
     >>> apply_reasoning([{"role": "assistant", "content": "<think>Sum.</think>Four."}], "drop")
     [{'role': 'assistant', 'content': 'Four.'}]
     """
+    if policy == "keep":
+        return [*messages]
     history = max((index for index, message in enumerate(messages) if message["role"] == "user"), default=-1)
-    end = {"keep": 0, "drop-history": history, "drop": len(messages)}[policy]
+    end = history if policy == "drop-history" else len(messages)
     return [
         _remove_thinking(message) if index < end and message["role"] == "assistant" else message
         for index, message in enumerate(messages)
     ]
+
+
+def is_history_kept(response: Sequence[Mapping[str, Any]], policy: Reasoning) -> bool:
+    """Return whether a prompt and a response are written as both are by themselves.
+
+    They are not where a user's turn in the response makes history of the end of the prompt.
+
+    >>> is_history_kept([{"role": "assistant", "content": "Four."}], "drop-history")
+    True
+    """
+    return policy != "drop-history" or all(message["role"] != "user" for message in response)
 
 
 def _remove_thinking(message: Mapping[str, Any]) -> Mapping[str, Any]:

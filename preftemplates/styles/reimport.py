@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from preftemplates.errors import PrefTemplatesError
 from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.environment import find_names
-from preftemplates.styles.export import EXPORT_HEADER, export_layout
+from preftemplates.styles.export import EXPORT_HEADER
 from preftemplates.styles.fragments import Fragment, Fragments, check_plain_text
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def read_header(source: str, limits: Limits, given_names: Collection[str] = ()) 
         return None
     try:
         layout = _read_layout(json.loads(header[1]), source[header.end() :], limits)
-        exact = export_layout(layout) == source and not find_names(source).read.intersection(given_names)
+        exact = layout.export() == source and not find_names(source).read.intersection(given_names)
         return layout if exact else None
     except (PrefTemplatesError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from preftemplates.core.frozen import Frozen
 from preftemplates.core.messages import Message, check_roles, normalise_message
 from preftemplates.core.registry import Registry
-from preftemplates.core.spans import Rendered
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean
 from preftemplates.sandbox.limits import Limits
-from preftemplates.styles.chat_template import ChatTemplate, is_variable_name
+from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.declaration import BUNDLED_STYLES, read_layout
-from preftemplates.styles.export import export_layout
-from preftemplates.styles.fragments import Fragments
 from preftemplates.styles.lint.check import find_findings
-from preftemplates.styles.parsing import is_reversible, parse_conversation
 from preftemplates.styles.reasoning import Reasoning, check_reasoning
 from preftemplates.styles.reimport import read_header
 from preftemplates.styles.special_tokens import add_special_tokens, convert_token
+from preftemplates.styles.variable_names import is_variable_name
 
 if TYPE_CHECKING:
+    from preftemplates.core.spans import Rendered
     from preftemplates.styles.layout import Layout
     from preftemplates.styles.lint.findings import StyleFinding
 
@@ -151,7 +149,7 @@ class Style(Frozen):
         """
         if tools is None or tools.strip() == "[]":
             return self
-        if not isinstance(self.layout, ChatTemplate) or not self.layout.without_tools().prints_tools:
+        if not self.layout.without_tools().prints_tools:
             raise RowError("this layout has no place for tools", code=Code.UNSUPPORTED_CONTENT, style=self.name)
         return Style.of(self.layout.with_tools(tools), self.name)
 
@@ -200,7 +198,7 @@ class Style(Frozen):
 
         Read by `from_chat_template`, it is this style again: it begins with a comment that says what the style is.
         """
-        return export_layout(self.layout)
+        return self.layout.export()
 
     def with_special_tokens(self, before: str = "", after: str = "") -> Style:
         """The same style, which also writes what a tokenizer would put around the text.
@@ -241,17 +239,16 @@ class Style(Frozen):
 
     def render_normal(self, messages: Sequence[Message], add_generation_prompt: bool) -> Rendered:
         """The same for messages that are normal already."""
-        text = self.text(messages, add_generation_prompt)
-        if isinstance(self.layout, ChatTemplate):
-            trace = self.layout.trace(messages, add_generation_prompt)
-            return Rendered(text, trace.spans, trace.changes)
-        arguments = messages, add_generation_prompt
-        return Rendered(text, partial(self.layout.spans, *arguments), partial(self.layout.changes, *arguments))
+        try:
+            check_roles(messages, self.accepted_roles)
+            return self.layout.render(messages, add_generation_prompt)
+        except RowError as error:
+            raise self._locate(error, messages, add_generation_prompt) from error.__cause__
 
     @property
     def reversible(self) -> bool:
         """Whether `parse` reads texts of the style: each turn begins with a mark of its role's own."""
-        return isinstance(self.layout, Fragments) and is_reversible(self.layout)
+        return self.layout.reversible
 
     def parse(self, text: str) -> list[Message]:
         r"""The messages whose text in this style it is; it refuses rather than guesses.
@@ -268,11 +265,9 @@ class Style(Frozen):
             RowError: `bad_turns`: it is no text of this style, or may be another conversation's too.
             StyleContractError: the style is not reversible.
         """
-        if not isinstance(self.layout, Fragments) or not self.reversible:
-            raise StyleContractError("the style is not reversible: its turns cannot be told apart", style=self.name)
         try:
-            return parse_conversation(self.layout, text)
-        except RowError as error:
+            return self.layout.parse(text)
+        except (RowError, StyleContractError) as error:
             raise error.located(style=self.name) from error.__cause__
 
     def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
@@ -281,15 +276,42 @@ class Style(Frozen):
             check_roles(messages, self.accepted_roles)
             return self.layout.text(messages, add_generation_prompt)
         except RowError as error:
-            is_refusal = type(error) is RowError and error.code == Code.REFUSED_BY_STYLE
-            refined = self._refine_refusal(error, messages, add_generation_prompt) if is_refusal else error
-            raise refined.located(style=self.name) from error.__cause__
+            raise self._locate(error, messages, add_generation_prompt) from error.__cause__
+
+    def texts(self, prompt: Sequence[Message], responses: Iterable[Sequence[Message]]) -> tuple[str, list[str]]:
+        """The text of a prompt, which ends with the generation prompt, and those of the prompt with each response.
+
+        The prompt is written once as far as the layout can. All texts are of one moment, if they show the time.
+
+        Args:
+            prompt: messages that are normal already.
+            responses: likewise, for each response those after the prompt.
+
+        Raises:
+            RowError: as `text`, for the first text that cannot be written.
+        """
+        responses, roles = [*responses], self.accepted_roles
+        texts = list[str]()
+        written = self.layout.texts(prompt, responses)
+        for response in (None, *responses):
+            own, start = (prompt, 0) if response is None else (response, len(prompt))
+            try:
+                check_roles(own, roles, start)
+                texts.append(next(written))
+            except RowError as error:
+                whole = prompt if response is None else [*prompt, *response]
+                raise self._locate(error, whole, response is None) from error.__cause__
+        return texts[0], texts[1:]
+
+    def _locate(self, error: RowError, messages: Sequence[Message], add_generation_prompt: bool) -> RowError:
+        """The error of a conversation with the style's name, and another code if its texts alone are accepted."""
+        if type(error) is RowError and error.code == Code.REFUSED_BY_STYLE:
+            error = self._refine_refusal(error, messages, add_generation_prompt)
+        return error.located(style=self.name)
 
     def _refine_refusal(self, error: RowError, messages: Sequence[Message], add_generation_prompt: bool) -> RowError:
         """The error with another code where a chat template refuses what is more than text, and the texts it takes."""
-        texts, layout = [reduce_to_text(message) for message in messages], self.layout
-        if isinstance(layout, ChatTemplate) and "tools" in layout.variables:
-            layout = layout.without_tools()
+        texts, layout = [reduce_to_text(message) for message in messages], self.layout.without_tools()
         if texts == list(messages) and layout is self.layout:
             return error
         try:

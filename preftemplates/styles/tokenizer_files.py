@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from preftemplates.errors import DefinitionError, FileError, did_you_mean, one_line, preview
-from preftemplates.styles.chat_template import is_variable_name
 from preftemplates.styles.style import Style, get_style, list_styles
+from preftemplates.styles.variable_names import is_variable_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

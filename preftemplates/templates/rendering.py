@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from preftemplates.core.provenance import concat
 from preftemplates.core.spans import Rendered, Span
 from preftemplates.errors import Code, RowError
+from preftemplates.styles.environment import FixedMoment
 
 if TYPE_CHECKING:
     from preftemplates.core.messages import Message
@@ -24,10 +25,7 @@ def render_texts(sample: Sample[list[Message]], style: Style) -> Sample[str]:
     prompt, style = sample.prompt, style.with_tools(cast("str | None", sample.tools))
     if sample.pieces:
         return render_sample(sample, style).map(lambda rendered: rendered.text, lambda rendered: rendered.text)
-    return sample.map(
-        lambda messages: style.text(messages, add_generation_prompt=True),
-        lambda response: style.text([*prompt, *response], add_generation_prompt=False),
-    )
+    return sample.refilled(*style.texts(prompt, sample.responses.values()))
 
 
 def render_sample(sample: Sample[list[Message]], style: Style) -> Sample[Rendered]:
@@ -37,12 +35,14 @@ def render_sample(sample: Sample[list[Message]], style: Style) -> Sample[Rendere
         RowError: as `render_texts`.
     """
     prompt, style = sample.prompt, style.with_tools(cast("str | None", sample.tools))
-    if sample.pieces:
-        return sample.refilled(style.render_normal(prompt, add_generation_prompt=True), _render_pieces(sample, style))
-    return sample.map(
-        lambda messages: style.render_normal(messages, add_generation_prompt=True),
-        lambda response: style.render_normal([*prompt, *response], add_generation_prompt=False),
-    )
+    with FixedMoment():  # a response begins with its prompt, though the day ends between them
+        if sample.pieces:
+            asked = style.render_normal(prompt, add_generation_prompt=True)
+            return sample.refilled(asked, _render_pieces(sample, style))
+        return sample.map(
+            lambda messages: style.render_normal(messages, add_generation_prompt=True),
+            lambda response: style.render_normal([*prompt, *response], add_generation_prompt=False),
+        )
 
 
 def _render_pieces(sample: Sample[list[Message]], style: Style) -> list[Rendered]:

@@ -19,8 +19,6 @@ from preftemplates.core.provenance import pieces_of
 from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, PrefTemplatesError, RowError
 from preftemplates.styles.control_text import find_control_text
-from preftemplates.styles.fragments import Fragments
-from preftemplates.styles.parsing import find_turn_marks
 from preftemplates.styles.style import Style
 from preftemplates.templates.row_types import Label
 from preftemplates.testing.demands import demand, demand_equal, describe_error, get_outcome, raise_error
@@ -122,7 +120,7 @@ def _check_spans(style: Style, messages: MessageSequence, rendered: Rendered) ->
 def _list_shown_contents(style: Style, message: Message) -> list[str]:
     """What a content may look like: as it is; trimmed too, where the style's chat template says that it trims."""
     content = str(message.get("content") or "")
-    return [content, content.strip()] if re.search("trim|strip", getattr(style.layout, "source", "")) else [content]
+    return [content, content.strip()] if re.search("trim|strip", style.layout.source or "") else [content]
 
 
 class Choice(NamedTuple):
@@ -264,8 +262,7 @@ def parsing_undoes_rendering(style: Style, messages: MessageSequence) -> None:
 
 def _spells_a_mark(style: Style, messages: MessageSequence) -> bool:
     """Whether a content spells what tells the turns of the style apart."""
-    marks = find_turn_marks(style.layout) if isinstance(style.layout, Fragments) else set[str]()
-    return any(mark in str(message.get("content")) for message in messages for mark in marks)
+    return any(mark in str(message.get("content")) for message in messages for mark in style.layout.turn_marks)
 
 
 def _ends_in_doubt(style: Style, messages: MessageSequence, generate: bool) -> bool:

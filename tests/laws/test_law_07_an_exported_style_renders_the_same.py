@@ -14,7 +14,6 @@ from transformers.utils.chat_template_utils import render_jinja_template
 from preftemplates import Style, get_style
 from preftemplates.core.messages import ROLES
 from preftemplates.errors import RowError
-from preftemplates.styles import export
 from preftemplates.styles.fragments import CONTENT_SLOT, JINJA_TAG, Fragments
 from preftemplates.testing import an_exported_style_reads_back_the_same, conversations, nasty_text
 
@@ -139,15 +138,9 @@ def test_whatever_a_style_writes_is_exported(opening, head, tail, asking, stop, 
     an_exported_style_reads_back_the_same(style, turns)
 
 
-def export_wrongly(change, monkeypatch):
-    """A style whose layout is exported with a change, and no other layout."""
-    write = export._write_fragments
-    monkeypatch.setattr(
-        export,
-        "_write_fragments",
-        lambda layout: write(layout) if type(layout) is Fragments else change(write(layout)),
-    )
-    return faulty_style()
+def export_wrongly(change):
+    """A style whose layout is exported with a change."""
+    return faulty_style(write_chat_template=lambda layout: change(Fragments.write_chat_template(layout)))
 
 
 FAULTS = {
@@ -161,8 +154,8 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_export_that_renders_otherwise_is_caught(fault, monkeypatch):
-    style = export_wrongly(FAULTS[fault], monkeypatch)
+def test_an_export_that_renders_otherwise_is_caught(fault):
+    style = export_wrongly(FAULTS[fault])
     with pytest.raises(AssertionError, match="renders otherwise"):
         check(style, an_exported_style_reads_back_the_same)
     with pytest.raises(AssertionError):

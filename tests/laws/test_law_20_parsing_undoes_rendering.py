@@ -82,6 +82,6 @@ def test_long_texts_are_read_in_time_that_grows_with_their_turns():
 def test_the_law_catches_a_parser_that_is_wrong(broken, monkeypatch):
     style = style_of(("U: ", "\n"), ("A: ", "\n"))
     check(style, parsing_undoes_rendering)
-    monkeypatch.setattr("preftemplates.styles.style.parse_conversation", broken)
+    monkeypatch.setattr("preftemplates.styles.fragments.parse_conversation", broken)
     with pytest.raises(AssertionError, match="comes back as"):
         check(style, parsing_undoes_rendering)

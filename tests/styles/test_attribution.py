@@ -193,13 +193,13 @@ def test_spans_partition_the_text_where_empty_contents_lie_in_derived_text(sourc
 
 
 def test_a_hundred_empty_contents_are_placed_by_one_more_render(monkeypatch):
-    counted, render = [], ChatTemplate.render
+    counted, render = [], ChatTemplate.render_source
 
     def counting(self, *args, **options):
         counted.append(self)
         return render(self, *args, **options)
 
-    monkeypatch.setattr(ChatTemplate, "render", counting)
+    monkeypatch.setattr(ChatTemplate, "render_source", counting)
     source = "{% for m in messages %}<{% if m.content %}{{ m.content }}{% endif %}>{% endfor %}"
     result = Style.from_chat_template(source).render([{"role": "user", "content": ""}] * 100)
     assert [(span.start, span.end) for span in result.spans if span.kind == "content"] == [

@@ -13,7 +13,6 @@ from preftemplates import Style
 from preftemplates.core.spans import Span
 from preftemplates.errors import Code, RowError, StyleRefusedError, StyleSyntaxError
 from preftemplates.styles.chat_template import ChatTemplate
-from preftemplates.styles.export import write_chat_template
 
 TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}<end>\n{% endfor %}"
 TALK = [
@@ -236,7 +235,7 @@ def test_whatever_the_source_is_the_opening_stands_before_its_text_and_the_closi
     layout = ChatTemplate(source, **tokens, opening=opening, closing=closing)
     expected = opening + transformers_text(source, messages, generate, **tokens) + closing * (not generate)
     assert layout.text(messages, generate) == expected
-    assert transformers_text(write_chat_template(layout), messages, generate) == expected
+    assert transformers_text(layout.write_chat_template(), messages, generate) == expected
 
 
 @given(sources, texts(), texts(), conversations("user", "assistant"), st.booleans())
@@ -247,10 +246,11 @@ def test_the_spans_between_opening_and_closing_are_what_they_are_without_them(
     bare = ChatTemplate(source, "<b>", "<e>")
     layout = replace(bare, opening=opening, closing=closing)
     begin, whole = len(opening), len(layout.text(messages, generate))
-    inner = [span._replace(start=span.start + begin, end=span.end + begin) for span in bare.spans(messages, generate)]
+    spans = bare.render(messages, generate).spans
+    inner = [span._replace(start=span.start + begin, end=span.end + begin) for span in spans]
     end = begin + len(bare.text(messages, generate))
     edges = [Span(0, begin, "scaffold")] * (begin > 0), [Span(end, whole, "scaffold")] * (end < whole)
-    assert layout.spans(messages, generate) == (*edges[0], *inner, *edges[1])
+    assert layout.render(messages, generate).spans == (*edges[0], *inner, *edges[1])
 
 
 @pytest.mark.parametrize("closing", ["</s>", "<end>", "\n"])
@@ -258,4 +258,4 @@ def test_a_closing_is_no_part_of_the_stop(closing):
     assert replace(ChatTemplate(TURNS), closing=closing).stop == "<end>"
     unended = ChatTemplate("{% for m in messages %}{{ m.content }}{% endfor %}", closing=closing)
     assert unended.stop == ""
-    assert [span.kind for span in unended.spans(TALK[:2], False)] == ["content", "content", "scaffold"]
+    assert [span.kind for span in unended.render(TALK[:2], False).spans] == ["content", "content", "scaffold"]

@@ -18,7 +18,7 @@ from preftemplates.core.messages import CONTENT_KEYS, ROLES
 from preftemplates.errors import DefinitionError, PrefTemplatesError, RowError
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.chat_template import ChatTemplate
-from preftemplates.styles.export import EXPORT_HEADER, export_layout, format_jinja_literal, write_chat_template
+from preftemplates.styles.export import EXPORT_HEADER, format_jinja_literal
 from preftemplates.styles.fragments import JINJA_TAG, Fragment, Fragments
 from preftemplates.styles.reasoning import THINKING_FIELDS
 from preftemplates.styles.reimport import read_header
@@ -125,7 +125,7 @@ def test_no_default_has_a_name_that_a_template_cannot_set_or_finds_already(name)
         ChatTemplate.read("Hi", None, None, {name: "x"})
     unchecked = replace(ChatTemplate.read("Hi", None, None, {}), defaults=((name, '"x"'),))
     try:
-        source = export_layout(unchecked)
+        source = unchecked.export()
     except TypeError:  # a name that is no text is in no source
         return
     assert read_header(source, Limits()) is None
@@ -218,7 +218,7 @@ def test_a_header_of_two_fragments_for_one_role_is_not_believed():
     turns = (Fragment("user", "first ", ""), Fragment("assistant", "", ""), Fragment("user", "last ", ""))
     with pytest.raises(DefinitionError, match="got 2 for 'user'"):
         Fragments("", turns)
-    source = export_layout(unchecked(turns=turns))
+    source = unchecked(turns=turns).export()
     assert read_header(source, Limits()) is None
     assert Style.from_chat_template(source).render(TALK[:1]).text == "first Hi"
 
@@ -267,7 +267,7 @@ def test_a_header_with_anything_in_any_place_is_a_comment_or_tells_the_truth(dat
         facts |= data.draw(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=1))
         with suppress(TypeError, ValueError, AttributeError, StopIteration, KeyError):  # the body that fits to the lie
             layout = unchecked(**{**facts, "turns": tuple(Fragment(*turn) for turn in facts["turns"])})
-            body = write_chat_template(layout)
+            body = layout.write_chat_template()
     source = f"{{#- preftemplates: {json.dumps(facts)} -#}}\n{body}"
     try:
         style = Style.from_chat_template(source)
@@ -287,7 +287,7 @@ def test_a_header_whose_parts_are_no_text_is_not_believed(part, value):
         with pytest.raises(DefinitionError):
             ChatTemplate("Hi").between(**{"opening": "", "closing": "", part: value})
     layout = replace(ChatTemplate("Hi{{ messages[0].content }}"), **({} if part == "stop" else {part: value}))
-    for source in (export_layout(layout), export_layout(unchecked(**{part: value if part != "stop" else ""}))):
+    for source in (layout.export(), unchecked(**{part: value if part != "stop" else ""}).export()):
         Style.from_chat_template(source).render(TALK)
 
 
@@ -322,7 +322,7 @@ def test_a_text_written_as_a_jinja_string_reads_back_as_itself(text):
 def test_the_export_is_rendered_by_transformers_to_the_same_text(opening, head, tail, closing, messages, generate):
     turns = {"user": f"{tail}{{{{ content }}}}{head}", "assistant": f"{head}{{{{ content }}}}{tail}"}
     odd = fragments(opening, closing, **turns)
-    assert transformers_text(write_chat_template(odd), messages, generate) == odd.text(messages, generate)
+    assert transformers_text(odd.write_chat_template(), messages, generate) == odd.text(messages, generate)
 
 
 KEY = "this layout has no place for "
@@ -351,7 +351,7 @@ LOST = [
 def test_what_the_layout_has_no_place_for_is_refused_by_the_export_as_well(message, said, before):
     for closing in ("", "</s>"):
         with pytest.raises(TemplateError) as caught:
-            transformers_text(write_chat_template(replace(MARKED, closing=closing)), [*before, message])
+            transformers_text(replace(MARKED, closing=closing).write_chat_template(), [*before, message])
         assert (type(caught.value), str(caught.value)) == (TemplateError, said)
     with pytest.raises((RowError, KeyError)):
         MARKED.text([*before, message], False)
@@ -361,7 +361,7 @@ def test_what_the_layout_has_no_place_for_is_refused_by_the_export_as_well(messa
 @pytest.mark.parametrize("empty", [None, [], "", {}], ids=str)
 def test_a_key_that_holds_nothing_is_refused_by_neither(key, empty):
     message = {"role": "assistant", "content": "x", key: empty}
-    assert transformers_text(write_chat_template(MARKED), [message]) == MARKED.text([message], False) == "<open>A x.!"
+    assert transformers_text(MARKED.write_chat_template(), [message]) == MARKED.text([message], False) == "<open>A x.!"
 
 
 @pytest.mark.parametrize("reasoning", ["drop", "drop-history"])
@@ -370,14 +370,14 @@ def test_a_thought_is_dropped_by_the_export_where_the_policy_says_so_and_refused
     thought = {"role": "assistant", "content": "x", "thinking": "y"}
     for messages in ([thought, {"role": "user", "content": "z"}], [{"role": "user", "content": "z"}, thought]):
         if reasoning == "drop" or messages[0] is thought:
-            assert transformers_text(write_chat_template(dropping), messages) == dropping.text(messages, False)
+            assert transformers_text(dropping.write_chat_template(), messages) == dropping.text(messages, False)
             assert "y" not in dropping.text(messages, False)
         else:
             with pytest.raises(TemplateError, match=f"^{KEY}reasoning_content$"):
-                transformers_text(write_chat_template(dropping), messages)
+                transformers_text(dropping.write_chat_template(), messages)
             with pytest.raises(RowError, match="got thinking"):
                 dropping.text(messages, False)
 
 
 def test_without_opening_and_closing_the_export_is_the_source_with_its_variables():
-    assert write_chat_template(ChatTemplate(SWITCHED)) == SWITCHED
+    assert ChatTemplate(SWITCHED).write_chat_template() == SWITCHED

@@ -258,7 +258,7 @@ talk = [{"role": "user", "content": "a"}]
 Style.from_chat_template("{{ messages[0].content }}", isolate=True).render(talk)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 style = Style.from_chat_template("{% for i in range(30) %}{{ 'é' * 1000000 }}{% endfor %}", isolate=True)
-assert len(style.layout.render(talk, False)) == 30_000_000
+assert len(style.layout.render_source(talk, False)) == 30_000_000
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
 """
 

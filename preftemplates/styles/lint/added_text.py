@@ -27,8 +27,8 @@ _TAG = re.compile(r"<[^<>\n]{1,40}>|\[[^\[\]\n]{1,40}\]")
 
 def find_bos_token(texts: ProbeTexts) -> Iterator[StyleFinding]:
     """Yield a finding if the style writes the BOS token."""
-    token = texts.template.bos_token if texts.template is not None else None
-    if token and texts.one_turn is not None and texts.one_turn.startswith(token):
+    token = texts.layout.variables.get("bos_token")
+    if isinstance(token, str) and token and texts.one_turn is not None and texts.one_turn.startswith(token):
         yield StyleFinding(FindingCode.WRITES_BOS, f"every text begins with the BOS token {shorten(token)}")
 
 
@@ -53,10 +53,9 @@ def _count_words(text: str) -> int:
 
 def find_varying_texts(texts: ProbeTexts) -> Iterator[StyleFinding]:
     """Yield a finding if a conversation gives another text when it is rendered again, or on another day."""
-    template = texts.template
-    if template is None or texts.one_turn is None:
+    if texts.source is None or texts.one_turn is None:
         return
-    again, later = ProbeTexts(template), ProbeTexts(template, PROBE_DAYS[1])
+    again, later = ProbeTexts(texts.layout), ProbeTexts(texts.layout, PROBE_DAYS[1])
     if again.one_turn is not None and again.one_turn != texts.one_turn:
         difference = " and ".join(shorten_difference(texts.one_turn, again.one_turn))
         yield StyleFinding(FindingCode.UNSTABLE, f"rendered twice, a text has {difference}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.environment import get_environment
 from preftemplates.styles.lint.added_text import find_bos_token, find_default_system, find_varying_texts
 from preftemplates.styles.lint.dropped import find_dropped_messages, find_dropped_reasoning, find_dropped_tools
@@ -76,7 +75,7 @@ def find_findings(layout: Layout) -> tuple[StyleFinding, ...]:
     """
     texts, findings = supply_missing_tokens(layout)
     findings += chain.from_iterable(check(texts) for check in _CHECKS)
-    if isinstance(layout, ChatTemplate):
+    if layout.source is not None:
         findings += find_source_findings(layout.source, get_environment(layout.limits))
     order = list(FindingCode)
     return tuple(sorted(dict.fromkeys(findings), key=lambda finding: (order.index(finding.code), finding.line or 0)))

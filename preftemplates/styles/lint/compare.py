@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.errors import RowError, UnknownNameError, did_you_mean, one_line, preview
+from preftemplates.styles.environment import FixedMoment
 from preftemplates.styles.lint.conversations import CONVERSATIONS, ProbeConversation
 from preftemplates.styles.lint.probes import add_tools
 from preftemplates.styles.style import Style
@@ -71,7 +72,8 @@ def compare_styles(a: Style, b: Style, names: Iterable[str] = CONVERSATIONS) -> 
     Raises:
         UnknownNameError: there is no conversation of that name.
     """
-    return tuple(_compare_texts(name, find_conversation(name), a, b) for name in names)
+    with FixedMoment():  # else texts that show the time differ by that
+        return tuple(_compare_texts(name, find_conversation(name), a, b) for name in names)
 
 
 def find_conversation(name: str) -> ProbeConversation:

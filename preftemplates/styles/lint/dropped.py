@@ -80,7 +80,7 @@ def _make_finding(code: FindingCode, whose: str, field: str, is_printed: bool = 
 
 def find_dropped_tools(texts: ProbeTexts) -> Iterator[StyleFinding]:
     """Yield findings on tool calls and offered tools that are not printed."""
-    if texts.template is None:
+    if texts.source is None:
         return
     call = texts.render_turns(*A_CALL)
     if call is not None and not ("water_herb" in call and "lovage" in call):

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.provenance import plain
 from preftemplates.errors import PrefTemplatesError, StyleLimitError, preview
-from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.environment import CLOCK
-from preftemplates.styles.fragments import Fragments
 from preftemplates.styles.lint.conversations import (
     ANSWER,
     FIRST_THOUGHT,
@@ -50,24 +47,17 @@ WORD = re.compile(r"[^\W\d_]{2,}|[\u3040-\u30ff\u4e00-\u9fff]")
 
 _TEMPLATE_LINE = re.compile(r"\(line (\d+) of the template\)")
 
-L = TypeVar("L")
 
-
-def add_tools(layout: L, tools: Sequence[Any]) -> L:
+def add_tools(layout: Layout, tools: Sequence[Any]) -> Layout:
     """Return the same layout, which finds tools where it is a chat template and there are some."""
-    if not isinstance(layout, ChatTemplate) or not tools:
-        return layout
-    others = [item for item in layout.defaults if item[0] != "tools"]
-    return replace(layout, defaults=tuple(sorted([*others, ("tools", json.dumps(tools))])))
+    return layout.with_tools(json.dumps([*tools])) if tools and layout.source is not None else layout
 
 
 class ProbeTexts:
     """The texts that a layout gives; None where it refuses."""
 
     def __init__(self, layout: Layout, day: datetime = PROBE_DAYS[0]) -> None:
-        self.layout = layout
-        if isinstance(layout, ChatTemplate | Fragments):
-            self.layout = replace(layout, reasoning="keep")
+        self.layout = layout.with_reasoning("keep")
         self.day = day
         self.errors: dict[str, PrefTemplatesError] = {}
         self.exhausted: str | None = None
@@ -76,9 +66,9 @@ class ProbeTexts:
         self._texts: dict[str, str | None] = {}
 
     @property
-    def template(self) -> ChatTemplate | None:
-        """The layout, if it is a chat template."""
-        return self.layout if isinstance(self.layout, ChatTemplate) else None
+    def source(self) -> str | None:
+        """The chat template, if the layout renders one; other layouts declare what they reject."""
+        return self.layout.source
 
     def render(self, messages: Iterable[Message], generate: bool = False, tools: Sequence[Any] = ()) -> str | None:
         """Return the text of a conversation, rendered once."""

@@ -43,8 +43,8 @@ def _find_rejections(texts: ProbeTexts) -> Iterator[StyleFinding]:
         messages = [*texts.required_opening, *TWO_TURNS]
         what = "two questions with their answers are refused"
         yield _make_finding(texts, messages, FindingCode.REFUSES_CONVERSATION, what)
-    if texts.template is not None:  # fragments declare their roles
-        yield from _find_rejected_roles(texts, texts.template.roles)
+    if texts.source is not None:  # fragments declare their roles
+        yield from _find_rejected_roles(texts, texts.layout.roles)
 
 
 def _find_rejected_roles(texts: ProbeTexts, roles: tuple[str, ...]) -> Iterator[StyleFinding]:

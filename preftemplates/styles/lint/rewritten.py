@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from preftemplates.errors import preview
-from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.lint.conversations import (
     A_CALL,
     A_RESULT,
@@ -51,7 +49,7 @@ def supply_missing_tokens(layout: Layout) -> tuple[ProbeTexts, list[StyleFinding
     for _ in ("bos_token", "eos_token"):
         reason = texts.get_error(ONE_TURN) if texts.one_turn is None else ""
         missing = _MISSING_TOKEN.search(reason)
-        if not isinstance(layout, ChatTemplate) or missing is None:
+        if layout.source is None or missing is None:
             break
         token = missing[1]
         findings.append(
@@ -62,15 +60,14 @@ def supply_missing_tokens(layout: Layout) -> tuple[ProbeTexts, list[StyleFinding
                 field=token,
             )
         )
-        made_up: dict[str, Any] = {token: f"<{token}>"}
-        layout = replace(layout, **made_up)
+        layout = layout.with_token(token, f"<{token}>")
         texts = ProbeTexts(layout)
     return texts, findings
 
 
 def find_python_values(texts: ProbeTexts) -> Iterator[StyleFinding]:
     """Yield findings on values that are printed as Python shows them."""
-    if texts.template is None:
+    if texts.source is None:
         return
     offered = texts.render([*texts.required_opening, *ONE_TURN[:1]], True, (TOOL,))
     call, result = texts.render_turns(*A_CALL), texts.render_turns(*A_RESULT)
@@ -78,7 +75,7 @@ def find_python_values(texts: ProbeTexts) -> Iterator[StyleFinding]:
     finding = next(filter(None, map(_find_python_value, printed)), None)
     if finding is not None:
         yield finding
-    elif "None" not in texts.template.source:
+    elif "None" not in texts.source:
         none = next((text for text in printed if re.search(r"\bNone\b", text)), None)
         if none is not None:
             at = none.index("None")
@@ -197,7 +194,7 @@ def find_misplaced_contents(texts: ProbeTexts) -> Iterator[StyleFinding]:
 def find_merged_roles(texts: ProbeTexts) -> Iterator[StyleFinding]:
     """Yield findings on turns that cannot be told from a part of another role's turn."""
     yield from _find_merged_system(texts)
-    if texts.template is None:
+    if texts.source is None:
         return
     developer = texts.render(CONVERSATIONS["a developer's message"].messages)
     if developer is not None and developer == texts.with_system and SYSTEM in developer:

@@ -40,7 +40,7 @@ def test_what_is_trimmed_and_dropped_is_what_the_provenance_of_the_texts_says():
         findings = find_findings(layout)
         if {"refuses_conversation", "prints_undefined"} & {str(finding.code) for finding in findings}:
             continue
-        changes = [change for messages in padded for change in layout.changes(messages, False)]
+        changes = [change for messages in padded for change in layout.render(messages, False).changes]
         trimmed = {change.role for change in changes if change.what == "trimmed"}
         dropped = {change.role for change in changes if change.what == "dropped"}
         roles_by_code = defaultdict(set)

@@ -1,12 +1,16 @@
 """Pairs: read through any template, split by prompt, cut by whole turns, and every one counted."""
 
+from datetime import datetime
+
 import pytest
 from preftemplates_train.data.encoding import encode_pairs
+from preftemplates_train.data.lengths import cut_prompt
 from preftemplates_train.data.pairs import read_pairs
 from support import HOMEWORK as HOMEWORK_FILE
 from support import real_rows
 
-from preftemplates import Preference, RowModel, Template, get_template
+from preftemplates import Preference, RowModel, Style, Template, get_template
+from preftemplates.styles.environment import CLOCK
 
 HOMEWORK = str(HOMEWORK_FILE)
 ROW = {"prompt": "q", "response_0": "one", "response_1": "two", "better_response_id": 1}
@@ -90,6 +94,19 @@ def test_a_prompt_is_cut_by_whole_turns_and_on_both_sides_alike():
     assert cut.pair.chosen == "\n\nHuman: c\n\nAssistant: yes"
     assert cut.pair.rejected == "\n\nHuman: c\n\nAssistant: no"
     assert [cut.chosen_ids] == encode([cut.pair.chosen])
+
+
+def test_the_texts_of_a_cut_prompt_are_of_one_moment():
+    source = "{{ strftime_now('%f') }}{% for m in messages %}{{ m.content }}{% endfor %}"
+    sample = Preference(prompt=LONG["prompt"], chosen=LONG["chosen"], rejected=LONG["rejected"])
+    moments = iter(datetime(2026, 5, 31, 23, 59, 59, number) for number in range(9))
+    clock = CLOCK.set(lambda: next(moments))
+    try:
+        cut = cut_prompt(sample, encode, 60, Style.from_chat_template(source))
+    finally:
+        CLOCK.reset(clock)
+    assert cut.prompt == "000000c"
+    assert cut.responses == ["000000cyes", "000000cno"]
 
 
 def test_what_does_not_fit_is_dropped_and_counted():

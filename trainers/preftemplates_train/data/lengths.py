@@ -55,10 +55,10 @@ def cut_prompt(sample: Sample[list[Message]], encode: TextEncoder, max_length: i
     """
     style = style.with_tools(cast("str | None", sample.tools))
     for prompt in shorten_prompt(sample.prompt):
-        texts = [style.text([*prompt, *answer], add_generation_prompt=False) for answer in sample.responses.values()]
+        prompt_text, texts = style.texts(prompt, sample.responses.values())
         ids = encode(texts)
         if max(map(len, ids)) <= max_length:
-            return CutTexts(style.text(prompt, add_generation_prompt=True), texts, ids)
+            return CutTexts(prompt_text, texts, ids)
     return None
 
 
