@@ -118,7 +118,16 @@ class Dialect(Frozen):
             RowError: the dialect has no room for what the sample holds.
             StyleContractError: a key needs a response's own text, and its text does not begin with the prompt's.
         """
-        shape = self.shape(messages.format, messages.given_parts if parts is None else parts)
+        return self.fill(
+            self.shape(messages.format, messages.given_parts if parts is None else parts), messages, texts
+        )
+
+    def fill(self, shape: ObjectShape, messages: Sample[Any], texts: Sample[Any] | None) -> dict[str, Any]:
+        """Return the same for a shape that is selected already.
+
+        Raises:
+            RowError, StyleContractError: as `spell`.
+        """
         result: dict[str, Any] = ShapeFiller(messages, texts, self.table.message_keys).fill(shape)
         return result
 

@@ -119,7 +119,7 @@ class ChatTrace:
             raise
         except RowError:
             return None
-        origins = {f"{index}.content": index for index in indexes}
+        origins = {extend_path(str(index), "content"): index for index in indexes}
         rest, at, places = "", 0, dict[int, int]()
         for start, end, origin, offset in pieces_of(rendered):
             if (

@@ -185,15 +185,17 @@ class Extractions:
         self.filters = filters
         self._by_format: dict[str, Extraction] = {}
 
-    def get(self, format: str) -> Extraction:
-        """Return the extraction of a format.
+    def made(self, format: str) -> Extraction | None:
+        """Return the extraction of a format, if it is made already."""
+        return self._by_format.get(format)
+
+    def make(self, format: str) -> Extraction:
+        """Make the extraction of a format.
 
         Raises:
             UnknownNameError: the template neither declares the format nor one that it can be made from.
         """
-        if format not in self._by_format:
-            self._by_format[format] = Extraction(self._declaration, format, self.filters)
-        return self._by_format[format]
+        return self._by_format.setdefault(format, Extraction(self._declaration, format, self.filters))
 
 
 def _check_messages(sample: Sample[Messages], roles: tuple[str, ...]) -> None:

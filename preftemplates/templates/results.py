@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.core.provenance import plain_data
-from preftemplates.core.samples import Preference, Sample
+from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
 from preftemplates.errors import DefinitionError, StyleError
 from preftemplates.templates.rendering import render_texts
 
@@ -70,10 +70,13 @@ class ResultFormatter:
     """
 
     def __init__(self, style: Style, dialect: Dialect, format: str, parts: tuple[str, ...]) -> None:
-        self._style, self._dialect, self._parts = style, dialect, parts
+        self._style, self._dialect, self._shape = style, dialect, dialect.shape(format, parts)
         self._needs_text = dialect.needs_text(format)
         self._keeps_tools = dialect.keeps_tools(format)
-        self._labels_without_key = {label for label in parts if not dialect.spells(format, label)}
+        exempt = SAMPLE_TYPES.get(format).labels_in_text
+        self._labels_without_key = {
+            label for label in parts if label not in exempt and not dialect.spells(format, label)
+        }
 
     def format(self, sample: Sample[list[Message]], others: int = 0) -> Formatted:
         """Return the result of a sample with messages.
@@ -88,16 +91,16 @@ class ResultFormatter:
         """
         texts = render_texts(sample, self._style) if self._needs_text else None
         try:
-            result = self._dialect.spell(sample, texts, self._parts)
+            result = self._dialect.fill(self._shape, sample, texts)
         except StyleError as error:
             raise error.located(style=self._style.name) from error
         return Formatted(sample, texts, result, self._find_parts_without_key(sample), others=others)
 
     def _find_parts_without_key(self, sample: Sample[Any]) -> tuple[str, ...]:
         """What the sample has and the result has not: labels that no text tells either, and tools."""
-        unwritten = self._labels_without_key.difference(sample.labels_in_text)
-        labels = [label for label in sample.label_values if label in unwritten]
-        return (*labels, "tools") if sample.tools is not None and not self._keeps_tools else tuple(labels)
+        unwritten = self._labels_without_key
+        labels = tuple(label for label in sample.label_values if label in unwritten) if unwritten else ()
+        return (*labels, "tools") if sample.tools is not None and not self._keeps_tools else labels
 
 
 def check_ties_are_spelled(dialect: Dialect, ties: Ties, labels: tuple[str, ...]) -> None:

@@ -187,8 +187,8 @@ class TemplateSchema(Frozen):
             self._extraction(format).check_columns(columns)
 
     def _extraction(self, format: str) -> Extraction:
-        self.check_format(format)
-        return self.parts.extractions.get(format)
+        extractions = self.parts.extractions
+        return extractions.made(format) or extractions.make(self.check_format(format))
 
     @cached_property
     def _policies(self) -> Policies:
