@@ -286,3 +286,47 @@ def test_the_trainer_imports_torch_only_when_asked_for_a_name():
         assert callable(getattr(preftemplates_train, name)), name
     with pytest.raises(AttributeError):
         _ = preftemplates_train.nothing
+
+
+# --- one mechanism for one thing -----------------------------------------------------------------------------------
+
+
+def compared_texts(tree):
+    """The texts with which a file compares something for being equal."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops):
+            operands = [node.left, *node.comparators]
+            yield from (operand.value for operand in operands if isinstance(operand, ast.Constant))
+
+
+def test_nobody_asks_whether_a_part_is_the_tools():
+    assert "tools" in compared_texts(ast.parse("[name for name in labels if name != 'tools']"))
+    for name, tree in (*modules(LIBRARY), *modules(TRAINER)):
+        assert "tools" not in compared_texts(tree), name
+
+
+SPLIT_ELSEWHERE = {"sandbox.admission"}
+"""Jinja's paths of attributes, which are not those of values in a row."""
+
+
+def path_splits(tree):
+    """The calls in which a file splits a text at what divides the steps of a path."""
+    methods = {"split", "rsplit", "partition", "rpartition"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in methods:
+            yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant) and arg.value in (".", "["))
+
+
+def test_paths_of_values_are_split_in_one_file():
+    assert list(path_splits(ast.parse("column = path.split('[')[0].split('.')[0]"))) == [".", "["]
+    splitting = {name for name, tree in modules(LIBRARY) if list(path_splits(tree))}
+    splitting |= {f"trainer {name}" for name, tree in modules(TRAINER) if list(path_splits(tree))}
+    assert splitting - SPLIT_ELSEWHERE == {"core.paths"}
+
+
+def test_templates_alone_know_how_their_rows_are_parsed_and_read():
+    for name, tree in modules(LIBRARY):
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert "make_cell_parsers" not in names or name == "templates.schema", name
+        assert "Extraction" not in names or name in ("templates.extraction", "templates.schema"), name
+    assert not any("csv_cells" in other for _, tree in modules(TRAINER) for other in imported(tree, "preftemplates"))

@@ -341,8 +341,9 @@ class ChatTemplate:
 
     def without_tools(self) -> ChatTemplate:
         """Return the layout without tools: itself if its template finds none."""
-        remaining = tuple(pair for pair in self.defaults if pair[0] != "tools")
-        return self if remaining == self.defaults else replace(self, defaults=remaining)
+        defaults = dict(self.defaults)
+        tools = defaults.pop("tools", None)
+        return self if tools is None else replace(self, defaults=tuple(defaults.items()))
 
     # --- parsing ---------------------------------------------------------------------------------------------------
 
