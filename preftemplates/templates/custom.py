@@ -24,7 +24,7 @@ from preftemplates.templates.parts import About, read_about
 from preftemplates.templates.results import Formatted, FormattedRow
 from preftemplates.templates.row_types import RowModel
 from preftemplates.templates.schema import name_in_errors
-from preftemplates.templates.template import Template, is_overridden
+from preftemplates.templates.template import Template, TemplateMeta
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +79,7 @@ class CustomTemplate(Template):
     @property
     def formats(self) -> tuple[Format, ...]:
         """The formats for which the class has a method of its own."""
-        return tuple(name for name in list_formats() if is_overridden(type(self), f"format_{name}_sample"))
+        return tuple(name for name in list_formats() if _is_overridden(type(self), f"format_{name}_sample"))
 
     @property
     def derived_formats(self) -> tuple[Format, ...]:
@@ -143,7 +143,7 @@ class CustomTemplate(Template):
             result = _call_method(getattr(self, f"format_{format}_sample"), row)
             if not isinstance(result, dict):
                 raise RowError(f"format_{format}_sample gave {preview(result)}, and no dict", code=Code.WRONG_TYPE)
-            compares = len(SAMPLE_TYPES.get(format).response_names) > 1 and is_overridden(type(self), "check_equal")
+            compares = len(SAMPLE_TYPES.get(format).response_names) > 1 and _is_overridden(type(self), "check_equal")
             equal = bool(compares and _call_method(self.check_equal, row))
             return FormattedRow([Formatted(None, None, result, equal=equal)], Counter())
 
@@ -157,7 +157,13 @@ class CustomTemplate(Template):
         return _restore_custom, (pack_definition(type(self)),)
 
 
-Template.custom_base = CustomTemplate
+TemplateMeta.custom_base = CustomTemplate
+
+
+def _is_overridden(cls: type[Template], method: str) -> bool:
+    """Return whether a class has a method of its own where `Template` has another or none."""
+    function = getattr(cls, method, None)
+    return function is not None and function is not getattr(Template, method, None)
 
 
 def _call_method(method: Callable[[dict[str, Any]], Any], row: Mapping[str, Any]) -> Any:

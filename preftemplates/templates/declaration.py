@@ -23,7 +23,8 @@ Ties = Literal["drop", "half", "keep"]
 """What becomes of a pair in which neither answer is better: it is left out of what is trained on, or it gets the
 probability one half, or it is kept with the first listed answer as the chosen one."""
 
-_SET_BY_REGISTERING = ("name", "declaration", "filters", "written", "default_style", "default_dialect")
+_SET_ON_CLASSES = ("name", "declaration", "filters", "written", "default_style", "default_dialect", "_abc_impl")
+"""What is set on a class when it is made and registered."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filt
             reads a column that Row does not declare, a filter is unknown, prompts differ between samples.
     """
     declared = [item for parent in _list_classes(cls, root) for item in vars(parent).items()]
-    parts = {name: value for name, value in declared if not name.startswith("__") and name not in _SET_BY_REGISTERING}
+    parts = {name: value for name, value in declared if not name.startswith("__") and name not in _SET_ON_CLASSES}
     formats = list_formats()
     for name in parts:
         if name not in (*_CLASS_PARTS, *formats):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, overload
@@ -33,7 +34,7 @@ from preftemplates.templates.results import FormattedRow, ResultFormatter, has_e
 from preftemplates.templates.schema import TemplateSchema, name_in_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from preftemplates.core.spans import Rendered
     from preftemplates.templates.expressions import Filters
@@ -42,7 +43,39 @@ CUSTOM_METHODS = ("format_supervised_sample", "format_preference_sample", "check
 """The methods that a class may write itself instead of declaring samples."""
 
 
-class Template(TemplateSchema):
+class TemplateMeta(ABCMeta):
+    """The type of template classes: one that writes its methods itself becomes a subclass of `CustomTemplate`."""
+
+    custom_base: type[Template] | None = None
+    """`CustomTemplate`, as soon as there is one."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
+        """Return the class, with another base if it needs one."""
+        if any(method in namespace or _is_inherited(bases, method) for method in CUSTOM_METHODS):
+            bases = _add_base(bases, TemplateMeta.custom_base)
+        return super().__new__(cls, name, bases, namespace, **options)
+
+
+def _add_base(bases: tuple[type, ...], base: type[Template] | None) -> tuple[type, ...]:
+    """Return the bases with another one, in the place of `Template` if that is among them."""
+    if base is None or any(issubclass(each, base) for each in bases):
+        return bases
+    replaced = tuple(base if each is Template else each for each in bases)
+    return replaced if base in replaced else (*bases, base)
+
+
+def _is_inherited(bases: Sequence[type], method: str) -> bool:
+    """Return whether a class with these bases has a method where `Template` has another or none.
+
+    Those of a mixin after a template class are hidden by the methods of `Template`.
+    """
+    first = next((index for index, base in enumerate(bases) if issubclass(base, Template)), len(bases))
+    visible = [*bases[:first], *(base for base in bases[first:] if issubclass(base, Template))]
+    functions = (getattr(base, method, None) for base in visible)
+    return any(function is not None and function is not getattr(Template, method, None) for function in functions)
+
+
+class Template(TemplateSchema, metaclass=TemplateMeta):
     """How the rows of one dataset become training data.
 
     A template is declared as a class with a `Row` and one sample a format, and registered by
@@ -77,17 +110,11 @@ class Template(TemplateSchema):
     written: ClassVar[str] = ""
     default_style: ClassVar[str | Style] = "chatml"
     default_dialect: ClassVar[str | Dialect] = "trl"
-    custom_base: ClassVar[type[Template]]
-    """What a class becomes a subclass of that writes its methods itself: `CustomTemplate`."""
 
     def __init_subclass__(cls) -> None:
-        is_custom = any(is_overridden(cls, method) for method in CUSTOM_METHODS)
         if not has_samples(cls, Template):
             cls.written = class_source(cls)
-            if is_custom and not cls.is_custom:
-                bases = tuple(base for base in cls.__bases__ if base is not Template)
-                cls.__bases__ = (*bases, Template.custom_base)
-        elif is_custom:
+        elif cls.is_custom:
             raise DefinitionError(
                 f"{cls.__name__} declares samples and writes methods by hand; it must be one or the other"
             )
@@ -295,12 +322,6 @@ class Template(TemplateSchema):
         types = [SAMPLE_TYPES.get(format) for format in self.formats]
         packed_types = [pack_definition(sample_type) for sample_type in types]
         return _restore_template, (self.parts.without_functions(), self.name, functions, packed_types)
-
-
-def is_overridden(cls: type[Template], method: str) -> bool:
-    """Return whether a template class has a method of its own where `Template` has another or none."""
-    function = getattr(cls, method, None)
-    return function is not None and function is not getattr(Template, method, None)
 
 
 def _restore_template(
