@@ -72,7 +72,7 @@ class Frozen:
 
     @classmethod
     def _base(cls) -> type[Self]:
-        return next(parent for parent in cls.__mro__ if "kind" in vars(parent))
+        return next(parent for parent in reversed(cls.__mro__) if "kind" in vars(parent))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Frozen) or other._base() is not self._base():

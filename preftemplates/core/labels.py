@@ -6,7 +6,7 @@ import inspect
 import math
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -45,7 +45,7 @@ def read_field_types(cls: type[Any]) -> FieldTypes:
         values = [member for member in _list_members(hint) if not isinstance(member, TypeVar)]
         if variables and not values:
             responses.append(name)
-        elif variables and [get_origin(value) for value in values] == [tuple]:
+        elif variables and [get_args(value) for value in values] == [(variables[0], ...)]:
             responses.append(name)
             several = name
         else:
@@ -85,7 +85,8 @@ def _resolve_in_callers(cls: type[Any], error: NameError) -> dict[str, Any]:
 
 
 def _check_label_type(kind: Any, place: str) -> Any:
-    """Return a type, after checking that a value of a row can have it."""
+    """Return a type in its plainest form, after checking that a value of a row can have it."""
+    kind = getattr(kind, "__supertype__", kind)  # of a NewType
     origin, args = get_origin(kind), get_args(kind)
     if kind in (*LEAF_TYPES, Any):
         return kind
@@ -93,9 +94,10 @@ def _check_label_type(kind: Any, place: str) -> Any:
         return kind
     if origin in (Union, types.UnionType):
         return _unite(tuple(_check_label_type(arg, place) for arg in args))
-    if origin is list or (origin is dict and args[0] is str):
-        _check_label_type(args[-1], place)
-        return kind
+    if origin in (list, Sequence) or (origin is tuple and args[1:] == (...,)):
+        return list[_check_label_type(args[0], place)]  # type: ignore[misc]
+    if origin in (dict, Mapping) and args[0] is str:
+        return dict[str, _check_label_type(args[1], place)]  # type: ignore[misc]
     raise DefinitionError(
         f"{place}: a label cannot have the type {spell_label_type(kind)}. Types are"
         f" {', '.join(leaf.__name__ for leaf in LEAF_TYPES)}, list, dict with texts as keys, Literal of texts, and '|'"

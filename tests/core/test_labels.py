@@ -64,6 +64,28 @@ def test_annotations_are_types_whether_they_are_text_or_not(future, inner):
     assert (kind.response_names, kind.several) == (("best", "others"), "others")
 
 
+@pytest.mark.parametrize(
+    ("annotation", "kind"),
+    [
+        ("List[float]", "list[float]"),
+        ("T | tuple[float, ...]", "list[float]"),
+        ("Sequence[bool] | None", "list[bool]"),
+        ("T | Mapping[str, List[int]]", "dict[str, list[int]]"),
+        ("Dict[str, float]", "dict[str, float]"),
+        ("NewType('Score', float)", "float"),
+        ("Annotated[int, 'from 1 to 5']", "int"),
+        ("Union[T, int, str]", "int | str"),
+        ("Optional[T | bool]", "bool"),
+    ],
+)
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"], ids=["evaluated", "text"])
+def test_a_type_is_kept_in_its_plainest_form(annotation, kind, future):
+    source = "from typing import *\nfrom preftemplates import Sample\nT = TypeVar('T')\n"
+    source += f"class Plain(Sample[T]):\n    best: T\n    score: {annotation}\n"
+    plain = run_source(f"plain {annotation} {future}.py", future + source).Plain
+    assert (plain.label_kinds, plain.response_names) == ({"score": kind}, ("best",))
+
+
 def test_a_type_that_inherits_has_the_fields_of_both():
     module = run_source("heirs.py", EAGER.format(name="Parent1") + HEIR)
     heir = module.Heir1

@@ -129,6 +129,8 @@ class Concrete(Abstract):
 
 
 class Grandchild(FromMixin):
+    kind, holds, style_of_mine = "mine", "nothing", "x"
+
     def lay(self, text):
         return text * 2
 
@@ -140,6 +142,8 @@ def test_a_class_with_methods_of_its_own_is_a_custom_template_wherever_they_come
     template = kind()
     assert type(template) is kind
     assert isinstance(template, CustomTemplate)
+    assert repr(template) == "<Template unnamed>"
+    assert template == kind() != get_template("PKUSafeRLHF")
     assert template.formats == ("supervised",)
     assert template.format({"x": "q"}, "supervised") == {"text": text}
     assert pickle.loads(pickle.dumps(template)).format({"x": "q"}, "supervised") == {"text": text}
