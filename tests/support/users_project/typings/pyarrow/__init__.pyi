@@ -1,0 +1,13 @@
+"""The few types of pyarrow that a user's script needs; pyarrow has none of its own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+class Schema: ...
+
+class RecordBatch: ...
+
+class Table:
+    def to_batches(self) -> list[RecordBatch]: ...
+
+def table(data: Mapping[str, Sequence[Any]]) -> Table: ...
