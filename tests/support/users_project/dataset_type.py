@@ -1,5 +1,7 @@
 """A dataset type of a user's own: a prompt, and a good, a middling and a bad answer."""
 
+# pyright: strict
+
 from dataclasses import dataclass
 from typing import TypeVar
 

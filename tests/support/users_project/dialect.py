@@ -1,5 +1,7 @@
 """A user's dialect: every kind of table, and how messages are written."""
 
+# pyright: strict
+
 from preftemplates import Dialect, fixed, register_dialect
 
 

@@ -14,7 +14,6 @@ class Misspelt(Template):
 
     preference = Preference(prompt="{{ q }}", chosen="{{ q }}", rejected="x", chosenn="{{ q }}")  # error
     ties = "hlf"  # error
-    example = 3  # error
 
 
 class Wrong(Style):

@@ -1,5 +1,7 @@
 """A user's filters: one under its own name, one under another."""
 
+# pyright: strict
+
 from preftemplates import register_filter
 from preftemplates.errors import Code, RowError
 

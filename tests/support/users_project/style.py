@@ -1,5 +1,7 @@
 """A user's styles: fragments, a chat template, and a style that changes another."""
 
+# pyright: strict
+
 from preftemplates import Style, register_style
 
 

@@ -1,9 +1,11 @@
-"""A user's templates: all kinds of columns and parts, a dataset type of one's own, and a class with its own methods."""
+"""A user's templates: columns and parts of all kinds, a dataset type of one's own, a class with its own methods."""
+
+# pyright: strict
 
 from typing import Any, Literal
 
-import filter  # noqa: F401  registers the filters
 from dataset_type import Triple
+from filter import first_line as first_line  # the expressions below name it
 from pydantic import Field
 
 from preftemplates import (
@@ -83,6 +85,7 @@ class Tasting(Template):
     Row = Tastes
     prompt_only = PromptOnly(prompt="{{ dish }}")
     ranked = Ranked(prompt="{{ dish }}", completions="{{ cooks }}", ranks="{{ votes | ranks }}", scores="{{ votes }}")
+    example = {"dish": "Soup for a cold evening?", "cooks": ["Lentil.", "Pea.", "Hay."], "votes": [7, 3, 1]}
 
 
 @register_template("Tasting-alone", dialect="trl-messages")

@@ -1,13 +1,15 @@
 """What a user's script does with templates, styles and dialects, and the types of the results."""
 
-from typing import TYPE_CHECKING, Any
+# pyright: strict
 
-import dialect  # noqa: F401  registers the dialects
+from typing import TYPE_CHECKING, Any, assert_type
+
+import dialect
 import pyarrow as pa
 import style
 from dataset_type import Triple
+from filter import first_line, pick_answer
 from template import Garden, Handmade, TastingTriple
-from typing_extensions import assert_type
 
 from preftemplates import (
     BatchFormatter,
@@ -105,6 +107,11 @@ conversation = [{"role": "user", "content": "Mint?"}, {"role": "assistant", "con
 assert_type(bench.render(conversation), Rendered)
 questions = assert_type(get_dialect("questions"), Dialect)
 assert_type(questions.keys("preference"), tuple[str, ...])
+questions_object: Dialect = dialect.Questions()
+
+# a decorated function is what it was
+assert_type(first_line("Sun?\nShade?"), str)
+assert_type(pick_answer(["Sun.", "Shade."], 1), str)
 
 # many rows
 report = assert_type(check([row, row], template), CheckReport)
@@ -123,7 +130,6 @@ try:
 except RowError as error:
     assert_type(error.code, Code | None)
     assert_type(error.row, int | None)
-    assert error.code == Code.BAD_LABEL
 
 formatter = BatchFormatter(TastingTriple().with_dialect("triples"), Triple.format)
 table = pa.table({"dish": ["Soup?"], "cooks": [["Lentil.", "Pea.", "Hay."]], "votes": [[3, 2, 1]]})

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 class Schema: ...
-
 class RecordBatch: ...
 
 class Table:
