@@ -17,6 +17,9 @@ class Questions(Dialect):
     preference = {"question": "prompt.content", "good": "chosen", "bad": "rejected", "source": fixed("mine")}
     unpaired = {"text": "prompt+completion", "label": "label"}
     ranked = {"context": "prompt.messages", "answers": [{"text": "completions.content", "rank": "ranks"}]}
+    scored = {"text": "prompt+completion", "score": "score", "attributes": "attributes?"}
+    stepwise = {"question": "prompt.content", "steps": [{"text": "completions.content", "right": "labels"}]}
+    judge = {"messages": "prompt+completion.messages", "verdict": "verdict"}
 
 
 @register_dialect("short-questions", aliases=("shortquestions",))

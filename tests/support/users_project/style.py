@@ -9,8 +9,10 @@ from preftemplates import Style, register_style
 class Bench(Style):
     opening = "# A conversation\n"
     system = "[NOTE] {{ content }}\n"
+    developer = "[RULE] {{ content }}\n"
     user = "[ASK] {{ content }}\n"
     assistant = "[ANSWER] {{ content }}</s>\n"
+    tool = "[TOOL] {{ content }}\n"
     roles = {"critic": "[CRITIC] {{ content }}\n"}
     stop = "</s>"
     closing = "# The end\n"

@@ -2,6 +2,7 @@
 
 # pyright: strict
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, assert_type
 
 import dialect
@@ -53,7 +54,7 @@ row = {
 
 # templates
 template = assert_type(get_template("Garden"), Template)
-mine: Template = Garden()
+mine: Template = assert_type(Garden(), Garden)
 handmade: Template = Handmade()
 changed = template.with_style("bench").with_dialect("trl").with_pairs("all").with_ties("drop")
 assert_type(changed, Template)
@@ -95,7 +96,7 @@ assert triple.middling.text.endswith("Pea.<|im_end|>\n")
 
 # styles and dialects
 bench = assert_type(get_style("bench"), Style)
-bench_object: Style = style.Bench()
+bench_object: Style = assert_type(style.Bench(), style.Bench)
 assert_type(bench.stop, str)
 assert_type(bench.accepted_roles, tuple[str, ...])
 assert_type(bench.chat_template, str)
@@ -107,7 +108,7 @@ conversation = [{"role": "user", "content": "Mint?"}, {"role": "assistant", "con
 assert_type(bench.render(conversation), Rendered)
 questions = assert_type(get_dialect("questions"), Dialect)
 assert_type(questions.keys("preference"), tuple[str, ...])
-questions_object: Dialect = dialect.Questions()
+questions_object: Dialect = assert_type(dialect.Questions(), dialect.Questions)
 
 # a decorated function is what it was
 assert_type(first_line("Sun?\nShade?"), str)
@@ -130,6 +131,7 @@ try:
 except RowError as error:
     assert_type(error.code, Code | None)
     assert_type(error.row, int | None)
+    assert_type(Code.BAD_LABEL.meaning, str)
 
 formatter = BatchFormatter(TastingTriple().with_dialect("triples"), Triple.format)
 table = pa.table({"dish": ["Soup?"], "cooks": [["Lentil.", "Pea.", "Hay."]], "votes": [[3, 2, 1]]})
@@ -143,7 +145,11 @@ def render_verdict() -> Judge[Rendered]:
 
 
 def read(path: str) -> RowSource:
-    return assert_type(open_rows(path), RowSource)
+    source = assert_type(open_rows(path), RowSource)
+    for record in source:
+        assert_type(record.line, int | None)
+        assert_type(record.cells, Mapping[str, Any] | RowError)
+    return source
 
 
 def tokenize_pair(tokenizer: "PreTrainedTokenizerFast") -> Tokens:
