@@ -36,7 +36,7 @@ class Frozen:
     holds: ClassVar[str]
     """The attribute that holds the data."""
 
-    def __new__(cls) -> Any:
+    def __new__(cls) -> Self:
         """The object that the class declares.
 
         Raises:

@@ -171,6 +171,10 @@ class BatchFormatter:
         [{'text': 'BEGINNING OF CONVERSATION: USER: Hi ASSISTANT:'}]
     """
 
+    template: Template
+    format: Format
+    json_messages: bool
+
     def __init__(self, template: Template, format: Format, json_messages: bool = False) -> None:
         self.template = template
         self.format = format

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from preftemplates.core.frozen import Frozen
+from preftemplates.core.frozen import Frozen, computed
 from preftemplates.core.messages import Message, check_roles, normalise_message
 from preftemplates.core.registry import Registry
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean
@@ -58,6 +58,16 @@ class Style(Frozen):
 
     declared: ClassVar[Mapping[str, Any]] = {}
     """What a class and its parents say, by the parts' names."""
+
+    accepted_roles: ClassVar[tuple[str, ...]] = computed(lambda style: style.layout.roles)
+    """The roles that the layout has a turn for."""
+    stop: ClassVar[str] = computed(lambda style: style.layout.stop)
+    """The text that ends an assistant's turn; empty if nothing does."""
+    chat_template: ClassVar[str] = computed(lambda style: style.layout.export())
+    """The style as a Hugging Face chat template, with generation marks where the style knows them.
+
+    Read by `from_chat_template`, it is this style again: it begins with a comment that says what the style is.
+    """
 
     def __init_subclass__(cls) -> None:
         parts = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
@@ -167,16 +177,6 @@ class Style(Frozen):
         """
         return Style.of(self.layout.with_reasoning(check_reasoning(reasoning)), self.name)
 
-    @property
-    def accepted_roles(self) -> tuple[str, ...]:
-        """The roles that the layout has a turn for."""
-        return self.layout.roles
-
-    @property
-    def stop(self) -> str:
-        """What ends an assistant's turn; empty where nothing does."""
-        return self.layout.stop
-
     @cached_property
     def findings(self) -> tuple[StyleFinding, ...]:
         """What the style does that people may not expect: drops, trims, dates, words of its own.
@@ -191,14 +191,6 @@ class Style(Frozen):
             (True, True)
         """
         return find_findings(self.layout)
-
-    @property
-    def chat_template(self) -> str:
-        """The style as a Hugging Face chat template, with generation marks where the style knows them.
-
-        Read by `from_chat_template`, it is this style again: it begins with a comment that says what the style is.
-        """
-        return self.layout.export()
 
     def with_special_tokens(self, before: str = "", after: str = "") -> Style:
         """The same style, which also writes what a tokenizer would put around the text.

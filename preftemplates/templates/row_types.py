@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
-from pydantic import BaseModel, Field, Strict, create_model
+from pydantic import BaseModel, ConfigDict, Field, Strict, create_model
 from pydantic.fields import FieldInfo
 
 from preftemplates.core.messages import Message
@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class RowModel(BaseModel, frozen=True, strict=True, extra="ignore", allow_inf_nan=False, protected_namespaces=()):
+class RowModel(BaseModel):
     """Base class of a template's `Row`: the columns of a dataset and their types.
 
     Types are exact: no number is read from text, `True` is no 1. Columns that the class does not name are ignored. A
     column whose name Python cannot spell is written `score_a: int = Field(alias="score-A")`; one that may be absent
     or null is `str | None = None`.
     """
+
+    # `frozen=True` in the class statement would demand the same of every subclass, for type checkers
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False, protected_namespaces=())
 
 
 @dataclass(frozen=True)

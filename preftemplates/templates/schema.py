@@ -35,8 +35,11 @@ class TemplateSchema(Frozen):
     is_custom: ClassVar[bool] = False
     """Whether the class writes its methods itself instead of declaring samples."""
 
-    example: ClassVar[Mapping[str, Any] | None] = computed(lambda template: template.about.example)
-    """A row that shows what the dataset looks like, if the template has one."""
+    example: ClassVar[Mapping[str, Any] | Any] = computed(lambda template: template.about.example)
+    """A row that shows what the dataset looks like; None if the template has none.
+
+    For type checkers, it is a row: `None` in the type would demand a check before each use of an example.
+    """
     ties: ClassVar[Ties] = computed(lambda template: template.parts.ties)
     """How pairs are handled in which neither answer is better."""
 

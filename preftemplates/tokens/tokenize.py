@@ -13,7 +13,17 @@ from preftemplates.tokens.tokenizers import FastTokenizer, get_tokenizer_copies
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from preftemplates.core.samples import Sample
+    from preftemplates.core.samples import (
+        Judge,
+        Preference,
+        PromptOnly,
+        Ranked,
+        Sample,
+        Scored,
+        Stepwise,
+        Supervised,
+        Unpaired,
+    )
     from preftemplates.tokens.tokens import Tokens
 
 
@@ -25,6 +35,86 @@ def tokenize(
     control: Collection[str] = ...,
     content_tokens: Collection[str] = ...,
 ) -> Tokens: ...
+
+
+@overload
+def tokenize(
+    rendered: PromptOnly[Rendered],
+    tokenizer: FastTokenizer,
+    *,
+    control: Collection[str] = ...,
+    content_tokens: Collection[str] = ...,
+) -> PromptOnly[Tokens]: ...
+
+
+@overload
+def tokenize(
+    rendered: Supervised[Rendered],
+    tokenizer: FastTokenizer,
+    *,
+    control: Collection[str] = ...,
+    content_tokens: Collection[str] = ...,
+) -> Supervised[Tokens]: ...
+
+
+@overload
+def tokenize(
+    rendered: Preference[Rendered],
+    tokenizer: FastTokenizer,
+    *,
+    control: Collection[str] = ...,
+    content_tokens: Collection[str] = ...,
+) -> Preference[Tokens]: ...
+
+
+@overload
+def tokenize(
+    rendered: Unpaired[Rendered],
+    tokenizer: FastTokenizer,
+    *,
+    control: Collection[str] = ...,
+    content_tokens: Collection[str] = ...,
+) -> Unpaired[Tokens]: ...
+
+
+@overload
+def tokenize(
+    rendered: Ranked[Rendered],
+    tokenizer: FastTokenizer,
+    *,
+    control: Collection[str] = ...,
+    content_tokens: Collection[str] = ...,
+) -> Ranked[Tokens]: ...
+
+
+@overload
+def tokenize(
+    rendered: Scored[Rendered],
+    tokenizer: FastTokenizer,
+    *,
+    control: Collection[str] = ...,
+    content_tokens: Collection[str] = ...,
+) -> Scored[Tokens]: ...
+
+
+@overload
+def tokenize(
+    rendered: Stepwise[Rendered],
+    tokenizer: FastTokenizer,
+    *,
+    control: Collection[str] = ...,
+    content_tokens: Collection[str] = ...,
+) -> Stepwise[Tokens]: ...
+
+
+@overload
+def tokenize(
+    rendered: Judge[Rendered],
+    tokenizer: FastTokenizer,
+    *,
+    control: Collection[str] = ...,
+    content_tokens: Collection[str] = ...,
+) -> Judge[Tokens]: ...
 
 
 @overload

@@ -6,7 +6,7 @@ from unittest.mock import patch
 from hypothesis import assume, settings
 from support import few
 
-from preftemplates import Style, get_style, testing
+from preftemplates import RowModel, Style, get_style, testing
 from preftemplates.errors import Code, RowError
 from preftemplates.styles.fragments import Fragment, Fragments
 from preftemplates.styles.style import STYLES
@@ -105,6 +105,7 @@ class Thing:
     formats = ("prompt_only",)
     example = {"text": "Hi"}
     is_custom = True
+    row_type = RowModel
 
     def __init__(self, name):
         self.name = name
@@ -112,6 +113,9 @@ class Thing:
     @property
     def digest(self):
         return self.name
+
+    def known_columns(self, format):  # noqa: ARG002  likewise
+        return None
 
     def format(self, row, format):  # noqa: ARG002  the signature of a template's method
         return {"text": self.name}

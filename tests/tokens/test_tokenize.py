@@ -122,7 +122,7 @@ def test_a_character_for_which_there_is_only_a_control_token_is_refused():
 
 def test_every_format_is_tokenized_response_by_response():
     @dataclass(frozen=True, kw_only=True)
-    class Scored(Sample[T]):
+    class Graded(Sample[T]):
         completion: T
         score: float
 
@@ -130,8 +130,8 @@ def test_every_format_is_tokenized_response_by_response():
     prompt = CHATML.render([WHY], add_generation_prompt=True)
     whole = CHATML.render([WHY, answer("So.")])
     single = tokenize(whole, tokenizer)
-    scored = tokenize(Scored(prompt=prompt, completion=whole, score=0.5), tokenizer)
-    assert (type(scored), scored.score) == (Scored, 0.5)
+    scored = tokenize(Graded(prompt=prompt, completion=whole, score=0.5), tokenizer)
+    assert (type(scored), scored.score) == (Graded, 0.5)
     supervised = tokenize(Supervised(prompt=prompt, completion=whole), tokenizer)
     assert supervised.completion == scored.completion
     assert supervised.completion.input_ids == single.input_ids
