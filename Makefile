@@ -34,10 +34,10 @@ bench-train: .venv/dev.stamp  ## Measure reward training beside TRL's: minutes.
 
 demo: .venv/train.stamp  ## Convert and show example rows, then train a small reward model on generated ones.
 	@mkdir -p build/demo
-	$(RUN)/preftemplates convert $(DEMO) --template PKUSafeRLHF --format preference --style chatml --dialect trl --out build/demo/preference.jsonl
-	$(RUN)/preftemplates convert $(DEMO) --template PKUSafeRLHF --format supervised --style chatml --dialect trl --out build/demo/supervised.jsonl
-	$(RUN)/preftemplates convert $(DEMO) --template PKUSafeRLHF --format prompt_only --dialect trl-messages --out build/demo/prompt_only.jsonl
-	$(RUN)/preftemplates show PKUSafeRLHF --row $(DEMO):0 --style chatml --dialect trl
+	$(RUN)/preftemplates convert $(DEMO) --template PKUSafeRLHF --format preference --style chatml --dialect text --out build/demo/preference.jsonl
+	$(RUN)/preftemplates convert $(DEMO) --template PKUSafeRLHF --format supervised --style chatml --dialect text --out build/demo/supervised.jsonl
+	$(RUN)/preftemplates convert $(DEMO) --template PKUSafeRLHF --format prompt_only --dialect trl --out build/demo/prompt_only.jsonl
+	$(RUN)/preftemplates show PKUSafeRLHF --row $(DEMO):0 --style chatml --dialect text
 	$(RUN)/preftemplates-train --output_dir build/demo/reward-model
 
 test: .venv/dev.stamp  ## Lint, types, tests and every code block of the docs (minutes).

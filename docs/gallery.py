@@ -136,7 +136,7 @@ def example_of(template: Template, format: str) -> Iterable[str]:
     return block("json", json.dumps(results if len(results) > 1 else results[0], ensure_ascii=False, indent=1))
 
 
-ELSEWHERE = ("trl-messages", "openrlhf", "llama-factory-sharegpt", "nemo-rl", "align-anything", "trl")
+ELSEWHERE = ("trl", "openrlhf", "llama-factory-sharegpt", "nemo-rl", "align-anything", "text")
 """Dialects in which an example is shown beside the template's own, the first two that know its format."""
 
 

@@ -17,6 +17,7 @@ from preftemplates.core.samples import (
 )
 from preftemplates.core.spans import Rendered, Span
 from preftemplates.data.check import CheckReport, check
+from preftemplates.dialects.consumers import TextConsumer
 from preftemplates.dialects.dialect import Dialect, get_dialect, list_dialects, register_dialect
 from preftemplates.dialects.table import fixed
 from preftemplates.errors import PrefTemplatesError
@@ -62,6 +63,7 @@ __all__ = [
     "Style",
     "Supervised",
     "Template",
+    "TextConsumer",
     "Tokens",
     "Unpaired",
     "check",

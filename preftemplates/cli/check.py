@@ -10,15 +10,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates.cli.load_template import load_template
+from preftemplates.cli.load_template import EdgeOptions, load_template
 from preftemplates.cli.options import (
     DialectOption,
+    EdgeBosOption,
+    EdgeEosOption,
     GroupOption,
     RevisionOption,
     SourceArgument,
     SplitOption,
     StyleOption,
     TemplateOption,
+    TokenizerOption,
 )
 from preftemplates.cli.report_counts import describe_issues, print_group_counts
 from preftemplates.data.check import CheckReport, check
@@ -37,6 +40,9 @@ def command(
     ] = "preference",
     style: StyleOption = None,
     dialect: DialectOption = None,
+    tokenizer: TokenizerOption = None,
+    bos: EdgeBosOption = None,
+    eos: EdgeEosOption = None,
     test: Annotated[str | None, typer.Option(help="Rows none of whose prompts should stand in IN.")] = None,
     without: Annotated[
         list[str] | None, typer.Option(help="A code or shortcut that is not looked for; may be repeated.")
@@ -53,7 +59,7 @@ def command(
     code 1 if there are any.
     """
     console = Console(stderr=as_json)
-    loaded = load_template(template, style, dialect, console)
+    loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos))
     rows = open_rows(source, split=split, revision=revision, cell_parsers=loaded.cell_parsers)
     held_out = None if test is None else open_rows(test, cell_parsers=loaded.cell_parsers)
     if group_by is not None:

@@ -14,15 +14,18 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates.cli.load_template import load_template
+from preftemplates.cli.load_template import EdgeOptions, load_template
 from preftemplates.cli.options import (
     DialectOption,
+    EdgeBosOption,
+    EdgeEosOption,
     GroupOption,
     RevisionOption,
     SourceArgument,
     SplitOption,
     StyleOption,
     TemplateOption,
+    TokenizerOption,
 )
 from preftemplates.cli.report_counts import describe_issues, print_group_counts
 from preftemplates.core.samples import Format
@@ -34,6 +37,9 @@ from preftemplates.errors import FileError
 from preftemplates.templates.declaration import Ties
 from preftemplates.templates.derivations import Pairs
 from preftemplates.templates.template import Template
+
+CHAT_TEMPLATE_FILE = "chat_template.jinja"
+"""The file in which transformers looks for a tokenizer's chat template."""
 
 
 class NothingToWriteError(Exception):
@@ -49,6 +55,9 @@ def command(
     ] = "preference",
     style: StyleOption = None,
     dialect: DialectOption = None,
+    tokenizer: TokenizerOption = None,
+    bos: EdgeBosOption = None,
+    eos: EdgeEosOption = None,
     on_error: Annotated[OnError, typer.Option(help="What a row that cannot be formatted does.")] = "skip",
     split: SplitOption = None,
     revision: RevisionOption = None,
@@ -66,10 +75,11 @@ def command(
     nothing is written.
     """
     console = Console(stderr=True)
-    loaded = load_template(template, style, dialect, console)
+    loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos))
     sample_format = loaded.check_format(format)
     loaded = loaded.adapted(pairs=pairs, ties=ties or loaded.ties)
     _check_paths(source, out, report)
+    chat_template = _find_chat_template(loaded, sample_format, out) if style is not None else None
     rows = open_rows(source, split=split, revision=revision, cell_parsers=loaded.cell_parsers)
     if group_by is not None:
         rows = group_rows(rows, group_by)
@@ -84,6 +94,12 @@ def command(
     if isinstance(rows, GroupedSource):
         print_group_counts(rows, conversion.report.rows, console)
     _print_totals(conversion.report, out, time.perf_counter() - start, console)
+    if chat_template is not None and conversion.report.formatted:
+        write_text(chat_template, loaded.style.chat_template)
+        message = (
+            f"wrote {chat_template}: the style {loaded.style.name}, for the tokenizer that renders these messages"
+        )
+        console.print(message, soft_wrap=True, highlight=False, markup=False)
     if report is not None:
         write_text(report, json.dumps(conversion.report.as_json(), ensure_ascii=False, indent=1))
     if not conversion.report.formatted or conversion.report.too_many_rejected:
@@ -101,6 +117,22 @@ def _check_paths(source: str, out: Path, report: Path | None) -> None:
         if not path.absolute().parent.is_dir():
             raise FileError(f"{path} cannot be written: No such file or directory")
         roles[path.resolve()] = role
+
+
+def _find_chat_template(template: Template, format: Format, out: Path) -> Path | None:
+    """Return where a named style is written: next to messages, whose rendering is the framework's; None for texts.
+
+    Raises:
+        FileError: another chat template is there already.
+    """
+    if template.text_style(format) is not None:
+        return None
+    path = out.with_name(CHAT_TEMPLATE_FILE)
+    if path.exists() and path.read_bytes() != template.style.chat_template.encode():
+        raise FileError(
+            f"{path} is another chat template than the style {template.style.name}; write to another folder"
+        )
+    return path
 
 
 def _build_schema_and_check(template: Template, format: Format) -> tuple[Any, Any]:

@@ -2,25 +2,64 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from preftemplates.data.reading import import_extra
+from preftemplates.errors import DefinitionError, FileError, one_line
 from preftemplates.templates.library import get_template
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from preftemplates.templates.template import Template
+    from preftemplates.templates.text_edges import EdgePolicy
 
 
-def load_template(name: str, style: str | None, dialect: str | None, console: Console) -> Template:
-    """Return the template of that name, with another style and dialect where they are given."""
+class EdgeOptions(NamedTuple):
+    """What the options say of the edges of texts.
+
+    Attributes:
+        tokenizer: the folder of the tokenizer that a framework will use.
+        bos, eos: what a text keeps, said by hand.
+    """
+
+    tokenizer: str | None = None
+    bos: EdgePolicy | None = None
+    eos: EdgePolicy | None = None
+
+
+def load_template(
+    name: str,
+    style: str | None,
+    dialect: str | None,
+    edges: EdgeOptions = EdgeOptions(),  # noqa: B008  immutable
+) -> Template:
+    """Return the template of that name, with another style, dialect and edges where they are given.
+
+    Raises:
+        UnknownNameError: there is no template, style or dialect of a name.
+        DefinitionError: the options of the edges contradict each other, or the dialect has no use for them.
+    """
     template = get_template(name)
     if dialect:
         template = template.with_dialect(dialect)
     if style:
         template = template.with_style(style)
-        if not any(template.dialect.needs_text(format) for format in template.dialect.formats):
-            console.print(
-                f"note: {template.dialect.name} holds messages, so the style {template.style.name} is not used"
-            )
+    if edges.tokenizer is not None:
+        if edges.bos or edges.eos:
+            raise DefinitionError("--tokenizer says what --bos and --eos say; keep one")
+        return template.with_tokenizer(load_tokenizer(edges.tokenizer))
+    if edges.bos or edges.eos:
+        return template.with_edges(bos=edges.bos or "keep", eos=edges.eos or "keep")
     return template
+
+
+def load_tokenizer(folder: str) -> Any:
+    """Return the tokenizer in a folder.
+
+    Raises:
+        FileError: transformers cannot load it.
+    """
+    transformers = import_extra("transformers", "train", f"{folder} is a tokenizer's folder")
+    try:
+        return transformers.AutoTokenizer.from_pretrained(folder)
+    except Exception as error:
+        raise FileError(f"{folder} cannot be loaded as a tokenizer: {one_line(str(error), 200)}") from error

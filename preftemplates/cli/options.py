@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from preftemplates.templates.text_edges import EdgePolicy
+
 SourceArgument = Annotated[
     str, typer.Argument(metavar="IN", help="A file of rows, a dataset directory, or a hub name.")
 ]
@@ -21,6 +23,20 @@ TemplateOption = Annotated[
 StyleOption = Annotated[str | None, typer.Option("--style", "-s", help="The conversation layout; the template's own.")]
 DialectOption = Annotated[
     str | None, typer.Option("--dialect", "-d", help="How keys are spelled; the template's own.")
+]
+
+TokenizerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="For texts that a framework tokenizes: leave out the BOS and EOS that this tokenizer adds there.",
+    ),
+]
+EdgeBosOption = Annotated[
+    EdgePolicy | None, typer.Option("--bos", help="The same by hand: keep or drop the style's BOS.")
+]
+EdgeEosOption = Annotated[
+    EdgePolicy | None, typer.Option("--eos", help="The same by hand: keep or drop the end of an answer.")
 ]
 
 STYLE_ARGUMENT_HELP = "A style's name, a chat template's file, or a tokenizer's directory or JSON file."

@@ -11,8 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates.cli.load_template import load_template
-from preftemplates.cli.options import DialectOption, StyleOption
+from preftemplates.cli.load_template import EdgeOptions, load_template
+from preftemplates.cli.options import DialectOption, EdgeBosOption, EdgeEosOption, StyleOption, TokenizerOption
 from preftemplates.core.messages import Message, list_message_texts
 from preftemplates.core.paths import column_of
 from preftemplates.core.provenance import pieces_of, plain_data
@@ -35,6 +35,9 @@ def command(
     template: Annotated[str, typer.Argument(help="A template's name, or a Python file with one.")],
     style: StyleOption = None,
     dialect: DialectOption = None,
+    tokenizer: TokenizerOption = None,
+    bos: EdgeBosOption = None,
+    eos: EdgeEosOption = None,
     row: Annotated[
         str | None, typer.Option(metavar="FILE:N", help="Row N of a file, from 0; the example if absent.")
     ] = None,
@@ -44,7 +47,7 @@ def command(
 ) -> None:
     """Show one row in every format that a template declares."""
     console = Console()
-    loaded = load_template(template, style, dialect, console)
+    loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos))
     formats = loaded.formats if format is None else (loaded.check_format(format),)
     cells = _read_row(row, loaded) if row else loaded.example
     if cells is None:

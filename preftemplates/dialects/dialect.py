@@ -10,6 +10,7 @@ from preftemplates.core.frozen import Frozen
 from preftemplates.core.messages import ROLES
 from preftemplates.core.registry import Registry
 from preftemplates.core.samples import SAMPLE_TYPES, Sample, list_formats
+from preftemplates.dialects.consumers import TextConsumer
 from preftemplates.dialects.message_views import MessageKeys
 from preftemplates.dialects.table import (
     DialectTable,
@@ -27,6 +28,9 @@ D = TypeVar("D", bound="type[Dialect]")
 _MESSAGE_ATTRIBUTES = ("role_key", "content_key", "roles", "dropped")
 """What a dialect declares of messages, next to its tables."""
 
+_ATTRIBUTES = (*_MESSAGE_ATTRIBUTES, "text_consumer")
+"""What a dialect declares next to its tables."""
+
 
 class Dialect(Frozen):
     """How a result's keys are spelled.
@@ -38,6 +42,7 @@ class Dialect(Frozen):
         role_key, content_key: the keys of a message; `role` and `content`.
         roles: the framework's names for roles; a role that it has no name for is refused. Without it all stay.
         dropped: keys of a message that the framework leaves out in silence; a message that holds one is refused.
+        text_consumer: the framework that tokenizes the texts, if it adds BOS and EOS by itself.
 
     Example:
         >>> class Mine(Dialect):
@@ -135,10 +140,10 @@ class Dialect(Frozen):
 def _read_table(cls: type[Dialect]) -> DialectTable:
     formats: list[tuple[str, ObjectShape]] = []
     for name, keys in cls.declared.items():
-        if name in _MESSAGE_ATTRIBUTES:
+        if name in _ATTRIBUTES:
             continue
         if name not in list_formats():
-            guess = did_you_mean(name, [*list_formats(), *_MESSAGE_ATTRIBUTES])
+            guess = did_you_mean(name, [*list_formats(), *_ATTRIBUTES])
             raise DefinitionError(f"{cls.__name__}.{name}: there is no such format.{guess}")
         if not isinstance(keys, Mapping) or not keys:
             raise DefinitionError(f"{cls.__name__}.{name}: expected a table of keys, got {preview(keys)}")
@@ -147,7 +152,10 @@ def _read_table(cls: type[Dialect]) -> DialectTable:
         except DefinitionError as error:
             raise DefinitionError(f"{cls.__name__}.{name}: {error}") from error
         formats.append((name, cast("ObjectShape", shape)))
-    return DialectTable(tuple(formats), _read_message_keys(cls))
+    consumer = cls.declared.get("text_consumer")
+    if not isinstance(consumer, TextConsumer | None):
+        raise DefinitionError(f"{cls.__name__}.text_consumer: expected TextConsumer(...), got {preview(consumer)}")
+    return DialectTable(tuple(formats), _read_message_keys(cls), consumer)
 
 
 def _read_message_keys(cls: type[Dialect]) -> MessageKeys:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from preftemplates.core.samples import Sample
+    from preftemplates.dialects.consumers import TextConsumer
 
 _SAMPLE_FIELD = re.compile(r"(?P<prompt>prompt\+)?(?P<name>\w+)(\.(?P<view>\w+))?(?P<optional>\?)?")
 
@@ -135,12 +136,14 @@ class DialectTable:
 
     formats: tuple[tuple[str, ObjectShape], ...]
     message_keys: MessageKeys
+    consumer: TextConsumer | None = None
 
     @property
     def identity(self) -> Any:
         """The table as JSON-like data, for digests."""
         formats = {name: shape.identity for name, shape in self.formats}
-        return {"formats": formats, "messages": self.message_keys.identity}
+        consumer = {} if self.consumer is None else {"consumer": self.consumer.identity}
+        return {"formats": formats, "messages": self.message_keys.identity, **consumer}
 
 
 def fixed(value: str | float | bool | None) -> FixedValue:

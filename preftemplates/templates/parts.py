@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from preftemplates.templates.declaration import Declaration, Ties
     from preftemplates.templates.derivations import Pairs
     from preftemplates.templates.extraction import Extractions
+    from preftemplates.templates.text_edges import TextEdges
 
 
 class About(NamedTuple):
@@ -33,7 +34,7 @@ class About(NamedTuple):
 
 @dataclass(frozen=True)
 class Parts:
-    """What a template is: a declaration, a style, a dialect, and the policies for pairs and ties.
+    """What a template is: a declaration, a style, a dialect, and the policies for pairs, ties and the edges of texts.
 
     What is known about the dataset is no part of its identity. The filters are in it by their source, which the
     declaration holds; the functions themselves are in `extractions`.
@@ -44,6 +45,7 @@ class Parts:
     dialect: Dialect
     pairs: Pairs = "all"
     ties: Ties = "drop"
+    edges: TextEdges | None = None
     about: About = field(default_factory=About, repr=False, compare=False)
     extractions: Extractions = field(repr=False, compare=False, kw_only=True)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from preftemplates.styles.style import Style
     from preftemplates.templates.declaration import Ties
     from preftemplates.templates.derivations import Lost
+    from preftemplates.templates.text_edges import TextEdges
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,18 @@ class ResultFormatter:
         dialect: the dialect whose keys the results have.
         format: the format's name.
         parts: the labels, and `tools`, that the samples may have.
+        edges: what texts have of BOS and EOS; None where they are as the style writes them.
 
     Raises:
         UnknownNameError: the dialect cannot spell the format.
     """
 
-    def __init__(self, style: Style, dialect: Dialect, format: str, parts: tuple[str, ...]) -> None:
+    def __init__(
+        self, style: Style, dialect: Dialect, format: str, parts: tuple[str, ...], edges: TextEdges | None = None
+    ) -> None:
         self._style, self._dialect, self._shape = style, dialect, dialect.shape(format, parts)
         self._needs_text = dialect.needs_text(format)
+        self._edges = edges
         self._keeps_tools = dialect.keeps_tools(format)
         exempt = SAMPLE_TYPES.get(format).labels_in_text
         self._labels_without_key = {
@@ -90,6 +95,8 @@ class ResultFormatter:
             StyleContractError: a key needs a response's own text, and the style writes none.
         """
         texts = render_texts(sample, self._style) if self._needs_text else None
+        if texts is not None and self._edges is not None:
+            texts = self._edges.cut(texts, self._style)
         try:
             result = self._dialect.fill(self._shape, sample, texts)
         except StyleError as error:

@@ -16,6 +16,7 @@ from preftemplates.templates.derivations import list_derived_formats
 from preftemplates.templates.extraction import Extraction, Policies
 from preftemplates.templates.results import check_ties_are_spelled
 from preftemplates.templates.row_types import RowModel, read_row_type
+from preftemplates.templates.text_edges import choose_text_edges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from preftemplates.styles.style import Style
     from preftemplates.templates.declaration import Ties
     from preftemplates.templates.parts import About, Parts
+    from preftemplates.templates.text_edges import TextEdges
 
 
 class TemplateSchema(Frozen):
@@ -46,7 +48,8 @@ class TemplateSchema(Frozen):
     @property
     def identity(self) -> Any:
         """What the class declares as JSON-like data, of which the digest is made."""
-        return {"text": self.text_digest, "dialect": self.dialect.digest}
+        edges = {} if self.parts.edges is None else {"edges": self.parts.edges.identity}
+        return {"text": self.text_digest, "dialect": self.dialect.digest, **edges}
 
     @cached_property
     def text_digest(self) -> str:
@@ -153,9 +156,21 @@ class TemplateSchema(Frozen):
 
         Raises:
             UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
+            DefinitionError: as `choose_edges`.
         """
         self.check_format(format)
+        self.choose_edges(format)
         return self.dialect.shape(format, self.sample_parts(format)), self.dialect.table.message_keys
+
+    def choose_edges(self, format: Format) -> TextEdges | None:
+        """Return what the texts of a format have of BOS and EOS; None where they are as the style writes them.
+
+        Raises:
+            DefinitionError: the dialect's framework would write a second BOS or EOS, and nothing says what it adds.
+        """
+        parts = self.parts
+        consumer = parts.dialect.table.consumer if parts.dialect.needs_text(format) else None
+        return choose_text_edges(consumer, parts.style, parts.edges, parts.dialect.name)
 
     def spells(self, format: Format) -> bool:
         """Whether the results of a format have keys in the dialect."""

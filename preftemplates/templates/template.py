@@ -32,6 +32,7 @@ from preftemplates.templates.parts import Parts, read_about
 from preftemplates.templates.rendering import render_sample
 from preftemplates.templates.results import FormattedRow, ResultFormatter, has_equal
 from preftemplates.templates.schema import TemplateSchema, name_in_errors
+from preftemplates.templates.text_edges import EdgePolicy, TextEdges, read_text_edges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -151,6 +152,28 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         """The same template with another policy for ties: "drop", "half" or "keep"."""
         check_ties(ties)
         return self._with(self._require_parts("with_ties"), ties=ties)
+
+    def with_edges(self, *, bos: EdgePolicy, eos: EdgePolicy) -> Template:
+        """The same template, whose texts begin with the style's BOS and end with its stop, or leave these out.
+
+        It matters for dialects of texts whose consumer tokenizes them itself, such as `trl-text`.
+
+        Args:
+            bos: "keep" if the consumer's tokenizer adds no BOS, "drop" if it adds one.
+            eos: "keep" if the consumer appends EOS to an answer that does not end in it, "drop" if it always does.
+        """
+        return self._with(self._require_parts("with_edges"), edges=TextEdges(bos, eos))
+
+    def with_tokenizer(self, tokenizer: Any) -> Template:
+        """The same template, whose texts have what this tokenizer does not add in the framework of the dialect.
+
+        Raises:
+            DefinitionError: the dialect holds no text that a framework tokenizes.
+        """
+        consumer = self._require_parts("with_tokenizer").dialect.table.consumer
+        if consumer is None:
+            raise DefinitionError(f"the dialect {self.dialect.name} holds no text that a framework tokenizes itself")
+        return self._with(self.parts, edges=read_text_edges(tokenizer, consumer))
 
     def adapted(self, **changed: Any) -> Template:
         """Return the same template with another `style`, `dialect`, `pairs` or `ties`; a custom template as it is.
@@ -309,8 +332,8 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
 
     def _formatter(self, format: Format) -> ResultFormatter:
         if format not in self._formatters:
-            given, parts = self.sample_parts(format), self.parts
-            self._formatters[format] = ResultFormatter(parts.style, parts.dialect, format, given)
+            given, edges = self.sample_parts(format), self.choose_edges(format)
+            self._formatters[format] = ResultFormatter(self.style, self.dialect, format, given, edges)
         return self._formatters[format]
 
     @cached_property

@@ -25,9 +25,9 @@ def test_convert_says_what_is_wrong_with_each_column(tmp_path):
 
 @pytest.mark.parametrize("out", ["o.jsonl", "o.json", "o.csv", "o.parquet", "o.jsonl.gz"])
 def test_convert_writes_what_format_gives(tmp_path, rows, out):
-    done = run("convert", rows, "-t", "PKUSafeRLHF", "-s", "chatml", "-d", "trl", "-o", tmp_path / out)
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-s", "chatml", "-d", "text", "-o", tmp_path / out)
     assert "2 rows = 2 formatted + 0 skipped + 0 rejected" in done.stderr
-    template = get_template("PKUSafeRLHF").with_style("chatml").with_dialect("trl")
+    template = get_template("PKUSafeRLHF").with_style("chatml").with_dialect("text")
     expected = [template.format(record.cells, "preference") for record in open_rows(rows)]
     assert [record.cells for record in open_rows(tmp_path / out)] == expected
 
@@ -35,7 +35,7 @@ def test_convert_writes_what_format_gives(tmp_path, rows, out):
 def test_convert_reads_a_csv_by_the_rows_types(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("prompt,response_0,response_1,better_response_id\n1,2,3,1\nq,a,b,1.0\n")
-    done = run("convert", path, "-t", "PKUSafeRLHF", "-d", "trl", "-s", "plain", "-o", tmp_path / "o.jsonl")
+    done = run("convert", path, "-t", "PKUSafeRLHF", "-d", "text", "-s", "plain", "-o", tmp_path / "o.jsonl")
     assert "1 row: 1" in done.stderr
     assert "expected 0 or 1, got '1.0'" in done.stderr
     assert json.loads((tmp_path / "o.jsonl").read_text()) == {"prompt": "1", "chosen": "3", "rejected": "2"}
@@ -83,7 +83,7 @@ def test_parquet_rejects_messages_that_it_would_cut(tmp_path):
 
 
 def test_a_style_that_a_message_dialect_does_not_use_is_said(tmp_path, rows):
-    done = run("convert", rows, "-t", "PKUSafeRLHF", "-s", "zephyr", "-d", "trl-messages", "-o", tmp_path / "o.jsonl")
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-s", "zephyr", "-d", "trl", "-o", tmp_path / "o.jsonl")
     assert "the style zephyr is not used" in done.stderr
 
 

@@ -38,12 +38,12 @@ def test_show_has_messages_where_the_style_does_not_write_them_and_nothing_asks_
     out = run("show", "LLaMA-Factory-toolcall", "--style", "chatml").stdout
     assert "as messages, since chatml does not write them" in out
     assert "soil_moisture" in out.split("prompt_only")[1]
-    arguments = ("show", "LLaMA-Factory-toolcall", "--style", "chatml", "-d", "trl")
+    arguments = ("show", "LLaMA-Factory-toolcall", "--style", "chatml", "-d", "text")
     assert "the row can be formatted in no format" in run(*arguments, code=2).stderr
 
 
 def test_show_has_every_sample_of_a_row_its_labels_and_formats_made_of_others():
-    out = run("show", "HH", "--format", "unpaired", "--dialect", "trl").stdout
+    out = run("show", "HH", "--format", "unpaired", "--dialect", "text").stdout
     assert "sample 1 of 2" in out
     assert out.index("label = True") < out.index("sample 2 of 2") < out.index("label = False")
     assert "margin = 2.0" in run("show", "HelpSteer-grouped", "-f", "preference", "-d", "openai").stdout
@@ -53,9 +53,9 @@ def test_show_has_every_sample_of_a_row_its_labels_and_formats_made_of_others():
 def test_show_says_which_row_convert_would_skip(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({**GOOD_ROW, "response_0": "same", "response_1": "same"}))
-    out = run("show", "PKUSafeRLHF", "--row", path, "-f", "preference", "-d", "trl").stdout
+    out = run("show", "PKUSafeRLHF", "--row", path, "-f", "preference", "-d", "text").stdout
     assert "convert skips it: equal" in out
-    assert "convert skips it" not in run("show", "PKUSafeRLHF", "-f", "preference", "-d", "trl").stdout
+    assert "convert skips it" not in run("show", "PKUSafeRLHF", "-f", "preference", "-d", "text").stdout
 
 
 def test_a_row_of_a_file_is_named_by_a_number(rows):

@@ -81,7 +81,7 @@ def test_what_json_does_not_have_has_a_digest_too():
 
 def test_the_text_digest_is_that_of_all_but_the_dialect():
     template = get_template("PKUSafeRLHF")
-    elsewhere = template.with_dialect("trl")
+    elsewhere = template.with_dialect("text")
     assert template.text_digest == elsewhere.text_digest
     assert template.digest != elsewhere.digest
     others = [template.with_style("zephyr"), template.with_ties("half"), template.with_pairs("adjacent")]

@@ -26,7 +26,7 @@ EVERY = [
     *map(get_style, STYLE_NAMES),
     *map(get_dialect, DIALECT_NAMES),
     Style.from_chat_template("{{ bos_token }}x", bos_token="<s>", flags=["a", {"b": True}]),
-    get_template("HH").with_style("llama3").with_dialect("trl-messages"),
+    get_template("HH").with_style("llama3").with_dialect("trl"),
 ]
 ids = [f"{thing!r}" for thing in EVERY]
 
@@ -97,18 +97,18 @@ class SameAsPlain(Style):
 
 
 class SameAsTRL(Dialect):
-    locals().update(DIALECTS.get("trl").declared)
+    locals().update(DIALECTS.get("text").declared)
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
     [
         (SameAsPlain(), get_style("plain")),
-        (SameAsTRL(), get_dialect("trl")),
+        (SameAsTRL(), get_dialect("text")),
         (a_template(), a_template()),
         (a_template(example={"a": "x"}), a_template(example={"a": "y"})),
         (a_template().with_style("plain"), a_template().with_style(SameAsPlain())),
-        (a_template().with_dialect("trl"), a_template().with_dialect(SameAsTRL())),
+        (a_template().with_dialect("text"), a_template().with_dialect(SameAsTRL())),
         (a_template().with_style("llama3").with_style("plain"), a_template().with_style("plain")),
         (Style.from_chat_template("x", a=1, b=2), Style.from_chat_template("x", b=2, a=1)),
     ],
@@ -125,14 +125,14 @@ def test_what_holds_the_same_is_equal_and_hashes_equal_whatever_its_name_and_whe
         (a_template(), a_template("{{ a }}!")),
         (a_template("{{ a }}é"), a_template("{{ a }}è")),
         (a_template().with_style("chatml"), a_template().with_style("zephyr")),
-        (a_template().with_dialect("trl"), a_template().with_dialect("align-anything")),
+        (a_template().with_dialect("text"), a_template().with_dialect("align-anything")),
         (
             a_template().with_style(Style.from_chat_template("x")),
             a_template().with_style(Style.from_chat_template("y")),
         ),
         (Style.from_chat_template("x"), Style.from_chat_template("x", bos_token="<s>")),
         (Style.from_chat_template("x", a=1), Style.from_chat_template("x", a=2)),
-        (get_style("plain"), get_dialect("trl")),
+        (get_style("plain"), get_dialect("text")),
         (get_style("plain"), get_style("plain").layout),
     ],
 )

@@ -53,7 +53,7 @@ def test_a_row_without_tools_has_the_text_of_the_style():
 
 @pytest.mark.parametrize("format", ["preference", "prompt_only", "supervised", "unpaired", "ranked"])
 def test_formats_made_from_another_have_its_tools(format):
-    template = Garden().with_style("qwen2.5").with_dialect("trl-messages")
+    template = Garden().with_style("qwen2.5").with_dialect("trl")
     for sample, result in zip(
         template.extract_all(ROW, format).samples, template.format_all(ROW, format), strict=True
     ):
@@ -244,14 +244,14 @@ SEVERAL = {"question": "Is the dill dry?", "goods": ["Yes.", "Very.", "It is."],
     ("format", "dialect", "lost"),
     [
         ("preference", "openai", {"tools": 4}),
-        ("preference", "trl-messages", {}),
         ("preference", "trl", {}),
+        ("preference", "text", {}),
         ("supervised", "openai", {"tools": 4, "rejected": 5}),
-        ("supervised", "trl-messages", {"rejected": 5}),
+        ("supervised", "trl", {"rejected": 5}),
         ("unpaired", "llama-factory-alpaca", {"tools": 8}),
-        ("unpaired", "trl-messages", {}),
-        ("judge", "trl-messages", {"tools": 4}),
+        ("unpaired", "trl", {}),
         ("judge", "trl", {"tools": 4}),
+        ("judge", "text", {"tools": 4}),
     ],
 )
 def test_a_conversion_counts_the_tools_of_each_sample_that_had_some(format, dialect, lost):

@@ -36,7 +36,7 @@ ROWS = [
 PKU = get_template("PKUSafeRLHF")
 
 
-@pytest.mark.parametrize("dialect", ["align-anything", "trl", "trl-messages"])
+@pytest.mark.parametrize("dialect", ["align-anything", "text", "trl"])
 def test_a_table_and_its_batches_give_what_the_rows_give(dialect):
     template = PKU.with_dialect(dialect)
     formatter = BatchFormatter(template, "preference")
@@ -140,9 +140,9 @@ def test_what_cannot_work_is_refused_when_the_formatter_is_made():
 def test_datasets_maps_it_in_two_processes():
     datasets = pytest.importorskip("datasets")
     dataset = datasets.Dataset.from_list(ROWS * 10).with_format("arrow")
-    formatter = BatchFormatter(PKU.with_dialect("trl"), "preference")
+    formatter = BatchFormatter(PKU.with_dialect("text"), "preference")
     mapped = dataset.map(formatter, batched=True, num_proc=2, remove_columns=dataset.column_names)
-    expected = [PKU.with_dialect("trl").format(row, "preference") for row in ROWS * 10]
+    expected = [PKU.with_dialect("text").format(row, "preference") for row in ROWS * 10]
     assert mapped.with_format(None).to_list() == expected
 
 
@@ -327,7 +327,7 @@ ASKED = [TALK_TEXT]
     ids=["call", "call alone", "parts"],
 )
 def test_what_has_no_place_in_columns_is_rejected_and_json_keeps_it(message, tmp_path):
-    template = Called().with_dialect("trl-messages")
+    template = Called().with_dialect("trl")
     rows = [{"talk": ASKED, "answer": message}, {"talk": ASKED, "answer": {"role": "assistant", "content": "a"}}]
     schema = build_output_schema(template, "supervised")
     conversion = Conversion(

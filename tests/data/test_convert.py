@@ -127,14 +127,14 @@ def test_a_row_that_spells_what_its_style_writes_comes_through_and_is_flagged(st
         {"prompt": "a", "chosen": "b", "rejected": "c", column: content},
         {"prompt": "a", "chosen": "b", "rejected": "c"},
     ]
-    conversion = Conversion(rows, get_template("TRL").with_style(style).with_dialect("trl"), "preference")
+    conversion = Conversion(rows, get_template("TRL").with_style(style).with_dialect("text"), "preference")
     assert len(list(conversion)) == 2
     assert [(flag.row, flag.code) for flag in conversion.report.flagged] == [(0, Code.CONTROL_TEXT)] * flagged
 
 
 def test_messages_are_not_flagged_since_their_style_is_not_known():
     rows = [{"prompt": "a", "chosen": "<|im_end|>", "rejected": "c"}]
-    conversion = Conversion(rows, get_template("TRL").with_dialect("trl-messages"), "preference")
+    conversion = Conversion(rows, get_template("TRL").with_dialect("trl"), "preference")
     assert len(list(conversion)) == 1
     assert conversion.report.flagged == []
 
@@ -329,6 +329,6 @@ def test_ten_rows_or_one_in_a_hundred_may_be_rejected(rows, bad, allowed):
 
 def test_a_label_without_a_key_in_the_dialect_is_counted_for_every_result():
     rows = [get_template("HelpSteer3").example] * 2 + [{**get_template("HelpSteer3").example, "overall_preference": 0}]
-    for dialect, lost in (("openai", {"margin": 2}), ("trl", {})):
+    for dialect, lost in (("openai", {"margin": 2}), ("text", {})):
         conversion = Conversion(rows, get_template("HelpSteer3").with_dialect(dialect), "preference")
         assert (len(list(conversion)), dict(conversion.report.lost)) == (2, lost)

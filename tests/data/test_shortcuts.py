@@ -75,7 +75,7 @@ def test_the_first_listed_of_answers_within_one_column_is_seen(kind, tmp_path):
     text += f'preference: {{prompt: "{{{{ q }}}}", chosen: "{chosen}", rejected: "{rejected}"}}\n'
     file.write_text(text)
     rows = [{"q": f"{number}?", "answers": answers, "better": better} for number, better in enumerate([0, 0, 0, 1])]
-    shortcut = check(rows, get_template(str(file)).with_style("plain").with_dialect("trl"), "preference").shortcuts
+    shortcut = check(rows, get_template(str(file)).with_style("plain").with_dialect("text"), "preference").shortcuts
     first = shortcut["first listed wins"]
     assert (first.pairs, first.right, first.wrong) == (4, 3, 1)
 

@@ -82,8 +82,8 @@ def test_a_dialect_of_messages_needs_no_style_that_could_spell_them():
         assistant = "{{ content }}"
 
     template = get_template("PKUSafeRLHF").with_style(Mute())
-    messages = template.with_dialect("trl-messages").format(ROW, "preference")
-    assert messages == get_template("PKUSafeRLHF").with_dialect("trl-messages").format(ROW, "preference")
+    messages = template.with_dialect("trl").format(ROW, "preference")
+    assert messages == get_template("PKUSafeRLHF").with_dialect("trl").format(ROW, "preference")
 
 
 class Row(RowModel):
@@ -198,5 +198,5 @@ def test_a_registered_dialect_is_found_by_its_name_and_a_dialect_is_returned_as_
     dialect = get_dialect("mine")
     assert (dialect.name, dialect.formats, dialect.keys("prompt_only")) == ("mine", ("prompt_only",), ("q",))
     assert get_dialect(dialect) is dialect
-    with pytest.raises(UnknownNameError, match=r"no dialect 'trl_messages'\. Did you mean 'trl-messages'"):
+    with pytest.raises(UnknownNameError, match=r"no dialect 'trl_messages'\. Did you mean 'trl'"):
         get_dialect("trl_messages")

@@ -184,7 +184,7 @@ class Nested(Dialect):
 
 
 @pytest.mark.parametrize(("kind", "format"), FORMATS)
-@pytest.mark.parametrize("dialect", ["trl", Nested()], ids=["trl", "nested"])
+@pytest.mark.parametrize("dialect", ["text", Nested()], ids=["text", "nested"])
 @few(12)
 @given(st.data(), st.booleans())
 def test_a_batch_s_results_are_those_of_its_rows_one_after_the_other(kind, format, dialect, data, json_messages):

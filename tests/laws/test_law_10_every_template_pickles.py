@@ -49,7 +49,7 @@ def test_every_template_pickles_and_equal_ones_hash_equal():
 
 def test_every_template_pickles_with_another_style_and_dialect():
     every_one_pickles_and_equal_ones_hash_equal(
-        *(template.with_style("zephyr").with_dialect("trl") for template in TEMPLATES[::4])
+        *(template.with_style("zephyr").with_dialect("text") for template in TEMPLATES[::4])
     )
 
 
@@ -62,7 +62,7 @@ def test_different_ones_differ():
     changed = [
         PKU,
         PKU.with_style("zephyr"),
-        PKU.with_dialect("trl"),
+        PKU.with_dialect("text"),
         PKU.with_ties("half"),
         PKU.with_pairs("adjacent"),
     ]

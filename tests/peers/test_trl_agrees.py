@@ -22,7 +22,7 @@ def trl_prompt(chosen, rejected):
 def test_fault_1_what_two_answers_begin_with_is_no_prompt():
     """TRL cuts where the texts part: the answers' shared letters go to the prompt, and words are split."""
     found = Counter()
-    template = get_template("HH").with_dialect("trl")
+    template = get_template("HH").with_dialect("trl-text")
     for row in real_rows(HH):
         try:
             pair = template.format(row, "preference")
@@ -53,8 +53,8 @@ def test_pairs_of_messages_become_the_texts_that_trl_makes_of_them():
     """TRL's own chat template function on our messages gives our texts, by our exported style."""
     from trl.data_utils import apply_chat_template, is_conversational
 
-    as_messages = get_template("PKUSafeRLHF").with_style("chatml").with_dialect("trl-messages")
-    as_texts = as_messages.with_dialect("trl")
+    as_messages = get_template("PKUSafeRLHF").with_style("chatml").with_dialect("trl")
+    as_texts = as_messages.with_dialect("trl-text")
     tokenizer = tokenizer_with(as_messages.style.chat_template)
     rows = [*real_rows("pku_saferlhf/align_anything_preference_train.json"), as_messages.example]
     for row in rows:
@@ -67,7 +67,7 @@ def test_trl_unpairs_a_preference_as_we_do():
     from datasets import Dataset
     from trl.data_utils import unpair_preference_dataset
 
-    template = get_template("PKUSafeRLHF").with_style("plain").with_dialect("trl")
+    template = get_template("PKUSafeRLHF").with_style("plain").with_dialect("trl-text")
     rows = real_rows("pku_saferlhf/align_anything_preference_train.json")
     pairs = Dataset.from_list([template.format(row, "preference") for row in rows])
     theirs = unpair_preference_dataset(pairs).to_list()

@@ -176,7 +176,7 @@ def test_another_layout_refuses_with_the_style_s_name():
 
 
 def test_a_template_formats_with_another_layout():
-    template = get_template("PKUSafeRLHF").with_style(LINES).with_dialect("trl")
+    template = get_template("PKUSafeRLHF").with_style(LINES).with_dialect("text")
     result = template.format(template.example, "preference")
     assert result["prompt"].endswith("\nassistant: ")
     assert render_sample(PAIR, LINES).map(lambda one: one.text, lambda one: one.text) == render_texts(PAIR, LINES)

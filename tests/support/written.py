@@ -210,7 +210,7 @@ def difference(peer: str, file: File, number: int) -> str | None:
 
 
 PEERS = [
-    Peer("trl", ("trl-messages", "trl-implicit-messages"), ids, ("preference",)),
+    Peer("trl", ("trl", "trl-implicit"), ids, ("preference",)),
     Peer("llama-factory", ("llama-factory-alpaca", "llama-factory-sharegpt"), for_llama_factory),
     Peer("ms-swift", ("ms-swift",), for_ms_swift),
     Peer("torchtune", ("torchtune",), for_torchtune),

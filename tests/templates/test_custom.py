@@ -176,7 +176,7 @@ def test_both_kinds_of_template_answer_the_same_questions():
     custom, declared = FromMixin(), get_template("PKUSafeRLHF")
     assert (custom.cell_parsers, custom.ties, custom.known_columns("supervised")) == ({}, "drop", None)
     assert custom.select_columns("supervised", ["a", "b"]) == ["a", "b"]
-    assert custom.adapted(style="chatml", dialect="trl", pairs="all", ties="keep") is custom
+    assert custom.adapted(style="chatml", dialect="text", pairs="all", ties="keep") is custom
     assert custom.describe() == {"style": None, "dialect": None, "formats": {"supervised": None}}
     assert custom.text_style("supervised") is None
     assert [custom.spells(format) for format in ("supervised", "ranked")] == [True, False]

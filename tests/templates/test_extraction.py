@@ -297,7 +297,7 @@ def test_a_prompt_of_messages_is_common_to_all_samples_and_shared_by_none():
         prompt_only = PromptOnly(prompt=messages("{{ talk }}"))
 
     row = {"talk": [{"role": "user", "content": "q"}], "replies": ["a", "b"]}
-    one, two = Talks().with_dialect("trl-messages").format_all(row, "supervised")
+    one, two = Talks().with_dialect("trl").format_all(row, "supervised")
     one["prompt"][0]["content"] = "changed"
     assert two["prompt"] == [{"role": "user", "content": "q"}] == row["talk"]
 
@@ -305,7 +305,7 @@ def test_a_prompt_of_messages_is_common_to_all_samples_and_shared_by_none():
 @pytest.mark.parametrize(
     "part", [{}, {"text": "x"}, {"type": 7}, {"type": "text"}, {"type": "text", "text": 5}], ids=str
 )
-@pytest.mark.parametrize("dialect", ["trl", "trl-messages"])
+@pytest.mark.parametrize("dialect", ["text", "trl"])
 def test_a_part_of_a_content_without_its_type_or_text_is_refused(part, dialect):
     template = get_template("TRL-messages").with_dialect(dialect)
     row = {**template.example, "prompt": [{"role": "user", "content": [{"type": "image"}, part]}]}

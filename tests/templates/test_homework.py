@@ -129,7 +129,7 @@ answer.append(template.check_equal(row))
         lambda template: template.render({}, "preference"),
         lambda template: template.columns("preference"),
         lambda template: template.with_style("chatml"),
-        lambda template: template.with_dialect("trl"),
+        lambda template: template.with_dialect("text"),
         lambda template: template.style,
         lambda template: template.dialect,
     ],

@@ -1,16 +1,19 @@
-"""TRL: prompt, completion, chosen and rejected, as text (standard) and as messages (conversational).
+"""TRL: prompt, completion, chosen and rejected, as messages (conversational) and as text (standard).
 
-Keys: TRL's documentation, "Dataset formats and types". The dialects named implicit have whole texts or conversations:
-language modelling, and preferences whose prompt is within. Rankings and scores, which it has not, are spelled in its
-manner. The tools that may be called are the text of a JSON list, which TRL's trainers read too: a table's columns have
-fixed types, and tools have parameters of different names.
+Keys: TRL's documentation, "Dataset formats and types". TRL renders messages with the tokenizer's chat template, so
+`trl` is the dialect to use. It tokenizes texts with the special tokens that the tokenizer adds, and appends EOS to an
+answer that does not end in it. The dialects named implicit have whole conversations or texts: language modelling, and
+preferences whose prompt is within. Rankings and scores, which TRL does not read, have keys in its manner. The tools
+that may be called are the text of a JSON list, which TRL's trainers read too: a table's columns have fixed types, and
+tools have parameters of different names.
 """
 
-from preftemplates import Dialect, register_dialect
+from preftemplates import Dialect, TextConsumer, register_dialect
 
 
-@register_dialect("trl")
-class TRL(Dialect):
+@register_dialect("trl-text")
+class TRLText(Dialect):
+    text_consumer = TextConsumer("TRL", "trl", appends_eos="if absent")
     prompt_only = {"prompt": "prompt"}
     supervised = {"prompt": "prompt", "completion": "completion"}
     preference = {
@@ -27,8 +30,8 @@ class TRL(Dialect):
     scored = {"prompt": "prompt", "completion": "completion", "score": "score", "attributes": "attributes?"}
 
 
-@register_dialect("trl-messages")
-class TRLMessages(Dialect):
+@register_dialect("trl")
+class TRL(Dialect):
     prompt_only = {"prompt": "prompt.messages", "tools": "tools?"}
     supervised = {"prompt": "prompt.messages", "completion": "completion.messages", "tools": "tools?"}
     preference = {
@@ -62,8 +65,9 @@ class TRLMessages(Dialect):
     }
 
 
-@register_dialect("trl-implicit")
-class TRLImplicit(Dialect):
+@register_dialect("trl-implicit-text")
+class TRLImplicitText(Dialect):
+    text_consumer = TextConsumer("TRL", "trl-implicit", appends_eos="if absent")
     supervised = {"text": "prompt+completion"}
     preference = {
         "chosen": "prompt+chosen",
@@ -74,8 +78,8 @@ class TRLImplicit(Dialect):
     judge = supervised
 
 
-@register_dialect("trl-implicit-messages")
-class TRLImplicitMessages(Dialect):
+@register_dialect("trl-implicit")
+class TRLImplicit(Dialect):
     supervised = {"messages": "prompt+completion.messages", "tools": "tools?"}
     preference = {
         "chosen": "prompt+chosen.messages",

@@ -20,7 +20,7 @@ class Pair(RowModel):
     overall_response: Index12
 
 
-@register_template("AA-TI2T", style="chatml", dialect="trl-messages")
+@register_template("AA-TI2T", style="chatml", dialect="trl")
 class AATI2T(Template):
     """align-anything, text and image to text: a question about an image, two answers, the better one's number."""
 
@@ -44,7 +44,7 @@ class AATI2T(Template):
     }
 
 
-@register_template("AA-TA2T", style="chatml", dialect="trl-messages")
+@register_template("AA-TA2T", style="chatml", dialect="trl")
 class AATA2T(Template):
     """align-anything, text and audio to text: a question about a sound, two answers, the better one's number.
 
@@ -72,7 +72,7 @@ class AATA2T(Template):
     }
 
 
-@register_template("AA-TV2T", style="chatml", dialect="trl-messages")
+@register_template("AA-TV2T", style="chatml", dialect="trl")
 class AATV2T(Template):
     """align-anything, text and video to text: a question about a film, two answers, the better one's number.
 
@@ -123,7 +123,7 @@ class AAT2T(Template):
     }
 
 
-@register_template("SafeRLHF-V", style="chatml", dialect="trl-messages")
+@register_template("SafeRLHF-V", style="chatml", dialect="trl")
 class SafeRLHFV(Template):
     """SafeRLHF-V: a question about an image, two answers, and the number of the more helpful one.
 

@@ -134,7 +134,7 @@ class ShareGPT(Template):
     """Conversations as turns with `from` and `value`, in the column `conversations`.
 
     Speakers are human and gpt, or the names that relatives of ShareGPT have for them. A turn of `function_call`
-    becomes a message with tool calls, which only some styles and the dialect trl-messages can spell.
+    becomes a message with tool calls, which only some styles and the dialect trl can spell.
     """
 
     Row = ShareGPTChat

@@ -74,7 +74,7 @@ class LLaMAFactoryKTO(Template):
     }
 
 
-@register_template("LLaMA-Factory-toolcall", style="qwen2.5", dialect="trl-messages")
+@register_template("LLaMA-Factory-toolcall", style="qwen2.5", dialect="trl")
 class LLaMAFactoryToolCall(Template):
     """A conversation with `from` and `value` in which functions are called, and the last answer to learn.
 
@@ -103,7 +103,7 @@ class LLaMAFactoryToolCall(Template):
     }
 
 
-@register_template("LLaMA-Factory-reasoning-tools", style="qwen3", dialect="trl-messages")
+@register_template("LLaMA-Factory-reasoning-tools", style="qwen3", dialect="trl")
 class LLaMAFactoryReasoningTools(Template):
     """Messages of typed parts, text, reasoning and tool calls, with the last answer to learn.
 

@@ -38,7 +38,7 @@ class TRLText(Template):
     example = {"prompt": "Two and two?", "chosen": "Four.", "rejected": "Five.", "completion": "Four."}
 
 
-@register_template("TRL-messages", style="chatml", dialect="trl-messages")
+@register_template("TRL-messages", style="chatml", dialect="trl")
 class TRLMessages(Template):
     """TRL's conversational layouts: prompt with chosen and rejected, or with completion, as messages."""
 
@@ -61,7 +61,7 @@ class TRLMessages(Template):
     }
 
 
-@register_template("TRL-tools", style="qwen3", dialect="trl-messages")
+@register_template("TRL-tools", style="qwen3", dialect="trl")
 class TRLTools(Template):
     """TRL's conversational layouts with a column of tools: a list of them, or its JSON text; a row may have none."""
 
@@ -101,7 +101,7 @@ class TRLImplicit(Template):
     example = {"chosen": "Two and two are four.", "rejected": "Two and two are five."}
 
 
-@register_template("TRL-implicit-messages", style="chatml", dialect="trl-messages")
+@register_template("TRL-implicit-messages", style="chatml", dialect="trl")
 class TRLImplicitMessages(Template):
     """TRL's conversational preference with an implicit prompt: two whole conversations, cut by turns."""
 
@@ -135,7 +135,7 @@ class TRLUnpaired(Template):
     example = {"prompt": "Two and two?", "completion": "Five.", "label": False}
 
 
-@register_template("TRL-unpaired-messages", style="chatml", dialect="trl-messages")
+@register_template("TRL-unpaired-messages", style="chatml", dialect="trl")
 class TRLUnpairedMessages(Template):
     """TRL's conversational unpaired preference: messages, the answer's messages, and whether it is a good one."""
 
@@ -183,7 +183,7 @@ class TRLLanguageModeling(Template):
     example = {"text": "Two and two are four."}
 
 
-@register_template("TRL-language-modeling-messages", style="chatml", dialect="trl-messages")
+@register_template("TRL-language-modeling-messages", style="chatml", dialect="trl")
 class TRLLanguageModelingMessages(Template):
     """TRL's conversational language modelling, of which the last answer is learnt: all before it is the prompt.
 

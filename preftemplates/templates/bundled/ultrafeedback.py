@@ -265,7 +265,7 @@ class UltraFeedbackLlamaFactory(Template):
     }
 
 
-@register_template("UltraFeedback-trl", style="chatml", dialect="trl-messages")
+@register_template("UltraFeedback-trl", style="chatml", dialect="trl")
 class UltraFeedbackTRL(Template):
     """TRL's pairs: two conversations that begin with the prompt, and the score of each."""
 

@@ -32,7 +32,7 @@ class Answer(RowModel):
     stars: int = Field(ge=1, le=5)
 
 
-@register_template("Garden", style="chatml", dialect="trl", aliases=["garden"])
+@register_template("Garden", style="chatml", dialect="text", aliases=["garden"])
 class Garden(Template):
     class Row(RowModel):
         class Author(RowModel):
@@ -80,7 +80,7 @@ class Tastes(RowModel):
     votes: list[int]
 
 
-@register_template("Tasting", dialect="trl-messages")
+@register_template("Tasting", dialect="trl")
 class Tasting(Template):
     Row = Tastes
     prompt_only = PromptOnly(prompt="{{ dish }}")
@@ -88,7 +88,7 @@ class Tasting(Template):
     example = {"dish": "Soup for a cold evening?", "cooks": ["Lentil.", "Pea.", "Hay."], "votes": [7, 3, 1]}
 
 
-@register_template("Tasting-alone", dialect="trl-messages")
+@register_template("Tasting-alone", dialect="trl")
 class TastingAlone(Template):
     Row = Tastes
     each = {"cook": "{{ cooks }}"}

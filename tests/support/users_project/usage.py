@@ -56,7 +56,7 @@ row = {
 template = assert_type(get_template("Garden"), Template)
 mine: Template = assert_type(Garden(), Garden)
 handmade: Template = Handmade()
-changed = template.with_style("bench").with_dialect("trl").with_pairs("all").with_ties("drop")
+changed = template.with_style("bench").with_dialect("text").with_pairs("all").with_ties("drop")
 assert_type(changed, Template)
 assert_type(template.formats, tuple[Format, ...])
 assert_type(list_templates(), list[str])

@@ -81,7 +81,7 @@ def test_an_object_that_is_no_data_is_not_copied(name):
 
 @pytest.mark.parametrize("name", MEDIA)
 def test_a_style_of_text_refuses_a_typed_part_and_never_leaves_it_out(name):
-    template = get_template(name).with_dialect("trl")
+    template = get_template(name).with_dialect("text")
     for format in ("prompt_only", "preference"):
         with pytest.raises(RowError) as caught:
             template.format(template.example, format)

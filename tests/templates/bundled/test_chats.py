@@ -118,6 +118,6 @@ def test_fault_9_the_turns_of_real_rows_stay_as_they_are_and_no_system_text_is_a
 def test_fault_9_a_system_text_is_the_row_s_own_and_where_it_has_none_there_is_none(system):
     ask = {"role": "user", "content": "Mint?"}
     told = {"role": "system", "content": system}
-    template = get_template("Messages").with_dialect("trl-messages")
+    template = get_template("Messages").with_dialect("trl")
     assert template.format({"messages": [told, ask, ANSWER]}, "supervised")["prompt"] == [told, ask]
     assert template.format({"messages": [ask, ANSWER]}, "supervised")["prompt"] == [ask]

@@ -81,7 +81,7 @@ def test_a_turn_without_a_speaker_names_its_place():
 @pytest.mark.parametrize(("name", "format", "file"), [(name, *layout) for name, layout in LAYOUTS.items()])
 def test_the_real_row_of_each_layout_comes_through_with_every_letter(name, format, file):
     rows = real_rows(file)
-    conversion = Conversion(rows, get_template(name).with_dialect("trl-messages"), format, on_error="skip")
+    conversion = Conversion(rows, get_template(name).with_dialect("trl"), format, on_error="skip")
     results, report = [*conversion], conversion.report
     assert (report.rows, report.formatted, len(report.skipped), len(report.rejected)) == (1, 1, 0, 0)
     (result,), (row,) = results, rows

@@ -56,7 +56,7 @@ def test_a_tie_is_not_kept_where_nothing_tells_it_from_other_pairs(name, dialect
     template = get_template(name).with_ties("keep").with_dialect(dialect)
     with pytest.raises(DefinitionError, match=f"ties are kept, and in the dialect {dialect} nothing tells them"):
         template.format(row_of(name, "one", "other", 0), "preference")
-    assert template.with_dialect("trl-messages").format(row_of(name, "one", "other", 0), "preference")["margin"] == 0
+    assert template.with_dialect("trl").format(row_of(name, "one", "other", 0), "preference")["margin"] == 0
 
 
 @given(st.lists(st.integers(0, 4), min_size=5, max_size=5))

@@ -45,7 +45,7 @@ def test_half_of_the_real_verdicts_are_good():
 
 def test_a_text_style_refuses_the_153_real_conversations_with_tool_calls_and_loses_none_in_silence():
     rows = real_rows("llamafactory/glaive_toolcall_en_demo.json")
-    template = get_template("LLaMA-Factory-toolcall").with_dialect("trl")
+    template = get_template("LLaMA-Factory-toolcall").with_dialect("text")
     called = [row for row in rows if any(turn["from"] == "function_call" for turn in row["conversations"])]
     assert len(called) == 153
     for style in ("chatml", "llama3"):
@@ -56,7 +56,7 @@ def test_a_text_style_refuses_the_153_real_conversations_with_tool_calls_and_los
 
 def test_a_style_with_tools_writes_all_of_them():
     rows = real_rows("llamafactory/glaive_toolcall_en_demo.json")
-    results = list(Conversion(rows, get_template("LLaMA-Factory-toolcall").with_dialect("trl"), "supervised"))
+    results = list(Conversion(rows, get_template("LLaMA-Factory-toolcall").with_dialect("text"), "supervised"))
     assert len(results) == 300
     assert sum('<tool_call>\n{"name": "' in result["prompt"] + result["completion"] for result in results) == 153
     assert sum("<tools>\n{" in result["prompt"] for result in results) == 191

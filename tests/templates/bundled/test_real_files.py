@@ -11,7 +11,7 @@ from preftemplates.data.convert import Conversion
 from preftemplates.data.detect import detect_templates
 from preftemplates.data.reading import open_rows
 
-DIALECTS = {"text": "trl", "messages": "trl-messages"}
+DIALECTS = {"text": "text", "messages": "trl"}
 
 
 READ = [*FILES.items(), *FURTHER]

@@ -46,7 +46,7 @@ def test_sides_with_different_histories_or_without_an_answer_are_refused(chosen,
 
 def test_the_real_row_is_one_question_with_two_answers():
     rows = real_rows("torchtune/hh_rlhf_tiny.json")
-    conversion = Conversion(rows, get_template(NAME).with_dialect("trl-messages"), "preference", on_error="skip")
+    conversion = Conversion(rows, get_template(NAME).with_dialect("trl"), "preference", on_error="skip")
     results, report = [*conversion], conversion.report
     assert (report.rows, report.formatted, len(report.skipped), len(report.rejected)) == (1, 1, 0, 0)
     for side in ("chosen", "rejected"):

@@ -84,8 +84,8 @@ def test_trl_makes_of_our_message_rows_the_texts_that_our_text_rows_hold_or_refu
         row = {"prompt": prompt, "chosen": chosen, "rejected": rejected, "completion": chosen}
         template = get_template("TRL-messages").with_style(style)
         for format in template.formats:
-            as_messages = template.with_dialect("trl-messages").format(row, format)
-            as_texts = outcome(template.with_dialect("trl").format, row, format)
+            as_messages = template.with_dialect("trl").format(row, format)
+            as_texts = outcome(template.with_dialect("text").format, row, format)
             if isinstance(as_texts, RowError):
                 assert as_texts.code == Code.REFUSED_BY_STYLE
                 with pytest.raises(TemplateError):
@@ -100,7 +100,7 @@ def test_trl_makes_of_our_message_rows_the_texts_that_our_text_rows_hold_or_refu
 @pytest.mark.parametrize("file", [file for file in ZEN if file.startswith("conversational") and file != MODELLED])
 def test_trl_makes_of_its_own_rows_the_texts_that_we_make_of_them(trl, tokenizer, file, style):
     name, format = ZEN[file]
-    template = get_template(name).with_style(style).with_dialect("trl")
+    template = get_template(name).with_style(style).with_dialect("text")
     for row in real_rows(f"trl_zen/{file}.jsonl"):
         explicit = trl.maybe_extract_prompt(dict(row))
         assert template.format(row, format) == trl.apply_chat_template(explicit, tokenizer(style))
@@ -108,13 +108,13 @@ def test_trl_makes_of_its_own_rows_the_texts_that_we_make_of_them(trl, tokenizer
 
 def test_trl_makes_of_the_homework_s_rows_the_texts_that_our_text_rows_hold(trl, tokenizer):
     rows = real_rows("pku_saferlhf/align_anything_preference_train.json")
-    template = get_template("PKUSafeRLHF").with_dialect("trl-messages")
+    template = get_template("PKUSafeRLHF").with_dialect("trl")
     differing = [
         (index, style)
         for style in ("beginning-of-conversation", "chatml")
         for index, row in enumerate(rows)
         if trl.apply_chat_template(template.format(row, "preference"), tokenizer(style))
-        != template.with_style(style).with_dialect("trl").format(row, "preference")
+        != template.with_style(style).with_dialect("text").format(row, "preference")
     ]
     assert differing == []
 

@@ -29,7 +29,7 @@ class Counts(RowModel):
     a: int = Field(ge=0)
     b: int = Field(ge=0)
 
-@register_template("Votes", style="chatml", dialect="trl")
+@register_template("Votes", style="chatml", dialect="text")
 class Votes(Template):
     class Row(RowModel):
         chat: list[Turn]
@@ -89,7 +89,7 @@ class Response(RowModel):
 class Feedback(RowModel):
     thumb: Literal["up", "down"]
 
-@register_template("Log", style="chatml", dialect="trl-messages")
+@register_template("Log", style="chatml", dialect="trl")
 class Log(Template):
     class Row(RowModel):
         request: Request
@@ -175,7 +175,7 @@ def test_one_short_file_reads_a_layout_that_nobody_had_in_mind(name, tmp_path):
     assert len([line for line in source.splitlines() if line.strip()]) < 25
     path = tmp_path / f"{name}.py"
     path.write_text(source)
-    template = get_template(str(path)).with_dialect("trl-messages")
+    template = get_template(str(path)).with_dialect("trl")
     conversion = Conversion(json.loads(json.dumps(rows)), template, format, on_error="skip")
     assert [said(formatted.messages) for _, formatted in conversion.accepted()] == samples
     assert conversion.report.counts() == refused

@@ -24,7 +24,7 @@ def pairs_of(*rows, template="PKUSafeRLHF"):
     return read_pairs(rows, get_template(template))[0]
 
 
-@pytest.mark.parametrize("dialect", ["trl", "trl-messages", "align-anything"])
+@pytest.mark.parametrize("dialect", ["text", "trl", "align-anything"])
 def test_the_whole_texts_are_read_whatever_the_dialect(dialect):
     (pair,) = read_pairs([ROW], get_template("PKUSafeRLHF").with_dialect(dialect))[0]
     assert pair.chosen == "BEGINNING OF CONVERSATION: USER: q ASSISTANT:two"

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 ROWS_PER_WINDOW = 512
 """How many rows are read, sorted by length and scored before they are returned."""
 
-TEXT_DIALECTS = {"preference": "align-anything", "supervised": "align-anything", "ranked": "trl"}
+TEXT_DIALECTS = {"preference": "align-anything", "supervised": "align-anything", "ranked": "text"}
 """The formats whose answers are scored, each with a dialect that needs its texts."""
 
 SCORED_TYPES: Mapping[str, type[Sample[Any]]] = {"preference": Preference, "supervised": Supervised, "ranked": Ranked}

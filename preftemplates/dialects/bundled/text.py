@@ -1,0 +1,25 @@
+"""Text: prompt, chosen and rejected as exactly the style's text, for a tokenizer call of one's own.
+
+The prompt ends with the generation prompt, and a response is what follows it, up to the style's last character.
+Tokenize prompt and response together, without special tokens: the style writes them.
+"""
+
+from preftemplates import Dialect, register_dialect
+
+
+@register_dialect("text")
+class Text(Dialect):
+    prompt_only = {"prompt": "prompt"}
+    supervised = {"prompt": "prompt", "completion": "completion"}
+    preference = {
+        "prompt": "prompt",
+        "chosen": "chosen",
+        "rejected": "rejected",
+        "margin": "margin?",
+        "probability": "probability?",
+    }
+    unpaired = {"prompt": "prompt", "completion": "completion", "label": "label"}
+    stepwise = {"prompt": "prompt", "completions": "completions", "labels": "labels"}
+    judge = supervised
+    ranked = {"prompt": "prompt", "completions": "completions", "ranks": "ranks", "scores": "scores?"}
+    scored = {"prompt": "prompt", "completion": "completion", "score": "score", "attributes": "attributes?"}

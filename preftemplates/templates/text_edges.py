@@ -1,0 +1,144 @@
+"""The edges of texts for a consumer that tokenizes them: its tokenizer adds BOS and EOS, so these are left out.
+
+A style's text begins with a BOS, or does not; an answer ends with the style's stop, and with a tail after it, such as
+ChatML's newline. A consumer's tokenizer would write the BOS a second time, and the consumer appends EOS to a text that
+does not end in it, so after a tail.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+from preftemplates.core.messages import Message
+from preftemplates.errors import DefinitionError, RowError, preview
+from preftemplates.styles.layout import PROBE_TEXT
+
+if TYPE_CHECKING:
+    from preftemplates.core.samples import Sample
+    from preftemplates.dialects.consumers import TextConsumer
+    from preftemplates.styles.style import Style
+
+EdgePolicy = Literal["keep", "drop"]
+"""keep: a text has what the style writes there; drop: the consumer writes it."""
+
+
+@dataclass(frozen=True)
+class TextEdges:
+    """What texts have of the special tokens that a style writes at their edges.
+
+    Attributes:
+        bos: whether texts begin with the style's BOS.
+        eos: whether answers end with the style's stop. A tail after the stop is left out in both cases.
+        bos_token: the tokenizer's BOS, if one is known.
+    """
+
+    bos: EdgePolicy
+    eos: EdgePolicy
+    bos_token: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("bos", "eos"):
+            if getattr(self, name) not in get_args(EdgePolicy):
+                raise DefinitionError(f"{name} is 'keep' or 'drop', got {preview(getattr(self, name))}")
+
+    @property
+    def identity(self) -> Any:
+        """The edges as JSON-like data, for digests."""
+        return {"bos": self.bos, "eos": self.eos, "bos_token": self.bos_token}
+
+    def cut(self, sample: Sample[str], style: Style) -> Sample[str]:
+        """Return the texts without what the consumer writes."""
+        written = find_style_edges(style)
+        bos = self.bos_token if self.bos_token is not None else written.bos
+        end = written.stop if self.eos == "keep" else ""
+
+        def cut_start(text: str) -> str:
+            return text.removeprefix(bos) if self.bos == "drop" and bos else text
+
+        def cut_both(text: str) -> str:
+            ending = written.stop + written.tail
+            return cut_start(text.removesuffix(ending) + end if ending and text.endswith(ending) else text)
+
+        return sample.map(cut_start, cut_both)
+
+
+def read_text_edges(tokenizer: Any, consumer: TextConsumer) -> TextEdges:
+    """Return the edges that a consumer with this tokenizer needs.
+
+    Args:
+        tokenizer: of transformers, or anything else with `bos_token`, `bos_token_id`, `eos_token_id` and a call that
+            gives `input_ids`.
+        consumer: the framework.
+    """
+    ids = list(tokenizer("a")["input_ids"])
+    adds_bos = tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id]
+    adds_eos = tokenizer.eos_token_id is not None and ids[-1:] == [tokenizer.eos_token_id]
+    eos: EdgePolicy = "drop" if adds_eos or consumer.appends_eos == "always" else "keep"
+    return TextEdges("drop" if adds_bos else "keep", eos, tokenizer.bos_token)
+
+
+class StyleEdges(NamedTuple):
+    """What a style writes at the edges of a conversation that ends with an answer.
+
+    Attributes:
+        bos: the BOS; empty if there is none.
+        stop: what ends the answer; empty if nothing does.
+        tail: what follows the stop.
+    """
+
+    bos: str
+    stop: str
+    tail: str
+
+
+_TOKEN = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
+"""A special token as most tokenizers spell them."""
+
+
+@lru_cache(maxsize=256)
+def find_style_edges(style: Style) -> StyleEdges:
+    r"""Return what a style writes at the edges, found by rendering an answer.
+
+    >>> from preftemplates import get_style
+    >>> find_style_edges(get_style("llama3"))
+    StyleEdges(bos='<|begin_of_text|>', stop='<|eot_id|>', tail='')
+    >>> find_style_edges(get_style("chatml"))
+    StyleEdges(bos='', stop='<|im_end|>', tail='\n')
+    """
+    text = PROBE_TEXT
+    for roles in (("user", "assistant"), ("system", "user", "assistant")):
+        with suppress(RowError):
+            text = style.text([Message(role=role, content=PROBE_TEXT) for role in roles], False)
+            break
+    after = text.rpartition(PROBE_TEXT)[2]
+    stop = style.stop if after.startswith(style.stop) else ""
+    opening = style.layout.opening if _TOKEN.fullmatch(style.layout.opening) else ""
+    candidates = (style.layout.variables.get("bos_token"), opening)
+    bos = next((token for token in candidates if isinstance(token, str) and token and text.startswith(token)), "")
+    return StyleEdges(bos, stop, after[len(stop) :])
+
+
+def choose_text_edges(
+    consumer: TextConsumer | None, style: Style, edges: TextEdges | None, dialect: str
+) -> TextEdges | None:
+    """Return the edges that texts need for a consumer; None where texts stay as the style writes them.
+
+    Raises:
+        DefinitionError: the consumer would write a second BOS or EOS, and nothing says what its tokenizer adds.
+    """
+    if consumer is None or edges is not None:
+        return edges if consumer is not None else None
+    written = find_style_edges(style)
+    parts = [name for name, text in zip(("a BOS", "an end of turn", "text after it"), written, strict=True) if text]
+    if not parts:
+        return None
+    raise DefinitionError(
+        f"the style {style.name} writes {' and '.join(parts)}, and {consumer.name} adds BOS and EOS to the dialect"
+        f" {dialect} by itself, so they would be there twice. Use the dialect {consumer.messages} (messages), or text"
+        " (for your own tokenizer call), or say what the tokenizer adds: with_tokenizer(...) or with_edges(...), in a"
+        " command --tokenizer, or --bos and --eos"
+    )
