@@ -7,8 +7,9 @@ import os
 import pytest
 from command_support import GOOD_ROW
 from support import run, run_process
+from token_support import byte_level_with_bos
 
-from preftemplates import get_template
+from preftemplates import get_style, get_template
 from preftemplates.data.reading import open_rows
 
 
@@ -82,9 +83,48 @@ def test_parquet_rejects_messages_that_it_would_cut(tmp_path):
     assert json.loads((tmp_path / "o.jsonl").read_text()) == rows[0]
 
 
-def test_a_style_that_a_message_dialect_does_not_use_is_said(tmp_path, rows):
-    done = run("convert", rows, "-t", "PKUSafeRLHF", "-s", "zephyr", "-d", "trl", "-o", tmp_path / "o.jsonl")
-    assert "the style zephyr is not used" in done.stderr
+@pytest.mark.parametrize("dialect", ["trl", "openrlhf", "axolotl"])
+def test_a_named_style_travels_with_messages(tmp_path, rows, dialect):
+    out = tmp_path / "out"
+    out.mkdir()
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-s", "zephyr", "-d", dialect, "-o", out / "o.jsonl")
+    written = (out / "chat_template.jinja").read_text(encoding="utf-8")
+    assert written == get_style("zephyr").chat_template
+    assert f"wrote {out / 'chat_template.jinja'}: the style zephyr, for the tokenizer" in done.stderr
+    run("convert", rows, "-t", "PKUSafeRLHF", "-s", "zephyr", "-d", dialect, "-o", out / "again.jsonl")
+    done = run("convert", rows, "-t", "PKUSafeRLHF", "-s", "chatml", "-d", dialect, "-o", out / "c.jsonl", code=2)
+    assert "is another chat template than the style chatml; write to another folder" in done.stderr
+    assert (out / "chat_template.jinja").read_text(encoding="utf-8") == written
+    assert not (out / "c.jsonl").exists()
+
+
+@pytest.mark.parametrize("arguments", [("-d", "text", "-s", "zephyr"), ("-d", "trl"), ("-d", "align-anything")])
+def test_no_chat_template_is_written_for_texts_or_where_no_style_is_named(tmp_path, rows, arguments):
+    out = tmp_path / "out"
+    out.mkdir()
+    done = run("convert", rows, "-t", "PKUSafeRLHF", *arguments, "-o", out / "o.jsonl")
+    assert os.listdir(out) == ["o.jsonl"]
+    assert "chat_template.jinja" not in done.stderr
+
+
+def test_texts_for_a_consumer_leave_out_what_its_tokenizer_adds(tmp_path, rows):
+    tokenizer = byte_level_with_bos()
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    template = get_template("PKUSafeRLHF").with_style("llama3").with_dialect("trl-text")
+    expected = template.with_tokenizer(tokenizer).format(GOOD_ROW, "preference")
+    assert expected["prompt"].startswith("<|start_header_id|>user")
+    arguments = ("convert", rows, "-t", "PKUSafeRLHF", "-s", "llama3", "-d", "trl-text", "-o", tmp_path / "o.jsonl")
+    for edges in (("--tokenizer", tmp_path / "tokenizer"), ("--bos", "drop"), ("--bos", "drop", "--eos", "keep")):
+        run(*arguments, *edges)
+        assert json.loads((tmp_path / "o.jsonl").read_text(encoding="utf-8").splitlines()[0]) == expected
+    done = run(*arguments, code=2)
+    assert done.stderr.startswith("error: the style llama3 writes a BOS and an end of turn, and TRL adds BOS and EOS")
+    assert done.stderr.count("\n") == 1
+    done = run(*arguments, "--tokenizer", tmp_path / "tokenizer", "--bos", "keep", code=2)
+    assert "--tokenizer says what --bos and --eos say; keep one" in done.stderr
+    done = run(*arguments, "--tokenizer", tmp_path / "nothing", code=2)
+    assert "cannot be loaded as a tokenizer" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("change", [{"better_response_id": 2}, {"response_0": "b"}], ids=["rejected", "skipped"])
