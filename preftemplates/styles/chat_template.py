@@ -33,6 +33,7 @@ from preftemplates.styles.reasoning import (
     check_reasoning,
     is_history_kept,
 )
+from preftemplates.styles.stops import probe_stop, probe_stops
 from preftemplates.styles.variable_names import is_variable_name
 
 if TYPE_CHECKING:
@@ -165,7 +166,12 @@ class ChatTemplate:
     @property
     def stop(self) -> str:
         """What follows the last answer, found by rendering one; trailing blanks are cut."""
-        return _probe_stop(self.without_tools())
+        return probe_stop(self.without_tools())
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """What ends an answer: `stop`, and what does so before another turn, found by rendering one."""
+        return probe_stops(self.without_tools())
 
     # --- texts -----------------------------------------------------------------------------------------------------
 
@@ -205,7 +211,7 @@ class ChatTemplate:
         with FixedMoment() as moment:
             text = self.text(messages, add_generation_prompt)
         trace = ChatTrace(self, messages, add_generation_prompt, text, moment)
-        return Rendered(text, trace.spans, trace.changes)
+        return Rendered(text, trace.spans, trace.changes, trace.stops)
 
     def _add_edges(self, rendered: str, add_generation_prompt: bool) -> str:
         """Return what the template renders, as plain text between opening and closing."""
@@ -396,18 +402,6 @@ def _probe_tools(layout: ChatTemplate) -> bool:
         return PROBE_TEXT in layout.with_tools(json.dumps([tool])).text([{"role": "user", "content": "?"}], True)
     except RowError:  # it says itself what it wants
         return True
-
-
-@lru_cache(maxsize=256)
-def _probe_stop(layout: ChatTemplate) -> str:
-    try:
-        text = layout.render_source(
-            [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": PROBE_TEXT}],
-            add_generation_prompt=False,
-        )
-    except RowError:
-        return ""
-    return text.rpartition(PROBE_TEXT)[2].rstrip() if PROBE_TEXT in text else ""
 
 
 def _add_template_line(error: RowError) -> RowError:
