@@ -109,8 +109,6 @@ class Rendered:
                 asked for, and that of one of its messages is not in the text as it was written; or the stop is asked
                 for, and the style ends some turns of this role but not all of this text.
         """
-        if "stop" in kinds:
-            self._check_stops(role, strict)
         spans = [span for span in self.spans if span.kind in kinds and role in (None, span.role)]
         if not spans:
             raise SpanError(
@@ -120,6 +118,8 @@ class Rendered:
             if "derived" not in kinds:
                 self._refuse_torn_calls(role)
             self._refuse_lost_contents(role, {span.message for span in spans if span.kind != "stop"})
+        if "stop" in kinds:
+            self._check_stops(role, strict)
         mask = [False] * len(self.text)
         for span in spans:
             mask[span.start : span.end] = [True] * (span.end - span.start)
@@ -138,7 +138,7 @@ class Rendered:
         if missing is None:
             return
         is_last = missing.message == max(span.message for span in self.spans if span.message is not None)
-        remedy = f", or write it with Style.with_special_tokens(after={stops[-1]!r})" if stops and is_last else ""
+        remedy = f", or write it with Style.with_special_tokens(after={stops[0]!r})" if stops and is_last else ""
         written = f" ({', '.join(map(repr, stops))})" if stops else ""
         raise SpanError(
             f"message {missing.message} (assistant) has no end-of-turn token, which the style writes after other"

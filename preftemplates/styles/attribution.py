@@ -212,11 +212,9 @@ class AttributedText:
                 spans += content_spans(start, original, message["role"], index or 0, path)
             at, filled = end, filled and start < end
         end = len(self.text) - self.closing
-        if at < end:
-            self._add_template_text(spans, at, end)
-            spans += _make_template_span(end, len(self.text))
-        else:  # a closing that spells the end of an answer, which the layout writes only before another turn, is one
-            self._add_template_text(spans, end, len(self.text))
+        self._add_template_text(spans, at, end)
+        end += self._add_closing_stop(spans, end)
+        spans += _make_template_span(end, len(self.text))
         return tuple(spans if filled else _drop_empty_spans(spans))
 
     def _find_message(self, origin: Any) -> tuple[int | None, str, Mapping[str, Any] | None]:
@@ -264,6 +262,17 @@ class AttributedText:
             return self.stop if start < end else ""
         stops = (stop for stop in self.find_stops() if self.text.startswith(stop, start, end))
         return max(stops, key=len, default="")
+
+    def _add_closing_stop(self, spans: list[Span], start: int) -> int:
+        """Add what ends an answer only before another turn, if the closing spells it; return its length."""
+        last = spans[-1] if spans and self.closing else None
+        if last is None or last.role != "assistant" or last.kind == "stop":
+            return 0
+        stops = [stop for stop in self.find_stops() if stop != self.stop and self.text.startswith(stop, start)]
+        stop = max(stops, key=len, default="")
+        if stop:
+            spans.append(_span((start, start + len(stop), "stop", "assistant", last.message, None, None)))
+        return len(stop)
 
     def _find_call_end(self, start: int, end: int, last: Span) -> int:
         """Where the text of a call ends that began before `start`: at the stop, or with its turn."""

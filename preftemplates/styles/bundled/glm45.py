@@ -5,7 +5,7 @@ layout prints. Each answer begins with its thinking, be it empty; history loses 
 thinking, and so does the style. They leave an empty answer out, which the style writes on its line. Thinking is a
 message's `reasoning_content`, or what is in front of `</think>` in its content. A call's arguments are written one by
 one, text as it is and the rest as JSON. The assistant's role token alone is the generation prompt: the model writes
-the line's end.
+the line's end. The next role's token ends an answer, so it is generated.
 """
 
 from preftemplates import Style, register_style
@@ -28,10 +28,12 @@ class GLM45(Style):
         "{%- endfor -%}"
         "{%- for message in messages -%}"
         "{%- if message.role == 'tool' -%}"
-        "{%- if loop.previtem is not defined or loop.previtem.role != 'tool' -%}{{- '<|observation|>' -}}{%- endif -%}"
+        "{%- if loop.previtem is not defined or loop.previtem.role not in ['tool', 'assistant'] -%}"
+        "{{- '<|observation|>' -}}"
+        "{%- endif -%}"
         "{{- '\n<tool_response>\n' + message.content + '\n</tool_response>' -}}"
         "{%- elif message.role == 'assistant' -%}"
-        "{{- '<|assistant|>' -}}"
+        "{%- if loop.previtem is not defined or loop.previtem.role != 'assistant' -%}{{- '<|assistant|>' -}}{%- endif -%}"
         "{%- generation -%}"
         "{%- set content = message.content or '' -%}"
         + split_thought()
@@ -49,9 +51,15 @@ class GLM45(Style):
         "{%- endfor -%}"
         "{{- '</tool_call>' -}}"
         "{%- endfor -%}"
+        "{%- if loop.nextitem is defined -%}"
+        "{{- '<|' + ('observation' if loop.nextitem.role == 'tool' else loop.nextitem.role) + '|>' -}}"
+        "{%- endif -%}"
         "{%- endgeneration -%}"
         "{%- else -%}"
-        "{{- '<|' + message.role + '|>\n' + message.content -}}"
+        "{%- if loop.previtem is not defined or loop.previtem.role != 'assistant' -%}"
+        "{{- '<|' + message.role + '|>' -}}"
+        "{%- endif -%}"
+        "{{- '\n' + message.content -}}"
         "{%- endif -%}"
         "{%- endfor -%}"
         "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
