@@ -1,9 +1,9 @@
 """ChatGLM 3 and GLM 4: the role as a token and the content on the next line; nothing but the next role ends an answer.
 
 Source: the chat templates of Zhipu AI's chatglm3-6b and glm-4-9b-chat (code Apache-2.0, weights under the GLM
-licences). The template below is our own. The next role's token ends an answer, so it is generated. The assistant's role token alone is the generation prompt: the model writes
-the line's end. Tools and the role observation are left to the tokenizer's own template. That of glm-4-9b-chat leaves
-an empty turn out; the styles write it.
+licences). The template below is our own. The assistant's role token alone is the generation prompt: the model writes
+the line's end. The next role's token ends an answer, so the generation marks hold it. Tools and the role observation
+are left to the tokenizer's own template. That of glm-4-9b-chat leaves an empty turn out; the styles write it.
 """
 
 from preftemplates import Style, register_style

@@ -5,7 +5,7 @@ layout prints. Each answer begins with its thinking, be it empty; history loses 
 thinking, and so does the style. They leave an empty answer out, which the style writes on its line. Thinking is a
 message's `reasoning_content`, or what is in front of `</think>` in its content. A call's arguments are written one by
 one, text as it is and the rest as JSON. The assistant's role token alone is the generation prompt: the model writes
-the line's end. The next role's token ends an answer, so it is generated.
+the line's end. The next role's token ends an answer, so the generation marks hold it.
 """
 
 from preftemplates import Style, register_style
@@ -33,7 +33,9 @@ class GLM45(Style):
         "{%- endif -%}"
         "{{- '\n<tool_response>\n' + message.content + '\n</tool_response>' -}}"
         "{%- elif message.role == 'assistant' -%}"
-        "{%- if loop.previtem is not defined or loop.previtem.role != 'assistant' -%}{{- '<|assistant|>' -}}{%- endif -%}"
+        "{%- if loop.previtem is not defined or loop.previtem.role != 'assistant' -%}"
+        "{{- '<|assistant|>' -}}"
+        "{%- endif -%}"
         "{%- generation -%}"
         "{%- set content = message.content or '' -%}"
         + split_thought()
