@@ -79,6 +79,10 @@ class Code(CodeWithMeaning):
         "prompt_repeated",
         "Every answer begins with the whole prompt, which would be written twice.",
     )
+    UNBALANCED_THINKING = (
+        "unbalanced_thinking",
+        "A thought of an answer is opened and not closed, closed and not opened, or opened within another.",
+    )
     DUPLICATE = "duplicate", "The same prompt and answers stand in an earlier row."
     CONTRADICTION = (
         "contradiction",

@@ -54,6 +54,10 @@ def _no_changes() -> tuple[Change, ...]:
     return ()
 
 
+def _no_stops() -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, eq=False)
 class Rendered:
     r"""A text, and on demand the spans that partition it.
@@ -72,6 +76,8 @@ class Rendered:
     """Finds the spans; called once, when they are asked for."""
     find_changes: Callable[[], tuple[Change, ...]] = _no_changes
     """Finds what the style did to the messages; likewise."""
+    find_stops: Callable[[], tuple[str, ...]] = _no_stops
+    """Finds the texts that end an assistant's turn somewhere in the style; none where nothing ever does."""
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
@@ -90,12 +96,18 @@ class Rendered:
         """
         return self.find_changes()
 
-    def mask(self, *kinds: SpanKind, role: str | None = None) -> list[bool]:
+    def mask(self, *kinds: SpanKind, role: str | None = None, strict: bool = False) -> list[bool]:
         """One bool a character: True in the spans of these kinds, and of this role if one is given.
 
+        Args:
+            kinds: the kinds of spans.
+            role: the role whose spans they are; None for all.
+            strict: whether to raise an error where `stop` is asked for and the style never ends a turn of this role.
+
         Raises:
-            SpanError: the question has no answer. No span is of these kinds and this role; or the content of this
-                role is asked for, and that of one of its messages is not in the text as it was written.
+            SpanError: the question has no answer. No span is of these kinds and this role; the content of this role is
+                asked for, and that of one of its messages is not in the text as it was written; or the stop is asked
+                for, and the style ends some turns of this role but not all of this text.
         """
         spans = [span for span in self.spans if span.kind in kinds and role in (None, span.role)]
         if not spans:
@@ -106,10 +118,32 @@ class Rendered:
             if "derived" not in kinds:
                 self._refuse_torn_calls(role)
             self._refuse_lost_contents(role, {span.message for span in spans if span.kind != "stop"})
+        if "stop" in kinds:
+            self._check_stops(role, strict)
         mask = [False] * len(self.text)
         for span in spans:
             mask[span.start : span.end] = [True] * (span.end - span.start)
         return mask
+
+    def _check_stops(self, role: str | None, strict: bool) -> None:
+        """Refuse a mask that would teach an answer without its end, where others have one."""
+        ended = {span.message for span in self.spans if span.kind == "stop" and role in (None, span.role)}
+        stops = self.find_stops() if role in (None, "assistant") else ()
+        if not stops and not ended:
+            if strict:
+                raise SpanError(f"the style never ends a turn of {role or 'any role'} with a token: ask for content")
+            return
+        answers = [span for span in self.spans if span.kind in ("content", "derived") and span.role == "assistant"]
+        missing = next((span for span in answers if span.message not in ended), None)
+        if missing is None:
+            return
+        is_last = missing.message == max(span.message for span in self.spans if span.message is not None)
+        remedy = f", or write it with Style.with_special_tokens(after={stops[0]!r})" if stops and is_last else ""
+        written = f" ({', '.join(map(repr, stops))})" if stops else ""
+        raise SpanError(
+            f"message {missing.message} (assistant) has no end-of-turn token, which the style writes after other"
+            f" answers{written}: ask for the content alone{remedy}"
+        )
 
     def _refuse_torn_calls(self, role: str) -> None:
         """Refuse a mask that would hold the names in a call of a tool, and nothing of what makes it a call."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OnError = Literal["raise", "skip"]
 
-_FLAG_CODES = (Code.CONTROL_TEXT, Code.PROMPT_REPEATED)
+_FLAG_CODES = (Code.CONTROL_TEXT, Code.PROMPT_REPEATED, Code.UNBALANCED_THINKING)
 """The rules that rows are flagged by while they are converted; `check` has more."""
 
 

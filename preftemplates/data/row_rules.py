@@ -13,6 +13,7 @@ from preftemplates.core.messages import CONTENT_KEYS, Message, list_message_text
 from preftemplates.core.samples import Preference, Ranked, Sample
 from preftemplates.errors import Code, preview
 from preftemplates.styles.control_text import find_control_text
+from preftemplates.styles.reasoning import THINKING_FIELDS
 from preftemplates.templates.results import Formatted, has_equal
 
 if TYPE_CHECKING:
@@ -173,6 +174,29 @@ def _find_repeated_prompt(accepted: AcceptedSample, _: RuleMemory) -> str | None
     if len(prompt) >= _MIN_REPEATED_PROMPT and answers and all(answer.startswith(prompt) for answer in answers):
         return "every answer begins with the whole prompt"
     return None
+
+
+_THINKING_TAG = re.compile(r"</?think>")
+
+
+@_register(Code.UNBALANCED_THINKING)
+def _find_unbalanced_thinking(accepted: AcceptedSample, _: RuleMemory) -> str | None:
+    """An answer, in history too, opens or closes a thought that it does not close or open."""
+    answers = (message for message in accepted.messages if message["role"] == "assistant")
+    return next(filter(None, map(_describe_unbalanced_thinking, answers)), None)
+
+
+def _describe_unbalanced_thinking(message: Message) -> str | None:
+    """What is wrong with the tags of thinking in a message."""
+    for key in THINKING_FIELDS:
+        if _THINKING_TAG.search(str(message.get(key) or "")):
+            return f"the {key} of an answer holds a tag of thinking, which is around it already"
+    is_open = False
+    for tag in _THINKING_TAG.findall("".join(list_message_texts([message]))):
+        if is_open == (tag == "<think>"):
+            return f"an answer holds a second {tag}" if is_open else f"an answer holds {tag} without <think>"
+        is_open = not is_open
+    return "an answer holds <think> without </think>" if is_open else None
 
 
 @_register(Code.DUPLICATE)

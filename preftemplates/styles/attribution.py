@@ -16,9 +16,10 @@ from preftemplates.sandbox.budget import limit_total_seconds
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.environment import FixedMoment
 from preftemplates.styles.layout import PROBE_TEXT, Layout
+from preftemplates.styles.stops import CALL_STOP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from preftemplates.core.messages import Message
@@ -59,6 +60,11 @@ class ChatTrace:
         """What the template did to the messages."""
         return self._attributed.changes
 
+    def stops(self) -> tuple[str, ...]:
+        """What ends an answer in the layout."""
+        with FixedMoment(self.moment):
+            return self.layout.stops
+
     @cached_property
     def _attributed(self) -> AttributedText:
         """The text with its owners; a content that is empty and went unprinted gets the place that it would have."""
@@ -71,7 +77,9 @@ class ChatTrace:
         text = concat((opening, rendered, closing)) if opening or closing else rendered
         self._check_text(plain(text))
         answers = self._find_answers(text)
-        attributed = AttributedText(text, self.messages, self.layout.stop, len(opening), len(closing), answers=answers)
+        attributed = AttributedText(
+            text, self.messages, self.layout.stop, len(opening), len(closing), answers=answers, find_stops=self.stops
+        )
         if not attributed.unplaced:
             return attributed
         places = self._find_places(attributed.unplaced, plain(rendered))
@@ -165,6 +173,7 @@ class AttributedText:
         opening, closing: so many characters at the start and at the end are the style's own.
         empty: where the contents stand that are empty and have no piece, by the index of their message.
         answers: where what an assistant writes begins, and its turn ends, by the index of a message that calls tools.
+        find_stops: finds all that ends an answer somewhere; called where an answer does not end with `stop`.
     """
 
     text: str
@@ -174,6 +183,7 @@ class AttributedText:
     closing: int = 0
     empty: Mapping[int, int] = field(default_factory=dict)
     answers: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    find_stops: Callable[[], tuple[str, ...]] = tuple
 
     @cached_property
     def originals(self) -> dict[str, str]:
@@ -203,6 +213,7 @@ class AttributedText:
             at, filled = end, filled and start < end
         end = len(self.text) - self.closing
         self._add_template_text(spans, at, end)
+        end += self._add_closing_stop(spans, end)
         spans += _make_template_span(end, len(self.text))
         return tuple(spans if filled else _drop_empty_spans(spans))
 
@@ -229,17 +240,39 @@ class AttributedText:
         if last is not None and last.message in self.answers:
             to = end if following == last.message else self._find_call_end(start, end, last)
             start = self._add_call(spans, last.message, start, to)
+            if following != last.message:
+                self._split_call_stop(spans, start, end)
             last = spans[-1]
         begin = -1 if following is None else self.answers.get(following, (-1, -1))[0]
         if start <= begin < end:
             self._add_template_text(spans, start, begin)
             self._add_call(spans, following, begin, end)
             return
-        if last is not None and last.role == "assistant" and self.stop and self.text.startswith(self.stop, start, end):
-            spans.append(_span((start, start + len(self.stop), "stop", "assistant", last.message, None, None)))
-            start += len(self.stop)
+        if last is not None and last.role == "assistant" and last.kind != "stop" and last.message != following:
+            stop = self._find_stop(start, end)
+            if stop:
+                spans.append(_span((start, start + len(stop), "stop", "assistant", last.message, None, None)))
+                start += len(stop)
         if start < end:
             spans.append(_span((start, end, "scaffold", None, None, None, None)))
+
+    def _find_stop(self, start: int, end: int) -> str:
+        """What ends an answer at this place; an empty text if nothing does."""
+        if start == end or (self.stop and self.text.startswith(self.stop, start, end)):
+            return self.stop if start < end else ""
+        stops = (stop for stop in self.find_stops() if self.text.startswith(stop, start, end))
+        return max(stops, key=len, default="")
+
+    def _add_closing_stop(self, spans: list[Span], start: int) -> int:
+        """Add what ends an answer only before another turn, if the closing spells it; return its length."""
+        last = spans[-1] if spans and self.closing else None
+        if last is None or last.role != "assistant" or last.kind == "stop":
+            return 0
+        stops = [stop for stop in self.find_stops() if stop != self.stop and self.text.startswith(stop, start)]
+        stop = max(stops, key=len, default="")
+        if stop:
+            spans.append(_span((start, start + len(stop), "stop", "assistant", last.message, None, None)))
+        return len(stop)
 
     def _find_call_end(self, start: int, end: int, last: Span) -> int:
         """Where the text of a call ends that began before `start`: at the stop, or with its turn."""
@@ -251,6 +284,15 @@ class AttributedText:
         if start < end:
             spans.append(_span((start, end, "derived", "assistant", index, "tool_calls", None)))
         return max(start, end)
+
+    def _split_call_stop(self, spans: list[Span], start: int, end: int) -> None:
+        """Make the control token at the end of a call the end of its turn, where no other one follows."""
+        last = spans[-1]
+        stop = CALL_STOP.search(self.text[last.start : last.end])
+        if stop and last.field == "tool_calls" and last.kind == "derived" and not self._find_stop(start, end):
+            at = last.start + stop.start()
+            spans[-1:] = [last._replace(end=at)] * (at > last.start)
+            spans.append(_span((at, last.end, "stop", "assistant", last.message, None, None)))
 
     @property
     def unplaced(self) -> list[int]:

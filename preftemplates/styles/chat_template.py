@@ -26,12 +26,14 @@ from preftemplates.styles.isolation import render_in_worker
 from preftemplates.styles.layout import PROBE_TEXT
 from preftemplates.styles.parsing import make_irreversible_error
 from preftemplates.styles.reasoning import (
+    POLICY_NAME,
     THINKING_FIELDS,
     Reasoning,
     apply_reasoning,
     check_reasoning,
     is_history_kept,
 )
+from preftemplates.styles.stops import probe_stop, probe_stops
 from preftemplates.styles.variable_names import is_variable_name
 
 if TYPE_CHECKING:
@@ -153,12 +155,23 @@ class ChatTemplate:
         """What the template finds beside the messages."""
         tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
         defaults = {name: json.loads(value) for name, value in self.defaults}
-        return {name: token for name, token in tokens.items() if token is not None} | defaults
+        policy = {POLICY_NAME: self.reasoning} if self.applies_reasoning else {}
+        return {name: token for name, token in tokens.items() if token is not None} | defaults | policy
+
+    @property
+    def applies_reasoning(self) -> bool:
+        """Whether the template reads the policy for thinking, and applies it itself: some take more for thinking."""
+        return POLICY_NAME in self.source and POLICY_NAME in find_names(self.source).read
 
     @property
     def stop(self) -> str:
         """What follows the last answer, found by rendering one; trailing blanks are cut."""
-        return _probe_stop(self.without_tools())
+        return probe_stop(self.without_tools())
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """What ends an answer: `stop`, and what does so before another turn, found by rendering one."""
+        return probe_stops(self.without_tools())
 
     # --- texts -----------------------------------------------------------------------------------------------------
 
@@ -198,7 +211,7 @@ class ChatTemplate:
         with FixedMoment() as moment:
             text = self.text(messages, add_generation_prompt)
         trace = ChatTrace(self, messages, add_generation_prompt, text, moment)
-        return Rendered(text, trace.spans, trace.changes)
+        return Rendered(text, trace.spans, trace.changes, trace.stops)
 
     def _add_edges(self, rendered: str, add_generation_prompt: bool) -> str:
         """Return what the template renders, as plain text between opening and closing."""
@@ -216,7 +229,8 @@ class ChatTemplate:
         """Return messages as the template finds them; the process of an isolated template does so itself."""
         if self.isolate:
             return [*messages]
-        return [_add_thinking_names(message) for message in apply_reasoning(messages, self.reasoning)]
+        policy = "keep" if self.applies_reasoning else self.reasoning
+        return [_add_thinking_names(message) for message in apply_reasoning(messages, policy)]
 
     def _render_prepared(
         self, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool, moment: datetime | None
@@ -293,7 +307,8 @@ class ChatTemplate:
         if self.source[:1].isspace() and not statements and not self.closing:
             statements.append("{##}\n")  # else the statement before the source removes its leading whitespace
         source = self._write_closed_source() if self.closing else self.source
-        return write_reasoning(self.reasoning, self.source) + "".join(statements) + source
+        policy = "keep" if self.applies_reasoning else self.reasoning
+        return write_reasoning(policy, self.source) + "".join(statements) + source
 
     def _write_closed_source(self) -> str:
         """Return the source followed by the closing; the condition is first, since a source may set its variables."""
@@ -387,18 +402,6 @@ def _probe_tools(layout: ChatTemplate) -> bool:
         return PROBE_TEXT in layout.with_tools(json.dumps([tool])).text([{"role": "user", "content": "?"}], True)
     except RowError:  # it says itself what it wants
         return True
-
-
-@lru_cache(maxsize=256)
-def _probe_stop(layout: ChatTemplate) -> str:
-    try:
-        text = layout.render_source(
-            [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": PROBE_TEXT}],
-            add_generation_prompt=False,
-        )
-    except RowError:
-        return ""
-    return text.rpartition(PROBE_TEXT)[2].rstrip() if PROBE_TEXT in text else ""
 
 
 def _add_template_line(error: RowError) -> RowError:

@@ -6,7 +6,6 @@ the text that it is.
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -14,13 +13,12 @@ from typing import TYPE_CHECKING
 from preftemplates.core.messages import CONTENT_TOKENS, Message
 from preftemplates.errors import RowError
 from preftemplates.styles.layout import PROBE_TEXT
+from preftemplates.styles.stops import CONTROL_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from preftemplates.styles.style import Style
-
-_TAG = re.compile(r"<[^<>\s]{1,60}>|\[/?[A-Z_]{2,}\]|\[\|[^\[\]\s]{1,60}\|\]")
 
 
 @lru_cache(maxsize=64)
@@ -40,7 +38,7 @@ def list_control_texts(style: Style) -> tuple[str, ...]:
     texts = {
         text
         for literal in _render_template_texts(style)
-        for text in _TAG.findall(literal) or [literal.strip(" ").rstrip()]
+        for text in CONTROL_TAG.findall(literal) or [literal.strip(" ").rstrip()]
     }
     return tuple(sorted(texts - {"", *CONTENT_TOKENS}))
 

@@ -117,6 +117,11 @@ class Fragments:
         return tuple(turn.role for turn in self.turns)
 
     @property
+    def stops(self) -> tuple[str, ...]:
+        """What ends an answer: the same everywhere."""
+        return (self.stop,) if self.stop else ()
+
+    @property
     def generation_prompt(self) -> str:
         """The head of the assistant's turn, without its trailing blanks (a line's end is none)."""
         return next(turn.head for turn in self.turns if turn.role == "assistant").rstrip(" \t")
@@ -179,7 +184,10 @@ class Fragments:
         """
         text = self.text(messages, add_generation_prompt)
         return Rendered(
-            text, partial(self.spans, messages, add_generation_prompt), partial(self.find_changes, messages)
+            text,
+            partial(self.spans, messages, add_generation_prompt),
+            partial(self.find_changes, messages),
+            partial(tuple, self.stops),
         )
 
     def spans(self, messages: Sequence[Message], add_generation_prompt: bool) -> tuple[Span, ...]:

@@ -38,6 +38,10 @@ class Layout(Protocol):
         """The text that ends an assistant's turn; empty where nothing does."""
 
     @property
+    def stops(self) -> tuple[str, ...]:
+        """The texts that end an assistant's turn somewhere: `stop`, and those that do so only before another turn."""
+
+    @property
     def roles(self) -> tuple[str, ...]:
         """The roles that have a turn."""
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Reasoning = Literal["keep", "drop-history", "drop"]
 """keep: messages are written as they are; drop-history: no thinking in history; drop: no thinking anywhere."""
 
+POLICY_NAME = "preftemplates_reasoning"
+"""The variable by which a chat template that applies the policy itself finds it."""
+
 THINKING_FIELDS = ("reasoning_content", "thinking", "reasoning")
 """What the thinking of a message is called; chat templates read the first two."""
 

@@ -11,6 +11,37 @@ from preftemplates.styles.reasoning import THINKING_FIELDS
 THOUGHT = "(message['reasoning_content'] or message['thinking'] or message['reasoning'] or '')"
 """A message's thinking as Jinja text: what a style with `thinking` writes, whatever the key is called."""
 
+KEEPS_THOUGHT = (
+    "(preftemplates_reasoning == 'keep' or preftemplates_reasoning == 'drop-history' and loop.index0 > last.question)"
+)
+"""Whether the policy keeps the thinking of the message of this loop, where `last.question` is known."""
+
+
+def split_thought(strip: str = "lstrip") -> str:
+    """Return Jinja text that sets `thought`, and takes a thought out of `content`, as real chat templates do.
+
+    Thinking is a message's own key, or else what is before `</think>` in its content. Those templates lose what is
+    before the thought, and between two of them: such a content is rejected.
+
+    Args:
+        strip: the method that removes the line ends around the rest of the content.
+    """
+    fields = " and ".join(f"message['{key}'] is not string" for key in THINKING_FIELDS)
+    return (
+        f"{{%- set thought = {THOUGHT} -%}}"
+        f"{{%- if '</think>' in content and {fields} -%}}"
+        "{%- set parts = content.split('</think>') -%}"
+        "{%- set opened = parts[0].split('<think>') -%}"
+        "{%- if parts | length > 2 or opened | length > 1 and opened[0].strip()"
+        f" or opened | length > 2 and {KEEPS_THOUGHT} -%}}"
+        "{{- raise_exception('a content has one thought, at its beginning') -}}"
+        "{%- endif -%}"
+        "{%- set thought = parts[0].rstrip('\n').split('<think>')[-1].lstrip('\n') -%}"
+        f"{{%- set content = parts[-1].{strip}('\n') -%}}"
+        "{%- endif -%}"
+    )
+
+
 ARGUMENTS = (
     "(asked.arguments if asked.arguments is string and asked.arguments | trim else (asked.arguments or {}) | tojson)"
 )

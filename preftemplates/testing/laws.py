@@ -111,7 +111,7 @@ def _check_spans(style: Style, messages: MessageSequence, rendered: Rendered) ->
             {span.role for span in spans}, {message["role"]}, f"the content spans of message {index} have other roles"
         )
         spelled = "".join(rendered.text[span.start : span.end] for span in spans if span.field == "content")
-        demand(spelled in _list_shown_contents(style, message), f"the spans of message {index} spell {spelled!r}")
+        demand(_is_shown(style, message, spelled), f"the spans of message {index} spell {spelled!r}")
     if messages and messages[-1]["role"] == "assistant" and style.stop:
         stops = [span for span in rendered.spans if span.kind == "stop" and span.message == len(messages) - 1]
         demand_equal([rendered.text[span.start : span.end] for span in stops], [style.stop], "the stop is lost")
@@ -119,8 +119,27 @@ def _check_spans(style: Style, messages: MessageSequence, rendered: Rendered) ->
 
 def _list_shown_contents(style: Style, message: Message) -> list[str]:
     """What a content may look like: as it is; trimmed too, where the style's chat template says that it trims."""
+    content, source = str(message.get("content") or ""), style.layout.source or ""
+    trimmed = [content.strip(), content.rstrip(), content.lstrip("\n")] if re.search("trim|strip", source) else []
+    return [*dict.fromkeys([content, *trimmed])]
+
+
+_THINKING_TAG = re.compile(r"(?:\s|</?think>)*")
+
+
+def _is_shown(style: Style, message: Message, text: str) -> bool:
+    """Whether a text is what a content may look like, of which a style that splits thinking writes the tags itself."""
     content = str(message.get("content") or "")
-    return [content, content.strip()] if re.search("trim|strip", style.layout.source or "") else [content]
+    if text in _list_shown_contents(style, message):
+        return True
+    bare = [_THINKING_TAG.sub("", part) for part in (text, content, content.rpartition("</think>")[2])]
+    return _splits_thinking(style, message) and bare[0] in bare[1:]
+
+
+def _splits_thinking(style: Style, message: Message) -> bool:
+    """Whether the style writes a thought apart from the answer that has it in its content."""
+    is_answer = message["role"] == "assistant" and "think>" in str(message.get("content"))
+    return is_answer and "</think>" in (style.layout.source or "")
 
 
 class Choice(NamedTuple):
@@ -277,8 +296,11 @@ def _ends_in_doubt(style: Style, messages: MessageSequence, generate: bool) -> b
 def no_content_is_executed_escaped_or_trimmed(style: Style, messages: MessageSequence) -> None:
     """Law 9: a conversation's text is that of numbered blanks, with each content written in as it is.
 
-    An empty content beside calls of tools is none: a layout may have a line's end between words and a call.
+    An empty content beside calls of tools is none: a layout may have a line's end between words and a call. Answers
+    with tags of thinking are not looked at in a style that writes such tags.
     """
+    if any(_splits_thinking(style, message) for message in messages):
+        raise RowError("the style writes the thinking of an answer apart", code=Code.UNSUPPORTED_CONTENT)
     indexes = [index for index, message in enumerate(messages) if _has_content(message)]
     blanks: list[Message] = [*messages]
     for index in indexes:

@@ -70,13 +70,18 @@ class Tokens:
         """The kind of the span that each token belongs to."""
         return tuple(None if span is None else span.kind for span in self.spans)
 
-    def mask(self, *kinds: SpanKind, role: str | None = None) -> list[bool]:
+    def mask(self, *kinds: SpanKind, role: str | None = None, strict: bool = False) -> list[bool]:
         """One bool a token: True for those that belong to spans of these kinds, and of this role if one is given.
+
+        Args:
+            kinds: the kinds of spans.
+            role: the role whose spans they are; None for all.
+            strict: whether to raise an error where `stop` is asked for and the style never ends a turn of this role.
 
         Raises:
             SpanError: as `Rendered.mask`; and where no token belongs to such a span, such as to an empty content.
         """
-        self.rendered.mask(*kinds, role=role)
+        self.rendered.mask(*kinds, role=role, strict=strict)
         mask = [bool(span and span.kind in kinds and role in (None, span.role)) for span in self.spans]
         if not any(mask):
             raise SpanError(f"no token of kind {' or '.join(kinds)}" + (f" and role {role}" if role else ""))

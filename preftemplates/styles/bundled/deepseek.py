@@ -8,7 +8,7 @@ with each.
 """
 
 from preftemplates import Style, register_style
-from preftemplates.styles.snippets import ARGUMENTS, EACH_CALL, THOUGHT, refuse_all_but
+from preftemplates.styles.snippets import ARGUMENTS, EACH_CALL, KEEPS_THOUGHT, THOUGHT, refuse_all_but
 
 TURNS = (
     "{{- bos_token -}}"
@@ -20,7 +20,7 @@ TURNS = (
     "{%- elif message.role == 'assistant' -%}"
     "{%- if loop.previtem is not defined or loop.previtem.role != 'tool' -%}{{- '<｜Assistant｜>' -}}{%- endif -%}"
     "{%- generation -%}"
-    "THINKING{{- message.content or '' -}}" + EACH_CALL + "{{- '<｜tool▁calls▁begin｜>' if loop.first else '\n' -}}"
+    "ANSWER" + EACH_CALL + "{{- '<｜tool▁calls▁begin｜>' if loop.first else '\n' -}}"
     "{{- '<｜tool▁call▁begin｜>' + (call.type or 'function') + '<｜tool▁sep｜>' + asked.name -}}"
     "{{- '\n```json\n' + " + ARGUMENTS + " + '\n```<｜tool▁call▁end｜>' -}}"
     "{{- '<｜tool▁calls▁end｜>' if loop.last -}}"
@@ -45,7 +45,28 @@ TURNS = (
     "{{- '<｜Assistant｜>' -}}"
     "{%- endif -%}"
 )
-THINKING = f"{{%- if {THOUGHT} -%}}{{{{- '<think>\n' + {THOUGHT} + '\n</think>\n\n' -}}}}{{%- endif -%}}"
+ANSWER = "{{- message.content or '' -}}"
+LAST_QUESTION = (
+    "{%- set last = namespace(question=-1) -%}"
+    "{%- for message in messages -%}"
+    "{%- if message.role == 'user' -%}{%- set last.question = loop.index0 -%}{%- endif -%}"
+    "{%- endfor -%}"
+)
+ANSWER_WITH_THINKING = (
+    "{%- set content = message.content or '' -%}"
+    f"{{%- if {KEEPS_THOUGHT} -%}}"
+    f"{{%- if {THOUGHT} -%}}{{{{- '<think>\n' + {THOUGHT} + '\n</think>\n\n' -}}}}{{%- endif -%}}"
+    "{%- elif preftemplates_reasoning == 'drop'"
+    " or not (message.tool_calls or loop.previtem is defined and loop.previtem.role == 'tool') -%}"
+    "{%- set parts = content.split('</think>') -%}"
+    "{%- set opened = parts[0].split('<think>') -%}"
+    "{%- if parts | length > 2 or parts | length > 1 and opened | length > 1 and opened[0].strip() -%}"
+    "{{- raise_exception('a content has one thought, at its beginning') -}}"
+    "{%- endif -%}"
+    "{%- set content = parts[-1] -%}"
+    "{%- endif -%}"
+    "{{- content -}}"
+)
 
 
 @register_style("deepseek-v2")
@@ -64,7 +85,7 @@ class DeepSeekV3(Style):
     """DeepSeek V3: nothing behind the system text."""
 
     accepted_roles = ("system", "user", "assistant", "tool")
-    chat_template = refuse_all_but(calls=True) + TURNS.replace("THINKING", "")
+    chat_template = refuse_all_but(calls=True) + TURNS.replace("ANSWER", ANSWER)
     bos_token = "<｜begin▁of▁sentence｜>"
     eos_token = "<｜end▁of▁sentence｜>"
     defaults = {"between_results": "\n"}
@@ -74,11 +95,15 @@ class DeepSeekV3(Style):
 class DeepSeekR1(Style):
     """DeepSeek R1: V3 with thinking, between <think> and </think> in front of the answer; history loses it.
 
-    Whether an answer begins with its thinking is the answer's own, so the generation prompt holds no <think>.
+    The real template loses the thinking of the last answer too; the style keeps it, so that it can be trained. In
+    history the two keep what a content has of it before a call, and in an answer to a result. Whether an answer begins
+    with its thinking is the answer's own, so the generation prompt holds no <think>.
     """
 
     accepted_roles = ("system", "user", "assistant", "tool")
-    chat_template = refuse_all_but(calls=True, thinking=True) + TURNS.replace("THINKING", THINKING)
+    chat_template = (
+        refuse_all_but(calls=True, thinking=True) + LAST_QUESTION + TURNS.replace("ANSWER", ANSWER_WITH_THINKING)
+    )
     bos_token = "<｜begin▁of▁sentence｜>"
     eos_token = "<｜end▁of▁sentence｜>"
     defaults = {"between_results": ""}

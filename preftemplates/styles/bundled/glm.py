@@ -2,8 +2,8 @@
 
 Source: the chat templates of Zhipu AI's chatglm3-6b and glm-4-9b-chat (code Apache-2.0, weights under the GLM
 licences). The template below is our own. The assistant's role token alone is the generation prompt: the model writes
-the line's end. Tools and the role observation are left to the tokenizer's own template. That of glm-4-9b-chat leaves
-an empty turn out; the styles write it.
+the line's end. The next role's token ends an answer, so the generation marks hold it. Tools and the role observation
+are left to the tokenizer's own template. That of glm-4-9b-chat leaves an empty turn out; the styles write it.
 """
 
 from preftemplates import Style, register_style
@@ -18,9 +18,13 @@ class ChatGLM3(Style):
     chat_template = refuse_all_but() + (
         "{{- opening -}}"
         "{%- for message in messages -%}"
+        "{%- if loop.previtem is not defined or loop.previtem['role'] != 'assistant' -%}"
         "{{- heads[message['role']] -}}"
+        "{%- endif -%}"
         "{%- if message['role'] == 'assistant' -%}"
-        "{%- generation -%}{{- between + message['content'] -}}{%- endgeneration -%}"
+        "{%- generation -%}"
+        "{{- between + message['content'] + (heads[loop.nextitem['role']] if loop.nextitem is defined else '') -}}"
+        "{%- endgeneration -%}"
         "{%- else -%}"
         "{{- between + message['content'] -}}"
         "{%- endif -%}"

@@ -2,14 +2,14 @@
 
 Source: the chat templates of Zhipu AI's GLM-4.5-Air and GLM-4.6 (MIT). The template below is our own, but for what the
 layout prints. Each answer begins with its thinking, be it empty; history loses it. Those templates trim answers and
-thinking, and so does the style. They leave an empty answer out, which the style writes on its line, and look for
-thinking in an answer's content too, which it refuses: it stands in `reasoning_content`. A call's arguments are written
-one by one, text as it is and the rest as JSON. The assistant's role token alone is the generation prompt: the model
-writes the line's end.
+thinking, and so does the style. They leave an empty answer out, which the style writes on its line. Thinking is a
+message's `reasoning_content`, or what is in front of `</think>` in its content. A call's arguments are written one by
+one, text as it is and the rest as JSON. The assistant's role token alone is the generation prompt: the model writes
+the line's end. The next role's token ends an answer, so the generation marks hold it.
 """
 
 from preftemplates import Style, register_style
-from preftemplates.styles.snippets import EACH_ARGUMENT, EACH_CALL, THOUGHT, refuse_all_but
+from preftemplates.styles.snippets import EACH_ARGUMENT, EACH_CALL, KEEPS_THOUGHT, refuse_all_but, split_thought
 
 
 @register_style("glm4.5", aliases=["glm4.6"])
@@ -22,19 +22,28 @@ class GLM45(Style):
         "{%- for tool in tools -%}{{- tool | tojson + '\n' -}}{%- endfor -%}"
         "{{- behind_tools -}}"
         "{%- endif -%}"
+        "{%- set last = namespace(question=-1) -%}"
+        "{%- for message in messages -%}"
+        "{%- if message.role == 'user' -%}{%- set last.question = loop.index0 -%}{%- endif -%}"
+        "{%- endfor -%}"
         "{%- for message in messages -%}"
         "{%- if message.role == 'tool' -%}"
-        "{%- if loop.previtem is not defined or loop.previtem.role != 'tool' -%}{{- '<|observation|>' -}}{%- endif -%}"
+        "{%- if loop.previtem is not defined or loop.previtem.role not in ['tool', 'assistant'] -%}"
+        "{{- '<|observation|>' -}}"
+        "{%- endif -%}"
         "{{- '\n<tool_response>\n' + message.content + '\n</tool_response>' -}}"
         "{%- elif message.role == 'assistant' -%}"
-        "{%- if message.content and '</think>' in message.content -%}"
-        "{{- raise_exception('thinking stands in reasoning_content, and not in the content') -}}"
-        "{%- endif -%}"
+        "{%- if loop.previtem is not defined or loop.previtem.role != 'assistant' -%}"
         "{{- '<|assistant|>' -}}"
+        "{%- endif -%}"
         "{%- generation -%}"
-        "{{- '\n<think>' + " + THOUGHT + " | trim + '</think>' -}}"
-        "{%- set said = (message.content or '') | trim -%}"
-        "{%- if said or not message.tool_calls -%}{{- '\n' + said -}}{%- endif -%}"
+        "{%- set content = message.content or '' -%}"
+        + split_thought()
+        + f"{{{{- '\n<think>' + (thought | trim if {KEEPS_THOUGHT} else '') + '</think>' -}}}}"
+        "{%- set said = content | trim -%}"
+        "{%- if said or not (message.tool_calls or '</think>' in (message.content or '')) -%}"
+        "{{- '\n' + said -}}"
+        "{%- endif -%}"
         + EACH_CALL
         + "{{- '\n<tool_call>' + asked.name + '\n' -}}"
         + EACH_ARGUMENT
@@ -44,9 +53,15 @@ class GLM45(Style):
         "{%- endfor -%}"
         "{{- '</tool_call>' -}}"
         "{%- endfor -%}"
+        "{%- if loop.nextitem is defined -%}"
+        "{{- '<|' + ('observation' if loop.nextitem.role == 'tool' else loop.nextitem.role) + '|>' -}}"
+        "{%- endif -%}"
         "{%- endgeneration -%}"
         "{%- else -%}"
-        "{{- '<|' + message.role + '|>\n' + message.content -}}"
+        "{%- if loop.previtem is not defined or loop.previtem.role != 'assistant' -%}"
+        "{{- '<|' + message.role + '|>' -}}"
+        "{%- endif -%}"
+        "{{- '\n' + message.content -}}"
         "{%- endif -%}"
         "{%- endfor -%}"
         "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"

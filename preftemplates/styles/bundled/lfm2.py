@@ -1,7 +1,7 @@
 """LFM 2: ChatML with <|startoftext|> in front.
 
-Source: the chat template of Liquid AI's LFM2-1.2B (LFM Open License v1.0); LFM 2.5 writes the same. The style writes
-the BOS, as that template does. An empty system turn, which that template leaves out, is written.
+Source: the chat template of Liquid AI's LFM2-1.2B (LFM Open License v1.0); LFM 2.5 writes the same, but for thinking.
+The style writes the BOS, as that template does. An empty system turn, which that template leaves out, is written.
 """
 
 from preftemplates import Style, register_style

@@ -2,12 +2,20 @@
 
 Source: the chat template of MiniMax's MiniMax-M2 (modified MIT). The template below is our own, but for what the
 layout prints. Where a conversation has no system turn, that of the model is written. That template opens thinking in
-the generation prompt; this style does not, since an answer may have none. History loses its thinking. A call's
-arguments are written one by one, text as it is and the rest as JSON.
+the generation prompt; this style does not, since an answer may have none. History loses its thinking, which is a
+message's `reasoning_content`, or what is in front of `</think>` in its content. A call's arguments are written one by
+one, text as it is and the rest as JSON.
 """
 
 from preftemplates import Style, register_style
-from preftemplates.styles.snippets import EACH_ARGUMENT, EACH_CALL, ONLY_FUNCTIONS, THOUGHT, refuse_all_but
+from preftemplates.styles.snippets import (
+    EACH_ARGUMENT,
+    EACH_CALL,
+    KEEPS_THOUGHT,
+    ONLY_FUNCTIONS,
+    refuse_all_but,
+    split_thought,
+)
 
 
 @register_style("minimax-m2")
@@ -23,6 +31,10 @@ class MiniMaxM2(Style):
         "{{- behind_tools -}}"
         "{%- endif -%}"
         "{{- '[e~[\n' -}}"
+        "{%- set last = namespace(question=-1) -%}"
+        "{%- for message in messages[first:] -%}"
+        "{%- if message.role == 'user' -%}{%- set last.question = loop.index0 -%}{%- endif -%}"
+        "{%- endfor -%}"
         "{%- for message in messages[first:] -%}"
         "{%- if message.role == 'system' -%}"
         "{{- raise_exception('a system turn stands in front only') -}}"
@@ -36,8 +48,12 @@ class MiniMaxM2(Style):
         "{%- elif message.role == 'assistant' -%}"
         "{{- ']~b]ai\n' -}}"
         "{%- generation -%}"
-        "{%- if " + THOUGHT + " -%}{{- '<think>\n' + " + THOUGHT + " + '\n</think>\n\n' -}}{%- endif -%}"
-        "{{- message.content or '' -}}" + EACH_CALL + "{{- '\n<minimax:tool_call>\n' if loop.first -}}"
+        "{%- set content = message.content or '' -%}"
+        + split_thought("strip")
+        + f"{{%- if thought and {KEEPS_THOUGHT} -%}}"
+        "{{- '<think>\n' + thought + '\n</think>\n\n' -}}"
+        "{%- endif -%}"
+        "{{- content -}}" + EACH_CALL + "{{- '\n<minimax:tool_call>\n' if loop.first -}}"
         "{{- '<invoke name=\"' + asked.name + '\">\n' -}}"
         + EACH_ARGUMENT
         + "{{- '<parameter name=\"' + name + '\">' -}}"

@@ -6,7 +6,7 @@ user's turn. The tokenizer has no BOS.
 """
 
 from preftemplates import Style, register_style
-from preftemplates.styles.snippets import CALLS_IN_TAGS, THOUGHT, refuse_all_but
+from preftemplates.styles.snippets import CALLS_IN_TAGS, KEEPS_THOUGHT, refuse_all_but, split_thought
 
 HEADER = (
     "{%- set first = 1 if messages and messages[0].role == 'system' else 0 -%}"
@@ -34,7 +34,7 @@ TURNS = (
     "{%- elif message.role == 'assistant' -%}"
     "{{- '<|im_start|>assistant\n' -}}"
     "{%- generation -%}"
-    "THINKING{{- message.content or '' -}}" + CALLS_IN_TAGS + "{{- '<|im_end|>' -}}"
+    "ANSWER{{- '<|im_end|>' -}}"
     "{%- endgeneration -%}"
     "{{- '\n' -}}"
     "{%- else -%}"
@@ -46,20 +46,28 @@ TURNS = (
 LAST_QUESTION = (
     "{%- set last = namespace(question=messages | length) -%}"
     "{%- for message in messages[first:] -%}"
-    "{%- if message.role == 'user' -%}{%- set last.question = loop.index0 -%}{%- endif -%}"
+    "{%- if message.role == 'user'"
+    " and not (message.content.startswith('<tool_response>') and message.content.endswith('</tool_response>')) -%}"
+    "{%- set last.question = loop.index0 -%}"
+    "{%- endif -%}"
     "{%- if message.role in ['assistant', 'system'] and loop.previtem and loop.previtem.role == 'assistant' -%}"
     "{{- raise_exception('behind an answer comes a question or a result, not the role ' + message.role) -}}"
     "{%- endif -%}"
     "{%- endfor -%}"
 )
-THINKING = (
-    f"{{%- if {THOUGHT} -%}}"
-    f"{{{{- '<think>\n' + {THOUGHT}.strip('\n') + '\n</think>\n\n' -}}}}"
-    "{%- elif loop.index0 > last.question -%}"
-    "{%- if not (message.content and message.content.startswith('<think>') and '</think>' in message.content) -%}"
-    "{{- '<think>\n\n</think>\n\n' -}}"
+ANSWER = "{{- message.content or '' -}}" + CALLS_IN_TAGS
+ANSWER_WITH_THINKING = (
+    "{%- set content = message.content or '' -%}"
+    + split_thought()
+    + "{%- if thought and last.question == messages | length and preftemplates_reasoning == 'drop-history' -%}"
+    "{{- raise_exception('thinking that follows no question is lost') -}}"
     "{%- endif -%}"
-    "{%- endif -%}"
+    f"{{%- if not {KEEPS_THOUGHT} -%}}{{%- set thought = '' -%}}{{%- endif -%}}"
+    "{%- if thought or loop.last and loop.index0 > last.question -%}"
+    "{{- '<think>\n' + thought.strip('\n') + '\n</think>\n\n' + content.lstrip('\n') -}}"
+    "{%- else -%}"
+    "{{- content -}}"
+    "{%- endif -%}" + CALLS_IN_TAGS.replace("message.content", "content")
 )
 
 
@@ -68,7 +76,7 @@ class Qwen25(Style):
     """Qwen 2.5: without a system turn the layout writes one, in which the model says whose it is."""
 
     accepted_roles = ("system", "user", "assistant", "tool")
-    chat_template = refuse_all_but(tools=True, calls=True) + HEADER + TURNS.replace("THINKING", "")
+    chat_template = refuse_all_but(tools=True, calls=True) + HEADER + TURNS.replace("ANSWER", ANSWER)
     eos_token = "<|im_end|>"
     defaults = {
         "system_text": "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
@@ -77,10 +85,10 @@ class Qwen25(Style):
 
 @register_style("qwen3")
 class Qwen3(Style):
-    """Qwen 3: what the assistant writes behind the last question begins with its thinking, be it empty.
+    """Qwen 3: answers after the last question begin with their thinking; the last one writes it even if it is empty.
 
-    Thinking is a message's `reasoning_content`, or stands in its content between <think> at the start and </think>.
-    History loses it. With `enable_thinking=False` the generation prompt says that there is none.
+    Thinking is a message's `reasoning_content`, or what is in front of `</think>` in its content. History loses it.
+    With `enable_thinking=False` the generation prompt says that there is none.
     """
 
     accepted_roles = ("system", "user", "assistant", "tool")
@@ -88,7 +96,7 @@ class Qwen3(Style):
         refuse_all_but(tools=True, calls=True, thinking=True)
         + HEADER
         + LAST_QUESTION
-        + TURNS.replace("THINKING", THINKING)
+        + TURNS.replace("ANSWER", ANSWER_WITH_THINKING)
         + "{%- if add_generation_prompt and not enable_thinking -%}{{- '<think>\n\n</think>\n\n' -}}{%- endif -%}"
     )
     eos_token = "<|im_end|>"

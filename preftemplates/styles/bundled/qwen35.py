@@ -3,12 +3,13 @@
 Source: the chat templates of Qwen3.5 and Qwen3.6 (Apache-2.0); the template below is our own, but for what the layout
 prints. It trims contents and thinking, as those do. What is written behind the last question begins with its thinking,
 be it empty; history loses it. Those templates open the thinking in the generation prompt; here it is the answer's,
-and with `enable_thinking=False` the prompt says that there is none. They look for thinking in an answer's content too,
-which the style refuses: it stands in `reasoning_content`.
+and with `enable_thinking=False` the prompt says that there is none. Thinking is a message's `reasoning_content`, or
+what is in front of `</think>` in its content. With the policy `keep` history has its thinking, as those of Qwen 3.6
+write it with `preserve_thinking=True`.
 """
 
 from preftemplates import Style, register_style
-from preftemplates.styles.snippets import EACH_ARGUMENT, EACH_CALL, THOUGHT, refuse_all_but
+from preftemplates.styles.snippets import EACH_ARGUMENT, EACH_CALL, KEEPS_THOUGHT, refuse_all_but, split_thought
 
 
 @register_style("qwen3.5")
@@ -29,13 +30,15 @@ class Qwen35(Style):
         "{%- endif -%}"
         "{%- set last = namespace(question=-1) -%}"
         "{%- for message in messages[first:] -%}"
-        "{%- if message.role == 'user' -%}{%- set last.question = loop.index0 -%}{%- endif -%}"
+        "{%- set said = (message.content or '') | trim -%}"
+        "{%- if message.role == 'user'"
+        " and not (said.startswith('<tool_response>') and said.endswith('</tool_response>')) -%}"
+        "{%- set last.question = loop.index0 -%}"
+        "{%- endif -%}"
         "{%- if message.role == 'system' -%}"
         "{{- raise_exception('a system turn stands in front only') -}}"
         "{%- elif message.role == 'assistant' and (last.question < 0 or loop.previtem.role == 'assistant') -%}"
         "{{- raise_exception('an answer follows a question or a result') -}}"
-        "{%- elif message.role == 'assistant' and message.content and '</think>' in message.content -%}"
-        "{{- raise_exception('thinking stands in reasoning_content, and not in the content') -}}"
         "{%- endif -%}"
         "{%- endfor -%}"
         "{%- if last.question < 0 -%}{{- raise_exception('there is no question') -}}{%- endif -%}"
@@ -50,8 +53,10 @@ class Qwen35(Style):
         "{%- elif message.role == 'assistant' -%}"
         "{{- '<|im_start|>assistant\n' -}}"
         "{%- generation -%}"
-        "{%- if loop.index0 > last.question -%}"
-        "{{- '<think>\n' + " + THOUGHT + " | trim + '\n</think>\n\n' -}}"
+        + split_thought()
+        + f"{{%- if not {KEEPS_THOUGHT} -%}}{{%- set thought = '' -%}}{{%- endif -%}}"
+        "{%- if loop.index0 > last.question or preftemplates_reasoning == 'keep' -%}"
+        "{{- '<think>\n' + thought | trim + '\n</think>\n\n' -}}"
         "{%- endif -%}"
         "{{- content -}}" + EACH_CALL + "{{- '\n' if not loop.first else '\n\n' if content else '' -}}"
         "{{- '<tool_call>\n<function=' + asked.name + '>\n' -}}"

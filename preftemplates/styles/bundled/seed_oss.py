@@ -1,21 +1,28 @@
 """Seed-OSS: each turn between <seed:bos> and <seed:eos>, the role on the first line; answers are trimmed.
 
 Source: the chat template of ByteDance Seed's Seed-OSS-36B-Instruct (Apache-2.0), without its tools and its budget for
-thinking. The template below is our own. That template writes no line and no end for an empty answer; this style does.
+thinking. The template below is our own. A message's `reasoning_content` is written between <seed:think> and
+</seed:think>, in history too; in a content, tags of thinking are text. That template writes no line and no end for an
+empty answer; this style does.
 """
 
 from preftemplates import Style, register_style
-from preftemplates.styles.snippets import refuse_all_but
+from preftemplates.styles.snippets import THOUGHT, refuse_all_but
 
 
 @register_style("seed-oss")
 class SeedOss(Style):
     accepted_roles = ("system", "user", "assistant")
-    chat_template = refuse_all_but() + (
+    chat_template = refuse_all_but(thinking=True) + (
         "{%- for message in messages -%}"
         "{{- heads[message['role']] -}}"
         "{%- if message['role'] == 'assistant' -%}"
-        "{%- generation -%}{{- message['content'] | trim + eos_token -}}{%- endgeneration -%}"
+        "{%- generation -%}"
+        "{%- if " + THOUGHT + " | trim -%}"
+        "{{- '<seed:think>' + " + THOUGHT + " | trim + '</seed:think>\n' -}}"
+        "{%- endif -%}"
+        "{{- message['content'] | trim + eos_token -}}"
+        "{%- endgeneration -%}"
         "{%- else -%}"
         "{{- message['content'] + eos_token -}}"
         "{%- endif -%}"

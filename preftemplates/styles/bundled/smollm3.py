@@ -1,9 +1,9 @@
 """SmolLM 3 without thinking: ChatML, a system turn with metadata, and an empty thought before each answer.
 
 Source: the chat template of Hugging Face's SmolLM3-3B (Apache-2.0), in the form without today's date, with
-`enable_thinking=False`. The template below is our own. That template trims the end of a system text and line ends at
-the start of an answer, and takes /think and /no_think out of a system text; this style trims nothing, and refuses such
-a text.
+`enable_thinking=False`. The template below is our own. That template removes line ends at the start of an answer, and
+so does the style. It also trims the end of a system text, and takes /think and /no_think out of it; this style does
+not trim it, and refuses such a text.
 """
 
 from preftemplates import Style, register_style
@@ -26,7 +26,7 @@ class SmolLM3(Style):
         "{%- else -%}"
         "{{- heads[message['role']] -}}"
         "{%- if message['role'] == 'assistant' -%}"
-        "{%- generation -%}{{- message['content'] + '<|im_end|>' -}}{%- endgeneration -%}"
+        "{%- generation -%}{{- message['content'].lstrip('\n') + '<|im_end|>' -}}{%- endgeneration -%}"
         "{%- else -%}"
         "{{- message['content'] + '<|im_end|>' -}}"
         "{%- endif -%}"

@@ -15,9 +15,7 @@ UNLIKE = [
     ("harmony", system(""), "<|start|>developer<|message|># Instructions\n\n\n\n<|end|>"),
     ("seed-oss", assistant(" "), "\n<seed:eos>"),
     # the template trims one end
-    ("nemotron3", assistant("a "), " "),
     ("smollm3", system("a "), " "),
-    ("smollm3", assistant("\na"), "\n"),
 ]
 """A style, a message, and what the style writes of it beyond what the real template does."""
 

@@ -1,0 +1,80 @@
+"""What ends an assistant's turn in a chat template, found by rendering short conversations."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from preftemplates.core.messages import CONTENT_TOKENS
+from preftemplates.errors import RowError
+from preftemplates.styles.layout import PROBE_TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+CONTROL_TAG = re.compile(r"<[^<>\s]{1,60}>|\[/?[A-Z_]{2,}\]|\[\|[^\[\]\s]{1,60}\|\]")
+"""A text that looks like a control token."""
+
+CALL_STOP = re.compile(r"<[|｜][^<>\s]{1,60}[|｜]>\Z")
+"""The control token at the end of a turn that calls tools."""
+
+_NEXT_TEXT = "n5Wd1rHj"
+"""The content of the turn after the one that is looked at; no layout writes it by itself."""
+
+_ASKED = {"role": "user", "content": "Hi"}
+_ANSWER = {"role": "assistant", "content": PROBE_TEXT}
+
+if TYPE_CHECKING:
+
+    class _Renderer(Hashable, Protocol):
+        """A layout as far as it is rendered here."""
+
+        def render_source(self, messages: Any, add_generation_prompt: bool) -> str:
+            """Return the text without opening and closing."""
+
+
+@lru_cache(maxsize=256)
+def probe_stop(layout: _Renderer) -> str:
+    """Return what follows the last answer, without whitespace at its end."""
+    text = _render(layout, [_ASKED, _ANSWER])
+    return text.rpartition(PROBE_TEXT)[2].rstrip() if PROBE_TEXT in text else ""
+
+
+@lru_cache(maxsize=256)
+def probe_stops(layout: _Renderer) -> tuple[str, ...]:
+    """Return what ends an answer somewhere: the last one, then those before a turn of another role.
+
+    Before another turn that is the first control token after the answer. Where nothing else ends an answer, that is
+    the one that begins the next turn, as in GLM.
+    """
+    last = probe_stop(layout)
+    stops = [last] if last else []
+    for role in ("user", "tool", "assistant", "system"):
+        stops += [stop for stop in _find_stop_before(layout, role, last) if stop not in stops]
+    return tuple(stops)
+
+
+def _find_stop_before(layout: _Renderer, role: str, last: str) -> Iterator[str]:
+    """Yield what ends an answer before a turn of this role, if it is something else than what ends the last one."""
+    text = _render(layout, [_ASKED, _ANSWER, {"role": role, "content": _NEXT_TEXT}])
+    between, following, _ = text.partition(PROBE_TEXT)[2].partition(_NEXT_TEXT)
+    tag = re.compile(rf"\s*({CONTROL_TAG.pattern})").match(between)
+    if not following or not tag or tag[1] in CONTENT_TOKENS or (last and between.startswith(last)):
+        return
+    if not (last and _begins_turns(layout, tag[1])):
+        yield tag[0]
+
+
+def _begins_turns(layout: _Renderer, tag: str) -> bool:
+    """Return whether the tag begins the turn of an assistant too, so that it is no end."""
+    prompt, asked = _render(layout, [_ASKED], add_generation_prompt=True), _render(layout, [_ASKED])
+    return prompt.removeprefix(asked).lstrip().startswith(tag)
+
+
+def _render(layout: _Renderer, messages: list[Any], *, add_generation_prompt: bool = False) -> str:
+    """Return the text, or an empty one if the layout rejects the messages."""
+    try:
+        return layout.render_source(messages, add_generation_prompt=add_generation_prompt)
+    except RowError:
+        return ""
