@@ -9,7 +9,7 @@ PLANTS = '''
 from preftemplates import Preference, RowModel, Template, register_template
 
 
-@register_template("Plants")
+@register_template("Plants", dialect="text")
 class Plants(Template):
     class Row(RowModel):
         q: str

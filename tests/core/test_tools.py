@@ -34,7 +34,7 @@ WITHOUT = {**ROW, "tools": None}
 
 
 def test_the_text_is_that_of_the_chat_template_with_these_tools():
-    template = Garden().with_style("qwen2.5")
+    template = Garden().with_style("qwen2.5").with_dialect("text")
     rendered = template.render(ROW, "preference")
     asked = [{"role": "user", "content": "Is the dill dry?"}]
     source = get_style("qwen2.5").chat_template
@@ -77,7 +77,7 @@ def test_a_dialect_of_messages_without_a_key_counts_what_it_leaves_out():
 
 @pytest.mark.parametrize("style", ["zephyr", "llama3", "llama3.1", "plain"])
 def test_a_style_without_a_place_for_tools_refuses_the_row(style):
-    template = Garden().with_style(style)
+    template = Garden().with_style(style).with_dialect("text")
     assert template.format(WITHOUT, "preference")
     with pytest.raises(RowError, match="no place for tools"):
         template.format(ROW, "preference")

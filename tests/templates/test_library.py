@@ -39,7 +39,7 @@ def test_a_template_is_returned_as_it_is():
 CELL = """
 from preftemplates import *
 
-@register_template("plants", style="plain")
+@register_template("plants", style="plain", dialect="text")
 class {kind}(Template):
     class Row(RowModel):
         q: str
