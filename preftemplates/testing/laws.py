@@ -59,7 +59,8 @@ def _compose_result(template: Template, row: Row, format: Format) -> dict[str, A
             lambda response: style.render([*messages.prompt, *response]).text,
         )
         demand_equal(rendered, texts, "render and the style on what was extracted differ")
-    return template.dialect.spell(messages, rendered)
+    edges = template.choose_edges(format)
+    return template.dialect.spell(messages, rendered if edges is None else edges.cut(rendered, style))
 
 
 def the_prompt_opens_every_response(template: Template, row: Row, format: Format) -> None:

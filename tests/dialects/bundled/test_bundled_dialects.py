@@ -50,7 +50,7 @@ class Garden(Template):
 
 def in_dialect(name):
     template = Garden().with_style("chatml").with_dialect(name)
-    return template.with_edges(bos="keep", eos="keep") if name in ("trl-text", "trl-implicit-text") else template
+    return template if template.dialect.table.consumer is None else template.with_edges(bos="keep", eos="keep")
 
 
 def formats_of(template):

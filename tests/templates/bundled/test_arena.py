@@ -45,7 +45,9 @@ def test_fault_16_a_tie_is_dropped_and_counted_and_never_one_answer_on_both_side
     conversion = Conversion(rows, get_template(name).with_style("plain").with_dialect("text"), "preference")
     assert [(pair["chosen"], pair["rejected"]) for pair in conversion] == [("other", "one")]
     assert [(refusal.row, refusal.code) for refusal in conversion.report.skipped] == [(0, Code.TIE)]
-    kept = Conversion(rows[:1], get_template(name).with_style("plain").with_dialect("text").with_ties("keep"), "preference")
+    kept = Conversion(
+        rows[:1], get_template(name).with_style("plain").with_dialect("text").with_ties("keep"), "preference"
+    )
     assert [{pair["chosen"], pair["rejected"]} for pair in kept] == [{"one", "other"}]
     assert get_template(name).extract(rows[0], "preference").probability == 0.5
 

@@ -133,7 +133,9 @@ def ranking(**cells):
 def test_the_outputs_stand_from_the_best_to_the_worst():
     sample = get_template("OASST-zh-ranked").extract(ranking(), "ranked")
     assert sample.ranks == [0.0, 1.0, 2.0]
-    pairs = get_template("OASST-zh-ranked").with_style("plain").with_dialect("text").format_all(ranking(), "preference")
+    pairs = (
+        get_template("OASST-zh-ranked").with_style("plain").with_dialect("text").format_all(ranking(), "preference")
+    )
     chosen = [(pair["chosen"], pair["rejected"]) for pair in pairs]
     assert chosen == [("best", "good"), ("best", "bad"), ("good", "bad")]
 
