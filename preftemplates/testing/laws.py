@@ -11,7 +11,7 @@ import sys
 from copy import deepcopy
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from preftemplates.core.messages import Message
 from preftemplates.core.paths import column_of, spell_path
@@ -49,17 +49,19 @@ def formatting_is_rendering_after_extracting(template: Template, row: Row, forma
 
 
 def _compose_result(template: Template, row: Row, format: Format) -> dict[str, Any]:
-    messages, style = template.extract(row, format), template.style
+    messages = template.extract(row, format)
     if not template.dialect.needs_text(format):
         return template.dialect.spell(messages, None)
     rendered = template.render(row, format).map(lambda prompt: prompt.text, lambda response: response.text)
     if not messages.pieces:
+        style = template.style.with_tools(cast("str | None", messages.tools))
         texts = messages.map(
             lambda prompt: style.render(prompt, add_generation_prompt=True).text,
             lambda response: style.render([*messages.prompt, *response]).text,
         )
         demand_equal(rendered, texts, "render and the style on what was extracted differ")
-    return template.dialect.spell(messages, rendered)
+    edges = template.choose_edges(format)
+    return template.dialect.spell(messages, rendered if edges is None else edges.cut(rendered, template.style))
 
 
 def the_prompt_opens_every_response(template: Template, row: Row, format: Format) -> None:

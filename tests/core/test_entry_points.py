@@ -38,7 +38,7 @@ def test_an_installed_package_adds_a_template_that_is_loaded_when_asked_for(tmp_
     install(tmp_path, PLANTS, "Plants = plants")
     code = """
 assert "Plants" in list_templates() and "plants" not in sys.modules
-print(get_template("Plants").format({"q": "q", "good": "g", "bad": "b"}, "preference")["chosen"])
+print(get_template("Plants").with_dialect("text").format({"q": "q", "good": "g", "bad": "b"}, "preference")["chosen"])
 """
     out, err = run(tmp_path, code)
     assert out == "g<|im_end|>\n\n", err

@@ -17,7 +17,7 @@ from preftemplates import *
 def {name}_shout(text):
     return text.upper() + "{mark}"
 
-@register_template("{name}", style="plain")
+@register_template("{name}", style="plain", dialect="text")
 class Mine_{name}(Template):
     class Row(RowModel):
         q: str

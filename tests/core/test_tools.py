@@ -34,7 +34,7 @@ WITHOUT = {**ROW, "tools": None}
 
 
 def test_the_text_is_that_of_the_chat_template_with_these_tools():
-    template = Garden().with_style("qwen2.5")
+    template = Garden().with_style("qwen2.5").with_dialect("text")
     rendered = template.render(ROW, "preference")
     asked = [{"role": "user", "content": "Is the dill dry?"}]
     source = get_style("qwen2.5").chat_template
@@ -77,7 +77,7 @@ def test_a_dialect_of_messages_without_a_key_counts_what_it_leaves_out():
 
 @pytest.mark.parametrize("style", ["zephyr", "llama3", "llama3.1", "plain"])
 def test_a_style_without_a_place_for_tools_refuses_the_row(style):
-    template = Garden().with_style(style)
+    template = Garden().with_style(style).with_dialect("text")
     assert template.format(WITHOUT, "preference")
     with pytest.raises(RowError, match="no place for tools"):
         template.format(ROW, "preference")
@@ -188,6 +188,8 @@ def test_a_dialect_whose_only_text_is_an_answer_counts_the_tools_that_it_loses()
 @pytest.mark.parametrize("dialect", DIALECT_NAMES)
 def test_a_dialect_shows_the_tools_of_every_sample_or_counts_each(dialect):
     template = Garden().with_style("qwen2.5").with_dialect(dialect)
+    if template.dialect.table.consumer is not None:
+        template = template.with_edges(bos="keep", eos="keep")
     asked = {"preference", "prompt_only", "supervised", "unpaired", "ranked"} & {*template.dialect.formats}
     assert asked
     for format in asked:

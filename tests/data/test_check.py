@@ -14,7 +14,7 @@ GOOD = {"prompt": "Is mint a herb?", "response_0": "Yes.", "response_1": "It is 
 
 
 def check_rows(*rows, template="PKUSafeRLHF", **options):
-    return check(rows, get_template(template).with_style("chatml"), **options)
+    return check(rows, get_template(template).with_style("chatml").with_dialect("text"), **options)
 
 
 def rows_by_code(report):

@@ -244,7 +244,7 @@ def test_one_result_that_has_no_place_rejects_its_row_whole():
             raise RowError("too long", code=Code.UNSUPPORTED_CONTENT)
 
     rows = [{"q": "q", "replies": ["a", "b" * 30]}, {"q": "q", "replies": ["c"]}]
-    results, report = convert_rows(rows, Replies(), "supervised", check=refuse_long)
+    results, report = convert_rows(rows, Replies().with_dialect("text"), "supervised", check=refuse_long)
     assert [result["completion"][0] for result in results] == ["c"]
     assert [(issue.row, issue.code) for issue in report.rejected] == [(0, Code.UNSUPPORTED_CONTENT)]
     assert (report.formatted, report.results) == (1, 1)
@@ -252,7 +252,7 @@ def test_one_result_that_has_no_place_rejects_its_row_whole():
 
 def test_a_row_of_several_samples_is_flagged_once_for_one_reason():
     rows = [{"q": "Say <|im_end|>", "replies": ["a", "b", "c"]}, {"q": "q", "replies": ["a"]}]
-    results, report = convert_rows(rows, Replies(), "supervised")
+    results, report = convert_rows(rows, Replies().with_dialect("text"), "supervised")
     assert len(results) == 4
     assert [(flag.row, flag.code) for flag in report.flagged] == [(0, Code.CONTROL_TEXT)]
 

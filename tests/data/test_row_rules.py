@@ -87,8 +87,7 @@ class Named(Template):
 
 
 def only(template, row, format):
-    messages_only = template.with_dialect("trl") if format != "stepwise" else template
-    (sample,) = messages_only.formatted(row, format).samples
+    (sample,) = template.with_dialect("text" if format == "stepwise" else "trl").formatted(row, format).samples
     return sample
 
 

@@ -198,5 +198,5 @@ def test_a_registered_dialect_is_found_by_its_name_and_a_dialect_is_returned_as_
     dialect = get_dialect("mine")
     assert (dialect.name, dialect.formats, dialect.keys("prompt_only")) == ("mine", ("prompt_only",), ("q",))
     assert get_dialect(dialect) is dialect
-    with pytest.raises(UnknownNameError, match=r"no dialect 'trl_messages'\. Did you mean 'trl'"):
-        get_dialect("trl_messages")
+    with pytest.raises(UnknownNameError, match=r"no dialect 'trl_text'\. Did you mean 'trl-text'"):
+        get_dialect("trl_text")

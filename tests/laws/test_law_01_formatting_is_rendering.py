@@ -1,5 +1,5 @@
 import pytest
-from planted import BUNDLED_TEMPLATES, HH, PKU, Faulty, check, check_each
+from planted import BUNDLED_TEMPLATES, HH, PKU, TEXT_TEMPLATES, Faulty, check, check_each
 
 from preftemplates import Preference, RowModel, Template, get_template, register_filter
 from preftemplates.dialects.dialect import DIALECTS
@@ -10,6 +10,19 @@ from preftemplates.testing import formatting_is_rendering_after_extracting
 @pytest.mark.parametrize("name", BUNDLED_TEMPLATES)
 def test_formatting_is_rendering_after_extracting(name):
     check_each(get_template(name), formatting_is_rendering_after_extracting)
+
+
+@pytest.mark.parametrize("name", TEXT_TEMPLATES)
+def test_as_text_too(name):
+    check_each(get_template(name).with_dialect("text"), formatting_is_rendering_after_extracting)
+
+
+@pytest.mark.parametrize("edges", [{"bos": "keep", "eos": "keep"}, {"bos": "drop", "eos": "drop"}], ids=str)
+@pytest.mark.parametrize("dialect", ["trl-text", "trl-implicit-text"])
+@pytest.mark.parametrize("style", ["chatml", "llama3"])
+def test_where_texts_are_cut_at_their_edges(style, dialect, edges):
+    template = PKU.with_style(style).with_dialect(dialect).with_edges(**edges)
+    check(template, formatting_is_rendering_after_extracting)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.names())

@@ -1,6 +1,6 @@
 import pyarrow as pa
 import pytest
-from planted import BUNDLED_TEMPLATES, PKU, check, check_each
+from planted import BUNDLED_TEMPLATES, PKU, TEXT_TEMPLATES, check, check_each
 
 from preftemplates import get_template
 from preftemplates.data import arrow
@@ -12,6 +12,11 @@ BatchFormatter = arrow.BatchFormatter
 @pytest.mark.parametrize("name", BUNDLED_TEMPLATES)
 def test_a_batch_is_its_rows_however_it_is_cut(name):
     check_each(get_template(name), a_batch_is_its_rows_however_it_is_cut)
+
+
+@pytest.mark.parametrize("name", TEXT_TEMPLATES[::4])
+def test_as_text_too(name):
+    check_each(get_template(name).with_dialect("text"), a_batch_is_its_rows_however_it_is_cut)
 
 
 ENCODED = [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]

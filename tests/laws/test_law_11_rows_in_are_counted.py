@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import BUNDLED_TEMPLATES, HH, PKU, check_each
+from planted import BUNDLED_TEMPLATES, HH, PKU, TEXT_TEMPLATES, check_each
 
 from preftemplates import get_template, testing
 from preftemplates.data.convert import Conversion
@@ -12,6 +12,11 @@ from preftemplates.testing import rows, rows_in_are_formatted_skipped_or_rejecte
 @pytest.mark.parametrize("name", BUNDLED_TEMPLATES)
 def test_rows_in_are_formatted_skipped_or_rejected(name):
     check_each(get_template(name), rows_in_are_formatted_skipped_or_rejected)
+
+
+@pytest.mark.parametrize("name", TEXT_TEMPLATES[::4])
+def test_as_text_too(name):
+    check_each(get_template(name).with_dialect("text"), rows_in_are_formatted_skipped_or_rejected)
 
 
 BAD = st.sampled_from([{}, {"prompt": None}, {**PKU.example, "better_response_id": 2}, {"chosen": 1, "rejected": []}])

@@ -194,7 +194,7 @@ def test_an_entry_reads_the_rows_that_its_dialect_wrote(tmp_path_factory, dialec
 @pytest.mark.parametrize(
     ("dialect", "format", "said"),
     [
-        ("text", "preference", "the dialect is llama-factory-alpaca or llama-factory-sharegpt, got 'trl'"),
+        ("text", "preference", "the dialect is llama-factory-alpaca or llama-factory-sharegpt, got 'text'"),
         ("llama-factory-alpaca", "ranked", "not on ranked"),
     ],
 )

@@ -139,7 +139,7 @@ def test_an_expression_that_reads_an_alias_uses_the_python_name_and_columns_tell
 
     template = declare(Row=Aliased, prompt_only=PromptOnly(prompt="{{ score_a }}"), example={"score-A": "x"})
     assert template.columns("prompt_only") == ["score-A"]
-    assert template.with_style("plain").format({"score-A": "x"}, "prompt_only") == {"prompt": "x"}
+    assert template.with_style("plain").with_dialect("text").format({"score-A": "x"}, "prompt_only") == {"prompt": "x"}
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------

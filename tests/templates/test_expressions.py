@@ -334,7 +334,8 @@ def test_a_filter_that_another_filter_calls_by_name_is_part_of_the_template_too(
 
         supervised = Supervised(prompt="", completion="{{ texts | map('shouted') | join }}")
 
-    assert Loud().format({"texts": ["a", "b"]}, "supervised")["completion"].startswith("a!b!")
+    result = Loud().format({"texts": ["a", "b"]}, "supervised")
+    assert result["completion"] == [{"role": "assistant", "content": "a!b!"}]
     assert [name for name, _ in Loud().parts.declaration.filters] == ["shouted"]
 
 

@@ -152,7 +152,7 @@ def test_each_may_take_its_values_from_a_filter_and_its_columns_are_read():
 
     row = thread(("a", True), ("b", False), ("c", True))
     assert Good().columns("supervised") == Good().columns("prompt_only") == ["question", "replies"]
-    assert [result["completion"][0] for result in Good().format_all(row, "supervised")] == ["a", "c"]
+    assert [result["completion"][0]["content"] for result in Good().format_all(row, "supervised")] == ["a", "c"]
 
 
 @given(st.lists(texts(), min_size=1, max_size=3))

@@ -251,7 +251,7 @@ def test_policies_survive_pickling_copying_and_every_other_choice(pairs, ties):
         assert hash(again) == hash(template)
         assert again.digest == template.digest
         assert again.format_all(RATED, "preference") == wanted
-    restyled = template.with_style("zephyr").with_style("chatml").with_dialect("trl").with_dialect("text")
+    restyled = template.with_style("zephyr").with_style("chatml").with_dialect("text").with_dialect("trl")
     assert restyled == template
     assert (restyled.parts.pairs, restyled.parts.ties) == (pairs, ties)
 
@@ -282,7 +282,7 @@ def test_format_all_is_extract_all_spelled_and_format_is_its_only_result(talks):
 
 @given(texts(), texts(), texts())
 def test_a_pair_is_made_into_every_other_format_that_is_said(q, a, b):
-    template, row = Asked(), {"q": q, "a": a, "b": b}
+    template, row = Asked().with_dialect("text"), {"q": q, "a": a, "b": b}
     assert template.derived_formats == ("unpaired", "ranked", "judge")
     own = template.format(row, "preference")
     answers = [own["chosen"], own["rejected"]]

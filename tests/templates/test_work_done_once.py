@@ -106,7 +106,7 @@ def test_the_fragments_of_a_prompt_are_written_once_for_a_pair(monkeypatch):
     ],
 )
 def test_tracing_changes_no_result_of_real_rows(name, path):
-    rows, template = real_rows(path)[:200], get_template(name)
+    rows, template = real_rows(path)[:200], get_template(name).with_dialect("text")
     conversions = [
         Conversion(rows, template, "preference", on_error="skip", traced=traced) for traced in (False, True)
     ]

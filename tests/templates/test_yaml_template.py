@@ -124,10 +124,8 @@ def test_it_pickles_without_its_file(read, tmp_path):
     template = read(GARDEN)
     (tmp_path / "garden.yaml").unlink()
     assert pickle.loads(pickle.dumps(template)) == template
-    assert (
-        in_new_process("answer = payload.format(payload.example, 'preference')['chosen']", template)
-        == "No.<|im_end|>\n"
-    )
+    chosen = in_new_process("answer = payload.format(payload.example, 'preference')['chosen']", template)
+    assert chosen == [{"role": "assistant", "content": "No."}]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from preftemplates import Dialect, TextConsumer, register_dialect
 
 
 @register_dialect("trl-text")
-class TRLText(Dialect):
+class TRLTextDialect(Dialect):
     text_consumer = TextConsumer("TRL", "trl", appends_eos="if absent")
     prompt_only = {"prompt": "prompt"}
     supervised = {"prompt": "prompt", "completion": "completion"}
@@ -31,7 +31,7 @@ class TRLText(Dialect):
 
 
 @register_dialect("trl")
-class TRL(Dialect):
+class TRLDialect(Dialect):
     prompt_only = {"prompt": "prompt.messages", "tools": "tools?"}
     supervised = {"prompt": "prompt.messages", "completion": "completion.messages", "tools": "tools?"}
     preference = {
@@ -66,7 +66,7 @@ class TRL(Dialect):
 
 
 @register_dialect("trl-implicit-text")
-class TRLImplicitText(Dialect):
+class TRLImplicitTextDialect(Dialect):
     text_consumer = TextConsumer("TRL", "trl-implicit", appends_eos="if absent")
     supervised = {"text": "prompt+completion"}
     preference = {
@@ -79,7 +79,7 @@ class TRLImplicitText(Dialect):
 
 
 @register_dialect("trl-implicit")
-class TRLImplicit(Dialect):
+class TRLImplicitDialect(Dialect):
     supervised = {"messages": "prompt+completion.messages", "tools": "tools?"}
     preference = {
         "chosen": "prompt+chosen.messages",

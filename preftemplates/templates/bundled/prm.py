@@ -33,7 +33,7 @@ class Labels(RowModel):
     steps: list[Step]
 
 
-@register_template("PRM800K", style="chatml", dialect="trl")
+@register_template("PRM800K", style="chatml", dialect="text")
 class PRM800K(Template):
     """PRM800K: a problem, and for each step of a solution rated candidates, of which one may be chosen.
 
@@ -68,7 +68,7 @@ class PRM800K(Template):
     }
 
 
-@register_template("Math-Shepherd", style="chatml", dialect="trl")
+@register_template("Math-Shepherd", style="chatml", dialect="text")
 class MathShepherd(Template):
     """Math-Shepherd: a question and steps in one text, a mark behind each step, and a second text with the verdicts.
 

@@ -22,7 +22,7 @@ DILL_IS_WATERED = {"name": "water", "arguments": {"herb": "dill"}}
 HERB = {"type": "object", "properties": {"herb": {"type": "string"}}, "required": ["herb"]}
 
 
-@register_template("TRL", style="plain", dialect="trl")
+@register_template("TRL", style="plain", dialect="trl-text")
 class TRLText(Template):
     """TRL's standard layouts: prompt with chosen and rejected, or with completion, as text."""
 
@@ -88,7 +88,7 @@ class TRLTools(Template):
     }
 
 
-@register_template("TRL-implicit", style="plain", dialect="trl")
+@register_template("TRL-implicit", style="plain", dialect="trl-implicit-text")
 class TRLImplicit(Template):
     """TRL's standard preference with an implicit prompt: two whole texts, which are not cut."""
 
@@ -121,7 +121,7 @@ class TRLImplicitMessages(Template):
     }
 
 
-@register_template("TRL-unpaired", style="plain", dialect="trl")
+@register_template("TRL-unpaired", style="plain", dialect="trl-text")
 class TRLUnpaired(Template):
     """TRL's standard unpaired preference: a prompt, a completion, and whether it is a good one."""
 
@@ -153,7 +153,7 @@ class TRLUnpairedMessages(Template):
     }
 
 
-@register_template("TRL-stepwise", style="plain", dialect="trl")
+@register_template("TRL-stepwise", style="plain", dialect="text")
 class TRLStepwise(Template):
     """TRL's stepwise supervision: a prompt, the steps of an answer, and whether each is right."""
 
@@ -171,7 +171,7 @@ class TRLStepwise(Template):
     }
 
 
-@register_template("TRL-language-modeling", style="plain", dialect="trl")
+@register_template("TRL-language-modeling", style="plain", dialect="trl-implicit-text")
 class TRLLanguageModeling(Template):
     """TRL's standard language modelling: one text, which is learnt as a whole, after no prompt."""
 

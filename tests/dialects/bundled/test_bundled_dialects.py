@@ -49,7 +49,8 @@ class Garden(Template):
 
 
 def in_dialect(name):
-    return Garden().with_style("chatml").with_dialect(name)
+    template = Garden().with_style("chatml").with_dialect(name)
+    return template if template.dialect.table.consumer is None else template.with_edges(bos="keep", eos="keep")
 
 
 def formats_of(template):

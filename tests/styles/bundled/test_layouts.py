@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from hypothesis import given
+from planted import TEXT_TEMPLATES
 from support import STYLE_NAMES, TEMPLATE_NAMES, assert_golden, conversations, spelled_spans
 
 from preftemplates import get_style, get_template
@@ -61,9 +62,13 @@ def test_a_style_writes_what_it_wrote_and_says_of_each_character_whose_it_is(nam
 @pytest.mark.parametrize("name", TEMPLATE_NAMES)
 def test_a_template_s_example_comes_out_as_it_did(name):
     template = get_template(name)
-    formats = {format: template.format(template.example, format) for format in template.formats}
     columns = {format: template.columns(format) for format in template.formats}
-    assert_golden(f"templates/{name}.json", {"columns": columns, "formats": formats})
+    formats = {format: template.format(template.example, format) for format in template.formats}
+    golden = {"columns": columns, "formats": formats}
+    if name in TEXT_TEMPLATES:
+        in_text = template.with_dialect("text")
+        golden["texts"] = {format: in_text.format(template.example, format) for format in template.formats}
+    assert_golden(f"templates/{name}.json", golden)
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------

@@ -42,10 +42,12 @@ def test_the_named_side_is_chosen_and_nothing_is_said_of_by_how_much(name, winne
 @pytest.mark.parametrize(("name", "tie"), EACH_TIE)
 def test_fault_16_a_tie_is_dropped_and_counted_and_never_one_answer_on_both_sides(name, tie):
     rows = [row_of(name, winner, ["Tea?"], "one", "other") for winner in (tie, "model_b")]
-    conversion = Conversion(rows, get_template(name).with_style("plain"), "preference")
+    conversion = Conversion(rows, get_template(name).with_style("plain").with_dialect("text"), "preference")
     assert [(pair["chosen"], pair["rejected"]) for pair in conversion] == [("other", "one")]
     assert [(refusal.row, refusal.code) for refusal in conversion.report.skipped] == [(0, Code.TIE)]
-    kept = Conversion(rows[:1], get_template(name).with_style("plain").with_ties("keep"), "preference")
+    kept = Conversion(
+        rows[:1], get_template(name).with_style("plain").with_dialect("text").with_ties("keep"), "preference"
+    )
     assert [{pair["chosen"], pair["rejected"]} for pair in kept] == [{"one", "other"}]
     assert get_template(name).extract(rows[0], "preference").probability == 0.5
 
@@ -94,7 +96,7 @@ def test_contents_that_are_more_than_one_text_stay_as_they_are_and_text_styles_r
         row[side][0]["content"] = content
     assert template.with_dialect("trl").format(row, "preference")["prompt"] == [{"role": "user", "content": content}]
     with pytest.raises(RowError) as caught:
-        template.format(row, "preference")
+        template.with_dialect("text").format(row, "preference")
     assert caught.value.code == Code.UNSUPPORTED_CONTENT
 
 

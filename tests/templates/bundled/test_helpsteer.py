@@ -42,11 +42,13 @@ def test_a_strength_outside_minus_3_to_3_is_refused(name, strength):
 @pytest.mark.parametrize("name", STRENGTHS)
 def test_fault_16_a_tie_is_dropped_and_counted_and_never_one_answer_on_both_sides(name):
     rows = [row_of(name, "one", "other", strength) for strength in (0, -1, 0, 2)]
-    conversion = Conversion(rows, get_template(name).with_style("plain"), "preference")
+    conversion = Conversion(rows, get_template(name).with_style("plain").with_dialect("text"), "preference")
     pairs = [(pair["chosen"], pair["rejected"]) for pair in conversion]
     assert pairs == [("one", "other"), ("other", "one")]
     assert [(refusal.row, refusal.code) for refusal in conversion.report.skipped] == [(0, Code.TIE), (2, Code.TIE)]
-    kept = Conversion(rows[:1], get_template(name).with_style("plain").with_ties("keep"), "preference")
+    kept = Conversion(
+        rows[:1], get_template(name).with_style("plain").with_dialect("text").with_ties("keep"), "preference"
+    )
     assert [(pair["chosen"], pair["rejected"]) for pair in kept] == [("one", "other")]
 
 
@@ -106,7 +108,9 @@ def test_answers_to_one_prompt_are_ranked_by_their_helpfulness_wherever_their_ro
     rows = [{**row, "response": f"answer {number}", "helpfulness": rating} for number, rating in rated]
     rows.insert(2, others)
     source = RowSource("mine", iter([Record(number, None, cells) for number, cells in enumerate(rows)]), lambda: None)
-    conversion = Conversion(group_rows(source, "prompt"), get_template(GROUPED).with_style("plain"), "preference")
+    conversion = Conversion(
+        group_rows(source, "prompt"), get_template(GROUPED).with_style("plain").with_dialect("text"), "preference"
+    )
     pairs = {(pair["chosen"][-1], pair["rejected"][-1], pair["margin"]) for pair in conversion}
     assert pairs == {("0", "1", 2.0), ("0", "2", 2.0), ("0", "3", 4.0), ("1", "3", 2.0), ("2", "3", 2.0)}
     assert [(refusal.row, str(refusal.code)) for refusal in conversion.report.skipped] == [(2, "no_sample")]

@@ -28,7 +28,7 @@ def transcript(turns):
 
 def verdicts(rows):
     """For each row its result, or the code under which it is refused."""
-    template = get_template("HH")
+    template = get_template("HH").with_dialect("text")
     for row in rows:
         result = outcome(template.format, row, "preference")
         yield result.code if isinstance(result, RowError) else result
@@ -129,7 +129,7 @@ def test_fault_15_turns_that_do_not_alternate_are_all_kept(history, good, bad):
     }
     sample = get_template("HH").extract(row, "preference")
     assert [(message["role"], message["content"]) for message in sample.prompt] == history
-    pair = get_template("HH").format(row, "preference")
+    pair = get_template("HH").with_dialect("text").format(row, "preference")
     assert pair["prompt"] + pair["chosen"] == row["chosen"]
     assert pair["prompt"] + pair["rejected"] == row["rejected"]
 

@@ -38,7 +38,7 @@ def test_a_null_is_refused_and_not_taken_for_empty(name):
 
 def test_both_of_torchtune_s_rows_format_and_stay_as_they_are():
     rows = real_rows("torchtune/instruct_tiny.json")
-    template = get_template("torchtune-instruct").with_style("plain")
+    template = get_template("torchtune-instruct").with_style("plain").with_dialect("text")
     conversion = Conversion(rows, template, "supervised", on_error="skip")
     wanted = [{"prompt": row["instruction"], "completion": row["response"]} for row in rows]
     assert list(conversion) == wanted

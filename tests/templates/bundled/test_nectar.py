@@ -34,7 +34,7 @@ def test_fault_6_the_answer_of_rank_1_is_the_best_in_whatever_order_they_are_lis
 
 
 def test_answers_of_one_rank_are_a_tie_and_its_pair_is_left_out():
-    template = get_template("Nectar").with_style("plain")
+    template = get_template("Nectar").with_style("plain").with_dialect("text")
     row = row_of([2, 1, 3])
     row["answers"][2]["rank"] = 2.0
     conversion = Conversion([row], template, "preference")
@@ -69,7 +69,8 @@ def test_the_turns_and_their_marks_are_the_prompt(exchanges, question, begins, e
     text = begins + whole.removeprefix("\n\nHuman: ") + ends
     messages = get_template("Nectar").extract(row_of([1], text), "prompt_only").prompt
     assert [(message["role"], message["content"]) for message in messages] == turns
-    assert get_template("Nectar").format(row_of([1], text), "prompt_only")["prompt"] == whole + "\n\nAssistant:"
+    result = get_template("Nectar").with_dialect("text").format(row_of([1], text), "prompt_only")
+    assert result == {"prompt": whole + "\n\nAssistant:"}
 
 
 @pytest.mark.parametrize("inside", ["Human: b", "\nHuman: b", "\n\nHuman:b", "Assistant: b", "\n\n Assistant: b"])

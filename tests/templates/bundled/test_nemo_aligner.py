@@ -80,7 +80,7 @@ def test_a_prompt_that_does_not_end_where_an_answer_begins_has_bad_turns(prompt)
 def test_the_100_real_pairs_all_format_as_one_question_without_a_mark():
     rows = real_rows(PAIRS)
     template = get_template("NeMo-Aligner-dpo")
-    conversion = Conversion(rows, template, "preference", on_error="skip")
+    conversion = Conversion(rows, template.with_dialect("text"), "preference", on_error="skip")
     results = list(conversion)
     report = conversion.report
     assert (report.rows, report.formatted, report.skipped, report.rejected) == (100, 100, [], [])
@@ -161,7 +161,8 @@ def test_the_8_real_ratings_have_five_attributes_and_written_again_are_the_rows(
 
 
 def test_the_8_real_ratings_hold_two_answers_to_each_of_four_prompts():
-    conversion = Conversion(real_rows(RATED), get_template("NeMo-Aligner-regression"), "prompt_only", on_error="skip")
+    template = get_template("NeMo-Aligner-regression").with_dialect("text")
+    conversion = Conversion(real_rows(RATED), template, "prompt_only", on_error="skip")
     prompts = [result["prompt"] for result in conversion]
     assert (conversion.report.rows, conversion.report.formatted, len(set(prompts))) == (8, 8, 4)
     assert [index for index, prompt in enumerate(prompts) if re.search("<extra_id", prompt)] == []

@@ -32,7 +32,7 @@ def converted(rows, name, format):
 
 @given(st.permutations(range(4)))
 def test_the_reply_of_rank_0_is_chosen_before_all_others(ranks):
-    pairs = get_template("OASST-trees").with_style("plain").format_all(tree(*ranks), "preference")
+    pairs = get_template("OASST-trees").with_style("plain").with_dialect("text").format_all(tree(*ranks), "preference")
     by_rank = [f"reply {ranks.index(rank)}" for rank in range(4)]
     assert [(pair["chosen"], pair["rejected"]) for pair in pairs] == list(combinations(by_rank, 2))
 
@@ -111,7 +111,7 @@ def test_every_pair_of_the_real_trees_has_the_better_rank_chosen():
     wrong = []
     for index, row in enumerate(real_rows("oasst/en_100_tree.jsonl")):
         ranks = dict(ranked_texts(row["prompt"]))
-        pairs = get_template("OASST-trees").with_style("plain").format_all(row, "preference")
+        pairs = get_template("OASST-trees").with_style("plain").with_dialect("text").format_all(row, "preference")
         wrong += [index for pair in pairs if ranks[pair["chosen"]] >= ranks[pair["rejected"]]]
     assert wrong == []
 
@@ -133,7 +133,9 @@ def ranking(**cells):
 def test_the_outputs_stand_from_the_best_to_the_worst():
     sample = get_template("OASST-zh-ranked").extract(ranking(), "ranked")
     assert sample.ranks == [0.0, 1.0, 2.0]
-    pairs = get_template("OASST-zh-ranked").with_style("plain").format_all(ranking(), "preference")
+    pairs = (
+        get_template("OASST-zh-ranked").with_style("plain").with_dialect("text").format_all(ranking(), "preference")
+    )
     chosen = [(pair["chosen"], pair["rejected"]) for pair in pairs]
     assert chosen == [("best", "good"), ("best", "bad"), ("good", "bad")]
 

@@ -16,7 +16,9 @@ def test_a_job_gives_its_instruction_and_nothing_to_learn_from():
 
 def test_the_2_real_jobs_format_and_none_of_their_columns_is_a_rating():
     rows = real_rows(FILE)
-    conversion = Conversion(rows, get_template("OpenInstruct-annotation").with_style("plain"), "prompt_only")
+    conversion = Conversion(
+        rows, get_template("OpenInstruct-annotation").with_style("plain").with_dialect("text"), "prompt_only"
+    )
     prompts = [result["prompt"] for result in conversion]
     assert (conversion.report.rows, conversion.report.formatted) == (2, 2)
     assert [index for index, row in enumerate(rows) if prompts[index] != row["raw_text"]] == []

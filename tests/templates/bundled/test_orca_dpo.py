@@ -35,7 +35,7 @@ def test_a_system_text_that_is_null_is_refused_and_not_taken_for_empty(name):
 def test_a_row_of_status_tie_is_dropped_and_the_others_keep_their_order():
     name = "Orca-DPO-distilabel"
     rows = [row_of(name, status=status) for status in ("unchanged", "tie", "swapped")]
-    conversion = Conversion(rows, get_template(name).with_style("plain"), "preference")
+    conversion = Conversion(rows, get_template(name).with_style("plain").with_dialect("text"), "preference")
     assert [(pair["chosen"], pair["rejected"]) for pair in conversion] == [("Yes.", "No.")] * 2
     assert [(refusal.row, refusal.code) for refusal in conversion.report.skipped] == [(1, Code.TIE)]
 

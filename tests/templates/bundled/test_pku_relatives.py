@@ -52,6 +52,6 @@ def test_a_verdict_that_is_no_bool_is_refused(name, label):
 @pytest.mark.parametrize("name", JUDGED)
 def test_only_safe_answers_are_learnt_from(name):
     rows = [{"prompt": "Tea?", "response": text, "is_safe": safe} for text, safe in (("a", True), ("b", False))]
-    conversion = Conversion(rows, get_template(name).with_style("plain"), "supervised")
+    conversion = Conversion(rows, get_template(name).with_style("plain").with_dialect("text"), "supervised")
     assert [result["completion"] for result in conversion] == ["a"]
     assert [(refusal.row, refusal.code) for refusal in conversion.report.skipped] == [(1, Code.NO_SAMPLE)]

@@ -29,7 +29,7 @@ def test_every_right_answer_stands_before_every_wrong_one(prompt, right, wrong):
 
 def pairs_of(right, wrong):
     row = {"prompt": "Tea?", "chosen": right, "rejected": wrong}
-    conversion = Conversion([row], get_template("RewardBench2").with_style("plain"), "preference")
+    conversion = Conversion([row], get_template("RewardBench2").with_style("plain").with_dialect("text"), "preference")
     return [(pair["chosen"], pair["rejected"]) for pair in conversion], conversion.report
 
 

@@ -19,7 +19,9 @@ def test_the_answer_j_is_chosen_and_nothing_is_trimmed(question, better, worse):
 
 def test_the_25_real_rows_all_format_and_no_letter_of_them_changes():
     rows = real_rows(FILE)
-    conversion = Conversion(rows, get_template("StackExchange-paired").with_style("plain"), "preference")
+    conversion = Conversion(
+        rows, get_template("StackExchange-paired").with_style("plain").with_dialect("text"), "preference"
+    )
     pairs = list(conversion)
     changed = [
         index

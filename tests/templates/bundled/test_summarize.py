@@ -102,7 +102,7 @@ def test_the_best_of_four_counts_from_0_and_the_other_three_are_tied(best):
     template = get_template("LM-human-preferences")
     sample = template.extract(samples(best), "ranked")
     assert sample.ranks == [0.0 if index == best else 1.0 for index in range(4)]
-    conversion = Conversion([samples(best)], template, "preference")
+    conversion = Conversion([samples(best)], template.with_dialect("text"), "preference")
     pairs = [(pair["chosen"], pair["rejected"]) for pair in conversion]
     assert pairs == [(f" {best}", f" {other}") for other in range(4) if other != best]
     assert [refusal.code for refusal in conversion.report.left_out] == [Code.TIE] * 3

@@ -131,7 +131,10 @@ def test_all_19_rows_of_each_of_trl_s_13_files_format(file, name, format):
     assert (report.skipped, report.rejected) == ([], [])
 
 
-AS_THEY_ARE = ("TRL", "TRL-messages", "TRL-unpaired", "TRL-unpaired-messages", "TRL-stepwise")
+AS_THEY_ARE = (
+    "TRL", "TRL-messages", "TRL-unpaired", "TRL-unpaired-messages", "TRL-stepwise", "TRL-implicit",
+    "TRL-language-modeling",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("file", [file for file, (name, _) in ZEN.items() if name in AS_THEY_ARE])
@@ -144,7 +147,8 @@ def test_rows_that_are_in_trl_s_layout_already_stay_as_they_are(file):
 def test_a_text_to_be_modelled_is_learnt_as_a_whole_after_no_prompt():
     template = get_template("TRL-language-modeling")
     for row in real_rows("trl_zen/standard_language_modeling.jsonl"):
-        assert template.format(row, "supervised") == {"prompt": "", "completion": row["text"]}
+        as_pair = template.with_dialect("trl-text").format(row, "supervised")
+        assert as_pair == {"prompt": "", "completion": row["text"]}
 
 
 def test_of_messages_to_be_modelled_the_last_answer_is_learnt_and_none_is_lost():
@@ -214,7 +218,8 @@ def test_the_plain_style_gives_trl_s_text_rows_back(prompt, chosen, rejected):
 @given(texts(), texts(), texts())
 def test_fault_1_texts_with_an_implicit_prompt_are_never_cut_by_letters(shared, one, other):
     row = {"chosen": shared + one, "rejected": shared + other}
-    assert get_template("TRL-implicit").format(row, "preference") == {"prompt": "", **row}
+    assert get_template("TRL-implicit").format(row, "preference") == row
+    assert get_template("TRL-implicit").with_dialect("trl-text").format(row, "preference") == {"prompt": "", **row}
 
 
 @pytest.mark.parametrize(
@@ -223,7 +228,8 @@ def test_fault_1_texts_with_an_implicit_prompt_are_never_cut_by_letters(shared, 
 )
 def test_faults_1_and_2_the_answers_keep_their_first_letters(chosen, rejected):
     row = {"chosen": chosen, "rejected": rejected}
-    assert get_template("TRL-implicit").format(row, "preference") == {"prompt": "", **row}
+    assert get_template("TRL-implicit").format(row, "preference") == row
+    assert get_template("TRL-implicit").with_dialect("trl-text").format(row, "preference") == {"prompt": "", **row}
     sample = get_template("TRL-implicit").extract(row, "preference")
     assert sample.prompt == []
     assert [sample.chosen[0]["content"], sample.rejected[0]["content"]] == [chosen, rejected]
@@ -231,7 +237,7 @@ def test_faults_1_and_2_the_answers_keep_their_first_letters(chosen, rejected):
 
 def test_fault_1_no_letters_of_real_answers_become_a_prompt():
     rows = real_rows("hh_rlhf/harmless-base_test_even.jsonl.gz")
-    template = get_template("TRL-implicit")
+    template = get_template("TRL-implicit").with_dialect("trl-text")
     cut = [index for index, row in enumerate(rows) if template.format(row, "preference") != {"prompt": "", **row}]
     assert cut == []
 

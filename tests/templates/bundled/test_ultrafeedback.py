@@ -68,7 +68,7 @@ def test_the_mean_of_the_four_ratings_is_the_score_and_the_highest_is_the_best(r
 
 
 def test_exchanging_the_ratings_exchanges_the_answers_of_a_pair():
-    template = get_template("UltraFeedback").with_style("plain")
+    template = get_template("UltraFeedback").with_style("plain").with_dialect("text")
     for row, wanted in (
         (annotated([5, 5, 5, 4], [1, 2, 1, 1]), ("answer 0", "answer 1", 3.5)),
         (annotated([1, 2, 1, 1], [5, 5, 5, 4]), ("answer 1", "answer 0", 3.5)),
@@ -79,7 +79,7 @@ def test_exchanging_the_ratings_exchanges_the_answers_of_a_pair():
 
 def test_fault_17_equal_ratings_are_a_tie_and_never_one_answer_on_both_sides():
     rows = [annotated([3, 3, 3, 3], [5, 1, 5, 1], [3, 3, 3, 3]), annotated([4, 4, 4, 4], [4, 4, 4, 3], [4, 4, 4, 4])]
-    conversion = Conversion(rows, get_template("UltraFeedback").with_style("plain"), "preference")
+    conversion = Conversion(rows, get_template("UltraFeedback").with_style("plain").with_dialect("text"), "preference")
     pairs = [(pair["chosen"], pair["rejected"]) for pair in conversion]
     assert pairs == [("answer 0", "answer 1"), ("answer 2", "answer 1")]
     assert [(refusal.row, refusal.code) for refusal in conversion.report.skipped] == [(0, Code.TIE)]
