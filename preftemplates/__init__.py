@@ -19,7 +19,7 @@ from preftemplates.core.spans import Rendered, Span
 from preftemplates.data.check import CheckReport, check
 from preftemplates.dialects.consumers import TextConsumer
 from preftemplates.dialects.dialect import Dialect, get_dialect, list_dialects, register_dialect
-from preftemplates.dialects.table import fixed
+from preftemplates.dialects.table import fixed, with_default
 from preftemplates.errors import PrefTemplatesError
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.style import Style, get_style, list_styles, register_style
@@ -82,6 +82,7 @@ __all__ = [
     "register_style",
     "register_template",
     "tokenize",
+    "with_default",
 ]
 
 

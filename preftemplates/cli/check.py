@@ -64,7 +64,9 @@ def command(
     held_out = None if test is None else open_rows(test, cell_parsers=loaded.cell_parsers)
     if group_by is not None:
         rows, held_out = group_rows(rows, group_by), held_out and group_rows(held_out, group_by)
-    result = check(rows, loaded, loaded.check_format(format), test=held_out, without=without or (), file=rows.name)
+    sample_format = loaded.check_format(format)
+    loaded.choose_edges(sample_format)
+    result = check(rows, loaded, sample_format, test=held_out, without=without or (), file=rows.name)
     text = json.dumps(result.as_json(), ensure_ascii=False, indent=1)
     if as_json:
         print(text)

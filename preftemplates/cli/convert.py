@@ -38,7 +38,7 @@ from preftemplates.templates.declaration import Ties
 from preftemplates.templates.derivations import Pairs
 from preftemplates.templates.template import Template
 
-CHAT_TEMPLATE_FILE = "chat_template.jinja"
+_CHAT_TEMPLATE_FILE = "chat_template.jinja"
 """The file in which transformers looks for a tokenizer's chat template."""
 
 
@@ -79,6 +79,7 @@ def command(
     sample_format = loaded.check_format(format)
     loaded = loaded.adapted(pairs=pairs, ties=ties or loaded.ties)
     _check_paths(source, out, report)
+    loaded.choose_edges(sample_format)  # what is missing is said before a row is read
     chat_template = _find_chat_template(loaded, sample_format, out) if style is not None else None
     rows = open_rows(source, split=split, revision=revision, cell_parsers=loaded.cell_parsers)
     if group_by is not None:
@@ -127,7 +128,7 @@ def _find_chat_template(template: Template, format: Format, out: Path) -> Path |
     """
     if template.text_style(format) is not None:
         return None
-    path = out.with_name(CHAT_TEMPLATE_FILE)
+    path = out.with_name(_CHAT_TEMPLATE_FILE)
     if path.exists() and path.read_bytes() != template.style.chat_template.encode():
         raise FileError(
             f"{path} is another chat template than the style {template.style.name}; write to another folder"

@@ -46,13 +46,13 @@ def load_template(
     if edges.tokenizer is not None:
         if edges.bos or edges.eos:
             raise DefinitionError("--tokenizer says what --bos and --eos say; keep one")
-        return template.with_tokenizer(load_tokenizer(edges.tokenizer))
+        return template.with_tokenizer(read_tokenizer(edges.tokenizer))
     if edges.bos or edges.eos:
         return template.with_edges(bos=edges.bos or "keep", eos=edges.eos or "keep")
     return template
 
 
-def load_tokenizer(folder: str) -> Any:
+def read_tokenizer(folder: str) -> Any:
     """Return the tokenizer in a folder.
 
     Raises:

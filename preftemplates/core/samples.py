@@ -165,7 +165,13 @@ def _label_error(name: str, value: Any, expected: str, code: Code = Code.BAD_LAB
 
 @dataclass(frozen=True, kw_only=True)
 class PromptOnly(Sample[T]):
-    """A prompt to be answered."""
+    """A prompt to be answered.
+
+    Labels:
+        answer: a reference answer, such as a result that a reward function compares with.
+    """
+
+    answer: T | str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from preftemplates.core.paths import extend_path, spell_path
 from preftemplates.core.samples import SAMPLE_TYPES, Format, Sample
 from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
 from preftemplates.dialects.table import (
+    DefaultedField,
     FixedValue,
     LabelField,
     ListShape,
@@ -74,6 +75,8 @@ class ArrowTypes:
             return pa.list_(kinds[0])
         if isinstance(shape, PerResponseShape):
             return pa.list_(self.convert(shape.shape, in_each=True))
+        if isinstance(shape, DefaultedField):
+            return self.convert(shape.field, in_each)
         if isinstance(shape, FixedValue):
             return pa.scalar(shape.value).type
         listed = shape.name == self.format.several and not in_each

@@ -91,6 +91,27 @@ class FixedValue:
 
 
 @dataclass(frozen=True)
+class DefaultedField:
+    """A label, or a value that stands in its place where the template does not fill it."""
+
+    field: LabelField
+    default: FixedValue
+
+    @property
+    def identity(self) -> Any:
+        """The entry as JSON-like data, for digests."""
+        return {"field": self.field.identity, "default": self.default.value}
+
+
+@dataclass(frozen=True)
+class DefaultedEntry:
+    """An entry of a dialect's table that `with_default` returns: a label's name, and a value."""
+
+    name: str
+    default: Any
+
+
+@dataclass(frozen=True)
 class ObjectShape:
     """Values by key."""
 
@@ -126,7 +147,7 @@ class PerResponseShape:
         return {"each": self.shape.identity}
 
 
-ResultShape = SampleField | FixedValue | ObjectShape | ListShape | PerResponseShape
+ResultShape = SampleField | FixedValue | DefaultedField | ObjectShape | ListShape | PerResponseShape
 """What a table holds under one key."""
 
 
@@ -159,6 +180,19 @@ def fixed(value: str | float | bool | None) -> FixedValue:
     return FixedValue(value)
 
 
+def with_default(label: str, value: str | float | bool | None) -> DefaultedEntry:
+    """Return an entry of a dialect's table: a label, or a value where the template does not fill the label.
+
+    Example:
+        >>> from preftemplates import Dialect, get_template
+        >>> class Mine(Dialect):
+        ...     prompt_only = {"prompt": "prompt.content", "truth": with_default("answer", "none")}
+        >>> get_template("TRL").with_dialect(Mine()).format({"prompt": "Hi"}, "prompt_only")
+        {'prompt': 'Hi', 'truth': 'none'}
+    """
+    return DefaultedEntry(label, value)
+
+
 def read_shape(key: str, entry: Any, format: type[Sample[Any]], in_each: bool = False) -> ResultShape:
     """Return the shape that an entry of a table describes.
 
@@ -171,6 +205,11 @@ def read_shape(key: str, entry: Any, format: type[Sample[Any]], in_each: bool = 
     """
     if isinstance(entry, FixedValue):
         return entry
+    if isinstance(entry, DefaultedEntry):
+        field = _read_sample_field(key, f"{entry.name}?", format)
+        if not isinstance(field, LabelField):
+            raise DefinitionError(f"{key!r} has a default, and {entry.name!r} is no label")
+        return DefaultedField(field, FixedValue(entry.default))
     if isinstance(entry, str):
         return _read_sample_field(key, entry, format)
     if isinstance(entry, Mapping) and entry and all(isinstance(inner_key, str) for inner_key in entry):
@@ -218,6 +257,8 @@ def _inner_shapes(shape: ResultShape) -> Sequence[ResultShape]:
         return [inner for _, inner in shape.fields]
     if isinstance(shape, PerResponseShape):
         return [shape.shape]
+    if isinstance(shape, DefaultedField):
+        return [shape.field]
     return shape.shapes if isinstance(shape, ListShape) else []
 
 
@@ -230,6 +271,8 @@ def select_parts(shape: ResultShape, parts: Collection[str]) -> ResultShape | No
         return None if shape.optional and shape.name not in parts else shape
     if isinstance(shape, FixedValue):
         return shape
+    if isinstance(shape, DefaultedField):
+        return shape if shape.field.name in parts else shape.default
     if isinstance(shape, ObjectShape):
         return ObjectShape(tuple(_select_parts_of_fields(shape.fields, parts)))
     inner = [field for _, field in _select_parts_of_fields([("", field) for field in _inner_shapes(shape)], parts)]
@@ -273,6 +316,8 @@ class ShapeFiller:
         """
         if isinstance(shape, FixedValue):
             return shape.value
+        if isinstance(shape, DefaultedField):
+            return self._fill_label(shape.field)
         if isinstance(shape, ObjectShape):
             return {key: self.fill(inner) for key, inner in shape.fields}
         if isinstance(shape, ListShape):
@@ -344,4 +389,6 @@ def spell_shape(shape: ResultShape) -> Any:
         return {key: spell_shape(inner) for key, inner in shape.fields}
     if isinstance(shape, FixedValue):
         return {"fixed": shape.value}
+    if isinstance(shape, DefaultedField):
+        return {"label": shape.field.name, "default": shape.default.value}
     return [spell_shape(inner) for inner in _inner_shapes(shape)]

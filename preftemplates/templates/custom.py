@@ -117,6 +117,9 @@ class CustomTemplate(Template):
     def text_style(self, format: Format) -> None:
         """Return None: the layout is the class's own."""
 
+    def choose_edges(self, format: Format) -> None:
+        """Return None: the texts are the class's own."""
+
     def adapted(self, **changed: Any) -> Template:  # noqa: ARG002  likewise
         """Return the template as it is."""
         return self

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from preftemplates.core.spans import Rendered
+    from preftemplates.dialects.consumers import TextConsumer
     from preftemplates.templates.expressions import Filters
 
 CUSTOM_METHODS = ("format_supervised_sample", "format_preference_sample", "check_equal", "format_prompt_only_sample")
@@ -140,8 +141,8 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         return self._with(self._require_parts("with_style"), style=get_style(style))
 
     def with_dialect(self, dialect: str | Dialect) -> Template:
-        """The same template with another dialect."""
-        return self._with(self._require_parts("with_dialect"), dialect=get_dialect(dialect))
+        """The same template with another dialect; what was said of the edges of texts is said anew."""
+        return self._with(self._require_parts("with_dialect"), dialect=get_dialect(dialect), edges=None)
 
     def with_pairs(self, pairs: Pairs) -> Template:
         """The same template, whose rankings give other pairs: "all", "adjacent" or "best-worst"."""
@@ -161,8 +162,12 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         Args:
             bos: "keep" if the consumer's tokenizer adds no BOS, "drop" if it adds one.
             eos: "keep" if the consumer appends EOS to an answer that does not end in it, "drop" if it always does.
+
+        Raises:
+            DefinitionError: the dialect holds no text that a framework tokenizes, or there is no such policy.
         """
-        return self._with(self._require_parts("with_edges"), edges=TextEdges(bos, eos))
+        self._require_consumer("with_edges")
+        return self._with(self.parts, edges=TextEdges(bos, eos))
 
     def with_tokenizer(self, tokenizer: Any) -> Template:
         """The same template, whose texts have what this tokenizer does not add in the framework of the dialect.
@@ -170,10 +175,14 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         Raises:
             DefinitionError: the dialect holds no text that a framework tokenizes.
         """
-        consumer = self._require_parts("with_tokenizer").dialect.table.consumer
-        if consumer is None:
-            raise DefinitionError(f"the dialect {self.dialect.name} holds no text that a framework tokenizes itself")
+        consumer = self._require_consumer("with_tokenizer")
         return self._with(self.parts, edges=read_text_edges(tokenizer, consumer))
+
+    def _require_consumer(self, feature: str) -> TextConsumer:
+        dialect = self._require_parts(feature).dialect
+        if dialect.table.consumer is None:
+            raise DefinitionError(f"the dialect {dialect.name} holds no text that a framework tokenizes itself")
+        return dialect.table.consumer
 
     def adapted(self, **changed: Any) -> Template:
         """Return the same template with another `style`, `dialect`, `pairs` or `ties`; a custom template as it is.

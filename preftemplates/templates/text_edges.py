@@ -59,11 +59,14 @@ class TextEdges:
         def cut_start(text: str) -> str:
             return text.removeprefix(bos) if self.bos == "drop" and bos else text
 
-        def cut_both(text: str) -> str:
+        def cut_end(text: str) -> str:
             ending = written.stop + written.tail
-            return cut_start(text.removesuffix(ending) + end if ending and text.endswith(ending) else text)
+            return text.removesuffix(ending) + end if ending and text.endswith(ending) else text
 
-        return sample.map(cut_start, cut_both)
+        texts = [cut_start(text) for text in sample.responses.values()]
+        if sample.pieces:  # the others end within the answer
+            return sample.refilled(cut_start(sample.prompt), [*texts[:-1], *map(cut_end, texts[-1:])])
+        return sample.refilled(cut_start(sample.prompt), [cut_end(text) for text in texts])
 
 
 def read_text_edges(tokenizer: Any, consumer: TextConsumer) -> TextEdges:

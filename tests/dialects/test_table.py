@@ -19,11 +19,13 @@ from preftemplates import (
     Template,
     fixed,
     get_dialect,
+    with_default,
 )
 from preftemplates.core.samples import SAMPLE_TYPES
 from preftemplates.data.arrow import build_output_schema
 from preftemplates.dialects.message_views import MESSAGE_VIEWS
 from preftemplates.dialects.table import (
+    DefaultedField,
     FixedValue,
     ListShape,
     ObjectShape,
@@ -131,6 +133,8 @@ def write_with_fixed(spelled, shape):
     """A spelled table as one writes it: its fixed values by `fixed`."""
     if isinstance(shape, FixedValue):
         return fixed(shape.value)
+    if isinstance(shape, DefaultedField):
+        return with_default(spelled["label"], spelled["default"])
     if isinstance(shape, ObjectShape):
         return {key: write_with_fixed(spelled[key], inner) for key, inner in shape.fields}
     if isinstance(shape, ListShape | PerResponseShape):

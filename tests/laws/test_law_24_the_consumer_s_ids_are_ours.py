@@ -207,3 +207,20 @@ def test_edges_have_two_policies_and_messages_have_no_edges():
         get_template("PKUSafeRLHF").with_dialect("trl").with_tokenizer(make_tokenizer("chatml", True))
     sample = Preference(prompt="p", chosen="c", rejected="r")
     assert TextEdges("drop", "drop").cut(sample, get_style("chatml")) == sample
+
+
+def test_only_the_last_of_several_steps_is_cut():
+    template = get_template("TRL-stepwise").with_style("chatml").with_dialect("trl-text")
+    row = {"prompt": "Beans?", "completions": ["Dig.<|im_end|>\n", "Plant."], "labels": [True, False]}
+    result = template.with_edges(bos="keep", eos="keep").format(row, "stepwise")
+    assert result["completions"] == ["Dig.<|im_end|>\n", "Plant.<|im_end|>"]
+
+
+def test_edges_are_said_anew_for_another_dialect():
+    template = get_template("PKUSafeRLHF").with_style("chatml").with_dialect("trl-text")
+    edged = template.with_edges(bos="keep", eos="keep")
+    assert edged.with_dialect("text") == template.with_dialect("text")
+    with pytest.raises(DefinitionError, match="Use the dialect trl-implicit"):
+        edged.with_dialect("trl-implicit-text").format(ROWS[0], "preference")
+    with pytest.raises(DefinitionError, match="the dialect text holds no text that a framework tokenizes itself"):
+        edged.with_dialect("text").with_edges(bos="keep", eos="keep")

@@ -9,7 +9,7 @@ from preftemplates import Dialect, register_dialect
 
 @register_dialect("text")
 class Text(Dialect):
-    prompt_only = {"prompt": "prompt"}
+    prompt_only = {"prompt": "prompt", "answer": "answer?"}
     supervised = {"prompt": "prompt", "completion": "completion"}
     preference = {
         "prompt": "prompt",

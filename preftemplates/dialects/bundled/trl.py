@@ -14,7 +14,7 @@ from preftemplates import Dialect, TextConsumer, register_dialect
 @register_dialect("trl-text")
 class TRLTextDialect(Dialect):
     text_consumer = TextConsumer("TRL", "trl", appends_eos="if absent")
-    prompt_only = {"prompt": "prompt"}
+    prompt_only = {"prompt": "prompt", "answer": "answer?"}
     supervised = {"prompt": "prompt", "completion": "completion"}
     preference = {
         "prompt": "prompt",
@@ -32,7 +32,7 @@ class TRLTextDialect(Dialect):
 
 @register_dialect("trl")
 class TRLDialect(Dialect):
-    prompt_only = {"prompt": "prompt.messages", "tools": "tools?"}
+    prompt_only = {"prompt": "prompt.messages", "answer": "answer?", "tools": "tools?"}
     supervised = {"prompt": "prompt.messages", "completion": "completion.messages", "tools": "tools?"}
     preference = {
         "prompt": "prompt.messages",

@@ -1,0 +1,55 @@
+"""Prompts with a reference answer, which a reward function compares with: TRL's extra column, GSM8K, verl's own rows.
+
+Sources: TRL's documentation on GRPO's reward functions, openai/gsm8k (MIT), and verl's documentation, "Prepare data
+for post-training".
+"""
+
+from typing import Any
+
+from preftemplates import Message, PromptOnly, RowModel, Template, messages, register_template
+
+
+@register_template("TRL-prompts", style="chatml", dialect="trl")
+class TRLPrompts(Template):
+    """TRL's conversational prompts with a column `answer`, which its reward functions get."""
+
+    class Row(RowModel):
+        prompt: list[Message]
+        answer: str
+
+    prompt_only = PromptOnly(prompt=messages("{{ prompt }}"), answer="{{ answer }}")
+    example = {"prompt": [{"role": "user", "content": "Two and three?"}], "answer": "5"}
+
+
+@register_template("GSM8K", style="chatml", dialect="trl")
+class GSM8K(Template):
+    """GSM8K: a question, and an answer with its steps and the result after `####`."""
+
+    class Row(RowModel):
+        question: str
+        answer: str
+
+    prompt_only = PromptOnly(prompt="{{ question }}", answer="{{ answer }}")
+    dataset = "openai/gsm8k"
+    licence = "MIT"
+    example = {"question": "A bean costs 2, how much do 3 cost?", "answer": "3 * 2 = 6\n#### 6"}
+
+
+class RewardModel(RowModel):
+    ground_truth: str
+
+
+@register_template("verl", style="chatml", dialect="verl")
+class VerlPrompts(Template):
+    """verl's rows for reinforcement learning: messages, and the ground truth for its reward functions."""
+
+    class Row(RowModel):
+        prompt: list[Message]
+        reward_model: RewardModel
+        extra_info: dict[str, Any] | None = None
+
+    prompt_only = PromptOnly(prompt=messages("{{ prompt }}"), answer="{{ reward_model.ground_truth }}")
+    example = {
+        "prompt": [{"role": "user", "content": "Two and three?"}],
+        "reward_model": {"ground_truth": "5"},
+    }
