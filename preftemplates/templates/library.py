@@ -8,7 +8,8 @@ from preftemplates.core.python_files import run_file
 from preftemplates.core.registry import Registry
 from preftemplates.dialects.dialect import Dialect, get_dialect
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
-from preftemplates.styles.style import Style, get_style
+from preftemplates.styles.resolve import get_style
+from preftemplates.styles.style import Style
 from preftemplates.templates.custom import CustomTemplate
 from preftemplates.templates.dataset_info import read_entry
 from preftemplates.templates.template import CUSTOM_METHODS, Template

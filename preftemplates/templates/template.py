@@ -24,7 +24,8 @@ from preftemplates.core.samples import (
 from preftemplates.core.source_code import class_source
 from preftemplates.dialects.dialect import Dialect, get_dialect
 from preftemplates.errors import DefinitionError
-from preftemplates.styles.style import Style, get_style
+from preftemplates.styles.resolve import get_style
+from preftemplates.styles.style import Style
 from preftemplates.templates.declaration import Declaration, Ties, check_ties, has_samples, read_declaration
 from preftemplates.templates.derivations import Messages, Pairs, check_pairs
 from preftemplates.templates.extraction import Extracted, Extractions
