@@ -15,6 +15,7 @@ from preftemplates.styles.tokenizer_files import format_path
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from preftemplates.styles.resolve import StyleSource
     from preftemplates.styles.style import Style
 
 _MAX_TEMPLATE_LINE = 200
@@ -41,18 +42,18 @@ def open_style(spec: str, bos_token: str | None = None, eos_token: str | None = 
     found = find_style(spec)
     if found.files is None:
         style = found.load(bos_token, eos_token)
-        return OpenedStyle(
-            style, found.name, style.layout.source, "; ".join(found.list_notes(style, token_options=True)) or None
-        )
+        return OpenedStyle(style, found.name, style.layout.source, _join_notes(found, style))
     source, path = found.files.template(found.template), found.files.file or found.files.path
     try:
         style = found.load(bos_token, eos_token)
     except StyleError as error:
         _print_error(error, path, source)
         raise typer.Exit(2) from error
-    return OpenedStyle(
-        style, format_path(path), source, "; ".join(found.list_notes(style, token_options=True)) or None
-    )
+    return OpenedStyle(style, format_path(path), source, _join_notes(found, style))
+
+
+def _join_notes(found: StyleSource, style: Style) -> str | None:
+    return "; ".join(found.list_notes(style, token_options=True)) or None
 
 
 def get_template_line(source: str, number: int) -> str:

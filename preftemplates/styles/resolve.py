@@ -13,7 +13,7 @@ from preftemplates.styles.hub import is_hub_name, read_hub_files
 from preftemplates.styles.style import STYLES, Style
 from preftemplates.styles.style_names import shorten_path
 from preftemplates.styles.tokenizer_files import DEFAULT_TEMPLATE_NAME, format_path, read_tokenizer_files
-from preftemplates.styles.usual_names import describe_missing_family
+from preftemplates.styles.usual_names import find_missing_family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,8 +97,8 @@ def get_style(name: str | os.PathLike[str] | Style) -> Style:
 
             - a registered name or alias (`list_styles`);
             - the path of a tokenizer's or processor's folder, of its `tokenizer_config.json` or
-              `chat_template.json`, or of a file that holds a chat template: it contains a separator, begins with `.` or
-              `~`, ends in `.jinja` or `.json`, or exists;
+              `chat_template.json`, or of a file that holds a chat template. A text is a path if it contains a
+              separator, begins with `.` or `~`, ends in `.jinja` or `.json`, or exists;
             - a model on the hub, `OWNER/NAME`, if there is no such path. Its chat template and special tokens are
               downloaded with huggingface_hub, and nothing else;
             - another spelling of a registered name or alias, which differs in case, `-` and `_`.
@@ -167,11 +167,11 @@ def _read_path(path: str, template: str) -> StyleSource:
 
 def _make_unknown_name_error(name: str) -> UnknownNameError:
     """Return the error for a name that is neither a style nor a path."""
-    family = describe_missing_family(name)
+    family = find_missing_family(name)
     if family is not None:
         return UnknownNameError(
-            f"no style {preview(name)}: no bundled style writes {family}'s layout; name the tokenizer's folder or its"
-            " chat_template.jinja"
+            f"no style {preview(name)}: no bundled style is known to write the layout of {family}; name the tokenizer's"
+            " folder or its chat_template.jinja"
         )
     try:
         STYLES.get(name)

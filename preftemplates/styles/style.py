@@ -118,8 +118,8 @@ class Style(Frozen):
     ) -> Style:
         """Return the style of a tokenizer or processor: its chat template, which finds the special tokens by name.
 
-        The style holds the special tokens that the template reads, and no others. Two tokenizers with the same template
-        and the same tokens in it give equal styles, wherever they were loaded from.
+        The style holds the special tokens that the template reads, and no others. Two tokenizers with the same
+        template and the same tokens in it give equal styles, wherever they were loaded from.
 
         Args:
             tokenizer: a tokenizer or processor of transformers, or anything else with `chat_template` and

@@ -9,7 +9,6 @@ from preftemplates.core.registry import Registry
 from preftemplates.dialects.dialect import Dialect, get_dialect
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
 from preftemplates.styles.resolve import get_style
-from preftemplates.styles.style import Style
 from preftemplates.templates.custom import CustomTemplate
 from preftemplates.templates.dataset_info import read_entry
 from preftemplates.templates.template import CUSTOM_METHODS, Template
@@ -17,6 +16,8 @@ from preftemplates.templates.yaml_template import read_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from preftemplates.styles.style import Style
 
 TemplateClass = TypeVar("TemplateClass", bound="type[Template]")
 

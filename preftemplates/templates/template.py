@@ -25,7 +25,6 @@ from preftemplates.core.source_code import class_source
 from preftemplates.dialects.dialect import Dialect, get_dialect
 from preftemplates.errors import DefinitionError
 from preftemplates.styles.resolve import get_style
-from preftemplates.styles.style import Style
 from preftemplates.templates.declaration import Declaration, Ties, check_ties, has_samples, read_declaration
 from preftemplates.templates.derivations import Messages, Pairs, check_pairs
 from preftemplates.templates.extraction import Extracted, Extractions
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from preftemplates.core.spans import Rendered
+    from preftemplates.styles.style import Style
     from preftemplates.templates.expressions import Filters
 
 CUSTOM_METHODS = ("format_supervised_sample", "format_preference_sample", "check_equal", "format_prompt_only_sample")

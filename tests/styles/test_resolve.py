@@ -38,7 +38,7 @@ def write_folder(path, template=SOURCE, **more):
     return path
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -82,7 +82,7 @@ def test_the_home_directory_is_expanded(here, monkeypatch):
     assert get_style("~/ada") == get_style("ada")
 
 
-def test_is_style_file_agrees(here):
+def test_is_style_file_agrees():
     Path("chatml").write_text(SOURCE)
     Path("other").write_text(SOURCE)
     names = ("chatml", "chat-ml", "./chatml", "other", "x.jinja", "a/b", "nothing", Path("chatml"))
@@ -220,7 +220,7 @@ def test_an_imported_template_has_limits(here):
     assert get_style("llama3.1").layout.limits is None
 
 
-def test_a_template_that_does_not_parse_has_its_file_and_line(here):
+def test_a_template_that_does_not_parse_has_its_file_and_line():
     Path("broken.jinja").write_text("{{ messages }}\n{% if %}")
     with pytest.raises(StyleSyntaxError, match=r"^broken.jinja line 2: the chat template does not parse"):
         get_style("broken.jinja")
@@ -279,7 +279,7 @@ def make_hub_error(name):
         (ImportError("no huggingface_hub"), "there is no directory Ada/beth; to read a model from the hub, install"),
     ],
 )
-def test_an_error_of_the_hub_is_one_line_that_says_what_to_do(here, monkeypatch, error, message):
+def test_an_error_of_the_hub_is_one_line_that_says_what_to_do(monkeypatch, error, message):
     def fail(_):
         raise make_hub_error(error) if isinstance(error, str) else error
 
@@ -322,6 +322,6 @@ def test_an_unknown_name_says_what_was_probably_meant(name, message):
         ("/nowhere/ada/beth", "/nowhere/ada/beth cannot be read: No such file or directory"),
     ],
 )
-def test_a_path_that_does_not_exist_is_an_error_about_a_path(here, name, message):
+def test_a_path_that_does_not_exist_is_an_error_about_a_path(name, message):
     with pytest.raises(FileError, match=message):
         get_style(name)
