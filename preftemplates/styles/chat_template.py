@@ -19,6 +19,7 @@ from preftemplates.errors import Code, DefinitionError, RowError, one_line, prev
 from preftemplates.sandbox.budget import get_seconds_left
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.attribution import ChatTrace
+from preftemplates.styles.dates import pin_date
 from preftemplates.styles.environment import FixedMoment, compile_template, find_names, read_moment
 from preftemplates.styles.export import find_unused_name, format_jinja_literal, write_header, write_reasoning
 from preftemplates.styles.fragments import check_plain_text
@@ -318,6 +319,10 @@ class ChatTemplate:
     def with_reasoning(self, reasoning: Reasoning) -> ChatTemplate:
         """Return the same layout with another policy for thinking."""
         return replace(self, reasoning=reasoning)
+
+    def with_date(self, moment: datetime) -> ChatTemplate:
+        """Return the same layout, whose template finds this moment wherever it asks for the date or time."""
+        return replace(self, source=pin_date(self.source, moment))
 
     def with_token(self, name: str, token: str) -> ChatTemplate:
         """Return the same layout, whose template finds this text as `bos_token` or `eos_token`."""

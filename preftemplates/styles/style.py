@@ -20,6 +20,8 @@ from preftemplates.styles.special_tokens import add_special_tokens, convert_toke
 from preftemplates.styles.style_names import shorten_path
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from preftemplates.core.spans import Rendered
     from preftemplates.styles.layout import Layout
     from preftemplates.styles.lint.findings import StyleFinding
@@ -181,6 +183,20 @@ class Style(Frozen):
             DefinitionError: there is no such policy.
         """
         return Style.of(self.layout.with_reasoning(check_reasoning(reasoning)), self.name)
+
+    def with_date(self, moment: datetime) -> Style:
+        """Return the same style with a fixed date; a style that does not print the date is returned as it is.
+
+        The exported chat template prints that date too.
+
+        Example:
+            >>> from datetime import datetime
+            >>> dated = Style.from_chat_template("{{ strftime_now('%Y') }}: {{ messages[0].content }}")
+            >>> dated.with_date(datetime(1999, 12, 31)).render([{"role": "user", "content": "Hi"}]).text
+            '1999: Hi'
+        """
+        layout = self.layout.with_date(moment)
+        return self if layout == self.layout else Style.of(layout, self.name)
 
     @cached_property
     def findings(self) -> tuple[StyleFinding, ...]:

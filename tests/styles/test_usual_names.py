@@ -149,7 +149,12 @@ def test_no_bundled_style_writes_what_a_missing_model_writes(name, where):
     assert find_missing_family(name) is not None
     calls = [{"type": "function", "function": {"name": "water", "arguments": {"plant": "dill"}}}]
     called = {"role": "assistant", "content": "", "tool_calls": calls}
-    messages = [*CONVERSATIONS[0][:1], called, {"role": "tool", "name": "water", "content": "Done"}, assistant("Four.")]
+    messages = [
+        *CONVERSATIONS[0][:1],
+        called,
+        {"role": "tool", "name": "water", "content": "Done"},
+        assistant("Four."),
+    ]
     conversations = [*CONVERSATIONS, messages]
     real = [render_real(where, messages, MARKS) for messages in conversations]
     assert any(real)
