@@ -170,8 +170,8 @@ def _make_unknown_name_error(name: str) -> UnknownNameError:
     family = find_missing_family(name)
     if family is not None:
         return UnknownNameError(
-            f"no style {preview(name)}: no bundled style is known to write the layout of {family}; name the tokenizer's"
-            " folder or its chat_template.jinja"
+            f"no style {preview(name)}: no bundled style is known to write the layout of {family}; name the"
+            " tokenizer's folder or its chat_template.jinja"
         )
     try:
         STYLES.get(name)

@@ -22,8 +22,8 @@ DATED = {
     "blanks at the start": "\n\n  {{ strftime_now('%d %B %Y') }}\n" + TURNS,
     "two formats": "{{ strftime_now(\"%A, %d %B\") }}|{{ strftime_now( '%j' ) }}\n" + TURNS,
     "if there is a clock": (
-        "{% if strftime_now is defined %}{% set day = strftime_now('%d %b %Y') %}{% else %}{% set day = 'x' %}{% endif %}"
-        "{{ day }}" + TURNS
+        "{% if strftime_now is defined %}{% set day = strftime_now('%d %b %Y') %}{% else %}{% set day = 'x' %}"
+        "{% endif %}{{ day }}" + TURNS
     ),
     "in a macro": "{% macro day() %}{{ strftime_now('%Y-%m-%d') }}{% endmacro %}{{ day() }}" + TURNS,
     "in a loop": "{% for m in messages %}{{ strftime_now('%H:%M') }} {{ m.content }}</s>{% endfor %}",

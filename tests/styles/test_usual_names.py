@@ -128,7 +128,7 @@ def test_what_a_usual_name_finds_writes_what_the_models_own_template_writes(name
 
 @pytest.mark.parametrize("name", MISSING)
 def test_a_usual_name_without_a_style_says_what_to_name_instead(name):
-    with pytest.raises(UnknownNameError, match="name the tokenizer's folder or its chat_template.jinja") as raised:
+    with pytest.raises(UnknownNameError, match=r"name the tokenizer's folder or its chat_template\.jinja") as raised:
         get_style(name)
     assert f"no style {name!r}: no bundled style is known to write the layout of" in str(raised.value)
 
