@@ -1,6 +1,7 @@
 """One resolver for every argument that names a style: names first, then paths, then the hub."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -325,3 +326,39 @@ def test_an_unknown_name_says_what_was_probably_meant(name, message):
 def test_a_path_that_does_not_exist_is_an_error_about_a_path(name, message):
     with pytest.raises(FileError, match=message):
         get_style(name)
+
+
+# --- templates of datasets -------------------------------------------------------------------------------------------
+
+
+def test_a_dataset_template_in_the_style_of_a_folder_is_equal_wherever_the_folder_is(here):
+    write_folder(here / "one")
+    write_folder(here / "far" / "two")
+    hh = get_template("HH")
+    first, second = hh.with_style("./one"), hh.with_style(here / "far" / "two")
+    assert first == second
+    assert first.digest == second.digest
+    assert str(here) not in repr([first.identity, first.style.name])
+    assert pickle.loads(pickle.dumps(first)) == first
+
+
+def test_a_dataset_template_can_be_registered_with_a_folder(here):
+    write_folder(here / "ada")
+
+    @register_template("InAFolder", style="./ada")
+    class InAFolder(declare_template()):
+        pass
+
+    sample = get_template("InAFolder").format({"q": "Peas?", "a": "Yes.", "b": "No."}, "prompt_only")
+    assert sample == {"prompt": "<s>[user]\nPeas?</s>"}
+    with pytest.raises(FileError, match="no-folder cannot be read"):
+        register_template("InNoFolder", style="./no-folder")(declare_template())
+
+
+def test_a_yaml_template_names_a_folder(here):
+    write_folder(here / "ada")
+    Path("mine.yaml").write_text(
+        "style: ./ada\nrow:\n  q: str\n  a: str\npreference:\n  prompt: '{{ q }}'\n  chosen: '{{ a }}'\n"
+        "  rejected: 'No.'\n"
+    )
+    assert get_template("mine.yaml").style == get_style("ada")
