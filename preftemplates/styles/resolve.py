@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preftemplates.errors import DefinitionError, StyleError, UnknownNameError, one_line, preview
+from preftemplates.errors import DefinitionError, FileError, StyleError, UnknownNameError, one_line, preview
 from preftemplates.styles.hub import is_hub_name, read_hub_files
 from preftemplates.styles.style import STYLES, Style
 from preftemplates.styles.style_names import shorten_path
@@ -159,10 +159,23 @@ def _looks_like_path(spec: str) -> bool:
 
 def _read_path(path: str, template: str) -> StyleSource:
     expanded = os.path.expanduser(path)
+    if os.path.isfile(expanded):
+        _check_holds_template(Path(expanded))
     suffix = "" if template == DEFAULT_TEMPLATE_NAME else f":{template}"
     if not os.path.exists(expanded) and is_hub_name(path):
         return StyleSource(path + suffix, read_hub_files(path), template)
     return StyleSource(shorten_path(expanded) + suffix, read_tokenizer_files(Path(expanded)), template)
+
+
+def _check_holds_template(path: Path) -> None:
+    """Raise an error for a file that is no chat template, such as rows, or the Python file of a dataset template."""
+    if path.suffix in (".py", ".yaml", ".yml"):
+        raise UnknownNameError(
+            f"{format_path(path)} is no chat template; if it declares a template, use --template {format_path(path)}"
+        )
+    is_named_so = path.suffix in (".jinja", ".json")
+    if not is_named_so and not any(mark in read_tokenizer_files(path).template() for mark in ("{{", "{%")):
+        raise FileError(f"{format_path(path)} holds no chat template: there is neither {{{{ nor {{% in it")
 
 
 def _make_unknown_name_error(name: str) -> UnknownNameError:

@@ -37,7 +37,8 @@ def register_template(
 
     Args:
         name: letters, digits, `.`, `_` and `-`.
-        style: the style that it formats with unless told otherwise; chatml if none is named here or by a parent class.
+        style: the style that it formats with unless told otherwise, named as for `get_style`; chatml if none is
+            named here or by a parent class.
         dialect: likewise the dialect; trl.
         aliases: other names by which the template is found.
 

@@ -35,6 +35,7 @@ from preftemplates.templates.schema import TemplateSchema, name_in_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from os import PathLike
 
     from preftemplates.core.spans import Rendered
     from preftemplates.styles.style import Style
@@ -135,8 +136,8 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         parts = Parts(cls.declaration, style, dialect, ties=ties, about=read_about(cls), extractions=extractions)
         return cast("Self", Template.of(parts, cls.name))
 
-    def with_style(self, style: str | Style) -> Template:
-        """The same template with another style."""
+    def with_style(self, style: str | PathLike[str] | Style) -> Template:
+        """Return the same template with another style, which is named as for `get_style`."""
         return self._with(self._require_parts("with_style"), style=get_style(style))
 
     def with_dialect(self, dialect: str | Dialect) -> Template:

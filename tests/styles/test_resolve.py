@@ -316,6 +316,21 @@ def test_an_unknown_name_says_what_was_probably_meant(name, message):
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("mine.py", "{{ x }}", "mine.py is no chat template; if it declares a template, use --template mine.py"),
+        ("mine.yaml", "{{ x }}", r"use --template mine\.yaml"),
+        ("rows.jsonl", '{"prompt": "q"}', "rows.jsonl holds no chat template: there is neither {{ nor {% in it"),
+        ("notes", "Peas.", "notes holds no chat template"),
+    ],
+)
+def test_a_file_that_is_no_chat_template_is_not_taken_for_one(name, text, message):
+    Path(name).write_text(text)
+    with pytest.raises((UnknownNameError, FileError), match=message):
+        get_style(name)
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         ("./ada", "ada cannot be read: No such file or directory"),

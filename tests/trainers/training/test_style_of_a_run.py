@@ -187,6 +187,28 @@ def test_a_date_is_pinned_shown_and_recorded(make_model, run):
     assert "it always prints the date 2025-03-01" in (outcome.folder / "README.md").read_text()
 
 
+def test_the_date_of_a_named_style_is_pinned_too(make_model, run, base_model):
+    other = make_model(DATED, name="beth")
+    with at(FIRST):
+        outcome, said = run(base_model("decoder with BOS"), "--style", str(other))
+    assert said.splitlines()[:2] == [
+        "style: beth, named by --style",
+        "date: 2025-03-01, which the style prints; the checkpoint keeps printing it",
+    ]
+    assert "It is 01 Mar 2025." in write_trained(outcome.folder)
+
+
+def test_of_several_chat_templates_the_default_is_used_and_the_others_are_named(make_model, run):
+    model = make_model({"default": OWN, "loud": OWN.replace("{{ m.content }}", "{{ m.content }}!")})
+    outcome, said = run(model)
+    named = f"style: the model's own chat template ({model}); it also has loud, which --style names as DIRECTORY:NAME"
+    assert said.splitlines()[0] == named
+    assert write_trained(outcome.folder) == "<s>[user] Peas?</s>[assistant] Yes.</s>"
+    other, said = run(model, "--style", f"{model}:loud", folder="loud")
+    assert said.startswith("style: ada:loud, named by --style\n")
+    assert write_trained(other.folder) == "<s>[user] Peas?!</s>[assistant] Yes.!</s>"
+
+
 def test_the_exported_chat_template_prints_the_date_of_the_run_on_every_day(make_model, run):
     with at(FIRST):
         folder = run(make_model(DATED))[0].folder

@@ -84,7 +84,7 @@ def _find_style(
         return None, f"style: none; the custom template {', '.join(templates)} writes the texts"
     if config.style is None and tokenizer is not None and tokenizer.chat_template is not None:
         style = _read_own_style(tokenizer, str(config.model_name_or_path))
-        return style, f"style: the model's own chat template ({config.model_name_or_path})"
+        return style, f"style: the model's own chat template ({config.model_name_or_path})" + _list_others(tokenizer)
     style = _find_common_style(sources)
     if config.style is not None:
         return style, f"style: {style.name}, named by --style"
@@ -98,6 +98,13 @@ def _read_own_style(tokenizer: PreTrainedTokenizerBase, model: str) -> Style:
         return Style.from_tokenizer(tokenizer)
     except PrefTemplatesError as error:
         raise SetupError(f"{model}: the model's own chat template: {error}; name a style with --style") from error
+
+
+def _list_others(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return what other chat templates the tokenizer has, if it has several."""
+    templates = tokenizer.chat_template
+    others = [name for name in templates if name != "default"] if isinstance(templates, dict) else []
+    return f"; it also has {', '.join(others)}, which --style names as DIRECTORY:NAME" if others else ""
 
 
 def _find_common_style(sources: Sequence[DataSource]) -> Style:
