@@ -157,12 +157,18 @@ class Registry(Generic[T]):
         """
         self._discover()
         if not isinstance(name, str):
-            raise UnknownNameError(f"a {self.kind} is asked for by its name, a text; got {preview(name)}")
+            raise self.make_unknown_name_error(name)
         name = self._aliases.get(name, name)
         self._load(name)
         if name not in self._items:
-            raise UnknownNameError(f"no {self.kind} {preview(name)}." + self._suggest(name))
+            raise self.make_unknown_name_error(name)
         return self._items[name]
+
+    def make_unknown_name_error(self, name: Any) -> UnknownNameError:
+        """Return the error for a name of no item; it says which name is near, or of which kind the name is."""
+        if not isinstance(name, str):
+            return UnknownNameError(f"a {self.kind} is asked for by its name, a text; got {preview(name)}")
+        return UnknownNameError(f"no {self.kind} {preview(name)}." + self._suggest(name))
 
     def names(self) -> list[str]:
         """All names, sorted; nothing is loaded for it from entry points."""

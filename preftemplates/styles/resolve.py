@@ -123,11 +123,11 @@ def find_style(name: str | os.PathLike[str]) -> StyleSource:
     """
     if isinstance(name, os.PathLike):
         return _read_path(os.fspath(name), DEFAULT_TEMPLATE_NAME)
-    registered = STYLES.find(name) if isinstance(name, str) else None
+    if not isinstance(name, str):
+        raise STYLES.make_unknown_name_error(name)
+    registered = STYLES.find(name)
     if registered is not None:
         return StyleSource(registered, folder=name if os.path.exists(name) else None)
-    if not isinstance(name, str):
-        STYLES.get(name)  # raises an error
     path, template = _split_template_name(name)
     if _looks_like_path(path):
         return _read_path(path, template)
@@ -181,13 +181,9 @@ def _check_holds_template(path: Path) -> None:
 def _make_unknown_name_error(name: str) -> UnknownNameError:
     """Return the error for a name that is neither a style nor a path."""
     family = find_missing_family(name)
-    if family is not None:
-        return UnknownNameError(
-            f"no style {preview(name)}: no bundled style is known to write the layout of {family}; name the"
-            " tokenizer's folder or its chat_template.jinja"
-        )
-    try:
-        STYLES.get(name)
-    except UnknownNameError as error:
-        return error
-    raise AssertionError(format_path(Path(name)))  # found after all
+    if family is None:
+        return STYLES.make_unknown_name_error(name)
+    return UnknownNameError(
+        f"no style {preview(name)}: no bundled style is known to write the layout of {family}; name the"
+        " tokenizer's folder or its chat_template.jinja"
+    )
