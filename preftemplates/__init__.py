@@ -22,7 +22,8 @@ from preftemplates.dialects.dialect import Dialect, get_dialect, list_dialects, 
 from preftemplates.dialects.table import fixed, with_default
 from preftemplates.errors import PrefTemplatesError
 from preftemplates.sandbox.limits import Limits
-from preftemplates.styles.style import Style, get_style, list_styles, register_style
+from preftemplates.styles.resolve import get_style
+from preftemplates.styles.style import Style, list_styles, register_style
 from preftemplates.templates.dataset_info import make_dataset_info_entry
 from preftemplates.templates.expressions import register_filter
 from preftemplates.templates.library import get_template, list_templates, register_template

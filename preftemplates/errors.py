@@ -209,7 +209,7 @@ class PrefTemplatesError(Exception):
         return place + separator + self.reason + self._brackets()
 
     def _place(self) -> str:
-        name = Path(self.file).name if self.file else ""
+        name = one_line(Path(self.file).name) if self.file else ""
         where = " ".join(word for word in (name, f"line {self.line}" if self.line else "") if word)
         if self.row is None:
             return where

@@ -81,8 +81,8 @@ def test_a_bad_row_is_named_with_its_number_line_column_value_template_and_forma
 
 def test_an_unknown_name_is_answered_with_the_nearest_one():
     with pytest.raises(UnknownNameError) as caught:
-        get_style("chat-ml")
-    assert str(caught.value) == "no style 'chat-ml'. Did you mean 'chatml'?"
+        get_style("chat-mll")
+    assert str(caught.value) == "no style 'chat-mll'. Did you mean 'chatml'?"
 
 
 # --- the tree and the facts ----------------------------------------------------------------------------------------

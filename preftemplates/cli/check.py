@@ -59,7 +59,7 @@ def command(
     code 1 if there are any.
     """
     console = Console(stderr=as_json)
-    loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos))
+    loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
     rows = open_rows(source, split=split, revision=revision, cell_parsers=loaded.cell_parsers)
     held_out = None if test is None else open_rows(test, cell_parsers=loaded.cell_parsers)
     if group_by is not None:

@@ -75,7 +75,7 @@ def command(
     nothing is written.
     """
     console = Console(stderr=True)
-    loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos))
+    loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
     sample_format = loaded.check_format(format)
     loaded = loaded.adapted(pairs=pairs, ties=ties or loaded.ties)
     _check_paths(source, out, report)

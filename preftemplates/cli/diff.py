@@ -18,7 +18,7 @@ from preftemplates.cli.options import STYLE_ARGUMENT_HELP, BosOption, EosOption,
 from preftemplates.errors import DefinitionError, make_visible, one_line
 from preftemplates.styles.lint.compare import Agreement, Difference, compare_styles
 from preftemplates.styles.lint.conversations import CONVERSATIONS
-from preftemplates.styles.tokenizer_files import is_style_file
+from preftemplates.styles.resolve import is_style_file
 
 AGREEMENT_WORDS = {
     Agreement.EQUAL: "equal",

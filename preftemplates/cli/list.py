@@ -15,7 +15,8 @@ from preftemplates.core.registry import Registry
 from preftemplates.core.samples import SAMPLE_TYPES
 from preftemplates.dialects.dialect import DIALECTS, get_dialect, list_dialects
 from preftemplates.errors import preview
-from preftemplates.styles.style import STYLES, get_style, list_styles
+from preftemplates.styles.resolve import get_style
+from preftemplates.styles.style import STYLES, list_styles
 from preftemplates.templates.library import TEMPLATES, get_template, list_templates
 
 

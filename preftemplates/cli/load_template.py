@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rich.text import Text
+
 from preftemplates.data.reading import import_extra
 from preftemplates.errors import DefinitionError, FileError, one_line
+from preftemplates.styles.resolve import find_style
 from preftemplates.templates.library import get_template
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from preftemplates.templates.template import Template
     from preftemplates.templates.text_edges import EdgePolicy
 
@@ -26,13 +31,15 @@ class EdgeOptions(NamedTuple):
     eos: EdgePolicy | None = None
 
 
-def load_template(
-    name: str,
-    style: str | None,
-    dialect: str | None,
-    edges: EdgeOptions = EdgeOptions(),  # noqa: B008  immutable
-) -> Template:
+def load_template(name: str, style: str | None, dialect: str | None, edges: EdgeOptions, console: Console) -> Template:
     """Return the template of that name, with another style, dialect and edges where they are given.
+
+    Args:
+        name: the template's name, or a file.
+        style: whatever `get_style` takes.
+        dialect: a dialect's name.
+        edges: what the options say of the edges of texts.
+        console: where to print notes.
 
     Raises:
         UnknownNameError: there is no template, style or dialect of a name.
@@ -42,7 +49,15 @@ def load_template(
     if dialect:
         template = template.with_dialect(dialect)
     if style:
-        template = template.with_style(style)
+        found = find_style(style)
+        loaded = found.load()
+        template = template.with_style(loaded)
+        for note in found.list_notes(loaded):
+            console.print(Text(f"note: {one_line(note, 400)}"), soft_wrap=True)
+    return _apply_edges(template, edges)
+
+
+def _apply_edges(template: Template, edges: EdgeOptions) -> Template:
     if edges.tokenizer is not None:
         if edges.bos or edges.eos:
             raise DefinitionError("--tokenizer says what --bos and --eos say; keep one")

@@ -1,4 +1,4 @@
-"""Open a style as an argument names it: a registered one, or the chat template of a file."""
+"""Open a style as an argument names it: a registered one, or the chat template of a file or of a model on the hub."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from preftemplates.errors import StyleError, one_line, preview
-from preftemplates.styles.tokenizer_files import (
-    DEFAULT_TEMPLATE_NAME,
-    format_path,
-    is_style_file,
-    load_style,
-    read_tokenizer_files,
-)
+from preftemplates.errors import StyleError, one_line
+from preftemplates.styles.resolve import find_style
+from preftemplates.styles.tokenizer_files import format_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from preftemplates.styles.resolve import StyleSource
     from preftemplates.styles.style import Style
 
 _MAX_TEMPLATE_LINE = 200
@@ -41,29 +36,24 @@ def open_style(spec: str, bos_token: str | None = None, eos_token: str | None = 
 
     Raises:
         UnknownNameError: there is no style of that name, and no such file.
-        FileError: the file or directory cannot be read.
+        FileError: the file, directory or model cannot be read.
         DefinitionError: it has no chat template, or a token is given for a registered style.
     """
-    if not is_style_file(spec):
-        style = load_style(spec, bos_token, eos_token)
-        return OpenedStyle(style, spec, style.layout.source)
-    files = read_tokenizer_files(spec)
-    source, path = files.template(), files.file or files.path
+    found = find_style(spec)
+    if found.files is None:
+        style = found.load(bos_token, eos_token)
+        return OpenedStyle(style, found.name, style.layout.source, _join_notes(found, style))
+    source, path = found.files.template(found.template), found.files.file or found.files.path
     try:
-        style = files.style(bos_token, eos_token)
-        return OpenedStyle(style, format_path(path), source, "; ".join(_collect_notes(style, files.names)) or None)
+        style = found.load(bos_token, eos_token)
     except StyleError as error:
         _print_error(error, path, source)
         raise typer.Exit(2) from error
+    return OpenedStyle(style, format_path(path), source, _join_notes(found, style))
 
 
-def _collect_notes(style: Style, other_names: Sequence[str]) -> Iterator[str]:
-    """What one should know of how a file was read."""
-    if other_names:
-        yield f"the template {DEFAULT_TEMPLATE_NAME!r} is used; there are also {', '.join(map(preview, other_names))}"
-    for name in ("bos_token", "eos_token"):
-        if name not in style.layout.variables and re.search(rf"\b{name}\b", style.layout.source or ""):
-            yield f"the template reads {name}, which no file says; give it by --{name.replace('_', '-')}"
+def _join_notes(found: StyleSource, style: Style) -> str | None:
+    return "; ".join(found.list_notes(style, token_options=True)) or None
 
 
 def get_template_line(source: str, number: int) -> str:

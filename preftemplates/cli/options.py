@@ -20,7 +20,16 @@ GroupOption = Annotated[
 TemplateOption = Annotated[
     str, typer.Option("--template", "-t", help="A template's name, or a Python, YAML or dataset_info.json file.")
 ]
-StyleOption = Annotated[str | None, typer.Option("--style", "-s", help="The conversation layout; the template's own.")]
+StyleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--style",
+        "-s",
+        metavar="STYLE",
+        help="Write conversations in this style: a style's name, a tokenizer's directory, a chat template's file"
+        " (.jinja, .json) or a model on the hub. [default: the template's own]",
+    ),
+]
 DialectOption = Annotated[
     str | None, typer.Option("--dialect", "-d", help="How keys are spelled; the template's own.")
 ]
@@ -39,7 +48,10 @@ EdgeEosOption = Annotated[
     EdgePolicy | None, typer.Option("--eos", help="The same by hand: keep or drop the end of an answer.")
 ]
 
-STYLE_ARGUMENT_HELP = "A style's name, a chat template's file, or a tokenizer's directory or JSON file."
+STYLE_ARGUMENT_HELP = (
+    "A style's name, a tokenizer's directory, a chat template's file (.jinja, .json) or a model on the hub; of several"
+    " chat templates, DIRECTORY:NAME is one."
+)
 BosOption = Annotated[str | None, typer.Option("--bos-token", help="What a file's template finds as bos_token.")]
 EosOption = Annotated[str | None, typer.Option("--eos-token", help="What a file's template finds as eos_token.")]
 

@@ -47,7 +47,7 @@ def command(
 ) -> None:
     """Show one row in every format that a template declares."""
     console = Console()
-    loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos))
+    loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
     formats = loaded.formats if format is None else (loaded.check_format(format),)
     cells = _read_row(row, loaded) if row else loaded.example
     if cells is None:

@@ -12,7 +12,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from preftemplates.core.python_files import find_source_file
-from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
+from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, one_line, preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,6 +53,19 @@ class DefinitionSite:
         )  # fmt: skip
 
 
+_REGISTRIES: list[Registry[Any]] = []
+"""The registries of the package, so that each can say that a name belongs to another one."""
+
+
+def fold_name(name: str) -> str:
+    """Return what all spellings of a name have in common.
+
+    >>> fold_name("Qwen_2.5") == fold_name("qwen-2.5") == fold_name("qwen2.5")
+    True
+    """
+    return re.sub("[-_]", "", name.casefold())
+
+
 def _main_name(module: str) -> str:
     """The name of the main module, which a spawned process imports under another."""
     return "__main__" if module == "__mp_main__" else module
@@ -78,6 +91,8 @@ class Registry(Generic[T]):
         self._discovered = False
         self._discovering = False
         self._lock = RLock()
+        if package:
+            _REGISTRIES.append(self)
 
     def register(self, name: str, item: T, site: DefinitionSite, aliases: Iterable[str] = ()) -> None:
         """Add an item.
@@ -142,12 +157,18 @@ class Registry(Generic[T]):
         """
         self._discover()
         if not isinstance(name, str):
-            raise UnknownNameError(f"a {self.kind} is asked for by its name, a text; got {preview(name)}")
+            raise self.make_unknown_name_error(name)
         name = self._aliases.get(name, name)
         self._load(name)
         if name not in self._items:
-            raise UnknownNameError(f"no {self.kind} {preview(name)}." + self._suggest(name))
+            raise self.make_unknown_name_error(name)
         return self._items[name]
+
+    def make_unknown_name_error(self, name: Any) -> UnknownNameError:
+        """Return the error for a name of no item; it says which name is near, or of which kind the name is."""
+        if not isinstance(name, str):
+            return UnknownNameError(f"a {self.kind} is asked for by its name, a text; got {preview(name)}")
+        return UnknownNameError(f"no {self.kind} {preview(name)}." + self._suggest(name))
 
     def names(self) -> list[str]:
         """All names, sorted; nothing is loaded for it from entry points."""
@@ -164,6 +185,21 @@ class Registry(Generic[T]):
         self.get(name)
         return self._sites[self._aliases.get(name, name)]
 
+    def find(self, name: str) -> str | None:
+        """Return the registered name that a name or alias stands for; None if there is none."""
+        self._discover()
+        return name if name in self._items or name in self._entries else self._aliases.get(name)
+
+    def find_spelled_alike(self, name: str) -> str | None:
+        """Return the only registered name of which, or of an alias of which, a name is another spelling.
+
+        Spellings of a name differ in case, `-` and `_`.
+        """
+        self._discover()
+        names = {*self._items, *self._entries, *self._aliases}
+        spelled_alike = {self._aliases.get(other, other) for other in names if fold_name(other) == fold_name(name)}
+        return spelled_alike.pop() if len(spelled_alike) == 1 else None
+
     def aliases(self, name: str) -> list[str]:
         """The other names of an item."""
         return [alias for alias, named in self._aliases.items() if named == name]
@@ -173,6 +209,9 @@ class Registry(Generic[T]):
         return [name for name, site in self._sites.items() if site.module == module]
 
     def _suggest(self, name: str) -> str:
+        for other in _REGISTRIES:
+            if other is not self and other.find(name) is not None:
+                return f" {preview(name)} is a {other.kind}, not a {self.kind}: use --{other.kind} {one_line(name)}"
         names = self.names()
         guess = did_you_mean(name, [*names, *self._aliases])
         if guess or len(names) <= _MAX_LISTED:

@@ -19,6 +19,7 @@ from preftemplates.errors import Code, DefinitionError, RowError, one_line, prev
 from preftemplates.sandbox.budget import get_seconds_left
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.attribution import ChatTrace
+from preftemplates.styles.dates import pin_date
 from preftemplates.styles.environment import FixedMoment, compile_template, find_names, read_moment
 from preftemplates.styles.export import find_unused_name, format_jinja_literal, write_header, write_reasoning
 from preftemplates.styles.fragments import check_plain_text
@@ -34,7 +35,7 @@ from preftemplates.styles.reasoning import (
     is_history_kept,
 )
 from preftemplates.styles.stops import probe_stop, probe_stops
-from preftemplates.styles.variable_names import is_variable_name
+from preftemplates.styles.variable_names import freeze_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -99,17 +100,7 @@ class ChatTemplate:
         for name, token in (("bos_token", bos_token), ("eos_token", eos_token)):
             if not isinstance(token, str | None):
                 raise DefinitionError(f"{name} is text, got {preview(token)}")
-        if not isinstance(defaults, Mapping):
-            raise DefinitionError(f"defaults are variables by name, got {preview(defaults)}")
-        for name in defaults:
-            if not is_variable_name(name):
-                raise DefinitionError(
-                    f"a default has the name of a variable that a template can set, got {preview(name)}"
-                )
-        try:
-            frozen = tuple(sorted((name, json.dumps(value, allow_nan=False)) for name, value in defaults.items()))
-        except (TypeError, ValueError, RecursionError) as error:
-            raise DefinitionError(f"a default is text, a number or other JSON: {error}") from error
+        frozen = freeze_variables(defaults)
         check_reasoning(reasoning)
         layout = cls(
             source,
@@ -333,6 +324,10 @@ class ChatTemplate:
     def with_reasoning(self, reasoning: Reasoning) -> ChatTemplate:
         """Return the same layout with another policy for thinking."""
         return replace(self, reasoning=reasoning)
+
+    def with_date(self, moment: datetime) -> ChatTemplate:
+        """Return the same layout, whose template finds this moment wherever it asks for the date or time."""
+        return replace(self, source=pin_date(self.source, moment))
 
     def with_token(self, name: str, token: str) -> ChatTemplate:
         """Return the same layout, whose template finds this text as `bos_token` or `eos_token`."""

@@ -25,6 +25,7 @@ from preftemplates.styles.reasoning import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from preftemplates.core.messages import Message
     from preftemplates.core.spans import Change
@@ -274,6 +275,10 @@ class Fragments:
     def with_reasoning(self, reasoning: Reasoning) -> Fragments:
         """Return the same layout with another policy for thinking."""
         return replace(self, reasoning=reasoning)
+
+    def with_date(self, moment: datetime) -> Fragments:  # noqa: ARG002  every layout has this signature
+        """Return the layout itself: its texts print no date."""
+        return self
 
     def with_token(self, name: str, token: str) -> Fragments:  # noqa: ARG002  every layout has this signature
         """Return the layout itself: its special tokens are in its texts."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from preftemplates.core.messages import Message
     from preftemplates.core.spans import Rendered
@@ -97,6 +98,9 @@ class Layout(Protocol):
 
     def with_reasoning(self, reasoning: Reasoning) -> Layout:
         """Return the same layout with another policy for thinking."""
+
+    def with_date(self, moment: datetime) -> Layout:
+        """Return the same layout, which finds this moment wherever it asks for the date or time."""
 
     def with_token(self, name: str, token: str) -> Layout:
         """Return the same layout, whose chat template finds this text as `bos_token` or `eos_token`."""

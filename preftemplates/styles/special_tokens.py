@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,10 @@ from preftemplates.core.messages import Message
 from preftemplates.errors import RowError, StyleContractError, preview
 from preftemplates.styles.fragments import check_plain_text
 from preftemplates.styles.layout import PROBE_TEXT, Layout
+from preftemplates.styles.variable_names import is_variable_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 def add_special_tokens(layout: Layout, before: str, after: str, style: str) -> Layout:
@@ -61,3 +63,15 @@ def _ends_with(text: str, token: str) -> bool:
 def convert_token(token: Any) -> Any:
     """Return a tokenizer's special token, or its list of them, as text; transformers has classes for them."""
     return [str(item) for item in token] if isinstance(token, list | tuple) else str(token)
+
+
+def select_read_tokens(source: Any, tokens: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the special tokens that a chat template may read: those whose names occur in it.
+
+    The others cannot change a text, so they are no part of a style or of its digest.
+
+    >>> select_read_tokens("{{ bos_token }}", {"bos_token": "<s>", "pad_token": "<pad>"})
+    {'bos_token': '<s>'}
+    """
+    words = frozenset(re.findall(r"\w+", source)) if isinstance(source, str) else frozenset()
+    return {name: token for name, token in tokens.items() if name in words and is_variable_name(name)}

@@ -16,10 +16,12 @@ from preftemplates.styles.declaration import BUNDLED_STYLES, read_layout
 from preftemplates.styles.lint.check import find_findings
 from preftemplates.styles.reasoning import Reasoning, check_reasoning
 from preftemplates.styles.reimport import read_header
-from preftemplates.styles.special_tokens import add_special_tokens, convert_token
-from preftemplates.styles.variable_names import is_variable_name
+from preftemplates.styles.special_tokens import add_special_tokens, convert_token, select_read_tokens
+from preftemplates.styles.style_names import shorten_path
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from preftemplates.core.spans import Rendered
     from preftemplates.styles.layout import Layout
     from preftemplates.styles.lint.findings import StyleFinding
@@ -116,10 +118,15 @@ class Style(Frozen):
     def from_tokenizer(
         cls, tokenizer: Any, *, chat_template: str = "default", reasoning: Reasoning = "keep", **defaults: Any
     ) -> Style:
-        """The style of a tokenizer: its chat template, which finds the tokenizer's special tokens by their names.
+        """Return the style of a tokenizer or processor: its chat template, which finds the special tokens by name.
+
+        The style holds the special tokens that the template reads, and no others. Two tokenizers with the same
+        template and the same tokens in it give equal styles, wherever they were loaded from.
 
         Args:
-            tokenizer: of transformers, or anything else with `chat_template` and `special_tokens_map`.
+            tokenizer: a tokenizer or processor of transformers, or anything else with `chat_template` and
+                `special_tokens_map`. The special tokens of a processor are those of its `tokenizer`; so is its chat
+                template where it has none itself.
             chat_template: which one, where the tokenizer has several by name.
             reasoning: as in `from_chat_template`.
             defaults: likewise.
@@ -128,7 +135,7 @@ class Style(Frozen):
             DefinitionError: the tokenizer has no chat template, or none of that name.
             StyleSyntaxError: the template does not parse.
         """
-        source = getattr(tokenizer, "chat_template", None)
+        source = _read_chat_template(tokenizer)
         if isinstance(source, Mapping):
             if chat_template not in source:
                 guess = did_you_mean(chat_template, source)
@@ -138,9 +145,9 @@ class Style(Frozen):
             source = source[chat_template]
         if source is None:
             raise DefinitionError("the tokenizer has no chat template; name a style instead")
-        named = dict(tokenizer.special_tokens_map)
-        special = {name: convert_token(token) for name, token in named.items() if is_variable_name(name)}
-        return cls.from_chat_template(source, reasoning=reasoning, **{**special, **defaults})
+        special = select_read_tokens(source, _read_special_tokens(tokenizer))
+        style = cls.from_chat_template(source, reasoning=reasoning, **{**special, **defaults})
+        return Style.of(style.layout, shorten_path(str(getattr(tokenizer, "name_or_path", ""))) or style.name)
 
     def with_tools(self, tools: str | None) -> Style:
         """The same style with a list of tools that may be called, which its layout writes in front of the messages.
@@ -176,6 +183,20 @@ class Style(Frozen):
             DefinitionError: there is no such policy.
         """
         return Style.of(self.layout.with_reasoning(check_reasoning(reasoning)), self.name)
+
+    def with_date(self, moment: datetime) -> Style:
+        """Return the same style with a fixed date; a style that does not print the date is returned as it is.
+
+        The exported chat template prints that date too.
+
+        Example:
+            >>> from datetime import datetime
+            >>> dated = Style.from_chat_template("{{ strftime_now('%Y') }}: {{ messages[0].content }}")
+            >>> dated.with_date(datetime(1999, 12, 31)).render([{"role": "user", "content": "Hi"}]).text
+            '1999: Hi'
+        """
+        layout = self.layout.with_date(moment)
+        return self if layout == self.layout else Style.of(layout, self.name)
 
     @cached_property
     def findings(self) -> tuple[StyleFinding, ...]:
@@ -313,6 +334,19 @@ class Style(Frozen):
         return RowError(error.message, **{**error.facts, "code": Code.UNSUPPORTED_CONTENT})
 
 
+def _read_chat_template(tokenizer: Any) -> Any:
+    """Return the chat template of a tokenizer, or that of a processor or else of the tokenizer in it."""
+    source = getattr(tokenizer, "chat_template", None)
+    return getattr(getattr(tokenizer, "tokenizer", None), "chat_template", None) if source is None else source
+
+
+def _read_special_tokens(tokenizer: Any) -> dict[str, Any]:
+    """Return the special tokens of a tokenizer, or of a processor's tokenizer, by their names."""
+    holder = tokenizer if hasattr(tokenizer, "special_tokens_map") else getattr(tokenizer, "tokenizer", None)
+    tokens = dict(getattr(holder, "special_tokens_map", {}))
+    return {name: convert_token(token) for name, token in tokens.items()}
+
+
 def reduce_to_text(message: Message) -> Message:
     """Return the message with nothing but a role and a text.
 
@@ -333,15 +367,6 @@ def register_style(name: str, *, aliases: Iterable[str] = ()) -> Callable[[S], S
         DefinitionError: the name is taken by another class.
     """
     return STYLES.decorator(name, Style, aliases)
-
-
-def get_style(name: str | Style) -> Style:
-    """The style of that name; a style is returned as it is.
-
-    Raises:
-        UnknownNameError: there is none; the message says which name is near.
-    """
-    return name if isinstance(name, Style) else STYLES.get(name)()
 
 
 def list_styles() -> list[str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from preftemplates.errors import DefinitionError, FileError, did_you_mean, one_line, preview
-from preftemplates.styles.style import Style, get_style, list_styles
-from preftemplates.styles.variable_names import is_variable_name
+from preftemplates.styles.special_tokens import select_read_tokens
+from preftemplates.styles.style import Style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +22,18 @@ _CONFIG_FILE = "tokenizer_config.json"
 _TOKENS_FILE = "special_tokens_map.json"
 _TEMPLATE_FILE = "chat_template.jinja"
 _JSON_TEMPLATE_FILE = "chat_template.json"
+_PROCESSOR_FILE = "processor_config.json"
 _FURTHER_TEMPLATES_FOLDER = "additional_chat_templates"
 DEFAULT_TEMPLATE_NAME = "default"
+TOKENIZER_FILE_PATTERNS = (
+    _CONFIG_FILE,
+    _TOKENS_FILE,
+    _TEMPLATE_FILE,
+    _JSON_TEMPLATE_FILE,
+    _PROCESSOR_FILE,
+    f"{_FURTHER_TEMPLATES_FOLDER}/*.jinja",
+)
+"""The files of a tokenizer's folder that are read."""
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 """Bytes of a file; a longer one is none of a tokenizer's."""
@@ -71,59 +81,27 @@ class TokenizerFiles:
         guess = one_line(did_you_mean(name, self.templates))
         raise DefinitionError(f"{format_path(self.path)} has no chat template {preview(name)}, but {names}.{guess}")
 
-    def style(self, bos_token: str | None = None, eos_token: str | None = None) -> Style:
-        """The style of the default template, which finds the special tokens by their names.
+    def style(
+        self, bos_token: str | None = None, eos_token: str | None = None, template: str = DEFAULT_TEMPLATE_NAME
+    ) -> Style:
+        """Return the style of a template, which finds the special tokens by their names.
 
         Args:
-            bos_token: stands in place of the files' own.
+            bos_token: replaces the token of the files.
             eos_token: likewise.
+            template: the name of the template.
 
         Raises:
-            DefinitionError: there is no default template.
+            DefinitionError: there is no template of that name.
             StyleSyntaxError: it does not parse; the error has its line.
             StyleRefusedError: it does what no untrusted template may do.
             StyleLimitError: it needs more than its limits allow.
         """
         overrides = {"bos_token": bos_token, "eos_token": eos_token}
-        named = self.special_tokens_map.items()
-        tokens: dict[str, Any] = {name: token for name, token in named if is_variable_name(name)}
-        tokens |= {name: token for name, token in overrides.items() if token is not None}
-        return Style.from_chat_template(self.template(), **tokens)
-
-
-def load_style(name_or_path: str | Path, bos_token: str | None = None, eos_token: str | None = None) -> Style:
-    """Return the style of that name, or that of a chat template's file, or of a tokenizer's file or directory.
-
-    Example:
-        >>> load_style("chatml").stop
-        '<|im_end|>'
-
-    Args:
-        name_or_path: a path is taken for one where it has a separator or a suffix, or where no style has that name.
-        bos_token: what the template of a file finds as `bos_token`; its files' own if absent.
-        eos_token: likewise.
-
-    Raises:
-        UnknownNameError: there is neither a style of that name nor such a file.
-        FileError: the file or directory cannot be read, or is not what its name says.
-        DefinitionError: it has no chat template, or a token is given for a registered style.
-        StyleError: the chat template cannot be used.
-    """
-    if is_style_file(name_or_path):
-        return read_tokenizer_files(name_or_path).style(bos_token, eos_token)
-    style = get_style(str(name_or_path))
-    if not (bos_token is eos_token is None):
-        raise DefinitionError(f"the style {style.name} has its own tokens; others are for the template of a file")
-    return style
-
-
-def is_style_file(name_or_path: str | Path) -> bool:
-    """Return whether this names a file or directory, and not a registered style."""
-    path = Path(name_or_path)
-    if str(name_or_path) in list_styles():
-        return bool(path.suffix) and os.path.exists(path)
-    looks_so = isinstance(name_or_path, Path) or os.sep in name_or_path or path.suffix in (".jinja", ".json")
-    return looks_so or os.path.exists(path)
+        given = {name: token for name, token in overrides.items() if token is not None}
+        source = self.template(template)
+        tokens: dict[str, Any] = {**select_read_tokens(source, self.special_tokens_map), **given}
+        return Style.from_chat_template(source, **tokens)
 
 
 def read_tokenizer_files(path: str | Path) -> TokenizerFiles:
@@ -142,7 +120,7 @@ def read_tokenizer_files(path: str | Path) -> TokenizerFiles:
     path = Path(path)
     if not os.path.isdir(path):
         return _read_file(path)
-    names = (_CONFIG_FILE, _JSON_TEMPLATE_FILE, _TEMPLATE_FILE)
+    names = (_CONFIG_FILE, _PROCESSOR_FILE, _JSON_TEMPLATE_FILE, _TEMPLATE_FILE)
     files_by_name = {name: _read_file(path / name) for name in names if (path / name).is_file()}
     further_files = sorted((path / _FURTHER_TEMPLATES_FOLDER).glob("*.jinja"))
     further = {file.stem: _read_text(file) for file in further_files if file.is_file()}

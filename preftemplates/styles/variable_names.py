@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
+from preftemplates.errors import DefinitionError, preview
 from preftemplates.sandbox.allowlist import ALLOWED_GLOBALS
 
 _OPERATOR_WORDS = frozenset(
@@ -22,3 +25,20 @@ def is_variable_name(name: Any) -> bool:
     [True, False, False, False]
     """
     return isinstance(name, str) and name.isascii() and name.isidentifier() and name not in _RESERVED_NAMES
+
+
+def freeze_variables(variables: Any) -> tuple[tuple[str, str], ...]:
+    """Return the further variables of a chat template by name, each as JSON.
+
+    Raises:
+        DefinitionError: they are no mapping, a name is no variable's, or a value is no JSON.
+    """
+    if not isinstance(variables, Mapping):
+        raise DefinitionError(f"defaults are variables by name, got {preview(variables)}")
+    for name in variables:
+        if not is_variable_name(name):
+            raise DefinitionError(f"a default has the name of a variable that a template can set, got {preview(name)}")
+    try:
+        return tuple(sorted((name, json.dumps(value, allow_nan=False)) for name, value in variables.items()))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DefinitionError(f"a default is text, a number or other JSON: {error}") from error

@@ -8,7 +8,7 @@ from preftemplates.core.python_files import run_file
 from preftemplates.core.registry import Registry
 from preftemplates.dialects.dialect import Dialect, get_dialect
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
-from preftemplates.styles.style import Style, get_style
+from preftemplates.styles.resolve import get_style
 from preftemplates.templates.custom import CustomTemplate
 from preftemplates.templates.dataset_info import read_entry
 from preftemplates.templates.template import CUSTOM_METHODS, Template
@@ -16,6 +16,8 @@ from preftemplates.templates.yaml_template import read_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from preftemplates.styles.style import Style
 
 TemplateClass = TypeVar("TemplateClass", bound="type[Template]")
 
@@ -35,7 +37,8 @@ def register_template(
 
     Args:
         name: letters, digits, `.`, `_` and `-`.
-        style: the style that it formats with unless told otherwise; chatml if none is named here or by a parent class.
+        style: the style that it formats with unless told otherwise, named as for `get_style`; chatml if none is
+            named here or by a parent class.
         dialect: likewise the dialect; trl.
         aliases: other names by which the template is found.
 

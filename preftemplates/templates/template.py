@@ -24,7 +24,7 @@ from preftemplates.core.samples import (
 from preftemplates.core.source_code import class_source
 from preftemplates.dialects.dialect import Dialect, get_dialect
 from preftemplates.errors import DefinitionError
-from preftemplates.styles.style import Style, get_style
+from preftemplates.styles.resolve import get_style
 from preftemplates.templates.declaration import Declaration, Ties, check_ties, has_samples, read_declaration
 from preftemplates.templates.derivations import Messages, Pairs, check_pairs
 from preftemplates.templates.extraction import Extracted, Extractions
@@ -36,9 +36,11 @@ from preftemplates.templates.text_edges import EdgePolicy, TextEdges, read_text_
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from os import PathLike
 
     from preftemplates.core.spans import Rendered
     from preftemplates.dialects.consumers import TextConsumer
+    from preftemplates.styles.style import Style
     from preftemplates.templates.expressions import Filters
 
 CUSTOM_METHODS = ("format_supervised_sample", "format_preference_sample", "check_equal", "format_prompt_only_sample")
@@ -136,8 +138,8 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         parts = Parts(cls.declaration, style, dialect, ties=ties, about=read_about(cls), extractions=extractions)
         return cast("Self", Template.of(parts, cls.name))
 
-    def with_style(self, style: str | Style) -> Template:
-        """The same template with another style."""
+    def with_style(self, style: str | PathLike[str] | Style) -> Template:
+        """Return the same template with another style, which is named as for `get_style`."""
         return self._with(self._require_parts("with_style"), style=get_style(style))
 
     def with_dialect(self, dialect: str | Dialect) -> Template:

@@ -16,7 +16,7 @@ from preftemplates.styles.lint.findings import FindingCode, StyleFinding
     ("arguments", "message"),
     [
         (["convert", "{rows}", "-t", "PKUSafeRLFH", "-o", "o.jsonl"], "Did you mean 'PKUSafeRLHF'?"),
-        (["convert", "{rows}", "-t", "PKUSafeRLHF", "-s", "chat-ml", "-o", "o.jsonl"], "Did you mean 'chatml'?"),
+        (["convert", "{rows}", "-t", "PKUSafeRLHF", "-s", "chat-mll", "-o", "o.jsonl"], "Did you mean 'chatml'?"),
         (["convert", "{rows}", "-t", "PKUSafeRLHF", "-d", "tlr", "-o", "o.jsonl"], "Did you mean 'trl'?"),
         (["convert", "{rows}", "-t", "HH", "-f", "stepwise", "-o", "o.jsonl"], "HH fills no format 'stepwise'"),
         (
@@ -72,7 +72,7 @@ def test_the_commands_exist_and_end_as_they_say(tmp_path, write_template):
     for arguments, code in (
         (["check-style", "chatml"], 0),
         (["check-style", write_template(TRIMMING)], 1),
-        (["check-style", "chat-ml"], 2),
+        (["check-style", "chat-mll"], 2),
         (["diff", "chatml", "chatml"], 0),
         (["diff", "chatml", "zephyr"], 1),
         (["diff", "chatml", tmp_path / "no.jinja"], 2),

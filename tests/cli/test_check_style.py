@@ -95,7 +95,10 @@ def test_a_syntax_error_is_shown_with_its_line(run_here, tmp_path, end):
 def test_tokens_reach_the_template_of_a_file_and_are_asked_for(run_here, write_template):
     path = write_template("{{ bos_token }}" + GOOD_TEMPLATE)
     _, out, _ = run_here("check-style", path)
-    assert "the template reads bos_token, which no file says; give it by --bos-token" in join_lines(out)
+    assert (
+        "the template reads bos_token, which no file says; name the tokenizer's folder, or give it by --bos-token"
+        in join_lines(out)
+    )
     _, out, _ = run_here("check-style", path, "--bos-token", "<s>")
     assert "which no file says" not in out
     assert "writes_bos" in out

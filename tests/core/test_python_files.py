@@ -137,7 +137,7 @@ def test_a_file_that_exits_does_not_end_the_program(tmp_path, text):
 
 
 def test_an_error_of_this_library_in_a_file_passes_as_it_is(tmp_path):
-    (tmp_path / "wrong.py").write_text("from preftemplates import *\nget_style('chat-ml')\n")
+    (tmp_path / "wrong.py").write_text("from preftemplates import *\nget_style('chat-mll')\n")
     with pytest.raises(UnknownNameError, match="Did you mean 'chatml'"):
         get_template(str(tmp_path / "wrong.py"))
 

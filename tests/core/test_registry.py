@@ -161,8 +161,8 @@ def test_names_are_sorted_without_regard_to_case():
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("chat-ml", "no style 'chat-ml'. Did you mean 'chatml'?"),
-        ("CHATML", "no style 'CHATML'. Did you mean 'chatml'?"),
+        ("chat-mll", "no style 'chat-mll'. Did you mean 'chatml'?"),
+        ("CHAT.ML", "no style 'CHAT.ML'. Did you mean 'chatml'?"),
         ("\x1b[31m\n", r"no style '\x1b[31m\n'. There are "),
         (5, "a style is asked for by its name, a text; got 5"),
         (None, "a style is asked for by its name, a text; got None"),

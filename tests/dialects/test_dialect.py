@@ -190,6 +190,20 @@ def test_a_format_that_the_dialect_cannot_spell_is_refused_with_those_that_it_ca
         template.format(ROW, "supervised")
 
 
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("llama-factory", "llama-factory-sharegpt"),
+        ("llamafactory", "llama-factory-sharegpt"),
+        ("swift", "ms-swift"),
+        ("nemo", "nemo-rl"),
+        ("rewardbench", "reward-bench"),
+    ],
+)
+def test_a_frameworks_plain_name_is_its_recommended_dialect(alias, name):
+    assert get_dialect(alias).name == name
+
+
 def test_a_registered_dialect_is_found_by_its_name_and_a_dialect_is_returned_as_it_is():
     @register_dialect("mine")
     class Mine(Dialect):

@@ -8,19 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preftemplates import Style, get_style
+from preftemplates import Style
 from preftemplates.errors import (
     DefinitionError,
     FileError,
     PrefTemplatesError,
     StyleSyntaxError,
-    UnknownNameError,
 )
+from preftemplates.styles.resolve import find_style
 from preftemplates.styles.tokenizer_files import (
     MAX_FILE_BYTES,
     TokenizerFiles,
-    is_style_file,
-    load_style,
     read_tokenizer_files,
 )
 
@@ -141,37 +139,19 @@ def test_each_of_its_files_is_read_alone(tmp_path):
     assert read_tokenizer_files(config) == TokenizerFiles(config, {"default": SOURCE}, TOKENS, config)
     assert read_tokenizer_files(alone).chat_template == SOURCE
     expected = Style.from_chat_template(SOURCE, bos_token="<s>", eos_token="</s>")
-    assert load_style(config).text(HELLO, False) == expected.text(HELLO, False)
+    assert find_style(config).load().text(HELLO, False) == expected.text(HELLO, False)
     for path in (tmp_path / "mine.jinja", alone, tmp_path / "sub"):
-        assert load_style(path, "<s>", "</s>") == load_style(str(path), bos_token="<s>", eos_token="</s>") == expected
+        assert (
+            find_style(path).load("<s>", "</s>")
+            == find_style(str(path)).load(bos_token="<s>", eos_token="</s>")
+            == expected
+        )
 
 
 def test_a_given_token_stands_in_place_of_the_files_own(tmp_path):
     write(tmp_path / "tokenizer_config.json", chat_template=SOURCE, **TOKENS)
-    assert load_style(tmp_path, eos_token="[END]").stop == "[END]"
-    assert load_style(tmp_path, eos_token="").render(HELLO).text == "<s>[user]\nChives?[assistant]\nSnip."
-
-
-def test_names_go_before_paths_unless_they_look_like_one(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("chatml").write_text(SOURCE)
-    Path("other").write_text(SOURCE)
-    assert load_style("chatml") == get_style("chatml")
-    assert (
-        load_style("./chatml") == load_style("other") == load_style(Path("other")) == Style.from_chat_template(SOURCE)
-    )
-    assert [is_style_file(name) for name in ("chatml", "./chatml", "other", "x.jinja", "a/b", "chat-ml")] == [
-        *(False, True, True, True, True, False)
-    ]
-    with pytest.raises(UnknownNameError, match=r"Did you mean 'chatml'"):
-        load_style("chat-ml")
-    with pytest.raises(FileError, match=r"x.jinja cannot be read: No such file"):
-        load_style("x.jinja")
-
-
-def test_a_registered_style_takes_no_other_tokens():
-    with pytest.raises(DefinitionError, match="chatml has its own tokens"):
-        load_style("chatml", eos_token="</s>")
+    assert find_style(tmp_path).load(eos_token="[END]").stop == "[END]"
+    assert find_style(tmp_path).load(eos_token="").render(HELLO).text == "<s>[user]\nChives?[assistant]\nSnip."
 
 
 @pytest.mark.parametrize(
@@ -194,7 +174,7 @@ def test_a_registered_style_takes_no_other_tokens():
 def test_a_damaged_file_is_said_with_its_name(tmp_path, name, data, message):
     (tmp_path / name).write_bytes(data)
     with pytest.raises((FileError, DefinitionError), match=r".") as caught:
-        load_style(tmp_path / name)
+        find_style(tmp_path / name).load()
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
 
@@ -208,7 +188,7 @@ def test_what_is_no_tokenizers_directory_is_refused(tmp_path):
     with pytest.raises(FileError, match="cannot be read: embedded null byte"):
         read_tokenizer_files("a\0/b")
     with pytest.raises(FileError, match="cannot be read: File name too long"):
-        load_style("x" * 300 + "/y")
+        find_style("x" * 300 + "/y")
     (tmp_path / "tokenizer_confg.json").write_text("{}")
     with pytest.raises(FileError, match=r"Did you mean 'tokenizer_confg.json'"):
         read_tokenizer_files(tmp_path / "tokenizer_config.json")
@@ -218,13 +198,13 @@ def test_a_file_of_any_size_is_read_in_bounded_memory(tmp_path):
     with (tmp_path / "t.jinja").open("wb") as file:
         os.truncate(file.fileno(), MAX_FILE_BYTES * 8)
     with pytest.raises(FileError, match="has more than 67,108,864 bytes"):
-        load_style(tmp_path / "t.jinja")
+        find_style(tmp_path / "t.jinja")
 
 
 def test_a_template_that_does_not_parse_has_its_line(tmp_path):
     write(tmp_path / "tokenizer_config.json", chat_template="{# one #}\n{% if %}")
     with pytest.raises(StyleSyntaxError) as caught:
-        load_style(tmp_path)
+        find_style(tmp_path).load()
     assert caught.value.line == 2
 
 
@@ -244,7 +224,7 @@ def test_any_json_is_a_style_or_an_error_of_this_library(tmp_path_factory, data,
     path = tmp_path_factory.mktemp("files") / f"{name}.json"
     path.write_text(json.dumps({"chat_template": SOURCE, **data}), encoding="utf-8")
     try:
-        load_style(path).text(HELLO, add_generation_prompt=False)
+        find_style(path).load().text(HELLO, add_generation_prompt=False)
     except PrefTemplatesError as error:
         message = str(error)
     else:
@@ -270,5 +250,5 @@ def test_hostile_names_are_escaped_in_every_error(tmp_path):
 
 def style_error(path):
     with pytest.raises(PrefTemplatesError) as caught:
-        load_style(path)
+        find_style(path).load()
     return caught.value

@@ -82,7 +82,7 @@ def test_style_and_dialect_are_parts_that_can_be_replaced_and_the_rest_stays():
     assert other.formats == template.formats
     assert other.columns("preference") == template.columns("preference")
     with pytest.raises(UnknownNameError, match="Did you mean 'chatml'"):
-        template.with_style("chat-ml")
+        template.with_style("chat-mll")
     with pytest.raises(UnknownNameError, match="Did you mean 'trl'"):
         template.with_dialect("trll")
 

@@ -73,7 +73,7 @@ def spoil(model, **files):
         ),
         (["--template", "PKUSafeRHLF"], "no template 'PKUSafeRHLF'. Did you mean 'PKUSafeRLHF'?"),
         (["--template", "mine.py"], "mine.py cannot be read: No such file or directory"),
-        (["--style", "chat-ml"], "no style 'chat-ml'. Did you mean 'chatml'?"),
+        (["--style", "chat-mll"], "no style 'chat-mll'. Did you mean 'chatml'?"),
         (["--template", str(HOMEWORK), "--style", "chatml"], "HOMEWORK formats by hand, so it has no messages"),
         (["--dataset_train_split", "train"], "rows.jsonl is a file; a split or a revision is of a dataset"),
         (["--dataset_test_split", "test"], "rows.jsonl is a file; a split or a revision is of a dataset"),

@@ -25,7 +25,7 @@ class LLaMAFactoryAlpaca(Dialect):
     judge = supervised
 
 
-@register_dialect("llama-factory-sharegpt")
+@register_dialect("llama-factory-sharegpt", aliases=["llama-factory", "llamafactory"])
 class LLaMAFactoryShareGPT(Dialect):
     """LLaMA-Factory's sharegpt layout: conversations with from and value, each answer one message."""
 

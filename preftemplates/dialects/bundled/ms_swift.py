@@ -7,7 +7,7 @@ called are the text of a JSON list. Its loader keeps no thinking beside the cont
 from preftemplates import Dialect, register_dialect
 
 
-@register_dialect("ms-swift")
+@register_dialect("ms-swift", aliases=["swift"])
 class MSSwift(Dialect):
     dropped = ("reasoning_content",)
     prompt_only = {"messages": "prompt.messages", "tools": "tools?"}

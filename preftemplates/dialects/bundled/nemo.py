@@ -6,7 +6,7 @@ Keys: NeMo RL's documentation on preference datasets.
 from preftemplates import Dialect, fixed, register_dialect
 
 
-@register_dialect("nemo-rl")
+@register_dialect("nemo-rl", aliases=["nemo"])
 class NeMoRL(Dialect):
     prompt_only = {"messages": "prompt.messages"}
     supervised = {"messages": "prompt+completion.messages"}

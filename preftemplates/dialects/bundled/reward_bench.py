@@ -6,7 +6,7 @@ Keys: the documentation of RewardBench's `load_and_process_dataset`, which takes
 from preftemplates import Dialect, register_dialect
 
 
-@register_dialect("reward-bench")
+@register_dialect("reward-bench", aliases=["rewardbench"])
 class RewardBench(Dialect):
     preference = {"chosen": "prompt+chosen.messages", "rejected": "prompt+rejected.messages"}
     supervised = {"messages": "prompt+completion.messages"}

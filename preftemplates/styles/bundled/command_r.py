@@ -9,7 +9,7 @@ from preftemplates import Style, register_style
 from preftemplates.styles.snippets import refuse_all_but
 
 
-@register_style("command-r")
+@register_style("command-r", aliases=["command-r-plus", "cohere", "aya"])
 class CommandR(Style):
     accepted_roles = ("system", "user", "assistant")
     chat_template = refuse_all_but() + (

@@ -80,7 +80,7 @@ class DeepSeekV2(Style):
     stop = "<｜end▁of▁sentence｜>"
 
 
-@register_style("deepseek-v3")
+@register_style("deepseek-v3", aliases=["deepseek3"])
 class DeepSeekV3(Style):
     """DeepSeek V3: nothing behind the system text."""
 

@@ -38,7 +38,7 @@ class ChatGLM3(Style):
     }
 
 
-@register_style("glm4")
+@register_style("glm4", aliases=["chatglm4"])
 class GLM4(ChatGLM3):
     """GLM 4: [gMASK]<sop> in front, and each content on a line of its own."""
 

@@ -12,7 +12,7 @@ from preftemplates import Style, register_style
 from preftemplates.styles.snippets import EACH_ARGUMENT, EACH_CALL, KEEPS_THOUGHT, refuse_all_but, split_thought
 
 
-@register_style("glm4.5", aliases=["glm4.6"])
+@register_style("glm4.5", aliases=["glm4.6", "glm4-moe"])
 class GLM45(Style):
     accepted_roles = ("system", "user", "assistant", "tool")
     chat_template = refuse_all_but(tools=True, calls=True, thinking=True) + (

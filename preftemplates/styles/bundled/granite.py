@@ -9,7 +9,7 @@ from preftemplates import Style, register_style
 from preftemplates.styles.snippets import CALLS_IN_TAGS, refuse_all_but
 
 
-@register_style("granite3")
+@register_style("granite3", aliases=["granite3.0"])
 class Granite3(Style):
     """Granite 3: three roles, and nothing that is not theirs."""
 

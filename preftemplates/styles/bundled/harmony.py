@@ -12,7 +12,7 @@ from preftemplates import Style, register_style
 from preftemplates.styles.snippets import ARGUMENTS, EACH_CALL, THOUGHT, refuse_all_but
 
 
-@register_style("harmony")
+@register_style("harmony", aliases=["gpt-oss"])
 class Harmony(Style):
     accepted_roles = ("system", "developer", "user", "assistant")
     chat_template = refuse_all_but(calls=True, thinking=True) + (

@@ -8,7 +8,7 @@ generation prompt or without.
 from preftemplates import Style, register_style
 
 
-@register_style("hunyuan")
+@register_style("hunyuan", aliases=["hunyuan-dense"])
 class Hunyuan(Style):
     opening = "<｜hy_begin▁of▁sentence｜>"
     system = "{{ content }}<｜hy_place▁holder▁no▁3｜>"

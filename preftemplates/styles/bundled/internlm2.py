@@ -7,7 +7,7 @@ their own). The style writes the BOS, as that template does.
 from preftemplates import Style, register_style
 
 
-@register_style("internlm2")
+@register_style("internlm2", aliases=["internlm2.5", "intern2"])
 class InternLM2(Style):
     opening = "<s>"
     system = "<|im_start|>system\n{{ content }}<|im_end|>\n"

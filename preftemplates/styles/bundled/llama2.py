@@ -10,7 +10,7 @@ from preftemplates import Style, register_style
 from preftemplates.styles.snippets import refuse_all_but
 
 
-@register_style("llama2")
+@register_style("llama2", aliases=["codellama"])
 class Llama2(Style):
     accepted_roles = ("system", "user", "assistant")
     chat_template = refuse_all_but() + (

@@ -9,7 +9,7 @@ from preftemplates import Style, register_style
 from preftemplates.styles.snippets import refuse_all_but
 
 
-@register_style("llama3")
+@register_style("llama3", aliases=["llama3-instruct"])
 class Llama3(Style):
     chat_template = refuse_all_but() + (
         "{{- bos_token -}}"

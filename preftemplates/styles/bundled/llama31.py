@@ -11,7 +11,7 @@ from preftemplates import Style, register_style
 from preftemplates.styles.snippets import refuse_all_but
 
 
-@register_style("llama3.1", aliases=["llama3.2", "llama3.3"])
+@register_style("llama3.1", aliases=["llama3.2", "llama3.3", "llama3.1-instruct"])
 class Llama31(Style):
     accepted_roles = ("system", "user", "assistant")
     chat_template = refuse_all_but(calls=True) + (

@@ -81,7 +81,7 @@ WITH_TOOLS = ONLY_FUNCTIONS + IN_ONE_QUESTION + TURNS.replace("TOOLS", TOOLS, 1)
 WITHOUT_TOOLS = TURNS.replace("TOOLS", "").replace("CALLS", "")
 
 
-@register_style("mistral-v1")
+@register_style("mistral-v1", aliases=["mistral-v0.2"])
 class MistralV1(Style):
     """Mistral version 1, as the template of Mistral 7B Instruct v0.2 writes it: blanks around every mark."""
 
@@ -96,7 +96,7 @@ class MistralV1(Style):
     }
 
 
-@register_style("mistral-v3", aliases=["mistral-v2"])
+@register_style("mistral-v3", aliases=["mistral", "mistral-v2", "mistral-v0.3", "mistral-v2v3"])
 class MistralV3(Style):
     """Mistral versions 2 and 3, as of Mistral 7B Instruct v0.3: no blank in front of a mark; answers are trimmed."""
 
@@ -114,7 +114,7 @@ class MistralV3(Style):
     }
 
 
-@register_style("mistral-v3-tekken")
+@register_style("mistral-v3-tekken", aliases=["mistral-nemo"])
 class MistralV3Tekken(Style):
     """Mistral version 3 with the tekken tokenizer, as of Mistral Nemo: no blanks at all."""
 
@@ -130,7 +130,7 @@ class MistralV3Tekken(Style):
     }
 
 
-@register_style("mistral-v7")
+@register_style("mistral-v7", aliases=["mistral-large-2411"])
 class MistralV7(Style):
     """Mistral version 7, as of Mistral Large 2411: the system text between marks, a blank behind a mark."""
 

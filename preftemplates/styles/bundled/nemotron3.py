@@ -11,7 +11,7 @@ from preftemplates import Style, register_style
 from preftemplates.styles.snippets import KEEPS_THOUGHT, THOUGHT, refuse_all_but
 
 
-@register_style("nemotron3")
+@register_style("nemotron3", aliases=["nemotron3-nano"])
 class Nemotron3(Style):
     accepted_roles = ("system", "user", "assistant")
     chat_template = refuse_all_but(thinking=True) + (

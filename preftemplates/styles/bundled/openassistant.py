@@ -8,7 +8,7 @@ in front, since the tokenizers of these models add no BOS.
 from preftemplates import Style, register_style
 
 
-@register_style("openassistant")
+@register_style("openassistant", aliases=["oasst"])
 class OpenAssistant(Style):
     system = "<|system|>{{ content }}<|endoftext|>"
     user = "<|prompter|>{{ content }}<|endoftext|>"

@@ -6,7 +6,7 @@ Source: the chat template of openchat-3.5-0106 (Apache-2.0), which Starling-LM s
 from preftemplates import Style, register_style
 
 
-@register_style("openchat", aliases=["starling"])
+@register_style("openchat", aliases=["openchat-3.5", "starling"])
 class OpenChat(Style):
     opening = "<s>"
     system = "GPT4 Correct System: {{ content }}<|end_of_turn|>"

@@ -6,7 +6,7 @@ Source: the chat templates of Microsoft's Phi-3 Mini and Phi-4 (MIT); the tokeni
 from preftemplates import Style, register_style
 
 
-@register_style("phi3")
+@register_style("phi3", aliases=["phi3.5", "phi35"])
 class Phi3(Style):
     """Phi-3: <|role|> on a line of its own, each turn ended by <|end|>, the whole by <|endoftext|>."""
 

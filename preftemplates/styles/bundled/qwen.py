@@ -71,7 +71,7 @@ ANSWER_WITH_THINKING = (
 )
 
 
-@register_style("qwen2.5")
+@register_style("qwen2.5", aliases=["qwen", "qwen25", "qwen2.5-instruct"])
 class Qwen25(Style):
     """Qwen 2.5: without a system turn the layout writes one, in which the model says whose it is."""
 

@@ -10,7 +10,7 @@ from preftemplates import Style, register_style
 from preftemplates.styles.snippets import refuse_all_but
 
 
-@register_style("tulu")
+@register_style("tulu", aliases=["tulu3"])
 class Tulu(Style):
     """Tulu 3: <|role|> on a line of its own; no BOS is written, since Llama's tokenizer adds it."""
 

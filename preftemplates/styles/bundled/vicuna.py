@@ -9,7 +9,7 @@ from preftemplates import Style, register_style
 from preftemplates.styles.snippets import refuse_all_but
 
 
-@register_style("vicuna")
+@register_style("vicuna", aliases=["vicuna-v1.1", "vicuna-v1.5"])
 class Vicuna(Style):
     accepted_roles = ("system", "user", "assistant")
     chat_template = refuse_all_but() + (

@@ -7,7 +7,7 @@ use the style chatml.
 from preftemplates import Style, register_style
 
 
-@register_style("yi")
+@register_style("yi", aliases=["yi-1.5"])
 class Yi(Style):
     system = "{{ content }}"
     user = "<|im_start|>user\n{{ content }}<|im_end|>\n"

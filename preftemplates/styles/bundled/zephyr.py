@@ -6,7 +6,7 @@ Layout: the chat template of HuggingFaceH4's zephyr-7b-beta (MIT); the tokenizer
 from preftemplates import Style, register_style
 
 
-@register_style("zephyr")
+@register_style("zephyr", aliases=["zephyr-beta"])
 class Zephyr(Style):
     system = "<|system|>\n{{ content }}</s>\n"
     user = "<|user|>\n{{ content }}</s>\n"

@@ -98,9 +98,9 @@ def first_of(rows, monkeypatch):
 
 def test_the_first_pairs_are_read_without_the_rest(monkeypatch):
     reading = first_of(map(row, range(10_000)), monkeypatch)
-    pairs, style = read_first_pairs(RewardConfig(), NOTHING)
+    pairs, choice = read_first_pairs(RewardConfig(), NOTHING)
     assert [pair.row for pair in pairs] == [0, 1, 2]
-    assert style.name == "beginning-of-conversation"
+    assert choice.style.name == "beginning-of-conversation"
     assert reading.read == 3
 
 

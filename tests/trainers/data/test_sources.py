@@ -73,7 +73,6 @@ def test_several_styles_are_refused_until_one_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("code", "source"),
     [
-        ("depends_on_date", "{{ strftime_now('%Y') }}{% for m in messages %}{{ m.content }}.{% endfor %}"),
         ("drops_answer", "{% for m in messages if m.role == 'user' %}{{ m.content }}.{% endfor %}"),
         ("same_text", "{% for m in messages if m.role == 'user' %}{{ m.content }}.{% endfor %}"),
     ],
@@ -89,8 +88,6 @@ def test_a_style_in_which_nothing_can_be_learnt_is_refused_unless_it_is_allowed(
     for reading in (read_data, read_first_pairs):
         with pytest.raises(SetupError, match=f"the style odd has the finding {code}: .* --allow_findings {code}"):
             reading(config_of(rows, **config), AddedText("", ""))
-    if code == "depends_on_date":
-        assert len(read_data(config_of(rows, **config | {"allow_findings": [code]})).train) == 9
 
 
 def test_only_findings_that_are_refused_can_be_allowed():

@@ -48,7 +48,7 @@ def said_of(counts, both=0):
 
 def test_every_count_of_a_source_is_said_once():
     head, line = said_of(counted(rows=1234, formatted=1200, skipped=30, rejected=4, train_pairs=1100, eval_pairs=80))
-    assert head == "a small decoder from scratch, 0 parameters; formatted by hand"
+    assert head == "a small decoder from scratch, 0 parameters"
     assert line == (
         "rows.jsonl (Mine): 1,234 rows = 1,200 formatted + 30 skipped + 4 rejected;"
         " 1,100 pairs to train on, 80 held out"

@@ -67,7 +67,7 @@ def test_a_class_that_formats_by_hand_is_trained_with_the_tokenizer_s_own_tokens
     assert record["style"] is None
     assert record["special_tokens"]["written_by"] == "tokenizer"
     assert not (outcome.folder / "chat_template.jinja").exists()
-    assert "formatted by hand" in said
+    assert said.startswith("style: none; the custom template HOMEWORK writes the texts\n")
     from transformers import AutoTokenizer
 
     assert AutoTokenizer.from_pretrained(outcome.folder)("a").tokens()[0] == "<s>"

@@ -13,13 +13,16 @@ from torch.utils.data import Dataset
 from preftemplates_train.data.counts import SourceReport, check_dropped_pairs, check_rejected_rows, make_no_pair_error
 from preftemplates_train.data.encoding import TokenGroup, TokenPair, encode_pairs, group_by_row
 from preftemplates_train.data.pairs import LABEL_DEFAULTS, PairReader, TextPair, read_pairs
-from preftemplates_train.data.sources import DataSource, choose_style, is_generated, list_sources, read_clean_pairs
+from preftemplates_train.data.sources import DataSource, is_generated, list_sources, read_clean_pairs
 from preftemplates_train.data.split import split_by_prompt
+from preftemplates_train.data.style_choice import StyleChoice, choose_style
 from preftemplates_train.data.tokenizer import NO_ADDED_TEXT, AddedText, TextEncoder
 from preftemplates_train.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from transformers import PreTrainedTokenizerBase
 
     from preftemplates import Style, Template
     from preftemplates_train.data.lengths import LengthReport
@@ -33,7 +36,7 @@ class TextData:
     """The pairs of a run, as texts.
 
     Attributes:
-        style: the one style of all texts; None if the template formats by hand.
+        choice: the one style of all texts, and why it is that one.
         templates: the template of each source by its name.
         train: pairs to train on.
         held_out: pairs to evaluate on.
@@ -42,7 +45,7 @@ class TextData:
         clean: of the generated set, the held-out pairs with the right labels.
     """
 
-    style: Style | None
+    choice: StyleChoice
     templates: dict[str, Template]
     train: list[TextPair] = field(default_factory=list)
     held_out: list[TextPair] = field(default_factory=list)
@@ -51,28 +54,41 @@ class TextData:
     clean: list[TextPair] = field(default_factory=list)
 
     @property
+    def style(self) -> Style | None:
+        """The one style of all texts; None if a custom template writes them."""
+        return self.choice.style
+
+    @property
     def prompts_in_both(self) -> int:
         """The number of held-out pairs with a prompt that is also trained on."""
         trained = {pair.prompt for pair in self.train}
         return sum(pair.prompt in trained for pair in self.held_out)
 
 
-def read_data(config: RewardConfig, added: AddedText = NO_ADDED_TEXT) -> TextData:
+def read_data(
+    config: RewardConfig,
+    added: AddedText = NO_ADDED_TEXT,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    date: str | None = None,
+) -> TextData:
     """Read the rows that the settings name, or the generated set if they name none.
 
     Args:
         config: the settings.
         added: the special tokens that the style has to write.
+        tokenizer: the model's tokenizer, which may have a chat template; None if no model is named.
+        date: the day that a style prints which prints one; today by default.
 
     Raises:
         TooManyBadRowsError: more rows of a source are rejected than 10 and 1 %.
         SetupError: there are no pairs, or the sources do not go together.
     """
     sources = list_sources(config)
-    style = choose_style(sources, added, config)
+    choice = choose_style(sources, config, tokenizer, added, date)
+    style = choice.style
     if style is not None:
         sources = [source._replace(template=source.template.with_style(style)) for source in sources]
-    data = TextData(style, {source.name: source.template for source in sources})
+    data = TextData(choice, {source.name: source.template for source in sources})
     for source in sources:
         _read_source(source, data)
     if is_generated(config):
@@ -88,22 +104,24 @@ def read_data(config: RewardConfig, added: AddedText = NO_ADDED_TEXT) -> TextDat
     return data
 
 
-def read_first_pairs(config: RewardConfig, added: AddedText, number: int = 3) -> tuple[list[TextPair], Style | None]:
+def read_first_pairs(
+    config: RewardConfig, added: AddedText, tokenizer: PreTrainedTokenizerBase | None = None, number: int = 3
+) -> tuple[list[TextPair], StyleChoice]:
     """Read the first pairs of the first source, without reading more rows than needed, and return their style.
 
     Raises:
         SetupError: there is none.
     """
     source = list_sources(config)[0]
-    style = choose_style([source], added, config)
-    template = source.template if style is None else source.template.with_style(style)
+    choice = choose_style([source], config, tokenizer, added)
+    template = source.template if choice.style is None else source.template.with_style(choice.style)
     assert source.rows is not None
     reader = PairReader(source.rows(), template, source=source.name)
     pairs = list(islice(reader, number))
     if not pairs:
         check_rejected_rows(source.name, reader.report)
         raise make_no_pair_error("show", {source.name: [reader.report]})
-    return pairs, style
+    return pairs, choice
 
 
 def _read_source(source: DataSource, data: TextData) -> None:

@@ -11,11 +11,9 @@ from preftemplates.data.reading import Record, open_rows
 from preftemplates_train.data.demo import generate
 from preftemplates_train.data.pairs import TextPair, read_pairs
 from preftemplates_train.errors import SetupError
-from preftemplates_train.settings.validation import UNTRAINABLE_FINDINGS
 
 if TYPE_CHECKING:
     from preftemplates.data import RowSource
-    from preftemplates_train.data.tokenizer import AddedText
     from preftemplates_train.settings.config import RewardConfig
 
 GENERATED = "generated"
@@ -112,47 +110,3 @@ def read_clean_pairs(seed: int, style: Style | None) -> list[TextPair]:
     template = get_template(GENERATED_TEMPLATE)
     rows = [{**row, "better_response_id": row["clean_response_id"]} for row in generate(seed=seed)[1]]
     return read_pairs(rows, template if style is None else template.with_style(style), source="clean labels")[0]
-
-
-def choose_style(sources: Sequence[DataSource], added: AddedText, config: RewardConfig) -> Style | None:
-    """Return the style of all sources, which writes the special tokens; None if the only template formats by hand.
-
-    Args:
-        sources: the sources.
-        added: the special tokens that the style has to write.
-        config: the settings.
-
-    Raises:
-        SetupError: there are several styles, or nothing can be learnt in this one.
-    """
-    style = _find_common_style(sources)
-    if style is None:
-        return None
-    style = style.with_special_tokens(*added)
-    _check_findings(style, config.allow_findings or ())
-    return style
-
-
-def _find_common_style(sources: Sequence[DataSource]) -> Style | None:
-    custom_templates = {source.template for source in sources if source.template.is_custom}
-    if custom_templates and len({source.template for source in sources}) > 1:
-        names = ", ".join(sorted({source.template.name for source in sources}))
-        raise SetupError(f"a template that formats by hand has no style to share, and there are several: {names}")
-    if custom_templates:
-        return None
-    styles = {source.template.style for source in sources}
-    if len(styles) > 1:
-        names = ", ".join(sorted(style.name for style in styles))
-        raise SetupError(f"the datasets are written in several styles: {names}; name one with --style")
-    return styles.pop()
-
-
-def _check_findings(style: Style, allowed: Sequence[str]) -> None:
-    """Refuse a style that makes answers equal, or texts that nobody can make again."""
-    for finding in style.findings:
-        if finding.code in UNTRAINABLE_FINDINGS and finding.code not in allowed:
-            line = f" (line {finding.line} of its chat template)" if finding.line else ""
-            raise SetupError(
-                f"the style {style.name} has the finding {finding.code}: {finding.message}{line};"
-                f" --allow_findings {finding.code} trains on it all the same"
-            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -97,6 +98,8 @@ class Scorer:
         if requested is None:
             return trained
         style = get_style(requested)
+        if self.record.date is not None:
+            style = style.with_date(datetime.fromisoformat(self.record.date))
         if trained is not None:
             special = self.record.special_tokens
             style = style.with_special_tokens(special["before"] or "", special["after"] or "")

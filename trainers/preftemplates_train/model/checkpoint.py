@@ -30,6 +30,7 @@ class CheckpointRecord:
         dialects: the name and digest of each source's dialect; recorded, and not compared, because the texts that are
             trained on do not depend on it. A custom template has none.
         style: the style's name and digest; None if the template formats by hand.
+        date: the day that the style prints, as 2026-05-31; None if it prints none. The digest covers it.
         special_tokens: bos, eos and pad, the text before and after each text, and who writes these.
         max_length: the most tokens that a text may have.
         length_policy: how longer ones were handled.
@@ -42,6 +43,7 @@ class CheckpointRecord:
     templates: dict[str, dict[str, str]]
     dialects: dict[str, dict[str, str]]
     style: dict[str, str] | None
+    date: str | None
     special_tokens: dict[str, str | None]
     max_length: int
     length_policy: str

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from preftemplates_train.data.dataset import TextData
+    from preftemplates_train.data.style_choice import StyleChoice
     from preftemplates_train.settings.config import RewardConfig
     from preftemplates_train.settings.run_settings import BatchLayout
 
@@ -19,12 +20,18 @@ FEW_PAIRS = 50
 """Below this many pairs the standard error of an accuracy is 7 points and more, or not to be trusted."""
 
 
+def describe_style(choice: StyleChoice) -> str:
+    """Return which style is trained in and why, and the date that it prints."""
+    if choice.date is None:
+        return choice.reason
+    return f"{choice.reason}\ndate: {choice.date}, which the style prints; the checkpoint keeps printing it"
+
+
 def describe_data(data: TextData, model: Any, config: RewardConfig) -> str:
     """Return which model is trained on which data, a line for each source."""
-    style = "formatted by hand" if data.style is None else f"style {data.style.name}"
     name = config.model_name_or_path or "a small decoder from scratch"
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    lines = [f"{name}, {parameters:,} parameters; {style}"]
+    lines = [f"{name}, {parameters:,} parameters"]
     for report in data.reports.values():
         counts = report.summarize()
         lines.append(

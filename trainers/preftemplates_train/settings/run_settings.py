@@ -20,7 +20,7 @@ LengthPolicy = Literal["drop", "cut_prompt"]
 """drop: a pair with an answer that is too long is left out. cut_prompt: its prompt first loses its oldest turns."""
 
 TEMPLATE_HELP = "Read rows by this template: a template's name or a Python file."
-STYLE_HELP = "Write conversations in this style."
+STYLE_HELP = "Use this style: a name, directory, .jinja file or hub name."
 
 
 def describe(text: str, **more: Any) -> dict[str, Any]:
@@ -54,7 +54,11 @@ class RunSettings:
     )
     template: str | None = field(default=None, metadata=describe(TEMPLATE_HELP, metavar="NAME"))
     style: str | None = field(
-        default=None, metadata=describe(f"{STYLE_HELP} [default: the template's own]", metavar="NAME")
+        default=None,
+        metadata=describe(
+            f"{STYLE_HELP} [default: the model's, else the template's]",
+            metavar="NAME",
+        ),
     )
     eval_data: list[str] | None = field(
         default=None, metadata=describe("Hold out the rows of these files or datasets.", metavar="PATH")

@@ -10,7 +10,7 @@ from typing import Any
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.errors import SetupError
 
-UNTRAINABLE_FINDINGS = ("drops_answer", "same_text", "depends_on_date", "unstable")
+UNTRAINABLE_FINDINGS = ("drops_answer", "same_text", "unstable")
 """Findings of a style with which nothing is trained, unless they are allowed."""
 
 RANGES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {

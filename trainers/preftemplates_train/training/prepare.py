@@ -30,7 +30,7 @@ from preftemplates_train.model.loading import (
     load_model_config,
 )
 from preftemplates_train.model.tiny import make_tiny_model, train_tiny_tokenizer
-from preftemplates_train.training.resume import select_compared_settings
+from preftemplates_train.training.resume import find_recorded_date, select_compared_settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -75,7 +75,7 @@ def prepare_run(config: RewardConfig) -> PreparedRun:
         load_model_config(name, config.model_revision, disable_dropout=config.disable_dropout) if name else None
     )
     max_length = choose_max_length(config.max_length, count_positions(model_config) if name else None)
-    data = read_data(config, added)
+    data = read_data(config, added, tokenizer, find_recorded_date(config))
     if tokenizer is None:
         tokenizer = train_tiny_tokenizer(text for pair in data.train for text in (pair.chosen, pair.rejected))
     tokens_before = len(tokenizer)
@@ -155,6 +155,7 @@ def _make_record(
             if not template.is_custom
         },
         style=None if data.style is None else {"name": data.style.name, "digest": data.style.digest},
+        date=data.choice.date,
         special_tokens={**special, "written_by": "tokenizer" if data.style is None else "style"},
         max_length=max_length,
         length_policy=config.length_policy,

@@ -33,6 +33,16 @@ def select_compared_settings(config: RewardConfig) -> dict[str, Any]:
     return {name: value for name, value in config.to_dict().items() if not name.startswith(NOT_COMPARED)}
 
 
+def find_recorded_date(config: RewardConfig) -> str | None:
+    """Return the day that the style of the checkpoint to continue prints; None if there is none.
+
+    Raises:
+        ResumeError: there is no such checkpoint.
+    """
+    folder = _find_folder(config)
+    return None if folder is None else CheckpointRecord.read(folder).date
+
+
 def find_checkpoint(config: RewardConfig, record: CheckpointRecord) -> str | None:
     """Return the checkpoint to continue, which was made as this run is; `true` and `last` name the newest one.
 
@@ -43,6 +53,15 @@ def find_checkpoint(config: RewardConfig, record: CheckpointRecord) -> str | Non
     Raises:
         ResumeError: there is none, or it was made otherwise.
     """
+    checkpoint = _find_folder(config)
+    if checkpoint is None:
+        return None
+    check_same_run(record, CheckpointRecord.read(checkpoint), checkpoint)
+    return str(checkpoint)
+
+
+def _find_folder(config: RewardConfig) -> Path | None:
+    """Return the folder of the checkpoint to continue; None if the settings name none."""
     requested = config.resume_from_checkpoint
     if requested is None:
         return None
@@ -51,8 +70,7 @@ def find_checkpoint(config: RewardConfig, record: CheckpointRecord) -> str | Non
     name = last if str(requested).lower() in ("true", "last") else str(requested)
     if name is None or not Path(name).is_dir():
         raise ResumeError(f"there is no checkpoint {name or f'in {folder}'} to go on from")
-    check_same_run(record, CheckpointRecord.read(Path(name)), Path(name))
-    return str(name)
+    return Path(name)
 
 
 def check_same_run(record: CheckpointRecord, other: CheckpointRecord, folder: Path) -> None:

@@ -19,7 +19,7 @@ from preftemplates_train.data.tokenizer import remove_added_text
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.model.tiny import use_one_thread
 from preftemplates_train.reports.preview import print_pairs
-from preftemplates_train.reports.sentences import describe_data, describe_layout
+from preftemplates_train.reports.sentences import describe_data, describe_layout, describe_style
 from preftemplates_train.training.callbacks import InterruptCallback, LogCallback, RecordCallback
 from preftemplates_train.training.outputs import check_no_other_model, check_writable, write_outputs
 from preftemplates_train.training.prepare import PreparedRun, load_run_tokenizer, prepare_run
@@ -56,8 +56,9 @@ def preview_run(config: RewardConfig, console: Console) -> None:
         SetupError: there is no pair, or no such tokenizer.
     """
     tokenizer, added = load_run_tokenizer(config)
-    pairs, style = read_first_pairs(config, added)
-    if tokenizer is not None and style is not None:
+    pairs, choice = read_first_pairs(config, added, tokenizer)
+    console.print(escape_text(describe_style(choice)), soft_wrap=True)
+    if tokenizer is not None and choice.style is not None:
         tokenizer = remove_added_text(tokenizer)
     print_pairs(pairs, tokenizer, console)
     console.print(f"\ndry run: {len(pairs)} pairs shown, nothing trained", highlight=False)
@@ -84,6 +85,7 @@ def train(config: RewardConfig, console: Console) -> TrainingResult:
         checkpoint = find_checkpoint(config, run.record)
         trainer = _make_trainer(run, config, console)
         if trainer.is_world_process_zero():
+            console.print(escape_text(describe_style(run.data.choice)), soft_wrap=True)
             console.print(escape_text(describe_data(run.data, run.model, config)))
             console.print(escape_text(describe_layout(run.layout, run.no_branches)), soft_wrap=True)
             print_pairs([pair.pair for pair in run.encoded.train[:3]], run.tokenizer, console)

@@ -1,0 +1,189 @@
+"""Find the style that an argument names: a registered style, a tokenizer's folder or file, or a model on the hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from preftemplates.errors import DefinitionError, FileError, StyleError, UnknownNameError, one_line, preview
+from preftemplates.styles.hub import is_hub_name, read_hub_files
+from preftemplates.styles.style import STYLES, Style
+from preftemplates.styles.style_names import shorten_path
+from preftemplates.styles.tokenizer_files import DEFAULT_TEMPLATE_NAME, format_path, read_tokenizer_files
+from preftemplates.styles.usual_names import find_missing_family
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from preftemplates.styles.tokenizer_files import TokenizerFiles
+
+_TEMPLATE_SUFFIX = re.compile(r"(..+):([\w.-]+)", re.DOTALL)
+"""A path or hub name, and the name of one of its templates; a single letter before the colon is a drive of Windows."""
+
+
+@dataclass(frozen=True)
+class StyleSource:
+    """Where a style comes from.
+
+    Attributes:
+        name: a short name: the registered one, the hub name, or the name of the folder or file.
+        files: the files that the style is read from; None for a registered style.
+        template: the name of the chat template, where the files hold several.
+        folder: a folder or file of the same name, which a registered style goes before.
+    """
+
+    name: str
+    files: TokenizerFiles | None = None
+    template: str = DEFAULT_TEMPLATE_NAME
+    folder: str | None = None
+
+    def load(self, bos_token: str | None = None, eos_token: str | None = None) -> Style:
+        """Return the style.
+
+        Args:
+            bos_token: what the template of a file finds as `bos_token`; its files' own if absent.
+            eos_token: likewise.
+
+        Raises:
+            DefinitionError: there is no such chat template, or a token is given for a registered style.
+            StyleError: the chat template cannot be used; the error has its file and line.
+        """
+        if self.files is None:
+            if not (bos_token is eos_token is None):
+                raise DefinitionError(
+                    f"the style {self.name} has its own tokens; others are for the template of a file"
+                )
+            return STYLES.get(self.name)()
+        try:
+            style = self.files.style(bos_token, eos_token, self.template)
+        except StyleError as error:
+            raise error.located(file=str(self.files.file or self.files.path)) from error.__cause__
+        return Style.of(style.layout, self.name)
+
+    def list_notes(self, style: Style, *, token_options: bool = False) -> Iterator[str]:
+        """Yield what one should know of how the style was found.
+
+        Args:
+            style: what `load` returned.
+            token_options: whether the user can give tokens by `--bos-token` and `--eos-token`.
+        """
+        if self.folder is not None:
+            folder = one_line(self.folder, 200)
+            yield f"{folder} is the style of that name; ./{folder} names what is in this directory"
+        others = [name for name in (self.files.templates if self.files else ()) if name != self.template]
+        if others:
+            listed = ", ".join(map(preview, others))
+            yield f"the template {self.template!r} is used; there are also {listed}: add a colon and the name"
+        for name in ("bos_token", "eos_token"):
+            if name not in style.layout.variables and re.search(rf"\b{name}\b", style.layout.source or ""):
+                option = f", or give it by --{name.replace('_', '-')}" if token_options else ""
+                yield f"the template reads {name}, which no file says; name the tokenizer's folder{option}"
+
+
+def get_style(name: str | os.PathLike[str] | Style) -> Style:
+    """Return the style that a name or path stands for; a style is returned as it is.
+
+    Example:
+        >>> get_style("chatml") == get_style("ChatML")
+        True
+        >>> get_style("gpt-oss").name
+        'harmony'
+
+    Args:
+        name: one of the following; the first that fits is taken:
+
+            - a registered name or alias (`list_styles`);
+            - the path of a tokenizer's or processor's folder, of its `tokenizer_config.json` or
+              `chat_template.json`, or of a file that holds a chat template. A text is a path if it contains a
+              separator, begins with `.` or `~`, ends in `.jinja` or `.json`, or exists;
+            - a model on the hub, `OWNER/NAME`, if there is no such path. Its chat template and special tokens are
+              downloaded with huggingface_hub, and nothing else;
+            - another spelling of a registered name or alias, which differs in case, `-` and `_`.
+
+            Of several chat templates the default one is taken, or that behind a colon: `models/ada:tool_use`.
+
+    Raises:
+        UnknownNameError: there is no such style; the message names the nearest one.
+        FileError: the file, folder or model cannot be read.
+        DefinitionError: it has no chat template, or none of that name.
+        StyleError: the chat template does not parse, or does what no untrusted template may do.
+    """
+    return name if isinstance(name, Style) else find_style(name).load()
+
+
+def find_style(name: str | os.PathLike[str]) -> StyleSource:
+    """Return where the style comes from that a name or path stands for; see `get_style`.
+
+    Raises:
+        UnknownNameError: there is no such style.
+        FileError: the file, folder or model cannot be read.
+    """
+    if isinstance(name, os.PathLike):
+        return _read_path(os.fspath(name), DEFAULT_TEMPLATE_NAME)
+    if not isinstance(name, str):
+        raise STYLES.make_unknown_name_error(name)
+    registered = STYLES.find(name)
+    if registered is not None:
+        return StyleSource(registered, folder=name if os.path.exists(name) else None)
+    path, template = _split_template_name(name)
+    if _looks_like_path(path):
+        return _read_path(path, template)
+    registered = STYLES.find(path) or STYLES.find_spelled_alike(path)
+    if registered is None:
+        raise _make_unknown_name_error(name)
+    if path != name:
+        raise DefinitionError(f"the style {registered} has one chat template, and none is called {preview(template)}")
+    return StyleSource(registered)
+
+
+def is_style_file(name: str | os.PathLike[str]) -> bool:
+    """Return whether this names a file, a folder or a model on the hub, and not a registered style."""
+    if isinstance(name, os.PathLike):
+        return True
+    return STYLES.find(name) is None and _looks_like_path(_split_template_name(name)[0])
+
+
+def _split_template_name(spec: str) -> tuple[str, str]:
+    """Return a path, and the name of one of its chat templates."""
+    match = None if os.path.exists(os.path.expanduser(spec)) else _TEMPLATE_SUFFIX.fullmatch(spec)
+    return (match[1], match[2]) if match else (spec, DEFAULT_TEMPLATE_NAME)
+
+
+def _looks_like_path(spec: str) -> bool:
+    has_separator = any(separator in spec for separator in ("/", os.sep, os.altsep) if separator)
+    return has_separator or spec.startswith((".", "~")) or spec.endswith((".jinja", ".json")) or os.path.exists(spec)
+
+
+def _read_path(path: str, template: str) -> StyleSource:
+    expanded = os.path.expanduser(path)
+    if os.path.isfile(expanded):
+        _check_holds_template(Path(expanded))
+    suffix = "" if template == DEFAULT_TEMPLATE_NAME else f":{template}"
+    if not os.path.exists(expanded) and is_hub_name(path):
+        return StyleSource(path + suffix, read_hub_files(path), template)
+    return StyleSource(shorten_path(expanded) + suffix, read_tokenizer_files(Path(expanded)), template)
+
+
+def _check_holds_template(path: Path) -> None:
+    """Raise an error for a file that is no chat template, such as rows, or the Python file of a dataset template."""
+    if path.suffix in (".py", ".yaml", ".yml"):
+        raise UnknownNameError(
+            f"{format_path(path)} is no chat template; if it declares a template, use --template {format_path(path)}"
+        )
+    is_named_so = path.suffix in (".jinja", ".json")
+    if not is_named_so and not any(mark in read_tokenizer_files(path).template() for mark in ("{{", "{%")):
+        raise FileError(f"{format_path(path)} holds no chat template: there is neither {{{{ nor {{% in it")
+
+
+def _make_unknown_name_error(name: str) -> UnknownNameError:
+    """Return the error for a name that is neither a style nor a path."""
+    family = find_missing_family(name)
+    if family is None:
+        return STYLES.make_unknown_name_error(name)
+    return UnknownNameError(
+        f"no style {preview(name)}: no bundled style is known to write the layout of {family}; name the"
+        " tokenizer's folder or its chat_template.jinja"
+    )
