@@ -44,11 +44,11 @@ FORMS = {
 @pytest.mark.parametrize(("form", "expected"), FORMS.items())
 def test_convert_check_and_show_take_every_form(run_here, rows, tmp_path, form, expected):
     out = tmp_path / "out.jsonl"
-    words = ("-t", "PKUSafeRLHF", "-d", "trl", "-s", form)
+    words = ("-t", "PKUSafeRLHF", "-d", "text", "-s", form)
     assert run_here("convert", rows, *words, "-o", out)[0] == 0
     assert expected in json.loads(out.read_text().splitlines()[0])["prompt"]
     assert "2 formatted" in run_here("check", rows, *words)[1]
-    shown = run_here("show", "PKUSafeRLHF", "--row", f"{rows}:0", "-d", "trl", "-s", form)[1]
+    shown = run_here("show", "PKUSafeRLHF", "--row", f"{rows}:0", "-d", "text", "-s", form)[1]
     assert expected in shown.replace("↵\n", "")
 
 
@@ -110,8 +110,8 @@ def test_the_other_names_say_which_kind_they_are(run_here, rows):
 def test_a_note_is_printed_once(run_here, rows, tmp_path, set_findings, form, note):
     set_findings()
     for words in (
-        ("convert", rows, "-t", "PKUSafeRLHF", "-d", "trl", "-s", form, "-o", tmp_path / "out.jsonl"),
-        ("check", rows, "-t", "PKUSafeRLHF", "-d", "trl", "-s", form),
+        ("convert", rows, "-t", "PKUSafeRLHF", "-d", "text", "-s", form, "-o", tmp_path / "out.jsonl"),
+        ("check", rows, "-t", "PKUSafeRLHF", "-d", "text", "-s", form),
         ("show", "PKUSafeRLHF", "-s", form),
         ("check-style", form),
         ("diff", form, "zephyr"),
