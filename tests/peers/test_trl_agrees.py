@@ -42,7 +42,8 @@ def test_fault_1_what_two_answers_begin_with_is_no_prompt():
 
 @pytest.mark.parametrize(("chosen", "rejected"), [("Q: hi A: I am fine", "Q: hi A: I am bad"), ("abc ", "abcz")])
 def test_fault_2_texts_without_a_prompt_are_not_cut_at_all(chosen, rejected):
-    pair = get_template("TRL-implicit").format({"chosen": chosen, "rejected": rejected}, "preference")
+    template = get_template("TRL-implicit").with_dialect("text")
+    pair = template.format({"chosen": chosen, "rejected": rejected}, "preference")
     assert (pair["prompt"], pair["chosen"], pair["rejected"]) == ("", chosen, rejected)
     theirs = trl_prompt(chosen, rejected)
     assert theirs
@@ -54,7 +55,7 @@ def test_pairs_of_messages_become_the_texts_that_trl_makes_of_them():
     from trl.data_utils import apply_chat_template, is_conversational
 
     as_messages = get_template("PKUSafeRLHF").with_style("chatml").with_dialect("trl")
-    as_texts = as_messages.with_dialect("trl-text")
+    as_texts = as_messages.with_dialect("text")
     tokenizer = tokenizer_with(as_messages.style.chat_template)
     rows = [*real_rows("pku_saferlhf/align_anything_preference_train.json"), as_messages.example]
     for row in rows:
