@@ -30,7 +30,7 @@ class TRLTextDialect(Dialect):
     scored = {"prompt": "prompt", "completion": "completion", "score": "score", "attributes": "attributes?"}
 
 
-@register_dialect("trl")
+@register_dialect("trl", aliases=["trl-messages"])
 class TRLDialect(Dialect):
     prompt_only = {"prompt": "prompt.messages", "answer": "answer?", "tools": "tools?"}
     supervised = {"prompt": "prompt.messages", "completion": "completion.messages", "tools": "tools?"}
@@ -78,7 +78,7 @@ class TRLImplicitTextDialect(Dialect):
     judge = supervised
 
 
-@register_dialect("trl-implicit")
+@register_dialect("trl-implicit", aliases=["trl-implicit-messages"])
 class TRLImplicitDialect(Dialect):
     supervised = {"messages": "prompt+completion.messages", "tools": "tools?"}
     preference = {
