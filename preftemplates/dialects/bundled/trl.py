@@ -13,6 +13,8 @@ from preftemplates import Dialect, TextConsumer, register_dialect
 
 @register_dialect("trl-text")
 class TRLTextDialect(Dialect):
+    """TRL's standard layout: prompt, chosen and rejected as text, without what TRL and the tokenizer add."""
+
     text_consumer = TextConsumer("TRL", "trl", appends_eos="if absent")
     prompt_only = {"prompt": "prompt", "answer": "answer?"}
     supervised = {"prompt": "prompt", "completion": "completion"}
@@ -32,6 +34,8 @@ class TRLTextDialect(Dialect):
 
 @register_dialect("trl", aliases=["trl-messages"])
 class TRLDialect(Dialect):
+    """TRL's conversational layout: prompt, chosen and rejected as messages, which TRL renders itself."""
+
     prompt_only = {"prompt": "prompt.messages", "answer": "answer?", "tools": "tools?"}
     supervised = {"prompt": "prompt.messages", "completion": "completion.messages", "tools": "tools?"}
     preference = {
@@ -67,6 +71,8 @@ class TRLDialect(Dialect):
 
 @register_dialect("trl-implicit-text")
 class TRLImplicitTextDialect(Dialect):
+    """TRL's standard layout with an implicit prompt: whole texts, without what TRL and the tokenizer add."""
+
     text_consumer = TextConsumer("TRL", "trl-implicit", appends_eos="if absent")
     supervised = {"text": "prompt+completion"}
     preference = {
@@ -80,6 +86,8 @@ class TRLImplicitTextDialect(Dialect):
 
 @register_dialect("trl-implicit", aliases=["trl-implicit-messages"])
 class TRLImplicitDialect(Dialect):
+    """TRL's conversational layout with an implicit prompt: whole conversations as messages."""
+
     supervised = {"messages": "prompt+completion.messages", "tools": "tools?"}
     preference = {
         "chosen": "prompt+chosen.messages",
