@@ -6,11 +6,13 @@ import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from preftemplates.errors import RowError, preview
 from preftemplates_train.evaluation.metrics import METRIC_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from preftemplates import Style
     from preftemplates_train.data.dataset import TextData
     from preftemplates_train.data.style_choice import StyleChoice
     from preftemplates_train.settings.config import RewardConfig
@@ -21,10 +23,27 @@ FEW_PAIRS = 50
 
 
 def describe_style(choice: StyleChoice) -> str:
-    """Return which style is trained in and why, and the date that it prints."""
-    if choice.date is None:
-        return choice.reason
-    return f"{choice.reason}\ndate: {choice.date}, which the style prints; the checkpoint keeps printing it"
+    """Return which style is trained in and why, the date that it prints, and where the reward is not read."""
+    lines = [choice.reason]
+    if choice.date is not None:
+        lines.append(f"date: {choice.date}, which the style prints; the checkpoint keeps printing it")
+    tail = "" if choice.style is None else find_tail(choice.style)
+    if choice.style is not None and tail:
+        lines.append(
+            f"note: the style writes {preview(tail)} after {preview(choice.style.stop)}, and the reward is read at the"
+            " last token; a framework that ends texts at the end of turn reads it elsewhere"
+        )
+    return "\n".join(lines)
+
+
+def find_tail(style: Style) -> str:
+    """Return what a style writes after the end of the last answer; empty where nothing ends an answer."""
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hi"}]
+    try:
+        text = style.render(messages).text
+    except RowError:  # the style asks for more than that
+        return ""
+    return text.rpartition(style.stop)[2] if style.stop and style.stop in text else ""
 
 
 def describe_data(data: TextData, model: Any, config: RewardConfig) -> str:
