@@ -360,7 +360,7 @@ def test_a_dataset_template_in_the_style_of_a_folder_is_equal_wherever_the_folde
 def test_a_dataset_template_can_be_registered_with_a_folder(here):
     write_folder(here / "ada")
 
-    @register_template("InAFolder", style="./ada")
+    @register_template("InAFolder", style="./ada", dialect="text")
     class InAFolder(declare_template()):
         pass
 

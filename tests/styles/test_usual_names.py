@@ -81,6 +81,9 @@ REAL = [
 ]
 """Usual names, each with the real template of that model and its variables."""
 
+THINKING_IN_THE_ANSWER = {"nemotron-3-nano"}
+"""Names whose real template has the thinking in the generation prompt, which the style leaves to the answer."""
+
 
 def user(content):
     return {"role": "user", "content": content}
@@ -116,6 +119,8 @@ def test_a_usual_name_is_found(name, style):
 def test_what_a_usual_name_finds_writes_what_the_models_own_template_writes(name, where, variables):
     compared = 0
     for messages in CONVERSATIONS:
+        if name in THINKING_IN_THE_ANSWER and messages[-1]["role"] == "user":
+            continue
         expected = render_real(where, messages, variables)
         try:
             text = get_style(name).render(messages, add_generation_prompt=messages[-1]["role"] == "user").text

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from preftemplates_train.data.demo import generate
 from processes import fork_server
 from trainer_support import MAKERS, few_generated, train_by
 
@@ -66,8 +67,8 @@ def checkpoint(tmp_path_factory, base_model):
             if base_model(kind) is not None:
                 words += ["--model_name_or_path", str(base_model(kind)), "--learning_rate", "1e-3"]
             with pytest.MonkeyPatch.context() as patch:
-                if kind != "decoder":
-                    patch.setattr("preftemplates_train.data.sources.generate", few_generated)
+                rows = generate if kind == "decoder" else few_generated
+                patch.setattr("preftemplates_train.data.sources.generate", rows)
                 train_by(*words)
         return made[kind]
 
