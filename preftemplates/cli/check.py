@@ -66,7 +66,10 @@ def command(
         rows, held_out = group_rows(rows, group_by), held_out and group_rows(held_out, group_by)
     sample_format = loaded.check_format(format)
     loaded.choose_edges(sample_format)
-    result = check(rows, loaded, sample_format, test=held_out, without=without or (), file=rows.name)
+    named_style = None if style is None else loaded.style
+    result = check(
+        rows, loaded, sample_format, test=held_out, without=without or (), file=rows.name, style=named_style
+    )
     text = json.dumps(result.as_json(), ensure_ascii=False, indent=1)
     if as_json:
         print(text)

@@ -85,7 +85,10 @@ def command(
     if group_by is not None:
         rows = group_rows(rows, group_by)
     schema, check = _build_schema_and_check(loaded, sample_format) if out.suffix == ".parquet" else (None, None)
-    conversion = Conversion(rows, loaded, sample_format, on_error=on_error, file=rows.name, check=check)
+    named_style = None if style is None else loaded.style
+    conversion = Conversion(
+        rows, loaded, sample_format, on_error=on_error, file=rows.name, check=check, style=named_style
+    )
     start = time.perf_counter()
     with suppress(NothingToWriteError), open_writer(out, schema) as writer:
         for result in _show_progress(conversion, rows, console):

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class EdgeOptions(NamedTuple):
-    """What the options say of the edges of texts.
+    """What the options say about the edges of texts.
 
     Attributes:
         tokenizer: the folder of the tokenizer that a framework will use.
-        bos, eos: what a text keeps, said by hand.
+        bos, eos: what a text keeps, where no tokenizer is given.
     """
 
     tokenizer: str | None = None
@@ -38,7 +38,7 @@ def load_template(name: str, style: str | None, dialect: str | None, edges: Edge
         name: the template's name, or a file.
         style: whatever `get_style` takes.
         dialect: a dialect's name.
-        edges: what the options say of the edges of texts.
+        edges: what the options say about the edges of texts.
         console: where to print notes.
 
     Raises:

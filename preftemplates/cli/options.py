@@ -42,10 +42,10 @@ TokenizerOption = Annotated[
     ),
 ]
 EdgeBosOption = Annotated[
-    EdgePolicy | None, typer.Option("--bos", help="The same by hand: keep or drop the style's BOS.")
+    EdgePolicy | None, typer.Option("--bos", help="Without --tokenizer: keep or drop the style's BOS.")
 ]
 EdgeEosOption = Annotated[
-    EdgePolicy | None, typer.Option("--eos", help="The same by hand: keep or drop the end of an answer.")
+    EdgePolicy | None, typer.Option("--eos", help="Without --tokenizer: keep or drop the end of an answer.")
 ]
 
 STYLE_ARGUMENT_HELP = (

@@ -15,6 +15,7 @@ from preftemplates.data.shortcuts import SHORTCUTS, Shortcut, ShortcutCounts
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
 
 if TYPE_CHECKING:
+    from preftemplates.styles.style import Style
     from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
 
@@ -126,6 +127,7 @@ def check(
     test: RowsToCheck | None = None,
     without: Sequence[str] = (),
     file: str | None = None,
+    style: Style | None = None,
 ) -> CheckReport:
     """Read rows through a template, and report what is wrong with them.
 
@@ -136,6 +138,8 @@ def check(
         test: rows of a test set, none of whose prompts should stand among the rows.
         without: what is not looked for: codes, and names of shortcuts. Rows that cannot be formatted still cannot.
         file: the file's name, for messages.
+        style: the style in which messages will be rendered, if it is known; `control_text` looks for what it writes.
+            Texts are looked at in the template's style.
 
     Raises:
         UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
@@ -149,7 +153,7 @@ def check(
         (3, {'missing_field': 1, 'duplicate': 1})
     """
     template.check_format(format)
-    checker = Checker(template, format, check_rule_names(without))
+    checker = Checker(template, format, check_rule_names(without), style)
     if test is not None:
         checker.remember(test)
     conversion = Conversion(rows, template, format, on_error="skip", file=file, flag=False, traced=True)
@@ -175,7 +179,7 @@ def check_rule_names(names: Sequence[str]) -> frozenset[str]:
 class Checker:
     """Applies the rules to one sample after the other."""
 
-    def __init__(self, template: Template, format: Format, without: frozenset[str]) -> None:
+    def __init__(self, template: Template, format: Format, without: frozenset[str], style: Style | None) -> None:
         self._template, self._format, self._without = template, format, without
         self._rules = {code: rule for code, rule in ROW_RULES.items() if code not in without}
         self._memories: dict[Code, RuleMemory] = {code: {} for code in self._rules}
@@ -184,7 +188,7 @@ class Checker:
         self._columns = template.known_columns(format)
         counts_shortcuts = format == Preference.format and self._columns is not None
         self._shortcuts = ShortcutCounts() if counts_shortcuts else None
-        self._style = template.text_style(format)
+        self._style = template.text_style(format) or style
 
     def remember(self, rows: RowsToCheck) -> None:
         """Remember the prompts of a test set, those of ties and of equal answers too."""

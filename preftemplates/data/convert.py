@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from preftemplates.core.samples import Format
+    from preftemplates.styles.style import Style
     from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
 
@@ -104,6 +105,8 @@ class Conversion:
         check: refuses a result that the output has no place for, by a `RowError`.
         flag: whether rows that come through are looked at, and flagged.
         traced: whether the messages of what comes through know the cell that they came from.
+        style: the style in which messages will be rendered, if it is known; `control_text` looks for what it writes.
+            Texts are looked at in the template's style.
 
     Raises (while iterating):
         RowError: a row cannot be formatted and `on_error` is "raise"; it has the row's number and line.
@@ -127,6 +130,7 @@ class Conversion:
         check: Callable[[Mapping[str, Any]], None] | None = None,
         flag: bool = True,
         traced: bool = False,
+        style: Style | None = None,
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise DefinitionError(f"on_error is 'raise' or 'skip', got {preview(on_error)}")
@@ -138,6 +142,7 @@ class Conversion:
         self._check = check
         self._flags = flag
         self._traced = traced
+        self._style = template.text_style(format) or style
         self.report = ConversionReport()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -189,8 +194,7 @@ class Conversion:
         """Count a row that comes through and should be looked at."""
         if formatted.messages is None or not self._flags:
             return
-        style = self._template.style if formatted.texts is not None else None
-        accepted = AcceptedSample(record.row, formatted.messages, style)
+        accepted = AcceptedSample(record.row, formatted.messages, self._style)
         for code in _FLAG_CODES:
             message = ROW_RULES[code](accepted, {})
             issue = RowIssue(record.row, record.line, code, message or "")

@@ -208,7 +208,7 @@ def read_shape(key: str, entry: Any, format: type[Sample[Any]], in_each: bool = 
     if isinstance(entry, DefaultedEntry):
         field = _read_sample_field(key, f"{entry.name}?", format)
         if not isinstance(field, LabelField):
-            raise DefinitionError(f"{key!r} has a default, and {entry.name!r} is no label")
+            raise DefinitionError(f"{key!r} has a default, and {entry.name!r} is not a label")
         return DefaultedField(field, FixedValue(entry.default))
     if isinstance(entry, str):
         return _read_sample_field(key, entry, format)

@@ -103,7 +103,7 @@ def get_style(name: str | os.PathLike[str] | Style) -> Style:
               downloaded with huggingface_hub, and nothing else;
             - another spelling of a registered name or alias, which differs in case, `-` and `_`.
 
-            Of several chat templates the default one is taken, or that behind a colon: `models/ada:tool_use`.
+            Of several chat templates the default one is taken, or the one named after a colon: `models/ada:tool_use`.
 
     Raises:
         UnknownNameError: there is no such style; the message names the nearest one.
@@ -168,10 +168,11 @@ def _read_path(path: str, template: str) -> StyleSource:
 
 
 def _check_holds_template(path: Path) -> None:
-    """Raise an error for a file that is no chat template, such as rows, or the Python file of a dataset template."""
+    """Raise an error for a file that is not a chat template, such as rows or the Python file of a dataset template."""
     if path.suffix in (".py", ".yaml", ".yml"):
         raise UnknownNameError(
-            f"{format_path(path)} is no chat template; if it declares a template, use --template {format_path(path)}"
+            f"{format_path(path)} is not a chat template; if it declares a template, use --template"
+            f" {format_path(path)}"
         )
     is_named_so = path.suffix in (".jinja", ".json")
     if not is_named_so and not any(mark in read_tokenizer_files(path).template() for mark in ("{{", "{%")):

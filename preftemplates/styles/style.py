@@ -13,6 +13,7 @@ from preftemplates.errors import Code, DefinitionError, RowError, StyleContractE
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.declaration import BUNDLED_STYLES, read_layout
+from preftemplates.styles.edges import StyleEdges, find_edges
 from preftemplates.styles.lint.check import find_findings
 from preftemplates.styles.reasoning import Reasoning, check_reasoning
 from preftemplates.styles.reimport import read_header
@@ -212,6 +213,21 @@ class Style(Frozen):
             (True, True)
         """
         return find_findings(self.layout)
+
+    @cached_property
+    def edges(self) -> StyleEdges:
+        r"""What the style writes before a conversation and after its last answer.
+
+        It is found by rendering an answer, the first time that it is asked for.
+
+        Example:
+            >>> from preftemplates import get_style
+            >>> get_style("llama3").edges
+            StyleEdges(bos='<|begin_of_text|>', stop='<|eot_id|>', tail='')
+            >>> get_style("chatml").edges
+            StyleEdges(bos='', stop='<|im_end|>', tail='\n')
+        """
+        return find_edges(self.layout)
 
     def with_special_tokens(self, before: str = "", after: str = "") -> Style:
         """The same style, which also writes what a tokenizer would put around the text.

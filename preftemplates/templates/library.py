@@ -71,9 +71,9 @@ def get_template(name: str | Template) -> Template:
 
     Args:
         name: a registered name; or a dataset's name on the hub, `Anthropic/hh-rlhf`, where one template is for it; or
-            the path of a `.py` file that registers one template, or of several with the name behind a colon:
+            the path of a `.py` file that registers one template, or of several with the name after a colon:
             `mine.py:Second`; or the path of a `.yaml` file that declares one; or an entry of LLaMA-Factory's
-            `dataset_info.json`, its name behind a colon: `data/dataset_info.json:dpo_en_demo`.
+            `dataset_info.json`, its name after a colon: `data/dataset_info.json:dpo_en_demo`.
 
     Raises:
         UnknownNameError: there is none; the message says which name is near.

@@ -166,7 +166,8 @@ class TemplateSchema(Frozen):
         """Return what the texts of a format have of BOS and EOS; None where they are as the style writes them.
 
         Raises:
-            DefinitionError: the dialect's framework would write a second BOS or EOS, and nothing says what it adds.
+            DefinitionError: the dialect's framework would write a second BOS or EOS, and nothing says what it adds; or
+                its tokenizer adds another BOS than the style.
         """
         parts = self.parts
         consumer = parts.dialect.table.consumer if parts.dialect.needs_text(format) else None

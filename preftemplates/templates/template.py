@@ -143,7 +143,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         return self._with(self._require_parts("with_style"), style=get_style(style))
 
     def with_dialect(self, dialect: str | Dialect) -> Template:
-        """The same template with another dialect; what was said of the edges of texts is said anew."""
+        """The same template with another dialect; edges set before are dropped, so set them again."""
         return self._with(self._require_parts("with_dialect"), dialect=get_dialect(dialect), edges=None)
 
     def with_pairs(self, pairs: Pairs) -> Template:

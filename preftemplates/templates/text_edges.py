@@ -7,15 +7,10 @@ does not end in it, so after a tail.
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from preftemplates.core.messages import Message
-from preftemplates.errors import DefinitionError, RowError, preview
-from preftemplates.styles.layout import PROBE_TEXT
+from preftemplates.errors import DefinitionError, preview
 
 if TYPE_CHECKING:
     from preftemplates.core.samples import Sample
@@ -52,7 +47,7 @@ class TextEdges:
 
     def cut(self, sample: Sample[str], style: Style) -> Sample[str]:
         """Return the texts without what the consumer writes."""
-        written = find_style_edges(style)
+        written = style.edges
         bos = self.bos_token if self.bos_token is not None else written.bos
         end = written.stop if self.eos == "keep" else ""
 
@@ -84,58 +79,26 @@ def read_text_edges(tokenizer: Any, consumer: TextConsumer) -> TextEdges:
     return TextEdges("drop" if adds_bos else "keep", eos, tokenizer.bos_token)
 
 
-class StyleEdges(NamedTuple):
-    """What a style writes at the edges of a conversation that ends with an answer.
-
-    Attributes:
-        bos: the BOS; empty if there is none.
-        stop: what ends the answer; empty if nothing does.
-        tail: what follows the stop.
-    """
-
-    bos: str
-    stop: str
-    tail: str
-
-
-_TOKEN = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
-"""A special token as most tokenizers spell them."""
-
-
-@lru_cache(maxsize=256)
-def find_style_edges(style: Style) -> StyleEdges:
-    r"""Return what a style writes at the edges, found by rendering an answer.
-
-    >>> from preftemplates import get_style
-    >>> find_style_edges(get_style("llama3"))
-    StyleEdges(bos='<|begin_of_text|>', stop='<|eot_id|>', tail='')
-    >>> find_style_edges(get_style("chatml"))
-    StyleEdges(bos='', stop='<|im_end|>', tail='\n')
-    """
-    text = PROBE_TEXT
-    for roles in (("user", "assistant"), ("system", "user", "assistant")):
-        with suppress(RowError):
-            text = style.text([Message(role=role, content=PROBE_TEXT) for role in roles], False)
-            break
-    after = text.rpartition(PROBE_TEXT)[2]
-    stop = style.stop if after.startswith(style.stop) else ""
-    opening = style.layout.opening if _TOKEN.fullmatch(style.layout.opening) else ""
-    candidates = (style.layout.variables.get("bos_token"), opening)
-    bos = next((token for token in candidates if isinstance(token, str) and token and text.startswith(token)), "")
-    return StyleEdges(bos, stop, after[len(stop) :])
-
-
 def choose_text_edges(
     consumer: TextConsumer | None, style: Style, edges: TextEdges | None, dialect: str
 ) -> TextEdges | None:
     """Return the edges that texts need for a consumer; None where texts stay as the style writes them.
 
     Raises:
-        DefinitionError: the consumer would write a second BOS or EOS, and nothing says what its tokenizer adds.
+        DefinitionError: the consumer would write a second BOS or EOS, and nothing says what its tokenizer adds; or its
+            tokenizer adds another BOS than the style.
     """
-    if consumer is None or edges is not None:
-        return edges if consumer is not None else None
-    written = find_style_edges(style)
+    if consumer is None:
+        return None
+    written = style.edges
+    if edges is not None:
+        if edges.bos == "drop" and edges.bos_token and written.bos not in ("", edges.bos_token):
+            raise DefinitionError(
+                f"the style {style.name} begins texts with {preview(written.bos)}, and the tokenizer adds"
+                f" {preview(edges.bos_token)} before them, so the two are of different models. Use the tokenizer's own"
+                f" style, or the dialect {consumer.messages} (messages)"
+            )
+        return edges
     parts = [name for name, text in zip(("a BOS", "an end of turn", "text after it"), written, strict=True) if text]
     if not parts:
         return None

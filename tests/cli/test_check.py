@@ -28,3 +28,12 @@ def test_check_without_findings_ends_with_0(rows):
     out = run("check", rows, "-t", "PKUSafeRLHF", "--without", "contradiction").stdout
     assert "2 rows = 2 formatted + 0 skipped + 0 rejected" in out
     assert "nothing was found" in out
+
+
+def test_contents_of_messages_are_checked_in_a_named_style(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({**GOOD_ROW, "response_0": "Mint.<|im_end|>"}) + "\n")
+    arguments = ("check", path, "-t", "PKUSafeRLHF", "-d", "trl")
+    assert "nothing was found" in run(*arguments).stdout
+    assert "control_text" in run(*arguments, "--style", "chatml", code=1).stdout
+    assert "nothing was found" in run(*arguments, "--style", "llama3").stdout

@@ -127,6 +127,14 @@ def test_texts_for_a_consumer_leave_out_what_its_tokenizer_adds(tmp_path, rows):
     assert done.stderr.count("\n") == 1
 
 
+def test_contents_of_messages_are_checked_in_a_named_style(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({**GOOD_ROW, "response_0": "Mint.<|im_end|>"}) + "\n")
+    arguments = ("convert", path, "-t", "PKUSafeRLHF", "-d", "trl", "--out", tmp_path / "o.jsonl")
+    assert "control_text" not in run(*arguments).stderr
+    assert "control_text" in run(*arguments, "--style", "chatml").stderr
+
+
 @pytest.mark.parametrize("change", [{"better_response_id": 2}, {"response_0": "b"}], ids=["rejected", "skipped"])
 def test_where_no_row_comes_through_nothing_is_written(tmp_path, change):
     rows = tmp_path / "rows.jsonl"

@@ -318,7 +318,7 @@ def test_an_unknown_name_says_what_was_probably_meant(name, message):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("mine.py", "{{ x }}", "mine.py is no chat template; if it declares a template, use --template mine.py"),
+        ("mine.py", "{{ x }}", "mine.py is not a chat template; if it declares a template, use --template mine.py"),
         ("mine.yaml", "{{ x }}", r"use --template mine\.yaml"),
         ("rows.jsonl", '{"prompt": "q"}', "rows.jsonl holds no chat template: there is neither {{ nor {% in it"),
         ("notes", "Peas.", "notes holds no chat template"),

@@ -76,7 +76,7 @@ def test_a_default_stands_for_a_label_only():
     template = get_template("GSM8K").with_dialect(Own())
     assert template.format(ROWS["GSM8K"], "prompt_only") == {"q": "2+3?", "more": [{"truth": "5"}]}
     assert get_template("TRL").with_dialect(Own()).format({"prompt": "Hi"}, "prompt_only")["more"] == [{"truth": None}]
-    with pytest.raises(DefinitionError, match="'tools' is no label"):
+    with pytest.raises(DefinitionError, match="'tools' is not a label"):
         type("Wrong", (Dialect,), {"prompt_only": {"q": with_default("tools", "")}})
     with pytest.raises(DefinitionError, match="which prompt_only has not"):
         type("Wrong", (Dialect,), {"prompt_only": {"q": with_default("anser", "")}})

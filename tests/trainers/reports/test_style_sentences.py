@@ -2,7 +2,7 @@
 
 import pytest
 from preftemplates_train.data.style_choice import StyleChoice
-from preftemplates_train.reports.sentences import describe_style, find_tail
+from preftemplates_train.reports.sentences import describe_style
 
 from preftemplates import Style, get_style
 
@@ -20,7 +20,7 @@ from preftemplates import Style, get_style
 )
 def test_a_tail_after_the_end_of_turn_is_said_in_one_line(style, tail):
     lines = describe_style(StyleChoice(get_style(style), f"style: {style}")).split("\n")
-    assert find_tail(get_style(style)) == tail
+    assert get_style(style).edges.tail == tail
     assert lines[0] == f"style: {style}"
     assert len(lines) == 1 + bool(tail)
     assert all(line.startswith(f"note: the style writes {tail!r} after ") for line in lines[1:])
@@ -28,7 +28,9 @@ def test_a_tail_after_the_end_of_turn_is_said_in_one_line(style, tail):
 
 def test_a_custom_template_and_a_style_that_refuses_have_no_tail():
     assert describe_style(StyleChoice(None, "style: none")) == "style: none"
-    assert find_tail(Style.from_chat_template("{{ raise_exception('no') }}")) == ""
+    refusing = Style.from_chat_template("{{ raise_exception('no') }}")
+    assert refusing.edges == ("", "", "")
+    assert describe_style(StyleChoice(refusing, "style: none")) == "style: none"
 
 
 def test_the_date_is_said_too():

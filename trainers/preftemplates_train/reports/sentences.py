@@ -6,13 +6,12 @@ import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from preftemplates.errors import RowError, preview
+from preftemplates.errors import preview
 from preftemplates_train.evaluation.metrics import METRIC_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from preftemplates import Style
     from preftemplates_train.data.dataset import TextData
     from preftemplates_train.data.style_choice import StyleChoice
     from preftemplates_train.settings.config import RewardConfig
@@ -27,23 +26,13 @@ def describe_style(choice: StyleChoice) -> str:
     lines = [choice.reason]
     if choice.date is not None:
         lines.append(f"date: {choice.date}, which the style prints; the checkpoint keeps printing it")
-    tail = "" if choice.style is None else find_tail(choice.style)
-    if choice.style is not None and tail:
+    edges = None if choice.style is None else choice.style.edges
+    if edges is not None and edges.stop and edges.tail:
         lines.append(
-            f"note: the style writes {preview(tail)} after {preview(choice.style.stop)}, and the reward is read at the"
-            " last token; a framework that ends texts at the end of turn reads it elsewhere"
+            f"note: the style writes {preview(edges.tail)} after {preview(edges.stop)}. The reward is read at the last"
+            " token, so after both; some frameworks read it at the end of turn"
         )
     return "\n".join(lines)
-
-
-def find_tail(style: Style) -> str:
-    """Return what a style writes after the end of the last answer; empty where nothing ends an answer."""
-    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hi"}]
-    try:
-        text = style.render(messages).text
-    except RowError:  # the style asks for more than that
-        return ""
-    return text.rpartition(style.stop)[2] if style.stop and style.stop in text else ""
 
 
 def describe_data(data: TextData, model: Any, config: RewardConfig) -> str:
