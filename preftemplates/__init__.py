@@ -17,6 +17,7 @@ from preftemplates.core.samples import (
 )
 from preftemplates.core.spans import Rendered, Span
 from preftemplates.data.check import CheckReport, check
+from preftemplates.dialects.consumer_config import ConsumerConfig
 from preftemplates.dialects.consumers import TextConsumer
 from preftemplates.dialects.dialect import Dialect, get_dialect, list_dialects, register_dialect
 from preftemplates.dialects.table import fixed, with_default
@@ -41,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BatchFormatter",
     "CheckReport",
+    "ConsumerConfig",
     "Dialect",
     "FirstIs1",
     "Format",

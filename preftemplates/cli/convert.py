@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from preftemplates.cli.consumer_config import prepare_config
 from preftemplates.cli.load_template import EdgeOptions, load_template
 from preftemplates.cli.options import (
     DialectOption,
@@ -67,6 +68,10 @@ def command(
         Ties | None, typer.Option(help="What becomes of pairs without a better answer; the template's own.")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write every skipped and rejected row here, as JSON.")] = None,
+    consumer_config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the configuration with which the dialect's framework reads the output."),
+    ] = None,
 ) -> None:
     """Convert the rows of a file (.jsonl, .json, .csv, .parquet, .gz), directory or hub dataset.
 
@@ -78,9 +83,14 @@ def command(
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
     sample_format = loaded.check_format(format)
     loaded = loaded.adapted(pairs=pairs, ties=ties or loaded.ties)
-    _check_paths(source, out, report)
+    _check_paths(source, out, report, consumer_config)
     loaded.choose_edges(sample_format)  # what is missing is said before a row is read
     chat_template = _find_chat_template(loaded, sample_format, out) if style is not None else None
+    config = (
+        None
+        if consumer_config is None
+        else prepare_config(consumer_config, loaded, sample_format, out, chat_template)
+    )
     rows = open_rows(source, split=split, revision=revision, cell_parsers=loaded.cell_parsers)
     if group_by is not None:
         rows = group_rows(rows, group_by)
@@ -104,16 +114,18 @@ def command(
             f"wrote {chat_template}: the style {loaded.style.name}, for the tokenizer that renders these messages"
         )
         console.print(message, soft_wrap=True, highlight=False, markup=False)
+    if config is not None and conversion.report.formatted:
+        config.write(console)
     if report is not None:
         write_text(report, json.dumps(conversion.report.as_json(), ensure_ascii=False, indent=1))
     if not conversion.report.formatted or conversion.report.too_many_rejected:
         raise typer.Exit(3)
 
 
-def _check_paths(source: str, out: Path, report: Path | None) -> None:
+def _check_paths(source: str, out: Path, report: Path | None, config: Path | None) -> None:
     """Raise an error rather than write over the input, or to one path twice."""
     roles = {Path(source).resolve(): "the input"}
-    for path, role in ((out, "the output"), (report, "the report")):
+    for path, role in ((out, "the output"), (report, "the report"), (config, "the configuration")):
         if path is None:
             continue
         if path.resolve() in roles:

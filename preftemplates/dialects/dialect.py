@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
 from preftemplates.core.frozen import Frozen
 from preftemplates.core.messages import ROLES
 from preftemplates.core.registry import Registry
 from preftemplates.core.samples import SAMPLE_TYPES, Sample, list_formats
+from preftemplates.dialects.consumer_config import ConsumerConfig
 from preftemplates.dialects.consumers import TextConsumer
 from preftemplates.dialects.message_views import MessageKeys
 from preftemplates.dialects.table import (
@@ -28,7 +30,7 @@ D = TypeVar("D", bound="type[Dialect]")
 _MESSAGE_ATTRIBUTES = ("role_key", "content_key", "roles", "dropped")
 """What a dialect declares of messages, next to its tables."""
 
-_ATTRIBUTES = (*_MESSAGE_ATTRIBUTES, "text_consumer")
+_ATTRIBUTES = (*_MESSAGE_ATTRIBUTES, "text_consumer", "config")
 """What a dialect declares next to its tables."""
 
 
@@ -43,6 +45,7 @@ class Dialect(Frozen):
         roles: the framework's names for roles; a role that it has no name for is refused. Without it all stay.
         dropped: keys of a message that the framework leaves out in silence; a message that holds one is refused.
         text_consumer: the framework that tokenizes the texts, if it adds BOS and EOS by itself.
+        config: how the framework is configured to read a file, a `ConsumerConfig`.
 
     Example:
         >>> class Mine(Dialect):
@@ -136,6 +139,39 @@ class Dialect(Frozen):
         result: dict[str, Any] = ShapeFiller(messages, texts, self.table.message_keys).fill(shape)
         return result
 
+    def configure(
+        self,
+        format: str,
+        *,
+        config: str | Path,
+        rows: str | Path,
+        chat_template: str | Path | None = None,
+        keys: Iterable[str] | None = None,
+    ) -> str:
+        """Return the configuration with which the framework reads a file of rows.
+
+        Args:
+            format: the dataset type of the rows.
+            config: the path of the configuration.
+            rows: the path of the rows.
+            chat_template: the path of the chat template that renders the rows' messages; None for the model's own.
+            keys: the keys of the rows; without it those of every row.
+
+        Raises:
+            FileError: the configuration's name has the wrong ending, or no framework reads rows of that ending.
+            DefinitionError: the dialect has no configuration for the dataset type.
+
+        Example:
+            >>> script = get_dialect("trl").configure("preference", config="train.py", rows="pairs.jsonl")
+            >>> 'data_files=str(HERE / "pairs.jsonl")' in script
+            True
+        """
+        if self.table.config is None:
+            names = [name for name in list_dialects() if get_dialect(name).table.config is not None]
+            raise DefinitionError(f"the dialect {self.name} has no configuration; these have one: {', '.join(names)}")
+        known = list(self.keys(format) if keys is None else keys)
+        return self.table.config.render(format, config=config, rows=rows, chat_template=chat_template, keys=known)
+
 
 def _read_table(cls: type[Dialect]) -> DialectTable:
     formats: list[tuple[str, ObjectShape]] = []
@@ -155,7 +191,19 @@ def _read_table(cls: type[Dialect]) -> DialectTable:
     consumer = cls.declared.get("text_consumer")
     if not isinstance(consumer, TextConsumer | None):
         raise DefinitionError(f"{cls.__name__}.text_consumer: expected TextConsumer(...), got {preview(consumer)}")
-    return DialectTable(tuple(formats), _read_message_keys(cls), consumer)
+    return DialectTable(tuple(formats), _read_message_keys(cls), consumer, _read_config(cls, dict(formats)))
+
+
+def _read_config(cls: type[Dialect], formats: Collection[str]) -> ConsumerConfig | None:
+    config = cls.declared.get("config")
+    if config is None:
+        return None
+    if not isinstance(config, ConsumerConfig):
+        raise DefinitionError(f"{cls.__name__}.config: expected ConsumerConfig(...), got {preview(config)}")
+    for format in config.texts:
+        if format not in formats:
+            raise DefinitionError(f"{cls.__name__}.config: the dialect has no table for {preview(format)}")
+    return config
 
 
 def _read_message_keys(cls: type[Dialect]) -> MessageKeys:

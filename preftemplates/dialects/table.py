@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from preftemplates.core.samples import Sample
+    from preftemplates.dialects.consumer_config import ConsumerConfig
     from preftemplates.dialects.consumers import TextConsumer
 
 _SAMPLE_FIELD = re.compile(r"(?P<prompt>prompt\+)?(?P<name>\w+)(\.(?P<view>\w+))?(?P<optional>\?)?")
@@ -153,11 +154,12 @@ ResultShape = SampleField | FixedValue | DefaultedField | ObjectShape | ListShap
 
 @dataclass(frozen=True)
 class DialectTable:
-    """What each key of each format holds, and how messages are spelled."""
+    """What each key of each format holds, how messages are spelled, and how the framework is configured."""
 
     formats: tuple[tuple[str, ObjectShape], ...]
     message_keys: MessageKeys
     consumer: TextConsumer | None = None
+    config: ConsumerConfig | None = None
 
     @property
     def identity(self) -> Any:

@@ -8,7 +8,61 @@ that may be called are the text of a JSON list, which TRL's trainers read too: a
 tools have parameters of different names.
 """
 
-from preftemplates import Dialect, TextConsumer, register_dialect
+from preftemplates import ConsumerConfig, Dialect, TextConsumer, register_dialect
+
+SCRIPT = '''\
+{% set trainer = {"preference": "DPO", "supervised": "SFT", "unpaired": "KTO", "prompt_only": "GRPO"}[format] %}
+"""Train with TRL: python {{ config }} --model_name_or_path MODEL --output_dir DIR
+
+{% if trainer == "DPO" %}
+For a reward model, write Reward in the place of DPO everywhere.
+{% endif %}
+Further options are those of {{ trainer }}Config.
+"""
+
+from pathlib import Path
+
+from datasets import load_dataset
+from transformers import AutoTokenizer
+from trl import {{ trainer }}Config, {{ trainer }}Trainer, ModelConfig, TrlParser
+
+HERE = Path(__file__).parent
+
+{% if trainer == "GRPO" %}
+
+def score(completions, **columns):
+    """Return a reward for each completion: put your own in its place."""
+{% if "answer" in keys %}
+    answers = columns["answer"]
+    return [float(answer in str(completion)) for answer, completion in zip(answers, completions, strict=True)]
+{% else %}
+    raise NotImplementedError("say what a good completion is")
+{% endif %}
+
+
+{% endif %}
+args, model = TrlParser([{{ trainer }}Config, ModelConfig]).parse_args_and_config()
+tokenizer = AutoTokenizer.from_pretrained(model.model_name_or_path)
+{% if chat_template_nearby %}
+tokenizer.chat_template = (HERE / {{ chat_template_nearby | tojson }}).read_text(encoding="utf-8")
+{% endif %}
+trainer = {{ trainer }}Trainer(
+    model=model.model_name_or_path,
+{% if trainer == "GRPO" %}
+    reward_funcs=score,
+{% endif %}
+    args=args,
+    train_dataset=load_dataset({{ loader | tojson }}, data_files=str(HERE / {{ rows_nearby | tojson }}), split="train"),
+    processing_class=tokenizer,
+)
+trainer.train()
+'''
+
+
+def configure(*formats: str) -> ConsumerConfig:
+    """A script for each dataset type that TRL trains on."""
+    return ConsumerConfig(".py", dict.fromkeys(formats, SCRIPT))
+
 
 
 @register_dialect("trl-text")
@@ -16,6 +70,7 @@ class TRLTextDialect(Dialect):
     """TRL's standard layout: prompt, chosen and rejected as text, without what TRL and the tokenizer add."""
 
     text_consumer = TextConsumer("TRL", "trl", appends_eos="if absent")
+    config = configure("prompt_only", "supervised", "preference", "unpaired")
     prompt_only = {"prompt": "prompt", "answer": "answer?"}
     supervised = {"prompt": "prompt", "completion": "completion"}
     preference = {
@@ -36,6 +91,7 @@ class TRLTextDialect(Dialect):
 class TRLDialect(Dialect):
     """TRL's conversational layout: prompt, chosen and rejected as messages, which TRL renders itself."""
 
+    config = configure("prompt_only", "supervised", "preference", "unpaired")
     prompt_only = {"prompt": "prompt.messages", "answer": "answer?", "tools": "tools?"}
     supervised = {"prompt": "prompt.messages", "completion": "completion.messages", "tools": "tools?"}
     preference = {
@@ -74,6 +130,7 @@ class TRLImplicitTextDialect(Dialect):
     """TRL's standard layout with an implicit prompt: whole texts, without what TRL and the tokenizer add."""
 
     text_consumer = TextConsumer("TRL", "trl-implicit", appends_eos="if absent")
+    config = configure("supervised", "preference")
     supervised = {"text": "prompt+completion"}
     preference = {
         "chosen": "prompt+chosen",
@@ -88,6 +145,7 @@ class TRLImplicitTextDialect(Dialect):
 class TRLImplicitDialect(Dialect):
     """TRL's conversational layout with an implicit prompt: whole conversations as messages."""
 
+    config = configure("supervised", "preference")
     supervised = {"messages": "prompt+completion.messages", "tools": "tools?"}
     preference = {
         "chosen": "prompt+chosen.messages",

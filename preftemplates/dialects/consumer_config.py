@@ -1,0 +1,103 @@
+"""Consumer configurations: the file that a framework needs next to the rows, as a text with places to fill in."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, StrictUndefined, TemplateError
+
+from preftemplates.errors import DefinitionError, FileError, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ENVIRONMENT = Environment(
+    undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True, autoescape=False
+)
+
+_LOADERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}
+"""The builder of `datasets` that reads a file, by its ending."""
+
+
+@dataclass(frozen=True)
+class ConsumerConfig:
+    """How a framework is configured to read the files of a dialect.
+
+    A text is a Jinja template. It finds:
+
+    - `format`: the dataset type, and `config`: the name of the configuration;
+    - `rows`: the path of the rows as it was given, and `rows_nearby` from the configuration's folder;
+    - `chat_template`, `chat_template_nearby`: the same of the chat template that was written, or None;
+    - `name`: the file's name without its ending;
+    - `loader`: `json` or `parquet`, the builder of `datasets` that reads the rows;
+    - `keys`: the keys of the rows.
+
+    Attributes:
+        suffix: how the configuration's name ends, such as `.yaml`.
+        texts: the configuration of each dataset type.
+        style_note: what to do with a chat template that was written, where the configuration cannot name it.
+
+    Example:
+        >>> config = ConsumerConfig(".yaml", {"preference": "data: {{ rows | tojson }}\\n"})
+        >>> config.render("preference", config="run.yaml", rows="out/pairs.jsonl", chat_template=None, keys=["chosen"])
+        'data: "out/pairs.jsonl"\\n'
+    """
+
+    suffix: str
+    texts: Mapping[str, str] = field(hash=False)
+    style_note: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.suffix, str) or not self.suffix.startswith("."):
+            raise DefinitionError(f"suffix is an ending such as .yaml, got {preview(self.suffix)}")
+        for format, text in self.texts.items():
+            try:
+                _ENVIRONMENT.from_string(text)
+            except TemplateError as error:
+                raise DefinitionError(f"the configuration of {format} is not a Jinja template: {error}") from error
+
+    def render(
+        self, format: str, *, config: str | Path, rows: str | Path, chat_template: str | Path | None, keys: list[str]
+    ) -> str:
+        """Return the configuration of a file.
+
+        Args:
+            format: the dataset type of the rows.
+            config: where the configuration will be.
+            rows: the path of the rows.
+            chat_template: the path of the chat template that renders the rows' messages; None for the model's own.
+            keys: the keys of the rows.
+
+        Raises:
+            FileError: the name of the configuration has another ending, or no framework reads rows of that ending.
+            DefinitionError: there is no configuration for the dataset type.
+        """
+        if format not in self.texts:
+            known = ", ".join(self.texts)
+            raise DefinitionError(f"there is no configuration for {format} rows in this dialect; there is for {known}")
+        if not re.fullmatch(r"[\w .+-]+", Path(config).name):
+            raise FileError(f"a configuration has a plain name, got {preview(Path(config).name)}")
+        if Path(config).suffix != self.suffix:
+            raise FileError(f"the configuration of this dialect is a {self.suffix} file, got {Path(config).name}")
+        loader = _LOADERS.get(Path(str(rows).removesuffix(".gz")).suffix.lower())
+        if loader is None:
+            raise FileError(f"a configuration names rows in {', '.join(_LOADERS)}, got {Path(rows).name}")
+        facts: dict[str, Any] = {"format": format, "config": Path(config).name, "loader": loader, "keys": keys}
+        facts["name"] = Path(rows).name.split(".")[0]
+        folder = Path(config).absolute().parent
+        for name, path in (("rows", rows), ("chat_template", chat_template)):
+            facts[name] = None if path is None else Path(path).as_posix()
+            facts[f"{name}_nearby"] = None if path is None else _find_relative(Path(path), folder)
+        return _ENVIRONMENT.from_string(self.texts[format]).render(facts)
+
+
+def _find_relative(path: Path, folder: Path) -> str:
+    """The path as it is found from a folder; absolute where they are on different drives."""
+    try:
+        return Path(os.path.relpath(path.absolute(), folder)).as_posix()
+    except ValueError:
+        return path.absolute().as_posix()
