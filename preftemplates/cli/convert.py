@@ -70,7 +70,9 @@ def command(
     report: Annotated[Path | None, typer.Option(help="Write every skipped and rejected row here, as JSON.")] = None,
     consumer_config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the configuration with which the dialect's framework reads the output."),
+        typer.Option(
+            metavar="FILE", help="Write the configuration with which the dialect's framework reads the output."
+        ),
     ] = None,
 ) -> None:
     """Convert the rows of a file (.jsonl, .json, .csv, .parquet, .gz), directory or hub dataset.
@@ -87,9 +89,7 @@ def command(
     loaded.choose_edges(sample_format)  # what is missing is said before a row is read
     chat_template = _find_chat_template(loaded, sample_format, out) if style is not None else None
     config = (
-        None
-        if consumer_config is None
-        else prepare_config(consumer_config, loaded, sample_format, out, chat_template)
+        None if consumer_config is None else prepare_config(consumer_config, loaded, sample_format, out, chat_template)
     )
     rows = open_rows(source, split=split, revision=revision, cell_parsers=loaded.cell_parsers)
     if group_by is not None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from tokenizers.processors import TemplateProcessing
+from token_support import STYLE_TOKENS as STYLES
+from token_support import tokenizer_for_style
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     LlamaForSequenceClassification,
-    PreTrainedTokenizerFast,
 )
 
 from preftemplates import Dialect, Preference, TextConsumer, get_dialect, get_style, get_template, tokenize
@@ -19,15 +18,6 @@ from preftemplates.errors import DefinitionError
 from preftemplates.templates.text_edges import TextEdges
 
 trl = pytest.importorskip("trl")
-
-STYLES = {
-    "chatml": (None, "<|im_end|>", ["<|im_start|>"]),
-    "zephyr": (None, "</s>", ["<|user|>", "<|assistant|>", "<|system|>"]),
-    "llama3": ("<|begin_of_text|>", "<|eot_id|>", ["<|start_header_id|>", "<|end_header_id|>"]),
-    "mistral-v3": ("<s>", "</s>", ["[INST]", "[/INST]"]),
-    "phi3": (None, "<|endoftext|>", ["<|user|>", "<|assistant|>", "<|end|>"]),
-}
-"""Styles, each with the BOS, the EOS and the further special tokens of its tokenizer."""
 
 TRAINERS = {"Reward": "preference", "DPO": "preference", "SFT": "supervised", "KTO": "unpaired"}
 DIALECTS = ("trl", "trl-implicit", "trl-text", "trl-implicit-text")
@@ -49,16 +39,7 @@ ROWS = [
 
 
 def make_tokenizer(style, adds_bos):
-    bos, eos, more = STYLES[style]
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    model = Tokenizer(models.BPE({letter: index for index, letter in enumerate(alphabet)}, []))
-    model.pre_tokenizer, model.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=model, clean_up_tokenization_spaces=False)
-    named = {"pad_token": "<|pad|>", "eos_token": eos, "additional_special_tokens": more}
-    tokenizer.add_special_tokens(named | ({"bos_token": bos} if bos else {}))
-    if bos and adds_bos:
-        marks = [(bos, tokenizer.bos_token_id)]
-        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"{bos} $A", special_tokens=marks)
+    tokenizer = tokenizer_for_style(style, adds_bos)
     tokenizer.chat_template = get_style(style).chat_template
     return tokenizer
 

@@ -8,7 +8,17 @@ from functools import cache
 from itertools import chain
 
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import PreTrainedTokenizerFast
 
 from preftemplates import Style, Tokens, get_style
@@ -147,6 +157,39 @@ def word_piece() -> PreTrainedTokenizerFast:
     tokenizer.train_from_iterator(CORPUS, trainer)
     _around(_marked(tokenizer), "[CLS]", "[SEP]")
     return _fast(tokenizer, cls_token="[CLS]", sep_token="[SEP]", unk_token="[UNK]", pad_token="[PAD]")
+
+
+STYLE_TOKENS = {
+    "chatml": (None, "<|im_end|>", ["<|im_start|>"]),
+    "zephyr": (None, "</s>", ["<|user|>", "<|assistant|>", "<|system|>"]),
+    "llama3": ("<|begin_of_text|>", "<|eot_id|>", ["<|start_header_id|>", "<|end_header_id|>"]),
+    "mistral-v3": ("<s>", "</s>", ["[INST]", "[/INST]"]),
+    "phi3": (None, "<|endoftext|>", ["<|user|>", "<|assistant|>", "<|end|>"]),
+}
+"""Styles, each with the BOS, the EOS and the further special tokens of its tokenizer."""
+
+
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
+)
+"""How the tokenizers of Llama 3 and Qwen part a text into words."""
+
+
+def tokenizer_for_style(style: str, adds_bos: bool) -> PreTrainedTokenizerFast:
+    """A tokenizer as Llama 3's with the special tokens of a style, which adds a BOS or does not; no chat template."""
+    bos, eos, more = STYLE_TOKENS[style]
+    model = _byte_level()
+    model.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(WORDS), "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)]
+    )
+    model.decoder = decoders.ByteLevel()
+    tokenizer = _fast(model)
+    named = {"pad_token": "<|pad|>", "eos_token": eos, "additional_special_tokens": more}
+    tokenizer.add_special_tokens(named | ({"bos_token": bos} if bos else {}))
+    if bos and adds_bos:
+        _around(tokenizer.backend_tokenizer, bos)
+    return tokenizer
 
 
 MAKERS = (

@@ -64,7 +64,6 @@ def configure(*formats: str) -> ConsumerConfig:
     return ConsumerConfig(".py", dict.fromkeys(formats, SCRIPT))
 
 
-
 @register_dialect("trl-text")
 class TRLTextDialect(Dialect):
     """TRL's standard layout: prompt, chosen and rejected as text, without what TRL and the tokenizer add."""

@@ -1,4 +1,4 @@
-"""What the readers share: each reads files by its peer's loader, and writes what it got."""
+"""What the readers share: each reads files by its peer's own code, as configured by us, and writes the ids it holds."""
 
 import json
 import sys
@@ -7,44 +7,25 @@ from pathlib import Path
 
 
 def run(package, read):
-    """Read each file of the job by a function of job and file; what one raises is written in the place of its rows."""
-    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    """Read each file of the job by a function; what one raises is written in the place of its rows.
+
+    The function gets a dict with the paths `rows`, `tokenizer`, `config` and `chat_template` (None for texts), and
+    `format`, `dialect` and `variant`. It gives a dict for each row: `ids` by response (`chosen`, `rejected`,
+    `completion`, or `prompt` of rows without responses), and `margin`, `label` or `answer` where the peer reads one.
+    """
+    jobs = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     files = []
-    for file in job["files"]:
+    for job in jobs:
         try:
-            files.append({"rows": list(read(job, file))})
+            files.append({"rows": list(read(job))})
         except Exception as error:  # noqa: BLE001  a peer may raise anything
             files.append({"error": f"{type(error).__name__}: {error}"})
     Path(sys.argv[2]).write_text(json.dumps({"version": version(package), "files": files}), encoding="utf-8")
 
 
 def attempt(call):
-    """What a call raises on one row, in the place of what it gives; None where it raises nothing."""
+    """What a call gives for one row, or what it raises, in its place."""
     try:
-        call()
+        return call()
     except Exception as error:  # noqa: BLE001  a peer may raise anything
-        return f"{type(error).__name__}: {error}"
-    return None
-
-
-def tokenizer_of(job):
-    """The tokenizer of the job, with the chat template that our style is exported as."""
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_file=job["tokenizer"], eos_token=job["eos"], pad_token=job["pad"], clean_up_tokenization_spaces=False
-    )
-    tokenizer.chat_template = job["chat_template"]
-    return tokenizer
-
-
-def bare(value):
-    """The same without the keys that Arrow filled with None."""
-    if isinstance(value, dict):
-        return {key: bare(one) for key, one in value.items() if one is not None}
-    return [bare(one) for one in value] if isinstance(value, list) else value
-
-
-def turns(messages):
-    """Messages as pairs of role and content."""
-    return [[message["role"], message["content"]] for message in messages]
+        return {"error": f"{type(error).__name__}: {error}"}
