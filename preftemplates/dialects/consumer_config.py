@@ -25,7 +25,7 @@ _LOADERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}
 
 @dataclass(frozen=True)
 class ConsumerConfig:
-    """How a framework is configured to read the files of a dialect.
+    r"""How a framework is configured to read the files of a dialect.
 
     A text is a Jinja template. It finds:
 
@@ -42,9 +42,9 @@ class ConsumerConfig:
         style_note: what to do with a chat template that was written, where the configuration cannot name it.
 
     Example:
-        >>> config = ConsumerConfig(".yaml", {"preference": "data: {{ rows | tojson }}\\n"})
+        >>> config = ConsumerConfig(".yaml", {"preference": "data: {{ rows | tojson }}\n"})
         >>> config.render("preference", config="run.yaml", rows="out/pairs.jsonl", chat_template=None, keys=["chosen"])
-        'data: "out/pairs.jsonl"\\n'
+        'data: "out/pairs.jsonl"\n'
     """
 
     suffix: str

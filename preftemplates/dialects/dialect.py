@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from preftemplates.core.frozen import Frozen
 from preftemplates.core.messages import ROLES
@@ -23,6 +22,9 @@ from preftemplates.dialects.table import (
     select_parts,
 )
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 D = TypeVar("D", bound="type[Dialect]")
 

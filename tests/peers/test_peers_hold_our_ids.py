@@ -32,9 +32,7 @@ def test_a_peer_holds_our_ids(peer, tmp_path, table):
             if verdict not in FINE:
                 reason = explain(peer, file, number, verdict)
                 if reason is None:
-                    unexplained.append(
-                        (file.name, file.dialect, file.format, file.variant, file.setup.name, number, verdict)
-                    )
+                    unexplained.append((*file.key, number, verdict))
                 verdict = reason or verdict
             verdicts[verdict] += 1
         if len(file.read) > len(file.rows):

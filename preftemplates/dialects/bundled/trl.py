@@ -46,13 +46,14 @@ tokenizer = AutoTokenizer.from_pretrained(model.model_name_or_path)
 {% if chat_template_nearby %}
 tokenizer.chat_template = (HERE / {{ chat_template_nearby | tojson }}).read_text(encoding="utf-8")
 {% endif %}
+rows = load_dataset({{ loader | tojson }}, data_files=str(HERE / {{ rows_nearby | tojson }}), split="train")
 trainer = {{ trainer }}Trainer(
     model=model.model_name_or_path,
 {% if trainer == "GRPO" %}
     reward_funcs=score,
 {% endif %}
     args=args,
-    train_dataset=load_dataset({{ loader | tojson }}, data_files=str(HERE / {{ rows_nearby | tojson }}), split="train"),
+    train_dataset=rows,
     processing_class=tokenizer,
 )
 trainer.train()

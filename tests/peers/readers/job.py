@@ -1,4 +1,4 @@
-"""What the readers share: each reads files by its peer's own code, as configured by us, and writes the ids it holds."""
+"""What the readers share: each reads files by its peer's own code, as we configure it, and writes its ids."""
 
 import json
 import sys
