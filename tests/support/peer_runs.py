@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import import_module
@@ -29,6 +28,8 @@ from preftemplates.styles.control_text import find_control_text
 from preftemplates.templates.rendering import render_sample
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from preftemplates import Template
 
 READERS = Path(__file__).parents[1] / "peers" / "readers"
@@ -110,7 +111,7 @@ class Row:
 
     Attributes:
         ids: our ids by response; those of the prompt where there is no response.
-        ends: how many of these go up to the last end of turn, by response.
+        ends: how many of these go up to the last end of turn, by response that has one.
         labels: the margin, the label or the answer, where the sample has one.
         control_text: whether a content spells what the style writes between turns.
         facts: what the sample holds: `empty prompt`, `system`, `tools`, `thinking`, `turns`.
@@ -137,6 +138,11 @@ class File:
     read: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
     variant: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells it from the other files."""
+        return self.name, self.dialect, self.format, self.variant, self.setup.name
 
     @cached_property
     def template(self) -> Template:
@@ -198,10 +204,7 @@ def _describe(sample: Any, setup: Setup) -> Row:
     named = dict(tokens.responses) or {"prompt": tokens.prompt}
     ids = {name: list(one.input_ids) for name, one in named.items()}
     stop = tokenizer.convert_tokens_to_ids(style.stop)
-    ends = {
-        name: len(own) - own[::-1].index(stop) if stop in own and name != "prompt" else len(own)
-        for name, own in ids.items()
-    }
+    ends = {name: len(own) - own[::-1].index(stop) for name, own in ids.items() if name != "prompt" and stop in own}
     messages = [*sample.prompt, *(message for own in sample.responses.values() for message in own)]
     labels = {name: getattr(sample, name, None) for name in ("margin", "label", "answer")}
     return Row(
@@ -308,7 +311,8 @@ _ENDINGS = ("without the tail", "EOS in the place of the tail", "EOS after the e
 
 
 def _compare(row: Row, name: str, theirs: list[int] | None, setup: Setup) -> str:
-    ours, end = row.ids[name], row.ends[name]
+    ours = row.ids[name]
+    end = row.ends.get(name, len(ours))
     if theirs == ours:
         return "equal"
     if theirs is None or theirs[:end] != ours[:end]:
