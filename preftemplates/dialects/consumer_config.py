@@ -92,7 +92,10 @@ class ConsumerConfig:
         for name, path in (("rows", rows), ("chat_template", chat_template)):
             facts[name] = None if path is None else Path(path).as_posix()
             facts[f"{name}_nearby"] = None if path is None else _find_relative(Path(path), folder)
-        return _ENVIRONMENT.from_string(self.texts[format]).render(facts)
+        try:
+            return _ENVIRONMENT.from_string(self.texts[format]).render(facts)
+        except TemplateError as error:
+            raise DefinitionError(f"the configuration of {format} cannot be written: {error}") from error
 
 
 def _find_relative(path: Path, folder: Path) -> str:

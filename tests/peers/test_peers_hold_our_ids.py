@@ -8,11 +8,9 @@ from collections import Counter
 
 import pytest
 from environments import NOT_INSTALLED
-from peer_runs import ENVIRONMENTS, PEERS, explain, judge, list_files, read
+from peer_runs import ENVIRONMENTS, FINE, PEERS, explain, judge, list_files, read
 
 pytestmark = pytest.mark.peers
-
-FINE = ("equal", "without the tail", "EOS in the place of the tail", "EOS after the end", "control_text")
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)

@@ -183,12 +183,13 @@ class File:
         if self.template.text_style(self.format) is None:
             paths["chat_template"] = str(folder / "chat_template.jinja")
             Path(paths["chat_template"]).write_text(style.chat_template, encoding="utf-8")
-        config = self.template.dialect.table.config
+        dialect = get_dialect(self.dialect)
+        config = dialect.table.config
         assert config is not None
         keys = [key for key, _ in self.template.result_shape(self.format)[0].fields]
         name = "dataset_info.json" if config.suffix == ".json" else f"config{config.suffix}"
         paths["config"] = str(folder / name)
-        text = self.template.dialect.configure(
+        text = dialect.configure(
             self.format, config=paths["config"], rows=rows, chat_template=paths["chat_template"], keys=keys
         )
         Path(paths["config"]).write_text(text, encoding="utf-8")
@@ -306,8 +307,11 @@ def explain(peer: Peer, file: File, number: int, verdict: str) -> str | None:
     return next((reason for reason, holds in reasons.items() if holds(file, file.rows[number], verdict)), None)
 
 
+FINE = ("equal", "without the tail", "EOS in the place of the tail", "EOS after the end", "control_text")
+"""The verdicts on ids that are ours up to the last end of turn, or of a row that spells a control token."""
+
 _LABELS = ("margin", "label", "answer")
-_ENDINGS = ("without the tail", "EOS in the place of the tail", "EOS after the end")
+_ENDINGS = FINE[1:4]
 
 
 def _compare(row: Row, name: str, theirs: list[int] | None, setup: Setup) -> str:

@@ -1,0 +1,134 @@
+"""The configuration of a framework names the rows and the chat template, whatever their paths are."""
+
+import ast
+import json
+import subprocess
+
+import pytest
+import yaml
+from support import DIALECT_NAMES
+
+from preftemplates import ConsumerConfig, Dialect, get_dialect
+from preftemplates.errors import DefinitionError, FileError
+
+CONFIGURED = [
+    (name, format)
+    for name in DIALECT_NAMES
+    if (config := get_dialect(name).table.config) is not None
+    for format in config.texts
+]
+
+
+def strings_of(suffix, text):
+    """Every text in a configuration, as its own reader reads them."""
+    if suffix == ".py":
+        return [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+    if suffix == ".sh":
+        echoed = "".join(f"printf '%s\\n' {line}\n" for line in [text.replace("\\\n", " ").splitlines()[-1]])
+        done = subprocess.run(["bash", "-c", echoed], capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+    loaded = json.loads(text) if suffix == ".json" else yaml.safe_load(text)
+    return list(inner_strings(loaded))
+
+
+def inner_strings(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from inner_strings(item)
+    else:
+        yield value
+
+
+@pytest.mark.parametrize(
+    "rows", ["rows.jsonl", "my rows.jsonl", "é'$x`.jsonl", 'say "hi" {{ x }}.jsonl', "#a: b.jsonl"]
+)
+@pytest.mark.parametrize(("name", "format"), CONFIGURED)
+def test_a_configuration_names_the_rows_whatever_their_name(name, format, rows, tmp_path):
+    dialect = get_dialect(name)
+    config = tmp_path / f"run{dialect.table.config.suffix}"
+    path = tmp_path / rows
+    if name.startswith("verl"):
+        path = path.with_suffix(".parquet")
+    text = dialect.configure(format, config=config, rows=path, chat_template=tmp_path / "chat_template.jinja")
+    strings = [str(value) for value in strings_of(config.suffix, text)]
+    assert [value for value in strings if value.endswith((str(path), path.name))]
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in CONFIGURED}))
+def test_a_chat_template_is_named_or_the_user_is_asked_to_place_it(name):
+    config = get_dialect(name).table.config
+    for format in config.texts:
+        paths = {"config": f"run{config.suffix}", "rows": "rows.jsonl"}
+        with_style = get_dialect(name).configure(format, chat_template="chat_template.jinja", **paths)
+        without = get_dialect(name).configure(format, **paths)
+        assert "chat_template.jinja" not in without
+        if "messages" in str(get_dialect(name).shape(format)) and not config.style_note:
+            assert "chat_template.jinja" in with_style
+
+
+def declare(**attributes):
+    return type("Mine", (Dialect,), {"__module__": __name__, "preference": {"p": "prompt"}, **attributes})
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("data: x", "Mine.config: expected ConsumerConfig"),
+        (ConsumerConfig(".yaml", {"supervised": "x"}), "Mine.config: the dialect has no table for 'supervised'"),
+    ],
+)
+def test_a_wrong_configuration_is_an_error_of_the_class(config, message):
+    with pytest.raises(DefinitionError, match=message):
+        declare(config=config)
+
+
+def test_a_configuration_is_a_text_that_jinja_reads_and_has_an_ending():
+    with pytest.raises(DefinitionError, match="the configuration of preference is not a Jinja template"):
+        ConsumerConfig(".yaml", {"preference": "{{ x"})
+    with pytest.raises(DefinitionError, match=r"suffix is an ending such as \.yaml, got 'yaml'"):
+        ConsumerConfig("yaml", {})
+
+
+def test_a_name_that_is_not_there_is_an_error_of_the_text():
+    dialect = declare(config=ConsumerConfig(".yaml", {"preference": "{{ row }}"}))()
+    with pytest.raises(DefinitionError, match="'row' is undefined"):
+        dialect.configure("preference", config="a.yaml", rows="rows.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"config": "a.py"}, r"the configuration of this dialect is a \.yaml file, got a\.py"),
+        ({"config": 'a"b.yaml'}, "a configuration has a plain name"),
+        ({"rows": "rows.csv"}, r"a configuration names rows in \.jsonl, \.json, \.parquet, got rows\.csv"),
+    ],
+)
+def test_a_wrong_path_is_one_line(arguments, message):
+    dialect = declare(config=ConsumerConfig(".yaml", {"preference": "{{ rows }}"}))()
+    paths = {"config": "a.yaml", "rows": "rows.jsonl"} | arguments
+    with pytest.raises(FileError, match=message):
+        dialect.configure("preference", **paths)
+
+
+def test_a_dialect_without_a_configuration_says_which_have_one():
+    with pytest.raises(DefinitionError, match=r"the dialect text has no configuration; these have one: .*trl"):
+        get_dialect("text").configure("preference", config="a.py", rows="rows.jsonl")
+
+
+def test_paths_are_given_as_they_were_and_from_the_configuration_s_folder():
+    text = "{{ rows }} {{ rows_nearby }} {{ chat_template_nearby }} {{ name }} {{ loader }} {{ format }} {{ config }}"
+    dialect = declare(config=ConsumerConfig(".yaml", {"preference": text}))()
+    made = dialect.configure(
+        "preference", config="runs/a.yaml", rows="data/pairs.json.gz", chat_template="data/chat_template.jinja"
+    )
+    assert made == (
+        "data/pairs.json.gz ../data/pairs.json.gz ../data/chat_template.jinja pairs json preference a.yaml"
+    )
+
+
+def test_a_configuration_is_not_part_of_what_a_dialect_is():
+    plain, configured = declare()(), declare(config=ConsumerConfig(".yaml", {"preference": "x"}))()
+    assert plain == configured
+    assert plain.digest == configured.digest
