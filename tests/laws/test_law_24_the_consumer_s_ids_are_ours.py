@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 from peer_runs import FINE, READERS, File, Setup, judge
+from support import DOCS
 from token_support import STYLE_TOKENS as STYLES
 
 from preftemplates import Dialect, Preference, TextConsumer, get_dialect, get_style, get_template
@@ -49,15 +51,15 @@ def load_reader():
     return module.read
 
 
-def compare(style, adds_bos, dialect, trainer, folder, edges=None):
+def compare(style, adds_bos, dialect, trainer, folder, edges=None, rows=ROWS):
     """Write rows and the script, run it, and compare the ids that its trainer holds with ours."""
     format, variant = TRAINERS[trainer]
     file = File("PKUSafeRLHF", dialect, format, Setup(style, adds_bos), variant=variant)
     if edges is not None:
         file.template = edges
-    file.fill(ROWS, ".jsonl")
+    file.fill(rows, ".jsonl")
     file.read = list(load_reader()(file.write(folder / "run", ".jsonl")))
-    assert len(file.read) == len(file.rows) > 1
+    assert len(file.read) == len(file.rows) > 0
     return [judge(file, number) for number in range(len(file.rows))]
 
 
@@ -74,6 +76,13 @@ CASES = [
 def test_the_ids_in_trl_s_trainers_are_those_of_tokenize(style, adds_bos, dialect, trainer, tmp_path):
     verdicts = compare(style, adds_bos, dialect, trainer, tmp_path)
     assert set(verdicts) <= {*FINE} - {"control_text"}
+
+
+@pytest.mark.parametrize("trainer", ["DPO", "Reward"])
+def test_the_example_of_the_readme_is_trained_on_as_it_is_shown(trainer, tmp_path):
+    blocks = (DOCS.parent / "README.md").read_text(encoding="utf-8").split("```json\n")
+    row = json.loads(blocks[1].split("```")[0])
+    assert compare("chatml", False, "trl", trainer, tmp_path, rows=[row]) == ["equal"]
 
 
 PLANTED = {

@@ -57,6 +57,7 @@ trainer = {{ trainer }}Trainer(
     processing_class=tokenizer,
 )
 trainer.train()
+trainer.save_model()
 '''
 
 
