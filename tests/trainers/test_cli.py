@@ -191,7 +191,7 @@ def test_a_fault_of_our_own_is_not_disguised_as_a_missing_package(monkeypatch, e
     def run(_):
         raise error
 
-    monkeypatch.setattr("preftemplates_train.cli.run_command", run)
+    monkeypatch.setattr("preftemplates_train.cli.run", run)
     with pytest.raises(type(error), match=str(error)):
         command()
 

@@ -36,9 +36,9 @@ def _run() -> int:
     missing = ", ".join(name for name in REQUIRED_PACKAGES if find_spec(name) is None)
     if missing:
         raise PrefTemplatesError(f"this command needs {missing}: pip install 'preftemplates[train]'")
-    from preftemplates_train.cli import run_command
+    from preftemplates_train.cli import run
 
-    return run_command(sys.argv[1:])
+    return run(sys.argv[1:])
 
 
 if __name__ == "__main__":

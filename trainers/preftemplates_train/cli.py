@@ -21,7 +21,7 @@ INTERRUPTED = 130
 """The exit code of a run that Ctrl-C stopped."""
 
 
-def run_command(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Run the command.
 
     What imports torch is imported after the options are read: help and wrong usage do not need it.

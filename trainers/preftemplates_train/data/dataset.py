@@ -162,6 +162,11 @@ class TokenData:
         """The pairs that an epoch sees."""
         return list(chain.from_iterable(self.groups))
 
+    @property
+    def all_pairs(self) -> list[TokenPair]:
+        """The pairs that an epoch sees, and those that are evaluated."""
+        return [*self.train, *self.held_out, *self.clean]
+
 
 def encode_data(
     data: TextData, encode: TextEncoder, *, max_length: int, pad_id: int, config: RewardConfig

@@ -33,7 +33,7 @@ from preftemplates_train.data.tokenizer import encode_texts, load_tokenizer
 from preftemplates_train.errors import NonFiniteError, SetupError
 from preftemplates_train.model.attention import BRANCH_ATTENTION, BranchReader, explain_no_branches
 from preftemplates_train.model.checkpoint import CheckpointRecord
-from preftemplates_train.model.loading import load_weights
+from preftemplates_train.model.loading import load_scorer_weights
 
 if TYPE_CHECKING:
     from preftemplates import Format, Message
@@ -61,6 +61,7 @@ class Scorer:
         batch_size: how many texts are scored at a time.
         style: write rows in this style, and not in the one that was trained with.
         allow_style: take a style, or a template that formats by hand, that was not trained with.
+        device: where to compute; a GPU if there is one, by default.
 
     Attributes:
         record: what the checkpoint was made from.
@@ -78,6 +79,7 @@ class Scorer:
         *,
         style: str | Style | None = None,
         allow_style: bool = False,
+        device: str | torch.device | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.record = CheckpointRecord.read(self.folder)
@@ -87,8 +89,8 @@ class Scorer:
         if self.record.style is not None and self.tokenizer.chat_template is None:
             raise SetupError(f"{folder} has lost its chat template")
         self.style = self._choose_style(style)
-        self.model = load_weights(str(folder)).eval()
-        self.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = load_scorer_weights(str(folder)).eval()
+        self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.no_branches = explain_no_branches(self.model, int(self.tokenizer.pad_token_id))
         cost = ComputeCost.from_model(self.model)
         self._is_shared = cost.is_sharing_cheaper if self.no_branches is None else None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
 from transformers import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
     AutoConfig,
@@ -15,6 +18,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from preftemplates.errors import preview
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.model.checks import check_finite_weights
 
@@ -55,26 +59,75 @@ def load_model_config(name: str, revision: str = "main", *, disable_dropout: boo
     return config
 
 
-def load_model(name: str, model_config: Any, config: RewardConfig) -> PreTrainedModel:
-    """Load a checkpoint as a reward model; a head that the checkpoint does not have is drawn from the seed.
+@dataclass(frozen=True)
+class HeadOrigin:
+    """Where a reward model's head comes from.
+
+    Attributes:
+        new: the head's weights that are drawn, since the checkpoint does not have them.
+        unused: the checkpoint's weights that look like a head and are not used.
+        taken_from: the checkpoint's module whose weights the head has got, if the settings name one.
+    """
+
+    new: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    taken_from: str | None = None
+
+
+def load_model(name: str, model_config: Any, config: RewardConfig) -> tuple[PreTrainedModel, HeadOrigin]:
+    """Load a checkpoint as a reward model to train; a head that the checkpoint does not have is drawn from the seed.
 
     Raises:
-        SetupError: as `load_weights`.
+        SetupError: weights are missing, do not fit, or are no finite numbers; or the head that the settings name is
+            not there.
     """
     set_seed(config.seed)
-    options = {"attn_implementation": config.attn_implementation} if config.attn_implementation else {}
-    return load_weights(name, revision=config.model_revision, config=model_config, dtype=config.dtype, **options)
+    options: dict[str, Any] = {}
+    if config.attn_implementation:
+        options["attn_implementation"] = config.attn_implementation
+    if config.head_from:
+        options["key_mapping"] = {rf"^{re.escape(config.head_from)}\.": f"{find_head_name(model_config)}."}
+    model, info = _load(name, revision=config.model_revision, config=model_config, dtype=config.dtype, **options)
+    base_prefix = f"{model.base_model_prefix}."
+    missing = sorted(key for key in info["missing_keys"] if key.startswith(base_prefix) and "pooler" not in key)
+    if missing:
+        raise SetupError(f"{name} lacks {len(missing)} of the model's weights, such as {missing[0]}")
+    check_finite_weights(model, name)
+    new = tuple(sorted(info["missing_keys"]))
+    unused = tuple(sorted(key for key in info["unexpected_keys"] if _looks_like_a_head(key)))
+    if config.head_from and new:
+        holds = f"; it holds {', '.join(unused)}" if unused else ""
+        raise SetupError(f"head_from: {name} has no weights {config.head_from}.* for {', '.join(new)}{holds}")
+    return model, HeadOrigin(new, unused, config.head_from)
 
 
-def load_weights(name: str, **options: Any) -> PreTrainedModel:
-    """Load a sequence classifier with the weights of a checkpoint; only its head, or what pools for it, may be new.
-
-    Args:
-        name: a directory or hub name.
-        options: as of `from_pretrained`.
+def load_scorer_weights(name: str) -> PreTrainedModel:
+    """Load a reward model to score with: nothing of it may be missing or new.
 
     Raises:
-        SetupError: weights are missing, do not fit, or are no finite numbers.
+        SetupError: weights are missing or do not fit, it has another number of labels, or a head of another kind.
+    """
+    try:
+        labels = int(AutoConfig.from_pretrained(name, trust_remote_code=False).num_labels)
+    except Exception as error:
+        raise SetupError(f"{name} gives no model: {summarize_error(error)}") from error
+    if labels != 1:
+        raise SetupError(f"{name} has {labels} labels, and a reward model has 1")
+    model, info = _load(name)
+    if info["missing_keys"]:
+        heads = sorted(key for key in info["unexpected_keys"] if _looks_like_a_head(key))
+        holds = f"; it holds {', '.join(heads)}, which is a head of another kind" if heads else ""
+        missing = ", ".join(sorted(info["missing_keys"])[:3])
+        raise SetupError(f"{name} lacks weights of the model, which would be drawn anew: {missing}{holds}")
+    check_finite_weights(model, name)
+    return model
+
+
+def _load(name: str, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """Load a sequence classifier, and say which weights were missing and which not used.
+
+    Raises:
+        SetupError: it cannot be loaded, or weights have other shapes.
     """
     options |= {"ignore_mismatched_sizes": True, "output_loading_info": True, "trust_remote_code": False}
     try:
@@ -84,12 +137,20 @@ def load_weights(name: str, **options: Any) -> PreTrainedModel:
         raise SetupError(f"{name} cannot be loaded as a reward model: {summarize_error(error)}") from error
     for weights, saved_shape, shape in sorted(info["mismatched_keys"]):
         raise SetupError(f"{name}: {weights} has the shape {[*saved_shape]}, and in a reward model it has {[*shape]}")
-    base_prefix = f"{model.base_model_prefix}."
-    missing = sorted(key for key in info["missing_keys"] if key.startswith(base_prefix) and "pooler" not in key)
-    if missing:
-        raise SetupError(f"{name} lacks {len(missing)} of the model's weights, such as {missing[0]}")
-    check_finite_weights(model, name)
-    return model  # type: ignore[no-any-return]
+    return model, info
+
+
+def find_head_name(model_config: Any) -> str:
+    """Return the name of the module that gives the reward, `score` or `classifier`."""
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(model_config)
+    return next((name for name in HEAD_NAMES if hasattr(model, name)), HEAD_NAMES[0])
+
+
+def _looks_like_a_head(key: str) -> bool:
+    """Return whether a weight's name is that of a head for rewards or values; a language model's head is none."""
+    first, *_ = key.split(".")
+    return bool(re.search(r"head|score|classifier|reward|value", first)) and "lm_head" not in first
 
 
 @contextmanager
@@ -103,25 +164,32 @@ def _hide_notes() -> Iterator[None]:
         logging.set_verbosity(verbosity_before)
 
 
-def fit_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tokens_before: int) -> None:
+def fit_vocabulary(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tokens_before: int, largest_id: int
+) -> None:
     """Make room for a pad token that was added, and tell the model which it is.
 
     Args:
         model: the model.
         tokenizer: the tokenizer, pad token included.
-        tokens_before: how many tokens it had when it was loaded.
+        tokens_before: how many tokens it had when it was loaded; it may have more than the model knows.
+        largest_id: the largest id of all texts.
 
     Raises:
-        SetupError: the tokenizer had more tokens than the model knows, or the model numbers positions by another pad
+        SetupError: a text holds a token that the model does not know, or the model numbers positions by another pad
             token, so that it would number them otherwise when it is loaded again.
     """
     vocabulary = _count_embeddings(model)
-    if tokens_before > vocabulary:
-        raise SetupError(f"the tokenizer has {tokens_before} tokens, and the model knows {vocabulary}")
+    if largest_id >= vocabulary:
+        token = preview(tokenizer.convert_ids_to_tokens(largest_id))
+        raise SetupError(
+            f"the tokenizer has {tokens_before} tokens, and the model knows {vocabulary}; a text holds {token},"
+            f" which is number {largest_id}"
+        )
     pad = tokenizer.convert_ids_to_tokens(model.config.get_text_config().pad_token_id or 0)
     if _is_counted_after_pad(model.config) and pad != tokenizer.pad_token:
         raise SetupError(f"the model numbers positions by its pad token {pad!r}; {tokenizer.pad_token!r} cannot pad")
-    if len(tokenizer) > vocabulary:
+    if int(tokenizer.pad_token_id or 0) >= vocabulary:
         with _hide_notes():
             model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     for config in {id(part): part for part in (model.config, model.config.get_text_config())}.values():

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from preftemplates_train.data.dataset import TextData
     from preftemplates_train.data.style_choice import StyleChoice
+    from preftemplates_train.model.loading import HeadOrigin
     from preftemplates_train.settings.config import RewardConfig
     from preftemplates_train.settings.run_settings import BatchLayout
 
@@ -50,6 +51,23 @@ def describe_data(data: TextData, model: Any, config: RewardConfig) -> str:
     if data.prompts_in_both:
         lines.append(f"note: the prompts of {data.prompts_in_both:,} held-out pairs are also trained on")
     return "\n".join(lines)
+
+
+def describe_head(head: HeadOrigin | None, config: RewardConfig) -> str | None:
+    """Return where the head comes from, and which weights of the checkpoint look like one; None from scratch."""
+    if head is None:
+        return None
+    if head.taken_from is not None:
+        origin = f"head: the checkpoint's {head.taken_from}"
+    elif head.new:
+        origin = f"head: new, drawn from seed {config.seed} ({', '.join(head.new)})"
+    else:
+        origin = "head: the checkpoint's own"
+    if not head.unused:
+        return origin
+    module = head.unused[0].rpartition(".")[0] or head.unused[0]
+    way = f"; --head_from {module} starts from it" if head.taken_from is None else ""
+    return f"{origin}. The checkpoint also holds {', '.join(head.unused)}, which is not used{way}"
 
 
 def describe_layout(layout: BatchLayout, no_branches: str | None) -> str:

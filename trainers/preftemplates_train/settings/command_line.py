@@ -24,7 +24,7 @@ HELP_GROUPS = {
         "eval_size", "max_length", "length_policy", "max_dropped", "allow_findings",
     ),
     "model": (
-        "model_name_or_path", "model_revision", "dtype", "attn_implementation", "layout", "objective",
+        "model_name_or_path", "model_revision", "head_from", "dtype", "attn_implementation", "layout", "objective",
         "center_rewards_coefficient", "pad_token",
         "disable_dropout", "use_peft", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules",
     ),

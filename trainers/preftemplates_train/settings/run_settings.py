@@ -97,6 +97,13 @@ class RunSettings:
     model_revision: str = field(
         default="main", metadata=describe("Load this branch, tag or commit of the checkpoint from the hub.")
     )
+    head_from: str | None = field(
+        default=None,
+        metadata=describe(
+            "Start the head from these weights of the checkpoint, such as value_head. [default: its own, or new]",
+            metavar="NAME",
+        ),
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(
         default="float32", metadata=describe("Load weights in this type.")
     )

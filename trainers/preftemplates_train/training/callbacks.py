@@ -1,11 +1,10 @@
-"""Callbacks: a line for each log entry, a clean stop on Ctrl-C, and a record in each checkpoint."""
+"""Callbacks: a line for each log entry, and a clean stop on Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from preftemplates_train.model.checkpoint import CheckpointRecord
 
 LOG_FORMATS = {
     "loss": "loss {:.4f}",
@@ -27,6 +25,10 @@ LOG_FORMATS = {
     "eval_margin_mean": "margin {:+.3f}",
 }
 """The entries of a log line, in order."""
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""What ends a run with a checkpoint: Ctrl-C, and what schedulers of clusters send."""
 
 
 class LogCallback(TrainerCallback):
@@ -53,7 +55,9 @@ class LogCallback(TrainerCallback):
 
 
 class InterruptCallback(TrainerCallback):
-    """As a context: the first Ctrl-C ends the run after the current step, with a checkpoint; another one at once.
+    """As a context: the first Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint.
+
+    Another one ends it at once.
 
     Attributes:
         stopped_at: the step at which the run was ended; None if it was not.
@@ -62,16 +66,16 @@ class InterruptCallback(TrainerCallback):
     def __init__(self) -> None:
         self.stopped_at: int | None = None
         self._interrupted_at: float | None = None
-        self._handler_before: Any = None
+        self._handlers_before: dict[int, Any] = {}
 
     def __enter__(self) -> InterruptCallback:
         if threading.current_thread() is threading.main_thread():  # no other thread receives signals
-            self._handler_before = signal.signal(signal.SIGINT, self._handle)
+            self._handlers_before = {number: signal.signal(number, self._handle) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._handler_before is not None:
-            signal.signal(signal.SIGINT, self._handler_before)
+        for number, handler in self._handlers_before.items():
+            signal.signal(number, handler)
 
     def _handle(self, _signum: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
@@ -86,26 +90,8 @@ class InterruptCallback(TrainerCallback):
         control: TrainerControl,
         **_: Any,
     ) -> TrainerControl:
-        """Save and stop, if there was a Ctrl-C."""
+        """Save and stop, if there was a signal."""
         if self._interrupted_at is not None:
             control.should_save = control.should_training_stop = True
             self.stopped_at = state.global_step
         return control
-
-
-class RecordCallback(TrainerCallback):
-    """Writes the record into each checkpoint, so that a run continues none that was made otherwise."""
-
-    def __init__(self, record: CheckpointRecord) -> None:
-        self.record = record
-
-    def on_save(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002  passed by position
-        **_: Any,
-    ) -> None:
-        """Write the record next to the weights."""
-        if state.is_world_process_zero:
-            self.record.write(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")

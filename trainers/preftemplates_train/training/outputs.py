@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from accelerate.utils import gather_object  # type: ignore[import-untyped]
+from safetensors import SafetensorError
 
 from preftemplates.data.writing import open_writer, write_text
 from preftemplates_train.console import escape_text
-from preftemplates_train.data.dataset import PairDataset
-from preftemplates_train.data.sources import GENERATED
-from preftemplates_train.errors import SetupError
+from preftemplates_train.errors import TrainingError
 from preftemplates_train.evaluation.metrics import (
     compute_accuracy,
     measure_shortcuts,
     replace_non_finite,
     summarize_rewards,
 )
-from preftemplates_train.model.checkpoint import RECORD_FILE, CheckpointRecord, save_model
+from preftemplates_train.evaluation.scorer import Scorer
+from preftemplates_train.model.checkpoint import save_model
 from preftemplates_train.model.loading import merge_adapters
+from preftemplates_train.model.manifest import MANIFEST_FILE, read_manifest, write_manifest
 from preftemplates_train.reports.html import write_report
 from preftemplates_train.reports.model_card import write_model_card
 from preftemplates_train.reports.sentences import describe_result, select_main_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -38,77 +40,109 @@ if TYPE_CHECKING:
     from preftemplates_train.training.prepare import PreparedRun
     from preftemplates_train.training.trainer import RewardTrainer
 
-
-def check_writable(folder: Path) -> None:
-    """Refuse a folder in which, or a place at which, nothing can be written.
-
-    Raises:
-        SetupError: the message says why.
-    """
-    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    try:
-        with TemporaryFile(dir=place):
-            pass
-    except OSError as error:
-        raise SetupError(f"output_dir {folder} cannot be written: {place}: {error.strerror}") from error
-
-
-def check_no_other_model(folder: Path) -> None:
-    """Refuse to write over what another run made of a user's rows; the generated set is quick to train on again.
-
-    Raises:
-        SetupError: the folder holds a model, or checkpoints of one.
-    """
-    for path in (folder, *sorted(folder.glob("checkpoint-*"))):
-        if (path / RECORD_FILE).exists() and set(CheckpointRecord.read(path).templates) != {GENERATED}:
-            raise SetupError(f"{path} holds a model; name another --output_dir, or add --resume_from_checkpoint last")
+STAGING = ".saving-model"
+"""Where everything is written before it gets its place in the output folder."""
 
 
 def write_outputs(run: PreparedRun, trainer: RewardTrainer, config: RewardConfig, console: Console) -> dict[str, Any]:
-    """Evaluate and write everything; only the first process writes.
+    """Save the model, measure what was saved, and write everything; only the first process writes.
 
     Returns:
         The content of `metrics.json`.
+
+    Raises:
+        TrainingError: the disk does not take it.
     """
-    scores = _score_pairs(trainer, run.encoded.held_out)
-    clean_scores = _score_pairs(trainer, run.encoded.clean)
     folder = Path(str(config.output_dir))
-    metrics = _measure_run(run, scores, clean_scores)
-    if trainer.is_world_process_zero():
-        folder.mkdir(parents=True, exist_ok=True)
-        save_model(folder, merge_adapters(trainer.accelerator.unwrap_model(trainer.model)), run.tokenizer, run.record)
-        content = json.dumps(replace_non_finite(metrics), indent=1, ensure_ascii=False)
-        write_text(folder / "metrics.json", content + "\n")
-        _write_scores(folder / "scores.jsonl", run.encoded.held_out, scores)
-        summary = describe_result(metrics)
-        write_report(
-            folder / "report.html",
-            title=f"Reward model {folder.name}",
-            summary=summary,
-            history=trainer.state.log_history,
-            chosen=scores[:, 0].tolist(),
-            rejected=scores[:, 1].tolist(),
-            metrics=metrics,
-            settings={**select_main_settings(config), **asdict(run.record)},
-            counts=metrics["data"],
-            by_source=metrics.get("by_source", {}),
-        )
-        write_model_card(folder, metrics, run.record, config)
-        console.print(escape_text("\n" + "\n".join(summary)))
-        message = f"\nwrote {folder}: the model, report.html, metrics.json, scores.jsonl"
-        console.print(escape_text(message), soft_wrap=True)
+    staging = folder / STAGING
+    parameters = sum(parameter.numel() for parameter in run.model.parameters())
+    is_main = trainer.is_world_process_zero()
+    try:
+        if is_main:
+            shutil.rmtree(staging, ignore_errors=True)
+            staging.mkdir(parents=True)
+            model = merge_adapters(trainer.accelerator.unwrap_model(trainer.model))
+            save_model(staging, model, run.tokenizer, run.record)
+        trainer.accelerator.wait_for_everyone()
+        scores, clean_scores = _score_saved_model(staging, trainer, run.encoded.held_out, run.encoded.clean)
+        metrics = {**_measure_run(run, scores, clean_scores), "parameters": parameters}
+        if is_main:
+            summary = _write_results(staging, run, trainer, config, metrics, scores)
+            publish_outputs(staging, folder)
+            console.print(escape_text("\n" + "\n".join(summary)))
+            message = f"\nwrote {folder}: the model, report.html, metrics.json, scores.jsonl"
+            console.print(escape_text(message), soft_wrap=True)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}") from error
     trainer.accelerator.wait_for_everyone()
     return metrics
 
 
-def _score_pairs(trainer: RewardTrainer, pairs: Sequence[TokenPair]) -> Floats:
-    """Return the rewards of the chosen and rejected texts, shape (B, 2), in the order of the pairs."""
-    if not pairs:
-        return np.zeros((0, 2))
-    prediction = trainer.predict(PairDataset(pairs), metric_key_prefix="final")
-    scores = np.empty((len(pairs), 2))
-    scores[np.asarray(prediction.label_ids)] = prediction.predictions
-    return scores
+def _write_results(
+    staging: Path,
+    run: PreparedRun,
+    trainer: RewardTrainer,
+    config: RewardConfig,
+    metrics: Mapping[str, Any],
+    scores: Floats,
+) -> list[str]:
+    """Write the figures, the scores, the report and the model card next to the model; return the summary."""
+    content = json.dumps(replace_non_finite(metrics), indent=1, ensure_ascii=False)
+    write_text(staging / "metrics.json", content + "\n")
+    _write_scores(staging / "scores.jsonl", run.encoded.held_out, scores)
+    summary = describe_result(metrics)
+    write_report(
+        staging / "report.html",
+        title=f"Reward model {Path(str(config.output_dir)).name}",
+        summary=summary,
+        history=trainer.state.log_history,
+        chosen=scores[:, 0].tolist(),
+        rejected=scores[:, 1].tolist(),
+        metrics=metrics,
+        settings={**select_main_settings(config), **asdict(run.record)},
+        counts=metrics["data"],
+        by_source=metrics.get("by_source", {}),
+    )
+    write_model_card(staging, metrics, run.record, config)
+    return summary
+
+
+def publish_outputs(staging: Path, folder: Path) -> None:
+    """Move what a run wrote to its place, with a manifest; what an earlier run wrote and this one did not goes.
+
+    A folder without a manifest is not whole, so the old one goes first and the new one comes last.
+    """
+    for name in read_manifest(folder):
+        (folder / name).unlink(missing_ok=True)
+    (folder / MANIFEST_FILE).unlink(missing_ok=True)
+    written = sorted(path.relative_to(staging) for path in staging.rglob("*") if path.is_file())
+    for path in written:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (staging / path).replace(folder / path)
+    write_manifest(folder, [folder / path for path in written])
+    shutil.rmtree(staging, ignore_errors=True)
+
+
+def _score_saved_model(folder: Path, trainer: RewardTrainer, *sets: Sequence[TokenPair]) -> tuple[Floats, ...]:
+    """Load the saved model, and return the rewards of each set's chosen and rejected texts, shape (B, 2).
+
+    Each process scores its share of the pairs.
+    """
+    config, accelerator = trainer.args, trainer.accelerator
+    model: Any = trainer.model
+    model.to("cpu")  # its memory is the saved model's now
+    scorer = Scorer(folder, batch_size=2 * config.per_device_eval_batch_size, device=config.device)
+    rank, processes = config.process_index, config.world_size
+    scores = []
+    for pairs in sets:
+        own = scorer.group_rewards([[pair.chosen_ids, pair.rejected_ids] for pair in pairs[rank::processes]])
+        gathered = gather_object([own]) if processes > 1 else [own]
+        everything = np.zeros((len(pairs), 2))
+        for number, part in enumerate(gathered):
+            everything[number::processes] = np.asarray(part, dtype=np.float64).reshape(-1, 2)
+        scores.append(everything)
+    accelerator.wait_for_everyone()
+    return tuple(scores)
 
 
 def _measure_run(run: PreparedRun, scores: Floats, clean_scores: Floats) -> dict[str, Any]:
@@ -133,7 +167,6 @@ def _measure_run(run: PreparedRun, scores: Floats, clean_scores: Floats) -> dict
     if len(clean_scores):
         metrics["clean"] = summarize_rewards(clean_scores[:, 0], clean_scores[:, 1])
     metrics["data"] = [report.summarize() for report in run.data.reports.values()]
-    metrics["parameters"] = sum(parameter.numel() for parameter in run.model.parameters())
     return metrics
 
 

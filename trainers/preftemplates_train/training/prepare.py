@@ -30,12 +30,13 @@ from preftemplates_train.model.loading import (
     load_model_config,
 )
 from preftemplates_train.model.tiny import make_tiny_model, train_tiny_tokenizer
-from preftemplates_train.training.resume import find_recorded_date, select_compared_settings
+from preftemplates_train.training.resume import select_compared_settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from preftemplates_train.data.dataset import TextData, TokenData
+    from preftemplates_train.model.loading import HeadOrigin
     from preftemplates_train.settings.config import RewardConfig
     from preftemplates_train.settings.run_settings import BatchLayout
 
@@ -49,6 +50,7 @@ class PreparedRun:
         encoded: the pairs as token ids.
         tokenizer: the tokenizer, with its pad token and chat template.
         model: the model, with adapters if there are any.
+        head: where its head comes from; None for a small decoder from scratch.
         layout: how batches are laid out, chosen.
         no_branches: why that is not in branches.
         record: what the checkpoints are made from.
@@ -58,13 +60,18 @@ class PreparedRun:
     encoded: TokenData
     tokenizer: PreTrainedTokenizerFast
     model: Any
+    head: HeadOrigin | None
     layout: BatchLayout
     no_branches: str | None
     record: CheckpointRecord
 
 
-def prepare_run(config: RewardConfig) -> PreparedRun:
+def prepare_run(config: RewardConfig, date: str | None = None) -> PreparedRun:
     """Read the data, load the model and check that they go together.
+
+    Args:
+        config: the settings.
+        date: the day that a style prints which prints one, as a checkpoint that is continued has it; today by default.
 
     Raises:
         SetupError: they do not.
@@ -75,7 +82,7 @@ def prepare_run(config: RewardConfig) -> PreparedRun:
         load_model_config(name, config.model_revision, disable_dropout=config.disable_dropout) if name else None
     )
     max_length = choose_max_length(config.max_length, count_positions(model_config) if name else None)
-    data = read_data(config, added, tokenizer, find_recorded_date(config))
+    data = read_data(config, added, tokenizer, date)
     if tokenizer is None:
         tokenizer = train_tiny_tokenizer(text for pair in data.train for text in (pair.chosen, pair.rejected))
     tokens_before = len(tokenizer)
@@ -87,14 +94,17 @@ def prepare_run(config: RewardConfig) -> PreparedRun:
     encode = partial(encode_texts, tokenizer)
     encoded = encode_data(data, encode, max_length=max_length, pad_id=pad_id, config=config)
     _check_objective(encoded, config)
-    model = load_model(name, model_config, config) if name else make_tiny_model(tokenizer, max_length, config.seed)
-    fit_vocabulary(model, tokenizer, tokens_before)
+    model, head = (
+        load_model(name, model_config, config) if name else (make_tiny_model(tokenizer, max_length, config.seed), None)
+    )
+    largest_id = max(max(map(max, (pair.chosen_ids, pair.rejected_ids))) for pair in encoded.all_pairs)
+    fit_vocabulary(model, tokenizer, tokens_before, largest_id)
     check_padding(model, pad_id)
     check_tokenizer_reload(tokenizer, model.config, [pair.pair.chosen for pair in encoded.train[:100]])
     record = _make_record(config, data, encoded, tokenizer, added, max_length)
     layout, no_branches = choose_layout(model, pad_id, config)
     model = add_lora(model, config) if config.use_peft else model
-    return PreparedRun(data, encoded, tokenizer, model, layout, no_branches, record)
+    return PreparedRun(data, encoded, tokenizer, model, head, layout, no_branches, record)
 
 
 def load_run_tokenizer(config: RewardConfig) -> tuple[PreTrainedTokenizerFast | None, AddedText]:

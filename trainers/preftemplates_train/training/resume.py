@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 
 from preftemplates_train.errors import ResumeError
 from preftemplates_train.model.checkpoint import CheckpointRecord
+from preftemplates_train.model.manifest import find_damage
+from preftemplates_train.training.checkpoints import list_own_checkpoints
 
 if TYPE_CHECKING:
     from preftemplates_train.settings.config import RewardConfig
@@ -33,44 +36,82 @@ def select_compared_settings(config: RewardConfig) -> dict[str, Any]:
     return {name: value for name, value in config.to_dict().items() if not name.startswith(NOT_COMPARED)}
 
 
-def find_recorded_date(config: RewardConfig) -> str | None:
-    """Return the day that the style of the checkpoint to continue prints; None if there is none.
+@dataclass(frozen=True)
+class ResumePoint:
+    """A checkpoint to continue from.
 
-    Raises:
-        ResumeError: there is no such checkpoint.
+    Attributes:
+        folder: the checkpoint, whose files are as they were written.
+        record: what it was made from.
+        passed_over: a line for each newer checkpoint that is damaged.
     """
-    folder = _find_folder(config)
-    return None if folder is None else CheckpointRecord.read(folder).date
+
+    folder: Path
+    record: CheckpointRecord
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def step(self) -> int:
+        """The step after which it was written."""
+        return int(self._state.global_step)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run had made all of its steps."""
+        return int(self._state.global_step) >= int(self._state.max_steps) > 0
+
+    @property
+    def _state(self) -> TrainerState:
+        state: TrainerState = TrainerState.load_from_json(str(self.folder / TRAINER_STATE_NAME))
+        return state
 
 
-def find_checkpoint(config: RewardConfig, record: CheckpointRecord) -> str | None:
-    """Return the checkpoint to continue, which was made as this run is; `true` and `last` name the newest one.
+def find_resume_point(config: RewardConfig) -> ResumePoint | None:
+    """Return the checkpoint to continue, verified; `true` and `last` name the newest one that is whole.
 
     Args:
         config: the settings; no checkpoint is continued if they name none.
-        record: what this run is made from.
 
     Raises:
-        ResumeError: there is none, or it was made otherwise.
+        ResumeError: there is none, it is damaged, or it lacks what a run needs to continue as if it had not stopped.
     """
-    checkpoint = _find_folder(config)
-    if checkpoint is None:
-        return None
-    check_same_run(record, CheckpointRecord.read(checkpoint), checkpoint)
-    return str(checkpoint)
-
-
-def _find_folder(config: RewardConfig) -> Path | None:
-    """Return the folder of the checkpoint to continue; None if the settings name none."""
     requested = config.resume_from_checkpoint
     if requested is None:
         return None
-    folder = Path(str(config.output_dir))
-    last = get_last_checkpoint(folder) if folder.is_dir() else None
-    name = last if str(requested).lower() in ("true", "last") else str(requested)
-    if name is None or not Path(name).is_dir():
-        raise ResumeError(f"there is no checkpoint {name or f'in {folder}'} to go on from")
-    return Path(name)
+    if str(requested).lower() not in ("true", "last"):
+        folder = Path(str(requested))
+        if not folder.is_dir():
+            raise ResumeError(f"there is no checkpoint {folder} to continue from")
+        if (damage := find_damage(folder)) is not None:
+            raise ResumeError(f"{folder} is damaged: {damage}; name another checkpoint")
+        return _open_checkpoint(folder, config, ())
+    output = Path(str(config.output_dir))
+    passed_over: list[str] = []
+    for folder in list_own_checkpoints(output):
+        if (damage := find_damage(folder)) is None:
+            return _open_checkpoint(folder, config, tuple(passed_over))
+        passed_over.append(f"passed over {folder}, which is damaged: {damage}")
+    if passed_over:
+        raise ResumeError(f"no checkpoint in {output} is whole: {passed_over[0].removeprefix('passed over ')}")
+    raise ResumeError(f"there is no checkpoint in {output} to continue from")
+
+
+def _open_checkpoint(folder: Path, config: RewardConfig, passed_over: tuple[str, ...]) -> ResumePoint:
+    """Return a whole checkpoint.
+
+    Raises:
+        ResumeError: it lacks the state of the optimizer, the schedule or the random numbers.
+    """
+    names = [TRAINER_STATE_NAME]
+    if not (config.deepspeed or config.fsdp):  # these write folders of their own
+        names += ["optimizer.pt", "scheduler.pt"]
+    processes = range(config.world_size)
+    names += ["rng_state.pth"] if config.world_size == 1 else [f"rng_state_{number}.pth" for number in processes]
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        reason = "it was saved by --save_only_model, or by another number of processes"
+        raise ResumeError(f"{folder} has no {', '.join(missing)}, so the run would continue otherwise: {reason}")
+    return ResumePoint(folder, CheckpointRecord.read(folder), passed_over)
 
 
 def check_same_run(record: CheckpointRecord, other: CheckpointRecord, folder: Path) -> None:
@@ -90,9 +131,14 @@ def check_same_run(record: CheckpointRecord, other: CheckpointRecord, folder: Pa
                 f"{folder} was made with {name} {other.settings.get(name)!r}, and here it is"
                 f" {record.settings.get(name)!r}"
             )
-    values, other_values = asdict(record), asdict(other)
+    values, other_values = _compare_by_content(record), _compare_by_content(other)
     for name in COMPARED_FIELDS:
         if values[name] != other_values[name]:
             is_digest = isinstance(values[name], str)
             difference = "" if is_digest else f": {other_values[name]} there, {values[name]} here"
             raise ResumeError(f"{folder} was made with another {name.replace('_', ' ')}{difference}")
+
+
+def _compare_by_content(record: CheckpointRecord) -> dict[str, Any]:
+    """The fields of a record, with the sources' templates in order: the same rows may come from another path."""
+    return {**asdict(record), "templates": list(record.templates.values())}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from preftemplates.errors import PrefTemplatesError
@@ -19,11 +21,12 @@ from preftemplates_train.data.tokenizer import remove_added_text
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.model.tiny import use_one_thread
 from preftemplates_train.reports.preview import print_pairs
-from preftemplates_train.reports.sentences import describe_data, describe_layout, describe_style
-from preftemplates_train.training.callbacks import InterruptCallback, LogCallback, RecordCallback
-from preftemplates_train.training.outputs import check_no_other_model, check_writable, write_outputs
+from preftemplates_train.reports.sentences import describe_data, describe_head, describe_layout, describe_style
+from preftemplates_train.training.callbacks import InterruptCallback, LogCallback
+from preftemplates_train.training.output_folder import check_output_folder, lock_output_folder
+from preftemplates_train.training.outputs import write_outputs
 from preftemplates_train.training.prepare import PreparedRun, load_run_tokenizer, prepare_run
-from preftemplates_train.training.resume import find_checkpoint
+from preftemplates_train.training.resume import ResumePoint, check_same_run, find_resume_point
 from preftemplates_train.training.trainer import RewardTrainer
 
 if TYPE_CHECKING:
@@ -77,26 +80,49 @@ def train(config: RewardConfig, console: Console) -> TrainingResult:
         NonFiniteError: a loss, gradient or score is not finite.
     """
     folder = Path(str(config.output_dir))
-    check_writable(folder)
-    if config.resume_from_checkpoint is None:
-        check_no_other_model(folder)
+    is_main, resuming = config.process_index == 0, config.resume_from_checkpoint is not None
+    if is_main:
+        check_output_folder(folder, resuming=resuming)
+    point = find_resume_point(config)
     with use_one_thread() if config.model_name_or_path is None else nullcontext():
-        run = prepare_run(config)
-        checkpoint = find_checkpoint(config, run.record)
-        trainer = _make_trainer(run, config, console)
-        if trainer.is_world_process_zero():
-            console.print(escape_text(describe_style(run.data.choice)), soft_wrap=True)
-            console.print(escape_text(describe_data(run.data, run.model, config)))
-            console.print(escape_text(describe_layout(run.layout, run.no_branches)), soft_wrap=True)
-            print_pairs([pair.pair for pair in run.encoded.train[:3]], run.tokenizer, console)
-            console.print()
-        with InterruptCallback() as interrupt:
-            trainer.add_callback(interrupt)
-            with _convert_errors(ImportError):  # a package that an option needs
-                trainer.train(resume_from_checkpoint=checkpoint)
-        if interrupt.stopped_at is not None:
-            return TrainingResult(folder, {}, interrupt.stopped_at)
-        return TrainingResult(folder, write_outputs(run, trainer, config, console))
+        run = prepare_run(config, None if point is None else point.record.date)
+        if point is not None:
+            check_same_run(run.record, point.record, point.folder)
+        with lock_output_folder(folder, resuming=resuming, is_main_process=is_main):
+            trainer = _make_trainer(run, config, console)
+            if is_main:
+                _print_beginning(run, point, config, console)
+            with InterruptCallback() as interrupt:
+                trainer.add_callback(interrupt)
+                _train_or_load(trainer, point)
+            if interrupt.stopped_at is not None:
+                return TrainingResult(folder, {}, interrupt.stopped_at)
+            return TrainingResult(folder, write_outputs(run, trainer, config, console))
+
+
+def _print_beginning(run: PreparedRun, point: ResumePoint | None, config: RewardConfig, console: Console) -> None:
+    """Print what is trained, on what, from where, and its first pairs."""
+    console.print(escape_text(describe_style(run.data.choice)), soft_wrap=True)
+    head = describe_head(run.head, config)
+    if head is not None:
+        console.print(escape_text(head), soft_wrap=True)
+    console.print(escape_text(describe_data(run.data, run.model, config)))
+    console.print(escape_text(describe_layout(run.layout, run.no_branches)), soft_wrap=True)
+    if point is not None:
+        for line in point.passed_over:
+            console.print(escape_text(line), soft_wrap=True)
+        console.print(escape_text(f"continuing from {point.folder}, step {point.step}"), soft_wrap=True)
+    print_pairs([pair.pair for pair in run.encoded.train[:3]], run.tokenizer, console)
+    console.print()
+
+
+def _train_or_load(trainer: RewardTrainer, point: ResumePoint | None) -> None:
+    """Train; of a checkpoint after the last step, load the weights and the log."""
+    with _convert_errors(ImportError, OSError, UnpicklingError, SafetensorError):
+        if point is not None and point.is_finished:
+            trainer.load_finished_run(point.folder)
+        else:
+            trainer.train(resume_from_checkpoint=None if point is None else str(point.folder))
 
 
 def _make_trainer(run: PreparedRun, config: RewardConfig, console: Console) -> RewardTrainer:
@@ -114,7 +140,7 @@ def _make_trainer(run: PreparedRun, config: RewardConfig, console: Console) -> R
             train_dataset=GroupDataset(run.encoded.groups),
             eval_dataset=PairDataset(run.encoded.held_out) if run.encoded.held_out else None,
             processing_class=run.tokenizer,
-            callbacks=[RecordCallback(run.record)],
+            record=run.record,
         )
     for printer in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(printer)

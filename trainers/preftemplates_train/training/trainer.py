@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import EvalPrediction, Trainer
+from transformers import EvalPrediction, Trainer, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from preftemplates_train.data.branches import PackedRow
 from preftemplates_train.data.collators import BranchCollator
-from preftemplates_train.errors import NonFiniteError, SetupError
+from preftemplates_train.errors import NonFiniteError, SetupError, TrainingError
 from preftemplates_train.evaluation.metrics import summarize_rewards
 from preftemplates_train.model.attention import enable_branches
+from preftemplates_train.training.checkpoints import find_staging_folder, prune_checkpoints, publish_checkpoint
 from preftemplates_train.training.losses import bradley_terry, centring, plackett_luce
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from preftemplates_train.model.checkpoint import CheckpointRecord
 
 ALLOWED_VALUES: Mapping[str, tuple[Sequence[Any], str]] = {
     "dataloader_drop_last": ([False], "pairs would be left out of evaluations too, and not be counted"),
@@ -43,19 +49,24 @@ class RewardTrainer(Trainer):
             The collator decides how batches are laid out: a `BranchCollator`, for models that `explain_no_branches`
             allows, or a `PairCollator`.
         grouped: whether batches are of pairs of about one length; for padded ones.
+        record: what the run is made from; it is written into each checkpoint.
         options: as args.
 
     Raises:
         SetupError: an argument has a value that cannot be used.
     """
 
-    def __init__(self, *args: Any, grouped: bool = False, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, grouped: bool = False, record: CheckpointRecord | None = None, **options: Any
+    ) -> None:
         options.setdefault("compute_metrics", compute_pair_metrics)
         super().__init__(*args, **options)
         for name, (values, reason) in ALLOWED_VALUES.items():
             if getattr(self.args, name) not in values:
                 raise SetupError(f"{name} must be {' or '.join(str(value).lower() for value in values)}: {reason}")
         self.grouped = grouped
+        self.record = record
+        self._staging: Path | None = None  # where a checkpoint is being written
         self._reader = enable_branches(self.model) if isinstance(self.data_collator, BranchCollator) else None
         self.model_accepts_loss_kwargs = False  # the loss is a mean, also under gradient accumulation
         self._log_sums: list[Tensor] = []  # since the last logging: wins, margins and pairs
@@ -143,6 +154,57 @@ class RewardTrainer(Trainer):
         pairs = [dataset.groups[index][0].pair for index in self._batch_groups]
         rows = ", ".join(f"{pair.source}:{pair.row}" for pair in pairs[:8]) + (", …" if len(pairs) > 8 else "")
         return NonFiniteError(f"{fault} at step {self.state.global_step + 1}; its rows: {rows}")
+
+    def load_finished_run(self, checkpoint: Path) -> None:
+        """Load a checkpoint after whose step a run ends: there is nothing to train."""
+        self.state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+        self._load_from_checkpoint(str(checkpoint))
+        if self.args.load_best_model_at_end and self.state.best_model_checkpoint is not None:
+            self._load_best_model()
+
+    def _get_output_dir(self, trial: Any) -> str:
+        """Return the folder that holds the checkpoints, or the one in which a checkpoint is being written."""
+        return super()._get_output_dir(trial) if self._staging is None else str(self._staging)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Write a checkpoint under another name, and publish it when all of it is on the disk.
+
+        Raises:
+            TrainingError: the disk does not take it.
+        """
+        folder = Path(self._get_output_dir(trial))
+        checkpoint = folder / f"checkpoint-{self.state.global_step}"
+        self._staging = find_staging_folder(checkpoint)
+        try:
+            if self.args.should_save:
+                shutil.rmtree(self._staging, ignore_errors=True)
+            self.accelerator.wait_for_everyone()
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                self._publish(checkpoint)
+        except OSError as error:
+            raise TrainingError(f"{checkpoint} cannot be written: {error.strerror or error}") from error
+        finally:
+            self._staging = None
+        self.accelerator.wait_for_everyone()
+
+    def _publish(self, checkpoint: Path) -> None:
+        """Give a checkpoint its place, and remove old ones."""
+        assert self._staging is not None
+        written = self._staging / checkpoint.name
+        best = self.state.best_global_step
+        if best:
+            best_folder = checkpoint.with_name(f"checkpoint-{best}")
+            if best_folder == checkpoint or best_folder.exists():
+                self.state.best_model_checkpoint = str(best_folder)
+                self.state.save_to_json(str(written / TRAINER_STATE_NAME))
+        if self.record is not None:
+            self.record.write(written)
+        publish_checkpoint(checkpoint)
+        best_checkpoint = self.state.best_model_checkpoint
+        keep = Path(best_checkpoint) if best_checkpoint else None
+        prune_checkpoints(checkpoint.parent, self.args.save_total_limit, checkpoint, keep)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with accuracy and margin next to the training loss."""

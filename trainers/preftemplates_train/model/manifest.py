@@ -1,0 +1,99 @@
+"""Manifests: the sizes and hashes of a folder's files, by which a damaged or half-written folder is known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+MANIFEST_FILE = "preftemplates-manifest.json"
+"""The file that is written last: a folder without it is not whole."""
+
+
+def write_manifest(folder: Path, paths: Iterable[Path] | None = None) -> None:
+    """Write the sizes and SHA-256 hashes of files into a folder, after all of them are on the disk.
+
+    Args:
+        folder: the folder.
+        paths: the files within it; all of them, if None.
+    """
+    files = sorted(paths if paths is not None else _list_files(folder))
+    entries = {}
+    for path in files:
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+        entries[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "sha256": hash_file(path)}
+    partial = folder / f".{MANIFEST_FILE}"
+    with partial.open("w", encoding="utf-8") as file:
+        json.dump({"files": entries}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(folder / MANIFEST_FILE)
+    sync_folder(folder)
+
+
+def read_manifest(folder: Path) -> dict[str, dict[str, int | str]]:
+    """Return the entries of a folder's manifest by path; empty if there is none that can be read."""
+    try:
+        entries = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))["files"]
+        return {
+            str(name): {"size": int(entry["size"]), "sha256": str(entry["sha256"])} for name, entry in entries.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def find_damage(folder: Path) -> str | None:
+    """Return what is wrong with a folder's files, in words; None if all of them are as its manifest says."""
+    if not (folder / MANIFEST_FILE).is_file():
+        return f"it has no {MANIFEST_FILE}, so it was not written to its end"
+    entries = read_manifest(folder)
+    if not entries:
+        return f"{MANIFEST_FILE} is damaged"
+    return next((fault for name in entries if (fault := _find_fault(folder, name, entries[name]))), None)
+
+
+def is_unchanged(folder: Path, name: str) -> bool:
+    """Return whether a folder's manifest lists a file of that name, and the file is still the same."""
+    entry = read_manifest(folder).get(name)
+    return entry is not None and _find_fault(folder, name, entry) is None
+
+
+def _find_fault(folder: Path, name: str, entry: dict[str, int | str]) -> str | None:
+    path = folder / name
+    try:
+        size = path.stat().st_size
+        if size != entry["size"]:
+            return f"{name} has {size} bytes, and {entry['size']} were written"
+        return None if hash_file(path) == entry["sha256"] else f"{name} has other bytes than were written"
+    except OSError as error:
+        return f"{name} cannot be read: {error.strerror}"
+
+
+def hash_file(path: Path) -> str:
+    """Return a file's SHA-256 hash."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names of a folder's files reach the disk, where the system can do that for a folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _list_files(folder: Path) -> list[Path]:
+    return [
+        path for path in folder.rglob("*") if path.is_file() and path.name not in (MANIFEST_FILE, f".{MANIFEST_FILE}")
+    ]

@@ -1,0 +1,106 @@
+"""The output folder of a run: nobody else's files are replaced, and no two runs write into it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from shutil import rmtree
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from preftemplates_train.data.sources import GENERATED
+from preftemplates_train.errors import SetupError
+from preftemplates_train.model.checkpoint import RECORD_FILE, CheckpointRecord
+from preftemplates_train.model.manifest import MANIFEST_FILE, is_unchanged
+from preftemplates_train.training.checkpoints import is_own, list_own_checkpoints, remove_staging_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOCK_FILE = ".preftemplates.lock"
+
+WRITTEN_FILES = (
+    "*.safetensors", "*.safetensors.index.json", "config.json", "chat_template.jinja", "tokenizer.json",
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model",
+    RECORD_FILE, MANIFEST_FILE, "README.md", "metrics.json", "scores.jsonl", "report.html",
+)  # fmt: skip
+"""What a run writes into its output folder, besides checkpoints."""
+
+OTHER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.gguf", "*.h5", "*.msgpack", "*.onnx")
+"""Weights in other formats, next to which a model would be taken for theirs."""
+
+WAY_OUT = "name another --output_dir"
+
+
+def check_output_folder(folder: Path, *, resuming: bool) -> None:
+    """Raise an error rather than replace what another run or somebody else made.
+
+    Args:
+        folder: the output folder; it need not exist.
+        resuming: whether a run is continued in it.
+
+    Raises:
+        SetupError: the folder cannot be written, or holds files that are not this trainer's, or another run's model.
+    """
+    _check_writable(folder)
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and fnmatch(path.name, "checkpoint-*") and not is_own(path):
+            raise SetupError(f"{path} is a checkpoint of another program; {WAY_OUT}")
+        is_replaced = any(fnmatch(path.name, pattern) for pattern in (*WRITTEN_FILES, *OTHER_WEIGHTS))
+        if is_replaced and path.name != MANIFEST_FILE and not is_unchanged(folder, path.name):
+            raise SetupError(f"output_dir {folder} holds {path.name}, which no run here wrote as it is; {WAY_OUT}")
+    if not resuming:
+        _check_no_other_model(folder)
+
+
+def _check_writable(folder: Path) -> None:
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise SetupError(f"output_dir {folder} cannot be written: {place}: {error.strerror}") from error
+
+
+def _check_no_other_model(folder: Path) -> None:
+    """Refuse to write over what another run made of a user's rows; the generated set is quick to train on again."""
+    for path in (folder, *sorted(folder.glob("checkpoint-*"))):
+        if (path / RECORD_FILE).exists() and set(CheckpointRecord.read(path).templates) != {GENERATED}:
+            raise SetupError(f"{path} holds a model; {WAY_OUT}, or add --resume_from_checkpoint last")
+
+
+@contextmanager
+def lock_output_folder(folder: Path, *, resuming: bool, is_main_process: bool) -> Iterator[None]:
+    """Hold an output folder for one run; the operating system frees it when the process ends, however it ends.
+
+    Args:
+        folder: the output folder; it is made.
+        resuming: whether a run is continued in it; if not, checkpoints of an earlier run on the generated set go.
+        is_main_process: whether this process writes; the others of a run hold nothing.
+
+    Raises:
+        SetupError: another run holds the folder, or has written into it meanwhile.
+    """
+    if not is_main_process:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK_FILE, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise SetupError(f"another run writes into output_dir {folder}; wait for its end, or {WAY_OUT}") from error
+    try:
+        check_output_folder(folder, resuming=resuming)
+        remove_staging_folders(folder)
+        if not resuming:
+            for checkpoint in list_own_checkpoints(folder):
+                rmtree(checkpoint, ignore_errors=True)
+        yield
+    finally:
+        lock.release()
