@@ -42,9 +42,10 @@ def rewrite(folder, change):
 
 
 def model_of(folder, **settings):
-    return load_model(
+    model, _ = load_model(
         str(folder), load_model_config(str(folder)), RewardConfig(model_name_or_path=str(folder), **settings)
     )
+    return model
 
 
 def saved(model, folder):

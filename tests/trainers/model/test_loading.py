@@ -9,12 +9,16 @@ from preftemplates_train.data.tokenizer import load_tokenizer, set_pad_token
 from preftemplates_train.errors import SetupError
 from preftemplates_train.model.checks import check_padding
 from preftemplates_train.model.loading import (
+    HEAD_NAMES,
+    HeadOrigin,
     choose_max_length,
     count_positions,
     fit_vocabulary,
+    load_model,
     load_model_config,
-    load_weights,
+    load_scorer_weights,
 )
+from preftemplates_train.settings.config import RewardConfig
 from safetensors.torch import load_file
 from trainer_support import KINDS
 from transformers import (
@@ -174,24 +178,27 @@ def test_positions_of_other_kinds_are_those_they_say():
 # The vocabulary
 
 
-def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(folder):
-    tokenizer = load_tokenizer(str(folder))
+def test_a_token_that_the_model_does_not_know_is_an_error_where_a_text_holds_it(folder):
+    tokenizer, model = load_tokenizer(str(folder)), model_of(folder)
     tokens = len(tokenizer)
     tokenizer.add_tokens(["zz1", "zz2"])
-    with pytest.raises(SetupError, match=f"the tokenizer has {tokens + 2} tokens, and the model knows {tokens}"):
-        fit_vocabulary(model_of(folder), tokenizer, len(tokenizer))
+    said = f"the tokenizer has {tokens + 2} tokens, and the model knows {tokens}; a text holds 'zz2'"
+    with pytest.raises(SetupError, match=said):
+        fit_vocabulary(model, tokenizer, len(tokenizer), tokens + 1)
+    fit_vocabulary(model, tokenizer, len(tokenizer), tokens - 1)
+    assert model.get_input_embeddings().weight.shape[0] == tokens
 
 
 def test_a_new_pad_token_gets_room_and_moves_no_other_token(folder, tmp_path):
     model, tokenizer = model_of(folder), load_tokenizer(str(folder))
     before, tokens = model.get_input_embeddings().weight.detach().clone(), len(tokenizer)
     tokenizer.add_special_tokens({"pad_token": "<|new|>"})
-    fit_vocabulary(model, tokenizer, tokens)
+    fit_vocabulary(model, tokenizer, tokens, 0)
     after = model.get_input_embeddings().weight
     assert after.shape[0] == tokens + 1 == tokenizer.pad_token_id + 1
     assert torch.equal(after[:-1], before)
     assert model.config.pad_token_id == tokens
-    again = load_weights(str(saved(model, tmp_path / "again")))
+    again = load_scorer_weights(str(saved(model, tmp_path / "again")))
     assert torch.equal(again.get_input_embeddings().weight, after)
     assert again.config.pad_token_id == tokens
 
@@ -201,7 +208,7 @@ def test_room_that_a_model_has_to_spare_is_used(folder):
     tokens = len(tokenizer)
     model.resize_token_embeddings(tokens + 6, mean_resizing=False)
     tokenizer.add_special_tokens({"pad_token": "<|new|>"})
-    fit_vocabulary(model, tokenizer, tokens)
+    fit_vocabulary(model, tokenizer, tokens, 0)
     assert model.get_input_embeddings().weight.shape[0] == tokens + 6
 
 
@@ -210,9 +217,9 @@ def test_a_model_that_numbers_positions_by_its_pad_token_cannot_be_padded_with_a
     kind = {**SHAPE, "vocab_size": len(tokenizer), "max_position_embeddings": 40}
     model = AutoModelForSequenceClassification.from_config(RobertaConfig(**kind, pad_token_id=1))
     with pytest.raises(SetupError, match=r"numbers positions by its pad token '\[UNK\]'; '\[PAD\]' cannot pad"):
-        fit_vocabulary(model, tokenizer, len(tokenizer))
+        fit_vocabulary(model, tokenizer, len(tokenizer), 0)
     model = AutoModelForSequenceClassification.from_config(RobertaConfig(**kind, pad_token_id=tokenizer.pad_token_id))
-    fit_vocabulary(model, tokenizer, len(tokenizer))
+    fit_vocabulary(model, tokenizer, len(tokenizer), 0)
 
 
 # Padding
@@ -224,5 +231,67 @@ def test_a_run_tells_the_model_which_token_pads(kind, base_model):
     model.config.pad_token_id = None
     tokens = len(tokenizer)
     set_pad_token(tokenizer, None)
-    fit_vocabulary(model, tokenizer, tokens)
+    fit_vocabulary(model, tokenizer, tokens, 0)
     check_padding(model, tokenizer.pad_token_id)
+
+
+# The head
+
+
+@pytest.fixture
+def reward_model(folder, tmp_path):
+    return saved(model_of(folder), tmp_path / "reward")
+
+
+def head_name(folder):
+    return next(name for name in HEAD_NAMES if f"{name}.weight" in load_file(folder / "model.safetensors"))
+
+
+def rename_head(folder, name):
+    def change(weights):
+        head = {"v_head.summary.weight": weights.pop(f"{name}.weight"), "lm_head.weight": torch.ones(2, 2)}
+        return weights | head
+
+    rewrite(folder, change)
+
+
+def test_a_checkpoint_without_its_head_does_not_score(reward_model):
+    name = head_name(reward_model)
+    rewrite(reward_model, lambda weights: {key: weight for key, weight in weights.items() if key != f"{name}.weight"})
+    with pytest.raises(SetupError, match=rf"lacks weights of the model, which would be drawn anew: {name}\.weight"):
+        load_scorer_weights(str(reward_model))
+
+
+def test_a_checkpoint_with_a_head_of_another_kind_does_not_score(reward_model):
+    name = head_name(reward_model)
+
+    rename_head(reward_model, name)
+    with pytest.raises(SetupError, match=r"it holds v_head\.summary\.weight, which is a head of another kind"):
+        load_scorer_weights(str(reward_model))
+
+
+def test_a_checkpoint_with_several_labels_does_not_score(reward_model):
+    path = reward_model / "config.json"
+    config = json.loads(path.read_text())
+    config["id2label"], config["label2id"] = {"0": "a", "1": "b"}, {"a": 0, "b": 1}
+    path.write_text(json.dumps(config))
+    with pytest.raises(SetupError, match="has 2 labels, and a reward model has 1"):
+        load_scorer_weights(str(reward_model))
+
+
+def test_training_says_where_the_head_comes_from_and_takes_the_one_that_is_named(reward_model):
+    name = head_name(reward_model)
+    config = load_model_config(str(reward_model))
+    settings = {"model_name_or_path": str(reward_model)}
+    _, head = load_model(str(reward_model), config, RewardConfig(**settings))
+    assert head == HeadOrigin()
+    head_weight = load_file(reward_model / "model.safetensors")[f"{name}.weight"].clone()
+    rename_head(reward_model, name)
+    _, head = load_model(str(reward_model), config, RewardConfig(**settings))
+    assert f"{name}.weight" in head.new
+    assert head.unused == ("v_head.summary.weight",)
+    taken, head = load_model(str(reward_model), config, RewardConfig(**settings, head_from="v_head.summary"))
+    assert (head.new, head.unused, head.taken_from) == ((), (), "v_head.summary")
+    assert torch.equal(getattr(taken, name).weight, head_weight)
+    with pytest.raises(SetupError, match=r"has no weights rm_head\.\* for .*; it holds v_head\.summary\.weight"):
+        load_model(str(reward_model), config, RewardConfig(**settings, head_from="rm_head"))

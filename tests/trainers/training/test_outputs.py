@@ -2,12 +2,14 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from preftemplates_train.errors import SetupError
 from preftemplates_train.model.checkpoint import CheckpointRecord
-from preftemplates_train.training.outputs import check_no_other_model, check_writable
+from preftemplates_train.training.output_folder import check_output_folder, lock_output_folder
 from support import HOMEWORK
 from trainer_support import command, refusal, train_by
 from transformers import AutoTokenizer
@@ -64,11 +66,62 @@ def test_the_generated_set_may_be_trained_on_again_and_nothing_of_the_older_run_
     assert CheckpointRecord.read(tmp_path).style is None
 
 
-def test_another_s_files_in_the_folder_are_no_model(tmp_path):
+def test_files_that_a_run_does_not_write_may_lie_in_the_folder(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
+    check_output_folder(tmp_path, resuming=False)
+    check_output_folder(tmp_path / "not there", resuming=False)
+
+
+@pytest.mark.parametrize("resuming", [False, True])
+@pytest.mark.parametrize(
+    "name", ["README.md", "config.json", "model.safetensors", "model-00001-of-00002.safetensors", "pytorch_model.bin",
+             "tokenizer.json", "metrics.json", "scores.jsonl", "report.html", "preftemplates.json"],
+)  # fmt: skip
+def test_no_file_of_anybody_else_is_replaced(tmp_path, name, resuming):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(SetupError, match=f"holds {name}, which no run here wrote as it is; name another --output_dir"):
+        check_output_folder(tmp_path, resuming=resuming)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_checkpoints_of_another_program_stay(tmp_path):
     (tmp_path / "checkpoint-5").mkdir()
-    check_no_other_model(tmp_path)
-    check_no_other_model(tmp_path / "not there")
+    with pytest.raises(SetupError, match="checkpoint-5 is a checkpoint of another program; name another --output_dir"):
+        check_output_folder(tmp_path, resuming=False)
+
+
+@pytest.mark.usefixtures("small_set")
+def test_a_file_that_a_run_wrote_and_its_user_changed_is_the_user_s(tmp_path):
+    words = [*QUICK, "--save_strategy", "no", "--output_dir", str(tmp_path)]
+    train_by(*words)
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(SetupError, match=r"holds README\.md, which no run here wrote as it is"):
+        train_by(*words)
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_two_runs_do_not_write_into_one_folder_and_a_dead_one_does_not_block(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from preftemplates_train.training.output_folder import lock_output_folder\n"
+        "with lock_output_folder(Path(sys.argv[1]), resuming=False, is_main_process=True):\n"
+        "    print('locked', flush=True); sys.stdin.readline(); os._exit(9)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "locked\n"
+        with (
+            pytest.raises(SetupError, match="another run writes into output_dir"),
+            lock_output_folder(tmp_path, resuming=False, is_main_process=True),
+        ):
+            pass
+        with lock_output_folder(tmp_path, resuming=False, is_main_process=False):
+            pass
+        other.communicate("\n")
+    assert other.returncode == 9
+    with lock_output_folder(tmp_path, resuming=False, is_main_process=True):
+        pass
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_read(tmp_path):
@@ -84,19 +137,19 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_read(tm
 def test_a_folder_without_permission_is_refused(tmp_path):
     (tmp_path / "run").mkdir(mode=0o555)
     with pytest.raises(SetupError, match=r"cannot be written: .*run: Permission denied"):
-        check_writable(tmp_path / "run" / "new")
+        check_output_folder(tmp_path / "run" / "new", resuming=False)
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder here that even root cannot write to")
 def test_a_folder_that_nobody_can_write_to_is_refused():
     with pytest.raises(SetupError, match="output_dir /proc/new cannot be written: /proc: "):
-        check_writable(Path("/proc/new"))
+        check_output_folder(Path("/proc/new"), resuming=False)
 
 
 def test_a_folder_that_can_be_written_to_is_left_as_it_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    check_writable(Path("new/folder"))
-    check_writable(Path("."))
+    check_output_folder(Path("new/folder"), resuming=False)
+    check_output_folder(Path("."), resuming=False)
     assert list(tmp_path.iterdir()) == []
 
 
