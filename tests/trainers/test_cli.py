@@ -91,7 +91,7 @@ def spoil(model, **files):
         (["--output_dir", "rows.jsonl"], "output_dir rows.jsonl cannot be written: "),
         (["--push_to_hub"], "offline mode is enabled"),
         (["--batch_eval_metrics"], "your `compute_metrics` function must take"),
-        (["--resume_from_checkpoint", "last"], "there is no checkpoint in reward-model to go on from"),
+        (["--resume_from_checkpoint", "last"], "there is no checkpoint in reward-model to continue from"),
     ],
 )
 def test_what_allows_no_first_step_is_one_line(here, words, said):
@@ -112,9 +112,10 @@ def test_what_a_model_and_its_tokenizer_do_not_allow_is_one_line(base_model):
     assert "max_length is 257, and the model has 256 positions" in refusal(*named, "--max_length", "257")
     tokenizer = AutoTokenizer.from_pretrained("model")
     tokens = len(tokenizer)
-    tokenizer.add_tokens(["zz1", "zz2"])
+    tokenizer.add_tokens(["zz1", "good"])
     tokenizer.save_pretrained("model")
-    assert f"the tokenizer has {tokens + 2} tokens, and the model knows {tokens}" in refusal(*named)
+    words = f"the tokenizer has {tokens + 2} tokens, and the model knows {tokens}; a text holds 'good'"
+    assert words in refusal(*named)
     said = json.loads(Path("model/tokenizer_config.json").read_text())
     Path("model/tokenizer_config.json").write_text(json.dumps({**said, "eos_token": None}))
     assert "neither a pad token nor EOS; name a pad token with --pad_token" in refusal(*named)
