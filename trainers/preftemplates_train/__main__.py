@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import find_spec
 
@@ -25,11 +26,17 @@ def main() -> None:
     try:
         sys.exit(_run())
     except PrefTemplatesError as error:
-        print(f"error: {one_line(str(error), 5000)}", file=sys.stderr)
+        if not _is_said_by_another_process(error):
+            print(f"error: {one_line(str(error), 5000)}", file=sys.stderr)
         sys.exit(3 if type(error).__name__ == "TooManyBadRowsError" else 2)
     except KeyboardInterrupt:
         print("\nstopped at once", file=sys.stderr)
         sys.exit(130)
+
+
+def _is_said_by_another_process(error: PrefTemplatesError) -> bool:
+    """Return whether this is not the first process of a run, and the first one ends with the same error."""
+    return os.environ.get("RANK", "0") != "0" and type(error).__name__ in ("SetupError", "ResumeError")
 
 
 def _run() -> int:

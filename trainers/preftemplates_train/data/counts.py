@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from preftemplates.data import ConversionReport
+    from preftemplates_train.settings.run_settings import LengthPolicy
 
 
 @dataclass
@@ -80,7 +81,9 @@ def make_no_pair_error(purpose: str, reports: Mapping[str, Sequence[ConversionRe
     return SetupError(f"there is no pair to {purpose}" + next(reasons, ""))
 
 
-def check_dropped_pairs(name: str, report: LengthReport, max_length: int, allowed: float) -> None:
+def check_dropped_pairs(
+    name: str, report: LengthReport, max_length: int, allowed: float, policy: LengthPolicy = "drop"
+) -> None:
     """Refuse a source of which a greater share of the pairs is dropped than allowed.
 
     Raises:
@@ -89,8 +92,9 @@ def check_dropped_pairs(name: str, report: LengthReport, max_length: int, allowe
     dropped = report.pairs - report.kept
     if dropped <= allowed * report.pairs:
         return
+    cut = ", or --length_policy cut_prompt" if policy == "drop" else ""
     causes = (
-        (report.too_long, f"too long for {max_length} tokens", "a longer --max_length, or --length_policy cut_prompt"),
+        (report.too_long, f"too long for {max_length} tokens", f"a longer --max_length{cut}"),
         (report.control, "spelling the pad token", "another --pad_token"),
         (report.equal, "equal as tokens", ""),
     )

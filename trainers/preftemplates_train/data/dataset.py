@@ -182,7 +182,7 @@ def encode_data(
         kept, report = encode_pairs(
             of_source, encode, max_length=max_length, pad_id=pad_id, policy=config.length_policy, style=data.style
         )
-        check_dropped_pairs(name, report, max_length, config.max_dropped)
+        check_dropped_pairs(name, report, max_length, config.max_dropped, config.length_policy)
         return kept, report
 
     groups: list[TokenGroup] = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 from transformers import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
     AutoConfig,
@@ -242,18 +243,25 @@ def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
         raise SetupError("--use_peft needs: pip install 'preftemplates[train,peft]'") from error
     heads = [name for name in HEAD_NAMES if hasattr(model, name)]
     targets = config.lora_target_modules
-    adapters = LoraConfig(
-        task_type=TaskType.SEQ_CLS,
-        r=config.lora_r,
-        lora_alpha=config.lora_alpha,
-        lora_dropout=0.0 if config.disable_dropout else config.lora_dropout,
-        target_modules="all-linear" if targets == ["all-linear"] else targets,
-        modules_to_save=heads,
-    )
     try:
+        adapters = LoraConfig(
+            task_type=TaskType.SEQ_CLS,
+            r=config.lora_r,
+            lora_alpha=config.lora_alpha,
+            lora_dropout=0.0 if config.disable_dropout else config.lora_dropout,
+            target_modules="all-linear" if targets == ["all-linear"] else targets,
+            modules_to_save=[*heads, *(config.lora_modules_to_save or ())],
+            use_rslora=config.use_rslora,
+            use_dora=config.use_dora,
+        )
         return get_peft_model(model, adapters)
-    except ValueError as error:
-        raise SetupError(f"LoRA: {summarize_error(error)}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        names = sorted(
+            {name.rpartition(".")[2] for name, part in model.named_modules() if isinstance(part, nn.Linear)}
+        )
+        raise SetupError(
+            f"lora_target_modules: {summarize_error(error)}; the model's linear modules are {', '.join(names)}"
+        ) from error
 
 
 def merge_adapters(model: Any) -> PreTrainedModel:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.settings.parser import HelpPage, SettingsParser
 from preftemplates_train.settings.run_settings import TINY_PRESET, RunSettings
-from preftemplates_train.settings.validation import is_nothing_held_out
+from preftemplates_train.settings.validation import find_ineffective_settings, is_nothing_held_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,7 @@ HELP_GROUPS = {
         "model_name_or_path", "model_revision", "head_from", "dtype", "attn_implementation", "layout", "objective",
         "center_rewards_coefficient", "pad_token",
         "disable_dropout", "use_peft", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules",
+        "lora_modules_to_save", "use_rslora", "use_dora",
     ),
     "run": (
         "config", "output_dir", "dry_run", "num_train_epochs", "learning_rate", "per_device_train_batch_size", "seed",
@@ -34,6 +35,17 @@ HELP_GROUPS = {
     ),
 }  # fmt: skip
 """What `--help` shows."""
+
+REFUSED_OPTIONS = {
+    "torch_dtype": "it is called --dtype here, as in TRL",
+    "trust_remote_code": "no code of a checkpoint is run",
+    "load_in_8bit": "weights are loaded whole; --use_peft with --dtype bfloat16 takes less memory",
+    "load_in_4bit": "weights are loaded whole; --use_peft with --dtype bfloat16 takes less memory",
+    "dataset_config": "name the files of the configuration, or a directory that datasets saved",
+    "group_by_length": "--layout grouped does that, and --layout branches pads nothing",
+    "packing": "--layout branches pads nothing",
+}
+"""Options of TRL and transformers that are not taken, and why."""
 
 USAGE = "%(prog)s [--config run.yaml] [--option value ...]"
 DESCRIPTION = "Train a reward model on preferences. Without a model and data: a small one, on generated rows."
@@ -45,7 +57,7 @@ EPILOG = (
 
 @cache
 def _make_parser(settings: type) -> SettingsParser:
-    page = HelpPage(USAGE, DESCRIPTION, HELP_GROUPS, TINY_PRESET, "without a model", EPILOG)
+    page = HelpPage(USAGE, DESCRIPTION, HELP_GROUPS, TINY_PRESET, "without a model", EPILOG, REFUSED_OPTIONS)
     parser = SettingsParser(settings, PROGRAM, page)
     help_text = "Show every option and exit."
     parser.add_argument("--help_all", "--help-all", action="store_true", default=argparse.SUPPRESS, help=help_text)
@@ -84,6 +96,8 @@ def read_config(argv: Sequence[str]) -> RewardConfig:
     flags = _parse_run_flags(argv)
     file_settings = {} if flags.get("config") is None else _make_full_parser().read_file(flags["config"])
     settings = {**file_settings, **flags}
+    for contradiction in find_ineffective_settings(settings):
+        raise SetupError(contradiction)
     preset = TINY_PRESET if settings.get("model_name_or_path") is None else {}
     if is_nothing_held_out(settings):
         preset = {name: value for name, value in preset.items() if not name.startswith("eval_")}

@@ -45,6 +45,9 @@ class RewardConfig(RunSettings, TrainingArguments):
             self.datasets = [
                 normalize_source(number, entry, self.template) for number, entry in enumerate(self.datasets)
             ]
+        requested = str(self.resume_from_checkpoint).lower()
+        if requested in ("true", "false"):
+            self.resume_from_checkpoint = "last" if requested == "true" else None
         for contradiction in find_contradictions(vars(self)):
             raise SetupError(contradiction)
         super().__post_init__()

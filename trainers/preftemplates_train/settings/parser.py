@@ -28,6 +28,7 @@ class HelpPage(NamedTuple):
         preset: defaults that hold under some condition, by option.
         condition: what that condition is called.
         epilog: the text below the options.
+        refused: options of other programs that are not taken, each with the reason or the way out.
     """
 
     usage: str
@@ -36,6 +37,7 @@ class HelpPage(NamedTuple):
     preset: Mapping[str, Any] = MappingProxyType({})
     condition: str = ""
     epilog: str | None = None
+    refused: Mapping[str, str] = MappingProxyType({})
 
 
 class _OneSpellingFormatter(argparse.HelpFormatter):
@@ -168,8 +170,11 @@ class SettingsParser(HfArgumentParser):
                 fix = f". Did you mean '--config {argument}'?"
             raise SetupError(f"{preview(argument)} belongs to no option{fix}")
         option = argument.split("=")[0]
+        name = option.lstrip("-").replace("-", "_")
+        if name in self.page.refused:
+            raise SetupError(f"{one_line(option)} is not taken: {self.page.refused[name]}")
         flags = (flag[2:] for flag in self._option_string_actions if flag.startswith("--"))
-        nearest = find_nearest(option.lstrip("-").replace("-", "_"), flags)
+        nearest = find_nearest(name, flags)
         raise SetupError(f"there is no option {one_line(option)}{f'. Did you mean --{nearest}?' if nearest else fix}")
 
     def error(self, message: str) -> NoReturn:
@@ -186,9 +191,13 @@ class SettingsParser(HfArgumentParser):
         for name, value in _read_mapping(path).items():
             if name == "config":
                 raise SetupError("config: a file of settings names no other", file=path)
+            if name in self.page.refused:
+                raise SetupError(f"{name} is not taken: {self.page.refused[name]}", file=path)
             if name not in self.setting_types:
                 guess = did_you_mean(str(name), self.setting_types)
                 raise SetupError(f"there is no setting {preview(name)}.{guess}", file=path)
+            if name in BOOLEAN_TEXTS and isinstance(value, bool):
+                value = str(value).lower()
             try:
                 settings[name] = self.setting_types[name].convert_value(value)
             except argparse.ArgumentTypeError as error:
@@ -217,6 +226,9 @@ class SettingsParser(HfArgumentParser):
         formatter.add_text(None if every_option else self.page.epilog)
         return formatter.format_help()
 
+
+BOOLEAN_TEXTS = ("resume_from_checkpoint",)
+"""Settings that are texts, for which transformers takes true and false as well."""
 
 MOST_CHOICES = 8
 """How many choices are shown next to an option's name; more are listed in its help."""

@@ -146,6 +146,16 @@ class RunSettings:
         default=None,
         metadata=describe("Add adapters to these modules. [default: peft decides]", metavar="NAME"),
     )
+    lora_modules_to_save: list[str] | None = field(
+        default=None,
+        metadata=describe("Train these modules whole, besides the head. [default: none]", metavar="NAME"),
+    )
+    use_rslora: bool = field(
+        default=False, metadata=describe("Scale the adapters' output by lora_alpha / sqrt(lora_r).")
+    )
+    use_dora: bool = field(
+        default=False, metadata=describe("Decompose the adapted weights into magnitude and direction (DoRA).")
+    )
 
     config: str | None = field(
         default=None, metadata=describe("Read settings from this YAML file. Flags win over it.", metavar="PATH")
@@ -163,7 +173,9 @@ class RunSettings:
     seed: int = field(default=42, metadata=describe("Draw the split, the order and new weights from this seed."))
     resume_from_checkpoint: str | None = field(
         default=None,
-        metadata=describe("Continue from this checkpoint, or from the newest in output_dir (last).", metavar="PATH"),
+        metadata=describe(
+            "Continue from this checkpoint, or from the newest in output_dir (last, or true).", metavar="PATH"
+        ),
     )
 
 

@@ -56,8 +56,23 @@ def _check_training(settings: Mapping[str, Any]) -> Iterator[str]:
         yield "attn_implementation is given, and layout branches computes attention in its own way; keep one"
     if settings["objective"] == "plackett_luce" and settings["label_smoothing_factor"]:
         yield "label_smoothing_factor is how many pairs are wrong, and objective plackett_luce learns whole rankings"
+    yield from _check_best_metric(settings)
     if settings["remove_unused_columns"]:
         yield "remove_unused_columns must be false: the columns that it removes are those that are trained on"
+
+
+METRICS = (
+    "loss", "accuracy", "accuracy_stderr", "pairs", "chosen_mean", "chosen_std", "rejected_mean", "rejected_std",
+    "margin_mean", "margin_std",
+)  # fmt: skip
+"""The figures of an evaluation, by which the best checkpoint can be chosen."""
+
+
+def _check_best_metric(settings: Mapping[str, Any]) -> Iterator[str]:
+    name = settings["metric_for_best_model"]
+    if name is not None and str(name).removeprefix("eval_") not in METRICS:
+        guess = did_you_mean(str(name), METRICS)
+        yield f"metric_for_best_model {preview(name)} is not a figure; there are {', '.join(METRICS)}.{guess}"
 
 
 def _check_named_data(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -78,6 +93,23 @@ def _check_held_out_data(settings: Mapping[str, Any]) -> Iterator[str]:
         yield "dataset_name is given without template, which says how rows are read; `preftemplates list` shows them"
     if settings["eval_strategy"] != "no" and is_nothing_held_out(settings):
         yield "eval_strategy asks for evaluations, and nothing is held out: eval_size is 0"
+
+
+def find_ineffective_settings(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Return what is wrong with settings that somebody has given and that would have no effect, in one line each."""
+    for name, (value, reason) in INEFFECTIVE.items():
+        if name in settings and settings[name] is value:
+            yield f"{name} {str(value).lower()} has no effect here: {reason}"
+
+
+INEFFECTIVE: Mapping[str, tuple[Any, str]] = {
+    "do_train": (False, "this command trains; `preftemplates-train evaluate` measures a checkpoint"),
+    "do_eval": (False, "held-out rows are measured at the end; --eval_size 0 holds out none"),
+    "do_predict": (True, "`preftemplates-train score` gives every row its rewards"),
+    "prediction_loss_only": (True, "the figures come from all scores"),
+    "include_num_input_tokens_seen": ("all", "a batch's tokens are shared between its texts"),
+}
+"""Settings of transformers of which a value has no effect, with the way out."""
 
 
 def is_nothing_held_out(settings: Mapping[str, Any]) -> bool:

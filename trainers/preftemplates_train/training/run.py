@@ -9,7 +9,6 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from preftemplates.errors import PrefTemplatesError
@@ -18,11 +17,12 @@ from preftemplates_train.data.branches import ComputeCost
 from preftemplates_train.data.collators import BranchCollator, PairCollator
 from preftemplates_train.data.dataset import GroupDataset, PairDataset, read_first_pairs
 from preftemplates_train.data.tokenizer import remove_added_text
-from preftemplates_train.errors import SetupError, summarize_error
+from preftemplates_train.errors import ResumeError, SetupError, TrainingError, summarize_error
 from preftemplates_train.model.tiny import use_one_thread
 from preftemplates_train.reports.preview import print_pairs
 from preftemplates_train.reports.sentences import describe_data, describe_head, describe_layout, describe_style
 from preftemplates_train.training.callbacks import InterruptCallback, LogCallback
+from preftemplates_train.training.optimization import check_optimization
 from preftemplates_train.training.output_folder import check_output_folder, lock_output_folder
 from preftemplates_train.training.outputs import write_outputs
 from preftemplates_train.training.prepare import PreparedRun, load_run_tokenizer, prepare_run
@@ -83,6 +83,7 @@ def train(config: RewardConfig, console: Console) -> TrainingResult:
     is_main, resuming = config.process_index == 0, config.resume_from_checkpoint is not None
     if is_main:
         check_output_folder(folder, resuming=resuming)
+    check_optimization(config)
     point = find_resume_point(config)
     with use_one_thread() if config.model_name_or_path is None else nullcontext():
         run = prepare_run(config, None if point is None else point.record.date)
@@ -118,7 +119,7 @@ def _print_beginning(run: PreparedRun, point: ResumePoint | None, config: Reward
 
 def _train_or_load(trainer: RewardTrainer, point: ResumePoint | None) -> None:
     """Train; of a checkpoint after the last step, load the weights and the log."""
-    with _convert_errors(ImportError, OSError, UnpicklingError, SafetensorError):
+    with _convert_errors(Exception):
         if point is not None and point.is_finished:
             trainer.load_finished_run(point.folder)
         else:
@@ -150,10 +151,17 @@ def _make_trainer(run: PreparedRun, config: RewardConfig, console: Console) -> R
 
 @contextmanager
 def _convert_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """Raise errors of transformers as a `SetupError`."""
+    """Raise errors of other libraries as errors of training."""
     try:
         yield
     except PrefTemplatesError:
         raise
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            "the device is out of memory; take a smaller --per_device_train_batch_size with more"
+            " --gradient_accumulation_steps, or a smaller --max_length"
+        ) from error
+    except UnpicklingError as error:
+        raise ResumeError("the checkpoint holds objects that are not plain data, and nothing of it is run") from error
     except kinds as error:
         raise SetupError(summarize_error(error)) from error
