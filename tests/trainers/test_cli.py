@@ -138,7 +138,7 @@ def test_too_many_bad_rows_are_exit_code_3(here):
 def test_an_option_for_a_package_that_is_not_here_names_it():
     code, _, err = command(*SHORT, *ROWS, "--optim", "adamw_bnb_8bit")
     assert (code, len(err.splitlines())) == (2, 1)
-    assert err.startswith("error: You need to install `bitsandbytes`")
+    assert err.startswith("error: optim adamw_bnb_8bit cannot be made: You need to install `bitsandbytes`")
 
 
 # What is installed

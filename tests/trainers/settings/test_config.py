@@ -52,5 +52,6 @@ def test_the_fields_have_the_names_that_trl_gives_them():
         "datasets",
         "layout",
         "objective",
+        "head_from",
     }
     assert set(OWN) - theirs == ours

@@ -1,5 +1,6 @@
 """A run continues from a checkpoint of the same run as if it had not stopped, and from no other."""
 
+import shutil
 import signal
 from dataclasses import replace
 
@@ -83,3 +84,94 @@ def test_the_dialect_is_recorded_and_another_one_is_the_same_run(tmp_path):
     check_same_run(record, replace(record, dialects={}), outcome.folder)
     with pytest.raises(ResumeError, match="another templates"):
         check_same_run(record, replace(record, templates={}), outcome.folder)
+
+
+def test_a_run_continues_exactly_from_every_step_also_at_the_end_of_an_epoch(tmp_path):
+    """The set has ten batches an epoch, so that steps 4 to 12 lie inside, at the end of and after an epoch."""
+    words = ["--max_steps", "12", "--save_steps", "2", "--save_total_limit", "9"]
+    unbroken, _ = on_rows(tmp_path, *words, folder="unbroken")
+    for step in (2, 8, 10, 12):
+        folder = tmp_path / f"from-{step}"
+        shutil.copytree(tmp_path / "unbroken" / f"checkpoint-{step}", folder / f"checkpoint-{step}")
+        resumed, text = on_rows(tmp_path, *words, "--resume_from_checkpoint", "last", folder=folder.name)
+        assert f"continuing from {folder / f'checkpoint-{step}'}, step {step}" in text
+        equal(weights(resumed.folder), weights(unbroken.folder))
+        assert resumed.metrics == unbroken.metrics
+        assert (folder / "scores.jsonl").read_bytes() == (unbroken.folder / "scores.jsonl").read_bytes()
+        assert not list(folder.glob("checkpoint-1[345]"))
+
+
+DAMAGES = {
+    "the weights are cut": lambda folder: cut(folder / "model.safetensors"),
+    "the optimizer's state is cut": lambda folder: cut(folder / "optimizer.pt"),
+    "the trainer's state is cut": lambda folder: cut(folder / "trainer_state.json"),
+    "a bit of the weights is another": lambda folder: flip(folder / "model.safetensors"),
+    "the random state is gone": lambda folder: (folder / "rng_state.pth").unlink(),
+    "the record is gone": lambda folder: (folder / "preftemplates.json").unlink(),
+    "the manifest is gone": lambda folder: (folder / "preftemplates-manifest.json").unlink(),
+    "the tokenizer is empty": lambda folder: (folder / "tokenizer.json").write_bytes(b""),
+}
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-7] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run with checkpoints of two steps."""
+    folder = tmp_path_factory.mktemp("finished")
+    on_rows(folder, "--save_steps", "3")
+    return folder
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_passed_over_with_a_line_and_named_where_it_is_asked_for(tmp_path, finished, damage):
+    here = shutil.copytree(finished, tmp_path / "here")
+    before = weights(here / "run")
+    DAMAGES[damage](here / "run" / "checkpoint-6")
+    with pytest.raises(ResumeError, match="checkpoint-6 is damaged: "):
+        on_rows(here, "--save_steps", "3", "--resume_from_checkpoint", str(here / "run" / "checkpoint-6"))
+    resumed, text = on_rows(here, "--save_steps", "3", "--resume_from_checkpoint", "last")
+    assert f"passed over {here / 'run' / 'checkpoint-6'}, which is damaged: " in text
+    assert "checkpoint-3, step 3" in text
+    equal(weights(resumed.folder), before)
+
+
+def test_no_checkpoint_that_is_whole_is_an_error_that_names_the_newest(tmp_path, finished):
+    here = shutil.copytree(finished, tmp_path / "here")
+    for step in (3, 6):
+        cut(here / "run" / f"checkpoint-{step}" / "model.safetensors")
+    with pytest.raises(ResumeError, match=r"no checkpoint in .* is whole: .*checkpoint-6, which is damaged"):
+        on_rows(here, "--save_steps", "3", "--resume_from_checkpoint", "last")
+
+
+def test_a_checkpoint_of_weights_alone_is_not_continued(tmp_path):
+    on_rows(tmp_path, "--save_only_model", "true")
+    said = r"checkpoint-6 has no optimizer\.pt, scheduler\.pt, rng_state\.pth, so the run would continue otherwise"
+    with pytest.raises(ResumeError, match=said):
+        on_rows(tmp_path, "--save_only_model", "true", "--resume_from_checkpoint", "last")
+
+
+def test_the_same_rows_under_another_path_are_the_same_run(tmp_path, finished):
+    here = shutil.copytree(finished, tmp_path / "here")
+    shutil.rmtree(here / "run" / "checkpoint-6")
+    (here / "moved").mkdir()
+    moved = shutil.move(here / "rows-40.jsonl", here / "moved" / "rows.jsonl")
+    words = [*SHORT, "--template", "PKUSafeRLHF", "--output_dir", str(here / "run"), "--save_steps", "3"]
+    resumed, _ = train_by(*words, "--dataset_name", str(moved), "--resume_from_checkpoint", "last")
+    equal(weights(resumed.folder), weights(finished / "run"))
+
+
+@pytest.mark.parametrize("value", ["false", "False"])
+def test_false_continues_nothing(tmp_path, value):
+    run_yaml = tmp_path / "run.yaml"
+    run_yaml.write_text(f"resume_from_checkpoint: {value}\n")
+    outcome, _ = on_rows(tmp_path, "--config", str(run_yaml))
+    assert outcome.metrics

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 CARD_TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
 
 
-def write_model_card(folder: Path, metrics: Mapping[str, Any], record: CheckpointRecord, config: RewardConfig) -> None:
+def write_model_card(
+    folder: Path,
+    metrics: Mapping[str, Any],
+    record: CheckpointRecord,
+    config: RewardConfig,
+    *,
+    name: str | None = None,
+) -> None:
     """Write README.md into the checkpoint's folder.
 
     Args:
@@ -27,6 +34,7 @@ def write_model_card(folder: Path, metrics: Mapping[str, Any], record: Checkpoin
         metrics: the content of `metrics.json`.
         record: what the checkpoint was made from.
         config: the settings.
+        name: the name that the folder will have; its present one by default.
     """
     data = ModelCardData(
         library_name="transformers",
@@ -35,8 +43,8 @@ def write_model_card(folder: Path, metrics: Mapping[str, Any], record: Checkpoin
         base_model=_find_hub_name(config.model_name_or_path),
     )
     values: dict[str, Any] = {
-        "name": folder.name,
-        "place": repr(folder.name),
+        "name": name or folder.name,
+        "place": repr(name or folder.name),
         "metrics": metrics,
         "record": record,
         "one_line": _format_cell,

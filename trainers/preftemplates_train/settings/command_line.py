@@ -95,9 +95,9 @@ def read_config(argv: Sequence[str]) -> RewardConfig:
     """
     flags = _parse_run_flags(argv)
     file_settings = {} if flags.get("config") is None else _make_full_parser().read_file(flags["config"])
-    settings = {**file_settings, **flags}
-    for contradiction in find_ineffective_settings(settings):
+    for contradiction in find_ineffective_settings(flags):  # a file may hold every default
         raise SetupError(contradiction)
+    settings = {**file_settings, **flags}
     preset = TINY_PRESET if settings.get("model_name_or_path") is None else {}
     if is_nothing_held_out(settings):
         preset = {name: value for name, value in preset.items() if not name.startswith("eval_")}

@@ -103,7 +103,7 @@ def _write_results(
         counts=metrics["data"],
         by_source=metrics.get("by_source", {}),
     )
-    write_model_card(staging, metrics, run.record, config)
+    write_model_card(staging, metrics, run.record, config, name=Path(str(config.output_dir)).name)
     return summary
 
 
