@@ -33,7 +33,7 @@ def publish_checkpoint(checkpoint: Path) -> None:
     written = staging / checkpoint.name
     write_manifest(written)
     if checkpoint.exists():  # a run that went on from an older one has come to this step again
-        shutil.rmtree(checkpoint)
+        remove_checkpoint(checkpoint)
     written.rename(checkpoint)
     sync_folder(checkpoint.parent)
     shutil.rmtree(staging, ignore_errors=True)
@@ -70,4 +70,12 @@ def prune_checkpoints(folder: Path, limit: int | None, newest: Path, best: Path 
     removed = spare[: max(0, len(checkpoints) - max(limit, len({newest, best} - {None})))]
     if removed and find_damage(newest) is None:
         for path in removed:
-            shutil.rmtree(path, ignore_errors=True)
+            remove_checkpoint(path)
+
+
+def remove_checkpoint(checkpoint: Path) -> None:
+    """Remove a checkpoint; a process that ends meanwhile leaves no part of it under its name."""
+    removed = checkpoint.with_name(f"{_STAGING_PREFIX}removed-{checkpoint.name}")
+    shutil.rmtree(removed, ignore_errors=True)
+    checkpoint.rename(removed)
+    shutil.rmtree(removed, ignore_errors=True)

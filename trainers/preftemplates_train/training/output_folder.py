@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from fnmatch import fnmatch
-from shutil import rmtree
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,12 @@ from preftemplates_train.data.sources import GENERATED
 from preftemplates_train.errors import SetupError
 from preftemplates_train.model.checkpoint import RECORD_FILE, CheckpointRecord
 from preftemplates_train.model.manifest import MANIFEST_FILE, is_unchanged
-from preftemplates_train.training.checkpoints import is_own, list_own_checkpoints, remove_staging_folders
+from preftemplates_train.training.checkpoints import (
+    is_own,
+    list_own_checkpoints,
+    remove_checkpoint,
+    remove_staging_folders,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +104,7 @@ def lock_output_folder(folder: Path, *, resuming: bool, is_main_process: bool) -
         remove_staging_folders(folder)
         if not resuming:
             for checkpoint in list_own_checkpoints(folder):
-                rmtree(checkpoint, ignore_errors=True)
+                remove_checkpoint(checkpoint)
         yield
     finally:
         lock.release()
