@@ -142,7 +142,9 @@ class _CSVWriter(_TextWriter):
             self.header = tuple(result)
             writer.writerow(result)
         if tuple(result) != self.header:
-            raise FileError(f"a CSV has the columns of its first row, {list(self.header)}, got {list(result)}; write .jsonl")
+            raise FileError(
+                f"a CSV has the columns of its first row, {list(self.header)}, got {list(result)}; write .jsonl"
+            )
         self.written += 1
         writer.writerow(
             cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False) for cell in result.values()

@@ -67,10 +67,13 @@ def spell_api_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
         if role not in _KEYS:
             raise RowError(f"message {index}: the API has no role {preview(role)}", code=Code.BAD_ROLE, value=role)
         if role != "tool" and unanswered:
-            raise _make_turn_error(index, f"follows a call of {preview(next(iter(unanswered.values())))} without answer")
+            raise _make_turn_error(
+                index, f"follows a call of {preview(next(iter(unanswered.values())))} without answer"
+            )
         if unknown := [key for key, value in message.items() if key not in _KEYS[role] and value is not None]:
             raise _make_error(f"message {index} ({role}): the API has no key {unknown[0]!r}", message, unknown[0])
-        turn = {key: plain_data(message[key]) for key in ("name", "refusal", "weight") if message.get(key) is not None}  # type: ignore[literal-required]
+        others: Mapping[str, Any] = message
+        turn = {key: plain_data(others[key]) for key in ("name", "refusal", "weight") if others.get(key) is not None}
         if message.get("content") is not None:
             turn["content"] = _spell_content(message, index)
         if role == "tool":
@@ -105,15 +108,14 @@ def _spell_call(call: Mapping[str, Any], index: int, new_ids: Iterator[str]) -> 
     outer = {"id", "type", "function"} if function is not call else allowed
     if extra := [*(set(call) - outer), *(set(function) - allowed)]:
         raise _make_error(f"message {index}: a call has no key {extra[0]!r} in the API", {"call": call}, "call")
-    name, call_id = function.get("name"), call.get("id")
-    _check_name(name, f"message {index}")
+    name, call_id = _check_name(function.get("name"), f"message {index}"), call.get("id")
     if call_id is not None and not (isinstance(call_id, str) and call_id):
         raise _make_error(f"message {index}: the id of a call is text, got {preview(call_id)}", call, "id")
     arguments = _spell_arguments(function.get("arguments"), index)
     return {
         "id": plain(call_id) if call_id else next(new_ids),
         "type": "function",
-        "function": {"name": plain(name), "arguments": arguments},
+        "function": {"name": name, "arguments": arguments},
     }
 
 
@@ -204,10 +206,12 @@ def _check_schema(schema: Any, where: str) -> None:
             _check_schema(item, f"{where}.{key}")
 
 
-def _check_name(name: Any, where: str) -> None:
+def _check_name(name: Any, where: str) -> str:
+    """Return the name of a function; one that the API refuses is refused."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         fault = f"{where}: the API has functions of names of up to 64 letters, digits, _ and -; got {preview(name)}"
         raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=name)
+    return plain(name)
 
 
 def _make_turn_error(index: int, fault: str) -> RowError:
