@@ -62,10 +62,7 @@ TOOL_VIEWS: dict[str, Callable[[str], Any]] = {"": str, "list": json.loads, "ope
 
 @dataclass(frozen=True)
 class ToolsField(SampleField):
-    """The tools of the prompt; a row may have none.
-
-    A text is then null, as a table has it; a list is left out of the result, since APIs refuse null and empty lists.
-    """
+    """The tools of the prompt. Where a row has none, a text is null and a list is left out: APIs refuse null."""
 
     @property
     def is_text(self) -> bool:
@@ -372,9 +369,8 @@ class ShapeFiller:
         if field.with_prompt:
             messages = [*self.messages.prompt, *messages]
         view = MESSAGE_VIEWS[field.view]
-        if view.needs_prompt and not field.with_prompt and name != "prompt":
-            return view.build(messages, self.message_keys, self.messages.prompt)
-        return view.build(messages, self.message_keys)
+        before = [self.messages.prompt] if view.needs_prompt and not field.with_prompt and name != "prompt" else []
+        return view.build(messages, self.message_keys, *before)
 
     def _fill_text(self, field: SampleField, name: str) -> str:
         assert self.texts is not None
