@@ -21,7 +21,7 @@ from preftemplates.dialects.table import (
     read_shape,
     select_parts,
 )
-from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
+from preftemplates.errors import Code, DefinitionError, RowError, UnknownNameError, did_you_mean, preview
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ D = TypeVar("D", bound="type[Dialect]")
 _MESSAGE_ATTRIBUTES = ("role_key", "content_key", "roles", "dropped")
 """What a dialect declares of messages, next to its tables."""
 
-_ATTRIBUTES = (*_MESSAGE_ATTRIBUTES, "text_consumer", "config")
+_ATTRIBUTES = (*_MESSAGE_ATTRIBUTES, "text_consumer", "config", "pairs_only")
 """What a dialect declares next to its tables."""
 
 
@@ -48,6 +48,7 @@ class Dialect(Frozen):
         dropped: keys of a message that the framework leaves out in silence; a message that holds one is refused.
         text_consumer: the framework that tokenizes the texts, if it adds BOS and EOS by itself.
         config: how the framework is configured to read a file, a `ConsumerConfig`.
+        pairs_only: whether the framework reads rankings of exactly two completions without a tie; others are refused.
 
     Example:
         >>> class Mine(Dialect):
@@ -138,6 +139,8 @@ class Dialect(Frozen):
         Raises:
             RowError, StyleContractError: as `spell`.
         """
+        if self.table.pairs_only and messages.several and not messages.pieces:
+            _check_is_pair(messages)
         result: dict[str, Any] = ShapeFiller(messages, texts, self.table.message_keys).fill(shape)
         return result
 
@@ -193,7 +196,32 @@ def _read_table(cls: type[Dialect]) -> DialectTable:
     consumer = cls.declared.get("text_consumer")
     if not isinstance(consumer, TextConsumer | None):
         raise DefinitionError(f"{cls.__name__}.text_consumer: expected TextConsumer(...), got {preview(consumer)}")
-    return DialectTable(tuple(formats), _read_message_keys(cls), consumer, _read_config(cls, dict(formats)))
+    pairs_only = cls.declared.get("pairs_only", False)
+    if not isinstance(pairs_only, bool):
+        raise DefinitionError(f"{cls.__name__}.pairs_only: expected True or False, got {preview(pairs_only)}")
+    config = _read_config(cls, dict(formats))
+    return DialectTable(tuple(formats), _read_message_keys(cls), consumer, config, pairs_only)
+
+
+def _check_is_pair(sample: Sample[Any]) -> None:
+    """Refuse several responses that are not two, or of which none is better.
+
+    Raises:
+        RowError: `unsupported_content` for another number, `bad_label` for a tie.
+    """
+    found = len(sample.responses)
+    if found != 2:
+        raise RowError(
+            f"the dialect's framework takes exactly two completions, got {found};"
+            " --format preference gives the pairs of a ranking",
+            code=Code.UNSUPPORTED_CONTENT, value=found,
+        )  # fmt: skip
+    ranks = getattr(sample, "ranks", None)
+    if ranks is not None and len(set(ranks)) == 1:
+        raise RowError(
+            "the two completions have the same rank, and the dialect's framework takes no ties",
+            code=Code.BAD_LABEL, value=list(ranks),
+        )  # fmt: skip
 
 
 def _read_config(cls: type[Dialect], formats: Collection[str]) -> ConsumerConfig | None:

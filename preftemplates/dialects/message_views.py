@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from preftemplates.core.provenance import plain_data
+from preftemplates.dialects.chat_api import spell_api_messages
 from preftemplates.errors import Code, RowError, preview
 
 if TYPE_CHECKING:
@@ -72,10 +73,18 @@ class MessageKeys:
 
 
 class MessageView(NamedTuple):
-    """A form in which a table may ask for messages: what it yields, and the function that makes it."""
+    """A form in which a table may ask for messages.
+
+    Attributes:
+        kind: what it yields.
+        build: the function that makes it.
+        needs_prompt: whether a response is spelled after its prompt, since the spelling depends on the turns before;
+            `build` then has these turns as a third argument.
+    """
 
     kind: ViewKind
-    build: Callable[[Sequence[Message], MessageKeys], Any]
+    build: Callable[..., Any]
+    needs_prompt: bool = False
 
 
 def _spell_messages(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
@@ -99,6 +108,38 @@ def _read_only_content(messages: Sequence[Message], _: MessageKeys) -> str:
         RowError: `bad_turns`, where there are others; `unsupported_content`, where it is more than text.
     """
     return _read_text(_require_single(messages))
+
+
+def _spell_flat(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
+    """All messages, for frameworks that read them as a table: in a table, a value within another gets the keys of all.
+
+    Raises:
+        RowError: `unsupported_content`, where a message holds a list or an object, such as calls of tools.
+    """
+    for message in messages:
+        for key, value in message.items():
+            if isinstance(value, list | dict):
+                raise RowError(
+                    f"the dialect's framework reads messages as a table, and would fill in {preview(key)}",
+                    code=Code.UNSUPPORTED_CONTENT, value=value,
+                )  # fmt: skip
+    return _spell_messages(messages, keys)
+
+
+def _spell_for_api(
+    messages: Sequence[Message], _: MessageKeys, before: Sequence[Message] = ()
+) -> list[dict[str, Any]]:
+    """All messages as OpenAI's API takes them (`preftemplates.dialects.chat_api`)."""
+    return spell_api_messages([*before, *messages])[len(before) :]
+
+
+def _spell_only_for_api(messages: Sequence[Message], _: MessageKeys, before: Sequence[Message] = ()) -> dict[str, Any]:
+    """The only message as OpenAI's API takes it.
+
+    Raises:
+        RowError: `bad_turns`, where there are others; as `spell_api_messages`.
+    """
+    return spell_api_messages([*before, _require_single(messages)])[-1]
 
 
 def _read_system(messages: Sequence[Message], _: MessageKeys) -> str:
@@ -140,6 +181,9 @@ MESSAGE_VIEWS: dict[str, MessageView] = {
     "messages": MessageView("messages", _spell_messages),
     "message": MessageView("message", _spell_only_message),
     "content": MessageView("text", _read_only_content),
+    "flat_messages": MessageView("messages", _spell_flat),
+    "openai_messages": MessageView("messages", _spell_for_api, needs_prompt=True),
+    "openai_message": MessageView("message", _spell_only_for_api, needs_prompt=True),
     "system": MessageView("text", _read_system),
     "without_system": MessageView("messages", _spell_without_system),
     "history": MessageView("turns", _read_history),

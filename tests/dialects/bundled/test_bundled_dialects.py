@@ -92,7 +92,7 @@ def test_a_tool_call_is_kept_or_refused_and_never_dropped(name):
         if isinstance(given, RowError):
             assert given.code == "unsupported_content"
         elif format not in ("prompt_only", "stepwise"):
-            assert '"arguments": {"a": 1}' in json.dumps(given)
+            assert '"arguments": {"a": 1}' in json.dumps(given).replace('"{\\"a\\": 1}"', '{"a": 1}')
 
 
 def test_a_role_for_which_a_framework_has_no_name_is_refused():

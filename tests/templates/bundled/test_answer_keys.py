@@ -38,7 +38,7 @@ def test_a_dialect_has_a_key_for_the_answer_or_it_is_counted(name, dialect):
     (result,) = conversion
     has_key = "'5'" in repr(result)
     assert conversion.report.lost == ({} if has_key else {"answer": 1})
-    assert has_key is (dialect in ("trl", "trl-text", "text", "verl"))
+    assert has_key is (dialect in ("trl", "trl-text", "text", "verl", "openai", "nemo-rl"))
 
 
 def test_verl_s_rows_come_back_and_a_template_without_an_answer_leaves_the_truth_empty():
@@ -88,5 +88,5 @@ def test_the_command_writes_the_answer(tmp_path, out):
     rows.write_text(json.dumps(ROWS["verl"]) + "\n", encoding="utf-8")
     done = run("convert", rows, "-t", "verl", "-f", "prompt_only", "-d", "trl", "-o", tmp_path / out)
     assert "1 rows = 1 formatted" in done.stderr
-    done = run("convert", rows, "-t", "verl", "-f", "prompt_only", "-d", "openai", "-o", tmp_path / out)
+    done = run("convert", rows, "-t", "verl", "-f", "prompt_only", "-d", "axolotl", "-o", tmp_path / out)
     assert "answer" in done.stderr
