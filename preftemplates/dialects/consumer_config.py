@@ -40,6 +40,7 @@ class ConsumerConfig:
         suffix: how the configuration's name ends, such as `.yaml`.
         texts: the configuration of each dataset type.
         style_note: what to do with a chat template that was written, where the configuration cannot name it.
+        refusals: why a dataset type has no configuration, by dataset type.
 
     Example:
         >>> config = ConsumerConfig(".yaml", {"preference": "data: {{ rows | tojson }}\n"})
@@ -50,6 +51,7 @@ class ConsumerConfig:
     suffix: str
     texts: Mapping[str, str] = field(hash=False)
     style_note: str = ""
+    refusals: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.suffix, str) or not self.suffix.startswith("."):
@@ -77,8 +79,11 @@ class ConsumerConfig:
             DefinitionError: there is no configuration for the dataset type.
         """
         if format not in self.texts:
+            reason = f": {self.refusals[format]}" if format in self.refusals else ""
             known = ", ".join(self.texts)
-            raise DefinitionError(f"there is no configuration for {format} rows in this dialect; there is for {known}")
+            raise DefinitionError(
+                f"there is no configuration for {format} rows in this dialect{reason}; there is for {known}"
+            )
         if not re.fullmatch(r"[\w .+-]+", Path(config).name):
             raise FileError(f"a configuration has a plain name, got {preview(Path(config).name)}")
         if Path(config).suffix != self.suffix:
