@@ -24,6 +24,9 @@ dataset: {{ rows | tojson }}
 {% if method != "sft" %}
 rlhf_type: {{ method }}
 {% endif %}
+{% if method == "kto" %}
+gradient_accumulation_steps: 16
+{% endif %}
 template: dummy
 """
 TEXT = ARGUMENTS + "use_chat_template: false\n"
