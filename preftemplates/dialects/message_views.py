@@ -139,6 +139,7 @@ def _spell_in_turn(messages: Sequence[Message], keys: MessageKeys, *, ends: str)
     Raises:
         RowError: `bad_turns`, where they do not, or the last turn is not of the kind that `ends` names.
     """
+    spelled = _spell_messages(messages, keys)
     turns = _skip_system(messages)
     kinds = ["asks" if message["role"] in ("user", "tool") else message["role"] for message in turns]
     if not kinds or kinds[-1] != ends or kinds != [("asks", "assistant")[turn % 2] for turn in range(len(kinds))]:
@@ -146,7 +147,7 @@ def _spell_in_turn(messages: Sequence[Message], keys: MessageKeys, *, ends: str)
             "the dialect has turns of a user or a tool and of the assistant that alternate, a user's first",
             code=Code.BAD_TURNS,
         )
-    return _spell_messages(messages, keys)
+    return spelled
 
 
 def _read_question(messages: Sequence[Message], keys: MessageKeys) -> str:

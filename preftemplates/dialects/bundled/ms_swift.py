@@ -4,10 +4,11 @@ Keys: ms-swift's documentation, "Custom dataset": messages, rejected_messages, l
 rewards for GRPO read the answer). The tools that may be called are the text of a JSON list. Its loader keeps no
 thinking next to the content.
 
-ms-swift 4.6.0 reads supervised rows in `swift sft`, preference rows in `swift rlhf` as dpo and rm, unpaired rows as kto
-and prompts as grpo. It renders messages with a template of its own for each model. With `template_backend: jinja` it
-renders them with the tokenizer's chat template, and computes the loss on the prompt as well: that cancels out in a
-pair, and nowhere else. Text with `use_chat_template: false` has the style's ids and a loss on the answer alone.
+ms-swift 4.6.0 reads supervised rows in `swift sft`, and in `swift rlhf` preference rows as dpo and rm, unpaired rows
+as kto and prompts as grpo. It renders messages with a template of its own for each model. With
+`template_backend: jinja` it renders them with the tokenizer's chat template, and computes the loss on the prompt as
+well. That cancels out in DPO's pairs and does not concern a reward model. Text with `use_chat_template: false` has the
+style's ids and a loss on the answer alone.
 """
 
 from preftemplates import ConsumerConfig, Dialect, TextConsumer, fixed, register_dialect
@@ -30,13 +31,18 @@ gradient_accumulation_steps: 16
 template: dummy
 """
 TEXT = ARGUMENTS + "use_chat_template: false\n"
-JINJA = ARGUMENTS + """\
+JINJA = (
+    ARGUMENTS
+    + """\
 template_backend: jinja
 {% if "tools" in keys %}
 agent_template: hermes
 {% endif %}
 """
-LOSS_ON_PROMPTS = "ms-swift computes the loss on the prompt too where it renders messages with the tokenizer's chat template"
+)
+LOSS_ON_PROMPTS = (
+    "ms-swift computes the loss on the prompt too where it renders messages with the tokenizer's chat template"
+)
 
 
 @register_dialect("ms-swift", aliases=["swift"])

@@ -1,4 +1,4 @@
-"""LLaMA-Factory: the ids of its dataset, by the entry of the written dataset_info.json and the parsed chat template."""
+"""LLaMA-Factory: the ids of its dataset, by the written dataset_info.json and the parsed chat template."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""LLaMA-Factory: where it cannot parse a chat template, or parses a BOS or a trim filter otherwise than it is meant."""
+"""LLaMA-Factory: what it cannot parse in a chat template, and what it leaves out: a trim filter, one BOS only."""
 
 
 def read_texts(file, row, bos=True):
@@ -35,15 +35,21 @@ def keeps_whitespace(file, row, verdict):
     return verdict == "other ids" and file.setup.style == "llama3" and differs_in_whitespace(file, row)
 
 
+def needs_question(file, _row, verdict):
+    """Whether the style refuses a system turn alone, which LLaMA-Factory renders to parse it."""
+    style = file.setup.style
+    return style == "mistral-v3" and verdict.startswith(
+        "not read: TemplateError: the system text stands in a question"
+    )
+
+
 REASONS = {
-    "LLaMA-Factory cannot parse a chat template that needs a question": lambda file, row, verdict: (
-        file.setup.style == "mistral-v3" and verdict.startswith("not read: TemplateError: the system text stands in a")
-    ),
+    "LLaMA-Factory cannot parse a chat template that needs a question": needs_question,
     "LLaMA-Factory repeats the chat template's BOS where the tokenizer adds none": repeats_bos,
     "LLaMA-Factory does not trim contents as the chat template does": lambda file, row, verdict: (
         keeps_whitespace(file, row, verdict) and count_bos(file, row) == 0
     ),
-    "LLaMA-Factory does both": lambda file, row, verdict: (
+    "LLaMA-Factory repeats BOS and does not trim": lambda file, row, verdict: (
         keeps_whitespace(file, row, verdict) and count_bos(file, row) > 0 and not file.setup.adds_bos
     ),
 }
