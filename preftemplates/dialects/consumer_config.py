@@ -92,7 +92,7 @@ class ConsumerConfig:
         if loader is None:
             raise FileError(f"a configuration names rows in {', '.join(_LOADERS)}, got {Path(rows).name}")
         facts: dict[str, Any] = {"format": format, "config": Path(config).name, "loader": loader, "keys": keys}
-        facts["name"] = Path(rows).name.split(".")[0]
+        facts["name"] = Path(rows).name.removesuffix("".join(Path(rows).suffixes))
         folder = Path(config).absolute().parent
         for name, path in (("rows", rows), ("chat_template", chat_template)):
             facts[name] = None if path is None else Path(path).as_posix()

@@ -16,14 +16,7 @@ ENTRY = """\
     "ranking": true,
 {% endif %}
     "columns": {
-{% if format == "preference" %}
-      "chosen": "chosen",
-      "rejected": "rejected",
-{% elif format == "unpaired" %}
-      "kto_tag": "kto_tag",
-{% endif %}
-COLUMNS
-    }
+COLUMNS    }
   }
 }
 """
@@ -40,19 +33,31 @@ def configure(formatting: str, columns: str) -> ConsumerConfig:
 
 
 ALPACA_COLUMNS = """\
-{% if format != "preference" %}
-      "response": "output",
-{% endif %}
       "prompt": "instruction",
       "query": "input",
       "system": "system",
-      "history": "history"
+      "history": "history",
+{% if format == "preference" %}
+      "chosen": "chosen",
+      "rejected": "rejected"
+{% elif format == "unpaired" %}
+      "kto_tag": "kto_tag",
+      "response": "output"
+{% else %}
+      "response": "output"
+{% endif %}
 """
 SHAREGPT_COLUMNS = """\
-{% if "tools" in keys %}
-      "tools": "tools",
-{% endif %}
       "messages": "conversations"
+{%- if format == "preference" %},
+      "chosen": "chosen",
+      "rejected": "rejected"
+{%- elif format == "unpaired" %},
+      "kto_tag": "kto_tag"
+{%- endif %}
+{%- if "tools" in keys %},
+      "tools": "tools"
+{%- endif +%}
 """
 ASKED = {
     "instruction": "prompt.question",
