@@ -43,6 +43,7 @@ class ConsumerConfig:
         style_note: what to do with a chat template that was written, where the configuration cannot name it.
         row_suffixes: the endings of the files that the framework reads; without it those of JSON Lines, JSON and
             Parquet.
+        refusals: why a dataset type has no configuration, by dataset type.
 
     Example:
         >>> config = ConsumerConfig(".yaml", {"preference": "data: {{ rows | tojson }}\n"})
@@ -54,6 +55,7 @@ class ConsumerConfig:
     texts: Mapping[str, str] = field(hash=False)
     style_note: str = ""
     row_suffixes: tuple[str, ...] = ()
+    refusals: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.suffix, str) or not self.suffix.startswith("."):
@@ -81,8 +83,11 @@ class ConsumerConfig:
             DefinitionError: there is no configuration for the dataset type.
         """
         if format not in self.texts:
+            reason = f": {self.refusals[format]}" if format in self.refusals else ""
             known = ", ".join(self.texts)
-            raise DefinitionError(f"there is no configuration for {format} rows in this dialect; there is for {known}")
+            raise DefinitionError(
+                f"there is no configuration for {format} rows in this dialect{reason}; there is for {known}"
+            )
         if not re.fullmatch(r"[\w .+-]+", Path(config).name):
             raise FileError(f"a configuration has a plain name, got {preview(Path(config).name)}")
         if Path(config).suffix != self.suffix:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 D = TypeVar("D", bound="type[Dialect]")
 
 
-_MESSAGE_ATTRIBUTES = ("role_key", "content_key", "roles", "dropped")
+_MESSAGE_ATTRIBUTES = ("role_key", "content_key", "roles", "dropped", "calls_role")
 """What a dialect declares of messages, next to its tables."""
 
 _ATTRIBUTES = (*_MESSAGE_ATTRIBUTES, "text_consumer", "config", "pairs_only")
@@ -46,6 +46,7 @@ class Dialect(Frozen):
         role_key, content_key: the keys of a message; `role` and `content`.
         roles: the framework's names for roles; a role that it has no name for is refused. Without it all stay.
         dropped: keys of a message that the framework leaves out in silence; a message that holds one is refused.
+        calls_role: the name of a turn that only calls tools; its content is the calls' JSON text, without their ids.
         text_consumer: the framework that tokenizes the texts, if it adds BOS and EOS by itself.
         config: how the framework is configured to read a file, a `ConsumerConfig`.
         pairs_only: whether the framework reads rankings of exactly two completions without a tie; others are refused.
@@ -237,8 +238,8 @@ def _read_config(cls: type[Dialect], formats: Collection[str]) -> ConsumerConfig
 
 
 def _read_message_keys(cls: type[Dialect]) -> MessageKeys:
-    defaults = zip(_MESSAGE_ATTRIBUTES, ("role", "content", {}, ()), strict=True)
-    role, content, roles, dropped = (cls.declared.get(name, default) for name, default in defaults)
+    defaults = zip(_MESSAGE_ATTRIBUTES, ("role", "content", {}, (), ""), strict=True)
+    role, content, roles, dropped, calls_role = (cls.declared.get(name, default) for name, default in defaults)
     if not (isinstance(role, str) and isinstance(content, str) and isinstance(roles, Mapping)):
         raise DefinitionError(f"{cls.__name__}: role_key and content_key are texts, and roles names by role")
     if role == content:
@@ -251,7 +252,9 @@ def _read_message_keys(cls: type[Dialect]) -> MessageKeys:
             raise DefinitionError(f"{cls.__name__}.roles: the name of {message_role} is text, got {preview(name)}")
     if not isinstance(dropped, tuple) or not all(isinstance(key, str) for key in dropped):
         raise DefinitionError(f"{cls.__name__}.dropped: expected a tuple of keys, got {preview(dropped)}")
-    return MessageKeys(role, content, tuple(roles.items()), only=bool(roles), dropped=dropped)
+    if not isinstance(calls_role, str):
+        raise DefinitionError(f"{cls.__name__}.calls_role: expected a name, got {preview(calls_role)}")
+    return MessageKeys(role, content, tuple(roles.items()), bool(roles), dropped, calls_role)
 
 
 DIALECTS: Registry[type[Dialect]] = Registry("dialect", "preftemplates.dialects.bundled", "preftemplates.dialects")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from preftemplates.core.provenance import plain_data
@@ -28,6 +30,7 @@ class MessageKeys:
         roles: other names for roles; those that are not named stay.
         only: whether a role that is not named is refused, and what a message holds beside role and content.
         dropped: the keys of a message that are refused.
+        calls_role: the role of a turn that calls tools, with the calls as JSON text; empty if there is none.
     """
 
     role: str = "role"
@@ -35,12 +38,14 @@ class MessageKeys:
     roles: tuple[tuple[str, str], ...] = ()
     only: bool = False
     dropped: tuple[str, ...] = ()
+    calls_role: str = ""
 
     @property
     def identity(self) -> Any:
         """How messages are spelled as JSON-like data, for digests."""
         keys = {"role_key": self.role, "content_key": self.content}
-        return {**keys, "roles": dict(self.roles), "only": self.only, "dropped": self.dropped}
+        calls = {"calls_role": self.calls_role} if self.calls_role else {}
+        return {**keys, "roles": dict(self.roles), "only": self.only, "dropped": self.dropped, **calls}
 
     def spell(self, message: Message) -> dict[str, Any]:
         """Return the message in the dialect's words.
@@ -55,6 +60,8 @@ class MessageKeys:
                 f"the dialect has no turn for the role {preview(message['role'])}", code=Code.BAD_ROLE,
                 value=message["role"],
             )  # fmt: skip
+        if self.calls_role and message.get("tool_calls"):
+            return {self.role: self.calls_role, self.content: _write_calls(message)}
         if self.only and set(message) - {"role", "content"}:
             _read_text(message)
         for name in set(self.dropped) & set(message):
@@ -167,6 +174,23 @@ def _read_history(messages: Sequence[Message], _: MessageKeys) -> list[list[str]
     return [list(pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
 
 
+def _spell_in_turn(messages: Sequence[Message], keys: MessageKeys, *, ends: str) -> list[dict[str, Any]]:
+    """All messages, where the turns of a user or a tool alternate with an assistant's after an optional system turn.
+
+    Raises:
+        RowError: `bad_turns`, where they do not, or the last turn is not of the kind that `ends` names.
+    """
+    spelled = _spell_messages(messages, keys)
+    turns = _skip_system(messages)
+    kinds = ["asks" if message["role"] in ("user", "tool") else message["role"] for message in turns]
+    if not kinds or kinds[-1] != ends or kinds != [("asks", "assistant")[turn % 2] for turn in range(len(kinds))]:
+        raise RowError(
+            "the dialect has turns of a user or a tool and of the assistant that alternate, a user's first",
+            code=Code.BAD_TURNS,
+        )
+    return spelled
+
+
 def _read_question(messages: Sequence[Message], keys: MessageKeys) -> str:
     """The text of the last message, a user's.
 
@@ -188,6 +212,8 @@ MESSAGE_VIEWS: dict[str, MessageView] = {
     "without_system": MessageView("messages", _spell_without_system),
     "history": MessageView("turns", _read_history),
     "question": MessageView("text", _read_question),
+    "asking": MessageView("messages", partial(_spell_in_turn, ends="asks")),
+    "answering": MessageView("messages", partial(_spell_in_turn, ends="assistant")),
 }
 """The views by the name that a table gives them after a dot."""
 
@@ -210,3 +236,26 @@ def _read_text(message: Mapping[str, Any]) -> str:
             code=Code.UNSUPPORTED_CONTENT, value=text,
         )  # fmt: skip
     return str("".join((text,)))
+
+
+def _write_calls(message: Mapping[str, Any]) -> str:
+    """The calls of a turn that only calls functions, as JSON text: one object, or a list of several.
+
+    Raises:
+        RowError: `unsupported_content`, where the turn or a call holds anything that the text has no place for.
+    """
+    calls = [_read_call(call) for call in message["tool_calls"]]
+    if message.get("content") or set(message) - {"role", "content", "tool_calls"} or None in calls:
+        raise RowError(
+            "the dialect has room for tool calls of a name and arguments only, in a turn without text",
+            code=Code.UNSUPPORTED_CONTENT, value=message["tool_calls"],
+        )  # fmt: skip
+    return json.dumps(plain_data(calls[0] if len(calls) == 1 else calls), ensure_ascii=False)
+
+
+def _read_call(call: Any) -> dict[str, Any] | None:
+    """The name and the arguments of a call; None where it holds more, or something else."""
+    function = call.get("function") if isinstance(call, dict) and call.get("type", "function") == "function" else None
+    if not isinstance(function, dict) or set(call) - {"type", "function"} or set(function) != {"name", "arguments"}:
+        return None
+    return function if isinstance(function["name"], str) and isinstance(function["arguments"], dict) else None

@@ -9,6 +9,7 @@ import yaml
 from support import DIALECT_NAMES
 
 from preftemplates import ConsumerConfig, Dialect, get_dialect
+from preftemplates.dialects.table import iter_sample_fields
 from preftemplates.errors import DefinitionError, FileError
 
 CONFIGURED = [
@@ -64,7 +65,8 @@ def test_a_chat_template_is_named_or_the_user_is_asked_to_place_it(name):
         with_style = get_dialect(name).configure(format, chat_template="chat_template.jinja", **paths)
         without = get_dialect(name).configure(format, **paths)
         assert "chat_template.jinja" not in without
-        if "messages" in str(get_dialect(name).shape(format)) and not config.style_note:
+        fields = iter_sample_fields(get_dialect(name).shape(format))
+        if any("messages" in field.view for field in fields) and not config.style_note:
             assert "chat_template.jinja" in with_style
 
 
@@ -132,3 +134,19 @@ def test_a_configuration_is_not_part_of_what_a_dialect_is():
     plain, configured = declare()(), declare(config=ConsumerConfig(".yaml", {"preference": "x"}))()
     assert plain == configured
     assert plain.digest == configured.digest
+
+
+@pytest.mark.parametrize("format", ["supervised", "unpaired", "prompt_only"])
+def test_a_dataset_type_without_a_configuration_is_refused_with_the_dialect_to_use(format):
+    with pytest.raises(DefinitionError, match=r"loss on the prompt too .*; use the dialect ms-swift-text"):
+        get_dialect("ms-swift").configure(format, config="run.yaml", rows="rows.jsonl")
+    text = get_dialect("ms-swift-text").configure(format, config="run.yaml", rows="rows.jsonl")
+    assert yaml.safe_load(text)["use_chat_template"] is False
+
+
+def test_the_tools_of_the_rows_are_named_where_the_rows_have_them():
+    for keys, named in ((["conversations"], False), (["conversations", "tools"], True)):
+        text = get_dialect("llama-factory").configure(
+            "supervised", config="dataset_info.json", rows="talks.jsonl", keys=keys
+        )
+        assert ("tools" in json.loads(text)["talks"]["columns"]) is named

@@ -144,6 +144,7 @@ def test_a_response_whose_text_does_not_begin_with_the_prompt_has_no_text_of_its
         ({"dropped": ["tool_calls"]}, "Mine.dropped: expected a tuple of keys, got ['tool_calls']"),
         ({"dropped": ("tool_calls", None)}, "Mine.dropped: expected a tuple of keys, got ('tool_calls', None)"),
         ({"dropped": "tool_calls"}, "Mine.dropped: expected a tuple of keys, got 'tool_calls'"),
+        ({"calls_role": 5}, "Mine.calls_role: expected a name, got 5"),
         ({"dropped": (5,)}, "Mine.dropped: expected a tuple of keys, got (5,)"),
     ],
 )

@@ -95,8 +95,13 @@ PEERS = (
     Peer(
         "trl", ("trl", "trl-implicit", "trl-text", "trl-implicit-text"), rows=50, variants=(("preference", "Reward"),)
     ),
-    Peer("llama-factory", ("llama-factory-alpaca", "llama-factory-sharegpt")),
-    Peer("ms-swift", ("ms-swift",)),
+    Peer(
+        "llama-factory",
+        ("llama-factory-alpaca", "llama-factory-sharegpt"),
+        rows=100,
+        variants=(("preference", "rm"),),
+    ),
+    Peer("ms-swift", ("ms-swift", "ms-swift-text"), rows=10, variants=(("preference", "rm"),)),
     Peer("torchtune", ("torchtune",)),
     Peer("openrlhf", ("openrlhf",)),
     Peer("axolotl", ("axolotl",)),
