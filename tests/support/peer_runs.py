@@ -98,8 +98,8 @@ PEERS = (
     Peer("llama-factory", ("llama-factory-alpaca", "llama-factory-sharegpt")),
     Peer("ms-swift", ("ms-swift",)),
     Peer("torchtune", ("torchtune",)),
-    Peer("openrlhf", ("openrlhf",)),
-    Peer("axolotl", ("axolotl",)),
+    Peer("openrlhf", ("openrlhf",), rows=10, variants=(("preference", "DPO"),)),
+    Peer("axolotl", ("axolotl",), rows=10, variants=(("preference", "reward_model"),)),
     Peer("reward-bench", ("reward-bench",)),
     Peer("verl", ("verl",), suffix=".parquet"),
 )
