@@ -3,9 +3,9 @@
 Keys: axolotl's documentation on dataset formats, and TRL's on conversational datasets. axolotl 0.19.0 reads them so:
 its strategy `chat_template` the supervised rows, and its DPO, KTO and reward trainers the others, which axolotl hands
 on unchanged (`skip_prepare_dataset`). axolotl's own strategies for these rows are not used: `chat_template.default`
-(DPO) renders texts, which get a second BOS from tokenizers that add one, and strips whitespace from the end of answers;
-`bradley_terry.chat_template` has no place for several turns, tools or a margin; for KTO there is none of messages.
-Tools are the text of a JSON list.
+(DPO) renders texts, which get a second BOS from tokenizers that add one, and strips whitespace from the end of
+answers; `bradley_terry.chat_template` has no place for several turns, tools or a margin; for KTO there is none that
+reads messages. Tools are the text of a JSON list.
 """
 
 from preftemplates import ConsumerConfig, Dialect, register_dialect
@@ -21,6 +21,7 @@ BLOCK = """\
 rl: dpo
 {% elif format == "unpaired" %}
 rl: kto
+micro_batch_size: 2 # KTO needs at least 2
 {% endif %}
 {% if format != "supervised" %}
 skip_prepare_dataset: true # the trainer renders the messages

@@ -7,13 +7,13 @@ from pathlib import Path
 
 os.environ.update(AXOLOTL_DO_NOT_TRACK="1", DO_NOT_TRACK="1", TOKENIZERS_PARALLELISM="false")
 
-import datasets  # noqa: E402
-import transformers  # noqa: E402
-from axolotl.cli.config import load_cfg  # noqa: E402
-from axolotl.common.datasets import load_datasets, load_preference_datasets  # noqa: E402
-from axolotl.loaders import load_tokenizer  # noqa: E402
-from axolotl.utils.trainer import setup_trainer  # noqa: E402
-from job import run  # noqa: E402
+import datasets
+import transformers
+from axolotl.cli.config import load_cfg
+from axolotl.common.datasets import load_datasets, load_preference_datasets
+from axolotl.loaders import load_tokenizer
+from axolotl.utils.trainer import setup_trainer
+from job import run
 
 SHAPE = {
     "hidden_size": 8,
@@ -39,11 +39,12 @@ for name in ("map", "filter", "save_to_disk"):
     setattr(datasets.Dataset, name, in_this_process(getattr(datasets.Dataset, name)))
 
 
-@functools.cache
-def make_models(size, pad, eos):
-    """A model for DPO and KTO, and one for rewards."""
-    config = transformers.LlamaConfig(vocab_size=size, pad_token_id=pad, eos_token_id=eos, num_labels=1, **SHAPE)
-    return transformers.LlamaForCausalLM(config), transformers.LlamaForSequenceClassification(config)
+def make_model(tokenizer, is_reward_model):
+    """A model with the tokenizer's vocabulary."""
+    facts = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "num_labels": 1, **SHAPE}
+    config = transformers.LlamaConfig(eos_token_id=tokenizer.eos_token_id, **facts)
+    kind = "SequenceClassification" if is_reward_model else "CausalLM"
+    return getattr(transformers, f"LlamaFor{kind}")(config)
 
 
 def load(job, folder):
@@ -66,17 +67,18 @@ def hold_rows(config):
     if not config.rl and not config.reward_model:
         return meta.train_dataset
     tokenizer = load_tokenizer(config)
-    model = make_models(len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id)[bool(config.reward_model)]
-    builder = setup_trainer(
+    trainer = setup_trainer(
         cfg=config,
         train_dataset=meta.train_dataset,
         eval_dataset=None,
-        model=(model, None, None),
+        model=make_model(tokenizer, config.reward_model),
+        model_ref=make_model(tokenizer, False) if config.rl == "dpo" else None,
         tokenizer=tokenizer,
         processor=None,
+        peft_config=None,
         total_num_steps=meta.total_num_steps,
     )
-    return builder.train_dataset
+    return trainer.train_dataset
 
 
 def read(job):
