@@ -39,12 +39,14 @@ for name in ("map", "filter", "save_to_disk"):
     setattr(datasets.Dataset, name, in_this_process(getattr(datasets.Dataset, name)))
 
 
-def make_model(tokenizer, is_reward_model):
-    """A model with the tokenizer's vocabulary."""
+def load_model(folder, tokenizer, is_reward_model=False):
+    """A model with the tokenizer's vocabulary, loaded from its folder; KTO makes its reference from there too."""
     facts = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "num_labels": 1, **SHAPE}
     config = transformers.LlamaConfig(eos_token_id=tokenizer.eos_token_id, **facts)
     kind = "SequenceClassification" if is_reward_model else "CausalLM"
-    return getattr(transformers, f"LlamaFor{kind}")(config)
+    model = getattr(transformers, f"LlamaFor{kind}")
+    model(config).save_pretrained(folder)
+    return model.from_pretrained(folder)
 
 
 def load(job, folder):
@@ -71,8 +73,8 @@ def hold_rows(config):
         cfg=config,
         train_dataset=meta.train_dataset,
         eval_dataset=None,
-        model=make_model(tokenizer, config.reward_model),
-        model_ref=make_model(tokenizer, False) if config.rl == "dpo" else None,
+        model=load_model(config.base_model, tokenizer, config.reward_model),
+        model_ref=load_model(config.base_model, tokenizer) if config.rl == "dpo" else None,
         tokenizer=tokenizer,
         processor=None,
         peft_config=None,

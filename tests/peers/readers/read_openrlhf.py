@@ -6,6 +6,7 @@ makes its dataset; the model, the ranks and the engines, which need accelerators
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from unittest import mock
 
+import datasets
 from job import run
 
 ABSENT = ("deepspeed", "flash_attn", "vllm")
@@ -56,6 +58,19 @@ sys.meta_path.append(AbsentFinder())
 
 from openrlhf.trainer import ppo_trainer  # noqa: E402
 from openrlhf.utils import agent, utils  # noqa: E402
+
+
+def in_this_process(method):
+    """A method of a dataset without eight other processes for a few rows."""
+
+    @functools.wraps(method)
+    def call(*args, **options):
+        return method(*args, **{**options, "num_proc": None})
+
+    return call
+
+
+datasets.Dataset.map = in_this_process(datasets.Dataset.map)
 
 
 class Held(Exception):  # noqa: N818  it carries a dataset
