@@ -103,8 +103,8 @@ PEERS = (
     ),
     Peer("ms-swift", ("ms-swift", "ms-swift-text"), rows=10, variants=(("preference", "rm"),)),
     Peer("torchtune", ("torchtune",)),
-    Peer("openrlhf", ("openrlhf",)),
-    Peer("axolotl", ("axolotl",)),
+    Peer("openrlhf", ("openrlhf",), rows=10, variants=(("preference", "DPO"),)),
+    Peer("axolotl", ("axolotl",), rows=10, variants=(("preference", "reward_model"),)),
     Peer("reward-bench", ("reward-bench",)),
     Peer("verl", ("verl",), suffix=".parquet"),
 )

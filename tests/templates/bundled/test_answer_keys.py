@@ -38,9 +38,8 @@ def test_a_dialect_has_a_key_for_the_answer_or_it_is_counted(name, dialect):
     (result,) = conversion
     has_key = "'5'" in repr(result)
     assert conversion.report.lost == ({} if has_key else {"answer": 1})
-    assert has_key is (
-        dialect in ("trl", "trl-text", "text", "verl", "openai", "nemo-rl", "ms-swift", "ms-swift-text")
-    )
+    keeping = {"trl", "trl-text", "text", "verl", "openai", "nemo-rl", "ms-swift", "ms-swift-text", "openrlhf"}
+    assert has_key is (dialect in keeping)
 
 
 def test_verl_s_rows_come_back_and_a_template_without_an_answer_leaves_the_truth_empty():
