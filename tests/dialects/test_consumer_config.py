@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 
 import pytest
@@ -20,16 +21,30 @@ CONFIGURED = [
 ]
 
 
-def strings_of(suffix, text):
+def strings_of(suffix, text, folder):
     """Every text in a configuration, as its own reader reads them."""
     if suffix == ".py":
         return [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
     if suffix == ".sh":
-        echoed = "".join(f"printf '%s\\n' {line}\n" for line in [text.replace("\\\n", " ").splitlines()[-1]])
-        done = subprocess.run(["bash", "-c", echoed], capture_output=True, text=True, check=True)
-        return done.stdout.splitlines()
+        return run_script(text, folder)
     loaded = json.loads(text) if suffix == ".json" else yaml.safe_load(text)
     return list(inner_strings(loaded))
+
+
+def run_script(text, folder):
+    """The words with which a script calls a program, by programs that print theirs."""
+    programs = folder / "programs"
+    programs.mkdir()
+    for name in ("python", "python3", "deepspeed", "torchrun", "rewardbench"):
+        (programs / name).write_text("#!/bin/sh\nprintf '%s\\0' \"$@\"\n")
+        (programs / name).chmod(0o755)
+    (folder / "run.sh").write_text(text, encoding="utf-8")
+    (folder / "chat_template.jinja").write_text("{{ messages }}\n")
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", str(folder / "run.sh")], capture_output=True, text=True, check=True, env=environment
+    )
+    return [word for argument in done.stdout.split("\0") for word in (argument, argument.partition("=")[2])]
 
 
 def inner_strings(value):
@@ -53,7 +68,7 @@ def test_a_configuration_names_the_rows_whatever_their_name(name, format, rows, 
     if name.startswith("verl"):
         path = path.with_suffix(".parquet")
     text = dialect.configure(format, config=config, rows=path, chat_template=tmp_path / "chat_template.jinja")
-    strings = [str(value) for value in strings_of(config.suffix, text)]
+    strings = [str(value) for value in strings_of(config.suffix, text, tmp_path)]
     assert [value for value in strings if value.endswith((str(path), path.name))]
 
 

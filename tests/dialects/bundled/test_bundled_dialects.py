@@ -110,7 +110,9 @@ def test_turns_that_a_layout_of_questions_and_answers_cannot_hold_are_refused():
         in_dialect("llama-factory-alpaca").format(row, "preference")
     assert caught.value.code == "bad_turns"
     with pytest.raises(RowError, match="room for one message"):
-        in_dialect("axolotl").format({**ONE, "bad": [*ONE["bad"], *MANY["prompt"][1:], *ONE["bad"]]}, "preference")
+        in_dialect("align-anything-messages").format(
+            {**ONE, "bad": [*ONE["bad"], *MANY["prompt"][1:], *ONE["bad"]]}, "preference"
+        )
     row["prompt"] = [*MANY["prompt"], *ONE["good"]]
     with pytest.raises(RowError, match="turns of a user or a tool and of the assistant that alternate"):
         in_dialect("llama-factory-sharegpt").format(row, "preference")
