@@ -136,12 +136,24 @@ def _read_question(messages: Sequence[Message], keys: MessageKeys) -> str:
     return _read_text(messages[-1])
 
 
+def _spell_dialogue(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
+    """All messages: questions and answers in turn, an answer last, and text only.
+
+    Raises:
+        RowError: `bad_turns` or `unsupported_content`, where they are something else.
+    """
+    if [message["role"] for message in messages] != ["user", "assistant"] * (len(messages) // 2):
+        raise RowError("the dialect has questions and answers in turn only, and an answer last", code=Code.BAD_TURNS)
+    return [{keys.role: keys.spell(message)[keys.role], keys.content: _read_text(message)} for message in messages]
+
+
 MESSAGE_VIEWS: dict[str, MessageView] = {
     "messages": MessageView("messages", _spell_messages),
     "message": MessageView("message", _spell_only_message),
     "content": MessageView("text", _read_only_content),
     "system": MessageView("text", _read_system),
     "without_system": MessageView("messages", _spell_without_system),
+    "dialogue": MessageView("messages", _spell_dialogue),
     "history": MessageView("turns", _read_history),
     "question": MessageView("text", _read_question),
 }

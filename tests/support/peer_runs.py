@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from real_files import FILES
 from support import DATA, HANGS, TEMPLATE_NAMES, real_rows
 from token_support import tokenizer_for_style
@@ -23,7 +24,7 @@ from preftemplates.data.arrow import build_output_schema, check_fits_schema
 from preftemplates.data.convert import Conversion
 from preftemplates.data.reading import Record
 from preftemplates.data.writing import open_writer
-from preftemplates.errors import RowError
+from preftemplates.errors import DefinitionError, RowError
 from preftemplates.styles.control_text import find_control_text
 from preftemplates.templates.rendering import render_sample
 
@@ -72,6 +73,7 @@ class Peer:
         suffix: the ending of the files of rows.
         rows: how many rows of a file are read at most, where a peer is slow.
         variants: dataset types that the peer has another trainer for as well, and its name.
+        refused_with_bos: dataset types that a dialect refuses to write for tokenizers that add a BOS.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Peer:
     suffix: str = ".jsonl"
     rows: int | None = None
     variants: tuple[tuple[str, str], ...] = ()
+    refused_with_bos: tuple[str, ...] = ()
 
     @property
     def python(self) -> Path:
@@ -100,8 +103,8 @@ PEERS = (
     Peer("torchtune", ("torchtune",)),
     Peer("openrlhf", ("openrlhf",)),
     Peer("axolotl", ("axolotl",)),
-    Peer("reward-bench", ("reward-bench",)),
-    Peer("verl", ("verl",), suffix=".parquet"),
+    Peer("reward-bench", ("reward-bench",), rows=50),
+    Peer("verl", ("verl",), suffix=".parquet", rows=15, refused_with_bos=("preference",)),
 )
 
 
@@ -258,6 +261,10 @@ def _fill(peer: Peer, file: File, rows: list[dict[str, Any]]) -> File:
     if getattr(template, "is_custom", False):
         return file
     if file.format in {*template.formats, *template.derived_formats}:
+        if file.format in peer.refused_with_bos and file.setup.adds_bos:
+            with pytest.raises(DefinitionError, match="adds a BOS"):
+                file.template.choose_edges(file.format)
+            return file
         shortened = rows if file.setup == SETUPS[0] else rows[::10]
         file.fill(shortened[: peer.rows], peer.suffix)
     return file
