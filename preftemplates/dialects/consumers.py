@@ -16,7 +16,7 @@ class TextConsumer:
         name: the framework.
         messages: the dialect of messages that it reads as well; None where it reads texts only.
         appends_eos: when it appends the tokenizer's EOS to an answer.
-        tokenizes_apart: whether it tokenizes a prompt and its answers apart, so that each gets what the tokenizer adds.
+        tokenizes_apart: whether it tokenizes a prompt and its answers apart; then each gets what the tokenizer adds.
     """
 
     name: str

@@ -147,6 +147,18 @@ def _spell_dialogue(messages: Sequence[Message], keys: MessageKeys) -> list[dict
     return [{keys.role: keys.spell(message)[keys.role], keys.content: _read_text(message)} for message in messages]
 
 
+def _spell_conversation(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
+    """The same, after a system message that opens the conversation, if there is one.
+
+    Raises:
+        RowError: as `_spell_dialogue`, also where there is nothing to answer.
+    """
+    turns = _skip_system(messages)
+    if not turns:
+        raise RowError("the dialect has a question and its answer at least", code=Code.BAD_TURNS)
+    return _spell_messages(messages[: len(messages) - len(turns)], keys) + _spell_dialogue(turns, keys)
+
+
 MESSAGE_VIEWS: dict[str, MessageView] = {
     "messages": MessageView("messages", _spell_messages),
     "message": MessageView("message", _spell_only_message),
@@ -154,6 +166,7 @@ MESSAGE_VIEWS: dict[str, MessageView] = {
     "system": MessageView("text", _read_system),
     "without_system": MessageView("messages", _spell_without_system),
     "dialogue": MessageView("messages", _spell_dialogue),
+    "conversation": MessageView("messages", _spell_conversation),
     "history": MessageView("turns", _read_history),
     "question": MessageView("text", _read_question),
 }

@@ -116,7 +116,9 @@ def choose_text_edges(
     fault = f"the style {style.name} writes {' and '.join(parts)}, and {consumer.name} adds BOS and EOS to the dialect"
     fault += f" {dialect} by itself, so they would be there twice"
     if not parts:
-        fault = f"{consumer.name} tokenizes the prompt and each answer apart, so a BOS that its tokenizer adds would be"
+        fault = (
+            f"{consumer.name} tokenizes the prompt and each answer apart, so a BOS that its tokenizer adds would be"
+        )
         fault += " before each answer"
     use = f"Use the dialect {consumer.messages} (messages), or text" if consumer.messages else "Use the dialect text"
     raise DefinitionError(

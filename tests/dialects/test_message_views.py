@@ -203,3 +203,33 @@ def test_a_spelling_is_a_part_of_what_a_dialect_is():
     different = [declare(), declare(role_key="from"), declare(content_key="value"), declare(roles={"user": "human"})]
     assert len({dialect.digest for dialect in different}) == len(different) == len(set(different))
     assert declare(role_key="role") == declare()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "dialogue", "conversation"),
+    [
+        ([ASKED], None, None),
+        ([ASKED, SAID, ASKED], None, None),
+        ([SYSTEM, ASKED], "bad_turns", None),
+        ([], "bad_turns", "bad_turns"),
+        ([SYSTEM], "bad_turns", "bad_turns"),
+        ([ASKED, ASKED], "bad_turns", "bad_turns"),
+        ([ASKED, SYSTEM, ASKED], "bad_turns", "bad_turns"),
+        ([ASKED, CALL, ASKED], "unsupported_content", "unsupported_content"),
+    ],
+)
+def test_a_dialogue_is_questions_and_answers_in_turn_and_a_conversation_may_open_with_a_system_message(
+    prompt, dialogue, conversation
+):
+    sample = Supervised(prompt=prompt, completion=[SAID])
+    for view, code in (("dialogue", dialogue), ("conversation", conversation)):
+
+        class Views(Dialect):
+            supervised = {"talk": f"prompt+completion.{view}"}
+
+        if code is None:
+            assert Views().spell(sample, None) == {"talk": [*prompt, SAID]}
+        else:
+            with pytest.raises(RowError) as caught:
+                Views().spell(sample, None)
+            assert caught.value.code == code

@@ -100,11 +100,11 @@ PEERS = (
     ),
     Peer("llama-factory", ("llama-factory-alpaca", "llama-factory-sharegpt")),
     Peer("ms-swift", ("ms-swift",)),
-    Peer("torchtune", ("torchtune",)),
+    Peer("torchtune", ("torchtune",), rows=50),
     Peer("openrlhf", ("openrlhf",)),
     Peer("axolotl", ("axolotl",)),
     Peer("reward-bench", ("reward-bench",), rows=50),
-    Peer("verl", ("verl",), suffix=".parquet", rows=15, refused_with_bos=("preference",)),
+    Peer("verl", ("verl",), suffix=".parquet", rows=10, refused_with_bos=("preference",)),
 )
 
 

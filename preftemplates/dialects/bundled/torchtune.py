@@ -1,11 +1,12 @@
 """torchtune: whole conversations as messages, the chosen and the rejected one side by side.
 
 Keys: torchtune's documentation on preference, chat and instruct datasets. In torchtune 0.6.1 `chat_dataset` reads
-conversations and `preference_dataset` pairs; nothing reads prompts. Its loaders read roles and contents only, so what is
-beside them is refused, and tools are counted.
+conversations and `preference_dataset` pairs. Nothing reads prompts. These loaders read roles and contents only, so other
+keys of a message are refused, and tools are counted. `chat_dataset` raises an error, in the middle of a run, where
+questions and answers do not take turns, so such conversations are refused too.
 
 torchtune reads no chat template: the tokenizer of each of its models writes the turns of that model. The configuration
-is a local component, a module that a recipe's configuration names; its tokenizer uses the model's, with a chat template.
+is a local component: a module that a recipe's configuration names. Its tokenizer is the model's own with a chat template.
 """
 
 from preftemplates import ConsumerConfig, Dialect, register_dialect
@@ -16,8 +17,8 @@ MODULE = '''\
 
 tune run RECIPE --config CONFIG tokenizer={{ module }}.Tokenizer tokenizer.path=MODEL dataset={{ module }}.load_rows
 
-MODEL is a folder with a tokenizer of transformers, which must be installed. Other options of the recipe's own tokenizer
-and dataset are not used, but for max_seq_len{{ " and packed" if format == "supervised" else "" }}.
+MODEL is a folder with a tokenizer of transformers, which must be installed. Of the options that the recipe has for its
+tokenizer and dataset, max_seq_len{{ " and packed are" if format == "supervised" else " is" }} used.
 """
 
 from pathlib import Path
@@ -69,7 +70,8 @@ def load_rows(tokenizer, packed=False, **_):
     """Return the conversations."""
     columns = {"conversation_column": "messages", "conversation_style": "openai"}
     rows = str(HERE / {{ rows_nearby | tojson }})
-    return chat_dataset(tokenizer, source={{ loader | tojson }}, data_files=rows, split="train", packed=packed, **columns)
+    source = {"source": {{ loader | tojson }}, "data_files": rows, "split": "train"}
+    return chat_dataset(tokenizer, **source, **columns, packed=packed)
 {% else %}
 def load_rows(tokenizer, **_):
     """Return the pairs."""
@@ -84,6 +86,6 @@ class Torchtune(Dialect):
     config = ConsumerConfig(".py", {"supervised": MODULE, "preference": MODULE})
     roles = {"system": "system", "user": "user", "assistant": "assistant"}
     prompt_only = {"messages": "prompt.messages"}
-    supervised = {"messages": "prompt+completion.messages"}
+    supervised = {"messages": "prompt+completion.conversation"}
     preference = {"chosen": "prompt+chosen.messages", "rejected": "prompt+rejected.messages"}
     judge = supervised

@@ -6,7 +6,7 @@ for post-training".
 
 from typing import Any
 
-from preftemplates import Message, PromptOnly, RowModel, Supervised, Template, messages, register_template
+from preftemplates import Message, PromptOnly, RowModel, Template, messages, register_template
 
 
 @register_template("TRL-prompts", style="chatml", dialect="trl")
@@ -34,7 +34,6 @@ class GSM8K(Template):
         answer="{{ answer.split('####')[-1] | replace(',', '') | trim }}",
         source="{{ 'openai/gsm8k' }}",
     )
-    supervised = Supervised(prompt="{{ question }}", completion="{{ answer }}")
     dataset = "openai/gsm8k"
     licence = "MIT"
     example = {"question": "A bean costs 2, how much do 3 cost?", "answer": "3 * 2 = 6\n#### 6"}

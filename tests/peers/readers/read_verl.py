@@ -1,6 +1,8 @@
 """verl: the ids of its datasets, and those that its rollout makes of prompts, as the written script sets them up."""
 
 import contextlib
+import copy
+import functools
 import os
 import runpy
 import sys
@@ -8,8 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from unittest import mock
 
+import hydra
 import transformers
 from job import attempt, run
+from omegaconf import OmegaConf
 from verl.utils.config import omega_conf_to_dataclass
 from verl.utils.tokenizer.continuous_token_wiring import create_continuous_token_builder
 
@@ -22,8 +26,33 @@ def make_model(job):
     """A model folder with the tokenizer of the job."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(job["tokenizer"])
     facts = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "num_hidden_layers": 1}
-    config = transformers.LlamaConfig(architectures=["LlamaForCausalLM"], eos_token_id=tokenizer.eos_token_id, hidden_size=64, num_attention_heads=4, **facts)
+    config = transformers.LlamaConfig(
+        architectures=["LlamaForCausalLM"],
+        eos_token_id=tokenizer.eos_token_id,
+        hidden_size=64,
+        num_attention_heads=4,
+        **facts,
+    )
     config.save_pretrained(job["tokenizer"])
+
+
+@functools.cache
+def compose_once(name, options):
+    """The configuration that Hydra composes, which takes two seconds each time."""
+    return compose(name, list(options))
+
+
+def compose_for(name, options):
+    """The same with the model of the job, which alone is another one each time."""
+    (path,) = (option for option in options if ".path=" in option)
+    key, value = path.split("=", 1)
+    config = copy.deepcopy(compose_once(name, tuple(option for option in options if option != path)))
+    OmegaConf.update(config, key, value)
+    return config
+
+
+compose = hydra.compose
+hydra.compose = compose_for
 
 
 def find_config(job):
@@ -91,7 +120,7 @@ READERS = {"prompt_only": read_prompts, "supervised": read_conversations, "prefe
 
 def read(job):
     os.chdir(Path(job["rows"]).parent)
-    with open(os.devnull, "w") as silence, contextlib.redirect_stdout(silence):  # noqa: PTH123
+    with open(os.devnull, "w") as silence, contextlib.redirect_stdout(silence):
         yield from READERS[job["format"]](job)
 
 

@@ -1,4 +1,56 @@
 """verl: reasons for other ids."""
 
-REASONS = {}
+from jinja2 import TemplateError
+
+KEYS = {"supervised": ("completion", "messages"), "prompt_only": ("prompt", "prompt")}
+
+
+def render(file, messages, **options):
+    """The ids of messages by the style, without tools."""
+    template = file.template.style.chat_template
+    rendered = file.setup.tokenizer.apply_chat_template(messages, chat_template=template, return_dict=True, **options)
+    return rendered["input_ids"]
+
+
+def reads_no_tools(file, row, verdict):
+    """Whether its ids are those of the messages alone."""
+    if verdict != "other ids" or "tools" not in row.facts or file.format not in KEYS:
+        return False
+    (number,) = (number for number, each in enumerate(file.rows) if each is row)
+    response, key = KEYS[file.format]
+    asks = file.format == "prompt_only"
+    return file.read[number]["ids"][response] == render(file, file.results[number][key], add_generation_prompt=asks)
+
+
+def renders_two_questions(file, _, verdict):
+    """Whether the chat template fails two questions without an answer between them."""
+    if file.format != "supervised" or not verdict.startswith("not read: TemplateError"):
+        return False
+    try:
+        render(file, [{"role": "user", "content": ""}] * 2)
+    except TemplateError as error:
+        return str(error)[:60] in verdict
+    return False
+
+
+def tokenizes_apart(file, row, verdict):
+    """Whether its ids of a pair are those of the prompt and the answer, tokenized apart, and EOS."""
+    if verdict != "other ids" or file.format != "preference":
+        return False
+    (number,) = (number for number, each in enumerate(file.rows) if each is row)
+    result, tokenizer = file.results[number], file.setup.tokenizer
+    prompt = tokenizer(result["prompt"])["input_ids"]
+    return all(
+        file.read[number]["ids"][name] == [*prompt, *tokenizer(result[name])["input_ids"], tokenizer.eos_token_id]
+        for name in ("chosen", "rejected")
+    )
+
+
+REASONS = {
+    "verl gives the tools of prompts by a file, and reads none of conversations as text": reads_no_tools,
+    "verl renders two questions in a row to find the system prompt, which the chat template refuses": (
+        renders_two_questions
+    ),
+    "verl tokenizes prompt and answer apart": tokenizes_apart,
+}
 """Each reason, and whether a row of a file with a verdict is a case of it."""
