@@ -73,6 +73,7 @@ class Peer:
         suffix: the ending of the files of rows.
         rows: how many rows of a file are read at most, where a peer is slow.
         variants: dataset types that the peer has another trainer for as well, and its name.
+        examples: further templates, whose examples are read as well.
         refused_with_bos: dataset types that a dialect refuses to write for tokenizers that add a BOS.
     """
 
@@ -81,6 +82,7 @@ class Peer:
     suffix: str = ".jsonl"
     rows: int | None = None
     variants: tuple[tuple[str, str], ...] = ()
+    examples: tuple[str, ...] = ()
     refused_with_bos: tuple[str, ...] = ()
 
     @property
@@ -104,7 +106,14 @@ PEERS = (
     Peer("openrlhf", ("openrlhf",)),
     Peer("axolotl", ("axolotl",)),
     Peer("reward-bench", ("reward-bench",), rows=50),
-    Peer("verl", ("verl",), suffix=".parquet", rows=10, refused_with_bos=("preference",)),
+    Peer(
+        "verl",
+        ("verl",),
+        suffix=".parquet",
+        rows=50,
+        examples=("GSM8K", "TRL-prompts", "verl"),
+        refused_with_bos=("preference",),
+    ),
 )
 
 
@@ -239,7 +248,8 @@ def list_files(peer: Peer) -> list[File]:
         config = get_dialect(dialect).table.config
         assert config is not None, f"{dialect} has no configuration"
         for setup in SETUPS:
-            for name, asked, rows in _list_sources():
+            examples = ((name, None, [get_template(name).example]) for name in peer.examples)
+            for name, asked, rows in (*_list_sources(), *examples):
                 for format in config.texts:
                     if asked in (None, format) or format == "prompt_only":
                         file = _fill(peer, File(name, dialect, format, setup), rows)

@@ -4,11 +4,11 @@ Keys: verl's documentation, "Prepare data for post-training". In verl 0.9.1 `mai
 `sft_trainer` conversations (MultiTurnSFTDataset), and no command pairs: its RMDataset does, for a trainer of yours.
 All three read Parquet, and JSON lines prompts only.
 
-The ground truth is the sample's answer, and empty if the template has none. verl chooses its default reward by the data
-source, which is the sample's source. Where a sample has none, `compute_score` of the script gives the reward.
+The ground truth is the sample's answer, and empty if the template has none. verl chooses its default reward by the
+data source, which is the sample's source. Where a sample has none, `compute_score` of the script gives the reward.
 
-Tools have no key and are counted: verl takes those of prompts from a file of its own. It reads those of conversations as
-a list of objects, in which Parquet would give each tool the keys of all others.
+Tools have no key and are counted: verl takes those of prompts from a file of its own. It reads those of conversations
+as a list of objects, in which Parquet would give each tool the keys of all others.
 
 MultiTurnSFTDataset tokenizes each message apart, and raises an error where the whole conversation has other ids. It
 learns every turn of the assistant.

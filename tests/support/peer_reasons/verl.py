@@ -2,8 +2,6 @@
 
 from jinja2 import TemplateError
 
-KEYS = {"supervised": ("completion", "messages"), "prompt_only": ("prompt", "prompt")}
-
 
 def render(file, messages, **options):
     """The ids of messages by the style, without tools."""
@@ -13,13 +11,12 @@ def render(file, messages, **options):
 
 
 def reads_no_tools(file, row, verdict):
-    """Whether its ids are those of the messages alone."""
-    if verdict != "other ids" or "tools" not in row.facts or file.format not in KEYS:
+    """Whether its ids of a prompt are those of the messages alone."""
+    if verdict != "other ids" or "tools" not in row.facts or file.format != "prompt_only":
         return False
     (number,) = (number for number, each in enumerate(file.rows) if each is row)
-    response, key = KEYS[file.format]
-    asks = file.format == "prompt_only"
-    return file.read[number]["ids"][response] == render(file, file.results[number][key], add_generation_prompt=asks)
+    alone = render(file, file.results[number]["prompt"], add_generation_prompt=True)
+    return file.read[number]["ids"]["prompt"] == alone
 
 
 def renders_two_questions(file, _, verdict):
@@ -47,7 +44,7 @@ def tokenizes_apart(file, row, verdict):
 
 
 REASONS = {
-    "verl gives the tools of prompts by a file, and reads none of conversations as text": reads_no_tools,
+    "verl takes the tools of prompts from a file of its own": reads_no_tools,
     "verl renders two questions in a row to find the system prompt, which the chat template refuses": (
         renders_two_questions
     ),
