@@ -30,24 +30,10 @@ def renders_two_questions(file, _, verdict):
     return False
 
 
-def tokenizes_apart(file, row, verdict):
-    """Whether its ids of a pair are those of the prompt and the answer, tokenized apart, and EOS."""
-    if verdict != "other ids" or file.format != "preference":
-        return False
-    (number,) = (number for number, each in enumerate(file.rows) if each is row)
-    result, tokenizer = file.results[number], file.setup.tokenizer
-    prompt = tokenizer(result["prompt"])["input_ids"]
-    return all(
-        file.read[number]["ids"][name] == [*prompt, *tokenizer(result[name])["input_ids"], tokenizer.eos_token_id]
-        for name in ("chosen", "rejected")
-    )
-
-
 REASONS = {
     "verl takes the tools of prompts from a file of its own": reads_no_tools,
     "verl renders two questions in a row to find the system prompt, which the chat template refuses": (
         renders_two_questions
     ),
-    "verl tokenizes prompt and answer apart": tokenizes_apart,
 }
 """Each reason, and whether a row of a file with a verdict is a case of it."""
