@@ -201,6 +201,29 @@ def _read_question(messages: Sequence[Message], keys: MessageKeys) -> str:
     return _read_text(messages[-1])
 
 
+def _spell_dialogue(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
+    """All messages: questions and answers in turn, an answer last, and text only.
+
+    Raises:
+        RowError: `bad_turns` or `unsupported_content`, where they are something else.
+    """
+    if [message["role"] for message in messages] != ["user", "assistant"] * (len(messages) // 2):
+        raise RowError("the dialect has questions and answers in turn only, and an answer last", code=Code.BAD_TURNS)
+    return [{keys.role: keys.spell(message)[keys.role], keys.content: _read_text(message)} for message in messages]
+
+
+def _spell_conversation(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
+    """The same, after a system message that opens the conversation, if there is one.
+
+    Raises:
+        RowError: as `_spell_dialogue`, also where there is nothing to answer.
+    """
+    turns = _skip_system(messages)
+    if not turns:
+        raise RowError("the dialect has a question and its answer at least", code=Code.BAD_TURNS)
+    return _spell_messages(messages[: len(messages) - len(turns)], keys) + _spell_dialogue(turns, keys)
+
+
 MESSAGE_VIEWS: dict[str, MessageView] = {
     "messages": MessageView("messages", _spell_messages),
     "message": MessageView("message", _spell_only_message),
@@ -210,6 +233,8 @@ MESSAGE_VIEWS: dict[str, MessageView] = {
     "openai_message": MessageView("message", _spell_only_for_api, needs_prompt=True),
     "system": MessageView("text", _read_system),
     "without_system": MessageView("messages", _spell_without_system),
+    "dialogue": MessageView("messages", _spell_dialogue),
+    "conversation": MessageView("messages", _spell_conversation),
     "history": MessageView("turns", _read_history),
     "question": MessageView("text", _read_question),
     "asking": MessageView("messages", partial(_spell_in_turn, ends="asks")),

@@ -268,3 +268,33 @@ def test_a_turn_that_calls_holds_the_calls_as_text(calls, text):
 )
 def test_what_a_text_of_calls_has_no_place_for_is_refused(message):
     assert get_refusal_code("messages", [message], CALLS) == Code.UNSUPPORTED_CONTENT
+
+
+@pytest.mark.parametrize(
+    ("prompt", "dialogue", "conversation"),
+    [
+        ([ASKED], None, None),
+        ([ASKED, SAID, ASKED], None, None),
+        ([SYSTEM, ASKED], "bad_turns", None),
+        ([], "bad_turns", "bad_turns"),
+        ([SYSTEM], "bad_turns", "bad_turns"),
+        ([ASKED, ASKED], "bad_turns", "bad_turns"),
+        ([ASKED, SYSTEM, ASKED], "bad_turns", "bad_turns"),
+        ([ASKED, CALL, ASKED], "unsupported_content", "unsupported_content"),
+    ],
+)
+def test_a_dialogue_is_questions_and_answers_in_turn_and_a_conversation_may_open_with_a_system_message(
+    prompt, dialogue, conversation
+):
+    sample = Supervised(prompt=prompt, completion=[SAID])
+    for view, code in (("dialogue", dialogue), ("conversation", conversation)):
+
+        class Views(Dialect):
+            supervised = {"talk": f"prompt+completion.{view}"}
+
+        if code is None:
+            assert Views().spell(sample, None) == {"talk": [*prompt, SAID]}
+        else:
+            with pytest.raises(RowError) as caught:
+                Views().spell(sample, None)
+            assert caught.value.code == code

@@ -32,9 +32,11 @@ PEERS = {
     "ms-swift": Peer(("ms-swift==4.6.0",)),
     "openai": Peer(("openai==3.57.0",), torch=False),
     "openrlhf": Peer(("openrlhf==0.11.2",), without=("flash-attn", "deepspeed", "bitsandbytes")),
-    "reward-bench": Peer(("rewardbench==0.1.4",), overrides=("datasets>=3,<4",), without=("bitsandbytes",)),
-    "torchtune": Peer(("torchtune==0.6.1", "torchao==0.15.0")),
-    "verl": Peer(("verl==0.9.1",)),
+    "reward-bench": Peer(
+        ("rewardbench==0.1.4", "setuptools<81"), overrides=("datasets>=3,<4",), without=("bitsandbytes",)
+    ),
+    "torchtune": Peer(("torchtune==0.6.1", "torchao==0.15.0", "transformers>=5")),
+    "verl": Peer(("verl==0.9.1", "fastapi", "uvicorn")),
 }
 
 NOT_INSTALLED = {
