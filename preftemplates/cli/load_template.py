@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
 
 from preftemplates.data.reading import import_extra
 from preftemplates.errors import DefinitionError, FileError, one_line
+from preftemplates.styles.hub import explain_hub_error, is_hub_name
 from preftemplates.styles.resolve import find_style
+from preftemplates.styles.style import Style
+from preftemplates.styles.style_names import shorten_path
 from preftemplates.templates.library import get_template
 
 if TYPE_CHECKING:
@@ -41,6 +45,8 @@ def load_template(name: str, style: str | None, dialect: str | None, edges: Edge
         edges: what the options say about the edges of texts.
         console: where to print notes.
 
+    A tokenizer that is named without a style brings its own chat template.
+
     Raises:
         UnknownNameError: there is no template, style or dialect of a name.
         DefinitionError: the options of the edges contradict each other, or the dialect has no use for them.
@@ -54,27 +60,37 @@ def load_template(name: str, style: str | None, dialect: str | None, edges: Edge
         template = template.with_style(loaded)
         for note in found.list_notes(loaded):
             console.print(Text(f"note: {one_line(note, 400)}"), soft_wrap=True)
-    return _apply_edges(template, edges)
+    return _apply_edges(template, edges, console, names_style=bool(style))
 
 
-def _apply_edges(template: Template, edges: EdgeOptions) -> Template:
+def _apply_edges(template: Template, edges: EdgeOptions, console: Console, *, names_style: bool) -> Template:
     if edges.tokenizer is not None:
         if edges.bos or edges.eos:
             raise DefinitionError("--tokenizer says what --bos and --eos say; keep one")
-        return template.with_tokenizer(read_tokenizer(edges.tokenizer))
+        tokenizer = read_tokenizer(edges.tokenizer)
+        template = template.with_tokenizer(tokenizer)
+        if names_style or not tokenizer.chat_template:
+            return template
+        own = Style.from_tokenizer(tokenizer)
+        console.print(Text(f"style: the chat template of {one_line(edges.tokenizer, 200)}"), soft_wrap=True)
+        return template.with_style(Style.of(own.layout, shorten_path(edges.tokenizer)))
     if edges.bos or edges.eos:
         return template.with_edges(bos=edges.bos or "keep", eos=edges.eos or "keep")
     return template
 
 
 def read_tokenizer(folder: str) -> Any:
-    """Return the tokenizer in a folder.
+    """Return the tokenizer in a folder, or of a model on the hub.
 
     Raises:
         FileError: transformers cannot load it.
     """
+    is_folder = os.path.isdir(folder)
+    if not is_folder and not is_hub_name(folder):
+        raise FileError(f"there is no directory {folder}; a model on the hub is named OWNER/NAME")
     transformers = import_extra("transformers", "train", f"{folder} is a tokenizer's folder")
     try:
         return transformers.AutoTokenizer.from_pretrained(folder)
     except Exception as error:
-        raise FileError(f"{folder} cannot be loaded as a tokenizer: {one_line(str(error), 200)}") from error
+        reason = one_line(str(error), 200) if is_folder else explain_hub_error(error)
+        raise FileError(f"{folder} cannot be loaded as a tokenizer: {reason}") from error

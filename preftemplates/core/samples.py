@@ -169,9 +169,11 @@ class PromptOnly(Sample[T]):
 
     Labels:
         answer: a reference answer, such as a result that a reward function compares with.
+        source: the dataset that the prompt is from, such as `openai/gsm8k`, by which a reward function is chosen.
     """
 
     answer: T | str | None = None
+    source: T | str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

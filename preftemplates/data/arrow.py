@@ -22,6 +22,7 @@ from preftemplates.dialects.table import (
     PerResponseShape,
     ResultShape,
     SampleField,
+    ToolsField,
 )
 from preftemplates.errors import Code, DefinitionError, RowError
 
@@ -48,8 +49,17 @@ def build_output_schema(template: Template, format: Format, json_messages: bool 
     """
     shape, message_keys = template.result_shape(format)
     types = ArrowTypes(SAMPLE_TYPES.get(format), message_keys)
-    fields = [(key, types.convert(inner)) for key, inner in shape.fields]
-    return pa.schema([(key, pa.string() if json_messages and _is_nested(kind) else kind) for key, kind in fields])
+    fields = []
+    for key, inner in shape.fields:
+        kind = types.convert(inner)
+        may_lack = isinstance(inner, ToolsField) and not inner.is_text
+        text = json_messages and _is_nested(kind)
+        fields.append(pa.field(key, pa.string() if text else kind, metadata=_MAY_LACK if may_lack else None))
+    return pa.schema(fields)
+
+
+_MAY_LACK = {b"preftemplates": b"a result may lack this key"}
+"""The metadata of a column whose key is left out of some results, and which then is null."""
 
 
 def _is_nested(kind: pa.DataType) -> bool:
@@ -79,6 +89,8 @@ class ArrowTypes:
             return self.convert(shape.field, in_each)
         if isinstance(shape, FixedValue):
             return pa.scalar(shape.value).type
+        if isinstance(shape, ToolsField):
+            return pa.string()  # a list of tools too: their parameters have different names, and a column has not
         listed = shape.name == self.format.several and not in_each
         kind = self._convert_label(shape, in_each) if isinstance(shape, LabelField) else self._convert_view(shape.view)
         return pa.list_(kind) if listed else kind
@@ -118,10 +130,11 @@ def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
     Raises:
         RowError: `wrong_type` for keys, `unsupported_content` for messages.
     """
-    if list(result) != schema.names:
+    expected = [field.name for field in schema if field.metadata != _MAY_LACK or field.name in result]
+    if list(result) != expected:
         raise RowError(f"the result has the keys {list(result)}, expected {schema.names}", code=Code.WRONG_TYPE)
     for field in schema:
-        if result[field.name] is not None:  # a sample without tools
+        if result.get(field.name) is not None:  # a sample without tools
             _check_value_fits(result[field.name], field.type, spell_path((field.name,)))
 
 
@@ -199,7 +212,7 @@ class BatchFormatter:
             raise DefinitionError(f"expected a pyarrow RecordBatch or Table, got {type(batch).__name__}")
         rows = self._read_rows(batch)
         results = [result for number, row in enumerate(rows) for result in self._format(row, number)]
-        columns = [pa.array([result[field.name] for result in results], type=field.type) for field in self.schema]
+        columns = [pa.array([result.get(field.name) for result in results], type=field.type) for field in self.schema]
         return type(batch).from_arrays(columns, schema=self.schema)
 
     def _read_rows(self, batch: pa.RecordBatch | pa.Table) -> Sequence[Mapping[str, Any]]:

@@ -138,8 +138,8 @@ def check(
         test: rows of a test set, none of whose prompts should stand among the rows.
         without: what is not looked for: codes, and names of shortcuts. Rows that cannot be formatted still cannot.
         file: the file's name, for messages.
-        style: the style in which messages will be rendered, if it is known; `control_text` looks for what it writes.
-            Texts are looked at in the template's style.
+        style: the style in which messages will be rendered, if it is known. Messages that it cannot spell are
+            rejected, and its texts are looked at as those of the template's style are.
 
     Raises:
         UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
@@ -156,7 +156,7 @@ def check(
     checker = Checker(template, format, check_rule_names(without), style)
     if test is not None:
         checker.remember(test)
-    conversion = Conversion(rows, template, format, on_error="skip", file=file, flag=False, traced=True)
+    conversion = Conversion(rows, template, format, on_error="skip", file=file, flag=False, traced=True, style=style)
     for record, formatted in conversion.accepted():
         checker.apply_rules(record, formatted)
     return checker.report(conversion.report)
@@ -210,7 +210,7 @@ class Checker:
         """Apply the rules to a sample that came through."""
         if formatted.messages is None:
             return
-        accepted = AcceptedSample(record.row, formatted.messages, self._style)
+        accepted = AcceptedSample(record.row, formatted.messages, self._style, formatted.texts)
         for code, rule in self._rules.items():
             message = rule(accepted, self._memories[code])
             if message is not None and (record.row, code) not in self._flagged:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import ROW_RULES, AcceptedSample, find_skip_reason
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
+from preftemplates.templates.rendering import render_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 OnError = Literal["raise", "skip"]
 
-_FLAG_CODES = (Code.CONTROL_TEXT, Code.PROMPT_REPEATED, Code.UNBALANCED_THINKING)
+_FLAG_CODES = (Code.CONTROL_TEXT, Code.PROMPT_REPEATED, Code.UNBALANCED_THINKING, Code.PREFIX_UNSTABLE)
 """The rules that rows are flagged by while they are converted; `check` has more."""
 
 
@@ -105,8 +106,9 @@ class Conversion:
         check: refuses a result that the output has no place for, by a `RowError`.
         flag: whether rows that come through are looked at, and flagged.
         traced: whether the messages of what comes through know the cell that they came from.
-        style: the style in which messages will be rendered, if it is known; `control_text` looks for what it writes.
-            Texts are looked at in the template's style.
+        style: the style in which messages will be rendered, if it is known. Messages that it cannot spell are
+            rejected, and its texts are looked at as those of the template's style are: whether they are equal, hold
+            `control_text`, or do not begin with the prompt's text.
 
     Raises (while iterating):
         RowError: a row cannot be formatted and `on_error` is "raise"; it has the row's number and line.
@@ -143,6 +145,7 @@ class Conversion:
         self._flags = flag
         self._traced = traced
         self._style = template.text_style(format) or style
+        self._renders_later = template.text_style(format) is None and style is not None
         self.report = ConversionReport()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -174,6 +177,8 @@ class Conversion:
         if isinstance(record.cells, RowError):
             raise record.cells
         samples, lost = self._template.formatted(record.cells, self._format, traced=self._traced)
+        if self._renders_later:
+            samples = [self._rendered(formatted) for formatted in samples]
         reasons = [find_skip_reason(formatted, self._template.ties) for formatted in samples]
         good = [formatted for formatted, reason in zip(samples, reasons, strict=True) if reason is None]
         if self._check is not None:
@@ -190,11 +195,21 @@ class Conversion:
             self.report.skipped.append(bad[0] if bad else nothing)
         return good
 
+    def _rendered(self, formatted: Formatted) -> Formatted:
+        """Return messages with the texts that the style will make of them.
+
+        Raises:
+            RowError: the style cannot spell them.
+        """
+        if formatted.messages is None or self._style is None:
+            return formatted
+        return replace(formatted, texts=render_texts(formatted.messages, self._style))
+
     def _flag(self, record: Record, formatted: Formatted) -> None:
         """Count a row that comes through and should be looked at."""
         if formatted.messages is None or not self._flags:
             return
-        accepted = AcceptedSample(record.row, formatted.messages, self._style)
+        accepted = AcceptedSample(record.row, formatted.messages, self._style, formatted.texts)
         for code in _FLAG_CODES:
             message = ROW_RULES[code](accepted, {})
             issue = RowIssue(record.row, record.line, code, message or "")

@@ -75,12 +75,14 @@ class AcceptedSample(NamedTuple):
     Attributes:
         row: the row's number, from 0.
         sample: the sample with messages.
-        style: the style that its texts are written in; None where the dialect holds messages only.
+        style: the style that its texts are written in; None where it is not known.
+        texts: the sample with texts in the style; None where it is not rendered.
     """
 
     row: int
     sample: Sample[list[Message]]
     style: Style | None
+    texts: Sample[str] | None = None
 
     @property
     def messages(self) -> Iterator[Message]:
@@ -110,6 +112,15 @@ def _find_control_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """A content spells what the style writes between turns."""
     text = find_control_text(accepted.messages, accepted.style) if accepted.style is not None else None
     return None if text is None else f"a content spells {preview(text)}"
+
+
+@_register(Code.PREFIX_UNSTABLE)
+def _find_unstable_prefix(accepted: AcceptedSample, _: RuleMemory) -> str | None:
+    """The style writes an answer's text so that it does not begin with the prompt's."""
+    texts = accepted.texts
+    if texts is None or texts.pieces or all(text.startswith(texts.prompt) for text in texts.responses.values()):
+        return None
+    return "the text of an answer does not begin with the prompt's, so trainers lose the prompt's end"
 
 
 _INVISIBLE = re.compile(

@@ -129,11 +129,22 @@ class _JSONListWriter(_TextWriter):
 class _CSVWriter(_TextWriter):
     """A header and a line a row; what is no text is written as JSON."""
 
+    header: tuple[str, ...] = ()
+
     def write(self, result: Mapping[str, Any]) -> None:
-        """Add one line, and the header before the first."""
+        """Add one line, and the header before the first.
+
+        Raises:
+            FileError: the result has other keys than the first one.
+        """
         writer = csv.writer(self.text, lineterminator="\n")
         if not self.written:
+            self.header = tuple(result)
             writer.writerow(result)
+        if tuple(result) != self.header:
+            raise FileError(
+                f"a CSV has the columns of its first row, {list(self.header)}, got {list(result)}; write .jsonl"
+            )
         self.written += 1
         writer.writerow(
             cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False) for cell in result.values()

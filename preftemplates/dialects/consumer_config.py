@@ -30,8 +30,9 @@ class ConsumerConfig:
     A text is a Jinja template. It finds:
 
     - `format`: the dataset type, and `config`: the name of the configuration;
-    - `rows`: the path of the rows as it was given, and `rows_nearby` from the configuration's folder;
-    - `chat_template`, `chat_template_nearby`: the same of the chat template that was written, or None;
+    - `rows`: the path of the rows as it was given, `rows_nearby` from the configuration's folder, and `rows_absolute`;
+    - `chat_template`, `chat_template_nearby`, `chat_template_absolute`: the same of the chat template that was
+      written, or None;
     - `name`: the file's name without its ending;
     - `loader`: `json` or `parquet`, the builder of `datasets` that reads the rows;
     - `keys`: the keys of the rows.
@@ -40,6 +41,9 @@ class ConsumerConfig:
         suffix: how the configuration's name ends, such as `.yaml`.
         texts: the configuration of each dataset type.
         style_note: what to do with a chat template that was written, where the configuration cannot name it.
+        row_suffixes: the endings of the files that the framework reads; without it those of JSON Lines, JSON and
+            Parquet.
+        refusals: why a dataset type has no configuration, by dataset type.
 
     Example:
         >>> config = ConsumerConfig(".yaml", {"preference": "data: {{ rows | tojson }}\n"})
@@ -50,6 +54,8 @@ class ConsumerConfig:
     suffix: str
     texts: Mapping[str, str] = field(hash=False)
     style_note: str = ""
+    row_suffixes: tuple[str, ...] = ()
+    refusals: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.suffix, str) or not self.suffix.startswith("."):
@@ -77,8 +83,11 @@ class ConsumerConfig:
             DefinitionError: there is no configuration for the dataset type.
         """
         if format not in self.texts:
+            reason = f": {self.refusals[format]}" if format in self.refusals else ""
             known = ", ".join(self.texts)
-            raise DefinitionError(f"there is no configuration for {format} rows in this dialect; there is for {known}")
+            raise DefinitionError(
+                f"there is no configuration for {format} rows in this dialect{reason}; there is for {known}"
+            )
         if not re.fullmatch(r"[\w .+-]+", Path(config).name):
             raise FileError(f"a configuration has a plain name, got {preview(Path(config).name)}")
         if Path(config).suffix != self.suffix:
@@ -86,11 +95,14 @@ class ConsumerConfig:
         loader = _LOADERS.get(Path(str(rows).removesuffix(".gz")).suffix.lower())
         if loader is None:
             raise FileError(f"a configuration names rows in {', '.join(_LOADERS)}, got {Path(rows).name}")
+        if self.row_suffixes and not str(rows).lower().endswith(self.row_suffixes):
+            raise FileError(f"the framework reads rows in {', '.join(self.row_suffixes)}, got {Path(rows).name}")
         facts: dict[str, Any] = {"format": format, "config": Path(config).name, "loader": loader, "keys": keys}
-        facts["name"] = Path(rows).name.split(".")[0]
+        facts["name"] = Path(str(rows).removesuffix(".gz")).stem
         folder = Path(config).absolute().parent
         for name, path in (("rows", rows), ("chat_template", chat_template)):
             facts[name] = None if path is None else Path(path).as_posix()
+            facts[f"{name}_absolute"] = None if path is None else Path(path).absolute().as_posix()
             facts[f"{name}_nearby"] = None if path is None else _find_relative(Path(path), folder)
         try:
             return _ENVIRONMENT.from_string(self.texts[format]).render(facts)

@@ -14,15 +14,18 @@ class TextConsumer:
 
     Attributes:
         name: the framework.
-        messages: the dialect of messages that it reads as well.
+        messages: the dialect of messages that it reads as well; None where it reads texts only.
         appends_eos: when it appends the tokenizer's EOS to an answer.
+        tokenizes_apart: whether it tokenizes a prompt and its answers apart; then each gets what the tokenizer adds.
     """
 
     name: str
-    messages: str
+    messages: str | None
     appends_eos: Literal["always", "if absent"]
+    tokenizes_apart: bool = False
 
     @property
     def identity(self) -> Any:
         """The consumer as JSON-like data, for digests."""
-        return {"name": self.name, "appends_eos": self.appends_eos}
+        apart = {"tokenizes_apart": True} if self.tokenizes_apart else {}
+        return {"name": self.name, "appends_eos": self.appends_eos, **apart}

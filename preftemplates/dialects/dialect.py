@@ -21,7 +21,7 @@ from preftemplates.dialects.table import (
     read_shape,
     select_parts,
 )
-from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
+from preftemplates.errors import Code, DefinitionError, RowError, UnknownNameError, did_you_mean, preview
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 D = TypeVar("D", bound="type[Dialect]")
 
 
-_MESSAGE_ATTRIBUTES = ("role_key", "content_key", "roles", "dropped")
+_MESSAGE_ATTRIBUTES = ("role_key", "content_key", "roles", "dropped", "calls_role")
 """What a dialect declares of messages, next to its tables."""
 
-_ATTRIBUTES = (*_MESSAGE_ATTRIBUTES, "text_consumer", "config")
+_ATTRIBUTES = (*_MESSAGE_ATTRIBUTES, "text_consumer", "config", "pairs_only")
 """What a dialect declares next to its tables."""
 
 
@@ -46,8 +46,10 @@ class Dialect(Frozen):
         role_key, content_key: the keys of a message; `role` and `content`.
         roles: the framework's names for roles; a role that it has no name for is refused. Without it all stay.
         dropped: keys of a message that the framework leaves out in silence; a message that holds one is refused.
+        calls_role: the name of a turn that only calls tools; its content is the calls' JSON text, without their ids.
         text_consumer: the framework that tokenizes the texts, if it adds BOS and EOS by itself.
         config: how the framework is configured to read a file, a `ConsumerConfig`.
+        pairs_only: whether the framework reads rankings of exactly two completions without a tie; others are refused.
 
     Example:
         >>> class Mine(Dialect):
@@ -138,6 +140,8 @@ class Dialect(Frozen):
         Raises:
             RowError, StyleContractError: as `spell`.
         """
+        if self.table.pairs_only and messages.several and not messages.pieces:
+            _check_is_pair(messages)
         result: dict[str, Any] = ShapeFiller(messages, texts, self.table.message_keys).fill(shape)
         return result
 
@@ -193,7 +197,32 @@ def _read_table(cls: type[Dialect]) -> DialectTable:
     consumer = cls.declared.get("text_consumer")
     if not isinstance(consumer, TextConsumer | None):
         raise DefinitionError(f"{cls.__name__}.text_consumer: expected TextConsumer(...), got {preview(consumer)}")
-    return DialectTable(tuple(formats), _read_message_keys(cls), consumer, _read_config(cls, dict(formats)))
+    pairs_only = cls.declared.get("pairs_only", False)
+    if not isinstance(pairs_only, bool):
+        raise DefinitionError(f"{cls.__name__}.pairs_only: expected True or False, got {preview(pairs_only)}")
+    config = _read_config(cls, dict(formats))
+    return DialectTable(tuple(formats), _read_message_keys(cls), consumer, config, pairs_only)
+
+
+def _check_is_pair(sample: Sample[Any]) -> None:
+    """Refuse several responses that are not two, or of which none is better.
+
+    Raises:
+        RowError: `unsupported_content` for another number, `bad_label` for a tie.
+    """
+    found = len(sample.responses)
+    if found != 2:
+        raise RowError(
+            f"the dialect's framework takes exactly two completions, got {found};"
+            " --format preference gives the pairs of a ranking",
+            code=Code.UNSUPPORTED_CONTENT, value=found,
+        )  # fmt: skip
+    ranks = getattr(sample, "ranks", None)
+    if ranks is not None and len(set(ranks)) == 1:
+        raise RowError(
+            "the two completions have the same rank, and the dialect's framework takes no ties",
+            code=Code.BAD_LABEL, value=list(ranks),
+        )  # fmt: skip
 
 
 def _read_config(cls: type[Dialect], formats: Collection[str]) -> ConsumerConfig | None:
@@ -209,8 +238,8 @@ def _read_config(cls: type[Dialect], formats: Collection[str]) -> ConsumerConfig
 
 
 def _read_message_keys(cls: type[Dialect]) -> MessageKeys:
-    defaults = zip(_MESSAGE_ATTRIBUTES, ("role", "content", {}, ()), strict=True)
-    role, content, roles, dropped = (cls.declared.get(name, default) for name, default in defaults)
+    defaults = zip(_MESSAGE_ATTRIBUTES, ("role", "content", {}, (), ""), strict=True)
+    role, content, roles, dropped, calls_role = (cls.declared.get(name, default) for name, default in defaults)
     if not (isinstance(role, str) and isinstance(content, str) and isinstance(roles, Mapping)):
         raise DefinitionError(f"{cls.__name__}: role_key and content_key are texts, and roles names by role")
     if role == content:
@@ -223,7 +252,9 @@ def _read_message_keys(cls: type[Dialect]) -> MessageKeys:
             raise DefinitionError(f"{cls.__name__}.roles: the name of {message_role} is text, got {preview(name)}")
     if not isinstance(dropped, tuple) or not all(isinstance(key, str) for key in dropped):
         raise DefinitionError(f"{cls.__name__}.dropped: expected a tuple of keys, got {preview(dropped)}")
-    return MessageKeys(role, content, tuple(roles.items()), only=bool(roles), dropped=dropped)
+    if not isinstance(calls_role, str):
+        raise DefinitionError(f"{cls.__name__}.calls_role: expected a name, got {preview(calls_role)}")
+    return MessageKeys(role, content, tuple(roles.items()), bool(roles), dropped, calls_role)
 
 
 DIALECTS: Registry[type[Dialect]] = Registry("dialect", "preftemplates.dialects.bundled", "preftemplates.dialects")

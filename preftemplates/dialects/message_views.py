@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from preftemplates.core.provenance import plain_data
+from preftemplates.dialects.chat_api import spell_api_messages
 from preftemplates.errors import Code, RowError, preview
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ class MessageKeys:
         roles: other names for roles; those that are not named stay.
         only: whether a role that is not named is refused, and what a message holds beside role and content.
         dropped: the keys of a message that are refused.
+        calls_role: the role of a turn that calls tools, with the calls as JSON text; empty if there is none.
     """
 
     role: str = "role"
@@ -34,12 +38,14 @@ class MessageKeys:
     roles: tuple[tuple[str, str], ...] = ()
     only: bool = False
     dropped: tuple[str, ...] = ()
+    calls_role: str = ""
 
     @property
     def identity(self) -> Any:
         """How messages are spelled as JSON-like data, for digests."""
         keys = {"role_key": self.role, "content_key": self.content}
-        return {**keys, "roles": dict(self.roles), "only": self.only, "dropped": self.dropped}
+        calls = {"calls_role": self.calls_role} if self.calls_role else {}
+        return {**keys, "roles": dict(self.roles), "only": self.only, "dropped": self.dropped, **calls}
 
     def spell(self, message: Message) -> dict[str, Any]:
         """Return the message in the dialect's words.
@@ -54,6 +60,8 @@ class MessageKeys:
                 f"the dialect has no turn for the role {preview(message['role'])}", code=Code.BAD_ROLE,
                 value=message["role"],
             )  # fmt: skip
+        if self.calls_role and message.get("tool_calls"):
+            return {self.role: self.calls_role, self.content: _write_calls(message)}
         if self.only and set(message) - {"role", "content"}:
             _read_text(message)
         for name in set(self.dropped) & set(message):
@@ -72,10 +80,18 @@ class MessageKeys:
 
 
 class MessageView(NamedTuple):
-    """A form in which a table may ask for messages: what it yields, and the function that makes it."""
+    """A form in which a table may ask for messages.
+
+    Attributes:
+        kind: what it yields.
+        build: the function that makes it.
+        needs_prompt: whether a response is spelled after its prompt, since the spelling depends on the turns before;
+            `build` then has these turns as a third argument.
+    """
 
     kind: ViewKind
-    build: Callable[[Sequence[Message], MessageKeys], Any]
+    build: Callable[..., Any]
+    needs_prompt: bool = False
 
 
 def _spell_messages(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
@@ -99,6 +115,38 @@ def _read_only_content(messages: Sequence[Message], _: MessageKeys) -> str:
         RowError: `bad_turns`, where there are others; `unsupported_content`, where it is more than text.
     """
     return _read_text(_require_single(messages))
+
+
+def _spell_flat(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
+    """All messages, for frameworks that read them as a table: in a table, a value within another gets the keys of all.
+
+    Raises:
+        RowError: `unsupported_content`, where a message holds a list or an object, such as calls of tools.
+    """
+    for message in messages:
+        for key, value in message.items():
+            if isinstance(value, list | dict):
+                raise RowError(
+                    f"the dialect's framework reads messages as a table, and would fill in {preview(key)}",
+                    code=Code.UNSUPPORTED_CONTENT, value=value,
+                )  # fmt: skip
+    return _spell_messages(messages, keys)
+
+
+def _spell_for_api(
+    messages: Sequence[Message], _: MessageKeys, before: Sequence[Message] = ()
+) -> list[dict[str, Any]]:
+    """All messages as OpenAI's API takes them (`preftemplates.dialects.chat_api`)."""
+    return spell_api_messages([*before, *messages])[len(before) :]
+
+
+def _spell_only_for_api(messages: Sequence[Message], _: MessageKeys, before: Sequence[Message] = ()) -> dict[str, Any]:
+    """The only message as OpenAI's API takes it.
+
+    Raises:
+        RowError: `bad_turns`, where there are others; as `spell_api_messages`.
+    """
+    return spell_api_messages([*before, _require_single(messages)])[-1]
 
 
 def _read_system(messages: Sequence[Message], _: MessageKeys) -> str:
@@ -126,6 +174,23 @@ def _read_history(messages: Sequence[Message], _: MessageKeys) -> list[list[str]
     return [list(pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
 
 
+def _spell_in_turn(messages: Sequence[Message], keys: MessageKeys, *, ends: str) -> list[dict[str, Any]]:
+    """All messages, where the turns of a user or a tool alternate with an assistant's after an optional system turn.
+
+    Raises:
+        RowError: `bad_turns`, where they do not, or the last turn is not of the kind that `ends` names.
+    """
+    spelled = _spell_messages(messages, keys)
+    turns = _skip_system(messages)
+    kinds = ["asks" if message["role"] in ("user", "tool") else message["role"] for message in turns]
+    if not kinds or kinds[-1] != ends or kinds != [("asks", "assistant")[turn % 2] for turn in range(len(kinds))]:
+        raise RowError(
+            "the dialect has turns of a user or a tool and of the assistant that alternate, a user's first",
+            code=Code.BAD_TURNS,
+        )
+    return spelled
+
+
 def _read_question(messages: Sequence[Message], keys: MessageKeys) -> str:
     """The text of the last message, a user's.
 
@@ -136,14 +201,44 @@ def _read_question(messages: Sequence[Message], keys: MessageKeys) -> str:
     return _read_text(messages[-1])
 
 
+def _spell_dialogue(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
+    """All messages: questions and answers in turn, an answer last, and text only.
+
+    Raises:
+        RowError: `bad_turns` or `unsupported_content`, where they are something else.
+    """
+    if [message["role"] for message in messages] != ["user", "assistant"] * (len(messages) // 2):
+        raise RowError("the dialect has questions and answers in turn only, and an answer last", code=Code.BAD_TURNS)
+    return [{keys.role: keys.spell(message)[keys.role], keys.content: _read_text(message)} for message in messages]
+
+
+def _spell_conversation(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
+    """The same, after a system message that opens the conversation, if there is one.
+
+    Raises:
+        RowError: as `_spell_dialogue`, also where there is nothing to answer.
+    """
+    turns = _skip_system(messages)
+    if not turns:
+        raise RowError("the dialect has a question and its answer at least", code=Code.BAD_TURNS)
+    return _spell_messages(messages[: len(messages) - len(turns)], keys) + _spell_dialogue(turns, keys)
+
+
 MESSAGE_VIEWS: dict[str, MessageView] = {
     "messages": MessageView("messages", _spell_messages),
     "message": MessageView("message", _spell_only_message),
     "content": MessageView("text", _read_only_content),
+    "flat_messages": MessageView("messages", _spell_flat),
+    "openai_messages": MessageView("messages", _spell_for_api, needs_prompt=True),
+    "openai_message": MessageView("message", _spell_only_for_api, needs_prompt=True),
     "system": MessageView("text", _read_system),
     "without_system": MessageView("messages", _spell_without_system),
+    "dialogue": MessageView("messages", _spell_dialogue),
+    "conversation": MessageView("messages", _spell_conversation),
     "history": MessageView("turns", _read_history),
     "question": MessageView("text", _read_question),
+    "asking": MessageView("messages", partial(_spell_in_turn, ends="asks")),
+    "answering": MessageView("messages", partial(_spell_in_turn, ends="assistant")),
 }
 """The views by the name that a table gives them after a dot."""
 
@@ -166,3 +261,26 @@ def _read_text(message: Mapping[str, Any]) -> str:
             code=Code.UNSUPPORTED_CONTENT, value=text,
         )  # fmt: skip
     return str("".join((text,)))
+
+
+def _write_calls(message: Mapping[str, Any]) -> str:
+    """The calls of a turn that only calls functions, as JSON text: one object, or a list of several.
+
+    Raises:
+        RowError: `unsupported_content`, where the turn or a call holds anything that the text has no place for.
+    """
+    calls = [_read_call(call) for call in message["tool_calls"]]
+    if message.get("content") or set(message) - {"role", "content", "tool_calls"} or None in calls:
+        raise RowError(
+            "the dialect has room for tool calls of a name and arguments only, in a turn without text",
+            code=Code.UNSUPPORTED_CONTENT, value=message["tool_calls"],
+        )  # fmt: skip
+    return json.dumps(plain_data(calls[0] if len(calls) == 1 else calls), ensure_ascii=False)
+
+
+def _read_call(call: Any) -> dict[str, Any] | None:
+    """The name and the arguments of a call; None where it holds more, or something else."""
+    function = call.get("function") if isinstance(call, dict) and call.get("type", "function") == "function" else None
+    if not isinstance(function, dict) or set(call) - {"type", "function"} or set(function) != {"name", "arguments"}:
+        return None
+    return function if isinstance(function["name"], str) and isinstance(function["arguments"], dict) else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_origin
 
 from preftemplates.core.provenance import plain, plain_data
+from preftemplates.dialects.chat_api import spell_api_tools
 from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean, preview
 
@@ -54,9 +56,18 @@ class SampleField:
         return name + (f".{self.view}" if self.view else "") + ("?" if self.optional else "")
 
 
+TOOL_VIEWS: dict[str, Callable[[str], Any]] = {"": str, "list": json.loads, "openai": spell_api_tools}
+"""The forms in which a table may ask for tools: the text of a JSON list, the list, and OpenAI's list of functions."""
+
+
 @dataclass(frozen=True)
 class ToolsField(SampleField):
-    """The tools of the prompt; a row may have none."""
+    """The tools of the prompt. Where a row has none, a text is null and a list is left out: APIs refuse null."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the tools are the text of a JSON list, as they are in a sample."""
+        return not self.view
 
     @property
     def needs_text(self) -> bool:
@@ -160,13 +171,15 @@ class DialectTable:
     message_keys: MessageKeys
     consumer: TextConsumer | None = None
     config: ConsumerConfig | None = None
+    pairs_only: bool = False
 
     @property
     def identity(self) -> Any:
         """The table as JSON-like data, for digests."""
         formats = {name: shape.identity for name, shape in self.formats}
         consumer = {} if self.consumer is None else {"consumer": self.consumer.identity}
-        return {"formats": formats, "messages": self.message_keys.identity, **consumer}
+        pairs = {"pairs_only": True} if self.pairs_only else {}
+        return {"formats": formats, "messages": self.message_keys.identity, **consumer, **pairs}
 
 
 def fixed(value: str | float | bool | None) -> FixedValue:
@@ -231,10 +244,11 @@ def _read_sample_field(key: str, entry: str, format: type[Sample[Any]]) -> Sampl
     field_class = _find_field_class(name, format)
     is_value = field_class is not SampleField
     wrong = not match or name not in names or (match["prompt"] and name not in format.response_names)
-    if not match or wrong or (is_value and view) or (match["optional"] and not is_value):
+    if not match or wrong or (field_class is LabelField and view) or (match["optional"] and not is_value):
         raise DefinitionError(f"{key!r} is {entry!r}, which {format.format} has not." + did_you_mean(name, names))
-    if view and view not in MESSAGE_VIEWS:
-        raise DefinitionError(f"{key!r} is {entry!r}; there is no view {view!r}." + did_you_mean(view, MESSAGE_VIEWS))
+    views = TOOL_VIEWS if field_class is ToolsField else MESSAGE_VIEWS
+    if view and view not in views:
+        raise DefinitionError(f"{key!r} is {entry!r}; there is no view {view!r}." + did_you_mean(view, views))
     return field_class(name, bool(match["prompt"]), view, bool(match["optional"]))
 
 
@@ -321,19 +335,23 @@ class ShapeFiller:
         if isinstance(shape, DefaultedField):
             return self._fill_label(shape.field)
         if isinstance(shape, ObjectShape):
-            return {key: self.fill(inner) for key, inner in shape.fields}
+            return {key: self.fill(inner) for key, inner in shape.fields if not self._lacks(inner)}
         if isinstance(shape, ListShape):
             return [self.fill(inner) for inner in shape.shapes]
         if isinstance(shape, PerResponseShape):
             return self._fill_per_response(shape.shape)
         if isinstance(shape, ToolsField):
-            return None if self.messages.tools is None else plain(self.messages.tools)
+            return None if self.messages.tools is None else TOOL_VIEWS[shape.view](plain(self.messages.tools))
         if isinstance(shape, LabelField):
             return self._fill_label(shape)
         if shape.name == self.messages.several and self.index is None:
             return self._fill_per_response(shape)
         name = f"{shape.name}[{self.index}]" if shape.name == self.messages.several else shape.name
         return self._fill_messages(shape, name) if shape.view else self._fill_text(shape, name)
+
+    def _lacks(self, shape: ResultShape) -> bool:
+        """Whether a key is left out of this result."""
+        return isinstance(shape, ToolsField) and not shape.is_text and self.messages.tools is None
 
     def _fill_per_response(self, shape: ResultShape) -> list[Any]:
         count = len(self.messages.responses)
@@ -350,7 +368,9 @@ class ShapeFiller:
         messages = self.messages.prompt if name == "prompt" else self.messages.responses[name]
         if field.with_prompt:
             messages = [*self.messages.prompt, *messages]
-        return MESSAGE_VIEWS[field.view].build(messages, self.message_keys)
+        view = MESSAGE_VIEWS[field.view]
+        before = [self.messages.prompt] if view.needs_prompt and not field.with_prompt and name != "prompt" else []
+        return view.build(messages, self.message_keys, *before)
 
     def _fill_text(self, field: SampleField, name: str) -> str:
         assert self.texts is not None

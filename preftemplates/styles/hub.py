@@ -58,11 +58,12 @@ def read_hub_files(name: str) -> TokenizerFiles:
             f"there is no directory {name}; to read a model from the hub, install huggingface_hub"
         ) from error
     except Exception as error:  # what huggingface_hub raises depends on its version and on its HTTP client
-        raise FileError(f"{name}: {_explain_error(error)}") from error
+        raise FileError(f"{name}: {explain_hub_error(error)}") from error
     return read_tokenizer_files(folder)
 
 
-def _explain_error(error: Exception) -> str:
+def explain_hub_error(error: Exception) -> str:
+    """Return why a model on the hub could not be read, in words."""
     classes = {cls.__name__ for each in (error, error.__cause__) for cls in type(each).__mro__}
     reason = next((reason for name, reason in _REASONS.items() if name in classes), None)
     if reason is None and isinstance(error, OSError | RuntimeError | ValueError):

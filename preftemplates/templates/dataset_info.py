@@ -6,12 +6,14 @@ not there; the same holds for `tags`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from preftemplates.core.samples import Preference, Supervised, Unpaired
 from preftemplates.core.yaml_files import Document, read_yaml
+from preftemplates.dialects.dialect import get_dialect
 from preftemplates.errors import (
     DefinitionError,
     FileError,
@@ -204,13 +206,18 @@ class _Entry:
         return FileError(f"{where}: {message}", file=self.document.path, line=line)
 
 
-def make_dataset_info_entry(dialect: str, format: str, file_name: str) -> dict[str, Any]:
-    """The entry by which LLaMA-Factory reads a file that `convert` wrote.
+def make_dataset_info_entry(
+    dialect: str, format: str, file_name: str, *, keys: Iterable[str] | None = None
+) -> dict[str, Any]:
+    """Return the entry by which LLaMA-Factory reads a file that `convert` wrote.
+
+    `convert --consumer-config dataset_info.json` writes the same entry under the file's name.
 
     Args:
         dialect: `llama-factory-alpaca` or `llama-factory-sharegpt`.
         format: the format that was written: supervised, preference or unpaired.
         file_name: the file, in LLaMA-Factory's data folder.
+        keys: the keys of the rows, where they have optional ones such as `tools`.
 
     Example:
         >>> make_dataset_info_entry("llama-factory-alpaca", "preference", "pairs.jsonl")["ranking"]
@@ -219,28 +226,13 @@ def make_dataset_info_entry(dialect: str, format: str, file_name: str) -> dict[s
     Raises:
         DefinitionError: LLaMA-Factory reads no such file.
     """
-    if dialect not in WRITTEN_COLUMNS:
-        raise DefinitionError(f"the dialect is {' or '.join(WRITTEN_COLUMNS)}, got {preview(dialect)}")
-    if format not in ("supervised", "preference", "unpaired"):
-        raise DefinitionError(f"LLaMA-Factory trains on supervised, preference and unpaired rows, not on {format}")
-    columns = {**WRITTEN_COLUMNS[dialect], **_ANSWER_COLUMNS[format]}
-    if dialect == "llama-factory-alpaca" and format != "preference":
-        columns["response"] = "output"
-    formatting = dialect.removeprefix("llama-factory-")
-    ranking = {"ranking": True} if format == "preference" else {}
-    return {"file_name": file_name, "formatting": formatting, **ranking, "columns": columns}
+    if dialect not in _DIALECTS:
+        raise DefinitionError(f"the dialect is {' or '.join(_DIALECTS)}, got {preview(dialect)}")
+    if format not in _FORMATS:
+        raise DefinitionError(f"LLaMA-Factory trains on {', '.join(_FORMATS[:-1])} and unpaired rows, not on {format}")
+    text = get_dialect(dialect).configure(format, config="dataset_info.json", rows="rows.jsonl", keys=keys)
+    return {**json.loads(text)["rows"], "file_name": file_name}
 
 
-WRITTEN_COLUMNS = {
-    "llama-factory-alpaca": {
-        "prompt": "instruction", "query": "input", "system": "system", "history": "history",
-    },
-    "llama-factory-sharegpt": {"messages": "conversations"},
-}  # fmt: skip
-"""The columns that each dialect writes in all formats."""
-
-_ANSWER_COLUMNS = {
-    "supervised": {},
-    "preference": {"chosen": "chosen", "rejected": "rejected"},
-    "unpaired": {"kto_tag": "kto_tag"},
-}
+_DIALECTS = ("llama-factory-alpaca", "llama-factory-sharegpt")
+_FORMATS = ("supervised", "preference", "unpaired")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from preftemplates.core.python_files import run_file
@@ -9,6 +10,7 @@ from preftemplates.core.registry import Registry
 from preftemplates.dialects.dialect import Dialect, get_dialect
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
 from preftemplates.styles.resolve import get_style
+from preftemplates.styles.style import STYLES
 from preftemplates.templates.custom import CustomTemplate
 from preftemplates.templates.dataset_info import read_entry
 from preftemplates.templates.template import CUSTOM_METHODS, Template
@@ -93,6 +95,9 @@ def get_template(name: str | Template) -> Template:
 
 
 def _instantiate(name: str) -> Template:
+    is_known = not isinstance(name, str) or TEMPLATES.find(name) is not None or STYLES.find(name) is not None
+    if not is_known and Path(name).is_dir():
+        raise UnknownNameError(f"{preview(name)} is a directory, not a template; use --style for a tokenizer's")
     return TEMPLATES.get(name)()
 
 

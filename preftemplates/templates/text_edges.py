@@ -29,11 +29,13 @@ class TextEdges:
         bos: whether texts begin with the style's BOS.
         eos: whether answers end with the style's stop. A tail after the stop is left out in both cases.
         bos_token: the tokenizer's BOS, if one is known.
+        adds_eos: whether the tokenizer is known to add an EOS to every text.
     """
 
     bos: EdgePolicy
     eos: EdgePolicy
     bos_token: str | None = None
+    adds_eos: bool = False
 
     def __post_init__(self) -> None:
         for name in ("bos", "eos"):
@@ -43,7 +45,8 @@ class TextEdges:
     @property
     def identity(self) -> Any:
         """The edges as JSON-like data, for digests."""
-        return {"bos": self.bos, "eos": self.eos, "bos_token": self.bos_token}
+        added = {"adds_eos": True} if self.adds_eos else {}
+        return {"bos": self.bos, "eos": self.eos, "bos_token": self.bos_token, **added}
 
     def cut(self, sample: Sample[str], style: Style) -> Sample[str]:
         """Return the texts without what the consumer writes."""
@@ -76,7 +79,7 @@ def read_text_edges(tokenizer: Any, consumer: TextConsumer) -> TextEdges:
     adds_bos = tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id]
     adds_eos = tokenizer.eos_token_id is not None and ids[-1:] == [tokenizer.eos_token_id]
     eos: EdgePolicy = "drop" if adds_eos or consumer.appends_eos == "always" else "keep"
-    return TextEdges("drop" if adds_bos else "keep", eos, tokenizer.bos_token)
+    return TextEdges("drop" if adds_bos else "keep", eos, tokenizer.bos_token, adds_eos)
 
 
 def choose_text_edges(
@@ -86,25 +89,39 @@ def choose_text_edges(
 
     Raises:
         DefinitionError: the consumer would write a second BOS or EOS, and nothing says what its tokenizer adds; or its
-            tokenizer adds another BOS than the style.
+            tokenizer adds another BOS than the style, or one to each answer.
     """
     if consumer is None:
         return None
     written = style.edges
+    instead = f", or the dialect {consumer.messages} (messages)" if consumer.messages else ""
     if edges is not None:
+        if consumer.tokenizes_apart and (edges.bos == "drop" or edges.adds_eos):
+            added, where = ("a BOS", "before each answer") if edges.bos == "drop" else ("an EOS", "after the prompt")
+            raise DefinitionError(
+                f"{consumer.name} tokenizes the prompt and each answer apart, and the tokenizer adds {added} to every"
+                f" text, so one would be {where}. Use a copy of the tokenizer that adds none, such as one saved after"
+                f" tokenizer.backend_tokenizer.post_processor = processors.Sequence([]){instead}"
+            )
         if edges.bos == "drop" and edges.bos_token and written.bos not in ("", edges.bos_token):
             raise DefinitionError(
                 f"the style {style.name} begins texts with {preview(written.bos)}, and the tokenizer adds"
                 f" {preview(edges.bos_token)} before them, so the two are of different models. Use the tokenizer's own"
-                f" style, or the dialect {consumer.messages} (messages)"
+                f" style{instead}"
             )
         return edges
     parts = [name for name, text in zip(("a BOS", "an end of turn", "text after it"), written, strict=True) if text]
-    if not parts:
+    if not parts and not consumer.tokenizes_apart:
         return None
+    fault = f"the style {style.name} writes {' and '.join(parts)}, and {consumer.name} adds BOS and EOS to the dialect"
+    fault += f" {dialect} by itself, so they would be there twice"
+    if not parts:
+        fault = (
+            f"{consumer.name} tokenizes the prompt and each answer apart, so a BOS that its tokenizer adds would be"
+        )
+        fault += " before each answer"
+    use = f"Use the dialect {consumer.messages} (messages), or text" if consumer.messages else "Use the dialect text"
     raise DefinitionError(
-        f"the style {style.name} writes {' and '.join(parts)}, and {consumer.name} adds BOS and EOS to the dialect"
-        f" {dialect} by itself, so they would be there twice. Use the dialect {consumer.messages} (messages), or text"
-        " (for your own tokenizer call), or say what the tokenizer adds: with_tokenizer(...) or with_edges(...), in a"
-        " command --tokenizer, or --bos and --eos"
+        f"{fault}. {use} (for your own tokenizer call), or say what the tokenizer adds: with_tokenizer(...) or"
+        " with_edges(...), in a command --tokenizer, or --bos and --eos"
     )

@@ -123,7 +123,7 @@ def test_texts_for_a_consumer_leave_out_what_its_tokenizer_adds(tmp_path, rows):
     done = run(*arguments, "--tokenizer", tmp_path / "tokenizer", "--bos", "keep", code=2)
     assert "--tokenizer says what --bos and --eos say; keep one" in done.stderr
     done = run(*arguments, "--tokenizer", tmp_path / "nothing", code=2)
-    assert "cannot be loaded as a tokenizer" in done.stderr
+    assert "there is no directory" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

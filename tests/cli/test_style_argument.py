@@ -4,6 +4,7 @@ import json
 
 import pytest
 from command_support import GOOD_TEMPLATE
+from token_support import byte_level_with_bos
 
 from preftemplates.styles import hub
 
@@ -119,3 +120,68 @@ def test_a_note_is_printed_once(run_here, rows, tmp_path, set_findings, form, no
         _, out, err = run_here(*words)
         assert (out + err).count(note) == 1, words
         assert "note: " in out + err
+
+
+def test_a_tokenizer_without_a_style_brings_its_own_chat_template(run_here, rows, tmp_path):
+    tokenizer = byte_level_with_bos()
+    tokenizer.chat_template = OWN
+    tokenizer.save_pretrained(tmp_path / "model")
+    words = ("convert", rows, "-t", "PKUSafeRLHF", "-d", "trl-text", "--tokenizer", "model", "-o", "out.jsonl")
+    code, _, stderr = run_here(*words)
+    assert code == 0
+    assert "style: the chat template of model" in stderr
+    assert json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])["prompt"].startswith("<user>")
+    assert run_here(*words, "-s", "chatml")[0] == 0
+    assert "<|im_start|>" in (tmp_path / "out.jsonl").read_text()
+
+
+@pytest.mark.parametrize("name", ["nowhere", "./nowhere", "a/b/c"])
+def test_a_tokenizer_that_is_not_there_is_one_line_at_once(run_here, rows, name):
+    words = ("convert", rows, "-t", "PKUSafeRLHF", "-s", "zephyr", "-d", "trl-text", "--tokenizer", name)
+    code, _, stderr = run_here(*words, "-o", "out.jsonl")
+    assert (code, stderr.strip()) == (
+        2,
+        f"error: there is no directory {name}; a model on the hub is named OWNER/NAME",
+    )
+
+
+def test_a_directory_is_no_template(run_here, rows):
+    code, _, stderr = run_here("convert", rows, "-t", "ada", "-o", "out.jsonl")
+    assert (code, stderr.strip()) == (
+        2,
+        "error: 'ada' is a directory, not a template; use --style for a tokenizer's",
+    )
+
+
+def test_messages_that_the_named_style_refuses_are_rejected(run_here, tmp_path):
+    turns = [{"role": role, "content": "x"} for role in ("user", "user")]
+    row = {
+        "prompt": turns,
+        "chosen": [{"role": "assistant", "content": "a"}],
+        "rejected": [{"role": "assistant", "content": "b"}],
+    }
+    good = {**row, "prompt": turns[:1]}
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(each) + "\n" for each in (row, good)))
+    twice = "messages[:2] | map(attribute='role') | list == ['user', 'user']"
+    strict = f"{{% if {twice} %}}{{{{ raise_exception('no') }}}}{{% endif %}}{GOOD_TEMPLATE}"
+    (tmp_path / "strict.jinja").write_text(strict)
+    words = ("rows.jsonl", "-t", "TRL-messages", "-s", "strict.jinja")
+    code, _, stderr = run_here("convert", *words, "-o", "out.jsonl")
+    assert code == 0
+    assert "2 rows = 1 formatted + 0 skipped + 1 rejected" in stderr
+    assert "refused_by_style" in stderr
+    assert "1 formatted + 0 skipped + 1 rejected" in run_here("check", *words)[1]
+    assert "2 formatted" in run_here("convert", *words[:-2], "-o", "other.jsonl")[2]
+
+
+def test_messages_whose_prompt_s_end_a_trainer_loses_are_flagged(run_here, rows, tmp_path):
+    template = (
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}</s>{% endfor %}"
+        "{% if add_generation_prompt %}<assistant><thought>{% endif %}"
+    )
+    (tmp_path / "thought.jinja").write_text(template)
+    words = (rows, "-t", "PKUSafeRLHF", "-d", "trl", "-s", "thought.jinja")
+    stderr = run_here("convert", *words, "-o", "out.jsonl")[2]
+    assert "2 formatted" in stderr
+    assert "flagged  prefix_unstable  2 rows: 0, 1" in stderr
+    assert "prefix_unstable" in run_here("check", *words)[1]

@@ -88,3 +88,11 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path, name, message):
     with pytest.raises(FileError, match=message), open_writer(tmp_path / name) as writer:
         writer.write(ROWS[0])
     assert os.listdir(tmp_path) == ["d.jsonl"]
+
+
+def test_a_csv_refuses_a_row_of_other_keys(tmp_path):
+    refused = pytest.raises(FileError, match="a CSV has the columns of its first row")
+    with refused, open_writer(tmp_path / "o.csv") as writer:
+        writer.write({"messages": "a"})
+        writer.write({"messages": "b", "tools": "[]"})
+    assert not (tmp_path / "o.csv").exists()

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 from support import DIALECT_NAMES
 
 from preftemplates import ConsumerConfig, Dialect, get_dialect
+from preftemplates.dialects.table import iter_sample_fields
 from preftemplates.errors import DefinitionError, FileError
 
 CONFIGURED = [
@@ -19,16 +21,30 @@ CONFIGURED = [
 ]
 
 
-def strings_of(suffix, text):
+def strings_of(suffix, text, folder):
     """Every text in a configuration, as its own reader reads them."""
     if suffix == ".py":
         return [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
     if suffix == ".sh":
-        echoed = "".join(f"printf '%s\\n' {line}\n" for line in [text.replace("\\\n", " ").splitlines()[-1]])
-        done = subprocess.run(["bash", "-c", echoed], capture_output=True, text=True, check=True)
-        return done.stdout.splitlines()
+        return run_script(text, folder)
     loaded = json.loads(text) if suffix == ".json" else yaml.safe_load(text)
     return list(inner_strings(loaded))
+
+
+def run_script(text, folder):
+    """The words with which a script calls a program, by programs that print theirs."""
+    programs = folder / "programs"
+    programs.mkdir()
+    for name in ("python", "python3", "deepspeed", "torchrun", "rewardbench"):
+        (programs / name).write_text("#!/bin/sh\nprintf '%s\\0' \"$@\"\n")
+        (programs / name).chmod(0o755)
+    (folder / "run.sh").write_text(text, encoding="utf-8")
+    (folder / "chat_template.jinja").write_text("{{ messages }}\n")
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", str(folder / "run.sh")], capture_output=True, text=True, check=True, env=environment
+    )
+    return [word for argument in done.stdout.split("\0") for word in (argument, argument.partition("=")[2])]
 
 
 def inner_strings(value):
@@ -52,7 +68,7 @@ def test_a_configuration_names_the_rows_whatever_their_name(name, format, rows, 
     if name.startswith("verl"):
         path = path.with_suffix(".parquet")
     text = dialect.configure(format, config=config, rows=path, chat_template=tmp_path / "chat_template.jinja")
-    strings = [str(value) for value in strings_of(config.suffix, text)]
+    strings = [str(value) for value in strings_of(config.suffix, text, tmp_path)]
     assert [value for value in strings if value.endswith((str(path), path.name))]
 
 
@@ -64,7 +80,8 @@ def test_a_chat_template_is_named_or_the_user_is_asked_to_place_it(name):
         with_style = get_dialect(name).configure(format, chat_template="chat_template.jinja", **paths)
         without = get_dialect(name).configure(format, **paths)
         assert "chat_template.jinja" not in without
-        if "messages" in str(get_dialect(name).shape(format)) and not config.style_note:
+        fields = iter_sample_fields(get_dialect(name).shape(format))
+        if any("messages" in field.view for field in fields) and not config.style_note:
             assert "chat_template.jinja" in with_style
 
 
@@ -132,3 +149,19 @@ def test_a_configuration_is_not_part_of_what_a_dialect_is():
     plain, configured = declare()(), declare(config=ConsumerConfig(".yaml", {"preference": "x"}))()
     assert plain == configured
     assert plain.digest == configured.digest
+
+
+@pytest.mark.parametrize("format", ["supervised", "unpaired", "prompt_only"])
+def test_a_dataset_type_without_a_configuration_is_refused_with_the_dialect_to_use(format):
+    with pytest.raises(DefinitionError, match=r"loss on the prompt too .*; use the dialect ms-swift-text"):
+        get_dialect("ms-swift").configure(format, config="run.yaml", rows="rows.jsonl")
+    text = get_dialect("ms-swift-text").configure(format, config="run.yaml", rows="rows.jsonl")
+    assert yaml.safe_load(text)["use_chat_template"] is False
+
+
+def test_the_tools_of_the_rows_are_named_where_the_rows_have_them():
+    for keys, named in ((["conversations"], False), (["conversations", "tools"], True)):
+        text = get_dialect("llama-factory").configure(
+            "supervised", config="dataset_info.json", rows="talks.jsonl", keys=keys
+        )
+        assert ("tools" in json.loads(text)["talks"]["columns"]) is named

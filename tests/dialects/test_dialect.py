@@ -56,6 +56,8 @@ def test_what_a_dialect_gives_is_plain_data(dialect):
 
     row = {**ROW, "prompt": Traced.whole("p", "x")}
     template = get_template("PKUSafeRLHF").with_dialect(dialect)
+    if template.dialect.table.consumer is not None:
+        template = template.with_edges(bos="keep", eos="keep")
     formats = {*template.formats, *template.derived_formats}
     for format in formats & {*template.dialect.formats}:
         for result in template.format_all(row, format):
@@ -144,6 +146,7 @@ def test_a_response_whose_text_does_not_begin_with_the_prompt_has_no_text_of_its
         ({"dropped": ["tool_calls"]}, "Mine.dropped: expected a tuple of keys, got ['tool_calls']"),
         ({"dropped": ("tool_calls", None)}, "Mine.dropped: expected a tuple of keys, got ('tool_calls', None)"),
         ({"dropped": "tool_calls"}, "Mine.dropped: expected a tuple of keys, got 'tool_calls'"),
+        ({"calls_role": 5}, "Mine.calls_role: expected a name, got 5"),
         ({"dropped": (5,)}, "Mine.dropped: expected a tuple of keys, got (5,)"),
     ],
 )

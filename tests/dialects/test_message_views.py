@@ -203,3 +203,98 @@ def test_a_spelling_is_a_part_of_what_a_dialect_is():
     different = [declare(), declare(role_key="from"), declare(content_key="value"), declare(roles={"user": "human"})]
     assert len({dialect.digest for dialect in different}) == len(different) == len(set(different))
     assert declare(role_key="role") == declare()
+
+
+# --- turns that alternate, and calls as text -------------------------------------------------------------------------
+
+RESULT = {"role": "tool", "content": "12"}
+WATER = {"type": "function", "function": {"name": "water", "arguments": {"herb": "dill"}}}
+CALLING = {"role": "assistant", "content": None, "tool_calls": [WATER]}
+CALLS = MessageKeys("from", "value", (*GPT.roles, ("tool", "observation")), only=True, calls_role="function_call")
+
+
+@pytest.mark.parametrize(
+    ("talk", "asking", "answering"),
+    [
+        ([ASKED], True, False),
+        ([SYSTEM, ASKED], True, False),
+        ([ASKED, SAID], False, True),
+        ([SYSTEM, ASKED, CALLING, RESULT], True, False),
+        ([ASKED, CALLING, RESULT, SAID], False, True),
+        ([], False, False),
+        ([SYSTEM], False, False),
+        ([SAID], False, False),
+        ([ASKED, ASKED], False, False),
+        ([ASKED, SAID, SAID], False, False),
+        ([ASKED, SYSTEM, ASKED], False, False),
+        ([ASKED, CALLING, RESULT, RESULT, SAID], False, False),
+    ],
+)
+def test_turns_that_do_not_alternate_are_refused(talk, asking, answering):
+    for name, fits in (("asking", asking), ("answering", answering)):
+        if fits:
+            assert build_view(name, talk, CALLS) == build_view("messages", talk, CALLS)
+        else:
+            assert get_refusal_code(name, talk, CALLS) == Code.BAD_TURNS
+
+
+@pytest.mark.parametrize(
+    ("calls", "text"),
+    [
+        ([WATER], '{"name": "water", "arguments": {"herb": "dill"}}'),
+        ([{"function": {"name": "f", "arguments": {}}}], '{"name": "f", "arguments": {}}'),
+        ([WATER, {"function": {"name": "é", "arguments": {}}}], '[{"name": "water", "arguments": {"herb": "dill"}}, '
+         '{"name": "é", "arguments": {}}]'),
+    ],
+)  # fmt: skip
+def test_a_turn_that_calls_holds_the_calls_as_text(calls, text):
+    for extra in ({}, {"content": None}, {"content": ""}):
+        message = {"role": "assistant", **extra, "tool_calls": calls}
+        assert build_view("messages", [message], CALLS) == [{"from": "function_call", "value": text}]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {**CALLING, "content": "Let me see."},
+        {**CALLING, "reasoning_content": "Hm."},
+        {**CALLING, "tool_calls": [{**WATER, "id": "call_1"}]},
+        {**CALLING, "tool_calls": [{"type": "function", "function": {"name": "f"}}]},
+        {**CALLING, "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {**CALLING, "tool_calls": [{"type": "custom", "function": {"name": "f", "arguments": {}}}]},
+        {**CALLING, "tool_calls": ["f"]},
+        {**RESULT, "tool_call_id": "call_1"},
+    ],
+)
+def test_what_a_text_of_calls_has_no_place_for_is_refused(message):
+    assert get_refusal_code("messages", [message], CALLS) == Code.UNSUPPORTED_CONTENT
+
+
+@pytest.mark.parametrize(
+    ("prompt", "dialogue", "conversation"),
+    [
+        ([ASKED], None, None),
+        ([ASKED, SAID, ASKED], None, None),
+        ([SYSTEM, ASKED], "bad_turns", None),
+        ([], "bad_turns", "bad_turns"),
+        ([SYSTEM], "bad_turns", "bad_turns"),
+        ([ASKED, ASKED], "bad_turns", "bad_turns"),
+        ([ASKED, SYSTEM, ASKED], "bad_turns", "bad_turns"),
+        ([ASKED, CALL, ASKED], "unsupported_content", "unsupported_content"),
+    ],
+)
+def test_a_dialogue_is_questions_and_answers_in_turn_and_a_conversation_may_open_with_a_system_message(
+    prompt, dialogue, conversation
+):
+    sample = Supervised(prompt=prompt, completion=[SAID])
+    for view, code in (("dialogue", dialogue), ("conversation", conversation)):
+
+        class Views(Dialect):
+            supervised = {"talk": f"prompt+completion.{view}"}
+
+        if code is None:
+            assert Views().spell(sample, None) == {"talk": [*prompt, SAID]}
+        else:
+            with pytest.raises(RowError) as caught:
+                Views().spell(sample, None)
+            assert caught.value.code == code

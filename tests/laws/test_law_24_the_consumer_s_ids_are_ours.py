@@ -10,6 +10,8 @@ import pytest
 from peer_runs import FINE, READERS, File, Setup, judge
 from support import DOCS
 from token_support import STYLE_TOKENS as STYLES
+from token_support import tokenizer_for_style
+from tokenizers.processors import TemplateProcessing
 
 from preftemplates import Dialect, Preference, TextConsumer, get_dialect, get_style, get_template
 from preftemplates.errors import DefinitionError
@@ -83,6 +85,32 @@ def test_the_example_of_the_readme_is_trained_on_as_it_is_shown(trainer, tmp_pat
     blocks = (DOCS.parent / "README.md").read_text(encoding="utf-8").split("```json\n")
     row = json.loads(blocks[1].split("```")[0])
     assert compare("chatml", False, "trl", trainer, tmp_path, rows=[row]) == ["equal"]
+
+
+@pytest.mark.parametrize("trainer", ["DPO", "Reward", "SFT"])
+def test_messages_have_no_bos_that_only_the_tokenizer_adds_and_texts_have_it(trainer, tmp_path):
+    """The exception that the docs name: chat templates are rendered without what a tokenizer adds."""
+    format, variant = TRAINERS[trainer]
+    for dialect, start in (("trl", 1), ("trl-text", 0)):
+        file = File("PKUSafeRLHF", dialect, format, BosSetup("chatml", True), variant=variant)
+        file.fill(ROWS, ".jsonl")
+        for row, read in zip(file.rows, load_reader()(file.write(tmp_path / dialect, ".jsonl")), strict=True):
+            for name, ids in row.ids.items():
+                end = row.ends[name]
+                assert ids[0] == file.setup.tokenizer.bos_token_id
+                assert read["ids"][name][: end - start] == ids[start:end]
+
+
+class BosSetup(Setup):
+    """A tokenizer that adds a BOS which its style does not write."""
+
+    @property
+    def tokenizer(self):
+        tokenizer = tokenizer_for_style(self.style, adds_bos=False)
+        tokenizer.add_special_tokens({"bos_token": "<s>"})
+        tokens = [("<s>", tokenizer.bos_token_id)]
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=tokens)
+        return tokenizer
 
 
 PLANTED = {

@@ -16,22 +16,27 @@ class Peer(NamedTuple):
         overrides: requirements in the place of the peer's own.
         without: requirements of the peer that its loaders do not import, and that need CUDA or do not fit torch.
         no_library: packages whose compiled library is taken away: it is linked with CUDA, and they do without it.
+        torch: whether torch is installed; a client of an API needs none.
     """
 
     requirements: tuple[str, ...]
     overrides: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     no_library: tuple[str, ...] = ()
+    torch: bool = True
 
 
 PEERS = {
     "axolotl": Peer(("axolotl==0.19.0",)),
     "llama-factory": Peer(("llamafactory==0.9.5",), without=("torchvision",), no_library=("torchaudio",)),
     "ms-swift": Peer(("ms-swift==4.6.0",)),
+    "openai": Peer(("openai==3.57.0",), torch=False),
     "openrlhf": Peer(("openrlhf==0.11.2",), without=("flash-attn", "deepspeed", "bitsandbytes")),
-    "reward-bench": Peer(("rewardbench==0.1.4",), overrides=("datasets>=3,<4",), without=("bitsandbytes",)),
-    "torchtune": Peer(("torchtune==0.6.1", "torchao==0.15.0")),
-    "verl": Peer(("verl==0.9.1",)),
+    "reward-bench": Peer(
+        ("rewardbench==0.1.4", "setuptools<81"), overrides=("datasets>=3,<4",), without=("bitsandbytes",)
+    ),
+    "torchtune": Peer(("torchtune==0.6.1", "torchao==0.15.0", "transformers>=5")),
+    "verl": Peer(("verl==0.9.1", "fastapi", "uvicorn")),
 }
 
 NOT_INSTALLED = {
@@ -55,7 +60,7 @@ def make(peer: str, folder: Path) -> str | None:
     for words in (
         ["venv", "--quiet", "--allow-existing", "--python", sys.executable, str(home)],
         ["pip", "install", "--quiet", "--python", str(python), "--constraints", str(constraints),
-         "--overrides", str(overrides), *spec.requirements, "torch"],
+         "--overrides", str(overrides), *spec.requirements, *(["torch"] if spec.torch else [])],
     ):  # fmt: skip
         done = subprocess.run([str(Path(sys.executable).parent / "uv"), *words], capture_output=True, text=True)
         if done.returncode:

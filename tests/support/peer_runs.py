@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from real_files import FILES
 from support import DATA, HANGS, TEMPLATE_NAMES, real_rows
 from token_support import tokenizer_for_style
@@ -23,7 +24,7 @@ from preftemplates.data.arrow import build_output_schema, check_fits_schema
 from preftemplates.data.convert import Conversion
 from preftemplates.data.reading import Record
 from preftemplates.data.writing import open_writer
-from preftemplates.errors import RowError
+from preftemplates.errors import DefinitionError, RowError
 from preftemplates.styles.control_text import find_control_text
 from preftemplates.templates.rendering import render_sample
 
@@ -72,6 +73,8 @@ class Peer:
         suffix: the ending of the files of rows.
         rows: how many rows of a file are read at most, where a peer is slow.
         variants: dataset types that the peer has another trainer for as well, and its name.
+        examples: further templates, whose examples are read as well.
+        refused_with_bos: dataset types that a dialect refuses to write for tokenizers that add a BOS.
     """
 
     name: str
@@ -79,6 +82,8 @@ class Peer:
     suffix: str = ".jsonl"
     rows: int | None = None
     variants: tuple[tuple[str, str], ...] = ()
+    examples: tuple[str, ...] = ()
+    refused_with_bos: tuple[str, ...] = ()
 
     @property
     def python(self) -> Path:
@@ -95,13 +100,25 @@ PEERS = (
     Peer(
         "trl", ("trl", "trl-implicit", "trl-text", "trl-implicit-text"), rows=50, variants=(("preference", "Reward"),)
     ),
-    Peer("llama-factory", ("llama-factory-alpaca", "llama-factory-sharegpt")),
-    Peer("ms-swift", ("ms-swift",)),
-    Peer("torchtune", ("torchtune",)),
-    Peer("openrlhf", ("openrlhf",)),
-    Peer("axolotl", ("axolotl",)),
-    Peer("reward-bench", ("reward-bench",)),
-    Peer("verl", ("verl",), suffix=".parquet"),
+    Peer(
+        "llama-factory",
+        ("llama-factory-alpaca", "llama-factory-sharegpt"),
+        rows=50,
+        variants=(("preference", "rm"),),
+    ),
+    Peer("ms-swift", ("ms-swift", "ms-swift-text"), rows=10, variants=(("preference", "rm"),)),
+    Peer("torchtune", ("torchtune",), rows=50),
+    Peer("openrlhf", ("openrlhf",), rows=10, variants=(("preference", "DPO"),)),
+    Peer("axolotl", ("axolotl",), rows=10, variants=(("preference", "reward_model"),)),
+    Peer("reward-bench", ("reward-bench",), rows=50),
+    Peer(
+        "verl",
+        ("verl",),
+        suffix=".parquet",
+        rows=50,
+        examples=("GSM8K", "TRL-prompts", "verl"),
+        refused_with_bos=("preference",),
+    ),
 )
 
 
@@ -237,7 +254,8 @@ def list_files(peer: Peer) -> list[File]:
         config = get_dialect(dialect).table.config
         assert config is not None, f"{dialect} has no configuration"
         for setup in SETUPS:
-            for name, asked, rows in _list_sources():
+            examples = ((name, None, [get_template(name).example]) for name in peer.examples)
+            for name, asked, rows in (*_list_sources(), *examples):
                 for format in config.texts:
                     if asked in (None, format) or format == "prompt_only":
                         file = _fill(peer, File(name, dialect, format, setup), rows)
@@ -259,6 +277,10 @@ def _fill(peer: Peer, file: File, rows: list[dict[str, Any]]) -> File:
     if getattr(template, "is_custom", False):
         return file
     if file.format in {*template.formats, *template.derived_formats}:
+        if file.format in peer.refused_with_bos and file.setup.adds_bos:
+            with pytest.raises(DefinitionError, match="adds a BOS"):
+                file.template.choose_edges(file.format)
+            return file
         shortened = rows if file.setup == SETUPS[0] else rows[::10]
         file.fill(shortened[: peer.rows], peer.suffix)
     return file

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import DATA, real_rows
 
-from preftemplates import get_template
+from preftemplates import get_dialect, get_template
 from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, DefinitionError, FileError, RowError, UnknownNameError
 from preftemplates.templates.dataset_info import make_dataset_info_entry
@@ -189,6 +189,28 @@ def test_an_entry_reads_the_rows_that_its_dialect_wrote(tmp_path_factory, dialec
     (written,) = Conversion([row], template.with_dialect(dialect), format)
     again = template_of(tmp_path_factory.mktemp("info"), **make_dataset_info_entry(dialect, format, "rows.jsonl"))
     assert again.extract(json.loads(json.dumps(written)), format) == template.extract(row, format)
+
+
+def test_an_entry_reads_tools_and_calls_that_its_dialect_wrote(tmp_path):
+    template = get_template("LLaMA-Factory-toolcall")
+    rows = [template.example]
+    if DATA.exists():
+        rows += real_rows("llamafactory/glaive_toolcall_en_demo.json")
+    conversion = Conversion(rows, template.with_dialect("llama-factory-sharegpt"), "supervised")
+    entry = make_dataset_info_entry(
+        "llama-factory-sharegpt", "supervised", "rows.jsonl", keys=["conversations", "tools"]
+    )
+    again = template_of(tmp_path, **entry)
+    for row, written in zip(rows, conversion, strict=True):
+        assert again.extract(json.loads(json.dumps(written)), "supervised") == template.extract(row, "supervised")
+
+
+def test_an_entry_is_the_one_that_the_dialect_configures():
+    for dialect in ("llama-factory-alpaca", "llama-factory-sharegpt"):
+        for format in WRITTEN:
+            paths = {"config": "dataset_info.json", "rows": "data/my.pairs.jsonl"}
+            written = json.loads(get_dialect(dialect).configure(format, **paths))
+            assert written == {"my.pairs": make_dataset_info_entry(dialect, format, "data/my.pairs.jsonl")}
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,67 @@
-"""axolotl: messages, and for preferences one message for each answer (type chat_template.default).
+"""axolotl: messages throughout; its trainers for preferences and KTO are TRL's, and render messages themselves.
 
-Keys: axolotl's documentation on dataset formats and RLHF, with its default field names.
+Keys: axolotl's documentation on dataset formats, and TRL's on conversational datasets. axolotl 0.19.0 reads them so:
+its strategy `chat_template` the supervised rows, and its DPO, KTO and reward trainers the others, which axolotl hands
+on unchanged (`skip_prepare_dataset`). axolotl's own strategies for these rows are not used: `chat_template.default`
+(DPO) renders texts, which get a second BOS from tokenizers that add one, and strips whitespace from the end of
+answers; `bradley_terry.chat_template` has no place for several turns, tools or a margin; for KTO there is none that
+reads messages. Tools are the text of a JSON list.
 """
 
-from preftemplates import Dialect, register_dialect
+from preftemplates import ConsumerConfig, Dialect, register_dialect
+
+BLOCK = """\
+# Train with axolotl: axolotl train {{ config }} --base-model MODEL --output-dir DIR --learning-rate 1e-5
+# The paths below start in the folder in which you run this.
+{% if format == "preference" %}
+# For a reward model, write reward_model: true in the place of rl: dpo.
+{% if "margin" in keys %}
+# The reward model learns with the margin of the rows; DPO does not read it.
+{% endif %}
+rl: dpo
+{% elif format == "unpaired" %}
+rl: kto
+micro_batch_size: 2 # KTO needs at least 2
+{% endif %}
+{% if format != "supervised" %}
+skip_prepare_dataset: true # the trainer renders the messages
+{% endif %}
+{% if chat_template %}
+chat_template: jinja
+chat_template_jinja: {{ chat_template | tojson }}
+{% else %}
+chat_template: tokenizer_default
+{% endif %}
+datasets:
+  - path: {{ rows | tojson }}
+    ds_type: {{ loader }}
+    split: train
+{% if format == "supervised" %}
+    type: chat_template
+{% elif format == "preference" %}
+    type: passthrough.default
+{% endif %}
+"""
 
 
 @register_dialect("axolotl")
 class Axolotl(Dialect):
+    """axolotl's messages: a conversation for supervised training, a prompt and answers for preferences and KTO."""
+
+    config = ConsumerConfig(".yaml", dict.fromkeys(("supervised", "preference", "unpaired"), BLOCK))
     prompt_only = {"messages": "prompt.messages"}
-    supervised = {"messages": "prompt+completion.messages"}
-    preference = {"messages": "prompt.messages", "chosen": "chosen.message", "rejected": "rejected.message"}
+    supervised = {"messages": "prompt+completion.messages", "tools": "tools?"}
+    preference = {
+        "prompt": "prompt.messages",
+        "chosen": "chosen.messages",
+        "rejected": "rejected.messages",
+        "margin": "margin?",
+        "tools": "tools?",
+    }
+    unpaired = {
+        "prompt": "prompt.messages",
+        "completion": "completion.messages",
+        "label": "label",
+        "tools": "tools?",
+    }
     judge = supervised

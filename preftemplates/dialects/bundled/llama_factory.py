@@ -1,10 +1,64 @@
 """LLaMA-Factory: its two layouts, alpaca (instruction, input, output) and sharegpt (conversations).
 
-Keys: LLaMA-Factory's data/README.md. A file in these keys is entered in its dataset_info.json.
+Keys: LLaMA-Factory's data/README.md. The configuration is the entry of dataset_info.json by which LLaMA-Factory finds
+the file; its other settings are in the run's YAML. LLaMA-Factory 0.9.5 reads supervised rows at stage sft, preference
+rows at stages rm and dpo, and unpaired rows at stage kto; it has no column for a margin.
 """
 
-from preftemplates import Dialect, fixed, register_dialect
+from preftemplates import ConsumerConfig, Dialect, fixed, register_dialect
 
+ENTRY = """\
+{
+  {{ name | tojson }}: {
+    "file_name": {{ rows_nearby | tojson }},
+    "formatting": "FORMATTING",
+{% if format == "preference" %}
+    "ranking": true,
+{% endif %}
+    "columns": {
+COLUMNS    }
+  }
+}
+"""
+STYLE_NOTE = (
+    "LLaMA-Factory uses the chat template of the model's folder only if the run has no `template`: put"
+    " chat_template.jinja there and leave `template` out. For a style with a BOS, the tokenizer must add it by itself"
+)
+
+
+def configure(formatting: str, columns: str) -> ConsumerConfig:
+    """An entry for each dataset type that LLaMA-Factory trains on."""
+    entry = ENTRY.replace("FORMATTING", formatting).replace("COLUMNS", columns)
+    return ConsumerConfig(".json", dict.fromkeys(("supervised", "preference", "unpaired"), entry), STYLE_NOTE)
+
+
+ALPACA_COLUMNS = """\
+      "prompt": "instruction",
+      "query": "input",
+      "system": "system",
+      "history": "history",
+{% if format == "preference" %}
+      "chosen": "chosen",
+      "rejected": "rejected"
+{% elif format == "unpaired" %}
+      "kto_tag": "kto_tag",
+      "response": "output"
+{% else %}
+      "response": "output"
+{% endif %}
+"""
+SHAREGPT_COLUMNS = """\
+      "messages": "conversations"
+{%- if format == "preference" %},
+      "chosen": "chosen",
+      "rejected": "rejected"
+{%- elif format == "unpaired" %},
+      "kto_tag": "kto_tag"
+{%- endif %}
+{%- if "tools" in keys %},
+      "tools": "tools"
+{%- endif +%}
+"""
 ASKED = {
     "instruction": "prompt.question",
     "input": fixed(""),
@@ -18,6 +72,7 @@ ASKED = {
 class LLaMAFactoryAlpaca(Dialect):
     """LLaMA-Factory's alpaca layout: texts without a style, the last question apart from the turns before it."""
 
+    config = configure("alpaca", ALPACA_COLUMNS)
     prompt_only = ASKED
     supervised = {**ASKED, "output": "completion.content"}
     preference = {**ASKED, "chosen": "chosen.content", "rejected": "rejected.content"}
@@ -27,13 +82,24 @@ class LLaMAFactoryAlpaca(Dialect):
 
 @register_dialect("llama-factory-sharegpt", aliases=["llama-factory", "llamafactory"])
 class LLaMAFactoryShareGPT(Dialect):
-    """LLaMA-Factory's sharegpt layout: conversations with from and value, each answer one message."""
+    """LLaMA-Factory's sharegpt layout: conversations with from and value, each answer one message.
+
+    LLaMA-Factory writes tools and calls with a formatter of its own, not with the chat template. It leaves out rows
+    whose turns do not alternate, so these are refused.
+    """
 
     role_key = "from"
     content_key = "value"
-    roles = {"system": "system", "user": "human", "assistant": "gpt"}
-    prompt_only = {"conversations": "prompt.messages"}
-    supervised = {"conversations": "prompt+completion.messages"}
-    preference = {"conversations": "prompt.messages", "chosen": "chosen.message", "rejected": "rejected.message"}
-    unpaired = {"conversations": "prompt+completion.messages", "kto_tag": "label"}
+    roles = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
+    calls_role = "function_call"
+    config = configure("sharegpt", SHAREGPT_COLUMNS)
+    prompt_only = {"conversations": "prompt.asking", "tools": "tools?"}
+    supervised = {"conversations": "prompt+completion.answering", "tools": "tools?"}
+    preference = {
+        "conversations": "prompt.asking",
+        "chosen": "chosen.message",
+        "rejected": "rejected.message",
+        "tools": "tools?",
+    }
+    unpaired = {"conversations": "prompt+completion.answering", "kto_tag": "label", "tools": "tools?"}
     judge = supervised

@@ -1,22 +1,92 @@
-"""ms-swift: whole conversations as messages, the rejected answer as a text beside them.
+"""ms-swift: whole conversations as messages, the rejected one next to them; or one question and answer as text.
 
-Keys: ms-swift's documentation, "Custom dataset": messages, rejected_response, label, tools. The tools that may be
-called are the text of a JSON list. Its loader keeps no thinking beside the content.
+Keys: ms-swift's documentation, "Custom dataset": messages, rejected_messages, label, tools, solution (of which its
+rewards for GRPO read the answer). The tools that may be called are the text of a JSON list. Its loader keeps no
+thinking next to the content.
+
+ms-swift 4.6.0 reads supervised rows in `swift sft`, and in `swift rlhf` preference rows as dpo and rm, unpaired rows
+as kto and prompts as grpo. It renders messages with a template of its own for each model. With
+`template_backend: jinja` it renders them with the tokenizer's chat template, and computes the loss on the prompt as
+well. That cancels out in DPO's pairs and does not concern a reward model. Text with `use_chat_template: false` has the
+style's ids and a loss on the answer alone.
 """
 
-from preftemplates import Dialect, register_dialect
+from preftemplates import ConsumerConfig, Dialect, TextConsumer, fixed, register_dialect
+
+ARGUMENTS = """\
+{% set method = {"supervised": "sft", "preference": "dpo", "unpaired": "kto", "prompt_only": "grpo"}[format] %}
+# swift {{ "sft" if method == "sft" else "rlhf" }} {{ config }} --model MODEL --output_dir DIR
+{% if method == "dpo" %}
+# For a reward model, put rm in the place of dpo.
+{% elif method == "grpo" %}
+# Name your rewards: --reward_funcs NAME
+{% endif %}
+dataset: {{ rows | tojson }}
+{% if method != "sft" %}
+rlhf_type: {{ method }}
+{% endif %}
+{% if method == "kto" %}
+gradient_accumulation_steps: 16
+{% endif %}
+template: dummy
+"""
+TEXT = ARGUMENTS + "use_chat_template: false\n"
+JINJA = (
+    ARGUMENTS
+    + """\
+template_backend: jinja
+{% if "tools" in keys %}
+agent_template: hermes
+{% endif %}
+"""
+)
+LOSS_ON_PROMPTS = (
+    "ms-swift computes the loss on the prompt too where it renders messages with the tokenizer's chat template"
+)
 
 
 @register_dialect("ms-swift", aliases=["swift"])
 class MSSwift(Dialect):
+    """ms-swift's messages, which it renders with its own template or, for preferences, the tokenizer's."""
+
+    config = ConsumerConfig(
+        ".yaml",
+        {"preference": JINJA},
+        style_note="ms-swift uses the chat template of the model's folder: put chat_template.jinja there",
+        refusals=dict.fromkeys(
+            ("supervised", "unpaired", "prompt_only"), f"{LOSS_ON_PROMPTS}; use the dialect ms-swift-text"
+        ),
+    )
     dropped = ("reasoning_content",)
-    prompt_only = {"messages": "prompt.messages", "tools": "tools?"}
+    prompt_only = {"messages": "prompt.messages", "solution": "answer?", "tools": "tools?"}
     supervised = {"messages": "prompt+completion.messages", "tools": "tools?"}
     preference = {
         "messages": "prompt+chosen.messages",
-        "rejected_response": "rejected.content",
+        "rejected_messages": "prompt+rejected.messages",
         "margin": "margin?",
         "tools": "tools?",
+        "rejected_tools": "tools?",
     }
     unpaired = {"messages": "prompt+completion.messages", "label": "label", "tools": "tools?"}
+    judge = supervised
+
+
+QUESTION = {"role": fixed("user"), "content": "prompt"}
+"""A turn that holds the whole prompt as text."""
+
+
+@register_dialect("ms-swift-text")
+class MSSwiftText(Dialect):
+    """ms-swift's messages with one question and one answer, which hold the style's text."""
+
+    text_consumer = TextConsumer("ms-swift", "ms-swift", appends_eos="if absent")
+    config = ConsumerConfig(".yaml", dict.fromkeys(("supervised", "preference", "unpaired", "prompt_only"), TEXT))
+    prompt_only = {"messages": [QUESTION], "solution": "answer?"}
+    supervised = {"messages": [QUESTION, {"role": fixed("assistant"), "content": "completion"}]}
+    preference = {
+        "messages": [QUESTION, {"role": fixed("assistant"), "content": "chosen"}],
+        "rejected_response": "rejected",
+        "margin": "margin?",
+    }
+    unpaired = {**supervised, "label": "label"}
     judge = supervised

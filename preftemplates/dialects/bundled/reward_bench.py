@@ -1,12 +1,57 @@
-"""RewardBench: two whole conversations, as its command reads them from a file.
+"""RewardBench: two whole conversations, or one to score, as its command reads them from JSON lines.
 
-Keys: the documentation of RewardBench's `load_and_process_dataset`, which takes the prompt from the chosen one.
+Keys: the documentation of RewardBench's `load_and_process_dataset`, which RewardBench 0.1.4 reads pairs and
+conversations with. Of a pair it takes the prompt from the chosen conversation, and its turns for a user's and an
+assistant's in turn whatever their roles are: other pairs stop the whole run, or are scored as something else, so they
+are refused. It reads no tools.
+
+RewardBench tokenizes the text of the chat template with what the tokenizer adds, which doubles the BOS of most models.
+The script gives it a copy of the tokenizer whose chat template writes no BOS where the tokenizer adds one.
 """
 
-from preftemplates import Dialect, register_dialect
+from preftemplates import ConsumerConfig, Dialect, register_dialect
+
+SCRIPT = '''\
+"""Score with RewardBench: python {{ config }} --model MODEL
+
+Further options are those of the command rewardbench.
+"""
+
+import tempfile
+from pathlib import Path
+
+from rewardbench.rewardbench import Args, rewardbench
+from transformers import AutoTokenizer, HfArgumentParser
+
+HERE = Path(__file__).resolve().parent
+{% raw %}
+WITHOUT_BOS = "{% set text +%}", "{%+ endset %}{{ text.removeprefix(bos_token) }}"
+{% endraw %}
+
+
+def adds_bos(tokenizer):
+    """Return whether the tokenizer writes a BOS before a text."""
+    return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
+
+
+if __name__ == "__main__":
+    (args,) = HfArgumentParser(Args).parse_args_into_dataclasses()
+    args.dataset, args.load_json = str(HERE / {{ rows_nearby | tojson }}), True
+    options = {"revision": args.revision, "trust_remote_code": args.trust_remote_code}
+    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer or args.model, **options)
+{% if chat_template_nearby %}
+    tokenizer.chat_template = (HERE / {{ chat_template_nearby | tojson }}).read_text(encoding="utf-8")
+{% endif %}
+    if tokenizer.chat_template and adds_bos(tokenizer):
+        tokenizer.chat_template = tokenizer.chat_template.removesuffix("\\n").join(WITHOUT_BOS)
+    with tempfile.TemporaryDirectory() as args.tokenizer:
+        tokenizer.save_pretrained(args.tokenizer)
+        rewardbench(args)
+'''
 
 
 @register_dialect("reward-bench", aliases=["rewardbench"])
 class RewardBench(Dialect):
-    preference = {"chosen": "prompt+chosen.messages", "rejected": "prompt+rejected.messages"}
+    config = ConsumerConfig(".py", {"preference": SCRIPT, "supervised": SCRIPT})
+    preference = {"chosen": "prompt+chosen.dialogue", "rejected": "prompt+rejected.dialogue"}
     supervised = {"messages": "prompt+completion.messages"}

@@ -9,7 +9,7 @@ from preftemplates import Dialect, register_dialect
 
 @register_dialect("text")
 class Text(Dialect):
-    prompt_only = {"prompt": "prompt", "answer": "answer?"}
+    prompt_only = {"prompt": "prompt", "answer": "answer?", "source": "source?"}
     supervised = {"prompt": "prompt", "completion": "completion"}
     preference = {
         "prompt": "prompt",

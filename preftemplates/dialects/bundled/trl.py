@@ -72,7 +72,7 @@ class TRLTextDialect(Dialect):
 
     text_consumer = TextConsumer("TRL", "trl", appends_eos="if absent")
     config = configure("prompt_only", "supervised", "preference", "unpaired")
-    prompt_only = {"prompt": "prompt", "answer": "answer?"}
+    prompt_only = {"prompt": "prompt", "answer": "answer?", "source": "source?"}
     supervised = {"prompt": "prompt", "completion": "completion"}
     preference = {
         "prompt": "prompt",
@@ -93,7 +93,7 @@ class TRLDialect(Dialect):
     """TRL's conversational layout: prompt, chosen and rejected as messages, which TRL renders itself."""
 
     config = configure("prompt_only", "supervised", "preference", "unpaired")
-    prompt_only = {"prompt": "prompt.messages", "answer": "answer?", "tools": "tools?"}
+    prompt_only = {"prompt": "prompt.messages", "answer": "answer?", "source": "source?", "tools": "tools?"}
     supervised = {"prompt": "prompt.messages", "completion": "completion.messages", "tools": "tools?"}
     preference = {
         "prompt": "prompt.messages",

@@ -23,13 +23,17 @@ class TRLPrompts(Template):
 
 @register_template("GSM8K", style="chatml", dialect="trl")
 class GSM8K(Template):
-    """GSM8K: a question, and an answer with its steps and the result after `####`."""
+    """GSM8K: a question, and an answer with its steps and the result after `####`, which is the reference answer."""
 
     class Row(RowModel):
         question: str
         answer: str
 
-    prompt_only = PromptOnly(prompt="{{ question }}", answer="{{ answer }}")
+    prompt_only = PromptOnly(
+        prompt="{{ question }}",
+        answer="{{ answer.split('####')[-1] | replace(',', '') | trim }}",
+        source="{{ 'openai/gsm8k' }}",
+    )
     dataset = "openai/gsm8k"
     licence = "MIT"
     example = {"question": "A bean costs 2, how much do 3 cost?", "answer": "3 * 2 = 6\n#### 6"}
@@ -41,15 +45,19 @@ class RewardModel(RowModel):
 
 @register_template("verl", style="chatml", dialect="verl")
 class VerlPrompts(Template):
-    """verl's rows for reinforcement learning: messages, and the ground truth for its reward functions."""
+    """verl's rows for reinforcement learning: messages, the ground truth, and the data source with its reward."""
 
     class Row(RowModel):
+        data_source: str
         prompt: list[Message]
         reward_model: RewardModel
         extra_info: dict[str, Any] | None = None
 
-    prompt_only = PromptOnly(prompt=messages("{{ prompt }}"), answer="{{ reward_model.ground_truth }}")
+    prompt_only = PromptOnly(
+        prompt=messages("{{ prompt }}"), answer="{{ reward_model.ground_truth }}", source="{{ data_source }}"
+    )
     example = {
+        "data_source": "openai/gsm8k",
         "prompt": [{"role": "user", "content": "Two and three?"}],
         "reward_model": {"ground_truth": "5"},
     }

@@ -1,37 +1,31 @@
-"""torchtune: the messages that its datasets hand to a model's tokenizer."""
+"""torchtune: the ids that its datasets hold, as the components of the written module set them up."""
 
-import tempfile
+import os
+import sys
+from pathlib import Path
 
 from job import attempt, run
-from torchtune.datasets import chat_dataset, preference_dataset
+from omegaconf import OmegaConf
+from torchtune import config
+
+NAMES = {"chosen_input_ids": "chosen", "rejected_input_ids": "rejected", "tokens": "completion"}
 
 
-class Handed:
-    """A tokenizer that keeps what it is asked to tokenize."""
-
-    def __init__(self):
-        self.conversations = []
-
-    def tokenize_messages(self, messages, **_):
-        self.conversations.append([[message.role, message.text_content] for message in messages])
-        return [0], [False]
-
-    def __call__(self, sample, inference=False):  # noqa: ARG002  torchtune passes it by name
-        tokens, mask = self.tokenize_messages(sample.pop("messages"))
-        return {**sample, "tokens": tokens, "mask": mask}
-
-
-def read(_job, file):
-    handed = Handed()
-    with tempfile.TemporaryDirectory() as folder:
-        source = {"source": "json", "data_files": file["path"], "split": "train", "cache_dir": folder}
-        if file["format"] == "preference":
-            rows = preference_dataset(handed, **source)
-        else:
-            rows = chat_dataset(handed, conversation_column="messages", conversation_style="openai", **source)
-        for number in range(len(rows)):
-            yield attempt(lambda number=number: rows[number]) or handed.conversations
-            handed.conversations = []
+def read(job):
+    folder, module = Path(job["rows"]).parent, Path(job["config"]).stem
+    os.chdir(folder)
+    sys.modules.pop(module, None)
+    before = list(sys.path)
+    try:
+        parts = {"_component_": f"{module}.Tokenizer", "path": job["tokenizer"], "merges_file": "the recipe's own"}
+        tokenizer = config.instantiate(OmegaConf.create(parts))
+        rows = config.instantiate(OmegaConf.create({"_component_": f"{module}.load_rows", "seed": 1}), tokenizer)
+    finally:
+        sys.path[:] = before
+    for number in range(len(rows)):
+        row = attempt(lambda number=number: rows[number])
+        yield row if "error" in row else {"ids": {name: list(row[key]) for key, name in NAMES.items() if key in row}}
 
 
-run("torchtune", read)
+if __name__ == "__main__":
+    run("torchtune", read)

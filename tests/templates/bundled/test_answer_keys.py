@@ -13,7 +13,7 @@ from preftemplates.errors import DefinitionError, RowError
 ASKED = [{"role": "user", "content": "2+3?"}]
 ROWS = {
     "TRL-prompts": {"prompt": ASKED, "answer": "5"},
-    "GSM8K": {"question": "2+3?", "answer": "5"},
+    "GSM8K": {"question": "2+3?", "answer": "2 + 3 = 5\n#### 5"},
     "verl": {
         "data_source": "openai/gsm8k", "prompt": ASKED, "ability": "math",
         "reward_model": {"style": "rule", "ground_truth": "5"}, "extra_info": {"index": 0, "split": "train"},
@@ -37,8 +37,18 @@ def test_a_dialect_has_a_key_for_the_answer_or_it_is_counted(name, dialect):
     conversion = Conversion([ROWS[name]], template, "prompt_only")
     (result,) = conversion
     has_key = "'5'" in repr(result)
-    assert conversion.report.lost == ({} if has_key else {"answer": 1})
-    assert has_key is (dialect in ("trl", "trl-text", "text", "verl"))
+    lost = {} if has_key else {"answer": 1}
+    if name != "TRL-prompts" and dialect not in ("verl", "trl", "trl-text", "text"):
+        lost["source"] = 1
+    assert conversion.report.lost == lost
+    keeping = {"trl", "trl-text", "text", "verl", "openai", "nemo-rl", "ms-swift", "ms-swift-text", "openrlhf"}
+    assert has_key is (dialect in keeping)
+
+
+def test_gsm8k_s_answer_is_the_result_without_its_steps():
+    row = {"question": "How many?", "answer": "500 * 2 = 1,000\n#### 1,000"}
+    sample = get_template("GSM8K").extract(row, "prompt_only")
+    assert (sample.answer, sample.source) == ("1000", "openai/gsm8k")
 
 
 def test_verl_s_rows_come_back_and_a_template_without_an_answer_leaves_the_truth_empty():
@@ -88,5 +98,5 @@ def test_the_command_writes_the_answer(tmp_path, out):
     rows.write_text(json.dumps(ROWS["verl"]) + "\n", encoding="utf-8")
     done = run("convert", rows, "-t", "verl", "-f", "prompt_only", "-d", "trl", "-o", tmp_path / out)
     assert "1 rows = 1 formatted" in done.stderr
-    done = run("convert", rows, "-t", "verl", "-f", "prompt_only", "-d", "openai", "-o", tmp_path / out)
+    done = run("convert", rows, "-t", "verl", "-f", "prompt_only", "-d", "axolotl", "-o", tmp_path / out)
     assert "answer" in done.stderr

@@ -1,0 +1,222 @@
+"""Messages and tools as OpenAI's API takes them: calls with ids, arguments as JSON text, tools as a list of functions.
+
+Source: OpenAI's API reference on chat completions and on the rows of fine-tuning files. The API refuses a row that has
+another key, a call without an id and an answer of a tool to no call, so such rows are refused here, with the place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from preftemplates.core.provenance import plain, plain_data
+from preftemplates.errors import Code, RowError, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from preftemplates.core.messages import Message
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ASKING = ("role", "content", "name")
+_KEYS = {
+    "system": _ASKING,
+    "developer": _ASKING,
+    "user": _ASKING,
+    "assistant": (*_ASKING, "refusal", "weight", "tool_calls"),
+    "tool": ("role", "content", "tool_call_id", "name"),
+}
+"""The keys that a message of each role may have; a tool's `name` is read, and not written."""
+
+_PART_KEYS = {"text": ("type", "text"), "image_url": ("type", "image_url"), "refusal": ("type", "refusal")}
+_PARTS = {"user": ("text", "image_url"), "assistant": ("text", "refusal")}
+"""The kinds of parts of a content, by role; others have texts only."""
+
+_FUNCTION_KEYS = ("name", "description", "parameters", "strict")
+_SCHEMA_TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
+_SCHEMAS_BY_NAME = ("properties", "$defs", "definitions")
+_SCHEMAS = ("items", "additionalProperties", "anyOf", "oneOf", "allOf")
+
+
+def spell_api_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Return a conversation as the API takes it.
+
+    A call keeps the id that the row brings; the others are numbered from `call_0`. A tool's message answers the call
+    that it names, or else the first call that has no answer yet.
+
+    Raises:
+        RowError: `bad_role` for another role; `bad_turns` for an answer of a tool to no call, and for a call that is
+            not answered before the next turn; `unsupported_content` for what the API has no key for.
+
+    Example:
+        >>> call = {"name": "water", "arguments": {"herb": "dill"}}
+        >>> talk = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "content": "done"}]
+        >>> for message in spell_api_messages(talk):
+        ...     print(message)
+        {'role': 'assistant', 'tool_calls': [{'id': 'call_0', 'type': 'function', 'function': {'name': 'water', 'arguments': '{"herb": "dill"}'}}]}
+        {'role': 'tool', 'content': 'done', 'tool_call_id': 'call_0'}
+    """  # noqa: E501
+    taken = {call["id"] for message in messages for call in _list_calls(message) if isinstance(call.get("id"), str)}
+    new_ids = (name for number in count() if (name := f"call_{number}") not in taken)
+    spelled: list[dict[str, Any]] = []
+    unanswered: dict[str, str] = {}  # the names of the functions that are called, by the id of the call
+    for index, message in enumerate(messages):
+        role = message["role"]
+        if role not in _KEYS:
+            raise RowError(f"message {index}: the API has no role {preview(role)}", code=Code.BAD_ROLE, value=role)
+        if role != "tool" and unanswered:
+            raise _make_turn_error(
+                index, f"follows a call of {preview(next(iter(unanswered.values())))} without answer"
+            )
+        if unknown := [key for key, value in message.items() if key not in _KEYS[role] and value is not None]:
+            raise _make_error(f"message {index} ({role}): the API has no key {unknown[0]!r}", message, unknown[0])
+        others: Mapping[str, Any] = message
+        turn = {key: plain_data(others[key]) for key in ("name", "refusal", "weight") if others.get(key) is not None}
+        if message.get("content") is not None:
+            turn["content"] = _spell_content(message, index)
+        if role == "tool":
+            turn["tool_call_id"] = _find_call(message, index, unanswered, turn.pop("name", None))
+        calls = [_spell_call(call, index, new_ids) for call in _list_calls(message)]
+        unanswered |= {call["id"]: call["function"]["name"] for call in calls}
+        if calls:
+            turn["tool_calls"] = calls
+        if len({call["id"] for call in calls}) < len(calls):
+            raise _make_error(f"message {index}: two calls have the same id", message, "tool_calls")
+        if "content" not in turn and "refusal" not in turn and not calls:
+            raise RowError(f"message {index} ({role}) has no content", code=Code.MISSING_FIELD)
+        spelled.append({"role": plain(role), **turn})
+    if unanswered and messages[-1]["role"] == "tool":
+        raise _make_turn_error(len(messages) - 1, "is the last, and a call has no answer")
+    return spelled
+
+
+def _list_calls(message: Mapping[str, Any]) -> list[Any]:
+    calls = message.get("tool_calls")
+    if calls is not None and not (isinstance(calls, list) and all(isinstance(call, dict) for call in calls)):
+        raise _make_error("tool_calls is no list of calls", message, "tool_calls")
+    return calls or []
+
+
+def _spell_call(call: Mapping[str, Any], index: int, new_ids: Iterator[str]) -> dict[str, Any]:
+    """Return a call; its name and arguments may stand in it or in its `function`."""
+    function = call.get("function", call)
+    if not isinstance(function, dict) or call.get("type", "function") != "function":
+        raise _make_error(f"message {index}: the API has no call such as {preview(call)}", {"call": call}, "call")
+    allowed = {"name", "arguments"} if function is not call else {"name", "arguments", "id", "type"}
+    outer = {"id", "type", "function"} if function is not call else allowed
+    if extra := [*(set(call) - outer), *(set(function) - allowed)]:
+        raise _make_error(f"message {index}: a call has no key {extra[0]!r} in the API", {"call": call}, "call")
+    name, call_id = _check_name(function.get("name"), f"message {index}"), call.get("id")
+    if call_id is not None and not (isinstance(call_id, str) and call_id):
+        raise _make_error(f"message {index}: the id of a call is text, got {preview(call_id)}", call, "id")
+    arguments = _spell_arguments(function.get("arguments"), index)
+    return {
+        "id": plain(call_id) if call_id else next(new_ids),
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
+
+
+def _spell_arguments(arguments: Any, index: int) -> str:
+    """Return arguments as the text of a JSON object; a text stays as it is."""
+    try:
+        text = arguments if isinstance(arguments, str) else json.dumps(plain_data(arguments or {}), ensure_ascii=False)
+        is_object = isinstance(json.loads(text, parse_constant=_refuse_constant), dict)
+    except (ValueError, TypeError, RecursionError):
+        is_object = False
+    if not is_object:
+        fault = f"message {index}: the arguments of a call are no JSON object: {preview(arguments)}"
+        raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=arguments)
+    return plain(text)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _find_call(message: Mapping[str, Any], index: int, unanswered: dict[str, str], name: str | None) -> str:
+    """Return the id of the call that a tool's message answers, and take it from those without an answer."""
+    call_id = message.get("tool_call_id")
+    found = next(iter(unanswered), None) if call_id is None else call_id
+    if found is None or found not in unanswered:
+        raise _make_turn_error(index, "answers a call that there is not" if call_id else "answers no call")
+    function = unanswered.pop(found)
+    if name is not None and name != function:
+        raise _make_turn_error(index, f"is of the tool {preview(name)} and answers a call of {preview(function)}")
+    return plain(found)
+
+
+def _spell_content(message: Mapping[str, Any], index: int) -> Any:
+    role, content = message["role"], message["content"]
+    for part in content if isinstance(content, list) else ():
+        kind = part.get("type")
+        if kind not in _PARTS.get(role, ("text",)) or set(part) != set(_PART_KEYS[kind]):
+            fault = f"message {index} ({role}): the API has no part such as {preview(part)}"
+            raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=part)
+    return plain_data(content)
+
+
+def spell_api_tools(text: str) -> list[dict[str, Any]]:
+    """Return the text of a JSON list of tools as a list of functions; a tool that is not wrapped is wrapped.
+
+    Raises:
+        RowError: `unsupported_content` for a tool that the API refuses: another kind, key or name, or parameters that
+            are no JSON Schema of an object.
+
+    Example:
+        >>> spell_api_tools('[{"name": "water", "parameters": {"type": "object", "properties": {}}}]')
+        [{'type': 'function', 'function': {'name': 'water', 'parameters': {'type': 'object', 'properties': {}}}}]
+    """
+    return [_spell_tool(tool, f"tools[{index}]") for index, tool in enumerate(json.loads(text))]
+
+
+def _spell_tool(tool: dict[str, Any], where: str) -> dict[str, Any]:
+    wrapped = isinstance(tool.get("function"), dict)
+    function = tool["function"] if wrapped else {key: value for key, value in tool.items() if key != "type"}
+    if tool.get("type", "function") != "function" or (wrapped and set(tool) - {"type", "function"}):
+        raise _make_error(f"{where}: the API has no tool such as {preview(tool)}", {"tool": tool}, "tool")
+    _check_name(function.get("name"), where)
+    if extra := [key for key in function if key not in _FUNCTION_KEYS]:
+        raise _make_error(f"{where}: a function has no key {extra[0]!r} in the API", {"tool": tool}, "tool")
+    parameters = function.get("parameters", {})
+    if not isinstance(parameters, dict) or parameters.get("type", "object") != "object":
+        raise _make_error(f"{where}.parameters are no JSON Schema of an object", {"tool": tool}, "tool")
+    _check_schema(parameters, f"{where}.parameters")
+    return {"type": "function", "function": function}
+
+
+def _check_schema(schema: Any, where: str) -> None:
+    """Refuse a JSON Schema with a type that there is not, such as Python's `dict`."""
+    if not isinstance(schema, dict):
+        return
+    kinds = schema.get("type", [])
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
+        if kind not in _SCHEMA_TYPES:
+            fault = f"{where}: JSON Schema has no type {preview(kind)}"
+            raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=schema)
+    for key in _SCHEMAS_BY_NAME:
+        inner = schema.get(key)
+        for name, property_schema in inner.items() if isinstance(inner, dict) else ():
+            _check_schema(property_schema, f"{where}.{name}")
+    for key in _SCHEMAS:
+        inner = schema.get(key)
+        for item in inner if isinstance(inner, list) else [inner]:
+            _check_schema(item, f"{where}.{key}")
+
+
+def _check_name(name: Any, where: str) -> str:
+    """Return the name of a function; one that the API refuses is refused."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        fault = f"{where}: the API has functions of names of up to 64 letters, digits, _ and -; got {preview(name)}"
+        raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=name)
+    return plain(name)
+
+
+def _make_turn_error(index: int, fault: str) -> RowError:
+    return RowError(f"message {index} {fault}", code=Code.BAD_TURNS)
+
+
+def _make_error(fault: str, holder: Mapping[str, Any], key: str) -> RowError:
+    return RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=holder.get(key))
