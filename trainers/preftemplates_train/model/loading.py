@@ -150,8 +150,7 @@ def find_head_name(model_config: Any) -> str:
 
 def _looks_like_a_head(key: str) -> bool:
     """Return whether a weight's name is that of a head for rewards or values; a language model's head is none."""
-    first, *_ = key.split(".")
-    return bool(re.search(r"head|score|classifier|reward|value", first)) and "lm_head" not in first
+    return re.match(r"(?!lm_head)[^.]*(head|score|classifier|reward|value)", key) is not None
 
 
 @contextmanager
@@ -257,7 +256,7 @@ def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
         return get_peft_model(model, adapters)
     except (ValueError, TypeError, AttributeError) as error:
         names = sorted(
-            {name.rpartition(".")[2] for name, part in model.named_modules() if isinstance(part, nn.Linear)}
+            {re.sub(r".*\.", "", name) for name, part in model.named_modules() if isinstance(part, nn.Linear)}
         )
         raise SetupError(
             f"lora_target_modules: {summarize_error(error)}; the model's linear modules are {', '.join(names)}"

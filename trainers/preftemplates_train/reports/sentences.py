@@ -65,7 +65,7 @@ def describe_head(head: HeadOrigin | None, config: RewardConfig) -> str | None:
         origin = "head: the checkpoint's own"
     if not head.unused:
         return origin
-    module = head.unused[0].rpartition(".")[0] or head.unused[0]
+    module = head.unused[0].removesuffix(".weight").removesuffix(".bias")
     way = f"; --head_from {module} starts from it" if head.taken_from is None else ""
     return f"{origin}. The checkpoint also holds {', '.join(head.unused)}, which is not used{way}"
 
