@@ -1,9 +1,10 @@
 """A classifier is tried before the first step: padding moves no reward, and every reward is a number."""
 
 import pytest
+import torch
 from model_support import DISTIL, GPT2, T5, XLNET, model_of, saved
 from preftemplates_train.errors import SetupError
-from preftemplates_train.model.checks import check_padding, check_tokenizer_reload
+from preftemplates_train.model.checks import check_padding, check_tokenizer_reload, find_unchanged_share
 from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.training.prepare import prepare_run
 from run_support import rows_file
@@ -90,3 +91,28 @@ def test_a_run_looks_for_such_a_fault_before_its_first_step(tmp_path, monkeypatc
     ]
     with pytest.raises(SetupError, match="looked"):
         prepare_run(read_config(words))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rate", "share"),
+    [
+        (torch.float32, 1e-6, 0),
+        (torch.bfloat16, 1e-6, 1),
+        (torch.bfloat16, 1e-2, 0),
+        (torch.float16, 1e-4, 1),
+        (torch.float16, 1e-3, 0),
+    ],
+)
+def test_steps_below_a_weight_s_resolution_are_those_that_change_nothing(dtype, rate, share):
+    layer = torch.nn.Linear(8, 8, bias=False).to(dtype)
+    with torch.no_grad():
+        layer.weight.fill_(0.75)
+    assert find_unchanged_share(layer, rate) == share
+    moved = (layer.weight.detach() + torch.tensor(rate, dtype=torch.float64)).to(dtype)
+    assert bool((moved == layer.weight).all()) is (share == 1)
+
+
+def test_frozen_weights_do_not_count():
+    layer = torch.nn.Linear(8, 8).to(torch.bfloat16)
+    layer.requires_grad_(False)
+    assert find_unchanged_share(layer, 1e-9) == 0

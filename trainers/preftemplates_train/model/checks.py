@@ -29,6 +29,25 @@ def check_finite_weights(model: nn.Module, name: str) -> None:
             raise SetupError(f"{name}: the weights {parameter} hold NaN or infinity")
 
 
+def find_unchanged_share(model: nn.Module, learning_rate: float) -> float:
+    """Return the share of the trained weights that a step of the learning rate's size leaves as they are.
+
+    Adam moves a weight by about the learning rate. A weight in bfloat16 or float16 gets the value nearest to the sum,
+    which is its own where the step is less than half of the distance to the next value. The first weights of each
+    parameter are looked at; weights in float32 count as changed.
+    """
+    unchanged, total = 0.0, 0
+    for parameter in model.parameters():
+        if not parameter.requires_grad:
+            continue
+        total += parameter.numel()
+        if parameter.dtype in (torch.bfloat16, torch.float16):
+            sample = parameter.detach().flatten()[:10_000].float().abs()
+            spacing = torch.exp2(torch.floor(torch.log2(sample))) * torch.finfo(parameter.dtype).eps
+            unchanged += parameter.numel() * float((spacing / 2 > learning_rate).float().mean())
+    return unchanged / total if total else 0.0
+
+
 def check_padding(model: PreTrainedModel, pad_id: int) -> None:
     """Refuse a model whose rewards depend on padding: it does not read them at the end of the text.
 

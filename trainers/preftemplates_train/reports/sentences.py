@@ -70,6 +70,25 @@ def describe_head(head: HeadOrigin | None, config: RewardConfig) -> str | None:
     return f"{origin}. The checkpoint also holds {', '.join(head.unused)}, which is not used{way}"
 
 
+def describe_resolution(unchanged: float, config: RewardConfig) -> str | None:
+    """Return a warning where steps are too small for most weights; None otherwise.
+
+    Args:
+        unchanged: the share of the weights that a step leaves as they are, as of `find_unchanged_share`.
+        config: the settings.
+    """
+    if unchanged < MOST_UNCHANGED:
+        return None
+    return (
+        f"warning: steps of learning_rate {config.learning_rate:g} are below the resolution of {unchanged:.0%} of the"
+        " weights, which stay as they are; use --dtype float32 (with --bf16 for speed), or --use_peft"
+    )
+
+
+MOST_UNCHANGED = 0.5
+"""From this share of weights on that a step leaves as they are there is a warning."""
+
+
 def describe_layout(layout: BatchLayout, no_branches: str | None) -> str:
     """Return how batches are laid out, and why not in branches."""
     description = {

@@ -18,9 +18,16 @@ from preftemplates_train.data.collators import BranchCollator, PairCollator
 from preftemplates_train.data.dataset import GroupDataset, PairDataset, read_first_pairs
 from preftemplates_train.data.tokenizer import remove_added_text
 from preftemplates_train.errors import ResumeError, SetupError, TrainingError, summarize_error
+from preftemplates_train.model.checks import find_unchanged_share
 from preftemplates_train.model.tiny import use_one_thread
 from preftemplates_train.reports.preview import print_pairs
-from preftemplates_train.reports.sentences import describe_data, describe_head, describe_layout, describe_style
+from preftemplates_train.reports.sentences import (
+    describe_data,
+    describe_head,
+    describe_layout,
+    describe_resolution,
+    describe_style,
+)
 from preftemplates_train.training.callbacks import InterruptCallback, LogCallback
 from preftemplates_train.training.optimization import check_optimization
 from preftemplates_train.training.output_folder import check_output_folder, lock_output_folder
@@ -109,6 +116,9 @@ def _print_beginning(run: PreparedRun, point: ResumePoint | None, config: Reward
         console.print(escape_text(head), soft_wrap=True)
     console.print(escape_text(describe_data(run.data, run.model, config)))
     console.print(escape_text(describe_layout(run.layout, run.no_branches)), soft_wrap=True)
+    warning = describe_resolution(find_unchanged_share(run.model, config.learning_rate), config)
+    if warning is not None:
+        console.print(escape_text(warning), soft_wrap=True)
     if point is not None:
         for line in point.passed_over:
             console.print(escape_text(line), soft_wrap=True)
