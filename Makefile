@@ -8,7 +8,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 DEMO := examples/preferences.jsonl
 
-.PHONY: help bench-train demo digests peers test test-long test-gpu test-models lint docs clean
+.PHONY: help bench-train demo digests peers test test-faults test-long test-gpu test-models lint docs clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ test: .venv/dev.stamp  ## Lint, types, tests and every code block of the docs (m
 
 test-long: .venv/dev.stamp  ## The laws with 10,000 examples each, and the slow tests (hours).
 	HYPOTHESIS_PROFILE=long $(RUN)/pytest -n 2
+
+test-faults: .venv/dev.stamp  ## Kill training while it saves, and resume from every step: minutes.
+	$(RUN)/pytest -s -m faults tests/trainers
 
 test-gpu: .venv/dev.stamp  ## What needs an accelerator, and a build of PyTorch for it.
 	$(RUN)/pytest -m gpu tests/trainers

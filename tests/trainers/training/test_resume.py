@@ -86,11 +86,12 @@ def test_the_dialect_is_recorded_and_another_one_is_the_same_run(tmp_path):
         check_same_run(record, replace(record, templates={}), outcome.folder)
 
 
-def test_a_run_continues_exactly_from_every_step_also_at_the_end_of_an_epoch(tmp_path):
-    """The set has ten batches an epoch, so that steps 4 to 12 lie inside, at the end of and after an epoch."""
-    words = ["--max_steps", "12", "--save_steps", "2", "--save_total_limit", "9"]
+@pytest.mark.parametrize("steps", [(2, 9, 12), pytest.param(range(1, 13), marks=pytest.mark.faults)])
+def test_a_run_continues_exactly_from_every_step_also_at_the_end_of_an_epoch(tmp_path, steps):
+    """The set has nine batches an epoch, so that the steps lie inside, at the end of and after an epoch."""
+    words = ["--max_steps", "12", "--save_steps", "1", "--save_total_limit", "12"]
     unbroken, _ = on_rows(tmp_path, *words, folder="unbroken")
-    for step in (2, 8, 10, 12):
+    for step in steps:
         folder = tmp_path / f"from-{step}"
         shutil.copytree(tmp_path / "unbroken" / f"checkpoint-{step}", folder / f"checkpoint-{step}")
         resumed, text = on_rows(tmp_path, *words, "--resume_from_checkpoint", "last", folder=folder.name)
