@@ -37,6 +37,7 @@ from preftemplates.data.writing import open_writer, write_text
 from preftemplates.errors import FileError
 from preftemplates.templates.declaration import Ties
 from preftemplates.templates.derivations import Pairs
+from preftemplates.templates.library import get_template
 from preftemplates.templates.template import Template
 
 _CHAT_TEMPLATE_FILE = "chat_template.jinja"
@@ -87,7 +88,8 @@ def command(
     loaded = loaded.adapted(pairs=pairs, ties=ties or loaded.ties)
     _check_paths(source, out, report, consumer_config)
     loaded.choose_edges(sample_format)  # what is missing is said before a row is read
-    chat_template = _find_chat_template(loaded, sample_format, out) if style is not None else None
+    names_style = style is not None or (tokenizer is not None and loaded.style != get_template(template).style)
+    chat_template = _find_chat_template(loaded, sample_format, out) if names_style else None
     config = (
         None if consumer_config is None else prepare_config(consumer_config, loaded, sample_format, out, chat_template)
     )
@@ -95,7 +97,7 @@ def command(
     if group_by is not None:
         rows = group_rows(rows, group_by)
     schema, check = _build_schema_and_check(loaded, sample_format) if out.suffix == ".parquet" else (None, None)
-    named_style = None if style is None else loaded.style
+    named_style = loaded.style if names_style else None
     conversion = Conversion(
         rows, loaded, sample_format, on_error=on_error, file=rows.name, check=check, style=named_style
     )

@@ -95,7 +95,7 @@ def spell_api_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
 def _list_calls(message: Mapping[str, Any]) -> list[Any]:
     calls = message.get("tool_calls")
     if calls is not None and not (isinstance(calls, list) and all(isinstance(call, dict) for call in calls)):
-        raise _make_error("tool_calls is no list of calls", message, "tool_calls")
+        raise _make_error("tool_calls is not a list of calls", message, "tool_calls")
     return calls or []
 
 
@@ -122,18 +122,22 @@ def _spell_call(call: Mapping[str, Any], index: int, new_ids: Iterator[str]) -> 
 def _spell_arguments(arguments: Any, index: int) -> str:
     """Return arguments as the text of a JSON object; a text stays as it is."""
     try:
-        text = arguments if isinstance(arguments, str) else json.dumps(plain_data(arguments or {}), ensure_ascii=False)
+        text = (
+            arguments
+            if isinstance(arguments, str)
+            else json.dumps(plain_data({} if arguments is None else arguments), ensure_ascii=False)
+        )
         is_object = isinstance(json.loads(text, parse_constant=_refuse_constant), dict)
     except (ValueError, TypeError, RecursionError):
         is_object = False
     if not is_object:
-        fault = f"message {index}: the arguments of a call are no JSON object: {preview(arguments)}"
+        fault = f"message {index}: the arguments of a call are not a JSON object: {preview(arguments)}"
         raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=arguments)
     return plain(text)
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _find_call(message: Mapping[str, Any], index: int, unanswered: dict[str, str], name: str | None) -> str:

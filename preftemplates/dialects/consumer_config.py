@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _ENVIRONMENT = Environment(
     undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True, autoescape=False
 )
+_ENVIRONMENT.policies["json.dumps_kwargs"] = {"ensure_ascii": False}  # Python reads surrogate pairs as two characters
 
 _LOADERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}
 """The builder of `datasets` that reads a file, by its ending."""
@@ -105,14 +106,25 @@ class ConsumerConfig:
             facts[f"{name}_absolute"] = None if path is None else Path(path).absolute().as_posix()
             facts[f"{name}_nearby"] = None if path is None else _find_relative(Path(path), folder)
         try:
-            return _ENVIRONMENT.from_string(self.texts[format]).render(facts)
+            text = _ENVIRONMENT.from_string(self.texts[format]).render(facts)
         except TemplateError as error:
             raise DefinitionError(f"the configuration of {format} cannot be written: {error}") from error
+        _check_script_name(Path(config), text)
+        return text
+
+
+def _check_script_name(path: Path, text: str) -> None:
+    """Raise an error for a script that cannot be imported, or would be in the place of a library."""
+    if path.suffix == ".py" and not path.stem.isidentifier():
+        raise FileError(f"a Python file has a name without spaces and dashes, got {path.name}")
+    imported = re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE)
+    if path.suffix == ".py" and path.stem in imported:
+        raise FileError(f"{path.name} would be imported in the place of {path.stem}; name it train_{path.name}")
 
 
 def _find_relative(path: Path, folder: Path) -> str:
     """The path as it is found from a folder; absolute where they are on different drives."""
     try:
-        return Path(os.path.relpath(path.absolute(), folder)).as_posix()
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
     except ValueError:
-        return path.absolute().as_posix()
+        return path.resolve().as_posix()

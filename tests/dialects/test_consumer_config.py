@@ -58,15 +58,16 @@ def inner_strings(value):
 
 
 @pytest.mark.parametrize(
-    "rows", ["rows.jsonl", "my rows.jsonl", "é'$x`.jsonl", 'say "hi" {{ x }}.jsonl', "#a: b.jsonl"]
+    "rows",
+    ["rows.jsonl", "my rows.jsonl", "rows \U0001f600.jsonl", "é'$x`.jsonl", 'say "hi" {{ x }}.jsonl', "#a: b.jsonl"],
 )
 @pytest.mark.parametrize(("name", "format"), CONFIGURED)
 def test_a_configuration_names_the_rows_whatever_their_name(name, format, rows, tmp_path):
     dialect = get_dialect(name)
     config = tmp_path / f"run{dialect.table.config.suffix}"
     path = tmp_path / rows
-    if name.startswith("verl"):
-        path = path.with_suffix(".parquet")
+    if ".jsonl" not in (dialect.table.config.row_suffixes or ".jsonl"):
+        path = path.with_suffix(dialect.table.config.row_suffixes[0])
     text = dialect.configure(format, config=config, rows=path, chat_template=tmp_path / "chat_template.jinja")
     strings = [str(value) for value in strings_of(config.suffix, text, tmp_path)]
     assert [value for value in strings if value.endswith((str(path), path.name))]
@@ -76,7 +77,7 @@ def test_a_configuration_names_the_rows_whatever_their_name(name, format, rows, 
 def test_a_chat_template_is_named_or_the_user_is_asked_to_place_it(name):
     config = get_dialect(name).table.config
     for format in config.texts:
-        paths = {"config": f"run{config.suffix}", "rows": "rows.jsonl"}
+        paths = {"config": f"run{config.suffix}", "rows": f"rows{(*config.row_suffixes, '.jsonl')[0]}"}
         with_style = get_dialect(name).configure(format, chat_template="chat_template.jinja", **paths)
         without = get_dialect(name).configure(format, **paths)
         assert "chat_template.jinja" not in without
@@ -112,6 +113,34 @@ def test_a_name_that_is_not_there_is_an_error_of_the_text():
     dialect = declare(config=ConsumerConfig(".yaml", {"preference": "{{ row }}"}))()
     with pytest.raises(DefinitionError, match="'row' is undefined"):
         dialect.configure("preference", config="a.yaml", rows="rows.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("trl.py", r"trl\.py would be imported in the place of trl; name it train_trl\.py"),
+        ("my train.py", r"a Python file has a name without spaces and dashes, got my train\.py"),
+        ("my-train.py", "a Python file has a name without spaces and dashes"),
+    ],
+)
+def test_a_script_is_not_named_like_a_library(config, message):
+    with pytest.raises(FileError, match=message):
+        get_dialect("trl").configure("preference", config=config, rows="rows.jsonl")
+
+
+def test_a_linked_folder_leads_to_the_rows(tmp_path):
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "deep")
+    dialect = declare(config=ConsumerConfig(".yaml", {"preference": "{{ rows_nearby }}"}))()
+    made = dialect.configure("preference", config=tmp_path / "link" / "a.yaml", rows=tmp_path / "rows.jsonl")
+    assert made == "../../rows.jsonl"
+
+
+@pytest.mark.parametrize("name", ["verl", "llama-factory", "openrlhf", "ms-swift", "reward-bench"])
+def test_rows_that_the_framework_does_not_read_are_an_error(name):
+    config = get_dialect(name).table.config
+    with pytest.raises(FileError, match="the framework reads rows in"):
+        get_dialect(name).configure("preference", config=f"run{config.suffix}", rows="rows.jsonl.gz")
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,9 @@ def main() -> None:
 
 
 def _is_said_by_another_process(error: PrefTemplatesError) -> bool:
-    """Return whether this is not the first process of a run, and the first one ends with the same error."""
-    return os.environ.get("RANK", "0") != "0" and type(error).__name__ in ("SetupError", "ResumeError")
+    """Return whether the first process of a run ends with the same error: one of its settings, data or checkpoint."""
+    is_other = os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"
+    return is_other and type(error).__name__ in ("SetupError", "ResumeError", "TooManyBadRowsError")
 
 
 def _run() -> int:

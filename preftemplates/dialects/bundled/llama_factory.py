@@ -29,7 +29,8 @@ STYLE_NOTE = (
 def configure(formatting: str, columns: str) -> ConsumerConfig:
     """An entry for each dataset type that LLaMA-Factory trains on."""
     entry = ENTRY.replace("FORMATTING", formatting).replace("COLUMNS", columns)
-    return ConsumerConfig(".json", dict.fromkeys(("supervised", "preference", "unpaired"), entry), STYLE_NOTE)
+    formats = dict.fromkeys(("supervised", "preference", "unpaired"), entry)
+    return ConsumerConfig(".json", formats, STYLE_NOTE, row_suffixes=(".jsonl", ".json", ".parquet"))
 
 
 ALPACA_COLUMNS = """\

@@ -45,6 +45,10 @@ LOSS_ON_PROMPTS = (
 )
 
 
+ROW_SUFFIXES = (".jsonl", ".json", ".parquet")
+"""The files that ms-swift's loader knows by their endings."""
+
+
 @register_dialect("ms-swift", aliases=["swift"])
 class MSSwift(Dialect):
     """ms-swift's messages, which it renders with its own template or, for preferences, the tokenizer's."""
@@ -52,6 +56,7 @@ class MSSwift(Dialect):
     config = ConsumerConfig(
         ".yaml",
         {"preference": JINJA},
+        row_suffixes=ROW_SUFFIXES,
         style_note="ms-swift uses the chat template of the model's folder: put chat_template.jinja there",
         refusals=dict.fromkeys(
             ("supervised", "unpaired", "prompt_only"), f"{LOSS_ON_PROMPTS}; use the dialect ms-swift-text"
@@ -80,7 +85,11 @@ class MSSwiftText(Dialect):
     """ms-swift's messages with one question and one answer, which hold the style's text."""
 
     text_consumer = TextConsumer("ms-swift", "ms-swift", appends_eos="if absent")
-    config = ConsumerConfig(".yaml", dict.fromkeys(("supervised", "preference", "unpaired", "prompt_only"), TEXT))
+    config = ConsumerConfig(
+        ".yaml",
+        dict.fromkeys(("supervised", "preference", "unpaired", "prompt_only"), TEXT),
+        row_suffixes=ROW_SUFFIXES,
+    )
     prompt_only = {"messages": [QUESTION], "solution": "answer?"}
     supervised = {"messages": [QUESTION, {"role": fixed("assistant"), "content": "completion"}]}
     preference = {

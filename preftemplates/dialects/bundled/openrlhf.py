@@ -72,6 +72,7 @@ class OpenRLHF(Dialect):
     config = ConsumerConfig(
         ".sh",
         dict.fromkeys(("prompt_only", "supervised", "preference"), SCRIPT),
+        row_suffixes=(".jsonl", ".json", ".parquet"),
         style_note="for prompts (PPO), copy it into the model's folder: OpenRLHF has no option for it there",
     )
     prompt_only = {"input": "prompt.messages", "label": "answer?"}

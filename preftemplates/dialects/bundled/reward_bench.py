@@ -52,6 +52,6 @@ if __name__ == "__main__":
 
 @register_dialect("reward-bench", aliases=["rewardbench"])
 class RewardBench(Dialect):
-    config = ConsumerConfig(".py", {"preference": SCRIPT, "supervised": SCRIPT})
+    config = ConsumerConfig(".py", {"preference": SCRIPT, "supervised": SCRIPT}, row_suffixes=(".jsonl", ".json"))
     preference = {"chosen": "prompt+chosen.dialogue", "rejected": "prompt+rejected.dialogue"}
     supervised = {"messages": "prompt+completion.messages"}

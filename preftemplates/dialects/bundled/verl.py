@@ -91,7 +91,9 @@ def load_pairs(model, **options):
 @register_dialect("verl")
 class Verl(Dialect):
     text_consumer = TextConsumer("verl", None, appends_eos="always", tokenizes_apart=True)
-    config = ConsumerConfig(".py", {"prompt_only": TRAINER, "supervised": TRAINER, "preference": PAIRS})
+    config = ConsumerConfig(
+        ".py", {"prompt_only": TRAINER, "supervised": TRAINER, "preference": PAIRS}, row_suffixes=(".parquet",)
+    )
     prompt_only = {
         "data_source": with_default("source", "preftemplates"),
         "prompt": "prompt.messages",

@@ -2,8 +2,9 @@
 
 
 def is_an_empty_prompt(_, row, verdict):
-    """Whether the prompt is empty: TRL asks whether a row holds messages by the first of them, and fails."""
-    return "empty prompt" in row.facts and verdict.startswith("not read: IndexError")
+    """Whether the prompt is empty: TRL asks for its first message, or renders it by itself, and both fail."""
+    failures = ("not read: IndexError", "not read: ValueError: Cannot apply chat template to an empty conversation")
+    return "empty prompt" in row.facts and verdict.startswith(failures)
 
 
 def reads_no_tools(file, row, verdict):
@@ -21,7 +22,7 @@ def reads_no_tools(file, row, verdict):
 
 
 REASONS = {
-    "TRL's trainers ask the first message of a prompt, and an empty prompt has none": is_an_empty_prompt,
+    "TRL's trainers do not take an empty prompt; write `trl-implicit`": is_an_empty_prompt,
     "GRPOTrainer takes tools as Python functions, and not from rows": reads_no_tools,
 }
 """Each reason, and whether a row of a file with a verdict is a case of it."""

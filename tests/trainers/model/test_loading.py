@@ -293,5 +293,20 @@ def test_training_says_where_the_head_comes_from_and_takes_the_one_that_is_named
     taken, head = load_model(str(reward_model), config, RewardConfig(**settings, head_from="v_head.summary"))
     assert (head.new, head.unused, head.taken_from) == ((), (), "v_head.summary")
     assert torch.equal(getattr(taken, name).weight, head_weight)
-    with pytest.raises(SetupError, match=r"has no weights rm_head\.\* for .*; it holds v_head\.summary\.weight"):
+    _, head = load_model(str(reward_model), config, RewardConfig(**settings, head_from="v_head.summary"))
+    with pytest.raises(
+        SetupError, match=r"has no weights rm_head\.weight in safetensors; it holds v_head\.summary\.weight"
+    ):
         load_model(str(reward_model), config, RewardConfig(**settings, head_from="rm_head"))
+
+
+def test_the_named_head_is_taken_also_where_the_checkpoint_has_one_of_its_own(reward_model):
+    name = head_name(reward_model)
+    config, settings = load_model_config(str(reward_model)), {"model_name_or_path": str(reward_model)}
+    other = load_file(reward_model / "model.safetensors")[f"{name}.weight"] + 7
+    rewrite(reward_model, lambda weights: weights | {"value_head.weight": other.clone()})
+    taken, head = load_model(str(reward_model), config, RewardConfig(**settings, head_from="value_head"))
+    assert torch.equal(getattr(taken, name).weight, other)
+    assert head.taken_from == "value_head"
+    with pytest.raises(SetupError, match="has no weights valu_head"):
+        load_model(str(reward_model), config, RewardConfig(**settings, head_from="valu_head"))

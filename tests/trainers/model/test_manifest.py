@@ -59,3 +59,10 @@ def test_a_manifest_may_list_some_files_only(tmp_path):
         (tmp_path / name).write_text(name)
     write_manifest(tmp_path, [tmp_path / "a"])
     assert json.loads((tmp_path / MANIFEST_FILE).read_text())["files"].keys() == {"a"}
+
+
+def test_a_manifest_names_no_files_outside_its_folder(folder, tmp_path_factory):
+    entry = {"size": 1, "sha256": "x"}
+    names = ["../victim.txt", "inner/../../victim.txt", str(tmp_path_factory.mktemp("other") / "victim.txt"), "a.bin"]
+    (folder / MANIFEST_FILE).write_text(json.dumps({"files": dict.fromkeys(names, entry)}))
+    assert list(read_manifest(folder)) == ["a.bin"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from preftemplates_train.errors import SetupError
 from preftemplates_train.model.checkpoint import CheckpointRecord
+from preftemplates_train.model.manifest import write_manifest
 from preftemplates_train.training.output_folder import check_output_folder, lock_output_folder
 from support import HOMEWORK
 from trainer_support import command, refusal, train_by
@@ -40,7 +41,8 @@ def test_a_model_that_somebody_trained_is_not_written_over(tmp_path):
     train_by(*words_for(tmp_path))
     before = everything(tmp_path / "run")
     said = refusal(*words_for(tmp_path))
-    assert said == f"{tmp_path / 'run'} holds a model; name another --output_dir, or add --resume_from_checkpoint last"
+    way_out = "name another --output_dir, or continue its run with --resume_from_checkpoint last"
+    assert said == f"{tmp_path / 'run'} holds a model; {way_out}"
     assert everything(tmp_path / "run") == before
 
 
@@ -79,7 +81,9 @@ def test_files_that_a_run_does_not_write_may_lie_in_the_folder(tmp_path):
 )  # fmt: skip
 def test_no_file_of_anybody_else_is_replaced(tmp_path, name, resuming):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(SetupError, match=f"holds {name}, which no run here wrote as it is; name another --output_dir"):
+    with pytest.raises(
+        SetupError, match=f"holds {name}, which is not as a run here wrote it; name another --output_dir"
+    ):
         check_output_folder(tmp_path, resuming=resuming)
     assert (tmp_path / name).read_text() == "mine"
 
@@ -95,7 +99,7 @@ def test_a_file_that_a_run_wrote_and_its_user_changed_is_the_user_s(tmp_path):
     words = [*QUICK, "--save_strategy", "no", "--output_dir", str(tmp_path)]
     train_by(*words)
     (tmp_path / "README.md").write_text("mine")
-    with pytest.raises(SetupError, match=r"holds README\.md, which no run here wrote as it is"):
+    with pytest.raises(SetupError, match=r"holds README\.md, which is not as a run here wrote it"):
         train_by(*words)
     assert (tmp_path / "README.md").read_text() == "mine"
 
@@ -163,3 +167,18 @@ def test_the_command_ends_with_0_and_names_what_it_wrote(tmp_path):
     code, out, _ = command(*words_for(tmp_path))
     assert code == 0
     assert out.splitlines()[-1] == f"wrote {tmp_path / 'run'}: the model, report.html, metrics.json, scores.jsonl"
+
+
+def test_checkpoints_without_a_record_are_somebody_s(tmp_path):
+    checkpoint = tmp_path / "checkpoint-5"
+    checkpoint.mkdir()
+    (checkpoint / "model.safetensors").write_text("mine")
+    write_manifest(checkpoint)
+    with pytest.raises(SetupError, match="checkpoint-5 holds a model; name another --output_dir"):
+        check_output_folder(tmp_path, resuming=False)
+
+
+def test_a_checkpoint_is_no_output_folder(tmp_path):
+    (tmp_path / "trainer_state.json").write_text("{}")
+    with pytest.raises(SetupError, match="is a checkpoint of a run; name another --output_dir"):
+        check_output_folder(tmp_path, resuming=True)

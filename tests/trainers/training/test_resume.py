@@ -3,10 +3,12 @@
 import shutil
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from preftemplates_train.errors import ResumeError
+from preftemplates_train.errors import ResumeError, SetupError
 from preftemplates_train.model.checkpoint import CheckpointRecord
+from preftemplates_train.model.manifest import write_manifest
 from preftemplates_train.training.resume import check_same_run
 from run_support import SHORT, equal, on_rows, rows_file, weights
 from trainer_support import train_by
@@ -176,3 +178,67 @@ def test_false_continues_nothing(tmp_path, value):
     run_yaml.write_text(f"resume_from_checkpoint: {value}\n")
     outcome, _ = on_rows(tmp_path, "--config", str(run_yaml))
     assert outcome.metrics
+
+
+def test_a_checkpoint_of_another_folder_does_not_replace_a_model(tmp_path, finished):
+    here = shutil.copytree(finished, tmp_path / "here")
+    on_rows(here, "--save_steps", "3", "--seed", "7", folder="other")
+    before = weights(here / "other")
+    with pytest.raises(SetupError, match="other holds a model; name another --output_dir"):
+        on_rows(
+            here, "--save_steps", "3", "--resume_from_checkpoint", str(here / "run" / "checkpoint-3"), folder="other"
+        )
+    equal(weights(here / "other"), before)
+    resumed, _ = on_rows(
+        here, "--save_steps", "3", "--resume_from_checkpoint", str(here / "run" / "checkpoint-3"), folder="third"
+    )
+    equal(weights(resumed.folder), weights(finished / "run"))
+
+
+def test_the_best_checkpoint_is_found_where_the_folder_has_been_moved(tmp_path):
+    words = ["--save_steps", "2", "--eval_strategy", "steps", "--eval_steps", "2", "--load_best_model_at_end", "true"]
+    words += ["--metric_for_best_model", "loss", "--greater_is_better", "true"]  # the first is the best
+    first, _ = on_rows(tmp_path, *words, folder="before")
+    best = weights(first.folder)
+    equal(best, weights(first.folder / "checkpoint-2"))
+    (tmp_path / "before").rename(tmp_path / "after")
+    moved, _ = on_rows(tmp_path, *words, "--resume_from_checkpoint", "last", folder="after")
+    equal(weights(moved.folder), best)
+    cut(tmp_path / "after" / "checkpoint-2" / "model.safetensors")
+    with pytest.raises(ResumeError, match=r"the best checkpoint, .*checkpoint-2, cannot be loaded: "):
+        on_rows(tmp_path, *words, "--resume_from_checkpoint", "last", folder="after")
+
+
+def test_a_checkpoint_of_several_processes_is_not_continued_by_fewer(tmp_path, finished):
+    here = shutil.copytree(finished, tmp_path / "here")
+    folder = here / "run" / "checkpoint-6"
+    for number in (0, 1):
+        shutil.copy(folder / "rng_state.pth", folder / f"rng_state_{number}.pth")
+    (folder / "rng_state.pth").unlink()
+    write_manifest(folder)
+    with pytest.raises(ResumeError, match="was written by 2 processes, and here there are 1"):
+        on_rows(here, "--save_steps", "3", "--resume_from_checkpoint", "last")
+
+
+def test_a_run_that_is_killed_while_it_writes_its_model_is_continued(tmp_path, finished, monkeypatch):
+    here = shutil.copytree(finished, tmp_path / "here")
+    words = ["--save_steps", "3", "--resume_from_checkpoint", "last"]
+    moves = []
+
+    class Killed(BaseException):
+        pass
+
+    def move(path, target, replace=Path.replace):
+        moves.append(path)
+        if path.parent.name == ".saving-model" and len(moves) > 5:
+            raise Killed
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", move)
+        with pytest.raises(Killed):
+            on_rows(here, *words)
+    assert len(moves) > 5
+    resumed, _ = on_rows(here, *words)
+    equal(weights(resumed.folder), weights(finished / "run"))
+    assert not (here / "run" / ".preftemplates-pending.json").exists()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import safe_open
 from torch import nn
 from transformers import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
@@ -17,7 +20,8 @@ from transformers import (
     PreTrainedTokenizerBase,
     set_seed,
 )
-from transformers.utils import logging
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, logging
+from transformers.utils.hub import cached_file
 
 from preftemplates.errors import preview
 from preftemplates_train.errors import SetupError, summarize_error
@@ -86,20 +90,63 @@ def load_model(name: str, model_config: Any, config: RewardConfig) -> tuple[PreT
     options: dict[str, Any] = {}
     if config.attn_implementation:
         options["attn_implementation"] = config.attn_implementation
-    if config.head_from:
-        options["key_mapping"] = {rf"^{re.escape(config.head_from)}\.": f"{find_head_name(model_config)}."}
     model, info = _load(name, revision=config.model_revision, config=model_config, dtype=config.dtype, **options)
     base_prefix = f"{model.base_model_prefix}."
     missing = sorted(key for key in info["missing_keys"] if key.startswith(base_prefix) and "pooler" not in key)
     if missing:
         raise SetupError(f"{name} lacks {len(missing)} of the model's weights, such as {missing[0]}")
     check_finite_weights(model, name)
-    new = tuple(sorted(info["missing_keys"]))
     unused = tuple(sorted(key for key in info["unexpected_keys"] if _looks_like_a_head(key)))
-    if config.head_from and new:
-        holds = f"; it holds {', '.join(unused)}" if unused else ""
-        raise SetupError(f"head_from: {name} has no weights {config.head_from}.* for {', '.join(new)}{holds}")
-    return model, HeadOrigin(new, unused, config.head_from)
+    if config.head_from is None:
+        return model, HeadOrigin(tuple(sorted(info["missing_keys"])), unused)
+    taken = _copy_head(model, name, config.head_from, config.model_revision, unused)
+    return model, HeadOrigin((), tuple(key for key in unused if key not in taken), config.head_from)
+
+
+def _copy_head(
+    model: PreTrainedModel, name: str, source: str, revision: str, others: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Give a model's head the weights of another module of the checkpoint; return their names.
+
+    Raises:
+        SetupError: the checkpoint has no such weights, or they do not fit.
+    """
+    head = next((getattr(model, name) for name in HEAD_NAMES if hasattr(model, name)), None)
+    keys = tuple(key for key in (f"{source}.weight", f"{source}.bias") if _find_weight(name, key, revision))
+    if f"{source}.weight" not in keys:
+        holds = f"; it holds {', '.join(others)}" if others else ""
+        raise SetupError(f"head_from: {name} has no weights {source}.weight in safetensors{holds}")
+    if not isinstance(head, nn.Linear):
+        raise SetupError(
+            f"head_from: the head of {type(model).__name__} is not one layer, so {source} cannot start it"
+        )
+    for key in keys:
+        target: Any = head.weight if key.endswith(".weight") else head.bias
+        path = _find_weight(name, key, revision)
+        if target is None or path is None:
+            continue  # the same number for all texts changes no comparison
+        with safe_open(path, framework="pt") as file:
+            values = file.get_tensor(key)
+        if values.shape != target.shape:
+            raise SetupError(f"head_from: {key} has the shape {[*values.shape]}, and the head {[*target.shape]}")
+        with torch.no_grad():
+            target.copy_(values)
+    return keys
+
+
+def _find_weight(name: str, key: str, revision: str) -> str | None:
+    """Return the file of a checkpoint that holds a weight; None if none does."""
+    options: dict[str, Any] = {"revision": revision, "_raise_exceptions_for_missing_entries": False}
+    index = cached_file(name, SAFE_WEIGHTS_INDEX_NAME, **options)
+    if index is None:
+        path = cached_file(name, SAFE_WEIGHTS_NAME, **options)
+    else:
+        shard = json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].get(key)
+        path = None if shard is None else cached_file(name, shard, **options)
+    if path is None:
+        return None
+    with safe_open(path, framework="pt") as file:
+        return str(path) if key in file.keys() else None  # noqa: SIM118  it is not a mapping
 
 
 def load_scorer_weights(name: str) -> PreTrainedModel:
@@ -139,13 +186,6 @@ def _load(name: str, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
     for weights, saved_shape, shape in sorted(info["mismatched_keys"]):
         raise SetupError(f"{name}: {weights} has the shape {[*saved_shape]}, and in a reward model it has {[*shape]}")
     return model, info
-
-
-def find_head_name(model_config: Any) -> str:
-    """Return the name of the module that gives the reward, `score` or `classifier`."""
-    with torch.device("meta"):
-        model = AutoModelForSequenceClassification.from_config(model_config)
-    return next((name for name in HEAD_NAMES if hasattr(model, name)), HEAD_NAMES[0])
 
 
 def _looks_like_a_head(key: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 MANIFEST_FILE = "preftemplates-manifest.json"
 """The file that is written last: a folder without it is not whole."""
+
+
+PENDING_FILE = ".preftemplates-pending.json"
+"""A manifest of files that are being moved to their places."""
 
 
 def write_manifest(folder: Path, paths: Iterable[Path] | None = None) -> None:
@@ -37,12 +42,17 @@ def write_manifest(folder: Path, paths: Iterable[Path] | None = None) -> None:
     sync_folder(folder)
 
 
-def read_manifest(folder: Path) -> dict[str, dict[str, int | str]]:
-    """Return the entries of a folder's manifest by path; empty if there is none that can be read."""
+def read_manifest(folder: Path, file: str = MANIFEST_FILE) -> dict[str, dict[str, int | str]]:
+    """Return the entries of a folder's manifest by path; empty if there is none that can be read.
+
+    Paths that lead out of the folder are left out: a manifest may come with somebody else's folder.
+    """
     try:
-        entries = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))["files"]
+        entries = json.loads((folder / file).read_text(encoding="utf-8"))["files"]
         return {
-            str(name): {"size": int(entry["size"]), "sha256": str(entry["sha256"])} for name, entry in entries.items()
+            str(name): {"size": int(entry["size"]), "sha256": str(entry["sha256"])}
+            for name, entry in entries.items()
+            if not PurePath(name).is_absolute() and ".." not in PurePath(name).parts
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
@@ -59,9 +69,9 @@ def find_damage(folder: Path) -> str | None:
 
 
 def is_unchanged(folder: Path, name: str) -> bool:
-    """Return whether a folder's manifest lists a file of that name, and the file is still the same."""
-    entry = read_manifest(folder).get(name)
-    return entry is not None and _find_fault(folder, name, entry) is None
+    """Return whether a manifest of the folder, in place or pending, lists a file, and the file is still the same."""
+    entries = (read_manifest(folder, file).get(name) for file in (MANIFEST_FILE, PENDING_FILE))
+    return any(entry is not None and _find_fault(folder, name, entry) is None for entry in entries)
 
 
 def _find_fault(folder: Path, name: str, entry: dict[str, int | str]) -> str | None:

@@ -107,7 +107,6 @@ INEFFECTIVE: Mapping[str, tuple[Any, str]] = {
     "do_eval": (False, "held-out rows are measured at the end; --eval_size 0 holds out none"),
     "do_predict": (True, "`preftemplates-train score` gives every row its rewards"),
     "prediction_loss_only": (True, "the figures come from all scores"),
-    "include_num_input_tokens_seen": ("all", "a batch's tokens are shared between its texts"),
 }
 """Settings of transformers of which a value has no effect, with the way out."""
 

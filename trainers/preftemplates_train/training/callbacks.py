@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 if TYPE_CHECKING:
@@ -85,13 +86,18 @@ class InterruptCallback(TrainerCallback):
 
     def on_step_end(
         self,
-        args: TrainingArguments,  # noqa: ARG002  passed by position
+        args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
         **_: Any,
     ) -> TrainerControl:
-        """Save and stop, if there was a signal."""
-        if self._interrupted_at is not None:
+        """Save and stop, if there was a signal in any process."""
+        is_stopped = self._interrupted_at is not None
+        if args.world_size > 1:  # all processes stop after the same step
+            flag = torch.tensor(float(is_stopped), device=args.device)
+            torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
+            is_stopped = bool(flag)
+        if is_stopped:
             control.should_save = control.should_training_stop = True
             self.stopped_at = state.global_step
         return control

@@ -23,7 +23,7 @@ def find_staging_folder(checkpoint: Path) -> Path:
 
 def remove_staging_folders(folder: Path) -> None:
     """Remove what runs that ended while they saved have left in an output folder."""
-    for path in folder.glob(f"{_STAGING_PREFIX}*"):
+    for path in (*folder.glob(f"{_STAGING_PREFIX}checkpoint-*"), *folder.glob(f"{_STAGING_PREFIX}removed-*")):
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -52,12 +52,14 @@ def check_output_folder(folder: Path, *, resuming: bool) -> None:
     _check_writable(folder)
     if not folder.is_dir():
         return
+    if (folder / "trainer_state.json").exists():
+        raise SetupError(f"output_dir {folder} is a checkpoint of a run; {WAY_OUT}")
     for path in sorted(folder.iterdir()):
         if path.is_dir() and fnmatch(path.name, "checkpoint-*") and not is_own(path):
             raise SetupError(f"{path} is a checkpoint of another program; {WAY_OUT}")
         is_replaced = any(fnmatch(path.name, pattern) for pattern in (*WRITTEN_FILES, *OTHER_WEIGHTS))
         if is_replaced and path.name != MANIFEST_FILE and not is_unchanged(folder, path.name):
-            raise SetupError(f"output_dir {folder} holds {path.name}, which no run here wrote as it is; {WAY_OUT}")
+            raise SetupError(f"output_dir {folder} holds {path.name}, which is not as a run here wrote it; {WAY_OUT}")
     if not resuming:
         _check_no_other_model(folder)
 
@@ -73,9 +75,21 @@ def _check_writable(folder: Path) -> None:
 
 def _check_no_other_model(folder: Path) -> None:
     """Refuse to write over what another run made of a user's rows; the generated set is quick to train on again."""
-    for path in (folder, *sorted(folder.glob("checkpoint-*"))):
-        if (path / RECORD_FILE).exists() and set(CheckpointRecord.read(path).templates) != {GENERATED}:
-            raise SetupError(f"{path} holds a model; {WAY_OUT}, or add --resume_from_checkpoint last")
+    checkpoints = list_own_checkpoints(folder)
+    for path in (folder, *checkpoints):
+        is_model = path in checkpoints or (path / RECORD_FILE).exists()
+        if is_model and not _is_of_generated_set(path):
+            raise SetupError(
+                f"{path} holds a model; {WAY_OUT}, or continue its run with --resume_from_checkpoint last"
+            )
+
+
+def _is_of_generated_set(folder: Path) -> bool:
+    """Return whether a model or checkpoint says that it was trained on the generated set."""
+    try:
+        return set(CheckpointRecord.read(folder).templates) == {GENERATED}
+    except SetupError:
+        return False
 
 
 @contextmanager

@@ -24,7 +24,14 @@ from preftemplates_train.evaluation.metrics import (
 from preftemplates_train.evaluation.scorer import Scorer
 from preftemplates_train.model.checkpoint import save_model
 from preftemplates_train.model.loading import merge_adapters
-from preftemplates_train.model.manifest import MANIFEST_FILE, read_manifest, write_manifest
+from preftemplates_train.model.manifest import (
+    MANIFEST_FILE,
+    PENDING_FILE,
+    is_unchanged,
+    read_manifest,
+    sync_folder,
+    write_manifest,
+)
 from preftemplates_train.reports.html import write_report
 from preftemplates_train.reports.model_card import write_model_card
 from preftemplates_train.reports.sentences import describe_result, select_main_settings
@@ -110,16 +117,20 @@ def _write_results(
 def publish_outputs(staging: Path, folder: Path) -> None:
     """Move what a run wrote to its place, with a manifest; what an earlier run wrote and this one did not goes.
 
-    A folder without a manifest is not whole, so the old one goes first and the new one comes last.
+    The new manifest lies in the folder before the first file is moved, so that a run which is killed meanwhile leaves
+    only files that one of the two manifests knows.
     """
+    write_manifest(staging)
+    names = list(read_manifest(staging))
+    (staging / MANIFEST_FILE).replace(folder / PENDING_FILE)
     for name in read_manifest(folder):
-        (folder / name).unlink(missing_ok=True)
-    (folder / MANIFEST_FILE).unlink(missing_ok=True)
-    written = sorted(path.relative_to(staging) for path in staging.rglob("*") if path.is_file())
-    for path in written:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (staging / path).replace(folder / path)
-    write_manifest(folder, [folder / path for path in written])
+        if name not in names and is_unchanged(folder, name):
+            (folder / name).unlink()
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (staging / name).replace(folder / name)
+    (folder / PENDING_FILE).replace(folder / MANIFEST_FILE)
+    sync_folder(folder)
     shutil.rmtree(staging, ignore_errors=True)
 
 

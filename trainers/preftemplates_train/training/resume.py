@@ -66,6 +66,15 @@ class ResumePoint:
         return state
 
 
+def continues_in_folder(config: RewardConfig) -> bool:
+    """Return whether the settings continue a run in its own output folder, and not from another one's checkpoint."""
+    requested = config.resume_from_checkpoint
+    if requested is None:
+        return False
+    is_newest = str(requested).lower() in ("true", "last")
+    return is_newest or Path(str(requested)).resolve().parent == Path(str(config.output_dir)).resolve()
+
+
 def find_resume_point(config: RewardConfig) -> ResumePoint | None:
     """Return the checkpoint to continue, verified; `true` and `last` name the newest one that is whole.
 
@@ -106,10 +115,16 @@ def _open_checkpoint(folder: Path, config: RewardConfig, passed_over: tuple[str,
     if not (config.deepspeed or config.fsdp):  # these write folders of their own
         names += ["optimizer.pt", "scheduler.pt"]
     processes = range(config.world_size)
-    names += ["rng_state.pth"] if config.world_size == 1 else [f"rng_state_{number}.pth" for number in processes]
+    random_states = (
+        ["rng_state.pth"] if config.world_size == 1 else [f"rng_state_{number}.pth" for number in processes]
+    )
+    found = {path.name for path in folder.glob("rng_state*.pth")}
+    if found and found != set(random_states):
+        raise ResumeError(f"{folder} was written by {len(found)} processes, and here there are {config.world_size}")
+    names += random_states
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        reason = "it was saved by --save_only_model, or by another number of processes"
+        reason = "it was saved by --save_only_model"
         raise ResumeError(f"{folder} has no {', '.join(missing)}, so the run would continue otherwise: {reason}")
     return ResumePoint(folder, CheckpointRecord.read(folder), passed_over)
 

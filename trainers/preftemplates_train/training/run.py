@@ -33,7 +33,7 @@ from preftemplates_train.training.optimization import check_optimization
 from preftemplates_train.training.output_folder import check_output_folder, lock_output_folder
 from preftemplates_train.training.outputs import write_outputs
 from preftemplates_train.training.prepare import PreparedRun, load_run_tokenizer, prepare_run
-from preftemplates_train.training.resume import ResumePoint, check_same_run, find_resume_point
+from preftemplates_train.training.resume import ResumePoint, check_same_run, continues_in_folder, find_resume_point
 from preftemplates_train.training.trainer import RewardTrainer
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def train(config: RewardConfig, console: Console) -> TrainingResult:
         NonFiniteError: a loss, gradient or score is not finite.
     """
     folder = Path(str(config.output_dir))
-    is_main, resuming = config.process_index == 0, config.resume_from_checkpoint is not None
+    is_main, resuming = config.process_index == 0, continues_in_folder(config)
     if is_main:
         check_output_folder(folder, resuming=resuming)
     check_optimization(config)
@@ -105,7 +105,8 @@ def train(config: RewardConfig, console: Console) -> TrainingResult:
                 _train_or_load(trainer, point)
             if interrupt.stopped_at is not None:
                 return TrainingResult(folder, {}, interrupt.stopped_at)
-            return TrainingResult(folder, write_outputs(run, trainer, config, console))
+            with _convert_errors(Exception, to=TrainingError):
+                return TrainingResult(folder, write_outputs(run, trainer, config, console))
 
 
 def _print_beginning(run: PreparedRun, point: ResumePoint | None, config: RewardConfig, console: Console) -> None:
@@ -129,7 +130,7 @@ def _print_beginning(run: PreparedRun, point: ResumePoint | None, config: Reward
 
 def _train_or_load(trainer: RewardTrainer, point: ResumePoint | None) -> None:
     """Train; of a checkpoint after the last step, load the weights and the log."""
-    with _convert_errors(Exception):
+    with _convert_errors(Exception, to=TrainingError):
         if point is not None and point.is_finished:
             trainer.load_finished_run(point.folder)
         else:
@@ -160,7 +161,7 @@ def _make_trainer(run: PreparedRun, config: RewardConfig, console: Console) -> R
 
 
 @contextmanager
-def _convert_errors(*kinds: type[Exception]) -> Iterator[None]:
+def _convert_errors(*kinds: type[Exception], to: type[TrainingError] = SetupError) -> Iterator[None]:
     """Raise errors of other libraries as errors of training."""
     try:
         yield
@@ -174,4 +175,4 @@ def _convert_errors(*kinds: type[Exception]) -> Iterator[None]:
     except UnpicklingError as error:
         raise ResumeError("the checkpoint holds objects that are not plain data, and nothing of it is run") from error
     except kinds as error:
-        raise SetupError(summarize_error(error)) from error
+        raise to(summarize_error(error)) from error

@@ -16,9 +16,10 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from preftemplates_train.data.branches import PackedRow
 from preftemplates_train.data.collators import BranchCollator
-from preftemplates_train.errors import NonFiniteError, SetupError, TrainingError
+from preftemplates_train.errors import NonFiniteError, ResumeError, SetupError, TrainingError
 from preftemplates_train.evaluation.metrics import summarize_rewards
 from preftemplates_train.model.attention import enable_branches
+from preftemplates_train.model.manifest import find_damage
 from preftemplates_train.training.checkpoints import find_staging_folder, prune_checkpoints, publish_checkpoint
 from preftemplates_train.training.losses import bradley_terry, centring, plackett_luce
 
@@ -181,30 +182,39 @@ class RewardTrainer(Trainer):
             self.accelerator.wait_for_everyone()
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
+            best = self.state.best_global_step
+            best_folder = checkpoint.with_name(f"checkpoint-{best}") if best else None
+            if best_folder is not None and (best_folder == checkpoint or best_folder.exists()):
+                self.state.best_model_checkpoint = str(best_folder)
             if self.args.should_save:
-                self._publish(checkpoint)
+                self._publish(checkpoint, best_folder)
         except OSError as error:
             raise TrainingError(f"{checkpoint} cannot be written: {error.strerror or error}") from error
         finally:
             self._staging = None
         self.accelerator.wait_for_everyone()
 
-    def _publish(self, checkpoint: Path) -> None:
-        """Give a checkpoint its place, and remove old ones."""
+    def _publish(self, checkpoint: Path, best: Path | None) -> None:
+        """Give a checkpoint its place, and remove old ones but the best."""
         assert self._staging is not None
         written = self._staging / checkpoint.name
-        best = self.state.best_global_step
-        if best:
-            best_folder = checkpoint.with_name(f"checkpoint-{best}")
-            if best_folder == checkpoint or best_folder.exists():
-                self.state.best_model_checkpoint = str(best_folder)
-                self.state.save_to_json(str(written / TRAINER_STATE_NAME))
+        self.state.save_to_json(str(written / TRAINER_STATE_NAME))
         if self.record is not None:
             self.record.write(written)
         publish_checkpoint(checkpoint)
-        best_checkpoint = self.state.best_model_checkpoint
-        keep = Path(best_checkpoint) if best_checkpoint else None
-        prune_checkpoints(checkpoint.parent, self.args.save_total_limit, checkpoint, keep)
+        prune_checkpoints(checkpoint.parent, self.args.save_total_limit, checkpoint, best)
+
+    def _load_best_model(self) -> None:
+        """Load the best checkpoint, which lies next to the others also where the folder has been moved.
+
+        Raises:
+            ResumeError: it is not there, or damaged.
+        """
+        best = Path(self._get_output_dir(None)) / f"checkpoint-{self.state.best_global_step}"
+        if (damage := find_damage(best)) is not None:
+            raise ResumeError(f"the best checkpoint, {best}, cannot be loaded: {damage}")
+        self.state.best_model_checkpoint = str(best)
+        super()._load_best_model()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with accuracy and margin next to the training loss."""
