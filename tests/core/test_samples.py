@@ -16,7 +16,7 @@ from preftemplates.errors import DefinitionError, RowError, UnknownNameError
 @pytest.mark.parametrize(
     ("kind", "name", "responses", "labels"),
     [
-        (PromptOnly, "prompt_only", (), ("answer",)),
+        (PromptOnly, "prompt_only", (), ("answer", "source")),
         (Supervised, "supervised", ("completion",), ()),
         (Preference, "preference", ("chosen", "rejected"), ("margin", "probability")),
         (Unpaired, "unpaired", ("completion",), ("label",)),

@@ -70,7 +70,7 @@ def test_a_judge_is_not_asked_with_tools_and_they_are_counted_as_lost():
 
 
 def test_a_dialect_of_messages_without_a_key_counts_what_it_leaves_out():
-    template = Garden().with_dialect("openai")
+    template = Garden().with_dialect("openrlhf")
     assert template.formatted(ROW, "preference").samples[0].without_key == ("tools",)
     assert template.formatted(WITHOUT, "preference").samples[0].without_key == ()
 
@@ -245,10 +245,10 @@ SEVERAL = {"question": "Is the dill dry?", "goods": ["Yes.", "Very.", "It is."],
 @pytest.mark.parametrize(
     ("format", "dialect", "lost"),
     [
-        ("preference", "openai", {"tools": 4}),
+        ("preference", "openrlhf", {"tools": 4}),
         ("preference", "trl", {}),
         ("preference", "text", {}),
-        ("supervised", "openai", {"tools": 4, "rejected": 5}),
+        ("supervised", "openrlhf", {"tools": 4, "rejected": 5}),
         ("supervised", "trl", {"rejected": 5}),
         ("unpaired", "llama-factory-alpaca", {"tools": 8}),
         ("unpaired", "trl", {}),
