@@ -179,4 +179,4 @@ def test_one_short_file_reads_a_layout_that_nobody_had_in_mind(name, tmp_path):
     conversion = Conversion(json.loads(json.dumps(rows)), template, format, on_error="skip")
     assert [said(formatted.messages) for _, formatted in conversion.accepted()] == samples
     assert conversion.report.counts() == refused
-    check_laws(template, max_examples=25)
+    check_laws(template, max_examples=60)  # most drawn logs have no choice, and are rejected
