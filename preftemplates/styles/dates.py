@@ -17,7 +17,7 @@ _KNOWN_USE = re.compile(rf"""{_CLOCK}\s*\(\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*\)|{_
 """A call with a literal format, or a question whether there is such a function."""
 
 _DIRECTIVES = ("-d", "-m", "-H", "-I", "-M", "-S", "-j", "-y", "e", *"aAbBcdDfFGHIjmMpSTuUVwWxXyYzZ", "%")
-"""What a format may hold behind a percent sign; the last stands for the sign itself."""
+"""The characters that a format may hold after a percent sign; the last one is the sign itself."""
 
 
 def pin_date(source: str, moment: datetime) -> str:

@@ -31,7 +31,7 @@ def freeze_variables(variables: Any) -> tuple[tuple[str, str], ...]:
     """Return the further variables of a chat template by name, each as JSON.
 
     Raises:
-        DefinitionError: they are no mapping, a name is no variable's, or a value is no JSON.
+        DefinitionError: they are not a mapping, a name is not a variable's, or a value is not JSON.
     """
     if not isinstance(variables, Mapping):
         raise DefinitionError(f"defaults are variables by name, got {preview(variables)}")

@@ -11,9 +11,11 @@ from preftemplates.errors import PrefTemplatesError, one_line
 REQUIRED_PACKAGES = (
     "accelerate",
     "datasets",
+    "filelock",
     "huggingface_hub",
     "matplotlib",
     "numpy",
+    "safetensors",
     "torch",
     "transformers",
     "yaml",
@@ -26,7 +28,7 @@ def main() -> None:
     try:
         sys.exit(_run())
     except PrefTemplatesError as error:
-        if not _is_said_by_another_process(error):
+        if not _is_reported_by_another_process(error):
             print(f"error: {one_line(str(error), 5000)}", file=sys.stderr)
         sys.exit(3 if type(error).__name__ == "TooManyBadRowsError" else 2)
     except KeyboardInterrupt:
@@ -34,7 +36,7 @@ def main() -> None:
         sys.exit(130)
 
 
-def _is_said_by_another_process(error: PrefTemplatesError) -> bool:
+def _is_reported_by_another_process(error: PrefTemplatesError) -> bool:
     """Return whether the first process of a run ends with the same error: one of its settings, data or checkpoint."""
     is_other = os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"
     return is_other and type(error).__name__ in ("SetupError", "ResumeError", "TooManyBadRowsError")

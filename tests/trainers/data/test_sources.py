@@ -65,7 +65,7 @@ def test_several_styles_are_refused_until_one_is_named(tmp_path):
     assert read_data(config_of(datasets=sources, style="zephyr")).style.name == "zephyr"
     by_hand = [{"path": pku}, {"path": pku, "template": str(HOMEWORK)}]
     with pytest.raises(
-        SetupError, match="by hand has no style to share, and there are several: HOMEWORK, PKUSafeRLHF"
+        SetupError, match="a custom template has no style to share, and there are several: HOMEWORK, PKUSafeRLHF"
     ):
         read_data(config_of(datasets=by_hand))
 

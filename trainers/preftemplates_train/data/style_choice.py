@@ -80,7 +80,7 @@ def _find_style(
     if any(template.is_custom for template in templates.values()):
         if len({source.template for source in sources}) > 1:
             names = ", ".join(sorted(templates))
-            raise SetupError(f"a template that formats by hand has no style to share, and there are several: {names}")
+            raise SetupError(f"a custom template has no style to share, and there are several: {names}")
         return None, f"style: none; the custom template {', '.join(templates)} writes the texts"
     if config.style is None and tokenizer is not None and tokenizer.chat_template is not None:
         style = _read_own_style(tokenizer, str(config.model_name_or_path))
