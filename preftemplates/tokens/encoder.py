@@ -64,6 +64,10 @@ class Encoder:
             if span is not None
         )
 
+    def find_control_ids(self, rendered: Rendered) -> frozenset[int]:
+        """Return the ids of all tokens that control in a text of this style."""
+        return self.copies.get_ids(self._find_written(rendered)[0])
+
     def _add_prefix(self, rendered: Rendered, tokens: Sequence[Token], prompt_length: int = 0) -> Tokens:
         """The tokens after what the tokenizer puts before plain text, unless the style wrote that."""
         ids, prefix = tuple(token.id for token in tokens), self.copies.prefix_ids

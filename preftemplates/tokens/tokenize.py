@@ -177,7 +177,7 @@ def tokenize(
         >>> len(pair.prompt), pair.chosen.prompt_length, len(pair.chosen), len(pair.rejected)
         (78, 78, 149, 103)
     """
-    encoder = _make_encoder(tokenizer, control, content_tokens)
+    encoder = make_encoder(tokenizer, control, content_tokens)
     if isinstance(rendered, Rendered):
         return encoder.encode(rendered)
     prompt = encoder.encode(rendered.prompt)
@@ -208,10 +208,13 @@ def find_forged_tokens(
         >>> [(span.start, span.end, span.message) for span in find_forged_tokens(answer, tokenizer)]
         [(15, 19, 0)]
     """
-    return _make_encoder(tokenizer, control, content_tokens).find_forged(rendered)
+    return make_encoder(tokenizer, control, content_tokens).find_forged(rendered)
 
 
-def _make_encoder(tokenizer: FastTokenizer, control: Collection[str], content_tokens: Collection[str]) -> Encoder:
+def make_encoder(
+    tokenizer: FastTokenizer, control: Collection[str] = (), content_tokens: Collection[str] = CONTENT_TOKENS
+) -> Encoder:
+    """Return the encoder of a tokenizer; the arguments and errors are those of `tokenize`."""
     copies = get_tokenizer_copies(tokenizer)
     for name, tokens in (("control", control), ("content_tokens", content_tokens)):
         if isinstance(tokens, str):

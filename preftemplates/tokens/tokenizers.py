@@ -56,7 +56,7 @@ class TokenizerCopies:
         added_tokens: the added tokens by name, each as the tokenizer's JSON describes it.
         names_by_id: the names of the added tokens by id.
         special: the names of the added tokens that control, wherever the style writes them.
-        prefix_ids: the ids that the tokenizer puts before plain text.
+        prefix_ids, suffix_ids: the ids that the tokenizer puts before plain text, and after it.
     """
 
     def __init__(self, tokenizer: FastTokenizer) -> None:
@@ -76,6 +76,7 @@ class TokenizerCopies:
         probe = self.full.encode("a")
         is_added = probe.special_tokens_mask
         self.prefix_ids = tuple(probe.ids[: is_added.index(0)]) if 0 in is_added else ()
+        self.suffix_ids = tuple(probe.ids[len(is_added) - is_added[::-1].index(0) :]) if 0 in is_added else ()
         self.full.post_processor = None  # some trim the blanks off the offsets
         self.find_added = lru_cache(maxsize=4096)(self._find_added)
         self.get_copy = lru_cache(maxsize=16)(self._make_copy)

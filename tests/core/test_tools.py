@@ -276,13 +276,17 @@ def test_the_labels_of_a_judge_are_without_tools_and_those_of_other_derived_form
 
 def test_a_cut_prompt_keeps_its_tools():
     from preftemplates_train.data.lengths import cut_prompt
+    from token_support import byte_tokenizer
 
+    from preftemplates.data.sample_ids import SampleEncoder
+
+    style = get_style("qwen3")
     asked = [{"role": "user", "content": "old " * 50}, {"role": "assistant", "content": "x"}]
     answers = [[{"role": "assistant", "content": text}] for text in ("a", "b")]
     sample = Preference(
         prompt=[*asked, {"role": "user", "content": "new"}], chosen=answers[0], rejected=answers[1], tools=TOOLS
     )
-    cut = cut_prompt(sample, lambda texts: [[0] * len(text) for text in texts], 900, get_style("qwen3"))
+    cut = cut_prompt(sample, SampleEncoder(byte_tokenizer(), style), 900, style)
     assert "Gives a herb <water>." in cut[0]
     assert "old" not in cut[0]
 

@@ -5,6 +5,7 @@ import json
 from preftemplates_train.data.dataset import encode_data, read_data
 from preftemplates_train.data.tokenizer import AddedText
 from preftemplates_train.settings.config import RewardConfig
+from token_support import byte_tokenizer
 
 NOTHING = AddedText("", "")
 GOOD = {"prompt": "question", "response_0": "good", "response_1": "bad", "better_response_id": 0}
@@ -24,11 +25,6 @@ def config_of(*paths, **settings):
     return RewardConfig(dataset_name=list(paths) or None, **settings)
 
 
-def characters(texts):
-    """A token a character; no text holds the token 0."""
-    return [[ord(char) for char in text] for text in texts]
-
-
 def encoded(config):
     data = read_data(config)
-    return data, encode_data(data, characters, max_length=config.max_length, pad_id=0, config=config)
+    return data, encode_data(data, byte_tokenizer(), max_length=config.max_length, config=config)

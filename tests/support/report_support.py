@@ -8,7 +8,8 @@ from preftemplates_train.evaluation.metrics import measure_shortcuts, summarize_
 
 COUNTS = {
     "name": "generated", "template": "PKUSafeRLHF", "rows": 10901, "formatted": 10802, "skipped": 61, "rejected": 38,
-    "too_long": 17, "equal": 5, "control": 3, "cut": 29, "train_pairs": 8000, "eval_pairs": 2777,
+    "too_long": 17, "equal": 5, "unencodable": 3, "cut": 29, "control_text": 7, "train_pairs": 8000,
+    "eval_pairs": 2777,
 }  # fmt: skip
 HISTORY = [
     {

@@ -70,6 +70,15 @@ def _byte_level(prefix: bool = False) -> Tokenizer:
     return tokenizer
 
 
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """A token a byte, and the pad token."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: index for index, letter in enumerate(letters, 1)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return _fast(tokenizer, pad_token="<|pad|>", eos_token="<|end|>")
+
+
 def byte_level() -> PreTrainedTokenizerFast:
     """As GPT-2 and Qwen: bytes, and nothing in front of a text."""
     return _fast(_marked(_byte_level()), eos_token="<|im_end|>")

@@ -17,12 +17,12 @@ KINDS = {
     "wrong label": lambda number: row(number, better_response_id=2),
     "missing": lambda _: {"prompt": "alone"},
     "long": lambda number: row(number, response_0="x" * 300),
-    "spelling pad": lambda number: row(number, response_1="\0"),
+    "spelling pad": lambda number: row(number, response_1="<|pad|>"),
     "no JSON": lambda _: None,
 }
 BECOME = {
     "good": "kept", "equal": "skipped", "empty": "skipped", "wrong label": "rejected", "missing": "rejected",
-    "long": "too_long", "spelling pad": "control", "no JSON": "rejected",
+    "long": "too_long", "spelling pad": "kept", "no JSON": "rejected",
 }  # fmt: skip
 
 
@@ -42,11 +42,14 @@ def test_rows_are_kept_skipped_rejected_or_dropped_and_none_is_lost(tmp_path_fac
     (counts,) = (report.summarize() for report in data.reports.values())
     assert counts["rows"] == len(kinds)
     assert counts["train_pairs"] == expected["kept"]
-    assert {name: counts[name] for name in ("skipped", "rejected", "too_long", "control")} == {
-        name: expected[name] for name in ("skipped", "rejected", "too_long", "control")
+    assert {name: counts[name] for name in ("skipped", "rejected", "too_long")} == {
+        name: expected[name] for name in ("skipped", "rejected", "too_long")
     }
-    assert counts["formatted"] == expected["kept"] + expected["too_long"] + expected["control"]
-    assert [pair.pair.row for pair in found.train] == [number for number, kind in enumerate(kinds) if kind == "good"]
+    assert counts["control_text"] == kinds.count("spelling pad")
+    assert counts["formatted"] == expected["kept"] + expected["too_long"]
+    assert [pair.pair.row for pair in found.train] == [
+        number for number, kind in enumerate(kinds) if BECOME[kind] == "kept"
+    ]
 
 
 def test_a_set_without_a_pair_says_what_became_of_its_first_row(tmp_path):
@@ -94,6 +97,15 @@ def test_what_is_dropped_names_its_own_cure(tmp_path):
         SetupError, match=r"all 9 pairs .*\(a longer --max_length, or --length_policy cut_prompt keeps"
     ):
         encoded(config_of(long))
-    control = write(tmp_path / "control.jsonl", [row(n, response_0="\0") for n in range(10)])
-    with pytest.raises(SetupError, match=r"9 spelling the pad token \(another --pad_token keeps more; --max_dropped"):
-        encoded(config_of(control))
+    custom = tmp_path / "padding.py"
+    custom.write_text(
+        "from preftemplates import RowModel, Template, register_template\n\n\n"
+        "@register_template('PADDING')\nclass Padding(Template):\n"
+        "    class Row(RowModel):\n        response_0: str\n        response_1: str\n\n"
+        "    def format_preference_sample(self, raw_sample):\n"
+        "        return {'a': '<|pad|>' + raw_sample['response_0'], 'b': raw_sample['response_1']}\n"
+    )
+    rows = write(tmp_path / "rows.jsonl", [row(n) for n in range(10)])
+    message = r"10 without token ids of their own \(another --pad_token keeps more; --max_dropped"
+    with pytest.raises(SetupError, match=message):
+        encoded(config_of(rows, template=str(custom), eval_size=0.0))

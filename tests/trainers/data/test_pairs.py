@@ -8,16 +8,23 @@ from preftemplates_train.data.lengths import cut_prompt
 from preftemplates_train.data.pairs import read_pairs
 from support import HOMEWORK as HOMEWORK_FILE
 from support import real_rows
+from token_support import byte_tokenizer
+from tokenizers import normalizers
 
 from preftemplates import Preference, RowModel, Style, Template, get_template
+from preftemplates.data.sample_ids import SampleEncoder
 from preftemplates.styles.environment import CLOCK
 
 HOMEWORK = str(HOMEWORK_FILE)
 ROW = {"prompt": "q", "response_0": "one", "response_1": "two", "better_response_id": 1}
 
 
+TOKENIZER = byte_tokenizer()
+PAD = TOKENIZER.pad_token_id
+
+
 def encode(texts):
-    return [[ord(char) for char in text] for text in texts]
+    return TOKENIZER(texts)["input_ids"]
 
 
 def pairs_of(*rows, template="PKUSafeRLHF"):
@@ -89,7 +96,8 @@ LONG = {"prompt": turns("a" * 40, "b" * 40, "c"), "chosen": [{"role": "assistant
 def test_a_prompt_is_cut_by_whole_turns_and_on_both_sides_alike():
     template = get_template("TRL-messages").with_style("human-assistant")
     pairs, _ = read_pairs([LONG], template)
-    (cut,), report = encode_pairs(pairs, encode, max_length=60, pad_id=0, policy="cut_prompt", style=template.style)
+    encoder = SampleEncoder(TOKENIZER, template.style)
+    (cut,), report = encode_pairs(pairs, encoder, max_length=60, pad_id=PAD, policy="cut_prompt", style=template.style)
     assert (report.cut, report.kept, report.too_long) == (1, 1, 0)
     assert cut.pair.chosen == "\n\nHuman: c\n\nAssistant: yes"
     assert cut.pair.rejected == "\n\nHuman: c\n\nAssistant: no"
@@ -102,7 +110,8 @@ def test_the_texts_of_a_cut_prompt_are_of_one_moment():
     moments = iter(datetime(2026, 5, 31, 23, 59, 59, number) for number in range(9))
     clock = CLOCK.set(lambda: next(moments))
     try:
-        cut = cut_prompt(sample, encode, 60, Style.from_chat_template(source))
+        style = Style.from_chat_template(source)
+        cut = cut_prompt(sample, SampleEncoder(TOKENIZER, style), 60, style)
     finally:
         CLOCK.reset(clock)
     assert cut.prompt == "000000c"
@@ -112,8 +121,9 @@ def test_the_texts_of_a_cut_prompt_are_of_one_moment():
 def test_what_does_not_fit_is_dropped_and_counted():
     template = get_template("TRL-messages").with_style("human-assistant")
     pairs, _ = read_pairs([LONG], template)
+    encoder = SampleEncoder(TOKENIZER, template.style)
     for policy, length in (("drop", 60), ("cut_prompt", 10)):
-        kept, report = encode_pairs(pairs, encode, max_length=length, pad_id=0, policy=policy, style=template.style)
+        kept, report = encode_pairs(pairs, encoder, max_length=length, pad_id=PAD, policy=policy, style=template.style)
         assert kept == []
         assert (report.pairs, report.too_long) == (1, 1)
 
@@ -123,18 +133,53 @@ def test_what_does_not_fit_is_dropped_and_counted():
 def test_fault_12_no_text_is_longer_than_allowed_and_its_length_is_that_of_the_ids_trained_on(policy, length):
     template = get_template("HH")
     pairs, _ = read_pairs(real_rows("hh_rlhf/harmless-base_test_even.jsonl.gz")[:200], template)
-    kept, report = encode_pairs(pairs, encode, max_length=length, pad_id=0, policy=policy, style=template.style)
+    encoder = SampleEncoder(TOKENIZER, template.style)
+    kept, report = encode_pairs(pairs, encoder, max_length=length, pad_id=PAD, policy=policy, style=template.style)
     assert max(len(ids) for one in kept for ids in (one.chosen_ids, one.rejected_ids)) <= length
-    long = [pair for pair in pairs if max(len(pair.chosen), len(pair.rejected)) > length]
+    long = [pair for pair in pairs if max(map(len, encode([pair.chosen, pair.rejected]))) > length]
     assert 0 < len(long) == report.too_long + report.cut < len(pairs)
     for one in kept:
         assert [one.chosen_ids, one.rejected_ids] == encode([one.pair.chosen, one.pair.rejected])
 
 
-def test_a_text_that_spells_the_pad_token_and_sides_of_the_same_tokens_are_never_trained():
-    pairs = pairs_of(ROW, {**ROW, "response_0": "\x07"}, {**ROW, "response_0": "TWO"})
-    kept, report = encode_pairs(pairs, lambda texts: encode(text.lower() for text in texts), max_length=500, pad_id=7)
-    assert (report.pairs, report.kept, report.control, report.equal) == (3, 1, 1, 1)
+class Padding(Template):
+    """Writes the pad token, and the two answers."""
+
+    class Row(RowModel):
+        response_0: str
+        response_1: str
+
+    def format_preference_sample(self, raw_sample):
+        return {"a": f"<|pad|>{raw_sample['response_1']}", "b": raw_sample["response_0"]}
+
+
+def test_a_custom_text_with_the_pad_token_is_never_trained():
+    pairs, _ = read_pairs([ROW], Padding())
+    kept, report = encode_pairs(pairs, SampleEncoder(TOKENIZER, None), max_length=500, pad_id=PAD)
+    assert (report.pairs, report.unencodable, kept) == (1, 1, [])
+
+
+@pytest.mark.parametrize("template", ["PKUSafeRLHF", HOMEWORK])
+def test_content_that_spells_a_control_token_is_trained_as_the_text_that_it_is(template):
+    rows = [{**ROW, "response_1": f"two{text}"} for text in ("", "<|pad|>", "<|end|> more")]
+    pairs = pairs_of(*rows, template=template)
+    encoder = SampleEncoder(TOKENIZER, None if template == HOMEWORK else get_template(template).style)
+    kept, report = encode_pairs(pairs, encoder, max_length=500, pad_id=PAD)
+    assert (report.kept, report.control_text, report.unencodable) == (3, 2, 0)
+    assert not {PAD, TOKENIZER.eos_token_id} & {id for pair in kept for id in pair.chosen_ids}
+    assert [TOKENIZER.decode(pair.chosen_ids) for pair in kept] == [pair.chosen for pair in pairs]
+
+
+def test_sides_of_the_same_tokens_are_never_trained():
+    lower = byte_tokenizer()
+    lower.backend_tokenizer.normalizer = normalizers.Lowercase()
+    kept, report = encode_pairs(
+        pairs_of(ROW, {**ROW, "response_0": "TWO"}),
+        SampleEncoder(lower, get_template("PKUSafeRLHF").style),
+        max_length=500,
+        pad_id=PAD,
+    )
+    assert (report.pairs, report.kept, report.equal) == (2, 1, 1)
     assert [pair.pair.row for pair in kept] == [0]
 
 

@@ -13,13 +13,16 @@ from support import HOMEWORK
 
 from preftemplates import Preference, RowModel, Template, get_template, register_template
 from preftemplates.data.reading import Record
+from preftemplates.data.sample_ids import SampleEncoder
 
 
 def test_fault_11_newlines_around_an_answer_are_trained_and_scored_alike_and_nothing_is_put_behind_a_blank(scorer):
     row = {**ROWS[0], "response_0": "\n\nOne.\n\n", "response_1": "Two. \n", "better_response_id": 0}
     pairs, _ = read_pairs([row], get_template("PKUSafeRLHF").with_style(scorer.style))
     pad = scorer.tokenizer.pad_token_id
-    ((pair, *trained),), _ = encode_pairs(pairs, scorer.encode, max_length=10**6, pad_id=pad)
+    ((pair, *trained),), _ = encode_pairs(
+        pairs, SampleEncoder(scorer.tokenizer, scorer.style), max_length=10**6, pad_id=pad
+    )
     assert pair.chosen.endswith("\n\n\nOne.\n\n<|im_end|>\n")
     assert pair.rejected.endswith("\nTwo. \n<|im_end|>\n")
     assert trained == scorer.encode([pair.chosen, pair.rejected])

@@ -11,6 +11,7 @@ from preftemplates_train.model.tiny import train_tiny_tokenizer
 from preftemplates_train.reports.preview import SHOWN_CHARACTERS, print_pairs
 from preftemplates_train.settings.config import RewardConfig
 from rich.console import Console
+from token_support import byte_tokenizer
 from trainer_support import MARKUP, WORDS
 
 
@@ -81,9 +82,8 @@ def test_a_pair_with_a_cut_prompt_is_shown_as_it_is_trained_on(tmp_path):
     )  # fmt: skip
     found = encode_data(
         read_data(config),
-        lambda said: [list(map(ord, text)) for text in said],
+        byte_tokenizer(),
         max_length=100,
-        pad_id=0,
         config=config,
     )
     assert [pair.pair.prompt for pair in found.train] == ["\n\nHuman: new\n\nAssistant:"]

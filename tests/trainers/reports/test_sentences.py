@@ -19,8 +19,9 @@ def counted(**counts):
         "eval_pairs",
         "too_long",
         "equal",
-        "control",
+        "unencodable",
         "cut",
+        "control_text",
     )
     return {"name": "rows.jsonl", "template": "Mine", **dict.fromkeys(names, 0), **counts}
 
@@ -53,8 +54,11 @@ def test_every_count_of_a_source_is_said_once():
         "rows.jsonl (Mine): 1,234 rows = 1,200 formatted + 30 skipped + 4 rejected;"
         " 1,100 pairs to train on, 80 held out"
     )
-    line = said_of(counted(rows=9, too_long=1, equal=2, control=3, cut=4))[1]
-    assert line.endswith("0 held out, 1 too long, 2 equal as tokens, 3 spelling the pad token, 4 with a cut prompt")
+    line = said_of(counted(rows=9, too_long=1, equal=2, unencodable=3, cut=4, control_text=5))[1]
+    assert line.endswith(
+        "0 held out, 1 too long, 2 equal as tokens, 3 without token ids of their own,"
+        " 4 with a cut prompt, 5 with content that spells a control token, encoded as plain text"
+    )
 
 
 def test_prompts_on_both_sides_are_said():

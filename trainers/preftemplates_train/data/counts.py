@@ -36,7 +36,10 @@ class SourceReport:
     def summarize(self) -> dict[str, Any]:
         """Return all counts by name; rows = formatted + skipped + rejected."""
         sides = [asdict(self.train), asdict(self.held_out)]
-        dropped = {name: sum(side[name] for side in sides) for name in ("too_long", "equal", "control", "cut")}
+        dropped = {
+            name: sum(side[name] for side in sides)
+            for name in ("too_long", "equal", "unencodable", "cut", "control_text")
+        }
         return {
             "name": self.name,
             "template": self.template,
@@ -95,7 +98,7 @@ def check_dropped_pairs(
     cut = ", or --length_policy cut_prompt" if policy == "drop" else ""
     causes = (
         (report.too_long, f"too long for {max_length} tokens", f"a longer --max_length{cut}"),
-        (report.control, "spelling the pad token", "another --pad_token"),
+        (report.unencodable, "without token ids of their own", "another --pad_token"),
         (report.equal, "equal as tokens", ""),
     )
     reasons = ", ".join(f"{count} {reason}" for count, reason, _ in causes if count)

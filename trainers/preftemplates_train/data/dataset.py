@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch.utils.data import Dataset
 
+from preftemplates.data.sample_ids import SampleEncoder
 from preftemplates_train.data.counts import SourceReport, check_dropped_pairs, check_rejected_rows, make_no_pair_error
 from preftemplates_train.data.encoding import TokenGroup, TokenPair, encode_pairs, group_by_row
 from preftemplates_train.data.pairs import LABEL_DEFAULTS, PairReader, TextPair, read_pairs
 from preftemplates_train.data.sources import DataSource, is_generated, list_sources, read_clean_pairs
 from preftemplates_train.data.split import split_by_prompt
 from preftemplates_train.data.style_choice import StyleChoice, choose_style
-from preftemplates_train.data.tokenizer import NO_ADDED_TEXT, AddedText, TextEncoder
+from preftemplates_train.data.tokenizer import NO_ADDED_TEXT, AddedText
 from preftemplates_train.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
     from preftemplates import Style, Template
     from preftemplates_train.data.lengths import LengthReport
@@ -169,18 +170,19 @@ class TokenData:
 
 
 def encode_data(
-    data: TextData, encode: TextEncoder, *, max_length: int, pad_id: int, config: RewardConfig
+    data: TextData, tokenizer: PreTrainedTokenizerFast, *, max_length: int, config: RewardConfig
 ) -> TokenData:
     """Encode both sides, drop what does not fit, and fill in the reports.
 
     Raises:
         SetupError: more pairs are dropped than allowed, or none is left.
     """
+    encoder, pad_id = SampleEncoder(tokenizer, data.style), int(tokenizer.pad_token_id)
 
     def encode_source(pairs: list[TextPair], name: str) -> tuple[list[TokenPair], LengthReport]:
         of_source = [pair for pair in pairs if pair.source == name]
         kept, report = encode_pairs(
-            of_source, encode, max_length=max_length, pad_id=pad_id, policy=config.length_policy, style=data.style
+            of_source, encoder, max_length=max_length, pad_id=pad_id, policy=config.length_policy, style=data.style
         )
         check_dropped_pairs(name, report, max_length, config.max_dropped, config.length_policy)
         return kept, report
@@ -197,7 +199,7 @@ def encode_data(
         raise make_no_pair_error("train on", reports)
     if data.held_out and not held_out:
         raise make_no_pair_error("evaluate on", reports)
-    clean, _ = encode_pairs(data.clean, encode, max_length=max_length, pad_id=pad_id)
+    clean, _ = encode_pairs(data.clean, encoder, max_length=max_length, pad_id=pad_id)
     return TokenData(groups, held_out, clean, _hash_ids(chain.from_iterable(groups)))
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from preftemplates.data.sample_ids import TextSample
 from preftemplates_train.data.lengths import LengthReport, cut_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from preftemplates import Style
+    from preftemplates.data.sample_ids import SampleEncoder, SampleIds
     from preftemplates_train.data.pairs import TextPair
-    from preftemplates_train.data.tokenizer import TextEncoder
     from preftemplates_train.settings.run_settings import LengthPolicy
 
 PAIRS_PER_CALL = 1000
@@ -46,7 +47,7 @@ def group_by_row(pairs: Iterable[TokenPair]) -> list[TokenGroup]:
 
 def encode_pairs(
     pairs: Iterable[TextPair],
-    encode: TextEncoder,
+    encoder: SampleEncoder,
     *,
     max_length: int,
     pad_id: int,
@@ -57,7 +58,7 @@ def encode_pairs(
 
     Args:
         pairs: the pairs.
-        encode: from texts to the ids of each.
+        encoder: encodes them.
         max_length: the most ids that a text may have.
         pad_id: the id that no text may hold, since nothing after it would be read.
         policy: how a pair with a longer text is handled.
@@ -65,34 +66,34 @@ def encode_pairs(
     """
     kept: list[TokenPair] = []
     report = LengthReport()
-    for token_pair in _encode_all(pairs, encode):
-        pair = token_pair.pair
+    for pair, encoded in _encode_all(pairs, encoder):
         report.pairs += 1
-        if policy == "cut_prompt" and style and pair.messages and _count_longest(token_pair) > max_length:
-            shorter = cut_prompt(pair.messages, encode, max_length, style)
+        if policy == "cut_prompt" and style and pair.messages and encoded and _is_too_long(encoded, max_length):
+            shorter = cut_prompt(pair.messages, encoder, max_length, style)
             if shorter is not None:
                 report.cut += 1
                 chosen, rejected = shorter.responses
                 pair = pair._replace(prompt=shorter.prompt, chosen=chosen, rejected=rejected)
-                token_pair = TokenPair(pair, *shorter.ids)
-        if _count_longest(token_pair) > max_length:
+                encoded = shorter.encoded
+        if encoded is not None and _is_too_long(encoded, max_length):
             report.too_long += 1
-        elif pad_id in token_pair.chosen_ids or pad_id in token_pair.rejected_ids:
-            report.control += 1
-        elif token_pair.chosen_ids == token_pair.rejected_ids:
+        elif encoded is None or any(pad_id in ids for ids in encoded.responses):
+            report.unencodable += 1
+        elif encoded.responses[0] == encoded.responses[1]:
             report.equal += 1
         else:
             report.kept += 1
-            kept.append(token_pair)
+            report.control_text += encoded.control_text
+            kept.append(TokenPair(pair, *encoded.responses))
     return kept, report
 
 
-def _encode_all(pairs: Iterable[TextPair], encode: TextEncoder) -> Iterator[TokenPair]:
+def _encode_all(pairs: Iterable[TextPair], encoder: SampleEncoder) -> Iterator[tuple[TextPair, SampleIds | None]]:
     remaining = iter(pairs)
     while batch := list(islice(remaining, PAIRS_PER_CALL)):
-        ids = encode([text for pair in batch for text in (pair.chosen, pair.rejected)])
-        yield from map(TokenPair, batch, ids[::2], ids[1::2])
+        samples = [TextSample((pair.chosen, pair.rejected), pair.messages, pair.contents) for pair in batch]
+        yield from zip(batch, encoder.encode(samples), strict=True)
 
 
-def _count_longest(pair: TokenPair) -> int:
-    return max(len(pair.chosen_ids), len(pair.rejected_ids))
+def _is_too_long(encoded: SampleIds, max_length: int) -> bool:
+    return max(map(len, encoded.responses)) > max_length

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from preftemplates.data.sample_ids import TextSample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from preftemplates import Message, Sample, Style
-    from preftemplates_train.data.tokenizer import TextEncoder
+    from preftemplates.data.sample_ids import SampleEncoder, SampleIds
 
 
 @dataclass
 class LengthReport:
-    """What became of the pairs: pairs = kept + too_long + equal + control.
+    """What became of the pairs: pairs = kept + too_long + equal + unencodable.
 
     Attributes:
         pairs: how many there were.
         kept: how many remain.
         too_long: dropped because an answer does not fit.
         equal: dropped because both sides are the same tokens.
-        control: dropped because a text spells the pad token.
+        unencodable: dropped because a custom template writes the pad token, or the tokenizer has nothing but a control
+            token for a character.
         cut: kept, with a shorter prompt.
+        control_text: kept, with content that spells a control token, which is encoded as the text that it is.
     """
 
     pairs: int = 0
     kept: int = 0
     too_long: int = 0
     equal: int = 0
-    control: int = 0
+    unencodable: int = 0
     cut: int = 0
+    control_text: int = 0
 
 
 class CutTexts(NamedTuple):
@@ -39,15 +44,17 @@ class CutTexts(NamedTuple):
     Attributes:
         prompt: the text of the prompt.
         responses: the whole text of each response, prompt included.
-        ids: the ids of these texts.
+        encoded: the ids of the responses.
     """
 
     prompt: str
     responses: list[str]
-    ids: list[list[int]]
+    encoded: SampleIds
 
 
-def cut_prompt(sample: Sample[list[Message]], encode: TextEncoder, max_length: int, style: Style) -> CutTexts | None:
+def cut_prompt(
+    sample: Sample[list[Message]], encoder: SampleEncoder, max_length: int, style: Style
+) -> CutTexts | None:
     """Write a sample without the fewest of its oldest turns, so that all its texts fit.
 
     Returns:
@@ -56,9 +63,9 @@ def cut_prompt(sample: Sample[list[Message]], encode: TextEncoder, max_length: i
     style = style.with_tools(cast("str | None", sample.tools))
     for prompt in shorten_prompt(sample.prompt):
         prompt_text, texts = style.texts(prompt, sample.responses.values())
-        ids = encode(texts)
-        if max(map(len, ids)) <= max_length:
-            return CutTexts(prompt_text, texts, ids)
+        (encoded,) = encoder.encode([TextSample(texts, replace(sample, prompt=prompt))])
+        if encoded is not None and max(map(len, encoded.responses)) <= max_length:
+            return CutTexts(prompt_text, texts, encoded)
     return None
 
 

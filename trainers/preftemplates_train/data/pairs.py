@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from preftemplates.data.convert import Conversion, OnError
+from preftemplates.data.sample_ids import Extent, find_extents, list_strings
 from preftemplates.data.shortcuts import is_first_listed
 from preftemplates.errors import RowError
 from preftemplates_train.errors import SetupError
@@ -34,6 +35,7 @@ class TextPair(NamedTuple):
         messages: the sample with messages, from which a prompt can be cut; None if the template formats by hand.
         margin: by how much the chosen answer is better, in the dataset's own units, if that is known.
         probability: how probable it is that it is the better one, likewise.
+        contents: of a custom template, where values of the row stand whole in the chosen and in the rejected text.
     """
 
     source: str
@@ -45,6 +47,7 @@ class TextPair(NamedTuple):
     messages: Sample[list[Message]] | None
     margin: float | None = None
     probability: float | None = None
+    contents: tuple[tuple[Extent, ...], ...] = ()
 
 
 def read_pairs(
@@ -100,12 +103,19 @@ class PairReader:
         strengths = {name: float(labels[name]) for name in LABEL_DEFAULTS if name in labels}
         first = is_first_listed(formatted, self._columns)
         row, plain = record.row, formatted.plain_messages
-        return TextPair(self._source, row, prompt, chosen, rejected, first, plain, **strengths)
+        contents = () if messages is not None else find_contents(record, (chosen, rejected))
+        return TextPair(self._source, row, prompt, chosen, rejected, first, plain, contents=contents, **strengths)
 
     @property
     def report(self) -> ConversionReport:
         """The counts of the rows read so far."""
         return self._conversion.report
+
+
+def find_contents(record: Record, texts: Sequence[str]) -> tuple[tuple[Extent, ...], ...]:
+    """Return where the values of a row stand whole in each of the texts that a custom template makes of it."""
+    values = list(dict.fromkeys(list_strings(record.cells)))
+    return tuple(find_extents(text, values) for text in texts)
 
 
 def _get_texts(formatted: Formatted) -> tuple[str, str]:

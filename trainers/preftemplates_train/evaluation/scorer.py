@@ -24,11 +24,12 @@ from preftemplates import (
     list_templates,
 )
 from preftemplates.data.convert import Conversion
+from preftemplates.data.sample_ids import SampleEncoder, TextSample
 from preftemplates.data.shortcuts import is_first_listed
 from preftemplates.errors import preview
 from preftemplates_train.data.branches import ComputeCost, count_shared_tokens, pack_groups
 from preftemplates_train.data.lengths import cut_prompt
-from preftemplates_train.data.pairs import PAIR_FORMAT
+from preftemplates_train.data.pairs import PAIR_FORMAT, find_contents
 from preftemplates_train.data.tokenizer import encode_texts, load_tokenizer
 from preftemplates_train.errors import NonFiniteError, SetupError
 from preftemplates_train.model.attention import BRANCH_ATTENTION, BranchReader, explain_no_branches
@@ -245,7 +246,8 @@ class ScoredAnswers(NamedTuple):
         messages: the sample with messages; None if the template formats by hand.
         first_listed: of a pair, whether the chosen answer is the one that the row lists first; None if that cannot be
             known.
-        unscored: a code of the library, `too_long`, or `control` for a text that spells the pad token.
+        unscored: a code of the library, `too_long`, or `unencodable` for a custom template's text with the pad token,
+            and for a character for which the tokenizer has nothing but a control token.
     """
 
     row: Record
@@ -268,22 +270,33 @@ def score_answers(
         format: preference, supervised or ranked.
     """
     template = scorer.adapt_template(template).adapted(dialect=TEXT_DIALECTS[format])
+    style = None if template.is_custom else template.style
+    encoder = SampleEncoder(scorer.tokenizer, style)
     remaining = iter(rows)
     while window := list(islice(remaining, ROWS_PER_WINDOW)):
-        yield from _score_window(window, template, scorer, format)
+        yield from _score_window(window, template, scorer, format, encoder, style)
 
 
-def _score_window(rows: list[Record], template: Template, scorer: Scorer, format: Format) -> Iterator[ScoredAnswers]:
+def _score_window(
+    rows: list[Record],
+    template: Template,
+    scorer: Scorer,
+    format: Format,
+    encoder: SampleEncoder,
+    style: Style | None,
+) -> Iterator[ScoredAnswers]:
     conversion = Conversion(rows, template, format, on_error="skip", flag=False, traced=format == PAIR_FORMAT)
     columns = template.known_columns(format) or ()
     answers: dict[int, list[ScoredAnswers]] = {row.row: [] for row in rows}
     fitting: list[tuple[Record, Formatted, list[list[int]]]] = []
-    for row, formatted in conversion.accepted():
-        ids = _encode_fitting(_get_texts(formatted, format), formatted, scorer)
-        if ids is None:
+    accepted = [*conversion.accepted()]
+    encoded = encoder.encode([_make_text_sample(row, formatted, format) for row, formatted in accepted])
+    for (row, formatted), sample_ids in zip(accepted, encoded, strict=True):
+        ids = sample_ids and _fit(sample_ids.responses, formatted, encoder, scorer.record, style)
+        if sample_ids is None or (ids is not None and any(scorer.tokenizer.pad_token_id in one for one in ids)):
+            answers[row.row].append(ScoredAnswers(row, unscored="unencodable"))
+        elif ids is None:
             answers[row.row].append(ScoredAnswers(row, unscored="too_long"))
-        elif any(scorer.tokenizer.pad_token_id in text_ids for text_ids in ids):
-            answers[row.row].append(ScoredAnswers(row, unscored="control"))
         else:
             fitting.append((row, formatted, ids))
     group_rewards = scorer.group_rewards([ids for _, _, ids in fitting])
@@ -307,12 +320,20 @@ def _get_texts(formatted: Formatted, format: Format) -> list[str]:
     return texts
 
 
-def _encode_fitting(texts: Sequence[str], formatted: Formatted, scorer: Scorer) -> list[list[int]] | None:
+def _make_text_sample(row: Record, formatted: Formatted, format: Format) -> TextSample:
+    """Return the texts of a row's sample, with what tells content from style in them."""
+    texts = _get_texts(formatted, format)
+    contents = () if formatted.messages is not None else find_contents(row, texts)
+    return TextSample(texts, formatted.messages, contents)
+
+
+def _fit(
+    ids: list[list[int]], formatted: Formatted, encoder: SampleEncoder, record: CheckpointRecord, style: Style | None
+) -> list[list[int]] | None:
     """Return the ids of each text, by the checkpoint's policy with a shorter prompt; None if they do not fit."""
-    ids, record = scorer.encode(texts), scorer.record
     if max(map(len, ids)) <= record.max_length:
         return ids
-    if record.length_policy != "cut_prompt" or formatted.messages is None or scorer.style is None:
+    if record.length_policy != "cut_prompt" or formatted.messages is None or style is None:
         return None
-    shorter = cut_prompt(formatted.messages, scorer.encode, record.max_length, scorer.style)
-    return shorter and shorter.ids
+    shorter = cut_prompt(formatted.messages, encoder, record.max_length, style)
+    return shorter and shorter.encoded.responses

@@ -100,10 +100,14 @@ def describe_layout(layout: BatchLayout, no_branches: str | None) -> str:
 
 
 def _list_dropped(counts: Mapping[str, Any]) -> str:
-    reasons = {"too_long": "too long", "equal": "equal as tokens", "control": "spelling the pad token"}
+    reasons = {"too_long": "too long", "equal": "equal as tokens", "unencodable": "without token ids of their own"}
     dropped = [f"{counts[key]:,} {reason}" for key, reason in reasons.items() if counts[key]]
-    cut = [f"{counts['cut']:,} with a cut prompt"] if counts["cut"] else []
-    return "".join(f", {text}" for text in (*dropped, *cut))
+    kept = {
+        "cut": "with a cut prompt",
+        "control_text": "with content that spells a control token, encoded as plain text",
+    }
+    changed = [f"{counts[key]:,} {description}" for key, description in kept.items() if counts[key]]
+    return "".join(f", {text}" for text in (*dropped, *changed))
 
 
 def describe_result(metrics: Mapping[str, Any]) -> list[str]:

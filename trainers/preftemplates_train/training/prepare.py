@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from preftemplates_train.data.dataset import encode_data, read_data
@@ -11,7 +10,6 @@ from preftemplates_train.data.pairs import LABEL_DEFAULTS
 from preftemplates_train.data.tokenizer import (
     NO_ADDED_TEXT,
     AddedText,
-    encode_texts,
     find_added_text,
     load_tokenizer,
     remove_added_text,
@@ -91,8 +89,7 @@ def prepare_run(config: RewardConfig, date: str | None = None) -> PreparedRun:
         tokenizer.chat_template = data.style.chat_template
     set_pad_token(tokenizer, data.style, config.pad_token)
     pad_id = int(tokenizer.pad_token_id)
-    encode = partial(encode_texts, tokenizer)
-    encoded = encode_data(data, encode, max_length=max_length, pad_id=pad_id, config=config)
+    encoded = encode_data(data, tokenizer, max_length=max_length, config=config)
     _check_objective(encoded, config)
     model, head = (
         load_model(name, model_config, config) if name else (make_tiny_model(tokenizer, max_length, config.seed), None)

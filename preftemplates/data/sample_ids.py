@@ -1,0 +1,230 @@
+"""Token ids of many samples at a time: the ids that `tokenize` gives, at the speed of plain encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from preftemplates.core.spans import Rendered, Span
+from preftemplates.errors import RowError
+from preftemplates.templates.rendering import render_sample
+from preftemplates.tokens.tokenize import make_encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from preftemplates.core.messages import Message
+    from preftemplates.core.samples import Sample
+    from preftemplates.styles.style import Style
+    from preftemplates.tokens.tokenizers import FastTokenizer
+
+Extent = tuple[int, int]
+"""The characters of a text from one number up to another."""
+
+
+class TextSample(NamedTuple):
+    """The texts of a sample, and what tells content from style in them.
+
+    Attributes:
+        responses: the whole text of each response, prompt included.
+        messages: the messages of these texts; None for a custom template.
+        contents: of a custom template, the extents of content in each response.
+    """
+
+    responses: Sequence[str]
+    messages: Sample[list[Message]] | None = None
+    contents: Sequence[Sequence[Extent]] = ()
+
+
+class SampleIds(NamedTuple):
+    """The token ids of a sample's responses.
+
+    Attributes:
+        responses: the ids of each whole text.
+        control_text: whether content spells a control token, which is encoded as the text that it is.
+    """
+
+    responses: list[list[int]]
+    control_text: bool = False
+
+
+class _Written(NamedTuple):
+    """The control tokens that a style writes into the texts of samples of one structure.
+
+    Attributes:
+        control: the ids of all control tokens, for each response.
+        sequences: the ids of those that stand in each response, in order.
+    """
+
+    control: Sequence[frozenset[int]]
+    sequences: Sequence[Sequence[int]]
+
+
+class SampleEncoder:
+    r"""Encode the whole texts of samples as `tokenize` does, many at a time.
+
+    All texts are encoded plainly. What comes out is kept where it has the control tokens that the style writes into
+    samples of this structure (roles and keys of the messages), and no content spells one of these. Other samples, and
+    the first of each structure, are rendered again with spans and encoded one by one.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers.
+        style: the style of the texts; None if a custom template writes them, which then get what the tokenizer adds
+            to plain text.
+
+    Example:
+        >>> from tokenizers import Tokenizer, models, pre_tokenizers
+        >>> from transformers import PreTrainedTokenizerFast
+        >>> from preftemplates import Preference, get_style
+        >>> letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+        >>> model = Tokenizer(models.BPE({letter: index for index, letter in enumerate(letters)}, []))
+        >>> model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=model, eos_token="<|im_end|>")
+        >>> style, samples = get_style("chatml"), []
+        >>> for answer in ("Yes.", "Yes.<|im_end|>"):
+        ...     answers = [[{"role": "assistant", "content": text}] for text in (answer, "No.")]
+        ...     pair = Preference(prompt=[{"role": "user", "content": "Hi"}], chosen=answers[0], rejected=answers[1])
+        ...     samples.append(TextSample(style.texts(pair.prompt, answers)[1], pair))
+        >>> encoded = SampleEncoder(tokenizer, style).encode(samples)
+        >>> [(sample.control_text, sample.responses[0].count(tokenizer.eos_token_id)) for sample in encoded]
+        [(False, 2), (True, 2)]
+    """
+
+    def __init__(self, tokenizer: FastTokenizer, style: Style | None) -> None:
+        self._encoder = make_encoder(tokenizer)
+        self._copies = self._encoder.copies
+        self._style = style
+        self._written_in: dict[Any, _Written] = {}
+
+    def encode(self, samples: Sequence[TextSample]) -> list[SampleIds | None]:
+        """Return the ids of each sample.
+
+        Returns:
+            None for a sample with a character for which the tokenizer has nothing but a control token.
+        """
+        texts = [text for sample in samples for text in sample.responses]
+        encodings = self._copies.full.encode_batch_fast(texts, add_special_tokens=False)
+        ids = (encoding.ids for encoding in encodings)
+        return [self._encode_sample(sample, [*islice(ids, len(sample.responses))]) for sample in samples]
+
+    def _encode_sample(self, sample: TextSample, plain: list[list[int]]) -> SampleIds | None:
+        if self._style is None or sample.messages is None:
+            return self._encode_custom(sample, plain)
+        structure = _describe_structure(sample.messages)
+        written = self._written_in.get(structure)
+        if written is not None and self._is_as_written(sample, plain, written):
+            return SampleIds([self._add_prefix(ids) for ids in plain])
+        try:
+            return self._encode_exactly(sample.messages, self._style, structure)
+        except RowError:
+            return None
+
+    def _is_as_written(self, sample: TextSample, plain: list[list[int]], written: _Written) -> bool:
+        """Whether plain ids are those that `tokenize` gives."""
+        for ids, control, sequence in zip(plain, written.control, written.sequences, strict=True):
+            if [id for id in ids if id in control] != sequence:
+                return False
+        names = {self._copies.names_by_id[id] for sequence in written.sequences for id in sequence}
+        return not any(name in text for text in _list_sample_strings(sample.messages) for name in names)
+
+    def _encode_exactly(self, messages: Sample[list[Message]], style: Style, structure: Any) -> SampleIds:
+        """Render the sample with spans and encode it; remember its control tokens for samples of its structure."""
+        responses, encoder = [*render_sample(messages, style).responses.values()], self._encoder
+        ids = [[*encoder.encode(response).input_ids] for response in responses]
+        control = [encoder.find_control_ids(response) for response in responses]
+        sequences = [[id for id in of_text if id in known] for of_text, known in zip(ids, control, strict=True)]
+        self._written_in.setdefault(structure, _Written(control, sequences))
+        return SampleIds(ids, any(encoder.find_forged(response) for response in responses))
+
+    def _encode_custom(self, sample: TextSample, plain: list[list[int]]) -> SampleIds | None:
+        """Encode the texts of a custom template, in which a value of the row that stands there whole is content."""
+        copies, names = self._copies, self._copies.special
+        contents = sample.contents or [()] * len(sample.responses)
+        spelled = [
+            [extent for extent in extents if any(name in text[slice(*extent)] for name in names)]
+            for text, extents in zip(sample.responses, contents, strict=True)
+        ]
+        responses = [
+            self._encode_marked(text, extents) if extents else ids
+            for text, extents, ids in zip(sample.responses, spelled, plain, strict=True)
+        ]
+        if any(ids is None for ids in responses):
+            return None
+        edges = copies.prefix_ids, copies.suffix_ids
+        return SampleIds([[*edges[0], *(ids or ()), *edges[1]] for ids in responses], any(spelled))
+
+    def _encode_marked(self, text: str, extents: Sequence[Extent]) -> list[int] | None:
+        spans = tuple(_partition(len(text), extents))
+        try:
+            ids = list(self._encoder.encode(Rendered(text, lambda: spans)).input_ids)
+        except RowError:
+            return None
+        return ids[len(self._copies.prefix_ids) :]
+
+    def _add_prefix(self, ids: list[int]) -> list[int]:
+        """The ids after what the tokenizer puts before plain text, unless the style wrote that."""
+        prefix = list(self._copies.prefix_ids)
+        return ids if ids[: len(prefix)] == prefix else prefix + ids
+
+
+def find_extents(text: str, values: Sequence[str]) -> tuple[Extent, ...]:
+    """Return where values stand whole in a text, without the blanks around them.
+
+    >>> find_extents("USER: Hi ASSISTANT: Hi there", ["Hi", "Hi there "])
+    ((6, 8), (20, 22), (20, 28))
+    """
+    extents = set[Extent]()
+    for value in {value.strip() for value in values} - {""}:
+        start = text.find(value)
+        while start >= 0:
+            extents.add((start, start + len(value)))
+            start = text.find(value, start + len(value))
+    return tuple(sorted(extents))
+
+
+def _partition(length: int, extents: Sequence[Extent]) -> Iterator[Span]:
+    """Yield spans that partition a text of this length: content in the extents, scaffold between them."""
+    at = 0
+    for start, end in sorted(extents):
+        if at < start:
+            yield Span(at, start, "scaffold")
+        if at < end:
+            yield Span(max(at, start), end, "content")
+        at = max(at, end)
+    if at < length:
+        yield Span(at, length, "scaffold")
+
+
+def _describe_structure(sample: Sample[list[Message]]) -> Any:
+    """Return what decides which control tokens a style writes: tools, and the roles and filled keys of messages."""
+    return (
+        bool(sample.tools),
+        *(
+            tuple((message["role"], *(key for key, value in message.items() if value)) for message in messages)
+            for messages in (sample.prompt, *sample.responses.values())
+        ),
+    )
+
+
+def _list_sample_strings(sample: Sample[list[Message]] | None) -> Iterator[str]:
+    """Yield what a style may write of a sample: all strings of its messages and tools."""
+    if sample is not None:
+        yield from list_strings([sample.tools, sample.prompt, *sample.responses.values()])
+
+
+def list_strings(value: Any) -> Iterator[str]:
+    """Yield all strings in a value of JSON's types, keys included.
+
+    >>> list(list_strings([{"role": "user", "content": ["Hi", 3]}]))
+    ['role', 'user', 'content', 'Hi']
+    """
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from list_strings(key)
+            yield from list_strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from list_strings(item)
