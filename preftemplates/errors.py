@@ -83,6 +83,7 @@ class Code(CodeWithMeaning):
         "unbalanced_thinking",
         "A thought of an answer is opened and not closed, closed and not opened, or opened within another.",
     )
+    UNREAD_CONTENT = "unread_content", "A column that carries content is not read by the template."
     DUPLICATE = "duplicate", "The same prompt and answers stand in an earlier row."
     CONTRADICTION = (
         "contradiction",

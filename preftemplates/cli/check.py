@@ -23,7 +23,7 @@ from preftemplates.cli.options import (
     TemplateOption,
     TokenizerOption,
 )
-from preftemplates.cli.report_counts import describe_issues, print_group_counts
+from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_unread
 from preftemplates.data.check import CheckReport, check
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.reading import open_rows
@@ -90,6 +90,7 @@ def _print_report(report: CheckReport, console: Console) -> None:
         f" + {report.rejected:,} rejected" + (f": {report.results:,} samples" * (report.results != report.formatted)),
         highlight=False,
     )
+    print_unread(report.conversion.unread, console)
     console.print(_build_findings_table(report) if report.findings else Text("nothing was found", "green"))
     if any(shortcut.pairs for shortcut in report.shortcuts.values()):
         console.print(_build_shortcuts_table(report))

@@ -28,7 +28,7 @@ from preftemplates.cli.options import (
     TemplateOption,
     TokenizerOption,
 )
-from preftemplates.cli.report_counts import describe_issues, print_group_counts
+from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_unread
 from preftemplates.core.samples import Format
 from preftemplates.data.convert import Conversion, ConversionReport, OnError, RowIssue
 from preftemplates.data.grouping import GroupedSource, group_rows
@@ -191,6 +191,7 @@ def _print_totals(report: ConversionReport, out: Path, seconds: float, console: 
     if report.lost:
         lost = ", ".join(f"{count:,} x {name}" for name, count in report.lost.items())
         console.print(Text(f"  no place in the output: {lost}", "dim"))
+    print_unread(report.unread, console)
     if report.formatted:
         word = "result" if report.results == 1 else "results"
         results = "" if report.results == report.formatted else f": {report.results:,} {word}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from preftemplates.errors import make_visible
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from preftemplates.data.convert import RowIssue
     from preftemplates.data.grouping import GroupedSource
+    from preftemplates.data.unread import UnreadCounts
 
 _COLUMN = re.compile(r"column '[^']*'")
 _MAX_COLUMNS = 3
@@ -24,6 +27,14 @@ def print_group_counts(source: GroupedSource, groups: int, console: Console) -> 
     """Print how many rows became how many, which are counted from then on."""
     counts = f"{source.ungrouped:,} rows grouped by {source.column!r} into {groups:,}"
     console.print(Text(f"{counts}, each with its first row's number"))
+
+
+def print_unread(unread: UnreadCounts, console: Console) -> None:
+    """Print in one line what the template does not read of the rows; nothing where it reads all."""
+    line = unread.describe()
+    if line is not None:
+        style = "yellow" if unread.content_rows else "dim"
+        console.print(Text(f"  {make_visible(line)}", style), soft_wrap=True)
 
 
 def describe_issues(issues: Sequence[RowIssue]) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from preftemplates.cli.load_template import EdgeOptions, load_template
 from preftemplates.cli.options import DialectOption, EdgeBosOption, EdgeEosOption, StyleOption, TokenizerOption
+from preftemplates.cli.report_counts import print_unread
 from preftemplates.core.messages import Message, list_message_texts
 from preftemplates.core.paths import column_of
 from preftemplates.core.provenance import pieces_of, plain_data
@@ -20,6 +21,7 @@ from preftemplates.core.samples import Format, Sample
 from preftemplates.core.spans import Rendered
 from preftemplates.data.reading import open_rows
 from preftemplates.data.row_rules import find_skip_reason
+from preftemplates.data.unread import UnreadCounts
 from preftemplates.errors import FileError, RowError, StyleError, make_visible, preview
 from preftemplates.templates.rendering import render_sample
 from preftemplates.templates.results import Formatted
@@ -61,6 +63,9 @@ def command(
             printed_formats += 1
         except (RowError, StyleError) as error:
             console.print(Panel(Text(str(error)), title=name, title_align="left", border_style="red"))
+    unread = UnreadCounts()
+    unread.add(loaded.find_unread(cells), 0, None)
+    print_unread(unread, console)
     if colours:
         console.print(_build_legend(loaded))
     if not printed_formats:

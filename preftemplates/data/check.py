@@ -13,8 +13,10 @@ from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import ROW_RULES, AcceptedSample, RuleMemory
 from preftemplates.data.shortcuts import SHORTCUTS, Shortcut, ShortcutCounts
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
+from preftemplates.templates.unread import is_context
 
 if TYPE_CHECKING:
+    from preftemplates.data.unread import UnreadCounts
     from preftemplates.styles.style import Style
     from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
@@ -210,7 +212,9 @@ class Checker:
         """Apply the rules to a sample that came through."""
         if formatted.messages is None:
             return
-        accepted = AcceptedSample(record.row, formatted.messages, self._style, formatted.texts)
+        assert not isinstance(record.cells, RowError)
+        context = tuple(unread for unread in self._template.find_unread(record.cells) if is_context(unread))
+        accepted = AcceptedSample(record.row, formatted.messages, self._style, formatted.texts, context)
         for code, rule in self._rules.items():
             message = rule(accepted, self._memories[code])
             if message is not None and (record.row, code) not in self._flagged:
@@ -231,8 +235,19 @@ class Checker:
             for issue in issues:
                 if issue.code not in self._without:
                     self._add(status, issue)
+        if rows.unread.content_rows and Code.UNREAD_CONTENT not in self._without:
+            self._findings["flagged", Code.UNREAD_CONTENT] = _make_unread_finding(rows.unread)
         order = [*lists, "flagged"]
         findings = sorted(self._findings.values(), key=lambda finding: (order.index(finding.verdict), -finding.count))
         shortcuts = {} if self._shortcuts is None else self._shortcuts.by_name
         shortcuts = {name: shortcut for name, shortcut in shortcuts.items() if name not in self._without}
         return CheckReport(rows, findings, shortcuts)
+
+
+def _make_unread_finding(unread: UnreadCounts) -> RowFinding:
+    """Return the rows that hold content which the template does not read."""
+    examples = [
+        RowIssue(row, line, Code.UNREAD_CONTENT, f"not read: {', '.join(paths)}")
+        for row, line, paths in unread.first_rows
+    ]
+    return RowFinding("flagged", Code.UNREAD_CONTENT, unread.content_rows, examples)

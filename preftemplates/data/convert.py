@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import ROW_RULES, AcceptedSample, find_skip_reason
+from preftemplates.data.unread import UnreadCounts
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
 from preftemplates.templates.rendering import render_texts
 
@@ -55,6 +56,7 @@ class ConversionReport:
         left_out: samples of formatted rows that should not be trained on, where a row gives several.
         lost: how often a response or label has no place in the format, where it is made from another one, or a label
             none in the dialect.
+        unread: the values of the formatted rows that the template does not read.
     """
 
     rows: int = 0
@@ -65,6 +67,7 @@ class ConversionReport:
     flagged: list[RowIssue] = field(default_factory=list)
     left_out: list[RowIssue] = field(default_factory=list)
     lost: Counter[str] = field(default_factory=Counter)
+    unread: UnreadCounts = field(default_factory=UnreadCounts)
 
     @property
     def allowed(self) -> int:
@@ -90,7 +93,7 @@ class ConversionReport:
             for name in ("skipped", "rejected", "flagged", "left_out")
         }
         counts = {"rows": self.rows, "formatted": self.formatted, "results": self.results}
-        return {**counts, **lists, "lost": dict(self.lost)}
+        return {**counts, **lists, "lost": dict(self.lost), "unread": self.unread.as_json()}
 
 
 class Conversion:
@@ -176,7 +179,8 @@ class Conversion:
         """The samples of the row that can be trained on; what is left out is counted."""
         if isinstance(record.cells, RowError):
             raise record.cells
-        samples, lost = self._template.formatted(record.cells, self._format, traced=self._traced)
+        row = self._template.formatted(record.cells, self._format, traced=self._traced)
+        samples, lost = row.samples, row.lost
         if self._renders_later:
             samples = [self._rendered(formatted) for formatted in samples]
         reasons = [find_skip_reason(formatted, self._template.ties) for formatted in samples]
@@ -190,6 +194,8 @@ class Conversion:
         bad = [RowIssue(record.row, record.line, reason, reason.meaning) for reason in reasons if reason is not None]
         if good:
             self.report.left_out += bad
+            unread = self._template.find_unread(record.cells, row.touched)
+            self.report.unread.add(unread, record.row, record.line)
         else:
             nothing = RowIssue(record.row, record.line, Code.NO_SAMPLE, Code.NO_SAMPLE.meaning)
             self.report.skipped.append(bad[0] if bad else nothing)

@@ -19,6 +19,7 @@ from preftemplates.templates.results import Formatted, has_equal
 if TYPE_CHECKING:
     from preftemplates.styles.style import Style
     from preftemplates.templates.declaration import Ties
+    from preftemplates.templates.unread import UnreadValue
 
 # --- why a sample is skipped ----------------------------------------------------------------------------------------
 
@@ -77,12 +78,19 @@ class AcceptedSample(NamedTuple):
         sample: the sample with messages.
         style: the style that its texts are written in; None where it is not known.
         texts: the sample with texts in the style; None where it is not rendered.
+        context: what the row holds of its prompt and the template does not read.
     """
 
     row: int
     sample: Sample[list[Message]]
     style: Style | None
     texts: Sample[str] | None = None
+    context: tuple[UnreadValue, ...] = ()
+
+    @property
+    def asked(self) -> list[Any]:
+        """What is asked: the tools and the prompt, and what the template does not read of it."""
+        return [self.sample.tools, self.sample.prompt, *self.context]
 
     @property
     def messages(self) -> Iterator[Message]:
@@ -218,7 +226,7 @@ def _find_duplicate(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
     """
     sample = accepted.sample
     labels = {} if isinstance(sample, Preference) else sample.label_values
-    content = short_digest([sample.tools, sample.prompt, *sample.responses.values(), labels])
+    content = short_digest([*accepted.asked, *sample.responses.values(), labels])
     first = memory.setdefault(content, accepted.row)
     return None if first == accepted.row else f"the same as row {first}"
 
@@ -228,13 +236,13 @@ def _find_contradiction(accepted: AcceptedSample, memory: RuleMemory) -> str | N
     """A row before preferred the other of the same two answers, or judged the same answer in another way."""
     sample = accepted.sample
     if not isinstance(sample, Preference | Ranked):
-        content = short_digest([sample.tools, sample.prompt, *sample.responses.values()])
+        content = short_digest([*accepted.asked, *sample.responses.values()])
         row, first_labels = memory.setdefault(content, (accepted.row, sample.label_values))
         return None if first_labels == sample.label_values else f"row {row} judges the same in another way"
     opposite_row = None
     for better, worse in _preferred_pairs(sample):
-        memory.setdefault(short_digest([sample.tools, sample.prompt, better, worse]), accepted.row)
-        opposite = memory.get(short_digest([sample.tools, sample.prompt, worse, better]))
+        memory.setdefault(short_digest([*accepted.asked, better, worse]), accepted.row)
+        opposite = memory.get(short_digest([*accepted.asked, worse, better]))
         opposite_row = opposite if opposite_row is None else opposite_row
     return None if opposite_row is None else f"row {opposite_row} prefers the other answer"
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from preftemplates.core.digest import digest
+from preftemplates.core.paths import extend_path
 from preftemplates.core.pickling import PackedDefinition, pack_definition
 from preftemplates.core.samples import SAMPLE_TYPES, list_formats
 from preftemplates.dialects.dialect import get_dialect
@@ -25,9 +26,11 @@ from preftemplates.templates.results import Formatted, FormattedRow
 from preftemplates.templates.row_types import RowModel
 from preftemplates.templates.schema import name_in_errors
 from preftemplates.templates.template import Template, TemplateMeta
+from preftemplates.templates.touched_row import TouchedRow
+from preftemplates.templates.unread import UnreadValue, has_value, is_ignored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from preftemplates.core.samples import Format
     from preftemplates.dialects.message_views import MessageKeys
@@ -143,12 +146,23 @@ class CustomTemplate(Template):
         """Return the same, and whether the class's `check_equal` says that the responses are equal."""
         with name_in_errors(self.name, format):
             self.check_format(format)
-            result = _call_method(getattr(self, f"format_{format}_sample"), row)
+            touched = TouchedRow(row) if isinstance(row, Mapping) else row
+            result = _call_method(getattr(self, f"format_{format}_sample"), touched)
             if not isinstance(result, dict):
                 raise RowError(f"format_{format}_sample gave {preview(result)}, and no dict", code=Code.WRONG_TYPE)
             compares = len(SAMPLE_TYPES.get(format).response_names) > 1 and _is_overridden(type(self), "check_equal")
-            equal = bool(compares and _call_method(self.check_equal, row))
-            return FormattedRow([Formatted(None, None, result, equal=equal)], Counter())
+            equal = bool(compares and _call_method(self.check_equal, touched))
+            columns = touched.list_touched() if isinstance(touched, TouchedRow) else None
+            return FormattedRow([Formatted(None, None, result, equal=equal)], Counter(), columns)
+
+    def find_unread(self, row: Mapping[str, Any], touched: Collection[str] | None = None) -> Iterator[UnreadValue]:
+        """Yield the values of columns that the class has not looked at; none where that is not known."""
+        columns = () if touched is None else [column for column in row if column not in touched]
+        ignored = frozenset(self.about.ignored)
+        for column in columns:
+            path = extend_path("", str(column))
+            if has_value(row[column]) and not is_ignored(path, ignored):
+                yield UnreadValue(path, row[column])
 
     def __setattr__(self, name: str, value: Any) -> None:
         self.__dict__[name] = value

@@ -16,7 +16,7 @@ from preftemplates.templates.expressions import FILTERS, Field, Filters
 from preftemplates.templates.row_types import has_domain, read_row_type, spell_row
 from preftemplates.templates.turns import Filler, Turns, check_one_expression, read_responses, read_turns
 
-_CLASS_PARTS = ("Row", "example", "each", "ties", "dataset", "licence", "verified")
+_CLASS_PARTS = ("Row", "example", "each", "ties", "dataset", "licence", "verified", "ignored")
 """What a class may declare apart from its samples."""
 
 Ties = Literal["drop", "half", "keep"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from preftemplates.templates.unread import check_ignored
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -24,12 +26,14 @@ class About(NamedTuple):
         dataset: its name on the hub.
         licence: the licence of its rows.
         verified: whether a real row of it was formatted.
+        ignored: the paths of its values that are not read on purpose, such as `id` or `answers[].model`.
     """
 
     example: Mapping[str, Any] | None = None
     dataset: str | None = None
     licence: str | None = None
     verified: bool = False
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ def read_about(cls: type[Any]) -> About:
     A property is what `Template` itself has under these names: the class says nothing there.
     """
     values = {name: getattr(cls, name, None) for name in About._fields}
-    return About(
-        **{name: value for name, value in values.items() if value is not None and not isinstance(value, property)}
-    )
+    said = {name: value for name, value in values.items() if value is not None and not isinstance(value, property)}
+    if "ignored" in said:
+        said["ignored"] = check_ignored(said["ignored"], cls.__name__)
+    return About(**said)

@@ -51,10 +51,12 @@ class FormattedRow(NamedTuple):
     Attributes:
         samples: the results.
         lost: how often each response or label was left out, where samples are made from another format.
+        touched: of a custom template, the columns that its class has looked at; None where that is not known.
     """
 
     samples: list[Formatted]
     lost: Lost
+    touched: frozenset[str] | None = None
 
 
 class ResultFormatter:

@@ -17,9 +17,10 @@ from preftemplates.templates.extraction import Extraction, Policies
 from preftemplates.templates.results import check_ties_are_spelled
 from preftemplates.templates.row_types import RowModel, read_row_type
 from preftemplates.templates.text_edges import choose_text_edges
+from preftemplates.templates.unread import UnreadFinder, UnreadValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from preftemplates.dialects.dialect import Dialect
     from preftemplates.dialects.message_views import MessageKeys
@@ -42,6 +43,8 @@ class TemplateSchema(Frozen):
 
     For type checkers, it is a row: `None` in the type would demand a check before each use of an example.
     """
+    ignored: ClassVar[Sequence[str]] = computed(lambda template: template.about.ignored)
+    """The paths of values that the template leaves out on purpose, such as `id` or `answers[].model`."""
     ties: ClassVar[Ties] = computed(lambda template: template.parts.ties)
     """How pairs are handled in which neither answer is better."""
 
@@ -129,6 +132,24 @@ class TemplateSchema(Frozen):
         """
         self.check_columns(format, columns)
         return [column for column in self.columns(format) if column in columns]
+
+    def find_unread(
+        self,
+        row: Mapping[str, Any],
+        touched: Collection[str] | None = None,  # noqa: ARG002  a custom template needs it
+    ) -> Iterator[UnreadValue]:
+        """Yield the values of a row that no format of the template reads, and that it does not ignore on purpose.
+
+        Args:
+            row: one record.
+            touched: for a custom template, the columns that its class has looked at (`FormattedRow.touched`).
+        """
+        return self._unread_finder.find(row)
+
+    @cached_property
+    def _unread_finder(self) -> UnreadFinder:
+        columns = {column for format in self.formats for column in self.columns(format)}
+        return UnreadFinder(self.row_type, columns, self.about.ignored)
 
     def labels(self, format: Format) -> tuple[str, ...]:
         """The labels that the samples of a format have.

@@ -320,10 +320,11 @@ def test_what_is_known_of_a_dataset_is_said_and_changes_nothing():
         dataset = "someone/something"
         licence = "MIT"
         verified = True
+        ignored = ["id"]
 
     about = Known().about
-    assert about == (Known.example, "someone/something", "MIT", True)
-    assert Asked().about == (None, None, None, False)
+    assert about == (Known.example, "someone/something", "MIT", True, ("id",))
+    assert Asked().about == (None, None, None, False, ())
     assert Known() == Asked()
     assert hash(Known()) == hash(Asked())
     assert pickle.loads(pickle.dumps(Known())).about == about

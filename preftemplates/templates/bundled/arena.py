@@ -17,6 +17,8 @@ PROBABILITY = "{{ 1.0 if winner in ('model_a', 'model_b') else 0.5 }}"
 class ArenaConversations(Template):
     """Arena conversations: the winner is model_a, model_b, tie or tie (bothbad)."""
 
+    ignored = ("turn",)
+
     class Row(RowModel):
         winner: Literal["model_a", "model_b", "tie", "tie (bothbad)"]
         conversation_a: list[Message]
@@ -51,6 +53,8 @@ class Arena140k(Template):
     A content of one text is that text. Other contents, with several parts or an image, stay lists, which styles that
     write text alone refuse. The fourth verdict is found as both_bad and as tie (bothbad).
     """
+
+    ignored = ("full_conversation",)
 
     class Row(RowModel):
         winner: Literal["model_a", "model_b", "tie", "tie (bothbad)", "both_bad"]

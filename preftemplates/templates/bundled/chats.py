@@ -58,6 +58,8 @@ class Messages(Template):
 class NoRobots(Template):
     """No Robots: conversations that people wrote, some with a system message."""
 
+    ignored = ("prompt",)
+
     Row = Chat
     supervised = LAST_MESSAGE
     dataset = "HuggingFaceH4/no_robots"
@@ -111,6 +113,8 @@ class LMSYSChat1M(Template):
     Who answered, in which language, and what a moderation said of it are columns of their own, which are not read:
     the answers are neither rated nor filtered.
     """
+
+    ignored = ("turn",)
 
     class Row(RowModel):
         conversation: list[Message]

@@ -151,6 +151,8 @@ class LLaMAFactoryV1Pairs(Template):
     The key `loss_weight` of a message is not read: what is learnt is what the sides do not share.
     """
 
+    ignored = ("chosen_messages[].loss_weight", "rejected_messages[].loss_weight")
+
     class Row(RowModel):
         chosen_messages: list[TypedMessage]
         rejected_messages: list[TypedMessage]

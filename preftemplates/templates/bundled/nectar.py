@@ -18,6 +18,8 @@ class Answer(RowModel):
 class Nectar(Template):
     """Nectar: a transcript that ends with "Assistant:", and answers of which rank 1 is the best."""
 
+    ignored = ("turns", "num_responses")
+
     class Row(RowModel):
         prompt: str
         answers: list[Answer]

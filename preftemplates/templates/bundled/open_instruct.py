@@ -11,6 +11,8 @@ from preftemplates import PromptOnly, RowModel, Template, register_template
 class OpenInstructAnnotation(Template):
     """Open Instruct's annotation jobs, of which only the instruction is read."""
 
+    ignored = ("completions",)
+
     class Row(RowModel):
         raw_text: str
 

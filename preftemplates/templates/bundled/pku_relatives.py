@@ -20,6 +20,8 @@ SAFE_OR_NOT = Unpaired(prompt="{{ prompt }}", completion="{{ response }}", label
 class PKUSafeRLHFSingleDimension(Template):
     """PKU-SafeRLHF-single-dimension: a question, two answers, and the index of the one that is better on the whole."""
 
+    ignored = ("is_response_0_safe", "is_response_1_safe", "safer_response_id")
+
     class Row(RowModel):
         prompt: str
         response_0: str

@@ -11,6 +11,16 @@ from preftemplates import Index01, Preference, RowModel, Supervised, Template, r
 class PKUSafeRLHF(Template):
     """PKU-SafeRLHF: a question, two answers, and the index of the more helpful one."""
 
+    ignored = [
+        "is_response_0_safe",
+        "is_response_1_safe",
+        "safer_response_id",
+        "response_0_severity_level",
+        "response_1_severity_level",
+        "response_0_harm_category",
+        "response_1_harm_category",
+    ]
+
     class Row(RowModel):
         prompt: str
         response_0: str
@@ -39,6 +49,14 @@ class PKUSafeRLHF(Template):
 @register_template("PKUSafeRLHF-safer")
 class PKUSafeRLHFSafer(PKUSafeRLHF):
     """PKU-SafeRLHF by its other label: the safer answer is the chosen one."""
+
+    ignored = [
+        "better_response_id",
+        "response_0_severity_level",
+        "response_1_severity_level",
+        "response_0_harm_category",
+        "response_1_harm_category",
+    ]
 
     class Row(PKUSafeRLHF.Row):
         safer_response_id: Index01

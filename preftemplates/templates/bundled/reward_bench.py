@@ -32,6 +32,8 @@ class RewardBench2(Template):
     Most rows have one right answer among four. Those of the subset Ties have several.
     """
 
+    ignored = ("total_completions",)
+
     class Row(RowModel):
         prompt: str
         chosen: list[str]

@@ -13,6 +13,8 @@ from preftemplates import FirstIs1, Preference, RowModel, Template, register_tem
 class SHP(Template):
     """SHP: a post and two comments; the margin is by which part more votes the better one has, so that 0 is a tie."""
 
+    ignored = ("score_A", "score_B")
+
     class Row(RowModel):
         history: str
         human_ref_A: str  # noqa: N815  the dataset's column

@@ -56,6 +56,15 @@ class UltraFeedback(Template):
     behave, one for each answer, are not read.
     """
 
+    ignored = (
+        "completions[].overall_score",
+        "completions[].critique",
+        'completions[]["fine-grained_score"]',
+        "completions[].annotations",
+        "correct_answers",
+        "incorrect_answers",
+    )
+
     class Row(RowModel):
         instruction: str
         completions: list[AnnotatedCompletion]
@@ -110,6 +119,14 @@ class UltraFeedbackOverall(Template):
     A row is refused in which an answer has the overall score 10 and a mean rating of 2 or less: that 10 was a 1.
     """
 
+    ignored = (
+        "completions[].critique",
+        'completions[]["fine-grained_score"]',
+        "completions[].annotations",
+        "correct_answers",
+        "incorrect_answers",
+    )
+
     class Row(RowModel):
         instruction: str
         completions: list[ScoredCompletion]
@@ -138,6 +155,8 @@ class UltraFeedbackBinarized(Template):
 
     The columns prompt and messages repeat what the conversations hold, and are not read.
     """
+
+    ignored = ("messages",)
 
     class Row(Pair):
         score_chosen: float = Field(ge=0, le=10)

@@ -48,6 +48,7 @@ def describe_data(data: TextData, model: Any, config: RewardConfig) -> str:
             f" + {counts['skipped']:,} skipped + {counts['rejected']:,} rejected;"
             f" {counts['train_pairs']:,} pairs to train on, {counts['eval_pairs']:,} held out" + _list_dropped(counts)
         )
+        lines += [f"{counts['name']}: {line}" for rows in report.rows if (line := rows.unread.describe())]
     if data.prompts_in_both:
         lines.append(f"note: the prompts of {data.prompts_in_both:,} held-out pairs are also trained on")
     return "\n".join(lines)

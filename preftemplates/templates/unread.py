@@ -1,0 +1,208 @@
+"""Unread values: what a row holds and its template does not read."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from preftemplates.core.messages import CONTENT_KEYS, Message
+from preftemplates.core.paths import extend_path, get_row_key, parse_path
+from preftemplates.errors import DefinitionError, preview
+
+_MESSAGE_KEYS = frozenset(("role", "content", "name", "tool_call_id", *CONTENT_KEYS))
+"""The keys of a message that styles and dialects know."""
+
+
+class UnreadValue(NamedTuple):
+    """A value that is in a row and that its template does not read.
+
+    Attributes:
+        path: where it is, such as `system`, `answers[].model` or `chosen[].timestamp`.
+        value: the value.
+    """
+
+    path: str
+    value: Any
+
+
+_Walk = Callable[[Any, str], Iterator[UnreadValue]]
+"""Yields what is not read of the value at a path."""
+
+
+class UnreadFinder:
+    """Finds the values of a row that a row type does not declare.
+
+    Within a column that is read, so are the keys of a declared object, and those of a message that styles know. Null,
+    NaN, empty texts, lists and objects are not values.
+
+    Args:
+        row_type: the row type.
+        columns: the columns of it that some format reads.
+        ignored: the paths that are left out on purpose, each with all that it leads to.
+
+    Example:
+        >>> from preftemplates import get_template
+        >>> template = get_template("PKUSafeRLHF")
+        >>> list(template.find_unread({**template.example, "system": "Be brief.", "input": ""}))
+        [UnreadValue(path='system', value='Be brief.')]
+    """
+
+    def __init__(self, row_type: type[BaseModel], columns: Collection[str], ignored: Iterable[str] = ()) -> None:
+        self._walks = {column: walk for column, walk in _make_model_walks(row_type).items() if column in columns}
+        self._ignored = frozenset(ignored)
+
+    def find(self, row: Mapping[str, Any]) -> Iterator[UnreadValue]:
+        """Yield the unread values of a row, in its order."""
+        found = _walk_keys(row, "", self._walks)
+        return (unread for unread in found if not is_ignored(unread.path, self._ignored)) if self._ignored else found
+
+
+def check_ignored(ignored: Any, owner: str) -> tuple[str, ...]:
+    """Return the paths of columns that a template ignores on purpose.
+
+    Raises:
+        DefinitionError: they are not a list of texts.
+    """
+    if isinstance(ignored, str) or not isinstance(ignored, Iterable):
+        raise DefinitionError(f"{owner}.ignored: expected a list of columns, got {preview(ignored)}")
+    paths = tuple(ignored)
+    for path in paths:
+        if not isinstance(path, str) or not path:
+            raise DefinitionError(f"{owner}.ignored: expected the name of a column, got {preview(path)}")
+    return paths
+
+
+def is_ignored(path: str, ignored: frozenset[str]) -> bool:
+    """Return whether a path, or what leads to it, is among the ignored ones.
+
+    >>> is_ignored("answers[].model", frozenset(["answers[].model"])), is_ignored("meta.id", frozenset(["meta"]))
+    (True, True)
+    """
+    return path in ignored or any(path.startswith((f"{one}.", f"{one}[")) for one in ignored)
+
+
+def has_value(value: Any) -> bool:
+    """Return whether a value says anything: not None, NaN, or an empty text, list or object.
+
+    >>> [has_value(value) for value in (0, False, "", [], None, float("nan"))]
+    [True, True, False, False, False, False]
+    """
+    if value is None or (isinstance(value, float) and value != value):
+        return False
+    return bool(value) if isinstance(value, str | list | tuple | Mapping) else True
+
+
+# --- which values carry content ------------------------------------------------------------------------------------
+
+_CONTEXT_WORD = re.compile(
+    r"system|history|query|speech|dialog(?:ue)?s?|(?:input|context|prompt|question|instruction|conversation|message|turn"
+    r"|document|passage|tool|function|image|picture|video|audio)s?"
+)
+"""Words in the names of columns that are part of what is asked."""
+
+_ANSWER_WORD = re.compile(
+    r"chosen|rejected|repl(?:y|ies)|preferred|better|worse|safer?|winner|ranking|margin|probability|reasoning|thinking"
+    r"|rationale|critique|feedback|weight|(?:answer|response|completion|output|solution|reference|label|score|rating"
+    r"|preference|rank|reward|thought)s?"
+)
+"""Words in the names of columns that are an answer, or judge one."""
+
+_ABOUT_WORD = re.compile(
+    r"idx|hash|sha|digest|index|num|number|count|len|length|tokens|size|lang|language|locale|version|time|timestamp|date"
+    r"|created|updated|user|username|format|status|path|file|licen[cs]e|categor(?:y|ies)"
+    r"|(?:id|uid|uuid|key|url|link|source|origin|dataset|subset|split|model|type|name|author|template|style)s?"
+)
+"""Words that end the names of columns about a row, such as `prompt_id`."""
+
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+def is_context(unread: UnreadValue) -> bool:
+    """Return whether a value is, by its name or type, part of what is asked.
+
+    >>> [is_context(UnreadValue(name, "a")) for name in ("system", "promptText", "prompt_id", "score")]
+    [True, True, False, False]
+    """
+    return _is_named(unread.path, _CONTEXT_WORD) or _is_medium(unread.value)
+
+
+def carries_content(unread: UnreadValue) -> bool:
+    """Return whether a value is, by its name or type, part of what is asked or answered, or judges an answer.
+
+    >>> [carries_content(UnreadValue(name, "a")) for name in ("images", "answers[].score", "response_length", "lang")]
+    [True, True, False, False]
+    """
+    return is_context(unread) or _is_named(unread.path, _ANSWER_WORD)
+
+
+@lru_cache(maxsize=4096)
+def _is_named(path: str, word: re.Pattern[str]) -> bool:
+    """Whether the last key of a path has such a word, and does not end in one about the row."""
+    keys = [step for step in parse_path(path.replace("[]", "[0]")) if isinstance(step, str)]
+    words = [part.lower() for part in _WORDS.findall(keys[-1])] if keys else []
+    return bool(words) and not _ABOUT_WORD.fullmatch(words[-1]) and any(map(word.fullmatch, words))
+
+
+def _is_medium(value: Any) -> bool:
+    """Whether a value is an image, a sound or a film, as `datasets` decodes or stores them; or a list of such."""
+    if isinstance(value, list | tuple):
+        return bool(value) and _is_medium(value[0])
+    if isinstance(value, Mapping):
+        return isinstance(value.get("bytes"), bytes) or {"array", "sampling_rate"} <= value.keys()
+    return type(value).__module__.startswith(("PIL.", "torchcodec.", "decord."))
+
+
+# --- what a row type declares --------------------------------------------------------------------------------------
+
+
+def _make_model_walks(model: type[BaseModel]) -> dict[str, _Walk | None]:
+    """For each declared key how its value is walked through; None where all of it is read."""
+    return {get_row_key(name, info): _make_walk(info.annotation) for name, info in model.model_fields.items()}
+
+
+def _make_walk(annotation: Any) -> _Walk | None:
+    """How a value of a type is walked through; None where all of it is read."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _make_walk(arguments[0])
+    if annotation is Message:
+        walks: dict[str, _Walk | None] = dict.fromkeys(_MESSAGE_KEYS)
+        return lambda value, path: _walk_keys(value, path, walks)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        declared = _make_model_walks(annotation)
+        return lambda value, path: _walk_keys(value, path, declared)
+    if origin in (Union, types.UnionType):
+        inner = [walk for walk in map(_make_walk, arguments) if walk is not None]
+        # a union of two kinds of objects reads what either of them declares
+        return inner[0] if len(inner) == 1 else None
+    if origin is list:
+        item = _make_walk(arguments[0])
+        return None if item is None else lambda value, path: _walk_items(value, path, item)
+    return None
+
+
+def _walk_keys(value: Any, path: str, walks: Mapping[str, _Walk | None]) -> Iterator[UnreadValue]:
+    if not isinstance(value, Mapping):
+        return
+    for key, item in value.items():
+        walk = walks.get(key, _UNDECLARED)
+        if walk is _UNDECLARED:
+            if has_value(item):
+                yield UnreadValue(extend_path(path, str(key)), item)
+        elif walk is not None:
+            yield from walk(item, extend_path(path, key))
+
+
+def _walk_items(value: Any, path: str, walk: _Walk) -> Iterator[UnreadValue]:
+    for item in value if isinstance(value, list | tuple) else ():
+        yield from walk(item, f"{path}[]")
+
+
+def _UNDECLARED(value: Any, path: str) -> Iterator[UnreadValue]:  # noqa: N802  a mark, compared by identity
+    """Stand for a key that is not declared."""
+    raise NotImplementedError
