@@ -12,10 +12,12 @@ from rich.text import Text
 
 from preftemplates.cli.load_template import EdgeOptions, load_template
 from preftemplates.cli.options import (
+    DataDirOption,
     DialectOption,
     EdgeBosOption,
     EdgeEosOption,
     GroupOption,
+    NameOption,
     RevisionOption,
     SourceArgument,
     SplitOption,
@@ -25,6 +27,7 @@ from preftemplates.cli.options import (
 )
 from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_unread
 from preftemplates.data.check import CheckReport, check
+from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.reading import open_rows
 from preftemplates.data.writing import write_text
@@ -48,6 +51,8 @@ def command(
         list[str] | None, typer.Option(help="A code or shortcut that is not looked for; may be repeated.")
     ] = None,
     split: SplitOption = None,
+    name: NameOption = None,
+    data_dir: DataDirOption = None,
     revision: RevisionOption = None,
     group_by: GroupOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
@@ -60,7 +65,8 @@ def command(
     """
     console = Console(stderr=as_json)
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
-    rows = open_rows(source, split=split, revision=revision, cell_parsers=loaded.cell_parsers)
+    choice = DatasetChoice(split, name, data_dir, revision)
+    rows = open_rows(source, **choice._asdict(), cell_parsers=loaded.cell_parsers)
     held_out = None if test is None else open_rows(test, cell_parsers=loaded.cell_parsers)
     if group_by is not None:
         rows, held_out = group_rows(rows, group_by), held_out and group_rows(held_out, group_by)

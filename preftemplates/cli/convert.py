@@ -17,10 +17,12 @@ from rich.text import Text
 from preftemplates.cli.consumer_config import prepare_config
 from preftemplates.cli.load_template import EdgeOptions, load_template
 from preftemplates.cli.options import (
+    DataDirOption,
     DialectOption,
     EdgeBosOption,
     EdgeEosOption,
     GroupOption,
+    NameOption,
     RevisionOption,
     SourceArgument,
     SplitOption,
@@ -31,6 +33,7 @@ from preftemplates.cli.options import (
 from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_unread
 from preftemplates.core.samples import Format
 from preftemplates.data.convert import Conversion, ConversionReport, OnError, RowIssue
+from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.reading import RowSource, open_rows
 from preftemplates.data.writing import open_writer, write_text
@@ -62,6 +65,8 @@ def command(
     eos: EdgeEosOption = None,
     on_error: Annotated[OnError, typer.Option(help="What a row that cannot be formatted does.")] = "skip",
     split: SplitOption = None,
+    name: NameOption = None,
+    data_dir: DataDirOption = None,
     revision: RevisionOption = None,
     group_by: GroupOption = None,
     pairs: Annotated[Pairs, typer.Option(help="Which pairs a ranking gives.")] = "all",
@@ -93,7 +98,8 @@ def command(
     config = (
         None if consumer_config is None else prepare_config(consumer_config, loaded, sample_format, out, chat_template)
     )
-    rows = open_rows(source, split=split, revision=revision, cell_parsers=loaded.cell_parsers)
+    choice = DatasetChoice(split, name, data_dir, revision)
+    rows = open_rows(source, **choice._asdict(), cell_parsers=loaded.cell_parsers)
     if group_by is not None:
         rows = group_rows(rows, group_by)
     schema, check = _build_schema_and_check(loaded, sample_format) if out.suffix == ".parquet" else (None, None)

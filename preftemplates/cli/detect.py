@@ -10,8 +10,16 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from preftemplates.cli.options import JsonOption, RevisionOption, SourceArgument, SplitOption
+from preftemplates.cli.options import (
+    DataDirOption,
+    JsonOption,
+    NameOption,
+    RevisionOption,
+    SourceArgument,
+    SplitOption,
+)
 from preftemplates.core.messages import Message
+from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.detect import TemplateCandidate, detect_templates, find_near_misses
 from preftemplates.data.reading import open_rows
 from preftemplates.errors import preview
@@ -25,6 +33,8 @@ def command(
     rows: Annotated[int, typer.Option(min=1, help="How many rows are tried.")] = 100,
     every: Annotated[bool, typer.Option("--all", help="Show all templates that fit, and not the best five.")] = False,
     split: SplitOption = None,
+    name: NameOption = None,
+    data_dir: DataDirOption = None,
     revision: RevisionOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -32,7 +42,8 @@ def command(
 
     It decides nothing: look at the rows that it shows. Exit code 1 if no template fits.
     """
-    records = islice(open_rows(source, split=split, revision=revision), rows)
+    choice = DatasetChoice(split, name, data_dir, revision)
+    records = islice(open_rows(source, **choice._asdict()), rows)
     first_rows = [record.cells for record in records if isinstance(record.cells, Mapping)]
     candidates = detect_templates(first_rows)
     if as_json:

@@ -12,6 +12,12 @@ SourceArgument = Annotated[
     str, typer.Argument(metavar="IN", help="A file of rows, a dataset directory, or a hub name.")
 ]
 SplitOption = Annotated[str | None, typer.Option(help="The part of a dataset; train.")]
+NameOption = Annotated[
+    str | None, typer.Option("--name", metavar="CONFIG", help="The configuration of a dataset that has several.")
+]
+DataDirOption = Annotated[
+    str | None, typer.Option(metavar="FOLDER", help="The folder within a dataset that its files are in.")
+]
 RevisionOption = Annotated[str | None, typer.Option(help="The version of a dataset on the hub.")]
 GroupOption = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Rows with one value in it become one, whose 'rows' they are.")

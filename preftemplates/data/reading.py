@@ -13,6 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from preftemplates.data.dataset_sources import (
+    DatasetChoice,
+    count_rows,
+    describe_error,
+    load_directory,
+    load_hub_dataset,
+)
 from preftemplates.errors import Code, FileError, RowError, did_you_mean, one_line, preview
 
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
@@ -63,29 +70,40 @@ class RowSource:
 
 
 def open_rows(
-    name: str | Path, *, split: str | None = None, revision: str | None = None, cell_parsers: CellParsers | None = None
+    source: str | Path,
+    *,
+    split: str | None = None,
+    name: str | None = None,
+    data_dir: str | None = None,
+    revision: str | None = None,
+    cell_parsers: CellParsers | None = None,
 ) -> RowSource:
     """Open a file of rows by its ending, a dataset directory, or a dataset on the hub.
 
     Args:
-        name: a path ending in .jsonl, .json (one list), .csv, each also with .gz, or .parquet; a directory that
+        source: a path ending in .jsonl, .json (one list), .csv, each also with .gz, or .parquet; a directory that
             `datasets` saved or can load; or a name on the hub, which is streamed.
-        split: which part of a dataset; train unless told otherwise.
+        split: which part of a dataset; train by default.
+        name: which configuration of a dataset that has several.
+        data_dir: in which folder of a dataset its files are.
         revision: which version of a dataset on the hub.
         cell_parsers: how cells of a CSV are read that are not text.
 
     Raises:
-        FileError: there is no such file or dataset, it holds no rows, or it is not what its name says.
+        FileError: there is no such file or dataset, it holds no rows, it is not what its name says, or it has no such
+            part.
     """
-    path = Path(name)
+    path, choice = Path(source), DatasetChoice(split, name, data_dir, revision)
     if path.is_dir():
-        return _open_directory(path, split or "train")
+        datasets = import_extra("datasets", "datasets", f"{path} is a directory")
+        return _make_dataset_source(str(path), load_directory(path, choice, datasets), split)
     kind = find_file_kind(path)
     if kind is None and not path.exists() and not _LIKE_A_FILE.fullmatch(path.suffix):
-        return _open_hub(str(name), split or "train", revision)
+        datasets = import_extra("datasets", "datasets", f"{source} is no file here, and a dataset on the hub")
+        return _make_dataset_source(str(source), load_hub_dataset(str(source), choice, datasets), split)
     _check_readable(path, kind)
-    if split or revision:
-        raise FileError(f"{path} is a file; a split or a revision is of a dataset")
+    if split or choice.options:
+        raise FileError(f"{path} is a file; only a dataset has splits, names, folders and revisions")
     if kind == ".parquet":
         return _open_parquet(path)
     raw = path.open("rb")
@@ -274,32 +292,8 @@ def _open_parquet(path: Path) -> RowSource:
     return RowSource(str(path), _wrap_errors(records(), str(path), done), lambda: done[0] / total)
 
 
-def _open_directory(path: Path, split: str) -> RowSource:
-    datasets = import_extra("datasets", "datasets", f"{path} is a directory")
-    saved = any((path / name).exists() for name in ("dataset_dict.json", "state.json"))
-    try:
-        if saved:
-            dataset = datasets.load_from_disk(str(path))
-            dataset = dataset[split] if isinstance(dataset, dict) else dataset
-        else:
-            dataset = datasets.load_dataset(str(path), split=split)
-    except Exception as error:
-        raise FileError(f"{path} cannot be loaded as a dataset: {_first_line(error)}") from error
-    return _make_dataset_source(str(path), dataset, len(dataset))
-
-
-def _open_hub(name: str, split: str, revision: str | None) -> RowSource:
-    datasets = import_extra("datasets", "datasets", f"{name} is no file here, and a dataset on the hub")
-    try:
-        dataset = datasets.load_dataset(name, split=split, revision=revision, streaming=True)
-    except Exception as error:
-        raise FileError(f"{name} is no file here, and the hub gives no such dataset: {_first_line(error)}") from error
-    info = (dataset.info.splits or {}).get(split)
-    return _make_dataset_source(name, dataset, info.num_examples if info else None)
-
-
-def _make_dataset_source(name: str, dataset: Iterable[Mapping[str, Any]], total: int | None) -> RowSource:
-    done = [0]
+def _make_dataset_source(name: str, dataset: Iterable[Mapping[str, Any]], split: str | None) -> RowSource:
+    done, total = [0], count_rows(dataset, split)
 
     def records() -> Iterator[Record]:
         for row, cells in enumerate(dataset):
@@ -314,11 +308,7 @@ def _wrap_errors(records: Iterator[Record], name: str, done: list[int]) -> Itera
     try:
         yield from records
     except Exception as error:
-        raise FileError(f"{name} cannot be read behind row {done[0]}: {_first_line(error)}") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+        raise FileError(f"{name} cannot be read behind row {done[0]}: {describe_error(error)}") from error
 
 
 def import_extra(module: str, extra: str, why: str) -> Any:

@@ -158,7 +158,7 @@ def test_no_place_is_written_over_or_twice(tmp_path, rows):
 
 def test_a_split_of_a_file_is_refused(tmp_path, rows):
     done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl", "--split", "test", code=2)
-    assert "is a file; a split or a revision is of a dataset" in done.stderr
+    assert "is a file; only a dataset has splits, names, folders and revisions" in done.stderr
 
 
 def test_gz_in_and_out(tmp_path, rows):

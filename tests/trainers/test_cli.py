@@ -75,8 +75,14 @@ def spoil(model, **files):
         (["--template", "mine.py"], "mine.py cannot be read: No such file or directory"),
         (["--style", "chat-mll"], "no style 'chat-mll'. Did you mean 'chatml'?"),
         (["--template", str(HOMEWORK), "--style", "chatml"], "HOMEWORK formats by hand, so it has no messages"),
-        (["--dataset_train_split", "train"], "rows.jsonl is a file; a split or a revision is of a dataset"),
-        (["--dataset_test_split", "test"], "rows.jsonl is a file; a split or a revision is of a dataset"),
+        (
+            ["--dataset_train_split", "train"],
+            "rows.jsonl is a file; only a dataset has splits, names, folders and revisions",
+        ),
+        (
+            ["--dataset_test_split", "test"],
+            "rows.jsonl is a file; only a dataset has splits, names, folders and revisions",
+        ),
         (["--eval_data", "gone.jsonl"], "gone.jsonl does not exist."),
         (["--model_name_or_path", "./gone"], "there is no directory ./gone"),
         (["--model_name_or_path", "folder"], "folder is no checkpoint: it holds no config.json"),

@@ -238,7 +238,7 @@ def test_columns_are_never_written_over(folder, tmp_path):
             "--format: expected one of preference, supervised, ranked; got 'prefrence'. Did you mean 'preference'?",
         ),
         (["--format", "prompt_only"], "--format: expected one of preference, supervised, ranked; got 'prompt_only'"),
-        (["--split", "train"], "rows.jsonl is a file; a split or a revision is of a dataset"),
+        (["--split", "train"], "rows.jsonl is a file; only a dataset has splits, names, folders and revisions"),
     ],
 )
 def test_what_cannot_be_is_one_line(folder, tmp_path, monkeypatch, words, said):

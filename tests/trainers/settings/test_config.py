@@ -50,6 +50,7 @@ def test_the_fields_have_the_names_that_trl_gives_them():
         "allow_findings",
         "dry_run",
         "datasets",
+        "dataset_data_dir",
         "layout",
         "objective",
         "head_from",

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates import Style, Template, get_style, get_template
+from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.reading import Record, open_rows
 from preftemplates_train.data.demo import generate
 from preftemplates_train.data.pairs import TextPair, read_pairs
@@ -20,6 +21,8 @@ GENERATED = "generated"
 """The name of the generated set."""
 
 GENERATED_TEMPLATE = "PKUSafeRLHF"
+
+ALL_DEFAULT = DatasetChoice()
 
 RowOpener = Callable[[], Iterable[Record | Mapping[str, Any]]]
 
@@ -50,7 +53,7 @@ def list_sources(config: RewardConfig) -> list[DataSource]:
     sources = [_make_source(entry, config) for entry in entries]
     if config.eval_data:
         template = _find_common_template(sources, config)
-        sources += [DataSource(path, template, None, make_opener(path, template, None)) for path in config.eval_data]
+        sources += [DataSource(path, template, None, make_opener(path, template)) for path in config.eval_data]
     return list(_number_same_names(sources))
 
 
@@ -69,9 +72,14 @@ def _number_same_names(sources: Sequence[DataSource]) -> Iterator[DataSource]:
 def _make_source(entry: Mapping[str, Any], config: RewardConfig) -> DataSource:
     path = str(entry["path"])
     template = _find_template(str(entry.get("template") or config.template), config)
-    split = entry.get("split") or config.dataset_train_split
-    held_out = make_opener(path, template, config.dataset_test_split) if config.dataset_test_split else None
-    return DataSource(path, template, make_opener(path, template, split), held_out, float(entry.get("weight", 1)))
+    choice = DatasetChoice(
+        entry.get("split") or config.dataset_train_split,
+        entry.get("name") or config.dataset_config,
+        entry.get("data_dir") or config.dataset_data_dir,
+    )
+    test = config.dataset_test_split
+    held_out = make_opener(path, template, choice._replace(split=test)) if test else None
+    return DataSource(path, template, make_opener(path, template, choice), held_out, float(entry.get("weight", 1)))
 
 
 def _make_generated_source(config: RewardConfig) -> DataSource:
@@ -93,9 +101,9 @@ def _find_common_template(sources: Sequence[DataSource], config: RewardConfig) -
     return sources[0].template
 
 
-def make_opener(path: str, template: Template, split: str | None) -> Callable[[], RowSource]:
+def make_opener(path: str, template: Template, choice: DatasetChoice = ALL_DEFAULT) -> Callable[[], RowSource]:
     """Return a function that opens the rows of a file or dataset, as often as it is called."""
-    return partial(open_rows, path, split=split, cell_parsers=template.cell_parsers)
+    return partial(open_rows, path, **choice._asdict(), cell_parsers=template.cell_parsers)
 
 
 def read_clean_pairs(seed: int, style: Style | None) -> list[TextPair]:

@@ -109,7 +109,7 @@ def evaluate_file(options: EvaluateOptions) -> None:
     scorer = _open_scorer(options.model, options)
     row_template = scorer.find_template(options.template)
     row_template.check_format(choose_compared_format(row_template))
-    open_input = make_opener(source, row_template, options.split)
+    open_input = make_opener(source, row_template, options.choice)
     columns = [*group_columns, *(BENCHMARK_COLUMNS if row_template.name in BENCHMARKS else ())]
     _check_columns(group_columns, open_input)
     scored = score_samples(open_input(), row_template, scorer, columns)

@@ -6,6 +6,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path  # noqa: TC003  the parser reads the annotations
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates_train.errors import SetupError
 from preftemplates_train.settings.command_line import PROGRAM
 from preftemplates_train.settings.parser import HelpPage, SettingsParser
@@ -41,6 +42,12 @@ class ScoringOptions:
         ),
     )
     split: str | None = field(default=None, metadata=describe("Read this split of a dataset. [default: train]"))
+    name: str | None = field(
+        default=None, metadata=describe("Read this configuration of a dataset.", metavar="CONFIG")
+    )
+    data_dir: str | None = field(
+        default=None, metadata=describe("Read the files in this folder of a dataset.", metavar="FOLDER")
+    )
     style: str | None = field(
         default=None, metadata=describe(f"{STYLE_HELP} [default: the one trained in]", metavar="NAME")
     )
@@ -53,6 +60,11 @@ class ScoringOptions:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise SetupError(f"batch_size must be at least 1, got {self.batch_size}")
+
+    @property
+    def choice(self) -> DatasetChoice:
+        """Which rows of a dataset are read."""
+        return DatasetChoice(self.split, self.name, self.data_dir)
 
 
 @dataclass(frozen=True, kw_only=True)

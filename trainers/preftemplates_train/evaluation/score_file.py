@@ -68,7 +68,7 @@ def score_file(options: ScoreOptions) -> int:
     scorer = Scorer(options.model, options.batch_size, style=options.style, allow_style=options.allow_style)
     row_template = scorer.find_template(options.template)
     row_template.check_format(format)
-    open_input = make_opener(source, row_template, options.split)
+    open_input = make_opener(source, row_template, options.choice)
     names = REWARD_COLUMNS[format]
     columns, schema = _find_columns(open_input(), names, out)
     console, rows, unscored = Console(stderr=True), 0, 0
@@ -106,7 +106,7 @@ def _describe_job(scorer: Scorer, template: Template, options: ScoreOptions) -> 
         "template": template.text_digest,
         "style": "none" if scorer.style is None else scorer.style.digest,
         "format": options.format,
-        "input": hash_files(path) if path.is_file() else f"{options.source} {options.split}",
+        "input": hash_files(path) if path.is_file() else f"{options.source} {options.choice}",
     }
 
 

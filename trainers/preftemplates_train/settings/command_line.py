@@ -20,8 +20,8 @@ PROGRAM = "preftemplates-train"
 
 HELP_GROUPS = {
     "data": (
-        "dataset_name", "dataset_train_split", "dataset_test_split", "datasets", "template", "style", "eval_data",
-        "eval_size", "max_length", "length_policy", "max_dropped", "allow_findings",
+        "dataset_name", "dataset_config", "dataset_data_dir", "dataset_train_split", "dataset_test_split", "datasets",
+        "template", "style", "eval_data", "eval_size", "max_length", "length_policy", "max_dropped", "allow_findings",
     ),
     "model": (
         "model_name_or_path", "model_revision", "head_from", "dtype", "attn_implementation", "layout", "objective",
@@ -41,7 +41,6 @@ REFUSED_OPTIONS = {
     "trust_remote_code": "no code of a checkpoint is run",
     "load_in_8bit": "weights are loaded whole; --use_peft with --dtype bfloat16 takes less memory",
     "load_in_4bit": "weights are loaded whole; --use_peft with --dtype bfloat16 takes less memory",
-    "dataset_config": "name the files of the configuration, or a directory that datasets saved",
     "group_by_length": "--layout grouped does that, and --layout branches pads nothing",
     "packing": "--layout branches pads nothing",
 }

@@ -41,6 +41,12 @@ class RunSettings:
             "Train on these files, dataset directories or hub names. [default: the generated set]", metavar="PATH"
         ),
     )
+    dataset_config: str | None = field(
+        default=None, metadata=describe("Read this configuration of a dataset that has several.", metavar="NAME")
+    )
+    dataset_data_dir: str | None = field(
+        default=None, metadata=describe("Read the files in this folder of the dataset.", metavar="FOLDER")
+    )
     dataset_train_split: str | None = field(
         default=None, metadata=describe("Train on this split of the dataset. [default: train]")
     )
@@ -48,7 +54,8 @@ class RunSettings:
     datasets: list[dict[str, Any]] | None = field(
         default=None,
         metadata=describe(
-            "Train on several sources, each with path, template, weight and split. Only in the file of --config.",
+            "Train on several sources, each with path, template, weight, split, name and data_dir."
+            " Only in the file of --config.",
             metavar="LIST",
         ),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from preftemplates.data.dataset_sources import DEFAULT_SPLIT
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.errors import SetupError
 
@@ -35,7 +36,7 @@ RANGES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 """What a number must be, in words and as a test."""
 
 
-SOURCE_KEYS = ("path", "template", "weight", "split")
+SOURCE_KEYS = ("path", "template", "weight", "split", "name", "data_dir")
 """The keys of an entry of `datasets`."""
 
 
@@ -86,7 +87,10 @@ def _check_named_data(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _check_held_out_data(settings: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("eval_data", "dataset_test_split", "dataset_train_split"):
+    trained = settings["dataset_train_split"] or DEFAULT_SPLIT
+    if settings["dataset_test_split"] == trained and not settings["datasets"]:
+        yield f"dataset_test_split {preview(trained)} is the part that is trained on; name another, or --eval_size"
+    for name in ("eval_data", "dataset_test_split", "dataset_train_split", "dataset_config", "dataset_data_dir"):
         if settings[name] and not (settings["datasets"] or settings["dataset_name"]):
             yield f"{name} is given without dataset_name, which names what to train on"
     if settings["dataset_name"] and not settings["template"]:
@@ -131,7 +135,7 @@ def normalize_source(number: int, entry: object, template: str | None) -> dict[s
     """
     place = f"datasets[{number}]"
     if not isinstance(entry, Mapping):
-        raise SetupError(f"{place}: expected a mapping with path, template, weight and split, got {preview(entry)}")
+        raise SetupError(f"{place}: expected a mapping with {', '.join(SOURCE_KEYS)}; got {preview(entry)}")
     for key in entry:
         if key not in SOURCE_KEYS:
             guess = did_you_mean(str(key), SOURCE_KEYS)
@@ -141,7 +145,7 @@ def normalize_source(number: int, entry: object, template: str | None) -> dict[s
         raise SetupError(f"{place}: path is missing")
     if "template" not in source and not template:
         raise SetupError(f"{place}: template is missing, and there is none for all")
-    for key in ("path", "template", "split"):
+    for key in ("path", "template", "split", "name", "data_dir"):
         if key in source and not (isinstance(source[key], str) and source[key]):
             raise SetupError(f"{place}.{key}: expected text, got {preview(source[key])}")
     return {**source, "weight": _read_weight(source.get("weight", 1), place)}

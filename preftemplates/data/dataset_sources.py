@@ -1,0 +1,121 @@
+"""Rows of datasets: directories that `datasets` saved or can load, and datasets on the hub, which are streamed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from preftemplates.errors import FileError, did_you_mean, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+DEFAULT_SPLIT = "train"
+
+
+class DatasetChoice(NamedTuple):
+    """Which rows of a dataset are read.
+
+    Attributes:
+        split: the part; train by default.
+        name: the configuration, of a dataset that has several.
+        data_dir: the folder within the dataset that its files are in.
+        revision: the version on the hub.
+    """
+
+    split: str | None = None
+    name: str | None = None
+    data_dir: str | None = None
+    revision: str | None = None
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What is chosen apart from the split, as `datasets.load_dataset` calls it."""
+        options = {"name": self.name, "data_dir": self.data_dir, "revision": self.revision}
+        return {name: value for name, value in options.items() if value is not None}
+
+
+def load_directory(path: Path, choice: DatasetChoice, datasets: Any) -> Any:
+    """Return the dataset in a directory.
+
+    Raises:
+        FileError: it cannot be loaded, or has no such part; the message names those that it has.
+    """
+    if not any((path / name).exists() for name in ("dataset_dict.json", "state.json")):
+        return _load(str(path), choice, datasets, "cannot be loaded as a dataset")
+    if choice.options:
+        raise FileError(f"{path} is a saved dataset, which has parts, but no configurations, folders or revisions")
+    try:
+        dataset = datasets.load_from_disk(str(path))
+    except Exception as error:
+        raise FileError(f"{path} cannot be loaded as a dataset: {describe_error(error)}") from error
+    if isinstance(dataset, dict):
+        split = choice.split or DEFAULT_SPLIT
+        if split not in dataset:
+            raise _make_split_error(str(path), split, list(dataset))
+        return dataset[split]
+    own = None if dataset.split is None else str(dataset.split)
+    if choice.split not in (None, own):
+        name = "which has no name" if own is None else f"{own!r}"
+        raise FileError(f"{path} is one saved part, {name}; there is no part {preview(choice.split)}")
+    return dataset
+
+
+def load_hub_dataset(name: str, choice: DatasetChoice, datasets: Any) -> Any:
+    """Return a dataset on the hub, to be streamed.
+
+    Raises:
+        FileError: there is none, or it has no such part or configuration.
+    """
+    failure = "is no file here, and the hub gives no such dataset"
+    return _load(name, choice, datasets, failure, streaming=True)
+
+
+def _load(name: str, choice: DatasetChoice, datasets: Any, failure: str, **options: Any) -> Any:
+    split = choice.split or DEFAULT_SPLIT
+    try:
+        return datasets.load_dataset(name, split=split, **choice.options, **options)
+    except Exception as error:
+        raise _find_choice_error(name, split, choice, str(error)) or FileError(
+            f"{name} {failure}: {describe_error(error)}"
+        ) from error
+
+
+_SPLITS = re.compile(r"(?:Bad|Unknown) split\b.*?\[(.*?)\]", re.DOTALL)
+_MISSING_NAME = re.compile(r"Config name is missing\..*?\[(.*?)\]", re.DOTALL)
+_UNKNOWN_NAME = re.compile(r"BuilderConfig .* not found\. Available: \[(.*?)\]", re.DOTALL)
+
+
+def _find_choice_error(name: str, split: str, choice: DatasetChoice, message: str) -> FileError | None:
+    """Return the error where a dataset has other parts or configurations; None where it has another fault."""
+    if match := _SPLITS.search(message):
+        return _make_split_error(name, split, _read_names(match[1]))
+    if match := _MISSING_NAME.search(message):
+        return FileError(f"{name} has several configurations; name one of them: {', '.join(_read_names(match[1]))}")
+    if match := _UNKNOWN_NAME.search(message):
+        names = _read_names(match[1])
+        guess = did_you_mean(str(choice.name), names) or f" It has {', '.join(names)}"
+        return FileError(f"{name} has no configuration {preview(choice.name)}.{guess}")
+    return None
+
+
+def _read_names(listed: str) -> list[str]:
+    return [name.strip(" '\"") for name in listed.split(",")]
+
+
+def _make_split_error(name: str, split: str, splits: Iterable[str]) -> FileError:
+    return FileError(f"{name} has no part {preview(split)}; name one that it has: {', '.join(splits)}")
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the type and the first line of another library's error."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+
+
+def count_rows(dataset: Any, split: str | None) -> int | None:
+    """Return how many rows a dataset has, as far as it says so."""
+    if hasattr(dataset, "__len__"):
+        return len(dataset)
+    info = (dataset.info.splits or {}).get(split or DEFAULT_SPLIT)
+    return info.num_examples if info else None
