@@ -1,6 +1,5 @@
 """`preftemplates convert`: rows in, a file for a trainer out."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -30,13 +29,13 @@ from preftemplates.cli.options import (
     TemplateOption,
     TokenizerOption,
 )
-from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_unread
+from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_unread, spell_report
 from preftemplates.core.samples import Format
-from preftemplates.data.convert import Conversion, ConversionReport, OnError, RowIssue
+from preftemplates.data.convert import Conversion, ConversionReport, OnError
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.reading import RowSource, open_rows
-from preftemplates.data.writing import open_writer, write_text
+from preftemplates.data.writing import open_writer, write_pieces, write_text
 from preftemplates.errors import FileError
 from preftemplates.templates.declaration import Ties
 from preftemplates.templates.derivations import Pairs
@@ -125,7 +124,7 @@ def command(
     if config is not None and conversion.report.formatted:
         config.write(console)
     if report is not None:
-        write_text(report, json.dumps(conversion.report.as_json(), ensure_ascii=False, indent=1))
+        write_pieces(report, spell_report(conversion.report))
     if not conversion.report.formatted or conversion.report.too_many_rejected:
         raise typer.Exit(3)
 
@@ -212,15 +211,12 @@ def _build_issues_table(report: ConversionReport) -> Table:
     """A line for each status and code."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for status in ("skipped", "rejected", "left out", "flagged"):
-        by_code: dict[str, list[RowIssue]] = {}
-        for issue in getattr(report, status.replace(" ", "_")):
-            by_code.setdefault(str(issue.code), []).append(issue)
-        for code, issues in by_code.items():
-            numbers = ", ".join(str(issue.row) for issue in issues[:8]) + (", …" if len(issues) > 8 else "")
-            noun = ("sample of row" if len(issues) == 1 else "samples of rows") if status == "left out" else "row"
-            noun += "s" if noun == "row" and len(issues) > 1 else ""
-            rows = f"{len(issues):,} {noun}: {numbers}"
-            table.add_row(
-                f"  {status}", Text(code, "bold"), Text.assemble(rows, ("\n" + describe_issues(issues), "dim"))
-            )
+        log = getattr(report, status.replace(" ", "_"))
+        for code, count in log.counts.items():
+            issues = log.examples(code)
+            numbers = ", ".join(str(issue.row) for issue in issues[:8]) + (", …" if count > 8 else "")
+            noun = ("sample of row" if count == 1 else "samples of rows") if status == "left out" else "row"
+            noun += "s" if noun == "row" and count > 1 else ""
+            rows = Text.assemble(f"{count:,} {noun}: {numbers}", ("\n" + describe_issues(issues), "dim"))
+            table.add_row(f"  {status}", Text(str(code), "bold"), rows)
     return table

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from preftemplates.data.issues import IssueLog
 from preftemplates.errors import make_visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
-    from preftemplates.data.convert import RowIssue
+    from preftemplates.data.convert import ConversionReport
     from preftemplates.data.grouping import GroupedSource
+    from preftemplates.data.issues import RowIssue
     from preftemplates.data.unread import UnreadCounts
 
 _COLUMN = re.compile(r"column '[^']*'")
@@ -27,6 +31,28 @@ def print_group_counts(source: GroupedSource, groups: int, console: Console) -> 
     """Print how many rows became how many, which are counted from then on."""
     counts = f"{source.ungrouped:,} rows grouped by {source.column!r} into {groups:,}"
     console.print(Text(f"{counts}, each with its first row's number"))
+
+
+def spell_report(report: ConversionReport) -> Iterator[str]:
+    """Yield the JSON text of a report piece by piece, since it may list very many rows."""
+    separator = "{"
+    for name, value in report.list_parts():
+        yield f"{separator}\n {json.dumps(name)}: "
+        separator = ","
+        if isinstance(value, IssueLog):
+            issues = (indent(json.dumps(issue._asdict(), ensure_ascii=False, indent=1), "  ") for issue in value)
+            yield from _spell_list(issues)
+        else:
+            yield indent(json.dumps(value, ensure_ascii=False, indent=1), " ").lstrip()
+    yield "\n}"
+
+
+def _spell_list(items: Iterator[str]) -> Iterator[str]:
+    separator = "[\n"
+    for item in items:
+        yield separator + item
+        separator = ",\n"
+    yield "[]" if separator == "[\n" else "\n ]"
 
 
 def print_unread(unread: UnreadCounts, console: Console) -> None:

@@ -1,7 +1,8 @@
 """Read, group, check, convert and write many rows; count every one."""
 
-from preftemplates.data.convert import Conversion, ConversionReport, RowIssue
+from preftemplates.data.convert import Conversion, ConversionReport
 from preftemplates.data.grouping import group_rows
+from preftemplates.data.issues import RowIssue
 from preftemplates.data.reading import Record, RowSource, open_rows
 from preftemplates.data.writing import open_writer
 

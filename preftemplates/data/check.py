@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from preftemplates.core.digest import short_digest
 from preftemplates.core.samples import Format, Preference
-from preftemplates.data.convert import Conversion, ConversionReport, RowIssue
+from preftemplates.data.convert import Conversion, ConversionReport
+from preftemplates.data.issues import RowIssue
 from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import ROW_RULES, AcceptedSample, RuleMemory
 from preftemplates.data.shortcuts import SHORTCUTS, Shortcut, ShortcutCounts
@@ -16,6 +17,7 @@ from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
 from preftemplates.templates.unread import is_context
 
 if TYPE_CHECKING:
+    from preftemplates.data.issues import IssueLog
     from preftemplates.data.unread import UnreadCounts
     from preftemplates.styles.style import Style
     from preftemplates.templates.results import Formatted
@@ -228,7 +230,7 @@ class Checker:
 
     def report(self, rows: ConversionReport) -> CheckReport:
         """Return what was found, with the counts of a conversion of the rows."""
-        lists: dict[RowStatus, list[RowIssue]] = {
+        lists: dict[RowStatus, IssueLog] = {
             "rejected": rows.rejected, "skipped": rows.skipped, "left out": rows.left_out
         }  # fmt: skip
         for status, issues in lists.items():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
+from preftemplates.data.issues import IssueLog, RowIssue
 from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import ROW_RULES, AcceptedSample, find_skip_reason
 from preftemplates.data.unread import UnreadCounts
@@ -24,22 +25,6 @@ OnError = Literal["raise", "skip"]
 
 _FLAG_CODES = (Code.CONTROL_TEXT, Code.PROMPT_REPEATED, Code.UNBALANCED_THINKING, Code.PREFIX_UNSTABLE)
 """The rules that rows are flagged by while they are converted; `check` has more."""
-
-
-class RowIssue(NamedTuple):
-    """A row that did not come through, or came through with a flag.
-
-    Attributes:
-        row: its number, from 0.
-        line: its physical line, from 1, where it has one.
-        code: the reason.
-        message: the reason in words.
-    """
-
-    row: int
-    line: int | None
-    code: Code
-    message: str
 
 
 @dataclass
@@ -62,10 +47,10 @@ class ConversionReport:
     rows: int = 0
     formatted: int = 0
     results: int = 0
-    skipped: list[RowIssue] = field(default_factory=list)
-    rejected: list[RowIssue] = field(default_factory=list)
-    flagged: list[RowIssue] = field(default_factory=list)
-    left_out: list[RowIssue] = field(default_factory=list)
+    skipped: IssueLog = field(default_factory=IssueLog)
+    rejected: IssueLog = field(default_factory=IssueLog)
+    flagged: IssueLog = field(default_factory=IssueLog)
+    left_out: IssueLog = field(default_factory=IssueLog)
     lost: Counter[str] = field(default_factory=Counter)
     unread: UnreadCounts = field(default_factory=UnreadCounts)
 
@@ -82,18 +67,23 @@ class ConversionReport:
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the numbers of skipped and rejected rows by code."""
         return {
-            "skipped": dict(Counter(str(issue.code) for issue in self.skipped)),
-            "rejected": dict(Counter(str(issue.code) for issue in self.rejected)),
+            name: {str(code): count for code, count in log.counts.items()}
+            for name, log in (("skipped", self.skipped), ("rejected", self.rejected))
         }
 
     def as_json(self) -> dict[str, Any]:
         """Return everything, as JSON-like data."""
-        lists = {
-            name: [issue._asdict() for issue in getattr(self, name)]
-            for name in ("skipped", "rejected", "flagged", "left_out")
+        return {
+            name: [issue._asdict() for issue in value] if isinstance(value, IssueLog) else value
+            for name, value in self.list_parts()
         }
-        counts = {"rows": self.rows, "formatted": self.formatted, "results": self.results}
-        return {**counts, **lists, "lost": dict(self.lost), "unread": self.unread.as_json()}
+
+    def list_parts(self) -> Iterator[tuple[str, Any]]:
+        """Yield everything by name; issues in their logs, the rest as JSON-like data."""
+        for name in ("rows", "formatted", "results", "skipped", "rejected", "flagged", "left_out"):
+            yield name, getattr(self, name)
+        yield "lost", dict(self.lost)
+        yield "unread", self.unread.as_json()
 
 
 class Conversion:
@@ -150,6 +140,7 @@ class Conversion:
         self._style = template.text_style(format) or style
         self._renders_later = template.text_style(format) is None and style is not None
         self.report = ConversionReport()
+        self._last_flagged: deque[RowIssue] = deque(maxlen=len(_FLAG_CODES))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (formatted.result for _, formatted in self.accepted())
@@ -219,5 +210,6 @@ class Conversion:
         for code in _FLAG_CODES:
             message = ROW_RULES[code](accepted, {})
             issue = RowIssue(record.row, record.line, code, message or "")
-            if message is not None and issue not in self.report.flagged[-len(_FLAG_CODES) :]:
+            if message is not None and issue not in self._last_flagged:
+                self._last_flagged.append(issue)
                 self.report.flagged.append(issue)

@@ -49,7 +49,7 @@ def load_directory(path: Path, choice: DatasetChoice, datasets: Any) -> Any:
     try:
         dataset = datasets.load_from_disk(str(path))
     except Exception as error:
-        raise FileError(f"{path} cannot be loaded as a dataset: {describe_error(error)}") from error
+        raise FileError(f"{path} cannot be loaded as a dataset: {describe_foreign_error(error)}") from error
     if isinstance(dataset, dict):
         split = choice.split or DEFAULT_SPLIT
         if split not in dataset:
@@ -78,7 +78,7 @@ def _load(name: str, choice: DatasetChoice, datasets: Any, failure: str, **optio
         return datasets.load_dataset(name, split=split, **choice.options, **options)
     except Exception as error:
         raise _find_choice_error(name, split, choice, str(error)) or FileError(
-            f"{name} {failure}: {describe_error(error)}"
+            f"{name} {failure}: {describe_foreign_error(error)}"
         ) from error
 
 
@@ -108,7 +108,7 @@ def _make_split_error(name: str, split: str, splits: Iterable[str]) -> FileError
     return FileError(f"{name} has no part {preview(split)}; name one that it has: {', '.join(splits)}")
 
 
-def describe_error(error: BaseException) -> str:
+def describe_foreign_error(error: BaseException) -> str:
     """Return the type and the first line of another library's error."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
 

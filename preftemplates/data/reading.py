@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import json
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from preftemplates.data.csv_rows import CellParsers, read_csv
 from preftemplates.data.dataset_sources import (
     DatasetChoice,
     count_rows,
-    describe_error,
+    describe_foreign_error,
     load_directory,
     load_hub_dataset,
 )
 from preftemplates.errors import Code, FileError, RowError, did_you_mean, one_line, preview
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 _MAGIC = {b"\x1f\x8b": "gzip; its name should end in .gz", b"PAR1": "Parquet; its name should end in .parquet"}
 
+MAX_LINE_BYTES = 64 << 20
+"""A line of more bytes is not read."""
+
+MAX_LIST_BYTES = 1 << 30
+"""A JSON list of more bytes is not read, since it is read as a whole."""
+
+_CHUNK_BYTES = 1 << 20
+
 _LIKE_A_FILE = re.compile(r"\.[A-Za-z]{2,5}")
 """An ending that no dataset on the hub has."""
-
-CellParsers = Mapping[str, Callable[[str], Any]]
-"""For each column that is not text, how a cell written as text is read."""
 
 
 class Record(NamedTuple):
@@ -109,8 +114,9 @@ def open_rows(
     raw = path.open("rb")
     size = max(1, path.stat().st_size)
     stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+    records: Iterator[Record]
     if kind == ".csv":
-        records = _read_csv(stream, cell_parsers or {})
+        records = (Record(*row) for row in read_csv(stream, cell_parsers or {}))
     else:
         records = _read_json_list(stream) if kind == ".json" else _read_json_lines(stream)
     return RowSource(
@@ -165,7 +171,11 @@ def _close_after(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterat
 
 def _read_json_lines(stream: IO[bytes]) -> Iterator[Record]:
     row = 0
-    for line, raw in enumerate(stream, start=1):
+    for line, raw in enumerate(_read_lines(stream), start=1):
+        if raw is None:
+            yield Record(row, line, _make_length_error())
+            row += 1
+            continue
         raw = raw.removeprefix(b"\xef\xbb\xbf") if line == 1 else raw
         if not raw.strip():
             continue
@@ -173,6 +183,21 @@ def _read_json_lines(stream: IO[bytes]) -> Iterator[Record]:
             raise FileError("this is one JSON list and not one object a line; its name should end in .json")
         yield Record(row, line, _read_line(raw))
         row += 1
+
+
+def _read_lines(stream: IO[bytes]) -> Iterator[bytes | None]:
+    """Yield the lines of a stream; None for one that is too long, which is passed over without being held."""
+    while line := stream.readline(MAX_LINE_BYTES + 1):
+        if len(line) <= MAX_LINE_BYTES:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(_CHUNK_BYTES)
+        yield None
+
+
+def _make_length_error() -> RowError:
+    return RowError(f"the line has more than {MAX_LINE_BYTES >> 20} MiB", code=Code.LINE_TOO_LONG)
 
 
 def _read_line(raw: bytes) -> Mapping[str, Any] | RowError:
@@ -220,7 +245,10 @@ def _make_json_error(error: Exception) -> RowError:
 
 
 def _read_json_list(stream: IO[bytes]) -> Iterator[Record]:
-    text = stream.read().decode("utf-8-sig")
+    raw = stream.read(MAX_LIST_BYTES + 1)
+    if len(raw) > MAX_LIST_BYTES:
+        raise FileError(f"this list has more than {MAX_LIST_BYTES >> 30} GiB; write one object a line, as .jsonl")
+    text = raw.decode("utf-8-sig")
     at = _skip_whitespace(text, 0)
     if text[at : at + 1] == "{":
         raise FileError("this begins with an object and no list; one object a line is .jsonl")
@@ -249,29 +277,6 @@ def _skip_whitespace(text: str, at: int) -> int:
     while text[at : at + 1] in (" ", "\n", "\r", "\t") and at < len(text):
         at += 1
     return at
-
-
-def _read_csv(stream: IO[bytes], parsers: CellParsers) -> Iterator[Record]:
-    csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), strict=True)
-    try:
-        header = next(reader, [])
-        if len(set(header)) < len(header):
-            raise FileError(f"the header names {preview(max(header, key=header.count))} twice", line=1)
-        row, before = 0, reader.line_num
-        for cells in reader:
-            if cells:
-                yield Record(row, before + 1, _read_csv_row(header, cells, parsers))
-                row += 1
-            before = reader.line_num
-    except csv.Error as error:
-        raise FileError(f"no CSV: {error}", line=reader.line_num) from error
-
-
-def _read_csv_row(header: list[str], cells: list[str], parsers: CellParsers) -> Mapping[str, Any] | RowError:
-    if len(cells) > len(header):
-        return RowError(f"{len(cells)} cells under {len(header)} columns", code=Code.BAD_CSV)
-    return {name: parsers[name](cell) if name in parsers else cell for name, cell in zip(header, cells, strict=False)}
 
 
 def _open_parquet(path: Path) -> RowSource:
@@ -308,7 +313,7 @@ def _wrap_errors(records: Iterator[Record], name: str, done: list[int]) -> Itera
     try:
         yield from records
     except Exception as error:
-        raise FileError(f"{name} cannot be read behind row {done[0]}: {describe_error(error)}") from error
+        raise FileError(f"{name} cannot be read behind row {done[0]}: {describe_foreign_error(error)}") from error
 
 
 def import_extra(module: str, extra: str, why: str) -> Any:

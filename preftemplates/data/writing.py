@@ -15,7 +15,7 @@ from preftemplates.data.reading import find_file_kind, import_extra, make_ending
 from preftemplates.errors import FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class RowWriter(Protocol):
@@ -50,8 +50,18 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         FileError: the place cannot be written to.
     """
+    write_pieces(path, [text])
+
+
+def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+    """Write a text file whole, piece by piece.
+
+    Raises:
+        FileError: the place cannot be written to.
+    """
     with _write_whole(path) as raw:
-        raw.write(text.encode())
+        for piece in pieces:
+            raw.write(piece.encode())
 
 
 @contextmanager

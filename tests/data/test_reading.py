@@ -123,7 +123,7 @@ def test_a_csv_record_with_too_many_cells_is_one_bad_row(tmp_path):
         ("r.parquet", b"PAR1 and then nothing", "not Parquet"),
         ("r.csv", b"PAR1....", "Parquet"),
         ("r.csv", b"a,a\n1,2\n", "names 'a' twice"),
-        ("r.csv", b"a,b\n\xff,1\n", "not UTF-8"),
+        ("r.csv", b"a,\xff\nb,1\n", "not UTF-8"),
         ("r.txt", b"hello", "ending says nothing"),
     ],
 )

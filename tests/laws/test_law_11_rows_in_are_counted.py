@@ -5,6 +5,7 @@ from planted import BUNDLED_TEMPLATES, HH, PKU, TEXT_TEMPLATES, check_each
 
 from preftemplates import get_template, testing
 from preftemplates.data.convert import Conversion
+from preftemplates.data.issues import IssueLog
 from preftemplates.errors import Code
 from preftemplates.testing import rows, rows_in_are_formatted_skipped_or_rejected
 
@@ -62,7 +63,7 @@ class SkippingInSilence(Conversion):
     def __iter__(self):
         yield from super().__iter__()
         self.report.rows -= len(self.report.rejected)
-        self.report.rejected.clear()
+        self.report.rejected = IssueLog()
 
 
 class RepeatingTheLast(Conversion):
@@ -72,7 +73,7 @@ class RepeatingTheLast(Conversion):
         for result in super().__iter__():
             yield result
         if self.report.rejected and self.report.formatted:
-            self.report.rejected.pop()
+            self.report.rejected = IssueLog(self.report.rejected[:-1])
             self.report.formatted += 1
             yield result
 

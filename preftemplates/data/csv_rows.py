@@ -1,0 +1,134 @@
+"""Rows of CSV files; a damaged record is one row that is rejected."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any
+
+from preftemplates.core.messages import has_surrogate
+from preftemplates.errors import Code, FileError, RowError, preview
+
+CellParsers = Mapping[str, Callable[[str], Any]]
+"""For each column that is not text, how a cell written as text is read."""
+
+MAX_RECORD = 64 << 20
+"""A record of more characters is not read."""
+
+_CHUNK = 1 << 20
+
+_CELL = r'(?:"(?:[^"]|"")*"|[^",\r\n]*)'
+_WELL_FORMED = re.compile(rf"{_CELL}(?:,{_CELL})*[\r\n]*")
+
+
+def read_csv(stream: IO[bytes], parsers: CellParsers) -> Iterator[tuple[int, int, Mapping[str, Any] | RowError]]:
+    """Yield the number of each row, from 0, that of its first line, from 1, and its cells or why it has none.
+
+    A record that is damaged costs itself: reading goes on with its second line.
+
+    Args:
+        stream: the bytes of the file.
+        parsers: how cells are read that are not text.
+
+    Raises:
+        FileError: the header is damaged, or names a column twice.
+    """
+    csv.field_size_limit(sys.maxsize)
+    lines = _CSVLines(io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline=""))
+    header = _read_header(lines)
+    reader, row, is_sure = csv.reader(lines, strict=True), 0, True
+    while True:
+        line = lines.begin_record()
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:  # nobody knows where the record ends: go on with its second line
+            yield (row, line, RowError(f"not CSV: {error}", code=Code.BAD_CSV))
+            reader, row, is_sure = csv.reader(lines, strict=True), row + 1, False
+            lines.put_back()
+            continue
+        if cells is None:
+            return
+        if cells:
+            is_sure = is_sure or (len(cells) == len(header) and lines.is_well_formed)
+            yield (row, line, _read_csv_row(header, cells, parsers, is_sure=is_sure))
+            row += 1
+
+
+class _CSVLines:
+    """The lines of a CSV, of which those of a record that is none can be read again."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._record: list[str] = []
+        self._again: list[str] = []
+        self._characters = 0
+        self._number = 0
+
+    def begin_record(self) -> int:
+        """Begin with the next record, and return the number of its first line, from 1."""
+        self._record.clear()
+        self._characters = 0
+        return self._number + 1
+
+    @property
+    def is_well_formed(self) -> bool:
+        """Whether quotes are in the record only where a cell is quoted as a whole."""
+        return _WELL_FORMED.fullmatch("".join(self._record)) is not None
+
+    def put_back(self) -> None:
+        """Let all lines of the record but the first be read again."""
+        self._number -= len(self._record) - 1
+        self._again += reversed(self._record[1:])
+        self._record.clear()
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.pop() if self._again else self._text.readline(MAX_RECORD + 1)
+        if not line:
+            raise StopIteration
+        self._characters += len(line)
+        self._number += 1
+        is_long = len(line) > MAX_RECORD
+        while is_long and line and not line.endswith(("\n", "\r")):
+            line = self._text.readline(_CHUNK)
+        self._record.append(line)
+        if self._characters > MAX_RECORD:
+            raise csv.Error(f"a record has more than {MAX_RECORD >> 20} Mi characters")
+        return line
+
+
+def _read_header(lines: _CSVLines) -> list[str]:
+    try:
+        header = next(csv.reader(lines, strict=True), [])
+    except csv.Error as error:
+        raise FileError(f"not CSV: {error}", line=1) from error
+    if any(map(has_surrogate, header)):
+        raise FileError("the header is not UTF-8", line=1)
+    if len(set(header)) < len(header):
+        raise FileError(f"the header names {preview(max(header, key=header.count))} twice", line=1)
+    return header
+
+
+def _read_csv_row(
+    header: list[str], cells: list[str], parsers: CellParsers, *, is_sure: bool
+) -> Mapping[str, Any] | RowError:
+    """Return the cells by column.
+
+    Args:
+        header: the columns.
+        cells: the cells.
+        parsers: how cells are read that are not text.
+        is_sure: whether a record begins here for sure, and not within a damaged one.
+    """
+    if len(cells) > len(header):
+        return RowError(f"{len(cells)} cells under {len(header)} columns", code=Code.BAD_CSV)
+    if not is_sure:
+        return RowError("may be a part of the damaged record before it", code=Code.BAD_CSV)
+    if damaged := next((name for name, cell in zip(header, cells, strict=False) if has_surrogate(cell)), None):
+        return RowError("holds bytes that are not UTF-8", code=Code.BAD_ENCODING, column=damaged)
+    return {name: parsers[name](cell) if name in parsers else cell for name, cell in zip(header, cells, strict=False)}
