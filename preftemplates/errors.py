@@ -72,8 +72,11 @@ class Code(CodeWithMeaning):
         "control_text",
         "A content spells what the style writes between turns; who tokenises the text may take it for that.",
     )
-    INVISIBLE = "invisible", "A content holds characters that do not show, or that turn the direction of others."
-    LONG_TEXT = "long_text", "A content has more than 100,000 characters."
+    INVISIBLE = (
+        "invisible",
+        "A content holds characters that do not show, turn the direction of others, or are for private use.",
+    )
+    LONG_TEXT = "long_text", "A content, or all of a conversation together, has more than 100,000 characters."
     ODD_TURNS = "odd_turns", "The turns of a prompt stand in an unusual order."
     PROMPT_REPEATED = (
         "prompt_repeated",
@@ -83,6 +86,14 @@ class Code(CodeWithMeaning):
         "unbalanced_thinking",
         "A thought of an answer is opened and not closed, closed and not opened, or opened within another.",
     )
+    SPECIAL_TOKEN = "special_token", "A content spells a special token of the tokenizer, or of a common one."
+    CONTENT_CHANGED = "content_changed", "The style cuts, drops or changes a content, other than by trimming it."
+    SCORE_CONTRADICTION = (
+        "score_contradiction",
+        "Scores in columns that are not read say that the rejected answer is the better one.",
+    )
+    OWN_CHAT_TEMPLATE = "own_chat_template", "The row brings a chat template, which is not used."
+    ONE_CLASS = "one_class", "Single answers are all good, or all bad."
     UNREAD_CONTENT = "unread_content", "A column that carries content is not read by the template."
     DUPLICATE = "duplicate", "The same prompt and answers stand in an earlier row."
     CONTRADICTION = (

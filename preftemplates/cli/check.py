@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from preftemplates.cli.load_template import EdgeOptions, load_template
+from preftemplates.cli.load_template import EdgeOptions, load_template, read_tokenizer
 from preftemplates.cli.options import (
     DataDirOption,
     DialectOption,
@@ -27,6 +27,7 @@ from preftemplates.cli.options import (
 )
 from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_unread
 from preftemplates.data.check import CheckReport, check
+from preftemplates.data.content_rules import read_special_tokens
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.reading import open_rows
@@ -65,6 +66,7 @@ def command(
     """
     console = Console(stderr=as_json)
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
+    tokens = None if tokenizer is None else read_special_tokens(read_tokenizer(tokenizer))
     choice = DatasetChoice(split, name, data_dir, revision)
     rows = open_rows(source, **choice._asdict(), cell_parsers=loaded.cell_parsers)
     held_out = None if test is None else open_rows(test, cell_parsers=loaded.cell_parsers)
@@ -74,7 +76,14 @@ def command(
     loaded.choose_edges(sample_format)
     named_style = None if style is None else loaded.style
     result = check(
-        rows, loaded, sample_format, test=held_out, without=without or (), file=rows.name, style=named_style
+        rows,
+        loaded,
+        sample_format,
+        test=held_out,
+        without=without or (),
+        file=rows.name,
+        style=named_style,
+        special_tokens=tokens,
     )
     text = json.dumps(result.as_json(), ensure_ascii=False, indent=1)
     if as_json:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from preftemplates.cli.consumer_config import prepare_config
-from preftemplates.cli.load_template import EdgeOptions, load_template
+from preftemplates.cli.load_template import EdgeOptions, load_template, read_tokenizer
 from preftemplates.cli.options import (
     DataDirOption,
     DialectOption,
@@ -31,6 +31,7 @@ from preftemplates.cli.options import (
 )
 from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_unread, spell_report
 from preftemplates.core.samples import Format
+from preftemplates.data.content_rules import read_special_tokens
 from preftemplates.data.convert import Conversion, ConversionReport, OnError
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
@@ -97,6 +98,7 @@ def command(
     config = (
         None if consumer_config is None else prepare_config(consumer_config, loaded, sample_format, out, chat_template)
     )
+    tokens = None if tokenizer is None else read_special_tokens(read_tokenizer(tokenizer))
     choice = DatasetChoice(split, name, data_dir, revision)
     rows = open_rows(source, **choice._asdict(), cell_parsers=loaded.cell_parsers)
     if group_by is not None:
@@ -104,7 +106,14 @@ def command(
     schema, check = _build_schema_and_check(loaded, sample_format) if out.suffix == ".parquet" else (None, None)
     named_style = loaded.style if names_style else None
     conversion = Conversion(
-        rows, loaded, sample_format, on_error=on_error, file=rows.name, check=check, style=named_style
+        rows,
+        loaded,
+        sample_format,
+        on_error=on_error,
+        file=rows.name,
+        check=check,
+        style=named_style,
+        special_tokens=tokens,
     )
     start = time.perf_counter()
     with suppress(NothingToWriteError), open_writer(out, schema) as writer:

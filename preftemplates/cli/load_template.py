@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
@@ -79,6 +80,7 @@ def _apply_edges(template: Template, edges: EdgeOptions, console: Console, *, na
     return template
 
 
+@lru_cache(maxsize=1)
 def read_tokenizer(folder: str) -> Any:
     """Return the tokenizer in a folder, or of a model on the hub.
 

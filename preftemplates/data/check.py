@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +14,6 @@ from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import ROW_RULES, AcceptedSample, RuleMemory
 from preftemplates.data.shortcuts import SHORTCUTS, Shortcut, ShortcutCounts
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
-from preftemplates.templates.unread import is_context
 
 if TYPE_CHECKING:
     from preftemplates.data.issues import IssueLog
@@ -132,6 +131,7 @@ def check(
     without: Sequence[str] = (),
     file: str | None = None,
     style: Style | None = None,
+    special_tokens: Collection[str] | None = None,
 ) -> CheckReport:
     """Read rows through a template, and report what is wrong with them.
 
@@ -144,6 +144,8 @@ def check(
         file: the file's name, for messages.
         style: the style in which messages will be rendered, if it is known. Messages that it cannot spell are
             rejected, and its texts are looked at as those of the template's style are.
+        special_tokens: those of the tokenizer that will be used, which no content should spell; by default those of
+            common tokenizers.
 
     Raises:
         UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
@@ -157,7 +159,8 @@ def check(
         (3, {'missing_field': 1, 'duplicate': 1})
     """
     template.check_format(format)
-    checker = Checker(template, format, check_rule_names(without), style)
+    tokens = None if special_tokens is None else frozenset(special_tokens)
+    checker = Checker(template, format, check_rule_names(without), style, tokens)
     if test is not None:
         checker.remember(test)
     conversion = Conversion(rows, template, format, on_error="skip", file=file, flag=False, traced=True, style=style)
@@ -183,7 +186,15 @@ def check_rule_names(names: Sequence[str]) -> frozenset[str]:
 class Checker:
     """Applies the rules to one sample after the other."""
 
-    def __init__(self, template: Template, format: Format, without: frozenset[str], style: Style | None) -> None:
+    def __init__(
+        self,
+        template: Template,
+        format: Format,
+        without: frozenset[str],
+        style: Style | None,
+        special_tokens: frozenset[str] | None = None,
+    ) -> None:
+        self._special_tokens = special_tokens
         self._template, self._format, self._without = template, format, without
         self._rules = {code: rule for code, rule in ROW_RULES.items() if code not in without}
         self._memories: dict[Code, RuleMemory] = {code: {} for code in self._rules}
@@ -215,8 +226,10 @@ class Checker:
         if formatted.messages is None:
             return
         assert not isinstance(record.cells, RowError)
-        context = tuple(unread for unread in self._template.find_unread(record.cells) if is_context(unread))
-        accepted = AcceptedSample(record.row, formatted.messages, self._style, formatted.texts, context)
+        unread = tuple(self._template.find_unread(record.cells))
+        accepted = AcceptedSample(
+            record.row, formatted.messages, self._style, formatted.texts, unread, self._special_tokens
+        )
         for code, rule in self._rules.items():
             message = rule(accepted, self._memories[code])
             if message is not None and (record.row, code) not in self._flagged:
@@ -239,6 +252,10 @@ class Checker:
                     self._add(status, issue)
         if rows.unread.content_rows and Code.UNREAD_CONTENT not in self._without:
             self._findings["flagged", Code.UNREAD_CONTENT] = _make_unread_finding(rows.unread)
+        one_class = rows.find_one_class()
+        if one_class is not None and Code.ONE_CLASS not in self._without:
+            finding = RowFinding("flagged", Code.ONE_CLASS, rows.classes.total(), [one_class])
+            self._findings["flagged", Code.ONE_CLASS] = finding
         order = [*lists, "flagged"]
         findings = sorted(self._findings.values(), key=lambda finding: (order.index(finding.verdict), -finding.count))
         shortcuts = {} if self._shortcuts is None else self._shortcuts.by_name

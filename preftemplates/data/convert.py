@@ -6,25 +6,28 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from preftemplates.core.samples import Unpaired
+from preftemplates.data import content_rules  # noqa: F401  it registers rules
 from preftemplates.data.issues import IssueLog, RowIssue
 from preftemplates.data.reading import Record
-from preftemplates.data.row_rules import ROW_RULES, AcceptedSample, find_skip_reason
+from preftemplates.data.row_rules import REMEMBERING, ROW_RULES, AcceptedSample, find_skip_reason
 from preftemplates.data.unread import UnreadCounts
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
 from preftemplates.templates.rendering import render_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from preftemplates.core.samples import Format
     from preftemplates.styles.style import Style
     from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
+    from preftemplates.templates.unread import UnreadValue
 
 OnError = Literal["raise", "skip"]
 
-_FLAG_CODES = (Code.CONTROL_TEXT, Code.PROMPT_REPEATED, Code.UNBALANCED_THINKING, Code.PREFIX_UNSTABLE)
-"""The rules that rows are flagged by while they are converted; `check` has more."""
+_FLAG_RULES = {code: rule for code, rule in ROW_RULES.items() if code not in REMEMBERING}
+"""The rules that rows are flagged by while they are converted: all that look at one row."""
 
 
 @dataclass
@@ -42,6 +45,8 @@ class ConversionReport:
         lost: how often a response or label has no place in the format, where it is made from another one, or a label
             none in the dialect.
         unread: the values of the formatted rows that the template does not read.
+        classes: of single answers, how many are good and how many are bad.
+        first_answer: the row and the line of the first of them.
     """
 
     rows: int = 0
@@ -53,6 +58,8 @@ class ConversionReport:
     left_out: IssueLog = field(default_factory=IssueLog)
     lost: Counter[str] = field(default_factory=Counter)
     unread: UnreadCounts = field(default_factory=UnreadCounts)
+    classes: Counter[bool] = field(default_factory=Counter)
+    first_answer: tuple[int, int | None] | None = None
 
     @property
     def allowed(self) -> int:
@@ -63,6 +70,14 @@ class ConversionReport:
     def too_many_rejected(self) -> bool:
         """Whether more rows are rejected than allowed."""
         return len(self.rejected) > self.allowed
+
+    def find_one_class(self) -> RowIssue | None:
+        """Return the issue of single answers that are all good, or all bad; None where there are both, or few."""
+        if len(self.classes) != 1 or self.classes.total() < 2 or self.first_answer is None:
+            return None
+        ((label, count),) = self.classes.items()
+        message = f"all {count:,} answers have the label {label}; a trainer of unpaired answers needs both"
+        return RowIssue(*self.first_answer, Code.ONE_CLASS, message)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the numbers of skipped and rejected rows by code."""
@@ -102,6 +117,8 @@ class Conversion:
         style: the style in which messages will be rendered, if it is known. Messages that it cannot spell are
             rejected, and its texts are looked at as those of the template's style are: whether they are equal, hold
             `control_text`, or do not begin with the prompt's text.
+        special_tokens: those of the tokenizer that will be used, which no content should spell; by default those of
+            common tokenizers.
 
     Raises (while iterating):
         RowError: a row cannot be formatted and `on_error` is "raise"; it has the row's number and line.
@@ -126,6 +143,7 @@ class Conversion:
         flag: bool = True,
         traced: bool = False,
         style: Style | None = None,
+        special_tokens: Collection[str] | None = None,
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise DefinitionError(f"on_error is 'raise' or 'skip', got {preview(on_error)}")
@@ -137,10 +155,12 @@ class Conversion:
         self._check = check
         self._flags = flag
         self._traced = traced
+        self._special_tokens = None if special_tokens is None else frozenset(special_tokens)
+        self._unread: tuple[UnreadValue, ...] = ()
         self._style = template.text_style(format) or style
         self._renders_later = template.text_style(format) is None and style is not None
         self.report = ConversionReport()
-        self._last_flagged: deque[RowIssue] = deque(maxlen=len(_FLAG_CODES))
+        self._last_flagged: deque[RowIssue] = deque(maxlen=len(_FLAG_RULES))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (formatted.result for _, formatted in self.accepted())
@@ -163,8 +183,12 @@ class Conversion:
             self.report.formatted += bool(samples)
             self.report.results += len(samples)
             for formatted in samples:
+                self._count_class(record, formatted)
                 self._flag(record, formatted)
                 yield record, formatted
+        issue = self.report.find_one_class() if self._flags else None
+        if issue is not None:
+            self.report.flagged.append(issue)
 
     def _convert(self, record: Record) -> list[Formatted]:
         """The samples of the row that can be trained on; what is left out is counted."""
@@ -185,8 +209,8 @@ class Conversion:
         bad = [RowIssue(record.row, record.line, reason, reason.meaning) for reason in reasons if reason is not None]
         if good:
             self.report.left_out += bad
-            unread = self._template.find_unread(record.cells, row.touched)
-            self.report.unread.add(unread, record.row, record.line)
+            self._unread = tuple(self._template.find_unread(record.cells, row.touched))
+            self.report.unread.add(self._unread, record.row, record.line)
         else:
             nothing = RowIssue(record.row, record.line, Code.NO_SAMPLE, Code.NO_SAMPLE.meaning)
             self.report.skipped.append(bad[0] if bad else nothing)
@@ -202,13 +226,21 @@ class Conversion:
             return formatted
         return replace(formatted, texts=render_texts(formatted.messages, self._style))
 
+    def _count_class(self, record: Record, formatted: Formatted) -> None:
+        """Count the labels of single answers."""
+        if isinstance(formatted.messages, Unpaired):
+            self.report.classes[bool(formatted.messages.label)] += 1
+            self.report.first_answer = self.report.first_answer or (record.row, record.line)
+
     def _flag(self, record: Record, formatted: Formatted) -> None:
         """Count a row that comes through and should be looked at."""
         if formatted.messages is None or not self._flags:
             return
-        accepted = AcceptedSample(record.row, formatted.messages, self._style, formatted.texts)
-        for code in _FLAG_CODES:
-            message = ROW_RULES[code](accepted, {})
+        accepted = AcceptedSample(
+            record.row, formatted.messages, self._style, formatted.texts, self._unread, self._special_tokens
+        )
+        for code, rule in _FLAG_RULES.items():
+            message = rule(accepted, {})
             issue = RowIssue(record.row, record.line, code, message or "")
             if message is not None and issue not in self._last_flagged:
                 self._last_flagged.append(issue)

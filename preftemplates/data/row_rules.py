@@ -15,6 +15,7 @@ from preftemplates.errors import Code, preview
 from preftemplates.styles.control_text import find_control_text
 from preftemplates.styles.reasoning import THINKING_FIELDS
 from preftemplates.templates.results import Formatted, has_equal
+from preftemplates.templates.unread import is_context
 
 if TYPE_CHECKING:
     from preftemplates.styles.style import Style
@@ -78,19 +79,21 @@ class AcceptedSample(NamedTuple):
         sample: the sample with messages.
         style: the style that its texts are written in; None where it is not known.
         texts: the sample with texts in the style; None where it is not rendered.
-        context: what the row holds of its prompt and the template does not read.
+        unread: what the row holds and the template does not read.
+        special_tokens: those of the tokenizer that will be used; None if that is not known.
     """
 
     row: int
     sample: Sample[list[Message]]
     style: Style | None
     texts: Sample[str] | None = None
-    context: tuple[UnreadValue, ...] = ()
+    unread: tuple[UnreadValue, ...] = ()
+    special_tokens: frozenset[str] | None = None
 
     @property
     def asked(self) -> list[Any]:
         """What is asked: the tools and the prompt, and what the template does not read of it."""
-        return [self.sample.tools, self.sample.prompt, *self.context]
+        return [self.sample.tools, self.sample.prompt, *filter(is_context, self.unread)]
 
     @property
     def messages(self) -> Iterator[Message]:
@@ -104,8 +107,11 @@ RowRule = Callable[[AcceptedSample, RuleMemory], str | None]
 ROW_RULES: dict[Code, RowRule] = {}
 """The rules by code."""
 
+REMEMBERING = frozenset((Code.DUPLICATE, Code.CONTRADICTION, Code.IN_TEST))
+"""The rules that look at other rows too."""
 
-def _register(code: Code) -> Callable[[RowRule], RowRule]:
+
+def register_rule(code: Code) -> Callable[[RowRule], RowRule]:
     """Enter a function as the rule of a code."""
 
     def enter(rule: RowRule) -> RowRule:
@@ -115,14 +121,14 @@ def _register(code: Code) -> Callable[[RowRule], RowRule]:
     return enter
 
 
-@_register(Code.CONTROL_TEXT)
+@register_rule(Code.CONTROL_TEXT)
 def _find_control_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """A content spells what the style writes between turns."""
     text = find_control_text(accepted.messages, accepted.style) if accepted.style is not None else None
     return None if text is None else f"a content spells {preview(text)}"
 
 
-@_register(Code.PREFIX_UNSTABLE)
+@register_rule(Code.PREFIX_UNSTABLE)
 def _find_unstable_prefix(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """The style writes an answer's text so that it does not begin with the prompt's."""
     texts = accepted.texts
@@ -132,21 +138,24 @@ def _find_unstable_prefix(accepted: AcceptedSample, _: RuleMemory) -> str | None
 
 
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\U000e0000-\U000e007f"
+    "\ue000-\uf8ff\U000f0000-\U0010ffff]"
 )
-"""Characters that do not show, or turn the direction of others; joiners that emoji and scripts need are left out.
+"""Characters that do not show, turn the direction of others, or are for private use.
 
-Of control characters, tabs and the ends of lines and pages are what texts are made of.
+Joiners that emoji and scripts need are left out. Of control characters, tabs and the ends of lines and pages are what
+texts are made of.
 """
 
 
-@_register(Code.INVISIBLE)
+@register_rule(Code.INVISIBLE)
 def _find_invisible(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """A content holds characters that do not show, or that turn the direction of others."""
     for text in list_message_texts(accepted.messages):
         match = _INVISIBLE.search(text)
         if match:
-            name = unicodedata.name(match[0], "a control character").lower()
+            is_private = unicodedata.category(match[0]) == "Co"
+            name = "for private use" if is_private else unicodedata.name(match[0], "a control character").lower()
             return f"a content holds U+{ord(match[0]):04X} ({name})"
     return None
 
@@ -155,14 +164,17 @@ _MAX_CHARACTERS = 100_000
 """Texts of more characters are long."""
 
 
-@_register(Code.LONG_TEXT)
+@register_rule(Code.LONG_TEXT)
 def _find_long_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """A content is very long."""
-    longest = max(map(len, list_message_texts(accepted.messages)), default=0)
+    """A content is very long, or all contents of a conversation together."""
+    lengths = [*map(len, list_message_texts(accepted.messages))]
+    longest = max(lengths, default=0)
+    if longest <= _MAX_CHARACTERS < sum(lengths):
+        return f"the contents have {sum(lengths):,} characters together"
     return f"a content has {longest:,} characters" if longest > _MAX_CHARACTERS else None
 
 
-@_register(Code.ODD_TURNS)
+@register_rule(Code.ODD_TURNS)
 def _find_odd_turns(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """The turns are in an unusual order."""
     roles = [message["role"] for message in accepted.sample.prompt]
@@ -185,7 +197,7 @@ _MIN_REPEATED_PROMPT = 20
 """A prompt of fewer characters may well open its answers."""
 
 
-@_register(Code.PROMPT_REPEATED)
+@register_rule(Code.PROMPT_REPEATED)
 def _find_repeated_prompt(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """Every answer begins with the whole prompt."""
     prompt = "".join(list_message_texts(accepted.sample.prompt[-1:])).strip()
@@ -198,7 +210,7 @@ def _find_repeated_prompt(accepted: AcceptedSample, _: RuleMemory) -> str | None
 _THINKING_TAG = re.compile(r"</?think>")
 
 
-@_register(Code.UNBALANCED_THINKING)
+@register_rule(Code.UNBALANCED_THINKING)
 def _find_unbalanced_thinking(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """An answer, in history too, opens or closes a thought that it does not close or open."""
     answers = (message for message in accepted.messages if message["role"] == "assistant")
@@ -218,7 +230,7 @@ def _describe_unbalanced_thinking(message: Message) -> str | None:
     return "an answer holds <think> without </think>" if is_open else None
 
 
-@_register(Code.DUPLICATE)
+@register_rule(Code.DUPLICATE)
 def _find_duplicate(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
     """The same prompt and answers were in a row before, and its labels say the same of them.
 
@@ -231,7 +243,7 @@ def _find_duplicate(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
     return None if first == accepted.row else f"the same as row {first}"
 
 
-@_register(Code.CONTRADICTION)
+@register_rule(Code.CONTRADICTION)
 def _find_contradiction(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
     """A row before preferred the other of the same two answers, or judged the same answer in another way."""
     sample = accepted.sample
@@ -259,7 +271,7 @@ def _preferred_pairs(sample: Preference[list[Message]] | Ranked[list[Message]]) 
             yield (first, second) if first_rank < second_rank else (second, first)
 
 
-@_register(Code.IN_TEST)
+@register_rule(Code.IN_TEST)
 def _find_in_test(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
     """The prompt is in the test set too; `memory` holds its prompts."""
     row = memory.get(short_digest(accepted.sample.prompt)) if accepted.sample.prompt else None

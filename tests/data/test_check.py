@@ -71,7 +71,7 @@ def test_what_shows_or_is_needed_to_show_is_not_invisible(text):
     assert check_rows({**GOOD, "response_0": text}).ok
 
 
-@pytest.mark.parametrize(("length", "flagged"), [(100_000, False), (100_001, True)])
+@pytest.mark.parametrize(("length", "flagged"), [(99_900, False), (100_001, True)])
 def test_a_text_of_100_000_characters_is_not_long_and_one_more_is(length, flagged):
     report = check_rows({**GOOD, "response_1": "a" * length})
     assert rows_by_code(report) == ({"long_text": [0]} if flagged else {})
@@ -224,7 +224,8 @@ def test_each_rule_can_be_turned_off_by_its_name_alone(code):
         {**GOOD, "response_1": "No\u200b."},
         {**GOOD, "response_1": "No" * 50_001},
         {**GOOD, "prompt": "a" * 30, "response_0": "a" * 30, "response_1": "a" * 31},
-        GOOD, GOOD, {**GOOD, "better_response_id": 1},
+        GOOD, GOOD, {**GOOD, "better_response_id": 1}, {**GOOD, "prompt": "<|eot_id|>", "chat_template": "{{ 1 }}"},
+        {**GOOD, "prompt": "b", "chosen_score": 1, "rejected_score": 2},
     ]  # fmt: skip
     options = {"test": [GOOD]}
     every = {*rows_by_code(check_rows(*faults, **options))}
@@ -254,7 +255,8 @@ def test_a_tie_and_a_shortcut_are_turned_off_by_their_names():
 def test_the_rules_of_the_test_above_are_seen_to_find_something():
     assert {*map(str, ROW_RULES)} == {
         "control_text", "invisible", "long_text", "odd_turns", "prompt_repeated", "unbalanced_thinking", "duplicate",
-        "contradiction", "in_test", "prefix_unstable",
+        "contradiction", "in_test", "prefix_unstable", "special_token", "content_changed", "score_contradiction",
+        "own_chat_template",
     }  # fmt: skip
 
 

@@ -1,0 +1,116 @@
+"""Rules on contents: special tokens, what a style changes, and what an unread column says against the pair."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import TYPE_CHECKING, Any, cast
+
+from preftemplates.core.messages import CONTENT_TOKENS, list_message_texts
+from preftemplates.core.paths import parse_path, split_path
+from preftemplates.core.samples import Preference
+from preftemplates.data.row_rules import AcceptedSample, RuleMemory, register_rule
+from preftemplates.errors import Code, preview
+from preftemplates.styles.control_text import list_control_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from preftemplates.core.messages import Message
+
+_BRACKETED = (
+    "INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|MODEL_SETTINGS|THINK|ARGS|CALL_ID|IMG"
+    "|IMG_BREAK|IMG_END|PREFIX|MIDDLE|SUFFIX|CLS|SEP|PAD|MASK|UNK|BOS|EOS|gMASK|sMASK"
+)
+_NAMED = (
+    "s|bos|eos|pad|unk|mask|sop|eop|image_soft_token|fake_token_around_image|global-img|row_[0-9]+_col_[0-9]+"
+    "|(?:start|end|begin)_of_[a-z_]+|extra_id_[0-9]+|unused[0-9]+|reserved_[0-9]+|SPECIAL_[0-9]+"
+)
+_SPECIAL_TOKEN = re.compile(
+    rf"<\|[^\s|<>]{{1,40}}\|>|<｜[^\s｜<>]{{1,40}}｜>|\[/?(?:{_BRACKETED})\]|</?(?:{_NAMED})>|<</?SYS>>"
+)
+"""The special tokens of common tokenizers, by how they are spelled."""
+
+
+@register_rule(Code.SPECIAL_TOKEN)
+def _find_special_token(accepted: AcceptedSample, _: RuleMemory) -> str | None:
+    """A content spells a special token of the tokenizer, or of a common one, that is not the style's own."""
+    own = () if accepted.style is None else list_control_texts(accepted.style)
+    for text in list_message_texts(accepted.messages):
+        for token in _list_special_tokens(text, accepted.special_tokens):
+            if token not in own and token not in CONTENT_TOKENS:
+                return f"a content spells {preview(token)}"
+    return None
+
+
+def _list_special_tokens(text: str, known: Collection[str] | None) -> Iterable[str]:
+    if known is None:
+        return (match[0] for match in _SPECIAL_TOKEN.finditer(text))
+    return (token for token in known if token in text)
+
+
+@register_rule(Code.CONTENT_CHANGED)
+def _find_changed_content(accepted: AcceptedSample, _: RuleMemory) -> str | None:
+    """The style cuts, drops or changes a content, other than by trimming it."""
+    style, texts, sample = accepted.style, accepted.texts, accepted.sample
+    if style is None or texts is None or sample.pieces:
+        return None
+    for response, text in zip(sample.responses.values(), texts.responses.values(), strict=True):
+        messages = [*sample.prompt, *response]
+        if _holds_in_order(text, messages):
+            continue
+        rendered = style.with_tools(cast("str | None", sample.tools)).render_normal(messages, False)
+        for change in rendered.changes:
+            if change.what != "trimmed" and split_path(change.field)[0] == "content":
+                return f"the style has {change.what} the {change.field} of message {change.message} ({change.role})"
+    return None
+
+
+def _holds_in_order(text: str, messages: Sequence[Message]) -> bool:
+    """Whether a text holds all contents whole, one after the other, so that none was changed."""
+    at = 0
+    for content in list_message_texts(messages):
+        trimmed = content.strip()
+        found = text.find(trimmed, at)
+        if found < 0:
+            return False
+        at = found + len(trimmed)
+    return True
+
+
+_SCORE = re.compile(r"score|rating|reward|preference|quality", re.IGNORECASE)
+_SIDES = {"rejected": "chosen", "worse": "better", "loser": "winner"}
+
+
+@register_rule(Code.SCORE_CONTRADICTION)
+def _find_score_contradiction(accepted: AcceptedSample, _: RuleMemory) -> str | None:
+    """Scores in columns that the template does not read say that the rejected answer is the better one."""
+    if not isinstance(accepted.sample, Preference):
+        return None
+    numbers: dict[str, Any] = {
+        unread.path: unread.value
+        for unread in accepted.unread
+        if isinstance(unread.value, int | float) and not isinstance(unread.value, bool) and _SCORE.search(unread.path)
+    }
+    for path, value in numbers.items():
+        for worse, better in _SIDES.items():
+            other = path.replace(worse, better)
+            if worse in path and other in numbers and value > numbers[other]:
+                return f"{path} is {preview(value)}, and {other} {preview(numbers[other])}"
+    return None
+
+
+@register_rule(Code.OWN_CHAT_TEMPLATE)
+def _find_own_chat_template(accepted: AcceptedSample, _: RuleMemory) -> str | None:
+    """The row brings a chat template, which is not used."""
+    for unread in accepted.unread:
+        keys = [step for step in parse_path(unread.path.replace("[]", "[0]")) if isinstance(step, str)]
+        if keys and keys[-1] in ("chat_template", "chat_templates") and isinstance(unread.value, str | dict | list):
+            return f"{unread.path} is a chat template, which is not used"
+    return None
+
+
+def read_special_tokens(tokenizer: Any) -> frozenset[str]:
+    """Return the tokens of a transformers tokenizer that control: its named ones, and those marked special."""
+    marked = (str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
+    return frozenset(chain(map(str, tokenizer.all_special_tokens), marked))
