@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import IO, Any, NamedTuple
 
 from preftemplates.errors import Code, FileError, RowError, did_you_mean, one_line, preview
@@ -78,7 +79,7 @@ def open_rows(
         FileError: there is no such file or dataset, it holds no rows, or it is not what its name says.
     """
     path = Path(name)
-    if path.is_dir():
+    if _is_directory(path):
         return _open_directory(path, split or "train")
     kind = find_file_kind(path)
     if kind is None and not path.exists() and not _LIKE_A_FILE.fullmatch(path.suffix):
@@ -98,6 +99,24 @@ def open_rows(
     return RowSource(
         str(path), _close_after(raw, records, str(path)), lambda: 1.0 if raw.closed else raw.tell() / size
     )
+
+
+def _is_directory(path: Path) -> bool:
+    """Return whether a path is a directory.
+
+    Raises:
+        FileError: no file can have that name, or it is neither a file nor a directory.
+    """
+    try:
+        kind = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        name = one_line(str(path))
+        raise FileError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if not (S_ISDIR(kind) or S_ISREG(kind)):
+        raise FileError(f"{path} is a pipe or a device, and rows are read more than once; write them to a file")
+    return S_ISDIR(kind)
 
 
 def find_file_kind(path: Path) -> str | None:
@@ -284,7 +303,8 @@ def _open_directory(path: Path, split: str) -> RowSource:
         else:
             dataset = datasets.load_dataset(str(path), split=split)
     except Exception as error:
-        raise FileError(f"{path} cannot be loaded as a dataset: {_first_line(error)}") from error
+        cause = error.__cause__ if type(error).__name__ == "DatasetGenerationError" else None
+        raise FileError(f"{path} cannot be loaded as a dataset: {_first_line(cause or error)}") from error
     return _make_dataset_source(str(path), dataset, len(dataset))
 
 
