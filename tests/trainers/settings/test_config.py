@@ -22,9 +22,8 @@ def test_the_defaults_are_those_documented():
 
 
 def test_a_configuration_pickles_and_is_written_as_json():
-    config = read_config(
-        ["--dataset_name", "a.jsonl", "--template", "PKUSafeRLHF", "--pad_token", "<pad>", "--hub_token", "secret"]
-    )
+    words = ["--dataset_name", "a.jsonl", "--template", "PKUSafeRLHF", "--pad_token", "<pad>"]
+    config = read_config([*words, "--push_to_hub", "--hub_token", "secret"])
     again = pickle.loads(pickle.dumps(config))
     assert again == config
     assert again.to_dict() == config.to_dict() == json.loads(config.to_json_string())

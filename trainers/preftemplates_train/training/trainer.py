@@ -20,20 +20,14 @@ from preftemplates_train.errors import NonFiniteError, ResumeError, SetupError, 
 from preftemplates_train.evaluation.metrics import summarize_rewards
 from preftemplates_train.model.attention import enable_branches
 from preftemplates_train.model.manifest import find_damage
+from preftemplates_train.settings.validation import check_allowed_values
 from preftemplates_train.training.checkpoints import find_staging_folder, prune_checkpoints, publish_checkpoint
 from preftemplates_train.training.losses import bradley_terry, centring, plackett_luce
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from preftemplates_train.model.checkpoint import CheckpointRecord
-
-ALLOWED_VALUES: Mapping[str, tuple[Sequence[Any], str]] = {
-    "dataloader_drop_last": ([False], "pairs would be left out of evaluations too, and not be counted"),
-    "eval_do_concat_batches": ([True], "the figures come from all scores, and not from batches of them"),
-    "train_sampling_strategy": (["random", "sequential"], "a pair has two lengths"),
-}
-"""Arguments of `transformers.Trainer` of which some values cannot be used: those that can, and why."""
 
 
 class RewardTrainer(Trainer):
@@ -62,9 +56,8 @@ class RewardTrainer(Trainer):
     ) -> None:
         options.setdefault("compute_metrics", compute_pair_metrics)
         super().__init__(*args, **options)
-        for name, (values, reason) in ALLOWED_VALUES.items():
-            if getattr(self.args, name) not in values:
-                raise SetupError(f"{name} must be {' or '.join(str(value).lower() for value in values)}: {reason}")
+        for contradiction in check_allowed_values(vars(self.args)):
+            raise SetupError(contradiction)
         self.grouped = grouped
         self.record = record
         self._staging: Path | None = None  # where a checkpoint is being written
