@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,10 @@ def main() -> None:
     """
     try:
         with _interrupted_by(signal.SIGTERM):
-            sys.exit(_run())
+            try:
+                sys.exit(_run())
+            finally:
+                sys.stdout.flush()
     except PrefTemplatesError as error:
         if not _is_reported_by_another_process(error):
             print(f"error: {one_line(str(error), 5000)}", file=sys.stderr)
@@ -46,14 +49,21 @@ def main() -> None:
         print("\nstopped at once", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
-        sys.stderr.close()
+        _drop_output()
         sys.exit(0)
     except OSError as error:  # of the machine, at a place where nothing better is known of it
+        _drop_output()
         print(f"error: {one_line(str(error), 5000)}", file=sys.stderr)
         sys.exit(2)
     except MemoryError:
         print("error: the machine is out of memory", file=sys.stderr)
         sys.exit(2)
+
+
+def _drop_output() -> None:
+    """Write what is still in the buffer of stdout nowhere, or the interpreter would fail on it again."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -70,9 +80,12 @@ def _interrupted_by(number: int) -> Iterator[None]:
 
 
 def _is_reported_by_another_process(error: PrefTemplatesError) -> bool:
-    """Return whether the first process on this machine ends with the same error: of settings, data or checkpoint."""
+    """Return whether the first process on this machine ends with the same error.
+
+    It does for whatever is wrong with settings, data or checkpoint; what happens in a step may happen in one process.
+    """
     is_other = os.environ.get("LOCAL_RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"
-    return is_other and type(error).__name__ in ("SetupError", "ResumeError", "TooManyBadRowsError")
+    return is_other and type(error).__name__ not in ("TrainingError", "NonFiniteError")
 
 
 def _run() -> int:

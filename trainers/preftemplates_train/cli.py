@@ -77,7 +77,8 @@ def _train(arguments: Sequence[str]) -> int:
     result = train(config, console)
     if result.stopped_at is None:
         return 0
-    console.print(f"\nstopped at step {result.stopped_at}; add --resume_from_checkpoint last to go on from there")
+    if config.process_index == 0:
+        console.print(f"\nstopped at step {result.stopped_at}; add --resume_from_checkpoint last to go on from there")
     return INTERRUPTED
 
 

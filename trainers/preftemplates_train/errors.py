@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from preftemplates.errors import PrefTemplatesError, one_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class TrainingError(PrefTemplatesError, RuntimeError):
@@ -43,3 +48,10 @@ def summarize_error(error: BaseException) -> str:
         return type(error).__name__
     text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
     return one_line(f"{type(error).__name__}: {text}" if isinstance(error, LookupError) else text, 300)
+
+
+def make_write_error(path: Path, error: Exception) -> TrainingError:
+    """Return the error for a checkpoint or model that the disk does not take."""
+    reason = getattr(error, "strerror", None) or summarize_error(error)
+    fix = "make room, and add --resume_from_checkpoint last to continue from the newest checkpoint"
+    return TrainingError(f"{path} cannot be written: {reason}; {fix}")

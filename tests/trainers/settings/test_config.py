@@ -5,7 +5,7 @@ import pickle
 from dataclasses import fields
 
 import pytest
-from preftemplates_train.settings.command_line import read_config
+from preftemplates_train.settings.command_line import REFUSED_OPTIONS, read_config
 from preftemplates_train.settings.config import RewardConfig
 from transformers import TrainingArguments
 
@@ -54,3 +54,6 @@ def test_the_fields_have_the_names_that_trl_gives_them():
         "head_from",
     }
     assert set(OWN) - theirs == ours
+    offered = {one.name for one in fields(RewardConfig)}
+    assert theirs - offered <= set(REFUSED_OPTIONS)
+    assert not offered & set(REFUSED_OPTIONS)

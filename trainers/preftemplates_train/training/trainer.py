@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import EvalPrediction, Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
+from preftemplates.errors import PrefTemplatesError
 from preftemplates_train.data.branches import PackedRow
 from preftemplates_train.data.collators import BranchCollator
-from preftemplates_train.errors import NonFiniteError, ResumeError, SetupError, TrainingError
+from preftemplates_train.errors import NonFiniteError, ResumeError, SetupError, make_write_error
 from preftemplates_train.evaluation.metrics import summarize_rewards
 from preftemplates_train.model.attention import enable_branches
 from preftemplates_train.model.manifest import find_damage
@@ -164,7 +166,7 @@ class RewardTrainer(Trainer):
         """Write a checkpoint under another name, and publish it when all of it is on the disk.
 
         Raises:
-            TrainingError: the disk does not take it.
+            TrainingError: the disk does not take it; the checkpoints before it are whole.
         """
         folder = Path(self._get_output_dir(trial))
         checkpoint = folder / f"checkpoint-{self.state.global_step}"
@@ -181,9 +183,13 @@ class RewardTrainer(Trainer):
                 self.state.best_model_checkpoint = str(best_folder)
             if self.args.should_save:
                 self._publish(checkpoint, best_folder)
-        except OSError as error:
-            raise TrainingError(f"{checkpoint} cannot be written: {error.strerror or error}") from error
+        except (PrefTemplatesError, torch.OutOfMemoryError):
+            raise
+        except (OSError, SafetensorError, RuntimeError) as error:  # torch.save raises the last
+            raise make_write_error(checkpoint, error) from error
         finally:
+            if self.args.should_save:  # a part of a checkpoint would take the room that is missing
+                shutil.rmtree(self._staging, ignore_errors=True)
             self._staging = None
         self.accelerator.wait_for_everyone()
 
