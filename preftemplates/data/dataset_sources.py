@@ -109,7 +109,9 @@ def _make_split_error(name: str, split: str, splits: Iterable[str]) -> FileError
 
 
 def describe_foreign_error(error: BaseException) -> str:
-    """Return the type and the first line of another library's error."""
+    """Return the type and the first line of another library's error, or of what caused it where it says nothing."""
+    if type(error).__name__ == "DatasetGenerationError" and error.__cause__ is not None:
+        error = error.__cause__
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
 
 

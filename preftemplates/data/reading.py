@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.data.csv_rows import CellParsers, read_csv
@@ -99,7 +100,7 @@ def open_rows(
             part.
     """
     path, choice = Path(source), DatasetChoice(split, name, data_dir, revision)
-    if path.is_dir():
+    if _is_directory(path):
         datasets = import_extra("datasets", "datasets", f"{path} is a directory")
         return _make_dataset_source(str(path), load_directory(path, choice, datasets), split)
     kind = find_file_kind(path)
@@ -122,6 +123,24 @@ def open_rows(
     return RowSource(
         str(path), _close_after(raw, records, str(path)), lambda: 1.0 if raw.closed else raw.tell() / size
     )
+
+
+def _is_directory(path: Path) -> bool:
+    """Return whether a path is a directory.
+
+    Raises:
+        FileError: no file can have that name, or it is neither a file nor a directory.
+    """
+    try:
+        kind = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        name = one_line(str(path))
+        raise FileError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if not (S_ISDIR(kind) or S_ISREG(kind)):
+        raise FileError(f"{path} is a pipe or a device, and rows are read more than once; write them to a file")
+    return S_ISDIR(kind)
 
 
 def find_file_kind(path: Path) -> str | None:

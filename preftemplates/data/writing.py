@@ -7,12 +7,13 @@ import gzip
 import io
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from preftemplates.data.reading import find_file_kind, import_extra, make_ending_error
-from preftemplates.errors import FileError
+from preftemplates.errors import FileError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -67,6 +68,7 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
 @contextmanager
 def _write_whole(path: Path) -> Iterator[IO[bytes]]:
     """A file under another name, which takes its own when the block ends."""
+    check_writable(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as raw:
@@ -77,7 +79,29 @@ def _write_whole(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what is raised above says more
+            partial.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raise an error for a path that no file can be written to, before there is anything to write.
+
+    Raises:
+        FileError: its directory is not there, it is a directory or a device, or no file can have that name.
+    """
+    try:
+        if not path.absolute().parent.is_dir():
+            raise FileError(f"{path} cannot be written: there is no directory {path.parent}")
+        if not S_ISREG(path.stat().st_mode):  # a rename would replace a device by a file
+            kind = "a directory" if path.is_dir() else "a pipe or a device"
+            raise FileError(f"{path} cannot be written: it is {kind}; name a file")
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(f"{one_line(str(path))} cannot be written: {reason}") from error
 
 
 @contextmanager

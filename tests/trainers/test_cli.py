@@ -95,8 +95,8 @@ def spoil(model, **files):
         ),
         (["--max_length", "5"], "all 18 pairs would be dropped, more than 5%: 18 too long for 5 tokens"),
         (["--output_dir", "rows.jsonl"], "output_dir rows.jsonl cannot be written: "),
-        (["--push_to_hub"], "offline mode is enabled"),
-        (["--batch_eval_metrics"], "your `compute_metrics` function must take"),
+        (["--push_to_hub"], "push_to_hub: the hub is switched off by the variable HF_HUB_OFFLINE; unset it"),
+        (["--batch_eval_metrics"], "batch_eval_metrics must be false: the figures come from all scores"),
         (["--resume_from_checkpoint", "last"], "there is no checkpoint in reward-model to continue from"),
     ],
 )

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from preftemplates.errors import PrefTemplatesError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REQUIRED_PACKAGES = (
     "accelerate",
@@ -24,9 +31,16 @@ REQUIRED_PACKAGES = (
 
 
 def main() -> None:
-    """Run the command; an error of this project is one line and exit code 2, too many bad rows exit code 3."""
+    """Run the command; what is wrong is one line and exit code 2, or 3 for too many bad rows.
+
+    SIGTERM ends it as Ctrl-C does: with exit code 130.
+    """
     try:
-        sys.exit(_run())
+        with _interrupted_by(signal.SIGTERM):
+            try:
+                sys.exit(_run())
+            finally:
+                sys.stdout.flush()
     except PrefTemplatesError as error:
         if not _is_reported_by_another_process(error):
             print(f"error: {one_line(str(error), 5000)}", file=sys.stderr)
@@ -34,12 +48,44 @@ def main() -> None:
     except KeyboardInterrupt:
         print("\nstopped at once", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        _drop_output()
+        sys.exit(0)
+    except OSError as error:  # of the machine, at a place where nothing better is known of it
+        _drop_output()
+        print(f"error: {one_line(str(error), 5000)}", file=sys.stderr)
+        sys.exit(2)
+    except MemoryError:
+        print("error: the machine is out of memory", file=sys.stderr)
+        sys.exit(2)
+
+
+def _drop_output() -> None:
+    """Write what is still in the buffer of stdout nowhere, or the interpreter would fail on it again."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _interrupted_by(number: int) -> Iterator[None]:
+    """Let a signal raise KeyboardInterrupt, where signals are received at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _is_reported_by_another_process(error: PrefTemplatesError) -> bool:
-    """Return whether the first process of a run ends with the same error: one of its settings, data or checkpoint."""
-    is_other = os.environ.get("RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"
-    return is_other and type(error).__name__ in ("SetupError", "ResumeError", "TooManyBadRowsError")
+    """Return whether the first process on this machine ends with the same error.
+
+    It does for whatever is wrong with settings, data or checkpoint; what happens in a step may happen in one process.
+    """
+    is_other = os.environ.get("LOCAL_RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"
+    return is_other and type(error).__name__ not in ("TrainingError", "NonFiniteError")
 
 
 def _run() -> int:

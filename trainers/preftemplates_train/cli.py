@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from preftemplates.errors import find_nearest, preview
 from preftemplates_train.errors import SetupError
@@ -35,8 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     Raises:
         SetupError: the first word is nearly the name of a command, or an option is wrong.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    disable_progress_bar()
+    _silence_libraries()
     name = arguments[0] if arguments else ""
     if name in COMMANDS:
         return COMMANDS[name](arguments[1:])
@@ -44,6 +45,25 @@ def run(arguments: Sequence[str]) -> int:
     if nearest is not None:
         raise SetupError(f"there is no command {preview(name)}. Did you mean {PROGRAM} {nearest}?")
     return _train(arguments)
+
+
+NOTED_LIBRARIES = r"(transformers|accelerate|datasets|huggingface_hub|peft|torch)(\..*)?$"
+
+
+def _silence_libraries() -> None:
+    """Leave out other libraries' progress bars and notes: what matters of them is printed as a line or an error.
+
+    `--log_level` and Python's option -W show them.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    disable_progress_bar()
+    if "datasets" in sys.modules:  # it has read the variable
+        sys.modules["datasets"].disable_progress_bars()
+    if "TRANSFORMERS_VERBOSITY" not in os.environ:
+        set_verbosity_error()
+    if not sys.warnoptions:
+        warnings.filterwarnings("ignore", module=NOTED_LIBRARIES)
 
 
 def _train(arguments: Sequence[str]) -> int:
@@ -57,7 +77,8 @@ def _train(arguments: Sequence[str]) -> int:
     result = train(config, console)
     if result.stopped_at is None:
         return 0
-    console.print(f"\nstopped at step {result.stopped_at}; add --resume_from_checkpoint last to go on from there")
+    if config.process_index == 0:
+        console.print(f"\nstopped at step {result.stopped_at}; add --resume_from_checkpoint last to go on from there")
     return INTERRUPTED
 
 

@@ -8,7 +8,7 @@ from preftemplates_train.data.sources import GENERATED, list_sources
 from preftemplates_train.data.tokenizer import AddedText
 from preftemplates_train.errors import SetupError
 from preftemplates_train.settings.config import RewardConfig
-from preftemplates_train.settings.validation import UNTRAINABLE_FINDINGS
+from preftemplates_train.settings.ranges import UNTRAINABLE_FINDINGS
 from support import HOMEWORK
 
 from preftemplates import Style, register_style

@@ -229,7 +229,7 @@ def test_columns_are_never_written_over(folder, tmp_path):
         (["--model", "empty"], "empty is no reward model of preftemplates-train: preftemplates.json: "),
         (["--model", "rows.jsonl"], "rows.jsonl is no reward model of preftemplates-train: "),
         (["--out", "out.txt"], "out.txt: the ending says nothing known"),
-        (["--out", "gone/out.jsonl"], "gone/out.jsonl cannot be written: No such file or directory"),
+        (["--out", "gone/out.jsonl"], "gone/out.jsonl cannot be written: there is no directory gone"),
         (["--out", "./rows.jsonl"], "rows.jsonl is the input; the output needs another name"),
         (["--template", "PKUSafeRHLF"], "no template 'PKUSafeRHLF'. Did you mean 'PKUSafeRLHF'?"),
         (["--template", "Alpaca"], "Alpaca fills no format 'preference'"),

@@ -182,8 +182,8 @@ def test_the_checkpoint_s_policy_for_long_texts_is_kept(cutting, folder):
 @pytest.mark.parametrize(
     ("lost", "said"),
     [
-        ("model.safetensors", "cannot be loaded as a reward model: "),
-        ("tokenizer.json", "gives no tokenizer: "),
+        ("model.safetensors", " has no weights: "),
+        ("tokenizer.json", " holds no tokenizer; "),
         ("chat_template.jinja", "has lost its chat template"),
         ("config.json", "is no checkpoint: it holds no config.json"),
         ("preftemplates.json", "is no reward model of preftemplates-train"),

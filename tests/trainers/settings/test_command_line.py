@@ -55,7 +55,7 @@ SETTINGS = st.fixed_dictionaries(
         "disable_dropout": st.booleans(),
         "length_policy": st.sampled_from(["drop", "cut_prompt"]),
         "lr_scheduler_type": st.sampled_from(["linear", "constant"]),
-        "label_names": st.lists(st.text("ab", min_size=1), min_size=1),
+        "debug": st.lists(st.just("underflow_overflow"), min_size=1, max_size=1),
     },
 )
 

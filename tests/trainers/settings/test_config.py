@@ -5,7 +5,7 @@ import pickle
 from dataclasses import fields
 
 import pytest
-from preftemplates_train.settings.command_line import read_config
+from preftemplates_train.settings.command_line import REFUSED_OPTIONS, read_config
 from preftemplates_train.settings.config import RewardConfig
 from transformers import TrainingArguments
 
@@ -22,9 +22,8 @@ def test_the_defaults_are_those_documented():
 
 
 def test_a_configuration_pickles_and_is_written_as_json():
-    config = read_config(
-        ["--dataset_name", "a.jsonl", "--template", "PKUSafeRLHF", "--pad_token", "<pad>", "--hub_token", "secret"]
-    )
+    words = ["--dataset_name", "a.jsonl", "--template", "PKUSafeRLHF", "--pad_token", "<pad>"]
+    config = read_config([*words, "--push_to_hub", "--hub_token", "secret"])
     again = pickle.loads(pickle.dumps(config))
     assert again == config
     assert again.to_dict() == config.to_dict() == json.loads(config.to_json_string())
@@ -56,3 +55,6 @@ def test_the_fields_have_the_names_that_trl_gives_them():
         "head_from",
     }
     assert set(OWN) - theirs == ours
+    offered = {one.name for one in fields(RewardConfig)}
+    assert theirs - offered <= set(REFUSED_OPTIONS)
+    assert not offered & set(REFUSED_OPTIONS)

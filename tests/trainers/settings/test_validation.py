@@ -7,7 +7,7 @@ import pytest
 from preftemplates_train.errors import SetupError
 from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.settings.config import RewardConfig
-from preftemplates_train.settings.validation import RANGES
+from preftemplates_train.settings.ranges import MOST_WORKERS, RANGES
 
 
 @pytest.mark.parametrize(
@@ -17,13 +17,22 @@ from preftemplates_train.settings.validation import RANGES
         ({"eval_size": -0.1}, "eval_size must be at least 0 and less than 1, got -0.1"),
         ({"eval_size": float("nan")}, "eval_size must be at least 0 and less than 1, got nan"),
         ({"max_dropped": 1.1}, "max_dropped must be at least 0 and at most 1, got 1.1"),
-        ({"max_length": 1}, "max_length must be at least 2, got 1"),
+        ({"max_length": 1}, "max_length must be at least 2 and less than 2**31, got 1"),
         ({"learning_rate": float("inf")}, "learning_rate must be at least 0 and finite, got inf"),
         ({"num_train_epochs": float("nan")}, "num_train_epochs must be at least 0 and finite, got nan"),
-        ({"per_device_train_batch_size": 0}, "per_device_train_batch_size must be at least 1, got 0"),
-        ({"per_device_eval_batch_size": 0}, "per_device_eval_batch_size must be at least 1, got 0"),
-        ({"gradient_accumulation_steps": 0}, "gradient_accumulation_steps must be at least 1, got 0"),
-        ({"lora_r": 0}, "lora_r must be at least 1, got 0"),
+        (
+            {"per_device_train_batch_size": 0},
+            "per_device_train_batch_size must be at least 1 and less than 2**31, got 0",
+        ),
+        (
+            {"per_device_eval_batch_size": 0},
+            "per_device_eval_batch_size must be at least 1 and less than 2**31, got 0",
+        ),
+        (
+            {"gradient_accumulation_steps": 0},
+            "gradient_accumulation_steps must be at least 1 and less than 2**31, got 0",
+        ),
+        ({"lora_r": 0}, "lora_r must be at least 1 and less than 2**31, got 0"),
         ({"label_smoothing_factor": 0.5}, "label_smoothing_factor must be at least 0 and less than 0.5, got 0.5"),
         ({"label_smoothing_factor": -1e-9}, "label_smoothing_factor must be at least 0 and less than 0.5, got -1e-09"),
         (
@@ -111,7 +120,7 @@ def test_in_python_a_source_that_is_no_mapping_is_refused():
 
 @pytest.mark.parametrize("name", RANGES)
 def test_every_default_is_in_its_range(name):
-    assert RANGES[name][1](getattr(RewardConfig(), name))
+    assert RANGES[name].contains(getattr(RewardConfig(), name))
 
 
 def test_smoothing_is_of_pairs_and_not_of_rankings():
@@ -120,12 +129,23 @@ def test_smoothing_is_of_pairs_and_not_of_rankings():
     assert read_config(["--objective", "plackett_luce"]).objective == "plackett_luce"
 
 
+MOST = 2**31 - 1
+LARGEST = sys.float_info.max
+BELOW_1 = math.nextafter(1, 0)
 AT_THE_BOUND = {
-    "eval_size": (0.0, math.nextafter(1, 0)), "max_dropped": (0.0, 1.0), "max_length": (2,),
-    "center_rewards_coefficient": (0.0, sys.float_info.max), "label_smoothing_factor": (0.0, math.nextafter(0.5, 0)),
-    "lora_r": (1,), "lora_dropout": (0.0, math.nextafter(1, 0)), "learning_rate": (0.0, sys.float_info.max),
-    "num_train_epochs": (0.0, sys.float_info.max), "per_device_train_batch_size": (1,),
-    "per_device_eval_batch_size": (1,), "gradient_accumulation_steps": (1,), "seed": (0, 2**32 - 1),
+    "eval_size": (0.0, BELOW_1), "max_dropped": (0.0, 1.0), "max_length": (2, MOST),
+    "center_rewards_coefficient": (0.0, LARGEST), "label_smoothing_factor": (0.0, math.nextafter(0.5, 0)),
+    "lora_r": (1, MOST), "lora_alpha": (1, MOST), "lora_dropout": (0.0, BELOW_1), "learning_rate": (0.0, LARGEST),
+    "weight_decay": (0.0, LARGEST), "adam_beta1": (0.0, BELOW_1), "adam_beta2": (0.0, BELOW_1),
+    "adam_epsilon": (5e-324, LARGEST), "max_grad_norm": (0.0, math.inf), "neftune_noise_alpha": (0.0, LARGEST),
+    "num_train_epochs": (0.0, LARGEST), "max_steps": (-1, 1, MOST), "warmup_steps": (0, BELOW_1, 1, 1e9),
+    "logging_steps": (5e-324, BELOW_1, 1, 1e9), "eval_steps": (5e-324, BELOW_1, 1, 1e9),
+    "save_steps": (5e-324, BELOW_1, 1, 1e9), "save_total_limit": (0,), "eval_delay": (0.0, LARGEST),
+    "eval_accumulation_steps": (1, MOST), "torch_empty_cache_steps": (1, MOST),
+    "per_device_train_batch_size": (1, MOST), "per_device_eval_batch_size": (1, MOST),
+    "gradient_accumulation_steps": (1, MOST), "seed": (0, 2**32 - 1), "data_seed": (0, 2**32 - 1),
+    "dataloader_num_workers": (0, MOST_WORKERS), "dataloader_prefetch_factor": (1, MOST),
+    "ddp_bucket_cap_mb": (1, MOST), "ddp_timeout": (1, MOST),
 }  # fmt: skip
 """The first and the last value of each range of numbers."""
 
@@ -136,4 +156,12 @@ def test_every_range_of_numbers_has_its_bounds_there():
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in AT_THE_BOUND for value in AT_THE_BOUND[name]])
 def test_a_number_at_the_bound_of_its_range_is_taken(name, value):
-    assert getattr(RewardConfig(**{name: value}), name) == value
+    others = {"dataloader_num_workers": 1} if name == "dataloader_prefetch_factor" else {}
+    assert getattr(RewardConfig(**{name: value, **others}), name) == value
+
+
+@pytest.mark.parametrize("name", AT_THE_BOUND)
+def test_what_is_no_number_is_out_of_every_range(name):
+    for value in (math.nan, "x"):
+        with pytest.raises(SetupError, match=f"^{name} must be "):
+            RewardConfig(**{name: value})

@@ -4,6 +4,7 @@ import pytest
 import torch
 from preftemplates_train.errors import SetupError
 from preftemplates_train.settings.config import RewardConfig
+from preftemplates_train.training.environment import check_environment
 from preftemplates_train.training.optimization import check_optimization
 from trainer_support import refusal
 
@@ -55,4 +56,4 @@ def test_half_precision_needs_a_gpu():
     config = RewardConfig(use_cpu=True)
     config.fp16 = True
     with pytest.raises(SetupError, match="fp16 needs a GPU"):
-        check_optimization(config)
+        check_environment(config)

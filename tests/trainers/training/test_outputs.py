@@ -131,9 +131,9 @@ def test_two_runs_do_not_write_into_one_folder_and_a_dead_one_does_not_block(tmp
 def test_a_file_in_the_place_of_the_folder_is_refused_before_anything_is_read(tmp_path):
     (tmp_path / "run").write_text("mine")
     said = refusal("--dataset_name", "gone.jsonl", "--template", "PKUSafeRLHF", "--output_dir", tmp_path / "run")
-    assert said == f"output_dir {tmp_path / 'run'} cannot be written: {tmp_path / 'run'}: Not a directory"
+    assert said == f"output_dir {tmp_path / 'run'} cannot be written: Not a directory; name another --output_dir"
     said = refusal("--output_dir", tmp_path / "run" / "deep" / "er")
-    assert said.endswith(f"{tmp_path / 'run'}: Not a directory")
+    assert said.endswith(f"{tmp_path / 'run'}: Not a directory; name another --output_dir")
     assert (tmp_path / "run").read_text() == "mine"
 
 

@@ -9,7 +9,7 @@ from preftemplates import Style
 from preftemplates.errors import PrefTemplatesError
 from preftemplates_train.data.tokenizer import NO_ADDED_TEXT, AddedText
 from preftemplates_train.errors import SetupError
-from preftemplates_train.settings.validation import UNTRAINABLE_FINDINGS
+from preftemplates_train.settings.ranges import UNTRAINABLE_FINDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

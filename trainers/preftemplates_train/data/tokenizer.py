@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from preftemplates.errors import preview
+from preftemplates_train.data.checkpoint_files import check_checkpoint_files, has_own_tokenizer_code, lacks_tokenizer
 from preftemplates_train.errors import SetupError, summarize_error
 
 if TYPE_CHECKING:
@@ -39,10 +40,14 @@ def load_tokenizer(name: str, revision: str = "main") -> PreTrainedTokenizerFast
     Raises:
         SetupError: there is none, or it is not a fast one.
     """
-    _check_checkpoint_path(name)
+    check_checkpoint_files(name)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
     except Exception as error:
+        if Path(name).is_dir() and not has_own_tokenizer_code(Path(name)):
+            _check_configuration(name)  # which is read for the tokenizer's class
+            if lacks_tokenizer(Path(name)):
+                raise SetupError(f"{name} holds no tokenizer; save that of its base model into it") from error
         raise SetupError(f"{name} gives no tokenizer: {summarize_error(error)}") from error
     if not tokenizer.is_fast:
         raise SetupError(f"{name} has a tokenizer of the kind {type(tokenizer).__name__}; a fast one is needed")
@@ -50,15 +55,12 @@ def load_tokenizer(name: str, revision: str = "main") -> PreTrainedTokenizerFast
     return tokenizer  # type: ignore[no-any-return]
 
 
-def _check_checkpoint_path(name: str) -> None:
-    """Refuse a local path without a checkpoint; the message of transformers would speak of a hub name."""
-    path = Path(name)
-    if path.is_dir() and not (path / "config.json").exists():
-        raise SetupError(f"{name} is no checkpoint: it holds no config.json")
-    if path.is_file():
-        raise SetupError(f"{name} is a file; a checkpoint is a directory")
-    if not path.exists() and (name.startswith((".", "/", "~")) or name.count("/") > 1):
-        raise SetupError(f"there is no directory {name}")
+def _check_configuration(name: str) -> None:
+    """Raise an error if a local checkpoint's configuration cannot be used."""
+    try:
+        AutoConfig.from_pretrained(name, trust_remote_code=False)
+    except Exception as error:
+        raise SetupError(f"{name} gives no model: its config.json: {summarize_error(error)}") from error
 
 
 def find_added_text(tokenizer: PreTrainedTokenizerBase) -> AddedText:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.console import Console
 
 from preftemplates import Ranked
-from preftemplates.data.writing import write_text
-from preftemplates.errors import Code, FileError, did_you_mean
+from preftemplates.data.writing import check_writable, write_text
+from preftemplates.errors import Code, did_you_mean
 from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
 from preftemplates_train.evaluation.figures import ScoredSample, compare_on_common_samples, evaluate_samples
@@ -163,8 +163,8 @@ def _check_paths(against: Path | None, out: Path | None) -> None:
     """Refuse, before anything is scored, paths that would be refused afterwards."""
     if against is not None:
         CheckpointRecord.read(against)
-    if out is not None and not out.absolute().parent.is_dir():
-        raise FileError(f"{out} cannot be written: there is no directory {out.parent}")
+    if out is not None:
+        check_writable(out)
 
 
 def _check_columns(names: Sequence[str], open_input: Callable[[], Iterable[Record]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
-from preftemplates.data.reading import find_file_kind, import_extra
-from preftemplates.data.writing import open_writer
+from preftemplates.data.reading import find_file_kind, import_extra, make_ending_error
+from preftemplates.data.writing import check_writable, open_writer
 from preftemplates.errors import Code, FileError
 from preftemplates_train.console import escape_text
 from preftemplates_train.data.sources import make_opener
@@ -63,7 +64,10 @@ def score_file(options: ScoreOptions) -> int:
         The exit code: 3 if no row can be scored.
     """
     source, out, format = options.source, options.out, options.format
-    if out.resolve() == Path(source).resolve():
+    if find_file_kind(out) is None:
+        raise make_ending_error(out)
+    check_writable(out)
+    if os.path.realpath(out) == os.path.realpath(source):
         raise FileError(f"{out} is the input; the output needs another name")
     scorer = Scorer(options.model, options.batch_size, style=options.style, allow_style=options.allow_style)
     row_template = scorer.find_template(options.template)

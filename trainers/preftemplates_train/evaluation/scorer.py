@@ -33,7 +33,7 @@ from preftemplates_train.data.pairs import PAIR_FORMAT, find_contents
 from preftemplates_train.data.tokenizer import encode_texts, load_tokenizer
 from preftemplates_train.errors import NonFiniteError, SetupError
 from preftemplates_train.model.attention import BRANCH_ATTENTION, BranchReader, explain_no_branches
-from preftemplates_train.model.checkpoint import CheckpointRecord
+from preftemplates_train.model.checkpoint import CheckpointRecord, read_trained_style
 from preftemplates_train.model.loading import load_scorer_weights
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class Scorer:
         self.tokenizer = load_tokenizer(str(folder))
         if self.record.style is not None and self.tokenizer.chat_template is None:
             raise SetupError(f"{folder} has lost its chat template")
+        if self.tokenizer.pad_token_id is None:
+            raise SetupError(f"{folder} has lost its pad token")
         self.style = self._choose_style(style)
         self.model = load_scorer_weights(str(folder)).eval()
         self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -97,7 +99,7 @@ class Scorer:
         self._is_shared = cost.is_sharing_cheaper if self.no_branches is None else None
 
     def _choose_style(self, requested: str | Style | None) -> Style | None:
-        trained = None if self.record.style is None else Style.from_tokenizer(self.tokenizer)
+        trained = None if self.record.style is None else read_trained_style(self.folder, self.tokenizer)
         if requested is None:
             return trained
         style = get_style(requested)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
 import preftemplates
+from preftemplates import Style
 from preftemplates.data.writing import write_text
-from preftemplates.errors import one_line
+from preftemplates.errors import PrefTemplatesError, one_line
 from preftemplates_train.errors import SetupError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 RECORD_FILE = "preftemplates.json"
 CHAT_TEMPLATE_FILE = "chat_template.jinja"
@@ -64,12 +68,38 @@ class CheckpointRecord:
             SetupError: there is none, or it is no such record.
         """
         try:
-            values = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-            return cls(**{field.name: values[field.name] for field in fields(cls)})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SetupError(
-                f"{folder} is no reward model of preftemplates-train: {RECORD_FILE}: {one_line(str(error), 120)}"
-            ) from error
+            record = TypeAdapter(cls).validate_json((folder / RECORD_FILE).read_bytes(), strict=True)
+            styles = [] if record.style is None else [record.style]
+            for definition in (*record.templates.values(), *record.dialects.values(), *styles):
+                definition["name"], definition["digest"]
+            if record.date is not None:
+                date.fromisoformat(record.date)
+        except (OSError, ValueError, KeyError) as error:
+            reason = one_line(_explain_unreadable(error), 120)
+            raise SetupError(f"{folder} is no reward model of preftemplates-train: {RECORD_FILE}: {reason}") from error
+        return record
+
+
+def _explain_unreadable(error: Exception) -> str:
+    """Return why a record cannot be read: the first of its faults, with its place."""
+    if isinstance(error, ValidationError):
+        fault = error.errors(include_url=False)[0]
+        return ": ".join([*map(str, fault["loc"]), fault["msg"]])
+    if isinstance(error, KeyError):
+        return f"a definition has no {error.args[0]}"
+    return str(getattr(error, "strerror", None) or error)
+
+
+def read_trained_style(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Style:
+    """Return the style that a model was trained in: its chat template.
+
+    Raises:
+        SetupError: the chat template cannot be used.
+    """
+    try:
+        return Style.from_tokenizer(tokenizer)
+    except PrefTemplatesError as error:
+        raise SetupError(f"{folder}: its chat template: {error}") from error
 
 
 def hash_tokenizer(tokenizer: PreTrainedTokenizerFast) -> str:

@@ -89,8 +89,12 @@ def check_tokenizer_reload(tokenizer: PreTrainedTokenizerFast, model_config: Any
         SetupError: it gives other ids to a text.
     """
     with TemporaryDirectory() as folder:
-        tokenizer.save_pretrained(folder)
-        model_config.save_pretrained(folder)
+        try:
+            tokenizer.save_pretrained(folder)
+            model_config.save_pretrained(folder)
+        except Exception as error:  # the library `tokenizers` raises no other class
+            reason = getattr(error, "strerror", None) or summarize_error(error)
+            raise SetupError(f"{folder} cannot be written: {reason}; name another folder by TMPDIR") from error
         reloaded = AutoTokenizer.from_pretrained(folder)
         if encode_texts(reloaded, texts) != encode_texts(tokenizer, texts):
             raise SetupError(

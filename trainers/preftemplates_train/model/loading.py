@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+import transformers
 from safetensors import safe_open
 from torch import nn
 from transformers import (
@@ -23,12 +24,13 @@ from transformers import (
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, logging
 from transformers.utils.hub import cached_file
 
-from preftemplates.errors import preview
+from preftemplates.errors import did_you_mean, preview
+from preftemplates_train.data.checkpoint_files import check_weight_files
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.model.checks import check_finite_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from preftemplates_train.settings.config import RewardConfig
 
@@ -47,10 +49,7 @@ def load_model_config(name: str, revision: str = "main", *, disable_dropout: boo
     Raises:
         SetupError: there is no such checkpoint, or transformers has no classifier of its kind.
     """
-    try:
-        config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
-    except Exception as error:
-        raise SetupError(f"{name} gives no model: {summarize_error(error)}") from error
+    config = _read_config(name, revision)
     if type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
         raise SetupError(f"{name} gives no model: transformers has no classifier of the kind {config.model_type}")
     config.num_labels = 1
@@ -61,6 +60,29 @@ def load_model_config(name: str, revision: str = "main", *, disable_dropout: boo
         for key, value in text_config.to_dict().items():
             if ("dropout" in key or "pdrop" in key) and isinstance(value, float):
                 setattr(text_config, key, 0.0)
+    return config
+
+
+SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
+
+
+def _read_config(name: str, revision: str = "main") -> Any:
+    """Load a checkpoint's configuration.
+
+    Raises:
+        SetupError: there is none, its weights are quantised, or a size is no size.
+    """
+    try:
+        config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
+        text_config = config.get_text_config()
+    except Exception as error:
+        raise SetupError(f"{name} gives no model: {summarize_error(error)}") from error
+    if getattr(config, "quantization_config", None) is not None:
+        raise SetupError(f"{name} has quantised weights; name the checkpoint with whole weights that it was made from")
+    for key in SIZES:
+        size = getattr(text_config, key, 1)
+        if isinstance(size, int) and size < 1:
+            raise SetupError(f"{name} gives no model: its config.json: {key} must be at least 1, got {size}")
     return config
 
 
@@ -155,10 +177,7 @@ def load_scorer_weights(name: str) -> PreTrainedModel:
     Raises:
         SetupError: weights are missing or do not fit, it has another number of labels, or a head of another kind.
     """
-    try:
-        labels = int(AutoConfig.from_pretrained(name, trust_remote_code=False).num_labels)
-    except Exception as error:
-        raise SetupError(f"{name} gives no model: {summarize_error(error)}") from error
+    labels = int(_read_config(name).num_labels)
     if labels != 1:
         raise SetupError(f"{name} has {labels} labels, and a reward model has 1")
     model, info = _load(name)
@@ -177,10 +196,18 @@ def _load(name: str, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
     Raises:
         SetupError: it cannot be loaded, or weights have other shapes.
     """
+    if Path(name).is_dir():
+        check_weight_files(Path(name))
     options |= {"ignore_mismatched_sizes": True, "output_loading_info": True, "trust_remote_code": False}
+    options |= {"use_safetensors": True}  # no pickle is read
     try:
         with _hide_notes():
             model, info = AutoModelForSequenceClassification.from_pretrained(name, **options)
+    except KeyError as error:  # transformers looks values of the configuration up in its tables
+        reason = (
+            f"its config.json names {preview(error.args[0])}, which transformers {transformers.__version__} has not"
+        )
+        raise SetupError(f"{name} cannot be loaded as a reward model: {reason}") from error
     except Exception as error:
         raise SetupError(f"{name} cannot be loaded as a reward model: {summarize_error(error)}") from error
     for weights, saved_shape, shape in sorted(info["mismatched_keys"]):
@@ -282,6 +309,10 @@ def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
         raise SetupError("--use_peft needs: pip install 'preftemplates[train,peft]'") from error
     heads = [name for name in HEAD_NAMES if hasattr(model, name)]
     targets = config.lora_target_modules
+    linear_names = _list_module_names(model, nn.Linear)
+    if targets is not None and targets != ["all-linear"]:
+        _check_module_names("lora_target_modules", targets, model, linear_names)
+    _check_module_names("lora_modules_to_save", config.lora_modules_to_save or (), model, linear_names)
     try:
         adapters = LoraConfig(
             task_type=TaskType.SEQ_CLS,
@@ -295,12 +326,29 @@ def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
         )
         return get_peft_model(model, adapters)
     except (ValueError, TypeError, AttributeError) as error:
-        names = sorted(
-            {re.sub(r".*\.", "", name) for name, part in model.named_modules() if isinstance(part, nn.Linear)}
-        )
+        reason, _, _ = summarize_error(error).partition(". ")
         raise SetupError(
-            f"lora_target_modules: {summarize_error(error)}; the model's linear modules are {', '.join(names)}"
+            f"lora_target_modules: {reason}; the model's linear modules are {', '.join(linear_names)}"
         ) from error
+
+
+def _list_module_names(model: nn.Module, kind: type[nn.Module]) -> list[str]:
+    """Return the last parts of the names of a model's modules of a kind, each once."""
+    return sorted({re.sub(r".*\.", "", name) for name, part in model.named_modules() if isinstance(part, kind)})
+
+
+def _check_module_names(setting: str, names: Sequence[str], model: nn.Module, known: Sequence[str]) -> None:
+    """Refuse a name that is the end of no module's path; peft passes over it.
+
+    Raises:
+        SetupError: the message names the setting, and the linear modules.
+    """
+    paths = [f".{path}" for path, _ in model.named_modules()]
+    for name in names:
+        if not any(path.endswith(f".{name}") for path in paths):
+            guess = did_you_mean(name, known)
+            modules = f"its linear modules are {', '.join(known)}.{guess}"
+            raise SetupError(f"{setting}: the model has no module {preview(name)}; {modules}")
 
 
 def merge_adapters(model: Any) -> PreTrainedModel:

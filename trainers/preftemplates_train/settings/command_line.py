@@ -6,10 +6,11 @@ import argparse
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from preftemplates_train.errors import SetupError, summarize_error
+from preftemplates_train.errors import SetupError
+from preftemplates_train.settings.effects import find_ineffective_settings
 from preftemplates_train.settings.parser import HelpPage, SettingsParser
 from preftemplates_train.settings.run_settings import TINY_PRESET, RunSettings
-from preftemplates_train.settings.validation import find_ineffective_settings, is_nothing_held_out
+from preftemplates_train.settings.validation import is_nothing_held_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,15 +37,41 @@ HELP_GROUPS = {
 }  # fmt: skip
 """What `--help` shows."""
 
+_WHOLE_WEIGHTS = "weights are loaded whole; --use_peft with --dtype bfloat16 takes less memory"
+
 REFUSED_OPTIONS = {
     "torch_dtype": "it is called --dtype here, as in TRL",
     "trust_remote_code": "no code of a checkpoint is run",
-    "load_in_8bit": "weights are loaded whole; --use_peft with --dtype bfloat16 takes less memory",
-    "load_in_4bit": "weights are loaded whole; --use_peft with --dtype bfloat16 takes less memory",
+    "model_init_kwargs": "--dtype, --attn_implementation and --model_revision are options of their own",
+    "load_in_8bit": _WHOLE_WEIGHTS,
+    "load_in_4bit": _WHOLE_WEIGHTS,
+    "bnb_4bit_quant_type": _WHOLE_WEIGHTS,
+    "bnb_4bit_quant_storage": _WHOLE_WEIGHTS,
+    "use_bnb_nested_quant": _WHOLE_WEIGHTS,
+    "quantization_config": _WHOLE_WEIGHTS,
+    "lora_task_type": "it is always SEQ_CLS",
+    "lora_target_parameters": "adapters are added to modules; name them with --lora_target_modules",
+    "dataset_streaming": "all rows are read before the first step, since held-out prompts are drawn from them",
+    "dataset_num_proc": "one process reads the rows",
+    "ignore_bias_buffers": "no model here needs it",
+    "chat_template_path": "--style takes a tokenizer's directory or a .jinja file",
+    "eos_token": "the style writes the end of each turn",
+    "pad_to_multiple_of": "--layout branches pads nothing, and --layout grouped pads little",
+    "activation_offloading": "--activation_checkpointing takes less memory",
     "group_by_length": "--layout grouped does that, and --layout branches pads nothing",
     "packing": "--layout branches pads nothing",
+    "max_seq_length": "it is called --max_length",
+    "use_liger": "it is called --use_liger_kernel",
+    "evaluation_strategy": "it is called --eval_strategy",
+    "warmup_ratio": "--warmup_steps takes a share of the run too, such as 0.1",
+    "batch_size": "it is called --per_device_train_batch_size",
+    "num_epochs": "it is called --num_train_epochs",
+    "no_cuda": "it is called --use_cpu",
+    "overwrite_output_dir": "no files of others are replaced; name another --output_dir",
+    "save_safetensors": "weights are always saved as safetensors",
+    "logging_dir": "programs that --report_to names have their own settings for that",
 }
-"""Options of TRL and transformers that are not taken, and why."""
+"""Options of TRL and transformers, some of older versions, that are not taken, and why."""
 
 USAGE = "%(prog)s [--config run.yaml] [--option value ...]"
 DESCRIPTION = "Train a reward model on preferences. Without a model and data: a small one, on generated rows."
@@ -94,15 +121,12 @@ def read_config(argv: Sequence[str]) -> RewardConfig:
     """
     flags = _parse_run_flags(argv)
     file_settings = {} if flags.get("config") is None else _make_full_parser().read_file(flags["config"])
-    for contradiction in find_ineffective_settings(flags):  # a file may hold every default
-        raise SetupError(contradiction)
     settings = {**file_settings, **flags}
     preset = TINY_PRESET if settings.get("model_name_or_path") is None else {}
     if is_nothing_held_out(settings):
         preset = {name: value for name, value in preset.items() if not name.startswith("eval_")}
+    for fault in find_ineffective_settings(flags, {**preset, **settings}):
+        raise SetupError(fault)
     from preftemplates_train.settings.config import RewardConfig
 
-    try:
-        return RewardConfig(**{**preset, **settings})
-    except (ValueError, TypeError, OSError, ImportError, NotImplementedError) as error:  # raised by transformers
-        raise SetupError(summarize_error(error)) from error
+    return RewardConfig(**{**preset, **settings})

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainingArguments
+from transformers.integrations.deepspeed import is_deepspeed_available
+from transformers.trainer_pt_utils import AcceleratorConfig
+from transformers.utils.import_utils import is_torch_bf16_gpu_available, is_torch_xla_available
 
-from preftemplates_train.errors import SetupError
+from preftemplates.errors import did_you_mean, preview
+from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.settings.run_settings import RunSettings
 from preftemplates_train.settings.validation import find_contradictions, normalize_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
+
+
+ACCELERATOR_KEYS = [one.name for one in fields(AcceleratorConfig)]
+
+
+def _check_json_file(name: str, path: str) -> Iterator[str]:
+    """Return what is wrong with a file that a setting names."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or summarize_error(error)
+        yield f"{name}: {path} cannot be read as JSON: {reason}"
+    else:
+        if not isinstance(content, dict):
+            yield f"{name}: {path}: expected an object, got {preview(content)}"
 
 
 def _inherit(name: str) -> Mapping[str, Any]:
@@ -36,6 +58,7 @@ class RewardConfig(RunSettings, TrainingArguments):
     save_total_limit: int | None = field(default=2, metadata=_inherit("save_total_limit"))
     report_to: list[str] | str | None = field(default="none", metadata=_inherit("report_to"))
     remove_unused_columns: bool = field(default=False, metadata=_inherit("remove_unused_columns"))
+    log_level_replica: str = field(default="passive", metadata=_inherit("log_level_replica"))
 
     def __post_init__(self) -> None:
         for name in ("dataset_name", "eval_data"):
@@ -48,9 +71,34 @@ class RewardConfig(RunSettings, TrainingArguments):
         requested = str(self.resume_from_checkpoint).lower()
         if requested in ("true", "false"):
             self.resume_from_checkpoint = "last" if requested == "true" else None
-        for contradiction in find_contradictions(vars(self)):
-            raise SetupError(contradiction)
-        super().__post_init__()
+        if str(self.fsdp).lower() in ("true", "false"):
+            self.fsdp = True if str(self.fsdp).lower() == "true" else None  # type: ignore[assignment]
+        for fault in (*find_contradictions(vars(self)), *self._find_unusable_settings()):
+            raise SetupError(fault)
+        try:
+            super().__post_init__()
+        except Exception as error:  # whatever transformers, accelerate or torch raise
+            message = summarize_error(error)
+            if self.ddp_backend:
+                message = f"ddp_backend {self.ddp_backend}: {message}; it is for processes that torchrun starts"
+            raise SetupError(message) from error
+
+    def _find_unusable_settings(self) -> Iterator[str]:
+        """Return what transformers would refuse without the setting's name or the way out."""
+        if self.bf16 and not (self.use_cpu or is_torch_bf16_gpu_available() or is_torch_xla_available()):
+            yield "bf16 needs a GPU that has it; to compute in bfloat16 on the CPU, add --use_cpu"
+        if self.deepspeed and not is_deepspeed_available():
+            yield "deepspeed needs its package, which is not here: pip install deepspeed"
+        for name in ("accelerator_config", "fsdp_config", "deepspeed"):
+            path = getattr(self, name)
+            if isinstance(path, str) and not path.startswith("{"):
+                yield from _check_json_file(name, path)
+        if isinstance(self.accelerator_config, Mapping):
+            for key in self.accelerator_config:
+                if key not in ACCELERATOR_KEYS:
+                    guess = did_you_mean(str(key), ACCELERATOR_KEYS)
+                    known = ", ".join(ACCELERATOR_KEYS)
+                    yield f"accelerator_config: there is no {preview(key)}; there are {known}.{guess}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values; `pad_token` is no secret, which its name makes transformers believe."""

@@ -174,8 +174,12 @@ class SettingsParser(HfArgumentParser):
         if name in self.page.refused:
             raise SetupError(f"{one_line(option)} is not taken: {self.page.refused[name]}")
         flags = (flag[2:] for flag in self._option_string_actions if flag.startswith("--"))
-        nearest = find_nearest(name, flags)
-        raise SetupError(f"there is no option {one_line(option)}{f'. Did you mean --{nearest}?' if nearest else fix}")
+        nearest = find_nearest(name, [*self.page.refused, *flags])
+        if nearest is not None and nearest in self.page.refused:
+            fix = f", and --{nearest} is not taken: {self.page.refused[nearest]}"
+        elif nearest:
+            fix = f". Did you mean --{nearest}?"
+        raise SetupError(f"there is no option {one_line(option)}{fix}")
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print and exit with."""

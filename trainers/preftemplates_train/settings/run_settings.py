@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from preftemplates_train.settings.validation import UNTRAINABLE_FINDINGS
+from preftemplates_train.settings.ranges import UNTRAINABLE_FINDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 from preftemplates.data.dataset_sources import DEFAULT_SPLIT
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.errors import SetupError
-
-UNTRAINABLE_FINDINGS = ("drops_answer", "same_text", "unstable")
-"""Findings of a style with which nothing is trained, unless they are allowed."""
-
-RANGES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "eval_size": ("at least 0 and less than 1", lambda share: 0 <= share < 1),
-    "max_dropped": ("at least 0 and at most 1", lambda share: 0 <= share <= 1),
-    "allow_findings": (
-        f"among {', '.join(UNTRAINABLE_FINDINGS)}",
-        lambda codes: {*(codes or ())} <= {*UNTRAINABLE_FINDINGS},
-    ),
-    "max_length": ("at least 2", lambda tokens: tokens is None or tokens >= 2),
-    "center_rewards_coefficient": ("at least 0 and finite", lambda times: times is None or 0 <= times < math.inf),
-    "label_smoothing_factor": ("at least 0 and less than 0.5", lambda share: 0 <= share < 0.5),
-    "lora_r": ("at least 1", lambda rank: rank >= 1),
-    "lora_dropout": ("at least 0 and less than 1", lambda share: 0 <= share < 1),
-    "learning_rate": ("at least 0 and finite", lambda rate: 0 <= rate < math.inf),
-    "num_train_epochs": ("at least 0 and finite", lambda epochs: 0 <= epochs < math.inf),
-    "per_device_train_batch_size": ("at least 1", lambda pairs: pairs >= 1),
-    "per_device_eval_batch_size": ("at least 1", lambda pairs: pairs >= 1),
-    "gradient_accumulation_steps": ("at least 1", lambda steps: steps >= 1),
-    "seed": ("at least 0 and less than 2**32", lambda seed: 0 <= seed < 2**32),
-}
-"""What a number must be, in words and as a test."""
-
+from preftemplates_train.settings.ranges import RANGES
 
 SOURCE_KEYS = ("path", "template", "weight", "split", "name", "data_dir")
 """The keys of an entry of `datasets`."""
@@ -42,14 +18,52 @@ SOURCE_KEYS = ("path", "template", "weight", "split", "name", "data_dir")
 
 def find_contradictions(settings: Mapping[str, Any]) -> Iterator[str]:
     """Return what is wrong with settings, whatever the machine, in one line each."""
-    checks = (_check_ranges, _check_training, _check_named_data, _check_held_out_data)
+    checks = (_check_ranges, _check_mappings, _check_training, _check_loading, _check_named_data, _check_held_out_data)
     return chain.from_iterable(check(settings) for check in checks)
 
 
 def _check_ranges(settings: Mapping[str, Any]) -> Iterator[str]:
-    for name, (expected, is_valid) in RANGES.items():
-        if not is_valid(settings[name]):
-            yield f"{name} must be {expected}, got {preview(settings[name])}"
+    for name, values in RANGES.items():
+        try:
+            is_valid = values.contains(settings[name])
+        except TypeError:  # in Python, a number may be anything
+            is_valid = False
+        if not is_valid:
+            yield f"{name} must be {values.words}, got {preview(settings[name])}"
+    yield from check_allowed_values(settings)
+
+
+def check_allowed_values(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Return which settings have a value that cannot be used, in one line each."""
+    for name, (allowed, reason) in ALLOWED_VALUES.items():
+        if settings[name] not in allowed:
+            yield f"{name} must be {' or '.join(str(value).lower() for value in allowed)}: {reason}"
+
+
+ALLOWED_VALUES: Mapping[str, tuple[Sequence[Any], str]] = {
+    "dataloader_drop_last": ([False], "pairs would be left out of evaluations too, and not be counted"),
+    "eval_do_concat_batches": ([True], "the figures come from all scores, and not from batches of them"),
+    "batch_eval_metrics": ([False], "the figures come from all scores, and not from batches of them"),
+    "train_sampling_strategy": (["random", "sequential"], "a pair has two lengths"),
+    "remove_unused_columns": ([False], "the columns that it removes are those that are trained on"),
+    "include_num_input_tokens_seen": (["no", "all", "non_padding", True, False], "nothing else is counted"),
+}
+"""Settings of transformers of which some values cannot be used: those that can, and why."""
+
+MAPPINGS = ("lr_scheduler_kwargs", "activation_checkpointing_kwargs", "gradient_checkpointing_kwargs")
+"""Settings that hold arguments by name."""
+
+
+def _check_mappings(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name in MAPPINGS:
+        value = settings[name]
+        is_json_object = isinstance(value, str) and value.startswith("{")  # transformers reads it
+        if not (value is None or is_json_object or _has_text_keys(value)):
+            yield f'{name} must be a mapping from names to values, such as {{"name": 1}}, got {preview(value)}'
+
+
+def _has_text_keys(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
 
 
 def _check_training(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -57,9 +71,21 @@ def _check_training(settings: Mapping[str, Any]) -> Iterator[str]:
         yield "attn_implementation is given, and layout branches computes attention in its own way; keep one"
     if settings["objective"] == "plackett_luce" and settings["label_smoothing_factor"]:
         yield "label_smoothing_factor is how many pairs are wrong, and objective plackett_luce learns whole rankings"
+    if settings["fp16"] and settings["bf16"]:
+        yield "fp16 and bf16 are both on; keep one"
     yield from _check_best_metric(settings)
-    if settings["remove_unused_columns"]:
-        yield "remove_unused_columns must be false: the columns that it removes are those that are trained on"
+    yield from _check_intervals(settings)
+
+
+def _check_loading(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Return what is wrong with the settings by which batches are read."""
+    if settings["dataloader_num_workers"] == 0:
+        for name in ("dataloader_prefetch_factor", "dataloader_persistent_workers"):
+            if settings[name]:
+                yield f"{name} needs workers that read batches; add --dataloader_num_workers 1, or leave it out"
+    accelerator = settings["accelerator_config"]
+    if isinstance(accelerator, Mapping) and accelerator.get("dispatch_batches"):
+        yield "accelerator_config: dispatch_batches must be false: each process reads its own pairs"
 
 
 METRICS = (
@@ -76,8 +102,47 @@ def _check_best_metric(settings: Mapping[str, Any]) -> Iterator[str]:
         yield f"metric_for_best_model {preview(name)} is not a figure; there are {', '.join(METRICS)}.{guess}"
 
 
+def _check_intervals(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Return why evaluations and checkpoints do not go together."""
+    evaluations, checkpoints = (_get_text(settings[name]) for name in ("eval_strategy", "save_strategy"))
+    if checkpoints == "best" and settings["metric_for_best_model"] is None:
+        yield "save_strategy best needs a figure to compare; add --metric_for_best_model loss"
+    if checkpoints == "best" and evaluations == "no":
+        yield "save_strategy best needs evaluations; add --eval_strategy steps"
+    for name in ("reduce_lr_on_plateau", "greedy"):
+        if _get_text(settings["lr_scheduler_type"]) == name and evaluations == "no":
+            yield f"lr_scheduler_type {name} needs evaluations; add --eval_strategy steps"
+    if not settings["load_best_model_at_end"] or checkpoints == "best":
+        return
+    if evaluations != checkpoints:
+        yield (
+            "load_best_model_at_end needs an evaluation before each checkpoint, and eval_strategy is"
+            f" {evaluations}, save_strategy {checkpoints}; set both to steps or epoch"
+        )
+    elif evaluations == "steps" and not _is_multiple(settings["save_steps"], _get_eval_steps(settings)):
+        yield (
+            "load_best_model_at_end needs an evaluation before each checkpoint, and save_steps"
+            f" {settings['save_steps']:g} is not a multiple of eval_steps {_get_eval_steps(settings):g}"
+        )
+
+
+def _get_text(value: object) -> str:
+    """Return the text of a choice, which may be a member of an enumeration of transformers."""
+    return str(getattr(value, "value", value))
+
+
+def _get_eval_steps(settings: Mapping[str, Any]) -> float:
+    """Return after how many steps evaluations come; transformers takes those of the log by default."""
+    return float(settings["eval_steps"] or settings["logging_steps"])
+
+
+def _is_multiple(steps: float, other: float) -> bool:
+    """Return whether a number of steps, or a share of the run, is a multiple of another of the same kind."""
+    return (steps < 1) == (other < 1) and math.isclose(steps / other, round(steps / other))
+
+
 def _check_named_data(settings: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("model_name_or_path", "template", "style", "dataset_name", "datasets", "eval_data"):
+    for name in ("output_dir", "model_name_or_path", "template", "style", "dataset_name", "datasets", "eval_data"):
         if settings[name] in ("", [], [""]):
             yield f"{name} is empty"
     if settings["datasets"] and settings["dataset_name"]:
@@ -97,22 +162,6 @@ def _check_held_out_data(settings: Mapping[str, Any]) -> Iterator[str]:
         yield "dataset_name is given without template, which says how rows are read; `preftemplates list` shows them"
     if settings["eval_strategy"] != "no" and is_nothing_held_out(settings):
         yield "eval_strategy asks for evaluations, and nothing is held out: eval_size is 0"
-
-
-def find_ineffective_settings(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Return what is wrong with settings that somebody has given and that would have no effect, in one line each."""
-    for name, (value, reason) in INEFFECTIVE.items():
-        if name in settings and settings[name] is value:
-            yield f"{name} {str(value).lower()} has no effect here: {reason}"
-
-
-INEFFECTIVE: Mapping[str, tuple[Any, str]] = {
-    "do_train": (False, "this command trains; `preftemplates-train evaluate` measures a checkpoint"),
-    "do_eval": (False, "held-out rows are measured at the end; --eval_size 0 holds out none"),
-    "do_predict": (True, "`preftemplates-train score` gives every row its rewards"),
-    "prediction_loss_only": (True, "the figures come from all scores"),
-}
-"""Settings of transformers of which a value has no effect, with the way out."""
 
 
 def is_nothing_held_out(settings: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from preftemplates.errors import did_you_mean, preview
+from preftemplates_train.errors import summarize_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,10 +54,19 @@ class SettingType(NamedTuple):
         """Return the value that a text means on the command line."""
         if self.choices and text not in self.choices:
             raise self.make_error(text)
+        if dict in self.types and text.startswith("{"):
+            return self._parse_mapping(text)
         try:
-            return json.loads(text) if dict in self.types and text.startswith("{") else self.parse(text)
+            return self.parse(text)
         except (TypeError, ValueError, argparse.ArgumentTypeError):
             raise self.make_error(text) from None
+
+    def _parse_mapping(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            message = f"expected a mapping in JSON, got {preview(text)}: {summarize_error(error)}"
+            raise argparse.ArgumentTypeError(message) from None
 
     def convert_value(self, value: object) -> Any:
         """Return the value that a YAML value means."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from errno import ENOENT
 from fnmatch import fnmatch
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from preftemplates.errors import one_line
 from preftemplates_train.data.sources import GENERATED
 from preftemplates_train.errors import SetupError
 from preftemplates_train.model.checkpoint import RECORD_FILE, CheckpointRecord
@@ -21,7 +23,7 @@ from preftemplates_train.training.checkpoints import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 LOCK_FILE = ".preftemplates.lock"
@@ -65,12 +67,21 @@ def check_output_folder(folder: Path, *, resuming: bool) -> None:
 
 
 def _check_writable(folder: Path) -> None:
-    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    """Refuse a name that no folder can have, and a place in which nothing can be made."""
+    shown = one_line(str(folder), 200)
+    place: Path | None = None
     try:
+        str(folder).encode()
+        place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        if any(path.is_symlink() and not path.exists() for path in (folder, *folder.parents)):
+            raise OSError(ENOENT, "a link that leads nowhere")
         with TemporaryFile(dir=place):
             pass
     except OSError as error:
-        raise SetupError(f"output_dir {folder} cannot be written: {place}: {error.strerror}") from error
+        where = "" if place is None or place == folder.absolute() else f"{place}: "
+        raise SetupError(f"output_dir {shown} cannot be written: {where}{error.strerror}; {WAY_OUT}") from error
+    except ValueError as error:  # a null character, or half of a pair of surrogates
+        raise SetupError(f"output_dir {shown} is a name that no folder can have; {WAY_OUT}") from error
 
 
 def _check_no_other_model(folder: Path) -> None:
@@ -107,12 +118,15 @@ def lock_output_folder(folder: Path, *, resuming: bool, is_main_process: bool) -
     if not is_main_process:
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    made = [path for path in (folder.absolute(), *folder.absolute().parents) if not path.exists()]
     lock = FileLock(folder / LOCK_FILE, timeout=0)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
         raise SetupError(f"another run writes into output_dir {folder}; wait for its end, or {WAY_OUT}") from error
+    except OSError as error:
+        raise SetupError(f"output_dir {folder} cannot be written: {error.strerror}; {WAY_OUT}") from error
     try:
         check_output_folder(folder, resuming=resuming)
         remove_staging_folders(folder)
@@ -122,3 +136,15 @@ def lock_output_folder(folder: Path, *, resuming: bool, is_main_process: bool) -
         yield
     finally:
         lock.release()
+        _remove_empty(made)
+
+
+def _remove_empty(made: Sequence[Path]) -> None:
+    """Remove folders that a run made and wrote nothing into but its lock, the innermost first."""
+    for folder in made:
+        try:
+            if [path.name for path in folder.iterdir()] == [LOCK_FILE]:
+                (folder / LOCK_FILE).unlink()
+            folder.rmdir()
+        except OSError:  # it holds something
+            return

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from preftemplates.data.writing import open_writer, write_text
 from preftemplates_train.console import escape_text
-from preftemplates_train.errors import TrainingError
+from preftemplates_train.errors import make_write_error
 from preftemplates_train.evaluation.metrics import (
     compute_accuracy,
     measure_shortcuts,
@@ -80,7 +80,8 @@ def write_outputs(run: PreparedRun, trainer: RewardTrainer, config: RewardConfig
             message = f"\nwrote {folder}: the model, report.html, metrics.json, scores.jsonl"
             console.print(escape_text(message), soft_wrap=True)
     except (OSError, SafetensorError) as error:
-        raise TrainingError(f"{folder} cannot be written: {getattr(error, 'strerror', None) or error}") from error
+        shutil.rmtree(staging, ignore_errors=True)
+        raise make_write_error(folder, error) from error
     trainer.accelerator.wait_for_everyone()
     return metrics
 

@@ -29,6 +29,7 @@ from preftemplates_train.reports.sentences import (
     describe_style,
 )
 from preftemplates_train.training.callbacks import InterruptCallback, LogCallback
+from preftemplates_train.training.environment import check_environment
 from preftemplates_train.training.optimization import check_optimization
 from preftemplates_train.training.output_folder import check_output_folder, lock_output_folder
 from preftemplates_train.training.outputs import write_outputs
@@ -90,6 +91,7 @@ def train(config: RewardConfig, console: Console) -> TrainingResult:
     is_main, resuming = config.process_index == 0, continues_in_folder(config)
     if is_main:
         check_output_folder(folder, resuming=resuming)
+    check_environment(config)
     check_optimization(config)
     point = find_resume_point(config)
     with use_one_thread() if config.model_name_or_path is None else nullcontext():
@@ -139,7 +141,7 @@ def _train_or_load(trainer: RewardTrainer, point: ResumePoint | None) -> None:
 
 def _make_trainer(run: PreparedRun, config: RewardConfig, console: Console) -> RewardTrainer:
     config.dataloader_pin_memory = config.dataloader_pin_memory and torch.cuda.is_available()
-    with _convert_errors(ImportError, ValueError, RuntimeError, OSError):
+    with _convert_errors(Exception):
         trainer = RewardTrainer(
             model=run.model,
             args=config,

@@ -8,32 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import EvalPrediction, Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
+from preftemplates.errors import PrefTemplatesError
 from preftemplates_train.data.branches import PackedRow
 from preftemplates_train.data.collators import BranchCollator
-from preftemplates_train.errors import NonFiniteError, ResumeError, SetupError, TrainingError
+from preftemplates_train.errors import NonFiniteError, ResumeError, SetupError, make_write_error
 from preftemplates_train.evaluation.metrics import summarize_rewards
 from preftemplates_train.model.attention import enable_branches
 from preftemplates_train.model.manifest import find_damage
+from preftemplates_train.settings.validation import check_allowed_values
 from preftemplates_train.training.checkpoints import find_staging_folder, prune_checkpoints, publish_checkpoint
 from preftemplates_train.training.losses import bradley_terry, centring, plackett_luce
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from preftemplates_train.model.checkpoint import CheckpointRecord
-
-ALLOWED_VALUES: Mapping[str, tuple[Sequence[Any], str]] = {
-    "dataloader_drop_last": ([False], "pairs would be left out of evaluations too, and not be counted"),
-    "eval_do_concat_batches": ([True], "the figures come from all scores, and not from batches of them"),
-    "train_sampling_strategy": (["random", "sequential"], "a pair has two lengths"),
-}
-"""Arguments of `transformers.Trainer` of which some values cannot be used: those that can, and why."""
 
 
 class RewardTrainer(Trainer):
@@ -62,9 +58,8 @@ class RewardTrainer(Trainer):
     ) -> None:
         options.setdefault("compute_metrics", compute_pair_metrics)
         super().__init__(*args, **options)
-        for name, (values, reason) in ALLOWED_VALUES.items():
-            if getattr(self.args, name) not in values:
-                raise SetupError(f"{name} must be {' or '.join(str(value).lower() for value in values)}: {reason}")
+        for contradiction in check_allowed_values(vars(self.args)):
+            raise SetupError(contradiction)
         self.grouped = grouped
         self.record = record
         self._staging: Path | None = None  # where a checkpoint is being written
@@ -171,7 +166,7 @@ class RewardTrainer(Trainer):
         """Write a checkpoint under another name, and publish it when all of it is on the disk.
 
         Raises:
-            TrainingError: the disk does not take it.
+            TrainingError: the disk does not take it; the checkpoints before it are whole.
         """
         folder = Path(self._get_output_dir(trial))
         checkpoint = folder / f"checkpoint-{self.state.global_step}"
@@ -188,9 +183,13 @@ class RewardTrainer(Trainer):
                 self.state.best_model_checkpoint = str(best_folder)
             if self.args.should_save:
                 self._publish(checkpoint, best_folder)
-        except OSError as error:
-            raise TrainingError(f"{checkpoint} cannot be written: {error.strerror or error}") from error
+        except (PrefTemplatesError, torch.OutOfMemoryError):
+            raise
+        except (OSError, SafetensorError, RuntimeError) as error:  # torch.save raises the last
+            raise make_write_error(checkpoint, error) from error
         finally:
+            if self.args.should_save:  # a part of a checkpoint would take the room that is missing
+                shutil.rmtree(self._staging, ignore_errors=True)
             self._staging = None
         self.accelerator.wait_for_everyone()
 

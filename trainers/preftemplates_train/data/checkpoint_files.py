@@ -1,0 +1,127 @@
+"""Checks of a local checkpoint's files before transformers reads them, whose errors name no file and no way out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from transformers.utils import CONFIG_NAME, SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
+from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME
+
+from preftemplates.errors import one_line, preview
+from preftemplates_train.errors import SetupError, summarize_error
+
+JSON_FILES = (
+    CONFIG_NAME, "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json",
+)  # fmt: skip
+"""The files of a checkpoint that hold an object in JSON, besides the weights' index."""
+
+TOKENIZER_FILES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken")
+"""The files of which a tokenizer needs one, as patterns."""
+
+PICKLED_WEIGHTS = ("*.bin", "*.pt", "*.pth")
+
+COPY_AGAIN = "copy the checkpoint again"
+
+
+def check_checkpoint_files(name: str) -> None:
+    """Raise an error if a name is a local path without a whole checkpoint; weights are not looked at.
+
+    Args:
+        name: a directory, or a hub name, which is left alone.
+
+    Raises:
+        SetupError: the message names the file, and what to do.
+    """
+    path = Path(name)
+    shown = one_line(name, 200)
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+        exists = path.exists() or path.is_symlink()
+    except (OSError, ValueError) as error:
+        raise SetupError(f"there is no directory {shown}: {getattr(error, 'strerror', None) or error}") from error
+    if is_file:
+        raise SetupError(f"{shown} is a file; a checkpoint is a directory")
+    if not is_folder and (exists or name.startswith((".", "/", "~")) or name.count("/") > 1):
+        raise SetupError(f"there is no directory {shown}")
+    if is_folder:
+        _check_folder(path)
+
+
+def _check_folder(folder: Path) -> None:
+    if (folder / ADAPTER_CONFIG_NAME).exists():
+        raise SetupError(
+            f"{folder} is a LoRA adapter; merge it into its base model (merge_and_unload of peft), and name the result"
+        )
+    if not (folder / CONFIG_NAME).exists():
+        raise SetupError(f"{folder} is no checkpoint: it holds no {CONFIG_NAME}")
+    for name in JSON_FILES:
+        if (folder / name).exists():
+            _read_object(folder / name)
+
+
+def has_own_tokenizer_code(folder: Path) -> bool:
+    """Return whether a local checkpoint brings code for its tokenizer, which is not run."""
+    config = folder / "tokenizer_config.json"
+    return config.exists() and "auto_map" in _read_object(config)
+
+
+def lacks_tokenizer(folder: Path) -> bool:
+    """Return whether a local checkpoint has no file that a tokenizer is made of."""
+    return not any(path for pattern in TOKENIZER_FILES for path in folder.glob(pattern))
+
+
+def check_weight_files(folder: Path) -> None:
+    """Raise an error if a local checkpoint's weights are not whole, or not safetensors.
+
+    Raises:
+        SetupError: the message names the file, and what to do.
+    """
+    files = list(_list_weight_files(folder))
+    for path in files:
+        try:
+            with safe_open(path, framework="pt"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise SetupError(f"{path} is damaged: {summarize_error(error)}; {COPY_AGAIN}") from error
+    if files:
+        return
+    pickled = [path.name for pattern in PICKLED_WEIGHTS for path in sorted(folder.glob(pattern))]
+    if pickled:
+        raise SetupError(
+            f"{folder} has weights only as {pickled[0]}, and no pickle is read; save the model again as safetensors"
+        )
+    raise SetupError(f"{folder} has no weights: there is no file named {SAFE_WEIGHTS_NAME}; {COPY_AGAIN}")
+
+
+def _list_weight_files(folder: Path) -> Iterator[Path]:
+    index = folder / SAFE_WEIGHTS_INDEX_NAME
+    if (folder / SAFE_WEIGHTS_NAME).exists():
+        yield folder / SAFE_WEIGHTS_NAME
+    elif index.exists():
+        shards = _read_object(index).get("weight_map")
+        if not isinstance(shards, Mapping) or not all(isinstance(shard, str) for shard in shards.values()):
+            raise SetupError(f"{index} is damaged: it has no weight_map; {COPY_AGAIN}")
+        for shard in sorted(set(shards.values())):
+            if not (folder / shard).is_file():
+                raise SetupError(f"{folder} lacks {shard}, which {index.name} names; {COPY_AGAIN}")
+            yield folder / shard
+
+
+def _read_object(path: Path) -> Mapping[str, Any]:
+    """Return the object in a JSON file.
+
+    Raises:
+        SetupError: the file cannot be read, or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SetupError(f"{path} is damaged: {summarize_error(error)}; {COPY_AGAIN}") from error
+    if not isinstance(content, Mapping):
+        raise SetupError(f"{path} is damaged: expected an object, got {preview(content)}; {COPY_AGAIN}")
+    return content

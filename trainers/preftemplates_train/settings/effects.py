@@ -1,0 +1,158 @@
+"""Settings that somebody names and that would have no effect, each with the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from preftemplates_train.settings.run_settings import RunSettings
+
+Settings = Mapping[str, Any]
+
+
+def find_ineffective_settings(named: Settings, settings: Settings) -> Iterator[str]:
+    """Return what would have no effect, in one line each.
+
+    Args:
+        named: the settings that flags name. A file may hold every setting with its default, so it is not looked at.
+        settings: all settings that differ from their defaults, those of the flags included.
+    """
+    for name, (value, reason) in INEFFECTIVE_VALUES.items():
+        if name in named and named[name] is value:
+            yield f"{name} {str(value).lower()} has no effect here: {reason}"
+    for name, reason in INEFFECTIVE_SETTINGS.items():
+        if named.get(name) not in (None, [], -1):
+            yield f"{name} has no effect here: {reason}"
+    for dependence in DEPENDENCES:
+        for name in dependence.names:
+            if _is_asked_for(name, named) and not dependence.holds(settings):
+                yield f"{name} has no effect {dependence.condition}; {dependence.fix}"
+
+
+def _is_asked_for(name: str, named: Settings) -> bool:
+    """Return whether a flag asks for something else than the default."""
+    own = RunSettings.__dataclass_fields__.get(name)
+    return named.get(name) not in (None, False, [], own and own.default)
+
+
+INEFFECTIVE_VALUES: Mapping[str, tuple[Any, str]] = {
+    "do_train": (False, "this command trains; `preftemplates-train evaluate` measures a checkpoint"),
+    "do_eval": (False, "held-out rows are measured at the end; --eval_size 0 holds out none"),
+    "do_predict": (True, "`preftemplates-train score` gives every row its rewards"),
+    "prediction_loss_only": (True, "the figures come from all scores"),
+    "average_tokens_across_devices": (False, "the loss is a mean over pairs, and not over tokens"),
+    "disable_tqdm": (False, "a line for each entry of the log is printed in place of bars"),
+    "fp16_full_eval": (True, "the model is evaluated while it trains, in the type of the training"),
+    "bf16_full_eval": (True, "the model is evaluated while it trains, in the type of the training"),
+}
+"""Values of settings of transformers that have no effect, with the way out."""
+
+INEFFECTIVE_SETTINGS: Mapping[str, str] = {
+    "label_names": "the labels come from the template",
+    "length_column_name": "--layout grouped counts the tokens itself",
+    "include_for_metrics": "the figures come from the scores; metrics.json lists them",
+    "local_rank": "torchrun tells each process its rank",
+}
+"""Settings of transformers of which no value but the default has an effect, with the way out."""
+
+
+class Dependence(NamedTuple):
+    """Settings that have an effect only together with another.
+
+    Attributes:
+        names: the settings.
+        holds: whether the other setting gives them an effect.
+        condition: when they have none, in words.
+        fix: the way out.
+    """
+
+    names: tuple[str, ...]
+    holds: Callable[[Settings], bool]
+    condition: str
+    fix: str
+
+
+def _is_on(name: str) -> Callable[[Settings], bool]:
+    return lambda settings: bool(settings.get(name))
+
+
+def _is(name: str, default: str, *values: str) -> Callable[[Settings], bool]:
+    return lambda settings: str(settings.get(name, default)) in values
+
+
+def _reports_to(*programs: str) -> Callable[[Settings], bool]:
+    def holds(settings: Settings) -> bool:
+        named = settings.get("report_to") or "none"
+        reporters = {*([named] if isinstance(named, str) else named)} - {"none"}
+        return bool(reporters & {*programs, "all"} if programs else reporters)
+
+    return holds
+
+
+DEPENDENCES = (
+    Dependence(
+        (
+            "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save", "use_rslora",
+            "use_dora",
+        ),
+        _is_on("use_peft"),
+        "without LoRA",
+        "add --use_peft",
+    ),
+    Dependence(
+        ("lora_dropout",),
+        lambda settings: settings.get("disable_dropout") is False,
+        "while dropout is disabled",
+        "add --no_disable_dropout",
+    ),
+    Dependence(
+        ("model_revision", "head_from", "dtype", "attn_implementation"),
+        _is_on("model_name_or_path"),
+        "on the small decoder from scratch",
+        "name a model with --model_name_or_path",
+    ),
+    Dependence(
+        ("model_revision",),
+        lambda settings: not Path(settings.get("model_name_or_path") or "").is_dir(),
+        "on a model in a directory",
+        "leave it out",
+    ),
+    Dependence(("eval_steps",), _is("eval_strategy", "no", "steps"), "here", "add --eval_strategy steps"),
+    Dependence(
+        ("eval_delay", "eval_accumulation_steps", "metric_for_best_model", "greater_is_better"),
+        lambda settings: str(settings.get("eval_strategy", "no")) != "no",
+        "without evaluations in the run",
+        "add --eval_strategy steps",
+    ),
+    Dependence(("save_steps",), _is("save_strategy", "steps", "steps"), "here", "add --save_strategy steps"),
+    Dependence(("logging_steps",), _is("logging_strategy", "steps", "steps"), "here", "add --logging_strategy steps"),
+    Dependence(
+        ("warmup_steps",),
+        lambda settings: str(settings.get("lr_scheduler_type", "linear")) != "constant",
+        "on the schedule constant",
+        "add --lr_scheduler_type constant_with_warmup",
+    ),
+    Dependence(
+        ("hub_model_id", "hub_strategy", "hub_token", "hub_private_repo", "hub_always_push", "hub_revision"),
+        _is_on("push_to_hub"),
+        "where nothing is pushed",
+        "add --push_to_hub",
+    ),
+    Dependence(("run_name",), _reports_to(), "where no program follows the run", "name one with --report_to"),
+    Dependence(
+        ("project", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
+        _reports_to("trackio"),
+        "without trackio",
+        "add --report_to trackio",
+    ),
+    Dependence(
+        ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs"),
+        lambda settings: bool(settings.get("activation_checkpointing") or settings.get("gradient_checkpointing")),
+        "here",
+        "add --activation_checkpointing",
+    ),
+    Dependence(("fsdp_config",), _is_on("fsdp"), "without FSDP", "add --fsdp true"),
+    Dependence(("liger_kernel_config",), _is_on("use_liger_kernel"), "here", "add --use_liger_kernel"),
+)  # fmt: skip
+"""Settings that have an effect only together with others."""

@@ -1,0 +1,109 @@
+"""Checks of what a run needs of the machine and of installed packages, before any data is read."""
+
+from __future__ import annotations
+
+from importlib.metadata import packages_distributions
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate.utils import DynamoBackend, GradientAccumulationPlugin  # type: ignore[import-untyped]
+from huggingface_hub import constants, get_token
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+from torch.utils.checkpoint import checkpoint
+from transformers.integrations.integration_utils import (
+    INTEGRATION_TO_CALLBACK,
+    get_available_reporting_integrations,
+)
+from transformers.utils.import_utils import is_liger_kernel_available
+
+from preftemplates.errors import did_you_mean, preview
+from preftemplates_train.errors import SetupError, summarize_error
+
+if TYPE_CHECKING:
+    from preftemplates_train.settings.config import RewardConfig
+
+
+def check_environment(config: RewardConfig) -> None:
+    """Raise an error for a setting that needs what is not there.
+
+    Raises:
+        SetupError: the message names the setting, and what to do.
+    """
+    for check in (_check_device, _check_reporters, _check_hub, _check_packages, _check_compilation, _check_arguments):
+        check(config)
+
+
+def _check_device(config: RewardConfig) -> None:
+    if config.device.type == "cpu":
+        if config.fp16:
+            raise SetupError("fp16 needs a GPU; on a CPU leave it out, or use bf16")
+        if config.attn_implementation == "flex_attention":
+            raise SetupError("attn_implementation flex_attention needs a GPU; on a CPU leave it out, or name sdpa")
+    if config.fsdp and config.world_size == 1:
+        raise SetupError("fsdp needs several processes; start them with torchrun, or leave it out")
+
+
+def _check_reporters(config: RewardConfig) -> None:
+    for name in config.report_to or ():
+        if name not in INTEGRATION_TO_CALLBACK:
+            known = sorted(INTEGRATION_TO_CALLBACK)
+            guess = did_you_mean(name, known)
+            raise SetupError(
+                f"report_to: there is no {preview(name)}; there are none, all, {', '.join(known)}.{guess}"
+            )
+        if name != "flyte" and name not in get_available_reporting_integrations():
+            raise SetupError(f"report_to {name} needs its package, which is not here: pip install {name}")
+
+
+def _check_hub(config: RewardConfig) -> None:
+    if not config.push_to_hub:
+        return
+    if config.hub_model_id is not None:
+        try:
+            validate_repo_id(config.hub_model_id)
+        except HFValidationError as error:
+            raise SetupError(f"hub_model_id: {summarize_error(error)}") from error
+    if constants.HF_HUB_OFFLINE:
+        raise SetupError("push_to_hub: the hub is switched off by the variable HF_HUB_OFFLINE; unset it")
+    if (config.hub_token or get_token()) is None:
+        raise SetupError("push_to_hub needs a login; run `hf auth login`, or give --hub_token")
+
+
+def _check_packages(config: RewardConfig) -> None:
+    if config.use_liger_kernel and not is_liger_kernel_available():
+        raise SetupError("use_liger_kernel needs its package, which is not here: pip install liger-kernel")
+    if config.use_peft and "peft" not in packages_distributions():
+        raise SetupError("--use_peft needs: pip install 'preftemplates[train,peft]'")
+
+
+def _check_compilation(config: RewardConfig) -> None:
+    if not config.torch_compile:
+        return
+    backend, mode = config.torch_compile_backend, config.torch_compile_mode
+    backends = [name.lower() for name in DynamoBackend.list() if name != "NO"]
+    if backend is not None and str(backend).lower() not in backends:
+        guess = did_you_mean(str(backend), backends)
+        raise SetupError(
+            f"torch_compile_backend: there is no {preview(backend)}; there are {', '.join(backends)}.{guess}"
+        )
+    modes = list(torch._inductor.list_mode_options())
+    if mode is not None and mode not in modes:
+        raise SetupError(f"torch_compile_mode: there is no {preview(mode)}; there are {', '.join(modes)}")
+
+
+def _check_arguments(config: RewardConfig) -> None:
+    """Raise an error for an argument by name that what it is passed to does not take."""
+    known = [name for name, one in signature(checkpoint).parameters.items() if one.kind == one.KEYWORD_ONLY]
+    options: Any = config.activation_checkpointing_kwargs or {}
+    for name in options:
+        if name not in known:
+            raise SetupError(
+                f"activation_checkpointing_kwargs: there is no {preview(name)}; there are {', '.join(known)}"
+            )
+    accelerator: Any = config.accelerator_config
+    try:
+        GradientAccumulationPlugin(**(accelerator.gradient_accumulation_kwargs or {}))
+    except Exception as error:
+        raise SetupError(f"accelerator_config: gradient_accumulation_kwargs: {summarize_error(error)}") from error
