@@ -7,8 +7,9 @@ RUN := .venv/bin
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 DEMO := examples/preferences.jsonl
+QUICK := not slow and not engines and not browser and not faults and not gpu and not models and not peers
 
-.PHONY: help bench-train demo digests peers test test-faults test-long test-gpu test-models lint docs clean
+.PHONY: help bench-train demo digests peers test test-faults test-floors test-long test-gpu test-models lint docs clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,13 +45,17 @@ test: .venv/dev.stamp  ## Lint, types, tests and every code block of the docs (m
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
-	$(RUN)/pytest -n 2 -m "not slow and not engines and not browser and not faults and not gpu and not models and not peers"
+	$(RUN)/pytest -n 2 -m "$(QUICK)"
 
 test-long: .venv/dev.stamp  ## The laws with 10,000 examples each, and the slow tests (hours).
 	HYPOTHESIS_PROFILE=long $(RUN)/pytest -n 2
 
 test-faults: .venv/dev.stamp  ## Kill training while it saves, and resume from every step: minutes.
 	$(RUN)/pytest -s -m faults tests/trainers
+
+test-floors: $(UV)  ## Test with the lowest declared versions, in an environment of their own: half an hour.
+	$(RUN)/python tests/support/floors.py build/floors
+	build/floors/bin/python -m pytest -n 2 -m "$(QUICK)" tests preftemplates trainers
 
 test-gpu: .venv/dev.stamp  ## What needs an accelerator, and a build of PyTorch for it.
 	$(RUN)/pytest -m gpu tests/trainers

@@ -103,6 +103,7 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 
 def test_mypy_finds_the_marked_errors_and_no_others(project: Path) -> None:
+    pytest.importorskip("mypy")
     (project / "mypy.ini").write_text(MYPY, encoding="utf-8")
     files = [path.name for path in project.glob("*.py")]
     options = ["--config-file=mypy.ini", f"--cache-dir={os.devnull}", "--output=json"]
@@ -114,6 +115,7 @@ def test_mypy_finds_the_marked_errors_and_no_others(project: Path) -> None:
 
 
 def test_pyright_finds_the_marked_errors_and_no_others(project: Path) -> None:
+    pytest.importorskip("basedpyright")
     (project / "pyrightconfig.json").write_text(json.dumps(PYRIGHT), encoding="utf-8")
     done = run(project, sys.executable, "-m", "basedpyright", "--outputjson", f"--pythonpath={sys.executable}")
     report = json.loads(done.stdout)

@@ -176,13 +176,16 @@ def _build_schema_and_check(template: Template, format: Format) -> tuple[Any, An
 
 def _show_progress(conversion: Conversion, rows: RowSource, console: Console) -> Iterator[Mapping[str, Any]]:
     """The results, with a bar on a terminal."""
+    if not console.is_interactive:  # a disabled bar of rich < 14.3 prints an empty line
+        yield from conversion
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None, speed="")
         start = last = time.perf_counter()
         for result in conversion:

@@ -90,6 +90,8 @@ def _read_source(function: FunctionType) -> str:
     """Return the lines of a function; those of a file that was run by its path as they were then."""
     file = find_source_file(function)
     if file is None:
+        if function.__code__.co_filename == "<string>":  # any executed text; Python 3.13 finds that of `python -c`
+            raise OSError("source code not available")
         return inspect.getsource(function)
     return "".join(inspect.getblock(file.text.splitlines(keepends=True)[function.__code__.co_firstlineno - 1 :]))
 

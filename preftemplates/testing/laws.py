@@ -50,8 +50,9 @@ def formatting_is_rendering_after_extracting(template: Template, row: Row, forma
 
 def _compose_result(template: Template, row: Row, format: Format) -> dict[str, Any]:
     messages = template.extract(row, format)
+    parts = template.sample_parts(format)
     if not template.dialect.needs_text(format):
-        return template.dialect.spell(messages, None)
+        return template.dialect.spell(messages, None, parts)
     rendered = template.render(row, format).map(lambda prompt: prompt.text, lambda response: response.text)
     if not messages.pieces:
         style = template.style.with_tools(cast("str | None", messages.tools))
@@ -61,7 +62,8 @@ def _compose_result(template: Template, row: Row, format: Format) -> dict[str, A
         )
         demand_equal(rendered, texts, "render and the style on what was extracted differ")
     edges = template.choose_edges(format)
-    return template.dialect.spell(messages, rendered if edges is None else edges.cut(rendered, template.style))
+    texts = rendered if edges is None else edges.cut(rendered, template.style)
+    return template.dialect.spell(messages, texts, parts)
 
 
 def the_prompt_opens_every_response(template: Template, row: Row, format: Format) -> None:

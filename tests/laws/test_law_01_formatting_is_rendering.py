@@ -12,6 +12,12 @@ def test_formatting_is_rendering_after_extracting(name):
     check_each(get_template(name), formatting_is_rendering_after_extracting)
 
 
+def test_a_key_that_the_row_does_not_fill_is_in_both():
+    template = get_template("TRL-tools")
+    assert template.format({"prompt": []}, "prompt_only") == {"prompt": [], "tools": None}
+    formatting_is_rendering_after_extracting(template, {"prompt": []}, "prompt_only")
+
+
 @pytest.mark.parametrize("name", TEXT_TEMPLATES)
 def test_as_text_too(name):
     check_each(get_template(name).with_dialect("text"), formatting_is_rendering_after_extracting)
@@ -27,7 +33,7 @@ def test_where_texts_are_cut_at_their_edges(style, dialect, edges):
 
 @pytest.mark.parametrize("dialect", DIALECTS.names())
 def test_in_every_dialect(dialect):
-    template = PKU if dialect == "reward-bench" else HH  # HH has several turns
+    template = PKU if dialect in ("nemo-rl", "reward-bench") else HH  # HH has several turns
     template = template.with_dialect(dialect)
     if template.dialect.table.consumer is not None:
         template = template.with_edges(bos="keep", eos="drop")

@@ -57,6 +57,7 @@ def compare(source, messages, generate, **options):
         assert [0, *ends][-1] == len(got.text)
 
 
+@pytest.mark.usefixtures("thought_aliases")
 @pytest.mark.parametrize("name", DRAWN)
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(talks, st.booleans())
@@ -110,6 +111,7 @@ FAULTS = {
 TALK = [{"role": "user", "content": " <é> "}, {"role": "assistant", "content": "", "reasoning_content": "Hm"}]
 
 
+@pytest.mark.usefixtures("thought_aliases")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_environment_that_differs_is_caught(fault, monkeypatch):
     talk = [{**TALK[0], "reasoning_content": ""}, TALK[1]]

@@ -22,6 +22,7 @@ def judge(found: Survey) -> None:
     assert "wrong" not in found.counts[OTHERS]
 
 
+@pytest.mark.usefixtures("thought_aliases")
 @pytest.mark.slow
 def test_every_real_chat_template_renders_as_in_transformers_and_every_answer_has_its_place(capsys):
     found = survey(real_templates())
@@ -36,6 +37,7 @@ def test_every_real_chat_template_renders_as_in_transformers_and_every_answer_ha
     check_page(page(found))
 
 
+@pytest.mark.usefixtures("thought_aliases")
 def test_a_fifth_of_the_real_chat_templates_do_so_and_the_page_names_the_same():
     """All that the page names one by one, and every fifth of the others."""
     refused, rebuilt, lost, changing, marked = (named(title) for title in TITLES)

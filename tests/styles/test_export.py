@@ -346,6 +346,7 @@ LOST = [
 ]
 
 
+@pytest.mark.usefixtures("thought_aliases")
 @pytest.mark.parametrize(("message", "said"), LOST, ids=str)
 @pytest.mark.parametrize("before", [[], [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]])
 def test_what_the_layout_has_no_place_for_is_refused_by_the_export_as_well(message, said, before):
@@ -364,6 +365,7 @@ def test_a_key_that_holds_nothing_is_refused_by_neither(key, empty):
     assert transformers_text(MARKED.write_chat_template(), [message]) == MARKED.text([message], False) == "<open>A x.!"
 
 
+@pytest.mark.usefixtures("thought_aliases")
 @pytest.mark.parametrize("reasoning", ["drop", "drop-history"])
 def test_a_thought_is_dropped_by_the_export_where_the_policy_says_so_and_refused_elsewhere(reasoning):
     dropping = replace(MARKED, reasoning=reasoning)

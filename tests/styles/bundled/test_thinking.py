@@ -138,6 +138,7 @@ def has_no_thinking(reference):
     return render_style(reference.style, [user("Q"), assistant("A", reasoning_content="T")], False) is None
 
 
+@pytest.mark.usefixtures("thought_aliases")
 @pytest.mark.parametrize("reference", ALL, ids=lambda reference: f"{reference.style} {reference.where}")
 def test_a_style_writes_thinking_as_the_real_template_does(reference):
     source, compared = source_of(reference.where), []

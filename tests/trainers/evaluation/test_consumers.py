@@ -1,17 +1,22 @@
 """One row has one reward: through our scorer, plain transformers, its pipeline, and TRL's trainers."""
 
+from importlib.metadata import requires, version
+
 import pytest
 import torch
 from datasets import Dataset
+from packaging.requirements import Requirement
 from preftemplates_train.data.demo import generate
 from preftemplates_train.evaluation.score_file import score_rows
 from preftemplates_train.evaluation.scorer import Scorer
 from trainer_support import KINDS
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, LlamaConfig, LlamaForCausalLM, pipeline
-from trl import GRPOConfig, GRPOTrainer, RewardConfig, RewardTrainer
 
 from preftemplates import get_template
 from preftemplates.data.reading import Record
+
+trl = pytest.importorskip("trl")
+ACCELERATE = next(one for one in map(Requirement, requires("trl")) if one.name == "accelerate")
 
 ROWS = generate()[1][:5]
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
@@ -67,14 +72,15 @@ def test_the_pipeline(folder, ours):
     assert {found["label"] for found in scorer(texts)} == {"reward"}
 
 
+@pytest.mark.skipif(not ACCELERATE.specifier.contains(version("accelerate")), reason=f"TRL requires {ACCELERATE}")
 def test_trl_in_evaluation(folder, ours, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     rows = [dict(zip(("chosen", "rejected"), conversations(row), strict=True)) for row in ROWS]
-    arguments = RewardConfig(
+    arguments = trl.RewardConfig(
         output_dir=str(tmp_path), report_to="none", use_cpu=True, bf16=False, gradient_checkpointing=False
     )
-    trainer = RewardTrainer(
+    trainer = trl.RewardTrainer(
         model=model, args=arguments, processing_class=tokenizer, train_dataset=Dataset.from_list(rows)
     )
     found = []
@@ -90,13 +96,13 @@ def test_one_step_of_grpo(folder, checkpoint, tmp_path):
     torch.manual_seed(0)
     shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1}
     policy = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **shape))
-    arguments = GRPOConfig(
+    arguments = trl.GRPOConfig(
         output_dir=str(tmp_path), report_to="none", use_cpu=True, bf16=False, gradient_checkpointing=False,
         per_device_train_batch_size=4, num_generations=4, max_completion_length=6, max_steps=1, logging_steps=1,
         log_completions=False,
     )  # fmt: skip
     prompts = [{"prompt": [{"role": "user", "content": row["prompt"]}]} for row in ROWS]
-    trainer = GRPOTrainer(
+    trainer = trl.GRPOTrainer(
         model=policy, args=arguments, processing_class=tokenizer, reward_funcs=str(folder),
         train_dataset=Dataset.from_list(prompts),
     )  # fmt: skip

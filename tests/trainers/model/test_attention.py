@@ -36,6 +36,8 @@ def classifier(kind, **more):
     """A small untrained reward model of a kind, without dropout."""
     torch.manual_seed(0)
     config = AutoConfig.for_model(kind, **{**ARCHITECTURES.get(kind, SIZE), **more})
+    if type(config) not in AutoModelForSequenceClassification._model_mapping:
+        pytest.skip(f"this version of transformers has no sequence classifier of kind {kind}")
     return AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa").eval()
 
 

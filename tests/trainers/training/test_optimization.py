@@ -41,7 +41,6 @@ def test_what_can_be_made_passes(settings):
         (["--torch_dtype", "bfloat16"], "--torch_dtype is not taken: it is called --dtype here, as in TRL"),
         (["--load_in_4bit", "true"], "--load_in_4bit is not taken: weights are loaded whole; "),
         (["--trust_remote_code", "true"], "--trust_remote_code is not taken: no code of a checkpoint is run"),
-        (["--dataset_config", "x"], "--dataset_config is not taken: "),
     ],
 )
 def test_what_cannot_be_made_is_one_line_before_a_row_is_read(words, said, tmp_path, monkeypatch):
