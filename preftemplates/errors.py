@@ -97,6 +97,16 @@ class Code(CodeWithMeaning):
     BAD_CSV = "bad_csv", "A CSV record has more cells than the header."
 
 
+class ReadingChange(CodeWithMeaning):
+    """What reading a row changes in tools and in the arguments of calls, so that all sources give one sample."""
+
+    NULL_MEMBER = (
+        "null_member",
+        "A null member of an object was dropped: a table fills such members in, so no source can keep them.",
+    )
+    REFORMATTED = "reformatted", "The JSON text of arguments became an object, which is written as another text."
+
+
 def preview(value: object) -> str:
     r"""The value as one printable line of at most 80 characters.
 

@@ -191,6 +191,9 @@ def _print_totals(report: ConversionReport, out: Path, seconds: float, console: 
     if report.lost:
         lost = ", ".join(f"{count:,} x {name}" for name, count in report.lost.items())
         console.print(Text(f"  no place in the output: {lost}", "dim"))
+    if report.changed:
+        changed = ", ".join(f"{count:,} x {name}" for name, count in report.changed.items())
+        console.print(Text(f"  changed in tools and arguments: {changed}", "dim"))
     if report.formatted:
         word = "result" if report.results == 1 else "results"
         results = "" if report.results == report.formatted else f": {report.results:,} {word}"

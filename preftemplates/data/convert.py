@@ -55,6 +55,8 @@ class ConversionReport:
         left_out: samples of formatted rows that should not be trained on, where a row gives several.
         lost: how often a response or label has no place in the format, where it is made from another one, or a label
             none in the dialect.
+        changed: how often null members of tools and arguments were dropped, and how often the JSON text of arguments
+            is written in another way (`preftemplates.errors.ReadingChange`).
     """
 
     rows: int = 0
@@ -65,6 +67,7 @@ class ConversionReport:
     flagged: list[RowIssue] = field(default_factory=list)
     left_out: list[RowIssue] = field(default_factory=list)
     lost: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
 
     @property
     def allowed(self) -> int:
@@ -90,7 +93,7 @@ class ConversionReport:
             for name in ("skipped", "rejected", "flagged", "left_out")
         }
         counts = {"rows": self.rows, "formatted": self.formatted, "results": self.results}
-        return {**counts, **lists, "lost": dict(self.lost)}
+        return {**counts, **lists, "lost": dict(self.lost), "changed": dict(self.changed)}
 
 
 class Conversion:
@@ -176,7 +179,7 @@ class Conversion:
         """The samples of the row that can be trained on; what is left out is counted."""
         if isinstance(record.cells, RowError):
             raise record.cells
-        samples, lost = self._template.formatted(record.cells, self._format, traced=self._traced)
+        samples, lost, reading = self._template.formatted(record.cells, self._format, traced=self._traced)
         if self._renders_later:
             samples = [self._rendered(formatted) for formatted in samples]
         reasons = [find_skip_reason(formatted, self._template.ties) for formatted in samples]
@@ -185,6 +188,7 @@ class Conversion:
             for formatted in good:
                 self._check(formatted.result)
         self.report.lost.update(lost)
+        self.report.changed.update(reading.count_changes(record.is_table))
         for formatted in good:
             self.report.lost.update(formatted.without_key)
         bad = [RowIssue(record.row, record.line, reason, reason.meaning) for reason in reasons if reason is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from preftemplates.core.message_values import Reading
 from preftemplates.core.provenance import plain_data
 from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
 from preftemplates.errors import DefinitionError, StyleError
@@ -51,10 +52,12 @@ class FormattedRow(NamedTuple):
     Attributes:
         samples: the results.
         lost: how often each response or label was left out, where samples are made from another format.
+        reading: what was changed in tools and in the arguments of calls.
     """
 
     samples: list[Formatted]
     lost: Lost
+    reading: Reading = Reading()
 
 
 class ResultFormatter:

@@ -313,7 +313,8 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             formatter = self._formatter(format)
             extracted = self._extract(row, format, traced=traced)
             others = len(extracted.samples) - 1
-            return FormattedRow([formatter.format(sample, others) for sample in extracted.samples], extracted.lost)
+            samples = [formatter.format(sample, others) for sample in extracted.samples]
+            return FormattedRow(samples, extracted.lost, extracted.reading)
 
     def format_supervised_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
         """`format(raw_sample, "supervised")`."""

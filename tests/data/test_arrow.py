@@ -321,7 +321,7 @@ ASKED = [TALK_TEXT]
     "message",
     [
         CALL,
-        {"role": "assistant", "tool_calls": [{"name": "f"}]},
+        {"role": "assistant", "content": None, "tool_calls": [{"name": "f"}]},
         {"role": "assistant", "content": [{"type": "image"}]},
     ],
     ids=["call", "call alone", "parts"],

@@ -190,9 +190,9 @@ def test_steps_and_their_verdicts_stay_as_they_are(prompt, steps):
 @pytest.mark.parametrize(
     ("name", "label", "code"),
     [
-        ("TRL-unpaired", {"label": 1}, Code.WRONG_TYPE),
+        ("TRL-unpaired", {"label": 2}, Code.WRONG_TYPE),
         ("TRL-unpaired-messages", {"label": "true"}, Code.WRONG_TYPE),
-        ("TRL-stepwise", {"labels": [1, 0]}, Code.WRONG_TYPE),
+        ("TRL-stepwise", {"labels": [2, 0]}, Code.WRONG_TYPE),
         ("TRL-stepwise", {"labels": [True]}, Code.BAD_LABEL),
         ("TRL-stepwise", {"completions": [], "labels": []}, Code.EMPTY),
     ],
