@@ -13,7 +13,7 @@ from preftemplates.core.json_text import read_json, read_json_as, write_json
 from preftemplates.core.messages import CONTENT_KEYS, check_jsonlike
 from preftemplates.core.paths import Steps, name_cell, spell_path
 from preftemplates.core.provenance import Traced, derived, plain
-from preftemplates.errors import ReadingChange, Code, RowError, preview
+from preftemplates.errors import Code, ReadingChange, RowError, preview
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OnError = Literal["raise", "skip"]
 
-_FLAG_CODES = (Code.CONTROL_TEXT, Code.PROMPT_REPEATED, Code.UNBALANCED_THINKING, Code.PREFIX_UNSTABLE)
+_FLAG_CODES = (Code.CONTROL_TEXT, Code.JSON_TEXT, Code.PROMPT_REPEATED, Code.UNBALANCED_THINKING, Code.PREFIX_UNSTABLE)
 """The rules that rows are flagged by while they are converted; `check` has more."""
 
 

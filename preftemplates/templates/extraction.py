@@ -79,6 +79,9 @@ class Extraction:
         format: the format's name.
         filters: the filters that the declaration names.
 
+    Attributes:
+        has_prompt: whether the samples have a prompt; some datasets have none.
+
     Raises:
         UnknownNameError: the template neither declares the format nor one that it can be made from.
     """
@@ -95,6 +98,7 @@ class Extraction:
         self._each = {name: Field(expression, filters) for name, expression in declaration.each}
         self._validator = RowValidator(read_row_type(declaration.row), self._find_names())
         self._format, self._declares_tools = format, source.tools is not None
+        self.has_prompt = bool(source.prompt[0])
 
     def _find_names(self) -> frozenset[str]:
         """The names of the columns that the fields read."""

@@ -345,7 +345,9 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
     def _formatter(self, format: Format) -> ResultFormatter:
         if format not in self._formatters:
             given, edges = self.sample_parts(format), self.choose_edges(format)
-            self._formatters[format] = ResultFormatter(self.style, self.dialect, format, given, edges)
+            has_prompt = self._extraction(format).has_prompt
+            formatter = ResultFormatter(self.style, self.dialect, format, given, edges, has_prompt=has_prompt)
+            self._formatters[format] = formatter
         return self._formatters[format]
 
     @cached_property

@@ -8,7 +8,7 @@ import pytest
 
 from preftemplates.core.message_values import Reading, clean_message, drop_nulls, list_comparable, settle_content
 from preftemplates.core.provenance import Traced, pieces_of
-from preftemplates.errors import ReadingChange, Code, RowError
+from preftemplates.errors import Code, ReadingChange, RowError
 
 
 def call(arguments, **more):
