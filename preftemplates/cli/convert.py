@@ -68,6 +68,9 @@ def command(
     ties: Annotated[
         Ties | None, typer.Option(help="What becomes of pairs without a better answer; the template's own.")
     ] = None,
+    json_messages: Annotated[
+        bool, typer.Option("--json-messages", help="Write messages as JSON text, for .parquet. [default: columns]")
+    ] = False,
     report: Annotated[Path | None, typer.Option(help="Write every skipped and rejected row here, as JSON.")] = None,
     consumer_config: Annotated[
         Path | None,
@@ -96,7 +99,9 @@ def command(
     rows = open_rows(source, split=split, revision=revision, cell_parsers=loaded.cell_parsers)
     if group_by is not None:
         rows = group_rows(rows, group_by)
-    schema, check = _build_schema_and_check(loaded, sample_format) if out.suffix == ".parquet" else (None, None)
+    schema, check = (
+        _build_schema_and_check(loaded, sample_format, json_messages) if out.suffix == ".parquet" else (None, None)
+    )
     named_style = loaded.style if names_style else None
     conversion = Conversion(
         rows, loaded, sample_format, on_error=on_error, file=rows.name, check=check, style=named_style
@@ -153,10 +158,12 @@ def _find_chat_template(template: Template, format: Format, out: Path) -> Path |
     return path
 
 
-def _build_schema_and_check(template: Template, format: Format) -> tuple[Any, Any]:
-    from preftemplates.data.arrow import build_output_schema, check_fits_schema
+def _build_schema_and_check(template: Template, format: Format, json_messages: bool) -> tuple[Any, Any]:
+    from preftemplates.data.arrow import build_output_schema, check_fits_schema, write_nested_as_json
 
-    schema = build_output_schema(template, format)
+    schema = build_output_schema(template, format, json_messages)
+    if json_messages:
+        return schema, lambda result: check_fits_schema(write_nested_as_json(result, schema), schema)
     return schema, partial(check_fits_schema, schema=schema)
 
 

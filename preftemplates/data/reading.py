@@ -264,6 +264,9 @@ def _open_parquet(path: Path) -> RowSource:
         file = parquet.ParquetFile(path)
     except Exception as error:
         raise FileError(f"{path} is not Parquet: {preview(str(error))}") from error
+    names = file.schema_arrow.names
+    if len(set(names)) < len(names):
+        raise FileError(f"{path} has two columns of the name {preview(max(names, key=names.count))}")
     total, done = max(1, file.metadata.num_rows), [0]
 
     def records() -> Iterator[Record]:
