@@ -45,8 +45,15 @@ def unwrap(value: Any) -> Any:
         return value
     for method in ("asDict", "as_py", "tolist", "to_list"):
         if hasattr(value, method):
-            return getattr(value, method)()
+            return _mark_gaps(getattr(value, method)())
     return value
+
+
+def _mark_gaps(value: Any) -> Any:
+    """The items of an array of numbers, in which NaN stands for None."""
+    if not isinstance(value, list):
+        return value
+    return [None if is_gap(item) else _mark_gaps(item) for item in value]
 
 
 def _convert_decimal(value: Decimal) -> Any:
@@ -86,8 +93,12 @@ def to_object(value: Any) -> Any:
     return members if len(members) == len(value) else value
 
 
-def to_plain(value: Any) -> Any:
-    """Return JSON-like data as plain Python, however a container holds it; nulls and floats stay.
+def to_plain(value: Any, *, integers: bool = False) -> Any:
+    """Return JSON-like data as plain Python, however a container holds it; nulls stay.
+
+    Args:
+        value: the data.
+        integers: whether whole floats become integers.
 
     >>> to_plain({"a": (1.0, Decimal("2")), "b": [("key", None)]})
     {'a': [1.0, 2], 'b': {'key': None}}
@@ -98,7 +109,7 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, list):
         value = to_object(value)
     if isinstance(value, Mapping):
-        return {key: to_plain(item) for key, item in value.items()}
+        return {key: to_plain(item, integers=integers) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [to_plain(item) for item in value]
-    return value
+        return [to_plain(item, integers=integers) for item in value]
+    return to_integer(value) if integers else value

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from preftemplates.core.containers import to_integer, to_object, to_plain, unwrap
+from preftemplates.core.containers import is_gap, to_integer, to_object, to_plain, unwrap
 from preftemplates.core.json_text import read_json, read_json_as, write_json
 from preftemplates.core.messages import CONTENT_KEYS, check_jsonlike
 from preftemplates.core.paths import Steps, name_cell, spell_path
@@ -47,14 +47,14 @@ class Reading:
 
 
 def drop_nulls(value: Any, nulls: Counter[str], where: str = "cells") -> Any:
-    """Return JSON-like data without the null members of its objects; nulls in lists stay.
+    """Return JSON-like data without the null members of its objects; nulls in lists stay. NaN is null.
 
     >>> drop_nulls({"city": "Turku", "zone": None, "days": [1.0, None]}, Counter())
     {'city': 'Turku', 'days': [1, None]}
     """
     value = unwrap(value)
-    if isinstance(value, str) or value is None:
-        return value
+    if isinstance(value, str) or is_gap(value):
+        return value if isinstance(value, str) else None
     if isinstance(value, list):
         value = to_object(value)
     if isinstance(value, Mapping):
@@ -111,7 +111,7 @@ def _clean_value(key: str, value: Any, steps: Steps, reading: Reading) -> Any:
         return list(value) if isinstance(value, tuple) else value
     if key == "content" and isinstance(value, list | tuple):
         return [_clean_part(part) for part in value]
-    return drop_nulls(value, Counter()) if key == "content" else to_plain(value)
+    return drop_nulls(value, Counter()) if key == "content" else to_plain(value, integers=True)
 
 
 def _clean_part(part: Any) -> Any:
@@ -249,12 +249,16 @@ def settle_content(message: Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(content, str):
         return message
     if content is None:
-        has_more = any(message.get(key) is not None for key in CONTENT_KEYS)
-        return {**message, "content": None} if has_more and "content" not in message else message
+        return {**message, "content": None} if "content" not in message and _has_calls(message) else message
     if isinstance(content, Mapping) and message.get("role") == "tool":
         return {**message, "content": derived(_write_result(content), [content])}
     text = _find_lone_text(content)
     return message if text is None else {**message, "content": text}
+
+
+def _has_calls(message: Mapping[str, Any]) -> bool:
+    """Whether a message carries calls or anything else without a content."""
+    return any(message.get(key) is not None for key in CONTENT_KEYS)
 
 
 def _write_result(result: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ class SparkRow(tuple):
         (np.str_("a"), "a"),
         (np.array([1, 2]), [1, 2]),
         (np.array(3), 3),
+        (np.array([1.0, np.nan]), [1.0, None]),
         (Decimal("3"), 3),
         (Decimal("3.00"), 3),
         (Decimal("0.5"), 0.5),

@@ -32,6 +32,7 @@ def read(message):
         ({"at": {"x": None, "y": [None, {"z": None}]}}, {"at": {"y": [None, {}]}}, {"null_member": 2}),
         ({"days": 2.0, "wind": 2.5, "all": True}, {"days": 2, "wind": 2.5, "all": True}, {}),
         ([("city", "Turku")], {"city": "Turku"}, {}),
+        ({"days": np.array([1, np.nan]), "at": float("nan")}, {"days": [1, None]}, {"null_member": 1}),
         ({"days": np.array([1, 2])}, {"days": [1, 2]}, {}),
         ('{"city": "Turku"}', {"city": "Turku"}, {}),
         ('{"city": "Åbo"}', {"city": "Åbo"}, {}),
@@ -107,7 +108,7 @@ def test_keys_that_a_table_fills_in_are_absent_and_other_values_stay():
         "role": "user",
         "content": [{"type": "text", "text": "Hi"}, {"type": "image", "image": picture}],
         "images": [picture],
-        "turn": 1.0,
+        "turn": 1,
     }
 
 
