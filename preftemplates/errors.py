@@ -62,7 +62,7 @@ class Code(CodeWithMeaning):
     REFUSED_BY_STYLE = "refused_by_style", "The style's chat template raised an error on this conversation."
     OVER_LIMIT = "over_limit", "The style's chat template needs more time or memory than its limits allow."
     PREFIX_UNSTABLE = "prefix_unstable", "The text of a response does not begin with the prompt's text."
-    PROMPT_MISMATCH = "prompt_mismatch", "The two sides answer different prompts."
+    PROMPT_MISMATCH = "prompt_mismatch", "The two sides answer different prompts, or share none."
     EMPTY = "empty", "A response, or the prompt, is empty or blank."
     EQUAL = "equal", "Two responses are the same."
     TIE = "tie", "No response is better than the other, and ties are dropped."
@@ -81,6 +81,10 @@ class Code(CodeWithMeaning):
     PROMPT_REPEATED = (
         "prompt_repeated",
         "Every answer begins with the whole prompt, which would be written twice.",
+    )
+    JSON_TEXT = (
+        "json_text",
+        "A content is the JSON text of messages, or of a list of texts, which would be trained on as text.",
     )
     UNBALANCED_THINKING = (
         "unbalanced_thinking",
@@ -108,6 +112,16 @@ class Code(CodeWithMeaning):
     BAD_ENCODING = "bad_encoding", "A line is not UTF-8."
     LINE_TOO_LONG = "line_too_long", "A line has more bytes than are read."
     BAD_CSV = "bad_csv", "A CSV record is not one: it has other cells than the header, or a quote that is not closed."
+
+
+class ReadingChange(CodeWithMeaning):
+    """What reading a row changes in tools and in the arguments of calls, so that all sources give one sample."""
+
+    NULL_MEMBER = (
+        "null_member",
+        "A null member of an object was dropped: a table fills such members in, so no source can keep them.",
+    )
+    REFORMATTED = "reformatted", "The JSON text of arguments became an object, which is written as another text."
 
 
 def preview(value: object) -> str:

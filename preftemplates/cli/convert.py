@@ -73,6 +73,9 @@ def command(
     ties: Annotated[
         Ties | None, typer.Option(help="What becomes of pairs without a better answer; the template's own.")
     ] = None,
+    json_messages: Annotated[
+        bool, typer.Option("--json-messages", help="Write messages as JSON text, for .parquet. [default: columns]")
+    ] = False,
     report: Annotated[Path | None, typer.Option(help="Write every skipped and rejected row here, as JSON.")] = None,
     consumer_config: Annotated[
         Path | None,
@@ -103,7 +106,9 @@ def command(
     rows = open_rows(source, **choice._asdict(), cell_parsers=loaded.cell_parsers)
     if group_by is not None:
         rows = group_rows(rows, group_by)
-    schema, check = _build_schema_and_check(loaded, sample_format) if out.suffix == ".parquet" else (None, None)
+    schema, check = (
+        _build_schema_and_check(loaded, sample_format, json_messages) if out.suffix == ".parquet" else (None, None)
+    )
     named_style = loaded.style if names_style else None
     conversion = Conversion(
         rows,
@@ -167,10 +172,12 @@ def _find_chat_template(template: Template, format: Format, out: Path) -> Path |
     return path
 
 
-def _build_schema_and_check(template: Template, format: Format) -> tuple[Any, Any]:
-    from preftemplates.data.arrow import build_output_schema, check_fits_schema
+def _build_schema_and_check(template: Template, format: Format, json_messages: bool) -> tuple[Any, Any]:
+    from preftemplates.data.arrow import build_output_schema, check_fits_schema, write_nested_as_json
 
-    schema = build_output_schema(template, format)
+    schema = build_output_schema(template, format, json_messages)
+    if json_messages:
+        return schema, lambda result: check_fits_schema(write_nested_as_json(result, schema), schema)
     return schema, partial(check_fits_schema, schema=schema)
 
 
@@ -208,6 +215,9 @@ def _print_totals(report: ConversionReport, out: Path, seconds: float, console: 
     if report.lost:
         lost = ", ".join(f"{count:,} x {name}" for name, count in report.lost.items())
         console.print(Text(f"  no place in the output: {lost}", "dim"))
+    if report.changed:
+        changed = ", ".join(f"{count:,} x {name}" for name, count in report.changed.items())
+        console.print(Text(f"  changed in tools and arguments: {changed}", "dim"))
     print_unread(report.unread, console)
     if report.formatted:
         word = "result" if report.results == 1 else "results"

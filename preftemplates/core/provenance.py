@@ -8,7 +8,7 @@ traced text is a plain string: equal, hashed and printed alike.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple, Self, SupportsIndex
 
@@ -242,15 +242,38 @@ def plain_data(value: Any) -> Any:
     return value
 
 
-def trace_texts(value: Any, path: str) -> Any:
+def trace_texts(value: Any, path: str, parsed: Container[str] = ()) -> Any:
     """The same value, with every text in it traced to its path.
+
+    Args:
+        value: a cell, or what it holds.
+        path: where it is.
+        parsed: the paths of JSON texts that were read: what such a text holds is derived from it.
 
     >>> trace_texts({"chosen": ["yes"]}, "row")["chosen"][0].pieces[0].origin
     'row.chosen[0]'
     """
+    if parsed and path in parsed:
+        return derive_texts(value, path)
     if isinstance(value, str):
         return Traced.whole(value, path)
-    items = [trace_texts(item, place) for item, place in list_parts(value, path)]
+    items = [trace_texts(item, place, parsed) for item, place in list_parts(value, path)]
+    if isinstance(value, Mapping):
+        return dict(zip(value, items, strict=True))
+    if isinstance(value, BaseModel):
+        return type(value).model_construct(**dict(zip(type(value).model_fields, items, strict=True)))
+    return items if isinstance(value, list | tuple) else value
+
+
+def derive_texts(value: Any, path: str) -> Any:
+    """The same value, every text of which is derived from one path.
+
+    >>> derive_texts({"city": "Turku"}, "tools")["city"].pieces
+    (Piece(start=0, end=5, origin='tools', offset=None),)
+    """
+    if isinstance(value, str):
+        return Traced(value, (Piece(0, len(value), path, None),))
+    items = [derive_texts(item, path) for item, _ in list_parts(value, path)]
     if isinstance(value, Mapping):
         return dict(zip(value, items, strict=True))
     if isinstance(value, BaseModel):

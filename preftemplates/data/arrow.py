@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 import pyarrow as pa
 
+from preftemplates.core.json_text import write_json
 from preftemplates.core.labels import spell_label_type
 from preftemplates.core.paths import extend_path, spell_path
 from preftemplates.core.samples import SAMPLE_TYPES, Format, Sample
@@ -37,6 +38,9 @@ Batch = TypeVar("Batch", pa.RecordBatch, pa.Table)
 def build_output_schema(template: Template, format: Format, json_messages: bool = False) -> pa.Schema:
     """Return the schema of a template's results, known before the first row: text, or lists of role and content.
 
+    Messages of a template with tools have calls too, whose arguments are JSON text: a table would give them the keys
+    of all other calls.
+
     A template that formats by hand is taken to give the keys of align-anything, where its methods' names come from.
 
     Args:
@@ -48,7 +52,8 @@ def build_output_schema(template: Template, format: Format, json_messages: bool 
         UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
     """
     shape, message_keys = template.result_shape(format)
-    types = ArrowTypes(SAMPLE_TYPES.get(format), message_keys)
+    holds_calls = not template.is_custom and "tools" in template.sample_parts(format)
+    types = ArrowTypes(SAMPLE_TYPES.get(format), message_keys, holds_calls)
     fields = []
     for key, inner in shape.fields:
         kind = types.convert(inner)
@@ -73,6 +78,7 @@ class ArrowTypes:
 
     format: type[Sample[Any]]
     message_keys: MessageKeys
+    holds_calls: bool = False
 
     def convert(self, shape: ResultShape, in_each: bool = False) -> pa.DataType:
         """Return the type of a shape."""
@@ -103,11 +109,36 @@ class ArrowTypes:
         return arrow_type
 
     def _convert_view(self, view: str) -> pa.DataType:
-        message = pa.struct([(self.message_keys.role, pa.string()), (self.message_keys.content, pa.string())])
-        text = pa.string()
+        keys, text = self.message_keys, pa.string()
+        message = pa.struct([(keys.role, text), (keys.content, text)])
+        if self.holds_calls and view not in _VIEWS_WITHOUT_CALLS and not (keys.only or keys.calls_role):
+            message = pa.struct([*message, *(field for field in _CALL_FIELDS if field.name not in keys.dropped)])
         kinds = {"messages": pa.list_(message), "message": message, "text": text, "turns": pa.list_(pa.list_(text))}
         return kinds[MESSAGE_VIEWS[view].kind if view else "text"]
 
+
+_VIEWS_WITHOUT_CALLS = ("flat_messages", "dialogue", "conversation")
+"""The views of messages that have no calls of tools."""
+
+_IS_JSON = {b"preftemplates": b"JSON text"}
+"""The metadata of a field within a column whose values are written as JSON text."""
+
+_CALL = pa.struct(
+    [
+        ("id", pa.string()),
+        ("type", pa.string()),
+        (
+            "function",
+            pa.struct([("name", pa.string()), pa.field("arguments", pa.string(), metadata=_IS_JSON)]),
+        ),
+    ]
+)
+
+_CALL_FIELDS = [
+    pa.field("tool_calls", pa.list_(_CALL)),
+    *(pa.field(name, pa.string()) for name in ("tool_call_id", "name", "reasoning_content")),
+]
+"""What a message has where functions are called, apart from its role and content."""
 
 _LEAF_TYPES = {float: pa.float64(), int: pa.int64(), bool: pa.bool_(), str: pa.string()}
 
@@ -141,10 +172,13 @@ def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
 def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:
     if pa.types.is_struct(kind):
         names = [kind.field(index).name for index in range(kind.num_fields)]
-        for key, inner in value.items():
+        for key in value:
             if key not in names:
-                raise _make_fit_error(extend_path(path, key), inner)
-            _check_value_fits(inner, kind.field(key).type, extend_path(path, key))
+                raise _make_fit_error(extend_path(path, key), value[key])
+        for key, inner in value.items():
+            is_call = inner is None and "tool_calls" in names
+            if not is_call and kind.field(key).metadata != _IS_JSON:
+                _check_value_fits(inner, kind.field(key).type, extend_path(path, key))
     elif pa.types.is_list(kind):
         for index, item in enumerate(value):
             _check_value_fits(item, kind.value_type, extend_path(path, index))
@@ -153,17 +187,41 @@ def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:
 
 
 def write_nested_as_json(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """Return the result with what is no text written as JSON, where the schema has text."""
+    """Return the result with what is no text written as JSON, where the schema has text, as for arguments of calls."""
     return {
-        key: json.dumps(value, ensure_ascii=False)
-        if pa.types.is_string(schema.field(key).type) and not isinstance(value, str | None)
-        else value
+        key: _write_as(value, schema.field(key).type, is_json=pa.types.is_string(schema.field(key).type))
         for key, value in result.items()
     }
 
 
+def _write_as(value: Any, kind: pa.DataType, is_json: bool) -> Any:
+    if is_json:
+        return value if isinstance(value, str | None) else write_json(value)
+    if pa.types.is_list(kind) and isinstance(value, list) and not pa.types.is_primitive(kind.value_type):
+        return [_write_as(item, kind.value_type, is_json=False) for item in value]
+    if not pa.types.is_struct(kind) or not isinstance(value, dict):
+        return value
+    fields = {kind.field(index).name: kind.field(index) for index in range(kind.num_fields)}
+    return {
+        key: _write_as(item, fields[key].type, fields[key].metadata == _IS_JSON) if key in fields else item
+        for key, item in value.items()
+    }
+
+
 def _make_fit_error(path: str, value: Any) -> RowError:
-    return RowError(f"{path} has no place in Arrow columns of text", code=Code.UNSUPPORTED_CONTENT, value=value)
+    message = f"{path} has no place in Arrow columns of text; write messages as JSON text (--json-messages)"
+    return RowError(message, code=Code.UNSUPPORTED_CONTENT, value=value)
+
+
+def check_column_names(names: Sequence[str]) -> None:
+    """Refuse a table in which two columns have one name, so that one of them would be lost.
+
+    Raises:
+        RowError: `duplicate_key`.
+    """
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise RowError(f"{count} columns have this name; rename one", code=Code.DUPLICATE_KEY, column=name)
 
 
 class BatchFormatter:
@@ -177,7 +235,8 @@ class BatchFormatter:
         template: the template; its style and dialect say what comes out.
         format: the format's name.
         json_messages: whether columns of messages hold JSON, as text. Without it they hold role and content, and
-            messages with more (tool calls, images) are refused: Arrow would fill in keys that others have.
+            calls where the template has tools; messages with more (images) are refused: Arrow would fill in keys that
+            others have.
 
     Example:
         >>> import pyarrow as pa
@@ -206,7 +265,8 @@ class BatchFormatter:
         """Format every row.
 
         Raises:
-            RowError: a column is missing, or a row cannot be formatted; `row` counts from the batch's first.
+            RowError: a column is missing or named twice, or a row cannot be formatted; `row` counts from the batch's
+                first.
         """
         if not isinstance(batch, pa.RecordBatch | pa.Table):
             raise DefinitionError(f"expected a pyarrow RecordBatch or Table, got {type(batch).__name__}")
@@ -216,6 +276,7 @@ class BatchFormatter:
         return type(batch).from_arrays(columns, schema=self.schema)
 
     def _read_rows(self, batch: pa.RecordBatch | pa.Table) -> Sequence[Mapping[str, Any]]:
+        check_column_names(batch.schema.names)
         columns = self.template.select_columns(self.format, batch.schema.names)
         return list(batch.select(columns).to_pylist())
 
@@ -226,6 +287,7 @@ class BatchFormatter:
                 results = [write_nested_as_json(result, self.schema) for result in results]
             for result in results:
                 check_fits_schema(result, self.schema)
+            results = [write_nested_as_json(result, self.schema) for result in results]
         except RowError as error:
             raise error.located(row=number) from error.__cause__
         return results

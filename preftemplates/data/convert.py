@@ -44,6 +44,8 @@ class ConversionReport:
         left_out: samples of formatted rows that should not be trained on, where a row gives several.
         lost: how often a response or label has no place in the format, where it is made from another one, or a label
             none in the dialect.
+        changed: how often null members of tools and arguments were dropped, and how often the JSON text of arguments
+            is written in another way (`preftemplates.errors.ReadingChange`).
         unread: the values of the formatted rows that the template does not read.
         classes: of single answers, how many are good and how many are bad.
         first_answer: the row and the line of the first of them.
@@ -57,6 +59,7 @@ class ConversionReport:
     flagged: IssueLog = field(default_factory=IssueLog)
     left_out: IssueLog = field(default_factory=IssueLog)
     lost: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
     unread: UnreadCounts = field(default_factory=UnreadCounts)
     classes: Counter[bool] = field(default_factory=Counter)
     first_answer: tuple[int, int | None] | None = None
@@ -98,6 +101,7 @@ class ConversionReport:
         for name in ("rows", "formatted", "results", "skipped", "rejected", "flagged", "left_out"):
             yield name, getattr(self, name)
         yield "lost", dict(self.lost)
+        yield "changed", dict(self.changed)
         yield "unread", self.unread.as_json()
 
 
@@ -195,7 +199,7 @@ class Conversion:
         if isinstance(record.cells, RowError):
             raise record.cells
         row = self._template.formatted(record.cells, self._format, traced=self._traced)
-        samples, lost = row.samples, row.lost
+        samples, lost, reading = row.samples, row.lost, row.reading
         if self._renders_later:
             samples = [self._rendered(formatted) for formatted in samples]
         reasons = [find_skip_reason(formatted, self._template.ties) for formatted in samples]
@@ -204,6 +208,7 @@ class Conversion:
             for formatted in good:
                 self._check(formatted.result)
         self.report.lost.update(lost)
+        self.report.changed.update(reading.count_changes(record.is_table))
         for formatted in good:
             self.report.lost.update(formatted.without_key)
         bad = [RowIssue(record.row, record.line, reason, reason.meaning) for reason in reasons if reason is not None]

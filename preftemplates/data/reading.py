@@ -45,11 +45,13 @@ class Record(NamedTuple):
         row: its number, from 0.
         line: the physical line on which it begins, from 1; None where a format has no lines.
         cells: the cells by column, or the error that says why there are none.
+        is_table: whether a null may be one that a table fills in, as in Parquet, and not one that somebody wrote.
     """
 
     row: int
     line: int | None
     cells: Mapping[str, Any] | RowError
+    is_table: bool = False
 
 
 @dataclass
@@ -304,13 +306,16 @@ def _open_parquet(path: Path) -> RowSource:
         file = parquet.ParquetFile(path)
     except Exception as error:
         raise FileError(f"{path} is not Parquet: {preview(str(error))}") from error
+    names = file.schema_arrow.names
+    if len(set(names)) < len(names):
+        raise FileError(f"{path} has two columns of the name {preview(max(names, key=names.count))}")
     total, done = max(1, file.metadata.num_rows), [0]
 
     def records() -> Iterator[Record]:
         with file:
             for batch in file.iter_batches(batch_size=1024):
                 for cells in batch.to_pylist():
-                    yield Record(done[0], None, cells)
+                    yield Record(done[0], None, cells, is_table=True)
                     done[0] += 1
 
     return RowSource(str(path), _wrap_errors(records(), str(path), done), lambda: done[0] / total)
@@ -322,7 +327,7 @@ def _make_dataset_source(name: str, dataset: Iterable[Mapping[str, Any]], split:
     def records() -> Iterator[Record]:
         for row, cells in enumerate(dataset):
             done[0] = row + 1
-            yield Record(row, None, cells)
+            yield Record(row, None, cells, is_table=True)
 
     return RowSource(name, _wrap_errors(records(), name, done), lambda: done[0] / total if total else None)
 

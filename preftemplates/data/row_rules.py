@@ -9,7 +9,9 @@ from itertools import chain, combinations, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from preftemplates.core.digest import short_digest
+from preftemplates.core.json_text import read_json_as
 from preftemplates.core.messages import CONTENT_KEYS, Message, list_message_texts
+from preftemplates.core.provenance import plain
 from preftemplates.core.samples import Preference, Ranked, Sample
 from preftemplates.errors import Code, preview
 from preftemplates.styles.control_text import find_control_text
@@ -31,13 +33,13 @@ _BLANK = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]*")
 def find_skip_reason(formatted: Formatted, ties: Ties = "drop") -> Code | None:
     """Return why a sample should not be trained on, though it can be formatted; None if there is no reason.
 
-    A prompt of no messages at all is no empty prompt: some datasets have none.
+    A prompt without messages is empty, unless the template takes none from the row: some datasets have none.
     """
     messages = formatted.messages
     if messages is None:
         return _find_custom_skip_reason(formatted)
     responses = messages.responses.values()
-    if any(_is_blank(response) for response in responses) or (messages.prompt and _is_blank(messages.prompt)):
+    if any(_is_blank(response) for response in responses) or (formatted.has_prompt and _is_blank(messages.prompt)):
         return Code.EMPTY
     if has_equal(messages) or (formatted.texts is not None and has_equal(formatted.texts)):
         return Code.EQUAL
@@ -205,6 +207,38 @@ def _find_repeated_prompt(accepted: AcceptedSample, _: RuleMemory) -> str | None
     if len(prompt) >= _MIN_REPEATED_PROMPT and answers and all(answer.startswith(prompt) for answer in answers):
         return "every answer begins with the whole prompt"
     return None
+
+
+_SPEAKER_KEYS = ("role", "from")
+"""The keys of a turn that say who speaks."""
+
+
+@register_rule(Code.JSON_TEXT)
+def _find_json_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
+    """A content is the JSON text of turns, which a column of messages would read; results of tools may be anything."""
+    for message in accepted.messages:
+        content = message.get("content")
+        if message["role"] == "tool" or not isinstance(content, str) or not _spells_turns(content, message["role"]):
+            continue
+        return f"the content {preview(content)} is JSON text; choose a template whose columns are messages"
+    return None
+
+
+def _spells_turns(content: str, role: str) -> bool:
+    """Whether a content is the JSON text of a turn, of turns or, where a user speaks, of a list of texts."""
+    if content.lstrip()[:1] == "{":
+        value = read_json_as(plain(content), dict)
+        return isinstance(value, dict) and _is_turn(value)
+    items = read_json_as(plain(content), list)
+    if isinstance(items, str) or not items:
+        return False
+    if role == "user" and all(isinstance(item, str) for item in items):
+        return True
+    return all(isinstance(item, dict) and _is_turn(item) for item in items)
+
+
+def _is_turn(item: dict[str, Any]) -> bool:
+    return any(isinstance(item.get(key), str) for key in _SPEAKER_KEYS) and len(item) > 1
 
 
 _THINKING_TAG = re.compile(r"</?think>")

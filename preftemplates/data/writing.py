@@ -31,7 +31,8 @@ def open_writer(path: str | Path, schema: Any = None) -> Iterator[RowWriter]:
     """Open a file to write rows to: it appears under its name when the block ends, and not if the block raises.
 
     Args:
-        path: a name ending in .jsonl, .json, .csv (lists as JSON), each also with .gz, or .parquet.
+        path: a name ending in .jsonl, .json, .csv (lists as JSON), each also with .gz, or .parquet. Where a schema of
+            .parquet has text, what is no text is written as JSON.
         schema: a `pyarrow.Schema` for .parquet; found from the first thousand rows where it is None.
 
     Raises:
@@ -194,11 +195,16 @@ class _ParquetWriter:
         self._raw, self._schema = raw, schema
         self._arrow = import_extra("pyarrow", "arrow", "the output is Parquet")
         self._parquet = import_extra("pyarrow.parquet", "arrow", "the output is Parquet")
+        from preftemplates.data.arrow import write_nested_as_json
+
+        self._write_nested_as_json = write_nested_as_json
         self._file: Any = None
         self._rows: list[Mapping[str, Any]] = []
 
     def write(self, result: Mapping[str, Any]) -> None:
         """Add one row."""
+        if self._schema is not None:
+            result = self._write_nested_as_json(result, self._schema)
         self._rows.append(result)
         if len(self._rows) >= self._GROUP_ROWS:
             self._flush()

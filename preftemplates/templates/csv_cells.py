@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.0*)?")
 
 
 def make_cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:
     """Return, for each column that is not text, how a cell written as text, as in a CSV, becomes a value of its type.
 
-    A text that spells no such value is left as it is, so that the check refuses it with what it had.
+    A text that spells no such value is left as it is, so that the check refuses it with what it had. An empty cell is
+    null, but in a column of text.
 
     >>> from preftemplates.templates.row_types import read_row_type
     >>> parsers = make_cell_parsers(read_row_type("{'prompt': str, 'label': Index01, 'scores': list[int]}"))
     >>> parsers["label"]("1"), parsers["label"]("1.0"), parsers["scores"]("[1, 2]")
-    (1, '1.0', [1, 2])
+    (1, 1.0, [1, 2])
     """
     parsers = {
         get_row_key(name, info): _make_cell_parser(info.annotation) for name, info in model.model_fields.items()
@@ -44,12 +46,24 @@ def _make_cell_parser(annotation: Any) -> Callable[[str], Any] | None:
     if annotation is str or get_origin(annotation) is Literal:
         return None
     if annotation is int:
-        return _parse_or_keep(lambda text: int(text) if _INTEGER.fullmatch(text) else text)
+        return _parse_or_keep(_parse_integer)
     if annotation is float:
         return _parse_or_keep(float)
     if annotation is bool:
-        return lambda text: {"true": True, "false": False}.get(text.lower(), text)
+        return _parse_or_keep(_parse_truth)
     return _parse_or_keep(json.loads)
+
+
+def _parse_integer(text: str) -> Any:
+    """An integer, or the float that a table with a gap has written for it."""
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else text
+
+
+def _parse_truth(text: str) -> Any:
+    """A truth value in words, or the number that stands for it."""
+    return {"true": True, "false": False}.get(text.lower(), _parse_integer(text))
 
 
 def _parse_or_keep(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -57,7 +71,7 @@ def _parse_or_keep(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
     def parse_or_keep(text: str) -> Any:
         try:
-            return parse(text)
+            return parse(text) if text else None
         except (ValueError, RecursionError):
             return text
 

@@ -153,7 +153,7 @@ class CustomTemplate(Template):
             compares = len(SAMPLE_TYPES.get(format).response_names) > 1 and _is_overridden(type(self), "check_equal")
             equal = bool(compares and _call_method(self.check_equal, touched))
             columns = touched.list_touched() if isinstance(touched, TouchedRow) else None
-            return FormattedRow([Formatted(None, None, result, equal=equal)], Counter(), columns)
+            return FormattedRow([Formatted(None, None, result, equal=equal)], Counter(), touched=columns)
 
     def find_unread(self, row: Mapping[str, Any], touched: Collection[str] | None = None) -> Iterator[UnreadValue]:
         """Yield the values of columns that the class has not looked at; none where that is not known."""

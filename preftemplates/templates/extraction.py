@@ -6,8 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from preftemplates.core.message_values import Reading
 from preftemplates.core.messages import check_content_parts, check_response, check_roles
 from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
+from preftemplates.core.tools import clean_tools
 from preftemplates.errors import Code, RowError, UnknownNameError
 from preftemplates.templates.derivations import Lost, Messages, Pairs, find_derivation
 from preftemplates.templates.expressions import Field, Filters
@@ -28,10 +30,12 @@ class Extracted:
     Attributes:
         samples: the samples; a response holds its own messages only.
         lost: how often each response or label of the other format was left out.
+        reading: what was changed in tools and in the arguments of calls, so that every source gives the same.
     """
 
     samples: tuple[Sample[Messages], ...]
     lost: Lost = field(default_factory=Counter)
+    reading: Reading = field(default_factory=Reading)
 
     def only(self) -> Sample[Messages]:
         """The only sample.
@@ -75,6 +79,9 @@ class Extraction:
         format: the format's name.
         filters: the filters that the declaration names.
 
+    Attributes:
+        has_prompt: whether the samples have a prompt; some datasets have none.
+
     Raises:
         UnknownNameError: the template neither declares the format nor one that it can be made from.
     """
@@ -91,6 +98,7 @@ class Extraction:
         self._each = {name: Field(expression, filters) for name, expression in declaration.each}
         self._validator = RowValidator(read_row_type(declaration.row), self._find_names())
         self._format, self._declares_tools = format, source.tools is not None
+        self.has_prompt = bool(source.prompt[0])
 
     def _find_names(self) -> frozenset[str]:
         """The names of the columns that the fields read."""
@@ -132,7 +140,8 @@ class Extraction:
         Raises:
             RowError: a cell or what an expression makes of it is not as declared.
         """
-        samples = list(self._fill_samples(row, traced))
+        reading = Reading()
+        samples = list(self._fill_samples(row, traced, reading))
         for sample in samples:
             _check_messages(sample, policies.roles)
         lost: Lost = Counter()
@@ -143,14 +152,14 @@ class Extraction:
                 sample.check_labels()
         if policies.halves_ties(self._format):
             samples = [with_probability(sample) for sample in samples]
-        return Extracted(tuple(samples), lost)
+        return Extracted(tuple(samples), lost, reading)
 
-    def _fill_samples(self, row: Mapping[str, Any], traced: bool) -> Iterator[Sample[Messages]]:
+    def _fill_samples(self, row: Mapping[str, Any], traced: bool, reading: Reading) -> Iterator[Sample[Messages]]:
         """The samples of the declared format: one, or one for each value of `each`."""
-        values = self._validator.read_traced(row) if traced else self._validator.read(row)
+        values = self._validator.read_traced(row, reading) if traced else self._validator.read(row, reading)
         try:
             for sample_values in self._values_of_samples(values):
-                yield self._fill(sample_values)
+                yield self._fill(sample_values, reading)
         except RowError as error:  # an expression knows a column by its Python name
             column = self._validator.columns.get(error.column or "", error.column)
             raise RowError(error.message, **{**error.facts, "column": column}) from error.__cause__
@@ -163,12 +172,16 @@ class Extraction:
             for item in evaluate_list(items, values, "values"):
                 yield {**values, name: item}
 
-    def _fill(self, values: dict[str, Any]) -> Sample[Messages]:
+    def _fill(self, values: dict[str, Any], reading: Reading) -> Sample[Messages]:
         several = self._sample_type.several
         filled: dict[str, Any] = {}
         for part, filler in self._fillers.items():
-            filled[part] = filler.fill_several(values) if part == several else filler.fill(values)
-        sample = self._sample_type(**filled, **{name: field.evaluate(values) for name, field in self._values.items()})
+            filled[part] = filler.fill_several(values, reading) if part == several else filler.fill(values, reading)
+        others = {name: field.evaluate(values) for name, field in self._values.items()}
+        if others.get("tools") is not None:
+            is_written = any(isinstance(values[name], str) for name in self._values["tools"].names)
+            others["tools"] = clean_tools(others["tools"], reading, is_written)
+        sample = self._sample_type(**filled, **others)
         sample.check_tools()
         sample.check_labels()
         return sample.with_float_labels()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from preftemplates.core.message_values import Reading
 from preftemplates.core.provenance import plain_data
 from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
 from preftemplates.errors import DefinitionError, StyleError
@@ -30,6 +31,7 @@ class Formatted:
         without_key: the labels that the sample has and the dialect has no key for; and `tools`, likewise.
         equal: whether a custom template says, by its `check_equal`, that the responses are equal.
         others: how many other samples the row gives.
+        has_prompt: whether the template takes a prompt from the row, so that one without messages is empty.
     """
 
     messages: Sample[list[Message]] | None
@@ -38,6 +40,7 @@ class Formatted:
     without_key: tuple[str, ...] = ()
     equal: bool = False
     others: int = 0
+    has_prompt: bool = True
 
     @property
     def plain_messages(self) -> Sample[list[Message]] | None:
@@ -51,11 +54,13 @@ class FormattedRow(NamedTuple):
     Attributes:
         samples: the results.
         lost: how often each response or label was left out, where samples are made from another format.
+        reading: what was changed in tools and in the arguments of calls.
         touched: of a custom template, the columns that its class has looked at; None where that is not known.
     """
 
     samples: list[Formatted]
     lost: Lost
+    reading: Reading = Reading()
     touched: frozenset[str] | None = None
 
 
@@ -68,17 +73,25 @@ class ResultFormatter:
         format: the format's name.
         parts: the labels, and `tools`, that the samples may have.
         edges: what texts have of BOS and EOS; None where they are as the style writes them.
+        has_prompt: whether the samples have a prompt.
 
     Raises:
         UnknownNameError: the dialect cannot spell the format.
     """
 
     def __init__(
-        self, style: Style, dialect: Dialect, format: str, parts: tuple[str, ...], edges: TextEdges | None = None
+        self,
+        style: Style,
+        dialect: Dialect,
+        format: str,
+        parts: tuple[str, ...],
+        edges: TextEdges | None = None,
+        *,
+        has_prompt: bool = True,
     ) -> None:
         self._style, self._dialect, self._shape = style, dialect, dialect.shape(format, parts)
         self._needs_text = dialect.needs_text(format)
-        self._edges = edges
+        self._edges, self._has_prompt = edges, has_prompt
         self._keeps_tools = dialect.keeps_tools(format)
         exempt = SAMPLE_TYPES.get(format).labels_in_text
         self._labels_without_key = {
@@ -103,7 +116,8 @@ class ResultFormatter:
             result = self._dialect.fill(self._shape, sample, texts)
         except StyleError as error:
             raise error.located(style=self._style.name) from error
-        return Formatted(sample, texts, result, self._find_parts_without_key(sample), others=others)
+        lost = self._find_parts_without_key(sample)
+        return Formatted(sample, texts, result, lost, others=others, has_prompt=self._has_prompt)
 
     def _find_parts_without_key(self, sample: Sample[Any]) -> tuple[str, ...]:
         """What the sample has and the result has not: labels that no text tells either, and tools."""

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class RowModel(BaseModel):
     """Base class of a template's `Row`: the columns of a dataset and their types.
 
-    Types are exact: no number is read from text, `True` is no 1. Columns that the class does not name are ignored. A
+    Types are exact: no number is read from text, `True` is not 1. A whole float is an integer, since a gap in a table
+    makes floats of integers, and 0 and 1 are values of `bool`. Columns that the class does not name are ignored. A
     column whose name Python cannot spell is written `score_a: int = Field(alias="score-A")`; one that may be absent
     or null is `str | None = None`.
     """
@@ -52,7 +53,7 @@ class Label:
 
 
 Index01 = Annotated[int, Strict(), Field(ge=0, le=1), Label("Index01", "0 or 1", 1)]
-"""The index of the better of two, counted from 0: the integers 0 and 1, and neither True nor 1.0."""
+"""The index of the better of two, counted from 0: 0 or 1, and not True."""
 
 Index12 = Annotated[int, Strict(), Field(ge=1, le=2), Label("Index12", "1 or 2", 3)]
 """The number of the better of two, counted from 1."""

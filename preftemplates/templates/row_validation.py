@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError, create_model
 
+from preftemplates.core.message_values import Reading, describe_fix
 from preftemplates.core.messages import MAX_DEPTH, SURROGATE, has_surrogate
 from preftemplates.core.paths import Steps, column_of, get_row_key, list_parts, name_cell, parse_path, spell_path
 from preftemplates.core.provenance import trace_texts
 from preftemplates.errors import Code, RowError, missing_column_error, preview
+from preftemplates.templates.cell_readers import make_cell_reader
 from preftemplates.templates.row_types import Label, RowModel, spell_bounds
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class RowValidator:
         columns: dict[str, Any] = {name: (info.annotation, info) for name, info in infos.items()}
         self.model = create_model("Row", __base__=RowModel, **columns)
         self.columns = {name: get_row_key(name, info) for name, info in infos.items()}
+        self._readers = {self.columns[name]: make_cell_reader(info.annotation) for name, info in infos.items()}
         self._paths = {name: spell_path((column,)) for name, column in self.columns.items()}
         self._domains = {self.columns[name]: _describe_domain(info) for name, info in infos.items()}
 
@@ -48,18 +51,23 @@ class RowValidator:
             if column not in columns and self.model.model_fields[name].is_required():
                 raise missing_column_error(column, columns)
 
-    def read(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The checked cells by Python name.
+    def read(self, row: Mapping[str, Any], reading: Reading | None = None) -> dict[str, Any]:
+        """The checked cells by Python name, whatever container holds the row.
+
+        Args:
+            row: one record: a mapping, a row of Spark or a series of pandas.
+            reading: counts what reading the cells changes.
 
         Raises:
             RowError: a cell is missing or null, has the wrong type, or is a label outside its domain.
         """
-        if not isinstance(row, Mapping):
-            raise RowError(
-                f"a row is a mapping of columns to cells, got {preview(row)}", code=Code.WRONG_TYPE, value=row
-            )
-        cells = {column: row[column] for column in self.columns.values() if column in row}
+        reading = Reading() if reading is None else reading
+        row = _read_record(row)
+        cells: dict[str, Any] = {}
         try:
+            for column, read in self._readers.items():
+                if column in row:
+                    cells[column] = read(row[column], (column,), reading)
             model = self.model.model_validate(cells)
         except ValidationError as error:
             raise self._row_error(error, row, cells) from None
@@ -70,9 +78,11 @@ class RowValidator:
             _check_readable(value, self._paths[name])
         return values
 
-    def read_traced(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def read_traced(self, row: Mapping[str, Any], reading: Reading | None = None) -> dict[str, Any]:
         """The same, with every text traced to its cell."""
-        return {name: trace_texts(value, self._paths[name]) for name, value in self.read(row).items()}
+        reading = Reading() if reading is None else reading
+        values = self.read(row, reading)
+        return {name: trace_texts(value, self._paths[name], reading.parsed) for name, value in values.items()}
 
     def _row_error(self, error: ValidationError, row: Mapping[str, Any], cells: dict[str, Any]) -> RowError:
         detail = error.errors(include_url=False)[0]
@@ -91,7 +101,22 @@ class RowValidator:
         code = Code.BAD_LABEL if detail["type"] in _OUT_OF_DOMAIN else Code.WRONG_TYPE
         expected = detail["msg"].removeprefix("Input should be ").replace("a valid string", "text")
         expected = "an object" if detail["type"] in ("model_type", "dict_type") else expected
-        return RowError(f"expected {expected}, got {preview(value)}", code=code, column=cell, value=value)
+        found = f"{preview(value)}{describe_fix(value)}"
+        return RowError(f"expected {expected}, got {found}", code=code, column=cell, value=value)
+
+
+def _read_record(row: Any) -> Mapping[str, Any]:
+    """A row as a mapping, where another library holds it.
+
+    Raises:
+        RowError: `wrong_type`.
+    """
+    for method in ("asDict", "to_dict"):
+        if not isinstance(row, Mapping) and hasattr(row, method):
+            row = getattr(row, method)()
+    if not isinstance(row, Mapping):
+        raise RowError(f"a row is a mapping of columns to cells, got {preview(row)}", code=Code.WRONG_TYPE, value=row)
+    return row
 
 
 def _check_readable(value: Any, path: str, depth: int = 0) -> None:

@@ -313,7 +313,8 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             formatter = self._formatter(format)
             extracted = self._extract(row, format, traced=traced)
             others = len(extracted.samples) - 1
-            return FormattedRow([formatter.format(sample, others) for sample in extracted.samples], extracted.lost)
+            samples = [formatter.format(sample, others) for sample in extracted.samples]
+            return FormattedRow(samples, extracted.lost, extracted.reading)
 
     def format_supervised_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
         """`format(raw_sample, "supervised")`."""
@@ -344,7 +345,9 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
     def _formatter(self, format: Format) -> ResultFormatter:
         if format not in self._formatters:
             given, edges = self.sample_parts(format), self.choose_edges(format)
-            self._formatters[format] = ResultFormatter(self.style, self.dialect, format, given, edges)
+            has_prompt = self._extraction(format).has_prompt
+            formatter = ResultFormatter(self.style, self.dialect, format, given, edges, has_prompt=has_prompt)
+            self._formatters[format] = formatter
         return self._formatters[format]
 
     @cached_property

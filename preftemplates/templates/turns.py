@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from preftemplates.core.message_values import Reading, clean_message, settle_content
 from preftemplates.core.messages import ROLES, Message, normalise_message
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, preview
 from preftemplates.templates.expressions import Field, Filters
@@ -137,8 +138,8 @@ class Filler:
         """All fields in order."""
         return [field for _, fields in self._turns for field in fields.values()]
 
-    def fill(self, values: Mapping[str, Any]) -> list[Message]:
-        """The messages.
+    def fill(self, values: Mapping[str, Any], reading: Reading | None = None) -> list[Message]:
+        """The messages; `reading` counts what is changed in what they hold.
 
         Raises:
             RowError: an expression fails, or what it yields is no message.
@@ -147,13 +148,13 @@ class Filler:
         for turn, fields in self._turns:
             if isinstance(turn, Turn):
                 evaluated = {key: field.evaluate(values) for key, field in fields.items()}
-                filled.append(normalise_message({"role": turn.role, **evaluated}, len(filled)))
+                filled.append(_make_message({"role": turn.role, **evaluated}, len(filled), reading))
             else:
                 messages = evaluate_list(fields["messages"], values, "messages")
-                filled += [normalise_message(item, index) for index, item in enumerate(messages)]
+                filled += [_make_message(item, index, reading) for index, item in enumerate(messages)]
         return filled
 
-    def fill_several(self, values: Mapping[str, Any]) -> tuple[list[Message], ...]:
+    def fill_several(self, values: Mapping[str, Any], reading: Reading | None = None) -> tuple[list[Message], ...]:
         """The messages of each response.
 
         Raises:
@@ -163,7 +164,7 @@ class Filler:
         responses = evaluate_list(field, values, "responses")
         if not responses:
             raise RowError(f"{preview(field.source)} yields no response", code=Code.EMPTY)
-        return tuple(_read_response(response) for response in responses)
+        return tuple(_read_response(response, reading) for response in responses)
 
 
 def evaluate_list(field: Field, values: Mapping[str, Any], what: str) -> list[Any] | tuple[Any, ...]:
@@ -180,9 +181,24 @@ def evaluate_list(field: Field, values: Mapping[str, Any], what: str) -> list[An
     return value
 
 
-def _read_response(item: Any) -> list[Message]:
+def _make_message(message: Any, index: int, reading: Reading | None) -> Message:
+    """A message that an expression yields.
+
+    Raises:
+        RowError: as `clean_message` and `normalise_message`, with the message's place.
+    """
+    if isinstance(message, Mapping):
+        try:
+            message = settle_content(clean_message(message, (), Reading() if reading is None else reading))
+        except RowError as error:
+            facts = {**error.facts, "column": None}
+            raise RowError(f"message {index}: {error.column}: {error.message}", **facts) from None
+    return normalise_message(message, index)
+
+
+def _read_response(item: Any, reading: Reading | None) -> list[Message]:
     """The messages of a response: a text is one answer."""
     if isinstance(item, str):
         item = {"role": "assistant", "content": item}
     messages = item if isinstance(item, list | tuple) else [item]
-    return [normalise_message(message, index) for index, message in enumerate(messages)]
+    return [_make_message(message, index, reading) for index, message in enumerate(messages)]

@@ -245,7 +245,9 @@ def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row
         raise RowError("no row can be formatted")
     if any(isinstance(get_outcome(check_fits_schema, result, formatter.schema), RowError) for result in expected):
         formatter = BatchFormatter(template, format, json_messages=True)
-        expected = [write_nested_as_json(result, formatter.schema) for result in expected]
+    written = [write_nested_as_json(result, formatter.schema) for result in expected]
+    held = pa.Table.from_pylist(written, schema=formatter.schema)  # a table has the keys of other messages too
+    expected = held.to_pylist(maps_as_pydicts="strict")
     for cut in range(len(expected) + 1):
         parts = [table.slice(0, cut), table.slice(cut)]
         whole = [formatter(pa.concat_tables(parts)), *map(formatter, table.to_batches())]

@@ -35,10 +35,10 @@ def test_convert_writes_what_format_gives(tmp_path, rows, out):
 
 def test_convert_reads_a_csv_by_the_rows_types(tmp_path):
     path = tmp_path / "rows.csv"
-    path.write_text("prompt,response_0,response_1,better_response_id\n1,2,3,1\nq,a,b,1.0\n")
+    path.write_text("prompt,response_0,response_1,better_response_id\n1,2,3,1\nq,a,b,1.5\n")
     done = run("convert", path, "-t", "PKUSafeRLHF", "-d", "text", "-s", "plain", "-o", tmp_path / "o.jsonl")
     assert "1 row: 1" in done.stderr
-    assert "expected 0 or 1, got '1.0'" in done.stderr
+    assert "expected 0 or 1, got '1.5'" in done.stderr
     assert json.loads((tmp_path / "o.jsonl").read_text()) == {"prompt": "1", "chosen": "3", "rejected": "2"}
 
 
@@ -81,6 +81,29 @@ def test_parquet_rejects_messages_that_it_would_cut(tmp_path):
     assert "unsupported_content" in done.stderr
     run("convert", path, "-t", "TRL-messages", "-f", "supervised", "-o", tmp_path / "o.jsonl")
     assert json.loads((tmp_path / "o.jsonl").read_text()) == rows[0]
+
+
+def test_parquet_holds_whatever_messages_hold_as_json_text(tmp_path):
+    path, out = tmp_path / "rows.jsonl", tmp_path / "o.parquet"
+    call = {"role": "assistant", "content": "x", "tool_calls": [{"name": "f"}]}
+    row = {"prompt": [{"role": "user", "content": "q"}], "completion": [call]}
+    path.write_text(json.dumps(row))
+    run("convert", path, "-t", "TRL-messages", "-f", "supervised", "-o", out, "--json-messages")
+    (record,) = open_rows(out)
+    assert {key: json.loads(cell) for key, cell in record.cells.items()} == row
+    run("convert", out, "-t", "TRL-messages", "-f", "supervised", "-o", tmp_path / "again.jsonl")
+    assert json.loads((tmp_path / "again.jsonl").read_text()) == row
+
+
+def test_what_is_changed_in_arguments_is_printed_and_reported(tmp_path):
+    path, report = tmp_path / "rows.jsonl", tmp_path / "report.json"
+    calls = [{"name": "f", "arguments": arguments} for arguments in ({"a": None, "b": 1}, '{"b":1}', '{"b": 1}')]
+    answer = {"role": "assistant", "content": "", "tool_calls": calls}
+    path.write_text(json.dumps({"prompt": [{"role": "user", "content": "q"}], "completion": [answer]}))
+    options = ("-t", "TRL-messages", "-f", "supervised", "-o", tmp_path / "o.jsonl", "--report", report)
+    done = run("convert", path, *options)
+    assert "changed in tools and arguments: 1 x null_member, 1 x reformatted" in done.stderr
+    assert json.loads(report.read_text())["changed"] == {"null_member": 1, "reformatted": 1}
 
 
 @pytest.mark.parametrize("dialect", ["trl", "openrlhf", "axolotl"])

@@ -308,7 +308,7 @@ def test_a_label_that_is_no_finite_number_is_rejected_and_ends_no_conversion():
     rows = [{"by": by, "a": "a"} for by in (math.nan, math.inf, "1", True, 10**400, [1], -1, 2)]
     results, report = convert_rows(rows, Anything(), "preference")
     assert [result["margin"] for result in results] == [2.0]
-    assert report.counts()["rejected"] == {"wrong_type": 6, "bad_label": 1}
+    assert report.counts()["rejected"] == {"missing_field": 1, "wrong_type": 5, "bad_label": 1}
 
 
 def test_a_label_without_a_key_is_counted_for_each_pair_of_a_ranking_that_is_no_tie():

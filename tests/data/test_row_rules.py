@@ -33,6 +33,51 @@ def test_a_prompt_of_no_messages_is_no_empty_prompt():
     assert find_skip_reason(formatted("TRL-implicit", {"chosen": "a", "rejected": "b"}, "preference")) is None
 
 
+JSON_TEXTS = [
+    '[{"role": "user", "content": "Is dill a herb?"}]',
+    ' {"role": "assistant", "content": "Yes."}\n',
+    '[{"from": "human", "value": "Is dill a herb?"}, {"from": "gpt", "value": "Yes."}]',
+]
+
+
+@pytest.mark.parametrize("text", JSON_TEXTS)
+@pytest.mark.parametrize("column", ["prompt", "chosen"])
+def test_json_text_of_messages_in_a_column_of_text_is_flagged(column, text):
+    template = get_template("TRL")
+    row = {"prompt": "q", "chosen": "a", "rejected": "b", column: text}
+    conversion = Conversion([row], template, "preference")
+    assert len(list(conversion)) == 1
+    assert [issue.code for issue in conversion.report.flagged] == [Code.JSON_TEXT]
+    assert check([row], template, "preference").counts() == {"json_text": 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("prompt", "[1, 2]"), ("prompt", "{}"), ("prompt", "[]"), ("prompt", "[role]"), ("prompt", '"role"'),
+        ("prompt", '[{"name": "dill"}]'), ("prompt", '{"role": "cook"}'), ("chosen", '["dill", "mint"]'),
+        ("chosen", 'a [{"role": "user", "content": "q"}]'),
+    ],
+)  # fmt: skip
+def test_other_json_in_a_text_is_not_flagged_and_a_list_of_texts_is_where_a_user_speaks(column, text):
+    row = {"prompt": "q", "chosen": "a", "rejected": "b", column: text}
+    assert check([row], get_template("TRL"), "preference").counts() == {}
+    if column == "chosen" and text.startswith("["):
+        assert check([{**row, "prompt": text}], get_template("TRL"), "preference").counts() == {"json_text": 1}
+
+
+@pytest.mark.parametrize("prompt", ["", " ", [], [{"role": "user", "content": ""}]], ids=str)
+def test_an_empty_list_of_messages_is_as_empty_as_an_empty_text(prompt):
+    name = "TRL" if isinstance(prompt, str) else "TRL-messages"
+    answers = {
+        side: side if name == "TRL" else [{"role": "assistant", "content": side}]
+        for side in ("chosen", "rejected", "completion")
+    }
+    for format in ("preference", "supervised", "prompt_only"):
+        row = {"prompt": prompt, **answers}
+        assert find_skip_reason(formatted(name, row, format)) is Code.EMPTY
+
+
 def test_an_answer_of_tool_calls_alone_is_not_empty():
     call = [{"role": "assistant", "tool_calls": [{"name": "f"}]}]
     row = {"prompt": [{"role": "user", "content": "q"}], "completion": call}

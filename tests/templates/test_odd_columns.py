@@ -177,7 +177,7 @@ def test_the_nearest_column_is_hinted_at_where_names_have_dots():
         (dict[str, dict[str, int]], {"a": {"[key]": "b"}}, "x.a[\"[key]\"]"),
         (dict[str, int], {1: 2}, "x"),
         (dict[str, list[int]], {"a.b": [1, "2"]}, 'x["a.b"][1]'),
-        (dict[str, int], {"": None}, 'x[""]'),
+        (dict[str, int], {"": "a"}, 'x[""]'),
         (dict[str, int], {"\ud800": 1}, "x"),
         (str | dict[str, int], {"str": 1, "other": "a"}, "x"),
     ],

@@ -11,7 +11,7 @@ from preftemplates import RowModel, Supervised, Template, register_template
 class Alpaca(Template):
     class Row(RowModel):
         instruction: str
-        input: str
+        input: str | None = None
         output: str
 
     supervised = Supervised(

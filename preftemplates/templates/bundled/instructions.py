@@ -16,7 +16,7 @@ class Dolly(Template):
 
     class Row(RowModel):
         instruction: str
-        context: str
+        context: str | None = None
         response: str
 
     supervised = Supervised(
@@ -36,7 +36,7 @@ class OpenOrca(Template):
     """OpenOrca: a system text, a question and a response. An empty system text is no turn."""
 
     class Row(RowModel):
-        system_prompt: str
+        system_prompt: str | None = None
         question: str
         response: str
 

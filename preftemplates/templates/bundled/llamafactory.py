@@ -4,6 +4,8 @@ Source: the demonstration files of LLaMA-Factory (Apache-2.0). The tools that ma
 as JSON text; a call of another tool is refused. System texts are those of the rows.
 """
 
+from typing import Any
+
 from pydantic import Field
 
 from preftemplates import Message, Preference, RowModel, Supervised, Template, Unpaired, messages, register_template
@@ -83,7 +85,7 @@ class LLaMAFactoryToolCall(Template):
 
     class Row(RowModel):
         conversations: list[Turn]
-        tools: str
+        tools: list[dict[str, Any]] | str | None = None
 
     supervised = Supervised(
         prompt=messages("{{ (conversations | sharegpt | calls_among(tools) | answered)[:-1] }}"),
@@ -112,7 +114,7 @@ class LLaMAFactoryReasoningTools(Template):
 
     class Row(RowModel):
         messages: list[TypedMessage]
-        tools: str
+        tools: list[dict[str, Any]] | str | None = None
 
     supervised = Supervised(
         prompt=messages("{{ (messages | typed_values | calls_among(tools) | answered)[:-1] }}"),

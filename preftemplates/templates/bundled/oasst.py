@@ -55,7 +55,7 @@ class OASSTZhRanked(Template):
 
     class Row(RowModel):
         instruction: str
-        input: str
+        input: str | None = None
         output: list[str]
         history: list[list[str]]
 

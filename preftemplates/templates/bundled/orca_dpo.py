@@ -16,7 +16,7 @@ class OrcaDPO(Template):
     """Orca pairs as Intel published them."""
 
     class Row(RowModel):
-        system: str
+        system: str | None = None
         question: str
         chosen: str
         rejected: str
@@ -41,7 +41,7 @@ class OrcaDPODistilabel(Template):
     """
 
     class Row(RowModel):
-        system: str
+        system: str | None = None
         input: str
         chosen: str
         rejected: str

@@ -88,29 +88,87 @@ class TRLTools(Template):
     }
 
 
-@register_template("TRL-implicit", style="plain", dialect="trl-implicit-text")
-class TRLImplicit(Template):
-    """TRL's standard preference with an implicit prompt: two whole texts, which are not cut."""
+@register_template("TRL-text-to-messages", style="chatml", dialect="trl")
+class TRLTextToMessages(Template):
+    """A prompt that is text, and answers that are messages: in pairs, alone, or with a verdict."""
 
     class Row(RowModel):
+        prompt: str
+        chosen: list[Message]
+        rejected: list[Message]
+        completion: list[Message]
+        label: bool
+
+    preference = Preference(
+        prompt="{{ prompt }}", chosen=messages("{{ chosen }}"), rejected=messages("{{ rejected }}")
+    )
+    supervised = Supervised(prompt="{{ prompt }}", completion=messages("{{ completion }}"))
+    unpaired = Unpaired(prompt="{{ prompt }}", completion=messages("{{ completion }}"), label="{{ label }}")
+    example = {
+        "prompt": "Two and two?",
+        "chosen": [{"role": "assistant", "content": "Four."}],
+        "rejected": [{"role": "assistant", "content": "Five."}],
+        "completion": [{"role": "assistant", "content": "Four."}],
+        "label": True,
+    }
+
+
+@register_template("TRL-messages-to-text", style="chatml", dialect="trl")
+class TRLMessagesToText(Template):
+    """A prompt that is messages, and answers that are text: in pairs, alone, or with a verdict."""
+
+    class Row(RowModel):
+        prompt: list[Message]
+        chosen: str
+        rejected: str
+        completion: str
+        label: bool
+
+    preference = Preference(prompt=messages("{{ prompt }}"), chosen="{{ chosen }}", rejected="{{ rejected }}")
+    supervised = Supervised(prompt=messages("{{ prompt }}"), completion="{{ completion }}")
+    unpaired = Unpaired(prompt=messages("{{ prompt }}"), completion="{{ completion }}", label="{{ label }}")
+    example = {
+        "prompt": [{"role": "user", "content": "Two and two?"}],
+        "chosen": "Four.",
+        "rejected": "Five.",
+        "completion": "Four.",
+        "label": True,
+    }
+
+
+@register_template("TRL-implicit", style="plain", dialect="trl-implicit-text")
+class TRLImplicit(Template):
+    """TRL's standard preference with an implicit prompt: two whole texts, which are not cut.
+
+    A prompt in a column next to them must open both: it would be left out.
+    """
+
+    class Row(RowModel):
+        prompt: Any = None
         chosen: str
         rejected: str
 
-    preference = Preference(prompt=[], chosen="{{ chosen }}", rejected="{{ rejected }}")
+    preference = Preference(
+        prompt=[], chosen="{{ chosen | after_prompt(prompt) }}", rejected="{{ rejected | after_prompt(prompt) }}"
+    )
     verified = True
     example = {"chosen": "Two and two are four.", "rejected": "Two and two are five."}
 
 
 @register_template("TRL-implicit-messages", style="chatml", dialect="trl")
 class TRLImplicitMessages(Template):
-    """TRL's conversational preference with an implicit prompt: two whole conversations, cut by turns."""
+    """TRL's conversational preference with an implicit prompt: two whole conversations, cut by turns.
+
+    A prompt in a column next to them must be among the turns that they share: it would be left out.
+    """
 
     class Row(RowModel):
+        prompt: Any = None
         chosen: list[Message]
         rejected: list[Message]
 
     preference = Preference(
-        prompt=messages("{{ chosen | common_history(rejected) }}"),
+        prompt=messages("{{ chosen | common_history(rejected) | with_prompt(prompt) }}"),
         chosen=messages("{{ chosen | after_history(rejected) }}"),
         rejected=messages("{{ rejected | after_history(chosen) }}"),
     )

@@ -1,29 +1,34 @@
-"""Conversations that share their history: the common part, and what each adds to it."""
+"""Conversations that share their history: the common part, what each adds to it, and a prompt that is given twice."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from preftemplates import register_filter
-from preftemplates.errors import Code, RowError
+from preftemplates.core.message_values import list_comparable
+from preftemplates.errors import Code, RowError, preview
 
 
 @register_filter
 def common_history(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
     """The leading messages that two conversations share, by whole turns; at least one is left to each.
 
+    Turns are equal if their roles and contents are, whatever times and ids they have. Those of the first conversation
+    are returned.
+
     >>> hi = {"role": "user", "content": "Hi"}
     >>> yes, no = {"role": "assistant", "content": "Yes"}, {"role": "assistant", "content": "No"}
-    >>> common_history([hi, yes], [hi, no]) == [hi]
+    >>> common_history([hi, yes], [{**hi, "time": 7}, no]) == [hi]
     True
 
     Raises:
-        RowError: `prompt_mismatch` where they part before an answer, so that they answer different prompts;
-            `bad_turns` where one is empty.
+        RowError: `prompt_mismatch` where they part before an answer, so that they answer different prompts, or share
+            no turn of a user; `bad_turns` where one is empty.
     """
     if not one or not other:
         raise RowError("a conversation has no messages", code=Code.BAD_TURNS)
-    shared = 0
-    while shared < min(len(one), len(other)) - 1 and one[shared] == other[shared]:
+    shared, limit = 0, min(len(one), len(other)) - 1
+    sides = list_comparable(one[:limit]), list_comparable(other[:limit])
+    while shared < limit and sides[0][shared] == sides[1][shared]:
         shared += 1
     for conversation in (one, other):
         role = conversation[shared].get("role")
@@ -32,7 +37,7 @@ def common_history(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
                 f"the conversations part at message {shared}, which is {role!r} and no answer: their prompts differ",
                 code=Code.PROMPT_MISMATCH,
             )
-    return list(one[:shared])
+    return _with_user(list(one[:shared]))
 
 
 @register_filter
@@ -48,3 +53,75 @@ def after_history(own: Sequence[Any], other: Sequence[Any]) -> list[Any]:
         RowError: as `common_history`.
     """
     return list(own[len(common_history(own, other)) :])
+
+
+@register_filter
+def before_last_answer(turns: list[dict[str, Any]], other: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The turns before the last answer, which both sides must share.
+
+    >>> ask = {"role": "user", "content": "Hi"}
+    >>> yes, no = {"role": "assistant", "content": "Yes"}, {"role": "assistant", "content": "No"}
+    >>> before_last_answer([ask, yes], [ask, no]) == [ask]
+    True
+
+    Raises:
+        RowError: `bad_turns` where a side does not end with an answer; `prompt_mismatch` where the turns differ, or
+            none is a user's.
+    """
+    for side in (turns, other):
+        if side[-1]["role"] != "assistant":
+            raise RowError(f"a transcript ends with a turn of {side[-1]['role']} and no answer", code=Code.BAD_TURNS)
+    if list_comparable(turns[:-1]) != list_comparable(other[:-1]):
+        raise RowError("the turns before the last answer differ between the sides", code=Code.PROMPT_MISMATCH)
+    return _with_user(turns[:-1])
+
+
+def _with_user(history: list[Any]) -> list[Any]:
+    """A history in which somebody asks something; without, the prompt is elsewhere, or there is none."""
+    if not any(message.get("role") == "user" for message in history):
+        raise RowError("the conversations share no turn of a user, so nothing is answered", code=Code.PROMPT_MISMATCH)
+    return history
+
+
+@register_filter
+def with_prompt(history: list[Any], prompt: Any) -> list[Any]:
+    """A history, which holds the prompt that a column next to the conversations has, if there is one.
+
+    >>> with_prompt([{"role": "user", "content": "Hi"}], "Hi")
+    [{'role': 'user', 'content': 'Hi'}]
+
+    Raises:
+        RowError: `prompt_mismatch` where it holds another one, which would be left out.
+    """
+    if prompt is None or prompt in ("", []):
+        return history
+    if isinstance(prompt, list):
+        turns, asked = list_comparable(history), list_comparable(prompt)
+        is_held = any(turns[start : start + len(asked)] == asked for start in range(len(turns)))
+    else:
+        is_held = any(message["content"] == prompt for message in list_comparable(history) if "content" in message)
+    if not is_held:
+        raise _make_prompt_error(prompt)
+    return history
+
+
+@register_filter
+def after_prompt(text: str, prompt: Any) -> str:
+    """A whole text, which begins with the prompt that a column next to it has, if there is one.
+
+    >>> after_prompt("Two and two are four.", "Two and two")
+    'Two and two are four.'
+
+    Raises:
+        RowError: `prompt_mismatch` where it begins otherwise, so that the prompt would be left out.
+    """
+    if prompt is None or prompt in ("", []) or (isinstance(prompt, str) and text.startswith(prompt)):
+        return text
+    raise _make_prompt_error(prompt)
+
+
+def _make_prompt_error(prompt: Any) -> RowError:
+    return RowError(
+        f"a column has the prompt {preview(prompt)}, which the answers do not hold; choose a template that reads it",
+        code=Code.PROMPT_MISMATCH, column="prompt", value=prompt,
+    )  # fmt: skip

@@ -174,20 +174,20 @@ def tool_list(tools: Any) -> str | None:
     Raises:
         RowError: `wrong_type` where it is no such list; as `tool_calls`.
     """
-    whole = [tool if "function" in tool else {"type": "function", "function": tool} for tool in _tools(tools)]
+    whole = [tool if tool.get("function") else {"type": "function", "function": tool} for tool in _tools(tools)]
     return json.dumps(whole, ensure_ascii=False) if whole else None
 
 
 def _offered(tools: Any) -> set[str]:
     """The names of the tools."""
-    return {tool.get("function", tool)["name"] for tool in _tools(tools)}
+    return {(tool.get("function") or tool)["name"] for tool in _tools(tools)}
 
 
 def _tools(tools: Any) -> list[dict[str, Any]]:
     """The tools of a list or of its JSON text."""
     read = _read(tools) if isinstance(tools, str) and tools else tools or []
     listed: list[Any] = read if isinstance(read, list) else [None]
-    named: list[Any] = [tool.get("function", tool) if isinstance(tool, dict) else None for tool in listed]
+    named: list[Any] = [tool.get("function") or tool if isinstance(tool, dict) else None for tool in listed]
     if not all(isinstance(tool, dict) and isinstance(tool.get("name"), str) for tool in named):
         raise RowError("the tools are no list of tools with names", code=Code.WRONG_TYPE)
     return listed

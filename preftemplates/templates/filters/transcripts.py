@@ -27,23 +27,3 @@ def human_assistant_turns(text: str) -> list[dict[str, Any]]:
         raise RowError(f"the transcript begins with {preview(text[:40])} and no turn", code=Code.BAD_TURNS, value=text)
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     return [{"role": ROLES[mark[1]], "content": text[mark.end() : end]} for mark, end in zip(marks, ends, strict=True)]
-
-
-@register_filter
-def before_last_answer(turns: list[dict[str, Any]], other: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The turns before the last answer, which both sides must share.
-
-    >>> ask = {"role": "user", "content": "Hi"}
-    >>> yes, no = {"role": "assistant", "content": "Yes"}, {"role": "assistant", "content": "No"}
-    >>> before_last_answer([ask, yes], [ask, no]) == [ask]
-    True
-
-    Raises:
-        RowError: `bad_turns` where a side does not end with an answer; `prompt_mismatch` where the turns differ.
-    """
-    for side in (turns, other):
-        if side[-1]["role"] != "assistant":
-            raise RowError(f"a transcript ends with a turn of {side[-1]['role']} and no answer", code=Code.BAD_TURNS)
-    if turns[:-1] != other[:-1]:
-        raise RowError("the turns before the last answer differ between the sides", code=Code.PROMPT_MISMATCH)
-    return turns[:-1]

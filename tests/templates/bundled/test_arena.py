@@ -81,7 +81,7 @@ def test_a_conversation_without_an_answer_has_bad_turns(name):
 @pytest.mark.parametrize(
     "content",
     [
-        [*parts("Tea?"), *parts("Milk?")],
+        [{"type": "text", "text": "Tea?"}, {"type": "text", "text": "Milk?"}],
         [{"type": "image", "image": "cup.png"}],
         [{"type": "text", "text": "Tea?", "image": "cup.png"}],
         [{"type": "thought", "text": "Tea?"}],

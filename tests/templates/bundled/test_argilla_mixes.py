@@ -44,7 +44,7 @@ def test_the_last_answer_of_a_kto_row_is_judged_and_the_turns_before_it_are_the_
     assert (sample.prompt, sample.completion, sample.label) == (row["completion"][:-1], row["completion"][-1:], good)
 
 
-@pytest.mark.parametrize("label", [0, 1, "true"])
+@pytest.mark.parametrize("label", [2, 0.5, "true"])
 def test_a_verdict_that_is_no_bool_is_refused(label):
     with pytest.raises(RowError) as caught:
         get_template("KTO-mix-15k").extract({"completion": conversation([], "a", "b"), "label": label}, "unpaired")

@@ -1,6 +1,7 @@
 """LLaMA-Factory's layouts: tool calls that keep their values, and rows that are refused where peers fail on them."""
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from support import outcome, real_rows, texts
 
 from preftemplates import get_template
+from preftemplates.core.message_values import drop_nulls
 from preftemplates.core.provenance import Piece, Traced
 from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, RowError
@@ -123,7 +125,7 @@ def test_the_label_is_kept_as_it_is(label):
     assert (sample.prompt, sample.completion, sample.label) == (talk[:1], talk[1:], label)
 
 
-@pytest.mark.parametrize("label", [1, 0, "true", None])
+@pytest.mark.parametrize("label", [2, 0.5, "true", None])
 def test_what_is_no_truth_value_is_refused(label):
     row = {**get_template("LLaMA-Factory-kto").example, "label": label}
     with pytest.raises(RowError) as caught:
@@ -154,7 +156,8 @@ def test_the_values_of_calls_and_the_texts_of_tools_come_through_json_lines(call
     row = {"conversations": [{"from": speaker, "value": value} for speaker, value in turns], "tools": tools}
     line = json.dumps(get_template("LLaMA-Factory-toolcall").format(row, "supervised"), ensure_ascii=False)
     _, call, result = json.loads(line)["prompt"]
-    assert call == {"role": "assistant", "tool_calls": [function(*each) for each in calls]}
+    functions = [function(name, drop_nulls(arguments, Counter())) for name, arguments in calls]
+    assert call == {"role": "assistant", "content": None, "tool_calls": functions}
     assert result == {"role": "tool", "content": written}
 
 

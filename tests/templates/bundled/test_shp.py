@@ -21,7 +21,7 @@ def test_the_label_1_is_for_the_first_comment(one, other, label):
     assert answers == ([one, other] if label == 1 else [other, one])
 
 
-@pytest.mark.parametrize("label", [-1, 2, True, 1.0, "1"])
+@pytest.mark.parametrize("label", [-1, 2, True, 1.5, "1"])
 def test_another_label_is_refused(label):
     with pytest.raises(RowError) as caught:
         get_template("SHP").extract(row_of(label), "preference")

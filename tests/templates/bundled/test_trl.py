@@ -170,7 +170,8 @@ def test_no_file_of_trl_s_rows_and_no_template_of_trl_s_layouts_is_left_out():
         pytest.skip("no real rows here")
     assert {path.stem for path in (DATA / "trl_zen").iterdir()} == set(ZEN)
     ours = {name for name in TEMPLATE_NAMES if name.startswith("TRL")}
-    assert {name for name, _ in ZEN.values()} == ours - {"TRL-tools", "TRL-prompts"}  # of which there are no rows
+    without_rows = {"TRL-tools", "TRL-prompts", "TRL-text-to-messages", "TRL-messages-to-text"}
+    assert {name for name, _ in ZEN.values()} == ours - without_rows
 
 
 @given(texts(), texts(), st.booleans())
@@ -188,9 +189,9 @@ def test_steps_and_their_verdicts_stay_as_they_are(prompt, steps):
 @pytest.mark.parametrize(
     ("name", "label", "code"),
     [
-        ("TRL-unpaired", {"label": 1}, Code.WRONG_TYPE),
+        ("TRL-unpaired", {"label": 2}, Code.WRONG_TYPE),
         ("TRL-unpaired-messages", {"label": "true"}, Code.WRONG_TYPE),
-        ("TRL-stepwise", {"labels": [1, 0]}, Code.WRONG_TYPE),
+        ("TRL-stepwise", {"labels": [2, 0]}, Code.WRONG_TYPE),
         ("TRL-stepwise", {"labels": [True]}, Code.BAD_LABEL),
         ("TRL-stepwise", {"completions": [], "labels": []}, Code.EMPTY),
     ],
@@ -245,8 +246,11 @@ def answered(turns):
     return turns if not turns or turns[-1]["role"] == "assistant" else [*turns, {"role": "assistant", "content": "a"}]
 
 
+ASKED = conversations("user", "assistant").map(lambda turns: [{"role": "user", "content": "q"}, *turns])
+
+
 @given(
-    conversations("user", "assistant"),
+    ASKED,
     st.lists(texts(), min_size=2, max_size=2, unique=True).map(
         lambda pair: [{"role": "assistant", "content": content} for content in pair]
     ),
@@ -268,7 +272,7 @@ def test_a_side_that_ends_with_no_answer_has_bad_turns(name, role):
     assert caught.value.code == Code.BAD_TURNS
 
 
-@given(conversations("user", "assistant"), conversations("user", "assistant").map(answered))
+@given(ASKED, conversations("user", "assistant").map(answered))
 def test_fault_2_a_side_that_goes_on_where_the_other_ends_leaves_both_an_answer(shared, rest):
     shared = [*shared, {"role": "assistant", "content": "Yes."}]
     row = {"chosen": shared, "rejected": [*shared, *rest]}
@@ -286,6 +290,8 @@ def test_fault_2_a_side_that_goes_on_where_the_other_ends_leaves_both_an_answer(
         ([("user", "a"), ("assistant", "b")], [("user", "c"), ("assistant", "b")], Code.PROMPT_MISMATCH),
         ([("user", "a"), ("assistant", "b")], [("user", "a"), ("user", "b")], Code.PROMPT_MISMATCH),
         ([("user", "a")], [("user", "a")], Code.PROMPT_MISMATCH),
+        ([("assistant", "a")], [("assistant", "b")], Code.PROMPT_MISMATCH),
+        ([("system", "s"), ("assistant", "a")], [("system", "s"), ("assistant", "b")], Code.PROMPT_MISMATCH),
     ],
 )
 def test_fault_2_conversations_that_part_before_an_answer_are_a_verdict_and_no_crash(chosen, rejected, code):

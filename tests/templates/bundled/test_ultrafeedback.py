@@ -213,7 +213,7 @@ def test_an_answer_was_chosen_or_not(prompt, completion, good):
     assert sample.completion == [{"role": "assistant", "content": completion}]
 
 
-@pytest.mark.parametrize("label", [0, 1, "true"])
+@pytest.mark.parametrize("label", [2, 0.5, "true"])
 def test_a_verdict_that_is_no_bool_is_refused(label):
     template = get_template("UltraFeedback-kto")
     with pytest.raises(RowError) as caught:

@@ -89,7 +89,7 @@ def test_a_strength_chooses_among_two_answers_in_a_template_and_zero_is_a_tie():
         texts = "".join(own[0]["content"] for own in sample.responses.values())
         assert (texts, sample.margin) == ("21" if strength > 0 else "12", float(abs(strength)))
         assert sample.is_tie == (strength == 0)
-    for strength in (-4, 4, True, 1.0, "1", None):
+    for strength in (-4, 4, True, 1.5, "1", None):
         with pytest.raises(RowError, match="column 'strength'"):
             Compared().extract({"one": "1", "two": "2", "strength": strength}, "preference")
 

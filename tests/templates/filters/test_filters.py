@@ -9,8 +9,14 @@ from support import conversations, outcome, texts
 
 from preftemplates.core.provenance import Traced
 from preftemplates.errors import Code, RowError
-from preftemplates.templates.filters.shared_prompts import after_history, common_history
-from preftemplates.templates.filters.transcripts import before_last_answer, human_assistant_turns
+from preftemplates.templates.filters.shared_prompts import (
+    after_history,
+    after_prompt,
+    before_last_answer,
+    common_history,
+    with_prompt,
+)
+from preftemplates.templates.filters.transcripts import human_assistant_turns
 
 MARKS = {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: "}
 unmarked = texts().map(lambda text: re.sub("(Human|Assistant): ", r"\1; ", text) + ".")
@@ -58,12 +64,16 @@ def test_the_turns_of_a_traced_transcript_are_slices_of_it(turns):
 @given(conversations("user", "assistant"), conversations("user", "assistant"))
 def test_what_stands_before_the_last_answers_is_shared_or_refused(one, other):
     ends = one[-1]["role"] == other[-1]["role"] == "assistant"
-    if ends and one[:-1] == other[:-1]:
+    if ends and one[:-1] == other[:-1] and asks(one[:-1]):
         assert before_last_answer(one, other) == one[:-1]
     else:
         with pytest.raises(RowError) as caught:
             before_last_answer(one, other)
         assert caught.value.code == (Code.PROMPT_MISMATCH if ends else Code.BAD_TURNS)
+
+
+def asks(turns):
+    return any(turn["role"] == "user" for turn in turns)
 
 
 few = st.lists(st.sampled_from([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]), max_size=5)
@@ -78,11 +88,62 @@ def test_a_history_is_the_longest_whole_turns_that_leave_each_side_an_answer(sha
         return
     same = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one) + len(other))
     length = min(same, len(one) - 1, len(other) - 1)
-    if one[length]["role"] == other[length]["role"] == "assistant":
+    if one[length]["role"] == other[length]["role"] == "assistant" and asks(one[:length]):
         assert history == one[:length] == other[:length]
         assert [after_history(one, other), after_history(other, one)] == [one[length:], other[length:]]
     else:
         assert history.code == Code.PROMPT_MISMATCH
+
+
+ASK, ANSWER = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        {**ASK, "timestamp": 7, "turn_id": "a"},
+        {**ASK, "tool_calls": None, "name": None},
+        {"role": "user", "content": [{"type": "text", "text": "Hi", "image": None}]},
+    ],
+    ids=str,
+)
+def test_metadata_nulls_and_a_text_part_make_no_other_history(turn):
+    other = {**ANSWER, "content": "Bye"}
+    for filter in (common_history, before_last_answer):
+        assert filter([ASK, ANSWER], [turn, other]) == [ASK]
+        assert filter([turn, other], [ASK, ANSWER]) == [turn]
+    assert after_history([turn, other], [ASK, ANSWER]) == [other]
+
+
+@pytest.mark.parametrize("shared", [[], [SYSTEM], [ANSWER], [SYSTEM, ANSWER]], ids=len)
+def test_a_history_in_which_nobody_asks_is_no_prompt(shared):
+    for filter in (common_history, after_history, before_last_answer):
+        read = outcome(filter, [*shared, ANSWER], [*shared, {**ANSWER, "content": "Bye"}])
+        assert read.code == Code.PROMPT_MISMATCH
+        assert "share no turn of a user" in str(read)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "is_held"),
+    [
+        (None, True), ("", True), ([], True), ("Hi", True), ("Be brief.", True), ([ASK], True),
+        ([{**ASK, "time": 1}], True), ([SYSTEM, ASK], True), ("Hi ", False), ("Bye", False), ([ANSWER], False),
+        ([ASK, SYSTEM], False), ({"a": 1}, False),
+    ],
+)  # fmt: skip
+def test_a_prompt_next_to_conversations_is_in_their_history_or_they_are_refused(prompt, is_held):
+    history = [SYSTEM, ASK]
+    read = outcome(with_prompt, history, prompt)
+    assert read == history if is_held else (read.code, read.column) == (Code.PROMPT_MISMATCH, "prompt")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "is_held"), [(None, True), ("", True), ("Two", True), ("two", False), ([ASK], False)]
+)
+def test_a_prompt_next_to_whole_texts_opens_them_or_they_are_refused(prompt, is_held):
+    read = outcome(after_prompt, "Two and two", prompt)
+    assert read == "Two and two" if is_held else (read.code, read.column) == (Code.PROMPT_MISMATCH, "prompt")
 
 
 def test_two_equal_conversations_share_all_but_the_last_answer():

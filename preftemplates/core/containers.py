@@ -1,0 +1,115 @@
+"""Values as other libraries hold them, and the plain Python values that they stand for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from preftemplates.core.provenance import Traced, plain
+
+_PLAIN_TYPES = frozenset((str, int, float, bool, type(None), dict, list))
+
+_MAX_EXACT = 2**53
+"""The size up to which every whole number is a float of its own."""
+
+_MAX_DIMENSIONS = 2
+"""An array of more dimensions is a picture or a film, and no list."""
+
+_MAX_DIGITS = 4300
+"""How many digits a whole number may have: as many as Python writes."""
+
+
+def unwrap(value: Any) -> Any:
+    """Return the plain Python value that a scalar, array, map or record of another library stands for, one level deep.
+
+    Known are the scalars and arrays of NumPy, pandas, Polars, PyArrow and PyTorch, rows of Spark, decimal numbers and
+    pandas' marks for gaps, which are None. A moment in time stays what it is: no text says how it was written.
+
+    >>> unwrap(Decimal("2")), unwrap(Decimal("2.5"))
+    (2, 2.5)
+    """
+    kind = type(value)
+    if kind in _PLAIN_TYPES:
+        return value
+    if isinstance(value, str):
+        return value if isinstance(value, Traced) else plain(value)
+    if isinstance(value, Decimal):
+        return _convert_decimal(value)
+    if kind.__name__ in ("NAType", "NaTType") and kind.__module__.startswith("pandas"):
+        return None
+    if getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M"):  # NumPy would give integers
+        return list(value) if getattr(value, "ndim", 0) else value
+    if isinstance(value, Mapping | memoryview | type) or getattr(value, "ndim", 0) > _MAX_DIMENSIONS:
+        return value
+    for method in ("asDict", "as_py", "tolist", "to_list"):
+        if hasattr(value, method):
+            return _mark_gaps(getattr(value, method)())
+    return value
+
+
+def _mark_gaps(value: Any) -> Any:
+    """The items of an array of numbers, in which NaN stands for None."""
+    if not isinstance(value, list):
+        return value
+    return [None if is_gap(item) else _mark_gaps(item) for item in value]
+
+
+def _convert_decimal(value: Decimal) -> Any:
+    if value.is_nan():
+        return None
+    if value.is_finite() and value == value.to_integral_value():
+        return int(value) if value.adjusted() < _MAX_DIGITS else value
+    return float(value)
+
+
+def is_gap(value: Any) -> bool:
+    """Return whether a value is None or NaN, which stands for None in a table of numbers."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def to_integer(value: Any) -> Any:
+    """Return a float that is a whole number as that integer, as far as floats are exact; any other value as it is.
+
+    >>> to_integer(7.0), to_integer(7.5), to_integer(1e300), to_integer(True)
+    (7, 7.5, 1e+300, True)
+    """
+    is_whole = type(value) is float and value.is_integer() and abs(value) <= _MAX_EXACT
+    return int(value) if is_whole else value
+
+
+def to_object(value: Any) -> Any:
+    """Return the pairs of a map as an object, as PyArrow gives them: a list of pairs of a text and a value.
+
+    >>> to_object([("city", "Turku")]), to_object([["a", "b"]])
+    ({'city': 'Turku'}, [['a', 'b']])
+    """
+    if not isinstance(value, list) or not value:
+        return value
+    if not all(type(item) is tuple and len(item) == 2 and isinstance(item[0], str) for item in value):
+        return value
+    members = dict(value)
+    return members if len(members) == len(value) else value
+
+
+def to_plain(value: Any, *, integers: bool = False) -> Any:
+    """Return JSON-like data as plain Python, however a container holds it; nulls stay.
+
+    Args:
+        value: the data.
+        integers: whether whole floats become integers.
+
+    >>> to_plain({"a": (1.0, Decimal("2")), "b": [("key", None)]})
+    {'a': [1.0, 2], 'b': {'key': None}}
+    """
+    value = unwrap(value)
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, list):
+        value = to_object(value)
+    if isinstance(value, Mapping):
+        return {key: to_plain(item, integers=integers) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item, integers=integers) for item in value]
+    return to_integer(value) if integers else value
