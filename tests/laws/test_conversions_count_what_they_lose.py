@@ -141,7 +141,7 @@ def counted(template, format, drawn):
     wanted, lost, fates = [], Counter(), []
     for number, row in enumerate(drawn):
         try:
-            samples, gone, _ = template.formatted(row, format)
+            samples, gone, *_ = template.formatted(row, format)
         except PrefTemplatesError as error:
             fates.append(("rejected", number, error.code))
             continue
