@@ -79,7 +79,7 @@ def clean_message(message: Mapping[str, Any], steps: Steps, reading: Reading) ->
     Raises:
         RowError: `wrong_type` where the arguments of a call are neither an object nor its JSON text.
     """
-    if not _is_walkable(message):
+    if is_text_message(message) or not _is_walkable(message):
         return dict(message)
     cleaned: dict[str, Any] = {}
     for key, value in message.items():
@@ -88,6 +88,15 @@ def clean_message(message: Mapping[str, Any], steps: Steps, reading: Reading) ->
         elif value is not None:
             cleaned[key] = _clean_value(key, value, (*steps, key), reading)
     return cleaned
+
+
+def is_text_message(message: Mapping[str, Any]) -> bool:
+    """Return whether a message is a role and a text, as most are: nothing in it depends on a container."""
+    return len(message) == 2 and _is_plain_text(message.get("role")) and _is_plain_text(message.get("content"))
+
+
+def _is_plain_text(value: Any) -> bool:
+    return type(value) is str or type(value) is Traced
 
 
 def _is_walkable(message: Mapping[str, Any]) -> bool:
@@ -111,7 +120,10 @@ def _clean_value(key: str, value: Any, steps: Steps, reading: Reading) -> Any:
         return list(value) if isinstance(value, tuple) else value
     if key == "content" and isinstance(value, list | tuple):
         return [_clean_part(part) for part in value]
-    return drop_nulls(value, Counter()) if key == "content" else to_plain(value, integers=True)
+    if key == "content":
+        return drop_nulls(value, Counter())
+    _refuse_moments(value, steps)
+    return to_plain(value, integers=True)
 
 
 def _clean_part(part: Any) -> Any:
@@ -219,6 +231,18 @@ def check_is_json(value: Any, steps: Steps) -> None:
         )  # fmt: skip
 
 
+def _refuse_moments(value: Any, steps: Steps) -> None:
+    """Refuse a moment in time among the metadata of a turn, of which no output has a value."""
+    if isinstance(value, Mapping | list | tuple):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            _refuse_moments(item, (*steps, key))
+    elif describe_fix(value):
+        raise RowError(
+            f"expected text or a number, got {preview(value)}{describe_fix(value)}",
+            code=Code.WRONG_TYPE, column=name_cell(steps), value=value,
+        )  # fmt: skip
+
+
 def describe_fix(value: Any) -> str:
     """Return how a row is read as it was written, where a reader has made a moment in time of a text; or nothing.
 
@@ -287,6 +311,8 @@ def make_comparable(message: Mapping[str, Any]) -> Any:
 
     Metadata is no part of it, such as a time, or the id of a turn or a call.
     """
+    if is_text_message(message):
+        return message
     settled = settle_content(clean_message(message, (), Reading()))
     comparable = {key: settled[key] for key in _COMPARED_KEYS if settled.get(key) is not None}
     calls = comparable.get("tool_calls")

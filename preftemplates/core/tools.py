@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,10 @@ from preftemplates.errors import RowError
 
 if TYPE_CHECKING:
     from preftemplates.core.message_values import Reading
+
+
+_MAY_CHANGE = re.compile(r"null|[0-9][.eE]")
+"""What a JSON text holds in which something is null, or a number may be a whole float."""
 
 
 def is_json_list(text: str) -> bool:
@@ -36,7 +41,7 @@ def clean_tools(tools: Any, reading: Reading, is_written: bool = True) -> Any:
         is_written: whether the row has the text, so that somebody wrote the nulls.
     """
     if isinstance(tools, str):
-        if not is_json_list(tools):
+        if not _MAY_CHANGE.search(tools) or not is_json_list(tools):
             return tools
         value = read_json(tools)
     elif isinstance(tools, list) and all(isinstance(tool, Mapping) for tool in tools):

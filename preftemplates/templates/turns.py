@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from preftemplates.core.message_values import Reading, clean_message, settle_content
+from preftemplates.core.message_values import Reading, clean_message, is_text_message, settle_content
 from preftemplates.core.messages import ROLES, Message, normalise_message
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, preview
 from preftemplates.templates.expressions import Field, Filters
@@ -187,7 +187,7 @@ def _make_message(message: Any, index: int, reading: Reading | None) -> Message:
     Raises:
         RowError: as `clean_message` and `normalise_message`, with the message's place.
     """
-    if isinstance(message, Mapping):
+    if isinstance(message, Mapping) and not is_text_message(message):
         try:
             message = settle_content(clean_message(message, (), Reading() if reading is None else reading))
         except RowError as error:

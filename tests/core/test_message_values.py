@@ -78,6 +78,16 @@ def test_a_moment_that_a_reader_made_of_a_text_is_refused_with_the_fix(moment):
     assert caught.value.column == "chosen[1].tool_calls[0].function.arguments.days[0].from"
 
 
+@pytest.mark.parametrize("value", [datetime.datetime(2024, 5, 1), [{"at": datetime.time(1)}]], ids=str)
+def test_a_moment_among_the_metadata_of_a_turn_is_refused_too_and_a_picture_is_not(value):
+    with pytest.raises(RowError, match="read the column as text") as caught:
+        clean_message({"role": "user", "content": "a", "more": value}, ("prompt", 0), Reading())
+    assert caught.value.code is Code.WRONG_TYPE
+    assert caught.value.column.startswith("prompt[0].more")
+    picture = object()
+    assert clean_message({"role": "user", "content": "a", "more": [picture]}, (), Reading())["more"] == [picture]
+
+
 def test_nulls_of_a_table_are_not_counted_and_those_in_json_text_are():
     reading = Reading()
     clean_message(call({"zone": None}), (), reading)
