@@ -29,7 +29,8 @@ def outcomes(path):
 def test_a_line_that_is_too_long_costs_itself(tmp_path, name, ending):
     lines = [{"a": 1}, {"a": "x" * 300}, {"a": 2}, {"a": "x" * 90}, {"a": "x" * 92}]
     text = "\n".join(map(json.dumps, lines)) + ending
-    (gzip.open if name.endswith("gz") else open)(tmp_path / name, "wb").write(text.encode())
+    with (gzip.open if name.endswith("gz") else open)(tmp_path / name, "wb") as file:
+        file.write(text.encode())
     assert outcomes(tmp_path / name) == [
         (0, 1, {"a": 1}),
         (1, 2, "line_too_long"),
