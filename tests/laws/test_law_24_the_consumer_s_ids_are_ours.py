@@ -7,6 +7,7 @@ import json
 from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
+from floors import list_unmet
 from peer_runs import FINE, READERS, File, Setup, judge
 from support import DOCS
 from token_support import STYLE_TOKENS as STYLES
@@ -18,6 +19,8 @@ from preftemplates.errors import DefinitionError
 from preftemplates.templates.text_edges import TextEdges
 
 trl = pytest.importorskip("trl")
+UNMET = list_unmet("trl")
+pytestmark = pytest.mark.skipif(bool(UNMET), reason=f"TRL requires {', '.join(UNMET)}")
 
 TRAINERS = {
     "Reward": ("preference", "Reward"),

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,19 @@ def pin_floor(requirement: str) -> str:
 def name_of(requirement: str) -> str:
     """Return the name of the package that a requirement is of."""
     return re.split(r"[^\w-]", requirement)[0]
+
+
+def list_unmet(package: str) -> list[str]:
+    """Return the requirements of an installed package, without extras, that what is installed does not meet.
+
+    >>> list_unmet("pytest")
+    []
+    """
+    from packaging.requirements import Requirement
+
+    asked = [Requirement(text) for text in requires(package) or []]
+    needed = [one for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return [str(one) for one in needed if not one.specifier.contains(version(one.name))]
 
 
 def make(home: Path) -> None:

@@ -1,11 +1,9 @@
 """One row has one reward: through our scorer, plain transformers, its pipeline, and TRL's trainers."""
 
-from importlib.metadata import requires, version
-
 import pytest
 import torch
 from datasets import Dataset
-from packaging.requirements import Requirement
+from floors import list_unmet
 from preftemplates_train.data.demo import generate
 from preftemplates_train.evaluation.score_file import score_rows
 from preftemplates_train.evaluation.scorer import Scorer
@@ -16,7 +14,7 @@ from preftemplates import get_template
 from preftemplates.data.reading import Record
 
 trl = pytest.importorskip("trl")
-ACCELERATE = next(one for one in map(Requirement, requires("trl")) if one.name == "accelerate")
+UNMET = list_unmet("trl")
 
 ROWS = generate()[1][:5]
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
@@ -72,7 +70,7 @@ def test_the_pipeline(folder, ours):
     assert {found["label"] for found in scorer(texts)} == {"reward"}
 
 
-@pytest.mark.skipif(not ACCELERATE.specifier.contains(version("accelerate")), reason=f"TRL requires {ACCELERATE}")
+@pytest.mark.skipif(bool(UNMET), reason=f"TRL requires {', '.join(UNMET)}")
 def test_trl_in_evaluation(folder, ours, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
