@@ -254,7 +254,7 @@ def test_a_tie_and_a_shortcut_are_turned_off_by_their_names():
 def test_the_rules_of_the_test_above_are_seen_to_find_something():
     assert {*map(str, ROW_RULES)} == {
         "control_text", "invisible", "long_text", "odd_turns", "prompt_repeated", "unbalanced_thinking", "duplicate",
-        "contradiction", "in_test", "prefix_unstable",
+        "contradiction", "in_test", "prefix_unstable", "json_text",
     }  # fmt: skip
 
 
