@@ -57,14 +57,19 @@ def build_output_schema(template: Template, format: Format, json_messages: bool 
     fields = []
     for key, inner in shape.fields:
         kind = types.convert(inner)
-        may_lack = isinstance(inner, ToolsField) and not inner.is_text
         text = json_messages and _is_nested(kind)
-        fields.append(pa.field(key, pa.string() if text else kind, metadata=_MAY_LACK if may_lack else None))
+        metadata = _MAY_LACK if _is_tool_list(inner) else None
+        fields.append(pa.field(key, pa.string() if text else kind, metadata=metadata))
     return pa.schema(fields)
 
 
 _MAY_LACK = {b"preftemplates": b"a result may lack this key"}
 """The metadata of a column whose key is left out of some results, and which then is null."""
+
+
+def _is_tool_list(shape: ResultShape) -> bool:
+    """Whether a key holds a list of tools, which is JSON text in a table and lacks where there are none."""
+    return isinstance(shape, ToolsField) and not shape.is_text
 
 
 def _is_nested(kind: pa.DataType) -> bool:
@@ -83,7 +88,12 @@ class ArrowTypes:
     def convert(self, shape: ResultShape, in_each: bool = False) -> pa.DataType:
         """Return the type of a shape."""
         if isinstance(shape, ObjectShape):
-            return pa.struct([(key, self.convert(inner, in_each)) for key, inner in shape.fields])
+            return pa.struct(
+                [
+                    pa.field(key, self.convert(inner, in_each), metadata=_IS_JSON if _is_tool_list(inner) else None)
+                    for key, inner in shape.fields
+                ]
+            )
         if isinstance(shape, ListShape):
             kinds = [self.convert(inner, in_each) for inner in shape.shapes]
             if any(kind != kinds[0] for kind in kinds):
@@ -165,7 +175,7 @@ def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
     if list(result) != expected:
         raise RowError(f"the result has the keys {list(result)}, expected {schema.names}", code=Code.WRONG_TYPE)
     for field in schema:
-        if result.get(field.name) is not None:  # a sample without tools
+        if result.get(field.name) is not None and field.metadata != _MAY_LACK:  # a sample without tools
             _check_value_fits(result[field.name], field.type, spell_path((field.name,)))
 
 

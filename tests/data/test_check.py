@@ -256,7 +256,7 @@ def test_the_rules_of_the_test_above_are_seen_to_find_something():
     assert {*map(str, ROW_RULES)} == {
         "control_text", "invisible", "long_text", "odd_turns", "prompt_repeated", "unbalanced_thinking", "duplicate",
         "contradiction", "in_test", "prefix_unstable", "special_token", "content_changed", "score_contradiction",
-        "own_chat_template",
+        "own_chat_template", "json_text",
     }  # fmt: skip
 
 

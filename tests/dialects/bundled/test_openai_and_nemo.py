@@ -142,18 +142,22 @@ def test_a_call_in_an_output_has_another_id_than_those_of_the_input():
     assert row["preferred_output"][0]["tool_calls"][0]["id"] == "call_1"
 
 
-def test_arrow_holds_lists_of_tools_as_json_text_or_refuses_them():
+def test_arrow_holds_lists_of_tools_as_json_text():
     template = Talk().with_dialect("openai")
     rows = [make_row(tools=TOOLS), make_row()]
     table = pa.Table.from_pylist(rows)
     strict, json_text = BatchFormatter(template, "supervised"), BatchFormatter(template, "supervised", True)
     assert strict.schema.field("tools").type == pa.string()
-    with pytest.raises(RowError, match="tools has no place in Arrow columns of text"):
-        strict(table)
-    assert strict(table.slice(1)).to_pylist() == [{"messages": [ASKED, SAID], "tools": None}]
-    first, second = json_text(table).to_pylist()
-    assert json.loads(first["tools"]) == template.format(rows[0], "supervised")["tools"]
-    assert second["tools"] is None
+    for formatter in (strict, json_text):
+        first, second = formatter(table).to_pylist()
+        assert json.loads(first["tools"]) == template.format(rows[0], "supervised")["tools"]
+        assert second["tools"] is None
+    filled = dict.fromkeys(("tool_calls", "tool_call_id", "name", "reasoning_content"))
+    assert second["messages"] == json.dumps([ASKED, SAID])
+    assert strict(table).to_pylist()[1]["messages"] == [{**ASKED, **filled}, {**SAID, **filled}]
+    (pair,) = BatchFormatter(template, "preference")(table.slice(0, 1)).to_pylist()
+    expected = template.format(rows[0], "preference")
+    assert json.loads(pair["input"]["tools"]) == expected["input"]["tools"]
     with pytest.raises(RowError, match="has the keys"):
         check_fits_schema({"tools": None}, strict.schema)
 
@@ -195,7 +199,7 @@ def test_a_tie_is_refused():
 
 def test_supervised_rows_have_tools_as_a_list_and_calls_as_they_are():
     row = format_row("nemo-rl", "supervised", good=[CALL], tools=TOOLS)
-    assert row == {"messages": [ASKED, CALL], "tools": json.loads(TOOLS)}
+    assert row == {"messages": [ASKED, {**CALL, "content": None}], "tools": json.loads(TOOLS)}
     assert format_row("nemo-rl", "supervised") == {"messages": [ASKED, SAID]}
 
 

@@ -19,7 +19,9 @@ DIFFERENT = {627, 844, 975, 976, 1018}
 MARKS = {"user": "\n\nHuman: ", "assistant": "\n\nAssistant: "}
 
 contents = texts().map(lambda text: re.sub("(Human|Assistant): ", r"\1; ", text) + ".")
-histories = st.lists(st.tuples(st.sampled_from(["user", "assistant"]), contents), min_size=1, max_size=5)
+histories = st.lists(st.tuples(st.sampled_from(["user", "assistant"]), contents), min_size=1, max_size=5).map(
+    lambda turns: [("user", "a"), *turns]
+)
 
 
 def transcript(turns):

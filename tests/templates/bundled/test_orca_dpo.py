@@ -26,10 +26,11 @@ def test_a_system_text_is_a_turn_unless_it_is_empty(name, system, chosen, reject
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_a_system_text_that_is_null_is_refused_and_not_taken_for_empty(name):
-    with pytest.raises(RowError) as caught:
-        get_template(name).extract(row_of(name, system=None), "preference")
-    assert (caught.value.code, caught.value.column) == (Code.MISSING_FIELD, "system")
+def test_a_system_text_that_is_null_or_absent_is_no_turn(name):
+    row = row_of(name, system=None)
+    absent = {column: cell for column, cell in row.items() if column != "system"}
+    for system in (row, absent):
+        assert [message["role"] for message in get_template(name).extract(system, "preference").prompt] == ["user"]
 
 
 def test_a_row_of_status_tie_is_dropped_and_the_others_keep_their_order():
