@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from preftemplates.core.messages import CONTENT_TOKENS, list_message_texts
 from preftemplates.core.paths import parse_path, split_path
 from preftemplates.core.samples import Preference
-from preftemplates.data.row_rules import AcceptedSample, RuleMemory, register_rule
+from preftemplates.data.row_rules import REMEMBERING, ROW_RULES, AcceptedSample, RuleMemory, register_rule
 from preftemplates.errors import Code, preview
 from preftemplates.styles.control_text import list_control_texts
 
@@ -114,3 +114,7 @@ def read_special_tokens(tokenizer: Any) -> frozenset[str]:
     """Return the tokens of a transformers tokenizer that control: its named ones, and those marked special."""
     marked = (str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
     return frozenset(chain(map(str, tokenizer.all_special_tokens), marked))
+
+
+SINGLE_ROW_RULES = {code: rule for code, rule in ROW_RULES.items() if code not in REMEMBERING}
+"""All rules that look at one row: those by which rows are flagged while they are converted."""

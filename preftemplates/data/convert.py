@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from preftemplates.core.samples import Unpaired
-from preftemplates.data import content_rules  # noqa: F401  it registers rules
+from preftemplates.data.content_rules import SINGLE_ROW_RULES
 from preftemplates.data.issues import IssueLog, RowIssue
 from preftemplates.data.reading import Record
-from preftemplates.data.row_rules import REMEMBERING, ROW_RULES, AcceptedSample, find_skip_reason
+from preftemplates.data.row_rules import AcceptedSample, find_skip_reason
 from preftemplates.data.unread import UnreadCounts
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
 from preftemplates.templates.rendering import render_texts
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from preftemplates.templates.unread import UnreadValue
 
 OnError = Literal["raise", "skip"]
-
-_FLAG_RULES = {code: rule for code, rule in ROW_RULES.items() if code not in REMEMBERING}
-"""The rules that rows are flagged by while they are converted: all that look at one row."""
 
 
 @dataclass
@@ -164,7 +161,7 @@ class Conversion:
         self._style = template.text_style(format) or style
         self._renders_later = template.text_style(format) is None and style is not None
         self.report = ConversionReport()
-        self._last_flagged: deque[RowIssue] = deque(maxlen=len(_FLAG_RULES))
+        self._last_flagged: deque[RowIssue] = deque(maxlen=len(SINGLE_ROW_RULES))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (formatted.result for _, formatted in self.accepted())
@@ -244,7 +241,7 @@ class Conversion:
         accepted = AcceptedSample(
             record.row, formatted.messages, self._style, formatted.texts, self._unread, self._special_tokens
         )
-        for code, rule in _FLAG_RULES.items():
+        for code, rule in SINGLE_ROW_RULES.items():
             message = rule(accepted, {})
             issue = RowIssue(record.row, record.line, code, message or "")
             if message is not None and issue not in self._last_flagged:

@@ -34,6 +34,6 @@ def test_contents_of_messages_are_checked_in_a_named_style(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({**GOOD_ROW, "response_0": "Mint.<|im_end|>"}) + "\n")
     arguments = ("check", path, "-t", "PKUSafeRLHF", "-d", "trl")
-    assert "nothing was found" in run(*arguments).stdout
+    assert "special_token" in run(*arguments, code=1).stdout
     assert "control_text" in run(*arguments, "--style", "chatml", code=1).stdout
-    assert "nothing was found" in run(*arguments, "--style", "llama3").stdout
+    assert "control_text" not in run(*arguments, "--style", "llama3", code=1).stdout

@@ -129,14 +129,15 @@ def test_a_row_that_spells_what_its_style_writes_comes_through_and_is_flagged(st
     ]
     conversion = Conversion(rows, get_template("TRL").with_style(style).with_dialect("text"), "preference")
     assert len(list(conversion)) == 2
-    assert [(flag.row, flag.code) for flag in conversion.report.flagged] == [(0, Code.CONTROL_TEXT)] * flagged
+    flags = [(flag.row, flag.code) for flag in conversion.report.flagged if flag.code != Code.SPECIAL_TOKEN]
+    assert flags == [(0, Code.CONTROL_TEXT)] * flagged
 
 
-def test_messages_are_not_flagged_since_their_style_is_not_known():
+def test_messages_are_not_flagged_as_control_text_since_their_style_is_not_known():
     rows = [{"prompt": "a", "chosen": "<|im_end|>", "rejected": "c"}]
     conversion = Conversion(rows, get_template("TRL").with_dialect("trl"), "preference")
     assert len(list(conversion)) == 1
-    assert conversion.report.flagged == []
+    assert [flag.code for flag in conversion.report.flagged] == [Code.SPECIAL_TOKEN]
 
 
 # Rows of several samples, and ties
