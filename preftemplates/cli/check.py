@@ -25,7 +25,7 @@ from preftemplates.cli.options import (
     TemplateOption,
     TokenizerOption,
 )
-from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_unread
+from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_reading
 from preftemplates.data.check import CheckReport, check
 from preftemplates.data.content_rules import read_special_tokens
 from preftemplates.data.dataset_sources import DatasetChoice
@@ -105,7 +105,7 @@ def _print_report(report: CheckReport, console: Console) -> None:
         f" + {report.rejected:,} rejected" + (f": {report.results:,} samples" * (report.results != report.formatted)),
         highlight=False,
     )
-    print_unread(report.conversion.unread, console)
+    print_reading(report.conversion, console)
     console.print(_build_findings_table(report) if report.findings else Text("nothing was found", "green"))
     if any(shortcut.pairs for shortcut in report.shortcuts.values()):
         console.print(_build_shortcuts_table(report))

@@ -29,7 +29,7 @@ from preftemplates.cli.options import (
     TemplateOption,
     TokenizerOption,
 )
-from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_unread, spell_report
+from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_reading, spell_report
 from preftemplates.core.samples import Format
 from preftemplates.data.content_rules import read_special_tokens
 from preftemplates.data.convert import Conversion, ConversionReport, OnError
@@ -215,10 +215,7 @@ def _print_totals(report: ConversionReport, out: Path, seconds: float, console: 
     if report.lost:
         lost = ", ".join(f"{count:,} x {name}" for name, count in report.lost.items())
         console.print(Text(f"  no place in the output: {lost}", "dim"))
-    if report.changed:
-        changed = ", ".join(f"{count:,} x {name}" for name, count in report.changed.items())
-        console.print(Text(f"  changed in tools and arguments: {changed}", "dim"))
-    print_unread(report.unread, console)
+    print_reading(report, console)
     if report.formatted:
         word = "result" if report.results == 1 else "results"
         results = "" if report.results == report.formatted else f": {report.results:,} {word}"

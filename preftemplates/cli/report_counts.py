@@ -55,6 +55,14 @@ def _spell_list(items: Iterator[str]) -> Iterator[str]:
     yield "[]" if separator == "[\n" else "\n ]"
 
 
+def print_reading(report: ConversionReport, console: Console) -> None:
+    """Print what reading changed in tools and arguments, and what it left out."""
+    if report.changed:
+        changed = ", ".join(f"{count:,} x {name}" for name, count in report.changed.items())
+        console.print(Text(f"  changed in tools and arguments: {changed}", "dim"))
+    print_unread(report.unread, console)
+
+
 def print_unread(unread: UnreadCounts, console: Console) -> None:
     """Print in one line what the template does not read of the rows; nothing where it reads all."""
     line = unread.describe()
