@@ -119,7 +119,7 @@ ARGUMENTS = r"""
 --head_from nonsense  => head_from: model has no weights nonsense.weight in safetensors
 --attn_implementation nonsense  => model cannot be loaded as a reward model: Specified `attn_implementation="nonsense"` is not supported
 --objective margin  => objective is margin, and no pair has one
---pad_token question  => 36 spelling the pad token (another --pad_token keeps more
+--pad_token question  => the pad token 'question' is in the texts of 36 of 36 pairs, more than 5%; name another
 --max_length 3  => too long for 3 tokens (a longer --max_length
 --use_peft --lora_target_modules nonsense  => lora_target_modules: the model has no module 'nonsense'; its linear modules are down_proj, gate_proj,
 --use_peft --lora_target_modules q_prj  => the model has no module 'q_prj'; its linear modules are
@@ -155,7 +155,6 @@ WITHOUT_EFFECT = r"""
 --do_predict  => do_predict true has no effect here:
 --disable_tqdm false  => disable_tqdm false has no effect here: a line for each entry of the log
 --average_tokens_across_devices false  => average_tokens_across_devices false has no effect here
---fp16_full_eval  => fp16_full_eval true has no effect here
 --label_names labels  => label_names has no effect here: the labels come from the template
 --include_for_metrics inputs  => include_for_metrics has no effect here: the figures come from the scores
 --local_rank 3  => local_rank has no effect here: torchrun tells each process its rank

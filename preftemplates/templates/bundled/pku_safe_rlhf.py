@@ -52,6 +52,8 @@ class PKUSafeRLHFSafer(PKUSafeRLHF):
 
     ignored = [
         "better_response_id",
+        "is_response_0_safe",
+        "is_response_1_safe",
         "response_0_severity_level",
         "response_1_severity_level",
         "response_0_harm_category",

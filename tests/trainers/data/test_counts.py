@@ -106,6 +106,6 @@ def test_what_is_dropped_names_its_own_cure(tmp_path):
         "        return {'a': '<|pad|>' + raw_sample['response_0'], 'b': raw_sample['response_1']}\n"
     )
     rows = write(tmp_path / "rows.jsonl", [row(n) for n in range(10)])
-    message = r"10 without token ids of their own \(another --pad_token keeps more; --max_dropped"
+    message = r"the pad token '<\|pad\|>' is in the texts of 10 of 10 pairs, more than 5%; name another --pad_token"
     with pytest.raises(SetupError, match=message):
         encoded(config_of(rows, template=str(custom), eval_size=0.0))

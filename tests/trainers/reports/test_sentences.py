@@ -31,6 +31,7 @@ class Said:
 
     style = None
     prompts_in_both = 0
+    rows = ()
 
     def __init__(self, counts, both=0):
         self.prompts_in_both = both

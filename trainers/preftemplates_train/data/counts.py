@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from preftemplates.errors import preview
 from preftemplates_train.data.lengths import LengthReport
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from preftemplates.data import ConversionReport
+    from preftemplates_train.data.pairs import TextPair
     from preftemplates_train.settings.run_settings import LengthPolicy
 
 
@@ -107,3 +109,17 @@ def check_dropped_pairs(
     raise SetupError(
         f"{name}: {share} would be dropped, more than {allowed:.0%}: {reasons} ({remedies}--max_dropped allows it)"
     )
+
+
+def check_pad_token(name: str, pairs: Sequence[TextPair], pad_token: str, allowed: float) -> None:
+    """Refuse a pad token that more texts of a source spell than pairs may be dropped: everybody else would read it.
+
+    Raises:
+        SetupError: the message counts the pairs.
+    """
+    spelling = sum(pad_token in pair.chosen or pad_token in pair.rejected for pair in pairs)
+    if spelling > allowed * len(pairs):
+        raise SetupError(
+            f"{name}: the pad token {preview(pad_token)} is in the texts of {spelling} of {len(pairs)} pairs, more"
+            f" than {allowed:.0%}; name another --pad_token"
+        )

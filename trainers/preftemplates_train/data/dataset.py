@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from torch.utils.data import Dataset
 
 from preftemplates.data.sample_ids import SampleEncoder
-from preftemplates_train.data.counts import SourceReport, check_dropped_pairs, check_rejected_rows, make_no_pair_error
+from preftemplates_train.data.counts import (
+    SourceReport,
+    check_dropped_pairs,
+    check_pad_token,
+    check_rejected_rows,
+    make_no_pair_error,
+)
 from preftemplates_train.data.encoding import TokenGroup, TokenPair, encode_pairs, group_by_row
 from preftemplates_train.data.pairs import LABEL_DEFAULTS, PairReader, TextPair, read_pairs
 from preftemplates_train.data.sources import DataSource, is_generated, list_sources, read_clean_pairs
@@ -181,6 +187,7 @@ def encode_data(
 
     def encode_source(pairs: list[TextPair], name: str) -> tuple[list[TokenPair], LengthReport]:
         of_source = [pair for pair in pairs if pair.source == name]
+        check_pad_token(name, of_source, str(tokenizer.pad_token), config.max_dropped)
         kept, report = encode_pairs(
             of_source, encoder, max_length=max_length, pad_id=pad_id, policy=config.length_policy, style=data.style
         )

@@ -43,8 +43,6 @@ INEFFECTIVE_VALUES: Mapping[str, tuple[Any, str]] = {
     "prediction_loss_only": (True, "the figures come from all scores"),
     "average_tokens_across_devices": (False, "the loss is a mean over pairs, and not over tokens"),
     "disable_tqdm": (False, "a line for each entry of the log is printed in place of bars"),
-    "fp16_full_eval": (True, "the model is evaluated while it trains, in the type of the training"),
-    "bf16_full_eval": (True, "the model is evaluated while it trains, in the type of the training"),
 }
 """Values of settings of transformers that have no effect, with the way out."""
 
