@@ -36,7 +36,9 @@ _SPECIAL_TOKEN = re.compile(
 def _find_special_token(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """A content spells a special token of the tokenizer, or of a common one, that is not the style's own."""
     own = () if accepted.style is None else list_control_texts(accepted.style)
-    for text in list_message_texts(accepted.messages):
+    for text in accepted.contents:
+        if accepted.special_tokens is None and "<" not in text and "[" not in text:
+            continue
         for token in _list_special_tokens(text, accepted.special_tokens):
             if token not in own and token not in CONTENT_TOKENS:
                 return f"a content spells {preview(token)}"
@@ -55,7 +57,7 @@ def _find_changed_content(accepted: AcceptedSample, _: RuleMemory) -> str | None
     style, texts, sample = accepted.style, accepted.texts, accepted.sample
     if style is None or texts is None or sample.pieces:
         return None
-    for response, text in zip(sample.responses.values(), texts.responses.values(), strict=True):
+    for response, text in zip(accepted.responses, texts.responses.values(), strict=True):
         messages = [*sample.prompt, *response]
         if _holds_in_order(text, messages):
             continue
@@ -85,7 +87,7 @@ _SIDES = {"rejected": "chosen", "worse": "better", "loser": "winner"}
 @register_rule(Code.SCORE_CONTRADICTION)
 def _find_score_contradiction(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """Scores in columns that the template does not read say that the rejected answer is the better one."""
-    if not isinstance(accepted.sample, Preference):
+    if not accepted.unread or not isinstance(accepted.sample, Preference):
         return None
     numbers: dict[str, Any] = {
         unread.path: unread.value

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, combinations, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from preftemplates.core.digest import short_digest
 from preftemplates.core.json_text import read_json_as
@@ -53,7 +55,7 @@ def _is_blank(messages: Sequence[Message]) -> bool:
 
 def _is_blank_message(message: Message) -> bool:
     content = message.get("content")
-    if any(message.get(key) for key in CONTENT_KEYS):
+    if len(message) > 2 and any(message.get(key) for key in CONTENT_KEYS):
         return False
     return _BLANK.fullmatch(content) is not None if isinstance(content, str) else not content
 
@@ -73,7 +75,8 @@ RuleMemory = dict[Any, Any]
 """What a rule remembers of the rows before."""
 
 
-class AcceptedSample(NamedTuple):
+@dataclass(eq=False)
+class AcceptedSample:
     """One sample that comes through.
 
     Attributes:
@@ -97,10 +100,20 @@ class AcceptedSample(NamedTuple):
         """What is asked: the tools and the prompt, and what the template does not read of it."""
         return [self.sample.tools, self.sample.prompt, *filter(is_context, self.unread)]
 
-    @property
-    def messages(self) -> Iterator[Message]:
+    @cached_property
+    def responses(self) -> list[list[Message]]:
+        """The messages of each response."""
+        return [*self.sample.responses.values()]
+
+    @cached_property
+    def messages(self) -> list[Message]:
         """All messages."""
-        return chain(self.sample.prompt, *self.sample.responses.values())
+        return [*chain(self.sample.prompt, *self.responses)]
+
+    @cached_property
+    def contents(self) -> list[str]:
+        """All texts of the messages."""
+        return list_message_texts(self.messages)
 
 
 RowRule = Callable[[AcceptedSample, RuleMemory], str | None]
@@ -153,7 +166,7 @@ texts are made of.
 @register_rule(Code.INVISIBLE)
 def _find_invisible(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """A content holds characters that do not show, or that turn the direction of others."""
-    for text in list_message_texts(accepted.messages):
+    for text in accepted.contents:
         match = _INVISIBLE.search(text)
         if match:
             is_private = unicodedata.category(match[0]) == "Co"
@@ -169,7 +182,7 @@ _MAX_CHARACTERS = 100_000
 @register_rule(Code.LONG_TEXT)
 def _find_long_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """A content is very long, or all contents of a conversation together."""
-    lengths = [*map(len, list_message_texts(accepted.messages))]
+    lengths = [*map(len, accepted.contents)]
     longest = max(lengths, default=0)
     if longest <= _MAX_CHARACTERS < sum(lengths):
         return f"the contents have {sum(lengths):,} characters together"
@@ -203,8 +216,10 @@ _MIN_REPEATED_PROMPT = 20
 def _find_repeated_prompt(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """Every answer begins with the whole prompt."""
     prompt = "".join(list_message_texts(accepted.sample.prompt[-1:])).strip()
-    answers = ["".join(list_message_texts(answer[:1])).lstrip() for answer in accepted.sample.responses.values()]
-    if len(prompt) >= _MIN_REPEATED_PROMPT and answers and all(answer.startswith(prompt) for answer in answers):
+    if len(prompt) < _MIN_REPEATED_PROMPT:
+        return None
+    answers = ["".join(list_message_texts(answer[:1])).lstrip() for answer in accepted.responses]
+    if answers and all(answer.startswith(prompt) for answer in answers):
         return "every answer begins with the whole prompt"
     return None
 
@@ -218,7 +233,9 @@ def _find_json_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """A content is the JSON text of turns, which a column of messages would read; results of tools may be anything."""
     for message in accepted.messages:
         content = message.get("content")
-        if message["role"] == "tool" or not isinstance(content, str) or not _spells_turns(content, message["role"]):
+        if message["role"] == "tool" or not isinstance(content, str) or content.lstrip()[:1] not in ("{", "["):
+            continue
+        if not _spells_turns(content, message["role"]):
             continue
         return f"the content {preview(content)} is JSON text; choose a template whose columns are messages"
     return None
