@@ -121,10 +121,10 @@ def _read_record(row: Any) -> Mapping[str, Any]:
 
 def _check_readable(value: Any, path: str, depth: int = 0) -> None:
     """Refuse texts with lone surrogates, as keys too, and values that are nested too deeply."""
-    if type(value) is str and value.isascii():  # as most are: no more need be asked of it
-        return
     if depth > MAX_DEPTH:
         raise RowError(f"is nested more than {MAX_DEPTH} deep", code=Code.TOO_DEEP, column=column_of(path))
+    if type(value) is str and value.isascii():  # as most are: no more need be asked of it
+        return
     for text in value if isinstance(value, Mapping) else (value,):
         if isinstance(text, str) and has_surrogate(text):
             raise RowError(SURROGATE, code=Code.BAD_TEXT, column=name_cell(parse_path(path)), value=text)
