@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from preftemplates.errors import preview
+from preftemplates_train.data.sources import GENERATED
 from preftemplates_train.evaluation.metrics import METRIC_RULES
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def describe_data(data: TextData, model: Any, config: RewardConfig) -> str:
             f" + {counts['skipped']:,} skipped + {counts['rejected']:,} rejected;"
             f" {counts['train_pairs']:,} pairs to train on, {counts['eval_pairs']:,} held out" + _list_dropped(counts)
         )
-        lines += [f"{counts['name']}: {line}" for rows in report.rows if (line := rows.unread.describe())]
+        unread = [line for rows in report.rows if (line := rows.unread.describe())]
+        if counts["name"] != GENERATED:
+            lines += [f"{counts['name']}: {line}" for line in dict.fromkeys(unread)]
     if data.prompts_in_both:
         lines.append(f"note: the prompts of {data.prompts_in_both:,} held-out pairs are also trained on")
     return "\n".join(lines)
