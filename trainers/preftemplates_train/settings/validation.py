@@ -25,7 +25,7 @@ def find_contradictions(settings: Mapping[str, Any]) -> Iterator[str]:
 def _check_ranges(settings: Mapping[str, Any]) -> Iterator[str]:
     for name, values in RANGES.items():
         try:
-            is_valid = values.contains(settings[name])
+            is_valid = name not in settings or values.contains(settings[name])
         except TypeError:  # in Python, a number may be anything
             is_valid = False
         if not is_valid:
@@ -36,7 +36,7 @@ def _check_ranges(settings: Mapping[str, Any]) -> Iterator[str]:
 def check_allowed_values(settings: Mapping[str, Any]) -> Iterator[str]:
     """Return which settings have a value that cannot be used, in one line each."""
     for name, (allowed, reason) in ALLOWED_VALUES.items():
-        if settings[name] not in allowed:
+        if name in settings and settings[name] not in allowed:
             yield f"{name} must be {' or '.join(str(value).lower() for value in allowed)}: {reason}"
 
 
@@ -56,7 +56,7 @@ MAPPINGS = ("lr_scheduler_kwargs", "activation_checkpointing_kwargs", "gradient_
 
 def _check_mappings(settings: Mapping[str, Any]) -> Iterator[str]:
     for name in MAPPINGS:
-        value = settings[name]
+        value = settings.get(name)  # older versions of transformers have one of two names
         is_json_object = isinstance(value, str) and value.startswith("{")  # transformers reads it
         if not (value is None or is_json_object or _has_text_keys(value)):
             yield f'{name} must be a mapping from names to values, such as {{"name": 1}}, got {preview(value)}'

@@ -96,7 +96,8 @@ def _check_compilation(config: RewardConfig) -> None:
 def _check_arguments(config: RewardConfig) -> None:
     """Raise an error for an argument by name that what it is passed to does not take."""
     known = [name for name, one in signature(checkpoint).parameters.items() if one.kind == one.KEYWORD_ONLY]
-    options: Any = config.activation_checkpointing_kwargs or {}
+    names = ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs")  # the newer name and the older one
+    options: Any = next(filter(None, (getattr(config, name, None) for name in names)), {})
     for name in options:
         if name not in known:
             raise SetupError(
