@@ -46,7 +46,7 @@ def write_json(value: Any) -> str:
 
 def _refuse_constant(name: str) -> Any:
     """Refuse NaN and Infinity, which Python reads and JSON has not."""
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _read_float(text: str) -> float:

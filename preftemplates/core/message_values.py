@@ -127,7 +127,7 @@ def _clean_value(key: str, value: Any, steps: Steps, reading: Reading) -> Any:
 
 
 def _clean_part(part: Any) -> Any:
-    """A part without members that are null, as tables fill them in; what is no text in it stays as it is."""
+    """A part without members that are null, as tables fill them in; what is not text in it stays as it is."""
     part = unwrap(part)
     if not isinstance(part, Mapping):
         return part
@@ -309,7 +309,7 @@ def _find_lone_text(content: Any) -> str | None:
 def make_comparable(message: Mapping[str, Any]) -> Any:
     """Return what makes a message the same turn as another one: its role, its content and what carries content.
 
-    Metadata is no part of it, such as a time, or the id of a turn or a call.
+    Metadata is not part of it, such as a time, or the id of a turn or a call.
     """
     if is_text_message(message):
         return message
@@ -329,5 +329,5 @@ def _drop_id(call: Any) -> Any:
 
 
 def list_comparable(messages: Sequence[Any]) -> list[Any]:
-    """Return what is compared of each message of a conversation; what is no message is compared as it is."""
+    """Return what is compared of each message of a conversation; what is not a message is compared as it is."""
     return [make_comparable(message) if isinstance(message, Mapping) else message for message in messages]

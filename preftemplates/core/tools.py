@@ -33,7 +33,7 @@ def is_json_list(text: str) -> bool:
 def clean_tools(tools: Any, reading: Reading, is_written: bool = True) -> Any:
     """Return the text of a list of tools without null members of objects, which tables fill in; a list as its text.
 
-    A text in which nothing is null stays as it is, and so does a value that is no list of objects.
+    A text in which nothing is null stays as it is, and so does a value that is not a list of objects.
 
     Args:
         tools: the text of a JSON list, or the list.

@@ -197,7 +197,7 @@ def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:
 
 
 def write_nested_as_json(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """Return the result with what is no text written as JSON, where the schema has text, as for arguments of calls."""
+    """Return the result, in which what is not text is JSON where the schema has text, as for arguments of calls."""
     return {
         key: _write_as(value, schema.field(key).type, is_json=pa.types.is_string(schema.field(key).type))
         for key, value in result.items()

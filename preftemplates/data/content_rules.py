@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from preftemplates.core.messages import CONTENT_TOKENS, list_message_texts
-from preftemplates.core.paths import parse_path, split_path
+from preftemplates.core.paths import split_path
 from preftemplates.core.samples import Preference
 from preftemplates.data.row_rules import REMEMBERING, ROW_RULES, AcceptedSample, RuleMemory, register_rule
 from preftemplates.errors import Code, preview
@@ -106,8 +106,7 @@ def _find_score_contradiction(accepted: AcceptedSample, _: RuleMemory) -> str | 
 def _find_own_chat_template(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """The row brings a chat template, which is not used."""
     for unread in accepted.unread:
-        keys = [step for step in parse_path(unread.path.replace("[]", "[0]")) if isinstance(step, str)]
-        if keys and keys[-1] in ("chat_template", "chat_templates") and isinstance(unread.value, str | dict | list):
+        if unread.key in ("chat_template", "chat_templates") and isinstance(unread.value, str | dict | list):
             return f"{unread.path} is a chat template, which is not used"
     return None
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from preftemplates.core.messages import CONTENT_TOKENS
 from preftemplates.core.spans import Rendered, Span
 from preftemplates.errors import RowError
 from preftemplates.templates.rendering import render_sample
@@ -139,7 +140,7 @@ class SampleEncoder:
 
     def _encode_custom(self, sample: TextSample, plain: list[list[int]]) -> SampleIds | None:
         """Encode the texts of a custom template, in which a value of the row that stands there whole is content."""
-        copies, names = self._copies, self._copies.special
+        copies, names = self._copies, self._copies.special.difference(CONTENT_TOKENS)
         contents = sample.contents or [()] * len(sample.responses)
         spelled = [
             [extent for extent in extents if any(name in text[slice(*extent)] for name in names)]

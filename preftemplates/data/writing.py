@@ -32,7 +32,7 @@ def open_writer(path: str | Path, schema: Any = None) -> Iterator[RowWriter]:
 
     Args:
         path: a name ending in .jsonl, .json, .csv (lists as JSON), each also with .gz, or .parquet. Where a schema of
-            .parquet has text, what is no text is written as JSON.
+            .parquet has text, what is not text is written as JSON.
         schema: a `pyarrow.Schema` for .parquet; found from the first thousand rows where it is None.
 
     Raises:
@@ -162,7 +162,7 @@ class _JSONListWriter(_TextWriter):
 
 
 class _CSVWriter(_TextWriter):
-    """A header and a line a row; what is no text is written as JSON."""
+    """A header and a line a row; what is not text is written as JSON."""
 
     header: tuple[str, ...] = ()
 

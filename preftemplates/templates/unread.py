@@ -29,9 +29,28 @@ class UnreadValue(NamedTuple):
     path: str
     value: Any
 
+    @property
+    def key(self) -> str:
+        """The last key of the path; empty where there is none."""
+        return find_last_key(self.path)
+
+
+@lru_cache(maxsize=4096)
+def find_last_key(path: str) -> str:
+    """Return the last key of a path in which `[]` stands for any item of a list.
+
+    >>> find_last_key("answers[].model"), find_last_key('["better.id"]')
+    ('model', 'better.id')
+    """
+    keys = [step for step in parse_path(path.replace("[]", "[0]")) if isinstance(step, str)]
+    return keys[-1] if keys else ""
+
 
 _Walk = Callable[[Any, str], Iterator[UnreadValue]]
 """Yields what is not read of the value at a path."""
+
+_UNDECLARED: Any = object()
+"""Stands for the walk of a key that is not declared."""
 
 
 class UnreadFinder:
@@ -143,8 +162,7 @@ def carries_content(unread: UnreadValue) -> bool:
 @lru_cache(maxsize=4096)
 def _is_named(path: str, word: re.Pattern[str]) -> bool:
     """Whether the last key of a path has such a word, and does not end in one about the row."""
-    keys = [step for step in parse_path(path.replace("[]", "[0]")) if isinstance(step, str)]
-    words = [part.lower() for part in _WORDS.findall(keys[-1])] if keys else []
+    words = [part.lower() for part in _WORDS.findall(find_last_key(path))]
     return bool(words) and not _ABOUT_WORD.fullmatch(words[-1]) and any(map(word.fullmatch, words))
 
 
@@ -201,8 +219,3 @@ def _walk_keys(value: Any, path: str, walks: Mapping[str, _Walk | None]) -> Iter
 def _walk_items(value: Any, path: str, walk: _Walk) -> Iterator[UnreadValue]:
     for item in value if isinstance(value, list | tuple) else ():
         yield from walk(item, f"{path}[]")
-
-
-def _UNDECLARED(value: Any, path: str) -> Iterator[UnreadValue]:  # noqa: N802  a mark, compared by identity
-    """Stand for a key that is not declared."""
-    raise NotImplementedError
