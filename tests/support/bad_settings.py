@@ -4,7 +4,13 @@
 
 from __future__ import annotations
 
+from typing import get_type_hints
+
 from bad_inputs import BadInput, read_table, train_words
+from transformers import TrainingArguments
+
+OPTIONS = get_type_hints(TrainingArguments)
+"""The options of the installed transformers, each with its type: older versions have others."""
 
 NUMBERS = r"""
 --max_steps 0  => max_steps must be at least 1, or -1 for num_train_epochs, got 0
@@ -52,6 +58,8 @@ NUMBERS = r"""
 --use_peft --lora_r 0  => lora_r must be at least 1
 --use_peft --lora_alpha -5  => lora_alpha must be at least 1
 --use_peft --no_disable_dropout --lora_dropout 1  => lora_dropout must be at least 0 and less than 1, got 1.0
+--lora_dropout 2  => lora_dropout must be at least 0 and less than 1, got 2.0
+--lr_scheduler_type constant --warmup_steps -1  => warmup_steps must be a whole number of steps, or a share of the run below 1
 --center_rewards_coefficient -1  => center_rewards_coefficient must be at least 0 and finite, got -1.0
 --num_train_epochs inf  => num_train_epochs must be at least 0 and finite, got inf
 """
@@ -99,8 +107,6 @@ ARGUMENTS = r"""
 --optim adamw_torch --optim_args betas=1  => optim_args betas has no effect with optim adamw_torch
 --optim adamw_torch --optim_target_modules attn  => optim_target_modules has no effect with optim adamw_torch
 --optim rmsprop --adam_beta1 0.5  => adam_beta1 has no effect with optim rmsprop
---activation_checkpointing --activation_checkpointing_kwargs {"nonsense":5}  => activation_checkpointing_kwargs: there is no 'nonsense'; there are use_reentrant,
---activation_checkpointing --activation_checkpointing_kwargs nonsense  => activation_checkpointing_kwargs must be a mapping
 --accelerator_config nonsense.json  => accelerator_config: nonsense.json cannot be read as JSON: No such file or directory
 --accelerator_config {"nonsense":1}  => accelerator_config: there is no 'nonsense'; there are split_batches,
 --accelerator_config {"dispatch_batches":true}  => accelerator_config: dispatch_batches must be false: each process reads its own pairs
@@ -144,7 +150,6 @@ MACHINE = r"""
 --use_liger_kernel  => use_liger_kernel needs its package, which is not here: pip install liger-kernel
 --deepspeed nonsense.json  => deepspeed needs its package, which is not here: pip install deepspeed
 --fsdp full_shard  => fsdp needs several processes; start them with torchrun, or leave it out
---fsdp nonsense  => Unknown `fsdp` option: nonsense
 --ddp_backend nccl  => ddp_backend nccl: Default process group has not been initialized
 --push_to_hub  => push_to_hub: the hub is switched off by the variable HF_HUB_OFFLINE; unset it
 --push_to_hub --hub_model_id a/b/c  => hub_model_id: Repo id must be in the form
@@ -170,8 +175,7 @@ WITHOUT_EFFECT = r"""
 --hub_model_id a/b  => hub_model_id has no effect where nothing is pushed; add --push_to_hub
 --run_name x  => run_name has no effect where no program follows the run; name one with --report_to
 --trackio_space_id x  => trackio_space_id has no effect without trackio; add --report_to trackio
---activation_checkpointing_kwargs {"use_reentrant":true}  => activation_checkpointing_kwargs has no effect here; add --activation_checkpointing
---fsdp_config {"a":1}  => fsdp_config has no effect without FSDP; add --fsdp true
+--fsdp_config {"a":1}  => fsdp_config has no effect without FSDP; add --fsdp
 --liger_kernel_config {"rope":true}  => liger_kernel_config has no effect here; add --use_liger_kernel
 """
 
@@ -181,7 +185,6 @@ NAMES = r"""
 --trust_remote_code  => --trust_remote_code is not taken: no code of a checkpoint is run
 --load_in_4bit  => --load_in_4bit is not taken: weights are loaded whole; --use_peft with --dtype bfloat16 takes less memory
 --quantization_config x  => --quantization_config is not taken: weights are loaded whole
---warmup_ratio 0.1  => --warmup_ratio is not taken: --warmup_steps takes a share of the run too, such as 0.1
 --batch_size 3  => --batch_size is not taken: it is called --per_device_train_batch_size
 --evaluation_strategy no  => --evaluation_strategy is not taken: it is called --eval_strategy
 --gradient_checkpointng  => there is no option --gradient_checkpointng. Did you mean --gradient_checkpointing?
@@ -189,6 +192,42 @@ NAMES = r"""
 --config nonsense.yaml  => nonsense.yaml cannot be read: No such file or directory
 --config model  => model cannot be read: Is a directory
 """
+
+CHECKPOINTING = r"""
+--activation_checkpointing --activation_checkpointing_kwargs {"nonsense":5}  => activation_checkpointing_kwargs: there is no 'nonsense'; there are use_reentrant,
+--activation_checkpointing --activation_checkpointing_kwargs nonsense  => activation_checkpointing_kwargs must be a mapping
+--activation_checkpointing_kwargs {"use_reentrant":true}  => activation_checkpointing_kwargs has no effect here; add --activation_checkpointing
+"""
+
+INTERVAL = r"""
+--activation_checkpointing --activation_checkpointing_kwargs {"every_n_layers":0}  => activation_checkpointing_kwargs: every_n_layers must be a whole number from 1, got 0
+--activation_checkpointing --activation_checkpointing_kwargs {"every_n_layers":"x"}  => activation_checkpointing_kwargs: every_n_layers must be a whole number from 1, got 'x'
+--gradient_checkpointing_kwargs {"use_reentrant":true}  => gradient_checkpointing_kwargs has no effect here; add --gradient_checkpointing
+"""
+
+REMOVED = r"""
+--warmup_ratio 0.1  => --warmup_ratio is not taken: --warmup_steps takes a share of the run too, such as 0.1
+--logging_dir x  => --logging_dir is not taken: programs that --report_to names have their own settings for that
+"""
+
+NOT_YET_REMOVED = r"""
+--warmup_ratio 2  => warmup_ratio must be at least 0 and less than 1, got 2.0
+--warmup_ratio nan  => warmup_ratio must be at least 0 and less than 1, got nan
+--warmup_ratio 0.1 --warmup_steps 5  => warmup_steps has no effect next to warmup_ratio; keep one
+--lr_scheduler_type constant --warmup_ratio 0.1  => warmup_ratio has no effect on the schedule constant
+--logging_dir x  => logging_dir has no effect here: programs that --report_to names have their own settings for that
+"""
+
+
+def _list_tables_by_version() -> tuple[str, ...]:
+    """The tables of options that the installed transformers has, lacks, or has under another name."""
+    is_renamed = "activation_checkpointing" in OPTIONS
+    checkpointing = CHECKPOINTING if is_renamed else CHECKPOINTING.replace("activation_", "gradient_")
+    ways = "--fsdp: expected one of full_shard, shard_grad_op,"
+    fsdp = f"--fsdp nonsense  => {ways if 'FSDPOption' in str(OPTIONS['fsdp']) else 'Unknown `fsdp` option: nonsense'}"
+    removed = NOT_YET_REMOVED if "warmup_ratio" in OPTIONS else REMOVED
+    return (checkpointing, INTERVAL if is_renamed else "", fsdp, removed)
+
 
 YAML = {
     "empty": ("", "expected settings and their values, got None"),
@@ -203,6 +242,7 @@ YAML = {
     "an alias": ("a: &a [*a]", "bad.yaml line 1: aliases are not read"),
     "an object of Python": ("!!python/object:os.system {}", "could not determine a constructor for the tag"),
     "a number for a key": ("1: 2", "bad.yaml: there is no setting 1."),
+    "out of range without an effect": ("lora_dropout: 2", "lora_dropout must be at least 0 and less than 1, got 2.0"),
     "not a number": ("learning_rate: .nan", "learning_rate must be at least 0 and finite, got nan"),
     "a date": ("seed: 2020-01-01", "bad.yaml: seed: expected a whole number, got datetime.date(2020, 1, 1)"),
     "a text for sources": ("datasets: x", "bad.yaml: datasets: expected a mapping, got 'x'"),
@@ -231,7 +271,11 @@ def _make_yaml(name: str, content: str | bytes, message: str) -> BadInput:
 
 
 BAD_SETTINGS = [
-    *(case for table in (NUMBERS, CHOICES, ARGUMENTS, MACHINE, WITHOUT_EFFECT, NAMES) for case in read_table(table)),
+    *(
+        case
+        for table in (NUMBERS, CHOICES, ARGUMENTS, MACHINE, WITHOUT_EFFECT, NAMES, *_list_tables_by_version())
+        for case in read_table(table)
+    ),
     *(_make_yaml(name, *case) for name, case in YAML.items()),
 ]
 """Each with the words of a run that would be good without it."""

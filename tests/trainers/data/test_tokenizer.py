@@ -271,6 +271,14 @@ def test_a_damaged_tokenizer_is_one_clear_error(tmp_path, damaged):
         load_tokenizer(folder_with(tmp_path, config_json='{"model_type": "llama"}', tokenizer_json=damaged))
 
 
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2", "bert", "t5", "gemma2"])
+def test_a_checkpoint_without_a_tokenizer_is_refused(tmp_path, kind):
+    """For some kinds, transformers makes a tokenizer that knows no words."""
+    folder = folder_with(tmp_path, config_json=json.dumps({"model_type": kind}))
+    with pytest.raises(SetupError, match=r"^.* holds no tokenizer; save that of its base model into it$"):
+        load_tokenizer(folder)
+
+
 def test_a_tokenizer_without_a_fast_form_is_refused(tmp_path):
     slow = folder_with(tmp_path, config_json="{}", tokenizer_config_json='{"tokenizer_class": "ByT5Tokenizer"}')
     with pytest.raises(SetupError, match="has a tokenizer of the kind ByT5Tokenizer; a fast one is needed"):

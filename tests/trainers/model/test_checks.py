@@ -46,7 +46,7 @@ def test_a_model_that_reads_the_reward_at_the_end_of_the_padding_is_refused(tmp_
 def test_a_model_that_scores_no_text_without_eos_is_refused(tmp_path):
     loaded = model_of(saved(T5ForConditionalGeneration(T5), tmp_path))
     # in the words of newer and of older versions of transformers
-    reason = "Each example must contain at least one <eos> token|index -1 is out of bounds"
+    reason = "Each example must contain at least one <eos> token|IndexError: index -1 is out of bounds"
     with pytest.raises(SetupError, match=f"cannot score a text: ({reason})"):
         check_padding(loaded, 7)
 

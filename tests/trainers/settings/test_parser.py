@@ -5,7 +5,7 @@ from types import NoneType
 from typing import get_args, get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from preftemplates_train.errors import SetupError
 from preftemplates_train.settings.command_line import read_config
@@ -48,6 +48,7 @@ TRACKIO_MAY_BE_FALSE = pytest.mark.skipif(
 
 
 @given(st.sampled_from(FLOATS), st.floats(-1e30, 1e30), st.sampled_from(["{!r}", "{:e}", "{:.0e}", "'{:e}'"]))
+@example("lora_dropout", 2.0, "{!r}")  # out of range, and without an effect
 def test_a_number_is_spelled_alike_in_the_file_and_in_a_flag(run_yaml, name, number, spelling):
     text = spelling.format(number)
     run_yaml.write_text(f"{name}: {text}")

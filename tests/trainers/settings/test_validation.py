@@ -9,6 +9,13 @@ from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.settings.config import RewardConfig
 from preftemplates_train.settings.ranges import MOST_WORKERS, RANGES
 
+PRESENT = [name for name in RANGES if name in RewardConfig.__dataclass_fields__]
+"""The settings with a range that the installed transformers has."""
+
+
+def test_of_the_settings_with_a_range_only_the_warmup_ratio_may_be_missing():
+    assert {*RANGES} - {*PRESENT} <= {"warmup_ratio"}
+
 
 @pytest.mark.parametrize(
     ("settings", "message"),
@@ -118,7 +125,7 @@ def test_in_python_a_source_that_is_no_mapping_is_refused():
         RewardConfig(datasets=["a"])
 
 
-@pytest.mark.parametrize("name", RANGES)
+@pytest.mark.parametrize("name", PRESENT)
 def test_every_default_is_in_its_range(name):
     assert RANGES[name].contains(getattr(RewardConfig(), name))
 
@@ -139,6 +146,7 @@ AT_THE_BOUND = {
     "weight_decay": (0.0, LARGEST), "adam_beta1": (0.0, BELOW_1), "adam_beta2": (0.0, BELOW_1),
     "adam_epsilon": (5e-324, LARGEST), "max_grad_norm": (0.0, math.inf), "neftune_noise_alpha": (0.0, LARGEST),
     "num_train_epochs": (0.0, LARGEST), "max_steps": (-1, 1, MOST), "warmup_steps": (0, BELOW_1, 1, 1e9),
+    "warmup_ratio": (0.0, BELOW_1),
     "logging_steps": (5e-324, BELOW_1, 1, 1e9), "eval_steps": (5e-324, BELOW_1, 1, 1e9),
     "save_steps": (5e-324, BELOW_1, 1, 1e9), "save_total_limit": (0,), "eval_delay": (0.0, LARGEST),
     "eval_accumulation_steps": (1, MOST), "torch_empty_cache_steps": (1, MOST),
@@ -154,13 +162,16 @@ def test_every_range_of_numbers_has_its_bounds_there():
     assert {*AT_THE_BOUND} == {*RANGES} - {"allow_findings"}
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name in AT_THE_BOUND for value in AT_THE_BOUND[name]])
+NUMBERS = [name for name in PRESENT if name in AT_THE_BOUND]
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in NUMBERS for value in AT_THE_BOUND[name]])
 def test_a_number_at_the_bound_of_its_range_is_taken(name, value):
     others = {"dataloader_num_workers": 1} if name == "dataloader_prefetch_factor" else {}
     assert getattr(RewardConfig(**{name: value, **others}), name) == value
 
 
-@pytest.mark.parametrize("name", AT_THE_BOUND)
+@pytest.mark.parametrize("name", NUMBERS)
 def test_what_is_no_number_is_out_of_every_range(name):
     for value in (math.nan, "x"):
         with pytest.raises(SetupError, match=f"^{name} must be "):

@@ -1,5 +1,7 @@
 """What cannot be optimized is one line before any row is read."""
 
+from dataclasses import fields
+
 import pytest
 import torch
 from preftemplates_train.errors import SetupError
@@ -48,6 +50,15 @@ def test_what_cannot_be_made_is_one_line_before_a_row_is_read(words, said, tmp_p
     rows = ["--dataset_name", "not-there.jsonl", "--template", "PKUSafeRLHF"]
     assert refusal(*rows, "--use_cpu", "true", *words).startswith(said)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(
+    "activation_checkpointing" not in {one.name for one in fields(RewardConfig)},
+    reason="this version of transformers checkpoints the activations of all layers",
+)
+def test_the_arguments_that_transformers_itself_takes_may_be_given():
+    options = {"every_n_layers": 2, "offload": True, "use_reentrant": False}
+    check_environment(RewardConfig(activation_checkpointing=True, activation_checkpointing_kwargs=options))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -33,12 +33,14 @@ class AddedText(NamedTuple):
 
 NO_ADDED_TEXT = AddedText("", "")
 
+NO_TOKENIZER = "{} holds no tokenizer; save that of its base model into it"
+
 
 def load_tokenizer(name: str, revision: str = "main") -> PreTrainedTokenizerFast:
     """Load a checkpoint's tokenizer; no code of the checkpoint is run.
 
     Raises:
-        SetupError: there is none, or it is not a fast one.
+        SetupError: there is none, it is not a fast one, or it has no words.
     """
     check_checkpoint_files(name)
     try:
@@ -47,12 +49,24 @@ def load_tokenizer(name: str, revision: str = "main") -> PreTrainedTokenizerFast
         if Path(name).is_dir() and not has_own_tokenizer_code(Path(name)):
             _check_configuration(name)  # which is read for the tokenizer's class
             if lacks_tokenizer(Path(name)):
-                raise SetupError(f"{name} holds no tokenizer; save that of its base model into it") from error
+                raise SetupError(NO_TOKENIZER.format(name)) from error
         raise SetupError(f"{name} gives no tokenizer: {summarize_error(error)}") from error
     if not tokenizer.is_fast:
         raise SetupError(f"{name} has a tokenizer of the kind {type(tokenizer).__name__}; a fast one is needed")
+    if not _has_words(tokenizer):
+        raise SetupError(NO_TOKENIZER.format(name))
     tokenizer.padding_side = "right"
     return tokenizer  # type: ignore[no-any-return]
+
+
+def _has_words(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Return whether the vocabulary holds more than special tokens.
+
+    Where a checkpoint has no tokenizer, transformers may make one of the model's kind, whose vocabulary is its special
+    tokens and at most one other, such as the mark of a space.
+    """
+    added = {token.content for token in tokenizer.added_tokens_decoder.values()}
+    return len(tokenizer.get_vocab().keys() - added) > 1
 
 
 def _check_configuration(name: str) -> None:

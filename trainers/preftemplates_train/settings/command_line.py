@@ -10,7 +10,7 @@ from preftemplates_train.errors import SetupError
 from preftemplates_train.settings.effects import find_ineffective_settings
 from preftemplates_train.settings.parser import HelpPage, SettingsParser
 from preftemplates_train.settings.run_settings import TINY_PRESET, RunSettings
-from preftemplates_train.settings.validation import is_nothing_held_out
+from preftemplates_train.settings.validation import check_ranges, is_nothing_held_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,11 @@ REFUSED_OPTIONS = {
     "save_safetensors": "weights are always saved as safetensors",
     "logging_dir": "programs that --report_to names have their own settings for that",
 }
-"""Options of TRL and transformers, some of older versions, that are not taken, and why."""
+"""Options of TRL and transformers that are not taken, and why.
+
+`logging_dir` and `warmup_ratio` are options of older versions of transformers. Where one of these versions is
+installed, both are checked as its other options are.
+"""
 
 USAGE = "%(prog)s [--config run.yaml] [--option value ...]"
 DESCRIPTION = "Train a reward model on preferences. Without a model and data: a small one, on generated rows."
@@ -125,8 +129,10 @@ def read_config(argv: Sequence[str]) -> RewardConfig:
     preset = TINY_PRESET if settings.get("model_name_or_path") is None else {}
     if is_nothing_held_out(settings):
         preset = {name: value for name, value in preset.items() if not name.startswith("eval_")}
-    for fault in find_ineffective_settings(flags, {**preset, **settings}):
+    settings = {**preset, **settings}
+    # A flag that is out of range is called so, as in a file, also where it would have no effect.
+    for fault in (*check_ranges(settings), *find_ineffective_settings(flags, settings)):
         raise SetupError(fault)
     from preftemplates_train.settings.config import RewardConfig
 
-    return RewardConfig(**{**preset, **settings})
+    return RewardConfig(**settings)

@@ -51,6 +51,7 @@ INEFFECTIVE_SETTINGS: Mapping[str, str] = {
     "length_column_name": "--layout grouped counts the tokens itself",
     "include_for_metrics": "the figures come from the scores; metrics.json lists them",
     "local_rank": "torchrun tells each process its rank",
+    "logging_dir": "programs that --report_to names have their own settings for that",
 }
 """Settings of transformers of which no value but the default has an effect, with the way out."""
 
@@ -71,8 +72,8 @@ class Dependence(NamedTuple):
     fix: str
 
 
-def _is_on(name: str) -> Callable[[Settings], bool]:
-    return lambda settings: bool(settings.get(name))
+def _is_on(*names: str) -> Callable[[Settings], bool]:
+    return lambda settings: any(settings.get(name) for name in names)
 
 
 def _is(name: str, default: str, *values: str) -> Callable[[Settings], bool]:
@@ -126,7 +127,7 @@ DEPENDENCES = (
     Dependence(("save_steps",), _is("save_strategy", "steps", "steps"), "here", "add --save_strategy steps"),
     Dependence(("logging_steps",), _is("logging_strategy", "steps", "steps"), "here", "add --logging_strategy steps"),
     Dependence(
-        ("warmup_steps",),
+        ("warmup_steps", "warmup_ratio"),
         lambda settings: str(settings.get("lr_scheduler_type", "linear")) != "constant",
         "on the schedule constant",
         "add --lr_scheduler_type constant_with_warmup",
@@ -145,12 +146,24 @@ DEPENDENCES = (
         "add --report_to trackio",
     ),
     Dependence(
-        ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs"),
-        lambda settings: bool(settings.get("activation_checkpointing") or settings.get("gradient_checkpointing")),
+        ("warmup_steps",),
+        lambda settings: settings.get("warmup_ratio") is None,
+        "next to warmup_ratio",
+        "keep one",
+    ),
+    Dependence(
+        ("activation_checkpointing_kwargs",),
+        _is_on("activation_checkpointing", "gradient_checkpointing"),
         "here",
         "add --activation_checkpointing",
     ),
-    Dependence(("fsdp_config",), _is_on("fsdp"), "without FSDP", "add --fsdp true"),
+    Dependence(  # the older name, and the only one of older versions of transformers
+        ("gradient_checkpointing_kwargs",),
+        _is_on("activation_checkpointing", "gradient_checkpointing"),
+        "here",
+        "add --gradient_checkpointing",
+    ),
+    Dependence(("fsdp_config",), _is_on("fsdp"), "without FSDP", "add --fsdp"),
     Dependence(("liger_kernel_config",), _is_on("use_liger_kernel"), "here", "add --use_liger_kernel"),
 )  # fmt: skip
 """Settings that have an effect only together with others."""

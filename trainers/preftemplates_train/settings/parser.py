@@ -28,7 +28,7 @@ class HelpPage(NamedTuple):
         preset: defaults that hold under some condition, by option.
         condition: what that condition is called.
         epilog: the text below the options.
-        refused: options of other programs that are not taken, each with the reason or the way out.
+        refused: options that are not taken unless the dataclass has them, each with the reason or the way out.
     """
 
     usage: str
@@ -84,6 +84,7 @@ class SettingsParser(HfArgumentParser):
                 setting_type = SettingType.from_hint(hints[action.dest], action)
                 self.setting_types[action.dest] = setting_type
                 self._prepare_action(action, setting_type)
+        self._refused = {name: reason for name, reason in page.refused.items() if name not in self.setting_types}
         self.add_argument("-h", "--help", action="help", default=argparse.SUPPRESS, help="Show this help and exit.")
 
     def add_argument(self, *names: str, is_positional: bool = False, **options: Any) -> argparse.Action:
@@ -171,12 +172,12 @@ class SettingsParser(HfArgumentParser):
             raise SetupError(f"{preview(argument)} belongs to no option{fix}")
         option = argument.split("=")[0]
         name = option.lstrip("-").replace("-", "_")
-        if name in self.page.refused:
-            raise SetupError(f"{one_line(option)} is not taken: {self.page.refused[name]}")
+        if name in self._refused:
+            raise SetupError(f"{one_line(option)} is not taken: {self._refused[name]}")
         flags = (flag[2:] for flag in self._option_string_actions if flag.startswith("--"))
-        nearest = find_nearest(name, [*self.page.refused, *flags])
-        if nearest is not None and nearest in self.page.refused:
-            fix = f", and --{nearest} is not taken: {self.page.refused[nearest]}"
+        nearest = find_nearest(name, [*self._refused, *flags])
+        if nearest is not None and nearest in self._refused:
+            fix = f", and --{nearest} is not taken: {self._refused[nearest]}"
         elif nearest:
             fix = f". Did you mean --{nearest}?"
         raise SetupError(f"there is no option {one_line(option)}{fix}")
@@ -195,8 +196,8 @@ class SettingsParser(HfArgumentParser):
         for name, value in _read_mapping(path).items():
             if name == "config":
                 raise SetupError("config: a file of settings names no other", file=path)
-            if name in self.page.refused:
-                raise SetupError(f"{name} is not taken: {self.page.refused[name]}", file=path)
+            if name in self._refused:
+                raise SetupError(f"{name} is not taken: {self._refused[name]}", file=path)
             if name not in self.setting_types:
                 guess = did_you_mean(str(name), self.setting_types)
                 raise SetupError(f"there is no setting {preview(name)}.{guess}", file=path)

@@ -68,6 +68,7 @@ RANGES: Mapping[str, Range] = {
         "a whole number of steps, or a share of the run below 1",
         lambda value: 0 <= value < 1 or (1 <= value < math.inf and value == int(value)),
     ),
+    "warmup_ratio": _optional(SHARE),  # of older versions of transformers
     "logging_steps": INTERVAL,
     "eval_steps": _optional(INTERVAL),
     "save_steps": INTERVAL,

@@ -18,11 +18,12 @@ SOURCE_KEYS = ("path", "template", "weight", "split", "name", "data_dir")
 
 def find_contradictions(settings: Mapping[str, Any]) -> Iterator[str]:
     """Return what is wrong with settings, whatever the machine, in one line each."""
-    checks = (_check_ranges, _check_mappings, _check_training, _check_loading, _check_named_data, _check_held_out_data)
+    checks = (check_ranges, _check_mappings, _check_training, _check_loading, _check_named_data, _check_held_out_data)
     return chain.from_iterable(check(settings) for check in checks)
 
 
-def _check_ranges(settings: Mapping[str, Any]) -> Iterator[str]:
+def check_ranges(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Return which settings have a value that none may have, in one line each; settings may be missing."""
     for name, values in RANGES.items():
         try:
             is_valid = name not in settings or values.contains(settings[name])

@@ -12,6 +12,7 @@ from huggingface_hub import constants, get_token
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
 from transformers.integrations.integration_utils import (
     INTEGRATION_TO_CALLBACK,
     get_available_reporting_integrations,
@@ -31,7 +32,11 @@ def check_environment(config: RewardConfig) -> None:
     Raises:
         SetupError: the message names the setting, and what to do.
     """
-    for check in (_check_device, _check_reporters, _check_hub, _check_packages, _check_compilation, _check_arguments):
+    checks = (
+        _check_device, _check_reporters, _check_hub, _check_packages, _check_compilation, _check_checkpointing,
+        _check_accumulation,
+    )  # fmt: skip
+    for check in checks:
         check(config)
 
 
@@ -93,16 +98,30 @@ def _check_compilation(config: RewardConfig) -> None:
         raise SetupError(f"torch_compile_mode: there is no {preview(mode)}; there are {', '.join(modes)}")
 
 
-def _check_arguments(config: RewardConfig) -> None:
-    """Raise an error for an argument by name that what it is passed to does not take."""
-    known = [name for name, one in signature(checkpoint).parameters.items() if one.kind == one.KEYWORD_ONLY]
-    names = ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs")  # the newer name and the older one
-    options: Any = next(filter(None, (getattr(config, name, None) for name in names)), {})
+def _check_checkpointing(config: RewardConfig) -> None:
+    """Raise an error for an argument by name that activation checkpointing does not take."""
+    is_renamed = hasattr(config, "activation_checkpointing_kwargs")  # in newer versions of transformers
+    setting = "activation_checkpointing_kwargs" if is_renamed else "gradient_checkpointing_kwargs"
+    options: Any = getattr(config, setting) or {}
+    passed_on = [name for name, one in signature(checkpoint).parameters.items() if one.kind == one.KEYWORD_ONLY]
+    known = [*passed_on, *_list_own_keywords()]
     for name in options:
         if name not in known:
-            raise SetupError(
-                f"activation_checkpointing_kwargs: there is no {preview(name)}; there are {', '.join(known)}"
-            )
+            raise SetupError(f"{setting}: there is no {preview(name)}; there are {', '.join(known)}")
+    interval = options.get("every_n_layers", 1)
+    if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
+        raise SetupError(f"{setting}: every_n_layers must be a whole number from 1, got {preview(interval)}")
+
+
+def _list_own_keywords() -> list[str]:
+    """Return the names of the arguments that transformers itself takes, which older versions do not have."""
+    enable = getattr(PreTrainedModel, "activation_checkpointing_enable", None)
+    names = () if enable is None else signature(enable).parameters
+    return [name for name in names if name not in ("self", "activation_checkpointing_kwargs")]
+
+
+def _check_accumulation(config: RewardConfig) -> None:
+    """Raise an error for an argument by name that the accumulation of gradients does not take."""
     accelerator: Any = config.accelerator_config
     try:
         GradientAccumulationPlugin(**(accelerator.gradient_accumulation_kwargs or {}))
