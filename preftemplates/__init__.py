@@ -28,6 +28,7 @@ from preftemplates.styles.style import Style, list_styles, register_style
 from preftemplates.templates.dataset_info import make_dataset_info_entry
 from preftemplates.templates.expressions import register_filter
 from preftemplates.templates.library import get_template, list_templates, register_template
+from preftemplates.templates.media_columns import MediaColumns
 from preftemplates.templates.row_types import FirstIs1, Index01, Index12, Probability, RowModel, Strength
 from preftemplates.templates.template import Template
 from preftemplates.templates.turns import messages
@@ -50,6 +51,7 @@ __all__ = [
     "Index12",
     "Judge",
     "Limits",
+    "MediaColumns",
     "Message",
     "PrefTemplatesError",
     "Preference",

@@ -59,6 +59,10 @@ class Code(CodeWithMeaning):
         "unsupported_content",
         "A message holds what the style or the output cannot spell: images, tool calls.",
     )
+    MEDIA_MISMATCH = (
+        "media_mismatch",
+        "The images, videos or audio of a row are more or fewer than the places that show them.",
+    )
     REFUSED_BY_STYLE = "refused_by_style", "The style's chat template raised an error on this conversation."
     OVER_LIMIT = "over_limit", "The style's chat template needs more time or memory than its limits allow."
     PREFIX_UNSTABLE = "prefix_unstable", "The text of a response does not begin with the prompt's text."

@@ -9,6 +9,7 @@ from preftemplates.data.writing import write_text
 from preftemplates.errors import FileError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from rich.console import Console
@@ -39,9 +40,14 @@ class PreparedConfig(NamedTuple):
 
 
 def prepare_config(
-    path: Path, template: Template, format: Format, out: Path, chat_template: Path | None
+    path: Path,
+    template: Template,
+    format: Format,
+    out: Path,
+    chat_template: Path | None,
+    keys: Collection[str] = (),
 ) -> PreparedConfig:
-    """Return the configuration of a file that will be written.
+    """Return the configuration of a file that will be written, or that was, with these keys in its rows.
 
     Raises:
         DefinitionError: the dialect has none for the dataset type.
@@ -51,7 +57,7 @@ def prepare_config(
         raise FileError(f"{path} cannot be written: No such file or directory")
     dialect = template.dialect
     shape, _ = template.result_shape(format)
-    keys = [key for key, _ in shape.fields]
+    keys = list(dict.fromkeys((*(key for key, _ in shape.fields), *keys)))
     text = dialect.configure(format, config=path, rows=out, chat_template=chat_template, keys=keys)
     if path.exists():
         text = _merge_entries(path, text)

@@ -35,6 +35,7 @@ from preftemplates.data.content_rules import read_special_tokens
 from preftemplates.data.convert import Conversion, ConversionReport, OnError
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
+from preftemplates.data.media import check_fits_json, find_first_media
 from preftemplates.data.reading import RowSource, open_rows
 from preftemplates.data.writing import open_writer, write_pieces, write_text
 from preftemplates.errors import FileError
@@ -98,16 +99,19 @@ def command(
     loaded.choose_edges(sample_format)  # what is missing is said before a row is read
     names_style = style is not None or (tokenizer is not None and loaded.style != get_template(template).style)
     chat_template = _find_chat_template(loaded, sample_format, out) if names_style else None
-    config = (
-        None if consumer_config is None else prepare_config(consumer_config, loaded, sample_format, out, chat_template)
-    )
     tokens = None if tokenizer is None else read_special_tokens(read_tokenizer(tokenizer))
     choice = DatasetChoice(split, name, data_dir, revision)
     rows = open_rows(source, **choice._asdict(), cell_parsers=loaded.cell_parsers)
     if group_by is not None:
         rows = group_rows(rows, group_by)
+    config_of = partial(prepare_config, template=loaded, format=sample_format, out=out, chat_template=chat_template)
+    if consumer_config is not None:
+        config_of(consumer_config)  # what is wrong with it is said before a row is read
+    loaded = loaded.adapted(media=find_first_media(loaded, sample_format, rows))
     schema, check = (
-        _build_schema_and_check(loaded, sample_format, json_messages) if out.suffix == ".parquet" else (None, None)
+        _build_schema_and_check(loaded, sample_format, json_messages)
+        if out.suffix == ".parquet"
+        else (None, check_fits_json)
     )
     named_style = loaded.style if names_style else None
     conversion = Conversion(
@@ -121,9 +125,11 @@ def command(
         special_tokens=tokens,
     )
     start = time.perf_counter()
+    keys: dict[str, None] = {}
     with suppress(NothingToWriteError), open_writer(out, schema) as writer:
         for result in _show_progress(conversion, rows, console):
             writer.write(result)
+            keys |= dict.fromkeys(result)
         if not conversion.report.formatted:
             raise NothingToWriteError
     if isinstance(rows, GroupedSource):
@@ -135,8 +141,8 @@ def command(
             f"wrote {chat_template}: the style {loaded.style.name}, for the tokenizer that renders these messages"
         )
         console.print(message, soft_wrap=True, highlight=False, markup=False)
-    if config is not None and conversion.report.formatted:
-        config.write(console)
+    if consumer_config is not None and conversion.report.formatted:
+        config_of(consumer_config, keys=keys).write(console)
     if report is not None:
         write_pieces(report, spell_report(conversion.report))
     if not conversion.report.formatted or conversion.report.too_many_rejected:

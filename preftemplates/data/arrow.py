@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
@@ -13,22 +14,25 @@ from preftemplates.core.json_text import write_json
 from preftemplates.core.labels import spell_label_type
 from preftemplates.core.paths import extend_path, spell_path
 from preftemplates.core.samples import SAMPLE_TYPES, Format, Sample
+from preftemplates.dialects.media import MEDIA_VIEWS
 from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
 from preftemplates.dialects.table import (
     DefaultedField,
     FixedValue,
     LabelField,
     ListShape,
+    MediaField,
     ObjectShape,
     PerResponseShape,
     ResultShape,
     SampleField,
     ToolsField,
+    iter_sample_fields,
 )
-from preftemplates.errors import Code, DefinitionError, RowError
+from preftemplates.errors import Code, DefinitionError, RowError, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from preftemplates.templates.template import Template
 
@@ -53,18 +57,27 @@ def build_output_schema(template: Template, format: Format, json_messages: bool 
     """
     shape, message_keys = template.result_shape(format)
     holds_calls = not template.is_custom and "tools" in template.sample_parts(format)
-    types = ArrowTypes(SAMPLE_TYPES.get(format), message_keys, holds_calls)
+    shows_media = any(isinstance(field, MediaField) for field in iter_sample_fields(shape))
+    types = ArrowTypes(SAMPLE_TYPES.get(format), message_keys, holds_calls, shows_media)
     fields = []
     for key, inner in shape.fields:
         kind = types.convert(inner)
-        text = json_messages and _is_nested(kind)
-        metadata = _MAY_LACK if _is_tool_list(inner) else None
+        is_media = isinstance(inner, MediaField)
+        text = json_messages and _is_nested(kind) and not is_media
+        metadata = _IS_MEDIA if is_media else _MAY_LACK if _is_tool_list(inner) else None
         fields.append(pa.field(key, pa.string() if text else kind, metadata=metadata))
     return pa.schema(fields)
 
 
 _MAY_LACK = {b"preftemplates": b"a result may lack this key"}
 """The metadata of a column whose key is left out of some results, and which then is null."""
+
+
+_IS_MEDIA = {b"preftemplates": b"media"}
+"""The metadata of a column of media."""
+
+_FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+"""An image, as `datasets` stores it: the bytes of its file, or where that is."""
 
 
 def _is_tool_list(shape: ResultShape) -> bool:
@@ -84,6 +97,7 @@ class ArrowTypes:
     format: type[Sample[Any]]
     message_keys: MessageKeys
     holds_calls: bool = False
+    shows_media: bool = False
 
     def convert(self, shape: ResultShape, in_each: bool = False) -> pa.DataType:
         """Return the type of a shape."""
@@ -107,6 +121,10 @@ class ArrowTypes:
             return pa.scalar(shape.value).type
         if isinstance(shape, ToolsField):
             return pa.string()  # a list of tools too: their parameters have different names, and a column has not
+        if isinstance(shape, MediaField):
+            view = MEDIA_VIEWS[shape.view]
+            kind = _FILE if view.kind == "image" else pa.string()
+            return pa.list_(kind) if view.is_list else kind
         listed = shape.name == self.format.several and not in_each
         kind = self._convert_label(shape, in_each) if isinstance(shape, LabelField) else self._convert_view(shape.view)
         return pa.list_(kind) if listed else kind
@@ -120,7 +138,9 @@ class ArrowTypes:
 
     def _convert_view(self, view: str) -> pa.DataType:
         keys, text = self.message_keys, pa.string()
-        message = pa.struct([(keys.role, text), (keys.content, text)])
+        parts = pa.list_(pa.struct([("type", text), ("text", text)]))
+        content = parts if self.shows_media and keys.media == "parts" else text
+        message = pa.struct([(keys.role, text), (keys.content, content)])
         if self.holds_calls and view not in _VIEWS_WITHOUT_CALLS and not (keys.only or keys.calls_role):
             message = pa.struct([*message, *(field for field in _CALL_FIELDS if field.name not in keys.dropped)])
         kinds = {"messages": pa.list_(message), "message": message, "text": text, "turns": pa.list_(pa.list_(text))}
@@ -175,7 +195,9 @@ def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
     if list(result) != expected:
         raise RowError(f"the result has the keys {list(result)}, expected {schema.names}", code=Code.WRONG_TYPE)
     for field in schema:
-        if result.get(field.name) is not None and field.metadata != _MAY_LACK:  # a sample without tools
+        if field.metadata == _IS_MEDIA:
+            _write_media(result[field.name], field.type)
+        elif result.get(field.name) is not None and field.metadata != _MAY_LACK:  # a sample without tools
             _check_value_fits(result[field.name], field.type, spell_path((field.name,)))
 
 
@@ -198,10 +220,32 @@ def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:
 
 def write_nested_as_json(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
     """Return the result, in which what is not text is JSON where the schema has text, as for arguments of calls."""
+    fields = {key: schema.field(key) for key in result}
     return {
-        key: _write_as(value, schema.field(key).type, is_json=pa.types.is_string(schema.field(key).type))
+        key: _write_media(value, fields[key].type)
+        if fields[key].metadata == _IS_MEDIA
+        else _write_as(value, fields[key].type, is_json=pa.types.is_string(fields[key].type))
         for key, value in result.items()
     }
+
+
+def _write_media(value: Any, kind: pa.DataType) -> Any:
+    """Media as their column has them: images as files, the others by where they are.
+
+    Raises:
+        RowError: `unsupported_content` for an object of another library, and the bytes of a video or of audio.
+    """
+    if value is None or pa.types.is_list(kind):
+        return value if value is None else [_write_media(item, kind.value_type) for item in value]
+    if isinstance(value, str):
+        return value if pa.types.is_string(kind) else {"bytes": None, "path": value}
+    file = {"bytes": value} if isinstance(value, bytes) else value
+    if isinstance(file, Mapping) and set(file) <= {"bytes", "path"} and pa.types.is_struct(kind):
+        return {"bytes": file.get("bytes"), "path": file.get("path")}
+    raise RowError(
+        f"a column has no place for {preview(value)}; it has paths, URLs and, for images, the bytes of files",
+        code=Code.UNSUPPORTED_CONTENT, value=value,
+    )  # fmt: skip
 
 
 def _write_as(value: Any, kind: pa.DataType, is_json: bool) -> Any:
@@ -245,8 +289,8 @@ class BatchFormatter:
         template: the template; its style and dialect say what comes out.
         format: the format's name.
         json_messages: whether columns of messages hold JSON, as text. Without it they hold role and content, and
-            calls where the template has tools; messages with more (images) are refused: Arrow would fill in keys that
-            others have.
+            calls where the template has tools, and typed parts where it has media (`Template.with_columns`); messages
+            with more are rejected: Arrow would fill in keys that others have.
 
     Example:
         >>> import pyarrow as pa

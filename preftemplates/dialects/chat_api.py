@@ -2,20 +2,24 @@
 
 Source: OpenAI's API reference on chat completions and on the rows of fine-tuning files. The API refuses a row that has
 another key, a call without an id and an answer of a tool to no call, so such rows are refused here, with the place.
+The images of a user are parts with a URL; a file's bytes become a data URL, unchanged, in base64.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
+from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from preftemplates.core.media import Medium, read_medium
 from preftemplates.core.provenance import plain, plain_data
 from preftemplates.errors import Code, RowError, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from preftemplates.core.messages import Message
 
@@ -154,12 +158,44 @@ def _find_call(message: Mapping[str, Any], index: int, unanswered: dict[str, str
 
 def _spell_content(message: Mapping[str, Any], index: int) -> Any:
     role, content = message["role"], message["content"]
-    for part in content if isinstance(content, list) else ():
-        kind = part.get("type")
-        if kind not in _PARTS.get(role, ("text",)) or set(part) != set(_PART_KEYS[kind]):
-            fault = f"message {index} ({role}): the API has no part such as {preview(part)}"
-            raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=part)
-    return plain_data(content)
+    if not isinstance(content, list):
+        return plain_data(content)
+    return plain_data([_spell_part(part, role, index) for part in content])
+
+
+def _spell_part(part: Mapping[str, Any], role: str, index: int) -> Mapping[str, Any]:
+    kind, kinds, medium = str(part.get("type")), _PARTS.get(role, ("text",)), read_medium(part)
+    if medium is not None and kind != "image_url" and _is_image_of_api(medium, kinds):
+        return {"type": "image_url", "image_url": {"url": _spell_image_url(medium.value, index), **medium.others}}
+    if kind not in kinds or set(part) != set(_PART_KEYS[kind]):
+        fault = f"message {index} ({role}): the API has no part such as {preview(part)}"
+        raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=part)
+    return part
+
+
+def _is_image_of_api(medium: Medium, kinds: tuple[str, ...]) -> bool:
+    return medium.kind == "image" and "image_url" in kinds and set(medium.others) <= {"detail"}
+
+
+def _spell_image_url(image: Any, index: int) -> str:
+    """The URL of an image; the bytes of a file become a data URL."""
+    file = image.get("bytes") if isinstance(image, Mapping) else image
+    if isinstance(file, bytes):
+        media_type = next((name for name, start in _FILE_STARTS.items() if start.match(file)), None)
+        if media_type is not None:
+            return f"data:{media_type};base64,{b64encode(file).decode()}"
+    elif isinstance(file, str) and file.startswith(("https://", "http://", "data:image/")):
+        return file
+    fault = f"message {index}: the API takes images by their URL or as the bytes of a file, got {preview(image)}"
+    raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=image)
+
+
+_FILE_STARTS = {
+    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
+    "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+}
+"""How the files begin that the API takes as images."""
 
 
 def spell_api_tools(text: str) -> list[dict[str, Any]]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_args
 
 from preftemplates.core.frozen import Frozen
+from preftemplates.core.media import MEDIA_COLUMNS
 from preftemplates.core.messages import ROLES
 from preftemplates.core.registry import Registry
 from preftemplates.core.samples import SAMPLE_TYPES, Sample, list_formats
 from preftemplates.dialects.consumer_config import ConsumerConfig
 from preftemplates.dialects.consumers import TextConsumer
+from preftemplates.dialects.media import MediaSpelling, check_media_are_kept, find_kinds
 from preftemplates.dialects.message_views import MessageKeys
+from preftemplates.dialects.shape_filler import ShapeFiller
 from preftemplates.dialects.table import (
     DialectTable,
     ObjectShape,
-    ShapeFiller,
+    find_places,
     iter_sample_fields,
     read_shape,
     select_parts,
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 D = TypeVar("D", bound="type[Dialect]")
 
 
-_MESSAGE_ATTRIBUTES = ("role_key", "content_key", "roles", "dropped", "calls_role")
+_MESSAGE_ATTRIBUTES = ("role_key", "content_key", "roles", "dropped", "calls_role", "media")
 """What a dialect declares of messages, next to its tables."""
 
 _ATTRIBUTES = (*_MESSAGE_ATTRIBUTES, "text_consumer", "config", "pairs_only")
@@ -47,6 +50,8 @@ class Dialect(Frozen):
         roles: the framework's names for roles; a role that it has no name for is refused. Without it all stay.
         dropped: keys of a message that the framework leaves out in silence; a message that holds one is refused.
         calls_role: the name of a turn that only calls tools; its content is the calls' JSON text, without their ids.
+        media: how messages show a medium that a key of the row holds: `parts`, by a typed part without it; `marks`, by
+            `<image>`, `<video>` and `<audio>` in the text. By default it stays in its typed part.
         text_consumer: the framework that tokenizes the texts, if it adds BOS and EOS by itself.
         config: how the framework is configured to read a file, a `ConsumerConfig`.
         pairs_only: whether the framework reads rankings of exactly two completions without a tie; others are refused.
@@ -116,33 +121,41 @@ class Dialect(Frozen):
         return any(field.holds_tools for field in iter_sample_fields(shape))
 
     def spell(
-        self, messages: Sample[Any], texts: Sample[Any] | None, parts: Collection[str] | None = None
+        self,
+        messages: Sample[Any],
+        texts: Sample[Any] | None,
+        parts: Collection[str] | None = None,
     ) -> dict[str, Any]:
         """The result.
 
         Args:
             messages: the sample with lists of messages; a response holds its own only.
             texts: the sample with texts; a response holds the prompt and its own. None where no key needs it.
-            parts: the labels, and `tools`, that the result has a key for where that is optional; those of the sample,
-                if None.
+            parts: the labels, the tools and the media that the result has a key for where that is optional; those of
+                the sample, if None. Media that the sample shows have one in any case.
 
         Raises:
             RowError: the dialect has no room for what the sample holds.
             StyleContractError: a key needs a response's own text, and its text does not begin with the prompt's.
         """
-        return self.fill(
-            self.shape(messages.format, messages.given_parts if parts is None else parts), messages, texts
-        )
+        given = messages.given_parts if parts is None else tuple(parts)
+        media = (part for part in given if part in MEDIA_COLUMNS.values())
+        kinds = tuple(dict.fromkeys((*media, *find_kinds(messages))))
+        return self.fill(self.shape(messages.format, (*given, *kinds)), messages, texts, kinds)
 
-    def fill(self, shape: ObjectShape, messages: Sample[Any], texts: Sample[Any] | None) -> dict[str, Any]:
-        """Return the same for a shape that is selected already.
+    def fill(
+        self, shape: ObjectShape, messages: Sample[Any], texts: Sample[Any] | None, media: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """Return the same for a shape that is selected already, for these kinds of media among others.
 
         Raises:
             RowError, StyleContractError: as `spell`.
         """
         if self.table.pairs_only and messages.several and not messages.pieces:
             _check_is_pair(messages)
-        result: dict[str, Any] = ShapeFiller(messages, texts, self.table.message_keys).fill(shape)
+        if media:
+            check_media_are_kept(messages, find_places(shape, self.table.message_keys), self.name)
+        result: dict[str, Any] = ShapeFiller(messages, texts, self.table.message_keys, bool(media)).fill(shape)
         return result
 
     def configure(
@@ -238,8 +251,8 @@ def _read_config(cls: type[Dialect], formats: Collection[str]) -> ConsumerConfig
 
 
 def _read_message_keys(cls: type[Dialect]) -> MessageKeys:
-    defaults = zip(_MESSAGE_ATTRIBUTES, ("role", "content", {}, (), ""), strict=True)
-    role, content, roles, dropped, calls_role = (cls.declared.get(name, default) for name, default in defaults)
+    defaults = zip(_MESSAGE_ATTRIBUTES, ("role", "content", {}, (), "", "inline"), strict=True)
+    role, content, roles, dropped, calls_role, media = (cls.declared.get(name, default) for name, default in defaults)
     if not (isinstance(role, str) and isinstance(content, str) and isinstance(roles, Mapping)):
         raise DefinitionError(f"{cls.__name__}: role_key and content_key are texts, and roles names by role")
     if role == content:
@@ -254,7 +267,11 @@ def _read_message_keys(cls: type[Dialect]) -> MessageKeys:
         raise DefinitionError(f"{cls.__name__}.dropped: expected a tuple of keys, got {preview(dropped)}")
     if not isinstance(calls_role, str):
         raise DefinitionError(f"{cls.__name__}.calls_role: expected a name, got {preview(calls_role)}")
-    return MessageKeys(role, content, tuple(roles.items()), bool(roles), dropped, calls_role)
+    if media not in get_args(MediaSpelling):
+        raise DefinitionError(
+            f"{cls.__name__}.media: expected {' or '.join(get_args(MediaSpelling))}, got {preview(media)}"
+        )
+    return MessageKeys(role, content, tuple(roles.items()), bool(roles), dropped, calls_role, media)
 
 
 DIALECTS: Registry[type[Dialect]] = Registry("dialect", "preftemplates.dialects.bundled", "preftemplates.dialects")

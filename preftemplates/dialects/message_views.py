@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from preftemplates.core.media import MEDIA_COLUMNS
 from preftemplates.core.provenance import plain_data
 from preftemplates.dialects.chat_api import spell_api_messages
 from preftemplates.errors import Code, RowError, preview
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from preftemplates.core.messages import Message
+    from preftemplates.dialects.media import MediaSpelling
 
 ViewKind = Literal["messages", "message", "text", "turns"]
 """What a view yields: a list of messages, one message, a text, or a list of pairs of texts."""
@@ -31,6 +33,7 @@ class MessageKeys:
         only: whether a role that is not named is refused, and what a message holds beside role and content.
         dropped: the keys of a message that are refused.
         calls_role: the role of a turn that calls tools, with the calls as JSON text; empty if there is none.
+        media: how a medium is shown.
     """
 
     role: str = "role"
@@ -39,13 +42,15 @@ class MessageKeys:
     only: bool = False
     dropped: tuple[str, ...] = ()
     calls_role: str = ""
+    media: MediaSpelling = "inline"
 
     @property
     def identity(self) -> Any:
         """How messages are spelled as JSON-like data, for digests."""
         keys = {"role_key": self.role, "content_key": self.content}
         calls = {"calls_role": self.calls_role} if self.calls_role else {}
-        return {**keys, "roles": dict(self.roles), "only": self.only, "dropped": self.dropped, **calls}
+        media = {} if self.media == "inline" else {"media": self.media}
+        return {**keys, "roles": dict(self.roles), "only": self.only, "dropped": self.dropped, **calls, **media}
 
     def spell(self, message: Message) -> dict[str, Any]:
         """Return the message in the dialect's words.
@@ -87,11 +92,13 @@ class MessageView(NamedTuple):
         build: the function that makes it.
         needs_prompt: whether a response is spelled after its prompt, since the spelling depends on the turns before;
             `build` then has these turns as a third argument.
+        media: the kinds of media that typed parts of the messages show.
     """
 
     kind: ViewKind
     build: Callable[..., Any]
     needs_prompt: bool = False
+    media: tuple[str, ...] = ()
 
 
 def _spell_messages(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
@@ -224,21 +231,23 @@ def _spell_conversation(messages: Sequence[Message], keys: MessageKeys) -> list[
     return _spell_messages(messages[: len(messages) - len(turns)], keys) + _spell_dialogue(turns, keys)
 
 
+_ALL_MEDIA = tuple(MEDIA_COLUMNS)
+
 MESSAGE_VIEWS: dict[str, MessageView] = {
-    "messages": MessageView("messages", _spell_messages),
-    "message": MessageView("message", _spell_only_message),
+    "messages": MessageView("messages", _spell_messages, media=_ALL_MEDIA),
+    "message": MessageView("message", _spell_only_message, media=_ALL_MEDIA),
     "content": MessageView("text", _read_only_content),
     "flat_messages": MessageView("messages", _spell_flat),
-    "openai_messages": MessageView("messages", _spell_for_api, needs_prompt=True),
-    "openai_message": MessageView("message", _spell_only_for_api, needs_prompt=True),
+    "openai_messages": MessageView("messages", _spell_for_api, needs_prompt=True, media=("image",)),
+    "openai_message": MessageView("message", _spell_only_for_api, needs_prompt=True, media=("image",)),
     "system": MessageView("text", _read_system),
-    "without_system": MessageView("messages", _spell_without_system),
+    "without_system": MessageView("messages", _spell_without_system, media=_ALL_MEDIA),
     "dialogue": MessageView("messages", _spell_dialogue),
     "conversation": MessageView("messages", _spell_conversation),
     "history": MessageView("turns", _read_history),
     "question": MessageView("text", _read_question),
-    "asking": MessageView("messages", partial(_spell_in_turn, ends="asks")),
-    "answering": MessageView("messages", partial(_spell_in_turn, ends="assistant")),
+    "asking": MessageView("messages", partial(_spell_in_turn, ends="asks"), media=_ALL_MEDIA),
+    "answering": MessageView("messages", partial(_spell_in_turn, ends="assistant"), media=_ALL_MEDIA),
 }
 """The views by the name that a table gives them after a dot."""
 

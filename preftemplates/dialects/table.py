@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_origin
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-from preftemplates.core.provenance import plain, plain_data
 from preftemplates.dialects.chat_api import spell_api_tools
+from preftemplates.dialects.media import MEDIA_VIEWS, Places
 from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
-from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean, preview
+from preftemplates.errors import DefinitionError, did_you_mean, preview
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -43,6 +44,11 @@ class SampleField:
     def needs_text(self) -> bool:
         """Whether it is text in a style."""
         return not self.view
+
+    @property
+    def part(self) -> str:
+        """The part of a sample that must be there where the key is optional."""
+        return self.name
 
     @property
     def holds_tools(self) -> bool:
@@ -78,6 +84,16 @@ class ToolsField(SampleField):
     def holds_tools(self) -> bool:
         """Whether the tools of the prompt are in it, as a value or in the text."""
         return True
+
+
+@dataclass(frozen=True)
+class MediaField(SampleField):
+    """The images, videos or audio that messages show, in order."""
+
+    @property
+    def part(self) -> str:
+        """The part of a sample that must be there where the key is optional: `images`, `videos` or `audios`."""
+        return MEDIA_VIEWS[self.view].part
 
 
 @dataclass(frozen=True)
@@ -212,7 +228,8 @@ def read_shape(key: str, entry: Any, format: type[Sample[Any]], in_each: bool = 
     """Return the shape that an entry of a table describes.
 
     A text names the prompt, a response (its own text), `prompt+` and a response (from character 0) or a label. `.view`
-    asks for messages in a form, and `?` after a label says that a template may leave it out. A mapping and a list
+    asks for messages in a form, or for the media that they show; `?` after a label, the tools or media says that a row
+    may have none. A mapping and a list
     hold further entries. In a format of several responses, a list of one entry has one value for each of them.
 
     Raises:
@@ -241,12 +258,14 @@ def _read_sample_field(key: str, entry: str, format: type[Sample[Any]]) -> Sampl
     match = _SAMPLE_FIELD.fullmatch(entry)
     name, view = (match["name"], match["view"] or "") if match else (entry, "")
     names = [*format.prompt_parts, *format.response_names, *format.label_types]
-    field_class = _find_field_class(name, format)
+    field_class = MediaField if view in MEDIA_VIEWS else _find_field_class(name, format)
     is_value = field_class is not SampleField
     wrong = not match or name not in names or (match["prompt"] and name not in format.response_names)
+    if field_class is MediaField and name not in ("prompt", *format.response_names):
+        wrong = True
     if not match or wrong or (field_class is LabelField and view) or (match["optional"] and not is_value):
         raise DefinitionError(f"{key!r} is {entry!r}, which {format.format} has not." + did_you_mean(name, names))
-    views = TOOL_VIEWS if field_class is ToolsField else MESSAGE_VIEWS
+    views = TOOL_VIEWS if field_class is ToolsField else {**MESSAGE_VIEWS, **MEDIA_VIEWS}
     if view and view not in views:
         raise DefinitionError(f"{key!r} is {entry!r}; there is no view {view!r}." + did_you_mean(view, views))
     return field_class(name, bool(match["prompt"]), view, bool(match["optional"]))
@@ -284,7 +303,7 @@ def select_parts(shape: ResultShape, parts: Collection[str]) -> ResultShape | No
     Of a whole table the keys that are left are given, even if there is none.
     """
     if isinstance(shape, SampleField):
-        return None if shape.optional and shape.name not in parts else shape
+        return None if shape.optional and shape.part not in parts else shape
     if isinstance(shape, FixedValue):
         return shape
     if isinstance(shape, DefaultedField):
@@ -307,93 +326,20 @@ def _select_parts_of_fields(
             yield key, rest
 
 
-@dataclass(frozen=True)
-class ShapeFiller:
-    """Fills shapes with the prompt, the responses and the labels of a sample.
-
-    Attributes:
-        messages: the sample with lists of messages; a response holds its own only.
-        texts: the sample with texts; a response holds the prompt and its own. None where no shape needs it.
-        message_keys: how messages are spelled.
-        index: which of the several responses is meant, inside a `PerResponseShape`.
-    """
-
-    messages: Sample[Any]
-    texts: Sample[Any] | None
-    message_keys: MessageKeys
-    index: int | None = None
-
-    def fill(self, shape: ResultShape) -> Any:
-        """Return the value of a shape.
-
-        Raises:
-            RowError: the dialect has no room for the messages, or the sample lacks a label that it must have.
-            StyleContractError: a response's own text is asked for, and its text does not begin with the prompt's.
-        """
-        if isinstance(shape, FixedValue):
-            return shape.value
-        if isinstance(shape, DefaultedField):
-            return self._fill_label(shape.field)
-        if isinstance(shape, ObjectShape):
-            return {key: self.fill(inner) for key, inner in shape.fields if not self._lacks(inner)}
-        if isinstance(shape, ListShape):
-            return [self.fill(inner) for inner in shape.shapes]
-        if isinstance(shape, PerResponseShape):
-            return self._fill_per_response(shape.shape)
-        if isinstance(shape, ToolsField):
-            return None if self.messages.tools is None else TOOL_VIEWS[shape.view](plain(self.messages.tools))
-        if isinstance(shape, LabelField):
-            return self._fill_label(shape)
-        if shape.name == self.messages.several and self.index is None:
-            return self._fill_per_response(shape)
-        name = f"{shape.name}[{self.index}]" if shape.name == self.messages.several else shape.name
-        return self._fill_messages(shape, name) if shape.view else self._fill_text(shape, name)
-
-    def _lacks(self, shape: ResultShape) -> bool:
-        """Whether a key is left out of this result."""
-        return isinstance(shape, ToolsField) and not shape.is_text and self.messages.tools is None
-
-    def _fill_per_response(self, shape: ResultShape) -> list[Any]:
-        count = len(self.messages.responses)
-        return [ShapeFiller(self.messages, self.texts, self.message_keys, index).fill(shape) for index in range(count)]
-
-    def _fill_label(self, field: SampleField) -> Any:
-        value = getattr(self.messages, field.name)
-        if value is None:
-            raise RowError(f"the sample has no {field.name}", code=Code.MISSING_FIELD)
-        listed = get_origin(self.messages.label_types[field.name]) is list
-        return plain_data(value[self.index] if listed and self.index is not None else value)
-
-    def _fill_messages(self, field: SampleField, name: str) -> Any:
-        messages = self.messages.prompt if name == "prompt" else self.messages.responses[name]
-        if field.with_prompt:
-            messages = [*self.messages.prompt, *messages]
-        view = MESSAGE_VIEWS[field.view]
-        before = [self.messages.prompt] if view.needs_prompt and not field.with_prompt and name != "prompt" else []
-        return view.build(messages, self.message_keys, *before)
-
-    def _fill_text(self, field: SampleField, name: str) -> str:
-        assert self.texts is not None
-        if name == "prompt":
-            return plain(self.texts.prompt)
-        whole = plain(self.texts.responses[name])
-        if field.with_prompt:
-            return whole
-        before = self._text_before(name)
-        if not whole.startswith(before):
-            raise StyleContractError(
-                f"the text of {name} does not begin with the prompt's text, so it has no text of its own;"
-                " a dialect with whole texts or messages can spell it",
-                code=Code.PREFIX_UNSTABLE,
-            )
-        return whole[len(before) :]
-
-    def _text_before(self, name: str) -> str:
-        """The text before a response's own: the prompt's, or that up to the piece before it."""
-        assert self.texts is not None
-        names = list(self.texts.responses)
-        index = names.index(name)
-        return plain(self.texts.responses[names[index - 1]] if self.texts.pieces and index else self.texts.prompt)
+@lru_cache(maxsize=1024)
+def find_places(shape: ObjectShape, keys: MessageKeys) -> Places:
+    """Return which media a result of a shape has."""
+    kept, has_messages = set[tuple[str, str]](), False
+    for field in iter_sample_fields(shape):
+        if isinstance(field, MediaField):
+            kinds: Collection[str] = (MEDIA_VIEWS[field.view].kind,)
+        elif field.view in MESSAGE_VIEWS and not isinstance(field, ToolsField | LabelField):
+            has_messages = True
+            kinds = MESSAGE_VIEWS[field.view].media if keys.media == "inline" else ()
+        else:
+            continue
+        kept |= {(kind, name) for kind in kinds for name in (field.name, *(("prompt",) * field.with_prompt))}
+    return Places(frozenset(kept), has_messages)
 
 
 def spell_shape(shape: ResultShape) -> Any:

@@ -7,7 +7,7 @@ reads. A field that is exactly one expression keeps the value's type.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 
@@ -96,6 +96,13 @@ def _register_filter(name: str, function: Filter) -> Filter:
     return function
 
 
+class Argument(NamedTuple):
+    """An argument of a filter: the value that is written there, if it is one, and the columns that it reads."""
+
+    value: Any
+    names: frozenset[str]
+
+
 class Expression:
     """One `{{ expression }}`: parsed when made, compiled when first evaluated.
 
@@ -143,6 +150,15 @@ class Expression:
             if len(set(keywords)) < len(keywords):
                 raise DefinitionError(f"{preview(self.source)} gives an argument twice")
 
+    def list_calls(self, name: str) -> Iterator[tuple[list[Argument], dict[str, Argument]]]:
+        """Yield the arguments of each use of a filter, in order and by name, apart from what it is used on."""
+        for used in _find_all(self._node, nodes.Filter):
+            if used.name == name:
+                yield (
+                    [_read_argument(node) for node in used.args],
+                    {keyword.key: _read_argument(keyword.value) for keyword in used.kwargs},
+                )
+
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """The value of the expression over these names, with its type.
 
@@ -170,6 +186,11 @@ class Expression:
             reason = f"{type(cause).__name__}: {one_line(message, 200)}"
             raise RowError(f"{preview(self.source)} fails: {reason}", code=Code.BAD_EXPRESSION) from error
         return value
+
+
+def _read_argument(node: nodes.Expr) -> Argument:
+    value = node.value if isinstance(node, nodes.Const) else None
+    return Argument(value, frozenset(name.name for name in _find_all(node, nodes.Name)))
 
 
 def _inner_name(name: str) -> str:

@@ -13,12 +13,13 @@ from preftemplates.core.tools import clean_tools
 from preftemplates.errors import Code, RowError, UnknownNameError
 from preftemplates.templates.derivations import Lost, Messages, Pairs, find_derivation
 from preftemplates.templates.expressions import Field, Filters
+from preftemplates.templates.media_columns import list_media_columns
 from preftemplates.templates.row_types import read_row_type
 from preftemplates.templates.row_validation import RowValidator
 from preftemplates.templates.turns import Filler, evaluate_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from preftemplates.templates.declaration import Declaration, Ties
 
@@ -97,16 +98,31 @@ class Extraction:
         self._values = {name: Field(expression, filters) for name, expression in source.values}
         self._each = {name: Field(expression, filters) for name, expression in declaration.each}
         self._validator = RowValidator(read_row_type(declaration.row), self._find_names())
+        self._media = list_media_columns(self._list_message_fields())
         self._format, self._declares_tools = format, source.tools is not None
         self.has_prompt = bool(source.prompt[0])
 
     def _find_names(self) -> frozenset[str]:
         """The names of the columns that the fields read."""
-        fields = [field for filler in self._fillers.values() for field in filler.fields]
-        names = frozenset[str]().union(*(field.names for field in (*fields, *self._values.values())))
+        fields = (*self._list_message_fields(), *self._values.values())
+        names = frozenset[str]().union(*(field.names for field in fields))
         for name, items in self._each.items():
             names = (names - {name}) | items.names
         return names
+
+    def _list_message_fields(self) -> list[Field]:
+        return [field for filler in self._fillers.values() for field in filler.fields]
+
+    def find_media(self, columns: Collection[str] = ()) -> tuple[str, ...]:
+        """Return the kinds of media that the samples of a table have.
+
+        Args:
+            columns: the columns of the table, apart from those that every row must have.
+        """
+        known = self._validator.columns
+        required = {name for name, info in self._validator.model.model_fields.items() if info.is_required()}
+        given = {name for name, column in known.items() if column in columns} | required
+        return tuple(kind for kind, names in self._media.items() if names & given)
 
     @property
     def columns(self) -> list[str]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from preftemplates.core.media import MEDIA_COLUMNS
 from preftemplates.core.message_values import Reading
 from preftemplates.core.provenance import plain_data
 from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
+from preftemplates.dialects.media import find_kinds
 from preftemplates.errors import DefinitionError, StyleError
 from preftemplates.templates.rendering import render_texts
 
 if TYPE_CHECKING:
     from preftemplates.core.messages import Message
     from preftemplates.dialects.dialect import Dialect
+    from preftemplates.dialects.table import ObjectShape
     from preftemplates.styles.style import Style
     from preftemplates.templates.declaration import Ties
     from preftemplates.templates.derivations import Lost
@@ -71,7 +74,7 @@ class ResultFormatter:
         style: the style of the texts.
         dialect: the dialect whose keys the results have.
         format: the format's name.
-        parts: the labels, and `tools`, that the samples may have.
+        parts: the labels and `tools` that the samples may have, and the media that each has a key for.
         edges: what texts have of BOS and EOS; None where they are as the style writes them.
         has_prompt: whether the samples have a prompt.
 
@@ -89,7 +92,9 @@ class ResultFormatter:
         *,
         has_prompt: bool = True,
     ) -> None:
-        self._style, self._dialect, self._shape = style, dialect, dialect.shape(format, parts)
+        self._style, self._dialect, self._format, self._parts = style, dialect, format, parts
+        self._media = tuple(part for part in parts if part in MEDIA_COLUMNS.values())
+        self._shapes = {self._media: dialect.shape(format, parts)}
         self._needs_text = dialect.needs_text(format)
         self._edges, self._has_prompt = edges, has_prompt
         self._keeps_tools = dialect.keeps_tools(format)
@@ -113,11 +118,18 @@ class ResultFormatter:
         if texts is not None and self._edges is not None:
             texts = self._edges.cut(texts, self._style)
         try:
-            result = self._dialect.fill(self._shape, sample, texts)
+            media = tuple(dict.fromkeys((*self._media, *find_kinds(sample))))
+            result = self._dialect.fill(self._select_shape(media), sample, texts, media)
         except StyleError as error:
             raise error.located(style=self._style.name) from error
         lost = self._find_parts_without_key(sample)
         return Formatted(sample, texts, result, lost, others=others, has_prompt=self._has_prompt)
+
+    def _select_shape(self, media: tuple[str, ...]) -> ObjectShape:
+        """The shape of results with these kinds of media."""
+        if media not in self._shapes:
+            self._shapes[media] = self._dialect.shape(self._format, (*self._parts, *media))
+        return self._shapes[media]
 
     def _find_parts_without_key(self, sample: Sample[Any]) -> tuple[str, ...]:
         """What the sample has and the result has not: labels that no text tells either, and tools."""

@@ -165,12 +165,14 @@ class TemplateSchema(Frozen):
         return labels
 
     def sample_parts(self, format: Format) -> tuple[str, ...]:
-        """The labels that the samples of a format have, and `tools` if they may have these.
+        """The labels that the samples of a format have, `tools` if they may have these, and the media that all have.
 
         Raises:
             UnknownNameError, DefinitionError: as `labels`.
         """
-        return (*self.labels(format), *(("tools",) if self._extraction(format).has_tools else ()))
+        extraction = self._extraction(format)
+        media = dict.fromkeys((*extraction.find_media(), *self.parts.media))
+        return (*self.labels(format), *(("tools",) if extraction.has_tools else ()), *media)
 
     def result_shape(self, format: Format) -> tuple[ObjectShape, MessageKeys]:
         """Return what each key of the results of a format holds, and the keys of a message.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, overload
 
+from preftemplates.core.media import MEDIA_COLUMNS
 from preftemplates.core.pickling import PackedDefinition, pack_definition
 from preftemplates.core.samples import (
     SAMPLE_TYPES,
@@ -23,7 +24,7 @@ from preftemplates.core.samples import (
 )
 from preftemplates.core.source_code import class_source
 from preftemplates.dialects.dialect import Dialect, get_dialect
-from preftemplates.errors import DefinitionError
+from preftemplates.errors import DefinitionError, preview
 from preftemplates.styles.resolve import get_style
 from preftemplates.templates.declaration import Declaration, Ties, check_ties, has_samples, read_declaration
 from preftemplates.templates.derivations import Messages, Pairs, check_pairs
@@ -179,6 +180,39 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         """
         consumer = self._require_consumer("with_tokenizer")
         return self._with(self.parts, edges=read_text_edges(tokenizer, consumer))
+
+    def with_columns(self, columns: Iterable[str]) -> Template:
+        """The same template for the rows of a table: what its columns show has a key in every result.
+
+        Without it, a result has a key for images, videos or audio where its row has some.
+
+        Args:
+            columns: the names of the table's columns.
+
+        Example:
+            >>> template = get_template("TRL").with_columns(["prompt", "chosen", "rejected", "images"])
+            >>> template.with_dialect("trl").format({"prompt": "Hi", "completion": "Hi."}, "supervised")["images"]
+            []
+        """
+        columns = list(columns)
+        kinds = [kind for format in self.formats for kind in self._extraction(format).find_media(columns)]
+        return self.with_media(kinds)
+
+    def with_media(self, media: Iterable[str]) -> Template:
+        """The same template, each of whose results has a key for these kinds of media.
+
+        Args:
+            media: `images`, `videos` and `audios`, or some of them.
+
+        Raises:
+            DefinitionError: there is no such kind.
+        """
+        given = tuple(dict.fromkeys(media))
+        for kind in given:
+            if kind not in MEDIA_COLUMNS.values():
+                kinds = ", ".join(MEDIA_COLUMNS.values())
+                raise DefinitionError(f"the kinds of media are {kinds}; got {preview(kind)}")
+        return self._with(self._require_parts("with_media"), media=given)
 
     def _require_consumer(self, feature: str) -> TextConsumer:
         dialect = self._require_parts(feature).dialect

@@ -322,7 +322,7 @@ ASKED = [TALK_TEXT]
     [
         CALL,
         {"role": "assistant", "content": None, "tool_calls": [{"name": "f"}]},
-        {"role": "assistant", "content": [{"type": "image"}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
     ],
     ids=["call", "call alone", "parts"],
 )

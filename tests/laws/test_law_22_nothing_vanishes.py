@@ -15,7 +15,7 @@ from preftemplates.core.paths import spell_path
 from preftemplates.errors import RowError
 from preftemplates.templates.unread import UnreadFinder, _walk_keys, has_value, is_ignored
 
-KEYS = st.sampled_from(["system", "images", "id", "a.b", "Score-A", "", "0", "naïve key"])
+KEYS = st.sampled_from(["system", "pictures", "id", "a.b", "Score-A", "", "0", "naïve key"])
 """Names that no bundled template declares; two of them need quotes in a path."""
 
 VALUES = st.sampled_from([0, False, "x", [1], {"k": None}, 2.5])

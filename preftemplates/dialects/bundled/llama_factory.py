@@ -2,8 +2,12 @@
 
 Keys: LLaMA-Factory's data/README.md. The configuration is the entry of dataset_info.json by which LLaMA-Factory finds
 the file; its other settings are in the run's YAML. LLaMA-Factory 0.9.5 reads supervised rows at stage sft, preference
-rows at stages rm and dpo, and unpaired rows at stage kto; it has no column for a margin.
+rows at stages rm and dpo, and unpaired rows at stage kto; it has no column for a margin. Media are lists under
+images, videos and audios, for which `<image>`, `<video>` and `<audio>` stand in the texts; it gives both answers of a
+pair the same ones.
 """
+
+from typing import Any
 
 from preftemplates import ConsumerConfig, Dialect, fixed, register_dialect
 
@@ -34,6 +38,9 @@ def configure(formatting: str, columns: str) -> ConsumerConfig:
 
 
 ALPACA_COLUMNS = """\
+{% for kind in ("images", "videos", "audios") if kind in keys %}
+      "{{ kind }}": "{{ kind }}",
+{% endfor %}
       "prompt": "instruction",
       "query": "input",
       "system": "system",
@@ -49,6 +56,9 @@ ALPACA_COLUMNS = """\
 {% endif %}
 """
 SHAREGPT_COLUMNS = """\
+{% for kind in ("images", "videos", "audios") if kind in keys %}
+      "{{ kind }}": "{{ kind }}",
+{% endfor %}
       "messages": "conversations"
 {%- if format == "preference" %},
       "chosen": "chosen",
@@ -60,7 +70,7 @@ SHAREGPT_COLUMNS = """\
       "tools": "tools"
 {%- endif +%}
 """
-ASKED = {
+ASKED: dict[str, Any] = {
     "instruction": "prompt.question",
     "input": fixed(""),
     "system": "prompt.system",
@@ -69,15 +79,21 @@ ASKED = {
 """What is asked, in the alpaca layout: the last question, and what stands before it."""
 
 
+def list_media(messages: str) -> dict[str, str]:
+    """The keys of the media that messages show: one list for the prompt and each of its answers."""
+    return {kind: f"{messages}.{kind}?" for kind in ("images", "videos", "audios")}
+
+
 @register_dialect("llama-factory-alpaca")
 class LLaMAFactoryAlpaca(Dialect):
     """LLaMA-Factory's alpaca layout: texts without a style, the last question apart from the turns before it."""
 
     config = configure("alpaca", ALPACA_COLUMNS)
-    prompt_only = ASKED
-    supervised = {**ASKED, "output": "completion.content"}
-    preference = {**ASKED, "chosen": "chosen.content", "rejected": "rejected.content"}
-    unpaired = {**ASKED, "output": "completion.content", "kto_tag": "label"}
+    media = "marks"
+    prompt_only = {**ASKED, **list_media("prompt")}
+    supervised = {**ASKED, "output": "completion.content", **list_media("prompt+completion")}
+    preference = {**ASKED, "chosen": "chosen.content", "rejected": "rejected.content", **list_media("prompt+chosen")}
+    unpaired = {**supervised, "kto_tag": "label"}
     judge = supervised
 
 
@@ -93,14 +109,16 @@ class LLaMAFactoryShareGPT(Dialect):
     content_key = "value"
     roles = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
     calls_role = "function_call"
+    media = "marks"
     config = configure("sharegpt", SHAREGPT_COLUMNS)
-    prompt_only = {"conversations": "prompt.asking", "tools": "tools?"}
-    supervised = {"conversations": "prompt+completion.answering", "tools": "tools?"}
+    prompt_only = {"conversations": "prompt.asking", "tools": "tools?", **list_media("prompt")}
+    supervised = {"conversations": "prompt+completion.answering", "tools": "tools?", **list_media("prompt+completion")}
     preference = {
         "conversations": "prompt.asking",
         "chosen": "chosen.message",
         "rejected": "rejected.message",
         "tools": "tools?",
+        **list_media("prompt+chosen"),
     }
-    unpaired = {"conversations": "prompt+completion.answering", "kto_tag": "label", "tools": "tools?"}
+    unpaired = {**supervised, "kto_tag": "label"}
     judge = supervised

@@ -1,8 +1,9 @@
 """ms-swift: whole conversations as messages, the rejected one next to them; or one question and answer as text.
 
 Keys: ms-swift's documentation, "Custom dataset": messages, rejected_messages, label, tools, solution (of which its
-rewards for GRPO read the answer). The tools that may be called are the text of a JSON list. Its loader keeps no
-thinking next to the content.
+rewards for GRPO read the answer). Media are lists under images, videos and audios, and under rejected_images and so on
+for the rejected conversation; `<image>`, `<video>` and `<audio>` stand for them in the texts. The tools that may be
+called are the text of a JSON list. Its loader keeps no thinking next to the content.
 
 ms-swift 4.6.0 reads supervised rows in `swift sft`, and in `swift rlhf` preference rows as dpo and rm, unpaired rows
 as kto and prompts as grpo. It renders messages with a template of its own for each model. With
@@ -49,6 +50,11 @@ ROW_SUFFIXES = (".jsonl", ".json", ".parquet")
 """The files that ms-swift's loader knows by their endings."""
 
 
+def list_media(messages: str, before: str = "") -> dict[str, str]:
+    """The keys of the media that messages show."""
+    return {f"{before}{kind}": f"{messages}.{kind}?" for kind in ("images", "videos", "audios")}
+
+
 @register_dialect("ms-swift", aliases=["swift"])
 class MSSwift(Dialect):
     """ms-swift's messages, which it renders with its own template or, for preferences, the tokenizer's."""
@@ -63,16 +69,19 @@ class MSSwift(Dialect):
         ),
     )
     dropped = ("reasoning_content",)
-    prompt_only = {"messages": "prompt.messages", "solution": "answer?", "tools": "tools?"}
-    supervised = {"messages": "prompt+completion.messages", "tools": "tools?"}
+    media = "marks"
+    prompt_only = {"messages": "prompt.messages", "solution": "answer?", "tools": "tools?", **list_media("prompt")}
+    supervised = {"messages": "prompt+completion.messages", "tools": "tools?", **list_media("prompt+completion")}
     preference = {
         "messages": "prompt+chosen.messages",
         "rejected_messages": "prompt+rejected.messages",
         "margin": "margin?",
         "tools": "tools?",
         "rejected_tools": "tools?",
+        **list_media("prompt+chosen"),
+        **list_media("prompt+rejected", "rejected_"),
     }
-    unpaired = {"messages": "prompt+completion.messages", "label": "label", "tools": "tools?"}
+    unpaired = {**supervised, "label": "label"}
     judge = supervised
 
 

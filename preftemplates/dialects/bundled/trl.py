@@ -5,7 +5,8 @@ Keys: TRL's documentation, "Dataset formats and types". TRL renders messages wit
 answer that does not end in it. The dialects named implicit have whole conversations or texts: language modelling, and
 preferences whose prompt is within. Rankings and scores, which TRL does not read, have keys in its manner. The tools
 that may be called are the text of a JSON list, which TRL's trainers read too: a table's columns have fixed types, and
-tools have parameters of different names.
+tools have parameters of different names. The images of a prompt are a list under `images`, and its messages hold a
+part `{"type": "image"}` for each.
 """
 
 from preftemplates import ConsumerConfig, Dialect, TextConsumer, register_dialect
@@ -66,6 +67,10 @@ def configure(*formats: str) -> ConsumerConfig:
     return ConsumerConfig(".py", dict.fromkeys(formats, SCRIPT))
 
 
+IMAGES = {"images": "prompt.images?"}
+"""The images of the prompt: TRL gives no answer any, and has no key for videos and audio."""
+
+
 @register_dialect("trl-text")
 class TRLTextDialect(Dialect):
     """TRL's standard layout: prompt, chosen and rejected as text, without what TRL and the tokenizer add."""
@@ -92,9 +97,10 @@ class TRLTextDialect(Dialect):
 class TRLDialect(Dialect):
     """TRL's conversational layout: prompt, chosen and rejected as messages, which TRL renders itself."""
 
+    media = "parts"
     config = configure("prompt_only", "supervised", "preference", "unpaired")
-    prompt_only = {"prompt": "prompt.messages", "answer": "answer?", "source": "source?", "tools": "tools?"}
-    supervised = {"prompt": "prompt.messages", "completion": "completion.messages", "tools": "tools?"}
+    prompt_only = {"prompt": "prompt.messages", "answer": "answer?", "source": "source?", "tools": "tools?", **IMAGES}
+    supervised = {"prompt": "prompt.messages", "completion": "completion.messages", "tools": "tools?", **IMAGES}
     preference = {
         "prompt": "prompt.messages",
         "chosen": "chosen.messages",
@@ -102,12 +108,14 @@ class TRLDialect(Dialect):
         "margin": "margin?",
         "probability": "probability?",
         "tools": "tools?",
+        **IMAGES,
     }
     unpaired = {
         "prompt": "prompt.messages",
         "completion": "completion.messages",
         "label": "label",
         "tools": "tools?",
+        **IMAGES,
     }
     judge = supervised
     ranked = {
@@ -116,6 +124,7 @@ class TRLDialect(Dialect):
         "ranks": "ranks",
         "scores": "scores?",
         "tools": "tools?",
+        **IMAGES,
     }
     scored = {
         "prompt": "prompt.messages",
@@ -123,6 +132,7 @@ class TRLDialect(Dialect):
         "score": "score",
         "attributes": "attributes?",
         "tools": "tools?",
+        **IMAGES,
     }
 
 
@@ -146,13 +156,15 @@ class TRLImplicitTextDialect(Dialect):
 class TRLImplicitDialect(Dialect):
     """TRL's conversational layout with an implicit prompt: whole conversations as messages."""
 
+    media = "parts"
     config = configure("supervised", "preference")
-    supervised = {"messages": "prompt+completion.messages", "tools": "tools?"}
+    supervised = {"messages": "prompt+completion.messages", "tools": "tools?", "images": "prompt+completion.images?"}
     preference = {
         "chosen": "prompt+chosen.messages",
         "rejected": "prompt+rejected.messages",
         "margin": "margin?",
         "probability": "probability?",
         "tools": "tools?",
+        **IMAGES,
     }
     judge = supervised

@@ -44,7 +44,7 @@ class AATI2T(Template):
     }
 
 
-@register_template("AA-TA2T", style="chatml", dialect="trl")
+@register_template("AA-TA2T", style="chatml", dialect="align-anything-messages")
 class AATA2T(Template):
     """align-anything, text and audio to text: a question about a sound, two answers, the better one's number.
 
@@ -72,7 +72,7 @@ class AATA2T(Template):
     }
 
 
-@register_template("AA-TV2T", style="chatml", dialect="trl")
+@register_template("AA-TV2T", style="chatml", dialect="align-anything-messages")
 class AATV2T(Template):
     """align-anything, text and video to text: a question about a film, two answers, the better one's number.
 

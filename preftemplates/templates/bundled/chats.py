@@ -3,7 +3,8 @@
 `Messages` and `ShareGPT` are the two ways to write one; the other templates here are datasets that use them. Real rows
 of the following were formatted: by `Messages` those of Tinker Cookbook and the ChatML rows of ms-swift, by `ShareGPT`
 those of FastChat, torchtune and the other conversations of ms-swift. A conversation that does not end with an answer
-is refused, since to cut its last turns would be a guess. Nothing is added to any turn.
+is refused, since to cut its last turns would be a guess. Nothing is added to any turn. Columns of images, videos and
+audio of the two fill the places that messages show them in.
 
 Sources: HuggingFaceH4/no_robots (CC-BY-NC-4.0), HuggingFaceH4/ultrachat_200k (MIT), allenai/tulu-3-sft-mixture
 (ODC-BY), lmsys/lmsys-chat-1m (a licence of its own), Open-Orca/SlimOrca (MIT), teknium/OpenHermes-2.5 (unknown).
@@ -11,7 +12,7 @@ Sources: HuggingFaceH4/no_robots (CC-BY-NC-4.0), HuggingFaceH4/ultrachat_200k (M
 
 from pydantic import Field
 
-from preftemplates import Message, RowModel, Supervised, Template, messages, register_template
+from preftemplates import MediaColumns, Message, RowModel, Supervised, Template, messages, register_template
 
 
 class Chat(RowModel):
@@ -40,8 +41,13 @@ LAST_TURN = Supervised(
 class Messages(Template):
     """Conversations as messages with `role` and `content`, in the column `messages`."""
 
-    Row = Chat
-    supervised = LAST_MESSAGE
+    class Row(MediaColumns):
+        messages: list[Message]
+
+    supervised = Supervised(
+        prompt=messages("{{ (messages | show_media(images, videos, audios, image) | answered)[:-1] }}"),
+        completion=messages("{{ (messages | show_media(images, videos, audios, image) | answered)[-1:] }}"),
+    )
     verified = True
     example = {
         "messages": [
@@ -141,8 +147,17 @@ class ShareGPT(Template):
     becomes a message with tool calls, which only some styles and the dialect trl can spell.
     """
 
-    Row = ShareGPTChat
-    supervised = LAST_TURN
+    class Row(MediaColumns):
+        conversations: list[Turn]
+
+    supervised = Supervised(
+        prompt=messages(
+            "{{ (conversations | sharegpt | show_media(images, videos, audios, image) | answered)[:-1] }}"
+        ),
+        completion=messages(
+            "{{ (conversations | sharegpt | show_media(images, videos, audios, image) | answered)[-1:] }}"
+        ),
+    )
     verified = True
     example = {
         "conversations": [

@@ -1,14 +1,25 @@
 """LLaMA-Factory's own layouts: pairs, single answers with a verdict, tool calls, and messages of typed parts.
 
 Source: the demonstration files of LLaMA-Factory (Apache-2.0). The tools that may be called stand in a column `tools`,
-as JSON text; a call of another tool is refused. System texts are those of the rows.
+as JSON text; a call of another tool is refused. System texts are those of the rows. Media stand in columns of lists,
+and `<image>`, `<video>` and `<audio>` in the texts where they belong.
 """
 
 from typing import Any
 
 from pydantic import Field
 
-from preftemplates import Message, Preference, RowModel, Supervised, Template, Unpaired, messages, register_template
+from preftemplates import (
+    MediaColumns,
+    Message,
+    Preference,
+    RowModel,
+    Supervised,
+    Template,
+    Unpaired,
+    messages,
+    register_template,
+)
 
 
 class Turn(RowModel):
@@ -30,15 +41,21 @@ class TypedMessage(RowModel):
 class LLaMAFactoryShareGPTRanking(Template):
     """A conversation with `from` and `value`, and two turns that go on with it: the chosen and the rejected one."""
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         conversations: list[Turn]
         chosen: Turn
         rejected: Turn
 
     preference = Preference(
-        prompt=messages("{{ conversations | sharegpt }}"),
-        chosen=messages("{{ [chosen] | sharegpt }}"),
-        rejected=messages("{{ [rejected] | sharegpt }}"),
+        prompt=messages(
+            "{{ ((conversations + [chosen]) | sharegpt | show_media(images, videos, audios, image))[:-1] }}"
+        ),
+        chosen=messages(
+            "{{ ((conversations + [chosen]) | sharegpt | show_media(images, videos, audios, image))[-1:] }}"
+        ),
+        rejected=messages(
+            "{{ ((conversations + [rejected]) | sharegpt | show_media(images, videos, audios, image))[-1:] }}"
+        ),
     )
     licence = "Apache-2.0"
     verified = True
@@ -56,13 +73,13 @@ class LLaMAFactoryShareGPTRanking(Template):
 class LLaMAFactoryKTO(Template):
     """A whole conversation as messages, and whether its last answer is a good one."""
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         messages: list[Message]
         label: bool
 
     unpaired = Unpaired(
-        prompt=messages("{{ (messages | answered)[:-1] }}"),
-        completion=messages("{{ (messages | answered)[-1:] }}"),
+        prompt=messages("{{ (messages | show_media(images, videos, audios, image) | answered)[:-1] }}"),
+        completion=messages("{{ (messages | show_media(images, videos, audios, image) | answered)[-1:] }}"),
         label="{{ label }}",
     )
     licence = "Apache-2.0"
@@ -83,13 +100,19 @@ class LLaMAFactoryToolCall(Template):
     Calls come out as `tool_calls` whose arguments are objects, and what a tool said as a message of the role tool.
     """
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         conversations: list[Turn]
         tools: list[dict[str, Any]] | str | None = None
 
     supervised = Supervised(
-        prompt=messages("{{ (conversations | sharegpt | calls_among(tools) | answered)[:-1] }}"),
-        completion=messages("{{ (conversations | sharegpt | calls_among(tools) | answered)[-1:] }}"),
+        prompt=messages(
+            "{{ (conversations | sharegpt | calls_among(tools) | show_media(images, videos, audios, image)"
+            " | answered)[:-1] }}"
+        ),
+        completion=messages(
+            "{{ (conversations | sharegpt | calls_among(tools) | show_media(images, videos, audios, image)"
+            " | answered)[-1:] }}"
+        ),
         tools="{{ tools | tool_list }}",
     )
     licence = "Apache-2.0"

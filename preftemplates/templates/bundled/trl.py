@@ -1,12 +1,14 @@
 """TRL's own layouts: language modelling, prompts, completions, pairs, verdicts and steps, as text and as messages.
 
 Source: TRL's documentation, "Dataset formats and types". Where the prompt is implicit, messages are cut by whole
-turns; texts are not cut at all, since letters that two answers share are no prompt.
+turns; texts are not cut at all, since letters that two answers share are no prompt. A column of images fills the
+places of the prompt, as TRL does it, and so do columns of videos and audio, which TRL does not read.
 """
 
 from typing import Any
 
 from preftemplates import (
+    MediaColumns,
     Message,
     Preference,
     RowModel,
@@ -26,14 +28,20 @@ HERB = {"type": "object", "properties": {"herb": {"type": "string"}}, "required"
 class TRLText(Template):
     """TRL's standard layouts: prompt with chosen and rejected, or with completion, as text."""
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         prompt: str
         chosen: str
         rejected: str
         completion: str
 
-    preference = Preference(prompt="{{ prompt }}", chosen="{{ chosen }}", rejected="{{ rejected }}")
-    supervised = Supervised(prompt="{{ prompt }}", completion="{{ completion }}")
+    preference = Preference(
+        prompt="{{ prompt | show_media(images, videos, audios, image) }}",
+        chosen="{{ chosen }}",
+        rejected="{{ rejected }}",
+    )
+    supervised = Supervised(
+        prompt="{{ prompt | show_media(images, videos, audios, image) }}", completion="{{ completion }}"
+    )
     verified = True
     example = {"prompt": "Two and two?", "chosen": "Four.", "rejected": "Five.", "completion": "Four."}
 
@@ -42,16 +50,21 @@ class TRLText(Template):
 class TRLMessages(Template):
     """TRL's conversational layouts: prompt with chosen and rejected, or with completion, as messages."""
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         prompt: list[Message]
         chosen: list[Message]
         rejected: list[Message]
         completion: list[Message]
 
     preference = Preference(
-        prompt=messages("{{ prompt }}"), chosen=messages("{{ chosen }}"), rejected=messages("{{ rejected }}")
+        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
+        chosen=messages("{{ chosen }}"),
+        rejected=messages("{{ rejected }}"),
     )
-    supervised = Supervised(prompt=messages("{{ prompt }}"), completion=messages("{{ completion }}"))
+    supervised = Supervised(
+        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
+        completion=messages("{{ completion }}"),
+    )
     verified = True
     example = {
         "prompt": [{"role": "user", "content": "Two and two?"}],
@@ -69,13 +82,15 @@ class TRLTools(Template):
         tools: list[dict[str, Any]] | str | None = None
 
     preference = Preference(
-        prompt=messages("{{ prompt }}"),
+        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
         chosen=messages("{{ chosen }}"),
         rejected=messages("{{ rejected }}"),
         tools="{{ tools | tool_list }}",
     )
     supervised = Supervised(
-        prompt=messages("{{ prompt }}"), completion=messages("{{ completion }}"), tools="{{ tools | tool_list }}"
+        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
+        completion=messages("{{ completion }}"),
+        tools="{{ tools | tool_list }}",
     )
     example = {
         "prompt": [{"role": "user", "content": "Water the dill."}],
@@ -92,7 +107,7 @@ class TRLTools(Template):
 class TRLTextToMessages(Template):
     """A prompt that is text, and answers that are messages: in pairs, alone, or with a verdict."""
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         prompt: str
         chosen: list[Message]
         rejected: list[Message]
@@ -100,10 +115,18 @@ class TRLTextToMessages(Template):
         label: bool
 
     preference = Preference(
-        prompt="{{ prompt }}", chosen=messages("{{ chosen }}"), rejected=messages("{{ rejected }}")
+        prompt="{{ prompt | show_media(images, videos, audios, image) }}",
+        chosen=messages("{{ chosen }}"),
+        rejected=messages("{{ rejected }}"),
     )
-    supervised = Supervised(prompt="{{ prompt }}", completion=messages("{{ completion }}"))
-    unpaired = Unpaired(prompt="{{ prompt }}", completion=messages("{{ completion }}"), label="{{ label }}")
+    supervised = Supervised(
+        prompt="{{ prompt | show_media(images, videos, audios, image) }}", completion=messages("{{ completion }}")
+    )
+    unpaired = Unpaired(
+        prompt="{{ prompt | show_media(images, videos, audios, image) }}",
+        completion=messages("{{ completion }}"),
+        label="{{ label }}",
+    )
     example = {
         "prompt": "Two and two?",
         "chosen": [{"role": "assistant", "content": "Four."}],
@@ -117,16 +140,26 @@ class TRLTextToMessages(Template):
 class TRLMessagesToText(Template):
     """A prompt that is messages, and answers that are text: in pairs, alone, or with a verdict."""
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         prompt: list[Message]
         chosen: str
         rejected: str
         completion: str
         label: bool
 
-    preference = Preference(prompt=messages("{{ prompt }}"), chosen="{{ chosen }}", rejected="{{ rejected }}")
-    supervised = Supervised(prompt=messages("{{ prompt }}"), completion="{{ completion }}")
-    unpaired = Unpaired(prompt=messages("{{ prompt }}"), completion="{{ completion }}", label="{{ label }}")
+    preference = Preference(
+        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
+        chosen="{{ chosen }}",
+        rejected="{{ rejected }}",
+    )
+    supervised = Supervised(
+        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"), completion="{{ completion }}"
+    )
+    unpaired = Unpaired(
+        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
+        completion="{{ completion }}",
+        label="{{ label }}",
+    )
     example = {
         "prompt": [{"role": "user", "content": "Two and two?"}],
         "chosen": "Four.",
@@ -162,13 +195,15 @@ class TRLImplicitMessages(Template):
     A prompt in a column next to them must be among the turns that they share: it would be left out.
     """
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         prompt: Any = None
         chosen: list[Message]
         rejected: list[Message]
 
     preference = Preference(
-        prompt=messages("{{ chosen | common_history(rejected) | with_prompt(prompt) }}"),
+        prompt=messages(
+            "{{ chosen | common_history(rejected) | with_prompt(prompt) | show_media(images, videos, audios, image) }}"
+        ),
         chosen=messages("{{ chosen | after_history(rejected) }}"),
         rejected=messages("{{ rejected | after_history(chosen) }}"),
     )
@@ -183,12 +218,16 @@ class TRLImplicitMessages(Template):
 class TRLUnpaired(Template):
     """TRL's standard unpaired preference: a prompt, a completion, and whether it is a good one."""
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         prompt: str
         completion: str
         label: bool
 
-    unpaired = Unpaired(prompt="{{ prompt }}", completion="{{ completion }}", label="{{ label }}")
+    unpaired = Unpaired(
+        prompt="{{ prompt | show_media(images, videos, audios, image) }}",
+        completion="{{ completion }}",
+        label="{{ label }}",
+    )
     verified = True
     example = {"prompt": "Two and two?", "completion": "Five.", "label": False}
 
@@ -197,12 +236,16 @@ class TRLUnpaired(Template):
 class TRLUnpairedMessages(Template):
     """TRL's conversational unpaired preference: messages, the answer's messages, and whether it is a good one."""
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         prompt: list[Message]
         completion: list[Message]
         label: bool
 
-    unpaired = Unpaired(prompt=messages("{{ prompt }}"), completion=messages("{{ completion }}"), label="{{ label }}")
+    unpaired = Unpaired(
+        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
+        completion=messages("{{ completion }}"),
+        label="{{ label }}",
+    )
     verified = True
     example = {
         "prompt": [{"role": "user", "content": "Two and two?"}],
@@ -215,12 +258,16 @@ class TRLUnpairedMessages(Template):
 class TRLStepwise(Template):
     """TRL's stepwise supervision: a prompt, the steps of an answer, and whether each is right."""
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         prompt: str
         completions: list[str]
         labels: list[bool]
 
-    stepwise = Stepwise(prompt="{{ prompt }}", completions="{{ completions }}", labels="{{ labels }}")
+    stepwise = Stepwise(
+        prompt="{{ prompt | show_media(images, videos, audios, image) }}",
+        completions="{{ completions }}",
+        labels="{{ labels }}",
+    )
     verified = True
     example = {
         "prompt": "Two and two, less one?",
@@ -248,11 +295,12 @@ class TRLLanguageModelingMessages(Template):
     TRL itself learns all turns of such a row, unless it is told to learn those of the assistant only.
     """
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         messages: list[Message]
 
     supervised = Supervised(
-        prompt=messages("{{ (messages | answered)[:-1] }}"), completion=messages("{{ (messages | answered)[-1:] }}")
+        prompt=messages("{{ (messages | show_media(images, videos, audios, image) | answered)[:-1] }}"),
+        completion=messages("{{ (messages | show_media(images, videos, audios, image) | answered)[-1:] }}"),
     )
     verified = True
     example = {"messages": [{"role": "user", "content": "Two and two?"}, {"role": "assistant", "content": "Four."}]}

@@ -1,8 +1,11 @@
-"""Questions about an image, a sound or a film: content in typed parts."""
+"""Questions about images, videos or audio: content in typed parts, and columns of media that fill their places."""
 
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from preftemplates import register_filter
+from preftemplates.core.media import MARKS, MEDIA_COLUMNS, list_media, read_medium
 from preftemplates.errors import Code, RowError, preview
 
 
@@ -16,7 +19,7 @@ def after_media(text: str, kind: str, media: Any) -> list[dict[str, Any]]:
     Raises:
         RowError: `missing_field` where there is nothing that the question could be about; `wrong_type` for a number.
     """
-    if media is None:
+    if media is None or (isinstance(media, str) and not media):
         raise RowError(f"the question has no {kind}", code=Code.MISSING_FIELD)
     if isinstance(media, int | float):
         raise RowError(f"expected {kind}, got {preview(media)}", code=Code.WRONG_TYPE, value=media)
@@ -53,3 +56,140 @@ def _with_lone_text(message: Any) -> Any:
     if part.get("type") != "text" or not isinstance(text, str) or others:
         return message
     return {**message, "content": text}
+
+
+@register_filter
+def show_media(shown: Any, images: Any = None, videos: Any = None, audios: Any = None, image: Any = None) -> Any:
+    """Messages, or a text, in whose places the media of columns stand, in order.
+
+    A place is a typed part without a medium, such as `{"type": "image"}`. Where messages have neither such a part nor
+    a medium of the kind, the marks `<image>`, `<video>` and `<audio>` in their texts are the places, and without any
+    the media come before the text of the first user. In all other cases a mark is text. Without media nothing changes.
+
+    Args:
+        shown: messages, or the text of a user.
+        images: a list of images, its JSON text, one image, or None.
+        videos: likewise.
+        audios: likewise.
+        image: the only image, where the row has no list of them.
+
+    Sources: TRL's `prepare_multimodal_messages`, LLaMA-Factory's data/README.md and ms-swift's "Custom dataset".
+
+    Raises:
+        RowError: `media_mismatch` where the media of a kind are more or fewer than its places; as `list_media`.
+
+    >>> show_media("<image>What is this?", ["pot.png"])
+    [{'type': 'image', 'image': 'pot.png'}, {'type': 'text', 'text': 'What is this?'}]
+    >>> show_media([{"role": "user", "content": [{"type": "image"}]}], "pot.png")
+    [{'role': 'user', 'content': [{'type': 'image', 'image': 'pot.png'}]}]
+    """
+    columns = zip(MEDIA_COLUMNS, (_join_images(images, image), videos, audios), strict=True)
+    given = {kind: media for kind, cell in columns if (media := list_media(cell, kind))}
+    if not given or not isinstance(shown, str | list | tuple):
+        return shown
+    messages = [{"role": "user", "content": shown}] if isinstance(shown, str) else list(shown)
+    filled = _fill_places(_open_places(messages, {kind: len(media) for kind, media in given.items()}), given)
+    return filled[0]["content"] if isinstance(shown, str) else filled
+
+
+def _join_images(images: Any, image: Any) -> Any:
+    """The images of a column of lists and a column of one."""
+    listed, single = list_media(images, "image"), list_media(image, "image")
+    if listed and single and listed != single:
+        raise RowError("the row has images in two columns, images and image", code=Code.MEDIA_MISMATCH, value=single)
+    return listed or single
+
+
+def _open_places(messages: list[Any], counts: Mapping[str, int]) -> list[Any]:
+    """The messages with a typed part in each place of a medium, where marks or nothing said where that is."""
+    shown = {medium.kind for part in _iter_parts(messages) if (medium := read_medium(part))}
+    marks = [MARKS[kind] for kind in counts if kind not in shown]
+    marked = [mark for mark in marks if any(mark in text for text in _iter_texts(messages))]
+    if marked:
+        messages = [_split_at_marks(message, re.compile("|".join(marked))) for message in messages]
+    unplaced = [kind for kind in counts if MARKS[kind] in marks and MARKS[kind] not in marked]
+    parts = [{"type": kind} for kind in unplaced for _ in range(counts[kind])]
+    return _open_before_first_user(messages, parts) if parts else messages
+
+
+def _iter_parts(messages: list[Any]) -> Iterator[Any]:
+    for message in messages:
+        content = message.get("content") if isinstance(message, Mapping) else None
+        yield from content if isinstance(content, list | tuple) else ()
+
+
+def _iter_texts(messages: list[Any]) -> Iterator[str]:
+    """The texts of messages, those of typed parts too."""
+    for message in messages:
+        content = message.get("content") if isinstance(message, Mapping) else None
+        if isinstance(content, str):
+            yield content
+    for part in _iter_parts(messages):
+        if _is_text(part):
+            yield part["text"]
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str)
+
+
+def _split_at_marks(message: Any, marks: re.Pattern[str]) -> Any:
+    """A message with a typed part in the place of each mark, and the texts between them as parts."""
+    content = message.get("content") if isinstance(message, Mapping) else None
+    if isinstance(content, str):
+        parts = list(_split_text({"type": "text", "text": content}, marks)) if marks.search(content) else content
+    elif isinstance(content, list | tuple):
+        parts = [piece for part in content for piece in (_split_text(part, marks) if _is_text(part) else [part])]
+    else:
+        return message
+    return {**message, "content": parts}
+
+
+def _split_text(part: Mapping[str, Any], marks: re.Pattern[str]) -> Iterator[dict[str, Any]]:
+    text, end = part["text"], 0
+    for match in marks.finditer(text):
+        if match.start() > end:
+            yield {**part, "text": text[end : match.start()]}
+        yield {"type": match[0][1:-1]}
+        end = match.end()
+    if end < len(text):
+        yield {**part, "text": text[end:]}
+
+
+def _open_before_first_user(messages: list[Any], parts: list[dict[str, Any]]) -> list[Any]:
+    for index, message in enumerate(messages):
+        if isinstance(message, Mapping) and message.get("role") == "user":
+            content = message.get("content") or []
+            after = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+            return [*messages[:index], {**message, "content": [*parts, *after]}, *messages[index + 1 :]]
+    raise RowError(
+        f"no turn of a user could show the {len(parts)} media of the row", code=Code.MEDIA_MISMATCH, value=len(parts)
+    )
+
+
+def _fill_places(messages: list[Any], given: Mapping[str, list[Any]]) -> list[Any]:
+    places = [medium.kind for part in _iter_parts(messages) if (medium := read_medium(part)) and medium.value is None]
+    for kind, media in given.items():
+        if places.count(kind) != len(media):
+            column, count = MEDIA_COLUMNS[kind], places.count(kind)
+            raise RowError(
+                f"{column}: the row has {len(media)}, and {count} places for them",
+                code=Code.MEDIA_MISMATCH,
+                value=media,
+            )
+    rest = {kind: iter(media) for kind, media in given.items()}
+    return [_fill_message(message, rest) for message in messages]
+
+
+def _fill_message(message: Any, rest: Mapping[str, Iterator[Any]]) -> Any:
+    content = message.get("content") if isinstance(message, Mapping) else None
+    if not isinstance(content, list | tuple):
+        return message
+    return {**message, "content": [_fill_part(part, rest) for part in content]}
+
+
+def _fill_part(part: Any, rest: Mapping[str, Iterator[Any]]) -> Any:
+    medium = read_medium(part)
+    if medium is None or medium.value is not None or medium.kind not in rest:
+        return part
+    return {**part, medium.kind: next(rest[medium.kind])}

@@ -15,9 +15,12 @@ MEDIA = {
     "AA-TV2T": ("prompt", "video_path", "video", LABEL),
     "SafeRLHF-V": (QUESTION, "image", "image", "more_helpful_response_id"),
 }
+KEYS = {"AA-TI2T": "images", "AA-TA2T": "audios", "AA-TV2T": "video", "SafeRLHF-V": "images"}
+"""The key of the media in the default dialect."""
+
 LABELS = {"AA-T2T": LABEL, **{name: columns[-1] for name, columns in MEDIA.items()}}
 media = (
-    texts()
+    texts().filter(bool)
     | st.binary(max_size=20)
     | st.fixed_dictionaries({"bytes": st.binary(max_size=20), "path": st.none() | texts()})
     | st.fixed_dictionaries({"array": st.lists(st.floats(-1, 1)), "sampling_rate": st.integers(1)})
@@ -63,9 +66,11 @@ def test_a_medium_is_a_typed_part_before_the_question_and_is_the_same_in_message
     ]
     assert template.extract(row, "preference").prompt == wanted
     for format in ("prompt_only", "preference"):
-        found = template.format(row, format)["prompt"]
-        assert found == wanted
-        assert repr(found) == repr(wanted)
+        result = template.format(row, format)
+        asked = result.get("prompt") or result.get("conversation") or result["better_conversation"][:1]
+        assert asked == [{"role": "user", "content": [{"type": kind}, {"type": "text", "text": question}]}]
+        found = result[KEYS[name]]
+        assert repr(found) == repr([thing] if KEYS[name].endswith("s") else thing)
 
 
 @pytest.mark.parametrize("name", MEDIA)
@@ -75,8 +80,10 @@ def test_an_object_that_is_no_data_is_not_copied(name):
 
     picture, template = Picture(), get_template(name)
     _, media_column, kind, _ = MEDIA[name]
-    result = template.format({**template.example, media_column: picture}, "preference")
-    assert result["prompt"][0]["content"][0][kind] is picture
+    row = {**template.example, media_column: picture}
+    assert template.extract(row, "preference").prompt[0]["content"][0][kind] is picture
+    found = template.format(row, "preference")[KEYS[name]]
+    assert (found[0] if KEYS[name].endswith("s") else found) is picture
 
 
 @pytest.mark.parametrize("name", MEDIA)

@@ -94,7 +94,9 @@ def test_contents_that_are_more_than_one_text_stay_as_they_are_and_text_styles_r
     row = row_of("Arena-140k", "model_b", ["Tea?"], "one", "other")
     for side in ("conversation_a", "conversation_b"):
         row[side][0]["content"] = content
-    assert template.with_dialect("trl").format(row, "preference")["prompt"] == [{"role": "user", "content": content}]
+    assert template.extract(row, "preference").prompt == [{"role": "user", "content": content}]
+    result = template.with_dialect("openrlhf").format(row, "preference")
+    assert result["chosen"][0] == {"role": "user", "content": content}
     with pytest.raises(RowError) as caught:
         template.with_dialect("text").format(row, "preference")
     assert caught.value.code == Code.UNSUPPORTED_CONTENT

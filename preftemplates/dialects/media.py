@@ -1,0 +1,201 @@
+"""Media in a dialect: how messages spell them, and whether a result has all that a sample shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from preftemplates.core.media import MARKS, MEDIA_COLUMNS, MEDIA_KEYS, Medium, iter_media, read_medium
+from preftemplates.errors import Code, RowError, preview
+
+if TYPE_CHECKING:
+    from preftemplates.core.messages import Message
+    from preftemplates.core.samples import Sample
+
+MediaSpelling = Literal["inline", "parts", "marks"]
+"""How messages of a dialect show a medium: in a typed part, by a typed part without it, or by a mark in the text."""
+
+
+class MediaView(NamedTuple):
+    """A form in which a table may ask for the media of messages.
+
+    Attributes:
+        kind: the kind of media.
+        is_list: whether it yields a list of them, or the only one.
+    """
+
+    kind: str
+    is_list: bool
+
+    @property
+    def part(self) -> str:
+        """The name by which a template is told that its rows have such media."""
+        return MEDIA_COLUMNS[self.kind]
+
+    def build(self, messages: Iterable[Message]) -> Any:
+        """Return the media of messages, in order.
+
+        Raises:
+            RowError: `unsupported_content` for media that are no value under a key, and where there are several of
+                which one is asked for.
+        """
+        values = [_check_value(medium) for medium in iter_media(messages) if medium.kind == self.kind]
+        if self.is_list:
+            return values
+        if len(values) > 1:
+            fault = f"the dialect has a key for one {self.kind}, got {len(values)}"
+            raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=values)
+        return values[0] if values else None
+
+
+MEDIA_VIEWS = {
+    **{column: MediaView(kind, True) for kind, column in MEDIA_COLUMNS.items()},
+    **{kind: MediaView(kind, False) for kind in MEDIA_COLUMNS},
+}
+"""The views by the name that a table gives them after a dot: `prompt.images`, `prompt.video`."""
+
+
+def _check_value(medium: Medium) -> Any:
+    """The medium as a value of a column: a path, a URL, a file's bytes or an object of another library."""
+    value = medium.value
+    if isinstance(value, Mapping) and not (value.keys() <= {"bytes", "path"} or "array" in value):
+        raise RowError(
+            f"a list of {MEDIA_COLUMNS[medium.kind]} holds paths, URLs and files, got {preview(dict(value))}",
+            code=Code.UNSUPPORTED_CONTENT, value=value,
+        )  # fmt: skip
+    return value
+
+
+def spell_media(message: Mapping[str, Any], spelling: MediaSpelling, *, as_text: bool) -> Mapping[str, Any]:
+    """Return a message of a sample with media as a framework reads it that finds these under a key of the row.
+
+    Args:
+        message: the message.
+        spelling: how the dialect shows media.
+        as_text: whether the table asks for a text and not for messages; then a text stays one.
+
+    Raises:
+        RowError: `unsupported_content` for media next to the content or in a tool's result, for what a mark has no
+            place for, and for a text that spells a mark.
+    """
+    if spelling == "inline":
+        return message
+    for key in MEDIA_KEYS:
+        if message.get(key) is not None:
+            raise _make_error(f"media under {key!r} of a message; a typed part of its content has", message[key])
+    content = message.get("content")
+    if content is None or (spelling == "parts" and as_text):
+        return message
+    return {**message, "content": _SPELLERS[spelling](message, content)}
+
+
+def _spell_parts(message: Mapping[str, Any], content: Any) -> list[Any]:
+    """A list of typed parts, in which media are placeholders."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    media = [(part, read_medium(part)) for part in content]
+    if message.get("role") == "tool" and any(medium for _, medium in media):
+        raise _make_error("media in the result of a tool", content)
+    return [{"type": medium.kind, **medium.others} if medium else part for part, medium in media]
+
+
+def _spell_marks(_: Mapping[str, Any], content: Any) -> str:
+    """A text in which marks stand for media."""
+    if isinstance(content, str):
+        return _check_unmarked(content)
+    return "".join(map(_spell_mark, content))
+
+
+def _spell_mark(part: Mapping[str, Any]) -> str:
+    medium = read_medium(part)
+    if medium and not medium.others:
+        return MARKS[medium.kind]
+    if part.get("type") == "text" and set(part) == {"type", "text"}:
+        return _check_unmarked(part["text"])
+    raise _make_error("a part with more than a text or a medium", part)
+
+
+def _check_unmarked(text: str) -> str:
+    for mark in MARKS.values():
+        if mark in text:
+            raise _make_error(f"the text {mark!r}, which it takes for a medium", text)
+    return text
+
+
+_SPELLERS: dict[str, Callable[[Mapping[str, Any], Any], Any]] = {"parts": _spell_parts, "marks": _spell_marks}
+
+
+def _make_error(what: str, value: Any) -> RowError:
+    return RowError(f"the dialect has no place for {what}", code=Code.UNSUPPORTED_CONTENT, value=value)
+
+
+def find_media(sample: Sample[list[Message]]) -> dict[str, list[Medium]]:
+    """Return the media of a sample with messages: of the prompt and of each response, those that show any."""
+    parts = {"prompt": sample.prompt, **sample.responses}
+    return {name: media for name, messages in parts.items() if (media := list(iter_media(messages)))}
+
+
+def find_kinds(sample: Sample[list[Message]]) -> tuple[str, ...]:
+    """Return the kinds of media that a sample with messages shows, as columns name them."""
+    kinds = (
+        medium.kind for messages in (sample.prompt, *sample.responses.values()) for medium in iter_media(messages)
+    )
+    return tuple(dict.fromkeys(MEDIA_COLUMNS[kind] for kind in kinds))
+
+
+def check_media_are_kept(sample: Sample[list[Message]], places: Places, dialect: str) -> None:
+    """Refuse media that no key of a result holds, and places without a medium.
+
+    Responses of which only some have a key share what is under it, so they must show the same.
+
+    Args:
+        sample: the sample.
+        places: which kinds of media the result has, by the part of the sample.
+        dialect: the dialect's name, for errors.
+
+    Raises:
+        RowError: `unsupported_content` for media without a key; `media_mismatch` for a place without a medium.
+    """
+    media = find_media(sample)
+    if places.has_messages:
+        _check_places_are_filled(media)
+    for kind in dict.fromkeys(medium.kind for shown in media.values() for medium in shown if medium.value is not None):
+        shown = {name: [medium for medium in media.get(name, ()) if medium.kind == kind] for name in sample.responses}
+        kept = [name for name in shown if places.keeps(kind, _find_part(name, sample.several))]
+        lost = [name for name in shown if name not in kept and shown[name] != (shown[kept[0]] if kept else [])]
+        if not places.keeps(kind, "prompt") and any(medium.kind == kind for medium in media.get("prompt", ())):
+            lost = ["the prompt"]
+        if lost:
+            raise RowError(
+                f"the dialect {dialect} has no key for the {MEDIA_COLUMNS[kind]} of {lost[0]}",
+                code=Code.UNSUPPORTED_CONTENT, value=[medium.value for shown in media.values() for medium in shown],
+            )  # fmt: skip
+
+
+def _check_places_are_filled(media: Mapping[str, list[Medium]]) -> None:
+    for name, shown in media.items():
+        for medium in shown:
+            if medium.value is None:
+                message = f"{name} has a place for {medium.kind} data, and the row has none for it"
+                raise RowError(message, code=Code.MEDIA_MISMATCH)
+
+
+def _find_part(response: str, several: str | None) -> str:
+    """The part of the sample that a response belongs to: `completions` for `completions[0]`."""
+    return several if several is not None and response.startswith(f"{several}[") else response
+
+
+class Places(NamedTuple):
+    """Which media a result has: a kind and a part of the sample each.
+
+    Attributes:
+        kept: the pairs of a kind and a part.
+        has_messages: whether the result has messages, and not texts alone.
+    """
+
+    kept: frozenset[tuple[str, str]]
+    has_messages: bool
+
+    def keeps(self, kind: str, part: str) -> bool:
+        """Return whether the result has the media of a kind that a part of the sample shows."""
+        return (kind, part) in self.kept

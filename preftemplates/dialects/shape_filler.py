@@ -1,0 +1,123 @@
+"""Filling: the values of a result, as the shapes of a dialect's table ask for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, get_origin
+
+from preftemplates.core.provenance import plain, plain_data
+from preftemplates.dialects.media import MEDIA_VIEWS, spell_media
+from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
+from preftemplates.dialects.table import (
+    TOOL_VIEWS,
+    DefaultedField,
+    FixedValue,
+    LabelField,
+    ListShape,
+    MediaField,
+    ObjectShape,
+    PerResponseShape,
+    ResultShape,
+    SampleField,
+    ToolsField,
+)
+from preftemplates.errors import Code, RowError, StyleContractError
+
+if TYPE_CHECKING:
+    from preftemplates.core.samples import Sample
+
+
+@dataclass(frozen=True)
+class ShapeFiller:
+    """Fills shapes with the prompt, the responses and the labels of a sample.
+
+    Attributes:
+        messages: the sample with lists of messages; a response holds its own only.
+        texts: the sample with texts; a response holds the prompt and its own. None where no shape needs it.
+        message_keys: how messages are spelled.
+        shows_media: whether the messages are spelled as those of rows with media.
+        index: which of the several responses is meant, inside a `PerResponseShape`.
+    """
+
+    messages: Sample[Any]
+    texts: Sample[Any] | None
+    message_keys: MessageKeys
+    shows_media: bool = False
+    index: int | None = None
+
+    def fill(self, shape: ResultShape) -> Any:
+        """Return the value of a shape.
+
+        Raises:
+            RowError: the dialect has no room for the messages, or the sample lacks a label that it must have.
+            StyleContractError: a response's own text is asked for, and its text does not begin with the prompt's.
+        """
+        if isinstance(shape, FixedValue):
+            return shape.value
+        if isinstance(shape, DefaultedField):
+            return self._fill_label(shape.field)
+        if isinstance(shape, ObjectShape):
+            return {key: self.fill(inner) for key, inner in shape.fields if not self._lacks(inner)}
+        if isinstance(shape, ListShape):
+            return [self.fill(inner) for inner in shape.shapes]
+        if isinstance(shape, PerResponseShape):
+            return self._fill_per_response(shape.shape)
+        if isinstance(shape, ToolsField):
+            return None if self.messages.tools is None else TOOL_VIEWS[shape.view](plain(self.messages.tools))
+        if isinstance(shape, LabelField):
+            return self._fill_label(shape)
+        if shape.name == self.messages.several and self.index is None:
+            return self._fill_per_response(shape)
+        name = f"{shape.name}[{self.index}]" if shape.name == self.messages.several else shape.name
+        return self._fill_messages(shape, name) if shape.view else self._fill_text(shape, name)
+
+    def _lacks(self, shape: ResultShape) -> bool:
+        """Whether a key is left out of this result."""
+        return isinstance(shape, ToolsField) and not shape.is_text and self.messages.tools is None
+
+    def _fill_per_response(self, shape: ResultShape) -> list[Any]:
+        count = len(self.messages.responses)
+        return [replace(self, index=index).fill(shape) for index in range(count)]
+
+    def _fill_label(self, field: SampleField) -> Any:
+        value = getattr(self.messages, field.name)
+        if value is None:
+            raise RowError(f"the sample has no {field.name}", code=Code.MISSING_FIELD)
+        listed = get_origin(self.messages.label_types[field.name]) is list
+        return plain_data(value[self.index] if listed and self.index is not None else value)
+
+    def _fill_messages(self, field: SampleField, name: str) -> Any:
+        messages = self.messages.prompt if name == "prompt" else self.messages.responses[name]
+        if field.with_prompt:
+            messages = [*self.messages.prompt, *messages]
+        if isinstance(field, MediaField):
+            return plain_data(MEDIA_VIEWS[field.view].build(messages))
+        view = MESSAGE_VIEWS[field.view]
+        if self.shows_media:
+            spelling, as_text = self.message_keys.media, view.kind not in ("messages", "message")
+            messages = [spell_media(message, spelling, as_text=as_text) for message in messages]
+        before = [self.messages.prompt] if view.needs_prompt and not field.with_prompt and name != "prompt" else []
+        return view.build(messages, self.message_keys, *before)
+
+    def _fill_text(self, field: SampleField, name: str) -> str:
+        assert self.texts is not None
+        if name == "prompt":
+            return plain(self.texts.prompt)
+        whole = plain(self.texts.responses[name])
+        if field.with_prompt:
+            return whole
+        before = self._text_before(name)
+        if not whole.startswith(before):
+            raise StyleContractError(
+                f"the text of {name} does not begin with the prompt's text, so it has no text of its own;"
+                " a dialect with whole texts or messages can spell it",
+                code=Code.PREFIX_UNSTABLE,
+            )
+        return whole[len(before) :]
+
+    def _text_before(self, name: str) -> str:
+        """The text before a response's own: the prompt's, or that up to the piece before it."""
+        assert self.texts is not None
+        names = list(self.texts.responses)
+        index = names.index(name)
+        return plain(self.texts.responses[names[index - 1]] if self.texts.pieces and index else self.texts.prompt)

@@ -1,0 +1,74 @@
+"""ms-swift's own layouts of pairs: a whole conversation, and the rejected one or the rejected answer next to it.
+
+Source: ms-swift's documentation, "Custom dataset". Media stand in columns of lists, and `<image>`, `<video>` and
+`<audio>` in the texts where they belong, or nowhere if they come first. `Messages` reads its other conversations, and
+`LLaMA-Factory-kto` its single answers with a verdict.
+"""
+
+from typing import Any
+
+from preftemplates import MediaColumns, Message, Preference, Template, messages, register_template
+
+CHOSEN = "(messages | show_media(images, videos, audios, image))"
+REJECTED = (
+    "(rejected_messages | show_media("
+    "images if rejected_images is none else rejected_images, videos if rejected_videos is none else rejected_videos, "
+    "audios if rejected_audios is none else rejected_audios, image if rejected_images is none else none))"
+)
+
+
+@register_template("ms-swift-pairs", style="chatml", dialect="trl")
+class MSSwiftPairs(Template):
+    """Two whole conversations, cut by turns where they part.
+
+    Media of the rejected conversation are those of the other, where the row has no columns for them.
+    """
+
+    class Row(MediaColumns):
+        messages: list[Message]
+        rejected_messages: list[Message]
+        tools: list[dict[str, Any]] | str | None = None
+        rejected_images: Any = None
+        rejected_videos: Any = None
+        rejected_audios: Any = None
+
+    preference = Preference(
+        prompt=messages(f"{{{{ {CHOSEN} | common_history({REJECTED}) }}}}"),
+        chosen=messages(f"{{{{ {CHOSEN} | after_history({REJECTED}) }}}}"),
+        rejected=messages(f"{{{{ {REJECTED} | after_history({CHOSEN}) }}}}"),
+        tools="{{ tools | tool_list }}",
+    )
+    example = {
+        "messages": [
+            {"role": "user", "content": "When is a tomato ripe?"},
+            {"role": "assistant", "content": "When it is red all over."},
+        ],
+        "rejected_messages": [
+            {"role": "user", "content": "When is a tomato ripe?"},
+            {"role": "assistant", "content": "It is a fruit."},
+        ],
+    }
+
+
+@register_template("ms-swift-rejected-response", style="chatml", dialect="trl")
+class MSSwiftRejectedResponse(Template):
+    """A whole conversation, and a text that its last answer is better than."""
+
+    class Row(MediaColumns):
+        messages: list[Message]
+        rejected_response: str
+        tools: list[dict[str, Any]] | str | None = None
+
+    preference = Preference(
+        prompt=messages(f"{{{{ ({CHOSEN} | answered)[:-1] }}}}"),
+        chosen=messages(f"{{{{ ({CHOSEN} | answered)[-1:] }}}}"),
+        rejected="{{ rejected_response }}",
+        tools="{{ tools | tool_list }}",
+    )
+    example = {
+        "messages": [
+            {"role": "user", "content": "Which onion for soup?"},
+            {"role": "assistant", "content": "A yellow one."},
+        ],
+        "rejected_response": "None.",
+    }
