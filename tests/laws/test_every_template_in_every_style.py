@@ -116,10 +116,10 @@ def test_in_a_style_that_refuses_everyone_no_example_keeps_the_laws():
 
 
 def test_a_style_that_renders_what_it_shall_refuse_is_caught():
-    refused = "LLaMA-Factory-reasoning-tools"  # media are refused by the dialect, whatever the style
+    refused = "LLaMA-Factory-toolcall"  # media are refused by the dialect, whatever the style
     assert pinned_code("zephyr", refused) == "unsupported_content"
     renders = Style.from_chat_template(
-        "{% for message in messages %}{{ message.content or message.tool_calls | tojson }}{% endfor %}"
+        "{{ tools | tojson }}{% for message in messages %}{{ message.content or message | tojson }}{% endfor %}"
     )
     with pytest.raises(AssertionError):
         keeps_the_laws(get_template(refused).with_style(renders), "unsupported_content")
