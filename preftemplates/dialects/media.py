@@ -89,6 +89,14 @@ def spell_media(message: Mapping[str, Any], spelling: MediaSpelling, *, as_text:
     return {**message, "content": _SPELLERS[spelling](message, content)}
 
 
+def join_text_parts(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a message of a sample without media as a framework reads it whose contents are texts."""
+    content = message.get("content")
+    if not isinstance(content, list) or not all(set(part) == {"type", "text"} for part in content):
+        return message
+    return {**message, "content": "".join(part["text"] for part in content)}
+
+
 def _spell_parts(message: Mapping[str, Any], content: Any) -> list[Any]:
     """A list of typed parts, in which media are placeholders."""
     if isinstance(content, str):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_origin
 
 from preftemplates.core.provenance import plain, plain_data
-from preftemplates.dialects.media import MEDIA_VIEWS, spell_media
+from preftemplates.dialects.media import MEDIA_VIEWS, join_text_parts, spell_media
 from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
 from preftemplates.dialects.table import (
     TOOL_VIEWS,
@@ -96,6 +96,8 @@ class ShapeFiller:
         if self.shows_media:
             spelling, as_text = self.message_keys.media, view.kind not in ("messages", "message")
             messages = [spell_media(message, spelling, as_text=as_text) for message in messages]
+        elif self.message_keys.media == "marks":
+            messages = [join_text_parts(message) for message in messages]
         before = [self.messages.prompt] if view.needs_prompt and not field.with_prompt and name != "prompt" else []
         return view.build(messages, self.message_keys, *before)
 

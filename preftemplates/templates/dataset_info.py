@@ -100,9 +100,6 @@ class _Entry:
 
     def template(self, base: type[T]) -> T:
         """The template; its class is declared on the spot."""
-        for medium in _MEDIA_COLUMNS:
-            if medium in self.columns:
-                raise self._file_error(("columns", medium), f"{medium} have no place in these templates")
         for side in ("chosen", "rejected") if self.ranking else ():
             if side not in self.columns:
                 raise self._file_error(("columns",), f"a ranking names a column for {side}, and this one does not")
@@ -110,6 +107,8 @@ class _Entry:
         if "tools" in self.columns:
             types += self._optional("tools", "list[dict[str, Any]] | str")
             sample = replace(sample, tools="{{ tools | tool_list }}")
+        for medium in _MEDIA_COLUMNS:
+            types += self._optional(medium, "Any")
         body: dict[str, Any] = {"Row": read_row_type("{" + ", ".join(types) + "}"), sample.format: sample}
         if isinstance(self.hub, str):
             body["dataset"] = self.hub
@@ -132,13 +131,35 @@ class _Entry:
         before = [self._system()] if "system" in self.columns else []
         if "history" in self.columns:
             before.append(messages("{{ (history or []) | question_answer_pairs }}"))
-        if self.ranking:
-            types += [self._column("chosen", "str"), self._column("rejected", "str")]
-            return types, Preference(prompt=[*before, question], chosen="{{ chosen }}", rejected="{{ rejected }}")
-        if "response" not in self.columns:
+        if not self.ranking and "response" not in self.columns:
             raise self._file_error(("columns",), "rows of alpaca without a ranking name a column for response")
-        types.append(self._column("response", "str"))
-        return self._make_sample(types, [*before, question], "{{ response }}")
+        answers = ("chosen", "rejected") if self.ranking else ("response",)
+        types += [self._column(answer, "str") for answer in answers]
+        if self._show:
+            talks = [self._alpaca_talk(answer) for answer in answers]
+            before = before[:1] if "system" in self.columns else []
+            prompt: list[Any] = [*before, messages(f"{{{{ {talks[0]}[:-1] }}}}")]
+            sides: list[Any] = [messages(f"{{{{ {talk}[-1:] }}}}") for talk in talks]
+        else:
+            prompt, sides = [*before, question], [f"{{{{ {answer} }}}}" for answer in answers]
+        if self.ranking:
+            return types, Preference(prompt=prompt, chosen=sides[0], rejected=sides[1])
+        return self._make_sample(types, prompt, sides[0])
+
+    @property
+    def _show(self) -> str:
+        """The filter that puts media where a whole conversation shows them; empty without a column of media."""
+        columns = ", ".join(f"{medium}={medium}" for medium in _MEDIA_COLUMNS if medium in self.columns)
+        return f" | show_media({columns})" if columns else ""
+
+    def _alpaca_talk(self, answer: str) -> str:
+        """The expression of a whole conversation of alpaca with media."""
+        question = "prompt"
+        if "query" in self.columns:
+            question = "(prompt ~ ('\\n' if prompt and query else '') ~ (query or ''))"
+        history = "((history or []) | question_answer_pairs) + " if "history" in self.columns else ""
+        turns = f"[{{'role': 'user', 'content': {question}}}, {{'role': 'assistant', 'content': {answer}}}]"
+        return f"(({history}{turns}){self._show})"
 
     def _sharegpt(self) -> tuple[list[str], Any]:
         if "messages" not in self.columns:
@@ -153,10 +174,15 @@ class _Entry:
         before = [self._system()] if "system" in self.columns else []
         if "tools" in self.columns:
             filters += " | calls_among(tools)"
+        filters += self._show
         if self.ranking:
             types += [self._column("chosen", turn), self._column("rejected", turn)]
-            sides = {side: messages(f"{{{{ [{side}] | {filters} }}}}") for side in ("chosen", "rejected")}
-            return types, Preference(prompt=[*before, messages(f"{{{{ messages | {filters} }}}}")], **sides)
+            asked, sides = f"messages | {filters}", {side: f"[{side}] | {filters}" for side in ("chosen", "rejected")}
+            if self._show:  # media are those of a whole conversation
+                sides = {side: f"((messages + [{side}]) | {filters})[-1:]" for side in ("chosen", "rejected")}
+                asked = f"((messages + [chosen]) | {filters})[:-1]"
+            answers = {side: messages(f"{{{{ {turn} }}}}") for side, turn in sides.items()}
+            return types, Preference(prompt=[*before, messages(f"{{{{ {asked} }}}}")], **answers)
         turns = f"(messages | {filters} | answered)"
         prompt, answer = messages(f"{{{{ {turns}[:-1] }}}}"), messages(f"{{{{ {turns}[-1:] }}}}")
         return self._make_sample(types, [*before, prompt], answer)

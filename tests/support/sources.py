@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from preftemplates import (
     Index01,
     Judge,
+    MediaColumns,
     Message,
     Preference,
     PromptOnly,
     Ranked,
-    RowModel,
     Scored,
     Stepwise,
     Supervised,
@@ -30,6 +30,7 @@ from preftemplates import (
 from preftemplates.core.provenance import plain_data
 from preftemplates.data.reading import open_rows
 from preftemplates.data.writing import open_writer
+from preftemplates.dialects.media import find_media
 from preftemplates.errors import RowError
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def is_installed(source: str) -> bool:
 class Everything(Template):
     """Every dataset type, with tools and labels."""
 
-    class Row(RowModel):
+    class Row(MediaColumns):
         question: str
         talk: list[Message]
         result: dict[str, Any]
@@ -204,15 +205,16 @@ class Everything(Template):
         attributes: dict[str, float]
         verdict: str
         tools: list[dict[str, Any]] | str | None = None
+        shown: list[Message]
 
-    prompt_only = PromptOnly(prompt=messages("{{ talk }}"), tools="{{ tools | tool_list }}")
+    prompt_only = PromptOnly(prompt=messages("{{ shown }}"), tools="{{ tools | tool_list }}")
     supervised = Supervised(
         prompt=[messages("{{ talk }}"), {"role": "tool", "content": "{{ result }}"}],
         completion=messages("{{ good }}"),
         tools="{{ tools | tool_list }}",
     )
     preference = Preference(
-        prompt=messages("{{ talk }}"),
+        prompt=messages("{{ talk | show_media(images, videos, audios) }}"),
         chosen=messages("{{ bad if better == 1 else good }}"),
         rejected=messages("{{ good if better == 1 else bad }}"),
         tools="{{ tools | tool_list }}",
@@ -223,7 +225,10 @@ class Everything(Template):
         prompt="{{ question }}", completions="{{ answers }}", ranks="{{ scores | ranks }}", scores="{{ scores }}"
     )
     scored = Scored(
-        prompt="{{ question }}", completion="{{ answers[0] }}", score="{{ scores[0] }}", attributes="{{ attributes }}"
+        prompt="{{ question | show_media(image=image) }}",
+        completion="{{ answers[0] }}",
+        score="{{ scores[0] }}",
+        attributes="{{ attributes }}",
     )
     stepwise = Stepwise(prompt="{{ question }}", completions="{{ answers }}", labels="{{ right }}")
     judge = Judge(prompt="{{ question }}", completion="{{ verdict }}", verdict="{{ verdict }}")
@@ -246,10 +251,13 @@ TOOLS = [
     make_tool(bed={"type": "object", "properties": {"wide": {"type": "number", "minimum": 0.5}}}),
 ]
 
+SHOWN_IMAGE = {"role": "user", "content": [{"type": "image", "image": "dill.png"}, {"type": "text", "text": "?"}]}
+SHOWN_AUDIO = {"role": "user", "content": [{"type": "audio", "audio": "bee.wav"}, {"type": "text", "text": "!"}]}
+
 ROWS: Rows = [
     {
         "question": "Which herb?",
-        "talk": [{"role": "user", "content": "Which herb?", "turn": 1}],
+        "talk": [{"role": "user", "content": "<image>Which herb, <video> or <image>?", "turn": 1}],
         "result": {"left": 2, "done": True},
         "good": [
             make_call(herb="dill", rows=7, days=[1, None]),
@@ -266,6 +274,13 @@ ROWS: Rows = [
         "attributes": {"clear": 4, "short": 0.5},
         "verdict": "A",
         "tools": TOOLS,
+        "shown": [
+            {"role": "user", "content": [{"type": "image", "image": "dill.png"}, {"type": "text", "text": "?"}]}
+        ],
+        "images": ["dill.png", "mint.png"],
+        "image": "herb.png",
+        "videos": ["bed.mp4"],
+        "audios": [],
     },
     {
         "question": "Which bed?",
@@ -285,20 +300,36 @@ ROWS: Rows = [
         "attributes": {"kind": 1},
         "verdict": "tie",
         "tools": None,
+        "shown": [SHOWN_AUDIO],
+        "images": None,
+        "image": None,
+        "videos": [],
+        "audios": ["bee.wav"],
     },
 ]
 """Rows in which tables fill in keys, make floats of integers and have gaps."""
 
 
-def describe(template: Template, row: Any, format: str) -> Any:
-    """Return the sample of a row as JSON text with sorted keys, or the code of its error."""
+def describe_parts(template: Template, row: Any, format: str) -> dict[str, Any]:
+    """Return the parts of a row's sample that are there, or the code of its error."""
     try:
         sample = template.extract(row, format)
     except RowError as error:
-        return str(error.code)
-    tools = None if sample.tools is None else json.loads(str(sample.tools))
-    parts = [plain_data(sample.prompt), tools, plain_data(sample.responses), sample.label_values]
-    return json.dumps(parts, sort_keys=True, ensure_ascii=False)
+        return {"error": str(error.code)}
+    media = {name: [str(medium.value) for medium in shown] for name, shown in find_media(sample).items()}
+    parts = {
+        "messages": [plain_data(sample.prompt), plain_data(sample.responses)],
+        "tools": None if sample.tools is None else json.loads(str(sample.tools)),
+        "media": media,
+        "labels": sample.label_values,
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
+def describe(template: Template, row: Any, format: str) -> str:
+    """Return the sample of a row as JSON text with sorted keys, or the code of its error."""
+    parts = describe_parts(template, row, format)
+    return str(parts.get("error")) if "error" in parts else json.dumps(parts, sort_keys=True, ensure_ascii=False)
 
 
 def differences(source: str, rows: Rows, template: Template, format: str, folder: Path) -> list[tuple[Any, Any]]:
@@ -309,20 +340,26 @@ def differences(source: str, rows: Rows, template: Template, format: str, folder
     return [pair for pair in both if pair[0] != pair[1]]
 
 
+def compare_parts(source: str, format: str, folder: Path) -> str:
+    """Return which parts the samples of a dataset type have, each marked where a container gives another one."""
+    template, rows = Everything(), ROWS
+    read = [describe_parts(template, cells, format) for cells in SOURCES[source][1](rows, folder, template)]
+    held = [describe_parts(template, row, format) for row in rows]
+    names = [name for name in ("messages", "tools", "media", "labels") if any(name in parts for parts in held)]
+    wrong = {name for name in names for one, other in zip(read, held, strict=True) if one.get(name) != other.get(name)}
+    return ", ".join(f"{name} DIFFER" if name in wrong else name for name in names)
+
+
 def list_matrix() -> Iterator[tuple[str, ...]]:
-    """Yield a line for each container: whether the samples of each dataset type are equal."""
-    template = Everything()
-    yield ("source", *template.formats)
+    """Yield a line for each container: the parts that the samples of each dataset type have, all equal if unmarked."""
+    formats = Everything().formats
+    yield ("equal from", *formats)
     for source in SOURCES:
         if not is_installed(source):
-            yield (source, *("not installed" for _ in template.formats))
+            yield (source, *("not installed" for _ in formats))
             continue
-        cells = []
-        for format in template.formats:
-            with tempfile.TemporaryDirectory() as folder:
-                found = differences(source, ROWS, template, format, Path(folder))
-            cells.append("equal" if not found else f"{len(found)} of {len(ROWS)} differ")
-        yield (source, *cells)
+        with tempfile.TemporaryDirectory() as folder:
+            yield (source, *(compare_parts(source, format, Path(folder)) for format in formats))
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import DATA, real_rows
 
-from preftemplates import get_dialect, get_template
+from preftemplates import Style, get_dialect, get_template
 from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, DefinitionError, FileError, RowError, UnknownNameError
 from preftemplates.templates.dataset_info import make_dataset_info_entry
@@ -42,11 +42,10 @@ def refusal(call, *arguments):
 
 
 REFUSED = {
-    "have no place": 13,
     "a ranking names a column for chosen": 2,
     "name a column for response": 17,
 }
-"""What is wrong with the real entries that are no template: pictures, rankings without columns, plain texts."""
+"""What is wrong with the real entries that are no template: rankings without columns, and plain texts."""
 
 
 def test_every_real_entry_is_a_template_or_says_on_which_line_it_is_none():
@@ -223,3 +222,50 @@ def test_an_entry_is_the_one_that_the_dialect_configures():
 def test_what_llama_factory_does_not_read_has_no_entry(dialect, format, said):
     with pytest.raises(DefinitionError, match=said):
         make_dataset_info_entry(dialect, format, "rows.jsonl")
+
+
+ALPACA = {"instruction": "<image>Which herb?", "input": "", "output": "Dill.", "images": ["dill.png"]}
+TURNS = [{"from": "human", "value": "Which herb is <image> and which <image>?"}]
+
+
+@pytest.mark.parametrize(
+    ("entry", "row", "prompt"),
+    [
+        ({"columns": {"prompt": "instruction", "response": "output", "images": "images"}}, ALPACA, ["<", "Which herb?"]),
+        (
+            {
+                "columns": {"prompt": "instruction", "query": "input", "response": "output", "history": "h", "images": "i"},
+            },
+            {**ALPACA, "instruction": "Look: <image>", "input": "Which?", "h": [["<image>", "A leaf."]], "i": ["a", "b"]},
+            ["<", "A leaf.", "Look: ", "<", "\nWhich?"],
+        ),
+        (
+            {"formatting": "sharegpt", "ranking": True, "columns": {"messages": "c", "chosen": "a", "rejected": "b",
+                                                                 "images": "images"}},
+            {"c": TURNS, "a": {"from": "gpt", "value": "Dill."}, "b": {"from": "gpt", "value": "Mint."},
+             "images": ["a.png", "b.png"]},
+            ["Which herb is ", "<", " and which ", "<", "?"],
+        ),
+    ],
+    ids=["alpaca", "history", "ranking"],
+)  # fmt: skip
+def test_an_entry_may_name_columns_of_media(entry, row, prompt, tmp_path):
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"mine": {"file_name": "rows.json", **entry}}))
+    template = get_template(f"{tmp_path / 'dataset_info.json'}:mine")
+    sample = template.extract(row, template.formats[-1])
+    parts = [part for message in sample.prompt for part in parts_of(message["content"])]
+    assert [part.get("text", "<") for part in parts] == prompt
+    listed = next(row[name] for name in ("i", "images") if name in row)
+    assert [part["image"] for part in parts if part["type"] == "image"] == listed
+    rendered = template.with_style(SHOWING).render(row, template.formats[-1])
+    assert list(rendered.responses.values())[0].text.startswith("[u:")
+
+
+def parts_of(content):
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+SHOWING = Style.from_chat_template(
+    "{% for m in messages %}[{{ m.role[0] }}:{% if m.content is string %}{{ m.content }}{% else %}"
+    "{% for part in m.content %}{{ part.text or '#' }}{% endfor %}{% endif %}]{% endfor %}"
+)
