@@ -13,9 +13,17 @@ from preftemplates import ConsumerConfig, Dialect, TextConsumer, register_dialec
 
 SCRIPT = '''\
 {% set trainer = {"preference": "DPO", "supervised": "SFT", "unpaired": "KTO", "prompt_only": "GRPO"}[format] %}
+{% set has_images = "images" in keys %}
+{% set cuts_prompt = has_images and trainer == "DPO" and "prompt" not in keys %}
+{% set processor = "processor" if has_images else "tokenizer" %}
+{% set media_names = "Features, Image, List, " if has_images else "" %}
+{% set prompt_names = ", extract_prompt" if cuts_prompt else "" %}
+{% set file = "HERE / " ~ rows_nearby | tojson %}
 """Train with TRL: python {{ config }} --model_name_or_path MODEL --output_dir DIR
 
-{% if trainer == "DPO" %}
+{% if has_images %}
+MODEL is a vision-language model. Relative paths of images start from the folder of the rows.
+{% elif trainer == "DPO" %}
 For a reward model, write Reward in the place of DPO everywhere.
 {% endif %}
 Further options are those of {{ trainer }}Config.
@@ -23,11 +31,14 @@ Further options are those of {{ trainer }}Config.
 
 from pathlib import Path
 
-from datasets import load_dataset
-from transformers import AutoTokenizer
-from trl import {{ trainer }}Config, {{ trainer }}Trainer, ModelConfig, TrlParser
+from datasets import {{ media_names }}load_dataset
+from transformers import Auto{{ processor | capitalize }}
+from trl import {{ trainer }}Config, {{ trainer }}Trainer, ModelConfig, TrlParser{{ prompt_names }}
 
 HERE = Path(__file__).parent
+{% if has_images %}
+ROWS = {{ file }}
+{% endif %}
 
 {% if trainer == "GRPO" %}
 
@@ -42,12 +53,36 @@ def score(completions, **columns):
 
 
 {% endif %}
-args, model = TrlParser([{{ trainer }}Config, ModelConfig]).parse_args_and_config()
-tokenizer = AutoTokenizer.from_pretrained(model.model_name_or_path)
-{% if chat_template_nearby %}
-tokenizer.chat_template = (HERE / {{ chat_template_nearby | tojson }}).read_text(encoding="utf-8")
+{% if has_images %}
+{% if trainer != "GRPO" %}
+
 {% endif %}
-rows = load_dataset({{ loader | tojson }}, data_files=str(HERE / {{ rows_nearby | tojson }}), split="train")
+def find_image(image):
+    """Return an image as a file, whose path starts from the folder of the rows."""
+    file = {"bytes": None, "path": image} if isinstance(image, str) else image
+    if file["bytes"] is None and "://" not in file["path"]:
+        file = {**file, "path": str(ROWS.parent / file["path"])}
+    return file
+
+
+def find_images(row):
+    """Return the images of a row; TRL needs an empty list where there is none."""
+    return {"images": [find_image(image) for image in row["images"] or ()]}
+
+
+{% endif %}
+args, model = TrlParser([{{ trainer }}Config, ModelConfig]).parse_args_and_config()
+{{ processor }} = Auto{{ processor | capitalize }}.from_pretrained(model.model_name_or_path)
+{% if chat_template_nearby %}
+{{ processor }}.chat_template = (HERE / {{ chat_template_nearby | tojson }}).read_text(encoding="utf-8")
+{% endif %}
+rows = load_dataset({{ loader | tojson }}, data_files=str({{ "ROWS" if has_images else file }}), split="train")
+{% if cuts_prompt %}
+rows = rows.map(extract_prompt)  # TRL does so by itself only for rows without images
+{% endif %}
+{% if has_images %}
+rows = rows.map(find_images, features=Features({**rows.features, "images": List(Image())}))
+{% endif %}
 trainer = {{ trainer }}Trainer(
     model=model.model_name_or_path,
 {% if trainer == "GRPO" %}
@@ -55,7 +90,7 @@ trainer = {{ trainer }}Trainer(
 {% endif %}
     args=args,
     train_dataset=rows,
-    processing_class=tokenizer,
+    processing_class={{ processor }},
 )
 trainer.train()
 trainer.save_model()
