@@ -14,7 +14,8 @@ from rich.text import Text
 from preftemplates.cli.load_template import EdgeOptions, load_template
 from preftemplates.cli.options import DialectOption, EdgeBosOption, EdgeEosOption, StyleOption, TokenizerOption
 from preftemplates.cli.report_counts import print_unread
-from preftemplates.core.messages import Message, list_message_texts
+from preftemplates.core.media import Medium, read_medium
+from preftemplates.core.messages import Message
 from preftemplates.core.paths import column_of
 from preftemplates.core.provenance import pieces_of, plain_data
 from preftemplates.core.samples import Format, Sample
@@ -169,7 +170,10 @@ def _format_texts(sample: Sample[Rendered], colours: Mapping[str, str]) -> Itera
 def _format_message(message: Message, colours: Mapping[str, str]) -> Text:
     """A message as it is: its role, its content in the colour of its column, and whatever else it holds."""
     text = Text.assemble((f"  {message['role']}", "dim"), " ")
-    for content in list_message_texts([message]):
+    for content in _list_shown(message):
+        if not isinstance(content, str):
+            text.append(f"[{content.kind}{'' if content.value is None else f' {preview(content.value)}'}] ", "dim")
+            continue
         end = 0
         for piece in pieces_of(content):
             text.append(make_visible(str(content[end : piece.start])))
@@ -178,6 +182,17 @@ def _format_message(message: Message, colours: Mapping[str, str]) -> Text:
         text.append(make_visible(str(content[end:])))
     others = {key: value for key, value in message.items() if key not in ("role", "content") and value is not None}
     return text.append(f" {_format_value(others)}" if others else "", "dim")
+
+
+def _list_shown(message: Message) -> Iterator[str | Medium]:
+    """Yield the texts and the media of a message."""
+    content = message.get("content")
+    for part in content if isinstance(content, list) else [{"type": "text", "text": content}]:
+        medium, text = read_medium(part), part.get("text")
+        if medium is not None:
+            yield medium
+        elif isinstance(text, str):
+            yield text
 
 
 def _format_value(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.errors import FileError, did_you_mean, preview
@@ -34,6 +35,38 @@ class DatasetChoice(NamedTuple):
         """What is chosen apart from the split, as `datasets.load_dataset` calls it."""
         options = {"name": self.name, "data_dir": self.data_dir, "revision": self.revision}
         return {name: value for name, value in options.items() if value is not None}
+
+
+def keep_media(dataset: Any) -> Any:
+    """Return a dataset that gives images, videos and audio as it stores them, and does not decode them.
+
+    What is decoded could not be written again as it was.
+    """
+    changed = {name: _without_decoding(feature) for name, feature in (dataset.features or {}).items()}
+    for name, feature in changed.items():
+        if feature == dataset.features[name]:
+            continue
+        if hasattr(dataset, "__len__"):  # to cast a column of lists would copy all of it
+            dataset.info.features[name] = feature
+        else:
+            dataset = dataset.cast_column(name, feature)
+    return dataset
+
+
+_DECODED = ("Image", "Audio", "Video", "Pdf", "Nifti")
+"""The features of `datasets` that stand for the bytes of a file."""
+
+
+def _without_decoding(feature: Any) -> Any:
+    """A feature of `datasets` like another one, in which nothing is decoded."""
+    if isinstance(feature, dict):
+        return {name: _without_decoding(inner) for name, inner in feature.items()}
+    if isinstance(feature, list):
+        return [_without_decoding(inner) for inner in feature]
+    if type(feature).__name__ in _DECODED:
+        return replace(feature, decode=False)
+    inner = getattr(feature, "feature", None)
+    return feature if inner is None else replace(feature, feature=_without_decoding(inner))
 
 
 def load_directory(path: Path, choice: DatasetChoice, datasets: Any) -> Any:

@@ -15,6 +15,7 @@ from preftemplates.data.dataset_sources import (
     DatasetChoice,
     count_rows,
     describe_foreign_error,
+    keep_media,
     load_directory,
     load_hub_dataset,
 )
@@ -322,6 +323,7 @@ def _open_parquet(path: Path) -> RowSource:
 
 
 def _make_dataset_source(name: str, dataset: Iterable[Mapping[str, Any]], split: str | None) -> RowSource:
+    dataset = keep_media(dataset)
     done, total = [0], count_rows(dataset, split)
 
     def records() -> Iterator[Record]:

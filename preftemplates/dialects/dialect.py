@@ -141,7 +141,23 @@ class Dialect(Frozen):
         given = messages.given_parts if parts is None else tuple(parts)
         media = (part for part in given if part in MEDIA_COLUMNS.values())
         kinds = tuple(dict.fromkeys((*media, *find_kinds(messages))))
+        self.check_media(messages, given)
         return self.fill(self.shape(messages.format, (*given, *kinds)), messages, texts, kinds)
+
+    def check_media(self, messages: Sample[Any], parts: Collection[str] = ()) -> None:
+        """Refuse a sample that shows media for which a result would have no key.
+
+        Args:
+            messages: the sample with lists of messages.
+            parts: as in `spell`.
+
+        Raises:
+            RowError: `unsupported_content`; `media_mismatch` where a place in a message has no medium.
+        """
+        kinds = find_kinds(messages)
+        if kinds:
+            shape = self.shape(messages.format, (*parts, *kinds))
+            check_media_are_kept(messages, find_places(shape, self.table.message_keys), self.name)
 
     def fill(
         self, shape: ObjectShape, messages: Sample[Any], texts: Sample[Any] | None, media: Collection[str] = ()
@@ -153,8 +169,6 @@ class Dialect(Frozen):
         """
         if self.table.pairs_only and messages.several and not messages.pieces:
             _check_is_pair(messages)
-        if media:
-            check_media_are_kept(messages, find_places(shape, self.table.message_keys), self.name)
         result: dict[str, Any] = ShapeFiller(messages, texts, self.table.message_keys, bool(media)).fill(shape)
         return result
 

@@ -174,8 +174,9 @@ def check_media_are_kept(sample: Sample[list[Message]], places: Places, dialect:
         if not places.keeps(kind, "prompt") and any(medium.kind == kind for medium in media.get("prompt", ())):
             lost = ["the prompt"]
         if lost:
+            what = f"the dialect {dialect} has no key" if places.has_messages else "a text has no place"
             raise RowError(
-                f"the dialect {dialect} has no key for the {MEDIA_COLUMNS[kind]} of {lost[0]}",
+                f"{what} for the {MEDIA_COLUMNS[kind]} of {lost[0]}",
                 code=Code.UNSUPPORTED_CONTENT, value=[medium.value for shown in media.values() for medium in shown],
             )  # fmt: skip
 

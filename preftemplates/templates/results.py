@@ -114,6 +114,7 @@ class ResultFormatter:
             RowError: the style or the dialect cannot spell the messages.
             StyleContractError: a key needs a response's own text, and the style writes none.
         """
+        self._dialect.check_media(sample, self._parts)
         texts = render_texts(sample, self._style) if self._needs_text else None
         if texts is not None and self._edges is not None:
             texts = self._edges.cut(texts, self._style)

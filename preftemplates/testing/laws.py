@@ -51,6 +51,7 @@ def formatting_is_rendering_after_extracting(template: Template, row: Row, forma
 def _compose_result(template: Template, row: Row, format: Format) -> dict[str, Any]:
     messages = template.extract(row, format)
     parts = template.sample_parts(format)
+    template.dialect.check_media(messages, parts)
     if not template.dialect.needs_text(format):
         return template.dialect.spell(messages, None, parts)
     rendered = template.render(row, format).map(lambda prompt: prompt.text, lambda response: response.text)

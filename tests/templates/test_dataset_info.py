@@ -225,30 +225,32 @@ def test_what_llama_factory_does_not_read_has_no_entry(dialect, format, said):
 
 
 ALPACA = {"instruction": "<image>Which herb?", "input": "", "output": "Dill.", "images": ["dill.png"]}
+ASKED = {**ALPACA, "instruction": "Look: <image>", "input": "Which?", "h": [["<image>", "A leaf."]], "i": ["a", "b"]}
 TURNS = [{"from": "human", "value": "Which herb is <image> and which <image>?"}]
+TALK = {
+    "c": TURNS,
+    "a": {"from": "gpt", "value": "Dill."},
+    "b": {"from": "gpt", "value": "Mint."},
+    "images": ["a.png", "b.png"],
+}
+ONE = {"columns": {"prompt": "instruction", "response": "output", "images": "images"}}
+HISTORY = {"columns": {"prompt": "instruction", "query": "input", "response": "output", "history": "h", "images": "i"}}
+RANKING = {
+    "formatting": "sharegpt",
+    "ranking": True,
+    "columns": {"messages": "c", "chosen": "a", "rejected": "b", "images": "images"},
+}
 
 
 @pytest.mark.parametrize(
     ("entry", "row", "prompt"),
     [
-        ({"columns": {"prompt": "instruction", "response": "output", "images": "images"}}, ALPACA, ["<", "Which herb?"]),
-        (
-            {
-                "columns": {"prompt": "instruction", "query": "input", "response": "output", "history": "h", "images": "i"},
-            },
-            {**ALPACA, "instruction": "Look: <image>", "input": "Which?", "h": [["<image>", "A leaf."]], "i": ["a", "b"]},
-            ["<", "A leaf.", "Look: ", "<", "\nWhich?"],
-        ),
-        (
-            {"formatting": "sharegpt", "ranking": True, "columns": {"messages": "c", "chosen": "a", "rejected": "b",
-                                                                 "images": "images"}},
-            {"c": TURNS, "a": {"from": "gpt", "value": "Dill."}, "b": {"from": "gpt", "value": "Mint."},
-             "images": ["a.png", "b.png"]},
-            ["Which herb is ", "<", " and which ", "<", "?"],
-        ),
+        (ONE, ALPACA, ["<", "Which herb?"]),
+        (HISTORY, ASKED, ["<", "A leaf.", "Look: ", "<", "\nWhich?"]),
+        (RANKING, TALK, ["Which herb is ", "<", " and which ", "<", "?"]),
     ],
     ids=["alpaca", "history", "ranking"],
-)  # fmt: skip
+)
 def test_an_entry_may_name_columns_of_media(entry, row, prompt, tmp_path):
     (tmp_path / "dataset_info.json").write_text(json.dumps({"mine": {"file_name": "rows.json", **entry}}))
     template = get_template(f"{tmp_path / 'dataset_info.json'}:mine")
@@ -258,7 +260,7 @@ def test_an_entry_may_name_columns_of_media(entry, row, prompt, tmp_path):
     listed = next(row[name] for name in ("i", "images") if name in row)
     assert [part["image"] for part in parts if part["type"] == "image"] == listed
     rendered = template.with_style(SHOWING).render(row, template.formats[-1])
-    assert list(rendered.responses.values())[0].text.startswith("[u:")
+    assert next(iter(rendered.responses.values())).text.startswith("[u:")
 
 
 def parts_of(content):

@@ -60,7 +60,7 @@ def _with_lone_text(message: Any) -> Any:
 
 @register_filter
 def show_media(shown: Any, images: Any = None, videos: Any = None, audios: Any = None, image: Any = None) -> Any:
-    """Messages, or a text, in whose places the media of columns stand, in order.
+    """Put the media of columns into the places that messages, or the text of a user, have for them, in order.
 
     A place is a typed part without a medium, such as `{"type": "image"}`. Where messages have neither such a part nor
     a medium of the kind, the marks `<image>`, `<video>` and `<audio>` in their texts are the places, and without any

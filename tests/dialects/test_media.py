@@ -1,0 +1,167 @@
+"""Media in dialects: what a result holds of them, and what is rejected."""
+
+import pytest
+
+from preftemplates import Dialect, MediaColumns, Message, Preference, PromptOnly, Ranked, RowModel, Template, messages
+from preftemplates.errors import Code, DefinitionError, RowError
+
+IMAGE = {"type": "image", "image": "a.png"}
+ANSWER = [{"role": "assistant", "content": "Dill."}]
+
+
+def declare_dialect(**attributes):
+    return type("Mine", (Dialect,), attributes)()
+
+
+class Plain(Template):
+    """Messages as they are."""
+
+    class Row(RowModel):
+        prompt: list[Message]
+        chosen: list[Message]
+        rejected: list[Message]
+
+    preference = Preference(
+        prompt=messages("{{ prompt }}"), chosen=messages("{{ chosen }}"), rejected=messages("{{ rejected }}")
+    )
+    prompt_only = PromptOnly(prompt=messages("{{ prompt }}"))
+
+
+def user(*content):
+    return {"role": "user", "content": content[0] if isinstance(content[0], str) else list(content)}
+
+
+def format_row(dialect, prompt, chosen=ANSWER, rejected=({"role": "assistant", "content": "Mint."},)):
+    row = {"prompt": list(prompt), "chosen": list(chosen), "rejected": list(rejected)}
+    return Plain().with_dialect(dialect).format(row, "preference")
+
+
+def reject(dialect, *row):
+    with pytest.raises(RowError) as caught:
+        format_row(dialect, *row)
+    return caught.value.code, caught.value.reason
+
+
+def test_other_keys_of_a_part_stay_in_a_placeholder():
+    result = format_row("trl", [user({**IMAGE, "max_pixels": 9})])
+    assert result["prompt"] == [user({"type": "image", "max_pixels": 9})]
+    assert result["images"] == ["a.png"]
+
+
+def test_a_mark_has_no_place_for_other_keys():
+    code, reason = reject("ms-swift", [user({**IMAGE, "max_pixels": 9})])
+    assert (code, reason) == (
+        Code.UNSUPPORTED_CONTENT,
+        "the dialect has no place for a part with more than a text or a medium",
+    )
+
+
+@pytest.mark.parametrize("dialect", ["ms-swift", "llama-factory", "llama-factory-alpaca"])
+@pytest.mark.parametrize("mark", ["<image>", "<video>", "<audio>"])
+def test_a_typed_mark_is_rejected_next_to_media_and_is_text_without(dialect, mark):
+    code, reason = reject(dialect, [user(IMAGE, {"type": "text", "text": f"{mark} is a tag"})])
+    assert code == Code.UNSUPPORTED_CONTENT
+    assert mark in reason
+    assert f"{mark} is a tag" in repr(format_row(dialect, [user(f"{mark} is a tag")]))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "part"),
+    [("trl", {"type": "video", "video": "a.mp4"}), ("trl", {"type": "audio", "audio": "a.wav"}),
+     ("trl", {"type": "image", "base64": "AA=="}), ("openai", {"type": "video", "video": "https://x/a.mp4"}),
+     ("openai", {"type": "image", "image": "a.png"}), ("openai", {"type": "image", "image": {"bytes": b"GIF8"}}),
+     ("align-anything", IMAGE), ("text", IMAGE), ("nemo-rl", IMAGE)],
+    ids=str,
+)  # fmt: skip
+def test_media_without_a_key_are_rejected(dialect, part):
+    assert reject(dialect, [user(part)])[0] == Code.UNSUPPORTED_CONTENT
+
+
+@pytest.mark.parametrize("dialect", ["trl", "ms-swift", "llama-factory", "openrlhf"])
+def test_a_place_without_a_medium_is_a_mismatch(dialect):
+    code, reason = reject(dialect, [user({"type": "image"})])
+    assert (code, reason) == (
+        Code.MEDIA_MISMATCH,
+        "prompt has a place for image data, and the row has none for it",
+    )
+
+
+def test_media_next_to_a_content_are_rejected_where_a_key_holds_media():
+    asked = [{"role": "user", "content": "Which?", "images": ["a.png"]}]
+    assert reject("trl", asked)[0] == reject("ms-swift", asked)[0] == Code.UNSUPPORTED_CONTENT
+    assert format_row("openrlhf", asked)["chosen"][0] == asked[0]
+
+
+def test_trl_reads_no_media_in_the_result_of_a_tool():
+    call = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
+    talk = [user("Look."), call, {"role": "tool", "content": [IMAGE]}]
+    assert reject("trl", talk) == (
+        Code.UNSUPPORTED_CONTENT,
+        "the dialect has no place for media in the result of a tool",
+    )
+
+
+@pytest.mark.parametrize("dialect", ["trl", "trl-implicit", "llama-factory", "align-anything-messages"])
+def test_answers_with_other_images_are_rejected_where_a_row_has_one_list(dialect):
+    sides = [[{"role": "assistant", "content": [{"type": "image", "image": name}]}] for name in ("a.png", "b.png")]
+    assert reject(dialect, [user("Draw it.")], *sides)[0] == Code.UNSUPPORTED_CONTENT
+
+
+def test_answers_with_the_same_image_share_one_list():
+    sides = [
+        [{"role": "assistant", "content": [IMAGE, {"type": "text", "text": text}]}] for text in ("like this", "so")
+    ]
+    result = format_row("llama-factory", [user("Draw it.")], *sides)
+    assert (result["chosen"]["value"], result["rejected"]["value"]) == ("<image>like this", "<image>so")
+    assert result["images"] == ["a.png"]
+    assert reject("llama-factory", [user("Draw it.")], sides[0], ANSWER)[0] == Code.UNSUPPORTED_CONTENT
+
+
+def test_bytes_become_a_data_url_of_the_same_bytes_and_a_detail_stays():
+    png = b"\x89PNG\r\n\x1a\nrest"
+    file = {"bytes": png, "path": None}
+    parts = format_row("openai", [user({"type": "image", "image": file, "detail": "low"})])["input"]["messages"][0]
+    url = "data:image/png;base64,iVBORw0KGgpyZXN0"
+    assert parts["content"] == [{"type": "image_url", "image_url": {"url": url, "detail": "low"}}]
+
+
+def test_one_image_is_a_value_of_its_own():
+    mine = declare_dialect(prompt_only={"talk": "prompt.messages", "image": "prompt.image?"}, media="parts")
+    template = Plain().with_dialect(mine)
+    assert template.format({"prompt": [user(IMAGE)]}, "prompt_only")["image"] == "a.png"
+    with pytest.raises(RowError, match="a key for one image, got 2"):
+        template.format({"prompt": [user(IMAGE, IMAGE)]}, "prompt_only")
+    assert "image" not in template.format({"prompt": [user("Hi")]}, "prompt_only")
+
+
+def test_the_declaration_of_media_is_checked():
+    with pytest.raises(DefinitionError, match="media: expected inline or parts or marks, got 'words'"):
+        declare_dialect(prompt_only={"talk": "prompt.messages"}, media="words")
+    with pytest.raises(DefinitionError, match="there is no view 'image_list'"):
+        declare_dialect(prompt_only={"images": "prompt.image_list"})
+    with pytest.raises(DefinitionError, match=r"'answer\.images'"):
+        declare_dialect(prompt_only={"images": "answer.images"})
+    with pytest.raises(DefinitionError, match="the kinds of media are images, videos, audios; got 'pictures'"):
+        Plain().with_media(["pictures"])
+
+
+def test_texts_of_several_parts_are_one_text_where_contents_are_texts():
+    asked = [user({"type": "text", "text": "a"}, {"type": "text", "text": "b"})]
+    assert format_row("llama-factory", asked)["conversations"] == [{"from": "human", "value": "ab"}]
+
+
+def test_a_sample_of_several_responses_has_the_images_of_its_prompt():
+    row = {"prompt": [user({"type": "image"})], "completions": ["a", "b"], "ranks": [0, 1], "images": ["a.png"]}
+
+    class Ranks(Template):
+        class Row(MediaColumns):
+            prompt: list[Message]
+            completions: list[str]
+            ranks: list[float]
+
+        ranked = Ranked(
+            prompt=messages("{{ prompt | show_media(images) }}"), completions="{{ completions }}", ranks="{{ ranks }}"
+        )
+
+    result = Ranks().with_dialect("trl").format(row, "ranked")
+    assert (result["images"], result["prompt"]) == (["a.png"], [user({"type": "image"})])
