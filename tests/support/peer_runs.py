@@ -289,10 +289,20 @@ def _fill(peer: Peer, file: File, rows: list[dict[str, Any]]) -> File:
 def read(peer: Peer, files: list[File], folder: Path) -> str:
     """Let the peer's own trainer or dataset read the files; return its version."""
     jobs = [file.write(folder / str(number), peer.suffix) for number, file in enumerate(files)]
+    version, results = run_reader(peer.python, peer.reader, jobs, folder)
+    for file, got in zip(files, results, strict=True):
+        file.read, file.error = got.get("rows", []), got.get("error", "")
+    return version
+
+
+def run_reader(
+    python: Path, reader: Path, jobs: list[dict[str, Any]], folder: Path
+) -> tuple[str, list[dict[str, Any]]]:
+    """Run a reader with the peer's Python; return the peer's version, and what the reader gives for each job."""
     (folder / "job.json").write_text(json.dumps(jobs), encoding="utf-8")
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder), "MODELSCOPE_CACHE": str(folder), "HOME": str(folder)}
     done = subprocess.run(
-        [str(peer.python), str(peer.reader), str(folder / "job.json"), str(folder / "read.json")],
+        [str(python), str(reader), str(folder / "job.json"), str(folder / "read.json")],
         capture_output=True,
         text=True,
         cwd=folder,
@@ -302,9 +312,7 @@ def read(peer: Peer, files: list[File], folder: Path) -> str:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     answer = json.loads((folder / "read.json").read_text(encoding="utf-8"))
-    for file, got in zip(files, answer["files"], strict=True):
-        file.read, file.error = got.get("rows", []), got.get("error", "")
-    return str(answer["version"])
+    return str(answer["version"]), answer["files"]
 
 
 def judge(file: File, number: int) -> str:
