@@ -140,12 +140,11 @@ class Dialect(Frozen):
         """
         given = messages.given_parts if parts is None else tuple(parts)
         media = (part for part in given if part in MEDIA_COLUMNS.values())
-        kinds = tuple(dict.fromkeys((*media, *find_kinds(messages))))
-        self.check_media(messages, given)
+        kinds = tuple(dict.fromkeys((*media, *self.check_media(messages, given))))
         return self.fill(self.shape(messages.format, (*given, *kinds)), messages, texts, kinds)
 
-    def check_media(self, messages: Sample[Any], parts: Collection[str] = ()) -> None:
-        """Refuse a sample that shows media for which a result would have no key.
+    def check_media(self, messages: Sample[Any], parts: Collection[str] = ()) -> tuple[str, ...]:
+        """Return the kinds of media that a sample shows, after checking that a result has a key for them.
 
         Args:
             messages: the sample with lists of messages.
@@ -158,6 +157,7 @@ class Dialect(Frozen):
         if kinds:
             shape = self.shape(messages.format, (*parts, *kinds))
             check_media_are_kept(messages, find_places(shape, self.table.message_keys), self.name)
+        return kinds
 
     def fill(
         self, shape: ObjectShape, messages: Sample[Any], texts: Sample[Any] | None, media: Collection[str] = ()

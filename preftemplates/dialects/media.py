@@ -145,10 +145,12 @@ def find_media(sample: Sample[list[Message]]) -> dict[str, list[Medium]]:
 
 def find_kinds(sample: Sample[list[Message]]) -> tuple[str, ...]:
     """Return the kinds of media that a sample with messages shows, as columns name them."""
-    kinds = (
-        medium.kind for messages in (sample.prompt, *sample.responses.values()) for medium in iter_media(messages)
-    )
-    return tuple(dict.fromkeys(MEDIA_COLUMNS[kind] for kind in kinds))
+    kinds: dict[str, None] = {}
+    for messages in (sample.prompt, *sample.responses.values()):
+        for message in messages:
+            if len(message) > 2 or message.get("content").__class__ is list:  # seldom: most are a role and a text
+                kinds |= {MEDIA_COLUMNS[medium.kind]: None for medium in iter_media([message])}
+    return tuple(kinds)
 
 
 def check_media_are_kept(sample: Sample[list[Message]], places: Places, dialect: str) -> None:

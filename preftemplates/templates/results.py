@@ -9,7 +9,6 @@ from preftemplates.core.media import MEDIA_COLUMNS
 from preftemplates.core.message_values import Reading
 from preftemplates.core.provenance import plain_data
 from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
-from preftemplates.dialects.media import find_kinds
 from preftemplates.errors import DefinitionError, StyleError
 from preftemplates.templates.rendering import render_texts
 
@@ -114,12 +113,13 @@ class ResultFormatter:
             RowError: the style or the dialect cannot spell the messages.
             StyleContractError: a key needs a response's own text, and the style writes none.
         """
-        self._dialect.check_media(sample, self._parts)
+        media = self._dialect.check_media(sample, self._parts)
+        if media or self._media:
+            media = tuple(dict.fromkeys((*self._media, *media)))
         texts = render_texts(sample, self._style) if self._needs_text else None
         if texts is not None and self._edges is not None:
             texts = self._edges.cut(texts, self._style)
         try:
-            media = tuple(dict.fromkeys((*self._media, *find_kinds(sample))))
             result = self._dialect.fill(self._select_shape(media), sample, texts, media)
         except StyleError as error:
             raise error.located(style=self._style.name) from error
