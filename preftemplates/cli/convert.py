@@ -107,7 +107,7 @@ def command(
     config_of = partial(prepare_config, template=loaded, format=sample_format, out=out, chat_template=chat_template)
     if consumer_config is not None:
         config_of(consumer_config)  # what is wrong with it is said before a row is read
-    loaded = loaded.adapted(media=find_first_media(loaded, sample_format, rows))
+    loaded = loaded.adapted(media=find_first_media(loaded, rows))
     schema, check = (
         _build_schema_and_check(loaded, sample_format, json_messages)
         if out.suffix == ".parquet"

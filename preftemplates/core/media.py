@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.core.containers import is_gap, unwrap
 from preftemplates.core.json_text import read_json_as
-from preftemplates.core.provenance import plain
+from preftemplates.core.provenance import plain, plain_data
 from preftemplates.errors import Code, RowError, preview
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def settle_medium(value: Any) -> Any:
     >>> settle_medium({"bytes": None, "path": "pot.png"}), settle_medium({"bytes": b"1", "path": None})
     ('pot.png', {'bytes': b'1', 'path': None})
     """
-    value = unwrap(value)
+    value = plain_data(unwrap(value))
     if not isinstance(value, Mapping):
         return value
     if value.get("bytes") is not None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.containers import is_gap, to_integer, to_object, to_plain, unwrap
 from preftemplates.core.json_text import read_json, read_json_as, write_json
+from preftemplates.core.media import read_medium
 from preftemplates.core.messages import CONTENT_KEYS, check_jsonlike
 from preftemplates.core.paths import Steps, name_cell, spell_path
-from preftemplates.core.provenance import Traced, derived, plain
+from preftemplates.core.provenance import Traced, derived, plain, plain_data
 from preftemplates.errors import Code, ReadingChange, RowError, preview
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ def _clean_part(part: Any) -> Any:
     part = unwrap(part)
     if not isinstance(part, Mapping):
         return part
-    return {key: item for key, item in part.items() if item is not None}
+    given = {key: item for key, item in part.items() if item is not None}
+    return plain_data(given) if read_medium(given) else given  # a path is opened, and no text of the conversation
 
 
 def _clean_calls(calls: Any, steps: Steps, reading: Reading) -> Any:

@@ -193,12 +193,25 @@ def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
     """
     expected = [field.name for field in schema if field.metadata != _MAY_LACK or field.name in result]
     if list(result) != expected:
+        _check_media_have_columns(result, schema)
         raise RowError(f"the result has the keys {list(result)}, expected {schema.names}", code=Code.WRONG_TYPE)
     for field in schema:
         if field.metadata == _IS_MEDIA:
             _write_media(result[field.name], field.type)
         elif result.get(field.name) is not None and field.metadata != _MAY_LACK:  # a sample without tools
             _check_value_fits(result[field.name], field.type, spell_path((field.name,)))
+
+
+def _check_media_have_columns(result: Mapping[str, Any], schema: pa.Schema) -> None:
+    """Refuse a row with media for which no row had any when the table began.
+
+    Raises:
+        RowError: `unsupported_content`, with the key.
+    """
+    for key in set(result) - set(schema.names):
+        if key.removeprefix("rejected_") in MEDIA_VIEWS:
+            message = f"{key}: the table has no column for them, since the first rows have none; write .jsonl"
+            raise RowError(message, code=Code.UNSUPPORTED_CONTENT, value=result[key])
 
 
 def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:

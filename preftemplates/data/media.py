@@ -4,39 +4,55 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from preftemplates.core.media import MEDIA_COLUMNS, read_medium
 from preftemplates.core.paths import spell_path
-from preftemplates.dialects.media import find_kinds
-from preftemplates.errors import Code, PrefTemplatesError, RowError, preview
+from preftemplates.errors import Code, RowError, preview
+from preftemplates.templates.unread import has_value
 
 if TYPE_CHECKING:
-    from preftemplates.core.samples import Format
+    from collections.abc import Iterator
+
     from preftemplates.data.reading import RowSource
     from preftemplates.templates.template import Template
 
 
-def find_first_media(template: Template, format: Format, rows: RowSource) -> tuple[str, ...]:
-    """Return the kinds of media that the first row has columns for, or shows in its messages; no row is lost.
+_LOOKED_AT = 1000
+"""How many rows are looked at for media before the first one is written."""
+
+
+def find_first_media(template: Template, rows: RowSource) -> tuple[str, ...]:
+    """Return the kinds of media that the first rows of a source have; no row is lost.
 
     Args:
         template: the template; a custom one has no media.
-        format: the format's name.
-        rows: the source, whose first record is read and put back.
+        rows: the source, whose first 1,000 records are read and put back.
     """
-    first = next(rows.records, None)
-    if first is None:
+    if template.is_custom:
         return ()
-    rows.records = chain([first], rows.records)
-    if template.is_custom or not isinstance(first.cells, Mapping):
-        return ()
-    kinds = template.with_columns(first.cells).parts.media
-    try:
-        samples = template.extract_all(first.cells, format).samples
-    except PrefTemplatesError:
-        return kinds
-    return tuple(dict.fromkeys((*kinds, *(kind for sample in samples for kind in find_kinds(sample)))))
+    first = list(islice(rows.records, _LOOKED_AT))
+    rows.records = chain(first, rows.records)
+    kinds: dict[str, None] = {}
+    for record in first:
+        if isinstance(record.cells, Mapping):
+            filled = [column for column, cell in record.cells.items() if has_value(cell)]
+            kinds |= dict.fromkeys((*template.with_columns(filled).parts.media, *_iter_kinds(record.cells)))
+    return tuple(kinds)
+
+
+def _iter_kinds(value: Any) -> Iterator[str]:
+    """Yield the kinds of media that typed parts within a value show, as columns name them."""
+    if isinstance(value, Mapping):
+        medium = read_medium(value)
+        if medium is not None:
+            yield MEDIA_COLUMNS[medium.kind]
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return
+    for item in value:
+        yield from _iter_kinds(item)
 
 
 def check_fits_json(result: Mapping[str, Any]) -> None:

@@ -35,7 +35,7 @@ D = TypeVar("D", bound="type[Dialect]")
 _MESSAGE_ATTRIBUTES = ("role_key", "content_key", "roles", "dropped", "calls_role", "media")
 """What a dialect declares of messages, next to its tables."""
 
-_ATTRIBUTES = (*_MESSAGE_ATTRIBUTES, "text_consumer", "config", "pairs_only")
+_ATTRIBUTES = (*_MESSAGE_ATTRIBUTES, "text_consumer", "config", "pairs_only", "exclusive")
 """What a dialect declares next to its tables."""
 
 
@@ -54,6 +54,7 @@ class Dialect(Frozen):
             `<image>`, `<video>` and `<audio>` in the text. By default it stays in its typed part.
         text_consumer: the framework that tokenizes the texts, if it adds BOS and EOS by itself.
         config: how the framework is configured to read a file, a `ConsumerConfig`.
+        exclusive: parts of a sample of which the framework reads one and loses the others: `("images", "tools")`.
         pairs_only: whether the framework reads rankings of exactly two completions without a tie; others are refused.
 
     Example:
@@ -154,10 +155,17 @@ class Dialect(Frozen):
             RowError: `unsupported_content`; `media_mismatch` where a place in a message has no medium.
         """
         kinds = find_kinds(messages)
+        if self.table.exclusive and messages.tools is not None:
+            self._check_exclusive({*parts, *kinds, "tools"})
         if kinds:
             shape = self.shape(messages.format, (*parts, *kinds))
             check_media_are_kept(messages, find_places(shape, self.table.message_keys), self.name)
         return kinds
+
+    def _check_exclusive(self, parts: Collection[str]) -> None:
+        if set(self.table.exclusive) <= set(parts):
+            names = " and ".join(self.table.exclusive)
+            raise RowError(f"the dialect's framework reads {names}, but not both", code=Code.UNSUPPORTED_CONTENT)
 
     def fill(
         self, shape: ObjectShape, messages: Sample[Any], texts: Sample[Any] | None, media: Collection[str] = ()
@@ -227,8 +235,14 @@ def _read_table(cls: type[Dialect]) -> DialectTable:
     pairs_only = cls.declared.get("pairs_only", False)
     if not isinstance(pairs_only, bool):
         raise DefinitionError(f"{cls.__name__}.pairs_only: expected True or False, got {preview(pairs_only)}")
+    exclusive = cls.declared.get("exclusive", ())
+    known = ("tools", *MEDIA_COLUMNS.values())
+    if not isinstance(exclusive, tuple) or not set(exclusive) <= set(known):
+        raise DefinitionError(
+            f"{cls.__name__}.exclusive: expected some of {', '.join(known)}, got {preview(exclusive)}"
+        )
     config = _read_config(cls, dict(formats))
-    return DialectTable(tuple(formats), _read_message_keys(cls), consumer, config, pairs_only)
+    return DialectTable(tuple(formats), _read_message_keys(cls), consumer, config, pairs_only, exclusive)
 
 
 def _check_is_pair(sample: Sample[Any]) -> None:

@@ -107,10 +107,12 @@ def _spell_parts(message: Mapping[str, Any], content: Any) -> list[Any]:
     return [{"type": medium.kind, **medium.others} if medium else part for part, medium in media]
 
 
-def _spell_marks(_: Mapping[str, Any], content: Any) -> str:
+def _spell_marks(message: Mapping[str, Any], content: Any) -> str:
     """A text in which marks stand for media."""
     if isinstance(content, str):
         return _check_unmarked(content)
+    if message.get("role") == "system" and any(map(read_medium, content)):
+        raise _make_error("media in the system message", content)
     return "".join(map(_spell_mark, content))
 
 

@@ -188,6 +188,7 @@ class DialectTable:
     consumer: TextConsumer | None = None
     config: ConsumerConfig | None = None
     pairs_only: bool = False
+    exclusive: tuple[str, ...] = ()
 
     @property
     def identity(self) -> Any:
@@ -195,7 +196,8 @@ class DialectTable:
         formats = {name: shape.identity for name, shape in self.formats}
         consumer = {} if self.consumer is None else {"consumer": self.consumer.identity}
         pairs = {"pairs_only": True} if self.pairs_only else {}
-        return {"formats": formats, "messages": self.message_keys.identity, **consumer, **pairs}
+        exclusive = {"exclusive": self.exclusive} if self.exclusive else {}
+        return {"formats": formats, "messages": self.message_keys.identity, **consumer, **pairs, **exclusive}
 
 
 def fixed(value: str | float | bool | None) -> FixedValue:

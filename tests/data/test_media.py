@@ -169,7 +169,7 @@ def test_the_first_row_says_which_media_there_are_and_is_not_lost(tmp_path):
     answer = [{"role": "assistant", "content": "Dill."}]
     rows = [{"prompt": shown, "chosen": answer, "rejected": answer, "images": []}, {"prompt": [], "chosen": []}]
     source = open_rows(write(tmp_path / "rows.jsonl", rows))
-    assert find_first_media(get_template("TRL-messages"), "preference", source) == ("images", "videos")
+    assert find_first_media(get_template("TRL-messages"), source) == ("videos",)
     assert [record.cells for record in source] == rows
 
 
@@ -180,7 +180,8 @@ def test_every_result_of_a_file_with_a_column_of_images_has_the_key(tmp_path):
     assert [cells["images"] for cells in read(tmp_path / "out.jsonl")] == [["a.png"], [], []]
 
 
-def test_the_configuration_names_media_that_only_a_later_row_shows(tmp_path):
+def test_the_configuration_names_media_that_only_a_later_row_shows(tmp_path, monkeypatch):
+    monkeypatch.setattr("preftemplates.data.media._LOOKED_AT", 1)
     part = {"type": "image", "image": "a.png"}
     answers = {side: [{"role": "assistant", "content": side}] for side in ("chosen", "rejected")}
     rows = [{"prompt": [{"role": "user", "content": content}], **answers} for content in ("Hi", [part])]
@@ -189,3 +190,27 @@ def test_the_configuration_names_media_that_only_a_later_row_shows(tmp_path):
     run("convert", source, "-t", "TRL-messages", "-d", "llama-factory", "-o", out, "--consumer-config", config)
     assert [cells.get("images") for cells in read(out)] == [None, ["a.png"]]
     assert json.loads(config.read_text())["out"]["columns"]["images"] == "images"
+
+
+def test_media_that_no_first_row_has_are_rejected_where_the_output_is_a_table(tmp_path, monkeypatch):
+    monkeypatch.setattr("preftemplates.data.media._LOOKED_AT", 1)
+    rows = [{**PAIR, "prompt": "Hi"}, {**PAIR, "images": ["a.png"]}]
+    done = run("convert", write(tmp_path / "rows.jsonl", rows), "-t", "TRL", "-d", "trl", "-o", tmp_path / "o.parquet")
+    assert "2 rows = 1 formatted + 0 skipped + 1 rejected" in done.stderr
+    assert "unsupported_content" in done.stderr
+
+
+def test_an_empty_column_of_images_changes_nothing(tmp_path):
+    rows = [{**PAIR, "prompt": "Hi", "images": []}, {**PAIR, "prompt": "Hi", "images": None}]
+    run("convert", write(tmp_path / "rows.jsonl", rows), "-t", "TRL", "-d", "trl", "-o", tmp_path / "o.jsonl")
+    assert (
+        read(tmp_path / "o.jsonl")
+        == [
+            {
+                "prompt": [{"role": "user", "content": "Hi"}],
+                "chosen": [{"role": "assistant", "content": "Dill."}],
+                "rejected": [{"role": "assistant", "content": "Mint."}],
+            }
+        ]
+        * 2
+    )

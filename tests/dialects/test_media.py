@@ -2,7 +2,18 @@
 
 import pytest
 
-from preftemplates import Dialect, MediaColumns, Message, Preference, PromptOnly, Ranked, RowModel, Template, messages
+from preftemplates import (
+    Dialect,
+    MediaColumns,
+    Message,
+    Preference,
+    PromptOnly,
+    Ranked,
+    RowModel,
+    Template,
+    get_template,
+    messages,
+)
 from preftemplates.errors import Code, DefinitionError, RowError
 
 IMAGE = {"type": "image", "image": "a.png"}
@@ -99,6 +110,29 @@ def test_trl_reads_no_media_in_the_result_of_a_tool():
         Code.UNSUPPORTED_CONTENT,
         "the dialect has no place for media in the result of a tool",
     )
+
+
+def test_trl_reads_tools_or_images_of_a_row():
+    template = get_template("TRL-tools")
+    row = {**template.example, "images": ["a.png"]}
+    with pytest.raises(RowError, match="the dialect's framework reads images and tools, but not both"):
+        template.format(row, "preference")
+    assert template.with_dialect("ms-swift").format(row, "preference")["images"] == ["a.png"]
+    with pytest.raises(RowError, match="but not both"):
+        template.with_media(["images"]).format(template.example, "preference")
+
+
+def test_the_single_answers_of_kto_have_no_media_where_the_framework_gives_them_to_other_prompts():
+    row = {"prompt": [user("Draw it.")], "completion": [{"role": "assistant", "content": [IMAGE]}], "label": True}
+    for dialect in ("llama-factory", "ms-swift"):
+        with pytest.raises(RowError, match="no key for the images of completion"):
+            get_template("TRL-unpaired-messages").with_dialect(dialect).format(row, "unpaired")
+
+
+@pytest.mark.parametrize("dialect", ["llama-factory", "llama-factory-alpaca", "ms-swift"])
+def test_a_system_message_has_no_place_for_media(dialect):
+    code, _ = reject(dialect, [{"role": "system", "content": [IMAGE]}, user("Hi")])
+    assert code == Code.UNSUPPORTED_CONTENT
 
 
 @pytest.mark.parametrize("dialect", ["trl", "trl-implicit", "llama-factory", "align-anything-messages"])

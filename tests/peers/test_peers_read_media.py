@@ -264,7 +264,6 @@ def test_a_text_that_spells_a_mark_stays_where_no_row_has_media(peer, tmp_path):
 
 
 @pytest.mark.parametrize("peer", DIALECTS)
-@pytest.mark.xfail(strict=True, reason="the dialects carry media of answers in unpaired rows too")
 def test_kto_gets_no_answer_with_media_of_another_row(peer, tmp_path):
     """KTO pairs each prompt, and its media, with the answer of another row, so answers must show none."""
     rows = [ROWS["marks"], *ANSWERED.values(), ROWS["interleaved"]]
@@ -284,7 +283,6 @@ MISREAD = {
 
 
 @pytest.mark.parametrize("name", MISREAD)
-@pytest.mark.xfail(strict=True, reason="the dialects write what LLaMA-Factory stops at")
 def test_llama_factory_takes_every_row_that_is_written(name, tmp_path):
     rows = [MISREAD[name], ROWS["interleaved"]]
     files = [write(dialect, "supervised", ".jsonl", tmp_path / dialect, rows) for dialect in DIALECTS["llama-factory"]]

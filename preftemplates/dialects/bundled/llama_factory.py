@@ -4,7 +4,8 @@ Keys: LLaMA-Factory's data/README.md. The configuration is the entry of dataset_
 the file; its other settings are in the run's YAML. LLaMA-Factory 0.9.5 reads supervised rows at stage sft, preference
 rows at stages rm and dpo, and unpaired rows at stage kto; it has no column for a margin. Media are lists under
 images, videos and audios, for which `<image>`, `<video>` and `<audio>` stand in the texts; it gives both answers of a
-pair the same ones.
+pair the same ones. At stage kto it pairs a prompt, and
+the media of its row, with the answer of another row, so answers there have none.
 """
 
 from typing import Any
@@ -93,7 +94,7 @@ class LLaMAFactoryAlpaca(Dialect):
     prompt_only = {**ASKED, **list_media("prompt")}
     supervised = {**ASKED, "output": "completion.content", **list_media("prompt+completion")}
     preference = {**ASKED, "chosen": "chosen.content", "rejected": "rejected.content", **list_media("prompt+chosen")}
-    unpaired = {**supervised, "kto_tag": "label"}
+    unpaired = {**ASKED, "output": "completion.content", "kto_tag": "label", **list_media("prompt")}
     judge = supervised
 
 
@@ -120,5 +121,10 @@ class LLaMAFactoryShareGPT(Dialect):
         "tools": "tools?",
         **list_media("prompt+chosen"),
     }
-    unpaired = {**supervised, "kto_tag": "label"}
+    unpaired = {
+        "conversations": "prompt+completion.answering",
+        "kto_tag": "label",
+        "tools": "tools?",
+        **list_media("prompt"),
+    }
     judge = supervised

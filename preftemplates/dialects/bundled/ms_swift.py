@@ -81,7 +81,12 @@ class MSSwift(Dialect):
         **list_media("prompt+chosen"),
         **list_media("prompt+rejected", "rejected_"),
     }
-    unpaired = {**supervised, "label": "label"}
+    unpaired = {
+        "messages": "prompt+completion.messages",
+        "label": "label",
+        "tools": "tools?",
+        **list_media("prompt"),  # KTO pairs a prompt, and the media of its row, with the answer of another row
+    }
     judge = supervised
 
 

@@ -6,7 +6,7 @@ answer that does not end in it. The dialects named implicit have whole conversat
 preferences whose prompt is within. Rankings and scores, which TRL does not read, have keys in its manner. The tools
 that may be called are the text of a JSON list, which TRL's trainers read too: a table's columns have fixed types, and
 tools have parameters of different names. The images of a prompt are a list under `images`, and its messages hold a
-part `{"type": "image"}` for each.
+part `{"type": "image"}` for each. TRL's collators render no tools where a row has images.
 """
 
 from preftemplates import ConsumerConfig, Dialect, TextConsumer, register_dialect
@@ -133,6 +133,7 @@ class TRLDialect(Dialect):
     """TRL's conversational layout: prompt, chosen and rejected as messages, which TRL renders itself."""
 
     media = "parts"
+    exclusive = ("images", "tools")
     config = configure("prompt_only", "supervised", "preference", "unpaired")
     prompt_only = {"prompt": "prompt.messages", "answer": "answer?", "source": "source?", "tools": "tools?", **IMAGES}
     supervised = {"prompt": "prompt.messages", "completion": "completion.messages", "tools": "tools?", **IMAGES}
@@ -192,6 +193,7 @@ class TRLImplicitDialect(Dialect):
     """TRL's conversational layout with an implicit prompt: whole conversations as messages."""
 
     media = "parts"
+    exclusive = ("images", "tools")
     config = configure("supervised", "preference")
     supervised = {"messages": "prompt+completion.messages", "tools": "tools?", "images": "prompt+completion.images?"}
     preference = {

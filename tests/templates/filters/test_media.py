@@ -114,3 +114,10 @@ def test_a_result_has_a_key_for_the_media_of_a_table_in_every_row():
     row = {"talk": [user("Hi")], "question": "Hi"}
     assert template.format(row, "prompt_only") == {"prompt": [user({"type": "text", "text": "Hi"})], "images": []}
     assert Shown().with_dialect("trl").format(row, "prompt_only") == {"prompt": [user("Hi")]}
+
+
+def test_a_path_is_plain_text_that_can_be_opened():
+    rows = ({"talk": [user(IMAGE)], "images": ["a"]}, {"talk": [user({"type": "image", "image": "a"})]})
+    for row in rows:
+        sample = Shown()._extract(row, "prompt_only", traced=True).only()
+        assert type(sample.prompt[0]["content"][0]["image"]) is str
