@@ -1,9 +1,10 @@
 """`preftemplates detect`: which templates fit a file, why, and what they make of its first row."""
 
 import json
-import sys
 from collections.abc import Mapping
 from itertools import islice
+from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +22,7 @@ from preftemplates.cli.options import (
 from preftemplates.core.messages import Message
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.detect import TemplateCandidate, detect_templates, find_near_misses
-from preftemplates.data.reading import open_rows
+from preftemplates.data.reading import find_file_kind, open_rows
 from preftemplates.errors import preview
 
 _MAX_CANDIDATES = 5
@@ -45,7 +46,8 @@ def command(
     choice = DatasetChoice(split, name, data_dir, revision)
     records = islice(open_rows(source, **choice._asdict()), rows)
     first_rows = [record.cells for record in records if isinstance(record.cells, Mapping)]
-    candidates = detect_templates(first_rows)
+    are_texts = find_file_kind(Path(source)) == ".csv"
+    candidates = detect_templates(first_rows, are_texts=are_texts)
     if as_json:
         print(json.dumps([candidate.as_json() for candidate in candidates], ensure_ascii=False, indent=1))
     elif candidates:
@@ -55,8 +57,10 @@ def command(
             _print_group(group, console)
         if len(groups) > _MAX_CANDIDATES and not every:
             console.print(f"and {len(groups) - _MAX_CANDIDATES} more: --all")
+        best = candidates[0]
+        _print_next(f"preftemplates check {quote(source)} -t {best.template.name} -f {best.format}", console)
     else:
-        _print_near_misses(first_rows, Console(stderr=True))
+        _print_near_misses(source, first_rows, are_texts, Console(stderr=True))
     if not candidates:
         raise typer.Exit(1)
 
@@ -96,9 +100,19 @@ def _summarise(messages: list[Message]) -> str:
     return f"{before}{messages[-1]['role']}: {preview(content)}"
 
 
-def _print_near_misses(rows: list[Mapping[str, Any]], console: Console) -> None:
+def _print_near_misses(source: str, rows: list[Mapping[str, Any]], are_texts: bool, console: Console) -> None:
     columns = dict.fromkeys(str(column) for row in rows for column in row)
     console.print(Text(f"no template fits the columns {', '.join(map(preview, columns))}"))
-    for candidate in find_near_misses(rows)[:_MAX_CANDIDATES]:
+    missed = find_near_misses(rows, are_texts=are_texts)
+    for candidate in missed[:_MAX_CANDIDATES]:
         console.print(Text(f"  {candidate.template.name}  {candidate.format}  {candidate.why}", "dim"))
-    print("write one: a class or a YAML file of about ten lines", file=sys.stderr)
+    if missed and not missed[0].missing:
+        best = missed[0]
+        _print_next(f"preftemplates check {quote(source)} -t {best.template.name} -f {best.format}", console)
+        return
+    console.print("write a template of about ten lines: docs/how-to/add-a-dataset.md", soft_wrap=True)
+    _print_next(f"preftemplates show mine.yaml --row {quote(source)}:0", console)
+
+
+def _print_next(command: str, console: Console) -> None:
+    console.print(Text(f"next: {command}"), soft_wrap=True)

@@ -131,4 +131,9 @@ def _read_csv_row(
         return RowError("may be a part of the damaged record before it", code=Code.BAD_CSV)
     if damaged := next((name for name, cell in zip(header, cells, strict=False) if has_surrogate(cell)), None):
         return RowError("holds bytes that are not UTF-8", code=Code.BAD_ENCODING, column=damaged)
-    return {name: parsers[name](cell) if name in parsers else cell for name, cell in zip(header, cells, strict=False)}
+    return parse_cells(dict(zip(header, cells, strict=False)), parsers)
+
+
+def parse_cells(cells: Mapping[str, Any], parsers: CellParsers) -> dict[str, Any]:
+    """Return the cells of a row of texts, in which those that are not text are read."""
+    return {name: parsers[name](cell) if name in parsers else cell for name, cell in cells.items()}

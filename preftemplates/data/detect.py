@@ -6,15 +6,22 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from preftemplates.core.paths import spell_path
 from preftemplates.core.samples import SAMPLE_TYPES, Format, Sample
+from preftemplates.data.csv_rows import parse_cells
 from preftemplates.errors import Code, RowError, StyleError, find_nearest
 from preftemplates.templates.library import get_template, list_templates
+from preftemplates.templates.unread import UnreadValue, carries_content, has_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from preftemplates.core.messages import Message
     from preftemplates.templates.template import Template
+
+
+_LOSS = 0.2
+"""What is left of a candidate's score for each column of content that it does not read."""
 
 
 @dataclass
@@ -29,8 +36,11 @@ class TemplateCandidate:
         missing: the columns that it must read and that are not there, each with the nearest that is, or None.
         rows: how many rows were tried.
         fit: how many of them can be formatted.
-        reasons: for the others, how many are refused by code.
+        reasons: for the others, how many are rejected by code.
         first: the sample of the first row that fits.
+        unread_content: those of the unread columns that carry content, such as a label or a score.
+        first_rejected: the number of the first row that is rejected, and why it is.
+        variant_of: the template that makes the same of the rows by another label, if this one is named after it.
     """
 
     template: Template
@@ -42,15 +52,30 @@ class TemplateCandidate:
     fit: int = 0
     reasons: Counter[Code] = field(default_factory=Counter)
     first: Sample[list[Message]] | None = None
+    unread_content: list[str] = field(default_factory=list)
+    first_rejected: tuple[int, str] | None = None
+    variant_of: TemplateCandidate | None = None
+
+    @property
+    def score(self) -> float:
+        """How much of the rows is read, from 0 to 1: the share of rows that fit, a fifth of it for each loss.
+
+        A loss is an unread column that carries content, and samples without a prompt.
+        """
+        share = self.fit / self.rows if self.rows else 0.0
+        has_no_prompt = self.first is not None and not self.first.prompt
+        return share * _LOSS ** (len(self.unread_content) + has_no_prompt)
 
     @property
     def rank(self) -> tuple[Any, ...]:
-        """What candidates are sorted by: rows that fit, responses, columns that are read, real rows, name."""
-        share = self.fit / self.rows if self.rows else 0.0
+        """What candidates are sorted by: what is read, responses, columns that are read, real rows, name."""
+        if self.variant_of is not None:  # another label, to be chosen by hand
+            return (*self.variant_of.rank, self.template.name.casefold(), self.format)
         sample_type = SAMPLE_TYPES.get(self.format)
         responses = len(sample_type.response_names) + bool(sample_type.several)
         verified = self.template.about.verified
-        return -share, -(responses > 1), len(self.unread), not verified, self.template.name.casefold(), self.format
+        name = self.template.name.casefold()
+        return -self.score, -(responses > 1), len(self.unread), not verified, name, self.format
 
     @property
     def why(self) -> str:
@@ -58,10 +83,14 @@ class TemplateCandidate:
         if self.missing:
             lacking = [name + (f" (near: {nearest})" if nearest else "") for name, nearest in self.missing.items()]
             return f"has no {', '.join(lacking)}"
-        reads = f"{self.fit} of {self.rows} rows fit; reads {', '.join(self.read)}"
-        reasons = ", ".join(f"{count} x {code}" for code, count in self.reasons.most_common())
+        fit = f"{self.fit} of {self.rows} rows fit"
+        if self.first_rejected is not None:
+            reasons = ", ".join(f"{count} {code}" for code, count in self.reasons.most_common())
+            number, reason = self.first_rejected
+            rejected = f"{self.rows - self.fit} of {self.rows} rows rejected"
+            fit = f"all columns present, {rejected} ({reasons}), the first is row {number}: {reason}"
         unread = f"; leaves {', '.join(self.unread)} unread" if self.unread else ""
-        return reads + unread + (f"; refuses {reasons}" if reasons else "")
+        return f"{fit}; reads {', '.join(self.read)}{unread}"
 
     def as_json(self) -> dict[str, Any]:
         """Return everything but the sample, as JSON-like data."""
@@ -71,7 +100,9 @@ class TemplateCandidate:
         return {"template": self.template.name, "format": self.format, **counts, **columns, "why": self.why}
 
 
-def detect_templates(rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None = None) -> list[TemplateCandidate]:
+def detect_templates(
+    rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None = None, *, are_texts: bool = False
+) -> list[TemplateCandidate]:
     """Return the templates that some rows fit, the best first.
 
     Nothing is decided: several templates may fit the same columns, and two label conventions the same numbers. Look at
@@ -80,6 +111,7 @@ def detect_templates(rows: Sequence[Mapping[str, Any]], names: Iterable[str] | N
     Args:
         rows: some rows of one file.
         names: the templates to try; all that are registered, if None.
+        are_texts: whether all cells are texts, as in a CSV, and each template reads them by its types.
 
     Returns:
         A candidate for each template and format that at least one row fits; prompts alone are a format where nothing
@@ -90,24 +122,53 @@ def detect_templates(rows: Sequence[Mapping[str, Any]], names: Iterable[str] | N
         >>> detect_templates([row])[0].template
         <Template PKUSafeRLHF>
     """
-    candidates = [candidate for candidate in _try_templates(rows, names) if candidate.fit]
+    tried = list(_try_templates(rows, names, are_texts=are_texts))
+    _find_variants(tried)
+    candidates = [
+        candidate for candidate in tried if candidate.fit and (not candidate.variant_of or candidate.variant_of.fit)
+    ]
     if not candidates:  # rows that hold prompts, and nothing else
-        prompts = _try_templates(rows, names, prompts=True)
+        prompts = _try_templates(rows, names, prompts=True, are_texts=are_texts)
         candidates = [candidate for candidate in prompts if candidate.fit and not candidate.unread]
     return sorted(candidates, key=lambda candidate: candidate.rank)
 
 
-def find_near_misses(rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None = None) -> list[TemplateCandidate]:
-    """Return the templates that lack a column or two for which rows have one of a near name."""
-    candidates = _try_templates(rows, names)
+def _find_variants(candidates: Sequence[TemplateCandidate]) -> None:
+    """Say of each candidate whether it is a variant of another one by another label, such as `PKUSafeRLHF-safer`.
+
+    A bad label is no reason to train on another one.
+    """
+    by_name = {(candidate.template.name, candidate.format): candidate for candidate in candidates}
+    for candidate in candidates:
+        name, _, suffix = candidate.template.name.rpartition("-")
+        base = by_name.get((name, candidate.format)) if suffix else None
+        if base is None or base.missing or candidate.missing:
+            continue
+        if len(base.read) == len(candidate.read) and len({*base.read} ^ {*candidate.read}) == 2:
+            candidate.variant_of = base
+
+
+def find_near_misses(
+    rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None = None, *, are_texts: bool = False
+) -> list[TemplateCandidate]:
+    """Return the templates that reject all rows, and those that lack columns of which rows have one of a near name.
+
+    The arguments are those of `detect_templates`.
+    """
+    candidates = list(_try_templates(rows, names, are_texts=are_texts))
+    rejecting = [candidate for candidate in candidates if candidate.rows and candidate.read and not candidate.fit]
     missed = [candidate for candidate in candidates if candidate.missing and all(candidate.missing.values())]
-    return sorted(missed, key=lambda candidate: (len(candidate.missing), candidate.rank))
+    return [
+        *sorted(rejecting, key=lambda candidate: (len(candidate.unread_content), candidate.rank)),
+        *sorted(missed, key=lambda candidate: (len(candidate.missing), candidate.rank)),
+    ]
 
 
 def _try_templates(
-    rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None, prompts: bool = False
+    rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None, *, prompts: bool = False, are_texts: bool
 ) -> Iterable[TemplateCandidate]:
     columns = list(dict.fromkeys(str(column) for row in rows for column in row))
+    content = _find_content_columns(rows)
     for name in list_templates() if names is None else names:
         template = get_template(name)
         for format in template.formats:
@@ -115,7 +176,14 @@ def _try_templates(
             if template_columns is not None and (
                 prompts == (format == "prompt_only") or template.formats == ("prompt_only",)
             ):
-                yield _try_template(template, format, rows, columns, template_columns)
+                cells = [parse_cells(row, template.cell_parsers) for row in rows] if are_texts else rows
+                yield _try_template(template, format, cells, columns, template_columns, content)
+
+
+def _find_content_columns(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The columns that carry content in some row."""
+    values = {str(column): value for row in rows for column, value in row.items() if has_value(value)}
+    return {column for column, value in values.items() if carries_content(UnreadValue(spell_path((column,)), value))}
 
 
 def _try_template(
@@ -124,10 +192,12 @@ def _try_template(
     rows: Sequence[Mapping[str, Any]],
     columns: list[str],
     template_columns: list[str],
+    content: Collection[str],
 ) -> TemplateCandidate:
     read_columns = [column for column in template_columns if column in columns]
     unread = [column for column in columns if column not in template_columns]
     candidate = TemplateCandidate(template, format, read_columns, unread)
+    candidate.unread_content = [column for column in unread if column in content]
     try:
         template.check_columns(format, columns)
     except RowError:
@@ -135,12 +205,13 @@ def _try_template(
         needed = [column for column in absent if _is_needed(template, format, column, columns)]
         candidate.missing = {column: find_nearest(column, candidate.unread) for column in needed}
         return candidate
-    for row in rows:
+    for number, row in enumerate(rows):
         candidate.rows += 1
         try:
             extracted = template.extract_all(row, format)
         except (RowError, StyleError) as error:
             candidate.reasons[error.code or Code.BAD_EXPRESSION] += 1
+            candidate.first_rejected = candidate.first_rejected or (number, error.reason)
             continue
         candidate.fit += 1
         candidate.first = candidate.first or next(iter(extracted.samples), None)

@@ -190,6 +190,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             columns: the names of the table's columns.
 
         Example:
+            >>> from preftemplates import get_template
             >>> template = get_template("TRL").with_columns(["prompt", "chosen", "rejected", "images"])
             >>> template.with_dialect("trl").format({"prompt": "Hi", "completion": "Hi."}, "supervised")["images"]
             []

@@ -1,6 +1,7 @@
 """`preftemplates detect`: the first row in each template that fits, and what is near where none fits."""
 
 import json
+import shlex
 
 from support import run
 
@@ -24,3 +25,20 @@ def test_the_command_ends_with_1_where_nothing_fits(tmp_path):
     err = run("detect", path, code=1).stderr
     assert "no template fits the columns 'prompt', 'response_0', 'respons_1'" in err
     assert "has no response_1 (near: respons_1)" in err
+
+
+def test_the_command_reads_the_cells_of_a_csv_and_ends_with_the_next_command(tmp_path):
+    path = tmp_path / "my rows.csv"
+    path.write_text("prompt,response_0,response_1,better_response_id\nMint?,Yes.,No.,0\n")
+    out = run("detect", path).stdout
+    assert out.startswith("PKUSafeRLHF  preference")
+    command = next(line for line in out.splitlines() if line.startswith("next: ")).removeprefix("next: preftemplates ")
+    assert "1 rows = 1 formatted" in run(*shlex.split(command)).stdout
+
+
+def test_a_miss_names_the_template_that_rejects_every_row_and_how_to_look(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({**PKU, "better_response_id": 2}) + "\n")
+    err = run("detect", path, code=1).stderr
+    assert "PKUSafeRLHF preference all columns present, 1 of 1 rows rejected" in " ".join(err.split())  # it may wrap
+    assert f"next: preftemplates check {path} -t PKUSafeRLHF -f preference" in err

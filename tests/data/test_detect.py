@@ -1,6 +1,10 @@
 """Detection ranks the templates that rows fit, says why, and decides nothing."""
 
+from itertools import product
+from random import Random
+
 import pytest
+from real_files import FILES
 from support import TEMPLATE_NAMES, real_rows
 
 from preftemplates import get_template
@@ -36,15 +40,17 @@ def test_rows_that_fit_count_and_the_others_are_told_by_code():
     (candidate,) = detect_templates(rows, ["PKUSafeRLHF"])
     assert (candidate.rows, candidate.fit) == (4, 2)
     assert candidate.reasons == {Code.BAD_LABEL: 1, Code.WRONG_TYPE: 1}
-    assert "2 of 4 rows fit; reads prompt, response_0" in candidate.why
-    assert "refuses 1 x bad_label, 1 x wrong_type" in candidate.why
+    assert candidate.why.startswith(
+        "all columns present, 2 of 4 rows rejected (1 bad_label, 1 wrong_type), the first is row 1: "
+        "column 'better_response_id': expected 0 or 1, got 2; reads prompt, response_0"
+    )
 
 
 def test_a_template_that_fits_more_rows_stands_first():
     rows = [{**PKU, "safer_response_id": 7}, {**PKU, "safer_response_id": 0}]
     detected = detect_names(rows)
     assert detected[0] == "PKUSafeRLHF"
-    assert detected.index("PKUSafeRLHF-safer") > 1
+    assert detected.index("PKUSafeRLHF-safer") == 1
 
 
 def test_columns_that_are_not_read_are_named():
@@ -62,17 +68,68 @@ def test_what_fits_nothing_finds_nothing_and_near_columns_are_named():
     assert detect_templates([{"unheard": 1, "of": 2}]) == []
 
 
-@pytest.mark.parametrize(
-    ("file", "name"),
-    [
-        ("pku_saferlhf/align_anything_preference_train.json", "PKUSafeRLHF"),
-        ("hh_rlhf/harmless-base_test_even.jsonl.gz", "HH"),
-        ("trl_zen/standard_preference.jsonl", "TRL"),
-        ("trl_zen/conversational_preference.jsonl", "TRL-messages"),
-        ("oasst/oaast_rm_zh.json", "OASST-zh-ranked"),
-        ("torchtune/stack_exchange_paired_tiny.json", "StackExchange-paired"),
-        ("llamafactory/dpo_en_demo.json", "LLaMA-Factory-sharegpt-ranking"),
-    ],
-)
-def test_a_file_of_real_rows_finds_its_template_first(file, name):
-    assert detect_names(real_rows(file)[:50])[0] == name
+def test_a_label_that_is_bad_everywhere_recommends_no_other_label():
+    rows = [{**PKU, "better_response_id": 2, "safer_response_id": 0}] * 3
+    assert "PKUSafeRLHF-safer" not in detect_names(rows)
+    best = find_near_misses(rows)[0]
+    assert best.template.name == "PKUSafeRLHF", find_near_misses(rows)
+    assert best.why.startswith("all columns present, 3 of 3 rows rejected (3 bad_label), the first is row 0: ")
+
+
+def test_the_cells_of_a_csv_are_read_by_the_types_of_each_template():
+    row = {**PKU, "better_response_id": "0"}
+    assert "PKUSafeRLHF" not in detect_names([row])
+    assert detect_templates([row], are_texts=True)[0].template.name == "PKUSafeRLHF"
+
+
+# --- real rows, and bad ones among them ------------------------------------------------------------------------------
+
+
+def spoil_with_null(row, draw):
+    return {**row, draw.choice(list(row)): None}
+
+
+def spoil_with_nothing(_row, _draw):
+    return {}
+
+
+def spoil_with_label(row, draw):
+    labels = [column for column, cell in row.items() if isinstance(cell, int | float)]
+    return {**row, draw.choice(labels or list(row)): 99}
+
+
+def spoil_with_text(row, draw):
+    return {**row, draw.choice(list(row)): "x"}
+
+
+def spoil_by_loss(row, draw):
+    lost = draw.choice(list(row))
+    return {column: cell for column, cell in row.items() if column != lost}
+
+
+SPOILS = (spoil_with_null, spoil_with_nothing, spoil_with_label, spoil_with_text, spoil_by_loss)
+
+
+def is_first(rows, reads):
+    """Whether the template that reads a file is first, or makes the same of the rows as the first."""
+    candidates = detect_templates(rows)
+    best = candidates[0]
+    alike = [one for one in candidates if (one.format, one.why, one.first) == (best.format, best.why, best.first)]
+    return (reads.template, reads.format) in {(one.template.name, one.format) for one in alike}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_of_real_rows_finds_its_template_first_with_bad_rows_too(file):
+    rows = [dict(row) for row in real_rows(file)[:20]]
+    assert is_first(rows, FILES[file])
+    for count, spoil in product((1, 3), SPOILS):
+        draw = Random(f"{file} {count} {spoil.__name__}")
+        bad = [spoil(draw.choice(rows), draw) for _ in range(count)]
+        assert is_first([*bad, *rows], FILES[file]), (count, spoil.__name__)
+
+
+def test_a_rank_that_looks_at_rows_alone_is_found_out(monkeypatch):
+    monkeypatch.setattr("preftemplates.data.detect._LOSS", 1.0)
+    file = "llamafactory/kto_en_demo.json"
+    rows = [dict(row) for row in real_rows(file)[:20]]
+    assert not is_first([{**rows[0], "label": None}, *rows], FILES[file])
