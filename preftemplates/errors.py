@@ -24,6 +24,9 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_MAX_GUESSES = 3
+"""So many names are proposed that hold what was typed."""
+
 PREVIEW_LENGTH = 80
 """Values and names from data are cut to this many characters before they enter a message."""
 
@@ -179,9 +182,18 @@ def find_nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A sentence that names the nearest known name, or nothing."""
-    guess = find_nearest(name, names)
-    return f" Did you mean {guess!r}?" if guess else ""
+    """Return a sentence that names the nearest known name, or else the shortest that hold it; or nothing.
+
+    >>> did_you_mean("respnse_0", ["response_0", "prompt"]), did_you_mean("pku", ["PKUSafeRLHF", "HH"])
+    (" Did you mean 'response_0'?", " Did you mean 'PKUSafeRLHF'?")
+    """
+    known = list(dict.fromkeys(names))
+    guess = find_nearest(name, known)
+    if guess:
+        return f" Did you mean {guess!r}?"
+    typed = name.casefold().strip()
+    holding = sorted((one for one in known if len(typed) > 1 and typed in one.casefold()), key=len)[:_MAX_GUESSES]
+    return f" Did you mean {' or '.join(map(repr, holding))}?" if holding else ""
 
 
 class PrefTemplatesError(Exception):

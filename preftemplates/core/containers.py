@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -113,3 +113,20 @@ def to_plain(value: Any, *, integers: bool = False) -> Any:
     if isinstance(value, list | tuple):
         return [to_plain(item, integers=integers) for item in value]
     return to_integer(value) if integers else value
+
+
+def list_strings(value: Any) -> Iterator[str]:
+    """Yield all strings in a value of JSON's types, keys included.
+
+    >>> list(list_strings([{"role": "user", "content": ["Hi", 3]}]))
+    ['role', 'user', 'content', 'Hi']
+    """
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from list_strings(key)
+            yield from list_strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from list_strings(item)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from preftemplates.core.containers import list_strings as list_strings  # the trainer imports it from here
 from preftemplates.core.messages import CONTENT_TOKENS
 from preftemplates.core.spans import Rendered, Span
 from preftemplates.errors import RowError
@@ -212,20 +212,3 @@ def _list_sample_strings(sample: Sample[list[Message]] | None) -> Iterator[str]:
     """Yield what a style may write of a sample: all strings of its messages and tools."""
     if sample is not None:
         yield from list_strings([sample.tools, sample.prompt, *sample.responses.values()])
-
-
-def list_strings(value: Any) -> Iterator[str]:
-    """Yield all strings in a value of JSON's types, keys included.
-
-    >>> list(list_strings([{"role": "user", "content": ["Hi", 3]}]))
-    ['role', 'user', 'content', 'Hi']
-    """
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from list_strings(key)
-            yield from list_strings(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from list_strings(item)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
+from preftemplates.core.messages import Message
 from preftemplates.core.paths import get_row_key
 from preftemplates.core.samples import SAMPLE_TYPES, Format, PromptOnly, Sample, list_formats
 from preftemplates.core.source_code import function_source
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
 from preftemplates.templates.expressions import FILTERS, Field, Filters
 from preftemplates.templates.row_types import has_domain, read_row_type, spell_row
-from preftemplates.templates.turns import Filler, Turns, check_one_expression, read_responses, read_turns
+from preftemplates.templates.turns import (
+    Filler,
+    Turns,
+    check_one_expression,
+    read_responses,
+    read_turns,
+    splice_message_lists,
+)
 
 _CLASS_PARTS = ("Row", "example", "each", "ties", "dataset", "licence", "verified", "ignored")
 """What a class may declare apart from its samples."""
@@ -134,9 +142,11 @@ def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filt
         raise DefinitionError(
             f"{cls.__name__} declares samples but no Row: class Row(RowModel) with the columns' types"
         )
-    samples = [_read_sample(cls.__name__, name, parts[name]) for name in parts if name in formats]
+    row = _spell_row_class(cls.__name__, parts["Row"])
+    lists = {name for name, info in read_row_type(row).model_fields.items() if info.annotation == list[Message]}
+    samples = [_read_sample(cls.__name__, name, parts[name], lists) for name in parts if name in formats]
     declaration = Declaration(
-        _spell_row_class(cls.__name__, parts["Row"]),
+        row,
         _with_prompt_only(cls.__name__, samples),
         each=_read_each(cls.__name__, parts.get("each", {})),
     )
@@ -182,7 +192,7 @@ def _spell_row_class(owner: str, row: Any) -> str:
         ) from None
 
 
-def _read_sample(owner: str, name: str, sample: Any) -> SampleSource:
+def _read_sample(owner: str, name: str, sample: Any, message_lists: Collection[str]) -> SampleSource:
     sample_type = SAMPLE_TYPES.get(name)
     if not isinstance(sample, sample_type):
         raise DefinitionError(f"{owner}.{name}: expected {sample_type.__name__}(...), got {preview(sample)}")
@@ -193,7 +203,8 @@ def _read_sample(owner: str, name: str, sample: Any) -> SampleSource:
             if part == sample.several:
                 turns.append((part, read_responses(source)))
             else:
-                turns.append((part, read_turns(source, "user" if part == "prompt" else "assistant")))
+                role = "user" if part == "prompt" else "assistant"
+                turns.append((part, read_turns(splice_message_lists(source, message_lists), role)))
         except DefinitionError as error:
             raise DefinitionError(f"{owner}.{name}.{part}: {error}") from error
     for part in sample.response_names:

@@ -6,6 +6,7 @@ reads. A field that is exactly one expression keeps the value's type.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
@@ -145,10 +146,26 @@ class Expression:
             if test.name not in ENVIRONMENT.tests:
                 guess = did_you_mean(test.name, ENVIRONMENT.tests)
                 raise DefinitionError(f"{preview(self.source)} uses no test {test.name!r}.{guess}")
+        for used in _find_all(self._node, nodes.Filter):
+            if used.name in self.filters and used.dyn_args is None and used.dyn_kwargs is None:
+                self._check_arguments(used, filters.get(used.name) or FILTERS.get(used.name))
         for call in _find_all(self._node, (nodes.Filter, nodes.Test, nodes.Call)):
             keywords = [keyword.key for keyword in call.kwargs]
             if len(set(keywords)) < len(keywords):
                 raise DefinitionError(f"{preview(self.source)} gives an argument twice")
+
+    def _check_arguments(self, used: nodes.Filter, function: Callable[..., Any]) -> None:
+        """Refuse a use of a filter with other arguments than its function takes."""
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):  # a function that is not Python's does not say what it takes
+            return
+        try:
+            signature.bind(None, *used.args, **{str(keyword.key): None for keyword in used.kwargs})
+        except TypeError as error:
+            parameters = ", ".join(list(signature.parameters)[1:])
+            reason = f"uses the filter {used.name!r} wrongly: {error}; it is {used.name}({parameters})"
+            raise DefinitionError(f"{preview(self.source)} {reason}") from None
 
     def list_calls(self, name: str) -> Iterator[tuple[list[Argument], dict[str, Argument]]]:
         """Yield the arguments of each use of a filter, in order and by name, apart from what it is used on."""

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from preftemplates.templates.text_edges import TextEdges
 
 
+TRAINING_METHODS = frozenset(
+    ("cpo", "dpo", "grpo", "ipo", "kto", "orpo", "ppo", "reward", "rl", "rlhf", "rm", "sft", "simpo")
+)
+"""Names of ways to train that users take for dataset types."""
+
+
 class TemplateSchema(Frozen):
     """What a template reads and gives: its formats, their columns and labels, and the keys of the results."""
 
@@ -212,9 +218,14 @@ class TemplateSchema(Frozen):
         """
         formats = (*self.formats, *self.derived_formats)
         if format not in formats:
+            guess = did_you_mean(str(format), formats)
+            if str(format).casefold() in TRAINING_METHODS:
+                guess = (
+                    f" {preview(format)} is a way to train: DPO and reward models use preference, SFT uses supervised,"
+                    " KTO uses unpaired, GRPO and PPO use prompt_only."
+                )
             raise UnknownNameError(
-                f"{self.name} fills no format {preview(format)}; it fills {', '.join(formats)}."
-                + did_you_mean(str(format), formats)
+                f"{self.name} fills no format {preview(format)}; it fills {', '.join(formats)}.{guess}"
             )
         return OwnFormat(format)
 

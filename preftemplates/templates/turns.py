@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,21 @@ def messages(expression: str) -> Splice:
         Splice(expression='{{ history }}')
     """
     return Splice(expression)
+
+
+def splice_message_lists(source: Any, columns: Collection[str]) -> Any:
+    """Return a declared field in which a text that is nothing but a column of messages stands for `messages(...)`.
+
+    >>> splice_message_lists(["Be brief.", "{{ thread }}"], {"thread"})
+    ['Be brief.', Splice(expression='{{ thread }}')]
+    """
+    if isinstance(source, list | tuple):
+        return [splice_message_lists(item, columns) for item in source]
+    match = _ONE_NAME.fullmatch(source) if isinstance(source, str) else None
+    return messages(source) if match and match[1] in columns else source
+
+
+_ONE_NAME = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 def read_turns(source: Any, role: str) -> Turns:

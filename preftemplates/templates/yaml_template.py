@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
+from preftemplates.core.containers import list_strings
 from preftemplates.core.messages import ROLES
 from preftemplates.core.samples import SAMPLE_TYPES, Sample, list_formats
 from preftemplates.core.yaml_files import Document, KeyPath, read_yaml
 from preftemplates.errors import DefinitionError, FileError, PrefTemplatesError, did_you_mean, preview
 from preftemplates.templates.declaration import Ties
+from preftemplates.templates.expressions import Field
 from preftemplates.templates.row_types import NAMED_TYPES, RowModel, read_row_type
 from preftemplates.templates.turns import messages
 
@@ -86,6 +89,8 @@ def _file_error(document: Document, place: KeyPath, message: str, names: Any = (
 def _read_row(document: Document) -> type[RowModel]:
     """The row type: each column's type is spelled as `preftemplates.templates.row_types.spell_row` does."""
     row = document.data.get("row")
+    if row is None:
+        raise _file_error(document, (), f"row is missing; name the columns and their types: {_propose_row(document)}")
     if not isinstance(row, Mapping) or not row:
         raise _file_error(document, ("row",), f"row: expected columns and their types, got {preview(row)}")
     spelled = _spell_columns(document, ("row",), row)
@@ -93,6 +98,17 @@ def _read_row(document: Document) -> type[RowModel]:
         return read_row_type(spelled)
     except DefinitionError as error:
         raise _file_error(document, ("row",), error.message) from error
+
+
+def _propose_row(document: Document) -> str:
+    """A row type for the names that the samples of a file read."""
+    names: dict[str, None] = {}
+    for text in (text for format in list_formats() for text in list_strings(document.data.get(format))):
+        try:
+            names |= dict.fromkeys(sorted(Field(text).names))
+        except DefinitionError:
+            continue
+    return "row: {" + ", ".join(f"{name}: str" for name in names or ["prompt"]) + "}"
 
 
 def _spell_columns(document: Document, place: KeyPath, columns: Mapping[Any, Any]) -> str:
@@ -119,13 +135,34 @@ def _spell_type(document: Document, place: KeyPath, kind: Any) -> str | None:
     if isinstance(kind, list) and len(kind) == 1:
         inner = _spell_type(document, place, kind[0])
         return inner and f"list[{inner}]"
-    return kind if isinstance(kind, str) else None
+    return _TYPES_OF_DATASETS.get(kind, kind) if isinstance(kind, str) else None
+
+
+_TYPES_OF_DATASETS = {
+    "string": "str", "large_string": "str", "boolean": "bool", "double": "float",
+    **{f"{sign}int{bits}": "int" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    **{f"float{bits}": "float" for bits in (16, 32, 64)},
+}  # fmt: skip
+"""How `datasets` and Arrow call types, by what they are here."""
 
 
 def _type_error(document: Document, place: KeyPath, kind: Any) -> FileError:
+    column = str(place[-1])
+    if not column.rpartition(" as ")[2].removesuffix("?").isidentifier():
+        name = re.sub(r"\W", "_", column.removesuffix("?"))
+        spelled = f"{column.removesuffix('?')} as {name if name.isidentifier() else f'column_{name}'}"
+        message = f"expressions cannot name the column {preview(column)}; name it: {spelled!r}: {kind}"
+        return _file_error(document, place, message)
     guess = did_you_mean(kind, NAMED_TYPES) if isinstance(kind, str) else ""
     message = f"column {preview(place[-1])} has no type {preview(kind)}"
+    if isinstance(kind, str) and "Literal[" in kind:
+        message, guess = f"{message}; Literal holds texts, numbers have bounds: int(ge=1, le=2), or Index12", ""
+    elif isinstance(kind, str) and _BARE_CONTAINER.search(kind):
+        message, guess = f"{message}; a list of objects is list[dict[str, Any]], and one of messages list[Message]", ""
     return _file_error(document, place, f"{message}.{guess}" if guess else message)
+
+
+_BARE_CONTAINER = re.compile(r"\bdict\b(?!\[)|\blist\b(?!\[)")
 
 
 def _read_sample(document: Document, format: str) -> Sample[Any]:

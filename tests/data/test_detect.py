@@ -120,7 +120,7 @@ def is_first(rows, reads):
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_file_of_real_rows_finds_its_template_first_with_bad_rows_too(file):
-    rows = [dict(row) for row in real_rows(file)[:20]]
+    rows = [dict(row) for row in real_rows(file)[:10]]
     assert is_first(rows, FILES[file])
     for count, spoil in product((1, 3), SPOILS):
         draw = Random(f"{file} {count} {spoil.__name__}")
@@ -131,5 +131,5 @@ def test_a_file_of_real_rows_finds_its_template_first_with_bad_rows_too(file):
 def test_a_rank_that_looks_at_rows_alone_is_found_out(monkeypatch):
     monkeypatch.setattr("preftemplates.data.detect._LOSS", 1.0)
     file = "llamafactory/kto_en_demo.json"
-    rows = [dict(row) for row in real_rows(file)[:20]]
+    rows = [dict(row) for row in real_rows(file)[:10]]
     assert not is_first([{**rows[0], "label": None}, *rows], FILES[file])

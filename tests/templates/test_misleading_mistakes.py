@@ -1,0 +1,140 @@
+"""Mistakes that users make in their first template: each works, or its error names the fix in their words."""
+
+import pytest
+from support import DATA
+
+from preftemplates import Message, Preference, RowModel, Template, get_template, messages, register_filter
+from preftemplates.errors import DefinitionError, PrefTemplatesError, UnknownNameError, did_you_mean
+
+PAIR = 'preference: {prompt: "{{ task }}", chosen: "{{ first }}", rejected: "{{ second }}"}\n'
+THREAD = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Dill?"}]
+
+
+@pytest.fixture
+def read(tmp_path):
+    def write(text):
+        path = tmp_path / "mine.yaml"
+        path.write_text(text, encoding="utf-8")
+        return get_template(str(path))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("row", "fix"),
+    [
+        ("row: {task: str, answer one: str, first: str, second: str}",
+         "expressions cannot name the column 'answer one'; name it: 'answer one as answer_one': str"),
+        ("row: {task: str, 1st: str, first: str, second: str}", "name it: '1st as column_1st': str"),
+        ('row: {task: str, first: str, second: str, vote: "Literal[1, 2]"}',
+         "Literal holds texts, numbers have bounds: int(ge=1, le=2), or Index12"),
+        ('row: {task: "list[dict]", first: str, second: str}', "a list of objects is list[dict[str, Any]]"),
+        ('row: {task: "list", first: str, second: str}', "and one of messages list[Message]"),
+        ("", "row is missing; name the columns and their types: row: {task: str, first: str, second: str}"),
+        ("row: {task: strin, first: str, second: str}", "column 'task' has no type 'strin'. Did you mean 'str'?"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_mistake_in_the_row_names_the_fix(row, fix, read):
+    with pytest.raises(PrefTemplatesError) as caught:
+        read(f"{row}\n{PAIR}")
+    assert fix in str(caught.value)
+
+
+NUMBERS = [("int64", "int", 3), ("uint8", "int", 3), ("float64", "float", 0.5), ("double", "float", 0.5)]
+
+
+@pytest.mark.parametrize("text", ["string", "large_string"])
+@pytest.mark.parametrize(("number", "ours", "cell"), NUMBERS)
+def test_types_are_called_as_in_datasets_too(text, number, ours, cell, read):
+    rest = PAIR.replace(' }}"}', ' }}", margin: "{{ margin }}"}')
+    template = read(f"row: {{task: {text}, first: {text}, second: {text}, margin: {number}}}\n{rest}")
+    row = {"task": "a", "first": "b", "second": "c", "margin": cell}
+    assert template.extract(row, "preference").margin == cell
+    assert template.digest == read(f"row: {{task: str, first: str, second: str, margin: {ours}}}\n{rest}").digest
+
+
+class Bare(Template):
+    class Row(RowModel):
+        thread: list[Message]
+        good: list[Message]
+        bad: str
+
+    preference = Preference(prompt=["Hello.", "{{ thread }}"], chosen="{{ good }}", rejected="{{ bad }}")
+
+
+class Spelled(Template):
+    Row = Bare.Row
+    preference = Preference(
+        prompt=["Hello.", messages("{{ thread }}")], chosen=messages("{{ good }}"), rejected="{{ bad }}"
+    )
+
+
+def test_a_column_of_messages_stands_for_its_messages():
+    row = {"thread": THREAD, "good": [{"role": "assistant", "content": "Yes."}], "bad": "No."}
+    sample = Bare().extract(row, "preference")
+    assert sample.prompt == [{"role": "user", "content": "Hello."}, *THREAD]
+    assert sample.chosen == row["good"]
+    assert Bare().digest == Spelled().digest
+
+
+def test_a_column_of_messages_stands_for_its_messages_in_a_file(read):
+    template = read(
+        'row: {thread: "list[Message]", a: str, b: str}\n'
+        'preference: {prompt: "{{thread}}", chosen: "{{ a }}", rejected: "{{ b }}"}\n'
+    )
+    assert template.extract({"thread": THREAD, "a": "Yes.", "b": "No."}, "preference").prompt == THREAD
+
+
+@register_filter
+def joined_by(text, word, *, twice=False):
+    return text + word * (1 + twice)
+
+
+@pytest.mark.parametrize(
+    ("use", "reason"),
+    [
+        ("joined_by", "missing a required argument: 'word'; it is joined_by(word, twice)"),
+        ("joined_by('a', 'b')", "too many positional arguments"),
+        ("joined_by('a', thrice=true)", "got an unexpected keyword argument 'thrice'"),
+    ],
+)
+def test_a_filter_with_other_arguments_than_it_takes_is_an_error_of_the_definition(use, reason, read):
+    with pytest.raises(DefinitionError) as caught:
+        read("row: {task: str, first: str, second: str}\n" + PAIR.replace("{{ task }}", f"{{{{ task | {use} }}}}"))
+    assert "uses the filter 'joined_by' wrongly" in str(caught.value)
+    assert reason in str(caught.value)
+
+
+def test_a_filter_with_its_arguments_is_no_error(read):
+    for use in ("joined_by('a')", "joined_by(word='a', twice=true)", "joined_by(*['a'])"):
+        read("row: {task: str, first: str, second: str}\n" + PAIR.replace("{{ task }}", f"{{{{ task | {use} }}}}"))
+
+
+@pytest.mark.parametrize("method", ["dpo", "DPO", "sft", "rm", "kto", "grpo"])
+def test_a_way_to_train_is_no_dataset_type_and_the_error_says_which_it_uses(method):
+    with pytest.raises(UnknownNameError, match="DPO and reward models use preference, SFT uses supervised"):
+        get_template("TRL").format({}, method)
+
+
+def test_names_that_hold_what_was_typed_are_proposed():
+    with pytest.raises(UnknownNameError, match="Did you mean 'PKUSafeRLHF' or "):
+        get_template("pku")
+    assert did_you_mean("zz", ["abc"]) == did_you_mean("a", ["abcdefg"]) == ""
+    assert did_you_mean("bcd", ["abcdefgh", "xbcdx"]) == " Did you mean 'xbcdx'?"
+
+
+def test_the_mistakes_that_were_seen_are_templates_or_name_the_fix():
+    folder = DATA.parent / "cases" / "newcomer" / "misled"
+    if not folder.exists():
+        pytest.skip("no mistakes here")
+    for path in sorted(folder.glob("*.yaml")):
+        error = find_error(path)
+        assert error is None or any(word in error for word in ("name it:", "column is", "Types with", ";")), error
+
+
+def find_error(path):
+    try:
+        get_template(str(path))
+    except PrefTemplatesError as error:
+        return str(error)
