@@ -44,7 +44,7 @@ USERS_CODE = ("styles.bundled.", "dialects.bundled.", "templates.bundled.", "tem
 
 BUNDLED_EXCEPTIONS = {
     "styles.bundled.": {"styles.snippets"},
-    "templates.filters.": {"core.media", "core.messages", "core.message_values", "core.provenance"},
+    "templates.filters.": {"core.digest", "core.media", "core.messages", "core.message_values", "core.provenance"},
 }
 
 TRAINER_MAY_IMPORT = {"", "errors", "data"}

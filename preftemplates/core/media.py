@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.core.containers import is_gap, unwrap
@@ -19,7 +20,7 @@ MEDIA_COLUMNS = {"image": "images", "video": "videos", "audio": "audios"}
 MARKS = {kind: f"<{kind}>" for kind in MEDIA_COLUMNS}
 """What stands for a medium in a text, in the layouts of LLaMA-Factory and ms-swift."""
 
-MEDIA_KEYS = ("images", "videos", "audio", "audios")
+MEDIA_KEYS = ("image", "images", "video", "videos", "audio", "audios")
 """The keys under which a message may list media next to its content."""
 
 
@@ -41,8 +42,8 @@ class Medium(NamedTuple):
 def read_medium(part: Any) -> Medium | None:
     """Return the medium that a typed part shows; None for a part of another type.
 
-    Known are the parts of transformers (`image`, `url`, `path`, `base64`), of OpenAI (`image_url`, `input_audio`), and
-    a part of which nothing but the type is given, a placeholder.
+    Known are the parts of transformers (`image`, `url`, `path`, `base64`), of OpenAI (`image_url`, `input_audio`), of
+    Anthropic (`source`), and a part of which nothing but the type is given, a placeholder.
 
     >>> read_medium({"type": "image_url", "image_url": {"url": "pot.png", "detail": "low"}})
     Medium(kind='image', value='pot.png', others={'detail': 'low'})
@@ -56,17 +57,42 @@ def read_medium(part: Any) -> Medium | None:
     if kind not in MEDIA_COLUMNS:
         return None
     rest = {key: value for key, value in part.items() if key != "type" and value is not None}
-    if isinstance(rest.get("bytes"), bytes):
+    sources = [key for key in _list_sources(kind) if key in rest]
+    source = next((key for key in sources if not is_empty(rest[key])), sources[0] if sources else None)
+    if source is None:
+        return Medium(kind, None, rest)
+    if source == "bytes":
         file = {key: rest.pop(key) for key in ("bytes", "path") if key in rest}
         return Medium(kind, file, rest)
-    for key in (kind, f"{kind}_url", "url", "path"):
-        if key in rest:
-            value, others = _open_url(settle_medium(rest.pop(key)))
-            return Medium(kind, value, {**rest, **others})
-    for key in (f"input_{kind}", "base64", "source", "data"):
-        if key in rest:
-            return Medium(kind, {key: rest.pop(key)}, rest)
-    return Medium(kind, None, rest)
+    written = source in _ENCODED or source == f"input_{kind}"
+    value, others = ({source: rest.pop(source)}, {}) if written else _open_url(settle_medium(rest.pop(source)))
+    return Medium(
+        kind, value, {**{key: item for key, item in rest.items() if not _is_spare(key, item, sources)}, **others}
+    )
+
+
+_ENCODED = ("base64", "source", "data")
+"""The keys of a medium that is written out."""
+
+
+def _list_sources(kind: str) -> tuple[str, ...]:
+    """The keys of a part under which a medium may be, the first one that is not empty counts."""
+    return ("bytes", kind, f"{kind}_url", "url", "path", f"input_{kind}", *_ENCODED)
+
+
+def _is_spare(key: str, value: Any, sources: list[str]) -> bool:
+    """Whether it is another place of the medium, which is empty."""
+    return key in sources and is_empty(value)
+
+
+def list_spare_sources(medium: Medium) -> list[str]:
+    """Return the keys of a part that hold a second medium."""
+    return [key for key in _list_sources(medium.kind) if key in medium.others]
+
+
+def is_empty(value: Any) -> bool:
+    """Return whether a medium is null, or an empty text, list or object."""
+    return value is None or (isinstance(value, str | bytes | list | tuple | Mapping) and not value)
 
 
 def _open_url(value: Any) -> tuple[Any, dict[str, Any]]:
@@ -82,7 +108,10 @@ def settle_medium(value: Any) -> Any:
     >>> settle_medium({"bytes": None, "path": "pot.png"}), settle_medium({"bytes": b"1", "path": None})
     ('pot.png', {'bytes': b'1', 'path': None})
     """
-    value = plain_data(unwrap(value))
+    value = unwrap(value)
+    if isinstance(value, PurePath | memoryview):
+        return str(value) if isinstance(value, PurePath) else bytes(value)
+    value = plain_data(value)
     if not isinstance(value, Mapping):
         return value
     if value.get("bytes") is not None:
@@ -103,21 +132,41 @@ def list_media(cell: Any, kind: str) -> list[Any]:
     """
     cell = unwrap(cell)
     if isinstance(cell, str):
-        cell = read_json_as(plain(cell), list) if cell.lstrip()[:1] == "[" else cell
-    if is_gap(cell) or (isinstance(cell, str | Mapping) and not cell):
+        cell = _read_cell(plain(cell), kind)
+    if is_gap(cell) or is_empty(cell):
         return []
     items = list(cell) if isinstance(cell, list | tuple) else [cell]
-    return [_check_medium(settle_medium(item), kind) for item in items]
+    return [check_medium(settle_medium(item), kind) for item in items]
 
 
-def _check_medium(value: Any, kind: str) -> Any:
-    if is_gap(value) or value == "" or value == {}:
-        raise RowError(f"{MEDIA_COLUMNS[kind]}: an item is {preview(value)}", code=Code.MISSING_FIELD)
-    frames = kind == "video" and isinstance(value, list)
-    if isinstance(value, int | float | tuple) or (isinstance(value, list) and not frames):
-        found = preview(value)
-        raise RowError(f"{MEDIA_COLUMNS[kind]}: expected {kind} data, got {found}", code=Code.WRONG_TYPE, value=value)
+def _read_cell(text: str, kind: str) -> Any:
+    """The list or object that a text spells as JSON; another text is a path."""
+    opening = text.lstrip()[:1]
+    if opening not in ("[", "{"):
+        return text
+    value = read_json_as(text, list if opening == "[" else dict)
+    if isinstance(value, str) and text.rstrip()[-1:] in ("]", "}"):
+        raise _make_type_error(text, kind)
     return value
+
+
+def check_medium(value: Any, kind: str) -> Any:
+    """Return a medium, after checking that it may be one.
+
+    Raises:
+        RowError: as `list_media`.
+    """
+    if is_gap(value) or is_empty(value):
+        raise RowError(f"{MEDIA_COLUMNS[kind]}: one is {preview(value)}", code=Code.MISSING_FIELD)
+    frames = kind == "video" and isinstance(value, list)
+    if isinstance(value, int | float | tuple | set | frozenset) or (isinstance(value, list) and not frames):
+        raise _make_type_error(value, kind)
+    return value
+
+
+def _make_type_error(value: Any, kind: str) -> RowError:
+    message = f"{MEDIA_COLUMNS[kind]}: expected paths, URLs or files, got {preview(value)}"
+    return RowError(message, code=Code.WRONG_TYPE, value=value)
 
 
 def iter_media(messages: Iterable[Message]) -> Iterator[Medium]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.containers import is_gap, to_integer, to_object, to_plain, unwrap
 from preftemplates.core.json_text import read_json, read_json_as, write_json
-from preftemplates.core.media import read_medium
+from preftemplates.core.media import MEDIA_KEYS, read_medium
 from preftemplates.core.messages import CONTENT_KEYS, check_jsonlike
 from preftemplates.core.paths import Steps, name_cell, spell_path
 from preftemplates.core.provenance import Traced, derived, plain, plain_data
@@ -18,9 +18,6 @@ from preftemplates.errors import Code, ReadingChange, RowError, preview
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_MEDIA_KEYS = ("images", "audio", "videos")
-"""The keys of a message whose items are somebody's pictures and sounds: they stay what they are."""
 
 _CALL_KEYS = ("tool_calls", "function_call")
 
@@ -117,7 +114,7 @@ def _clean_value(key: str, value: Any, steps: Steps, reading: Reading) -> Any:
     if key == "function_call":
         return _clean_function(value, steps, reading)
     value = unwrap(value)
-    if key in _MEDIA_KEYS:
+    if key in MEDIA_KEYS:
         return list(value) if isinstance(value, tuple) else value
     if key == "content" and isinstance(value, list | tuple):
         return [_clean_part(part) for part in value]

@@ -208,10 +208,15 @@ def _check_media_have_columns(result: Mapping[str, Any], schema: pa.Schema) -> N
     Raises:
         RowError: `unsupported_content`, with the key.
     """
-    for key in set(result) - set(schema.names):
-        if key.removeprefix("rejected_") in MEDIA_VIEWS:
-            message = f"{key}: the table has no column for them, since the first rows have none; write .jsonl"
-            raise RowError(message, code=Code.UNSUPPORTED_CONTENT, value=result[key])
+    others = [key for key in result if key not in schema.names]
+    kinds = {key.removeprefix("rejected_") for key in others}
+    if others and kinds <= MEDIA_VIEWS.keys() and set(schema.names) <= set(result):
+        names = ", ".join(repr(MEDIA_VIEWS[kind].part) for kind in sorted(kinds))
+        raise RowError(
+            f"{others[0]}: the table has no column for them; with_media([{names}]) gives it one, and convert does so"
+            " if one of the first 1,000 rows shows some",
+            code=Code.UNSUPPORTED_CONTENT, value=result[others[0]],
+        )  # fmt: skip
 
 
 def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:
@@ -263,7 +268,7 @@ def _write_media(value: Any, kind: pa.DataType) -> Any:
 
 def _write_as(value: Any, kind: pa.DataType, is_json: bool) -> Any:
     if is_json:
-        return value if isinstance(value, str | None) else write_json(value)
+        return value if isinstance(value, str | None) else _write_json(value)
     if pa.types.is_list(kind) and isinstance(value, list) and not pa.types.is_primitive(kind.value_type):
         return [_write_as(item, kind.value_type, is_json=False) for item in value]
     if not pa.types.is_struct(kind) or not isinstance(value, dict):
@@ -273,6 +278,14 @@ def _write_as(value: Any, kind: pa.DataType, is_json: bool) -> Any:
         key: _write_as(item, fields[key].type, fields[key].metadata == _IS_JSON) if key in fields else item
         for key, item in value.items()
     }
+
+
+def _write_json(value: Any) -> str:
+    try:
+        return write_json(value)
+    except (TypeError, ValueError):
+        message = f"JSON has no place for {preview(value)}"
+        raise RowError(message, code=Code.UNSUPPORTED_CONTENT, value=value) from None
 
 
 def _make_fit_error(path: str, value: Any) -> RowError:

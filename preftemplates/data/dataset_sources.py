@@ -38,7 +38,7 @@ class DatasetChoice(NamedTuple):
 
 
 def keep_media(dataset: Any) -> Any:
-    """Return a dataset that gives images, videos and audio as it stores them, and does not decode them.
+    """Return a dataset that was just loaded, so that it gives images, videos and audio as it stores them.
 
     What is decoded could not be written again as it was.
     """

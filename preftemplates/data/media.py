@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from preftemplates.core.media import MEDIA_COLUMNS, read_medium
 from preftemplates.core.paths import spell_path
-from preftemplates.errors import Code, RowError, preview
-from preftemplates.templates.unread import has_value
+from preftemplates.dialects.media import find_kinds
+from preftemplates.errors import Code, PrefTemplatesError, RowError, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from preftemplates.core.samples import Format
     from preftemplates.data.reading import RowSource
     from preftemplates.templates.template import Template
 
@@ -23,11 +22,12 @@ _LOOKED_AT = 1000
 """How many rows are looked at for media before the first one is written."""
 
 
-def find_first_media(template: Template, rows: RowSource) -> tuple[str, ...]:
-    """Return the kinds of media that the first rows of a source have; no row is lost.
+def find_first_media(template: Template, format: Format, rows: RowSource) -> tuple[str, ...]:
+    """Return the kinds of media that the samples of a source's first rows show; no row is lost.
 
     Args:
         template: the template; a custom one has no media.
+        format: the format's name.
         rows: the source, whose first 1,000 records are read and put back.
     """
     if template.is_custom:
@@ -37,22 +37,35 @@ def find_first_media(template: Template, rows: RowSource) -> tuple[str, ...]:
     kinds: dict[str, None] = {}
     for record in first:
         if isinstance(record.cells, Mapping):
-            filled = [column for column, cell in record.cells.items() if has_value(cell)]
-            kinds |= dict.fromkeys((*template.with_columns(filled).parts.media, *_iter_kinds(record.cells)))
+            with suppress(PrefTemplatesError):  # the conversion says what is wrong with the row
+                samples = template.extract_all(record.cells, format).samples
+                kinds |= dict.fromkeys(kind for sample in samples for kind in find_kinds(sample))
     return tuple(kinds)
 
 
-def _iter_kinds(value: Any) -> Iterator[str]:
-    """Yield the kinds of media that typed parts within a value show, as columns name them."""
-    if isinstance(value, Mapping):
-        medium = read_medium(value)
-        if medium is not None:
-            yield MEDIA_COLUMNS[medium.kind]
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return
-    for item in value:
-        yield from _iter_kinds(item)
+class CSVCheck:
+    """Refuses results that a CSV has no place for: other keys than those of the first, and bytes."""
+
+    def __init__(self) -> None:
+        self._keys: list[str] | None = None
+
+    def __call__(self, result: Mapping[str, Any]) -> None:
+        """Refuse a result.
+
+        Raises:
+            RowError: `unsupported_content`.
+        """
+        check_fits_json(result)
+        self._keys = list(result) if self._keys is None else self._keys
+        if list(result) != self._keys:
+            raise RowError(
+                f"a CSV has the columns of its first row, {self._keys}, got {list(result)}; write .jsonl",
+                code=Code.UNSUPPORTED_CONTENT, value=list(result),
+            )  # fmt: skip
+
+
+_IMAGE_KEYS = ("image", "images", "rejected_images")
+"""The keys whose bytes a table has a place for."""
 
 
 def check_fits_json(result: Mapping[str, Any]) -> None:
@@ -68,8 +81,9 @@ def check_fits_json(result: Mapping[str, Any]) -> None:
     for key, value in result.items():
         if not isinstance(value, str) and not _is_text_alone(value) and not _is_json(value):
             odd = next((item for item in value if not _is_json(item)), value) if isinstance(value, list) else value
+            fix = "; write .parquet" if key in _IMAGE_KEYS else ""
             raise RowError(
-                f"{spell_path((key,))}: JSON has no place for {preview(odd)}; write .parquet",
+                f"{spell_path((key,))}: JSON has no place for {preview(odd)}{fix}",
                 code=Code.UNSUPPORTED_CONTENT, value=odd,
             )  # fmt: skip
 

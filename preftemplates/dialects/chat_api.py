@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from preftemplates.core.media import Medium, read_medium
+from preftemplates.core.media import read_medium
 from preftemplates.core.provenance import plain, plain_data
 from preftemplates.errors import Code, RowError, preview
 
@@ -165,21 +165,21 @@ def _spell_content(message: Mapping[str, Any], index: int) -> Any:
 
 def _spell_part(part: Mapping[str, Any], role: str, index: int) -> Mapping[str, Any]:
     kind, kinds, medium = str(part.get("type")), _PARTS.get(role, ("text",)), read_medium(part)
-    if medium is not None and kind != "image_url" and _is_image_of_api(medium, kinds):
+    if medium is not None and medium.kind == "image" and "image_url" in kinds and set(medium.others) <= {"detail"}:
         return {"type": "image_url", "image_url": {"url": _spell_image_url(medium.value, index), **medium.others}}
-    if kind not in kinds or set(part) != set(_PART_KEYS[kind]):
+    if medium is not None or kind not in kinds or set(part) != set(_PART_KEYS[kind]):
         fault = f"message {index} ({role}): the API has no part such as {preview(part)}"
         raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=part)
     return part
 
 
-def _is_image_of_api(medium: Medium, kinds: tuple[str, ...]) -> bool:
-    return medium.kind == "image" and "image_url" in kinds and set(medium.others) <= {"detail"}
-
-
 def _spell_image_url(image: Any, index: int) -> str:
     """The URL of an image; the bytes of a file become a data URL."""
     file = image.get("bytes") if isinstance(image, Mapping) else image
+    if isinstance(image, Mapping) and isinstance(image.get("source"), Mapping):
+        file = _spell_source(image["source"])
+    elif isinstance(image, Mapping) and isinstance(image.get("base64"), str):
+        file = _decode(image["base64"])
     if isinstance(file, bytes):
         media_type = next((name for name, start in _FILE_STARTS.items() if start.match(file)), None)
         if media_type is not None:
@@ -188,6 +188,18 @@ def _spell_image_url(image: Any, index: int) -> str:
         return file
     fault = f"message {index}: the API takes images by their URL or as the bytes of a file, got {preview(image)}"
     raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=image)
+
+
+def _spell_source(source: Mapping[str, Any]) -> Any:
+    """The URL, or the bytes, of an image as Anthropic's API has it."""
+    return source.get("url") if source.get("type") == "url" else _decode(source.get("data"))
+
+
+def _decode(text: Any) -> bytes | None:
+    try:
+        return b64decode(text, validate=True)
+    except (ValueError, TypeError):
+        return None
 
 
 _FILE_STARTS = {

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from preftemplates.core.media import MARKS, MEDIA_COLUMNS, MEDIA_KEYS, Medium, iter_media, read_medium
+from preftemplates.core.containers import list_strings
+from preftemplates.core.digest import is_same
+from preftemplates.core.media import (
+    MARKS,
+    MEDIA_COLUMNS,
+    MEDIA_KEYS,
+    Medium,
+    check_medium,
+    iter_media,
+    list_spare_sources,
+    read_medium,
+)
 from preftemplates.errors import Code, RowError, preview
 
 if TYPE_CHECKING:
@@ -29,7 +41,7 @@ class MediaView(NamedTuple):
 
     @property
     def part(self) -> str:
-        """The name by which a template is told that its rows have such media."""
+        """Return the name of the kind as columns have it, by which `Template.with_media` knows it."""
         return MEDIA_COLUMNS[self.kind]
 
     def build(self, messages: Iterable[Message]) -> Any:
@@ -83,10 +95,29 @@ def spell_media(message: Mapping[str, Any], spelling: MediaSpelling, *, as_text:
     for key in MEDIA_KEYS:
         if message.get(key) is not None:
             raise _make_error(f"media under {key!r} of a message; a typed part of its content has", message[key])
+    if spelling == "marks" and len(message) > 2:
+        others = (value for key, value in message.items() if key not in ("role", "content"))
+        for text in list_strings(list(others)):
+            _check_unmarked(text)
     content = message.get("content")
     if content is None or (spelling == "parts" and as_text):
         return message
     return {**message, "content": _SPELLERS[spelling](message, content)}
+
+
+_MEDIUM_WORD = re.compile(r"(?i)image|img|picture|video|audio|sound|document|file")
+
+
+def check_parts_are_known(message: Mapping[str, Any]) -> None:
+    """Refuse a part that shows something which no key would hold, such as `{"type": "document"}`.
+
+    Raises:
+        RowError: `unsupported_content`.
+    """
+    content = message.get("content")
+    for part in content if isinstance(content, list) else ():
+        if read_medium(part) is None and any(map(_MEDIUM_WORD.search, (str(part.get("type")), *part))):
+            raise _make_error(f"a part such as {preview(dict(part))}", part)
 
 
 def join_text_parts(message: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -104,7 +135,14 @@ def _spell_parts(message: Mapping[str, Any], content: Any) -> list[Any]:
     media = [(part, read_medium(part)) for part in content]
     if message.get("role") == "tool" and any(medium for _, medium in media):
         raise _make_error("media in the result of a tool", content)
-    return [{"type": medium.kind, **medium.others} if medium else part for part, medium in media]
+    return [_make_placeholder(medium) if medium else part for part, medium in media]
+
+
+def _make_placeholder(medium: Medium) -> dict[str, Any]:
+    spare = list_spare_sources(medium)
+    if spare:
+        raise _make_error(f"two media in one part; {spare[0]!r} holds the other", medium.others)
+    return {"type": medium.kind, **medium.others}
 
 
 def _spell_marks(message: Mapping[str, Any], content: Any) -> str:
@@ -122,7 +160,8 @@ def _spell_mark(part: Mapping[str, Any]) -> str:
         return MARKS[medium.kind]
     if part.get("type") == "text" and set(part) == {"type", "text"}:
         return _check_unmarked(part["text"])
-    raise _make_error("a part with more than a text or a medium", part)
+    keys = ", ".join(medium.others if medium else part)
+    raise _make_error(f"a part with more than a text or a medium: {keys}", part)
 
 
 def _check_unmarked(text: str) -> str:
@@ -174,7 +213,9 @@ def check_media_are_kept(sample: Sample[list[Message]], places: Places, dialect:
     for kind in dict.fromkeys(medium.kind for shown in media.values() for medium in shown if medium.value is not None):
         shown = {name: [medium for medium in media.get(name, ()) if medium.kind == kind] for name in sample.responses}
         kept = [name for name in shown if places.keeps(kind, _find_part(name, sample.several))]
-        lost = [name for name in shown if name not in kept and shown[name] != (shown[kept[0]] if kept else [])]
+        lost = [
+            name for name in shown if name not in kept and not is_same(shown[name], shown[kept[0]] if kept else [])
+        ]
         if not places.keeps(kind, "prompt") and any(medium.kind == kind for medium in media.get("prompt", ())):
             lost = ["the prompt"]
         if lost:
@@ -186,11 +227,19 @@ def check_media_are_kept(sample: Sample[list[Message]], places: Places, dialect:
 
 
 def _check_places_are_filled(media: Mapping[str, list[Medium]]) -> None:
+    """Refuse places without a medium, and what is no medium.
+
+    Raises:
+        RowError: `media_mismatch`; as `check_medium`.
+    """
     for name, shown in media.items():
         for medium in shown:
-            if medium.value is None:
-                message = f"{name} has a place for {medium.kind} data, and the row has none for it"
-                raise RowError(message, code=Code.MEDIA_MISMATCH)
+            if medium.value is not None:
+                check_medium(medium.value, medium.kind)
+                continue
+            others = f" (it has {', '.join(medium.others)})" if medium.others else ""
+            message = f"{name} has a place for {medium.kind} data{others}, and no column fills it"
+            raise RowError(message, code=Code.MEDIA_MISMATCH)
 
 
 def _find_part(response: str, several: str | None) -> str:

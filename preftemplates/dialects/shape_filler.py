@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_origin
 
 from preftemplates.core.provenance import plain, plain_data
-from preftemplates.dialects.media import MEDIA_VIEWS, join_text_parts, spell_media
+from preftemplates.dialects.media import MEDIA_VIEWS, check_parts_are_known, join_text_parts, spell_media
 from preftemplates.dialects.message_views import MESSAGE_VIEWS, MessageKeys
 from preftemplates.dialects.table import (
     TOOL_VIEWS,
@@ -93,6 +93,9 @@ class ShapeFiller:
         if isinstance(field, MediaField):
             return plain_data(MEDIA_VIEWS[field.view].build(messages))
         view = MESSAGE_VIEWS[field.view]
+        if self.message_keys.media != "inline":
+            for message in messages:
+                check_parts_are_known(message)
         if self.shows_media:
             spelling, as_text = self.message_keys.media, view.kind not in ("messages", "message")
             messages = [spell_media(message, spelling, as_text=as_text) for message in messages]

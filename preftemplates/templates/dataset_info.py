@@ -138,7 +138,8 @@ class _Entry:
         if self._show:
             talks = [self._alpaca_talk(answer) for answer in answers]
             before = before[:1] if "system" in self.columns else []
-            prompt: list[Any] = [*before, messages(f"{{{{ {talks[0]}[:-1] }}}}")]
+            agreed = "".join(f" | agreed_with({talk}[:-1])" for talk in talks[1:])
+            prompt: list[Any] = [*before, messages(f"{{{{ {talks[0]}[:-1]{agreed} }}}}")]
             sides: list[Any] = [messages(f"{{{{ {talk}[-1:] }}}}") for talk in talks]
         else:
             prompt, sides = [*before, question], [f"{{{{ {answer} }}}}" for answer in answers]
@@ -180,7 +181,8 @@ class _Entry:
             asked, sides = f"messages | {filters}", {side: f"[{side}] | {filters}" for side in ("chosen", "rejected")}
             if self._show:  # media are those of a whole conversation
                 sides = {side: f"((messages + [{side}]) | {filters})[-1:]" for side in ("chosen", "rejected")}
-                asked = f"((messages + [chosen]) | {filters})[:-1]"
+                both = [f"((messages + [{side}]) | {filters})[:-1]" for side in ("chosen", "rejected")]
+                asked = f"{both[0]} | agreed_with({both[1]})"
             answers = {side: messages(f"{{{{ {turn} }}}}") for side, turn in sides.items()}
             return types, Preference(prompt=[*before, messages(f"{{{{ {asked} }}}}")], **answers)
         turns = f"(messages | {filters} | answered)"

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from preftemplates.core.digest import is_same
 from preftemplates.core.media import MEDIA_COLUMNS
 from preftemplates.core.message_values import Reading
+from preftemplates.core.messages import CONTENT_KEYS
 from preftemplates.core.provenance import plain_data
 from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
+from preftemplates.dialects.table import find_places
 from preftemplates.errors import DefinitionError, StyleError
 from preftemplates.templates.rendering import render_texts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from preftemplates.core.messages import Message
     from preftemplates.dialects.dialect import Dialect
     from preftemplates.dialects.table import ObjectShape
@@ -96,6 +101,7 @@ class ResultFormatter:
         self._shapes = {self._media: dialect.shape(format, parts)}
         self._needs_text = dialect.needs_text(format)
         self._edges, self._has_prompt = edges, has_prompt
+        self._has_messages = find_places(self._shapes[self._media], dialect.table.message_keys).has_messages
         self._keeps_tools = dialect.keeps_tools(format)
         exempt = SAMPLE_TYPES.get(format).labels_in_text
         self._labels_without_key = {
@@ -124,6 +130,8 @@ class ResultFormatter:
         except StyleError as error:
             raise error.located(style=self._style.name) from error
         lost = self._find_parts_without_key(sample)
+        if texts is not None and not self._has_messages:
+            lost = (*lost, *list_unwritten_keys(sample, texts))
         return Formatted(sample, texts, result, lost, others=others, has_prompt=self._has_prompt)
 
     def _select_shape(self, media: tuple[str, ...]) -> ObjectShape:
@@ -137,6 +145,23 @@ class ResultFormatter:
         unwritten = self._labels_without_key
         labels = tuple(label for label in sample.label_values if label in unwritten) if unwritten else ()
         return (*labels, "tools") if sample.tools is not None and not self._keeps_tools else labels
+
+
+def list_unwritten_keys(sample: Sample[list[Message]], texts: Sample[str]) -> Iterator[str]:
+    """Yield the keys of messages, such as `name`, whose value none of the texts shows; ids are no content."""
+    written = None
+    for messages in (sample.prompt, *sample.responses.values()):
+        for message in messages:
+            for key, value in message.items() if len(message) > 2 else ():
+                if key in _WRITTEN_KEYS or not isinstance(value, str) or not value:
+                    continue
+                written = "".join((texts.prompt, *texts.responses.values())) if written is None else written
+                if value not in written:
+                    yield key
+
+
+_WRITTEN_KEYS = ("role", "content", "id", "tool_call_id", *CONTENT_KEYS)
+"""The keys of a message that are no loss: a style writes them, or rejects the message."""
 
 
 def check_ties_are_spelled(dialect: Dialect, ties: Ties, labels: tuple[str, ...]) -> None:
@@ -162,4 +187,6 @@ def check_ties_are_spelled(dialect: Dialect, ties: Ties, labels: tuple[str, ...]
 def has_equal(sample: Sample[Any]) -> bool:
     """Return whether a sample's responses leave no choice: of two or more, all are equal."""
     responses = list(sample.responses.values())
-    return len(responses) > 1 and not sample.pieces and all(response == responses[0] for response in responses[1:])
+    return (
+        len(responses) > 1 and not sample.pieces and all(is_same(response, responses[0]) for response in responses[1:])
+    )

@@ -182,7 +182,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         return self._with(self.parts, edges=read_text_edges(tokenizer, consumer))
 
     def with_columns(self, columns: Iterable[str]) -> Template:
-        """The same template for the rows of a table: what its columns show has a key in every result.
+        """Return the same template for the rows of a table: the media of its columns have a key in every result.
 
         Without it, a result has a key for images, videos or audio where its row has some.
 
@@ -200,7 +200,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         return self.with_media(kinds)
 
     def with_media(self, media: Iterable[str]) -> Template:
-        """The same template, each of whose results has a key for these kinds of media.
+        """Return the same template, each of whose results has a key for these kinds of media.
 
         Args:
             media: `images`, `videos` and `audios`, or some of them.

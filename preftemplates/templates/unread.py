@@ -124,6 +124,14 @@ _CONTEXT_WORD = re.compile(
 )
 """Words in the names of columns that are part of what is asked."""
 
+_MEDIUM_WORD = re.compile(
+    r"(?:image|img|picture|pic|photo|video|audio|sound|clip|frame|pixel|media|wav|mp3|mp4|png|jpe?g)s?"
+)
+"""Words in the names of columns that are media, also by where these are, such as `image_path`."""
+
+_PLACE_WORD = re.compile(r"path|url|uri|file|filename|bytes|data|values")
+"""Words that end the names of columns which hold a medium, or say where it is."""
+
 _ANSWER_WORD = re.compile(
     r"chosen|rejected|repl(?:y|ies)|preferred|better|worse|safer?|winner|ranking|margin|probability|reasoning|thinking"
     r"|rationale|critique|feedback|weight|(?:answer|response|completion|output|solution|reference|label|score|rating"
@@ -147,7 +155,7 @@ def is_context(unread: UnreadValue) -> bool:
     >>> [is_context(UnreadValue(name, "a")) for name in ("system", "promptText", "prompt_id", "score")]
     [True, True, False, False]
     """
-    return _is_named(unread.path, _CONTEXT_WORD) or _is_medium(unread.value)
+    return _is_named(unread.path, _CONTEXT_WORD) or _names_medium(unread.path) or _is_medium(unread.value)
 
 
 def carries_content(unread: UnreadValue) -> bool:
@@ -166,12 +174,26 @@ def _is_named(path: str, word: re.Pattern[str]) -> bool:
     return bool(words) and not _ABOUT_WORD.fullmatch(words[-1]) and any(map(word.fullmatch, words))
 
 
+_LOOKED_AT = 8
+"""So many items of a list are looked at."""
+
+
+@lru_cache(maxsize=4096)
+def _names_medium(path: str) -> bool:
+    """Whether the last key of a path has a word for a medium, and ends in it or in a word for its place."""
+    words = [part.lower() for part in _WORDS.findall(find_last_key(path))]
+    is_last = bool(words) and any(word.fullmatch(words[-1]) for word in (_MEDIUM_WORD, _PLACE_WORD))
+    return is_last and any(map(_MEDIUM_WORD.fullmatch, words))
+
+
 def _is_medium(value: Any) -> bool:
     """Whether a value is an image, a sound or a film, as `datasets` decodes or stores them; or a list of such."""
     if isinstance(value, list | tuple):
-        return bool(value) and _is_medium(value[0])
+        return any(map(_is_medium, value[:_LOOKED_AT]))
     if isinstance(value, Mapping):
-        return isinstance(value.get("bytes"), bytes) or {"array", "sampling_rate"} <= value.keys()
+        return ("bytes" in value and value.keys() <= {"bytes", "path"}) or {"array", "sampling_rate"} <= value.keys()
+    if isinstance(value, bytes):
+        return True
     return type(value).__module__.startswith(("PIL.", "torchcodec.", "decord."))
 
 

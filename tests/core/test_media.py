@@ -1,6 +1,7 @@
 """Media: which part shows what, and cells that list media."""
 
 from collections import deque
+from pathlib import Path
 
 import pytest
 
@@ -44,10 +45,11 @@ def test_other_parts_show_none(part):
     ("cell", "media"),
     [
         (None, []), ([], []), ("", []), (float("nan"), []), ({}, []),
+        ('{"path": "a.png"}', ["a.png"]), (Path("a.png"), ["a.png"]), (memoryview(b"1"), [b"1"]),
         ("a.png", ["a.png"]), ('["a.png", "b.png"]', ["a.png", "b.png"]), ("[a].png", ["[a].png"]),
         ([FILE, {"bytes": None, "path": "b.png"}], [FILE, "b.png"]), (FILE, [FILE]), (("a", "b"), ["a", "b"]),
     ],
-    ids=str,
+    ids=lambda value: str(value).split(' at 0x')[0],
 )  # fmt: skip
 def test_a_cell_lists_media(cell, media):
     assert list_media(cell, "image") == media
@@ -67,7 +69,8 @@ def test_a_video_may_be_a_list_of_frames():
     [
         (0, Code.WRONG_TYPE), (False, Code.WRONG_TYPE), ([1.5], Code.WRONG_TYPE), ([["a.png"]], Code.WRONG_TYPE),
         ([None], Code.MISSING_FIELD), (["a.png", ""], Code.MISSING_FIELD),
-        ([{"bytes": None, "path": None}], Code.MISSING_FIELD),
+        ([{"bytes": None, "path": None}], Code.MISSING_FIELD), ("['a.png']", Code.WRONG_TYPE),
+        ({"a.png"}, Code.WRONG_TYPE),
     ],
     ids=str,
 )  # fmt: skip

@@ -5,7 +5,7 @@ import json
 import pytest
 from support import run
 
-from preftemplates import BatchFormatter, get_template
+from preftemplates import BatchFormatter, check, get_template
 from preftemplates.data import open_rows, open_writer
 from preftemplates.data.arrow import build_output_schema, check_fits_schema
 from preftemplates.data.media import check_fits_json, find_first_media
@@ -139,7 +139,7 @@ def test_what_another_library_decoded_has_no_place_in_a_column(medium):
     ids=["list", "part", "object"],
 )
 def test_json_has_no_place_for_bytes_and_objects(result):
-    with pytest.raises(RowError, match=r"JSON has no place for .*; write \.parquet") as caught:
+    with pytest.raises(RowError, match="JSON has no place for ") as caught:
         check_fits_json(result)
     assert caught.value.code == Code.UNSUPPORTED_CONTENT
 
@@ -169,7 +169,7 @@ def test_the_first_row_says_which_media_there_are_and_is_not_lost(tmp_path):
     answer = [{"role": "assistant", "content": "Dill."}]
     rows = [{"prompt": shown, "chosen": answer, "rejected": answer, "images": []}, {"prompt": [], "chosen": []}]
     source = open_rows(write(tmp_path / "rows.jsonl", rows))
-    assert find_first_media(get_template("TRL-messages"), source) == ("videos",)
+    assert find_first_media(get_template("TRL-messages"), "preference", source) == ("videos",)
     assert [record.cells for record in source] == rows
 
 
@@ -214,3 +214,63 @@ def test_an_empty_column_of_images_changes_nothing(tmp_path):
         ]
         * 2
     )
+
+
+def test_media_in_cells_of_json_text_are_seen_before_the_first_row_is_written(tmp_path):
+    part = {"type": "image", "image": "a.png"}
+    row = {"prompt": [{"role": "user", "content": [part]}], "chosen": [{"role": "assistant", "content": "a"}]}
+    row["rejected"] = [{"role": "assistant", "content": "b"}]
+    source = write(tmp_path / "rows.jsonl", [{key: json.dumps(cell) for key, cell in row.items()}])
+    run("convert", source, "-t", "TRL-messages", "-d", "trl", "-o", tmp_path / "o.parquet")
+    assert [cells["images"] for cells in read(tmp_path / "o.parquet")] == [[{"bytes": None, "path": "a.png"}]]
+
+
+def test_a_column_that_is_not_read_shows_no_media(tmp_path):
+    rows = [{**PAIR, "prompt": "q", "meta": {"type": "image"}}, {**PAIR, "prompt": "What does <image> do?"}]
+    source = write(tmp_path / "rows.jsonl", rows)
+    for command in (["check", source], ["convert", source, "-o", tmp_path / "o.jsonl"]):
+        done = run(*command, "-t", "TRL", "-d", "ms-swift")
+        assert "2 rows = 2 formatted + 0 skipped + 0 rejected" in done.stdout + done.stderr
+
+
+def test_check_looks_ahead_as_convert_does(tmp_path):
+    template = get_template("TRL-tools")
+    image = {**template.example, "images": ["a.png"], "tools": None, "chosen": template.example["rejected"]}
+    image["rejected"] = [{"role": "assistant", "content": "Other."}]
+    source = write(tmp_path / "rows.jsonl", [image, template.example])
+    for command in (["check", source], ["convert", source, "-o", tmp_path / "o.jsonl"]):
+        options = ["-t", "TRL-tools", "-d", "trl", "-f", "preference"]
+        done = run(*command, *options, code=int(command[0] == "check"))
+        assert "2 rows = 1 formatted + 0 skipped + 1 rejected" in done.stdout + done.stderr
+
+
+def test_late_media_are_rejected_where_the_output_is_a_csv(tmp_path, monkeypatch):
+    monkeypatch.setattr("preftemplates.data.media._LOOKED_AT", 1)
+    rows = [{**PAIR, "prompt": "Hi"}, {**PAIR, "images": ["a.png"]}]
+    done = run("convert", write(tmp_path / "rows.jsonl", rows), "-t", "TRL", "-d", "trl", "-o", tmp_path / "o.csv")
+    assert "2 rows = 1 formatted + 0 skipped + 1 rejected" in done.stderr
+
+
+def test_bytes_in_messages_that_are_written_as_json_text_are_rejected(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    asked = [{"role": "user", "content": [{"type": "image", "image": FILE}]}]
+    row = {"prompt": asked, **{side: [{"role": "assistant", "content": side}] for side in ("chosen", "rejected")}}
+    parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "rows.parquet")
+    options = ["-t", "TRL-messages", "-d", "axolotl", "-o", tmp_path / "o.parquet", "--json-messages"]
+    done = run("convert", tmp_path / "rows.parquet", *options, code=3)
+    assert "1 rows = 0 formatted + 0 skipped + 1 rejected" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["image_path", "img", "imgs", "image_url", "video_path", "audio_file", "photo", "frames", "pixel_values", "wav"],
+)
+def test_a_column_of_media_that_is_not_read_is_a_finding(column):
+    report = check([{**PAIR, "prompt": "q", column: "a"}], get_template("TRL"))
+    assert [finding.code for finding in report.findings] == [Code.UNREAD_CONTENT]
+
+
+@pytest.mark.parametrize("cell", [b"1", [None, FILE], {"bytes": None, "path": "a.png"}], ids=str)
+def test_a_medium_under_another_name_is_a_finding(cell):
+    report = check([{**PAIR, "prompt": "q", "x": cell}], get_template("TRL"))
+    assert [finding.code for finding in report.findings] == [Code.UNREAD_CONTENT]

@@ -142,12 +142,25 @@ def test_a_conversation_may_end_with_calls():
     assert ids([ASKED, calls(call(), call())]) == (["call_0", "call_1"], [])
 
 
+URLS = [
+    {"url": "local.png"},
+    "local.png",
+    {"url": None},
+    {"url": ""},
+    {"foo": 1},
+    "file:///a.png",
+    "data:text/plain,a",
+]
+"""What is no URL of an image that the API takes."""
+
+
 @pytest.mark.parametrize(
     "message",
     [
         {"role": "assistant", "content": "a", "reasoning_content": "hm"}, {**ASKED, "images": ["x"]},
         {**ASKED, "tool_calls": [call()]}, {"role": "assistant", "content": "a", "function_call": {"name": "f"}},
         {"role": "user", "content": [{"type": "image", "url": "x"}]},
+        *({"role": "user", "content": [{"type": "image_url", "image_url": url}]} for url in URLS),
         {"role": "system", "content": [{"type": "image_url", "image_url": {"url": "x"}}]},
         {"role": "user", "content": [{"type": "text", "text": "x", "index": 0}]},
     ],
@@ -158,7 +171,7 @@ def test_what_the_api_has_no_key_for_is_refused(message):
 
 
 def test_parts_that_the_api_has_are_kept():
-    parts = [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "x"}}]
+    parts = [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "https://x/a.png"}}]
     assert spell_api_messages([{"role": "user", "content": parts}]) == [{"role": "user", "content": parts}]
 
 
@@ -213,3 +226,25 @@ def test_a_tool_that_the_api_refuses_is_refused(tool):
 def test_a_property_may_be_called_type():
     parameters = {"type": "object", "properties": {"type": {"type": "string"}, "items": {"type": "number"}}}
     assert spell_api_tools(json.dumps([{"name": "f", "parameters": parameters}]))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}},
+        {"type": "image", "base64": "iVBORw0KGgo="},
+        {"type": "image", "image": b"\x89PNG\r\n\x1a\n"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}},
+    ],
+    ids=str,
+)
+def test_an_image_that_is_written_out_is_a_data_url(part):
+    (message,) = spell_api_messages([{"role": "user", "content": [part]}])
+    url = "data:image/png;base64,iVBORw0KGgo="
+    assert message["content"] == [{"type": "image_url", "image_url": {"url": url}}]
+
+
+def test_an_image_of_anthropic_may_be_a_url():
+    part = {"type": "image", "source": {"type": "url", "url": "https://x/a.png"}}
+    (message,) = spell_api_messages([{"role": "user", "content": [part]}])
+    assert message["content"] == [{"type": "image_url", "image_url": {"url": "https://x/a.png"}}]

@@ -11,9 +11,11 @@ from preftemplates import (
     Ranked,
     RowModel,
     Template,
+    check,
     get_template,
     messages,
 )
+from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, DefinitionError, RowError
 
 IMAGE = {"type": "image", "image": "a.png"}
@@ -63,7 +65,7 @@ def test_a_mark_has_no_place_for_other_keys():
     code, reason = reject("ms-swift", [user({**IMAGE, "max_pixels": 9})])
     assert (code, reason) == (
         Code.UNSUPPORTED_CONTENT,
-        "the dialect has no place for a part with more than a text or a medium",
+        "the dialect has no place for a part with more than a text or a medium: max_pixels",
     )
 
 
@@ -93,7 +95,7 @@ def test_a_place_without_a_medium_is_a_mismatch(dialect):
     code, reason = reject(dialect, [user({"type": "image"})])
     assert (code, reason) == (
         Code.MEDIA_MISMATCH,
-        "prompt has a place for image data, and the row has none for it",
+        "prompt has a place for image data, and no column fills it",
     )
 
 
@@ -115,7 +117,7 @@ def test_trl_reads_no_media_in_the_result_of_a_tool():
 def test_trl_reads_tools_or_images_of_a_row():
     template = get_template("TRL-tools")
     row = {**template.example, "images": ["a.png"]}
-    with pytest.raises(RowError, match="the dialect's framework reads images and tools, but not both"):
+    with pytest.raises(RowError, match="the dialect's framework reads images and tools of a file, but not both"):
         template.format(row, "preference")
     assert template.with_dialect("ms-swift").format(row, "preference")["images"] == ["a.png"]
     with pytest.raises(RowError, match="but not both"):
@@ -199,3 +201,82 @@ def test_a_sample_of_several_responses_has_the_images_of_its_prompt():
 
     result = Ranks().with_dialect("trl").format(row, "ranked")
     assert (result["images"], result["prompt"]) == (["a.png"], [user({"type": "image"})])
+
+
+@pytest.mark.parametrize("value", ["", 0, False, [], {}, {"bytes": None, "path": None}, ["a.png", "b.png"]], ids=str)
+@pytest.mark.parametrize("dialect", ["trl", "ms-swift", "openrlhf"])
+def test_what_is_no_medium_is_rejected_in_a_part_too(value, dialect):
+    code, _ = reject(dialect, [user({"type": "image", "image": value})])
+    assert code in (Code.MISSING_FIELD, Code.WRONG_TYPE, Code.MEDIA_MISMATCH)
+
+
+def test_the_place_that_is_not_empty_counts_and_a_second_medium_is_rejected():
+    result = format_row("trl", [user({"type": "image", "image": "", "url": "a.png"})])
+    assert (result["images"], result["prompt"]) == (["a.png"], [user({"type": "image"})])
+    code, reason = reject("trl", [user({"type": "image", "bytes": b"1", "image": "a.png"})])
+    assert (code, reason) == (
+        Code.UNSUPPORTED_CONTENT,
+        "the dialect has no place for two media in one part; 'image' holds the other",
+    )
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"type": "text", "text": "q", "image": "a.png"}, {"type": "document", "document": "a.pdf"},
+     {"type": "Image", "image": "a.png"}, {"type": "image_file", "file_id": "f"}, {"type": "img", "img": "a.png"}],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("dialect", ["trl", "ms-swift", "llama-factory", "align-anything-messages"])
+def test_a_part_that_nobody_knows_is_rejected_where_keys_hold_media(part, dialect):
+    assert reject(dialect, [user(part)])[0] == Code.UNSUPPORTED_CONTENT
+
+
+@pytest.mark.parametrize("key", ["image", "images", "video", "audio"])
+def test_media_under_any_key_of_a_message_are_rejected(key):
+    assert reject("trl", [{"role": "user", "content": "Q", key: "a.png"}])[0] == Code.UNSUPPORTED_CONTENT
+
+
+def test_a_mark_in_the_arguments_of_a_call_is_rejected_next_to_media():
+    call = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"function": {"name": "f", "arguments": {"h": "<image>"}}}],
+    }
+    talk = [user(IMAGE), call, {"role": "tool", "content": "done"}]
+    code, reason = reject("ms-swift", talk)
+    assert (code, "'<image>'" in reason) == (Code.UNSUPPORTED_CONTENT, True)
+
+
+def test_arrays_are_compared_as_a_whole():
+    numpy = pytest.importorskip("numpy")
+    pictures = [numpy.zeros((2, 2, 3), "uint8"), numpy.zeros((2, 2, 3), "uint8"), numpy.ones((2, 2, 3), "uint8")]
+    sides = [[{"role": "assistant", "content": [{"type": "image", "image": one}]}] for one in pictures]
+    assert format_row("llama-factory", [user("Draw.")], sides[0], sides[1])["images"][0] is pictures[0]
+    assert reject("llama-factory", [user("Draw.")], sides[0], sides[2])[0] == Code.UNSUPPORTED_CONTENT
+    rows = [{"prompt": [user("Draw.")], "chosen": sides[0], "rejected": side} for side in (sides[1], sides[2])]
+    conversion = Conversion(rows, Plain().with_dialect("ms-swift"), "preference", on_error="skip")
+    assert len(list(conversion)) == 1
+    assert conversion.report.counts()["skipped"] == {"equal": 1}
+    template = get_template("TRL").with_dialect("trl")
+    row = {"prompt": "q", "chosen": "a", "rejected": "b", "images": pictures[:1]}
+    assert template.format(row, "preference")["images"][0] is pictures[0]
+    report = check([{**row, "images": [one]} for one in pictures], template)
+    assert [finding.row for finding in report.findings if finding.code == Code.DUPLICATE] == [1]
+
+
+RANKED = {"conversations": [{"from": "human", "value": "q"}], "images": ["1.png"]}
+
+
+@pytest.mark.parametrize(("chosen", "rejected"), [("no", "Use <image>."), ("Use <image>.", "no")])
+def test_one_list_of_two_answers_has_one_place_in_both(chosen, rejected):
+    template = get_template("LLaMA-Factory-sharegpt-ranking").with_dialect("ms-swift")
+    row = {**RANKED, "chosen": {"from": "gpt", "value": chosen}, "rejected": {"from": "gpt", "value": rejected}}
+    with pytest.raises(RowError) as caught:
+        template.format(row, "preference")
+    assert caught.value.code == Code.PROMPT_MISMATCH
+
+
+def test_typed_text_of_a_film_stays():
+    template = get_template("AA-TV2T")
+    row = {**template.example, "prompt": "<video>\nWhat does the <video> tag do?"}
+    assert template.extract(row, "preference").prompt[0]["content"][1]["text"] == "What does the <video> tag do?"

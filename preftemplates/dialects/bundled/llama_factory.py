@@ -80,8 +80,8 @@ ASKED: dict[str, Any] = {
 """What is asked, in the alpaca layout: the last question, and what stands before it."""
 
 
-def list_media(messages: str) -> dict[str, str]:
-    """The keys of the media that messages show: one list for the prompt and each of its answers."""
+def make_media_keys(messages: str) -> dict[str, str]:
+    """Return the keys of the media that messages show: one list for the prompt and each of its answers."""
     return {kind: f"{messages}.{kind}?" for kind in ("images", "videos", "audios")}
 
 
@@ -91,10 +91,15 @@ class LLaMAFactoryAlpaca(Dialect):
 
     config = configure("alpaca", ALPACA_COLUMNS)
     media = "marks"
-    prompt_only = {**ASKED, **list_media("prompt")}
-    supervised = {**ASKED, "output": "completion.content", **list_media("prompt+completion")}
-    preference = {**ASKED, "chosen": "chosen.content", "rejected": "rejected.content", **list_media("prompt+chosen")}
-    unpaired = {**ASKED, "output": "completion.content", "kto_tag": "label", **list_media("prompt")}
+    prompt_only = {**ASKED, **make_media_keys("prompt")}
+    supervised = {**ASKED, "output": "completion.content", **make_media_keys("prompt+completion")}
+    preference = {
+        **ASKED,
+        "chosen": "chosen.content",
+        "rejected": "rejected.content",
+        **make_media_keys("prompt+chosen"),
+    }
+    unpaired = {**ASKED, "output": "completion.content", "kto_tag": "label", **make_media_keys("prompt")}
     judge = supervised
 
 
@@ -112,19 +117,23 @@ class LLaMAFactoryShareGPT(Dialect):
     calls_role = "function_call"
     media = "marks"
     config = configure("sharegpt", SHAREGPT_COLUMNS)
-    prompt_only = {"conversations": "prompt.asking", "tools": "tools?", **list_media("prompt")}
-    supervised = {"conversations": "prompt+completion.answering", "tools": "tools?", **list_media("prompt+completion")}
+    prompt_only = {"conversations": "prompt.asking", "tools": "tools?", **make_media_keys("prompt")}
+    supervised = {
+        "conversations": "prompt+completion.answering",
+        "tools": "tools?",
+        **make_media_keys("prompt+completion"),
+    }
     preference = {
         "conversations": "prompt.asking",
         "chosen": "chosen.message",
         "rejected": "rejected.message",
         "tools": "tools?",
-        **list_media("prompt+chosen"),
+        **make_media_keys("prompt+chosen"),
     }
     unpaired = {
         "conversations": "prompt+completion.answering",
         "kto_tag": "label",
         "tools": "tools?",
-        **list_media("prompt"),
+        **make_media_keys("prompt"),
     }
     judge = supervised

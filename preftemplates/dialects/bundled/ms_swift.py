@@ -50,8 +50,8 @@ ROW_SUFFIXES = (".jsonl", ".json", ".parquet")
 """The files that ms-swift's loader knows by their endings."""
 
 
-def list_media(messages: str, before: str = "") -> dict[str, str]:
-    """The keys of the media that messages show."""
+def make_media_keys(messages: str, before: str = "") -> dict[str, str]:
+    """Return the keys of the media that messages show."""
     return {f"{before}{kind}": f"{messages}.{kind}?" for kind in ("images", "videos", "audios")}
 
 
@@ -70,22 +70,27 @@ class MSSwift(Dialect):
     )
     dropped = ("reasoning_content",)
     media = "marks"
-    prompt_only = {"messages": "prompt.messages", "solution": "answer?", "tools": "tools?", **list_media("prompt")}
-    supervised = {"messages": "prompt+completion.messages", "tools": "tools?", **list_media("prompt+completion")}
+    prompt_only = {
+        "messages": "prompt.messages",
+        "solution": "answer?",
+        "tools": "tools?",
+        **make_media_keys("prompt"),
+    }
+    supervised = {"messages": "prompt+completion.messages", "tools": "tools?", **make_media_keys("prompt+completion")}
     preference = {
         "messages": "prompt+chosen.messages",
         "rejected_messages": "prompt+rejected.messages",
         "margin": "margin?",
         "tools": "tools?",
         "rejected_tools": "tools?",
-        **list_media("prompt+chosen"),
-        **list_media("prompt+rejected", "rejected_"),
+        **make_media_keys("prompt+chosen"),
+        **make_media_keys("prompt+rejected", "rejected_"),
     }
     unpaired = {
         "messages": "prompt+completion.messages",
         "label": "label",
         "tools": "tools?",
-        **list_media("prompt"),  # KTO pairs a prompt, and the media of its row, with the answer of another row
+        **make_media_keys("prompt"),  # KTO pairs a prompt, and the media of its row, with the answer of another row
     }
     judge = supervised
 

@@ -48,7 +48,8 @@ class LLaMAFactoryShareGPTRanking(Template):
 
     preference = Preference(
         prompt=messages(
-            "{{ ((conversations + [chosen]) | sharegpt | show_media(images, videos, audios, image))[:-1] }}"
+            "{{ ((conversations + [chosen]) | sharegpt | show_media(images, videos, audios, image))[:-1] | agreed_with"
+            "(((conversations + [rejected]) | sharegpt | show_media(images, videos, audios, image))[:-1]) }}"
         ),
         chosen=messages(
             "{{ ((conversations + [chosen]) | sharegpt | show_media(images, videos, audios, image))[-1:] }}"

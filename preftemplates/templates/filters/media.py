@@ -5,35 +5,47 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from preftemplates import register_filter
+from preftemplates.core.digest import is_same
 from preftemplates.core.media import MARKS, MEDIA_COLUMNS, list_media, read_medium
-from preftemplates.errors import Code, RowError, preview
+from preftemplates.errors import Code, RowError
 
 
 @register_filter
 def after_media(text: str, kind: str, media: Any) -> list[dict[str, Any]]:
-    """Content in two typed parts: what a question is about, under the name of its kind, and the question.
+    """Return a content in two typed parts: what a question is about, under the name of its kind, and the question.
 
     >>> after_media("What is this?", "image", "pot.png")
     [{'type': 'image', 'image': 'pot.png'}, {'type': 'text', 'text': 'What is this?'}]
 
     Raises:
-        RowError: `missing_field` where there is nothing that the question could be about; `wrong_type` for a number.
+        RowError: `missing_field` where there is nothing that the question could be about; `media_mismatch` where there
+            is more than one; as `list_media`.
     """
-    if media is None or (isinstance(media, str) and not media):
+    listed = list_media(media, kind)
+    if not listed:
         raise RowError(f"the question has no {kind}", code=Code.MISSING_FIELD)
-    if isinstance(media, int | float):
-        raise RowError(f"expected {kind}, got {preview(media)}", code=Code.WRONG_TYPE, value=media)
-    return [{"type": kind, kind: media}, {"type": "text", "text": text}]
+    if len(listed) > 1:
+        raise RowError(f"the question is about one {kind}, got {len(listed)}", code=Code.MEDIA_MISMATCH, value=media)
+    return [{"type": kind, kind: listed[0]}, {"type": "text", "text": text}]
 
 
 @register_filter
 def without_mark(text: str, mark: str) -> str:
-    r"""A text without a mark that says where a film or an image belongs, and without the end of the mark's own line.
+    r"""Return a text without the first mark that says where a film or an image belongs, and the end of its own line.
+
+    Further marks are text, since there is one film.
 
     >>> without_mark("<video>\nWho sings? ", "<video>"), without_mark(" Who sings?\n<video>", "<video>")
     ('Who sings? ', ' Who sings?')
     """
-    return text.replace(f"{mark}\n", "").replace(f"\n{mark}", "").replace(mark, "")
+    start = text.find(mark)
+    if start < 0:
+        return text
+    end = start + len(mark)
+    if text.startswith("\n", end):
+        return text[:start] + text[end + 1 :]
+    start -= text.endswith("\n", 0, start)
+    return text[:start] + text[end:]
 
 
 @register_filter
@@ -63,8 +75,9 @@ def show_media(shown: Any, images: Any = None, videos: Any = None, audios: Any =
     """Put the media of columns into the places that messages, or the text of a user, have for them, in order.
 
     A place is a typed part without a medium, such as `{"type": "image"}`. Where messages have neither such a part nor
-    a medium of the kind, the marks `<image>`, `<video>` and `<audio>` in their texts are the places, and without any
-    the media come before the text of the first user. In all other cases a mark is text. Without media nothing changes.
+    a medium of the kind, the marks `<image>`, `<video>` and `<audio>` in their texts are the places: those of users
+    and tools if they are as many as the media, or else those of assistants too. Without any, the media come before
+    the text of the first user. In all other cases a mark is text. Without media nothing changes.
 
     Args:
         shown: messages, or the text of a user.
@@ -95,21 +108,37 @@ def show_media(shown: Any, images: Any = None, videos: Any = None, audios: Any =
 def _join_images(images: Any, image: Any) -> Any:
     """The images of a column of lists and a column of one."""
     listed, single = list_media(images, "image"), list_media(image, "image")
-    if listed and single and listed != single:
-        raise RowError("the row has images in two columns, images and image", code=Code.MEDIA_MISMATCH, value=single)
+    if listed and single and not is_same(listed, single):
+        raise RowError(
+            "the row has other images in the column images than in image; leave one out",
+            code=Code.MEDIA_MISMATCH, value=single,
+        )  # fmt: skip
     return listed or single
 
 
 def _open_places(messages: list[Any], counts: Mapping[str, int]) -> list[Any]:
     """The messages with a typed part in each place of a medium, where marks or nothing said where that is."""
     shown = {medium.kind for part in _iter_parts(messages) if (medium := read_medium(part))}
-    marks = [MARKS[kind] for kind in counts if kind not in shown]
-    marked = [mark for mark in marks if any(mark in text for text in _iter_texts(messages))]
-    if marked:
-        messages = [_split_at_marks(message, re.compile("|".join(marked))) for message in messages]
-    unplaced = [kind for kind in counts if MARKS[kind] in marks and MARKS[kind] not in marked]
+    unplaced: list[str] = []
+    for kind in (kind for kind in counts if kind not in shown):
+        asked = sum(text.count(MARKS[kind]) for text in _iter_texts(messages, _ASKING))
+        answered = sum(text.count(MARKS[kind]) for text in _iter_texts(messages, _ANSWERING))
+        if not asked + answered:
+            unplaced.append(kind)
+            continue
+        roles = _ASKING if asked == counts[kind] else (*_ASKING, *_ANSWERING)
+        marks = re.compile(MARKS[kind])
+        messages = [_split_at_marks(one, marks) if _get_role(one) in roles else one for one in messages]
     parts = [{"type": kind} for kind in unplaced for _ in range(counts[kind])]
     return _open_before_first_user(messages, parts) if parts else messages
+
+
+_ASKING = ("user", "tool")
+_ANSWERING = ("assistant",)
+
+
+def _get_role(message: Any) -> Any:
+    return message.get("role") if isinstance(message, Mapping) else None
 
 
 def _iter_parts(messages: list[Any]) -> Iterator[Any]:
@@ -118,15 +147,14 @@ def _iter_parts(messages: list[Any]) -> Iterator[Any]:
         yield from content if isinstance(content, list | tuple) else ()
 
 
-def _iter_texts(messages: list[Any]) -> Iterator[str]:
-    """The texts of messages, those of typed parts too."""
+def _iter_texts(messages: list[Any], roles: tuple[str, ...]) -> Iterator[str]:
+    """The texts of the messages of some roles, those of typed parts too."""
     for message in messages:
-        content = message.get("content") if isinstance(message, Mapping) else None
-        if isinstance(content, str):
-            yield content
-    for part in _iter_parts(messages):
-        if _is_text(part):
-            yield part["text"]
+        if _get_role(message) in roles:
+            content = message.get("content")
+            if isinstance(content, str):
+                yield content
+            yield from (part["text"] for part in _iter_parts([message]) if _is_text(part))
 
 
 def _is_text(part: Any) -> bool:
@@ -163,7 +191,7 @@ def _open_before_first_user(messages: list[Any], parts: list[dict[str, Any]]) ->
             after = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
             return [*messages[:index], {**message, "content": [*parts, *after]}, *messages[index + 1 :]]
     raise RowError(
-        f"no turn of a user could show the {len(parts)} media of the row", code=Code.MEDIA_MISMATCH, value=len(parts)
+        f"no turn of a user could show the media of the row: {len(parts)}", code=Code.MEDIA_MISMATCH, value=len(parts)
     )
 
 
@@ -173,7 +201,7 @@ def _fill_places(messages: list[Any], given: Mapping[str, list[Any]]) -> list[An
         if places.count(kind) != len(media):
             column, count = MEDIA_COLUMNS[kind], places.count(kind)
             raise RowError(
-                f"{column}: the row has {len(media)}, and {count} places for them",
+                f"{column}: the row has {len(media)}, and places for {count} of them here",
                 code=Code.MEDIA_MISMATCH,
                 value=media,
             )
@@ -192,4 +220,4 @@ def _fill_part(part: Any, rest: Mapping[str, Iterator[Any]]) -> Any:
     medium = read_medium(part)
     if medium is None or medium.value is not None or medium.kind not in rest:
         return part
-    return {**part, medium.kind: next(rest[medium.kind])}
+    return {**part, "type": medium.kind, medium.kind: next(rest[medium.kind])}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from preftemplates import register_filter
+from preftemplates.core.digest import is_same
 from preftemplates.core.message_values import list_comparable
 from preftemplates.errors import Code, RowError, preview
 
@@ -28,7 +29,7 @@ def common_history(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
         raise RowError("a conversation has no messages", code=Code.BAD_TURNS)
     shared, limit = 0, min(len(one), len(other)) - 1
     sides = list_comparable(one[:limit]), list_comparable(other[:limit])
-    while shared < limit and sides[0][shared] == sides[1][shared]:
+    while shared < limit and is_same(sides[0][shared], sides[1][shared]):
         shared += 1
     for conversation in (one, other):
         role = conversation[shared].get("role")
@@ -71,7 +72,7 @@ def before_last_answer(turns: list[dict[str, Any]], other: list[dict[str, Any]])
     for side in (turns, other):
         if side[-1]["role"] != "assistant":
             raise RowError(f"a transcript ends with a turn of {side[-1]['role']} and no answer", code=Code.BAD_TURNS)
-    if list_comparable(turns[:-1]) != list_comparable(other[:-1]):
+    if not is_same(list_comparable(turns[:-1]), list_comparable(other[:-1])):
         raise RowError("the turns before the last answer differ between the sides", code=Code.PROMPT_MISMATCH)
     return _with_user(turns[:-1])
 
@@ -80,6 +81,21 @@ def _with_user(history: list[Any]) -> list[Any]:
     """A history in which somebody asks something; without, the prompt is elsewhere, or there is none."""
     if not any(message.get("role") == "user" for message in history):
         raise RowError("the conversations share no turn of a user, so nothing is answered", code=Code.PROMPT_MISMATCH)
+    return history
+
+
+@register_filter
+def agreed_with(history: list[Any], other: list[Any]) -> list[Any]:
+    """Return a history that both sides of a pair give, as it is where they do.
+
+    >>> agreed_with([{"role": "user", "content": "Hi"}], [{"role": "user", "content": "Hi"}])
+    [{'role': 'user', 'content': 'Hi'}]
+
+    Raises:
+        RowError: `prompt_mismatch` where they differ, such as by an image that only one of them shows.
+    """
+    if not is_same(list_comparable(history), list_comparable(other)):
+        raise RowError("the two sides give the prompt other turns or media", code=Code.PROMPT_MISMATCH)
     return history
 
 
@@ -97,7 +113,7 @@ def with_prompt(history: list[Any], prompt: Any) -> list[Any]:
         return history
     if isinstance(prompt, list):
         turns, asked = list_comparable(history), list_comparable(prompt)
-        is_held = any(turns[start : start + len(asked)] == asked for start in range(len(turns)))
+        is_held = any(is_same(turns[start : start + len(asked)], asked) for start in range(len(turns)))
     else:
         is_held = any(message["content"] == prompt for message in list_comparable(history) if "content" in message)
     if not is_held:

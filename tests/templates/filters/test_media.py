@@ -42,6 +42,10 @@ def parts_of(content):
         ([user({"type": "text", "text": "<video>"}, IMAGE)], {"images": ["a"], "videos": ["b"]}, "b a"),
         ([{"role": "system", "content": "S"}, user("Q")], {"images": ["a"]}, "s:'S' a u:'Q'"),
         ([user("Q"), {"role": "assistant", "content": "<image>"}], {"images": ["a"]}, "u:'Q' a"),
+        ([user("<image>"), {"role": "assistant", "content": "<image>"}], {"images": ["a"]}, "a a:'<image>'"),
+        ([user("<image>"), {"role": "assistant", "content": "<image>"}], {"images": ["a", "b"]}, "a b"),
+        ([{"role": "system", "content": "Use <image>."}, user("Q")], {"images": ["a"]}, "s:'Use <image>.' a u:'Q'"),
+        ([user({"type": "image_url"})], {"images": ["a"]}, "a"),
         ([user("<image>")], {}, "u:'<image>'"),
         ([user("<image>")], {"images": [], "audios": None}, "u:'<image>'"),
     ],
@@ -53,7 +57,7 @@ def test_media_fill_the_places_in_order(talk, columns, shown):
 
 def test_a_medium_in_a_part_leaves_the_marks_of_its_kind_alone():
     talk = [user({"type": "image", "image": "a"}, {"type": "text", "text": "<image>"})]
-    with pytest.raises(RowError, match="images: the row has 1, and 0 places"):
+    with pytest.raises(RowError, match="images: the row has 1, and places for 0"):
         show_media(talk, images=["b"])
 
 
@@ -64,6 +68,7 @@ def test_a_medium_in_a_part_leaves_the_marks_of_its_kind_alone():
         ([user("<image><image>")], {"images": ["a"]}), ([user("<image>")], {"images": ["a", "b"]}),
         ([{"role": "assistant", "content": "a"}], {"images": ["a"]}), ([], {"images": ["a"]}),
         ([user("a")], {"images": ["a"], "image": "b"}),
+        ([user("<image>"), {"role": "assistant", "content": "<image>"}], {"images": ["a", "b", "c"]}),
     ],
     ids=str,
 )  # fmt: skip
