@@ -261,7 +261,9 @@ def test_arrays_are_compared_as_a_whole():
     row = {"prompt": "q", "chosen": "a", "rejected": "b", "images": pictures[:1]}
     assert template.format(row, "preference")["images"][0] is pictures[0]
     report = check([{**row, "images": [one]} for one in pictures], template)
-    assert [finding.row for finding in report.findings if finding.code == Code.DUPLICATE] == [1]
+    assert [one.row for finding in report.findings if finding.code == Code.DUPLICATE for one in finding.examples] == [
+        1
+    ]
 
 
 RANKED = {"conversations": [{"from": "human", "value": "q"}], "images": ["1.png"]}
