@@ -114,9 +114,9 @@ def settle_medium(value: Any) -> Any:
     value = plain_data(value)
     if not isinstance(value, Mapping):
         return value
-    if value.get("bytes") is not None:
+    if value.get("bytes"):
         return dict(value)
-    given = {key: item for key, item in value.items() if item is not None}
+    given = {key: item for key, item in value.items() if item is not None and item != b""}
     return given["path"] if list(given) == ["path"] else given
 
 

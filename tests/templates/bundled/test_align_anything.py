@@ -21,8 +21,8 @@ KEYS = {"AA-TI2T": "images", "AA-TA2T": "audios", "AA-TV2T": "video", "SafeRLHF-
 LABELS = {"AA-T2T": LABEL, **{name: columns[-1] for name, columns in MEDIA.items()}}
 media = (
     texts().filter(bool)
-    | st.binary(max_size=20)
-    | st.fixed_dictionaries({"bytes": st.binary(max_size=20), "path": st.none() | texts()})
+    | st.binary(min_size=1, max_size=20)
+    | st.fixed_dictionaries({"bytes": st.binary(min_size=1, max_size=20), "path": st.none() | texts()})
     | st.fixed_dictionaries({"array": st.lists(st.floats(-1, 1)), "sampling_rate": st.integers(1)})
 )
 
