@@ -19,11 +19,13 @@ from preftemplates.cli.options import (
     SourceArgument,
     SplitOption,
 )
+from preftemplates.cli.report_counts import print_problems
 from preftemplates.core.messages import Message
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.detect import TemplateCandidate, detect_templates, find_near_misses
 from preftemplates.data.reading import find_file_kind, open_rows
 from preftemplates.errors import preview
+from preftemplates.templates.library import TEMPLATES
 
 _MAX_CANDIDATES = 5
 """So many candidates are shown, unless all are asked for."""
@@ -46,8 +48,10 @@ def command(
     choice = DatasetChoice(split, name, data_dir, revision)
     records = islice(open_rows(source, **choice._asdict()), rows)
     first_rows = [record.cells for record in records if isinstance(record.cells, Mapping)]
+    names, problems = TEMPLATES.load_names()
+    print_problems(problems)
     are_texts = find_file_kind(Path(source)) == ".csv"
-    candidates = detect_templates(first_rows, are_texts=are_texts)
+    candidates = detect_templates(first_rows, names, are_texts=are_texts)
     if as_json:
         print(json.dumps([candidate.as_json() for candidate in candidates], ensure_ascii=False, indent=1))
     elif candidates:
@@ -60,7 +64,8 @@ def command(
         best = candidates[0]
         _print_next(f"preftemplates check {quote(source)} -t {best.template.name} -f {best.format}", console)
     else:
-        _print_near_misses(source, first_rows, are_texts, Console(stderr=True))
+        missed = find_near_misses(first_rows, names, are_texts=are_texts)
+        _print_near_misses(source, first_rows, missed, Console(stderr=True))
     if not candidates:
         raise typer.Exit(1)
 
@@ -100,10 +105,11 @@ def _summarise(messages: list[Message]) -> str:
     return f"{before}{messages[-1]['role']}: {preview(content)}"
 
 
-def _print_near_misses(source: str, rows: list[Mapping[str, Any]], are_texts: bool, console: Console) -> None:
+def _print_near_misses(
+    source: str, rows: list[Mapping[str, Any]], missed: list[TemplateCandidate], console: Console
+) -> None:
     columns = dict.fromkeys(str(column) for row in rows for column in row)
     console.print(Text(f"no template fits the columns {', '.join(map(preview, columns))}"))
-    missed = find_near_misses(rows, are_texts=are_texts)
     for candidate in missed[:_MAX_CANDIDATES]:
         console.print(Text(f"  {candidate.template.name}  {candidate.format}  {candidate.why}", "dim"))
     if missed and not missed[0].missing:

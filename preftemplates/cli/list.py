@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -11,13 +12,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from preftemplates.cli.report_counts import print_problems
 from preftemplates.core.registry import Registry
 from preftemplates.core.samples import SAMPLE_TYPES
-from preftemplates.dialects.dialect import DIALECTS, get_dialect, list_dialects
+from preftemplates.dialects.dialect import DIALECTS, get_dialect
 from preftemplates.errors import preview
 from preftemplates.styles.resolve import get_style
-from preftemplates.styles.style import STYLES, list_styles
-from preftemplates.templates.library import TEMPLATES, get_template, list_templates
+from preftemplates.styles.style import STYLES
+from preftemplates.templates.library import TEMPLATES, get_template
 
 
 class ListedKind(StrEnum):
@@ -55,11 +57,10 @@ def command(
 
 
 def _describe_all(kind: ListedKind) -> list[dict[str, Any]]:
-    if kind is ListedKind.TEMPLATES:
-        return [_describe_template(name) for name in list_templates()]
-    if kind is ListedKind.STYLES:
-        return [_describe_style(name) for name in list_styles()]
-    return [_describe_dialect(name) for name in list_dialects()]
+    registry, describe = _KINDS[kind]
+    names, problems = registry.load_names()
+    print_problems(problems)
+    return [describe(name) for name in names]
 
 
 def _matches(item: dict[str, Any], search: str | None) -> bool:
@@ -93,6 +94,13 @@ def _describe_dialect(name: str) -> dict[str, Any]:
     return {"name": name, "summary": _summarise(DIALECTS.get(name)), "formats": formats} | _describe_registration(
         DIALECTS, name
     )
+
+
+_KINDS: dict[ListedKind, tuple[Registry[Any], Callable[[str], dict[str, Any]]]] = {
+    ListedKind.TEMPLATES: (TEMPLATES, _describe_template),
+    ListedKind.STYLES: (STYLES, _describe_style),
+    ListedKind.DIALECTS: (DIALECTS, _describe_dialect),
+}
 
 
 def _describe_registration(registry: Registry[Any], name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from textwrap import indent
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from preftemplates.data.issues import IssueLog
 from preftemplates.errors import make_visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -69,6 +70,12 @@ def print_unread(unread: UnreadCounts, console: Console) -> None:
     if line is not None:
         style = "yellow" if unread.content_rows else "dim"
         console.print(Text(f"  {make_visible(line)}", style), soft_wrap=True)
+
+
+def print_problems(problems: Iterable[str]) -> None:
+    """Print what is wrong with entry points of other packages, a line each, to the standard error."""
+    for problem in problems:
+        print(f"warning: {make_visible(problem)}", file=sys.stderr)
 
 
 def describe_issues(issues: Sequence[RowIssue]) -> str:

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from preftemplates.core.paths import spell_path
 from preftemplates.core.provenance import plain
-from preftemplates.errors import Code, RowError, did_you_mean, one_line, preview
+from preftemplates.errors import Code, MessagePlace, RowError, did_you_mean, one_line, preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -70,19 +70,19 @@ def normalise_message(message: Any, index: int) -> Message:
             what `check_jsonlike` refuses.
     """
     if not isinstance(message, Mapping):
-        raise RowError(f"message {index}: expected role and content, got {preview(message)}", code=Code.WRONG_TYPE)
+        fault = f"expected role and content, got {preview(message)}"
+        raise make_message_error(fault, index, code=Code.WRONG_TYPE, value=message)
     normal = {key: value for key, value in message.items() if value is not None or key == "content"}
     role, content = normal.get("role"), normal.get("content")
     if not isinstance(role, str):
-        raise RowError(f"message {index}: expected a role, got {preview(role)}", code=Code.BAD_ROLE, value=role)
+        fault = f"expected a role, got {preview(role)}"
+        raise make_message_error(fault, index, "role", code=Code.BAD_ROLE, value=role)
     if content is None and not normal.keys() - {"role", "content"}:
-        raise RowError(f"message {index} ({preview(role)}) has no content", code=Code.MISSING_FIELD)
+        fault = f"a turn of {preview(role)} has no content"
+        raise make_message_error(fault, index, "content", code=Code.MISSING_FIELD)
     if content is not None and not isinstance(content, str | list):
-        raise RowError(
-            f"message {index}: expected text or typed parts, got {preview(content)}",
-            code=Code.WRONG_TYPE,
-            value=content,
-        )
+        fault = f"expected text or typed parts, got {preview(content)}"
+        raise make_message_error(fault, index, "content", code=Code.WRONG_TYPE, value=content)
     if len(normal) > 2 or not _is_ascii_text(content):
         check_jsonlike(normal, index)
     normal["role"] = plain(role)
@@ -100,7 +100,7 @@ def check_roles(messages: Iterable[Message], roles: Iterable[str], start: int = 
         role = message["role"]
         if role not in roles:
             reason = f"expected a role among {', '.join(roles)}; got {preview(role)}.{did_you_mean(role, roles)}"
-            raise RowError(f"message {index}: {reason}", code=Code.BAD_ROLE, value=role)
+            raise make_message_error(reason, index, "role", code=Code.BAD_ROLE, value=role)
 
 
 def check_response(messages: Sequence[Message], response: str) -> None:
@@ -130,11 +130,8 @@ def check_content_parts(messages: Iterable[Message]) -> None:
         for at, part in enumerate(content if isinstance(content, list) else ()):
             kind = part.get("type") if isinstance(part, Mapping) else None
             if not isinstance(kind, str) or (kind == "text" and not isinstance(part.get("text"), str)):
-                expected = "a part with a type, and with text if it is one"
-                raise RowError(
-                    f"message {index}: {spell_path(('content', at))}: expected {expected}; got {preview(part)}",
-                    code=Code.WRONG_TYPE, value=part,
-                )  # fmt: skip
+                fault = f"expected a part with a type, and with text if it is one; got {preview(part)}"
+                raise make_message_error(fault, index, "content", at, code=Code.WRONG_TYPE, value=part)
 
 
 def list_message_texts(messages: Iterable[Message]) -> list[str]:
@@ -218,9 +215,37 @@ def _check_key(key: Any, index: int, path: tuple[str | int, ...]) -> None:
         raise _message_error(f"has the key {preview(key)}, which {SURROGATE}", Code.BAD_TEXT, key, index, path)
 
 
+def make_message_error(fault: str, index: int, *steps: str | int, **facts: Any) -> RowError:
+    """Return the error for a place in a message; its text names the place by the message's index.
+
+    Args:
+        fault: what is wrong there.
+        index: the message's index.
+        steps: the keys and indices that lead to the place within the message.
+        facts: those of the error.
+    """
+    path = f"{one_line(spell_path(steps))}: " if steps else ""
+    error = RowError(f"message {index}: {path}{fault}", **facts)
+    error.message_place = MessagePlace(index, steps, fault)
+    return error
+
+
+def locate_message_error(error: RowError, *place: str | int) -> RowError:
+    """Return an error of messages with the path of the value, now that it is known where the messages are.
+
+    >>> error = make_message_error("expected a role, got None", 1, "role", code=Code.BAD_ROLE)
+    >>> str(locate_message_error(error, "chosen"))
+    "column 'chosen[1].role': expected a role, got None [bad_role]"
+    """
+    where = error.message_place
+    if where is None or error.column is not None:
+        return error
+    path = spell_path((*place, where.message, *where.steps))
+    return RowError(where.fault, **{**error.facts, "column": path})
+
+
 def _message_error(fault: str, code: Code, value: Any, index: int, path: tuple[str | int, ...]) -> RowError:
-    where = f"message {index}: {one_line(spell_path(path))}" if path else f"message {index}"
-    return RowError(f"{where} {fault}", code=code, value=value)
+    return make_message_error(fault, index, *path, code=code, value=value)
 
 
 def has_surrogate(text: str) -> bool:

@@ -171,9 +171,37 @@ class Registry(Generic[T]):
         return UnknownNameError(f"no {self.kind} {preview(name)}." + self._suggest(name))
 
     def names(self) -> list[str]:
-        """All names, sorted; nothing is loaded for it from entry points."""
+        """Return all names, sorted; nothing is loaded for it from entry points."""
         self._discover()
         return sorted({*self._items, *self._entries}, key=lambda name: (name.casefold(), name))
+
+    def load_names(self) -> tuple[list[str], list[str]]:
+        """Return the names of all items that can be loaded, sorted, and what is wrong with the other entry points."""
+        self._discover()
+        problems = [
+            f"{self._describe_entry(entry)} is ignored: the {self.kind} {name!r} is bundled"
+            for name, entries in self._entries.items()
+            for entry in entries
+            if self._is_bundled(name)
+        ]
+        loaded = []
+        for name in self.names():
+            try:
+                self._load(name)
+            except DefinitionError as error:
+                problems.append(error.message)
+            else:
+                loaded.append(name)
+        return loaded, problems
+
+    def _is_bundled(self, name: str) -> bool:
+        site = self._sites.get(name)
+        return bool(self._package) and site is not None and site.module.startswith(f"{self._package}.")
+
+    @staticmethod
+    def _describe_entry(entry: EntryPoint) -> str:
+        package = f" of {entry.dist.name} {entry.dist.version}" if entry.dist else ""
+        return f"the entry point {entry.name!r} ({entry.value}){package}"
 
     def registered(self) -> dict[str, T]:
         """The items that are loaded by name, in the order in which they were registered."""
@@ -236,15 +264,25 @@ class Registry(Generic[T]):
                 self._discovering = False
 
     def _load(self, name: str) -> None:
-        """Load the entry point of a name; several of one name, or one of a name that is taken, are refused."""
-        entries = self._entries.get(name, [])
-        places = [f"the entry point {entry.value}" for entry in entries]
+        """Load the entry point of a name; one that takes a bundled name is ignored.
+
+        Raises:
+            DefinitionError: several have the name, it is taken, or the entry point raises or registers nothing.
+        """
+        entries = [] if self._is_bundled(name) else self._entries.get(name, [])
+        places = [self._describe_entry(entry) for entry in entries]
         if name in self._items and self._sites[name].module not in [entry.module for entry in entries]:
             places = [str(self._sites[name]), *places] if entries else []
         if len(places) > 1:
             raise DefinitionError(f"two {self.kind}s are named {name!r}: {' and '.join(places)}")
         if entries and name not in self._items:
-            entries[0].load()
+            self._load_entry(entries[0])
             if name not in self._items:
-                value = entries[0].value
-                raise DefinitionError(f"the entry point {name!r} ({value}) registers no {self.kind} of that name")
+                raise DefinitionError(f"{places[0]} registers no {self.kind} of that name")
+
+    def _load_entry(self, entry: EntryPoint) -> None:
+        try:
+            entry.load()
+        except (Exception, SystemExit) as error:  # whatever a stranger's module does when it is imported
+            reason = f"{type(error).__name__}: {one_line(str(error), 200)}"
+            raise DefinitionError(f"{self._describe_entry(entry)} cannot be loaded: {reason}") from error

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from preftemplates.core.message_values import Reading
-from preftemplates.core.messages import check_content_parts, check_response, check_roles
+from preftemplates.core.messages import check_content_parts, check_response, check_roles, locate_message_error
+from preftemplates.core.paths import parse_path
 from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
 from preftemplates.core.tools import clean_tools
 from preftemplates.errors import Code, RowError, UnknownNameError
@@ -192,7 +193,12 @@ class Extraction:
         several = self._sample_type.several
         filled: dict[str, Any] = {}
         for part, filler in self._fillers.items():
-            filled[part] = filler.fill_several(values, reading) if part == several else filler.fill(values, reading)
+            try:
+                filled[part] = (
+                    filler.fill_several(values, reading) if part == several else filler.fill(values, reading)
+                )
+            except RowError as error:
+                raise locate_message_error(error, part) from error.__cause__
         others = {name: field.evaluate(values) for name, field in self._values.items()}
         if others.get("tools") is not None:
             is_written = any(isinstance(values[name], str) for name in self._values["tools"].names)
@@ -228,9 +234,13 @@ class Extractions:
 
 
 def _check_messages(sample: Sample[Messages], roles: tuple[str, ...]) -> None:
-    for messages in (sample.prompt, *sample.responses.values()):
-        check_roles(messages, roles)
-        check_content_parts(messages)
+    parts = {"prompt": sample.prompt, **sample.responses}
+    for name, messages in parts.items():
+        try:
+            check_roles(messages, roles)
+            check_content_parts(messages)
+        except RowError as error:
+            raise locate_message_error(error, *parse_path(name)) from error.__cause__
     for name, messages in sample.responses.items():
         check_response(messages, name)
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from preftemplates.core.message_values import Reading, clean_message, is_text_message, settle_content
-from preftemplates.core.messages import ROLES, Message, normalise_message
+from preftemplates.core.messages import (
+    ROLES,
+    Message,
+    locate_message_error,
+    make_message_error,
+    normalise_message,
+)
+from preftemplates.core.paths import parse_path
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, preview
 from preftemplates.templates.expressions import Field, Filters
 
@@ -166,8 +173,8 @@ class Filler:
                 evaluated = {key: field.evaluate(values) for key, field in fields.items()}
                 filled.append(_make_message({"role": turn.role, **evaluated}, len(filled), reading))
             else:
-                messages = evaluate_list(fields["messages"], values, "messages")
-                filled += [_make_message(item, index, reading) for index, item in enumerate(messages)]
+                field = fields["messages"]
+                filled += _make_messages(evaluate_list(field, values, "messages"), field, reading)
         return filled
 
     def fill_several(self, values: Mapping[str, Any], reading: Reading | None = None) -> tuple[list[Message], ...]:
@@ -197,6 +204,15 @@ def evaluate_list(field: Field, values: Mapping[str, Any], what: str) -> list[An
     return value
 
 
+def _make_messages(items: Sequence[Any], field: Field, reading: Reading | None) -> list[Message]:
+    """The messages of a list; an error names a column that the list is."""
+    try:
+        return [_make_message(item, index, reading) for index, item in enumerate(items)]
+    except RowError as error:
+        column = field.expressions[0].name
+        raise error if column is None else locate_message_error(error, column) from error.__cause__
+
+
 def _make_message(message: Any, index: int, reading: Reading | None) -> Message:
     """A message that an expression yields.
 
@@ -207,8 +223,9 @@ def _make_message(message: Any, index: int, reading: Reading | None) -> Message:
         try:
             message = settle_content(clean_message(message, (), Reading() if reading is None else reading))
         except RowError as error:
+            steps = parse_path(error.column or "")
             facts = {**error.facts, "column": None}
-            raise RowError(f"message {index}: {error.column}: {error.message}", **facts) from None
+            raise make_message_error(error.message, index, *steps, **facts) from None
     return normalise_message(message, index)
 
 
