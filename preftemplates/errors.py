@@ -19,7 +19,7 @@ import pickle
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -277,20 +277,6 @@ def _rebuild(cls: type[PrefTemplatesError], message: str, facts: dict[str, Any])
     return cls(message, **facts)
 
 
-class MessagePlace(NamedTuple):
-    """A place in one of some messages.
-
-    Attributes:
-        message: the message's index.
-        steps: the keys and indices that lead to the place within the message.
-        fault: what is wrong there, without the place.
-    """
-
-    message: int
-    steps: tuple[str | int, ...]
-    fault: str
-
-
 def missing_column_error(path: str, columns: Iterable[str]) -> RowError:
     """The error for a column that a row does not have, with the nearest that it has."""
     hint = find_nearest(path, columns)
@@ -308,7 +294,7 @@ class UnknownNameError(PrefTemplatesError, LookupError):
 class RowError(PrefTemplatesError, ValueError):
     """One row cannot be used; `code` says why."""
 
-    message_place: MessagePlace | None = None
+    message_place: Any = None
     """Where among some messages it is, as long as nobody has said which messages these are."""
 
 

@@ -145,7 +145,7 @@ def _read_cell(text: str, kind: str) -> Any:
     if opening not in ("[", "{"):
         return text
     value = read_json_as(text, list if opening == "[" else dict)
-    if isinstance(value, str) and text.rstrip()[-1:] in ("]", "}"):
+    if isinstance(value, str) and opening == "[" and text.rstrip().endswith("]"):
         raise _make_type_error(text, kind)
     return value
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NotRequired
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired
 
 from typing_extensions import TypedDict
 
 from preftemplates.core.paths import spell_path
 from preftemplates.core.provenance import plain
-from preftemplates.errors import Code, MessagePlace, RowError, did_you_mean, one_line, preview
+from preftemplates.errors import Code, RowError, did_you_mean, one_line, preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -215,6 +215,20 @@ def _check_key(key: Any, index: int, path: tuple[str | int, ...]) -> None:
         raise _message_error(f"has the key {preview(key)}, which {SURROGATE}", Code.BAD_TEXT, key, index, path)
 
 
+class MessagePlace(NamedTuple):
+    """A place in one of some messages.
+
+    Attributes:
+        message: the message's index.
+        steps: the keys and indices that lead to the place within the message.
+        fault: what is wrong there, without the place.
+    """
+
+    message: int
+    steps: tuple[str | int, ...]
+    fault: str
+
+
 def make_message_error(fault: str, index: int, *steps: str | int, **facts: Any) -> RowError:
     """Return the error for a place in a message; its text names the place by the message's index.
 
@@ -224,8 +238,9 @@ def make_message_error(fault: str, index: int, *steps: str | int, **facts: Any) 
         steps: the keys and indices that lead to the place within the message.
         facts: those of the error.
     """
-    path = f"{one_line(spell_path(steps))}: " if steps else ""
-    error = RowError(f"message {index}: {path}{fault}", **facts)
+    place = f"message {index}" + (f": {one_line(spell_path(steps))}" if steps and steps != ("role",) else "")
+    is_sentence = fault.partition(" ")[0] in ("has", "holds", "is")
+    error = RowError(f"{place}{' ' if is_sentence else ': '}{fault}", **facts)
     error.message_place = MessagePlace(index, steps, fault)
     return error
 
@@ -237,7 +252,7 @@ def locate_message_error(error: RowError, *place: str | int) -> RowError:
     >>> str(locate_message_error(error, "chosen"))
     "column 'chosen[1].role': expected a role, got None [bad_role]"
     """
-    where = error.message_place
+    where: MessagePlace | None = error.message_place
     if where is None or error.column is not None:
         return error
     path = spell_path((*place, where.message, *where.steps))

@@ -69,7 +69,8 @@ def test_a_video_may_be_a_list_of_frames():
     [
         (0, Code.WRONG_TYPE), (False, Code.WRONG_TYPE), ([1.5], Code.WRONG_TYPE), ([["a.png"]], Code.WRONG_TYPE),
         ([None], Code.MISSING_FIELD), (["a.png", ""], Code.MISSING_FIELD),
-        ([{"bytes": None, "path": None}], Code.MISSING_FIELD), ([{"bytes": b"", "path": None}], Code.MISSING_FIELD), ("['a.png']", Code.WRONG_TYPE),
+        ([{"bytes": None, "path": None}], Code.MISSING_FIELD), ("['a.png']", Code.WRONG_TYPE),
+        ([{"bytes": b"", "path": None}], Code.MISSING_FIELD),
         ({"a.png"}, Code.WRONG_TYPE),
     ],
     ids=str,

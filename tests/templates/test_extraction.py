@@ -309,6 +309,6 @@ def test_a_prompt_of_messages_is_common_to_all_samples_and_shared_by_none():
 def test_a_part_of_a_content_without_its_type_or_text_is_refused(part, dialect):
     template = get_template("TRL-messages").with_dialect(dialect)
     row = {**template.example, "prompt": [{"role": "user", "content": [{"type": "image"}, part]}]}
-    with pytest.raises(RowError, match=r"message 0: content\[1\]: expected a part with a type") as caught:
+    with pytest.raises(RowError, match=r"'prompt\[0\]\.content\[1\]': expected a part with a type") as caught:
         template.format(row, "preference")
     assert caught.value.code == Code.WRONG_TYPE

@@ -156,7 +156,7 @@ def test_what_is_no_list_of_messages_is_refused(value):
 def test_what_is_no_message_is_refused_with_its_place_in_the_list(message, code):
     error = failure(messages("{{ m }}"), m=[USER, message])
     assert error.code == code
-    assert "message 1" in str(error)
+    assert "column 'm[1]" in str(error)
 
 
 @pytest.mark.parametrize("value", [5, None, True, {"a": 1}], ids=str)
