@@ -14,6 +14,7 @@ from preftemplates.data.row_rules import AcceptedSample, find_skip_reason
 from preftemplates.data.unread import UnreadCounts
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
 from preftemplates.templates.rendering import render_texts
+from preftemplates.templates.results import list_unwritten_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -226,7 +227,9 @@ class Conversion:
         """
         if formatted.messages is None or self._style is None:
             return formatted
-        return replace(formatted, texts=render_texts(formatted.messages, self._style))
+        texts = render_texts(formatted.messages, self._style)
+        unwritten = tuple(list_unwritten_keys(formatted.messages, texts))
+        return replace(formatted, texts=texts, without_key=(*formatted.without_key, *unwritten))
 
     def _count_class(self, record: Record, formatted: Formatted) -> None:
         """Count the labels of single answers."""

@@ -18,6 +18,7 @@ from preftemplates import (
     Supervised,
     Template,
     Unpaired,
+    get_style,
     get_template,
     messages,
 )
@@ -333,3 +334,18 @@ def test_a_label_without_a_key_in_the_dialect_is_counted_for_every_result():
     for dialect, lost in (("openai", {"margin": 2}), ("text", {})):
         conversion = Conversion(rows, get_template("HelpSteer3").with_dialect(dialect), "preference")
         assert (len(list(conversion)), dict(conversion.report.lost)) == (2, lost)
+
+
+@pytest.mark.parametrize(("dialect", "style"), [("text", None), ("trl", "chatml")])
+def test_a_key_of_a_message_that_no_text_shows_is_counted_as_lost(dialect, style):
+    template = get_template("TRL-messages").with_style("chatml").with_dialect(dialect)
+    talk = [{"role": "user", "content": "Whose bed?", "name": "ana", "tool_call_id": "c1"}]
+    answers = {side: [{"role": "assistant", "content": side}] for side in ("chosen", "rejected")}
+    conversion = Conversion(
+        [{"prompt": talk, **answers}], template, "preference", style=None if style is None else get_style(style)
+    )
+    assert len(list(conversion)) == 1
+    assert conversion.report.lost == {"name": 1}
+    shown = [{**talk[0], "content": "I am ana. Whose bed?"}]
+    conversion = Conversion([{"prompt": shown, **answers}], template, "preference")
+    assert (len(list(conversion)), conversion.report.lost) == (1, {})
