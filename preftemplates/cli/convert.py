@@ -36,7 +36,7 @@ from preftemplates.data.convert import Conversion, ConversionReport, OnError
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.media import CSVCheck, check_fits_json, find_first_media
-from preftemplates.data.reading import RowSource, open_rows
+from preftemplates.data.reading import RowSource, find_file_kind, open_rows
 from preftemplates.data.writing import open_writer, write_pieces, write_text
 from preftemplates.errors import FileError
 from preftemplates.templates.declaration import Ties
@@ -111,7 +111,7 @@ def command(
     schema, check = (
         _build_schema_and_check(loaded, sample_format, json_messages)
         if out.suffix == ".parquet"
-        else (None, CSVCheck() if ".csv" in out.suffixes else check_fits_json)
+        else (None, CSVCheck() if find_file_kind(out) == ".csv" else check_fits_json)
     )
     named_style = loaded.style if names_style else None
     conversion = Conversion(

@@ -22,7 +22,7 @@ from preftemplates.cli.options import (
 from preftemplates.cli.report_counts import print_problems
 from preftemplates.core.messages import Message
 from preftemplates.data.dataset_sources import DatasetChoice
-from preftemplates.data.detect import TemplateCandidate, detect_templates, find_near_misses
+from preftemplates.data.detect import DetectedRow, TemplateCandidate, detect_templates, find_near_misses
 from preftemplates.data.reading import find_file_kind, open_rows
 from preftemplates.errors import preview
 from preftemplates.templates.library import TEMPLATES
@@ -47,7 +47,7 @@ def command(
     """
     choice = DatasetChoice(split, name, data_dir, revision)
     records = islice(open_rows(source, **choice._asdict()), rows)
-    first_rows = [record.cells for record in records if isinstance(record.cells, Mapping)]
+    first_rows = [record.cells for record in records]
     names, problems = TEMPLATES.load_names()
     print_problems(problems)
     are_texts = find_file_kind(Path(source)) == ".csv"
@@ -106,9 +106,9 @@ def _summarise(messages: list[Message]) -> str:
 
 
 def _print_near_misses(
-    source: str, rows: list[Mapping[str, Any]], missed: list[TemplateCandidate], console: Console
+    source: str, rows: list[DetectedRow], missed: list[TemplateCandidate], console: Console
 ) -> None:
-    columns = dict.fromkeys(str(column) for row in rows for column in row)
+    columns = dict.fromkeys(str(column) for row in rows if isinstance(row, Mapping) for column in row)
     console.print(Text(f"no template fits the columns {', '.join(map(preview, columns))}"))
     for candidate in missed[:_MAX_CANDIDATES]:
         console.print(Text(f"  {candidate.template.name}  {candidate.format}  {candidate.why}", "dim"))
@@ -116,7 +116,7 @@ def _print_near_misses(
         best = missed[0]
         _print_next(f"preftemplates check {quote(source)} -t {best.template.name} -f {best.format}", console)
         return
-    console.print("write a template of about ten lines: docs/how-to/add-a-dataset.md", soft_wrap=True)
+    console.print("write a template: a class, or a YAML file of about ten lines", soft_wrap=True)
     _print_next(f"preftemplates show mine.yaml --row {quote(source)}:0", console)
 
 

@@ -161,6 +161,8 @@ def check_medium(value: Any, kind: str) -> Any:
     frames = kind == "video" and isinstance(value, list)
     if isinstance(value, int | float | tuple | set | frozenset) or (isinstance(value, list) and not frames):
         raise _make_type_error(value, kind)
+    if isinstance(value, Mapping) and not isinstance(value.get("bytes"), bytes | None):
+        raise _make_type_error(value, kind)
     return value
 
 

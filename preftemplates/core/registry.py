@@ -283,6 +283,6 @@ class Registry(Generic[T]):
     def _load_entry(self, entry: EntryPoint) -> None:
         try:
             entry.load()
-        except (Exception, SystemExit) as error:  # whatever a stranger's module does when it is imported
+        except (Exception, SystemExit) as error:  # whatever another package's module does when it is imported
             reason = f"{type(error).__name__}: {one_line(str(error), 200)}"
             raise DefinitionError(f"{self._describe_entry(entry)} cannot be loaded: {reason}") from error

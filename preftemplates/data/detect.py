@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,18 @@ from preftemplates.core.paths import spell_path
 from preftemplates.core.samples import SAMPLE_TYPES, Format, Sample
 from preftemplates.data.csv_rows import parse_cells
 from preftemplates.errors import Code, RowError, StyleError, find_nearest
-from preftemplates.templates.library import get_template, list_templates
+from preftemplates.templates.library import TEMPLATES, get_template
 from preftemplates.templates.unread import UnreadValue, carries_content, has_value
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from preftemplates.core.messages import Message
     from preftemplates.templates.template import Template
 
+
+DetectedRow = Mapping[str, Any] | RowError
+"""A row, or why it could not be read."""
 
 _LOSS = 0.2
 """What is left of a candidate's score for each column of content that it does not read."""
@@ -69,7 +73,7 @@ class TemplateCandidate:
     @property
     def rank(self) -> tuple[Any, ...]:
         """What candidates are sorted by: what is read, responses, columns that are read, real rows, name."""
-        if self.variant_of is not None:  # another label, to be chosen by hand
+        if self.variant_of is not None:  # another label, which users choose themselves
             return (*self.variant_of.rank, self.template.name.casefold(), self.format)
         sample_type = SAMPLE_TYPES.get(self.format)
         responses = len(sample_type.response_names) + bool(sample_type.several)
@@ -101,7 +105,7 @@ class TemplateCandidate:
 
 
 def detect_templates(
-    rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None = None, *, are_texts: bool = False
+    rows: Sequence[DetectedRow], names: Iterable[str] | None = None, *, are_texts: bool = False
 ) -> list[TemplateCandidate]:
     """Return the templates that some rows fit, the best first.
 
@@ -109,7 +113,7 @@ def detect_templates(
     the samples.
 
     Args:
-        rows: some rows of one file.
+        rows: some rows of one file; an error stands for a row that could not be read, and is counted as rejected.
         names: the templates to try; all that are registered, if None.
         are_texts: whether all cells are texts, as in a CSV, and each template reads them by its types.
 
@@ -136,7 +140,7 @@ def detect_templates(
 def _find_variants(candidates: Sequence[TemplateCandidate]) -> None:
     """Say of each candidate whether it is a variant of another one by another label, such as `PKUSafeRLHF-safer`.
 
-    A bad label is no reason to train on another one.
+    Another label is never recommended only because one is bad.
     """
     by_name = {(candidate.template.name, candidate.format): candidate for candidate in candidates}
     for candidate in candidates:
@@ -149,7 +153,7 @@ def _find_variants(candidates: Sequence[TemplateCandidate]) -> None:
 
 
 def find_near_misses(
-    rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None = None, *, are_texts: bool = False
+    rows: Sequence[DetectedRow], names: Iterable[str] | None = None, *, are_texts: bool = False
 ) -> list[TemplateCandidate]:
     """Return the templates that reject all rows, and those that lack columns of which rows have one of a near name.
 
@@ -165,19 +169,24 @@ def find_near_misses(
 
 
 def _try_templates(
-    rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None, *, prompts: bool = False, are_texts: bool
+    rows: Sequence[DetectedRow], names: Iterable[str] | None, *, prompts: bool = False, are_texts: bool
 ) -> Iterable[TemplateCandidate]:
-    columns = list(dict.fromkeys(str(column) for row in rows for column in row))
-    content = _find_content_columns(rows)
-    for name in list_templates() if names is None else names:
+    readable = [row for row in rows if isinstance(row, Mapping)]
+    columns = list(dict.fromkeys(str(column) for row in readable for column in row))
+    content = _find_content_columns(readable)
+    for name in TEMPLATES.load_names()[0] if names is None else names:
         template = get_template(name)
         for format in template.formats:
             template_columns = template.known_columns(format)
             if template_columns is not None and (
                 prompts == (format == "prompt_only") or template.formats == ("prompt_only",)
             ):
-                cells = [parse_cells(row, template.cell_parsers) for row in rows] if are_texts else rows
+                cells = [_parse_row(row, template) for row in rows] if are_texts else rows
                 yield _try_template(template, format, cells, columns, template_columns, content)
+
+
+def _parse_row(row: DetectedRow, template: Template) -> DetectedRow:
+    return parse_cells(row, template.cell_parsers) if isinstance(row, Mapping) else row
 
 
 def _find_content_columns(rows: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -189,7 +198,7 @@ def _find_content_columns(rows: Sequence[Mapping[str, Any]]) -> set[str]:
 def _try_template(
     template: Template,
     format: Format,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[DetectedRow],
     columns: list[str],
     template_columns: list[str],
     content: Collection[str],
@@ -208,6 +217,8 @@ def _try_template(
     for number, row in enumerate(rows):
         candidate.rows += 1
         try:
+            if isinstance(row, RowError):
+                raise row
             extracted = template.extract_all(row, format)
         except (RowError, StyleError) as error:
             candidate.reasons[error.code or Code.BAD_EXPRESSION] += 1

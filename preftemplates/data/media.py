@@ -14,12 +14,15 @@ from preftemplates.errors import Code, PrefTemplatesError, RowError, preview
 
 if TYPE_CHECKING:
     from preftemplates.core.samples import Format
-    from preftemplates.data.reading import RowSource
+    from preftemplates.data.reading import Record, RowSource
     from preftemplates.templates.template import Template
 
 
 _LOOKED_AT = 1000
 """How many rows are looked at for media before the first one is written."""
+
+_MAX_HELD = 64 << 20
+"""How many characters and bytes of rows are held for it: images may be large."""
 
 
 def find_first_media(template: Template, format: Format, rows: RowSource) -> tuple[str, ...]:
@@ -28,19 +31,32 @@ def find_first_media(template: Template, format: Format, rows: RowSource) -> tup
     Args:
         template: the template; a custom one has no media.
         format: the format's name.
-        rows: the source, whose first 1,000 records are read and put back.
+        rows: the source, whose first 1,000 records, or 64 MiB of them, are read and put back.
     """
     if template.is_custom:
         return ()
-    first = list(islice(rows.records, _LOOKED_AT))
-    rows.records = chain(first, rows.records)
+    first: list[Record] = []
     kinds: dict[str, None] = {}
-    for record in first:
+    size = 0
+    for record in islice(rows.records, _LOOKED_AT):
+        first.append(record)
         if isinstance(record.cells, Mapping):
             with suppress(PrefTemplatesError):  # the conversion says what is wrong with the row
                 samples = template.extract_all(record.cells, format).samples
                 kinds |= dict.fromkeys(kind for sample in samples for kind in find_kinds(sample))
+            size += _count_characters(record.cells)
+        if size > _MAX_HELD:
+            break
+    rows.records = chain(first, rows.records)
     return tuple(kinds)
+
+
+def _count_characters(value: Any) -> int:
+    """How many characters and bytes a value of a row holds."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return sum(map(_count_characters, items))
 
 
 class CSVCheck:

@@ -164,10 +164,8 @@ class Dialect(Frozen):
 
     def _check_exclusive(self, parts: Collection[str]) -> None:
         if set(self.table.exclusive) <= set(parts):
-            names = " and ".join(self.table.exclusive)
-            raise RowError(
-                f"the dialect's framework reads {names} of a file, but not both", code=Code.UNSUPPORTED_CONTENT
-            )
+            names = " or ".join(self.table.exclusive)
+            raise RowError(f"the dialect's framework reads {names} of a file, not both", code=Code.UNSUPPORTED_CONTENT)
 
     def fill(
         self, shape: ObjectShape, messages: Sample[Any], texts: Sample[Any] | None, media: Collection[str] = ()

@@ -104,7 +104,7 @@ def _instantiate(name: str) -> Template:
 def _find_by_dataset(dataset: str) -> str:
     """Return the name of the only template for a dataset."""
     folded = dataset.casefold()
-    datasets = {name: str(get_template(name).about.dataset).casefold() for name in list_templates()}
+    datasets = {name: str(get_template(name).about.dataset).casefold() for name in TEMPLATES.load_names()[0]}
     names = [name for name, of in datasets.items() if of == folded]
     if len(names) == 1:
         return names[0]

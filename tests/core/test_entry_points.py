@@ -96,5 +96,8 @@ def test_an_entry_that_cannot_be_loaded_is_a_line_and_breaks_no_command(module, 
         assert err.splitlines() == [f"warning: {line}"]
     code, _, err = run_command(tmp_path, "check", str(rows), "-t", "Broken")
     assert (code, err) == (2, f"error: {line}\n")
+    code = "from preftemplates.data.detect import detect_templates; print(detect_templates([{'prompt': 'a'}]))"
+    assert run(tmp_path, code)[1] == ""
+    assert "UnknownNameError" in run(tmp_path, "get_template('nobody/no-such-dataset')")[1]
     _, err = run(tmp_path, "get_template('Broken')")
     assert f"DefinitionError: {line}" in err

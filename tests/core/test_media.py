@@ -71,7 +71,7 @@ def test_a_video_may_be_a_list_of_frames():
         ([None], Code.MISSING_FIELD), (["a.png", ""], Code.MISSING_FIELD),
         ([{"bytes": None, "path": None}], Code.MISSING_FIELD), ("['a.png']", Code.WRONG_TYPE),
         ([{"bytes": b"", "path": None}], Code.MISSING_FIELD),
-        ({"a.png"}, Code.WRONG_TYPE),
+        ({"a.png"}, Code.WRONG_TYPE), ({"bytes": "iVBORw0KGgo=", "path": None}, Code.WRONG_TYPE),
     ],
     ids=str,
 )  # fmt: skip

@@ -9,7 +9,7 @@ from support import TEMPLATE_NAMES, real_rows
 
 from preftemplates import get_template
 from preftemplates.data.detect import detect_templates, find_near_misses
-from preftemplates.errors import Code
+from preftemplates.errors import Code, RowError
 
 PKU = {"prompt": "Mint?", "response_0": "Yes.", "response_1": "No.", "better_response_id": 0}
 
@@ -80,6 +80,11 @@ def test_the_cells_of_a_csv_are_read_by_the_types_of_each_template():
     row = {**PKU, "better_response_id": "0"}
     assert "PKUSafeRLHF" not in detect_names([row])
     assert detect_templates([row], are_texts=True)[0].template.name == "PKUSafeRLHF"
+
+
+def test_a_row_that_could_not_be_read_is_counted_and_keeps_its_number():
+    (candidate,) = detect_templates([RowError("no JSON", code=Code.BAD_JSON), PKU], ["PKUSafeRLHF"])
+    assert (candidate.rows, candidate.fit, candidate.first_rejected) == (2, 1, (0, "no JSON"))
 
 
 # --- real rows, and bad ones among them ------------------------------------------------------------------------------

@@ -274,3 +274,19 @@ def test_a_column_of_media_that_is_not_read_is_a_finding(column):
 def test_a_medium_under_another_name_is_a_finding(cell):
     report = check([{**PAIR, "prompt": "q", "x": cell}], get_template("TRL"))
     assert [finding.code for finding in report.findings] == [Code.UNREAD_CONTENT]
+
+
+def test_rows_that_are_looked_at_first_are_held_up_to_a_size(tmp_path, monkeypatch):
+    monkeypatch.setattr("preftemplates.data.media._MAX_HELD", 30)
+    rows = [{**PAIR, "prompt": "q" * 20}, {**PAIR, "prompt": "q" * 20}, {**PAIR, "images": ["a.png"]}]
+    source = open_rows(write(tmp_path / "rows.jsonl", rows))
+    assert find_first_media(TEMPLATE, "preference", source) == ()
+    assert [record.cells for record in source] == rows
+
+
+def test_the_last_ending_of_the_output_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr("preftemplates.data.media._LOOKED_AT", 1)
+    rows = [{**PAIR, "prompt": "Hi"}, {**PAIR, "images": ["a.png"]}]
+    out = tmp_path / "o.csv.jsonl"
+    done = run("convert", write(tmp_path / "rows.jsonl", rows), "-t", "TRL", "-d", "trl", "-o", out)
+    assert "2 rows = 2 formatted" in done.stderr

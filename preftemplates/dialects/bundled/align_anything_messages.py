@@ -1,8 +1,8 @@
 """align-anything now: whole conversations as messages, and the answers again, which it counts in tokens.
 
 Keys: what `format_preference_sample` of a class gives by align-anything's documentation, a conversation for each side
-and what is beside it; they are one row here. A class that reads such rows gives them as they are. The image, the
-video and the audio of a prompt are beside the conversations, in which a part of their type stands for each.
+and what goes with it; they are one row here. A class that reads such rows gives them as they are. The image, the
+video and the audio of a prompt are next to the conversations, which have a part of their type for each.
 """
 
 from preftemplates import Dialect, register_dialect
