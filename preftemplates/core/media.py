@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +23,21 @@ MARKS = {kind: f"<{kind}>" for kind in MEDIA_COLUMNS}
 
 MEDIA_KEYS = ("image", "images", "video", "videos", "audio", "audios")
 """The keys under which a message may list media next to its content."""
+
+
+_WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_MEDIUM_WORD = re.compile(
+    r"(?:image|img|picture|pic|photo|video|audio|sound|clip|frame|pixel|media|wav|mp3|mp4|png|jpe?g)s?"
+)
+
+
+def has_medium_word(name: str) -> bool:
+    """Return whether a word of a name, such as that of a column or a key, stands for media.
+
+    >>> [has_medium_word(name) for name in ("image_path", "imgUrl", "imagine", "profile")]
+    [True, True, False, False]
+    """
+    return any(_MEDIUM_WORD.fullmatch(word.lower()) for word in _WORDS.findall(name))
 
 
 class Medium(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -14,6 +13,7 @@ from preftemplates.core.media import (
     MEDIA_KEYS,
     Medium,
     check_medium,
+    has_medium_word,
     iter_media,
     list_spare_sources,
     read_medium,
@@ -105,7 +105,8 @@ def spell_media(message: Mapping[str, Any], spelling: MediaSpelling, *, as_text:
     return {**message, "content": _SPELLERS[spelling](message, content)}
 
 
-_MEDIUM_WORD = re.compile(r"(?i)image|img|picture|video|audio|sound|document|file")
+_DOCUMENTS = ("document", "file", "input_file")
+"""The types of other parts that show something."""
 
 
 def check_parts_are_known(message: Mapping[str, Any]) -> None:
@@ -116,7 +117,8 @@ def check_parts_are_known(message: Mapping[str, Any]) -> None:
     """
     content = message.get("content")
     for part in content if isinstance(content, list) else ():
-        if read_medium(part) is None and any(map(_MEDIUM_WORD.search, (str(part.get("type")), *part))):
+        kind = str(part.get("type"))
+        if read_medium(part) is None and (kind in _DOCUMENTS or any(map(has_medium_word, (kind, *part)))):
             raise _make_error(f"a part such as {preview(dict(part))}", part)
 
 

@@ -35,7 +35,8 @@ class Formatted:
         messages: the sample with messages; None for a custom template.
         texts: the sample with texts; None where the dialect needs none.
         result: the keys and values of the dialect.
-        without_key: the labels that the sample has and the dialect has no key for; and `tools`, likewise.
+        without_key: the labels that the sample has and the dialect has no key for, `tools` likewise, and the keys of
+            messages that no text shows.
         equal: whether a custom template says, by its `check_equal`, that the responses are equal.
         others: how many other samples the row gives.
         has_prompt: whether the template takes a prompt from the row, so that one without messages is empty.

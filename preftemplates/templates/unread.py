@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from preftemplates.core.media import has_medium_word
 from preftemplates.core.messages import CONTENT_KEYS, Message
 from preftemplates.core.paths import extend_path, get_row_key, parse_path
 from preftemplates.errors import DefinitionError, preview
@@ -124,11 +125,6 @@ _CONTEXT_WORD = re.compile(
 )
 """Words in the names of columns that are part of what is asked."""
 
-_MEDIUM_WORD = re.compile(
-    r"(?:image|img|picture|pic|photo|video|audio|sound|clip|frame|pixel|media|wav|mp3|mp4|png|jpe?g)s?"
-)
-"""Words in the names of columns that are media, also by where these are, such as `image_path`."""
-
 _PLACE_WORD = re.compile(r"path|url|uri|file|filename|bytes|data|values")
 """Words that end the names of columns which hold a medium, or say where it is."""
 
@@ -181,9 +177,9 @@ _LOOKED_AT = 8
 @lru_cache(maxsize=4096)
 def _names_medium(path: str) -> bool:
     """Whether the last key of a path has a word for a medium, and ends in it or in a word for its place."""
-    words = [part.lower() for part in _WORDS.findall(find_last_key(path))]
-    is_last = bool(words) and any(word.fullmatch(words[-1]) for word in (_MEDIUM_WORD, _PLACE_WORD))
-    return is_last and any(map(_MEDIUM_WORD.fullmatch, words))
+    key = find_last_key(path)
+    *_, last = ["", *_WORDS.findall(key)]
+    return has_medium_word(key) and (has_medium_word(last) or bool(_PLACE_WORD.fullmatch(last.lower())))
 
 
 def _is_medium(value: Any) -> bool:
