@@ -30,7 +30,7 @@ from preftemplates.data.check import CheckReport, check
 from preftemplates.data.content_rules import read_special_tokens
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
-from preftemplates.data.media import find_first_media
+from preftemplates.data.media import find_first_parts
 from preftemplates.data.reading import open_rows
 from preftemplates.data.writing import write_text
 
@@ -76,7 +76,7 @@ def command(
     sample_format = loaded.check_format(format)
     loaded.choose_edges(sample_format)
     named_style = None if style is None else loaded.style
-    loaded = loaded.adapted(media=find_first_media(loaded, sample_format, rows))  # as convert does
+    loaded = loaded.adapted(parts=find_first_parts(loaded, sample_format, rows))  # as convert does
     result = check(
         rows,
         loaded,

@@ -35,7 +35,7 @@ from preftemplates.data.content_rules import read_special_tokens
 from preftemplates.data.convert import Conversion, ConversionReport, OnError
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
-from preftemplates.data.media import CSVCheck, check_fits_json, find_first_media
+from preftemplates.data.media import CSVCheck, check_fits_json, find_first_parts
 from preftemplates.data.reading import RowSource, find_file_kind, open_rows
 from preftemplates.data.writing import open_writer, write_pieces, write_text
 from preftemplates.errors import FileError
@@ -107,7 +107,7 @@ def command(
     config_of = partial(prepare_config, template=loaded, format=sample_format, out=out, chat_template=chat_template)
     if consumer_config is not None:
         config_of(consumer_config)  # what is wrong with it is said before a row is read
-    loaded = loaded.adapted(media=find_first_media(loaded, sample_format, rows))
+    loaded = loaded.adapted(parts=find_first_parts(loaded, sample_format, rows))
     schema, check = (
         _build_schema_and_check(loaded, sample_format, json_messages)
         if out.suffix == ".parquet"

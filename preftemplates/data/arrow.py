@@ -193,7 +193,7 @@ def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
     """
     expected = [field.name for field in schema if field.metadata != _MAY_LACK or field.name in result]
     if list(result) != expected:
-        _check_media_have_columns(result, schema)
+        _check_parts_have_columns(result, schema)
         raise RowError(f"the result has the keys {list(result)}, expected {schema.names}", code=Code.WRONG_TYPE)
     for field in schema:
         if field.metadata == _IS_MEDIA:
@@ -202,19 +202,17 @@ def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
             _check_value_fits(result[field.name], field.type, spell_path((field.name,)))
 
 
-def _check_media_have_columns(result: Mapping[str, Any], schema: pa.Schema) -> None:
-    """Refuse a row with media for which no row had any when the table began.
+def _check_parts_have_columns(result: Mapping[str, Any], schema: pa.Schema) -> None:
+    """Refuse a row with media, tools or labels of which no row had any when the table began.
 
     Raises:
         RowError: `unsupported_content`, with the key.
     """
     others = [key for key in result if key not in schema.names]
-    kinds = {key.removeprefix("rejected_") for key in others}
-    if others and kinds <= MEDIA_VIEWS.keys() and set(schema.names) <= set(result):
-        names = ", ".join(repr(MEDIA_VIEWS[kind].part) for kind in sorted(kinds))
+    if others and set(schema.names) <= set(result):
         raise RowError(
-            f"{others[0]}: the table has no column for them; with_media([{names}]) gives it one, and convert does so"
-            " if one of the first 1,000 rows shows some",
+            f"{others[0]}: the table has no column for it; with_columns gives it one, and convert does so if"
+            " one of the first 1,000 rows has it",
             code=Code.UNSUPPORTED_CONTENT, value=result[others[0]],
         )  # fmt: skip
 

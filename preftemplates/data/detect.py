@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.paths import spell_path
-from preftemplates.core.samples import SAMPLE_TYPES, Format, Sample
+from preftemplates.core.samples import SAMPLE_TYPES, Format, PromptOnly, Sample
 from preftemplates.data.csv_rows import parse_cells
 from preftemplates.errors import Code, RowError, StyleError, find_nearest
 from preftemplates.templates.library import TEMPLATES, get_template
-from preftemplates.templates.unread import UnreadValue, carries_content, has_value
+from preftemplates.templates.unread import UnreadValue, carries_content, has_value, is_ignored
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -43,6 +43,7 @@ class TemplateCandidate:
         reasons: for the others, how many are rejected by code.
         first: the sample of the first row that fits.
         unread_content: those of the unread columns that carry content, such as a label or a score.
+        absent: how many columns it would read that are not there.
         first_rejected: the number of the first row that is rejected, and why it is.
         variant_of: the template that makes the same of the rows by another label, if this one is named after it.
     """
@@ -57,6 +58,7 @@ class TemplateCandidate:
     reasons: Counter[Code] = field(default_factory=Counter)
     first: Sample[list[Message]] | None = None
     unread_content: list[str] = field(default_factory=list)
+    absent: int = 0
     first_rejected: tuple[int, str] | None = None
     variant_of: TemplateCandidate | None = None
 
@@ -72,14 +74,15 @@ class TemplateCandidate:
 
     @property
     def rank(self) -> tuple[Any, ...]:
-        """What candidates are sorted by: what is read, responses, columns that are read, real rows, name."""
+        """What candidates are sorted by: what is read, responses, columns, real rows, no dataset of its own, name."""
         if self.variant_of is not None:  # another label, which users choose themselves
             return (*self.variant_of.rank, self.template.name.casefold(), self.format)
         sample_type = SAMPLE_TYPES.get(self.format)
         responses = len(sample_type.response_names) + bool(sample_type.several)
-        verified = self.template.about.verified
-        name = self.template.name.casefold()
-        return -self.score, -(responses > 1), len(self.unread), not verified, name, self.format
+        about, name = self.template.about, self.template.name.casefold()
+        # among templates that do the same, a layout is a better name than somebody's dataset
+        layout = (not about.verified, bool(about.dataset), self.absent, name, self.format)
+        return -self.score, -min(responses, 2), len(self.unread), *layout
 
     @property
     def why(self) -> str:
@@ -128,13 +131,26 @@ def detect_templates(
     """
     tried = list(_try_templates(rows, names, are_texts=are_texts))
     _find_variants(tried)
-    candidates = [
-        candidate for candidate in tried if candidate.fit and (not candidate.variant_of or candidate.variant_of.fit)
-    ]
+    candidates = [candidate for candidate in tried if _is_found(candidate)]
     if not candidates:  # rows that hold prompts, and nothing else
         prompts = _try_templates(rows, names, prompts=True, are_texts=are_texts)
         candidates = [candidate for candidate in prompts if candidate.fit and not candidate.unread]
-    return sorted(candidates, key=lambda candidate: candidate.rank)
+    return sorted(candidates, key=lambda candidate: (_is_covered(candidate, candidates), candidate.rank))
+
+
+def _is_covered(candidate: TemplateCandidate, others: Sequence[TemplateCandidate]) -> bool:
+    """Whether a template reads prompts alone of columns that another one reads with an answer."""
+    return candidate.format == PromptOnly.format and any(
+        other.format != PromptOnly.format and other.fit >= candidate.fit and {*other.read} >= {*candidate.read}
+        for other in others
+    )
+
+
+def _is_found(candidate: TemplateCandidate) -> bool:
+    """Whether rows fit a template that is not a mere variant, and that does not read prompts alone of more."""
+    if not candidate.fit or (candidate.variant_of and not candidate.variant_of.fit):
+        return False
+    return candidate.format != PromptOnly.format or not candidate.unread_content
 
 
 def _find_variants(candidates: Sequence[TemplateCandidate]) -> None:
@@ -179,7 +195,7 @@ def _try_templates(
         for format in template.formats:
             template_columns = template.known_columns(format)
             if template_columns is not None and (
-                prompts == (format == "prompt_only") or template.formats == ("prompt_only",)
+                prompts == (format == PromptOnly.format) or template.formats == (PromptOnly.format,)
             ):
                 cells = [_parse_row(row, template) for row in rows] if are_texts else rows
                 yield _try_template(template, format, cells, columns, template_columns, content)
@@ -206,7 +222,9 @@ def _try_template(
     read_columns = [column for column in template_columns if column in columns]
     unread = [column for column in columns if column not in template_columns]
     candidate = TemplateCandidate(template, format, read_columns, unread)
-    candidate.unread_content = [column for column in unread if column in content]
+    candidate.absent = len(template_columns) - len(read_columns)
+    ignored = frozenset(template.about.ignored)
+    candidate.unread_content = [column for column in unread if column in content and not is_ignored(column, ignored)]
     try:
         template.check_columns(format, columns)
     except RowError:

@@ -1,4 +1,4 @@
-"""Media in many rows: which kinds a source has, and what a text file can hold of them."""
+"""What only some rows have, such as images, tools or a margin: what a source has of it, and what a file can hold."""
 
 from __future__ import annotations
 
@@ -13,42 +13,50 @@ from preftemplates.dialects.media import find_kinds
 from preftemplates.errors import Code, PrefTemplatesError, RowError, preview
 
 if TYPE_CHECKING:
-    from preftemplates.core.samples import Format
+    from collections.abc import Collection, Iterator
+
+    from preftemplates.core.samples import Format, Sample
     from preftemplates.data.reading import Record, RowSource
     from preftemplates.templates.template import Template
 
 
 _LOOKED_AT = 1000
-"""How many rows are looked at for media before the first one is written."""
+"""How many rows are looked at before the first one is written."""
 
 _MAX_HELD = 64 << 20
 """How many characters and bytes of rows are held for it: images may be large."""
 
 
-def find_first_media(template: Template, format: Format, rows: RowSource) -> tuple[str, ...]:
-    """Return the kinds of media that the samples of a source's first rows show; no row is lost.
+def find_first_parts(template: Template, format: Format, rows: RowSource) -> tuple[str, ...]:
+    """Return the media, tools and optional labels that samples of a source's first rows have; no row is lost.
 
     Args:
-        template: the template; a custom one has no media.
+        template: the template; a custom one has none of them.
         format: the format's name.
         rows: the source, whose first 1,000 records, or 64 MiB of them, are read and put back.
     """
     if template.is_custom:
         return ()
     first: list[Record] = []
-    kinds: dict[str, None] = {}
+    parts: dict[str, None] = {}
+    optional = template.optional_parts(format)
     size = 0
     for record in islice(rows.records, _LOOKED_AT):
         first.append(record)
         if isinstance(record.cells, Mapping):
             with suppress(PrefTemplatesError):  # the conversion says what is wrong with the row
                 samples = template.extract_all(record.cells, format).samples
-                kinds |= dict.fromkeys(kind for sample in samples for kind in find_kinds(sample))
+                parts |= dict.fromkeys(part for sample in samples for part in _find_parts(sample, optional))
             size += _count_characters(record.cells)
         if size > _MAX_HELD:
             break
     rows.records = chain(first, rows.records)
-    return tuple(kinds)
+    return tuple(parts)
+
+
+def _find_parts(sample: Sample[Any], optional: Collection[str]) -> Iterator[str]:
+    yield from find_kinds(sample)
+    yield from (part for part in optional if getattr(sample, part) is not None)
 
 
 def _count_characters(value: Any) -> int:

@@ -168,16 +168,24 @@ class Dialect(Frozen):
             raise RowError(f"the dialect's framework reads {names} of a file, not both", code=Code.UNSUPPORTED_CONTENT)
 
     def fill(
-        self, shape: ObjectShape, messages: Sample[Any], texts: Sample[Any] | None, media: Collection[str] = ()
+        self,
+        shape: ObjectShape,
+        messages: Sample[Any],
+        texts: Sample[Any] | None,
+        media: Collection[str] = (),
+        may_lack: Collection[str] = (),
     ) -> dict[str, Any]:
         """Return the same for a shape that is selected already, for these kinds of media among others.
+
+        Labels that the sample may lack are null where it does.
 
         Raises:
             RowError, StyleContractError: as `spell`.
         """
         if self.table.pairs_only and messages.several and not messages.pieces:
             _check_is_pair(messages)
-        result: dict[str, Any] = ShapeFiller(messages, texts, self.table.message_keys, bool(media)).fill(shape)
+        filler = ShapeFiller(messages, texts, self.table.message_keys, bool(media), may_lack)
+        result: dict[str, Any] = filler.fill(shape)
         return result
 
     def configure(

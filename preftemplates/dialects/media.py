@@ -41,7 +41,7 @@ class MediaView(NamedTuple):
 
     @property
     def part(self) -> str:
-        """Return the name of the kind as columns have it, by which `Template.with_media` knows it."""
+        """Return the name of the kind as columns have it, by which `Template.with_parts` knows it."""
         return MEDIA_COLUMNS[self.kind]
 
     def build(self, messages: Iterable[Message]) -> Any:

@@ -24,6 +24,8 @@ from preftemplates.dialects.table import (
 from preftemplates.errors import Code, RowError, StyleContractError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from preftemplates.core.samples import Sample
 
 
@@ -36,6 +38,7 @@ class ShapeFiller:
         texts: the sample with texts; a response holds the prompt and its own. None where no shape needs it.
         message_keys: how messages are spelled.
         shows_media: whether the messages are spelled as those of rows with media.
+        may_lack: labels that are null where the sample has none.
         index: which of the several responses is meant, inside a `PerResponseShape`.
     """
 
@@ -43,6 +46,7 @@ class ShapeFiller:
     texts: Sample[Any] | None
     message_keys: MessageKeys
     shows_media: bool = False
+    may_lack: Collection[str] = ()
     index: int | None = None
 
     def fill(self, shape: ResultShape) -> Any:
@@ -55,7 +59,8 @@ class ShapeFiller:
         if isinstance(shape, FixedValue):
             return shape.value
         if isinstance(shape, DefaultedField):
-            return self._fill_label(shape.field)
+            label = self._fill_label(shape.field)
+            return shape.default.value if label is None else label
         if isinstance(shape, ObjectShape):
             return {key: self.fill(inner) for key, inner in shape.fields if not self._lacks(inner)}
         if isinstance(shape, ListShape):
@@ -81,6 +86,8 @@ class ShapeFiller:
 
     def _fill_label(self, field: SampleField) -> Any:
         value = getattr(self.messages, field.name)
+        if value is None and field.name in self.may_lack:
+            return None
         if value is None:
             raise RowError(f"the sample has no {field.name}", code=Code.MISSING_FIELD)
         listed = get_origin(self.messages.label_types[field.name]) is list

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from preftemplates.core.message_values import Reading
@@ -100,7 +101,7 @@ class Extraction:
         self._each = {name: Field(expression, filters) for name, expression in declaration.each}
         self._validator = RowValidator(read_row_type(declaration.row), self._find_names())
         self._media = list_media_columns(self._list_message_fields())
-        self._format, self._declares_tools = format, source.tools is not None
+        self._format = format
         self.has_prompt = bool(source.prompt[0])
 
     def _find_names(self) -> frozenset[str]:
@@ -114,16 +115,44 @@ class Extraction:
     def _list_message_fields(self) -> list[Field]:
         return [field for filler in self._fillers.values() for field in filler.fields]
 
-    def find_media(self, columns: Collection[str] = ()) -> tuple[str, ...]:
-        """Return the kinds of media that the samples of a table have.
+    def find_parts(self, columns: Collection[str] = ()) -> tuple[str, ...]:
+        """Return the labels, `tools` and the kinds of media that the samples of a table have.
+
+        What only columns fill that a row need not have is among them where the table has one of these columns.
 
         Args:
             columns: the columns of the table, apart from those that every row must have.
         """
         known = self._validator.columns
-        required = {name for name, info in self._validator.model.model_fields.items() if info.is_required()}
-        given = {name for name, column in known.items() if column in columns} | required
-        return tuple(kind for kind, names in self._media.items() if names & given)
+        given = {name for name, column in known.items() if column in columns} | self._required
+        return tuple(part for part, names in self._sources.items() if names & given or not names)
+
+    @cached_property
+    def _required(self) -> frozenset[str]:
+        """The names of the columns that every row must have."""
+        fields = self._validator.model.model_fields
+        return frozenset(name for name, info in fields.items() if info.is_required())
+
+    @cached_property
+    def _sources(self) -> dict[str, frozenset[str]]:
+        """The columns that fill each label, the tools and each kind of media."""
+        items = {name: field.names for name, field in self._each.items()}
+        sources = {name: field.names for name, field in self._values.items()}
+        sources = {
+            name: frozenset[str]().union(*(items.get(column, {column}) for column in names))
+            for name, names in sources.items()
+        }
+        if self._derivation is not None:
+            tools = {"tools": sources["tools"]} if "tools" in sources and self._derivation.keeps_prompt else {}
+            always: frozenset[str] = frozenset()
+            labels = self._derivation.labels
+            named = {
+                name: always if origin is None else sources[origin]
+                for name, origin in labels.items()
+                if origin is None or origin in sources
+            }
+            sources = {**named, **tools}
+        return {**sources, **self._media}
 
     @property
     def columns(self) -> list[str]:
@@ -135,9 +164,9 @@ class Extraction:
         self._validator.check_columns(columns)
 
     @property
-    def has_tools(self) -> bool:
+    def fills_tools(self) -> bool:
         """Whether the samples may have tools."""
-        return self._declares_tools and (self._derivation is None or self._derivation.keeps_prompt)
+        return "tools" in self._sources
 
     def labels(self, policies: Policies) -> tuple[str, ...]:
         """The labels that the samples have."""

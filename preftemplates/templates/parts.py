@@ -40,7 +40,7 @@ class About(NamedTuple):
 class Parts:
     """What a template is: a declaration, a style, a dialect, and the policies for pairs, ties and the edges of texts.
 
-    `media` are the kinds of media for which every result has a key.
+    `keyed` are the parts of a sample for which every result has a key, though not every row fills them.
 
     What is known about the dataset is no part of its identity. The filters are in it by their source, which the
     declaration holds; the functions themselves are in `extractions`.
@@ -52,7 +52,7 @@ class Parts:
     pairs: Pairs = "all"
     ties: Ties = "drop"
     edges: TextEdges | None = None
-    media: tuple[str, ...] = ()
+    keyed: tuple[str, ...] = ()
     about: About = field(default_factory=About, repr=False, compare=False)
     extractions: Extractions = field(repr=False, compare=False, kw_only=True)
 

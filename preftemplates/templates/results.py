@@ -79,8 +79,9 @@ class ResultFormatter:
         style: the style of the texts.
         dialect: the dialect whose keys the results have.
         format: the format's name.
-        parts: the labels and `tools` that the samples may have, and the media that each has a key for.
+        parts: the labels, `tools` and the kinds of media for which every result has a key.
         edges: what texts have of BOS and EOS; None where they are as the style writes them.
+        optional: the labels and `tools` for which a result has a key only where its sample has them.
         has_prompt: whether the samples have a prompt.
 
     Raises:
@@ -95,10 +96,13 @@ class ResultFormatter:
         parts: tuple[str, ...],
         edges: TextEdges | None = None,
         *,
+        optional: tuple[str, ...] = (),
         has_prompt: bool = True,
     ) -> None:
         self._style, self._dialect, self._format, self._parts = style, dialect, format, parts
         self._media = tuple(part for part in parts if part in MEDIA_COLUMNS.values())
+        self._optional = tuple(part for part in optional if part not in parts)
+        self._may_lack = frozenset(optional)
         self._shapes = {self._media: dialect.shape(format, parts)}
         self._needs_text = dialect.needs_text(format)
         self._edges, self._has_prompt = edges, has_prompt
@@ -106,7 +110,7 @@ class ResultFormatter:
         self._keeps_tools = dialect.keeps_tools(format)
         exempt = SAMPLE_TYPES.get(format).labels_in_text
         self._labels_without_key = {
-            label for label in parts if label not in exempt and not dialect.spells(format, label)
+            label for label in (*parts, *optional) if label not in exempt and not dialect.spells(format, label)
         }
 
     def format(self, sample: Sample[list[Message]], others: int = 0) -> Formatted:
@@ -127,7 +131,8 @@ class ResultFormatter:
         if texts is not None and self._edges is not None:
             texts = self._edges.cut(texts, self._style)
         try:
-            result = self._dialect.fill(self._select_shape(media), sample, texts, media)
+            shape = self._select_shape((*media, *self._find_optional(sample)) if self._optional else media)
+            result = self._dialect.fill(shape, sample, texts, media, self._may_lack)
         except StyleError as error:
             raise error.located(style=self._style.name) from error
         lost = self._find_parts_without_key(sample)
@@ -135,11 +140,15 @@ class ResultFormatter:
             lost = (*lost, *list_unwritten_keys(sample, texts))
         return Formatted(sample, texts, result, lost, others=others, has_prompt=self._has_prompt)
 
-    def _select_shape(self, media: tuple[str, ...]) -> ObjectShape:
-        """The shape of results with these kinds of media."""
-        if media not in self._shapes:
-            self._shapes[media] = self._dialect.shape(self._format, (*self._parts, *media))
-        return self._shapes[media]
+    def _find_optional(self, sample: Sample[Any]) -> tuple[str, ...]:
+        """The labels and tools that this sample has, and that others may lack."""
+        return tuple(part for part in self._optional if getattr(sample, part) is not None)
+
+    def _select_shape(self, more: tuple[str, ...]) -> ObjectShape:
+        """The shape of results with these kinds of media, labels and tools next to those of every result."""
+        if more not in self._shapes:
+            self._shapes[more] = self._dialect.shape(self._format, (*self._parts, *more))
+        return self._shapes[more]
 
     def _find_parts_without_key(self, sample: Sample[Any]) -> tuple[str, ...]:
         """What the sample has and the result has not: labels that no text tells either, and tools."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from preftemplates.core.digest import digest
 from preftemplates.core.frozen import Frozen, computed
+from preftemplates.core.media import MEDIA_COLUMNS
 from preftemplates.core.messages import ROLES
-from preftemplates.core.samples import Format, OwnFormat, Preference
-from preftemplates.errors import RowError, StyleError, UnknownNameError, did_you_mean, preview
+from preftemplates.core.samples import SAMPLE_TYPES, Format, OwnFormat, Preference
+from preftemplates.errors import DefinitionError, RowError, StyleError, UnknownNameError, did_you_mean, preview
 from preftemplates.templates.csv_cells import make_cell_parsers
 from preftemplates.templates.derivations import list_derived_formats
 from preftemplates.templates.extraction import Extraction, Policies
@@ -171,14 +172,51 @@ class TemplateSchema(Frozen):
         return labels
 
     def sample_parts(self, format: Format) -> tuple[str, ...]:
-        """The labels that the samples of a format have, `tools` if they may have these, and the media that all have.
+        """Return the labels, `tools` and the kinds of media for which every result of a format has a key.
+
+        What only columns fill that a row need not have is not among them (`Template.with_columns`).
+
+        Raises:
+            UnknownNameError, DefinitionError: as `labels`.
+        """
+        return self._select_parts(format, self._extraction(format).find_parts())
+
+    def optional_parts(self, format: Format) -> tuple[str, ...]:
+        """Return the labels and `tools` for which a result has a key only where its row fills them.
 
         Raises:
             UnknownNameError, DefinitionError: as `labels`.
         """
         extraction = self._extraction(format)
-        media = dict.fromkeys((*extraction.find_media(), *self.parts.media))
-        return (*self.labels(format), *(("tools",) if extraction.has_tools else ()), *media)
+        always = self._select_parts(format, extraction.find_parts())
+        parts = self._select_parts(format, extraction.find_parts(extraction.columns))
+        return tuple(part for part in parts if part not in always and part not in MEDIA_COLUMNS.values())
+
+    def check_parts(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the names of parts of a sample, each once, after checking that its samples may have them.
+
+        Raises:
+            DefinitionError: none may have one of them.
+        """
+        formats = (*self.formats, *self.derived_formats)
+        known = dict.fromkeys((*MEDIA_COLUMNS.values(), "tools"))
+        known |= dict.fromkeys(label for format in formats for label in SAMPLE_TYPES.get(format).label_types)
+        parts = tuple(dict.fromkeys(names))
+        for part in parts:
+            if part not in known:
+                raise DefinitionError(f"the parts of its samples are {', '.join(known)}; got {preview(part)}")
+        return parts
+
+    def _select_parts(self, format: Format, given: Collection[str]) -> tuple[str, ...]:
+        """The parts of a format's samples that are given by their columns, or in all samples."""
+        labels, parts = self.labels(format), {*given, *self.parts.keyed}
+        policy = {"probability"} if self._policies.halves_ties(format) else set()
+        kinds = (kind for kind in (*given, *self.parts.keyed) if kind in MEDIA_COLUMNS.values())
+        return (
+            *(label for label in labels if label in parts or label in policy),
+            *(("tools",) if "tools" in parts and self._extraction(format).fills_tools else ()),
+            *dict.fromkeys(kinds),
+        )
 
     def result_shape(self, format: Format) -> tuple[ObjectShape, MessageKeys]:
         """Return what each key of the results of a format holds, and the keys of a message.

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, overload
 
-from preftemplates.core.media import MEDIA_COLUMNS
 from preftemplates.core.pickling import PackedDefinition, pack_definition
 from preftemplates.core.samples import (
     SAMPLE_TYPES,
@@ -24,7 +23,7 @@ from preftemplates.core.samples import (
 )
 from preftemplates.core.source_code import class_source
 from preftemplates.dialects.dialect import Dialect, get_dialect
-from preftemplates.errors import DefinitionError, preview
+from preftemplates.errors import DefinitionError
 from preftemplates.styles.resolve import get_style
 from preftemplates.templates.declaration import Declaration, Ties, check_ties, has_samples, read_declaration
 from preftemplates.templates.derivations import Messages, Pairs, check_pairs
@@ -112,6 +111,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
     holds = "parts"
     declaration: ClassVar[Declaration | None] = None
     filters: ClassVar[Filters] = {}
+    extractions: ClassVar[Extractions]
     written: ClassVar[str] = ""
     default_style: ClassVar[str | Style] = "chatml"
     default_dialect: ClassVar[str | Dialect] = "trl"
@@ -125,6 +125,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             )
         else:
             cls.declaration, cls.filters = read_declaration(cls, Template)
+            cls.extractions = Extractions(cls.declaration, cls.filters)  # all objects of the class share them
 
     def __new__(cls) -> Self:
         """The template that the class declares, or an object of the class if it is a custom template."""
@@ -135,8 +136,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         style, dialect = get_style(cls.default_style), get_dialect(cls.default_dialect)
         ties: Any = cls.ties
         ties = "drop" if isinstance(ties, property) else ties
-        extractions = Extractions(cls.declaration, cls.filters)
-        parts = Parts(cls.declaration, style, dialect, ties=ties, about=read_about(cls), extractions=extractions)
+        parts = Parts(cls.declaration, style, dialect, ties=ties, about=read_about(cls), extractions=cls.extractions)
         return cast("Self", Template.of(parts, cls.name))
 
     def with_style(self, style: str | PathLike[str] | Style) -> Template:
@@ -182,9 +182,9 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         return self._with(self.parts, edges=read_text_edges(tokenizer, consumer))
 
     def with_columns(self, columns: Iterable[str]) -> Template:
-        """Return the same template for the rows of a table: the media of its columns have a key in every result.
+        """Return the same template for the rows of a table: what its columns fill has a key in every result.
 
-        Without it, a result has a key for images, videos or audio where its row has some.
+        Without it, a result has a key for media, tools or a label that rows need not have where its row has them.
 
         Args:
             columns: the names of the table's columns.
@@ -196,24 +196,30 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             []
         """
         columns = list(columns)
-        kinds = [kind for format in self.formats for kind in self._extraction(format).find_media(columns)]
-        return self.with_media(kinds)
+        extractions = [self._extraction(format) for format in self.formats]
+        return self.with_parts(
+            part
+            for extraction in extractions
+            for part in extraction.find_parts(columns)
+            if part not in extraction.find_parts()
+        )
 
-    def with_media(self, media: Iterable[str]) -> Template:
-        """Return the same template, each of whose results has a key for these kinds of media.
+    def with_parts(self, names: Iterable[str]) -> Template:
+        """Return the same template, each of whose results has a key for these parts of a sample.
 
         Args:
-            media: `images`, `videos` and `audios`, or some of them.
+            names: `images`, `videos`, `audios`, `tools` and labels that rows need not have, or some of them.
 
         Raises:
-            DefinitionError: there is no such kind.
+            DefinitionError: no sample of the template may have such a part.
+
+        Example:
+            >>> from preftemplates import get_template
+            >>> template = get_template("TRL").with_parts(["margin"])
+            >>> template.format({"prompt": "Hi", "chosen": "Hi.", "rejected": "No."}, "preference")["margin"] is None
+            True
         """
-        given = tuple(dict.fromkeys(media))
-        for kind in given:
-            if kind not in MEDIA_COLUMNS.values():
-                kinds = ", ".join(MEDIA_COLUMNS.values())
-                raise DefinitionError(f"the kinds of media are {kinds}; got {preview(kind)}")
-        return self._with(self._require_parts("with_media"), media=given)
+        return self._with(self._require_parts("with_parts"), keyed=self.check_parts(names))
 
     def _require_consumer(self, feature: str) -> TextConsumer:
         dialect = self._require_parts(feature).dialect
@@ -379,10 +385,16 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
 
     def _formatter(self, format: Format) -> ResultFormatter:
         if format not in self._formatters:
-            given, edges = self.sample_parts(format), self.choose_edges(format)
-            has_prompt = self._extraction(format).has_prompt
-            formatter = ResultFormatter(self.style, self.dialect, format, given, edges, has_prompt=has_prompt)
-            self._formatters[format] = formatter
+            given, optional = self.sample_parts(format), self.optional_parts(format)
+            self._formatters[format] = ResultFormatter(
+                self.style,
+                self.dialect,
+                format,
+                given,
+                self.choose_edges(format),
+                optional=optional,
+                has_prompt=self._extraction(format).has_prompt,
+            )
         return self._formatters[format]
 
     @cached_property

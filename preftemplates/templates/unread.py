@@ -129,8 +129,8 @@ _PLACE_WORD = re.compile(r"path|url|uri|file|filename|bytes|data|values")
 """Words that end the names of columns which hold a medium, or say where it is."""
 
 _ANSWER_WORD = re.compile(
-    r"chosen|rejected|repl(?:y|ies)|preferred|better|worse|safer?|winner|ranking|margin|probability|reasoning|thinking"
-    r"|rationale|critique|feedback|weight|(?:answer|response|completion|output|solution|reference|label|score|rating"
+    r"chosen|rejected|repl(?:y|ies)|preferred|better|worse|safer?|winner|ranking|margin|probability|kto|verdict|grade"
+    r"|reasoning|thinking|votes?|rationale|critique|feedback|weight|(?:answer|response|completion|output|solution|reference|label|score|rating"
     r"|preference|rank|reward|thought)s?"
 )
 """Words in the names of columns that are an answer, or judge one."""

@@ -53,7 +53,7 @@ def test_a_row_without_tools_has_the_text_of_the_style():
 
 @pytest.mark.parametrize("format", ["preference", "prompt_only", "supervised", "unpaired", "ranked"])
 def test_formats_made_from_another_have_its_tools(format):
-    template = Garden().with_style("qwen2.5").with_dialect("trl")
+    template = Garden().with_style("qwen2.5").with_dialect("trl").with_columns(ROW)
     for sample, result in zip(
         template.extract_all(ROW, format).samples, template.format_all(ROW, format), strict=True
     ):
@@ -265,7 +265,8 @@ def test_a_conversion_counts_the_tools_of_each_sample_that_had_some(format, dial
 
 
 def test_the_labels_of_a_judge_are_without_tools_and_those_of_other_derived_formats_with_them():
-    parts = {format: Garden().sample_parts(format) for format in Garden().derived_formats}
+    template = Garden().with_columns(ROW)
+    parts = {format: template.sample_parts(format) for format in template.derived_formats}
     assert parts == {
         "supervised": ("tools",),
         "unpaired": ("label", "tools"),

@@ -256,7 +256,7 @@ NESTED = [
 def test_a_schema_has_the_types_of_a_table_and_every_result_comes_back_out_of_it(
     template, row, format, kinds, tmp_path
 ):
-    template = template().with_dialect(Nested())
+    template = template().with_dialect(Nested()).with_columns(row)
     schema = build_output_schema(template, format)
     assert schema == pa.schema(list(kinds.items()))
     results = template.format_all(row, format) * 3
@@ -295,9 +295,11 @@ def test_an_optional_label_has_a_column_where_the_template_fills_it_or_ties_are_
 
     keys = ["prompt", "chosen", "rejected"]
     assert build_output_schema(Bare(), "preference").names == keys
-    assert build_output_schema(Pairs(), "preference").names == [*keys, "margin"]
+    assert build_output_schema(Pairs(), "preference").names == keys
+    assert build_output_schema(Pairs().with_columns(["by"]), "preference").names == [*keys, "margin"]
     assert build_output_schema(Bare().with_ties("half"), "preference").names == [*keys, "probability"]
-    assert build_output_schema(Pairs().with_ties("half"), "preference").names == [*keys, "margin", "probability"]
+    halves = Pairs().with_columns(["by"]).with_ties("half")
+    assert build_output_schema(halves, "preference").names == [*keys, "margin", "probability"]
     with pytest.raises(DefinitionError, match="spells no probability"):
         BatchFormatter(Pairs().with_ties("half").with_dialect("align-anything"), "preference")
 
@@ -391,7 +393,13 @@ def test_what_does_not_fit_is_named_by_its_path(value, path):
     assert str(caught.value).startswith(f"{path} has no place in Arrow columns of text")
 
 
-@pytest.mark.parametrize("result", [{"a": "x"}, {"a": "x", "b": "y", "c": "z"}, {"b": "y", "a": "x"}, {}], ids=str)
+def test_a_result_with_more_keys_than_the_table_names_the_first_of_them():
+    with pytest.raises(RowError, match="c: the table has no column for it; with_columns gives it one") as caught:
+        check_fits_schema({"a": "x", "b": "y", "c": "z"}, pa.schema({"a": TEXT, "b": TEXT}))
+    assert caught.value.code is Code.UNSUPPORTED_CONTENT
+
+
+@pytest.mark.parametrize("result", [{"a": "x"}, {"a": "x", "c": "z"}, {"b": "y", "a": "x"}, {}], ids=str)
 def test_a_result_of_other_keys_does_not_fit(result):
     with pytest.raises(RowError, match=r"expected \['a', 'b'\]") as caught:
         check_fits_schema(result, pa.schema({"a": TEXT, "b": TEXT}))

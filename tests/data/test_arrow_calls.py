@@ -30,7 +30,7 @@ CALLED = {
 
 
 def test_a_template_with_tools_has_columns_for_calls_whose_arguments_are_json_text(tmp_path):
-    template = get_template("TRL-tools")
+    template = get_template("TRL-tools").with_columns(CALLED)
     other = {**CALLED, "completion": [{"role": "assistant", "content": "No."}]}
     schema = build_output_schema(template, "supervised")
     results = [template.format(row, "supervised") for row in (CALLED, other)]
@@ -51,7 +51,7 @@ def test_a_template_without_tools_keeps_columns_of_role_and_content():
     assert field.type.value_type.num_fields == 2
     with pytest.raises(RowError, match=r"tool_calls has no place .*--json-messages"):
         check_fits_schema(
-            get_template("TRL-messages").format(CALLED, "supervised"),
+            get_template("TRL-messages").format({**CALLED, "tools": None}, "supervised"),
             build_output_schema(get_template("TRL-messages"), "supervised"),
         )
 

@@ -8,7 +8,7 @@ from support import run
 from preftemplates import BatchFormatter, check, get_template
 from preftemplates.data import open_rows, open_writer
 from preftemplates.data.arrow import build_output_schema, check_fits_schema
-from preftemplates.data.media import check_fits_json, find_first_media
+from preftemplates.data.media import check_fits_json, find_first_parts
 from preftemplates.errors import Code, RowError
 
 pa = pytest.importorskip("pyarrow")
@@ -118,7 +118,7 @@ def test_videos_and_audio_are_paths_in_columns(dialect, tmp_path):
 
 @pytest.mark.parametrize("medium", [object(), {"array": [0.5], "sampling_rate": 16}], ids=["object", "decoded"])
 def test_what_another_library_decoded_has_no_place_in_a_column(medium):
-    template = TEMPLATE.with_media(["images"])
+    template = TEMPLATE.with_parts(["images"])
     result = template.format({**PAIR, "images": [medium]}, "preference")
     assert result["images"] == [medium]
     with pytest.raises(RowError, match="a column has no place for") as caught:
@@ -169,7 +169,7 @@ def test_the_first_row_says_which_media_there_are_and_is_not_lost(tmp_path):
     answer = [{"role": "assistant", "content": "Dill."}]
     rows = [{"prompt": shown, "chosen": answer, "rejected": answer, "images": []}, {"prompt": [], "chosen": []}]
     source = open_rows(write(tmp_path / "rows.jsonl", rows))
-    assert find_first_media(get_template("TRL-messages"), "preference", source) == ("videos",)
+    assert find_first_parts(get_template("TRL-messages"), "preference", source) == ("videos",)
     assert [record.cells for record in source] == rows
 
 
@@ -280,7 +280,7 @@ def test_rows_that_are_looked_at_first_are_held_up_to_a_size(tmp_path, monkeypat
     monkeypatch.setattr("preftemplates.data.media._MAX_HELD", 30)
     rows = [{**PAIR, "prompt": "q" * 20}, {**PAIR, "prompt": "q" * 20}, {**PAIR, "images": ["a.png"]}]
     source = open_rows(write(tmp_path / "rows.jsonl", rows))
-    assert find_first_media(TEMPLATE, "preference", source) == ()
+    assert find_first_parts(TEMPLATE, "preference", source) == ()
     assert [record.cells for record in source] == rows
 
 

@@ -121,7 +121,7 @@ def test_trl_reads_tools_or_images_of_a_row():
         template.format(row, "preference")
     assert template.with_dialect("ms-swift").format(row, "preference")["images"] == ["a.png"]
     with pytest.raises(RowError, match="not both"):
-        template.with_media(["images"]).format(template.example, "preference")
+        template.with_parts(["images"]).format(template.example, "preference")
 
 
 def test_the_single_answers_of_kto_have_no_media_where_the_framework_gives_them_to_other_prompts():
@@ -177,8 +177,10 @@ def test_the_declaration_of_media_is_checked():
         declare_dialect(prompt_only={"images": "prompt.image_list"})
     with pytest.raises(DefinitionError, match=r"'answer\.images'"):
         declare_dialect(prompt_only={"images": "answer.images"})
-    with pytest.raises(DefinitionError, match="the kinds of media are images, videos, audios; got 'pictures'"):
-        Plain().with_media(["pictures"])
+    with pytest.raises(
+        DefinitionError, match=r"the parts of its samples are images, videos, audios, tools, .*; got 'pictures'"
+    ):
+        Plain().with_parts(["pictures"])
 
 
 def test_texts_of_several_parts_are_one_text_where_contents_are_texts():

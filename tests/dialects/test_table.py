@@ -295,9 +295,10 @@ def test_an_optional_label_is_left_out_wherever_it_stands_and_with_it_what_held_
 def test_what_a_schema_says_is_what_is_left():
     table = {"text": "chosen.content", "more": {"by": "margin?"}, "list": [{"t": "chosen.content", "by": "margin?"}]}
     dialect = declare_dialect(preference=table)
-    for template in (Pairs(), Margins()):
+    for template in (Pairs(), Margins(), Margins().with_parts(["margin"])):
         result = template.with_dialect(dialect).format(PAIR, "preference")
-        schema = build_output_schema(template.with_dialect(dialect), "preference")
+        columns = PAIR if template == Margins() else ()
+        schema = build_output_schema(template.with_dialect(dialect).with_columns(columns), "preference")
         assert schema.names == list(result)
         fields = [field.name for field in schema.field("list").type.value_type]
         assert fields == list(result["list"][0])
@@ -324,11 +325,28 @@ def test_a_label_that_must_be_there_and_is_not_is_an_error_of_the_row(table):
     assert Margins().with_dialect(declare_dialect(preference=table)).format(PAIR, "preference")
 
 
-def test_a_row_without_a_label_that_its_template_has_is_an_error_and_not_another_schema():
-    template = Margins()
-    assert "margin" in template.format(PAIR, "preference")
+def test_a_label_that_rows_need_not_have_has_a_key_where_the_row_or_the_table_has_it():
+    template, bare = Margins(), {**PAIR, "by": None}
+    assert template.format(PAIR, "preference")["margin"] == 2.0
+    assert "margin" not in template.format(bare, "preference")
+    for keyed in (template.with_columns(PAIR), template.with_parts(["margin"])):
+        assert keyed.format(bare, "preference")["margin"] is None
+        assert keyed.format(PAIR, "preference")["margin"] == 2.0
+
+
+def test_a_row_without_a_label_that_every_row_must_have_is_an_error_and_not_another_schema():
+    class Needed(Template):
+        class Row(RowModel):
+            q: str
+            a: str
+            b: str
+            by: float | None
+
+        preference = Preference(prompt="{{ q }}", chosen="{{ a }}", rejected="{{ b }}", margin="{{ by }}")
+
+    assert "margin" in Needed().format(PAIR, "preference")
     with pytest.raises(RowError, match="the sample has no margin") as caught:
-        template.format({**PAIR, "by": None}, "preference")
+        Needed().format({**PAIR, "by": None}, "preference")
     assert caught.value.code is Code.MISSING_FIELD
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support import few
 
 from preftemplates import MediaColumns, Message, Preference, Supervised, Template, get_dialect, get_template, messages
-from preftemplates.core.media import MEDIA_COLUMNS, iter_media
+from preftemplates.core.media import MEDIA_COLUMNS, iter_media, read_medium
 from preftemplates.data.convert import Conversion
 from preftemplates.dialects import dialect as dialect_module
 from preftemplates.dialects import media as media_module
@@ -30,6 +30,12 @@ READERS = {
     ("ms-swift", "supervised"): "Messages",
     ("llama-factory", "preference"): "LLaMA-Factory-sharegpt-ranking",
     ("llama-factory", "supervised"): "ShareGPT",
+    ("llama-factory-alpaca", "preference"): "LLaMA-Factory-alpaca",
+    ("llama-factory-alpaca", "supervised"): "LLaMA-Factory-alpaca",
+    ("openai", "preference"): "OpenAI-preference",
+    ("openai", "supervised"): "Messages",
+    ("align-anything-messages", "preference"): "align-anything-messages",
+    ("align-anything-messages", "supervised"): "align-anything-messages",
 }
 """The bundled templates that read what a dialect writes."""
 
@@ -145,10 +151,11 @@ def spell(conversation):
         parts = [{"type": "text", "text": parts}] if isinstance(parts, str) else parts
         joined = []
         for part in parts:
+            medium = read_medium(part)
             if part["type"] == "text" and joined and joined[-1][0] == "text":
                 joined[-1] = ("text", joined[-1][1] + part["text"])
             else:
-                joined.append((part["type"], part[part["type"]]))
+                joined.append((part["type"], part[part["type"]]) if medium is None else (medium.kind, medium.value))
         spelled.append((message["role"], joined))
     return spelled
 

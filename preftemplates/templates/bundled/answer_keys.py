@@ -6,19 +6,39 @@ for post-training".
 
 from typing import Any
 
-from preftemplates import Message, PromptOnly, RowModel, Template, messages, register_template
+from preftemplates import MediaColumns, Message, PromptOnly, RowModel, Template, messages, register_template
 
 
 @register_template("TRL-prompts", style="chatml", dialect="trl")
 class TRLPrompts(Template):
-    """TRL's conversational prompts with a column `answer`, which its reward functions get."""
+    """TRL's conversational prompts, with the columns `answer` and `source` that reward functions may read."""
+
+    class Row(MediaColumns):
+        prompt: list[Message]
+        answer: str | None = None
+        source: str | None = None
+        tools: list[dict[str, Any]] | str | None = None
+
+    prompt_only = PromptOnly(
+        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
+        tools="{{ tools | tool_list }}",
+        answer="{{ answer }}",
+        source="{{ source }}",
+    )
+    example = {"prompt": [{"role": "user", "content": "Two and three?"}], "answer": "5"}
+
+
+@register_template("TRL-prompts-text", style="plain", dialect="trl-text")
+class TRLPromptsText(Template):
+    """TRL's standard prompts: text, with the columns `answer` and `source` that reward functions may read."""
 
     class Row(RowModel):
-        prompt: list[Message]
-        answer: str
+        prompt: str
+        answer: str | None = None
+        source: str | None = None
 
-    prompt_only = PromptOnly(prompt=messages("{{ prompt }}"), answer="{{ answer }}")
-    example = {"prompt": [{"role": "user", "content": "Two and three?"}], "answer": "5"}
+    prompt_only = PromptOnly(prompt="{{ prompt }}", answer="{{ answer }}", source="{{ source }}")
+    example = {"prompt": "Two and three?", "answer": "5"}
 
 
 @register_template("GSM8K", style="chatml", dialect="trl")
@@ -54,7 +74,9 @@ class VerlPrompts(Template):
         extra_info: dict[str, Any] | None = None
 
     prompt_only = PromptOnly(
-        prompt=messages("{{ prompt }}"), answer="{{ reward_model.ground_truth }}", source="{{ data_source }}"
+        prompt=messages("{{ prompt }}"),
+        answer="{{ reward_model.ground_truth | none_if('') }}",
+        source="{{ data_source | none_if('preftemplates') }}",
     )
     example = {
         "data_source": "openai/gsm8k",

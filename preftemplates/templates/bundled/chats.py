@@ -1,18 +1,30 @@
 """Conversations to learn from: the last answer is the completion, and all turns before it are the prompt.
 
-`Messages` and `ShareGPT` are the two ways to write one; the other templates here are datasets that use them. Real rows
-of the following were formatted: by `Messages` those of Tinker Cookbook and the ChatML rows of ms-swift, by `ShareGPT`
-those of FastChat, torchtune and the other conversations of ms-swift. A conversation that does not end with an answer
-is refused, since to cut its last turns would be a guess. Nothing is added to any turn. Columns of images, videos and
-audio of the two fill the places that messages show them in.
+`Messages`, `Conversations` and `ShareGPT` are the ways to write one; the other templates here are datasets that use
+them. Real rows of the following were formatted: by `Messages` those of Tinker Cookbook and the ChatML rows of
+ms-swift, by `ShareGPT` those of FastChat, torchtune and the other conversations of ms-swift. To learn from, a
+conversation must end with an answer, since to cut its last turns would be a guess. As prompts, conversations may also
+end with a question. Nothing is added to any turn. Columns of images, videos and audio of the three fill the places
+that messages show them in.
 
 Sources: HuggingFaceH4/no_robots (CC-BY-NC-4.0), HuggingFaceH4/ultrachat_200k (MIT), allenai/tulu-3-sft-mixture
 (ODC-BY), lmsys/lmsys-chat-1m (a licence of its own), Open-Orca/SlimOrca (MIT), teknium/OpenHermes-2.5 (unknown).
 """
 
+from typing import Any
+
 from pydantic import Field
 
-from preftemplates import MediaColumns, Message, RowModel, Supervised, Template, messages, register_template
+from preftemplates import (
+    MediaColumns,
+    Message,
+    PromptOnly,
+    RowModel,
+    Supervised,
+    Template,
+    messages,
+    register_template,
+)
 
 
 class Chat(RowModel):
@@ -39,14 +51,26 @@ LAST_TURN = Supervised(
 
 @register_template("Messages", style="chatml", dialect="trl")
 class Messages(Template):
-    """Conversations as messages with `role` and `content`, in the column `messages`."""
+    """Conversations as messages with `role` and `content`, in the column `messages`.
+
+    A prompt may have a reference answer, in the column `answer` or, as ms-swift calls it, `solution`.
+    """
 
     class Row(MediaColumns):
         messages: list[Message]
+        tools: list[dict[str, Any]] | str | None = None
+        answer: str | None = None
+        solution: str | None = None
 
     supervised = Supervised(
         prompt=messages("{{ (messages | show_media(images, videos, audios, image) | answered)[:-1] }}"),
         completion=messages("{{ (messages | show_media(images, videos, audios, image) | answered)[-1:] }}"),
+        tools="{{ tools | tool_list }}",
+    )
+    prompt_only = PromptOnly(
+        prompt=messages("{{ messages | show_media(images, videos, audios, image) | asking }}"),
+        tools="{{ tools | tool_list }}",
+        answer="{{ solution if answer is none else answer }}",
     )
     verified = True
     example = {
@@ -56,6 +80,31 @@ class Messages(Template):
             {"role": "assistant", "content": "From March on, as soon as the soil is dry."},
             {"role": "user", "content": "And radishes?"},
             {"role": "assistant", "content": "At the same time, between the carrots."},
+        ]
+    }
+
+
+@register_template("Conversations", style="chatml", dialect="trl")
+class Conversations(Template):
+    """Conversations as messages with `role` and `content`, in the column `conversations`."""
+
+    class Row(MediaColumns):
+        conversations: list[Message]
+        tools: list[dict[str, Any]] | str | None = None
+
+    supervised = Supervised(
+        prompt=messages("{{ (conversations | show_media(images, videos, audios, image) | answered)[:-1] }}"),
+        completion=messages("{{ (conversations | show_media(images, videos, audios, image) | answered)[-1:] }}"),
+        tools="{{ tools | tool_list }}",
+    )
+    prompt_only = PromptOnly(
+        prompt=messages("{{ conversations | show_media(images, videos, audios, image) | asking }}"),
+        tools="{{ tools | tool_list }}",
+    )
+    example = {
+        "conversations": [
+            {"role": "user", "content": "Is dill a herb?"},
+            {"role": "assistant", "content": "It is."},
         ]
     }
 
@@ -157,6 +206,9 @@ class ShareGPT(Template):
         completion=messages(
             "{{ (conversations | sharegpt | show_media(images, videos, audios, image) | answered)[-1:] }}"
         ),
+    )
+    prompt_only = PromptOnly(
+        prompt=messages("{{ conversations | sharegpt | show_media(images, videos, audios, image) | asking }}")
     )
     verified = True
     example = {

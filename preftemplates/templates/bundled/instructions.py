@@ -56,6 +56,18 @@ class OpenOrca(Template):
     }
 
 
+@register_template("Input-output", style="chatml", dialect="trl")
+class InputOutput(Template):
+    """An input and an output, as text."""
+
+    class Row(RowModel):
+        input: str
+        output: str
+
+    supervised = Supervised(prompt="{{ input }}", completion="{{ output }}")
+    example = {"input": "Name three herbs.", "output": "Dill, sage, thyme."}
+
+
 @register_template("torchtune-instruct", style="chatml", dialect="trl")
 class TorchtuneInstruct(Template):
     """An instruction and a response, as torchtune's own test rows have them."""

@@ -1,4 +1,4 @@
-"""LLaMA-Factory's own layouts: pairs, single answers with a verdict, tool calls, and messages of typed parts.
+"""LLaMA-Factory's layouts with `from` and `value` or with messages: pairs, verdicts, tool calls, and typed parts.
 
 Source: the demonstration files of LLaMA-Factory (Apache-2.0). The tools that may be called stand in a column `tools`,
 as JSON text; a call of another tool is refused. System texts are those of the rows. Media stand in columns of lists,
@@ -13,6 +13,7 @@ from preftemplates import (
     MediaColumns,
     Message,
     Preference,
+    PromptOnly,
     RowModel,
     Supervised,
     Template,
@@ -45,6 +46,7 @@ class LLaMAFactoryShareGPTRanking(Template):
         conversations: list[Turn]
         chosen: Turn
         rejected: Turn
+        tools: list[dict[str, Any]] | str | None = None
 
     preference = Preference(
         prompt=messages(
@@ -57,6 +59,7 @@ class LLaMAFactoryShareGPTRanking(Template):
         rejected=messages(
             "{{ ((conversations + [rejected]) | sharegpt | show_media(images, videos, audios, image))[-1:] }}"
         ),
+        tools="{{ tools | tool_list }}",
     )
     licence = "Apache-2.0"
     verified = True
@@ -77,11 +80,13 @@ class LLaMAFactoryKTO(Template):
     class Row(MediaColumns):
         messages: list[Message]
         label: bool
+        tools: list[dict[str, Any]] | str | None = None
 
     unpaired = Unpaired(
         prompt=messages("{{ (messages | show_media(images, videos, audios, image) | answered)[:-1] }}"),
         completion=messages("{{ (messages | show_media(images, videos, audios, image) | answered)[-1:] }}"),
         label="{{ label }}",
+        tools="{{ tools | tool_list }}",
     )
     licence = "Apache-2.0"
     verified = True
@@ -116,6 +121,12 @@ class LLaMAFactoryToolCall(Template):
         ),
         tools="{{ tools | tool_list }}",
     )
+    prompt_only = PromptOnly(
+        prompt=messages(
+            "{{ conversations | sharegpt | calls_among(tools) | show_media(images, videos, audios, image) | asking }}"
+        ),
+        tools="{{ tools | tool_list }}",
+    )
     licence = "Apache-2.0"
     verified = True
     example = {
@@ -126,6 +137,29 @@ class LLaMAFactoryToolCall(Template):
             {"from": "gpt", "value": "Yes, the soil is nearly dry."},
         ],
         "tools": '[{"name": "soil_moisture", "description": "Measures how wet a bed is."}]',
+    }
+
+
+@register_template("LLaMA-Factory-sharegpt-kto", style="qwen2.5", dialect="trl")
+class LLaMAFactoryShareGPTKTO(Template):
+    """A conversation with `from` and `value`, and whether its last answer is a good one."""
+
+    class Row(LLaMAFactoryToolCall.Row):
+        kto_tag: bool
+
+    unpaired = Unpaired(
+        prompt=LLaMAFactoryToolCall.supervised.prompt,
+        completion=LLaMAFactoryToolCall.supervised.completion,
+        label="{{ kto_tag }}",
+        tools="{{ tools | tool_list }}",
+    )
+    licence = "Apache-2.0"
+    example = {
+        "conversations": [
+            {"from": "human", "value": "Do the tomatoes need water?"},
+            {"from": "gpt", "value": "Ask them."},
+        ],
+        "kto_tag": False,
     }
 
 

@@ -21,13 +21,17 @@ REJECTED = (
 class MSSwiftPairs(Template):
     """Two whole conversations, cut by turns where they part.
 
-    Media of the rejected conversation are those of the other, where the row has no columns for them.
+    Media of the rejected conversation are those of the other, where the row has no columns for them. Both have the
+    same tools.
     """
+
+    ignored = ("rejected_tools",)
 
     class Row(MediaColumns):
         messages: list[Message]
         rejected_messages: list[Message]
         tools: list[dict[str, Any]] | str | None = None
+        margin: float | None = None
         rejected_images: Any = None
         rejected_videos: Any = None
         rejected_audios: Any = None
@@ -36,6 +40,7 @@ class MSSwiftPairs(Template):
         prompt=messages(f"{{{{ {CHOSEN} | common_history({REJECTED}) }}}}"),
         chosen=messages(f"{{{{ {CHOSEN} | after_history({REJECTED}) }}}}"),
         rejected=messages(f"{{{{ {REJECTED} | after_history({CHOSEN}) }}}}"),
+        margin="{{ margin }}",
         tools="{{ tools | tool_list }}",
     )
     example = {
@@ -58,11 +63,13 @@ class MSSwiftRejectedResponse(Template):
         messages: list[Message]
         rejected_response: str
         tools: list[dict[str, Any]] | str | None = None
+        margin: float | None = None
 
     preference = Preference(
         prompt=messages(f"{{{{ ({CHOSEN} | answered)[:-1] }}}}"),
         chosen=messages(f"{{{{ ({CHOSEN} | answered)[-1:] }}}}"),
         rejected="{{ rejected_response }}",
+        margin="{{ margin }}",
         tools="{{ tools | tool_list }}",
     )
     example = {

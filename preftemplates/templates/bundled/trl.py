@@ -24,11 +24,28 @@ DILL_IS_WATERED = {"name": "water", "arguments": {"herb": "dill"}}
 HERB = {"type": "object", "properties": {"herb": {"type": "string"}}, "required": ["herb"]}
 
 
+class PairColumns(MediaColumns):
+    """The columns that rows of pairs may have."""
+
+    margin: float | None = None
+    probability: float | None = None
+
+
+class ToolColumns(MediaColumns):
+    """The columns that rows of messages may have."""
+
+    tools: list[dict[str, Any]] | str | None = None
+
+
+class ToolPairColumns(PairColumns, ToolColumns):
+    """The columns that pairs of messages may have."""
+
+
 @register_template("TRL", style="plain", dialect="trl-text")
 class TRLText(Template):
     """TRL's standard layouts: prompt with chosen and rejected, or with completion, as text."""
 
-    class Row(MediaColumns):
+    class Row(PairColumns):
         prompt: str
         chosen: str
         rejected: str
@@ -38,6 +55,8 @@ class TRLText(Template):
         prompt="{{ prompt | show_media(images, videos, audios, image) }}",
         chosen="{{ chosen }}",
         rejected="{{ rejected }}",
+        margin="{{ margin }}",
+        probability="{{ probability }}",
     )
     supervised = Supervised(
         prompt="{{ prompt | show_media(images, videos, audios, image) }}", completion="{{ completion }}"
@@ -50,7 +69,7 @@ class TRLText(Template):
 class TRLMessages(Template):
     """TRL's conversational layouts: prompt with chosen and rejected, or with completion, as messages."""
 
-    class Row(MediaColumns):
+    class Row(ToolPairColumns):
         prompt: list[Message]
         chosen: list[Message]
         rejected: list[Message]
@@ -60,10 +79,14 @@ class TRLMessages(Template):
         prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
         chosen=messages("{{ chosen }}"),
         rejected=messages("{{ rejected }}"),
+        margin="{{ margin }}",
+        probability="{{ probability }}",
+        tools="{{ tools | tool_list }}",
     )
     supervised = Supervised(
         prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
         completion=messages("{{ completion }}"),
+        tools="{{ tools | tool_list }}",
     )
     verified = True
     example = {
@@ -78,20 +101,9 @@ class TRLMessages(Template):
 class TRLTools(Template):
     """TRL's conversational layouts with a column of tools: a list of them, or its JSON text; a row may have none."""
 
-    class Row(TRLMessages.Row):
-        tools: list[dict[str, Any]] | str | None = None
-
-    preference = Preference(
-        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
-        chosen=messages("{{ chosen }}"),
-        rejected=messages("{{ rejected }}"),
-        tools="{{ tools | tool_list }}",
-    )
-    supervised = Supervised(
-        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
-        completion=messages("{{ completion }}"),
-        tools="{{ tools | tool_list }}",
-    )
+    Row = TRLMessages.Row
+    preference = TRLMessages.preference
+    supervised = TRLMessages.supervised
     example = {
         "prompt": [{"role": "user", "content": "Water the dill."}],
         "chosen": [
@@ -107,7 +119,7 @@ class TRLTools(Template):
 class TRLTextToMessages(Template):
     """A prompt that is text, and answers that are messages: in pairs, alone, or with a verdict."""
 
-    class Row(MediaColumns):
+    class Row(ToolPairColumns):
         prompt: str
         chosen: list[Message]
         rejected: list[Message]
@@ -118,14 +130,20 @@ class TRLTextToMessages(Template):
         prompt="{{ prompt | show_media(images, videos, audios, image) }}",
         chosen=messages("{{ chosen }}"),
         rejected=messages("{{ rejected }}"),
+        margin="{{ margin }}",
+        probability="{{ probability }}",
+        tools="{{ tools | tool_list }}",
     )
     supervised = Supervised(
-        prompt="{{ prompt | show_media(images, videos, audios, image) }}", completion=messages("{{ completion }}")
+        prompt="{{ prompt | show_media(images, videos, audios, image) }}",
+        completion=messages("{{ completion }}"),
+        tools="{{ tools | tool_list }}",
     )
     unpaired = Unpaired(
         prompt="{{ prompt | show_media(images, videos, audios, image) }}",
         completion=messages("{{ completion }}"),
         label="{{ label }}",
+        tools="{{ tools | tool_list }}",
     )
     example = {
         "prompt": "Two and two?",
@@ -140,7 +158,7 @@ class TRLTextToMessages(Template):
 class TRLMessagesToText(Template):
     """A prompt that is messages, and answers that are text: in pairs, alone, or with a verdict."""
 
-    class Row(MediaColumns):
+    class Row(ToolPairColumns):
         prompt: list[Message]
         chosen: str
         rejected: str
@@ -151,14 +169,20 @@ class TRLMessagesToText(Template):
         prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
         chosen="{{ chosen }}",
         rejected="{{ rejected }}",
+        margin="{{ margin }}",
+        probability="{{ probability }}",
+        tools="{{ tools | tool_list }}",
     )
     supervised = Supervised(
-        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"), completion="{{ completion }}"
+        prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
+        completion="{{ completion }}",
+        tools="{{ tools | tool_list }}",
     )
     unpaired = Unpaired(
         prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
         completion="{{ completion }}",
         label="{{ label }}",
+        tools="{{ tools | tool_list }}",
     )
     example = {
         "prompt": [{"role": "user", "content": "Two and two?"}],
@@ -177,12 +201,18 @@ class TRLImplicit(Template):
     """
 
     class Row(RowModel):
+        margin: float | None = None
+        probability: float | None = None
         prompt: Any = None
         chosen: str
         rejected: str
 
     preference = Preference(
-        prompt=[], chosen="{{ chosen | after_prompt(prompt) }}", rejected="{{ rejected | after_prompt(prompt) }}"
+        prompt=[],
+        chosen="{{ chosen | after_prompt(prompt) }}",
+        rejected="{{ rejected | after_prompt(prompt) }}",
+        margin="{{ margin }}",
+        probability="{{ probability }}",
     )
     verified = True
     example = {"chosen": "Two and two are four.", "rejected": "Two and two are five."}
@@ -195,7 +225,7 @@ class TRLImplicitMessages(Template):
     A prompt in a column next to them must be among the turns that they share: it would be left out.
     """
 
-    class Row(MediaColumns):
+    class Row(ToolPairColumns):
         prompt: Any = None
         chosen: list[Message]
         rejected: list[Message]
@@ -206,6 +236,9 @@ class TRLImplicitMessages(Template):
         ),
         chosen=messages("{{ chosen | after_history(rejected) }}"),
         rejected=messages("{{ rejected | after_history(chosen) }}"),
+        margin="{{ margin }}",
+        probability="{{ probability }}",
+        tools="{{ tools | tool_list }}",
     )
     verified = True
     example = {
@@ -236,7 +269,7 @@ class TRLUnpaired(Template):
 class TRLUnpairedMessages(Template):
     """TRL's conversational unpaired preference: messages, the answer's messages, and whether it is a good one."""
 
-    class Row(MediaColumns):
+    class Row(ToolColumns):
         prompt: list[Message]
         completion: list[Message]
         label: bool
@@ -245,6 +278,7 @@ class TRLUnpairedMessages(Template):
         prompt=messages("{{ prompt | show_media(images, videos, audios, image) }}"),
         completion=messages("{{ completion }}"),
         label="{{ label }}",
+        tools="{{ tools | tool_list }}",
     )
     verified = True
     example = {
@@ -295,12 +329,13 @@ class TRLLanguageModelingMessages(Template):
     TRL itself learns all turns of such a row, unless it is told to learn those of the assistant only.
     """
 
-    class Row(MediaColumns):
+    class Row(ToolColumns):
         messages: list[Message]
 
     supervised = Supervised(
         prompt=messages("{{ (messages | show_media(images, videos, audios, image) | answered)[:-1] }}"),
         completion=messages("{{ (messages | show_media(images, videos, audios, image) | answered)[-1:] }}"),
+        tools="{{ tools | tool_list }}",
     )
     verified = True
     example = {"messages": [{"role": "user", "content": "Two and two?"}, {"role": "assistant", "content": "Four."}]}

@@ -23,6 +23,24 @@ def before_open_answer(turns: Sequence[Any]) -> list[Any]:
 
 
 @register_filter
+def asking(messages: Sequence[Any]) -> list[Any]:
+    """Return the messages of a conversation that ask for an answer: all of them, or those before the last answer.
+
+    >>> hi, hello = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
+    >>> asking([hi]) == asking([hi, hello]) == [hi]
+    True
+
+    Raises:
+        RowError: `bad_turns` where nothing asks for an answer.
+    """
+    ends_with_answer = bool(messages) and messages[-1].get("role") == "assistant"
+    asked = list(messages[:-1] if ends_with_answer else messages)
+    if not asked:
+        raise RowError("the conversation has no message that asks for an answer", code=Code.BAD_TURNS)
+    return asked
+
+
+@register_filter
 def answered(messages: Sequence[Any]) -> list[Any]:
     """The messages of a conversation that ends with an answer to something.
 

@@ -136,6 +136,21 @@ def after_prompt(text: str, prompt: Any) -> str:
     raise _make_prompt_error(prompt)
 
 
+@register_filter
+def cut_prompt(text: str, prompt: str) -> str:
+    """Return what a whole text adds to the prompt that it begins with.
+
+    >>> cut_prompt("Two and two are four.", "Two and two")
+    ' are four.'
+
+    Raises:
+        RowError: `prompt_mismatch` where it begins otherwise.
+    """
+    if not text.startswith(prompt):
+        raise _make_prompt_error(prompt)
+    return text[len(prompt) :]
+
+
 def _make_prompt_error(prompt: Any) -> RowError:
     return RowError(
         f"a column has the prompt {preview(prompt)}, which the answers do not hold; choose a template that reads it",

@@ -143,8 +143,8 @@ def test_a_call_in_an_output_has_another_id_than_those_of_the_input():
 
 
 def test_arrow_holds_lists_of_tools_as_json_text():
-    template = Talk().with_dialect("openai")
     rows = [make_row(tools=TOOLS), make_row()]
+    template = Talk().with_dialect("openai").with_columns(rows[0])
     table = pa.Table.from_pylist(rows)
     strict, json_text = BatchFormatter(template, "supervised"), BatchFormatter(template, "supervised", True)
     assert strict.schema.field("tools").type == pa.string()

@@ -42,7 +42,8 @@ def test_the_last_turn_is_learnt_and_speakers_become_roles(name, talk):
 @pytest.mark.parametrize("roles", [[], ["user"], ["assistant"], ["user", "assistant", "user"]])
 def test_a_conversation_that_does_not_end_with_an_answer_is_refused_and_not_cut(name, column, roles):
     talk = [{"role": role, "content": "Mint?"} for role in roles]
-    for format in ("supervised", "prompt_only"):
+    asks = talk and name in ("Messages", "Conversations", "ShareGPT") and roles[-1] == "user"
+    for format in ("supervised",) if asks else ("supervised", "prompt_only"):
         with pytest.raises(RowError) as caught:
             get_template(name).extract({column: turns(talk) if name in AS_TURNS else talk}, format)
         assert caught.value.code == Code.BAD_TURNS

@@ -171,6 +171,7 @@ def test_no_file_of_trl_s_rows_and_no_template_of_trl_s_layouts_is_left_out():
     assert {path.stem for path in (DATA / "trl_zen").iterdir()} == set(ZEN)
     ours = {name for name in TEMPLATE_NAMES if name.startswith("TRL")}
     without_rows = {"TRL-tools", "TRL-prompts", "TRL-text-to-messages", "TRL-messages-to-text"}
+    without_rows |= {"TRL-ranked", "TRL-ranked-messages", "TRL-scored", "TRL-scored-messages", "TRL-prompts-text"}
     assert {name for name, _ in ZEN.values()} == ours - without_rows
 
 

@@ -111,7 +111,7 @@ def test_texts_between_marks_know_where_in_the_cell_they_were():
     ids=str,
 )
 def test_a_template_knows_which_columns_of_a_table_are_media(columns, kinds):
-    assert Shown().with_columns(columns).parts.media == kinds
+    assert Shown().with_columns(columns).parts.keyed == kinds
 
 
 def test_a_result_has_a_key_for_the_media_of_a_table_in_every_row():

@@ -1,0 +1,26 @@
+"""OpenRLHF's prompts and answers: two columns of messages, and a reference answer for its reward functions.
+
+Source: OpenRLHF's README (Apache-2.0), options input_key, output_key and label_key. Its pairs are those of
+`TRL-implicit-messages`.
+"""
+
+from preftemplates import Message, PromptOnly, RowModel, Supervised, Template, messages, register_template
+
+
+@register_template("OpenRLHF", style="chatml", dialect="openrlhf")
+class OpenRLHF(Template):
+    """OpenRLHF's `input` of messages, with an `output` to learn, or with a `label` that a reward function reads."""
+
+    class Row(RowModel):
+        input: list[Message]
+        output: list[Message]
+        label: str | None = None
+
+    supervised = Supervised(prompt=messages("{{ input }}"), completion=messages("{{ output }}"))
+    prompt_only = PromptOnly(prompt=messages("{{ input }}"), answer="{{ label }}")
+    licence = "Apache-2.0"
+    example = {
+        "input": [{"role": "user", "content": "Two and three?"}],
+        "output": [{"role": "assistant", "content": "Five."}],
+        "label": "5",
+    }
