@@ -94,6 +94,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Load what needs pyarrow when it is asked for, so that the import stays light."""
     if name == "BatchFormatter":
+        from preftemplates.core.extras import import_extra
+
+        import_extra("pyarrow", "BatchFormatter formats Arrow tables")
         from preftemplates.data.arrow import BatchFormatter
 
         return BatchFormatter

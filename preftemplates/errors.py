@@ -209,9 +209,10 @@ class PrefTemplatesError(Exception):
         column: a column by its own name, or a value in it by its path, such as `chosen[1].content`.
         value: the offending value.
         hint: what was probably meant.
+        others: what else is wrong with the row, in words.
     """
 
-    FACTS = ("code", "template", "style", "format", "row", "line", "file", "column", "value", "hint")
+    FACTS = ("code", "template", "style", "format", "row", "line", "file", "column", "value", "hint", "others")
 
     code: Code | None = None
     template: str | None = None
@@ -223,6 +224,7 @@ class PrefTemplatesError(Exception):
     column: str | None = None
     value: Any = None
     hint: str | None = None
+    others: tuple[str, ...] = ()
 
     def __init__(self, message: str, **facts: Any) -> None:
         super().__init__(message)
@@ -244,7 +246,8 @@ class PrefTemplatesError(Exception):
     def reason(self) -> str:
         """What is wrong and in which column, without the row's place."""
         column = f"column {preview(self.column)}: " if self.column is not None else ""
-        return column + self.message + (f"; near: {spell_out(self.hint)}" if self.hint else "")
+        own = column + self.message + (f"; near: {spell_out(self.hint)}" if self.hint else "")
+        return "; ".join([own, *self.others])
 
     def __str__(self) -> str:
         place = self._place()
@@ -327,3 +330,7 @@ class SpanError(PrefTemplatesError, ValueError):
 
 class FileError(PrefTemplatesError, ValueError):
     """A file cannot be read as what its name says, or cannot be written."""
+
+
+class MissingPackageError(PrefTemplatesError, ImportError):
+    """A package that this feature needs is not installed; the message names the command that installs it."""

@@ -30,6 +30,7 @@ from preftemplates.cli.options import (
     TokenizerOption,
 )
 from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_reading, spell_report
+from preftemplates.core.extras import import_extra
 from preftemplates.core.samples import Format
 from preftemplates.data.content_rules import read_special_tokens
 from preftemplates.data.convert import Conversion, ConversionReport, OnError
@@ -179,6 +180,7 @@ def _find_chat_template(template: Template, format: Format, out: Path) -> Path |
 
 
 def _build_schema_and_check(template: Template, format: Format, json_messages: bool) -> tuple[Any, Any]:
+    import_extra("pyarrow", "the output is Parquet")
     from preftemplates.data.arrow import build_output_schema, check_fits_schema, write_nested_as_json
 
     schema = build_output_schema(template, format, json_messages)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
 
-from preftemplates.data.reading import import_extra
+from preftemplates.core.extras import import_extra
 from preftemplates.errors import DefinitionError, FileError, one_line
 from preftemplates.styles.hub import explain_hub_error, is_hub_name
 from preftemplates.styles.resolve import find_style
@@ -90,7 +90,7 @@ def read_tokenizer(folder: str) -> Any:
     is_folder = os.path.isdir(folder)
     if not is_folder and not is_hub_name(folder):
         raise FileError(f"there is no directory {folder}; a model on the hub is named OWNER/NAME")
-    transformers = import_extra("transformers", "train", f"{folder} is a tokenizer's folder")
+    transformers = import_extra("transformers", f"{folder} is a tokenizer's folder")
     try:
         return transformers.AutoTokenizer.from_pretrained(folder)
     except Exception as error:

@@ -10,7 +10,7 @@ from preftemplates.core.samples import Unpaired
 from preftemplates.data.content_rules import SINGLE_ROW_RULES
 from preftemplates.data.issues import IssueLog, RowIssue
 from preftemplates.data.reading import Record
-from preftemplates.data.row_rules import AcceptedSample, find_skip_reason
+from preftemplates.data.row_rules import SKIP_CODES, AcceptedSample, find_skip_reason
 from preftemplates.data.unread import UnreadCounts
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
 from preftemplates.templates.rendering import render_texts
@@ -176,6 +176,9 @@ class Conversion:
             try:
                 samples = self._convert(record)
             except (RowError, StyleContractError) as error:
+                if error.code in SKIP_CODES:  # a filter says so
+                    self.report.skipped.append(RowIssue(record.row, record.line, error.code, error.reason))
+                    continue
                 located = error.located(row=record.row, line=record.line, file=self._file)
                 if self._on_error == "raise":
                     raise located from error
@@ -209,6 +212,7 @@ class Conversion:
         self.report.changed.update(reading.count_changes(record.is_table))
         for formatted in good:
             self.report.lost.update(formatted.without_key)
+        reasons += [Code.TIE] * row.ties
         bad = [RowIssue(record.row, record.line, reason, reason.meaning) for reason in reasons if reason is not None]
         if good:
             self.report.left_out += bad

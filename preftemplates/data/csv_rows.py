@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 from preftemplates.core.messages import has_surrogate
+from preftemplates.data.file_faults import check_separator
 from preftemplates.errors import Code, FileError, RowError, preview
 
 CellParsers = Mapping[str, Callable[[str], Any]]
@@ -108,7 +109,8 @@ def _read_header(lines: _CSVLines) -> list[str]:
     except csv.Error as error:
         raise FileError(f"not CSV: {error}", line=1) from error
     if any(map(has_surrogate, header)):
-        raise FileError("the header is not UTF-8", line=1)
+        raise FileError("the header is not UTF-8; save the file as UTF-8: iconv -f WINDOWS-1252 -t UTF-8", line=1)
+    check_separator(header)
     if len(set(header)) < len(header):
         raise FileError(f"the header names {preview(max(header, key=header.count))} twice", line=1)
     return header

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.errors import FileError, did_you_mean, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 DEFAULT_SPLIT = "train"
@@ -108,11 +110,25 @@ def load_hub_dataset(name: str, choice: DatasetChoice, datasets: Any) -> Any:
 def _load(name: str, choice: DatasetChoice, datasets: Any, failure: str, **options: Any) -> Any:
     split = choice.split or DEFAULT_SPLIT
     try:
-        return datasets.load_dataset(name, split=split, **choice.options, **options)
+        with _quiet_unless_watched(datasets):
+            return datasets.load_dataset(name, split=split, **choice.options, **options)
     except Exception as error:
         raise _find_choice_error(name, split, choice, str(error)) or FileError(
             f"{name} {failure}: {describe_foreign_error(error)}"
         ) from error
+
+
+@contextmanager
+def _quiet_unless_watched(datasets: Any) -> Iterator[None]:
+    """Switch the progress bars of `datasets` off where nobody sees them: they would be lines of a log."""
+    if sys.stderr.isatty() or datasets.are_progress_bars_disabled():
+        yield
+        return
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.enable_progress_bars()
 
 
 _SPLITS = re.compile(r"(?:Bad|Unknown) split\b.*?\[(.*?)\]", re.DOTALL)
@@ -145,7 +161,18 @@ def describe_foreign_error(error: BaseException) -> str:
     """Return the type and the first line of another library's error, or of what caused it where it says nothing."""
     if type(error).__name__ == "DatasetGenerationError" and error.__cause__ is not None:
         error = error.__cause__
+    found, expected = (getattr(error, f"{name}_column_names", None) for name in ("table", "requested"))
+    if found is not None and expected is not None:  # datasets' CastError, whose text is two schemas
+        return _describe_other_columns(list(found), list(expected))
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+
+
+def _describe_other_columns(found: list[str], expected: list[str]) -> str:
+    """Say in what the columns of a file differ from those of the first file of a dataset."""
+    more = [f"one has {preview(name)} more than the first" for name in found if name not in expected]
+    less = [f"one lacks {preview(name)}" for name in expected if name not in found]
+    differences = "; ".join([*more, *less][:8]) or "columns of the same names have other types"
+    return f"its files have different columns: {differences}; read each file alone, or give all the same columns"
 
 
 def count_rows(dataset: Any, split: str | None) -> int | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from preftemplates.core.extras import import_extra
 from preftemplates.data.csv_rows import CellParsers, read_csv
 from preftemplates.data.dataset_sources import (
     DatasetChoice,
@@ -19,10 +22,17 @@ from preftemplates.data.dataset_sources import (
     load_directory,
     load_hub_dataset,
 )
+from preftemplates.data.file_faults import (
+    check_encoding,
+    check_first_line,
+    describe_object,
+    peek,
+    spell_ending_hint,
+)
 from preftemplates.errors import Code, FileError, RowError, did_you_mean, one_line, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 _MAGIC = {b"\x1f\x8b": "gzip; its name should end in .gz", b"PAR1": "Parquet; its name should end in .parquet"}
@@ -104,11 +114,11 @@ def open_rows(
     """
     path, choice = Path(source), DatasetChoice(split, name, data_dir, revision)
     if _is_directory(path):
-        datasets = import_extra("datasets", "datasets", f"{path} is a directory")
+        datasets = import_extra("datasets", f"{path} is a directory")
         return _make_dataset_source(str(path), load_directory(path, choice, datasets), split)
     kind = find_file_kind(path)
     if kind is None and not path.exists() and not _LIKE_A_FILE.fullmatch(path.suffix):
-        datasets = import_extra("datasets", "datasets", f"{source} is no file here, and a dataset on the hub")
+        datasets = import_extra("datasets", f"{source} is no file here, and a dataset on the hub")
         return _make_dataset_source(str(source), load_hub_dataset(str(source), choice, datasets), split)
     _check_readable(path, kind)
     if split or choice.options:
@@ -118,6 +128,8 @@ def open_rows(
     raw = path.open("rb")
     size = max(1, path.stat().st_size)
     stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
+    with suppress(OSError, EOFError):  # damage is reported where the rows are read
+        check_encoding(peek(stream), str(path))
     records: Iterator[Record]
     if kind == ".csv":
         records = (Record(*row) for row in read_csv(stream, cell_parsers or {}))
@@ -154,7 +166,8 @@ def find_file_kind(path: Path) -> str | None:
 
 def make_ending_error(path: Path) -> FileError:
     """Return the error for a file whose name does not say what it is."""
-    return FileError(f"{path}: the ending says nothing known; files end in {', '.join(_ENDINGS)}, or these with .gz")
+    endings = f"files end in {', '.join(_ENDINGS)}, or these with .gz"
+    return FileError(f"{path}: the ending is not known; {endings}{spell_ending_hint(path)}")
 
 
 def _check_readable(path: Path, kind: str | None) -> None:
@@ -193,7 +206,10 @@ def _close_after(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterat
 
 def _read_json_lines(stream: IO[bytes]) -> Iterator[Record]:
     row = 0
-    for line, raw in enumerate(_read_lines(stream), start=1):
+    lines = _read_lines(stream)
+    first = list(islice(lines, 2))
+    _check_first_lines(first)
+    for line, raw in enumerate(chain(first, lines), start=1):
         if raw is None:
             yield Record(row, line, _make_length_error())
             row += 1
@@ -201,10 +217,15 @@ def _read_json_lines(stream: IO[bytes]) -> Iterator[Record]:
         raw = raw.removeprefix(b"\xef\xbb\xbf") if line == 1 else raw
         if not raw.strip():
             continue
-        if row == 0 and raw.lstrip()[:1] == b"[":
-            raise FileError("this is one JSON list and not one object a line; its name should end in .json")
         yield Record(row, line, _read_line(raw))
         row += 1
+
+
+def _check_first_lines(lines: Sequence[bytes | None]) -> None:
+    """Refuse a file whose first two lines show that it is not one object per line."""
+    texts = [(line or b"").removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace") for line in lines]
+    if None not in lines:
+        check_first_line(*[*texts, "", ""][:2])
 
 
 def _read_lines(stream: IO[bytes]) -> Iterator[bytes | None]:
@@ -262,7 +283,8 @@ def _make_json_error(error: Exception) -> RowError:
     if isinstance(error, RecursionError):
         return RowError("JSON is nested too deeply", code=Code.TOO_DEEP)
     if isinstance(error, json.JSONDecodeError):
-        return RowError(f"no JSON: {error.msg} at character {error.pos}", code=Code.BAD_JSON)
+        quotes = "; it looks like Python's: write json.dumps(row)" if error.doc.lstrip()[:2] == "{'" else ""
+        return RowError(f"not JSON: {error.msg} at character {error.pos}{quotes}", code=Code.BAD_JSON)
     return RowError("a number has too many digits", code=Code.BAD_NUMBER)
 
 
@@ -273,9 +295,9 @@ def _read_json_list(stream: IO[bytes]) -> Iterator[Record]:
     text = raw.decode("utf-8-sig")
     at = _skip_whitespace(text, 0)
     if text[at : at + 1] == "{":
-        raise FileError("this begins with an object and no list; one object a line is .jsonl")
+        raise describe_object(text, at)
     if text[at : at + 1] != "[":
-        raise FileError("this is no JSON list of objects")
+        raise FileError("this is not a JSON list of objects")
     at, line, counted, row = _skip_whitespace(text, at + 1), 1, 0, 0
     while text[at : at + 1] != "]":
         line, counted = line + text.count("\n", counted, at), at
@@ -289,9 +311,9 @@ def _read_json_list(stream: IO[bytes]) -> Iterator[Record]:
         if text[at : at + 1] == ",":
             at = _skip_whitespace(text, at + 1)
         elif text[at : at + 1] != "]":
-            raise FileError("no JSON: a ',' or the list's ']' is missing", line=line + text.count("\n", counted, at))
+            raise FileError("not JSON: a ',' or the list's ']' is missing", line=line + text.count("\n", counted, at))
     if _skip_whitespace(text, at + 1) < len(text):
-        raise FileError("no JSON: there is more behind the list", line=line)
+        raise FileError("not JSON: there is more after the list", line=line)
 
 
 def _skip_whitespace(text: str, at: int) -> int:
@@ -302,7 +324,7 @@ def _skip_whitespace(text: str, at: int) -> int:
 
 
 def _open_parquet(path: Path) -> RowSource:
-    parquet = import_extra("pyarrow.parquet", "arrow", f"{path} is Parquet")
+    parquet = import_extra("pyarrow.parquet", f"{path} is Parquet")
     try:
         file = parquet.ParquetFile(path)
     except Exception as error:
@@ -339,16 +361,4 @@ def _wrap_errors(records: Iterator[Record], name: str, done: list[int]) -> Itera
     try:
         yield from records
     except Exception as error:
-        raise FileError(f"{name} cannot be read behind row {done[0]}: {describe_foreign_error(error)}") from error
-
-
-def import_extra(module: str, extra: str, why: str) -> Any:
-    """Return a module of an extra.
-
-    Raises:
-        FileError: it is not installed; the message names the extra.
-    """
-    try:
-        return __import__(module, fromlist=["_"])
-    except ImportError as error:
-        raise FileError(f"{why}; that needs: pip install 'preftemplates[{extra}]'") from error
+        raise FileError(f"{name} cannot be read after row {done[0]}: {describe_foreign_error(error)}") from error

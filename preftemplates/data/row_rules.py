@@ -32,6 +32,10 @@ _BLANK = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]*")
 """Whitespace, and characters that take no room."""
 
 
+SKIP_CODES = frozenset((Code.EMPTY, Code.EQUAL, Code.TIE, Code.NO_SAMPLE))
+"""Why a row that can be formatted should not be trained on."""
+
+
 def find_skip_reason(formatted: Formatted, ties: Ties = "drop") -> Code | None:
     """Return why a sample should not be trained on, though it can be formatted; None if there is no reason.
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from preftemplates.data.reading import find_file_kind, import_extra, make_ending_error
+from preftemplates.core.extras import import_extra
+from preftemplates.data.reading import find_file_kind, make_ending_error
 from preftemplates.errors import FileError, one_line
 
 if TYPE_CHECKING:
@@ -193,8 +194,8 @@ class _ParquetWriter:
 
     def __init__(self, raw: IO[bytes], schema: Any) -> None:
         self._raw, self._schema = raw, schema
-        self._arrow = import_extra("pyarrow", "arrow", "the output is Parquet")
-        self._parquet = import_extra("pyarrow.parquet", "arrow", "the output is Parquet")
+        self._arrow = import_extra("pyarrow", "the output is Parquet")
+        self._parquet = import_extra("pyarrow.parquet", "the output is Parquet")
         from preftemplates.data.arrow import write_nested_as_json
 
         self._write_nested_as_json = write_nested_as_json

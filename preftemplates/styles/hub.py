@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from preftemplates.errors import FileError, one_line
+from preftemplates.core.extras import spell_install
+from preftemplates.errors import FileError, MissingPackageError, one_line
 from preftemplates.styles.tokenizer_files import TOKENIZER_FILE_PATTERNS, read_tokenizer_files
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def read_hub_files(name: str) -> TokenizerFiles:
     try:
         folder = download_tokenizer_files(name)
     except ImportError as error:
-        raise FileError(
-            f"there is no directory {name}; to read a model from the hub, install huggingface_hub"
+        raise MissingPackageError(
+            f"there is no directory {name}; to read a model from the hub: {spell_install('huggingface_hub')}"
         ) from error
     except Exception as error:  # what huggingface_hub raises depends on its version and on its HTTP client
         raise FileError(f"{name}: {explain_hub_error(error)}") from error

@@ -24,7 +24,7 @@ from preftemplates.templates.turns import (
     splice_message_lists,
 )
 
-_CLASS_PARTS = ("Row", "example", "each", "ties", "dataset", "licence", "verified", "ignored")
+_CLASS_PARTS = ("Row", "example", "each", "tie", "ties", "dataset", "licence", "verified", "ignored")
 """What a class may declare apart from its samples."""
 
 Ties = Literal["drop", "half", "keep"]
@@ -87,18 +87,21 @@ class Declaration:
         samples: the samples, prompt-only included.
         filters: the registered filters that the expressions name, with their source.
         each: a name, and the expression over whose values a row's samples are filled; () where a row is one sample.
+        tie: the expression that says whether neither answer is better, if there is one.
     """
 
     row: str
     samples: tuple[SampleSource, ...]
     filters: tuple[tuple[str, str], ...] = ()
     each: tuple[tuple[str, str], ...] = ()
+    tie: str | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
         """The declaration as JSON-like data, for digests."""
         samples = {sample.format: sample.identity for sample in self.samples}
-        return {"row": self.row, "samples": samples, "filters": dict(self.filters), "each": dict(self.each)}
+        tie = {} if self.tie is None else {"tie": self.tie}
+        return {"row": self.row, "samples": samples, "filters": dict(self.filters), "each": dict(self.each), **tie}
 
     @property
     def formats(self) -> tuple[Format, ...]:
@@ -158,6 +161,7 @@ def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filt
         row,
         _with_prompt_only(cls.__name__, samples),
         each=_read_each(cls.__name__, parts.get("each", {})),
+        tie=_read_tie(cls.__name__, parts.get("tie")),
     )
     check_ties(parts.get("ties", "drop"))
     filters = _check_fields(cls.__name__, declaration)
@@ -188,6 +192,16 @@ def _read_each(owner: str, each: Any) -> tuple[tuple[str, str], ...]:
         except DefinitionError as error:
             raise DefinitionError(f"{owner}.each: {error}") from error
     return tuple(each.items())
+
+
+def _read_tie(owner: str, tie: Any) -> str | None:
+    if tie is None:
+        return None
+    try:
+        check_one_expression(tie, "tie")
+    except DefinitionError as error:
+        raise DefinitionError(f"{owner}.tie: {error}") from error
+    return str(tie)
 
 
 def _spell_row_class(owner: str, row: Any) -> str:
@@ -253,6 +267,8 @@ def _check_fields(owner: str, declaration: Declaration) -> set[str]:
             raise DefinitionError(f"{owner}.each: {name!r} is a column of Row")
         filters |= _check_field(f"{owner}.each", Field(source), names)
     names |= {name for name, _ in declaration.each}
+    if declaration.tie is not None:
+        filters |= _check_field(f"{owner}.tie", Field(declaration.tie), names)
     for sample in declaration.samples:
         fields = _parse_fields(f"{owner}.{sample.format}", sample)
         for part, parsed in fields:

@@ -12,7 +12,7 @@ from preftemplates.core.messages import check_content_parts, check_response, che
 from preftemplates.core.paths import parse_path
 from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
 from preftemplates.core.tools import clean_tools
-from preftemplates.errors import Code, RowError, UnknownNameError
+from preftemplates.errors import Code, RowError, UnknownNameError, preview
 from preftemplates.templates.derivations import Lost, Messages, Pairs, find_derivation
 from preftemplates.templates.expressions import Field, Filters
 from preftemplates.templates.media_columns import list_media_columns
@@ -34,20 +34,24 @@ class Extracted:
         samples: the samples; a response holds its own messages only.
         lost: how often each response or label of the other format was left out.
         reading: what was changed in tools and in the arguments of calls, so that every source gives the same.
+        ties: how many samples the template declares as ties, and drops.
     """
 
     samples: tuple[Sample[Messages], ...]
     lost: Lost = field(default_factory=Counter)
     reading: Reading = field(default_factory=Reading)
+    ties: int = 0
 
     def only(self) -> Sample[Messages]:
         """The only sample.
 
         Raises:
-            RowError: `no_sample` or `several_samples`.
+            RowError: `no_sample`, `tie` or `several_samples`.
         """
         if len(self.samples) == 1:
             return self.samples[0]
+        if not self.samples and self.ties:
+            raise RowError("neither answer is better, and ties are dropped", code=Code.TIE)
         if not self.samples:
             raise RowError("the row holds no sample of this format", code=Code.NO_SAMPLE)
         raise RowError(
@@ -99,6 +103,9 @@ class Extraction:
         self._fillers = {part: Filler(turns, filters) for part, turns in source.turns}
         self._values = {name: Field(expression, filters) for name, expression in source.values}
         self._each = {name: Field(expression, filters) for name, expression in declaration.each}
+        compares = len(self._sample_type.response_names) > 1 or self._sample_type.several is not None
+        has_tie = declaration.tie is not None and compares and not self._sample_type.pieces
+        self._tie = Field(str(declaration.tie), filters) if has_tie else None
         self._validator = RowValidator(read_row_type(declaration.row), self._find_names())
         self._media = list_media_columns(self._list_message_fields())
         self._format = format
@@ -106,7 +113,7 @@ class Extraction:
 
     def _find_names(self) -> frozenset[str]:
         """The names of the columns that the fields read."""
-        fields = (*self._list_message_fields(), *self._values.values())
+        fields = (*self._list_message_fields(), *self._values.values(), *([self._tie] if self._tie else []))
         names = frozenset[str]().union(*(field.names for field in fields))
         for name, items in self._each.items():
             names = (names - {name}) | items.names
@@ -187,10 +194,12 @@ class Extraction:
             RowError: a cell or what an expression makes of it is not as declared.
         """
         reading = Reading()
-        samples = list(self._fill_samples(row, traced, reading))
+        filled = list(self._fill_samples(row, policies, traced, reading))
+        samples = [sample for sample in filled if sample is not None]
         for sample in samples:
             _check_messages(sample, policies.roles)
-        lost: Lost = Counter()
+        ties = len(filled) - len(samples)
+        lost: Lost = Counter({"tie": ties} if self._derivation and ties else {})
         if self._derivation:
             derivation = self._derivation
             samples = [derived for sample in samples for derived in derivation.samples(sample, policies.pairs, lost)]
@@ -198,14 +207,21 @@ class Extraction:
                 sample.check_labels()
         if policies.halves_ties(self._format):
             samples = [with_probability(sample) for sample in samples]
-        return Extracted(tuple(samples), lost, reading)
+        return Extracted(tuple(samples), lost, reading, ties)
 
-    def _fill_samples(self, row: Mapping[str, Any], traced: bool, reading: Reading) -> Iterator[Sample[Messages]]:
-        """The samples of the declared format: one, or one for each value of `each`."""
+    def _fill_samples(
+        self, row: Mapping[str, Any], policies: Policies, traced: bool, reading: Reading
+    ) -> Iterator[Sample[Messages] | None]:
+        """The samples of the declared format: one, or one for each value of `each`; None for a tie that is dropped."""
         values = self._validator.read_traced(row, reading) if traced else self._validator.read(row, reading)
         try:
             for sample_values in self._values_of_samples(values):
-                yield self._fill(sample_values, reading)
+                is_tie = self._tie is not None and _read_truth(self._tie.evaluate(sample_values))
+                if is_tie and policies.ties == "drop":
+                    yield None
+                    continue
+                sample = self._fill(sample_values, reading)
+                yield replace(sample, probability=0.5) if is_tie and isinstance(sample, Preference) else sample
         except RowError as error:  # an expression knows a column by its Python name
             column = self._validator.columns.get(error.column or "", error.column)
             raise RowError(error.message, **{**error.facts, "column": column}) from error.__cause__
@@ -260,6 +276,17 @@ class Extractions:
             UnknownNameError: the template neither declares the format nor one that it can be made from.
         """
         return self._by_format.setdefault(format, Extraction(self._declaration, format, self.filters))
+
+
+def _read_truth(value: Any) -> bool:
+    """The value of the expression that says whether a row is a tie.
+
+    Raises:
+        RowError: `bad_label` where it is neither true nor false.
+    """
+    if not isinstance(value, bool):
+        raise RowError(f"tie: expected true or false, got {preview(value)}", code=Code.BAD_LABEL, value=value)
+    return value
 
 
 def _check_messages(sample: Sample[Messages], roles: tuple[str, ...]) -> None:

@@ -64,12 +64,14 @@ class FormattedRow(NamedTuple):
         lost: how often each response or label was left out, where samples are made from another format.
         reading: what was changed in tools and in the arguments of calls.
         touched: of a custom template, the columns that its class has looked at; None where that is not known.
+        ties: how many samples the template declares as ties, and drops.
     """
 
     samples: list[Formatted]
     lost: Lost
     reading: Reading = Reading()
     touched: frozenset[str] | None = None
+    ties: int = 0
 
 
 class ResultFormatter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError, create_model
@@ -17,6 +17,7 @@ from preftemplates.templates.row_types import Label, RowModel, spell_bounds
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
 
 _OUT_OF_DOMAIN = ("literal_error", "greater_than", "greater_than_equal", "less_than", "less_than_equal")
 """Pydantic's names for a value of the right type outside its domain."""
@@ -65,18 +66,43 @@ class RowValidator:
         row = _read_record(row)
         cells: dict[str, Any] = {}
         try:
-            for column, read in self._readers.items():
-                if column in row:
-                    cells[column] = read(row[column], (column,), reading)
-            model = self.model.model_validate(cells)
-        except ValidationError as error:
-            raise self._row_error(error, row, cells) from None
+            try:
+                for column, read in self._readers.items():
+                    if column in row:
+                        cells[column] = read(row[column], (column,), reading)
+                model = self.model.model_validate(cells)
+            except (ValidationError, RowError):
+                raise join_faults(self._find_faults(row)) from None
         except RecursionError:
             raise RowError("a cell is nested too deeply", code=Code.TOO_DEEP) from None
         values = {name: getattr(model, name) for name in self.columns}
-        for name, value in values.items():
-            _check_readable(value, self._paths[name])
+        try:
+            for name, value in values.items():
+                _check_readable(value, self._paths[name])
+        except RowError:
+            raise join_faults(_find_unreadable(values, self._paths)) from None
         return values
+
+    def _find_faults(self, row: Mapping[str, Any]) -> list[RowError]:
+        """What is wrong with the cells of a row, one fault for each path, in the order of the columns."""
+        faults: dict[str, list[RowError]] = {column: [] for column in self._readers}
+        cells: dict[str, Any] = {}
+        for column, read in self._readers.items():
+            try:
+                if column in row:
+                    cells[column] = read(row[column], (column,), Reading())
+            except RowError as error:
+                faults[column].append(error)
+        try:
+            self.model.model_validate(cells)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                place = detail["loc"]
+                is_item = len(place) > 1 and isinstance(place[1], int)  # a union has a fault for each of its members
+                if is_item or not faults.get(str(place[0])):
+                    faults.setdefault(str(place[0]), []).append(self._make_error(detail, row, cells))
+        by_path = {fault.column: fault for column in reversed(faults) for fault in reversed(faults[column])}
+        return list(reversed(by_path.values()))
 
     def read_traced(self, row: Mapping[str, Any], reading: Reading | None = None) -> dict[str, Any]:
         """The same, with every text traced to its cell."""
@@ -84,8 +110,7 @@ class RowValidator:
         values = self.read(row, reading)
         return {name: trace_texts(value, self._paths[name], reading.parsed) for name, value in values.items()}
 
-    def _row_error(self, error: ValidationError, row: Mapping[str, Any], cells: dict[str, Any]) -> RowError:
-        detail = error.errors(include_url=False)[0]
+    def _make_error(self, detail: ErrorDetails, row: Mapping[str, Any], cells: dict[str, Any]) -> RowError:
         if detail["type"] == "missing":
             steps, _ = _locate(detail["loc"][:-1], detail["input"], cells)
             return missing_column_error(name_cell((*steps, detail["loc"][-1])), () if steps else map(str, row))
@@ -101,8 +126,40 @@ class RowValidator:
         code = Code.BAD_LABEL if detail["type"] in _OUT_OF_DOMAIN else Code.WRONG_TYPE
         expected = detail["msg"].removeprefix("Input should be ").replace("a valid string", "text")
         expected = "an object" if detail["type"] in ("model_type", "dict_type") else expected
+        expected = "true or false" if detail["type"].startswith("bool") else expected.replace("a valid ", "a ")
         found = f"{preview(value)}{describe_fix(value)}"
+        if detail["type"].startswith("bool") and isinstance(value, str):
+            found += (
+                f"; for a label that is text declare Literal[{value!r}, ...] and write {{{{ label == {value!r} }}}}"
+            )
         return RowError(f"expected {expected}, got {found}", code=code, column=cell, value=value)
+
+
+def _find_unreadable(values: Mapping[str, Any], paths: Mapping[str, str]) -> list[RowError]:
+    faults = []
+    for name, value in values.items():
+        try:
+            _check_readable(value, paths[name])
+        except RowError as error:
+            faults.append(error)
+    return faults
+
+
+_MAX_FAULTS = 5
+"""So many faults of a row are named."""
+
+
+def join_faults(faults: Sequence[RowError]) -> RowError:
+    """Return the error for a row with several faults: the first one, which names the others too.
+
+    >>> print(join_faults([RowError("is null", column="a"), RowError("missing", column="b")]))
+    column 'a': is null; column 'b': missing
+    """
+    first, *more = faults
+    others = [fault.reason for fault in more[: _MAX_FAULTS - 1]]
+    if len(more) >= _MAX_FAULTS:
+        others.append(f"and {len(more) - len(others)} more")
+    return first.located(others=tuple(others)) if others else first
 
 
 def _read_record(row: Any) -> Mapping[str, Any]:

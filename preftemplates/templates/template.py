@@ -355,7 +355,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             extracted = self._extract(row, format, traced=traced)
             others = len(extracted.samples) - 1
             samples = [formatter.format(sample, others) for sample in extracted.samples]
-            return FormattedRow(samples, extracted.lost, extracted.reading)
+            return FormattedRow(samples, extracted.lost, extracted.reading, ties=extracted.ties)
 
     def format_supervised_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
         """`format(raw_sample, "supervised")`."""

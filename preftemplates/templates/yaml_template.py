@@ -19,7 +19,7 @@ from preftemplates.templates.turns import messages
 
 T = TypeVar("T")
 
-_FACT_KEYS = ("dataset", "licence", "verified", "ignored", "ties", "each", "example")
+_FACT_KEYS = ("dataset", "licence", "verified", "ignored", "tie", "ties", "each", "example")
 """What a file may say apart from its name, row and samples; the same as in a class."""
 
 _KEYS = ("name", "summary", "style", "dialect", "row", *_FACT_KEYS)
@@ -225,6 +225,7 @@ def make_json_schema() -> dict[str, Any]:
             **dict.fromkeys(("name", "summary", "style", "dialect", "dataset", "licence"), text),
             "verified": {"type": "boolean"},
             "ignored": {"type": "array", "items": text},
+            "tie": text,
             "ties": {"enum": list(get_args(Ties))},
             "each": {"type": "object", "maxProperties": 1, "additionalProperties": text},
             "example": {"type": "object"},

@@ -4,7 +4,11 @@
 `AssertionError` where that is false, and lets the `RowError` of a row that cannot be used pass.
 """
 
-from preftemplates.testing.laws import (
+from preftemplates.core.extras import import_extra
+
+import_extra("hypothesis", "preftemplates.testing draws rows and conversations")
+
+from preftemplates.testing.laws import (  # noqa: E402
     Choice,
     a_batch_is_its_rows_however_it_is_cut,
     a_row_is_never_written_to,
@@ -23,8 +27,8 @@ from preftemplates.testing.laws import (
     the_generation_prompt_opens_every_answer,
     the_prompt_opens_every_response,
 )
-from preftemplates.testing.runner import check_laws
-from preftemplates.testing.strategies import NASTY, conversations, nasty_text, rows
+from preftemplates.testing.runner import check_laws  # noqa: E402
+from preftemplates.testing.strategies import NASTY, conversations, nasty_text, rows  # noqa: E402
 
 __all__ = [
     "NASTY",

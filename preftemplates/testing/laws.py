@@ -13,6 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from preftemplates.core.extras import import_extra
 from preftemplates.core.messages import Message
 from preftemplates.core.paths import column_of, spell_path
 from preftemplates.core.provenance import pieces_of
@@ -230,6 +231,7 @@ def messages_are_never_written_to(style: Style, messages: MessageSequence) -> No
 
 def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row], format: Format) -> None:
     """Law 6: formatting an Arrow table is formatting its rows: whole, in chunks, and cut in two anywhere."""
+    import_extra("pyarrow", "this property test formats Arrow tables")
     import pyarrow as pa
 
     from preftemplates.data.arrow import BatchFormatter, check_fits_schema, write_nested_as_json

@@ -1,10 +1,12 @@
 """Mistakes that users make in their first template: each works, or its error names the fix in their words."""
 
+import pickle
+
 import pytest
 from support import DATA
 
 from preftemplates import Message, Preference, RowModel, Template, get_template, messages, register_filter
-from preftemplates.errors import DefinitionError, PrefTemplatesError, UnknownNameError, did_you_mean
+from preftemplates.errors import Code, DefinitionError, PrefTemplatesError, RowError, UnknownNameError, did_you_mean
 
 PAIR = 'preference: {prompt: "{{ task }}", chosen: "{{ first }}", rejected: "{{ second }}"}\n'
 THREAD = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Dill?"}]
@@ -148,3 +150,71 @@ def test_the_mistakes_that_were_seen_are_templates_or_name_the_fix(name):
     with pytest.raises(PrefTemplatesError) as caught:
         get_template(str(path))
     assert FIXES[name] in str(caught.value)
+
+
+# --- all faults of a row at once -----------------------------------------------------------------------------------
+
+BAD = {"prompt": 5, "response_0": None, "better_response_id": 7}
+
+
+def test_all_faults_of_a_row_are_named_in_the_order_of_its_columns():
+    with pytest.raises(RowError) as caught:
+        get_template("PKUSafeRLHF").format(BAD, "preference")
+    assert caught.value.reason == (
+        "column 'prompt': expected text, got 5; column 'response_0': is null; column 'response_1': missing;"
+        " near: 'response_0'; column 'better_response_id': expected 0 or 1, got 7"
+    )
+    assert (caught.value.column, caught.value.code, len(caught.value.others)) == ("prompt", Code.WRONG_TYPE, 3)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.others, str(again)) == (caught.value.others, str(caught.value))
+
+
+def test_a_row_with_one_fault_names_one_and_many_are_cut():
+    row = {**get_template("PKUSafeRLHF").example, "prompt": 5}
+    with pytest.raises(RowError) as caught:
+        get_template("PKUSafeRLHF").format(row, "preference")
+    assert caught.value.others == ()
+    talk = [{"role": "user", "content": number} for number in range(20)]
+    with pytest.raises(RowError, match=r"messages\[4\].content': expected text, got 4; and 15 more") as caught:
+        get_template("Messages").format({"messages": talk}, "supervised")
+    assert caught.value.column == "messages[0].content"
+
+
+def test_a_fault_of_a_reader_and_one_of_a_type_are_named_together():
+    call = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{bad"}}]}
+    row = {"prompt": [{"role": "user", "content": "Hi"}], "chosen": [call], "rejected": "no", "margin": "much"}
+    with pytest.raises(RowError) as caught:
+        get_template("TRL-messages").format(row, "preference")
+    for path in ("margin", "chosen[0].tool_calls[0].function.arguments", "rejected"):
+        assert f"column '{path}'" in str(caught.value)
+
+
+def test_two_texts_that_are_no_unicode_are_both_named():
+    row = {**get_template("PKUSafeRLHF").example, "prompt": "\ud800", "response_1": "\udfff"}
+    with pytest.raises(RowError, match=r"column 'prompt'.*column 'response_1'"):
+        get_template("PKUSafeRLHF").format(row, "preference")
+
+
+# --- labels as text -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", ["good", "true", "1", ""])
+def test_a_label_as_text_names_the_type_to_declare(cell):
+    row = {"prompt": "a", "completion": "b", "label": cell}
+    fix = f"expected true or false, got {cell!r}; for a label that is text declare Literal[{cell!r}, ...] and write"
+    with pytest.raises(RowError) as caught:
+        get_template("TRL-unpaired").format(row, "unpaired")
+    assert fix in str(caught.value)
+
+
+def test_the_type_that_is_named_works(read):
+    template = read(
+        "row: {prompt: str, completion: str, label: \"Literal['good', 'bad']\"}\n"
+        "unpaired: {prompt: '{{ prompt }}', completion: '{{ completion }}', label: \"{{ label == 'good' }}\"}\n"
+    )
+    for label in ("good", "bad"):
+        row = {"prompt": "a", "completion": "b", "label": label}
+        assert template.extract(row, "unpaired").label is (label == "good")
+    for label in (0, 1, 1.0, True):
+        row = {"prompt": "a", "completion": "b", "label": label}
+        assert get_template("TRL-unpaired").extract(row, "unpaired").label is bool(label)

@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from preftemplates.errors import PrefTemplatesError, one_line
+from preftemplates.core.extras import spell_install
+from preftemplates.errors import MissingPackageError, PrefTemplatesError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,9 +90,9 @@ def _is_reported_by_another_process(error: PrefTemplatesError) -> bool:
 
 
 def _run() -> int:
-    missing = ", ".join(name for name in REQUIRED_PACKAGES if find_spec(name) is None)
+    missing = [name for name in REQUIRED_PACKAGES if find_spec(name) is None]
     if missing:
-        raise PrefTemplatesError(f"this command needs {missing}: pip install 'preftemplates[train]'")
+        raise MissingPackageError(f"this command needs {', '.join(missing)}: {spell_install(*missing)}")
     from preftemplates_train.cli import run
 
     return run(sys.argv[1:])

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
-from preftemplates.data.reading import find_file_kind, import_extra, make_ending_error
+from preftemplates.core.extras import import_extra
+from preftemplates.data.reading import find_file_kind, make_ending_error
 from preftemplates.data.writing import check_writable, open_writer
 from preftemplates.errors import Code, FileError
 from preftemplates_train.console import escape_text
@@ -135,7 +136,7 @@ def _find_columns(rows: Iterable[Record], names: Sequence[str], out: Path) -> tu
 
 def _unify_schemas(all_cells: Iterator[Mapping[str, Any]], names: Sequence[str], out: Path) -> Any:
     """Return the schema of all rows, with the columns of rewards."""
-    arrow = import_extra("pyarrow", "arrow", "the output is Parquet")
+    arrow = import_extra("pyarrow", "the output is Parquet")
     types = {name: arrow.list_(arrow.float64()) if name == "rewards" else arrow.float64() for name in names}
     reward_schema = arrow.schema([*types.items(), ("unscored", arrow.string())])
     schemas = []

@@ -24,6 +24,7 @@ from transformers import (
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, logging
 from transformers.utils.hub import cached_file
 
+from preftemplates.core.extras import spell_install
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.data.checkpoint_files import check_weight_files
 from preftemplates_train.errors import SetupError, summarize_error
@@ -306,7 +307,7 @@ def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
     try:
         from peft import LoraConfig, TaskType, get_peft_model
     except ImportError as error:
-        raise SetupError("--use_peft needs: pip install 'preftemplates[train,peft]'") from error
+        raise SetupError(f"--use_peft needs peft: {spell_install('peft')}") from error
     heads = [name for name in HEAD_NAMES if hasattr(model, name)]
     targets = config.lora_target_modules
     linear_names = _list_module_names(model, nn.Linear)

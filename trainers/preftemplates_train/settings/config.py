@@ -13,6 +13,7 @@ from transformers.integrations.deepspeed import is_deepspeed_available
 from transformers.trainer_pt_utils import AcceleratorConfig
 from transformers.utils.import_utils import is_torch_bf16_gpu_available, is_torch_xla_available
 
+from preftemplates.core.extras import spell_install
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.settings.run_settings import RunSettings
@@ -88,7 +89,7 @@ class RewardConfig(RunSettings, TrainingArguments):
         if self.bf16 and not (self.use_cpu or is_torch_bf16_gpu_available() or is_torch_xla_available()):
             yield "bf16 needs a GPU that has it; to compute in bfloat16 on the CPU, add --use_cpu"
         if self.deepspeed and not is_deepspeed_available():
-            yield "deepspeed needs its package, which is not here: pip install deepspeed"
+            yield f"deepspeed needs its package: {spell_install('deepspeed')}"
         for name in ("accelerator_config", "fsdp_config", "deepspeed"):
             path = getattr(self, name)
             if isinstance(path, str) and not path.startswith("{"):

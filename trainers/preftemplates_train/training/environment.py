@@ -19,6 +19,7 @@ from transformers.integrations.integration_utils import (
 )
 from transformers.utils.import_utils import is_liger_kernel_available
 
+from preftemplates.core.extras import spell_install
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.errors import SetupError, summarize_error
 
@@ -59,7 +60,7 @@ def _check_reporters(config: RewardConfig) -> None:
                 f"report_to: there is no {preview(name)}; there are none, all, {', '.join(known)}.{guess}"
             )
         if name != "flyte" and name not in get_available_reporting_integrations():
-            raise SetupError(f"report_to {name} needs its package, which is not here: pip install {name}")
+            raise SetupError(f"report_to {name} needs its package: {spell_install(name)}")
 
 
 def _check_hub(config: RewardConfig) -> None:
@@ -78,9 +79,9 @@ def _check_hub(config: RewardConfig) -> None:
 
 def _check_packages(config: RewardConfig) -> None:
     if config.use_liger_kernel and not is_liger_kernel_available():
-        raise SetupError("use_liger_kernel needs its package, which is not here: pip install liger-kernel")
+        raise SetupError(f"use_liger_kernel needs its package: {spell_install('liger-kernel')}")
     if config.use_peft and "peft" not in packages_distributions():
-        raise SetupError("--use_peft needs: pip install 'preftemplates[train,peft]'")
+        raise SetupError(f"--use_peft needs peft: {spell_install('peft')}")
 
 
 def _check_compilation(config: RewardConfig) -> None:

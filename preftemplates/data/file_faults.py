@@ -1,0 +1,186 @@
+"""Files that are not what their names say: what they are, and how to make rows of them."""
+
+from __future__ import annotations
+
+import json
+from shlex import quote
+from typing import IO, TYPE_CHECKING, Any
+
+from preftemplates.errors import FileError, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_LOOKED_AT = 512
+"""So many bytes of a file are looked at."""
+
+_BYTE_ORDER_MARKS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+"""What a file begins with, longer marks first."""
+
+_SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
+"""What separates the cells of tables that are not separated by commas."""
+
+_HINTS = {
+    ".tsv": "separate the cells by commas, as .csv",
+    ".txt": "name it by what it holds",
+    ".xlsx": "save the sheet as .csv (UTF-8)",
+    ".xls": "save the sheet as .csv (UTF-8)",
+    ".arrow": "datasets.load_from_disk or Dataset.from_file reads it: write .parquet",
+    ".zst": "decompress it: unzstd FILE",
+    ".zip": "unpack it",
+    ".pkl": "write .jsonl or .parquet",
+}
+"""Other endings of files that people have rows in, and what to do."""
+
+
+def spell_ending_hint(path: Path) -> str:
+    """Return what to do with a file of another ending, as the end of a sentence; nothing where that is not known.
+
+    >>> from pathlib import Path
+    >>> spell_ending_hint(Path("rows.tsv"))
+    '; separate the cells by commas, as .csv'
+    """
+    hint = _HINTS.get(path.suffix.lower())
+    return f"; {hint}" if hint else ""
+
+
+def check_encoding(head: bytes, name: str) -> None:
+    """Refuse bytes of another encoding than UTF-8 that shows in the first of them.
+
+    Args:
+        head: the beginning of a file.
+        name: the file's name.
+
+    Raises:
+        FileError: it is UTF-16 or UTF-32; the message says how to change that.
+    """
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
+    zeros = head[:_LOOKED_AT].count(0)
+    if encoding is None and zeros * 3 >= len(head[:_LOOKED_AT]) > 3:
+        encoding = "UTF-16LE" if head[1:2] == b"\0" else "UTF-16BE"
+    if encoding is not None:
+        raise FileError(
+            f"{name} is {encoding}, and rows are read as UTF-8: iconv -f {encoding} -t UTF-8 {quote(name)} > utf8-file"
+        )
+
+
+def peek(stream: IO[bytes]) -> bytes:
+    """Return the first bytes of a stream that can be sought, without reading them."""
+    head = stream.read(_LOOKED_AT)
+    stream.seek(0)
+    return head
+
+
+def check_first_line(text: str, following: str) -> None:
+    """Refuse lines of JSON of which the first one shows that they are not one object per line.
+
+    Args:
+        text: the first line.
+        following: the second one; empty where there is none.
+
+    Raises:
+        FileError: the message says what they are, and how to make lines of objects.
+    """
+    text = text.strip()
+    if text.startswith("["):
+        _refuse_list(text, following)
+    if text.startswith("{") and text.endswith(("{", ",", "[")) and not following.strip().startswith("{"):
+        raise FileError("an object goes over several lines; write one per line: jq -c . FILE > rows.jsonl", line=1)
+    if not following.strip() and text.startswith("{"):
+        check_is_not_wrapped(_read(text))
+
+
+def _refuse_list(text: str, following: str) -> None:
+    value = _read(text)
+    if isinstance(value, list) and value and not any(isinstance(item, dict) for item in value):
+        names = ", ".join(f"NAME{index}: .[{index}]" for index in range(len(value)))
+        raise FileError(
+            "each line is a list, and rows are objects with a name for each value:"
+            f" jq -c '{{{names}}}' FILE > rows.jsonl",
+            line=1,
+        )
+    if following.strip() and isinstance(value, list):
+        fix = "jq -c '.[]' FILE > rows.jsonl"
+        raise FileError(f"each line is a list of objects; write one object per line: {fix}", line=1)
+    raise FileError("this is one JSON list and not one object per line; its name should end in .json")
+
+
+def check_is_not_wrapped(value: Any) -> None:
+    """Refuse an object that holds all rows under a key, or a list of values for each column.
+
+    Raises:
+        FileError: the message says how to take the rows out.
+    """
+    for key, rows in value.items() if isinstance(value, dict) else ():
+        if key in _WRAPPERS and isinstance(rows, list) and rows and all(map(_is_row, rows[:3])):
+            inner = ".row" if all(isinstance(item.get("row"), dict) for item in rows[:3]) else ""
+            path = f".[{json.dumps(key)}][]{inner}"
+            raise FileError(
+                f"this is one object whose key {preview(key)} holds the rows; take them out:"
+                f" jq -c {quote(path)} FILE > rows.jsonl"
+            )
+
+
+_WRAPPERS = ("data", "rows", "examples", "instances", "items", "records", "samples", "train", "test", "validation")
+"""Keys under which files hold all their rows."""
+
+
+def _is_row(value: Any) -> bool:
+    """Whether an item of a list is a row, and not a message."""
+    return isinstance(value, dict) and not value.keys() & {"role", "from"}
+
+
+def describe_object(text: str, position: int) -> FileError:
+    """Return the error for a .json file that begins with an object, and not with a list of rows.
+
+    Args:
+        text: the whole file.
+        position: where the object begins.
+    """
+    try:
+        value, end = json.JSONDecoder().raw_decode(text, position)
+    except (ValueError, RecursionError):
+        return FileError("this begins with an object and not with a list; one object per line is .jsonl")
+    if text[end:].strip():
+        return FileError("this is one object per line and not a list; its name should end in .jsonl")
+    try:
+        check_is_not_wrapped(value)
+    except FileError as error:
+        return error
+    if value and all(isinstance(item, dict | list) for item in value.values()):
+        return FileError(
+            "this is an object of columns and not a list of rows:"
+            " pandas.read_json(FILE).to_json('rows.jsonl', orient='records', lines=True)"
+        )
+    return FileError("this is one object and not a list of rows; put it in [ ]")
+
+
+def check_separator(header: Sequence[str]) -> None:
+    """Refuse the header of a CSV whose cells are separated by something else than commas.
+
+    Raises:
+        FileError: the message says how to write commas.
+    """
+    if len(header) != 1:
+        return
+    for separator, name in _SEPARATORS.items():
+        if separator in header[0]:
+            columns = ", ".join(header[0].split(separator))
+            raise FileError(
+                f"the cells are separated by {name} and not by commas ({preview(columns)}):"
+                f" pandas.read_csv(FILE, sep={separator!r}).to_csv('rows.csv', index=False)",
+                line=1,
+            )
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

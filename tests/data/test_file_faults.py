@@ -1,0 +1,100 @@
+"""A file that is not what its name says names the cause and a fix, and the fix works."""
+
+import gzip
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from preftemplates.data.reading import open_rows
+from preftemplates.errors import FileError
+
+ROW = {"prompt": "Which herb likes shade?", "chosen": "Mint does.", "rejected": "None."}
+LINE = json.dumps(ROW)
+LIST = json.dumps([*ROW.values()])
+
+FAULTS = {
+    "utf-16.jsonl": (LINE.encode("utf-16"), r"is UTF-16, .* iconv -f UTF-16 -t UTF-8"),
+    "utf-16-without-a-mark.jsonl": (LINE.encode("utf-16-le"), "is UTF-16LE"),
+    "utf-16.csv": ("prompt,chosen\na,b\n".encode("utf-16"), "is UTF-16"),
+    "utf-32.json": (f"[{LINE}]".encode("utf-32"), "is UTF-32"),
+    "latin.csv": (b"caf\xe9,b\nx,y\n", "line 1: the header is not UTF-8; .*iconv"),
+    "semicolons.csv": (b"prompt;chosen\na;b\n", r"line 1: the cells are separated by ';' .*sep=';'"),
+    "tabs.csv": (b"prompt\tchosen\na\tb\n", r"separated by tabs .*sep='\\t'"),
+    "pipes.csv": (b"prompt|chosen\na|b\n", r"separated by '\|'"),
+    "rows.tsv": (b"prompt\tchosen\na\tb\n", "the ending is not known; .*separate the cells by commas"),
+    "wrapped.json": (
+        f'{{"data": [{LINE}]}}'.encode(),
+        r"""key 'data' holds the rows; .*'\.\["data"\]\[\]'""",
+    ),
+    "wrapped.jsonl": (f'{{"version": 1, "examples": [{LINE}]}}'.encode(), "whose key 'examples' holds the rows"),
+    "viewer.json": (f'{{"rows": [{{"row_idx": 0, "row": {LINE}}}]}}'.encode(), r"""'\.\["rows"\]\[\]\.row'"""),
+    "columns.json": (json.dumps({key: [value] for key, value in ROW.items()}).encode(), "is an object of columns"),
+    "pandas.json": (json.dumps({key: {"0": value} for key, value in ROW.items()}).encode(), "is an object of columns"),
+    "lines.json": (f"{LINE}\n{LINE}\n".encode(), "is one object per line .* should end in .jsonl"),
+    "one.json": (LINE.encode(), r"is one object and not a list of rows; put it in \[ \]"),
+    "list.jsonl": (f"[{LINE}]".encode(), "is one JSON list .* should end in .json"),
+    "lists.jsonl": (f"{LIST}\n{LIST}\n".encode(), r"each line is a list, .*\{NAME0: \.\[0\], NAME1: \.\[1\]"),
+    "lists-of-objects.jsonl": (f"[{LINE}]\n[{LINE}]\n".encode(), "each line is a list of objects"),
+    "pretty.jsonl": (f"{json.dumps(ROW, indent=1)}\n".encode() * 2, "an object goes over several lines; .*jq -c"),
+}
+
+
+@pytest.mark.parametrize("packed", ["", ".gz"])
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_cause_and_the_fix_are_named(tmp_path, name, packed):
+    content, message = FAULTS[name]
+    path = tmp_path / f"{name}{packed}"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    if packed and name.endswith(".tsv"):
+        pytest.skip("the ending of a packed file is .gz")
+    with pytest.raises(FileError, match=message) as caught:
+        list(open_rows(path))
+    assert "\n" not in str(caught.value)
+
+
+GOOD = {
+    "bom.jsonl": b"\xef\xbb\xbf" + LINE.encode(),
+    "one.jsonl": LINE.encode(),
+    "messages.jsonl": b'{"data": [{"role": "user", "content": "Hi"}]}',
+    "turns.jsonl": b'{"train": [{"from": "human", "value": "Hi"}]}',
+    "texts.jsonl": b'{"data": ["Hi", "Hello"]}',
+    "one-column.csv": b"prompt\na; b\nc\td\n",
+    "broken-first-row.jsonl": b'{"prompt": "a",\n' + LINE.encode(),
+    "nul.jsonl": b'{"prompt": "a\\u0000b"}',
+    "chinese.jsonl": '{"prompt": "草"}'.encode(),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_only_looks_like_it_is_read(tmp_path, name):
+    (tmp_path / name).write_bytes(GOOD[name])
+    assert len(list(open_rows(tmp_path / name))) in (1, 2)
+
+
+@pytest.mark.skipif(not shutil.which("iconv"), reason="needs iconv")
+def test_the_fix_for_another_encoding_works(tmp_path):
+    (tmp_path / "rows.jsonl").write_bytes(f"{LINE}\n".encode("utf-16"))
+    done = subprocess.run(
+        ["iconv", "-f", "UTF-16", "-t", "UTF-8", tmp_path / "rows.jsonl"], capture_output=True, check=True
+    )
+    (tmp_path / "utf8.jsonl").write_bytes(done.stdout)
+    assert [record.cells for record in open_rows(tmp_path / "utf8.jsonl")] == [ROW]
+
+
+def test_python_s_quotes_are_named(tmp_path):
+    (tmp_path / "rows.jsonl").write_text(f"{ROW!r}\n", encoding="utf-8")
+    (record,) = open_rows(tmp_path / "rows.jsonl")
+    assert "it looks like Python's: write json.dumps(row)" in str(record.cells)
+
+
+def test_files_of_a_folder_with_other_columns_are_named(tmp_path, capfd):
+    (tmp_path / "a.jsonl").write_text(f"{LINE}\n", encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text(json.dumps({**ROW, "more": 1}) + "\n", encoding="utf-8")
+    with pytest.raises(
+        FileError, match="its files have different columns: one has 'more' more than the first"
+    ) as caught:
+        list(open_rows(tmp_path))
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""  # progress bars are for terminals
