@@ -305,8 +305,8 @@ def test_nobody_asks_whether_a_part_is_the_tools():
         assert "tools" not in compared_texts(tree), name
 
 
-SPLIT_ELSEWHERE = {"sandbox.admission"}
-"""Jinja's paths of attributes, which are not those of values in a row."""
+SPLIT_ELSEWHERE = {"sandbox.admission", "core.extras"}
+"""Jinja's paths of attributes and names of modules, which are not paths of values in a row."""
 
 
 def path_splits(tree):

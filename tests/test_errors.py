@@ -17,6 +17,7 @@ from preftemplates.errors import (
     Code,
     DefinitionError,
     FileError,
+    MissingPackageError,
     PrefTemplatesError,
     RowError,
     SpanError,
@@ -34,6 +35,7 @@ from preftemplates.templates.row_validation import RowValidator
 FACTS = {
     "code": Code.BAD_LABEL, "template": "T", "style": "s", "format": "preference", "row": 0, "line": 1,
     "file": "data.jsonl", "column": "chosen[1].content", "value": {"a": [1, None]}, "hint": "'chosen'",
+    "others": ("column 'b': is null",),
 }  # fmt: skip
 
 GOOD = {"prompt": "p", "response_0": "a", "response_1": "b", "better_response_id": 1}
@@ -99,6 +101,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_one():
         (StyleContractError, {StyleError}),
         (SpanError, {ValueError}),
         (FileError, {ValueError}),
+        (MissingPackageError, {ImportError}),
     ],
 )
 def test_each_kind_of_error_is_also_the_python_error_that_people_catch(kind, parents):

@@ -28,7 +28,7 @@ def import_extra(module: str, why: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        package = (error.name or module).partition(".")[0]
+        package, *_ = (error.name or module).split(".", 1)
         raise MissingPackageError(f"{why}; that needs {package}: {spell_install(package)}") from error
 
 

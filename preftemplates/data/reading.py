@@ -12,7 +12,8 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from preftemplates.core.extras import import_extra
+from preftemplates.core.extras import import_extra as import_extra
+from preftemplates.core.extras import spell_install as spell_install  # the trainer imports both from here
 from preftemplates.data.csv_rows import CellParsers, read_csv
 from preftemplates.data.dataset_sources import (
     DatasetChoice,

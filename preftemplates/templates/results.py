@@ -83,7 +83,8 @@ class ResultFormatter:
         format: the format's name.
         parts: the labels, `tools` and the kinds of media for which every result has a key.
         edges: what texts have of BOS and EOS; None where they are as the style writes them.
-        optional: the labels and `tools` for which a result has a key only where its sample has them.
+        optional: the labels and `tools` that a sample may lack; those that are not in `parts` have a key only where
+            it has them.
         has_prompt: whether the samples have a prompt.
 
     Raises:

@@ -179,10 +179,10 @@ class TemplateSchema(Frozen):
         Raises:
             UnknownNameError, DefinitionError: as `labels`.
         """
-        return self._select_parts(format, self._extraction(format).find_parts())
+        return self._select_parts(format, (*self._extraction(format).find_parts(), *self.parts.keyed))
 
     def optional_parts(self, format: Format) -> tuple[str, ...]:
-        """Return the labels and `tools` for which a result has a key only where its row fills them.
+        """Return the labels and `tools` that a row need not fill.
 
         Raises:
             UnknownNameError, DefinitionError: as `labels`.
@@ -209,9 +209,9 @@ class TemplateSchema(Frozen):
 
     def _select_parts(self, format: Format, given: Collection[str]) -> tuple[str, ...]:
         """The parts of a format's samples that are given by their columns, or in all samples."""
-        labels, parts = self.labels(format), {*given, *self.parts.keyed}
+        labels, parts = self.labels(format), {*given}
         policy = {"probability"} if self._policies.halves_ties(format) else set()
-        kinds = (kind for kind in (*given, *self.parts.keyed) if kind in MEDIA_COLUMNS.values())
+        kinds = (kind for kind in given if kind in MEDIA_COLUMNS.values())
         return (
             *(label for label in labels if label in parts or label in policy),
             *(("tools",) if "tools" in parts and self._extraction(format).fills_tools else ()),

@@ -18,6 +18,7 @@ from preftemplates.core.messages import Message
 from preftemplates.core.paths import column_of, spell_path
 from preftemplates.core.provenance import pieces_of
 from preftemplates.data.convert import Conversion
+from preftemplates.data.row_rules import SKIP_CODES
 from preftemplates.errors import Code, PrefTemplatesError, RowError
 from preftemplates.styles.control_text import find_control_text
 from preftemplates.styles.style import Style
@@ -398,7 +399,8 @@ def rows_in_are_formatted_skipped_or_rejected(template: Template, rows: Sequence
     conversion = Conversion(rows, template, format, on_error="skip")
     results, report = [*conversion], conversion.report
     alone = [get_outcome(template.format_all, row, format) for row in rows]
-    rejected = [number for number, outcome in enumerate(alone) if isinstance(outcome, PrefTemplatesError)]
+    errors = {number: one for number, one in enumerate(alone) if isinstance(one, PrefTemplatesError)}
+    rejected = [number for number, error in errors.items() if error.code not in SKIP_CODES]
     lost = {*rejected, *(issue.row for issue in report.skipped)}
     demand_equal([issue.row for issue in report.rejected], rejected, "other rows are rejected than are refused alone")
     expected = [result for number, outcome in enumerate(alone) if number not in lost for result in outcome]

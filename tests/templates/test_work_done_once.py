@@ -10,6 +10,8 @@ from preftemplates import check, get_template
 from preftemplates.data import Conversion
 from preftemplates.styles.fragments import Fragments
 from preftemplates.templates.expressions import ENVIRONMENT
+from preftemplates.templates.extraction import Extractions
+from preftemplates.templates.library import TEMPLATES
 from preftemplates.templates.row_validation import RowValidator
 
 CHANGES = {
@@ -47,7 +49,10 @@ def read(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["PKUSafeRLHF", "HH", "UltraFeedback", "TRL-tools"])
-def test_a_first_format_parses_each_field_once_and_templates_made_from_it_parse_none(name, parsed):
+def test_a_first_format_parses_each_field_once_and_templates_made_from_it_parse_none(name, parsed, monkeypatch):
+    template = get_template(name)
+    fresh = Extractions(template.parts.declaration, template.parts.extractions.filters)
+    monkeypatch.setattr(TEMPLATES.get(name), "extractions", fresh)
     template = get_template(name)
     format, declaration = template.formats[-1], template.parts.declaration
     parsed.clear()

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from preftemplates.core.extras import spell_install
+from preftemplates.data.reading import spell_install
 from preftemplates.errors import MissingPackageError, PrefTemplatesError, one_line
 
 if TYPE_CHECKING:

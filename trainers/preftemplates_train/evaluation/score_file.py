@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
-from preftemplates.core.extras import import_extra
-from preftemplates.data.reading import find_file_kind, make_ending_error
+from preftemplates.data.reading import find_file_kind, import_extra, make_ending_error
 from preftemplates.data.writing import check_writable, open_writer
 from preftemplates.errors import Code, FileError
 from preftemplates_train.console import escape_text

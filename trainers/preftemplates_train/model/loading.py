@@ -24,7 +24,7 @@ from transformers import (
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, logging
 from transformers.utils.hub import cached_file
 
-from preftemplates.core.extras import spell_install
+from preftemplates.data.reading import spell_install
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.data.checkpoint_files import check_weight_files
 from preftemplates_train.errors import SetupError, summarize_error

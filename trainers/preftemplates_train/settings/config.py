@@ -13,7 +13,7 @@ from transformers.integrations.deepspeed import is_deepspeed_available
 from transformers.trainer_pt_utils import AcceleratorConfig
 from transformers.utils.import_utils import is_torch_bf16_gpu_available, is_torch_xla_available
 
-from preftemplates.core.extras import spell_install
+from preftemplates.data.reading import spell_install
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.settings.run_settings import RunSettings

@@ -19,7 +19,7 @@ from transformers.integrations.integration_utils import (
 )
 from transformers.utils.import_utils import is_liger_kernel_available
 
-from preftemplates.core.extras import spell_install
+from preftemplates.data.reading import spell_install
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.errors import SetupError, summarize_error
 
