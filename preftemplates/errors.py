@@ -67,7 +67,10 @@ class Code(CodeWithMeaning):
         "The images, videos or audio of a row are more or fewer than the places that show them.",
     )
     REFUSED_BY_STYLE = "refused_by_style", "The style's chat template raised an error on this conversation."
-    OVER_LIMIT = "over_limit", "The style's chat template needs more time or memory than its limits allow."
+    OVER_LIMIT = (
+        "over_limit",
+        "The style's chat template, or a template from a file, needs more time or memory than its limits allow.",
+    )
     PREFIX_UNSTABLE = "prefix_unstable", "The text of a response does not begin with the prompt's text."
     PROMPT_MISMATCH = "prompt_mismatch", "The two sides answer different prompts, or share none."
     EMPTY = "empty", "A response, or the prompt, is empty or blank."

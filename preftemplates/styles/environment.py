@@ -227,13 +227,16 @@ class _NameFinder(CodeGenerator):
     """Walks through a template as Jinja's compiler does, and notes the names of each scope."""
 
     def __init__(self, source: str) -> None:
-        super().__init__(get_environment(None), "<names>", "<names>")
+        super().__init__(get_environment(None), "<names>", "<names>", optimized=False)
         self.read = set[str]()
         self.hidden = set[str]()
         self.visit(get_environment(None).parse(source))
 
     def write(self, x: str) -> None:
         """Write no code."""
+
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> NoReturn:
+        raise nodes.Impossible
 
     def enter_frame(self, frame: Frame) -> None:
         """Note what the names of a scope stand for when it begins."""

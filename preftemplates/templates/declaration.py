@@ -31,7 +31,9 @@ Ties = Literal["drop", "half", "keep"]
 """What becomes of a pair in which neither answer is better: it is left out of what is trained on, or it gets the
 probability one half, or it is kept with the first listed answer as the chosen one."""
 
-_SET_ON_CLASSES = ("name", "declaration", "filters", "written", "default_style", "default_dialect", "_abc_impl")
+_SET_ON_CLASSES = (
+    "name", "declaration", "filters", "limits", "written", "default_style", "default_dialect", "_abc_impl",
+)  # fmt: skip
 """What is set on a class when it is made and registered."""
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from preftemplates.core.spans import Rendered
     from preftemplates.dialects.consumers import TextConsumer
+    from preftemplates.sandbox.limits import Limits
     from preftemplates.styles.style import Style
     from preftemplates.templates.expressions import Filters
 
@@ -112,6 +113,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
     holds = "parts"
     declaration: ClassVar[Declaration | None] = None
     filters: ClassVar[Filters] = {}
+    limits: ClassVar[Limits | None] = None
     written: ClassVar[str] = ""
     default_style: ClassVar[str | Style] = "chatml"
     default_dialect: ClassVar[str | Dialect] = "trl"
@@ -135,8 +137,11 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         style, dialect = get_style(cls.default_style), get_dialect(cls.default_dialect)
         ties: Any = cls.ties
         ties = "drop" if isinstance(ties, property) else ties
-        extractions = Extractions(cls.declaration, cls.filters)
-        parts = Parts(cls.declaration, style, dialect, ties=ties, about=read_about(cls), extractions=extractions)
+        extractions = Extractions(cls.declaration, cls.filters, cls.limits)
+        about = read_about(cls)
+        parts = Parts(
+            cls.declaration, style, dialect, ties=ties, limits=cls.limits, about=about, extractions=extractions
+        )
         return cast("Self", Template.of(parts, cls.name))
 
     def with_style(self, style: str | PathLike[str] | Style) -> Template:
@@ -403,4 +408,4 @@ def _restore_template(
     for sample_type in sample_types:
         sample_type.unpack()
     filters = {name: function.unpack() for name, function in functions.items()}
-    return Template.of(replace(parts, extractions=Extractions(parts.declaration, filters)), name)
+    return Template.of(replace(parts, extractions=Extractions(parts.declaration, filters, parts.limits)), name)

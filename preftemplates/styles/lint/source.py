@@ -216,12 +216,17 @@ class MessageVariables:
 
 
 def _join_constants(node: nodes.Node) -> str | None:
-    """The text that constants are when they are put together; None where there is something else among them."""
-    try:
-        value = node.as_const() if isinstance(node, nodes.Expr) else None
-    except nodes.Impossible:
+    """The text that constants are when they are put together; None where there is something else among them.
+
+    Only texts are put together: Jinja's own `as_const` computes anything, such as `8 ** (9 ** 10)`.
+    """
+    if isinstance(node, nodes.Const):
+        return node.value if isinstance(node.value, str) else None
+    if not isinstance(node, nodes.Concat | nodes.Add):
         return None
-    return value if isinstance(value, str) else None
+    parts = [_join_constants(part) for part in node.iter_child_nodes()]
+    texts = [part for part in parts if part is not None]
+    return "".join(texts) if len(texts) == len(parts) else None
 
 
 def _list_bindings(tree: Iterable[nodes.Node]) -> Iterator[tuple[str, nodes.Node, bool]]:
