@@ -154,6 +154,13 @@ def one_line(text: str, limit: int = PREVIEW_LENGTH) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def _escape(text: str) -> str:
+    """The text with every character that does not print escaped, apart from line ends."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
 def make_visible(text: str) -> str:
     r"""The text with line ends marked, and with no character that a terminal would act on.
 
@@ -252,7 +259,7 @@ class PrefTemplatesError(Exception):
     def __str__(self) -> str:
         place = self._place()
         separator = "" if not place else ", " if self.column is not None else ": "
-        return place + separator + self.reason + self._brackets()
+        return _escape(place + separator + self.reason + self._brackets())
 
     def _place(self) -> str:
         name = one_line(Path(self.file).name) if self.file else ""

@@ -30,6 +30,7 @@ from preftemplates.cli.options import (
     TokenizerOption,
 )
 from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_reading, spell_report
+from preftemplates.cli.terminal import SafeConsole
 from preftemplates.core.samples import Format
 from preftemplates.data.content_rules import read_special_tokens
 from preftemplates.data.convert import Conversion, ConversionReport, OnError
@@ -91,7 +92,7 @@ def command(
     cannot be formatted. Exit code 3 if more rows are rejected than 10 and 1 %; and if none came through, in which case
     nothing is written.
     """
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
     sample_format = loaded.check_format(format)
     loaded = loaded.adapted(pairs=pairs, ties=ties or loaded.ties)

@@ -149,9 +149,10 @@ class Budget:
             for item in level:
                 if isinstance(item, str):
                     self.spend(len(item))
-                elif isinstance(item, _CONTAINER_TYPES) or isinstance(item, BaseModel):
-                    self._count_steps(len(vars(item) if isinstance(item, BaseModel) else item))
-                    parts += _list_values(item)
+                elif isinstance(item, (*_CONTAINER_TYPES, BaseModel)):
+                    held: Any = vars(item) if isinstance(item, BaseModel) else item
+                    self._count_steps(len(held))
+                    parts += [*held.keys(), *held.values()] if isinstance(held, dict) else held
             level = parts
         return value
 
@@ -298,13 +299,6 @@ class Budget:
                 width = 4
         self.spend(width * length)
         return collected
-
-
-def _list_values(container: Any) -> list[Any]:
-    """The values of a container; of a mapping, its keys too."""
-    if isinstance(container, BaseModel):
-        return [*vars(container).values()]
-    return [*container.keys(), *container.values()] if isinstance(container, dict) else [*container]
 
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {

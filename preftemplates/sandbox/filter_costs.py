@@ -223,7 +223,8 @@ _COSTS: dict[str, _Cost] = {
     **dict.fromkeys(("dictsort", "groupby", "max", "min", "sort", "unique"), _count_comparisons),
     "abs": _require_number, "e": _count_escape, "escape": _count_escape, "replace": _count_replace,
     "join": _count_join, "format": _count_format, "indent": _count_indent, "tojson": _count_tojson,
-    "round": _count_round, "int": _count_int, "float": _count_int, "slice": _count_slices, "sum": _count_sum, "trim": _count_trim,
+    "round": _count_round, "int": _count_int, "float": _count_int, "sum": _count_sum, "trim": _count_trim,
+    "slice": _count_slices,
 }  # fmt: skip
 
 

@@ -235,7 +235,7 @@ class _NameFinder(CodeGenerator):
     def write(self, x: str) -> None:
         """Write no code."""
 
-    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> NoReturn:
+    def _output_child_to_const(self, *_: Any) -> NoReturn:
         raise nodes.Impossible
 
     def enter_frame(self, frame: Frame) -> None:

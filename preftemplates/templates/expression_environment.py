@@ -83,7 +83,7 @@ def _get_bounded_environment(limits: Limits) -> BoundedExpressionEnvironment:
     return BoundedExpressionEnvironment(limits)
 
 
-def get_environment(limits: Limits | None, filters: Filters) -> TracedEnvironment:
+def choose_environment(limits: Limits | None, filters: Filters) -> TracedEnvironment:
     """Return the environment in which these filters are what they are now, whatever is registered later.
 
     Args:

@@ -28,7 +28,7 @@ from preftemplates.errors import (
 from preftemplates.sandbox.admission import check_source
 from preftemplates.sandbox.bounded import RESOURCE_ERRORS
 from preftemplates.sandbox.budget import CURRENT_BUDGET, describe_without_subject, share_budget
-from preftemplates.templates.expression_environment import BUILTIN_NAMES, ENVIRONMENT, get_environment
+from preftemplates.templates.expression_environment import BUILTIN_NAMES, ENVIRONMENT, choose_environment
 
 if TYPE_CHECKING:
     from jinja2.environment import Template as JinjaTemplate
@@ -113,7 +113,7 @@ class Expression:
         self._compiled: JinjaTemplate | None = None
         self._check(filters or {})
         functions = {name: (filters or {}).get(name) or FILTERS.get(name) for name in self.filters}
-        self._environment = get_environment(limits, functions)
+        self._environment = choose_environment(limits, functions)
 
     def _check(self, filters: Filters) -> None:
         for attribute in _find_all(self.node, nodes.Getattr):
@@ -177,7 +177,7 @@ class Expression:
             if self.limits is not None:
                 CURRENT_BUDGET.get().count_values(value)
             _check_defined(value)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  a filter may raise anything
             raise self._convert_error(error) from error.__cause__ if isinstance(error, RowError) else error
         return value
 
@@ -206,7 +206,8 @@ class Expression:
             return error
         cause = error.__cause__ if isinstance(error.__cause__, StopIteration) else error
         message = str(cause).replace(f"{Traced.__module__}.{Traced.__name__} object", "str object")
-        code = Code.OVER_LIMIT if isinstance(cause, RESOURCE_ERRORS) else Code.BAD_EXPRESSION
+        over_limit = self.limits is not None and isinstance(cause, RESOURCE_ERRORS)
+        code = Code.OVER_LIMIT if over_limit else Code.BAD_EXPRESSION
         return RowError(f"{preview(self.source)} fails: {type(cause).__name__}: {one_line(message, 200)}", code=code)
 
 
@@ -340,9 +341,7 @@ class Field:
         try:
             text: str = CURRENT_BUDGET.get().concat(parts)
         except StyleLimitError as error:
-            raise RowError(
-                f"{preview(self.source)} {describe_without_subject(error)}", code=Code.OVER_LIMIT
-            ) from None
+            raise RowError(f"{preview(self.source)} {describe_without_subject(error)}", code=Code.OVER_LIMIT) from None
         return text
 
     def _text(self, expression: Expression, values: Mapping[str, Any]) -> str:

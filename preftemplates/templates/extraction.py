@@ -91,9 +91,7 @@ class Extraction:
         UnknownNameError: the template neither declares the format nor one that it can be made from.
     """
 
-    def __init__(
-        self, declaration: Declaration, format: str, filters: Filters, limits: Limits | None = None
-    ) -> None:
+    def __init__(self, declaration: Declaration, format: str, filters: Filters, limits: Limits | None = None) -> None:
         is_declared = format in declaration.formats
         self._derivation = None if is_declared else find_derivation(declaration.formats, format)
         if not is_declared and self._derivation is None:

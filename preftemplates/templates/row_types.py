@@ -204,7 +204,7 @@ def read_row_type(spelling: str) -> type[RowModel]:
     try:
         tree = ast.parse(spelling, mode="eval").body
         model = _read_type(tree, spelling)
-    except Exception as error:  # noqa: BLE001  Python's parser and pydantic's compiler raise anything
+    except Exception as error:
         raise DefinitionError(f"{preview(spelling)} spells no row type: {one_line(str(error), 200)}") from error
     if not (isinstance(model, type) and issubclass(model, RowModel)):
         raise DefinitionError(f"{preview(spelling)} spells a type, but not a row's")

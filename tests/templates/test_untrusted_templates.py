@@ -115,7 +115,14 @@ def test_copies_of_one_text_are_counted_although_they_need_no_memory_yet(tmp_pat
     assert len(template.extract(ROW, "preference").prompt) == 1000
 
 
-CLOSED = ("bed.model_dump()", "bed ~ ''", "prompt.zfill(9)", "prompt.encode()", "prompt['__class__']", "{{}: 1}|default(1)")
+CLOSED = (
+    "bed.model_dump()",
+    "bed ~ ''",
+    "prompt.zfill(9)",
+    "prompt.encode()",
+    "prompt['__class__']",
+    "{{}: 1}|default(1)",
+)
 
 
 @pytest.mark.parametrize("expression", CLOSED)
@@ -152,7 +159,9 @@ def test_a_filter_in_a_file_is_checked_as_in_a_class(tmp_path):
 def test_a_template_that_python_declares_has_no_limits():
     assert get_template("PKUSafeRLHF").parts.limits is None
     assert Field("{{ 2 ** 300 }}").evaluate({}) == 2**300
-    assert error_of(check_constants, "{{ 2 ** 300 }}", Limits()).message.endswith("makes a number of more than 256 bits")
+    assert error_of(check_constants, "{{ 2 ** 300 }}", Limits()).message.endswith(
+        "makes a number of more than 256 bits"
+    )
 
 
 def test_an_entry_of_dataset_info_has_limits(tmp_path):
