@@ -120,6 +120,7 @@ class Code(CodeWithMeaning):
     TOO_DEEP = "too_deep", "JSON is nested more deeply than can be read."
     DUPLICATE_KEY = "duplicate_key", "A JSON object names one key twice."
     BAD_ENCODING = "bad_encoding", "A line is not UTF-8."
+    TOO_WIDE = "too_wide", "A row has more columns than are read."
     LINE_TOO_LONG = "line_too_long", "A line has more bytes than are read."
     BAD_CSV = "bad_csv", "A CSV record is not one: it has other cells than the header, or a quote that is not closed."
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
+from preftemplates.core.containers import find_repeated
 from preftemplates.core.messages import has_surrogate
 from preftemplates.errors import Code, FileError, RowError, preview
 
@@ -17,6 +18,9 @@ CellParsers = Mapping[str, Callable[[str], Any]]
 
 MAX_RECORD = 64 << 20
 """A record of more characters is not read."""
+
+MAX_COLUMNS = 10_000
+"""A row of more columns is not read: each is looked up by every template, and named where it is not read."""
 
 _CHUNK = 1 << 20
 
@@ -109,9 +113,20 @@ def _read_header(lines: _CSVLines) -> list[str]:
         raise FileError(f"not CSV: {error}", line=1) from error
     if any(map(has_surrogate, header)):
         raise FileError("the header is not UTF-8", line=1)
-    if len(set(header)) < len(header):
-        raise FileError(f"the header names {preview(max(header, key=header.count))} twice", line=1)
+    if (repeated := find_repeated(header)) is not None:
+        raise FileError(f"the header names {preview(repeated)} twice", line=1)
+    check_column_count(len(header), "the header")
     return header
+
+
+def check_column_count(count: int, name: str) -> None:
+    """Refuse a table with too many columns.
+
+    Raises:
+        FileError: it has more than are read.
+    """
+    if count > MAX_COLUMNS:
+        raise FileError(f"{name} has {count:,} columns; {MAX_COLUMNS:,} are read")
 
 
 def _read_csv_row(

@@ -24,7 +24,7 @@ T = TypeVar("T")
 _FACT_KEYS = ("dataset", "licence", "verified", "ignored", "ties", "each", "example")
 """What a file may say apart from its name, row and samples; the same as in a class."""
 
-MAX_COLUMNS = 1_000
+MAX_DECLARED_COLUMNS = 1_000
 """So many columns a row may name, with the keys of the objects in it; each becomes a field of a class."""
 
 MAX_TYPE_CHARACTERS = 2_000
@@ -104,8 +104,8 @@ def _read_row(document: Document) -> type[RowModel]:
     if not isinstance(row, Mapping) or not row:
         raise _file_error(document, ("row",), f"row: expected columns and their types, got {preview(row)}")
     count = _count_columns(row)
-    if count > MAX_COLUMNS:
-        raise _file_error(document, ("row",), f"row: {count:,} columns; {MAX_COLUMNS:,} are allowed")
+    if count > MAX_DECLARED_COLUMNS:
+        raise _file_error(document, ("row",), f"row: {count:,} columns; {MAX_DECLARED_COLUMNS:,} are allowed")
     spelled = _spell_columns(document, ("row",), row)
     try:
         return read_row_type(spelled)
