@@ -1,5 +1,6 @@
 """`preftemplates convert`: rows in, a file for a trainer out."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -158,7 +159,7 @@ def _check_paths(source: str, out: Path, report: Path | None, config: Path | Non
             continue
         if path.resolve() in roles:
             raise FileError(f"{path} is {roles[path.resolve()]}; {role} needs another name")
-        if not path.absolute().parent.is_dir():
+        if not os.path.isdir(path.absolute().parent):
             raise FileError(f"{path} cannot be written: No such file or directory")
         roles[path.resolve()] = role
 

@@ -1,7 +1,7 @@
 """`preftemplates show`: one row in every format, with colours that say which column each character came from."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -77,7 +77,7 @@ def command(
 def _read_row(spec: str, template: Template) -> Mapping[str, Any]:
     """Row N of `FILE:N`; row 0 where no number is given."""
     file, colon, number = spec.rpartition(":")
-    if not colon or Path(spec).exists():
+    if not colon or os.path.exists(spec):
         file, number = spec, "0"
     elif not number.isdecimal():
         raise FileError(f"{preview(spec)}: what stands behind the colon is a row's number, from 0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -188,7 +189,7 @@ def _close_after(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterat
     with raw:
         try:
             yield from records
-        except (EOFError, gzip.BadGzipFile, OSError) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise FileError(f"{name} is damaged, or cannot be read to its end: {one_line(str(error), 200)}") from error
         except UnicodeDecodeError as error:
             raise FileError(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error

@@ -17,8 +17,8 @@ from jinja2.idtracking import VAR_LOAD_RESOLVE, VAR_LOAD_UNDEFINED
 from jinja2.utils import Namespace
 
 from preftemplates.core.provenance import derived, plain
-from preftemplates.errors import StyleSyntaxError, preview
-from preftemplates.sandbox.bounded import BoundedEnvironment
+from preftemplates.errors import PrefTemplatesError, StyleSyntaxError, one_line, preview
+from preftemplates.sandbox.bounded import RESOURCE_ERRORS, BoundedEnvironment
 from preftemplates.sandbox.tracing import TracedEnvironment
 
 if TYPE_CHECKING:
@@ -208,6 +208,11 @@ def compile_template(source: str, limits: Limits | None) -> JinjaTemplate:
         return get_environment(limits).from_string(source)
     except TemplateSyntaxError as error:
         raise StyleSyntaxError(f"the chat template does not parse: {error.message}", line=error.lineno) from error
+    except (SyntaxError, ValueError, *RESOURCE_ERRORS) as error:  # those of Python's compiler, for a trusted one
+        if isinstance(error, PrefTemplatesError):
+            raise
+        reason = one_line(str(error) or type(error).__name__, 200)
+        raise StyleSyntaxError(f"the chat template does not compile: {reason}") from error
 
 
 class TemplateNames(NamedTuple):

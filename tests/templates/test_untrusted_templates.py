@@ -206,7 +206,10 @@ def test_a_hostile_file_ends_in_one_line(name, tmp_path):
 def test_the_limits_of_a_file_are_named_where_they_are_exceeded(tmp_path):
     path = tmp_path / "t.yaml"
     path.write_text(FILES["many columns"], encoding="utf-8")
-    assert str(error_of(get_template, str(path))) == f"t.yaml line 1: row: 60,000 columns; {MAX_DECLARED_COLUMNS:,} are allowed"
+    assert (
+        str(error_of(get_template, str(path)))
+        == f"t.yaml line 1: row: 60,000 columns; {MAX_DECLARED_COLUMNS:,} are allowed"
+    )
     path.write_text(FILES["a long type"], encoding="utf-8")
     assert str(error_of(get_template, str(path))).endswith(f"{MAX_TYPE_CHARACTERS:,} are allowed")
     path.write_text(FILES["size"], encoding="utf-8")
