@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from preftemplates.core.messages import Message
 
 
+_RENDER_ERRORS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What an operation of a trusted template may raise; one with limits raises errors of ours."""
+
+
 @dataclass(frozen=True)
 class ChatTemplate:
     """The layout of a style that is a chat template.
@@ -241,7 +245,7 @@ class ChatTemplate:
                 )
             except RowError as error:
                 raise _add_template_line(error) from None
-            except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+            except (TemplateError, *_RENDER_ERRORS) as error:
                 reason = one_line(str(error), 200)
                 raise RowError(f"the style's chat template raised: {reason}", code=Code.REFUSED_BY_STYLE) from error
 

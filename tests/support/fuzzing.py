@@ -417,6 +417,7 @@ def run(calls: int, seed: int, first: int, kind: str | None) -> int:
         print(f"{count:10,}  {place}")
     print(f"{calls:,} calls with seed {seed}, from {first:,}: {failures.total():,} end in a foreign error")
     shutil.rmtree(make_folder(), ignore_errors=True)
+    make_folder.cache_clear()
     return failures.total()
 
 
