@@ -83,6 +83,8 @@ def get_template(name: str | Template) -> Template:
     """
     if isinstance(name, Template):
         return name
+    if not isinstance(name, str | os.PathLike):
+        return _instantiate(name)
     if str(name).endswith((".yaml", ".yml")):
         return read_template(str(name), Template)
     path, is_entry, entry_name = str(name).rpartition(".json:")
@@ -91,8 +93,7 @@ def get_template(name: str | Template) -> Template:
     path, is_file, rest = str(name).rpartition(".py")
     if is_file and (not rest or rest.startswith(":")):
         return _load_from_file(path + is_file, rest[1:])
-    is_dataset = isinstance(name, str | os.PathLike) and "/" in str(name)
-    return _instantiate(_find_by_dataset(str(name)) if is_dataset else name)
+    return _instantiate(_find_by_dataset(str(name)) if "/" in str(name) else name)
 
 
 def _instantiate(name: str) -> Template:

@@ -403,7 +403,7 @@ def run(calls: int, seed: int, first: int, kind: str | None) -> int:
             if failures.total() <= 50:
                 print(f"call {number} of seed {seed}:", file=sys.stderr)
                 traceback.print_exc()
-        if (number - first + 1) % 50_000 == 0:
+        if (number - first + 1) % 10_000 == 0:
             speed = (number - first + 1) / (time.perf_counter() - start)
             print(f"{number - first + 1:,} calls, {failures.total()} failures, {speed:.0f} calls/s", flush=True)
     signal.setitimer(signal.ITIMER_VIRTUAL, 0)
