@@ -240,3 +240,40 @@ def write_json(random: Random, value: Any) -> str:
         return json.dumps(value, ensure_ascii=random.random() < 0.5, default=str, skipkeys=True)
     except (ValueError, RecursionError):
         return "{}"
+
+
+def draw_messages(random: Random) -> Any:
+    """A conversation, in which something may be wrong."""
+    messages: Any = [
+        {
+            "role": random.choice(("system", "user", "assistant", "tool", "developer", "x")),
+            "content": draw_text(random),
+        }
+        for _ in range(random.randrange(4))
+    ]
+    return mutate_value(random, messages) if random.random() < 0.5 else messages
+
+
+def draw_entry(random: Random) -> Any:
+    """An entry of a dataset_info.json, or what is nearly one."""
+    columns: dict[str, Any] = random.choice((
+        {"prompt": "a", "response": "b c"},
+        {"prompt": "a", "query": "d", "chosen": "b c", "rejected": "x"},
+        {"messages": "a"},
+    ))  # fmt: skip
+    parts = ("history", "kto_tag", "tools", "system", "images", "x", "query")
+    for _ in range(random.randrange(3)):
+        columns = {
+            **columns,
+            random.choice(parts): random.choice(("d", "b c", "\x1b", "", None, 3, draw_text(random))),
+        }
+    entry: Any = {
+        "formatting": random.choice(("alpaca", "alpaca", "sharegpt", "x", 1)),
+        "ranking": random.choice(("chosen" in columns, True, False, None, "x")),
+        "columns": columns,
+        "tags": {"role_tag": "from", "content_tag": draw_text(random), "user_tag": draw_text(random)},
+    }
+    entry = {key: value for key, value in entry.items() if random.random() < 0.8}
+    for _ in range(random.randrange(2)):
+        entry = mutate_value(random, entry)
+    return entry

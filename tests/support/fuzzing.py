@@ -29,8 +29,10 @@ from fuzz_words import (
     ROW_NAMES,
     draw_cell,
     draw_chat_template,
+    draw_entry,
     draw_expression,
     draw_json,
+    draw_messages,
     draw_text,
     draw_yaml,
     mutate_bytes,
@@ -73,18 +75,6 @@ def load_tokenizer() -> Any:
     from token_support import byte_level
 
     return byte_level()
-
-
-def draw_messages(random: Random) -> Any:
-    """A conversation, in which something may be wrong."""
-    messages: Any = [
-        {
-            "role": random.choice(("system", "user", "assistant", "tool", "developer", "x")),
-            "content": draw_text(random),
-        }
-        for _ in range(random.randrange(4))
-    ]
-    return mutate_value(random, messages) if random.random() < 0.5 else messages
 
 
 def draw_row(random: Random) -> tuple[Any, Any]:
@@ -170,26 +160,7 @@ def call_yaml_template(random: Random) -> None:
 
 def call_dataset_info(random: Random) -> None:
     """Read a template from a dataset_info.json, and format a row."""
-    columns: dict[str, Any] = random.choice((
-        {"prompt": "a", "response": "b c"},
-        {"prompt": "a", "query": "d", "chosen": "b c", "rejected": "x"},
-        {"messages": "a"},
-    ))  # fmt: skip
-    parts = ("history", "kto_tag", "tools", "system", "images", "x", "query")
-    for _ in range(random.randrange(3)):
-        columns = {
-            **columns,
-            random.choice(parts): random.choice(("d", "b c", "\x1b", "", None, 3, draw_text(random))),
-        }
-    entry: Any = {
-        "formatting": random.choice(("alpaca", "alpaca", "sharegpt", "x", 1)),
-        "ranking": random.choice(("chosen" in columns, True, False, None, "x")),
-        "columns": columns,
-        "tags": {"role_tag": "from", "content_tag": draw_text(random), "user_tag": draw_text(random)},
-    }
-    entry = {key: value for key, value in entry.items() if random.random() < 0.8}
-    for _ in range(random.randrange(2)):
-        entry = mutate_value(random, entry)
+    entry = draw_entry(random)
     path = make_folder() / "dataset_info.json"
     data = write_json(random, {"e": entry}).encode("utf-8", "surrogatepass")
     path.write_bytes(mutate_bytes(random, data) if random.random() < 0.2 else data)
