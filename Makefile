@@ -9,7 +9,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 DEMO := examples/preferences.jsonl
 QUICK := not slow and not engines and not browser and not faults and not gpu and not models and not peers
 
-.PHONY: help bench-train demo digests peers test test-faults test-floors test-long test-gpu test-models lint docs clean
+.PHONY: help bench-train demo digests fuzz peers test test-faults test-floors test-long test-gpu test-models lint docs clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ test-long: .venv/dev.stamp  ## The laws with 10,000 examples each, and the slow 
 
 test-faults: .venv/dev.stamp  ## Kill training while it saves, and resume from every step: minutes.
 	$(RUN)/pytest -s -m faults tests/trainers
+
+fuzz: .venv/dev.stamp  ## Two million calls with drawn arguments, each of which must succeed or end in an error of ours: an hour.
+	HF_HUB_OFFLINE=1 PYTHONPATH=tests/support $(RUN)/python tests/support/fuzzing.py --calls 2000000 --seed 0
 
 test-floors: $(UV)  ## Test with the lowest declared versions, in an environment of their own: half an hour.
 	$(RUN)/python tests/support/floors.py build/floors

@@ -16,6 +16,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,26 @@ def make_rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return pku, transcripts
 
 
+YAML = """
+row: {prompt: str, response_0: str, response_1: str, better_response_id: Index01}
+preference:
+  prompt: '{{ prompt }}'
+  chosen: '{{ [response_0, response_1][better_response_id] }}'
+  rejected: '{{ [response_0, response_1][1 - better_response_id] }}'
+"""
+"""The columns of PKU-SafeRLHF, declared in a file; its expressions have limits."""
+
+
+def read_yaml_template() -> Template:
+    """Return the template that the YAML declares."""
+    from preftemplates import get_template
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pku.yaml"
+        path.write_text(YAML, encoding="utf-8")
+        return get_template(str(path))
+
+
 def format_rows(template: Template, rows: list[dict[str, Any]]) -> Callable[[], Any]:
     """Return a function that formats the rows one by one."""
     return lambda: [template.format(row, "preference") for row in rows]
@@ -62,6 +83,7 @@ def make_operations() -> Mapping[str, tuple[Callable[[], Any], int]]:
 
     return {
         "format, PKU, fragments": (format_rows(pku, pku_rows), count),
+        "format, PKU in YAML, fragments": (format_rows(read_yaml_template(), pku_rows), count),
         "format, PKU, chat template": (format_rows(pku.with_style("qwen2.5"), pku_rows), count),
         "format, HH, fragments": (format_rows(hh.with_style("chatml"), hh_rows), count),
         "format, HH, chat template": (format_rows(hh.with_style("qwen2.5"), hh_rows), count),

@@ -6,9 +6,13 @@ import signal
 import sys
 from contextlib import contextmanager
 from threading import current_thread, main_thread
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+from typer.rich_utils import rich_format_error
 
 from preftemplates.cli.app import app
+from preftemplates.cli.terminal import escape_unsafe, print_error
 from preftemplates.errors import PrefTemplatesError
 
 if TYPE_CHECKING:
@@ -16,14 +20,25 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+_USAGE_ERROR: Any = typer.BadParameter.__base__
+"""What typer raises for wrong arguments; it exports no name for all of them."""
+
+
 def main() -> None:
     """Run the command; an error of this library is one line and exit code 2."""
     try:
         with _ending_in_order():
-            app()
+            sys.exit(app(standalone_mode=False))
     except PrefTemplatesError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(f"error: {error}")
         sys.exit(2)
+    except _USAGE_ERROR as error:
+        error.message = escape_unsafe(error.message)  # it quotes what was typed, such as the name of a file
+        rich_format_error(error)
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        print_error("stopped")
+        sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         sys.stderr.close()
         sys.exit(0)

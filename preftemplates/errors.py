@@ -67,7 +67,10 @@ class Code(CodeWithMeaning):
         "The images, videos or audio of a row are more or fewer than the places that show them.",
     )
     REFUSED_BY_STYLE = "refused_by_style", "The style's chat template raised an error on this conversation."
-    OVER_LIMIT = "over_limit", "The style's chat template needs more time or memory than its limits allow."
+    OVER_LIMIT = (
+        "over_limit",
+        "The style's chat template, or a template from a file, needs more time or memory than its limits allow.",
+    )
     PREFIX_UNSTABLE = "prefix_unstable", "The text of a response does not begin with the prompt's text."
     PROMPT_MISMATCH = "prompt_mismatch", "The two sides answer different prompts, or share none."
     EMPTY = "empty", "A response, or the prompt, is empty or blank."
@@ -117,6 +120,7 @@ class Code(CodeWithMeaning):
     TOO_DEEP = "too_deep", "JSON is nested more deeply than can be read."
     DUPLICATE_KEY = "duplicate_key", "A JSON object names one key twice."
     BAD_ENCODING = "bad_encoding", "A line is not UTF-8."
+    TOO_WIDE = "too_wide", "A row has more columns than are read."
     LINE_TOO_LONG = "line_too_long", "A line has more bytes than are read."
     BAD_CSV = "bad_csv", "A CSV record is not one: it has other cells than the header, or a quote that is not closed."
 
@@ -149,6 +153,13 @@ def one_line(text: str, limit: int = PREVIEW_LENGTH) -> str:
     """The text with every character that does not print escaped, cut to `limit` characters."""
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def _escape(text: str) -> str:
+    """The text with every character that does not print escaped, apart from line ends."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 
 def make_visible(text: str) -> str:
@@ -252,7 +263,7 @@ class PrefTemplatesError(Exception):
     def __str__(self) -> str:
         place = self._place()
         separator = "" if not place else ", " if self.column is not None else ": "
-        return place + separator + self.reason + self._brackets()
+        return _escape(place + separator + self.reason + self._brackets())
 
     def _place(self) -> str:
         name = one_line(Path(self.file).name) if self.file else ""

@@ -26,6 +26,7 @@ from preftemplates.cli.options import (
     TokenizerOption,
 )
 from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_reading
+from preftemplates.cli.terminal import SafeConsole, print_json
 from preftemplates.data.check import CheckReport, check
 from preftemplates.data.content_rules import read_special_tokens
 from preftemplates.data.dataset_sources import DatasetChoice
@@ -65,7 +66,7 @@ def command(
     Rejected rows cannot be formatted, skipped rows should not be trained on, flagged rows should be looked at. Exit
     code 1 if there are any.
     """
-    console = Console(stderr=as_json)
+    console = SafeConsole(stderr=as_json)
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
     tokens = None if tokenizer is None else read_special_tokens(read_tokenizer(tokenizer))
     choice = DatasetChoice(split, name, data_dir, revision)
@@ -87,15 +88,14 @@ def command(
         style=named_style,
         special_tokens=tokens,
     )
-    text = json.dumps(result.as_json(), ensure_ascii=False, indent=1)
     if as_json:
-        print(text)
+        print_json(result.as_json(), indent=1)
     else:
         if isinstance(rows, GroupedSource):
             print_group_counts(rows, result.rows, console)
         _print_report(result, console)
     if report is not None:
-        write_text(report, text)
+        write_text(report, json.dumps(result.as_json(), ensure_ascii=False, indent=1))
     if not result.ok:
         raise typer.Exit(1)
 

@@ -1,6 +1,5 @@
 """`preftemplates check-style`: what a style does that one should know before training with it."""
 
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from preftemplates.cli.open_style import OpenedStyle, get_template_line, open_style
 from preftemplates.cli.options import STYLE_ARGUMENT_HELP, BosOption, EosOption, JsonOption
+from preftemplates.cli.terminal import SafeConsole, print_json
 from preftemplates.errors import one_line
 from preftemplates.styles.lint.findings import FINDING_GROUPS, FindingCode, StyleFinding
 
@@ -31,9 +31,9 @@ def command(
     opened = open_style(style, bos_token, eos_token)
     findings = [finding for finding in opened.style.findings if finding.code not in (allow or ())]
     if as_json:
-        print(json.dumps(_convert_to_json(opened, findings), indent=2))
+        print_json(_convert_to_json(opened, findings), indent=2)
     else:
-        _print_findings(opened, findings, Console())
+        _print_findings(opened, findings, SafeConsole())
     if findings:
         raise typer.Exit(1)
 

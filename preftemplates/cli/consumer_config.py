@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from preftemplates.data.writing import write_text
@@ -53,13 +54,13 @@ def prepare_config(
         DefinitionError: the dialect has none for the dataset type.
         FileError: the name has the wrong ending, or there is another file of that name.
     """
-    if not path.absolute().parent.is_dir():
+    if not os.path.isdir(path.absolute().parent):
         raise FileError(f"{path} cannot be written: No such file or directory")
     dialect = template.dialect
     shape, _ = template.result_shape(format)
     keys = list(dict.fromkeys((*(key for key, _ in shape.fields), *keys)))
     text = dialect.configure(format, config=path, rows=out, chat_template=chat_template, keys=keys)
-    if path.exists():
+    if os.path.exists(path):
         text = _merge_entries(path, text)
     config = dialect.table.config
     return PreparedConfig(path, text, config.style_note if config is not None and chat_template is not None else "")

@@ -1,5 +1,6 @@
 """`preftemplates convert`: rows in, a file for a trainer out."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -30,6 +31,7 @@ from preftemplates.cli.options import (
     TokenizerOption,
 )
 from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_reading, spell_report
+from preftemplates.cli.terminal import SafeConsole
 from preftemplates.core.extras import import_extra
 from preftemplates.core.samples import Format
 from preftemplates.data.content_rules import read_special_tokens
@@ -92,7 +94,7 @@ def command(
     cannot be formatted. Exit code 3 if more rows are rejected than 10 and 1 %; and if none came through, in which case
     nothing is written.
     """
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
     sample_format = loaded.check_format(format)
     loaded = loaded.adapted(pairs=pairs, ties=ties or loaded.ties)
@@ -158,7 +160,7 @@ def _check_paths(source: str, out: Path, report: Path | None, config: Path | Non
             continue
         if path.resolve() in roles:
             raise FileError(f"{path} is {roles[path.resolve()]}; {role} needs another name")
-        if not path.absolute().parent.is_dir():
+        if not os.path.isdir(path.absolute().parent):
             raise FileError(f"{path} cannot be written: No such file or directory")
         roles[path.resolve()] = role
 

@@ -1,6 +1,5 @@
 """`preftemplates detect`: which templates fit a file, why, and what they make of its first row."""
 
-import json
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from preftemplates.cli.options import (
     SplitOption,
 )
 from preftemplates.cli.report_counts import print_problems
+from preftemplates.cli.terminal import SafeConsole, print_json
 from preftemplates.core.messages import Message
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.detect import DetectedRow, TemplateCandidate, detect_templates, find_near_misses
@@ -53,9 +53,9 @@ def command(
     are_texts = find_file_kind(Path(source)) == ".csv"
     candidates = detect_templates(first_rows, names, are_texts=are_texts)
     if as_json:
-        print(json.dumps([candidate.as_json() for candidate in candidates], ensure_ascii=False, indent=1))
+        print_json([candidate.as_json() for candidate in candidates], indent=1)
     elif candidates:
-        console = Console()
+        console = SafeConsole()
         groups = _group_candidates(candidates)
         for group in groups if every else groups[:_MAX_CANDIDATES]:
             _print_group(group, console)
@@ -65,7 +65,7 @@ def command(
         _print_next(f"preftemplates check {quote(source)} -t {best.template.name} -f {best.format}", console)
     else:
         missed = find_near_misses(first_rows, names, are_texts=are_texts)
-        _print_near_misses(source, first_rows, missed, Console(stderr=True))
+        _print_near_misses(source, first_rows, missed, SafeConsole(stderr=True))
     if not candidates:
         raise typer.Exit(1)
 

@@ -1,6 +1,5 @@
 """`preftemplates diff`: where two styles write a conversation differently."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from preftemplates.cli.open_style import OpenedStyle, open_style
 from preftemplates.cli.options import STYLE_ARGUMENT_HELP, BosOption, EosOption, JsonOption
+from preftemplates.cli.terminal import SafeConsole, print_json
 from preftemplates.errors import DefinitionError, make_visible, one_line
 from preftemplates.styles.lint.compare import Agreement, Difference, compare_styles
 from preftemplates.styles.lint.conversations import CONVERSATIONS
@@ -65,9 +65,9 @@ def command(
     differences = compare_styles(a.style, b.style, CONVERSATIONS if conversation is None else [conversation])
     if as_json:
         items = [difference.as_json() for difference in differences]
-        print(json.dumps({"a": a.name, "b": b.name, "conversations": items}, indent=2))
+        print_json({"a": a.name, "b": b.name, "conversations": items}, indent=2)
     else:
-        _print_differences(differences, a, b, Console(), every=conversation is not None)
+        _print_differences(differences, a, b, SafeConsole(), every=conversation is not None)
     if not all(difference.verdict.alike for difference in differences):
         raise typer.Exit(1)
 

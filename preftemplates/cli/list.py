@@ -7,12 +7,13 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from preftemplates.cli.report_counts import print_problems
+from preftemplates.cli.terminal import SafeConsole, print_error, print_json
 from preftemplates.core.registry import Registry
 from preftemplates.core.samples import SAMPLE_TYPES
 from preftemplates.dialects.dialect import DIALECTS, get_dialect
@@ -44,15 +45,15 @@ def command(
         for listed in ([kind] if kind else list(ListedKind))
     }
     if as_json:
-        print(json.dumps(descriptions, ensure_ascii=False, indent=2))
+        print_json(descriptions, indent=2)
         return
-    console = Console()
+    console = SafeConsole()
     for name, items in descriptions.items():
         if items or search is None:
             console.print(Text(name, "bold underline"))
             console.print(_build_entries(items) if long else _build_table(items))
     if search is not None and not any(descriptions.values()):
-        print(f"nothing has {preview(search)} in it", file=sys.stderr)
+        print_error(f"nothing has {preview(search)} in it")
         raise typer.Exit(1)
 
 

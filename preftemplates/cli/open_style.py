@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
+from preftemplates.cli.terminal import print_error
 from preftemplates.errors import StyleError, one_line
 from preftemplates.styles.resolve import find_style
 from preftemplates.styles.tokenizer_files import format_path
@@ -65,7 +65,7 @@ def get_template_line(source: str, number: int) -> str:
 def _print_error(error: StyleError, path: Path, source: str) -> None:
     """Print an error of a template, and the line that it is in."""
     place = f"{format_path(path)}{f' line {error.line}' if error.line else ''}"
-    print(f"error: {place}: {one_line(error.message, 400)}", file=sys.stderr)
+    print_error(f"error: {place}: {one_line(error.message, 400)}")
     line = get_template_line(source, error.line) if error.line else ""
     if line.strip():
-        print(f"  {error.line} | {line}", file=sys.stderr)
+        print_error(f"  {error.line} | {line}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from textwrap import indent
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from preftemplates.cli.terminal import print_error
 from preftemplates.data.issues import IssueLog
 from preftemplates.errors import make_visible
 
@@ -75,7 +75,7 @@ def print_unread(unread: UnreadCounts, console: Console) -> None:
 def print_problems(problems: Iterable[str]) -> None:
     """Print what is wrong with entry points of other packages, a line each, to the standard error."""
     for problem in problems:
-        print(f"warning: {make_visible(problem)}", file=sys.stderr)
+        print_error(f"warning: {make_visible(problem)}")
 
 
 def describe_issues(issues: Sequence[RowIssue]) -> str:

@@ -1,12 +1,11 @@
 """`preftemplates show`: one row in every format, with colours that say which column each character came from."""
 
-import sys
+import os
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +13,7 @@ from rich.text import Text
 from preftemplates.cli.load_template import EdgeOptions, load_template
 from preftemplates.cli.options import DialectOption, EdgeBosOption, EdgeEosOption, StyleOption, TokenizerOption
 from preftemplates.cli.report_counts import print_unread
+from preftemplates.cli.terminal import SafeConsole, print_error
 from preftemplates.core.media import Medium, read_medium
 from preftemplates.core.messages import Message
 from preftemplates.core.paths import column_of
@@ -49,7 +49,7 @@ def command(
     ] = None,
 ) -> None:
     """Show one row in every format that a template declares."""
-    console = Console()
+    console = SafeConsole()
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
     formats = loaded.formats if format is None else (loaded.check_format(format),)
     cells = _read_row(row, loaded) if row else loaded.example
@@ -70,14 +70,14 @@ def command(
     if colours:
         console.print(_build_legend(loaded))
     if not printed_formats:
-        print("error: the row can be formatted in no format", file=sys.stderr)
+        print_error("error: the row can be formatted in no format")
         raise typer.Exit(2)
 
 
 def _read_row(spec: str, template: Template) -> Mapping[str, Any]:
     """Row N of `FILE:N`; row 0 where no number is given."""
     file, colon, number = spec.rpartition(":")
-    if not colon or Path(spec).exists():
+    if not colon or os.path.exists(spec):
         file, number = spec, "0"
     elif not number.isdecimal():
         raise FileError(f"{preview(spec)}: what stands behind the colon is a row's number, from 0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -130,3 +130,17 @@ def list_strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from list_strings(item)
+
+
+def find_repeated(names: Iterable[str]) -> str | None:
+    """Return the first name that is there a second time.
+
+    >>> find_repeated(["dill", "mint", "dill"])
+    'dill'
+    """
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
+from preftemplates.core.containers import find_repeated
 from preftemplates.core.messages import has_surrogate
 from preftemplates.data.file_faults import check_separator
 from preftemplates.errors import Code, FileError, RowError, preview
@@ -18,6 +19,9 @@ CellParsers = Mapping[str, Callable[[str], Any]]
 
 MAX_RECORD = 64 << 20
 """A record of more characters is not read."""
+
+MAX_COLUMNS = 10_000
+"""A row of more columns is not read: each is looked up by every template, and named where it is not read."""
 
 _CHUNK = 1 << 20
 
@@ -111,9 +115,20 @@ def _read_header(lines: _CSVLines) -> list[str]:
     if any(map(has_surrogate, header)):
         raise FileError("the header is not UTF-8; save the file as UTF-8: iconv -f WINDOWS-1252 -t UTF-8", line=1)
     check_separator(header)
-    if len(set(header)) < len(header):
-        raise FileError(f"the header names {preview(max(header, key=header.count))} twice", line=1)
+    if (repeated := find_repeated(header)) is not None:
+        raise FileError(f"the header names {preview(repeated)} twice", line=1)
+    check_column_count(len(header), "the header")
     return header
+
+
+def check_column_count(count: int, name: str) -> None:
+    """Refuse a table with too many columns.
+
+    Raises:
+        FileError: it has more than are read.
+    """
+    if count > MAX_COLUMNS:
+        raise FileError(f"{name} has {count:,} columns; {MAX_COLUMNS:,} are read")
 
 
 def _read_csv_row(

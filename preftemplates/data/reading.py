@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -12,9 +13,10 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from preftemplates.core.containers import find_repeated
 from preftemplates.core.extras import import_extra as import_extra
 from preftemplates.core.extras import spell_install as spell_install  # the trainer imports both from here
-from preftemplates.data.csv_rows import CellParsers, read_csv
+from preftemplates.data.csv_rows import MAX_COLUMNS, CellParsers, check_column_count, read_csv
 from preftemplates.data.dataset_sources import (
     DatasetChoice,
     count_rows,
@@ -81,10 +83,14 @@ class RowSource:
     fraction: Callable[[], float | None]
 
     def __iter__(self) -> Iterator[Record]:
-        """The rows; a source that has none is an error."""
+        """The rows; a source that has none is an error, and a row with too many columns is rejected."""
         record = None
         for record in self.records:
-            yield record
+            if not isinstance(record.cells, RowError) and len(record.cells) > MAX_COLUMNS:
+                message = f"{len(record.cells):,} columns; {MAX_COLUMNS:,} are read"
+                yield record._replace(cells=RowError(message, code=Code.TOO_WIDE))
+            else:
+                yield record
         if record is None:
             raise FileError(f"{self.name} holds no rows")
 
@@ -197,7 +203,7 @@ def _close_after(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterat
     with raw:
         try:
             yield from records
-        except (EOFError, gzip.BadGzipFile, OSError) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise FileError(f"{name} is damaged, or cannot be read to its end: {one_line(str(error), 200)}") from error
         except UnicodeDecodeError as error:
             raise FileError(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error
@@ -267,8 +273,7 @@ class _ObjectDecoder(json.JSONDecoder):
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         items = dict(pairs)
         if len(items) < len(pairs):
-            keys = [key for key, _ in pairs]
-            self.repeated = next(key for key in keys if keys.count(key) > 1)
+            self.repeated = find_repeated(key for key, _ in pairs)
         return items
 
     def to_row(self, value: Any) -> Mapping[str, Any] | RowError:
@@ -331,8 +336,9 @@ def _open_parquet(path: Path) -> RowSource:
     except Exception as error:
         raise FileError(f"{path} is not Parquet: {preview(str(error))}") from error
     names = file.schema_arrow.names
-    if len(set(names)) < len(names):
-        raise FileError(f"{path} has two columns of the name {preview(max(names, key=names.count))}")
+    if (repeated := find_repeated(names)) is not None:
+        raise FileError(f"{path} has two columns of the name {preview(repeated)}")
+    check_column_count(len(names), str(path))
     total, done = max(1, file.metadata.num_rows), [0]
 
     def records() -> Iterator[Record]:

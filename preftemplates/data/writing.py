@@ -92,7 +92,7 @@ def check_writable(path: Path) -> None:
         FileError: its directory is not there, it is a directory or a device, or no file can have that name.
     """
     try:
-        if not path.absolute().parent.is_dir():
+        if not os.path.isdir(path.absolute().parent):
             raise FileError(f"{path} cannot be written: there is no directory {path.parent}")
         if not S_ISREG(path.stat().st_mode):  # a rename would replace a device by a file
             kind = "a directory" if path.is_dir() else "a pipe or a device"

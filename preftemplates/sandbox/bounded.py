@@ -6,7 +6,6 @@ from types import BuiltinMethodType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateSyntaxError, nodes
-from jinja2.compiler import generate
 from jinja2.environment import Template
 from jinja2.exceptions import SecurityError, TemplateError
 from jinja2.filters import _GroupTuple
@@ -56,7 +55,8 @@ _READABLE_ATTRIBUTES: dict[type, frozenset[str]] = {
 }
 """What a template may read of a value, by the value's type; all of a namespace, and nothing of any other."""
 
-_RESOURCE_ERRORS = (RecursionError, MemoryError, OverflowError)
+RESOURCE_ERRORS = (RecursionError, MemoryError, OverflowError)
+"""What Python raises where something needs too much."""
 
 
 class TestedUndefined(Undefined):
@@ -100,7 +100,7 @@ class BoundedEnvironment(TracedEnvironment):
         super().__init__(**options)
         self.limits = limits or Limits()
         self.undefined = TestedUndefined
-        self.filters = {name: count_filter(name, self.filters[name]) for name in ALLOWED_FILTERS}
+        self.filters = {name: count_filter(name, self.filters[name]) for name in ALLOWED_FILTERS & self.filters.keys()}
         tests: dict[str, Any] = {**self.tests}
         self.tests = {name: count_test(name, tests[name]) for name in ALLOWED_TESTS}
         self.globals: dict[str, Any] = {name: self.globals[name] for name in ALLOWED_GLOBALS & self.globals.keys()}
@@ -118,11 +118,6 @@ class BoundedEnvironment(TracedEnvironment):
         tree = super()._parse(source, name, filename)
         check_tree(tree)
         return tree
-
-    def _generate(
-        self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
-    ) -> str:
-        return generate(source, self, name, filename, defer_init=defer_init, optimized=False) or ""
 
     def from_string(self, source: Any, *args: Any, **options: Any) -> Template:
         """The compiled template.
@@ -271,7 +266,7 @@ def _convert_render_error(error: Exception, line: int | None) -> Exception:
         return error.located(line=line)
     if type(error) is TemplateError:
         return TemplateError(error.message)
-    if isinstance(error, _RESOURCE_ERRORS):
+    if isinstance(error, RESOURCE_ERRORS):
         return StyleLimitError(
             f"the chat template needs too much: {reason or type(error).__name__}", code=Code.OVER_LIMIT, line=line
         )
@@ -297,6 +292,6 @@ def _convert_compile_error(error: Exception) -> Exception:
     if isinstance(error, TemplateSyntaxError):
         return StyleSyntaxError(f"the chat template does not parse: {error.message}", line=error.lineno)
     reason = one_line(error.msg if isinstance(error, SyntaxError) else str(error), 200)
-    if isinstance(error, (*_RESOURCE_ERRORS, IndentationError)) or "nested" in reason:
+    if isinstance(error, (*RESOURCE_ERRORS, IndentationError)) or "nested" in reason:
         return StyleLimitError(f"the chat template is nested too deeply: {reason}")
     return StyleSyntaxError(f"the chat template does not parse: {reason}")

@@ -9,9 +9,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jinja2.runtime import Undefined
+from pydantic import BaseModel
 
 from preftemplates.core.provenance import Traced, concat, pieces_of
-from preftemplates.errors import Code, StyleLimitError, StyleRefusedError
+from preftemplates.errors import Code, PrefTemplatesError, StyleLimitError, StyleRefusedError
 from preftemplates.sandbox.limits import KIB, Limits
 
 if TYPE_CHECKING:
@@ -133,7 +134,32 @@ class Budget:
             return [*parts]
         if printing:
             raise_refusal(f"prints {describe_value(value)}, which has no text")
+        if isinstance(value, BaseModel):
+            return self._list_parts(vars(value), printing)
         return ()
+
+    def count_values(self, value: Any) -> Any:
+        """Count a value, and each value in it as a step, and give it back."""
+        level, depth = [value], 0
+        while level:
+            depth += 1
+            if depth > self.limits.nesting:
+                raise_over_limit(f"nests values more than {self.limits.nesting} deep")
+            parts: list[Any] = []
+            for item in level:
+                if isinstance(item, str):
+                    self.spend(len(item))
+                elif isinstance(item, (*_CONTAINER_TYPES, BaseModel)):
+                    held: Any = vars(item) if isinstance(item, BaseModel) else item
+                    self._count_steps(len(held))
+                    parts += [*held.keys(), *held.values()] if isinstance(held, dict) else held
+            level = parts
+        return value
+
+    def _count_steps(self, count: int) -> None:
+        self.steps += count
+        if self.steps >= self.next_step:
+            self._check_limits()
 
     def count_compared(self, value: Any) -> Any:
         """Count a value that is about to be compared, and give it back."""
@@ -304,14 +330,36 @@ CURRENT_BUDGET: ContextVar[Budget] = ContextVar("CURRENT_BUDGET")
 """The budget of the render that is going on in this thread."""
 
 
+@contextmanager
+def share_budget(limits: Limits) -> Iterator[None]:
+    """Let everything in the block that is bounded spend from one budget."""
+    token = CURRENT_BUDGET.set(Budget(limits))
+    try:
+        yield
+    finally:
+        CURRENT_BUDGET.reset(token)
+
+
+_SUBJECT = "the chat template "
+
+
+def describe_without_subject(error: PrefTemplatesError) -> str:
+    """Return what an error says that something did, for whatever did it.
+
+    >>> describe_without_subject(StyleLimitError("the chat template takes more than 5 steps"))
+    'takes more than 5 steps'
+    """
+    return error.message.removeprefix(_SUBJECT)
+
+
 def raise_over_limit(what: str) -> NoReturn:
     """Raise the error that a limit does not allow what the template does."""
-    raise StyleLimitError(f"the chat template {what}", code=Code.OVER_LIMIT)
+    raise StyleLimitError(_SUBJECT + what, code=Code.OVER_LIMIT)
 
 
 def raise_refusal(what: str) -> NoReturn:
     """Raise the error that no template may do what this one does."""
-    raise StyleRefusedError(f"the chat template {what}", code=Code.REFUSED_BY_STYLE)
+    raise StyleRefusedError(_SUBJECT + what, code=Code.REFUSED_BY_STYLE)
 
 
 def describe_value(value: Any) -> str:

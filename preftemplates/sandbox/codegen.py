@@ -30,11 +30,6 @@ class BoundedCodeGenerator(TracedCodeGenerator):
             self.writeline(f"{name} = budget.{name}")
         self.writeline("text_of, call_method = environment.text_of, environment.call_method")
 
-    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
-        if not isinstance(node, nodes.TemplateData):
-            raise nodes.Impossible
-        return super()._output_child_to_const(node, frame, finalize)
-
     def _output_child_pre(self, node: nodes.Expr, _frame: Frame, _finalize: Any) -> None:
         self.write("(" if _is_text(node) else "text_of(")
 

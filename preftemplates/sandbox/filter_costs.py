@@ -14,7 +14,7 @@ _Function = Callable[..., Any]
 _Cost = Callable[..., Any]
 """Called with the budget and what the filter is given; gives what the filter is to be given in its place, or None."""
 
-_LAZY_FILTERS = frozenset({"items", "map", "reject", "rejectattr", "select", "selectattr", "unique"})
+_LAZY_FILTERS = frozenset({"items", "map", "reject", "rejectattr", "select", "selectattr", "slice", "unique"})
 """Filters that Jinja writes as generators."""
 
 _MAX_DIGITS = 30
@@ -169,8 +169,10 @@ def _count_indent(budget: Budget, value: Any, width: Any = 4, *_args: Any, **_na
 
 
 def _count_tojson(
-    budget: Budget, value: Any, _ensure_ascii: Any = False, indent: Any = None, *args: Any, **named: Any
+    budget: Budget, value: Any, ensure_ascii: Any = False, indent: Any = None, *args: Any, **named: Any
 ) -> None:
+    """The first argument of Jinja's own `tojson` is the indent."""
+    indent = ensure_ascii if indent is None and not isinstance(ensure_ascii, bool) else indent
     if isinstance(indent, int | str) and (indent if isinstance(indent, int) else len(indent)) > _MAX_DIGITS:
         raise_over_limit(f"indents JSON by more than {_MAX_DIGITS} characters")
     separators = named.get("separators") or (args[0] if args else None) or ()
@@ -202,6 +204,14 @@ def _count_int(budget: Budget, value: Any = None, *_args: Any, **_named: Any) ->
         raise_over_limit(f"reads a number from more than {MAX_WIDTH} characters")
 
 
+def _count_slices(budget: Budget, value: Any, slices: Any, *_args: Any, **_named: Any) -> list[Any]:
+    """Each slice is a list, be there a value in it or not."""
+    values = [*budget.count_iterations(value)]
+    if isinstance(slices, int):
+        budget.spend(2 * BYTES_PER_VALUE * slices)
+    return values
+
+
 def _count_sum(budget: Budget, value: Any, _attribute: Any = None, start: Any = 0, **_named: Any) -> list[Any]:
     _require_number(budget, start)
     return [*budget.count_iterations(value)]
@@ -214,6 +224,7 @@ _COSTS: dict[str, _Cost] = {
     "abs": _require_number, "e": _count_escape, "escape": _count_escape, "replace": _count_replace,
     "join": _count_join, "format": _count_format, "indent": _count_indent, "tojson": _count_tojson,
     "round": _count_round, "int": _count_int, "float": _count_int, "sum": _count_sum, "trim": _count_trim,
+    "slice": _count_slices,
 }  # fmt: skip
 
 

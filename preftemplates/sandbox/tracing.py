@@ -11,7 +11,8 @@ from functools import wraps
 from types import BuiltinMethodType
 from typing import TYPE_CHECKING, Any
 
-from jinja2.compiler import CodeGenerator, Frame
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame, generate
 from jinja2.filters import make_attrgetter
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEscapeFormatter, SandboxedFormatter
 from markupsafe import Markup, escape
@@ -21,7 +22,6 @@ from preftemplates.core.provenance import Traced, concat, derived, derived_from,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from jinja2 import nodes
     from jinja2.runtime import Context
 
 UNTRACED_TYPES = (int, float, bool, type(None))
@@ -100,7 +100,12 @@ for _name in (
 
 
 class TracedCodeGenerator(CodeGenerator):
-    """Compiles what makes text of a value so that it keeps where the text came from."""
+    """Compiles what makes text of a value so that it keeps where the text came from, and computes nothing itself."""
+
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
+        if not isinstance(node, nodes.TemplateData):
+            raise nodes.Impossible
+        return super()._output_child_to_const(node, frame, finalize)
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write `environment.concat((environment.text_of(a), environment.text_of(b), ...))`."""
@@ -134,6 +139,16 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
             format=self._format, join=self._join, replace=self._replace, safe=_safe, string=self.text_of,
             trim=self._trim,
         )  # fmt: skip
+
+    def _generate(
+        self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
+    ) -> str:
+        """Write the code of a template, without Jinja's optimizer.
+
+        The optimizer computes what is constant while it compiles: it raises whatever that raises, and no budget counts
+        `8 ** (9 ** 10)`.
+        """
+        return generate(source, self, name, filename, defer_init=defer_init, optimized=False) or ""
 
     @staticmethod
     def text_of(value: Any) -> str:

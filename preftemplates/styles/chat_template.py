@@ -8,13 +8,11 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jinja2.exceptions import TemplateError
-
 from preftemplates.core.messages import ROLES
 from preftemplates.core.provenance import find_origins, plain, plain_data
 from preftemplates.core.spans import Rendered
 from preftemplates.core.tools import is_json_list
-from preftemplates.errors import Code, DefinitionError, RowError, one_line, preview
+from preftemplates.errors import Code, DefinitionError, PrefTemplatesError, RowError, one_line, preview
 from preftemplates.sandbox.budget import get_seconds_left
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.attribution import ChatTrace
@@ -241,7 +239,9 @@ class ChatTemplate:
                 )
             except RowError as error:
                 raise _add_template_line(error) from None
-            except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+            except Exception as error:
+                if isinstance(error, PrefTemplatesError):
+                    raise
                 reason = one_line(str(error), 200)
                 raise RowError(f"the style's chat template raised: {reason}", code=Code.REFUSED_BY_STYLE) from error
 

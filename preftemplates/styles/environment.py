@@ -17,8 +17,8 @@ from jinja2.idtracking import VAR_LOAD_RESOLVE, VAR_LOAD_UNDEFINED
 from jinja2.utils import Namespace
 
 from preftemplates.core.provenance import derived, plain
-from preftemplates.errors import StyleSyntaxError, preview
-from preftemplates.sandbox.bounded import BoundedEnvironment
+from preftemplates.errors import PrefTemplatesError, StyleSyntaxError, one_line, preview
+from preftemplates.sandbox.bounded import RESOURCE_ERRORS, BoundedEnvironment
 from preftemplates.sandbox.tracing import TracedEnvironment
 
 if TYPE_CHECKING:
@@ -208,6 +208,11 @@ def compile_template(source: str, limits: Limits | None) -> JinjaTemplate:
         return get_environment(limits).from_string(source)
     except TemplateSyntaxError as error:
         raise StyleSyntaxError(f"the chat template does not parse: {error.message}", line=error.lineno) from error
+    except (SyntaxError, ValueError, *RESOURCE_ERRORS) as error:  # those of Python's compiler, for a trusted one
+        if isinstance(error, PrefTemplatesError):
+            raise
+        reason = one_line(str(error) or type(error).__name__, 200)
+        raise StyleSyntaxError(f"the chat template does not compile: {reason}") from error
 
 
 class TemplateNames(NamedTuple):
@@ -227,13 +232,16 @@ class _NameFinder(CodeGenerator):
     """Walks through a template as Jinja's compiler does, and notes the names of each scope."""
 
     def __init__(self, source: str) -> None:
-        super().__init__(get_environment(None), "<names>", "<names>")
+        super().__init__(get_environment(None), "<names>", "<names>", optimized=False)
         self.read = set[str]()
         self.hidden = set[str]()
         self.visit(get_environment(None).parse(source))
 
     def write(self, x: str) -> None:
         """Write no code."""
+
+    def _output_child_to_const(self, *_: Any) -> NoReturn:
+        raise nodes.Impossible
 
     def enter_frame(self, frame: Frame) -> None:
         """Note what the names of a scope stand for when it begins."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from preftemplates.core.frozen import Frozen, computed
 from preftemplates.core.messages import Message, check_roles, normalise_message
 from preftemplates.core.registry import Registry
-from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean
+from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean, preview
 from preftemplates.sandbox.limits import Limits
 from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.declaration import BUNDLED_STYLES, read_layout
@@ -263,6 +263,9 @@ class Style(Frozen):
         Raises:
             RowError: a role has no turn in this style, or a message holds what it cannot spell.
         """
+        if not isinstance(messages, Iterable):
+            kind = preview(messages)
+            raise RowError(f"a conversation is a list of messages, got {kind}", code=Code.WRONG_TYPE, value=messages)
         conversation = [normalise_message(message, index) for index, message in enumerate(messages)]
         return self.render_normal(conversation, add_generation_prompt)
 

@@ -22,6 +22,7 @@ from preftemplates.errors import (
     did_you_mean,
     preview,
 )
+from preftemplates.templates.expression_environment import FILE_LIMITS
 from preftemplates.templates.row_types import read_row_type
 from preftemplates.templates.turns import messages
 
@@ -114,7 +115,7 @@ class _Entry:
             body["dataset"] = self.hub
         body["__doc__"] = f"{self.name}, as a dataset_info.json of LLaMA-Factory describes it."
         try:
-            cls: Any = type("Template", (base,), {"__module__": __name__, **body})
+            cls: Any = type("Template", (base,), {"__module__": __name__, "limits": FILE_LIMITS, **body})
         except PrefTemplatesError as error:
             raise self._file_error((), error.message) from error
         cls.name = self.name

@@ -32,15 +32,9 @@ Ties = Literal["drop", "half", "keep"]
 probability one half, or it is kept with the first listed answer as the chosen one."""
 
 _SET_ON_CLASSES = (
-    "name",
-    "declaration",
-    "filters",
-    "extractions",
-    "written",
-    "default_style",
-    "default_dialect",
+    "name", "declaration", "filters", "extractions", "limits", "written", "default_style", "default_dialect",
     "_abc_impl",
-)
+)  # fmt: skip
 """What is set on a class when it is made and registered."""
 
 

@@ -10,59 +10,39 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
+from jinja2 import TemplateSyntaxError, Undefined, nodes
 
 from preftemplates.core.provenance import Traced, concat
 from preftemplates.core.registry import DefinitionSite, Registry
-from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, one_line, preview
-from preftemplates.sandbox.tracing import TracedEnvironment
+from preftemplates.errors import (
+    Code,
+    DefinitionError,
+    RowError,
+    StyleError,
+    StyleLimitError,
+    StyleRefusedError,
+    did_you_mean,
+    one_line,
+    preview,
+)
+from preftemplates.sandbox.admission import check_source
+from preftemplates.sandbox.bounded import RESOURCE_ERRORS
+from preftemplates.sandbox.budget import CURRENT_BUDGET, describe_without_subject, share_budget
+from preftemplates.templates.expression_environment import BUILTIN_NAMES, ENVIRONMENT, choose_environment
 
 if TYPE_CHECKING:
     from jinja2.environment import Template as JinjaTemplate
+
+    from preftemplates.sandbox.limits import Limits
 
 Filter = TypeVar("Filter", bound=Callable[..., Any])
 
 Filters = Mapping[str, Callable[..., Any]]
 
-BUILTIN_FILTERS = (
-    "abs", "default", "first", "int", "items", "last", "length", "list", "lower", "map", "max", "min", "reject",
-    "rejectattr", "replace", "reverse", "round", "select", "selectattr", "slice", "sort", "sum", "tojson", "trim",
-    "unique", "upper",
-)  # fmt: skip
-"""Jinja's own filters that expressions may use: those that neither reach into objects nor depend on chance."""
-
-
-_BUILTIN_NAMES = frozenset({*BUILTIN_FILTERS, "join"})
-
 _RESERVED_NAMES = ("self", "super", "loop", "caller")
 """Names to which Jinja gives a meaning of its own; as columns they are called something else inside."""
 
 
-class ExpressionEnvironment(TracedEnvironment):
-    """Where expressions are evaluated: no globals, every undefined name is an error."""
-
-    def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
-        self.globals.clear()
-        self.filters = {name: self.filters[name] for name in (*BUILTIN_FILTERS, "join")}
-        self.filters["int"] = _require_whole_number(self.filters["int"])
-
-
-def _require_whole_number(read_int: Callable[..., Any]) -> Callable[..., Any]:
-    """Jinja's `int` without its default: what is no number is refused, and no 0."""
-
-    def whole_number(value: Any, *default: Any, **options: Any) -> Any:
-        if default or "default" in options:
-            return read_int(value, *default, **options)
-        number = read_int(value, default=None, **options)
-        if number is None:
-            raise RowError(f"expected a whole number, got {preview(value)}", code=Code.BAD_LABEL, value=value)
-        return number
-
-    return whole_number
-
-
-ENVIRONMENT = ExpressionEnvironment()
 FILTERS: Registry[Callable[..., Any]] = Registry("filter", "preftemplates.templates.filters", "preftemplates.filters")
 
 
@@ -90,7 +70,7 @@ def register_filter(function: Any, /) -> Any:
 
 
 def _register_filter(name: str, function: Filter) -> Filter:
-    if name in _BUILTIN_NAMES:
+    if name in BUILTIN_NAMES:
         raise DefinitionError(f"Jinja has a filter {name!r} already; register the function as @register_filter('...')")
     FILTERS.register(name, function, DefinitionSite.of(function))
     ENVIRONMENT.filters[name] = function
@@ -109,6 +89,7 @@ class Expression:
 
     Attributes:
         source: the field that holds it, for messages.
+        limits: within which it is evaluated; None for one that is trusted.
         names: the free names, which are columns of the row.
         name: the column, if the expression is nothing but its name.
         choosing: the columns that choose an item by standing in `[...]`, or in the brackets of `.get(...)`.
@@ -116,11 +97,14 @@ class Expression:
         filters: the names of the registered filters that it uses.
     """
 
-    def __init__(self, node: nodes.Expr, source: str, filters: Filters | None = None) -> None:
-        self._node = node
+    def __init__(
+        self, node: nodes.Expr, source: str, filters: Filters | None = None, limits: Limits | None = None
+    ) -> None:
+        self.node = node
         self.source = source
+        self.limits = limits
         self.names = frozenset(name.name for name in _find_all(node, nodes.Name))
-        self.filters = frozenset(_list_filter_names(node)) - _BUILTIN_NAMES
+        self.filters = frozenset(_list_filter_names(node)) - BUILTIN_NAMES
         self.name = node.name if isinstance(node, nodes.Name) else None
         choices = [item.arg for item in _find_all(node, nodes.Getitem)]
         choices += [item for call in _find_all(node, nodes.Call) if _is_get(call) for item in call.args[:1]]
@@ -128,28 +112,27 @@ class Expression:
         self.naming = frozenset(_list_compared_columns(node))
         self._compiled: JinjaTemplate | None = None
         self._check(filters or {})
-        self._environment = _make_environment(
-            {name: (filters or {}).get(name) or FILTERS.get(name) for name in self.filters}
-        )
+        functions = {name: (filters or {}).get(name) or FILTERS.get(name) for name in self.filters}
+        self._environment = choose_environment(limits, functions)
 
     def _check(self, filters: Filters) -> None:
-        for attribute in _find_all(self._node, nodes.Getattr):
+        for attribute in _find_all(self.node, nodes.Getattr):
             if attribute.attr.startswith("_"):
                 raise DefinitionError(
                     f"{preview(self.source)} reaches for {attribute.attr!r}; names with _ are closed"
                 )
         for name in self.filters - set(filters):
-            names = {*FILTERS.names(), *_BUILTIN_NAMES}
+            names = {*FILTERS.names(), *BUILTIN_NAMES}
             if name not in names:
                 raise DefinitionError(f"{preview(self.source)} uses no filter {name!r}." + did_you_mean(name, names))
-        for test in _find_all(self._node, nodes.Test):
+        for test in _find_all(self.node, nodes.Test):
             if test.name not in ENVIRONMENT.tests:
                 guess = did_you_mean(test.name, ENVIRONMENT.tests)
                 raise DefinitionError(f"{preview(self.source)} uses no test {test.name!r}.{guess}")
-        for used in _find_all(self._node, nodes.Filter):
+        for used in _find_all(self.node, nodes.Filter):
             if used.name in self.filters and used.dyn_args is None and used.dyn_kwargs is None:
                 self._check_arguments(used, filters.get(used.name) or FILTERS.get(used.name))
-        for call in _find_all(self._node, (nodes.Filter, nodes.Test, nodes.Call)):
+        for call in _find_all(self.node, (nodes.Filter, nodes.Test, nodes.Call)):
             keywords = [keyword.key for keyword in call.kwargs]
             if len(set(keywords)) < len(keywords):
                 raise DefinitionError(f"{preview(self.source)} gives an argument twice")
@@ -169,7 +152,7 @@ class Expression:
 
     def list_calls(self, name: str) -> Iterator[tuple[list[Argument], dict[str, Argument]]]:
         """Yield the arguments of each use of a filter, in order and by name, apart from what it is used on."""
-        for used in _find_all(self._node, nodes.Filter):
+        for used in _find_all(self.node, nodes.Filter):
             if used.name == name:
                 yield (
                     [_read_argument(node) for node in used.args],
@@ -185,24 +168,51 @@ class Expression:
         if self.name is not None:
             return values[self.name]
         if self._compiled is None:
-            for inner in _find_all(self._node, nodes.Name):
-                inner.name = _inner_name(inner.name)
-            body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store", lineno=1), self._node, lineno=1)]
-            self._compiled = self._environment.from_string(nodes.Template(body, lineno=1))
+            self._compiled = self.compile()
         context = self._compiled.new_context({_inner_name(name): value for name, value in values.items()})
         try:
             for _ in self._compiled.root_render_func(context):
                 pass
             value = context.vars["result"]
+            if self.limits is not None:
+                CURRENT_BUDGET.get().count_values(value)
             _check_defined(value)
-        except RowError:
-            raise
-        except Exception as error:
-            cause = error.__cause__ if isinstance(error.__cause__, StopIteration) else error
-            message = str(cause).replace(f"{Traced.__module__}.{Traced.__name__} object", "str object")
-            reason = f"{type(cause).__name__}: {one_line(message, 200)}"
-            raise RowError(f"{preview(self.source)} fails: {reason}", code=Code.BAD_EXPRESSION) from error
+        except Exception as error:  # noqa: BLE001  a filter may raise anything
+            raise self._convert_error(error) from error.__cause__ if isinstance(error, RowError) else error
         return value
+
+    def compile(self) -> JinjaTemplate:
+        """Return the compiled expression.
+
+        Raises:
+            DefinitionError: it is nested too deeply for Python, or over its limits.
+        """
+        for inner in _find_all(self.node, nodes.Name):
+            inner.name = _inner_name(inner.name)
+        body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store", lineno=1), self.node, lineno=1)]
+        try:
+            return self._environment.from_string(nodes.Template(body, lineno=1))
+        except StyleError as error:
+            raise DefinitionError(f"{preview(self.source)} {describe_without_subject(error)}") from error
+        except (SyntaxError, *RESOURCE_ERRORS) as error:
+            raise DefinitionError(f"{preview(self.source)} cannot be compiled: {_describe(error)}") from error
+
+    def _convert_error(self, error: Exception) -> RowError:
+        """Return the error that is raised where evaluating raises this one."""
+        if isinstance(error, StyleLimitError | StyleRefusedError):
+            code = Code.OVER_LIMIT if isinstance(error, StyleLimitError) else Code.BAD_EXPRESSION
+            return RowError(f"{preview(self.source)} {describe_without_subject(error)}", code=code)
+        if isinstance(error, RowError):
+            return error
+        cause = error.__cause__ if isinstance(error.__cause__, StopIteration) else error
+        message = str(cause).replace(f"{Traced.__module__}.{Traced.__name__} object", "str object")
+        over_limit = self.limits is not None and isinstance(cause, RESOURCE_ERRORS)
+        code = Code.OVER_LIMIT if over_limit else Code.BAD_EXPRESSION
+        return RowError(f"{preview(self.source)} fails: {type(cause).__name__}: {one_line(message, 200)}", code=code)
+
+
+def _describe(error: Exception) -> str:
+    return one_line(getattr(error, "message", "") or str(error) or type(error).__name__, 200)
 
 
 def _read_argument(node: nodes.Expr) -> Argument:
@@ -212,15 +222,6 @@ def _read_argument(node: nodes.Expr) -> Argument:
 
 def _inner_name(name: str) -> str:
     return f"column_{name}" if name in _RESERVED_NAMES else name
-
-
-def _make_environment(filters: Filters) -> TracedEnvironment:
-    """The environment in which these filters are what they are now, whatever is registered later."""
-    if not filters:
-        return ENVIRONMENT
-    environment = ENVIRONMENT.overlay()
-    environment.filters = {**ENVIRONMENT.filters, **filters}
-    return environment
 
 
 def _list_filter_names(node: nodes.Expr) -> Iterator[str]:
@@ -302,9 +303,10 @@ class Field:
     [1, 2]
     """
 
-    def __init__(self, source: str, filters: Filters | None = None) -> None:
+    def __init__(self, source: str, filters: Filters | None = None, limits: Limits | None = None) -> None:
         self.source = source
-        self.parts: tuple[str | Expression, ...] = tuple(_parse(source, filters))
+        self.limits = limits
+        self.parts: tuple[str | Expression, ...] = tuple(_parse(source, filters, limits))
 
     @property
     def expressions(self) -> list[Expression]:
@@ -327,9 +329,20 @@ class Field:
         Raises:
             RowError: an expression fails, or one among text has no text as its value.
         """
+        if self.limits is not None and CURRENT_BUDGET.get(None) is None:
+            with share_budget(self.limits):
+                return self.evaluate(values)
         if len(self.parts) == 1 and isinstance(self.parts[0], Expression):
             return self.parts[0].evaluate(values)
-        return concat([part if isinstance(part, str) else self._text(part, values) for part in self.parts])
+        parts = [part if isinstance(part, str) else self._text(part, values) for part in self.parts]
+        return concat(parts) if self.limits is None else self._concat_counted(parts)
+
+    def _concat_counted(self, parts: list[str]) -> str:
+        try:
+            text: str = CURRENT_BUDGET.get().concat(parts)
+        except StyleLimitError as error:
+            raise RowError(f"{preview(self.source)} {describe_without_subject(error)}", code=Code.OVER_LIMIT) from None
+        return text
 
     def _text(self, expression: Expression, values: Mapping[str, Any]) -> str:
         value = expression.evaluate(values)
@@ -341,24 +354,35 @@ class Field:
         return value
 
 
-def _parse(source: str, filters: Filters | None) -> list[str | Expression]:
+def _parse(source: str, filters: Filters | None, limits: Limits | None) -> list[str | Expression]:
     if not isinstance(source, str):
         raise DefinitionError(f"expected text with {{{{ expressions }}}}, got {preview(source)}")
     if "\r" in source:
         raise DefinitionError(f"{preview(source)} holds a carriage return, which Jinja would rewrite")
     try:
-        tree = ENVIRONMENT.parse(source)
+        if limits is not None:
+            check_source(source, limits, ENVIRONMENT)
+        return _list_parts(source, filters, limits) or [""]
+    except StyleLimitError as error:
+        raise DefinitionError(f"{preview(source)}: {describe_without_subject(error)}") from error
     except TemplateSyntaxError as error:
         raise DefinitionError(f"{preview(source)} does not parse: {error.message}") from error
+    except (StyleError, ValueError, *RESOURCE_ERRORS) as error:
+        if isinstance(error, RowError):
+            raise
+        raise DefinitionError(f"{preview(source)} does not parse: {_describe(error)}") from error
+
+
+def _list_parts(source: str, filters: Filters | None, limits: Limits | None) -> list[str | Expression]:
     parts: list[str | Expression] = []
-    for output in tree.body:
+    for output in ENVIRONMENT.parse(source).body:
         if not isinstance(output, nodes.Output):
             raise DefinitionError(
                 f"{preview(source)} holds a statement; a field is text and expressions, and what is not a look-up is a"
                 " filter (register_filter)"
             )
         parts += [
-            node.data if isinstance(node, nodes.TemplateData) else Expression(node, source, filters)
+            node.data if isinstance(node, nodes.TemplateData) else Expression(node, source, filters, limits)
             for node in output.nodes
         ]
-    return parts or [""]
+    return parts

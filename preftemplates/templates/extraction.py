@@ -12,7 +12,8 @@ from preftemplates.core.messages import check_content_parts, check_response, che
 from preftemplates.core.paths import parse_path
 from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
 from preftemplates.core.tools import clean_tools
-from preftemplates.errors import Code, RowError, UnknownNameError, preview
+from preftemplates.errors import Code, RowError, StyleLimitError, UnknownNameError, preview
+from preftemplates.sandbox.budget import CURRENT_BUDGET, describe_without_subject, share_budget
 from preftemplates.templates.derivations import Lost, Messages, Pairs, find_derivation
 from preftemplates.templates.expressions import Field, Filters
 from preftemplates.templates.media_columns import list_media_columns
@@ -23,6 +24,7 @@ from preftemplates.templates.turns import Filler, evaluate_list
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from preftemplates.sandbox.limits import Limits
     from preftemplates.templates.declaration import Declaration, Ties
 
 
@@ -85,6 +87,7 @@ class Extraction:
         declaration: what the template says.
         format: the format's name.
         filters: the filters that the declaration names.
+        limits: within which the expressions are evaluated, all of a row together; None for a template that is trusted.
 
     Attributes:
         has_prompt: whether the samples have a prompt; some datasets have none.
@@ -93,22 +96,22 @@ class Extraction:
         UnknownNameError: the template neither declares the format nor one that it can be made from.
     """
 
-    def __init__(self, declaration: Declaration, format: str, filters: Filters) -> None:
+    def __init__(self, declaration: Declaration, format: str, filters: Filters, limits: Limits | None = None) -> None:
         is_declared = format in declaration.formats
         self._derivation = None if is_declared else find_derivation(declaration.formats, format)
         if not is_declared and self._derivation is None:
             raise UnknownNameError(f"no format {format!r} here")
         source = declaration.sample(self._derivation.source if self._derivation else format)
         self._sample_type = SAMPLE_TYPES.get(source.format)
-        self._fillers = {part: Filler(turns, filters) for part, turns in source.turns}
-        self._values = {name: Field(expression, filters) for name, expression in source.values}
-        self._each = {name: Field(expression, filters) for name, expression in declaration.each}
+        self._fillers = {part: Filler(turns, filters, limits) for part, turns in source.turns}
+        self._values = {name: Field(expression, filters, limits) for name, expression in source.values}
+        self._each = {name: Field(expression, filters, limits) for name, expression in declaration.each}
         compares = len(self._sample_type.response_names) > 1 or self._sample_type.several is not None
         has_tie = declaration.tie is not None and compares and not self._sample_type.pieces
-        self._tie = Field(str(declaration.tie), filters) if has_tie else None
+        self._tie = Field(str(declaration.tie), filters, limits) if has_tie else None
         self._validator = RowValidator(read_row_type(declaration.row), self._find_names())
         self._media = list_media_columns(self._list_message_fields())
-        self._format = format
+        self._limits, self._format = limits, format
         self.has_prompt = bool(source.prompt[0])
 
     def _find_names(self) -> frozenset[str]:
@@ -194,7 +197,10 @@ class Extraction:
             RowError: a cell or what an expression makes of it is not as declared.
         """
         reading = Reading()
-        filled = list(self._fill_samples(row, policies, traced, reading))
+        if self._limits is None:
+            filled = list(self._fill_samples(row, policies, traced, reading))
+        else:
+            filled = self._fill_within_limits(row, policies, traced, reading, self._limits)
         samples = [sample for sample in filled if sample is not None]
         for sample in samples:
             _check_messages(sample, policies.roles)
@@ -208,6 +214,22 @@ class Extraction:
         if policies.halves_ties(self._format):
             samples = [with_probability(sample) for sample in samples]
         return Extracted(tuple(samples), lost, reading, ties)
+
+    def _fill_within_limits(
+        self, row: Mapping[str, Any], policies: Policies, traced: bool, reading: Reading, limits: Limits
+    ) -> list[Sample[Messages] | None]:
+        """The samples of the declared format; their messages and values are counted, and so are copies of a text."""
+        samples = []
+        with share_budget(limits):
+            budget = CURRENT_BUDGET.get()
+            try:
+                for sample in self._fill_samples(row, policies, traced, reading):
+                    if sample is not None:
+                        budget.count_values([sample.prompt, *sample.responses.values(), sample.tools])
+                    samples.append(sample)
+            except StyleLimitError as error:
+                raise RowError(f"the template {describe_without_subject(error)}", code=Code.OVER_LIMIT) from None
+        return samples
 
     def _fill_samples(
         self, row: Mapping[str, Any], policies: Policies, traced: bool, reading: Reading
@@ -260,9 +282,10 @@ class Extractions:
     Templates that differ in style, dialect or policies share them, so that no expression is parsed again.
     """
 
-    def __init__(self, declaration: Declaration, filters: Filters) -> None:
+    def __init__(self, declaration: Declaration, filters: Filters, limits: Limits | None = None) -> None:
         self._declaration = declaration
         self.filters = filters
+        self._limits = limits
         self._by_format: dict[str, Extraction] = {}
 
     def made(self, format: str) -> Extraction | None:
@@ -275,7 +298,8 @@ class Extractions:
         Raises:
             UnknownNameError: the template neither declares the format nor one that it can be made from.
         """
-        return self._by_format.setdefault(format, Extraction(self._declaration, format, self.filters))
+        extraction = Extraction(self._declaration, format, self.filters, self._limits)
+        return self._by_format.setdefault(format, extraction)
 
 
 def _read_truth(value: Any) -> bool:

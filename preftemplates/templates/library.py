@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from preftemplates.core.python_files import run_file
@@ -83,6 +83,8 @@ def get_template(name: str | Template) -> Template:
     """
     if isinstance(name, Template):
         return name
+    if not isinstance(name, str | os.PathLike):
+        return _instantiate(name)
     if str(name).endswith((".yaml", ".yml")):
         return read_template(str(name), Template)
     path, is_entry, entry_name = str(name).rpartition(".json:")
@@ -91,12 +93,12 @@ def get_template(name: str | Template) -> Template:
     path, is_file, rest = str(name).rpartition(".py")
     if is_file and (not rest or rest.startswith(":")):
         return _load_from_file(path + is_file, rest[1:])
-    return _instantiate(_find_by_dataset(name) if "/" in str(name) else name)
+    return _instantiate(_find_by_dataset(str(name)) if "/" in str(name) else name)
 
 
 def _instantiate(name: str) -> Template:
     is_known = not isinstance(name, str) or TEMPLATES.find(name) is not None or STYLES.find(name) is not None
-    if not is_known and Path(name).is_dir():
+    if not is_known and os.path.isdir(name):
         raise UnknownNameError(f"{preview(name)} is a directory, not a template; use --style for a tokenizer's")
     return TEMPLATES.get(name)()
 

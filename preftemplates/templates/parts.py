@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from preftemplates.dialects.dialect import Dialect
+    from preftemplates.sandbox.limits import Limits
     from preftemplates.styles.style import Style
     from preftemplates.templates.declaration import Declaration, Ties
     from preftemplates.templates.derivations import Pairs
@@ -42,6 +43,9 @@ class Parts:
 
     `keyed` are the parts of a sample for which every result has a key, though not every row fills them.
 
+    `limits` are those of a template from a file; None for one that Python declares, which is trusted. Results are the
+    same with any.
+
     What is known about the dataset is no part of its identity. The filters are in it by their source, which the
     declaration holds; the functions themselves are in `extractions`.
     """
@@ -53,6 +57,7 @@ class Parts:
     ties: Ties = "drop"
     edges: TextEdges | None = None
     keyed: tuple[str, ...] = ()
+    limits: Limits | None = field(default=None, repr=False, compare=False)
     about: About = field(default_factory=About, repr=False, compare=False)
     extractions: Extractions = field(repr=False, compare=False, kw_only=True)
 

@@ -204,7 +204,7 @@ def read_row_type(spelling: str) -> type[RowModel]:
     try:
         tree = ast.parse(spelling, mode="eval").body
         model = _read_type(tree, spelling)
-    except (SyntaxError, ValueError, TypeError, RecursionError) as error:
+    except Exception as error:
         raise DefinitionError(f"{preview(spelling)} spells no row type: {one_line(str(error), 200)}") from error
     if not (isinstance(model, type) and issubclass(model, RowModel)):
         raise DefinitionError(f"{preview(spelling)} spells a type, but not a row's")

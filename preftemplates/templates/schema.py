@@ -192,6 +192,13 @@ class TemplateSchema(Frozen):
         parts = self._select_parts(format, extraction.find_parts(extraction.columns))
         return tuple(part for part in parts if part not in always and part not in MEDIA_COLUMNS.values())
 
+    def find_parts(self, columns: Sequence[str]) -> Iterator[str]:
+        """Yield the labels, `tools` and kinds of media that columns of a table fill and that rows may lack."""
+        for format in self.formats:
+            extraction = self._extraction(format)
+            always = extraction.find_parts()
+            yield from (part for part in extraction.find_parts(columns) if part not in always)
+
     def check_parts(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return the names of parts of a sample, each once, after checking that its samples may have them.
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from preftemplates.core.spans import Rendered
     from preftemplates.dialects.consumers import TextConsumer
+    from preftemplates.sandbox.limits import Limits
     from preftemplates.styles.style import Style
     from preftemplates.templates.expressions import Filters
 
@@ -112,6 +113,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
     declaration: ClassVar[Declaration | None] = None
     filters: ClassVar[Filters] = {}
     extractions: ClassVar[Extractions]
+    limits: ClassVar[Limits | None] = None
     written: ClassVar[str] = ""
     default_style: ClassVar[str | Style] = "chatml"
     default_dialect: ClassVar[str | Dialect] = "trl"
@@ -125,7 +127,9 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             )
         else:
             cls.declaration, cls.filters = read_declaration(cls, Template)
-            cls.extractions = Extractions(cls.declaration, cls.filters)  # all objects of the class share them
+            cls.extractions = Extractions(
+                cls.declaration, cls.filters, cls.limits
+            )  # all objects of the class share them
 
     def __new__(cls) -> Self:
         """The template that the class declares, or an object of the class if it is a custom template."""
@@ -136,7 +140,8 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         style, dialect = get_style(cls.default_style), get_dialect(cls.default_dialect)
         ties: Any = cls.ties
         ties = "drop" if isinstance(ties, property) else ties
-        parts = Parts(cls.declaration, style, dialect, ties=ties, about=read_about(cls), extractions=cls.extractions)
+        about, shared = read_about(cls), cls.extractions
+        parts = Parts(cls.declaration, style, dialect, ties=ties, limits=cls.limits, about=about, extractions=shared)
         return cast("Self", Template.of(parts, cls.name))
 
     def with_style(self, style: str | PathLike[str] | Style) -> Template:
@@ -195,14 +200,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             >>> template.with_dialect("trl").format({"prompt": "Hi", "completion": "Hi."}, "supervised")["images"]
             []
         """
-        columns = list(columns)
-        extractions = [self._extraction(format) for format in self.formats]
-        return self.with_parts(
-            part
-            for extraction in extractions
-            for part in extraction.find_parts(columns)
-            if part not in extraction.find_parts()
-        )
+        return self.with_parts(self.find_parts(list(columns)))
 
     def with_parts(self, names: Iterable[str]) -> Template:
         """Return the same template, each of whose results has a key for these parts of a sample.
@@ -415,4 +413,4 @@ def _restore_template(
     for sample_type in sample_types:
         sample_type.unpack()
     filters = {name: function.unpack() for name, function in functions.items()}
-    return Template.of(replace(parts, extractions=Extractions(parts.declaration, filters)), name)
+    return Template.of(replace(parts, extractions=Extractions(parts.declaration, filters, parts.limits)), name)

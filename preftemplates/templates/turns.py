@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.message_values import Reading, clean_message, is_text_message, settle_content
 from preftemplates.core.messages import (
@@ -18,6 +18,9 @@ from preftemplates.core.messages import (
 from preftemplates.core.paths import parse_path
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean, preview
 from preftemplates.templates.expressions import Field, Filters
+
+if TYPE_CHECKING:
+    from preftemplates.sandbox.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -150,11 +153,11 @@ def _read_message(source: Mapping[str, Any]) -> Turn:
 class Filler:
     """Fills the turns of one field with the values of a row."""
 
-    def __init__(self, turns: Turns, filters: Filters | None = None) -> None:
+    def __init__(self, turns: Turns, filters: Filters | None = None, limits: Limits | None = None) -> None:
         self._turns: list[tuple[Turn | Splice | SeveralResponses, dict[str, Field]]] = []
         for turn in turns:
             sources = dict(turn.keys) if isinstance(turn, Turn) else {"messages": turn.expression}
-            self._turns.append((turn, {key: Field(source, filters) for key, source in sources.items()}))
+            self._turns.append((turn, {key: Field(source, filters, limits) for key, source in sources.items()}))
 
     @property
     def fields(self) -> list[Field]:

@@ -13,14 +13,22 @@ from preftemplates.core.samples import SAMPLE_TYPES, Sample, list_formats
 from preftemplates.core.yaml_files import Document, KeyPath, read_yaml
 from preftemplates.errors import DefinitionError, FileError, PrefTemplatesError, did_you_mean, preview
 from preftemplates.templates.declaration import Ties
+from preftemplates.templates.expression_environment import FILE_LIMITS
 from preftemplates.templates.expressions import Field
 from preftemplates.templates.row_types import NAMED_TYPES, RowModel, read_row_type
 from preftemplates.templates.turns import messages
+from preftemplates.templates.untrusted_fields import check_fields
 
 T = TypeVar("T")
 
 _FACT_KEYS = ("dataset", "licence", "verified", "ignored", "tie", "ties", "each", "example")
 """What a file may say apart from its name, row and samples; the same as in a class."""
+
+MAX_DECLARED_COLUMNS = 1_000
+"""So many columns a row may name, with the keys of the objects in it; each becomes a field of a class."""
+
+MAX_TYPE_CHARACTERS = 2_000
+"""So many characters the type of one column may have: each bracket is a level that Python's parser descends."""
 
 _KEYS = ("name", "summary", "style", "dialect", "row", *_FACT_KEYS)
 
@@ -48,6 +56,8 @@ def read_template(path: str | Path, base: type[T]) -> T:
     name = str(data.get("name", Path(path).stem))
     body: dict[str, Any] = {key: data[key] for key in _FACT_KEYS if key in data}
     body["Row"] = _read_row(document)
+    for part in ("each", *list_formats()):
+        check_fields(document, (part,), data.get(part))
     for format in list_formats():
         if format in data:
             body[format] = _read_sample(document, format)
@@ -60,7 +70,7 @@ def _declare(document: Document, name: str, body: dict[str, Any], base: type[T])
     names = {key: document.data[key] for key in ("style", "dialect") if key in document.data}
     place: KeyPath = ()
     try:
-        cls: Any = type("Template", (base,), {"__module__": __name__, **body})
+        cls: Any = type("Template", (base,), {"__module__": __name__, "limits": FILE_LIMITS, **body})
         cls.name = name
         template = cls()
         for key, part_name in names.items():
@@ -93,6 +103,9 @@ def _read_row(document: Document) -> type[RowModel]:
         raise _file_error(document, (), f"row is missing; name the columns and their types: {_propose_row(document)}")
     if not isinstance(row, Mapping) or not row:
         raise _file_error(document, ("row",), f"row: expected columns and their types, got {preview(row)}")
+    count = _count_columns(row)
+    if count > MAX_DECLARED_COLUMNS:
+        raise _file_error(document, ("row",), f"row: {count:,} columns; {MAX_DECLARED_COLUMNS:,} are allowed")
     spelled = _spell_columns(document, ("row",), row)
     try:
         return read_row_type(spelled)
@@ -100,12 +113,19 @@ def _read_row(document: Document) -> type[RowModel]:
         raise _file_error(document, ("row",), error.message) from error
 
 
+def _count_columns(kind: Any) -> int:
+    """Return how many columns a row names, with the keys of the objects in it."""
+    if isinstance(kind, Mapping):
+        return len(kind) + sum(map(_count_columns, kind.values()))
+    return sum(map(_count_columns, kind)) if isinstance(kind, list) else 0
+
+
 def _propose_row(document: Document) -> str:
     """A row type for the names that the samples of a file read."""
     names: dict[str, None] = {}
     for text in (text for format in list_formats() for text in list_strings(document.data.get(format))):
         try:
-            names |= dict.fromkeys(sorted(Field(text).names))
+            names |= dict.fromkeys(sorted(Field(text, limits=FILE_LIMITS).names))
         except DefinitionError:
             continue
     return "row: {" + ", ".join(f"{name}: str" for name in names or ["prompt"]) + "}"
@@ -135,7 +155,12 @@ def _spell_type(document: Document, place: KeyPath, kind: Any) -> str | None:
     if isinstance(kind, list) and len(kind) == 1:
         inner = _spell_type(document, place, kind[0])
         return inner and f"list[{inner}]"
-    return _TYPES_OF_DATASETS.get(kind, kind) if isinstance(kind, str) else None
+    if not isinstance(kind, str):
+        return None
+    if len(kind) > MAX_TYPE_CHARACTERS:
+        message = f"the type of column {preview(place[-1])} has {len(kind):,} characters"
+        raise _file_error(document, place, f"{message}; {MAX_TYPE_CHARACTERS:,} are allowed")
+    return _TYPES_OF_DATASETS.get(kind, kind)
 
 
 _TYPES_OF_DATASETS = {

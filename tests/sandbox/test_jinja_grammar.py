@@ -5,6 +5,7 @@ import time
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jinja2.exceptions import TemplateError
+from jinja_words import BINARY, CONSTANTS, FILTERS, GROWTH, METHODS, NAMES, TESTS
 
 from preftemplates.errors import PrefTemplatesError
 from preftemplates.sandbox.bounded import BoundedEnvironment
@@ -20,27 +21,6 @@ class Bounded(BoundedEnvironment, ChatTemplateEnvironment):
 
 
 ENVIRONMENT = Bounded(LIMITS)
-
-NAMES = ["messages", "messages[0].content", "messages[1].calls", "ns.x", "ns.y", "i", "loop", "nothing", "f", "none"]
-CONSTANTS = ["0", "1", "7", "-3", "2.5", "''", "'a'", "'%s-%9d'", "'{}{0}'", "'x' * 99", "[]", "{}", "true", "99999"]
-BINARY = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "<", "in", "not in", "and", "or"]
-FILTERS = [
-    "length", "list", "join", "join('ab')", "string", "tojson", "tojson(indent=2)", "upper", "trim", "title", "first",
-    "last", "sort", "unique", "reverse", "sum", "max", "int", "float", "abs", "round", "items", "dictsort", "safe",
-    "replace('a', 'bcd')", "replace('', 'xy')", "indent(9)", "format('a', 3)", "map('string')", "map('upper')",
-    "map(attribute='role')", "selectattr('role')", "selectattr('role', 'eq', 'user')", "groupby('role')", "default(1)",
-    "int(0, 16)", "round(9)", "capitalize", "min", "reject('none')",
-]  # fmt: skip
-TESTS = ["defined", "none", "string", "mapping", "iterable", "sequence", "odd", "eq(1)", "in([1])", "callable"]
-METHODS = [
-    "split()", "split('a')", "strip()", "replace('a', 'bb')", "join(['a', 'b'])", "format(1, 2)", "items()",
-    "get('a')",
-    "keys()", "upper", "append(1)", "pop()", "index('a')", "find('a')",
-    "rsplit('a', 1)", "splitlines()",
-    "center(9)",     "role", "content", "copy()", "count('a')", "cycle(1, 2)", "format_map({})", "encode()",
-]  # fmt: skip
-
-GROWTH = ["{% set ns.x = ns.x + ns.x %}", "{% set ns.x = ns.x ~ ns.x %}", "{% set ns.x = [ns.x] * 3 %}"]
 
 leaves = st.sampled_from(NAMES + CONSTANTS)
 
@@ -76,9 +56,7 @@ def blocks(bodies):
         st.builds("{{{{ {} }}}}".format, expressions),
         st.builds("{{% set ns.x = {} %}}".format, expressions),
         st.builds("{{% set ns.y = [ns.x, {}] %}}".format, expressions),
-        st.sampled_from(
-            ["{% set ns.x = ns.x + ns.x %}", "{% set ns.x = ns.x ~ ns.x %}", "{% set ns.x = [ns.x] * 3 %}"]
-        ),
+        st.sampled_from(GROWTH),
         st.builds("{{% for i in {} %}}{}{{% endfor %}}".format, expressions, bodies),
         st.builds("{{% for i in {} if {} %}}{}{{% endfor %}}".format, expressions, expressions, bodies),
         st.builds("{{% for i in {} recursive %}}{}{{{{ loop([i]) }}}}{{% endfor %}}".format, expressions, bodies),

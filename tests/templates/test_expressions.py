@@ -11,7 +11,8 @@ from support import NASTY, texts
 from preftemplates import RowModel, Supervised, Template, get_template, register_filter
 from preftemplates.core.provenance import Traced
 from preftemplates.errors import Code, DefinitionError, RowError
-from preftemplates.templates.expressions import BUILTIN_FILTERS, Field
+from preftemplates.templates.expression_environment import BUILTIN_FILTERS
+from preftemplates.templates.expressions import Field
 
 
 def value_of(source: str, **columns: Any) -> Any:

@@ -52,6 +52,13 @@ class FindingCode(CodeWithMeaning):
 
     # the template's source
     CONTENT_BRANCH = "content_branch", "What the style writes depends on words in a content."
+    CONTENT_REPLACED = "content_replaced", "Words of a content are replaced by others."
+    CONTENT_CUT = "content_cut", "A content is cut at words or places that the template names."
+    CONTENT_LOOKED_UP = "content_looked_up", "A content is looked up in a table, and may be printed as another one."
+    LENGTH_BRANCH = (
+        "length_branch",
+        "What the style writes depends on the length of a content, or on the number of messages.",
+    )
     UNKNOWN_FIELD = "unknown_field", "A field of a message is read that no message has."
     HIDDEN_CHARACTERS = "hidden_characters", "The template holds characters that do not show, or look like others."
 
@@ -98,6 +105,10 @@ FINDING_GROUPS: dict[str, tuple[FindingCode, ...]] = {
     ),
     "the template's source": (
         FindingCode.CONTENT_BRANCH,
+        FindingCode.CONTENT_REPLACED,
+        FindingCode.CONTENT_CUT,
+        FindingCode.CONTENT_LOOKED_UP,
+        FindingCode.LENGTH_BRANCH,
         FindingCode.UNKNOWN_FIELD,
         FindingCode.HIDDEN_CHARACTERS,
     ),

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, nodes
 
 from preftemplates.errors import find_nearest, preview, spell_out
 from preftemplates.sandbox.admission import walk_nodes
+from preftemplates.styles.lint.changed_contents import find_changed_contents
 from preftemplates.styles.lint.conversations import ANSWER, USER, make_turn
 from preftemplates.styles.lint.findings import FindingCode, StyleFinding
 from preftemplates.styles.lint.probes import ProbeTexts, remove_contents, shorten
+from preftemplates.styles.lint.variables import (
+    SEARCH_METHODS,
+    SELECTION_FILTERS,
+    MessageVariables,
+    find_key,
+    find_variable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,15 +46,7 @@ _PART_KEYS = frozenset((
 ))  # fmt: skip
 """Keys of typed parts; `'image' in content` asks for one where `content` may be a part."""
 
-_SEARCH_METHODS = frozenset({"count", "endswith", "find", "index", "rfind", "rindex", "startswith"})
-"""Methods of texts that look for another text."""
-
-_MEASURING_FILTERS = frozenset({"count", "length", "string", "tojson"})
-"""Filters of which the result is no longer the text that goes in; `string` is, but tests whether a content is one."""
-
 _EQUALITY_TESTS = frozenset({"!=", "==", "eq", "equalto", "in", "ne", "sameas"})
-_SELECTION_FILTERS = frozenset({"rejectattr", "selectattr"})
-_LIST_FILTERS = _SELECTION_FILTERS | {"list", "reverse"}
 
 
 def find_source_findings(source: str, environment: Environment) -> Iterator[StyleFinding]:
@@ -62,6 +61,7 @@ def find_source_findings(source: str, environment: Environment) -> Iterator[Styl
     yield from _find_hidden_characters(source, nodes_in_order)
     variables = MessageVariables.read(nodes_in_order)
     yield from _find_branches(nodes_in_order, variables)
+    yield from find_changed_contents(nodes_in_order, variables)
     yield from _find_unknown_fields(nodes_in_order, variables)
 
 
@@ -127,141 +127,6 @@ def _find_identifier(node: nodes.Node) -> str | None:
     return node.key if isinstance(node, nodes.Keyword) else None
 
 
-@dataclass
-class MessageVariables:
-    """Which variables of a template hold messages, lists of them, and contents."""
-
-    lists: set[str] = field(default_factory=lambda: {"messages"})
-    messages: set[str] = field(default_factory=set)
-    contents: set[str] = field(default_factory=lambda: {"content"})
-    parts: set[str] = field(default_factory=set)
-    values: dict[str, list[nodes.Node]] = field(default_factory=dict)
-    """What is assigned to each variable."""
-
-    @classmethod
-    def read(cls, tree: Iterable[nodes.Node]) -> MessageVariables:
-        """The names, found by following what is assigned to what until nothing new is found."""
-        variables = cls(parts={*_list_mappings(tree)})
-        bindings = [*_list_bindings(tree)]
-        for target, value, _ in bindings:
-            variables.values.setdefault(target, []).append(value)
-        before = -1
-        while before != (before := variables._count()):
-            for target, value, looped in bindings:
-                variables._bind(target, value, looped)
-        return variables
-
-    def _count(self) -> int:
-        return sum(map(len, (self.lists, self.messages, self.contents, self.parts)))
-
-    def _bind(self, target: str, value: nodes.Node, looped: bool) -> None:
-        if self.is_list(value):
-            (self.messages if looped else self.lists).add(target)
-        elif self.is_message(value):
-            self.messages.add(target)
-        elif self.is_content(value):
-            (self.parts if looped else self.contents).add(target)
-
-    def is_list(self, node: nodes.Node) -> bool:
-        """Whether an expression is the messages, or some of them."""
-        if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Slice):
-            return self.is_list(node.node)
-        if isinstance(node, nodes.Filter) and node.name in _LIST_FILTERS and node.node is not None:
-            return self.is_list(node.node)
-        return _find_variable(node) in self.lists
-
-    def is_message(self, node: nodes.Node) -> bool:
-        """Whether an expression is one message."""
-        if isinstance(node, nodes.Getitem) and not isinstance(node.arg, nodes.Slice) and self.is_list(node.node):
-            return not isinstance(node.arg, nodes.Const) or isinstance(node.arg.value, int)
-        return _find_variable(node) in self.messages
-
-    def is_content(self, node: nodes.Node) -> bool:
-        """Whether an expression is a message's content, or made from one."""
-        if isinstance(node, nodes.Getattr | nodes.Getitem):
-            key = _find_key(node)
-            return key == "content" or (not isinstance(key, str) and self.is_content(node.node))
-        if isinstance(node, nodes.Filter) and node.node is not None:
-            return node.name not in _MEASURING_FILTERS and self.is_content(node.node)
-        if isinstance(node, nodes.Call):
-            return self._is_content_method(node.node) or any(map(self.is_content, node.args))
-        if isinstance(node, nodes.CondExpr):
-            return any(self.is_content(side) for side in (node.expr1, node.expr2) if side is not None)
-        if isinstance(node, nodes.Add | nodes.Or | nodes.And):
-            return self.is_content(node.left) or self.is_content(node.right)
-        if isinstance(node, nodes.Concat):
-            return any(map(self.is_content, node.nodes))
-        return _find_variable(node) in self.contents
-
-    def _is_content_method(self, function: nodes.Node) -> bool:
-        """Return whether a function is a method of a content that gives more than a place in it."""
-        if not isinstance(function, nodes.Getattr) or function.attr in _SEARCH_METHODS:
-            return False
-        return self.is_content(function.node)
-
-    def constants(self, node: nodes.Node, depth: int = 4) -> Iterator[str]:
-        """The texts that an expression may be, or that stand in it: written there, or assigned to a variable."""
-        if isinstance(node, nodes.Const):
-            if isinstance(node.value, str):
-                yield node.value
-        elif isinstance(node, nodes.List | nodes.Tuple | nodes.Concat | nodes.Add | nodes.CondExpr):
-            if isinstance(node, nodes.Concat | nodes.Add) and (joined := _join_constants(node)) is not None:
-                yield joined
-            else:
-                for part in node.iter_child_nodes():
-                    yield from self.constants(part, depth)
-        elif depth and not self.is_content(node):
-            for value in self.values.get(_find_variable(node) or "", ()):
-                yield from self.constants(value, depth - 1)
-
-
-def _join_constants(node: nodes.Node) -> str | None:
-    """The text that constants are when they are put together; None where there is something else among them."""
-    try:
-        value = node.as_const() if isinstance(node, nodes.Expr) else None
-    except nodes.Impossible:
-        return None
-    return value if isinstance(value, str) else None
-
-
-def _list_bindings(tree: Iterable[nodes.Node]) -> Iterator[tuple[str, nodes.Node, bool]]:
-    """Each variable, what is assigned to it, and whether it takes one value of that after the other."""
-    for node in tree:
-        if isinstance(node, nodes.Assign | nodes.For):
-            looped = isinstance(node, nodes.For)
-            value = node.iter if isinstance(node, nodes.For) else node.node
-            name = _find_variable(node.target)
-            if name is not None:
-                yield name, value, looped
-
-
-def _list_mappings(tree: Iterable[nodes.Node]) -> Iterator[str]:
-    """The variables that are tested for being mappings, or of which a type is read."""
-    for node in tree:
-        tested = isinstance(node, nodes.Test) and node.name == "mapping"
-        if tested or (isinstance(node, nodes.Getattr | nodes.Getitem) and _find_key(node) == "type"):
-            name = _find_variable(node.node)  # type: ignore[attr-defined]
-            if name is not None:
-                yield name
-
-
-def _find_variable(node: nodes.Node) -> str | None:
-    """The variable that an expression is, in a namespace or not."""
-    if isinstance(node, nodes.Name):
-        return node.name
-    if isinstance(node, nodes.NSRef):
-        return f"{node.name}.{node.attr}"
-    if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
-        return f"{node.node.name}.{node.attr}"
-    return None
-
-
-def _find_key(node: nodes.Getattr | nodes.Getitem) -> object:
-    if isinstance(node, nodes.Getattr):
-        return node.attr
-    return node.arg.value if isinstance(node.arg, nodes.Const) else None
-
-
 def _find_branches(tree: Iterable[nodes.Node], variables: MessageVariables) -> Iterator[StyleFinding]:
     """Comparisons of contents with texts of the template."""
     comparisons: dict[tuple[int, str], None] = {}
@@ -283,14 +148,14 @@ def _find_compared_texts(node: nodes.Node, variables: MessageVariables) -> Itera
     if isinstance(node, nodes.Compare):
         sides = [node.expr, *(operand.expr for operand in node.ops)]
         if any(map(variables.is_content, sides)):
-            keys = _PART_KEYS if any(_find_variable(side) in variables.parts for side in sides) else frozenset()
+            keys = _PART_KEYS if any(find_variable(side) in variables.parts for side in sides) else frozenset()
             yield from (text for side in sides for text in variables.constants(side) if text not in keys)
-    elif isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) and node.node.attr in _SEARCH_METHODS:
+    elif isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) and node.node.attr in SEARCH_METHODS:
         if variables.is_content(node.node.node):
             yield from (text for argument in node.args for text in variables.constants(argument))
     elif isinstance(node, nodes.Test) and node.name in _EQUALITY_TESTS and variables.is_content(node.node):
         yield from (text for argument in node.args for text in variables.constants(argument))
-    elif isinstance(node, nodes.Filter) and node.name in _SELECTION_FILTERS:
+    elif isinstance(node, nodes.Filter) and node.name in SELECTION_FILTERS:
         texts_by_argument = [list(variables.constants(argument)) for argument in node.args]
         if texts_by_argument and texts_by_argument[0] == ["content"]:
             yield from (text for texts in texts_by_argument[2:] for text in texts)
@@ -320,6 +185,6 @@ def _find_field(node: nodes.Node, variables: MessageVariables) -> str | None:
         return argument.value if isinstance(argument, nodes.Const) and isinstance(argument.value, str) else None
     if not isinstance(node, nodes.Getattr | nodes.Getitem) or not variables.is_message(node.node):
         return None
-    key = _find_key(node)
+    key = find_key(node)
     methods = ("copy", "get", "items", "keys", "values")
     return key if isinstance(key, str) and not (isinstance(node, nodes.Getattr) and key in methods) else None

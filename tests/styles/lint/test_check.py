@@ -123,7 +123,8 @@ SIXTH = {
     "trims_content": 49, "rewrites_content": 0, "repeats_content": 0, "reorders_content": 1, "merges_roles":
     11, "prints_repr": 1, "prints_parts": 23, "prints_undefined": 1, "refuses_conversation": 4,
     "refuses_role": 20, "refuses_tool_calls": 1, "over_limit": 0, "writes_bos": 45, "default_system": 39,
-    "depends_on_date": 3, "unstable": 0, "content_branch": 9, "unknown_field": 3, "hidden_characters": 0,
+    "depends_on_date": 3, "unstable": 0, "content_branch": 9, "content_replaced": 4, "content_cut": 9,
+    "content_looked_up": 2, "length_branch": 1, "unknown_field": 3, "hidden_characters": 0,
 }  # fmt: skip
 """How many of every sixth template have a finding of each code."""
 

@@ -1,0 +1,112 @@
+"""The Jinja environments in which the expressions of templates are evaluated, with limits for those of files."""
+
+from __future__ import annotations
+
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import StrictUndefined
+from pydantic import BaseModel
+
+from preftemplates.errors import Code, RowError, preview
+from preftemplates.sandbox.allowlist import ALLOWED_TESTS
+from preftemplates.sandbox.bounded import BoundedEnvironment
+from preftemplates.sandbox.budget import CURRENT_BUDGET
+from preftemplates.sandbox.filter_costs import count_filter
+from preftemplates.sandbox.limits import Limits
+from preftemplates.sandbox.tracing import TracedEnvironment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Filters = Mapping[str, Callable[..., Any]]
+
+BUILTIN_FILTERS = (
+    "abs", "default", "first", "int", "items", "last", "length", "list", "lower", "map", "max", "min", "reject",
+    "rejectattr", "replace", "reverse", "round", "select", "selectattr", "slice", "sort", "sum", "tojson", "trim",
+    "unique", "upper",
+)  # fmt: skip
+"""Jinja's own filters that expressions may use: those that neither reach into objects nor depend on chance."""
+
+BUILTIN_NAMES = frozenset({*BUILTIN_FILTERS, "join"})
+
+FILE_LIMITS = Limits()
+"""The limits of a template from a file: of its expressions one by one, and of all of them together on one row."""
+
+
+class ExpressionEnvironment(TracedEnvironment):
+    """Where expressions are evaluated: no globals, every undefined name is an error."""
+
+    def __init__(self) -> None:
+        super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+        self.globals.clear()
+        self.filters = {name: self.filters[name] for name in BUILTIN_NAMES}
+        tests: dict[str, Any] = {**self.tests}
+        self.tests = {name: tests[name] for name in ALLOWED_TESTS}
+        self.filters["int"] = _require_whole_number(self.filters["int"])
+
+
+def _require_whole_number(read_int: Callable[..., Any]) -> Callable[..., Any]:
+    """Jinja's `int` without its default: what is no number is refused, and no 0."""
+
+    def whole_number(value: Any, *default: Any, **options: Any) -> Any:
+        if default or "default" in options:
+            return read_int(value, *default, **options)
+        number = read_int(value, default=None, **options)
+        if number is None:
+            raise RowError(f"expected a whole number, got {preview(value)}", code=Code.BAD_LABEL, value=value)
+        return number
+
+    return whole_number
+
+
+ENVIRONMENT = ExpressionEnvironment()
+
+
+class BoundedExpressionEnvironment(BoundedEnvironment, ExpressionEnvironment):
+    """The same for the expressions of files, within limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        self.undefined = StrictUndefined
+        self.filters = {name: count_filter(name, ENVIRONMENT.filters[name]) for name in BUILTIN_NAMES}
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Whether an expression may read an attribute; an object of a row has those that its type declares."""
+        if isinstance(obj, BaseModel):
+            return attr in type(obj).model_fields
+        return super().is_safe_attribute(obj, attr, value)
+
+
+@lru_cache(maxsize=8)
+def _get_bounded_environment(limits: Limits) -> BoundedExpressionEnvironment:
+    return BoundedExpressionEnvironment(limits)
+
+
+def choose_environment(limits: Limits | None, filters: Filters) -> TracedEnvironment:
+    """Return the environment in which these filters are what they are now, whatever is registered later.
+
+    Args:
+        limits: within which expressions are evaluated; None for those that are trusted.
+        filters: the registered filters, by name.
+    """
+    shared = ENVIRONMENT if limits is None else _get_bounded_environment(limits)
+    if not filters:
+        return shared
+    environment = shared.overlay()
+    counted = filters if limits is None else {name: _count_registered(filter) for name, filter in filters.items()}
+    environment.filters = {**shared.filters, **counted}
+    return environment
+
+
+def _count_registered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a registered filter, of which the values that go in and come out are counted."""
+
+    @wraps(function)
+    def filter(*args: Any, **named: Any) -> Any:
+        budget = CURRENT_BUDGET.get()
+        for value in (*args, *named.values()):
+            budget.count_values(value)
+        return budget.count_values(function(*args, **named))
+
+    return filter
