@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, chain
@@ -35,12 +35,15 @@ _MAX_REMOVED = 4
 _SHORT = 64
 """A prompt of so many words is short: wherever it may be wrapped is looked at."""
 
+_MAX_UNMARKED = 3
+"""So many places near each end are tried where a comma or a capital alone tells a wrapper from the prompt."""
+
 _MAX_VARIANTS = 4
 """Where so many prompts share one half, it is a template's: the other half is what they ask."""
 _MAX_COMPARED_WORDS = 512
 """Longer prompts are compared clause by clause, so that little of them is remembered."""
 _MAX_CHANGED_SHARE = 0.1
-"""The clause of such a prompt that may hold the changed word has this share of its words at most."""
+"""The clause of such a prompt that may hold the changed word has this share of its letters at most."""
 _MAX_CHANGED_CHARACTERS = 3
 """So many characters of a script without spaces are one word."""
 
@@ -143,7 +146,7 @@ class NormalPrompt:
         turns = self.turns
         if self.is_long:
             return self._make_key(self.signs, tuple(tuple(sorted(turn.words)) for turn in turns))
-        if all(len(turn.sizes) < 2 for turn in turns):
+        if all(len(turn.clauses) < 2 for turn in turns):
             return None
         return self._make_key(self.signs, tuple(tuple(sorted(turn.clauses)) for turn in turns))
 
@@ -166,7 +169,7 @@ class NormalPrompt:
             turn = self.turns[_find_part([len(turn.words) for turn in self.turns], place)]
             is_spaceless = len(turn.words) > 1.5 * turn.size
             return turn.size >= MIN_WORDS and count <= (_MAX_CHANGED_CHARACTERS if is_spaceless else 1)
-        sizes = [size for turn in self.turns for size in turn.sizes]
+        sizes = [len(clause) for turn in self.turns for clause in turn.clauses]
         return count <= 1 and sizes[min(place, len(sizes) - 1)] <= _MAX_CHANGED_SHARE * sum(sizes)
 
     def _make_key(self, signs: int, content: object) -> int:
@@ -202,16 +205,22 @@ def _list_other_parts(message: Message) -> Iterator[object]:
 
 
 def _find_cores(turn: NormalText) -> Iterator[tuple[int, int]]:
-    """Yield the clauses from one number up to another that may be a prompt, the others being sentences around it."""
-    sizes, count, total = turn.sizes, len(turn.sizes), turn.size
-    is_short = total <= _SHORT
-    for before in range(min(_MAX_REMOVED + 1, count)):
-        for after in range(min(_MAX_REMOVED + 1, count - before)):
-            if before + after == 0 or (not is_short and before + after > 3 and not before == after == 2):
+    """Yield the parts from one number up to another that may be a prompt, the others being sentences around it."""
+    sizes = [0, *accumulate(turn.sizes)]
+    total, last = sizes[-1], len(sizes) - 1
+    clauses = [index for index, is_clause in enumerate(turn.is_clause) if is_clause]
+    others = [index for index, is_clause in enumerate(turn.is_clause) if not is_clause]
+    starts = [*clauses[: _MAX_REMOVED + 1], *others[:_MAX_UNMARKED]]
+    ends = [*clauses[-_MAX_REMOVED:], *others[-_MAX_UNMARKED:], last]
+    for start in starts:
+        for end in ends:
+            removed = bisect_left(clauses, start) + len(clauses) - bisect_left(clauses, end)
+            if end <= start or end - start == last or (total > _SHORT and removed > _MAX_REMOVED):
                 continue
-            size_before, size_after = sum(sizes[:before]), sum(sizes[count - after :])
-            if _may_wrap(total - size_before - size_after, size_before, size_after):
-                yield before, count - after
+            core, before, after = sizes[end] - sizes[start], sizes[start], total - sizes[end]
+            is_marked = turn.is_clause[start] and (end == last or turn.is_clause[end])
+            if _may_wrap(core, before, after) and (is_marked or core >= (5 if after == 1 else 4)):
+                yield start, end
 
 
 def _may_wrap(core: float, before: float, after: float) -> bool:
@@ -223,7 +232,7 @@ def _may_wrap(core: float, before: float, after: float) -> bool:
     if core < 3:
         return around <= 12 if is_inside else 0 < before <= 4
     if core < 5:
-        return around <= (24 if is_inside else 12)
+        return around <= (24 if before else 12)
     return around <= min(20 + 2 * core, 80)
 
 
