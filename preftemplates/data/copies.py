@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from preftemplates.core.digest import short_digest
-from preftemplates.data.near_copies import NearCopyIndex, normalise_prompt
+from preftemplates.data.near_copies import NearCopyIndex
+from preftemplates.data.normal_prompt import normalise_prompt
 from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import REMEMBERING, ROW_RULES, AcceptedSample, RuleMemory, register_rule
 from preftemplates.errors import Code, RowError

@@ -11,20 +11,26 @@ from zlib import crc32
 _CLAUSE_ENDS = frozenset('.!?:;\n\r\u2028\u2029"“”„«»()[]{}—。｡؟؛۔।॥…')
 _APOSTROPHES = frozenset("'’‘ʼ`´")
 
-_SPACELESS = re.compile("[\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_SPACELESS = re.compile(
+    "[\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 """The characters of scripts that put no space between words: Thai, Lao, Tibetan, Burmese, Khmer, kana, ideographs."""
 
 _CAPITAL = "A-ZÀ-ÖØ-ÞΑ-ΩА-Я"
+_ASCII_OPENINGS = re.compile(r"[,\s]+(?:(?=[A-Z][a-z])|(?<=,\s))")
 _OPENINGS = re.compile(
-    rf"(?<=,)\s+|(?<=[^\W_])\s+(?=[{_CAPITAL}][^\W\d_{_CAPITAL}])|(?<={_SPACELESS.pattern})\s+(?=\w)|(?<=\w)\s+(?={_SPACELESS.pattern})"
+    rf"[,，\s]+(?:(?=[{_CAPITAL}][^\W\d_{_CAPITAL}])|(?<=,\s)|(?<=，)|(?={_SPACELESS.pattern})|(?<={_SPACELESS.pattern}\s))"
 )
 """Where a sentence may begin after one without a mark at its end: after a comma, at a capital, or at a space that the
 script has not."""
-_OPENING, _MARGIN = "\0", 300
+_OPENING, _MARGIN = b"\0", 300
 """The mark of such a place, and the number of characters at each end of a text in which they are looked for."""
 
-_SIGNS = re.compile(r"[0-9]+\s*[-+*/^%×÷−<>=]\s*(?=[0-9])|[a-z]\+\+|[a-z]#(?!\w)")
-"""The punctuation that is no decoration: signs between numbers, and the names of C++ and C#."""
+_SIGNS = re.compile(r"[0-9](?:\s*[-+*/^%×÷−<>=]\s*|[.,])(?=[0-9])")
+"""The punctuation that is no decoration in a short text: signs between numbers, and marks within them."""
+
+_NAMES = re.compile(r"(?<=[a-z])(\+\+|#)(?!\w)")
+"""The ends of names such as C++ and C#."""
 
 
 class _CharacterMap(dict[int, str]):
@@ -38,7 +44,7 @@ class _CharacterMap(dict[int, str]):
 def _map_character(char: str) -> str:
     if char in _CLAUSE_ENDS:
         return "\n"
-    if char == _OPENING:
+    if char == "\0":  # a place at which a sentence may begin
         return char
     if char == "ı":
         return "i"  # as the dotted one, whose capital is the same in most languages
@@ -46,11 +52,14 @@ def _map_character(char: str) -> str:
     if char in _APOSTROPHES or char == "\u0307" or category == "Cf" or "\ufe00" <= char <= "\ufe0f":
         return ""  # within a word, or without a shape of its own
     if _SPACELESS.match(char) and category[0] in "LMN":
+        _SPACELESS_WORDS.add(_encode(char))
         return f" {char} "
     return char if category[0] in "LMN" else " "
 
 
 _CHARACTERS = _CharacterMap()
+_SPACELESS_WORDS: set[bytes] = set()
+"""The characters of scripts without spaces that were met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,7 @@ class NormalText:
             where a clause may begin that no mark sets off.
         sizes: the number of words in each part.
         is_clause: whether a clause begins with the part.
-        signs: a hash of the signs that are no decoration; 0 if there are none.
+        signs: a hash of the punctuation of numbers; 0 if there is none.
     """
 
     letters: bytes
@@ -88,44 +97,52 @@ class NormalText:
         return [self.letters[start:end] for start, end in pairwise((*starts, len(self.letters)))]
 
 
-def normalise_text(text: str) -> NormalText:
-    """Return the normal form of a text.
+def normalise_text(text: str, *, with_openings: bool = True) -> NormalText:
+    r"""Return the normal form of a text.
 
-    >>> one, other = normalise_text("Don't worry -  be\\nhappy!"), normalise_text("dont worry: be happy")
+    Args:
+        text: any text.
+        with_openings: whether a part begins where a clause may begin that no mark sets off.
+
+    >>> one, other = normalise_text("Don't worry -  be\nhappy!"), normalise_text("dont worry: be happy")
     >>> one.letters, one.letters == other.letters, one.sizes
     (b'dontworrybehappy', True, (3, 1))
     """
-    marked = _mark_openings(text.replace(_OPENING, " "))
-    folded = marked.lower() if marked.isascii() else unicodedata.normalize("NFKC", marked.casefold())
-    parts: list[list[str]] = []
+    is_ascii = text.isascii()
+    marked = _mark_openings(text, is_ascii) if with_openings else text
+    folded = marked.lower() if is_ascii else unicodedata.normalize("NFKC", marked.casefold())
+    if "++" in folded or "#" in folded:
+        folded = _NAMES.sub(lambda match: "plusplus" if match[0] == "++" else "sharp", folded)
+    parts: list[list[bytes]] = []
     is_clause: list[bool] = []
-    for clause in folded.translate(_CHARACTERS).split("\n"):
+    for clause in _encode(folded.translate(_CHARACTERS)).split(b"\n"):
         words = [words for part in clause.split(_OPENING) if (words := part.split())]
         parts += words
         is_clause += [index == 0 for index in range(len(words))]
-    letters = [_encode("".join(words)) for words in parts]
+    letters = [*map(b"".join, parts)]
     signs = _SIGNS.findall(folded)
     return NormalText(
         b"".join(letters),
-        tuple(crc32(_encode(word)) for word in chain.from_iterable(parts)),
+        tuple(map(crc32, chain.from_iterable(parts))),
         (0, *accumulate(map(len, letters))),
-        tuple(map(len if folded.isascii() else _count_words, parts)),
+        tuple(map(len if is_ascii else _count_words, parts)),
         tuple(is_clause),
         hash("".join("".join(sign.split()) for sign in signs)) if signs else 0,
     )
 
 
-def _mark_openings(text: str) -> str:
-    mark = f" {_OPENING}"
+def _mark_openings(text: str, is_ascii: bool) -> str:
+    openings, mark = _ASCII_OPENINGS if is_ascii else _OPENINGS, " \0"
+    text = text.replace("\0", " ")
     if len(text) <= 2 * _MARGIN:
-        return _OPENINGS.sub(mark, text)
+        return openings.sub(mark, text)
     first, last = text[:_MARGIN], text[-_MARGIN:]
-    return _OPENINGS.sub(mark, first) + text[_MARGIN:-_MARGIN] + _OPENINGS.sub(mark, last)
+    return openings.sub(mark, first) + text[_MARGIN:-_MARGIN] + openings.sub(mark, last)
 
 
 def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _count_words(words: list[str]) -> float:
-    return len(words) - sum(len(word) == 1 and _SPACELESS.match(word) is not None for word in words) / 2
+def _count_words(words: list[bytes]) -> float:
+    return len(words) - sum(map(_SPACELESS_WORDS.__contains__, words)) / 2

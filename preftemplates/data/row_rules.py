@@ -15,7 +15,7 @@ from preftemplates.core.json_text import read_json_as
 from preftemplates.core.messages import CONTENT_KEYS, Message, list_message_texts
 from preftemplates.core.provenance import plain
 from preftemplates.core.samples import Preference, Ranked, Sample
-from preftemplates.data.near_copies import NormalPrompt, normalise_prompt
+from preftemplates.data.normal_prompt import NormalPrompt, normalise_prompt
 from preftemplates.errors import Code, preview
 from preftemplates.styles.control_text import find_control_text
 from preftemplates.styles.reasoning import THINKING_FIELDS

@@ -17,7 +17,8 @@ LENGTHS = {"short": (4, 12), "medium": (12, 60), "long": (60, 100_000)}
 PREFIXES = (
     "Tell me:", "Please answer the following question.", "Question:", "Hello! I have a question for you.",
     "You are an expert. Read what follows with care and answer it as well as you can:\n\n", "### Instruction:\n",
-    "Hi there. I hope you are well! Could you help me with this?", "回答下面的问题：", "Here is what I want to know -->\n",
+    "Hi there. I hope you are well! Could you help me with this?", "回答下面的问题：",
+    "Here is what I want to know -->\n",
 )  # fmt: skip
 SUFFIXES = (
     "Answer shortly.", "Thanks!", "Please think step by step, and explain your reasoning before you answer.",
@@ -71,9 +72,12 @@ def change_word(text: str, rng: random.Random) -> str:
     if not words:
         return text
     word = rng.choice(words)
-    start = rng.randrange(word.start(), max(word.end() - 1, word.start() + 1)) if not word[0].isascii() else word.start()
-    end = start + 2 if not word[0].isascii() else word.end()
-    new = "紫色" if not word[0].isascii() else rng.choice([one for one in WORDS if one.lower() != word[0].lower()])
+    start, end = word.span()
+    if word[0].isascii():
+        new = rng.choice([one for one in WORDS if one.lower() != word[0].lower()])
+    else:
+        start, new = rng.randrange(start, max(end - 1, start + 1)), "紫色"
+        end = start + 2
     return text[:start] + new + text[end:]
 
 
