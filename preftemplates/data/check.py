@@ -69,13 +69,11 @@ class CheckReport:
         conversion: what became of the rows: rows = formatted + skipped + rejected.
         findings: by verdict and code, the most severe verdict first.
         shortcuts: for pairs, how often a rule finds the chosen answer that reads no meaning.
-        forgotten_prompts: how many prompts later rows were not compared with, since there were too many before.
     """
 
     conversion: ConversionReport = field(default_factory=ConversionReport)
     findings: list[RowFinding] = field(default_factory=list)
     shortcuts: dict[str, Shortcut] = field(default_factory=dict)
-    forgotten_prompts: int = 0
 
     @property
     def rows(self) -> int:
@@ -122,7 +120,7 @@ class CheckReport:
             **{name: getattr(self, name) for name in names},
             "findings": findings,
             "shortcuts": {name: shortcut.as_json() for name, shortcut in self.shortcuts.items()},
-            "forgotten_prompts": self.forgotten_prompts,
+            "forgotten_prompts": self.conversion.forgotten_prompts,
         }
 
 
@@ -252,7 +250,8 @@ class Checker:
         findings = sorted(self._findings.values(), key=lambda finding: (order.index(finding.verdict), -finding.count))
         shortcuts = {} if self._shortcuts is None else self._shortcuts.by_name
         shortcuts = {name: shortcut for name, shortcut in shortcuts.items() if name not in self._without}
-        return CheckReport(rows, findings, shortcuts, self._copies.forgotten)
+        rows.forgotten_prompts = self._copies.forgotten
+        return CheckReport(rows, findings, shortcuts)
 
 
 def _make_unread_finding(unread: UnreadCounts) -> RowFinding:
