@@ -34,7 +34,7 @@ _MAX_REMOVED = 4
 _SHORT = 64
 """A prompt of so many words is short: wherever it may be wrapped is looked at."""
 
-_MAX_UNMARKED = 3
+_MAX_UNMARKED = 5
 """So many places near each end are tried where a comma or a capital alone tells a wrapper from the prompt."""
 
 _MAX_COMPARED_WORDS = 512
@@ -218,7 +218,7 @@ def _may_wrap(core: float, before: float, after: float) -> bool:
     if core < 3:
         return max(before, after) <= 4 and before > 0
     if core < 5:
-        return around <= (24 if before else 12)
+        return around <= (24 if before else 16)
     return around <= min(20 + 2 * core, 80)
 
 

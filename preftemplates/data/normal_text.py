@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from zlib import crc32
 
-_CLAUSE_ENDS = frozenset('.!?:;\n\r\u2028\u2029"“”„«»()[]{}—。｡؟؛۔।॥…')
+_CLAUSE_ENDS = frozenset('.!?:;<>|*\n\r\u2028\u2029"“”„«»()[]{}—。｡؟؛۔।॥…')
 _APOSTROPHES = frozenset("'’‘ʼ`´")
 
 _SPACELESS = re.compile(
@@ -17,16 +17,16 @@ _SPACELESS = re.compile(
 """The characters of scripts that put no space between words: Thai, Lao, Tibetan, Burmese, Khmer, kana, ideographs."""
 
 _CAPITAL = "A-ZÀ-ÖØ-ÞΑ-ΩА-Я"
-_ASCII_OPENINGS = re.compile(r"[,\s]+(?:(?=[A-Z][a-z])|(?<=,\s))")
+_ASCII_OPENINGS = re.compile(r"[,\s]+(?:(?=[A-Z][a-z]|-+>?\s)|(?<=,\s))")
 _OPENINGS = re.compile(
-    rf"[,，\s]+(?:(?=[{_CAPITAL}][^\W\d_{_CAPITAL}])|(?<=,\s)|(?<=，)|(?={_SPACELESS.pattern})|(?<={_SPACELESS.pattern}\s))"
+    rf"[,，\s]+(?:(?=[{_CAPITAL}][^\W\d_{_CAPITAL}]|[-–]+>?\s)|(?<=,\s)|(?<=，)|(?={_SPACELESS.pattern})|(?<={_SPACELESS.pattern}\s))"
 )
-"""Where a sentence may begin after one without a mark at its end: after a comma, at a capital, or at a space that the
-script has not."""
+"""Where a sentence may begin after one without a mark at its end: after a comma, at a dash or a capital, or at a
+space that the script has not."""
 _OPENING, _MARGIN = b"\0", 300
 """The mark of such a place, and the number of characters at each end of a text in which they are looked for."""
 
-_SIGNS = re.compile(r"[0-9](?:\s*[-+*/^%×÷−<>=]\s*|[.,])(?=[0-9])")
+_SIGNS = re.compile(r"[0-9](?:[\s\0]*[-+*/^%×÷−<>=]\s*|[.,])(?=[0-9])")
 """The punctuation that is no decoration in a short text: signs between numbers, and marks within them."""
 
 _NAMES = re.compile(r"(?<=[a-z])(\+\+|#)(?!\w)")
@@ -127,7 +127,7 @@ def normalise_text(text: str, *, with_openings: bool = True) -> NormalText:
         (0, *accumulate(map(len, letters))),
         tuple(map(len if is_ascii else _count_words, parts)),
         tuple(is_clause),
-        hash("".join("".join(sign.split()) for sign in signs)) if signs else 0,
+        hash("".join("".join(sign.replace("\0", "").split()) for sign in signs)) if signs else 0,
     )
 
 
