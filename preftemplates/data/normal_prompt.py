@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.core.digest import short_digest
@@ -36,6 +36,9 @@ _SHORT = 64
 
 _MAX_UNMARKED = 5
 """So many places near each end are tried where a comma or a capital alone tells a wrapper from the prompt."""
+
+_MAX_CORES = 24
+"""So many parts of a prompt are remembered that it may be wrapped around, the longest ones."""
 
 _MAX_COMPARED_WORDS = 512
 """Longer prompts are compared clause by clause, so that little of them is remembered."""
@@ -115,7 +118,7 @@ class NormalPrompt:
     def cores(self) -> list[int]:
         """The keys of what is left of the last turn without the sentences that may be a wrapper."""
         turn, keys = self.turns[-1], []
-        for start, end in _find_cores(turn):
+        for start, end in islice(sorted(_find_cores(turn), key=lambda core: core[0] - core[1]), _MAX_CORES):
             letters = turn.letters[turn.starts[start] : turn.starts[end]]
             if turn.signs and sum(turn.sizes[start:end]) < MIN_WORDS:
                 keys.append(self._make_key(turn.signs, letters))

@@ -104,9 +104,9 @@ def normalise_text(text: str, *, with_openings: bool = True) -> NormalText:
         text: any text.
         with_openings: whether a part begins where a clause may begin that no mark sets off.
 
-    >>> one, other = normalise_text("Don't worry -  be\nhappy!"), normalise_text("dont worry: be happy")
+    >>> one, other = normalise_text("Don't  worry.\nBe happy!"), normalise_text("dont worry: be happy")
     >>> one.letters, one.letters == other.letters, one.sizes
-    (b'dontworrybehappy', True, (3, 1))
+    (b'dontworrybehappy', True, (2, 2))
     """
     is_ascii = text.isascii()
     marked = _mark_openings(text, is_ascii) if with_openings else text
