@@ -29,6 +29,9 @@ _OPENING, _MARGIN = b"\0", 300
 _SIGNS = re.compile(r"[0-9](?:[\s\0]*[-+*/^%×÷−<>=]\s*|[.,])(?=[0-9])")
 """The punctuation that is no decoration in a short text: signs between numbers, and marks within them."""
 
+_MAX_SIGNED_WORDS = 128
+"""In longer texts these tell nothing, even if they are a short prompt with a wrapper."""
+
 _NAMES = re.compile(r"(?<=[a-z])(\+\+|#)(?!\w)")
 """The ends of names such as C++ and C#."""
 
@@ -116,14 +119,15 @@ def normalise_text(text: str, *, with_openings: bool = True) -> NormalText:
     parts: list[list[bytes]] = []
     is_clause: list[bool] = []
     for clause in _encode(folded.translate(_CHARACTERS)).split(b"\n"):
-        words = [words for part in clause.split(_OPENING) if (words := part.split())]
-        parts += words
-        is_clause += [index == 0 for index in range(len(words))]
+        of_clause = [words for part in clause.split(_OPENING) if (words := part.split())]
+        parts += of_clause
+        is_clause += [index == 0 for index in range(len(of_clause))]
     letters = [*map(b"".join, parts)]
-    signs = _SIGNS.findall(folded)
+    words = tuple(map(crc32, chain.from_iterable(parts)))
+    signs = _SIGNS.findall(folded) if len(words) <= _MAX_SIGNED_WORDS else ()
     return NormalText(
         b"".join(letters),
-        tuple(map(crc32, chain.from_iterable(parts))),
+        words,
         (0, *accumulate(map(len, letters))),
         tuple(map(len if is_ascii else _count_words, parts)),
         tuple(is_clause),
