@@ -4,10 +4,10 @@
     python benchmarks/near_copies.py --show 50
     python benchmarks/near_copies.py --rows 10000 100000 1000000
 
-Copies of six kinds are planted in real prompts of three lengths, and looked for among all of them, in both directions:
-the copy among the prompts, and the prompt among the copies. Alarms are prompts of the real sets themselves that are called
-near copies of earlier ones. `--show` prints some of them to be read; of sets with harmful text it prints the rows' numbers.
-Time and memory are those of made-up prompts, a third each of 7, 24 and 132 words.
+Copies of six kinds are planted in real prompts of three lengths, and looked for among all of them, in both
+directions: the copy among the prompts, and the prompt among the copies. Alarms are prompts of the real sets that are
+called near copies of earlier ones. `--show` prints some of them to be read; of sets with harmful text it prints the
+rows' numbers. Time and memory are those of made-up prompts, a third each of 7, 24 and 132 words.
 """
 
 from __future__ import annotations

@@ -123,11 +123,11 @@ def normalise_text(text: str, *, with_openings: bool = True) -> NormalText:
         parts += of_clause
         is_clause += [index == 0 for index in range(len(of_clause))]
     letters = [*map(b"".join, parts)]
-    words = tuple(map(crc32, chain.from_iterable(parts)))
-    signs = _SIGNS.findall(folded) if len(words) <= _MAX_SIGNED_WORDS else ()
+    hashes = tuple(map(crc32, chain.from_iterable(parts)))
+    signs = _SIGNS.findall(folded) if len(hashes) <= _MAX_SIGNED_WORDS else ()
     return NormalText(
         b"".join(letters),
-        words,
+        hashes,
         (0, *accumulate(map(len, letters))),
         tuple(map(len if is_ascii else _count_words, parts)),
         tuple(is_clause),
