@@ -115,6 +115,8 @@ class Code(CodeWithMeaning):
         "An earlier row prefers the other of the same two answers, or judges the same in another way.",
     )
     IN_TEST = "in_test", "The prompt stands in the test set too."
+    NEAR_DUPLICATE = "near_duplicate", "The prompt is a near copy of an earlier row's prompt."
+    NEAR_TEST = "near_test", "The prompt is a near copy of a prompt of the test set."
     BAD_JSON = "bad_json", "A line is not JSON, or not one object."
     BAD_NUMBER = "bad_number", "A number has more digits than can be read."
     TOO_DEEP = "too_deep", "JSON is nested more deeply than can be read."

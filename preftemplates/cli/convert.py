@@ -35,7 +35,8 @@ from preftemplates.cli.terminal import SafeConsole
 from preftemplates.core.extras import import_extra
 from preftemplates.core.samples import Format
 from preftemplates.data.content_rules import read_special_tokens
-from preftemplates.data.convert import Conversion, ConversionReport, OnError
+from preftemplates.data.convert import Conversion, ConversionReport, OnCopy, OnError
+from preftemplates.data.copies import CopyFinder
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.media import CSVCheck, check_fits_json, find_first_parts
@@ -80,6 +81,13 @@ def command(
     json_messages: Annotated[
         bool, typer.Option("--json-messages", help="Write messages as JSON text, for .parquet. [default: columns]")
     ] = False,
+    copies: Annotated[
+        OnCopy | None,
+        typer.Option(help="Look for copies of earlier rows and of prompts of --test: flag or skip them."),
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="Rows none of whose prompts should stand in IN; they are flagged by default.")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write every skipped and rejected row here, as JSON.")] = None,
     consumer_config: Annotated[
         Path | None,
@@ -90,9 +98,9 @@ def command(
 ) -> None:
     """Convert the rows of a file (.jsonl, .json, .csv, .parquet, .gz), directory or hub dataset.
 
-    Rows in = formatted + skipped + rejected: skipped rows are empty, have equal answers or are ties, rejected ones
-    cannot be formatted. Exit code 3 if more rows are rejected than 10 and 1 %; and if none came through, in which case
-    nothing is written.
+    Rows in = formatted + skipped + rejected: skipped rows are empty, have equal answers, are ties or, with --copies
+    skip, copies; rejected ones cannot be formatted. Exit code 3 if more rows are rejected than 10 and 1 %; and if none
+    came through, in which case nothing is written.
     """
     console = SafeConsole(stderr=True)
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
@@ -126,6 +134,8 @@ def command(
         check=check,
         style=named_style,
         special_tokens=tokens,
+        copies=None if copies is None and test is None else _make_copy_finder(test, loaded, sample_format, group_by),
+        on_copy=copies or "flag",
     )
     start = time.perf_counter()
     keys: dict[str, None] = {}
@@ -150,6 +160,15 @@ def command(
         write_pieces(report, spell_report(conversion.report))
     if not conversion.report.formatted or conversion.report.too_many_rejected:
         raise typer.Exit(3)
+
+
+def _make_copy_finder(test: str | None, template: Template, format: Format, group_by: str | None) -> CopyFinder:
+    """Return what finds copies of earlier rows, and of the prompts of a test set."""
+    finder = CopyFinder()
+    if test is not None:
+        rows = open_rows(test, cell_parsers=template.cell_parsers)
+        finder.remember_test(rows if group_by is None else group_rows(rows, group_by), template, format)
+    return finder
 
 
 def _check_paths(source: str, out: Path, report: Path | None, config: Path | None) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from preftemplates.cli.terminal import print_error
 from preftemplates.data.issues import IssueLog
+from preftemplates.data.near_copies import MAX_PROMPTS
 from preftemplates.errors import make_visible
 
 if TYPE_CHECKING:
@@ -57,11 +58,16 @@ def _spell_list(items: Iterator[str]) -> Iterator[str]:
 
 
 def print_reading(report: ConversionReport, console: Console) -> None:
-    """Print what reading changed in tools and arguments, and what it left out."""
+    """Print what reading changed in tools and arguments, what it left out, and what was not compared."""
     if report.changed:
         changed = ", ".join(f"{count:,} x {name}" for name, count in report.changed.items())
         console.print(Text(f"  changed in tools and arguments: {changed}", "dim"))
     print_unread(report.unread, console)
+    if report.forgotten_prompts:
+        count = f"{report.forgotten_prompts:,} prompts after the first {MAX_PROMPTS:,}"
+        console.print(
+            Text(f"  later rows were not compared with {count}: near copies of them are not found", "yellow")
+        )
 
 
 def print_unread(unread: UnreadCounts, console: Console) -> None:

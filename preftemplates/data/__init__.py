@@ -1,6 +1,7 @@
 """Read, group, check, convert and write many rows; count every one."""
 
 from preftemplates.data.convert import Conversion, ConversionReport
+from preftemplates.data.copies import CopyFinder
 from preftemplates.data.grouping import group_rows
 from preftemplates.data.issues import RowIssue
 from preftemplates.data.reading import Record, RowSource, open_rows
@@ -9,6 +10,7 @@ from preftemplates.data.writing import open_writer
 __all__ = [
     "Conversion",
     "ConversionReport",
+    "CopyFinder",
     "Record",
     "RowIssue",
     "RowSource",

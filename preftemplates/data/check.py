@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from preftemplates.core.digest import short_digest
 from preftemplates.core.samples import Format, Preference
+from preftemplates.data.content_rules import SINGLE_ROW_RULES
 from preftemplates.data.convert import Conversion, ConversionReport
+from preftemplates.data.copies import CopyFinder
 from preftemplates.data.issues import RowIssue
 from preftemplates.data.reading import Record
-from preftemplates.data.row_rules import ROW_RULES, AcceptedSample, RuleMemory
+from preftemplates.data.row_rules import AcceptedSample
 from preftemplates.data.shortcuts import SHORTCUTS, Shortcut, ShortcutCounts
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
 
@@ -119,6 +120,7 @@ class CheckReport:
             **{name: getattr(self, name) for name in names},
             "findings": findings,
             "shortcuts": {name: shortcut.as_json() for name, shortcut in self.shortcuts.items()},
+            "forgotten_prompts": self.conversion.forgotten_prompts,
         }
 
 
@@ -196,8 +198,8 @@ class Checker:
     ) -> None:
         self._special_tokens = special_tokens
         self._template, self._format, self._without = template, format, without
-        self._rules = {code: rule for code, rule in ROW_RULES.items() if code not in without}
-        self._memories: dict[Code, RuleMemory] = {code: {} for code in self._rules}
+        self._rules = {code: rule for code, rule in SINGLE_ROW_RULES.items() if code not in without}
+        self._copies = CopyFinder(without)
         self._findings: dict[tuple[RowStatus, Code], RowFinding] = {}
         self._flagged: set[tuple[int, Code]] = set()
         self._columns = template.known_columns(format)
@@ -207,19 +209,7 @@ class Checker:
 
     def remember(self, rows: RowsToCheck) -> None:
         """Remember the prompts of a test set, those of ties and of equal answers too."""
-        memory = self._memories.get(Code.IN_TEST)
-        if memory is None or self._columns is None:
-            return
-        for number, item in enumerate(rows):
-            record = item if isinstance(item, Record) else Record(number, None, item)
-            if isinstance(record.cells, RowError):
-                continue
-            try:
-                samples = self._template.extract_all(record.cells, self._format).samples
-            except RowError:
-                continue
-            for sample in samples:
-                memory.setdefault(short_digest(sample.prompt), record.row)
+        self._copies.remember_test(rows, self._template, self._format)
 
     def apply_rules(self, record: Record, formatted: Formatted) -> None:
         """Apply the rules to a sample that came through."""
@@ -230,8 +220,8 @@ class Checker:
         accepted = AcceptedSample(
             record.row, formatted.messages, self._style, formatted.texts, unread, self._special_tokens
         )
-        for code, rule in self._rules.items():
-            message = rule(accepted, self._memories[code])
+        messages = {code: rule(accepted, {}) for code, rule in self._rules.items()} | self._copies.find(accepted)
+        for code, message in messages.items():
             if message is not None and (record.row, code) not in self._flagged:
                 self._flagged.add((record.row, code))
                 self._add("flagged", RowIssue(record.row, record.line, code, message))
@@ -260,6 +250,7 @@ class Checker:
         findings = sorted(self._findings.values(), key=lambda finding: (order.index(finding.verdict), -finding.count))
         shortcuts = {} if self._shortcuts is None else self._shortcuts.by_name
         shortcuts = {name: shortcut for name, shortcut in shortcuts.items() if name not in self._without}
+        rows.forgotten_prompts = self._copies.forgotten
         return CheckReport(rows, findings, shortcuts)
 
 

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from preftemplates.core.samples import Format
+    from preftemplates.data.copies import CopyFinder
     from preftemplates.styles.style import Style
     from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
     from preftemplates.templates.unread import UnreadValue
 
 OnError = Literal["raise", "skip"]
+
+OnCopy = Literal["flag", "skip"]
+"""Flagged copies come through, skipped ones do not."""
 
 
 @dataclass
@@ -47,6 +51,7 @@ class ConversionReport:
         unread: the values of the formatted rows that the template does not read.
         classes: of single answers, how many are good and how many are bad.
         first_answer: the row and the line of the first of them.
+        forgotten_prompts: how many prompts later ones were not compared with, since there were too many before.
     """
 
     rows: int = 0
@@ -61,6 +66,7 @@ class ConversionReport:
     unread: UnreadCounts = field(default_factory=UnreadCounts)
     classes: Counter[bool] = field(default_factory=Counter)
     first_answer: tuple[int, int | None] | None = None
+    forgotten_prompts: int = 0
 
     @property
     def allowed(self) -> int:
@@ -101,6 +107,7 @@ class ConversionReport:
         yield "lost", dict(self.lost)
         yield "changed", dict(self.changed)
         yield "unread", self.unread.as_json()
+        yield "forgotten_prompts", self.forgotten_prompts
 
 
 class Conversion:
@@ -121,6 +128,8 @@ class Conversion:
             `control_text`, or do not begin with the prompt's text.
         special_tokens: those of the tokenizer that will be used, which no content should spell; by default those of
             common tokenizers.
+        copies: finds rows that are copies of earlier rows, or whose prompts are in a test set; by default none is.
+        on_copy: whether these are flagged or skipped. Contradictions are flagged in both cases.
 
     Raises (while iterating):
         RowError: a row cannot be formatted and `on_error` is "raise"; it has the row's number and line.
@@ -146,6 +155,8 @@ class Conversion:
         traced: bool = False,
         style: Style | None = None,
         special_tokens: Collection[str] | None = None,
+        copies: CopyFinder | None = None,
+        on_copy: OnCopy = "flag",
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise DefinitionError(f"on_error is 'raise' or 'skip', got {preview(on_error)}")
@@ -158,6 +169,7 @@ class Conversion:
         self._flags = flag
         self._traced = traced
         self._special_tokens = None if special_tokens is None else frozenset(special_tokens)
+        self._copies, self._on_copy = copies, on_copy
         self._unread: tuple[UnreadValue, ...] = ()
         self._style = template.text_style(format) or style
         self._renders_later = template.text_style(format) is None and style is not None
@@ -191,6 +203,7 @@ class Conversion:
                 self._count_class(record, formatted)
                 self._flag(record, formatted)
                 yield record, formatted
+        self.report.forgotten_prompts = 0 if self._copies is None else self._copies.forgotten
         issue = self.report.find_one_class() if self._flags else None
         if issue is not None:
             self.report.flagged.append(issue)
@@ -210,18 +223,45 @@ class Conversion:
                 self._check(formatted.result)
         self.report.lost.update(lost)
         self.report.changed.update(reading.count_changes(record.is_table))
-        for formatted in good:
-            self.report.lost.update(formatted.without_key)
         reasons += [Code.TIE] * row.ties
         bad = [RowIssue(record.row, record.line, reason, reason.meaning) for reason in reasons if reason is not None]
         if good:
-            self.report.left_out += bad
             self._unread = tuple(self._template.find_unread(record.cells, row.touched))
+        if self._copies is not None:
+            good, copies = self._select_kept(record, good)
+            bad += copies
+        for formatted in good:
+            self.report.lost.update(formatted.without_key)
+        if good:
+            self.report.left_out += bad
             self.report.unread.add(self._unread, record.row, record.line)
         else:
             nothing = RowIssue(record.row, record.line, Code.NO_SAMPLE, Code.NO_SAMPLE.meaning)
             self.report.skipped.append(bad[0] if bad else nothing)
         return good
+
+    def _select_kept(self, record: Record, samples: list[Formatted]) -> tuple[list[Formatted], list[RowIssue]]:
+        """Return the samples that are kept, and why the others are not; copies that are kept are flagged."""
+        kept: list[Formatted] = []
+        skipped, flagged = list[RowIssue](), dict[Code, RowIssue]()
+        for formatted in samples:
+            found = {
+                code: RowIssue(record.row, record.line, code, message)
+                for code, message in self._find_copies(record, formatted).items()
+            }
+            copies = [issue for code, issue in found.items() if code is not Code.CONTRADICTION]
+            if copies and self._on_copy == "skip":
+                skipped.append(copies[0])
+            else:
+                kept.append(formatted)
+                flagged |= found
+        self.report.flagged += flagged.values()
+        return kept, skipped
+
+    def _find_copies(self, record: Record, formatted: Formatted) -> Mapping[Code, str]:
+        if formatted.messages is None or self._copies is None:
+            return {}
+        return self._copies.find(AcceptedSample(record.row, formatted.messages, self._style, unread=self._unread))
 
     def _rendered(self, formatted: Formatted) -> Formatted:
         """Return messages with the texts that the style will make of them.

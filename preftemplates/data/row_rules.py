@@ -15,6 +15,7 @@ from preftemplates.core.json_text import read_json_as
 from preftemplates.core.messages import CONTENT_KEYS, Message, list_message_texts
 from preftemplates.core.provenance import plain
 from preftemplates.core.samples import Preference, Ranked, Sample
+from preftemplates.data.normal_prompt import NormalPrompt, normalise_prompt
 from preftemplates.errors import Code, preview
 from preftemplates.styles.control_text import find_control_text
 from preftemplates.styles.reasoning import THINKING_FIELDS
@@ -115,6 +116,11 @@ class AcceptedSample:
         return [*chain(self.sample.prompt, *self.responses)]
 
     @cached_property
+    def normal_prompt(self) -> NormalPrompt | None:
+        """The prompt without case, punctuation and whitespace; None if it has no words."""
+        return normalise_prompt(self.sample.prompt, self.sample.tools)
+
+    @cached_property
     def contents(self) -> list[str]:
         """All texts of the messages."""
         return list_message_texts(self.messages)
@@ -126,7 +132,7 @@ RowRule = Callable[[AcceptedSample, RuleMemory], str | None]
 ROW_RULES: dict[Code, RowRule] = {}
 """The rules by code."""
 
-REMEMBERING = frozenset((Code.DUPLICATE, Code.CONTRADICTION, Code.IN_TEST))
+REMEMBERING = (Code.DUPLICATE, Code.CONTRADICTION, Code.IN_TEST, Code.NEAR_DUPLICATE, Code.NEAR_TEST)
 """The rules that look at other rows too."""
 
 

@@ -56,7 +56,7 @@ def read_template(path: str | Path, base: type[T]) -> T:
     name = str(data.get("name", Path(path).stem))
     body: dict[str, Any] = {key: data[key] for key in _FACT_KEYS if key in data}
     body["Row"] = _read_row(document)
-    for part in ("each", *list_formats()):
+    for part in ("each", "tie", *list_formats()):
         check_fields(document, (part,), data.get(part))
     for format in list_formats():
         if format in data:

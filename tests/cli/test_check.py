@@ -5,6 +5,8 @@ import json
 from command_support import GOOD_ROW
 from support import run
 
+from preftemplates.data.near_copies import NearCopyIndex
+
 
 def test_check_prints_a_line_for_each_code_and_ends_with_1(tmp_path):
     path, report = tmp_path / "rows.jsonl", tmp_path / "report.json"
@@ -37,3 +39,27 @@ def test_contents_of_messages_are_checked_in_a_named_style(tmp_path):
     assert "special_token" in run(*arguments, code=1).stdout
     assert "control_text" in run(*arguments, "--style", "chatml", code=1).stdout
     assert "control_text" not in run(*arguments, "--style", "llama3", code=1).stdout
+
+
+def test_near_copies_are_found_in_a_file_and_in_a_test_file_and_turned_off_by_name(tmp_path):
+    path, test = tmp_path / "rows.jsonl", tmp_path / "test.jsonl"
+    prompts = ("How do I boil an egg?", "how do I boil an egg", "Tell me: How do I boil an egg? Answer shortly.")
+    path.write_text("".join(json.dumps({**GOOD_ROW, "prompt": prompt}) + "\n" for prompt in prompts))
+    test.write_text(path.read_text().splitlines()[0] + "\n")
+    arguments = ("check", path, "-t", "PKUSafeRLHF", "--test", test)
+    findings = json.loads(run(*arguments, "--json", code=1).stdout)["findings"]
+    assert {finding["code"]: [one["row"] for one in finding["examples"]] for finding in findings} == {
+        "near_duplicate": [1, 2],
+        "near_test": [1, 2],
+        "in_test": [0],
+    }
+    out = run(*arguments, "--without", "near_duplicate", "--without", "near_test", code=1).stdout
+    assert "near" not in out
+    assert "in_test  1" in out
+
+
+def test_a_full_index_is_printed(tmp_path, monkeypatch):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({**GOOD_ROW, "prompt": f"question {n}"}) + "\n" for n in range(5)))
+    monkeypatch.setattr(NearCopyIndex.__init__, "__defaults__", (2,))
+    assert "3 prompts after the first" in run("check", path, "-t", "PKUSafeRLHF").stdout

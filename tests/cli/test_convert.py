@@ -189,3 +189,41 @@ def test_gz_in_and_out(tmp_path, rows):
     packed.write_bytes(gzip.compress(rows.read_bytes()))
     run("convert", packed, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl.gz")
     assert len(gzip.decompress((tmp_path / "o.jsonl.gz").read_bytes()).splitlines()) == 2
+
+
+EGGS = ("How do I boil an egg?", "how do I boil an egg", "Tell me: How do I boil an egg? Answer shortly.", "Sing.")
+
+
+@pytest.fixture
+def eggs(tmp_path):
+    path = tmp_path / "eggs.jsonl"
+    path.write_text("".join(json.dumps({**GOOD_ROW, "prompt": prompt}) + "\n" for prompt in (*EGGS, EGGS[0])))
+    return path
+
+
+def test_copies_are_flagged_or_skipped(tmp_path, eggs):
+    out, report = tmp_path / "o.jsonl", tmp_path / "report.json"
+    arguments = ("convert", eggs, "-t", "PKUSafeRLHF", "-d", "trl", "-o", out, "--report", report)
+    assert "near_duplicate" not in run(*arguments).stderr
+    done = run(*arguments, "--copies", "flag")
+    assert "5 rows = 5 formatted + 0 skipped" in done.stderr
+    assert "flagged  near_duplicate  2 rows: 1, 2" in done.stderr
+    assert [(issue["row"], issue["code"]) for issue in json.loads(report.read_text())["flagged"]] == [
+        (1, "near_duplicate"), (2, "near_duplicate"), (4, "duplicate"),
+    ]  # fmt: skip
+    assert "5 rows = 2 formatted + 3 skipped" in run(*arguments, "--copies", "skip").stderr
+    assert [json.loads(line)["prompt"][0]["content"] for line in out.open()] == [EGGS[0], EGGS[3]]
+
+
+def test_prompts_of_a_test_file_are_flagged_or_skipped(tmp_path, eggs):
+    out, test = tmp_path / "o.jsonl", tmp_path / "test.jsonl"
+    test.write_text(json.dumps({**GOOD_ROW, "prompt": EGGS[0]}) + "\n")
+    arguments = ("convert", eggs, "-t", "PKUSafeRLHF", "-o", out, "--test", test)
+    flagged = run(*arguments).stderr
+    assert "in_test         2 rows: 0, 4" in flagged
+    assert "near_test       2 rows: 1, 2" in flagged
+    assert "5 rows = 1 formatted + 4 skipped" in run(*arguments, "--copies", "skip").stderr
+
+
+def test_a_way_to_handle_copies_that_is_none_is_refused(tmp_path, eggs):
+    assert "drop" in run("convert", eggs, "-t", "PKUSafeRLHF", "-o", tmp_path / "o", "--copies", "drop", code=2).stderr

@@ -226,6 +226,7 @@ def test_each_rule_can_be_turned_off_by_its_name_alone(code):
         {**GOOD, "prompt": "a" * 30, "response_0": "a" * 30, "response_1": "a" * 31},
         GOOD, GOOD, {**GOOD, "better_response_id": 1}, {**GOOD, "prompt": "<|eot_id|>", "chat_template": "{{ 1 }}"},
         {**GOOD, "prompt": "b", "chosen_score": 1, "rejected_score": 2},
+        {**GOOD, "prompt": GOOD["prompt"].upper()},
     ]  # fmt: skip
     options = {"test": [GOOD]}
     every = {*rows_by_code(check_rows(*faults, **options))}
@@ -256,7 +257,7 @@ def test_the_rules_of_the_test_above_are_seen_to_find_something():
     assert {*map(str, ROW_RULES)} == {
         "control_text", "invisible", "long_text", "odd_turns", "prompt_repeated", "unbalanced_thinking", "duplicate",
         "contradiction", "in_test", "prefix_unstable", "special_token", "content_changed", "score_contradiction",
-        "own_chat_template", "json_text",
+        "own_chat_template", "json_text", "near_duplicate", "near_test",
     }  # fmt: skip
 
 

@@ -145,6 +145,15 @@ def test_all_counts_are_shown_and_summed_up(written):
     assert len(re.findall("<td data-label", written().source)) == len(wanted)
 
 
+def test_copies_are_shown_where_there_are_some(written):
+    copies = {"duplicate": 1234, "contradiction": 0, "near_duplicate": 3, "in_test": 4, "near_test": 5}
+    assert "Copies" not in written(counts=[{**COUNTS, **dict.fromkeys(copies, 0)}]).text
+    page = written(counts=[{**COUNTS, **copies}])
+    assert "Copies" in page.text
+    cells = re.findall(r'<td data-label="[^"]*"[^>]*>(.*?)</td>', page.source)
+    assert cells[-5:] == ["1,234", "0", "3", "4", "5"]
+
+
 def test_settings_are_shown_entry_by_entry(written):
     text = written(
         settings={"lr": 2e-05, "style": {"name": "chatml", "tokens": {"bos": None}}, "long": "x" * 3000}

@@ -37,6 +37,7 @@ class Said:
         self.prompts_in_both = both
         self.reports = {counts["name"]: self}
         self.summarize = lambda: counts
+        self.count_copies = dict
 
 
 class Model:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from preftemplates.data.issues import IssueLog, RowIssue
+from preftemplates.data.row_rules import REMEMBERING
 from preftemplates.errors import preview
 from preftemplates_train.data.lengths import LengthReport
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from preftemplates.data import ConversionReport
+    from preftemplates.errors import Code
     from preftemplates_train.data.pairs import TextPair
     from preftemplates_train.settings.run_settings import LengthPolicy
 
@@ -27,6 +31,7 @@ class SourceReport:
         rows: the counts of its rows, a report for each file or split.
         train: the counts of its training pairs.
         held_out: the counts of its held-out pairs.
+        shared: its training rows whose prompts are held out too, also in another spelling.
     """
 
     name: str
@@ -34,6 +39,7 @@ class SourceReport:
     rows: list[ConversionReport] = field(default_factory=list)
     train: LengthReport = field(default_factory=LengthReport)
     held_out: LengthReport = field(default_factory=LengthReport)
+    shared: IssueLog = field(default_factory=IssueLog)
 
     def summarize(self) -> dict[str, Any]:
         """Return all counts by name; rows = formatted + skipped + rejected."""
@@ -49,9 +55,18 @@ class SourceReport:
             "formatted": sum(report.formatted for report in self.rows),
             "skipped": sum(len(report.skipped) for report in self.rows),
             "rejected": sum(len(report.rejected) for report in self.rows),
+            **{str(code): count for code, (count, _) in self.count_copies().items()},
             **dropped,
             "train_pairs": self.train.kept,
             "eval_pairs": self.held_out.kept,
+        }
+
+    def count_copies(self) -> dict[Code, tuple[int, RowIssue | None]]:
+        """Return how many rows are copies, by code as `check` counts them, each with the first such row."""
+        logs = [*(report.flagged for report in self.rows), self.shared]
+        return {
+            code: (sum(log.counts[code] for log in logs), next(chain(*(log.examples(code) for log in logs)), None))
+            for code in REMEMBERING
         }
 
 

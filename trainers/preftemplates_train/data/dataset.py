@@ -20,6 +20,7 @@ from preftemplates_train.data.counts import (
 )
 from preftemplates_train.data.encoding import TokenGroup, TokenPair, encode_pairs, group_by_row
 from preftemplates_train.data.pairs import LABEL_DEFAULTS, PairReader, TextPair, read_pairs
+from preftemplates_train.data.shared_prompts import find_shared_prompts
 from preftemplates_train.data.sources import DataSource, is_generated, list_sources, read_clean_pairs
 from preftemplates_train.data.split import split_by_prompt
 from preftemplates_train.data.style_choice import StyleChoice, choose_style
@@ -108,6 +109,8 @@ def read_data(
             raise make_no_pair_error("evaluate on", {name: data.reports[name].rows[-1:] for name in names})
     elif config.eval_size > 0 and data.train:
         data.train, data.held_out = split_by_prompt(data.train, config.eval_size, config.seed)
+    for name, issue in find_shared_prompts(data.train, data.held_out):
+        data.reports[name].shared.append(issue)
     return data
 
 

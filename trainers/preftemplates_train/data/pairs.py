@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from preftemplates.data.convert import Conversion, OnError
+from preftemplates.data.copies import CopyFinder
 from preftemplates.data.sample_ids import Extent, find_extents, list_strings
 from preftemplates.data.shortcuts import is_first_listed
 from preftemplates.errors import RowError
@@ -88,7 +89,13 @@ class PairReader:
         self._template = template.adapted(dialect="align-anything")
         self._columns = self._template.known_columns(PAIR_FORMAT) or ()
         self._conversion = Conversion(
-            records, self._template, PAIR_FORMAT, on_error=on_error, file=source, traced=True
+            records,
+            self._template,
+            PAIR_FORMAT,
+            on_error=on_error,
+            file=source,
+            traced=True,
+            copies=CopyFinder(),
         )
 
     def __iter__(self) -> Iterator[TextPair]:

@@ -11,8 +11,9 @@ from preftemplates_train.data.sources import GENERATED
 from preftemplates_train.evaluation.metrics import METRIC_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from preftemplates_train.data.counts import SourceReport
     from preftemplates_train.data.dataset import TextData
     from preftemplates_train.data.style_choice import StyleChoice
     from preftemplates_train.model.loading import HeadOrigin
@@ -52,9 +53,18 @@ def describe_data(data: TextData, model: Any, config: RewardConfig) -> str:
         unread = [line for rows in report.rows if (line := rows.unread.describe())]
         if counts["name"] != GENERATED:
             lines += [f"{counts['name']}: {line}" for line in dict.fromkeys(unread)]
+            lines += _describe_copies(report)
     if data.prompts_in_both:
         lines.append(f"note: the prompts of {data.prompts_in_both:,} held-out pairs are also trained on")
     return "\n".join(lines)
+
+
+def _describe_copies(report: SourceReport) -> Iterator[str]:
+    """Yield a line for each code of copies, with the first row that has it."""
+    for code, (count, first) in report.count_copies().items():
+        if first is not None:
+            rows = f"{count:,} {'row' if count == 1 else 'rows'}"
+            yield f"{report.name}: {code}, {rows}: {'' if count == 1 else 'first '}row {first.row}, {first.message}"
 
 
 def describe_head(head: HeadOrigin | None, config: RewardConfig) -> str | None:

@@ -1,0 +1,187 @@
+"""Near copies of prompts: which earlier prompt is repeated with other marks, sentences around it or another word."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, NamedTuple
+
+from preftemplates.data.hash_table import HashTable
+from preftemplates.data.normal_prompt import KEY_MASK, MIN_WORDS, NormalPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MAX_PROMPTS = 1_000_000
+"""So many prompts are remembered; later rows are compared with these alone."""
+
+_MAX_VARIANTS = 4
+"""Where so many prompts share one half, it is a template's: the other half is what they ask."""
+RECASED = "other case, punctuation or whitespace"
+OTHER_SYSTEM = "another system message"
+WRAPPED = "other sentences around it"
+UNWRAPPED = "without the sentences around it"
+REORDERED = "the same sentences in another order"
+ONE_WORD = "one word changed"
+
+
+class NearCopy(NamedTuple):
+    """An earlier prompt that is nearly the same.
+
+    Attributes:
+        row: the row of the earlier prompt.
+        difference: what differs, in words.
+    """
+
+    row: int
+    difference: str
+
+
+class NearCopyIndex:
+    """Finds the earlier prompt of which a prompt is a near copy, in time that does not grow with their number.
+
+    A prompt is looked up by hashes: of its words, of its sentences in any order, of what is left without the first and
+    last sentences, and of its halves. Only prompts that share a half are compared, at most four. All turns but the
+    last are the same in a near copy, unless one word or the order of sentences differs.
+
+    Prompts that are spelled alike are copies, but no near ones.
+
+    Args:
+        max_prompts: how many prompts are remembered, at less than 1 KiB each.
+
+    Attributes:
+        compared: how often two prompts were compared word by word.
+        forgotten: how many prompts came when the index was full.
+
+    Example:
+        >>> from preftemplates.data.normal_prompt import normalise_prompt
+        >>> index = NearCopyIndex()
+        >>> for row, text in enumerate(("How do I boil an egg?", "Tell me: how do I boil an egg? Be brief.")):
+        ...     prompt = normalise_prompt([{"role": "user", "content": text}])
+        ...     print(index.find(prompt), index.add(prompt, row))
+        None True
+        NearCopy(row=0, difference='other sentences around it') True
+    """
+
+    def __init__(self, max_prompts: int = MAX_PROMPTS) -> None:
+        self.compared = self.forgotten = 0
+        self._max_prompts = max_prompts
+        self._whole, self._cores, self._orders, self._halves = (HashTable() for _ in range(4))
+        self._rows = array("q")
+        self._spellings, self._full_spellings = array("Q"), array("Q")
+        self._words, self._word_ends = bytearray(), array("Q", [0])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def bytes_held(self) -> int:
+        """The memory of the index, in bytes."""
+        tables = (self._whole, self._cores, self._orders, self._halves)
+        arrays = (self._rows, self._spellings, self._full_spellings, self._word_ends)
+        return sum(table.bytes_held for table in tables) + sum(8 * len(one) for one in arrays) + len(self._words)
+
+    def find(self, prompt: NormalPrompt) -> NearCopy | None:
+        """Return the first earlier prompt of which this one is a near copy; None if there is none."""
+        same = self._find_same(prompt)
+        if same is not None:
+            return self._describe_same(prompt, same)
+        for entry, difference in self._find_alike(prompt):
+            if entry is not None:
+                return NearCopy(self._rows[entry], difference)
+        return None
+
+    def add(self, prompt: NormalPrompt, row: int) -> bool:
+        """Remember the prompt of a row; return whether there was room, or no need."""
+        if self._whole.get(prompt.whole) is not None:
+            return True
+        if len(self) >= self._max_prompts:
+            self.forgotten += 1
+            return False
+        entry = len(self)
+        self._rows.append(row)
+        self._spellings.append(prompt.spelling)
+        self._full_spellings.append(prompt.full_spelling)
+        self._words += _shorten(prompt.words) if prompt.is_long else b""
+        self._word_ends.append(len(self._words))
+        for table, key in self._list_keys(prompt):
+            table.setdefault(key, entry)
+        return True
+
+    def _list_keys(self, prompt: NormalPrompt) -> Iterator[tuple[HashTable, int]]:
+        """Yield the keys of a prompt, each with its table."""
+        yield self._whole, prompt.whole
+        if prompt.signs:
+            yield self._whole, prompt.whole_with_any_signs
+        yield from ((self._cores, key) for key in prompt.cores)
+        if prompt.reordered is not None:
+            yield self._orders, prompt.reordered
+        if prompt.is_long and len(prompt.words) >= MIN_WORDS:
+            for key in prompt.make_halves(len(prompt.words)):
+                variants = range(_MAX_VARIANTS)
+                free = next((n for n in variants if self._halves.get(key + n & KEY_MASK) is None), None)
+                if free is not None:
+                    yield self._halves, key + free & KEY_MASK
+
+    def _find_same(self, prompt: NormalPrompt) -> int | None:
+        """Return the entry of a prompt with the same words in one order."""
+        entry = self._whole.get(prompt.whole)
+        return self._whole.get(prompt.whole_of_others) if entry is None else entry
+
+    def _describe_same(self, prompt: NormalPrompt, entry: int) -> NearCopy | None:
+        if self._full_spellings[entry] == prompt.full_spelling:
+            return None
+        is_spelled_alike = self._spellings[entry] == prompt.spelling
+        return NearCopy(self._rows[entry], OTHER_SYSTEM if is_spelled_alike else RECASED)
+
+    def _find_alike(self, prompt: NormalPrompt) -> Iterator[tuple[int | None, str]]:
+        """Yield entries of prompts with other words, or with another order of them."""
+        yield from ((self._whole.get(core), WRAPPED) for core in prompt.cores)
+        yield self._cores.get(prompt.whole), UNWRAPPED
+        if prompt.reordered is not None:
+            yield self._orders.get(prompt.reordered), REORDERED
+        if prompt.is_long and len(prompt.words) >= MIN_WORDS:
+            yield self._find_one_word_off(prompt), ONE_WORD
+
+    def _find_one_word_off(self, prompt: NormalPrompt) -> int | None:
+        """Return the entry of a prompt that has one other word, or one more or less."""
+        words = _shorten(prompt.words)
+        for count in (len(words), len(words) - 1, len(words) + 1):
+            for key in prompt.make_halves(count):
+                for entry in self._list_variants(key):
+                    if self._is_one_word_off(prompt, words, entry):
+                        return entry
+        return None
+
+    def _list_variants(self, key: int) -> Iterable[int]:
+        """Return the entries that share a half; none if it is a template's."""
+        entries = [self._halves.get(key + number & KEY_MASK) for number in range(_MAX_VARIANTS)]
+        found = [entry for entry in entries if entry is not None]
+        return found if len(found) < _MAX_VARIANTS else ()
+
+    def _is_one_word_off(self, prompt: NormalPrompt, words: bytes, entry: int) -> bool:
+        self.compared += 1
+        other = bytes(self._words[self._word_ends[entry] : self._word_ends[entry + 1]])
+        start = _count_common(words, other)
+        end = _count_common(words[start:][::-1], other[start:][::-1])
+        return prompt.may_change(start, max(len(words), len(other)) - start - end)
+
+
+def _shorten(hashes: array[int]) -> bytes:
+    """Return one byte of each hash: enough to compare texts that share half of their words."""
+    return hashes.tobytes()[:: hashes.itemsize]
+
+
+def _count_common(one: bytes, other: bytes) -> int:
+    """Return how many bytes at the beginning are the same.
+
+    >>> _count_common(b"abcd", b"abxd"), _count_common(b"ab", b"abc"), _count_common(b"", b"a")
+    (2, 2, 0)
+    """
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

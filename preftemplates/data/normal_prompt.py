@@ -1,0 +1,242 @@
+"""Normal form of a prompt, and the hashes by which its near copies are found."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate, chain, islice
+from operator import mul
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from preftemplates.core.digest import short_digest
+from preftemplates.core.messages import CONTENT_KEYS, Message, list_message_texts
+from preftemplates.core.provenance import plain
+from preftemplates.data.normal_text import NormalText, normalise_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MIN_WORDS = 12
+"""A prompt, and the turn that differs, has so many words where a changed word or another order makes it no other one.
+
+In a shorter prompt the changed word is often what is asked about, as in the generated set's verbs and objects.
+"""
+
+KEY_MASK = 2**64 - 1
+"""Keys are hashes of 64 bits."""
+
+_SIGNED = -1
+"""Stands in keys for signs of any kind, by which a copy without them is found."""
+
+_MAX_REMOVED = 4
+"""So many clauses of a wrapper are before a short prompt, and as many after it; fewer of a long one."""
+_SHORT = 64
+"""A prompt of so many words is short: wherever it may be wrapped is looked at."""
+
+_MAX_UNMARKED = 5
+"""So many places near each end are tried where a comma or a capital alone tells a wrapper from the prompt."""
+
+_MAX_CORES = 32
+"""So many parts of a prompt are remembered that it may be wrapped around, the longest ones."""
+
+_MAX_COMPARED_WORDS = 512
+"""Longer prompts are compared clause by clause, so that little of them is remembered."""
+_MAX_CHANGED_SHARE = 0.1
+"""The clause of such a prompt that may hold the changed word has this share of its letters at most."""
+_MAX_CHANGED_CHARACTERS = 3
+"""So many characters of a script without spaces are one word."""
+
+
+class PromptHalves(NamedTuple):
+    """Hashes of the first and of the last words of a prompt, for prompts of one length."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class NormalPrompt:
+    """A prompt as it is compared: the words of its turns; system messages stand apart.
+
+    Attributes:
+        turns: the normal form of each turn that is no system message.
+        roles: who speaks in each.
+        context: a hash of what is asked and is no text: tools, images; 0 if there is nothing.
+        spelling: a hash of the turns as they are spelled.
+        full_spelling: the same with the system messages.
+    """
+
+    turns: tuple[NormalText, ...]
+    roles: tuple[str, ...]
+    context: int
+    spelling: int
+    full_spelling: int
+
+    def with_context(self, context: Sequence[Any]) -> NormalPrompt:
+        """Return the prompt as one that is asked together with more, such as columns that are not read."""
+        return replace(self, context=hash((self.context, short_digest([*context])))) if context else self
+
+    @cached_property
+    def history(self) -> int:
+        """A hash of what all ways of copying but the last two leave as it is: context, roles and earlier turns."""
+        return hash((self.context, self.roles, *(turn.letters for turn in self.turns[:-1])))
+
+    @property
+    def signs(self) -> int:
+        """A hash of the punctuation of numbers in a short prompt, where it tells what is asked; 0 if there is none."""
+        return self.turns[-1].signs if self.turns[-1].size < MIN_WORDS else 0
+
+    @cached_property
+    def words(self) -> array[int]:
+        """A hash of each word of all turns, or of each clause of a long prompt."""
+        if not self._has_clauses:
+            return array("I", chain.from_iterable(turn.words for turn in self.turns))
+        hashes = (hash(clause) & 0xFFFFFFFF for turn in self.turns for clause in turn.clauses)
+        return array("I", hashes)
+
+    @cached_property
+    def _has_clauses(self) -> bool:
+        return sum(len(turn.words) for turn in self.turns) > _MAX_COMPARED_WORDS
+
+    @property
+    def whole(self) -> int:
+        """The key of the last turn as it is."""
+        return self._make_key(self.signs, self.turns[-1].letters)
+
+    @property
+    def whole_of_others(self) -> int:
+        """The key under which a prompt finds its copies without signs, or with some."""
+        return self._make_key(0 if self.signs else _SIGNED, self.turns[-1].letters)
+
+    @property
+    def whole_with_any_signs(self) -> int:
+        """The key by which copies that lost their signs find this prompt."""
+        return self._make_key(_SIGNED, self.turns[-1].letters)
+
+    @cached_property
+    def cores(self) -> list[int]:
+        """The keys of what is left of the last turn without the sentences that may be a wrapper."""
+        turn, keys = self.turns[-1], []
+        for start, end in islice(sorted(_find_cores(turn), key=lambda core: core[0] - core[1]), _MAX_CORES):
+            letters = turn.letters[turn.starts[start] : turn.starts[end]]
+            if turn.signs and sum(turn.sizes[start:end]) < MIN_WORDS:
+                keys.append(self._make_key(turn.signs, letters))
+            keys.append(self._make_key(0, letters))
+        return keys
+
+    @cached_property
+    def reordered(self) -> int | None:
+        """The key of the sentences in any order; None if there are too few."""
+        turns = self.turns
+        if self.is_long:  # sums are the same in any order, and faster than sorting
+            sums = ((len(turn.words), sum(turn.words), sum(map(mul, turn.words, turn.words))) for turn in turns)
+            return self._make_key(0, tuple(sums))
+        if all(len(turn.clauses) < 2 for turn in turns):
+            return None
+        return self._make_key(self.signs, tuple(tuple(sorted(turn.clauses)) for turn in turns))
+
+    @cached_property
+    def is_long(self) -> bool:
+        """Whether a changed word leaves most of the prompt."""
+        return sum(turn.size for turn in self.turns) >= MIN_WORDS
+
+    def make_halves(self, count: int) -> PromptHalves:
+        """Return the keys of a prompt with this many words that begins, or ends, as this one does."""
+        length = _round_down(count // 2)
+        words = self.words
+        salt = (self.context, self.roles, count)
+        first, last = words[:length].tobytes(), words[-length:].tobytes()
+        return PromptHalves(hash((*salt, 0, first)) & KEY_MASK, hash((*salt, 1, last)) & KEY_MASK)
+
+    def may_change(self, place: int, count: int) -> bool:
+        """Whether so many items of `words` at a place may change in a near copy: one word in a turn that is long."""
+        if not self._has_clauses:
+            turn = self.turns[_find_part([len(turn.words) for turn in self.turns], place)]
+            is_spaceless = len(turn.words) > 1.5 * turn.size
+            return turn.size >= MIN_WORDS and count <= (_MAX_CHANGED_CHARACTERS if is_spaceless else 1)
+        sizes = [len(clause) for turn in self.turns for clause in turn.clauses]
+        return count <= 1 and sizes[min(place, len(sizes) - 1)] <= _MAX_CHANGED_SHARE * sum(sizes)
+
+    def _make_key(self, signs: int, content: object) -> int:
+        return (
+            hash((self.history if isinstance(content, bytes) else self.context, self.roles, signs, content)) & KEY_MASK
+        )
+
+
+def normalise_prompt(messages: Sequence[Message], tools: Any = None) -> NormalPrompt | None:
+    """Return the normal form of a prompt; None if it has no words.
+
+    >>> prompt = normalise_prompt([{"role": "user", "content": "How do I boil an egg?"}])
+    >>> [turn.letters for turn in prompt.turns]
+    [b'howdoiboilanegg']
+    """
+    spoken = [message for message in messages if message["role"] not in ("system", "developer")] or messages
+    texts = [plain("\n".join(list_message_texts([message]))) for message in spoken]
+    turns = tuple(
+        normalise_text(text, with_openings=number == len(texts)) for number, text in enumerate(texts, start=1)
+    )
+    if not turns or not any(turn.letters for turn in turns):
+        return None
+    roles = tuple(message["role"] for message in spoken)
+    others = [part for message in spoken for part in _list_other_parts(message)]
+    context = hash(short_digest([tools, others])) if others or tools is not None else 0
+    spelling = hash((roles, *texts))
+    full_spelling = spelling if len(spoken) == len(messages) else hash((spelling, *list_message_texts(messages)))
+    return NormalPrompt(turns, roles, context, spelling & KEY_MASK, full_spelling & KEY_MASK)
+
+
+def _list_other_parts(message: Message) -> Iterator[object]:
+    """Yield what a message holds besides text."""
+    content = message.get("content")
+    if isinstance(content, list):
+        yield from (part for part in content if part.get("type") != "text")
+    yield from (value for key in CONTENT_KEYS if (value := message.get(key)))
+
+
+def _find_cores(turn: NormalText) -> Iterator[tuple[int, int]]:
+    """Yield the parts from one number up to another that may be a prompt, the others being sentences around it."""
+    sizes = [0, *accumulate(turn.sizes)]
+    total, last = sizes[-1], len(sizes) - 1
+    clauses = [index for index, is_clause in enumerate(turn.is_clause) if is_clause]
+    others = [index for index, is_clause in enumerate(turn.is_clause) if not is_clause]
+    starts = [*clauses[: _MAX_REMOVED + 1], *others[:_MAX_UNMARKED]]
+    ends = [*clauses[-_MAX_REMOVED:], *others[-_MAX_UNMARKED:], last]
+    for start in starts:
+        for end in ends:
+            removed = bisect_left(clauses, start) + len(clauses) - bisect_left(clauses, end)
+            if end <= start or end - start == last or (total > _SHORT and removed > _MAX_REMOVED + 2):
+                continue
+            core, before, after = sizes[end] - sizes[start], sizes[start], total - sizes[end]
+            is_marked = turn.is_clause[start] and (end == last or turn.is_clause[end])
+            if _may_wrap(core, before, after) and (is_marked or core >= (5 if after == 1 else 4)):
+                yield start, end
+
+
+def _may_wrap(core: float, before: float, after: float) -> bool:
+    """Whether sentences of so many words around a prompt may be a wrapper, and the prompt no phrase among them.
+
+    A phrase of one or two words that opens a longer prompt is a greeting or the like.
+    """
+    around = before + after
+    if core < 3:
+        return max(before, after) <= 4 and before > 0
+    if core < 5:
+        return around <= (24 if before else 16)
+    return around <= min(20 + 2 * core, 80)
+
+
+def _round_down(count: int) -> int:
+    """Return the number with its two highest bits alone, so that it is the same for most neighbouring numbers.
+
+    >>> [_round_down(count) for count in (6, 7, 8, 11, 12, 100)]
+    [6, 6, 8, 8, 12, 96]
+    """
+    shift = max(count.bit_length() - 2, 0)
+    return count >> shift << shift
+
+
+def _find_part(counts: Sequence[int], place: int) -> int:
+    """Return in which of parts of these lengths a place is; the end is in the last."""
+    return min(bisect_right(list(accumulate(counts)), place), len(counts) - 1)

@@ -1,0 +1,152 @@
+"""Normal form of a text: its words without case, punctuation and whitespace, and the clauses that they stand in."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise
+from zlib import crc32
+
+_CLAUSE_ENDS = frozenset('.!?:;<>|*\n\r\u2028\u2029"“”„«»()[]{}—。｡؟؛۔।॥…')
+_APOSTROPHES = frozenset("'’‘ʼ`´")
+
+_SPACELESS = re.compile(
+    "[\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""The characters of scripts that put no space between words: Thai, Lao, Tibetan, Burmese, Khmer, kana, ideographs."""
+
+_CAPITAL = "A-ZÀ-ÖØ-ÞΑ-ΩА-Я"
+_ASCII_OPENINGS = re.compile(r"[,\s]+(?:(?=[A-Z][a-z]|-+>?\s)|(?<=,\s))")
+_OPENINGS = re.compile(
+    rf"[,，\s]+(?:(?=[{_CAPITAL}][^\W\d_{_CAPITAL}]|[-–]+>?\s)|(?<=,\s)|(?<=，)|(?={_SPACELESS.pattern})|(?<={_SPACELESS.pattern}\s))"
+)
+"""Where a sentence may begin after one without a mark at its end: after a comma, at a dash or a capital, or at a
+space that the script has not."""
+_OPENING, _MARGIN = b"\0", 300
+"""The mark of such a place, and the number of characters at each end of a text in which they are looked for."""
+
+_SIGNS = re.compile(r"[0-9](?:[\s\0]*[-+*/^%×÷−<>=]\s*|[.,])(?=[0-9])")
+"""The punctuation that is no decoration in a short text: signs between numbers, and marks within them."""
+
+_MAX_SIGNED_WORDS = 128
+"""In longer texts these tell nothing, even if they are a short prompt with a wrapper."""
+
+_NAMES = re.compile(r"(?<=[a-z])(\+\+|#)(?!\w)")
+"""The ends of names such as C++ and C#."""
+
+
+class _CharacterMap(dict[int, str]):
+    """For `str.translate`: what each character becomes; filled in as characters are met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = _map_character(chr(code))
+        return self[code]
+
+
+def _map_character(char: str) -> str:
+    if char in _CLAUSE_ENDS:
+        return "\n"
+    if char == "\0":  # a place at which a sentence may begin
+        return char
+    if char == "ı":
+        return "i"  # as the dotted one, whose capital is the same in most languages
+    category = unicodedata.category(char)
+    if char in _APOSTROPHES or char == "\u0307" or category == "Cf" or "\ufe00" <= char <= "\ufe0f":
+        return ""  # within a word, or without a shape of its own
+    if _SPACELESS.match(char) and category[0] in "LMN":
+        _SPACELESS_WORDS.add(_encode(char))
+        return f" {char} "
+    return char if category[0] in "LMN" else " "
+
+
+_CHARACTERS = _CharacterMap()
+_SPACELESS_WORDS: set[bytes] = set()
+"""The characters of scripts without spaces that were met."""
+
+
+@dataclass(frozen=True, slots=True)
+class NormalText:
+    """A text as words in clauses.
+
+    A word of a script without spaces is one character, which counts as half a word.
+
+    Attributes:
+        letters: all words joined, as UTF-8: equal for texts that differ in case, punctuation and whitespace.
+        words: a 32-bit hash of each word.
+        starts: where each part begins in `letters`, and at last where the last one ends. A part is a clause, or begins
+            where a clause may begin that no mark sets off.
+        sizes: the number of words in each part.
+        is_clause: whether a clause begins with the part.
+        signs: a hash of the punctuation of numbers; 0 if there is none.
+    """
+
+    letters: bytes
+    words: tuple[int, ...]
+    starts: tuple[int, ...]
+    sizes: tuple[float, ...]
+    is_clause: tuple[bool, ...]
+    signs: int
+
+    @property
+    def size(self) -> float:
+        """The number of words."""
+        return sum(self.sizes)
+
+    @property
+    def clauses(self) -> list[bytes]:
+        """The letters of each clause."""
+        starts = [start for start, is_clause in zip(self.starts, self.is_clause, strict=False) if is_clause]
+        return [self.letters[start:end] for start, end in pairwise((*starts, len(self.letters)))]
+
+
+def normalise_text(text: str, *, with_openings: bool = True) -> NormalText:
+    r"""Return the normal form of a text.
+
+    Args:
+        text: any text.
+        with_openings: whether a part begins where a clause may begin that no mark sets off.
+
+    >>> one, other = normalise_text("Don't  worry.\nBe happy!"), normalise_text("dont worry: be happy")
+    >>> one.letters, one.letters == other.letters, one.sizes
+    (b'dontworrybehappy', True, (2, 2))
+    """
+    is_ascii = text.isascii()
+    marked = _mark_openings(text, is_ascii) if with_openings else text
+    folded = marked.lower() if is_ascii else unicodedata.normalize("NFKC", marked.casefold())
+    if "++" in folded or "#" in folded:
+        folded = _NAMES.sub(lambda match: "plusplus" if match[0] == "++" else "sharp", folded)
+    parts: list[list[bytes]] = []
+    is_clause: list[bool] = []
+    for clause in _encode(folded.translate(_CHARACTERS)).split(b"\n"):
+        of_clause = [words for part in clause.split(_OPENING) if (words := part.split())]
+        parts += of_clause
+        is_clause += [index == 0 for index in range(len(of_clause))]
+    letters = [*map(b"".join, parts)]
+    hashes = tuple(map(crc32, chain.from_iterable(parts)))
+    signs = _SIGNS.findall(folded) if len(hashes) <= _MAX_SIGNED_WORDS else ()
+    return NormalText(
+        b"".join(letters),
+        hashes,
+        (0, *accumulate(map(len, letters))),
+        tuple(map(len if is_ascii else _count_words, parts)),
+        tuple(is_clause),
+        hash("".join("".join(sign.replace("\0", "").split()) for sign in signs)) if signs else 0,
+    )
+
+
+def _mark_openings(text: str, is_ascii: bool) -> str:
+    openings, mark = _ASCII_OPENINGS if is_ascii else _OPENINGS, " \0"
+    text = text.replace("\0", " ")
+    if len(text) <= 2 * _MARGIN:
+        return openings.sub(mark, text)
+    first, last = text[:_MARGIN], text[-_MARGIN:]
+    return openings.sub(mark, first) + text[_MARGIN:-_MARGIN] + openings.sub(mark, last)
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _count_words(words: list[bytes]) -> float:
+    return len(words) - sum(map(_SPACELESS_WORDS.__contains__, words)) / 2
