@@ -130,8 +130,8 @@ _PLACE_WORD = re.compile(r"path|url|uri|file|filename|bytes|data|values")
 
 _ANSWER_WORD = re.compile(
     r"chosen|rejected|repl(?:y|ies)|preferred|better|worse|safer?|winner|ranking|margin|probability|kto|verdict|grade"
-    r"|reasoning|thinking|votes?|rationale|critique|feedback|weight|(?:answer|response|completion|output|solution|reference|label|score|rating"
-    r"|preference|rank|reward|thought)s?"
+    r"|truth|reasoning|thinking|votes?|rationale|critique|feedback|weight|(?:answer|response|completion|output|solution"
+    r"|reference|label|score|rating|preference|rank|reward|thought)s?"
 )
 """Words in the names of columns that are an answer, or judge one."""
 
@@ -159,8 +159,13 @@ def carries_content(unread: UnreadValue) -> bool:
 
     >>> [carries_content(UnreadValue(name, "a")) for name in ("images", "answers[].score", "response_length", "lang")]
     [True, True, False, False]
+    >>> carries_content(UnreadValue("reward_model", {"style": "rule", "ground_truth": "5"}))
+    True
     """
-    return is_context(unread) or _is_named(unread.path, _ANSWER_WORD)
+    if is_context(unread) or _is_named(unread.path, _ANSWER_WORD):
+        return True
+    keys = unread.value if isinstance(unread.value, Mapping) else ()
+    return any(_is_named(extend_path(unread.path, str(key)), _ANSWER_WORD) for key in keys)
 
 
 @lru_cache(maxsize=4096)
