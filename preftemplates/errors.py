@@ -10,7 +10,8 @@ PrefTemplatesError
 │   ├── StyleLimitError              its chat template needs more than its limits allow (a RowError too)
 │   └── StyleContractError           its chat template broke a promise of styles
 ├── SpanError (ValueError)           no character answers the question
-└── FileError (ValueError)           a file cannot be read or written
+├── FileError (ValueError)           a file cannot be read or written
+└── MissingPackageError (ImportError)  a package that a feature needs is not installed
 """
 
 from __future__ import annotations

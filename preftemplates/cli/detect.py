@@ -24,7 +24,7 @@ from preftemplates.core.messages import Message
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.detect import DetectedRow, TemplateCandidate, detect_templates, find_near_misses
 from preftemplates.data.reading import find_file_kind, open_rows
-from preftemplates.errors import preview
+from preftemplates.errors import Code, preview
 from preftemplates.templates.library import TEMPLATES
 
 _MAX_CANDIDATES = 5
@@ -100,9 +100,13 @@ def _summarise(messages: list[Message]) -> str:
     """The last of some messages in a line, and how many there are before it."""
     if not messages:
         return "(none)"
-    content: Any = messages[-1].get("content")
+    last = messages[-1]
+    content: Any = last.get("content")
     before = f"({len(messages) - 1} before) " if len(messages) > 1 else ""
-    return f"{before}{messages[-1]['role']}: {preview(content)}"
+    given: Any = last.get("tool_calls") or ()
+    calls = [f"{call['function']['name']}({preview(call['function']['arguments'])})" for call in given]
+    shown = " ".join([*([preview(content)] if content or not calls else []), *calls])
+    return f"{before}{last['role']}: {shown}"
 
 
 def _print_near_misses(
@@ -114,8 +118,11 @@ def _print_near_misses(
         console.print(Text(f"  {candidate.template.name}  {candidate.format}  {candidate.why}", "dim"))
     if missed and not missed[0].missing:
         best = missed[0]
-        _print_next(f"preftemplates check {quote(source)} -t {best.template.name} -f {best.format}", console)
-        return
+        command = f"preftemplates check {quote(source)} -t {best.template.name} -f {best.format}"
+        if Code.BAD_LABEL in best.reasons:  # the layout is the template's, and its labels are others
+            _print_next(command, console)
+            return
+        console.print(Text(f"to see why rows are rejected: {command}"), soft_wrap=True)
     console.print("write a template: a class, or a YAML file of about ten lines", soft_wrap=True)
     _print_next(f"preftemplates show mine.yaml --row {quote(source)}:0", console)
 

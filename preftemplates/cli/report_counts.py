@@ -63,6 +63,10 @@ def print_reading(report: ConversionReport, console: Console) -> None:
         changed = ", ".join(f"{count:,} x {name}" for name, count in report.changed.items())
         console.print(Text(f"  changed in tools and arguments: {changed}", "dim"))
     print_unread(report.unread, console)
+    if report.unread_test_rows:
+        noun = "row" if report.unread_test_rows == 1 else "rows"
+        count = f"{report.unread_test_rows:,} {noun} of the test set"
+        console.print(Text(f"  not compared: {count}, which the template cannot read", "yellow"))
     if report.forgotten_prompts:
         count = f"{report.forgotten_prompts:,} prompts after the first {MAX_PROMPTS:,}"
         console.print(
@@ -90,7 +94,7 @@ def describe_issues(issues: Sequence[RowIssue]) -> str:
     for issue in issues:
         match = _COLUMN.match(issue.message)
         by_column.setdefault(re.sub(r"\[\d+\]", "[]", match[0]) if match else "", issue)
-    if len(by_column) == 1:
+    if len({issue.message for issue in issues}) == 1:
         return issues[0].message
     lines = [f"row {issue.row}: {issue.message}" for issue in list(by_column.values())[:_MAX_COLUMNS]]
     more = len(by_column) - _MAX_COLUMNS

@@ -23,7 +23,7 @@ from preftemplates.core.spans import Rendered
 from preftemplates.data.reading import open_rows
 from preftemplates.data.row_rules import find_skip_reason
 from preftemplates.data.unread import UnreadCounts
-from preftemplates.errors import FileError, RowError, StyleError, make_visible, preview
+from preftemplates.errors import Code, FileError, RowError, StyleError, make_visible, preview
 from preftemplates.templates.rendering import render_sample
 from preftemplates.templates.results import Formatted
 from preftemplates.templates.template import Template
@@ -110,7 +110,7 @@ def _build_row_table(cells: Mapping[str, Any], colours: Mapping[str, str]) -> Ta
 
 def _build_panel(template: Template, cells: Mapping[str, Any], format: Format, colours: Mapping[str, str]) -> Panel:
     samples = list(_format_row(template, cells, format))
-    body: list[Any] = [] if samples else [Text("the row gives no sample of this format", "dim")]
+    body: list[Any] = [] if samples else [Text(_describe_no_sample(template, cells, format), "dim")]
     for number, formatted in enumerate(samples[:_MAX_SAMPLES]):
         if len(samples) > 1:
             body.append(Text(f"sample {number + 1} of {len(samples)}", "bold reverse"))
@@ -120,6 +120,12 @@ def _build_panel(template: Template, cells: Mapping[str, Any], format: Format, c
     if not template.spells(format):
         body.append(Text(f"{template.dialect.name} cannot spell this format", "dim"))
     return Panel(Group(*body), title=format, title_align="left")
+
+
+def _describe_no_sample(template: Template, cells: Mapping[str, Any], format: Format) -> str:
+    if template.formatted(cells, format).ties:
+        return f"convert skips it: tie. {Code.TIE.meaning}"
+    return "the row gives no sample of this format"
 
 
 def _format_row(template: Template, cells: Mapping[str, Any], format: Format) -> Iterable[Formatted]:

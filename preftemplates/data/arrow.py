@@ -193,7 +193,8 @@ def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
     """
     expected = [field.name for field in schema if field.metadata != _MAY_LACK or field.name in result]
     if list(result) != expected:
-        _check_parts_have_columns(result, schema)
+        if set(schema.names) <= set(result):
+            _check_parts_have_columns(result, schema)
         raise RowError(f"the result has the keys {list(result)}, expected {schema.names}", code=Code.WRONG_TYPE)
     for field in schema:
         if field.metadata == _IS_MEDIA:
@@ -209,7 +210,7 @@ def _check_parts_have_columns(result: Mapping[str, Any], schema: pa.Schema) -> N
         RowError: `unsupported_content`, with the key.
     """
     others = [key for key in result if key not in schema.names]
-    if others and set(schema.names) <= set(result):
+    if others:
         raise RowError(
             f"{others[0]}: the table has no column for it; with_columns gives it one, and convert does so if"
             " one of the first 1,000 rows has it",
@@ -235,7 +236,12 @@ def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:
 
 
 def write_nested_as_json(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """Return the result, in which what is not text is JSON where the schema has text, as for arguments of calls."""
+    """Return the result, in which what is not text is JSON where the schema has text, as for arguments of calls.
+
+    Raises:
+        RowError: the table has no column for a key.
+    """
+    _check_parts_have_columns(result, schema)
     fields = {key: schema.field(key) for key in result}
     return {
         key: _write_media(value, fields[key].type)

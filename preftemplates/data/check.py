@@ -121,6 +121,7 @@ class CheckReport:
             "findings": findings,
             "shortcuts": {name: shortcut.as_json() for name, shortcut in self.shortcuts.items()},
             "forgotten_prompts": self.conversion.forgotten_prompts,
+            "unread_test_rows": self.conversion.unread_test_rows,
         }
 
 
@@ -251,6 +252,7 @@ class Checker:
         shortcuts = {} if self._shortcuts is None else self._shortcuts.by_name
         shortcuts = {name: shortcut for name, shortcut in shortcuts.items() if name not in self._without}
         rows.forgotten_prompts = self._copies.forgotten
+        rows.unread_test_rows = self._copies.unread_test_rows
         return CheckReport(rows, findings, shortcuts)
 
 

@@ -10,7 +10,7 @@ from preftemplates.core.samples import Unpaired
 from preftemplates.data.content_rules import SINGLE_ROW_RULES
 from preftemplates.data.issues import IssueLog, RowIssue
 from preftemplates.data.reading import Record
-from preftemplates.data.row_rules import SKIP_CODES, AcceptedSample, find_skip_reason
+from preftemplates.data.row_rules import AcceptedSample, find_skip_reason
 from preftemplates.data.unread import UnreadCounts
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
 from preftemplates.templates.rendering import render_texts
@@ -52,6 +52,7 @@ class ConversionReport:
         classes: of single answers, how many are good and how many are bad.
         first_answer: the row and the line of the first of them.
         forgotten_prompts: how many prompts later ones were not compared with, since there were too many before.
+        unread_test_rows: how many rows of the test set could not be read, and were not compared.
     """
 
     rows: int = 0
@@ -67,6 +68,7 @@ class ConversionReport:
     classes: Counter[bool] = field(default_factory=Counter)
     first_answer: tuple[int, int | None] | None = None
     forgotten_prompts: int = 0
+    unread_test_rows: int = 0
 
     @property
     def allowed(self) -> int:
@@ -108,6 +110,7 @@ class ConversionReport:
         yield "changed", dict(self.changed)
         yield "unread", self.unread.as_json()
         yield "forgotten_prompts", self.forgotten_prompts
+        yield "unread_test_rows", self.unread_test_rows
 
 
 class Conversion:
@@ -188,8 +191,8 @@ class Conversion:
             try:
                 samples = self._convert(record)
             except (RowError, StyleContractError) as error:
-                if error.code in SKIP_CODES:  # a filter says so
-                    self.report.skipped.append(RowIssue(record.row, record.line, error.code, error.reason))
+                if error.code is Code.TIE:  # a filter says so
+                    self.report.skipped.append(RowIssue(record.row, record.line, Code.TIE, error.reason))
                     continue
                 located = error.located(row=record.row, line=record.line, file=self._file)
                 if self._on_error == "raise":
@@ -203,7 +206,9 @@ class Conversion:
                 self._count_class(record, formatted)
                 self._flag(record, formatted)
                 yield record, formatted
-        self.report.forgotten_prompts = 0 if self._copies is None else self._copies.forgotten
+        if self._copies is not None:
+            self.report.forgotten_prompts = self._copies.forgotten
+            self.report.unread_test_rows = self._copies.unread_test_rows
         issue = self.report.find_one_class() if self._flags else None
         if issue is not None:
             self.report.flagged.append(issue)

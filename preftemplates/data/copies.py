@@ -9,7 +9,7 @@ from preftemplates.data.near_copies import NearCopyIndex
 from preftemplates.data.normal_prompt import normalise_prompt
 from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import REMEMBERING, ROW_RULES, AcceptedSample, RuleMemory, register_rule
-from preftemplates.errors import Code, RowError
+from preftemplates.errors import Code, FileError, RowError
 from preftemplates.templates.unread import is_context
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ class CopyFinder:
     Args:
         without: codes that are not looked for.
 
+    Attributes:
+        unread_test_rows: how many rows of the test set the template cannot read.
+
     Example:
         >>> from preftemplates import PromptOnly
         >>> finder = CopyFinder()
@@ -68,6 +71,7 @@ class CopyFinder:
     """
 
     def __init__(self, without: Collection[str] = ()) -> None:
+        self.unread_test_rows = 0
         self._memories: dict[Code, RuleMemory] = {code: {} for code in REMEMBERING if code not in without}
 
     @property
@@ -78,19 +82,32 @@ class CopyFinder:
     def remember_test(
         self, rows: Iterable[Record | Mapping[str, Any]], template: Template, format: Format = "preference"
     ) -> None:
-        """Remember the prompts of the rows of a test set, those of ties and of equal answers too."""
+        """Remember the prompts of the rows of a test set, those of ties and of equal answers too.
+
+        The template reads the rows, so they have the columns of the rows that are compared with them.
+
+        Raises:
+            FileError: the template cannot read one of them, and so finds no copy.
+        """
         if template.is_custom or self._memories.keys().isdisjoint((Code.IN_TEST, Code.NEAR_TEST)):
             return
+        read, first = 0, None
         for number, item in enumerate(rows):
             record = item if isinstance(item, Record) else Record(number, None, item)
-            if isinstance(record.cells, RowError):
-                continue
             try:
+                if isinstance(record.cells, RowError):
+                    raise record.cells
                 samples = template.extract_all(record.cells, format).samples
-            except RowError:
+            except RowError as error:
+                first = first or error.located(row=record.row, line=record.line)
+                self.unread_test_rows += 1
                 continue
+            read += 1
             for sample in samples:
                 self.remember_test_prompt(sample.prompt, record.row, sample.tools)
+        if first is not None and not read:
+            message = f"the template {template.name} reads none of the {self.unread_test_rows:,} rows of the test set"
+            raise FileError(f"{message}; the first is {first}") from first
 
     def remember_test_prompt(self, prompt: Sequence[Message], row: int, tools: Any = None) -> None:
         """Remember a prompt of a test set."""

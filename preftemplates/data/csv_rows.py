@@ -147,7 +147,8 @@ def _read_csv_row(
     if not is_sure:
         return RowError("may be a part of the damaged record before it", code=Code.BAD_CSV)
     if damaged := next((name for name, cell in zip(header, cells, strict=False) if has_surrogate(cell)), None):
-        return RowError("holds bytes that are not UTF-8", code=Code.BAD_ENCODING, column=damaged)
+        fix = "save the file as UTF-8, as iconv -f WINDOWS-1252 -t UTF-8 does"
+        return RowError(f"holds bytes that are not UTF-8; {fix}", code=Code.BAD_ENCODING, column=damaged)
     return parse_cells(dict(zip(header, cells, strict=False)), parsers)
 
 

@@ -6,13 +6,13 @@ import re
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.errors import FileError, did_you_mean, preview
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 DEFAULT_SPLIT = "train"
 
@@ -78,6 +78,7 @@ def load_directory(path: Path, choice: DatasetChoice, datasets: Any) -> Any:
         FileError: it cannot be loaded, or has no such part; the message names those that it has.
     """
     if not any((path / name).exists() for name in ("dataset_dict.json", "state.json")):
+        _check_one_kind(path)
         return _load(str(path), choice, datasets, "cannot be loaded as a dataset")
     if choice.options:
         raise FileError(f"{path} is a saved dataset, which has parts, but no configurations, folders or revisions")
@@ -95,6 +96,30 @@ def load_directory(path: Path, choice: DatasetChoice, datasets: Any) -> Any:
         name = "which has no name" if own is None else f"{own!r}"
         raise FileError(f"{path} is one saved part, {name}; there is no part {preview(choice.split)}")
     return dataset
+
+
+_KINDS = {
+    ".jsonl": "JSON", ".ndjson": "JSON", ".json": "JSON", ".csv": "CSV", ".tsv": "CSV", ".parquet": "Parquet",
+    ".arrow": "Arrow",
+}  # fmt: skip
+"""What files with rows are, by their endings. Of several kinds in one folder `datasets` reads one."""
+
+
+def _check_one_kind(path: Path) -> None:
+    """Refuse a folder with files of several kinds, since `datasets` would pass over some in silence.
+
+    Raises:
+        FileError: there are several kinds; the message names a file of each.
+    """
+    first: dict[str, str] = {}
+    for file in sorted(path.rglob("*")):
+        kind = _KINDS.get(Path(file.stem).suffix if file.suffix == ".gz" else file.suffix)
+        about = file.name.startswith((".", "dataset_info", "config", "README", "metadata"))
+        if kind is not None and not about and file.is_file():
+            first.setdefault(kind, str(file.relative_to(path)))
+    if len(first) > 1:
+        names = ", ".join(f"{name} is {kind}" for kind, name in first.items())
+        raise FileError(f"{path} holds files of several kinds, of which one would be read: {names}; read each alone")
 
 
 def load_hub_dataset(name: str, choice: DatasetChoice, datasets: Any) -> Any:

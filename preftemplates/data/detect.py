@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from preftemplates.core.paths import spell_path
 from preftemplates.core.samples import SAMPLE_TYPES, Format, PromptOnly, Sample
 from preftemplates.data.csv_rows import parse_cells
+from preftemplates.data.row_rules import is_json_text
 from preftemplates.errors import Code, RowError, StyleError, find_nearest
 from preftemplates.templates.library import TEMPLATES, get_template
 from preftemplates.templates.unread import UnreadValue, carries_content, has_value, is_ignored
@@ -66,11 +67,13 @@ class TemplateCandidate:
     def score(self) -> float:
         """How much of the rows is read, from 0 to 1: the share of rows that fit, a fifth of it for each loss.
 
-        A loss is an unread column that carries content, and samples without a prompt.
+        A loss is an unread column that carries content, samples without a prompt, and texts that are the JSON text of
+        messages.
         """
         share = self.fit / self.rows if self.rows else 0.0
         has_no_prompt = self.first is not None and not self.first.prompt
-        return share * _LOSS ** (len(self.unread_content) + has_no_prompt)
+        is_json = self.first is not None and _holds_json_text(self.first)
+        return share * _LOSS ** (len(self.unread_content) + has_no_prompt + is_json)
 
     @property
     def rank(self) -> tuple[Any, ...]:
@@ -151,6 +154,11 @@ def _is_found(candidate: TemplateCandidate) -> bool:
     if not candidate.fit or (candidate.variant_of and not candidate.variant_of.fit):
         return False
     return candidate.format != PromptOnly.format or not candidate.unread_content
+
+
+def _holds_json_text(sample: Sample[list[Message]]) -> bool:
+    """Whether a content is the JSON text of messages."""
+    return any(is_json_text(message) for part in (sample.prompt, *sample.responses.values()) for message in part)
 
 
 def _find_variants(candidates: Sequence[TemplateCandidate]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from shlex import quote
 from typing import IO, TYPE_CHECKING, Any
 
@@ -10,7 +11,6 @@ from preftemplates.errors import FileError, preview
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 _LOOKED_AT = 512
 """So many bytes of a file are looked at."""
@@ -61,13 +61,22 @@ def check_encoding(head: bytes, name: str) -> None:
         FileError: it is UTF-16 or UTF-32; the message says how to change that.
     """
     encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
-    zeros = head[:_LOOKED_AT].count(0)
-    if encoding is None and zeros * 3 >= len(head[:_LOOKED_AT]) > 3:
-        encoding = "UTF-16LE" if head[1:2] == b"\0" else "UTF-16BE"
+    first, second = head[0::2], head[1::2]
+    if encoding is None and len(second) > 1:  # Latin letters are a byte and a zero
+        for candidate, zeros, letters in (("UTF-16LE", second, first), ("UTF-16BE", first, second)):
+            if zeros.count(0) * 2 > len(zeros) and not letters.count(0):
+                encoding = candidate
     if encoding is not None:
         raise FileError(
-            f"{name} is {encoding}, and rows are read as UTF-8: iconv -f {encoding} -t UTF-8 {quote(name)} > utf8-file"
+            f"{name} is {encoding}, and rows are read as UTF-8:"
+            f" iconv -f {encoding} -t UTF-8 {quote(name)} > {quote(_spell_new_name(name))}"
         )
+
+
+def _spell_new_name(name: str) -> str:
+    """The name for a converted file next to one, with its ending."""
+    path = Path(name)
+    return path.name.replace(".", ".utf8.", 1) if "." in path.name else f"{path.name}.utf8"
 
 
 def peek(stream: IO[bytes]) -> bytes:
@@ -174,9 +183,20 @@ def check_separator(header: Sequence[str]) -> None:
             columns = ", ".join(header[0].split(separator))
             raise FileError(
                 f"the cells are separated by {name} and not by commas ({preview(columns)}):"
-                f" pandas.read_csv(FILE, sep={separator!r}).to_csv('rows.csv', index=False)",
+                f" pandas.read_csv(FILE, sep={separator!r}, dtype=str, keep_default_na=False)"
+                ".to_csv('commas.csv', index=False)",
                 line=1,
             )
+
+
+def name_file(error: FileError, name: str) -> FileError:
+    """Return an error for a file, whose fix names it.
+
+    >>> print(name_file(FileError("an object goes over lines: jq -c . FILE > rows.jsonl"), "my rows.json"))
+    my rows.json: an object goes over lines: jq -c . 'my rows.json' > rows.jsonl
+    """
+    message = error.message.replace("(FILE", f"({name!r}").replace(" FILE ", f" {quote(name)} ")
+    return FileError(message, **error.facts).located(file=name)
 
 
 def _read(text: str) -> Any:

@@ -29,6 +29,7 @@ from preftemplates.data.file_faults import (
     check_encoding,
     check_first_line,
     describe_object,
+    name_file,
     peek,
     spell_ending_hint,
 )
@@ -135,7 +136,7 @@ def open_rows(
     raw = path.open("rb")
     size = max(1, path.stat().st_size)
     stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
-    with suppress(OSError, EOFError):  # damage is reported where the rows are read
+    with suppress(OSError, EOFError, zlib.error):  # damage is reported where the rows are read
         check_encoding(peek(stream), str(path))
     records: Iterator[Record]
     if kind == ".csv":
@@ -208,7 +209,7 @@ def _close_after(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterat
         except UnicodeDecodeError as error:
             raise FileError(f"{name} is not UTF-8: {error.reason} at byte {error.start}") from error
         except FileError as error:
-            raise error.located(file=name) from error.__cause__
+            raise name_file(error, name) from error.__cause__
 
 
 def _read_json_lines(stream: IO[bytes]) -> Iterator[Record]:

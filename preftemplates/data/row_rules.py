@@ -33,10 +33,6 @@ _BLANK = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]*")
 """Whitespace, and characters that take no room."""
 
 
-SKIP_CODES = frozenset((Code.EMPTY, Code.EQUAL, Code.TIE, Code.NO_SAMPLE))
-"""Why a row that can be formatted should not be trained on."""
-
-
 def find_skip_reason(formatted: Formatted, ties: Ties = "drop") -> Code | None:
     """Return why a sample should not be trained on, though it can be formatted; None if there is no reason.
 
@@ -242,13 +238,23 @@ _SPEAKER_KEYS = ("role", "from")
 def _find_json_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """A content is the JSON text of turns, which a column of messages would read; results of tools may be anything."""
     for message in accepted.messages:
-        content = message.get("content")
-        if message["role"] == "tool" or not isinstance(content, str) or content.lstrip()[:1] not in ("{", "["):
-            continue
-        if not _spells_turns(content, message["role"]):
-            continue
-        return f"the content {preview(content)} is JSON text; choose a template whose columns are messages"
+        if is_json_text(message):
+            return (
+                f"the content {preview(message['content'])} is JSON text; choose a template whose columns are messages"
+            )
     return None
+
+
+def is_json_text(message: Message) -> bool:
+    """Return whether a message's content is the JSON text of turns.
+
+    >>> is_json_text({"role": "user", "content": '[{"role": "user", "content": "Hi"}]'})
+    True
+    """
+    content = message.get("content")
+    if message["role"] == "tool" or not isinstance(content, str) or content.lstrip()[:1] not in ("{", "["):
+        return False
+    return _spells_turns(content, message["role"])
 
 
 def _spells_turns(content: str, role: str) -> bool:

@@ -32,6 +32,7 @@ _VIEW_TYPES: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.ite
 
 _CONTAINER_TYPES = (list, tuple, dict, *_VIEW_TYPES)
 """Types of values within which others are nested."""
+_COUNTED_TYPES = (*_CONTAINER_TYPES, BaseModel)
 
 BYTES_PER_VALUE = 80
 """Bytes charged for a value that is no text; characters that a number has at most."""
@@ -149,10 +150,10 @@ class Budget:
             for item in level:
                 if isinstance(item, str):
                     self.spend(len(item))
-                elif isinstance(item, (*_CONTAINER_TYPES, BaseModel)):
-                    held: Any = vars(item) if isinstance(item, BaseModel) else item
-                    self._count_steps(len(held))
-                    parts += [*held.keys(), *held.values()] if isinstance(held, dict) else held
+                elif isinstance(item, _COUNTED_TYPES):
+                    values: Any = vars(item) if isinstance(item, BaseModel) else item
+                    self._count_steps(len(values))
+                    parts += [*values.keys(), *values.values()] if isinstance(values, dict) else values
             level = parts
         return value
 

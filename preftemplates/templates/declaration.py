@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -277,7 +277,50 @@ def _check_fields(owner: str, declaration: Declaration) -> set[str]:
                         " Types with one are Index01, Index12, FirstIs1, int with ge and le, and Literal of texts"
                     )
         _check_answers(owner, sample, fields, names)
+    _check_compared_texts(owner, declaration)
     return filters
+
+
+def _check_compared_texts(owner: str, declaration: Declaration) -> None:
+    """Refuse comparisons with texts that a column cannot have, and a choice of answers by one of many texts.
+
+    Where three texts are possible and an answer is chosen by one of them, the other two would be taken for one.
+    """
+    columns = read_row_type(declaration.row).model_fields
+    domains = {
+        name: get_args(info.annotation) for name, info in columns.items() if get_origin(info.annotation) is Literal
+    }
+    named = {name: set[str]() for name in domains}
+    choosing: dict[str, str] = {}
+    for place, part, field in _list_fields(owner, declaration):
+        for name, text in sorted(pair for expression in field.expressions for pair in expression.compared):
+            if name not in domains:
+                continue
+            if text not in domains[name]:
+                guess = did_you_mean(text, domains[name])
+                raise DefinitionError(f"{place} compares {name!r} with {text!r}, which its type has not.{guess}")
+            named[name].add(text)
+            if part in ("chosen", "rejected"):
+                choosing.setdefault(name, place)
+    for name, place in choosing.items():
+        others = [text for text in domains[name] if text not in named[name]]
+        if len(named[name]) == 1 and len(others) > 1:
+            texts = " and ".join(map(repr, others))
+            raise DefinitionError(
+                f"{place} chooses by {name!r} and takes {texts} for the same; name all but one, or say which is a tie:"
+                f' tie = "{{{{ {name} == {others[-1]!r} }}}}"'
+            )
+
+
+def _list_fields(owner: str, declaration: Declaration) -> Iterator[tuple[str, str, Field]]:
+    """Yield every field with its place and its part."""
+    for sample in declaration.samples:
+        for part, field in _parse_fields(f"{owner}.{sample.format}", sample):
+            yield f"{owner}.{sample.format}.{part}", part, field
+    if declaration.tie is not None:
+        yield f"{owner}.tie", "tie", Field(declaration.tie)
+    for _, source in declaration.each:
+        yield f"{owner}.each", "each", Field(source)
 
 
 def _check_answers(owner: str, sample: SampleSource, fields: list[tuple[str, Field]], declared: set[str]) -> None:

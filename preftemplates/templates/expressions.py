@@ -93,6 +93,7 @@ class Expression:
         names: the free names, which are columns of the row.
         name: the column, if the expression is nothing but its name.
         choosing: the columns that choose an item by standing in `[...]`, or in the brackets of `.get(...)`.
+        compared: the columns that are compared as they are with texts, each with a text.
         naming: the columns that are compared with one value or some, `winner == 'model_a'`: all others are the rest.
         filters: the names of the registered filters that it uses.
     """
@@ -110,6 +111,7 @@ class Expression:
         choices += [item for call in _find_all(node, nodes.Call) if _is_get(call) for item in call.args[:1]]
         self.choosing = frozenset(name.name for choice in choices for name in _find_all(choice, nodes.Name))
         self.naming = frozenset(_list_compared_columns(node))
+        self.compared = frozenset((name, value) for name, value in _list_comparisons(node) if isinstance(value, str))
         self._compiled: JinjaTemplate | None = None
         self._check(filters or {})
         functions = {name: (filters or {}).get(name) or FILTERS.get(name) for name in self.filters}
@@ -253,6 +255,21 @@ def _list_compared_columns(node: nodes.Expr) -> Iterator[str]:
     for test in _find_all(node, nodes.Test):
         if test.name in _EQUALITY_TESTS:
             yield from _list_columns_next_to_values(test.node, *test.args)
+
+
+def _list_comparisons(node: nodes.Expr) -> Iterator[tuple[str, Any]]:
+    """The columns that are compared as they are with values that are written out, and each value."""
+    sides = [(item.expr, *(operand.expr for operand in item.ops)) for item in _find_all(node, nodes.Compare)]
+    sides += [(test.node, *test.args) for test in _find_all(node, nodes.Test) if test.name in _EQUALITY_TESTS]
+    for operands in sides:
+        columns = [operand.name for operand in operands if isinstance(operand, nodes.Name)]
+        values = [value for operand in operands for value in _list_written_values(operand)]
+        yield from ((column, value) for column in columns for value in values)
+
+
+def _list_written_values(node: nodes.Expr) -> list[Any]:
+    items = node.items if isinstance(node, nodes.List | nodes.Tuple) else [node]
+    return [item.value for item in items if isinstance(item, nodes.Const)]
 
 
 def _list_columns_next_to_values(*sides: nodes.Expr) -> Iterator[str]:

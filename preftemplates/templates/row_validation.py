@@ -129,9 +129,8 @@ class RowValidator:
         expected = "true or false" if detail["type"].startswith("bool") else expected.replace("a valid ", "a ")
         found = f"{preview(value)}{describe_fix(value)}"
         if detail["type"].startswith("bool") and isinstance(value, str):
-            found += (
-                f"; for a label that is text declare Literal[{value!r}, ...] and write {{{{ label == {value!r} }}}}"
-            )
+            found += "; for a label that is text declare all of its values, as in Literal['good', 'bad'],"
+            found += f" and write which is true: {{{{ {column_of(cell)} == 'good' }}}}"
         return RowError(f"expected {expected}, got {found}", code=code, column=cell, value=value)
 
 

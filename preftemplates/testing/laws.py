@@ -18,7 +18,6 @@ from preftemplates.core.messages import Message
 from preftemplates.core.paths import column_of, spell_path
 from preftemplates.core.provenance import pieces_of
 from preftemplates.data.convert import Conversion
-from preftemplates.data.row_rules import SKIP_CODES
 from preftemplates.errors import Code, PrefTemplatesError, RowError
 from preftemplates.styles.control_text import find_control_text
 from preftemplates.styles.style import Style
@@ -52,7 +51,8 @@ def formatting_is_rendering_after_extracting(template: Template, row: Row, forma
 
 def _compose_result(template: Template, row: Row, format: Format) -> dict[str, Any]:
     messages = template.extract(row, format)
-    parts = template.sample_parts(format)
+    given = (part for part in template.optional_parts(format) if getattr(messages, part) is not None)
+    parts = tuple(dict.fromkeys((*template.sample_parts(format), *given)))
     template.dialect.check_media(messages, parts)
     if not template.dialect.needs_text(format):
         return template.dialect.spell(messages, None, parts)
@@ -243,6 +243,7 @@ def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row
         table = pa.Table.from_pylist([{column: row[column] for column in columns if column in row} for row in good])
     except (pa.ArrowException, OverflowError) as error:
         raise RowError(f"Arrow has no type for these rows: {error}") from error
+    template = template.adapted(columns=table.column_names)
     formatter = BatchFormatter(template, format)
     expected = [template.format(row, format) for row in table.to_pylist()]
     if not expected:
@@ -400,7 +401,7 @@ def rows_in_are_formatted_skipped_or_rejected(template: Template, rows: Sequence
     results, report = [*conversion], conversion.report
     alone = [get_outcome(template.format_all, row, format) for row in rows]
     errors = {number: one for number, one in enumerate(alone) if isinstance(one, PrefTemplatesError)}
-    rejected = [number for number, error in errors.items() if error.code not in SKIP_CODES]
+    rejected = [number for number, error in errors.items() if error.code is not Code.TIE]
     lost = {*rejected, *(issue.row for issue in report.skipped)}
     demand_equal([issue.row for issue in report.rejected], rejected, "other rows are rejected than are refused alone")
     expected = [result for number, outcome in enumerate(alone) if number not in lost for result in outcome]

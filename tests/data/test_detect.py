@@ -5,9 +5,10 @@ from random import Random
 
 import pytest
 from real_files import FILES
-from support import TEMPLATE_NAMES, real_rows
+from support import DATA, TEMPLATE_NAMES, real_rows
 
 from preftemplates import get_template
+from preftemplates.data import open_rows
 from preftemplates.data.detect import detect_templates, find_near_misses
 from preftemplates.errors import Code, RowError
 
@@ -138,3 +139,38 @@ def test_a_rank_that_looks_at_rows_alone_is_found_out(monkeypatch):
     file = "llamafactory/kto_en_demo.json"
     rows = [dict(row) for row in real_rows(file)[:10]]
     assert not is_first([{**rows[0], "label": None}, *rows], FILES[file])
+
+
+# --- what a newcomer would otherwise be led to -----------------------------------------------------------------------
+
+
+def test_cells_that_are_json_text_of_messages_are_no_texts():
+    talk = '[{"role": "user", "content": "Mint?"}]'
+    answer = '[{"role": "assistant", "content": "%s"}]'
+    rows = [{"prompt": talk, "chosen": answer % "Yes.", "rejected": answer % "No."}]
+    for are_texts in (False, True):
+        candidates = detect_templates(rows, are_texts=are_texts)
+        assert candidates[0].template.name == "TRL-messages"
+        assert next(one for one in candidates if one.template.name == "TRL").score < candidates[0].score
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "01_tool_args.jsonl", "04_kto_one_null_label.jsonl", "04_ultrafeedback_one_bad_row.jsonl", "09_verl.jsonl",
+        "07_src_tgt_sort.jsonl", "07_swift_preference.jsonl", "10_turn_metadata.jsonl", "near_copies_train.jsonl",
+    ],
+)  # fmt: skip
+def test_a_few_bad_rows_recommend_no_other_template(file):
+    path = DATA.parent / "cases" / "rows" / file
+    if not path.exists():
+        pytest.skip("no cases here")
+    good = [record.cells for record in open_rows(path)]
+    rows = (good * 10)[:10]
+    first = detect_templates(rows)[0]
+    for count, spoil in product((1, 3), SPOILS):
+        draw = Random(f"{file} {count} {spoil.__name__}")
+        candidates = detect_templates([*(spoil(draw.choice(good), draw) for _ in range(count)), *rows])
+        best = candidates[0]
+        alike = [one for one in candidates if (one.format, one.why, one.first) == (best.format, best.why, best.first)]
+        assert (first.template.name, first.format) in {(one.template.name, one.format) for one in alike}, spoil

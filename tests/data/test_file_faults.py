@@ -98,3 +98,40 @@ def test_files_of_a_folder_with_other_columns_are_named(tmp_path, capfd):
         list(open_rows(tmp_path))
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""  # progress bars are for terminals
+
+
+@pytest.mark.parametrize("second", ["rows.csv", "rows.parquet", "inner/rows.csv", "rows.csv.gz"])
+def test_files_of_several_kinds_in_a_folder_are_named(tmp_path, second):
+    (tmp_path / "a.jsonl").write_text(f"{LINE}\n", encoding="utf-8")
+    (tmp_path / second).parent.mkdir(exist_ok=True)
+    (tmp_path / second).write_bytes(b"prompt,chosen,rejected\na,b,c\n")
+    with pytest.raises(FileError, match=r"holds files of several kinds, of which one would be read: a.jsonl is JSON"):
+        list(open_rows(tmp_path))
+
+
+def test_files_about_a_dataset_are_not_rows_of_another_kind(tmp_path):
+    (tmp_path / "a.csv").write_text("prompt,chosen,rejected\na,b,c\n", encoding="utf-8")
+    for name in ("dataset_infos.json", "README.md", "config.json", ".hidden.jsonl"):
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    assert [record.cells for record in open_rows(tmp_path)] == [{"prompt": "a", "chosen": "b", "rejected": "c"}]
+
+
+def test_the_fix_names_the_file(tmp_path):
+    path = tmp_path / "my rows.json"
+    path.write_text(f'{{"data": [{LINE}]}}', encoding="utf-8")
+    with pytest.raises(FileError) as caught:
+        list(open_rows(path))
+    assert f"'{path}' > rows.jsonl" in str(caught.value)
+
+
+def test_commas_come_out_of_the_fix_for_a_separator_with_every_text_as_it_was(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    path, out = tmp_path / "rows.csv", tmp_path / "commas.csv"
+    path.write_text("prompt;answer;n\nNA;None;7\n;x;08\n", encoding="utf-8")
+    with pytest.raises(FileError, match="keep_default_na=False") as caught:
+        list(open_rows(path))
+    code = str(caught.value).partition("): ")[2].replace("'commas.csv'", repr(str(out)))
+    eval(code, {"pandas": pandas})
+    assert [record.cells for record in open_rows(out)] == [
+        {"prompt": "NA", "answer": "None", "n": "7"}, {"prompt": "", "answer": "x", "n": "08"}
+    ]  # fmt: skip

@@ -112,11 +112,11 @@ def test_a_csv_record_with_too_many_cells_is_one_bad_row(tmp_path):
         ("r.json", b"[]", "holds no rows"),
         ("r.csv", b"a,b\n", "holds no rows"),
         ("r.jsonl", b'[{"a": 1}]', r"name should end in \.json"),
-        ("r.json", b'{"a": 1}\n', r"\.jsonl"),
+        ("r.json", b'{"a": 1}\n', r"is one object and not a list of rows; put it in \[ \]"),
         ("r.json", b'[{"a": 1}', "',' or the list's ']'"),
-        ("r.json", b'[{"a": 1},, {"a": 2}]', "no JSON"),
-        ("r.json", b'[{"a": 1}] more', "more behind"),
-        ("r.json", b'"text"', "no JSON list"),
+        ("r.json", b'[{"a": 1},, {"a": 2}]', "not JSON"),
+        ("r.json", b'[{"a": 1}] more', "more after"),
+        ("r.json", b'"text"', "not a JSON list"),
         ("r.jsonl", gzip.compress(b'{"a": 1}', mtime=0), r"\.gz"),
         ("r.jsonl.gz", b'{"a": 1}', "not gzip"),
         ("r.jsonl.gz", gzip.compress(b'{"a": "%s"}\n' % (b"ab" * 9_999), mtime=0)[:40], "damaged"),
@@ -124,7 +124,7 @@ def test_a_csv_record_with_too_many_cells_is_one_bad_row(tmp_path):
         ("r.csv", b"PAR1....", "Parquet"),
         ("r.csv", b"a,a\n1,2\n", "names 'a' twice"),
         ("r.csv", b"a,\xff\nb,1\n", "not UTF-8"),
-        ("r.txt", b"hello", "ending says nothing"),
+        ("r.txt", b"hello", "the ending is not known"),
     ],
 )
 def test_what_is_not_what_its_name_says_is_one_clear_line(tmp_path, name, content, message):
@@ -173,7 +173,7 @@ def test_a_connection_that_is_lost_in_the_middle_is_one_line_and_the_rows_before
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: streamed)
     records = iter(open_rows("somebody/something"))
     assert dict(next(records).cells) == ROWS[0]
-    with pytest.raises(FileError, match=r"cannot be read behind row 1: .*") as caught:
+    with pytest.raises(FileError, match=r"cannot be read after row 1: .*") as caught:
         list(records)
     assert "\n" not in str(caught.value)
 

@@ -81,7 +81,11 @@ def test_a_thousand_rows_cross_a_row_group(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("o.txt", "ending says nothing"), ("no/such/o.jsonl", "there is no directory"), ("d.jsonl", "it is a directory")],
+    [
+        ("o.txt", "the ending is not known"),
+        ("no/such/o.jsonl", "there is no directory"),
+        ("d.jsonl", "it is a directory"),
+    ],
 )
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path, name, message):
     (tmp_path / "d.jsonl").mkdir()

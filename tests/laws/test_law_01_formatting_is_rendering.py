@@ -14,8 +14,11 @@ def test_formatting_is_rendering_after_extracting(name):
 
 def test_a_key_that_the_row_does_not_fill_is_in_both():
     template = get_template("TRL-tools")
-    assert template.format({"prompt": []}, "prompt_only") == {"prompt": [], "tools": None}
-    formatting_is_rendering_after_extracting(template, {"prompt": []}, "prompt_only")
+    assert template.format({"prompt": []}, "prompt_only") == {"prompt": []}
+    keyed = template.with_parts(["tools"])
+    assert keyed.format({"prompt": []}, "prompt_only") == {"prompt": [], "tools": None}
+    for one in (template, keyed):
+        formatting_is_rendering_after_extracting(one, {"prompt": []}, "prompt_only")
 
 
 @pytest.mark.parametrize("name", TEXT_TEMPLATES)

@@ -39,7 +39,7 @@ def _make_pipe(folder: Path) -> None:
 
 
 TOO_LONG = "f" * 300 + ".jsonl"
-UNKNOWN_ENDING = "the ending says nothing known; files end in .jsonl,"
+UNKNOWN_ENDING = "the ending is not known; files end in .jsonl,"
 
 UNREADABLE: dict[str, tuple[str, Callable[[Path], Any] | None, str]] = {
     "empty": ("bad.jsonl", write("bad.jsonl", ""), "bad.jsonl is empty"),
@@ -62,8 +62,8 @@ UNREADABLE: dict[str, tuple[str, Callable[[Path], Any] | None, str]] = {
         "bad.parquet cannot be read",
     ),
     "a list that is not closed": ("bad.json", write("bad.json", '[{"prompt": "a"'), "bad.json"),
-    "an object for a list": ("bad.json", write("bad.json", "{"), "this begins with an object and no list"),
-    "a list for rows": ("bad.jsonl", write("bad.jsonl", "[1, 2]\n" * 30), "this is one JSON list and not one object"),
+    "an object for a list": ("bad.json", write("bad.json", "{"), "this begins with an object and not with a list"),
+    "a list for rows": ("bad.jsonl", write("bad.jsonl", "[1, 2]\n" * 30), "each line is a list, and rows are objects"),
     "100,000 brackets": ("bad.jsonl", write("bad.jsonl", "[" * 100_000 + "\n"), "this is one JSON list and not one"),
     "an unknown ending": ("bad.arrow", write("bad.arrow", "xx"), UNKNOWN_ENDING),
     "no ending": ("bad", write("bad", TEXT), UNKNOWN_ENDING),
@@ -93,11 +93,11 @@ UNUSABLE: dict[str, tuple[str, str | bytes, int, str]] = {
     "UTF-16": (
         "bad.jsonl",
         TEXT.encode("utf-16"),
-        3,
-        "bad.jsonl: 41 of 41 rows are rejected, more than 10; the first is",
+        2,
+        "bad.jsonl is UTF-16, and rows are read as UTF-8: iconv -f UTF-16",
     ),
     "random bytes": ("bad.jsonl", bytes(range(128, 256)) * 9, 2, "bad.jsonl, row 0: byte 0 of the line is no UTF-8"),
-    "null bytes": ("bad.jsonl", "\0" * 100, 2, "bad.jsonl, row 0: no JSON: "),
+    "null bytes": ("bad.jsonl", "\0" * 100, 2, "bad.jsonl, row 0: not JSON: "),
     "Latin-1": ("bad.jsonl", '{"prompt": "é"}\n'.encode("latin-1"), 2, "bad.jsonl, row 0: byte 12 of the line is no"),
     "another layout": ("bad.jsonl", json.dumps({"question": 1}) + "\n", 2, "row 0: column 'prompt': missing"),
     "another layout in CSV": ("bad.csv", "a,b\n1,2\n", 2, "bad.csv, row 0: column 'prompt': missing"),

@@ -201,7 +201,7 @@ def test_two_texts_that_are_no_unicode_are_both_named():
 @pytest.mark.parametrize("cell", ["good", "true", "1", ""])
 def test_a_label_as_text_names_the_type_to_declare(cell):
     row = {"prompt": "a", "completion": "b", "label": cell}
-    fix = f"expected true or false, got {cell!r}; for a label that is text declare Literal[{cell!r}, ...] and write"
+    fix = f"expected true or false, got {cell!r}; for a label that is text declare all of its values"
     with pytest.raises(RowError) as caught:
         get_template("TRL-unpaired").format(row, "unpaired")
     assert fix in str(caught.value)
@@ -218,3 +218,32 @@ def test_the_type_that_is_named_works(read):
     for label in (0, 1, 1.0, True):
         row = {"prompt": "a", "completion": "b", "label": label}
         assert get_template("TRL-unpaired").extract(row, "unpaired").label is bool(label)
+
+
+# --- labels that are texts ------------------------------------------------------------------------------------------
+
+THREE = "row: {q: str, a: str, b: str, verdict: \"Literal['A', 'B', 'same']\"}\n"
+CHOICE = "preference: {prompt: '{{ q }}', chosen: \"{{ a if verdict == '%s' else b }}\", rejected: '{{ b }}'}\n"
+
+
+def test_a_text_that_the_label_cannot_have_is_refused(read):
+    with pytest.raises(DefinitionError, match="compares 'verdict' with 'a', which its type has not"):
+        read(THREE + CHOICE % "a")
+
+
+def test_a_third_value_is_not_taken_for_the_second(read):
+    with pytest.raises(DefinitionError, match="chooses by 'verdict' and takes 'B' and 'same' for the same") as caught:
+        read(THREE + CHOICE % "A")
+    assert "tie = \"{{ verdict == 'same' }}\"" in str(caught.value)
+    template = read(THREE + CHOICE % "A" + "tie: \"{{ verdict == 'same' }}\"\n")
+    row = {"q": "Which?", "a": "x", "b": "y"}
+    assert template.extract({**row, "verdict": "A"}, "preference").chosen[0]["content"] == "x"
+    with pytest.raises(RowError) as caught:
+        template.extract({**row, "verdict": "same"}, "preference")
+    assert caught.value.code is Code.TIE
+
+
+def test_two_values_need_one_name_and_groups_may_be_named(read):
+    assert read(THREE.replace(", 'same'", "") + CHOICE % "A")
+    both = CHOICE.replace("verdict == '%s'", "verdict in ['A', 'same']")
+    assert read(THREE + both)

@@ -17,6 +17,8 @@ from support import HANGS, HOMEWORK
 from trainer_support import command, refusal, train_by
 from transformers import AutoTokenizer
 
+from preftemplates.data.reading import spell_install
+
 ROOT = Path(__file__).parents[2]
 ESCAPE = "\x1b[31m"
 
@@ -66,7 +68,7 @@ def spoil(model, **files):
         (["--dataset_name", "row.jsonl"], "row.jsonl does not exist. Did you mean 'rows.jsonl'?"),
         (["--dataset_name", "empty.jsonl"], "empty.jsonl is empty"),
         (["--dataset_name", "blank.jsonl"], "blank.jsonl holds no rows"),
-        (["--dataset_name", "rows.txt"], "rows.txt: the ending says nothing known"),
+        (["--dataset_name", "rows.txt"], "rows.txt: the ending is not known"),
         (
             ["--dataset_name", "some-one/no-rows"],
             "some-one/no-rows is no file here, and the hub gives no such dataset",
@@ -178,11 +180,11 @@ def without(*hidden, words=()):
 def test_a_missing_package_is_one_line_that_says_what_to_install(package, words):
     done = without(package, words=words)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"error: this command needs {package}: pip install 'preftemplates[train]'\n"
+    assert done.stderr == f"error: this command needs {package}: {spell_install(package)}\n"
 
 
 def test_all_missing_packages_are_named_at_once():
-    assert without("torch", "transformers").stderr.startswith("error: this command needs torch, transformers: pip")
+    assert without("torch", "transformers").stderr.startswith("error: this command needs torch, transformers: ")
 
 
 def test_what_is_looked_for_is_what_the_extra_installs():

@@ -228,7 +228,7 @@ def test_columns_are_never_written_over(folder, tmp_path):
         (["--model", "gone"], "gone is no reward model of preftemplates-train: preftemplates.json: "),
         (["--model", "empty"], "empty is no reward model of preftemplates-train: preftemplates.json: "),
         (["--model", "rows.jsonl"], "rows.jsonl is no reward model of preftemplates-train: "),
-        (["--out", "out.txt"], "out.txt: the ending says nothing known"),
+        (["--out", "out.txt"], "out.txt: the ending is not known"),
         (["--out", "gone/out.jsonl"], "gone/out.jsonl cannot be written: there is no directory gone"),
         (["--out", "./rows.jsonl"], "rows.jsonl is the input; the output needs another name"),
         (["--template", "PKUSafeRHLF"], "no template 'PKUSafeRHLF'. Did you mean 'PKUSafeRLHF'?"),
