@@ -35,7 +35,7 @@ _COLUMN_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
 
 
 def command(
-    template: Annotated[str, typer.Argument(help="A template's name, or a Python file with one.")],
+    template: Annotated[str, typer.Argument(help="A template's name, or a Python or YAML file with one.")],
     style: StyleOption = None,
     dialect: DialectOption = None,
     tokenizer: TokenizerOption = None,

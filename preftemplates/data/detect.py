@@ -228,11 +228,11 @@ def _try_template(
     content: Collection[str],
 ) -> TemplateCandidate:
     read_columns = [column for column in template_columns if column in columns]
-    unread = [column for column in columns if column not in template_columns]
+    ignored = frozenset(template.about.ignored)
+    unread = [column for column in columns if column not in template_columns and not is_ignored(column, ignored)]
     candidate = TemplateCandidate(template, format, read_columns, unread)
     candidate.absent = len(template_columns) - len(read_columns)
-    ignored = frozenset(template.about.ignored)
-    candidate.unread_content = [column for column in unread if column in content and not is_ignored(column, ignored)]
+    candidate.unread_content = [column for column in unread if column in content]
     try:
         template.check_columns(format, columns)
     except RowError:

@@ -126,7 +126,11 @@ class RowValidator:
         code = Code.BAD_LABEL if detail["type"] in _OUT_OF_DOMAIN else Code.WRONG_TYPE
         expected = detail["msg"].removeprefix("Input should be ").replace("a valid string", "text")
         expected = "an object" if detail["type"] in ("model_type", "dict_type") else expected
-        expected = "true or false" if detail["type"].startswith("bool") else expected.replace("a valid ", "a ")
+        expected = (
+            "true or false"
+            if detail["type"].startswith("bool")
+            else expected.replace("a valid integer", "an integer").replace("a valid ", "a ")
+        )
         found = f"{preview(value)}{describe_fix(value)}"
         if detail["type"].startswith("bool") and isinstance(value, str):
             found += "; for a label that is text declare all of its values, as in Literal['good', 'bad'],"
