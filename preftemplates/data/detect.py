@@ -229,10 +229,10 @@ def _try_template(
 ) -> TemplateCandidate:
     read_columns = [column for column in template_columns if column in columns]
     ignored = frozenset(template.about.ignored)
-    unread = [column for column in columns if column not in template_columns and not is_ignored(column, ignored)]
+    unread = [column for column in columns if column not in template_columns]
     candidate = TemplateCandidate(template, format, read_columns, unread)
     candidate.absent = len(template_columns) - len(read_columns)
-    candidate.unread_content = [column for column in unread if column in content]
+    candidate.unread_content = [column for column in unread if column in content and not is_ignored(column, ignored)]
     try:
         template.check_columns(format, columns)
     except RowError:
