@@ -49,7 +49,9 @@ def command(
     tokenizer: TokenizerOption = None,
     bos: EdgeBosOption = None,
     eos: EdgeEosOption = None,
-    test: Annotated[str | None, typer.Option(help="Rows none of whose prompts should stand in IN.")] = None,
+    test: Annotated[
+        str | None, typer.Option(help="A test set with the columns of IN, whose prompts should not be in IN.")
+    ] = None,
     without: Annotated[
         list[str] | None, typer.Option(help="A code or shortcut that is not looked for; may be repeated.")
     ] = None,

@@ -86,7 +86,8 @@ def command(
         typer.Option(help="Look for copies of earlier rows and of prompts of --test: flag or skip them."),
     ] = None,
     test: Annotated[
-        str | None, typer.Option(help="Rows none of whose prompts should stand in IN; they are flagged by default.")
+        str | None,
+        typer.Option(help="A test set with the columns of IN, whose prompts should not be in IN. They are flagged."),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write every skipped and rejected row here, as JSON.")] = None,
     consumer_config: Annotated[

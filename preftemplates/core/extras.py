@@ -8,7 +8,7 @@ import sys
 from importlib import import_module, metadata
 from typing import Any
 
-from preftemplates.errors import MissingPackageError
+from preftemplates.errors import MissingPackageError, one_line
 
 
 def import_extra(module: str, why: str) -> Any:
@@ -27,9 +27,11 @@ def import_extra(module: str, why: str) -> Any:
     """
     try:
         return import_module(module)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         package, *_ = (error.name or module).split(".", 1)
         raise MissingPackageError(f"{why}; that needs {package}: {spell_install(package)}") from error
+    except ImportError as error:  # it is there and damaged, or lacks a library of the system
+        raise MissingPackageError(f"{why}; {module} cannot be imported: {one_line(str(error), 200)}") from error
 
 
 def spell_install(*packages: str) -> str:

@@ -128,6 +128,7 @@ def _make_number_reader(loader: Any, kind: str) -> Any:
     read_number = getattr(loader, f"construct_yaml_{kind}")
 
     def read(self: Any, node: Any) -> Any:
-        return node.value if ":" in str(node.value) else read_number(self, node)
+        is_text = isinstance(node.value, str) and ":" in node.value
+        return node.value if is_text else read_number(self, node)
 
     return read

@@ -366,7 +366,10 @@ class BatchFormatter:
 
     def _format(self, row: Mapping[str, Any], number: int) -> list[dict[str, Any]]:
         try:
-            results = self.template.format_all(row, self.format)
+            formatted = self.template.formatted(row, self.format)
+            results = [sample.result for sample in formatted.samples]
+            if formatted.ties and not results:
+                raise RowError("neither answer is better, and ties are dropped", code=Code.TIE)
             if self.json_messages:
                 results = [write_nested_as_json(result, self.schema) for result in results]
             for result in results:

@@ -113,6 +113,11 @@ class ConversionReport:
         yield "unread_test_rows", self.unread_test_rows
 
 
+_SKIPPED_COPIES = (Code.DUPLICATE, Code.IN_TEST, Code.NEAR_TEST)
+"""The copies that are skipped where that is asked: a contradiction may be the right row, and a near copy of a prompt
+with other answers may be another question."""
+
+
 class Conversion:
     """Formats rows one by one; iterate over it for the results, and read its report at any time.
 
@@ -163,6 +168,10 @@ class Conversion:
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise DefinitionError(f"on_error is 'raise' or 'skip', got {preview(on_error)}")
+        if on_copy not in ("flag", "skip"):
+            raise DefinitionError(f"on_copy is 'flag' or 'skip', got {preview(on_copy)}")
+        if copies is not None and template.is_custom:
+            raise DefinitionError(f"copies are found in messages, and the custom template {template.name} has none")
         self._records = records
         self._template = template
         self._format = format
@@ -254,7 +263,7 @@ class Conversion:
                 code: RowIssue(record.row, record.line, code, message)
                 for code, message in self._find_copies(record, formatted).items()
             }
-            copies = [issue for code, issue in found.items() if code is not Code.CONTRADICTION]
+            copies = [issue for code, issue in found.items() if code in _SKIPPED_COPIES]
             if copies and self._on_copy == "skip":
                 skipped.append(copies[0])
             else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from preftemplates.core.digest import short_digest
+from preftemplates.core.samples import PromptOnly
 from preftemplates.data.near_copies import NearCopyIndex
 from preftemplates.data.normal_prompt import normalise_prompt
 from preftemplates.data.reading import Record
 from preftemplates.data.row_rules import REMEMBERING, ROW_RULES, AcceptedSample, RuleMemory, register_rule
-from preftemplates.errors import Code, FileError, RowError
+from preftemplates.errors import Code, DefinitionError, FileError, RowError
 from preftemplates.templates.unread import is_context
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from preftemplates.core.messages import Message
-    from preftemplates.core.samples import Format
+    from preftemplates.core.samples import Format, Sample
     from preftemplates.templates.template import Template
 
 _INDEX = "near copies"
@@ -48,6 +49,19 @@ def _find_near_test(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
         return None
     copy = memory[_INDEX].find(accepted.normal_prompt)
     return None if copy is None else f"a near copy of the prompt of row {copy.row} of the test set: {copy.difference}"
+
+
+def _extract_prompts(cells: Mapping[str, Any], template: Template, format: Format) -> Sequence[Sample[list[Message]]]:
+    """The samples of a row; of a tie, whose answers are not asked for, the prompt."""
+    try:
+        extracted = template.extract_all(cells, format)
+    except RowError as error:
+        if error.code is not Code.TIE or PromptOnly.format not in template.formats:
+            raise
+        return template.extract_all(cells, PromptOnly.format).samples
+    if extracted.ties and PromptOnly.format in template.formats:
+        return template.extract_all(cells, PromptOnly.format).samples
+    return extracted.samples
 
 
 class CopyFinder:
@@ -88,8 +102,13 @@ class CopyFinder:
 
         Raises:
             FileError: the template cannot read one of them, and so finds no copy.
+            DefinitionError: the template is custom.
         """
-        if template.is_custom or self._memories.keys().isdisjoint((Code.IN_TEST, Code.NEAR_TEST)):
+        if template.is_custom:
+            raise DefinitionError(
+                f"copies are found in messages, and the custom template {template.name} has none; give no test set"
+            )
+        if self._memories.keys().isdisjoint((Code.IN_TEST, Code.NEAR_TEST)):
             return
         read, first = 0, None
         for number, item in enumerate(rows):
@@ -97,7 +116,7 @@ class CopyFinder:
             try:
                 if isinstance(record.cells, RowError):
                     raise record.cells
-                samples = template.extract_all(record.cells, format).samples
+                samples = _extract_prompts(record.cells, template, format)
             except RowError as error:
                 first = first or error.located(row=record.row, line=record.line)
                 self.unread_test_rows += 1

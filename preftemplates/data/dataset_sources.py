@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -78,7 +78,7 @@ def load_directory(path: Path, choice: DatasetChoice, datasets: Any) -> Any:
         FileError: it cannot be loaded, or has no such part; the message names those that it has.
     """
     if not any((path / name).exists() for name in ("dataset_dict.json", "state.json")):
-        _check_one_kind(path)
+        _check_one_kind(path / (choice.data_dir or ""))
         return _load(str(path), choice, datasets, "cannot be loaded as a dataset")
     if choice.options:
         raise FileError(f"{path} is a saved dataset, which has parts, but no configurations, folders or revisions")
@@ -112,9 +112,13 @@ def _check_one_kind(path: Path) -> None:
         FileError: there are several kinds; the message names a file of each.
     """
     first: dict[str, str] = {}
+    with suppress(OSError, ValueError):
+        if "data_files:" in (path / "README.md").read_text(encoding="utf-8"):  # they say which files are read
+            return
     for file in sorted(path.rglob("*")):
         kind = _KINDS.get(Path(file.stem).suffix if file.suffix == ".gz" else file.suffix)
-        about = file.name.startswith((".", "dataset_info", "config", "README", "metadata"))
+        is_hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        about = is_hidden or file.name.startswith(("dataset_info", "config", "README", "metadata"))
         if kind is not None and not about and file.is_file():
             first.setdefault(kind, str(file.relative_to(path)))
     if len(first) > 1:

@@ -99,7 +99,8 @@ def check_first_line(text: str, following: str) -> None:
     text = text.strip()
     if text.startswith("["):
         _refuse_list(text, following)
-    if text.startswith("{") and text.endswith(("{", ",", "[")) and not following.strip().startswith("{"):
+    goes_on = following.strip() and not following.strip().startswith("{")
+    if text.startswith("{") and text.endswith(("{", ",", "[")) and goes_on:
         raise FileError("an object goes over several lines; write one per line: jq -c . FILE > rows.jsonl", line=1)
     if not following.strip() and text.startswith("{"):
         check_is_not_wrapped(_read(text))
@@ -108,7 +109,8 @@ def check_first_line(text: str, following: str) -> None:
 def _refuse_list(text: str, following: str) -> None:
     value = _read(text)
     if isinstance(value, list) and value and not any(isinstance(item, dict) for item in value):
-        names = ", ".join(f"NAME{index}: .[{index}]" for index in range(len(value)))
+        names = ", ".join(f"NAME{index}: .[{index}]" for index in range(min(len(value), _MAX_NAMES)))
+        names += ", ..." if len(value) > _MAX_NAMES else ""
         raise FileError(
             "each line is a list, and rows are objects with a name for each value:"
             f" jq -c '{{{names}}}' FILE > rows.jsonl",
@@ -126,7 +128,10 @@ def check_is_not_wrapped(value: Any) -> None:
     Raises:
         FileError: the message says how to take the rows out.
     """
-    for key, rows in value.items() if isinstance(value, dict) else ():
+    items = value.items() if isinstance(value, dict) else ()
+    if sum(isinstance(item, str) for _, item in items) > 1:  # a row has texts of its own
+        return
+    for key, rows in items:
         if key in _WRAPPERS and isinstance(rows, list) and rows and all(map(_is_row, rows[:3])):
             inner = ".row" if all(isinstance(item.get("row"), dict) for item in rows[:3]) else ""
             path = f".[{json.dumps(key)}][]{inner}"
@@ -135,6 +140,9 @@ def check_is_not_wrapped(value: Any) -> None:
                 f" jq -c {quote(path)} FILE > rows.jsonl"
             )
 
+
+_MAX_NAMES = 5
+"""So many values of a list are named in a fix."""
 
 _WRAPPERS = ("data", "rows", "examples", "instances", "items", "records", "samples", "train", "test", "validation")
 """Keys under which files hold all their rows."""

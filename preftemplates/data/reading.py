@@ -6,7 +6,6 @@ import gzip
 import json
 import re
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -48,6 +47,9 @@ MAX_LIST_BYTES = 1 << 30
 """A JSON list of more bytes is not read, since it is read as a whole."""
 
 _CHUNK_BYTES = 1 << 20
+
+_LOOKED_AT = 4
+"""So many lines are looked at for what the file is, blank ones among them."""
 
 _LIKE_A_FILE = re.compile(r"\.[A-Za-z]{2,5}")
 """An ending that no dataset on the hub has."""
@@ -136,8 +138,13 @@ def open_rows(
     raw = path.open("rb")
     size = max(1, path.stat().st_size)
     stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
-    with suppress(OSError, EOFError, zlib.error):  # damage is reported where the rows are read
+    try:
         check_encoding(peek(stream), str(path))
+    except FileError:
+        raw.close()
+        raise
+    except (OSError, EOFError, zlib.error):  # damage is reported where the rows are read
+        pass
     records: Iterator[Record]
     if kind == ".csv":
         records = (Record(*row) for row in read_csv(stream, cell_parsers or {}))
@@ -215,8 +222,8 @@ def _close_after(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterat
 def _read_json_lines(stream: IO[bytes]) -> Iterator[Record]:
     row = 0
     lines = _read_lines(stream)
-    first = list(islice(lines, 2))
-    _check_first_lines(first)
+    first = list(islice(lines, _LOOKED_AT))
+    _check_first_lines([line for line in first if line is None or line.strip()][:2])
     for line, raw in enumerate(chain(first, lines), start=1):
         if raw is None:
             yield Record(row, line, _make_length_error())

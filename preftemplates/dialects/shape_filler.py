@@ -86,7 +86,7 @@ class ShapeFiller:
 
     def _fill_label(self, field: SampleField) -> Any:
         value = getattr(self.messages, field.name)
-        if value is None and field.name in self.may_lack:
+        if value is None and field.optional and field.name in self.may_lack:
             return None
         if value is None:
             raise RowError(f"the sample has no {field.name}", code=Code.MISSING_FIELD)

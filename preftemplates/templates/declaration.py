@@ -13,6 +13,7 @@ from preftemplates.core.paths import get_row_key
 from preftemplates.core.samples import SAMPLE_TYPES, Format, PromptOnly, Sample, list_formats
 from preftemplates.core.source_code import function_source
 from preftemplates.errors import DefinitionError, UnknownNameError, did_you_mean, preview
+from preftemplates.sandbox.limits import Limits
 from preftemplates.templates.expressions import FILTERS, Field, Filters
 from preftemplates.templates.row_types import has_domain, read_row_type, spell_row
 from preftemplates.templates.turns import (
@@ -144,6 +145,8 @@ def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filt
             raise DefinitionError(
                 f"{cls.__name__}.{name}: a template has no such part." + did_you_mean(name, [*_CLASS_PARTS, *formats])
             )
+    if not isinstance(getattr(cls, "limits", None), Limits | None):
+        raise DefinitionError(f"{cls.__name__}.limits: expected Limits(...), got {preview(cls.limits)}")
     if "Row" not in parts:
         raise DefinitionError(
             f"{cls.__name__} declares samples but no Row: class Row(RowModel) with the columns' types"
@@ -282,9 +285,9 @@ def _check_fields(owner: str, declaration: Declaration) -> set[str]:
 
 
 def _check_compared_texts(owner: str, declaration: Declaration) -> None:
-    """Refuse comparisons with texts that a column cannot have, and a choice of answers by one of many texts.
+    """Raise an error for a comparison with a text that a column cannot have, and for a choice that lumps two texts.
 
-    Where three texts are possible and an answer is chosen by one of them, the other two would be taken for one.
+    Where three texts are possible and an answer is one column or another by one of them, the other two count as one.
     """
     columns = read_row_type(declaration.row).model_fields
     domains = {
@@ -293,22 +296,21 @@ def _check_compared_texts(owner: str, declaration: Declaration) -> None:
     named = {name: set[str]() for name in domains}
     choosing: dict[str, str] = {}
     for place, part, field in _list_fields(owner, declaration):
-        for name, text in sorted(pair for expression in field.expressions for pair in expression.compared):
-            if name not in domains:
-                continue
-            if text not in domains[name]:
-                guess = did_you_mean(text, domains[name])
-                raise DefinitionError(f"{place} compares {name!r} with {text!r}, which its type has not.{guess}")
-            named[name].add(text)
+        for expression in field.expressions:
+            for name, text in sorted(pair for pair in expression.compared if pair[0] in domains):
+                if text not in domains[name]:
+                    guess = did_you_mean(text, domains[name]) or f" It has {', '.join(map(repr, domains[name]))}."
+                    raise DefinitionError(f"{place} compares {name!r} with {text!r}, which is not in its type.{guess}")
+                if part != "prompt":
+                    named[name].add(text)
             if part in ("chosen", "rejected"):
-                choosing.setdefault(name, place)
-    for name, place in choosing.items():
+                choosing |= dict.fromkeys(expression.deciding & domains.keys(), place)
+    for name, place in sorted(choosing.items()):
         others = [text for text in domains[name] if text not in named[name]]
         if len(named[name]) == 1 and len(others) > 1:
-            texts = " and ".join(map(repr, others))
             raise DefinitionError(
-                f"{place} chooses by {name!r} and takes {texts} for the same; name all but one, or say which is a tie:"
-                f' tie = "{{{{ {name} == {others[-1]!r} }}}}"'
+                f"{place} chooses by {name!r}, and {' and '.join(map(repr, others))} choose the same answer; name all"
+                f' but one, or declare a tie: tie = "{{{{ {name} == {others[-1]!r} }}}}"'
             )
 
 

@@ -28,6 +28,12 @@ from preftemplates.errors import (
 from preftemplates.sandbox.admission import check_source
 from preftemplates.sandbox.bounded import RESOURCE_ERRORS
 from preftemplates.sandbox.budget import CURRENT_BUDGET, describe_without_subject, share_budget
+from preftemplates.templates.comparisons import (
+    find_nodes,
+    list_compared_columns,
+    list_comparisons,
+    list_deciding_columns,
+)
 from preftemplates.templates.expression_environment import BUILTIN_NAMES, ENVIRONMENT, choose_environment
 
 if TYPE_CHECKING:
@@ -94,6 +100,7 @@ class Expression:
         name: the column, if the expression is nothing but its name.
         choosing: the columns that choose an item by standing in `[...]`, or in the brackets of `.get(...)`.
         compared: the columns that are compared as they are with texts, each with a text.
+        deciding: the columns by which the whole expression is one of two other columns.
         naming: the columns that are compared with one value or some, `winner == 'model_a'`: all others are the rest.
         filters: the names of the registered filters that it uses.
     """
@@ -104,21 +111,22 @@ class Expression:
         self.node = node
         self.source = source
         self.limits = limits
-        self.names = frozenset(name.name for name in _find_all(node, nodes.Name))
+        self.names = frozenset(name.name for name in find_nodes(node, nodes.Name))
         self.filters = frozenset(_list_filter_names(node)) - BUILTIN_NAMES
         self.name = node.name if isinstance(node, nodes.Name) else None
-        choices = [item.arg for item in _find_all(node, nodes.Getitem)]
-        choices += [item for call in _find_all(node, nodes.Call) if _is_get(call) for item in call.args[:1]]
-        self.choosing = frozenset(name.name for choice in choices for name in _find_all(choice, nodes.Name))
-        self.naming = frozenset(_list_compared_columns(node))
-        self.compared = frozenset((name, value) for name, value in _list_comparisons(node) if isinstance(value, str))
+        choices = [item.arg for item in find_nodes(node, nodes.Getitem)]
+        choices += [item for call in find_nodes(node, nodes.Call) if _is_get(call) for item in call.args[:1]]
+        self.choosing = frozenset(name.name for choice in choices for name in find_nodes(choice, nodes.Name))
+        self.naming = frozenset(list_compared_columns(node))
+        self.compared = frozenset((name, value) for name, value in list_comparisons(node) if isinstance(value, str))
+        self.deciding = frozenset(list_deciding_columns(node))
         self._compiled: JinjaTemplate | None = None
         self._check(filters or {})
         functions = {name: (filters or {}).get(name) or FILTERS.get(name) for name in self.filters}
         self._environment = choose_environment(limits, functions)
 
     def _check(self, filters: Filters) -> None:
-        for attribute in _find_all(self.node, nodes.Getattr):
+        for attribute in find_nodes(self.node, nodes.Getattr):
             if attribute.attr.startswith("_"):
                 raise DefinitionError(
                     f"{preview(self.source)} reaches for {attribute.attr!r}; names with _ are closed"
@@ -127,14 +135,14 @@ class Expression:
             names = {*FILTERS.names(), *BUILTIN_NAMES}
             if name not in names:
                 raise DefinitionError(f"{preview(self.source)} uses no filter {name!r}." + did_you_mean(name, names))
-        for test in _find_all(self.node, nodes.Test):
+        for test in find_nodes(self.node, nodes.Test):
             if test.name not in ENVIRONMENT.tests:
                 guess = did_you_mean(test.name, ENVIRONMENT.tests)
                 raise DefinitionError(f"{preview(self.source)} uses no test {test.name!r}.{guess}")
-        for used in _find_all(self.node, nodes.Filter):
+        for used in find_nodes(self.node, nodes.Filter):
             if used.name in self.filters and used.dyn_args is None and used.dyn_kwargs is None:
                 self._check_arguments(used, filters.get(used.name) or FILTERS.get(used.name))
-        for call in _find_all(self.node, (nodes.Filter, nodes.Test, nodes.Call)):
+        for call in find_nodes(self.node, (nodes.Filter, nodes.Test, nodes.Call)):
             keywords = [keyword.key for keyword in call.kwargs]
             if len(set(keywords)) < len(keywords):
                 raise DefinitionError(f"{preview(self.source)} gives an argument twice")
@@ -154,7 +162,7 @@ class Expression:
 
     def list_calls(self, name: str) -> Iterator[tuple[list[Argument], dict[str, Argument]]]:
         """Yield the arguments of each use of a filter, in order and by name, apart from what it is used on."""
-        for used in _find_all(self.node, nodes.Filter):
+        for used in find_nodes(self.node, nodes.Filter):
             if used.name == name:
                 yield (
                     [_read_argument(node) for node in used.args],
@@ -189,7 +197,7 @@ class Expression:
         Raises:
             DefinitionError: it is nested too deeply for Python, or over its limits.
         """
-        for inner in _find_all(self.node, nodes.Name):
+        for inner in find_nodes(self.node, nodes.Name):
             inner.name = _inner_name(inner.name)
         body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store", lineno=1), self.node, lineno=1)]
         try:
@@ -219,7 +227,7 @@ def _describe(error: Exception) -> str:
 
 def _read_argument(node: nodes.Expr) -> Argument:
     value = node.value if isinstance(node, nodes.Const) else None
-    return Argument(value, frozenset(name.name for name in _find_all(node, nodes.Name)))
+    return Argument(value, frozenset(name.name for name in find_nodes(node, nodes.Name)))
 
 
 def _inner_name(name: str) -> str:
@@ -228,7 +236,7 @@ def _inner_name(name: str) -> str:
 
 def _list_filter_names(node: nodes.Expr) -> Iterator[str]:
     """The filters that an expression uses, also those that `map` is given by name."""
-    for used in _find_all(node, nodes.Filter):
+    for used in find_nodes(node, nodes.Filter):
         yield used.name
         if used.name == "map" and used.args and isinstance(used.args[0], nodes.Const):
             yield str(used.args[0].value)
@@ -236,62 +244,6 @@ def _list_filter_names(node: nodes.Expr) -> Iterator[str]:
 
 def _is_get(call: nodes.Call) -> bool:
     return isinstance(call.node, nodes.Getattr) and call.node.attr == "get"
-
-
-_EQUALITY_OPERATORS = frozenset(("eq", "ne", "in", "notin"))
-"""The operators that ask for a value and take every other for the rest."""
-
-_EQUALITY_TESTS = frozenset(("eq", "equalto", "==", "ne", "!=", "in"))
-
-_LABEL_FILTERS = frozenset(("abs", "default", "int", "lower", "round", "trim", "upper"))
-"""Filters after which a label is still the label."""
-
-
-def _list_compared_columns(node: nodes.Expr) -> Iterator[str]:
-    """The columns that are compared with values that are written out, other than with no text."""
-    for compare in _find_all(node, nodes.Compare):
-        if all(operand.op in _EQUALITY_OPERATORS for operand in compare.ops):
-            yield from _list_columns_next_to_values(compare.expr, *(operand.expr for operand in compare.ops))
-    for test in _find_all(node, nodes.Test):
-        if test.name in _EQUALITY_TESTS:
-            yield from _list_columns_next_to_values(test.node, *test.args)
-
-
-def _list_comparisons(node: nodes.Expr) -> Iterator[tuple[str, Any]]:
-    """The columns that are compared as they are with values that are written out, and each value."""
-    sides = [(item.expr, *(operand.expr for operand in item.ops)) for item in _find_all(node, nodes.Compare)]
-    sides += [(test.node, *test.args) for test in _find_all(node, nodes.Test) if test.name in _EQUALITY_TESTS]
-    for operands in sides:
-        columns = [operand.name for operand in operands if isinstance(operand, nodes.Name)]
-        values = [value for operand in operands for value in _list_written_values(operand)]
-        yield from ((column, value) for column in columns for value in values)
-
-
-def _list_written_values(node: nodes.Expr) -> list[Any]:
-    items = node.items if isinstance(node, nodes.List | nodes.Tuple) else [node]
-    return [item.value for item in items if isinstance(item, nodes.Const)]
-
-
-def _list_columns_next_to_values(*sides: nodes.Expr) -> Iterator[str]:
-    operands = [_strip_label_filters(side) for side in sides]
-    columns = [operand.name for operand in operands if isinstance(operand, nodes.Name)]
-    values = [operand for operand in operands if not isinstance(operand, nodes.Name)]
-    if any(_is_written_out(value) for value in values):
-        yield from columns
-
-
-def _strip_label_filters(node: nodes.Expr) -> nodes.Expr:
-    """What a label is before filters that leave it a label."""
-    while isinstance(node, nodes.Filter) and node.name in _LABEL_FILTERS and node.node is not None:
-        node = node.node
-    return node
-
-
-def _is_written_out(node: nodes.Expr) -> bool:
-    """Whether it is a value, or a list of some; none and the empty text are not: any other is a text that is there."""
-    if isinstance(node, nodes.List | nodes.Tuple):
-        return any(_is_written_out(item) for item in node.items)
-    return isinstance(node, nodes.Neg) or (isinstance(node, nodes.Const) and node.value not in ("", None))
 
 
 def _check_defined(value: Any) -> None:
@@ -304,10 +256,6 @@ def _check_defined(value: Any) -> None:
         return
     for part in value:
         _check_defined(part)
-
-
-def _find_all(node: nodes.Node, kind: Any) -> list[Any]:
-    return ([node] if isinstance(node, kind) else []) + list(node.find_all(kind))
 
 
 class Field:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from preftemplates.core.message_values import Reading
 from preftemplates.core.messages import check_content_parts, check_response, check_roles, locate_message_error
 from preftemplates.core.paths import parse_path
-from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
+from preftemplates.core.samples import SAMPLE_TYPES, Preference, Ranked, Sample
 from preftemplates.core.tools import clean_tools
 from preftemplates.errors import Code, RowError, StyleLimitError, UnknownNameError, preview
 from preftemplates.sandbox.budget import CURRENT_BUDGET, describe_without_subject, share_budget
@@ -243,7 +243,7 @@ class Extraction:
                     yield None
                     continue
                 sample = self._fill(sample_values, reading)
-                yield replace(sample, probability=0.5) if is_tie and isinstance(sample, Preference) else sample
+                yield _make_tie(sample) if is_tie else sample
         except RowError as error:  # an expression knows a column by its Python name
             column = self._validator.columns.get(error.column or "", error.column)
             raise RowError(error.message, **{**error.facts, "column": column}) from error.__cause__
@@ -300,6 +300,15 @@ class Extractions:
         """
         extraction = Extraction(self._declaration, format, self.filters, self._limits)
         return self._by_format.setdefault(format, extraction)
+
+
+def _make_tie(sample: Sample[Messages]) -> Sample[Messages]:
+    """The sample with labels that say that no answer is better."""
+    if isinstance(sample, Preference):
+        return replace(sample, probability=0.5)
+    if isinstance(sample, Ranked):
+        return replace(sample, ranks=[0.0] * len(sample.responses), scores=None)
+    return sample
 
 
 def _read_truth(value: Any) -> bool:

@@ -105,13 +105,14 @@ class ResultFormatter:
         self._style, self._dialect, self._format, self._parts = style, dialect, format, parts
         self._media = tuple(part for part in parts if part in MEDIA_COLUMNS.values())
         self._optional = tuple(part for part in optional if part not in parts)
-        self._may_lack = frozenset(optional)
+        sample_type = SAMPLE_TYPES.get(format)
+        self._may_lack = frozenset(label for label in sample_type.label_types if sample_type.is_optional(label))
         self._shapes = {self._media: dialect.shape(format, parts)}
         self._needs_text = dialect.needs_text(format)
         self._edges, self._has_prompt = edges, has_prompt
         self._has_messages = find_places(self._shapes[self._media], dialect.table.message_keys).has_messages
         self._keeps_tools = dialect.keeps_tools(format)
-        exempt = SAMPLE_TYPES.get(format).labels_in_text
+        exempt = sample_type.labels_in_text
         self._labels_without_key = {
             label for label in (*parts, *optional) if label not in exempt and not dialect.spells(format, label)
         }

@@ -194,7 +194,7 @@ class TemplateSchema(Frozen):
 
     def find_parts(self, columns: Sequence[str]) -> Iterator[str]:
         """Yield the labels, `tools` and kinds of media that columns of a table fill and that rows may lack."""
-        for format in self.formats:
+        for format in (*self.formats, *self.derived_formats):
             extraction = self._extraction(format)
             always = extraction.find_parts()
             yield from (part for part in extraction.find_parts(columns) if part not in always)

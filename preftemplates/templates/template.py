@@ -200,7 +200,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             >>> template.with_dialect("trl").format({"prompt": "Hi", "completion": "Hi."}, "supervised")["images"]
             []
         """
-        return self.with_parts(self.find_parts(list(columns)))
+        return self.with_parts((*self._require_parts("with_columns").keyed, *self.find_parts(list(columns))))
 
     def with_parts(self, names: Iterable[str]) -> Template:
         """Return the same template, each of whose results has a key for these parts of a sample.

@@ -109,3 +109,13 @@ def test_a_source_that_was_not_installed_names_the_package_alone(monkeypatch):
 def test_what_a_package_itself_lacks_is_named():
     with pytest.raises(MissingPackageError, match=r"it is needed; that needs no_such_package: .* no_such_package"):
         import_extra("no_such_package.inner", "it is needed")
+
+
+def test_a_package_that_is_there_and_damaged_is_not_installed_again(monkeypatch):
+    def fail(_):
+        raise ImportError("GLIBCXX_3.4.30 not found")
+
+    monkeypatch.setattr(extras, "import_module", fail)
+    with pytest.raises(MissingPackageError, match="pyarrow cannot be imported: GLIBCXX") as caught:
+        import_extra("pyarrow", "the output is Parquet")
+    assert "install" not in str(caught.value)

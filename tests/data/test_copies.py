@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preftemplates import check, get_template
-from preftemplates.data import Conversion, near_copies
+from preftemplates import Preference, RowModel, Template, check, get_template
+from preftemplates.data import Conversion, Record, near_copies
 from preftemplates.data.copies import CopyFinder
-from preftemplates.errors import Code, RowError
+from preftemplates.errors import Code, DefinitionError, FileError, RowError
 
 TEMPLATE = get_template("PKUSafeRLHF").with_dialect("trl")
 GOOD = {"prompt": "Is mint a herb?", "response_0": "Yes.", "response_1": "It is not.", "better_response_id": 0}
@@ -65,9 +65,52 @@ def test_columns_that_are_not_read_tell_prompts_apart():
     assert findings(*pictures)["near_duplicate"] == [2]
 
 
-@pytest.mark.parametrize("test", [[{"prompt": None}], [{"prompt": 5}], []])
-def test_rows_of_a_test_set_that_cannot_be_read_are_passed_over(test):
-    assert findings(GOOD, test=test) == {}
+@pytest.mark.parametrize("bad", [{"prompt": None}, {"prompt": 5}, {"question": "Which?"}, RowError("not JSON")])
+def test_rows_of_a_test_set_that_cannot_be_read_are_counted_and_a_set_of_them_is_an_error(bad):
+    rows = [Record(0, 1, bad)] if isinstance(bad, RowError) else [bad]
+    with pytest.raises(FileError, match="reads none of the 1 rows of the test set; the first is row 0"):
+        check([GOOD], TEMPLATE, test=rows)
+    report = check([GOOD], TEMPLATE, test=[*rows, GOOD])
+    assert report.conversion.unread_test_rows == 1
+    assert report.counts() == {"in_test": 1}
+    assert check([GOOD], TEMPLATE, test=[]).ok
+
+
+class Tied(Template):
+    class Row(RowModel):
+        q: str
+        a: str
+        b: str
+        same: bool
+
+    preference = Preference(prompt="{{ q }}", chosen="{{ a }}", rejected="{{ b }}")
+    tie = "{{ same }}"
+
+
+def test_the_prompt_of_a_tie_in_a_test_set_is_remembered():
+    row = {"q": "Which herb likes shade?", "a": "Mint.", "b": "None.", "same": False}
+    for same in (True, False):
+        assert check([row], Tied(), test=[{**row, "same": same}]).counts() == {"in_test": 1}
+
+
+def test_a_custom_template_says_that_it_has_no_copies():
+    class Own(Template):
+        def format_preference_sample(self, raw_sample):
+            return {"better_text": raw_sample["q"], "worse_text": "x"}
+
+        def check_equal(self, raw_sample):
+            return raw_sample is None
+
+    with pytest.raises(DefinitionError, match=r"the custom template .* has none"):
+        Conversion([{"q": "a"}], Own(), "preference", copies=CopyFinder())
+    with pytest.raises(DefinitionError, match=r"the custom template .* has none"):
+        check([{"q": "a"}], Own(), test=[{"q": "a"}])
+
+
+@pytest.mark.parametrize("on_copy", ["drop", "", None])
+def test_what_copies_cannot_become_is_an_error(on_copy):
+    with pytest.raises(DefinitionError, match="on_copy is 'flag' or 'skip'"):
+        Conversion([GOOD], TEMPLATE, "preference", copies=CopyFinder(), on_copy=on_copy)
 
 
 def test_copies_are_flagged_or_skipped_in_a_conversion():
@@ -78,15 +121,15 @@ def test_copies_are_flagged_or_skipped_in_a_conversion():
         (1, "near_duplicate"), (2, "duplicate"), (4, "contradiction"), (5, "near_duplicate"),
     ]  # fmt: skip
     results, report = convert(*rows)
-    assert [issue.row for issue in report.skipped] == [1, 2, 5]
-    assert [result["prompt"][0]["content"] for result in results] == [rows[n]["prompt"] for n in (0, 3, 4)]
-    assert {*report.flagged.counts} == {Code.CONTRADICTION}
+    assert [issue.row for issue in report.skipped] == [2]
+    assert [result["prompt"][0]["content"] for result in results] == [rows[n]["prompt"] for n in (0, 1, 3, 4, 5)]
+    assert {*report.flagged.counts} == {Code.CONTRADICTION, Code.NEAR_DUPLICATE}
 
 
 def test_prompts_of_a_test_set_are_skipped():
     results, report = convert(OTHER, GOOD, WRAPPED, test=[CASED, OTHER])
     assert results == []
-    assert [issue.code for issue in report.skipped] == ["in_test", "near_test", "near_duplicate"]
+    assert [issue.code for issue in report.skipped] == ["in_test", "near_test", "near_test"]
 
 
 def test_nothing_is_looked_for_unless_it_is_asked_for():
@@ -113,7 +156,10 @@ KINDS = [GOOD, CASED, WRAPPED, OTHER, INVERTED, {**GOOD, "better_response_id": 2
     st.lists(st.sampled_from(KINDS)), st.lists(st.sampled_from(KINDS), max_size=2), st.sampled_from(["flag", "skip"])
 )
 def test_rows_are_formatted_skipped_or_rejected(rows, test, on_copy):
-    results, report = convert(*rows, test=test, on_copy=on_copy)
+    try:
+        results, report = convert(*rows, test=test, on_copy=on_copy)
+    except FileError:  # of the test set, none can be read
+        return
     assert report.rows == len(rows) == report.formatted + len(report.skipped) + len(report.rejected)
     assert report.formatted == len(results)
     _, plain = convert(*rows, on_copy="flag", without=[*Code])

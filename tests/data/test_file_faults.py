@@ -37,6 +37,8 @@ FAULTS = {
     "list.jsonl": (f"[{LINE}]".encode(), "is one JSON list .* should end in .json"),
     "lists.jsonl": (f"{LIST}\n{LIST}\n".encode(), r"each line is a list, .*\{NAME0: \.\[0\], NAME1: \.\[1\]"),
     "lists-of-objects.jsonl": (f"[{LINE}]\n[{LINE}]\n".encode(), "each line is a list of objects"),
+    "list-after-a-blank-line.jsonl": (f"\n[{LINE}]".encode(), "is one JSON list"),
+    "many-numbers.jsonl": (b"[" + b"1, " * 9999 + b"1]\n", r"NAME4: \.\[4\], \.\.\.\}"),
     "pretty.jsonl": (f"{json.dumps(ROW, indent=1)}\n".encode() * 2, "an object goes over several lines; .*jq -c"),
 }
 
@@ -62,6 +64,8 @@ GOOD = {
     "texts.jsonl": b'{"data": ["Hi", "Hello"]}',
     "one-column.csv": b"prompt\na; b\nc\td\n",
     "broken-first-row.jsonl": b'{"prompt": "a",\n' + LINE.encode(),
+    "row-with-a-list-of-objects.jsonl": b'{"prompt": "Hi", "chosen": "a", "rejected": "b", "examples": [{"x": 1}]}',
+    "damaged-first-row-and-a-blank-line.jsonl": b'{"prompt": "a",\n\n' + LINE.encode(),
     "nul.jsonl": b'{"prompt": "a\\u0000b"}',
     "chinese.jsonl": '{"prompt": "草"}'.encode(),
 }
@@ -135,3 +139,18 @@ def test_commas_come_out_of_the_fix_for_a_separator_with_every_text_as_it_was(tm
     assert [record.cells for record in open_rows(out)] == [
         {"prompt": "NA", "answer": "None", "n": "7"}, {"prompt": "", "answer": "x", "n": "08"}
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("hidden", [".git/y.csv", ".cache/deep/y.csv"])
+def test_hidden_folders_are_not_rows(tmp_path, hidden):
+    (tmp_path / "a.jsonl").write_text(f"{LINE}\n", encoding="utf-8")
+    (tmp_path / hidden).parent.mkdir(parents=True)
+    (tmp_path / hidden).write_text("a,b\n1,2\n", encoding="utf-8")
+    assert [record.cells for record in open_rows(tmp_path)] == [ROW]
+
+
+def test_the_folder_that_is_asked_for_is_looked_at_alone(tmp_path):
+    for name, text in (("a/one.jsonl", f"{LINE}\n"), ("b/y.csv", "a,b\n1,2\n")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert [record.cells for record in open_rows(tmp_path, data_dir="a")] == [ROW]

@@ -26,7 +26,7 @@ from preftemplates import (
 from preftemplates.core.message_values import settle_content
 from preftemplates.data.convert import Conversion
 from preftemplates.data.detect import TEMPLATES, detect_templates
-from preftemplates.errors import Code, RowError
+from preftemplates.errors import Code, RowError, UnknownNameError
 
 CASES = [(name, format) for name in list_dialects() for format in get_dialect(name).formats]
 REASONS = {Code.UNSUPPORTED_CONTENT, Code.BAD_TURNS, Code.BAD_ROLE, Code.BAD_LABEL, Code.MISSING_FIELD}
@@ -189,7 +189,10 @@ def reads_back(template, format, written):
     for result, sample, texts, lost in written:
         try:
             (read,) = template.extract_all(result, kind).samples
-        except (RowError, ValueError):
+            for reader in (template, template.with_dialect("trl")):
+                if reader.spells(kind) and not reader.dialect.table.consumer:
+                    reader.format_all(result, kind)
+        except (RowError, ValueError, UnknownNameError):
             return False
         if texts is not None:
             whole = [*texts.responses.values()][-1:] if sample.pieces else [*texts.responses.values()]

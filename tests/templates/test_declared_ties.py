@@ -2,7 +2,17 @@
 
 import pytest
 
-from preftemplates import Preference, Ranked, RowModel, Supervised, Template, check, get_template, register_filter
+from preftemplates import (
+    BatchFormatter,
+    Preference,
+    Ranked,
+    RowModel,
+    Supervised,
+    Template,
+    check,
+    get_template,
+    register_filter,
+)
 from preftemplates.data.convert import Conversion
 from preftemplates.errors import Code, DefinitionError, RowError
 
@@ -167,3 +177,34 @@ def test_rankings_have_declared_ties_and_single_answers_have_none():
     rows = [{"q": "Which?", "answers": ["a", "b"], "same": same} for same in (True, False)]
     assert len(convert(Both(), "ranked", rows)[0]) == 1
     assert len(convert(Both(), "supervised", rows)[0]) == 2
+
+
+@pytest.mark.parametrize("ties", ["half", "keep"])
+def test_a_ranking_that_is_declared_a_tie_has_equal_ranks(ties):
+    class Rated(Template):
+        class Row(RowModel):
+            answers: list[str]
+            same: bool
+
+        ranked = Ranked(prompt="q", completions="{{ answers }}", ranks="{{ answers | places }}")
+        tie = "{{ same }}"
+
+    template = Rated().with_ties(ties)
+    row = {"answers": ["a", "b"], "same": True}
+    assert template.extract(row, "ranked").ranks == [0.0, 0.0]
+    if ties == "half":
+        assert template.extract(row, "preference").probability == 0.5
+    assert template.extract({**row, "same": False}, "ranked").ranks == [0.0, 1.0]
+
+
+def test_a_table_says_which_row_is_a_tie():
+    pa = pytest.importorskip("pyarrow")
+    with pytest.raises(RowError, match="row 1: neither answer is better") as caught:
+        BatchFormatter(Voted(), "preference")(pa.Table.from_pylist(ROWS))
+    assert (caught.value.row, caught.value.code) == (1, Code.TIE)
+    assert BatchFormatter(Voted(), "preference")(pa.Table.from_pylist(ROWS[:1])).num_rows == 1
+
+
+def test_limits_are_for_templates_of_files():
+    with pytest.raises(DefinitionError, match="limits: expected Limits"):
+        type("Odd", (Template,), {"Row": Voted.Row, "preference": Voted.preference, "limits": "no"})

@@ -227,12 +227,12 @@ CHOICE = "preference: {prompt: '{{ q }}', chosen: \"{{ a if verdict == '%s' else
 
 
 def test_a_text_that_the_label_cannot_have_is_refused(read):
-    with pytest.raises(DefinitionError, match="compares 'verdict' with 'a', which its type has not"):
+    with pytest.raises(DefinitionError, match="compares 'verdict' with 'a', which is not in its type"):
         read(THREE + CHOICE % "a")
 
 
 def test_a_third_value_is_not_taken_for_the_second(read):
-    with pytest.raises(DefinitionError, match="chooses by 'verdict' and takes 'B' and 'same' for the same") as caught:
+    with pytest.raises(DefinitionError, match="'B' and 'same' choose the same answer") as caught:
         read(THREE + CHOICE % "A")
     assert "tie = \"{{ verdict == 'same' }}\"" in str(caught.value)
     template = read(THREE + CHOICE % "A" + "tie: \"{{ verdict == 'same' }}\"\n")
@@ -247,3 +247,18 @@ def test_two_values_need_one_name_and_groups_may_be_named(read):
     assert read(THREE.replace(", 'same'", "") + CHOICE % "A")
     both = CHOICE.replace("verdict == '%s'", "verdict in ['A', 'same']")
     assert read(THREE + both)
+
+
+FAIR = {
+    "a source decides how a text is cleaned": "{{ (a | replace('EOT', '')) if verdict == 'A' else a }}",
+    "a prefix by a language": "{{ ('Answer: ' if verdict == 'A' else '') ~ a }}",
+    "a part of the text": "{{ a if '_a' in verdict else b }}",
+    "an order": "{{ a if verdict < 'B' else b }}",
+    "all but one are named": "{{ a if verdict == 'A' else (b if verdict == 'B' else q) }}",
+}
+
+
+@pytest.mark.parametrize("fair", FAIR)
+def test_other_comparisons_of_a_label_are_fair(fair, read):
+    field = FAIR[fair].replace('"', "'")
+    assert read(THREE + f'preference: {{prompt: "{{{{ q }}}}", chosen: "{field}", rejected: "{{{{ b }}}}"}}\n')

@@ -25,7 +25,6 @@ class AlignAnythingText(Template):
 
     preference = Preference(prompt=[], chosen="{{ better_text }}", rejected="{{ worse_text }}")
     supervised = Supervised(prompt="{{ prompt }}", completion="{{ text | cut_prompt(prompt) }}")
-    prompt_only = PromptOnly(prompt="{{ text }}")
     licence = "Apache-2.0"
     example = {
         "better_text": "Two and two? Four.",

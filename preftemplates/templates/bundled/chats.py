@@ -70,7 +70,7 @@ class Messages(Template):
     prompt_only = PromptOnly(
         prompt=messages("{{ messages | show_media(images, videos, audios, image) | asking }}"),
         tools="{{ tools | tool_list }}",
-        answer="{{ solution if answer is none else answer }}",
+        answer="{{ answer | either(solution) }}",
     )
     verified = True
     example = {

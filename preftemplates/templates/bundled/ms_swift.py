@@ -25,13 +25,12 @@ class MSSwiftPairs(Template):
     same tools.
     """
 
-    ignored = ("rejected_tools",)
-
     class Row(MediaColumns):
         messages: list[Message]
         rejected_messages: list[Message]
         tools: list[dict[str, Any]] | str | None = None
         margin: float | None = None
+        rejected_tools: list[dict[str, Any]] | str | None = None
         rejected_images: Any = None
         rejected_videos: Any = None
         rejected_audios: Any = None
@@ -41,7 +40,7 @@ class MSSwiftPairs(Template):
         chosen=messages(f"{{{{ {CHOSEN} | after_history({REJECTED}) }}}}"),
         rejected=messages(f"{{{{ {REJECTED} | after_history({CHOSEN}) }}}}"),
         margin="{{ margin }}",
-        tools="{{ tools | tool_list }}",
+        tools="{{ tools | tool_list | either(rejected_tools | tool_list) }}",
     )
     example = {
         "messages": [

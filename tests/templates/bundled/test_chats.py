@@ -122,3 +122,38 @@ def test_fault_9_a_system_text_is_the_row_s_own_and_where_it_has_none_there_is_n
     template = get_template("Messages").with_dialect("trl")
     assert template.format({"messages": [told, ask, ANSWER]}, "supervised")["prompt"] == [told, ask]
     assert template.format({"messages": [ask, ANSWER]}, "supervised")["prompt"] == [ask]
+
+
+@pytest.mark.parametrize(
+    ("answer", "solution", "expected"),
+    [("5", None, "5"), (None, "5", "5"), ("", "5", "5"), ("5", "5", "5"), (None, None, None)],
+)
+def test_a_reference_answer_has_two_names(answer, solution, expected):
+    row = {"messages": [{"role": "user", "content": "2+3?"}], "answer": answer, "solution": solution}
+    assert get_template("Messages").extract(row, "prompt_only").answer == expected
+
+
+def test_two_reference_answers_that_differ_are_rejected():
+    row = {"messages": [{"role": "user", "content": "2+3?"}], "answer": "4", "solution": "5"}
+    with pytest.raises(RowError, match="two columns for one value have '4' and '5'"):
+        get_template("Messages").extract(row, "prompt_only")
+
+
+def test_the_rejected_side_has_the_same_tools_or_the_row_is_rejected():
+    talk = [{"role": "user", "content": "Water it."}, {"role": "assistant", "content": "Yes."}]
+    other = [talk[0], {"role": "assistant", "content": "No."}]
+    row = {
+        "messages": talk,
+        "rejected_messages": other,
+        "tools": '[{"name": "f"}]',
+        "rejected_tools": '[{"name": "f"}]',
+    }
+    assert '"f"' in get_template("ms-swift-pairs").extract(row, "preference").tools
+    with pytest.raises(RowError, match="two columns for one value"):
+        get_template("ms-swift-pairs").extract({**row, "rejected_tools": '[{"name": "g"}]'}, "preference")
+
+
+def test_whole_texts_of_align_anything_have_the_prompt_of_their_column():
+    row = {"prompt": "Two and two?", "text": "Two and two? Four."}
+    (prompt,) = get_template("align-anything-text").extract(row, "prompt_only").prompt
+    assert prompt["content"] == "Two and two?"

@@ -1,0 +1,93 @@
+"""Comparisons in expressions: which columns are compared with which values, and which decide between answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def find_nodes(node: nodes.Node, kind: Any) -> list[Any]:
+    """Return the nodes of a kind in an expression, itself included."""
+    return ([node] if isinstance(node, kind) else []) + list(node.find_all(kind))
+
+
+_EQUALITY_OPERATORS = frozenset(("eq", "ne", "in", "notin"))
+"""The operators that ask for a value and take every other for the rest."""
+
+_EQUALITY_TESTS = frozenset(("eq", "equalto", "==", "ne", "!=", "in"))
+
+_LABEL_FILTERS = frozenset(("abs", "default", "int", "lower", "round", "trim", "upper"))
+"""Filters after which a label is still the label."""
+
+
+def list_compared_columns(node: nodes.Expr) -> Iterator[str]:
+    """The columns that are compared with values that are written out, other than with no text."""
+    for compare in find_nodes(node, nodes.Compare):
+        if all(operand.op in _EQUALITY_OPERATORS for operand in compare.ops):
+            yield from _list_columns_next_to_values(compare.expr, *(operand.expr for operand in compare.ops))
+    for test in find_nodes(node, nodes.Test):
+        if test.name in _EQUALITY_TESTS:
+            yield from _list_columns_next_to_values(test.node, *test.args)
+
+
+def list_comparisons(node: nodes.Expr) -> Iterator[tuple[str, Any]]:
+    """The columns that are asked whether they are values that are written out, or among them, and each value."""
+    for compare in find_nodes(node, nodes.Compare):
+        if len(compare.ops) == 1:
+            operator, left, right = compare.ops[0].op, compare.expr, compare.ops[0].expr
+            if operator in ("eq", "ne"):
+                yield from _pair_with_values(left, right)
+                yield from _pair_with_values(right, left)
+            elif operator in ("in", "notin") and isinstance(right, nodes.List | nodes.Tuple):
+                yield from _pair_with_values(left, right)
+    for test in find_nodes(node, nodes.Test):
+        if (
+            test.name in _EQUALITY_TESTS
+            and test.args
+            and (test.name != "in" or not isinstance(test.args[0], nodes.Const))
+        ):
+            yield from _pair_with_values(test.node, test.args[0])
+
+
+def _pair_with_values(column: nodes.Expr, values: nodes.Expr) -> Iterator[tuple[str, Any]]:
+    if isinstance(column, nodes.Name):
+        yield from ((column.name, value) for value in _list_written_values(values))
+
+
+def list_deciding_columns(node: nodes.Expr) -> Iterator[str]:
+    """The columns that an expression as a whole asks to take one of two others."""
+    if isinstance(node, nodes.CondExpr) and node.expr2 is not None:
+        one, other = ({name.name for name in find_nodes(side, nodes.Name)} for side in (node.expr1, node.expr2))
+        if one - other and other - one:
+            yield from (name for name, _ in list_comparisons(node.test))
+
+
+def _list_written_values(node: nodes.Expr) -> list[Any]:
+    items = node.items if isinstance(node, nodes.List | nodes.Tuple) else [node]
+    return [item.value for item in items if isinstance(item, nodes.Const)]
+
+
+def _list_columns_next_to_values(*sides: nodes.Expr) -> Iterator[str]:
+    operands = [_strip_label_filters(side) for side in sides]
+    columns = [operand.name for operand in operands if isinstance(operand, nodes.Name)]
+    values = [operand for operand in operands if not isinstance(operand, nodes.Name)]
+    if any(_is_written_out(value) for value in values):
+        yield from columns
+
+
+def _strip_label_filters(node: nodes.Expr) -> nodes.Expr:
+    """What a label is before filters that leave it a label."""
+    while isinstance(node, nodes.Filter) and node.name in _LABEL_FILTERS and node.node is not None:
+        node = node.node
+    return node
+
+
+def _is_written_out(node: nodes.Expr) -> bool:
+    """Whether it is a value, or a list of some; none and the empty text are not: any other is a text that is there."""
+    if isinstance(node, nodes.List | nodes.Tuple):
+        return any(_is_written_out(item) for item in node.items)
+    return isinstance(node, nodes.Neg) or (isinstance(node, nodes.Const) and node.value not in ("", None))
