@@ -42,7 +42,7 @@ from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.media import CSVCheck, check_fits_json, find_first_parts
 from preftemplates.data.reading import RowSource, find_file_kind, open_rows
 from preftemplates.data.writing import open_writer, write_pieces, write_text
-from preftemplates.errors import FileError
+from preftemplates.errors import DefinitionError, FileError
 from preftemplates.templates.declaration import Ties
 from preftemplates.templates.derivations import Pairs
 from preftemplates.templates.library import get_template
@@ -165,6 +165,8 @@ def command(
 
 def _make_copy_finder(test: str | None, template: Template, format: Format, group_by: str | None) -> CopyFinder:
     """Return what finds copies of earlier rows, and of the prompts of a test set."""
+    if template.is_custom:
+        raise DefinitionError(f"copies are found in messages, and the custom template {template.name} has none")
     finder = CopyFinder()
     if test is not None:
         rows = open_rows(test, cell_parsers=template.cell_parsers)

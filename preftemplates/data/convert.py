@@ -170,8 +170,6 @@ class Conversion:
             raise DefinitionError(f"on_error is 'raise' or 'skip', got {preview(on_error)}")
         if on_copy not in ("flag", "skip"):
             raise DefinitionError(f"on_copy is 'flag' or 'skip', got {preview(on_copy)}")
-        if copies is not None and template.is_custom:
-            raise DefinitionError(f"copies are found in messages, and the custom template {template.name} has none")
         self._records = records
         self._template = template
         self._format = format

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support import run
+from support import TESTS, run
 
 PAIRS = [{"prompt": f"Which herb {n}?", "chosen": "Mint.", "rejected": "None."} for n in range(3)]
 
@@ -67,3 +67,10 @@ def test_detect_sends_nobody_to_a_template_that_rejects_all_rows(write):
     done = run("detect", rows, code=1)
     assert "write a template: a class, or a YAML file" in done.stderr
     assert "next: preftemplates show mine.yaml" in done.stderr
+
+
+def test_copies_cannot_be_looked_for_by_a_custom_template(write, tmp_path):
+    rows = write("rows.jsonl", [{"prompt": "a", "response_0": "b", "response_1": "c", "better_response_id": 0}])
+    homework = TESTS / "support" / "homework.py"
+    done = run("convert", rows, "-t", homework, "--copies", "flag", "-o", tmp_path / "o.jsonl", code=2)
+    assert "the custom template HOMEWORK has none" in done.stderr

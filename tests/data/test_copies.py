@@ -93,7 +93,7 @@ def test_the_prompt_of_a_tie_in_a_test_set_is_remembered():
         assert check([row], Tied(), test=[{**row, "same": same}]).counts() == {"in_test": 1}
 
 
-def test_a_custom_template_says_that_it_has_no_copies():
+def test_a_custom_template_has_no_copies_and_a_test_set_is_an_error():
     class Own(Template):
         def format_preference_sample(self, raw_sample):
             return {"better_text": raw_sample["q"], "worse_text": "x"}
@@ -101,8 +101,7 @@ def test_a_custom_template_says_that_it_has_no_copies():
         def check_equal(self, raw_sample):
             return raw_sample is None
 
-    with pytest.raises(DefinitionError, match=r"the custom template .* has none"):
-        Conversion([{"q": "a"}], Own(), "preference", copies=CopyFinder())
+    assert len(list(Conversion([{"q": "a"}] * 2, Own(), "preference", copies=CopyFinder()))) == 2
     with pytest.raises(DefinitionError, match=r"the custom template .* has none"):
         check([{"q": "a"}], Own(), test=[{"q": "a"}])
 
