@@ -10,7 +10,7 @@ from preftemplates.core.media import MEDIA_COLUMNS
 from preftemplates.core.message_values import Reading
 from preftemplates.core.messages import CONTENT_KEYS
 from preftemplates.core.provenance import plain_data
-from preftemplates.core.samples import SAMPLE_TYPES, Preference, Sample
+from preftemplates.core.samples import SAMPLE_TYPES, Preference, PromptOnly, Sample
 from preftemplates.dialects.table import find_places
 from preftemplates.errors import DefinitionError, StyleError
 from preftemplates.templates.rendering import render_texts
@@ -106,7 +106,9 @@ class ResultFormatter:
         self._media = tuple(part for part in parts if part in MEDIA_COLUMNS.values())
         self._optional = tuple(part for part in optional if part not in parts)
         sample_type = SAMPLE_TYPES.get(format)
-        self._may_lack = frozenset(label for label in sample_type.label_types if sample_type.is_optional(label))
+        # a prompt without a reference answer is a prompt; a pair without its margin would be trained otherwise
+        of_prompt = sample_type.label_types if format == PromptOnly.format else ()
+        self._may_lack = frozenset((*optional, *of_prompt))
         self._shapes = {self._media: dialect.shape(format, parts)}
         self._needs_text = dialect.needs_text(format)
         self._edges, self._has_prompt = edges, has_prompt

@@ -334,7 +334,7 @@ def test_a_label_that_rows_need_not_have_has_a_key_where_the_row_or_the_table_ha
         assert keyed.format(PAIR, "preference")["margin"] == 2.0
 
 
-def test_a_label_whose_column_every_row_must_have_is_null_where_the_row_says_so():
+def test_a_row_without_a_label_that_every_row_must_have_is_an_error_and_not_another_schema():
     class Needed(Template):
         class Row(RowModel):
             q: str
@@ -345,7 +345,9 @@ def test_a_label_whose_column_every_row_must_have_is_null_where_the_row_says_so(
         preference = Preference(prompt="{{ q }}", chosen="{{ a }}", rejected="{{ b }}", margin="{{ by }}")
 
     assert Needed().format(PAIR, "preference")["margin"] == 2.0
-    assert Needed().format({**PAIR, "by": None}, "preference")["margin"] is None
+    with pytest.raises(RowError, match="the sample has no margin") as caught:
+        Needed().format({**PAIR, "by": None}, "preference")
+    assert caught.value.code is Code.MISSING_FIELD
 
 
 @pytest.mark.parametrize("format", SAMPLE_TYPES.registered().values(), ids=SAMPLE_TYPES.registered())
