@@ -78,7 +78,9 @@ def _read_text(path: str) -> str:
     with Path(path).open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise FileError(f"it has more than {MAX_BYTES:,} bytes, which is no template or settings", file=path)
+        raise FileError(
+            f"it has more than {MAX_BYTES:,} bytes, the most that a template or settings may have", file=path
+        )
     return content.decode("utf-8")
 
 

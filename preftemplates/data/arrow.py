@@ -30,6 +30,7 @@ from preftemplates.dialects.table import (
     iter_sample_fields,
 )
 from preftemplates.errors import Code, DefinitionError, RowError, preview
+from preftemplates.templates.extraction import make_tie_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -369,7 +370,7 @@ class BatchFormatter:
             formatted = self.template.formatted(row, self.format)
             results = [sample.result for sample in formatted.samples]
             if formatted.ties and not results:
-                raise RowError("neither answer is better, and ties are dropped", code=Code.TIE)
+                raise make_tie_error()
             if self.json_messages:
                 results = [write_nested_as_json(result, self.schema) for result in results]
             for result in results:

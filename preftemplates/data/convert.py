@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 OnError = Literal["raise", "skip"]
 
 OnCopy = Literal["flag", "skip"]
-"""Flagged copies come through, skipped ones do not."""
+"""Flagged copies are written, and skipped ones are not."""
 
 
 @dataclass

@@ -61,9 +61,9 @@ class NormalPrompt:
     """A prompt as it is compared: the words of its turns; system messages stand apart.
 
     Attributes:
-        turns: the normal form of each turn that is no system message.
+        turns: the normal form of each turn that is not a system message.
         roles: who speaks in each.
-        context: a hash of what is asked and is no text: tools, images; 0 if there is nothing.
+        context: a hash of what is asked and is not text: tools, images; 0 if there is nothing.
         spelling: a hash of the turns as they are spelled.
         full_spelling: the same with the system messages.
     """

@@ -53,7 +53,7 @@ class Extracted:
         if len(self.samples) == 1:
             return self.samples[0]
         if not self.samples and self.ties:
-            raise RowError("neither answer is better, and ties are dropped", code=Code.TIE)
+            raise make_tie_error()
         if not self.samples:
             raise RowError("the row holds no sample of this format", code=Code.NO_SAMPLE)
         raise RowError(
@@ -300,6 +300,11 @@ class Extractions:
         """
         extraction = Extraction(self._declaration, format, self.filters, self._limits)
         return self._by_format.setdefault(format, extraction)
+
+
+def make_tie_error() -> RowError:
+    """Return the error for a row whose only sample is a declared tie, where ties are dropped."""
+    return RowError("neither answer is better, and ties are dropped", code=Code.TIE)
 
 
 def _make_tie(sample: Sample[Messages]) -> Sample[Messages]:
