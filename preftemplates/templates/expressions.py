@@ -37,6 +37,7 @@ from preftemplates.templates.comparisons import (
 from preftemplates.templates.expression_environment import BUILTIN_NAMES, ENVIRONMENT, choose_environment
 
 if TYPE_CHECKING:
+    from jinja2.environment import Environment
     from jinja2.environment import Template as JinjaTemplate
 
     from preftemplates.sandbox.limits import Limits
@@ -103,6 +104,7 @@ class Expression:
         deciding: the columns by which the whole expression is one of two other columns.
         naming: the columns that are compared with one value or some, `winner == 'model_a'`: all others are the rest.
         filters: the names of the registered filters that it uses.
+        functions: these filters by name.
     """
 
     def __init__(
@@ -122,8 +124,8 @@ class Expression:
         self.deciding = frozenset(list_deciding_columns(node))
         self._compiled: JinjaTemplate | None = None
         self._check(filters or {})
-        functions = {name: (filters or {}).get(name) or FILTERS.get(name) for name in self.filters}
-        self._environment = choose_environment(limits, functions)
+        self.functions = {name: (filters or {}).get(name) or FILTERS.get(name) for name in self.filters}
+        self._environment = choose_environment(limits, self.functions)
 
     def _check(self, filters: Filters) -> None:
         for attribute in find_nodes(self.node, nodes.Getattr):
@@ -179,16 +181,19 @@ class Expression:
             return values[self.name]
         if self._compiled is None:
             self._compiled = self.compile()
-        context = self._compiled.new_context({_inner_name(name): value for name, value in values.items()})
         try:
-            for _ in self._compiled.root_render_func(context):
-                pass
-            value = context.vars["result"]
+            value = _run(self._compiled, values)
             if self.limits is not None:
                 CURRENT_BUDGET.get().count_values(value)
             _check_defined(value)
         except Exception as error:  # noqa: BLE001  a filter may raise anything
             raise self._convert_error(error) from error.__cause__ if isinstance(error, RowError) else error
+        return value
+
+    def evaluate_in(self, environment: Environment, values: Mapping[str, Any]) -> Any:
+        """Return the value in another environment, such as one in which texts are columns; its errors are raised."""
+        value = _run(environment.from_string(self._write_assignment()), values)
+        _check_defined(value)
         return value
 
     def compile(self) -> JinjaTemplate:
@@ -197,15 +202,19 @@ class Expression:
         Raises:
             DefinitionError: it is nested too deeply for Python, or over its limits.
         """
-        for inner in find_nodes(self.node, nodes.Name):
-            inner.name = _inner_name(inner.name)
-        body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store", lineno=1), self.node, lineno=1)]
         try:
-            return self._environment.from_string(nodes.Template(body, lineno=1))
+            return self._environment.from_string(self._write_assignment())
         except StyleError as error:
             raise DefinitionError(f"{preview(self.source)} {describe_without_subject(error)}") from error
         except (SyntaxError, *RESOURCE_ERRORS) as error:
             raise DefinitionError(f"{preview(self.source)} cannot be compiled: {_describe(error)}") from error
+
+    def _write_assignment(self) -> nodes.Template:
+        """The template that assigns the value to `result`."""
+        for inner in find_nodes(self.node, nodes.Name):
+            inner.name = _inner_name(inner.name)
+        body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store", lineno=1), self.node, lineno=1)]
+        return nodes.Template(body, lineno=1)
 
     def _convert_error(self, error: Exception) -> RowError:
         """Return the error that is raised where evaluating raises this one."""
@@ -219,6 +228,14 @@ class Expression:
         over_limit = self.limits is not None and isinstance(cause, RESOURCE_ERRORS)
         code = Code.OVER_LIMIT if over_limit else Code.BAD_EXPRESSION
         return RowError(f"{preview(self.source)} fails: {type(cause).__name__}: {one_line(message, 200)}", code=code)
+
+
+def _run(compiled: JinjaTemplate, values: Mapping[str, Any]) -> Any:
+    """The value that a compiled expression assigns."""
+    context = compiled.new_context({_inner_name(name): value for name, value in values.items()})
+    for _ in compiled.root_render_func(context):
+        pass
+    return context.vars["result"]
 
 
 def _describe(error: Exception) -> str:

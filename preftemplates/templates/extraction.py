@@ -14,7 +14,7 @@ from preftemplates.core.samples import SAMPLE_TYPES, Preference, Ranked, Sample
 from preftemplates.core.tools import clean_tools
 from preftemplates.errors import Code, RowError, StyleLimitError, UnknownNameError, preview
 from preftemplates.sandbox.budget import CURRENT_BUDGET, describe_without_subject, share_budget
-from preftemplates.templates.derivations import Lost, Messages, Pairs, find_derivation
+from preftemplates.templates.derivations import Derivation, Lost, Messages, Pairs, find_derivation
 from preftemplates.templates.expressions import Field, Filters
 from preftemplates.templates.media_columns import list_media_columns
 from preftemplates.templates.row_types import read_row_type
@@ -78,6 +78,28 @@ class Policies(NamedTuple):
     def halves_ties(self, format: str) -> bool:
         """Whether the samples of a format have a probability, one half for a tie."""
         return self.ties == "half" and format == Preference.format
+
+
+class ExtractionSteps(NamedTuple):
+    """What the samples of one format are taken from rows with.
+
+    Attributes:
+        sample_type: the dataset type that is filled.
+        fillers: what fills the prompt and each response.
+        values: the expressions of the tools and the labels.
+        each: the name and the expression over whose values a row's samples are filled, if there are several.
+        tie: the expression that says whether neither answer is better, if there is one.
+        derivation: how the samples of the format are made from those, if they are of another.
+        validator: what checks the cells.
+    """
+
+    sample_type: type[Sample[Any]]
+    fillers: Mapping[str, Filler]
+    values: Mapping[str, Field]
+    each: Mapping[str, Field]
+    tie: Field | None
+    derivation: Derivation | None
+    validator: RowValidator
 
 
 class Extraction:
@@ -163,6 +185,18 @@ class Extraction:
             }
             sources = {**named, **tools}
         return {**sources, **self._media}
+
+    @property
+    def steps(self) -> ExtractionSteps:
+        """What the samples are taken from rows with."""
+        return ExtractionSteps(
+            self._sample_type, self._fillers, self._values, self._each, self._tie, self._derivation, self._validator
+        )
+
+    @property
+    def limits(self) -> Limits | None:
+        """The limits within which the expressions are evaluated; None for a template that is trusted."""
+        return self._limits
 
     @property
     def columns(self) -> list[str]:

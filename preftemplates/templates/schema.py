@@ -284,6 +284,16 @@ class TemplateSchema(Frozen):
         with name_in_errors(self.name, format):
             self._extraction(format).check_columns(columns)
 
+    def get_extraction(self, format: Format) -> tuple[Extraction, Policies]:
+        """Return what takes the samples of a format from rows, and what is decided where a row leaves a choice.
+
+        Raises:
+            UnknownNameError: the template cannot fill the format.
+            DefinitionError: it is a custom template.
+        """
+        self._require_parts("get_extraction")
+        return self._extraction(format), self._policies
+
     def _extraction(self, format: str) -> Extraction:
         extractions = self.parts.extractions
         return extractions.made(format) or extractions.make(self.check_format(format))

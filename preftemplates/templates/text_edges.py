@@ -50,21 +50,26 @@ class TextEdges:
 
     def cut(self, sample: Sample[str], style: Style) -> Sample[str]:
         """Return the texts without what the consumer writes."""
+        responses = list(sample.responses.values())
+        whole = len(responses) - 1 if sample.pieces else 0  # the pieces before the last end within the answer
+        texts = [self.cut_text(text, style, is_response=index >= whole) for index, text in enumerate(responses)]
+        return sample.refilled(self.cut_text(sample.prompt, style, is_response=False), texts)
+
+    def cut_text(self, text: str, style: Style, *, is_response: bool) -> str:
+        """Return one text without what the consumer writes; only a response has an end."""
+        start, end = self.list_cuts(style)
+        text = text.removeprefix(start)
+        if is_response and end is not None and text.endswith(end[0]):
+            return text.removesuffix(end[0]) + end[1]
+        return text
+
+    def list_cuts(self, style: Style) -> tuple[str, tuple[str, str] | None]:
+        """Return what a text does not begin with, and what it does not end with and has instead, if anything."""
         written = style.edges
         bos = self.bos_token if self.bos_token is not None else written.bos
-        end = written.stop if self.eos == "keep" else ""
-
-        def cut_start(text: str) -> str:
-            return text.removeprefix(bos) if self.bos == "drop" and bos else text
-
-        def cut_end(text: str) -> str:
-            ending = written.stop + written.tail
-            return text.removesuffix(ending) + end if ending and text.endswith(ending) else text
-
-        texts = [cut_start(text) for text in sample.responses.values()]
-        if sample.pieces:  # the others end within the answer
-            return sample.refilled(cut_start(sample.prompt), [*texts[:-1], *map(cut_end, texts[-1:])])
-        return sample.refilled(cut_start(sample.prompt), [cut_end(text) for text in texts])
+        ending = written.stop + written.tail
+        end = (ending, written.stop if self.eos == "keep" else "") if ending else None
+        return bos if self.bos == "drop" else "", end
 
 
 def read_text_edges(tokenizer: Any, consumer: TextConsumer) -> TextEdges:

@@ -160,6 +160,11 @@ class Filler:
             self._turns.append((turn, {key: Field(source, filters, limits) for key, source in sources.items()}))
 
     @property
+    def turns(self) -> list[tuple[Turn | Splice | SeveralResponses, dict[str, Field]]]:
+        """What is filled, each with the field of each of its keys."""
+        return self._turns
+
+    @property
     def fields(self) -> list[Field]:
         """All fields in order."""
         return [field for _, fields in self._turns for field in fields.values()]

@@ -1,0 +1,334 @@
+"""Texts of which only the column is known: what is asked of them becomes a guard, and what is made of them a plan.
+
+A plan is found by running a template once on the cells of one row. A text in it is a `ColumnText`: pieces that are
+literal, and pieces that are a column. Every question about its characters is answered as the row in hand answers it,
+and noted as a guard. Other rows for which all guards hold would take the same way through the template.
+
+A `ColumnText` is not a `str`. What looks at characters in another way than is written here fails, and no plan is made.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, NoReturn
+
+Strip = Literal["strip", "lstrip", "rstrip"]
+"""A method of `str` that cuts at the ends."""
+
+Question = Literal["equals", "equals_column", "starts_with", "ends_with", "contains", "is_null", "longer_than"]
+"""What may be asked of a column; the answer is a truth value."""
+
+
+class Column(NamedTuple):
+    """A column, from whose texts characters may be cut at the ends.
+
+    Attributes:
+        source: which column it is: the name of a cell, or a part of a sample and the index of a message.
+        cuts: the methods that cut, in order, each with the characters that it cuts; None for whitespace.
+    """
+
+    source: Hashable
+    cuts: tuple[tuple[Strip, str | None], ...] = ()
+
+
+class Guard(NamedTuple):
+    """A question, and the answer that a row must give to be formatted by a plan.
+
+    Attributes:
+        column: the column that is asked.
+        question: what is asked.
+        operand: what it is compared with: a text, a value, or another column.
+        answer: the answer.
+    """
+
+    column: Column
+    question: Question
+    operand: Any
+    answer: bool
+
+
+class UntraceableError(Exception):
+    """A template does something with a text that no kernel does with a column."""
+
+
+@dataclass
+class Trace:
+    """One run of a template on the cells of one row.
+
+    Attributes:
+        values: the values of the row, by column.
+        guards: what was asked so far, in order.
+        fault: why no plan can be made, if that is known: an error may be caught on its way through a template.
+        moments: what the template has written of the time, by its format.
+    """
+
+    values: Mapping[Hashable, Any]
+    guards: dict[Guard, None] = field(default_factory=dict)
+    fault: str = ""
+    moments: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, column: Column, question: Question, operand: Any = None) -> bool:
+        """Return the answer of the row in hand, and note it as a guard."""
+        answer = answer_question(self.read(column), question, self.read_operand(operand))
+        self.guards[Guard(column, question, operand, answer)] = None
+        return answer
+
+    def read(self, column: Column) -> Any:
+        """Return the value of the row in hand."""
+        value = self.values[column.source]
+        for method, characters in column.cuts:
+            value = getattr(value, method)(characters)
+        return value
+
+    def read_operand(self, operand: Any) -> Any:
+        """Return what a column is compared with."""
+        return self.read(operand) if isinstance(operand, Column) else operand
+
+    def fail(self, reason: str) -> NoReturn:
+        """Raise an error: no plan can be made.
+
+        Raises:
+            UntraceableError: with the reason.
+        """
+        self.fault = self.fault or reason
+        raise UntraceableError(reason)
+
+
+def answer_question(value: Any, question: Question, operand: Any) -> bool:
+    """Return the answer of one value to a question.
+
+    >>> answer_question("Hi there", "starts_with", "Hi"), answer_question("Hi", "longer_than", 2)
+    (True, False)
+    """
+    if question in ("equals", "equals_column"):
+        return type(value) is type(operand) and bool(value == operand)
+    if question == "is_null":
+        return value is None
+    if question == "longer_than":
+        return len(value) > operand
+    if question == "contains":
+        return operand in value
+    return bool(value.startswith(operand) if question == "starts_with" else value.endswith(operand))
+
+
+class ColumnValue:
+    """A value of which only the column is known."""
+
+    __slots__ = ()
+
+
+class ColumnText(ColumnValue):
+    """A text that is made of literals and columns, in order.
+
+    It has the methods of `str` that a plan can do with columns. All others raise `UntraceableError`.
+    """
+
+    __slots__ = ("_pieces", "_trace")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, trace: Trace, pieces: Iterable[str | Column]) -> None:
+        self._trace = trace
+        self._pieces = _merge_literals(pieces)
+
+    def _require_column(self, what: str) -> Column:
+        """Return the column that the text is, without a literal."""
+        if len(self._pieces) == 1 and isinstance(self._pieces[0], Column):
+            return self._pieces[0]
+        return self._trace.fail(f"{what} of a text that is put together")
+
+    def _ask(self, question: Question, operand: Any) -> bool:
+        if not isinstance(operand, str):
+            self._trace.fail(f"a text is compared with a {type(operand).__name__}")
+        return self._trace.ask(self._require_column(question), question, operand)
+
+    def __bool__(self) -> bool:
+        if any(isinstance(piece, str) and piece for piece in self._pieces):
+            return True
+        columns = [piece for piece in self._pieces if isinstance(piece, Column)]
+        return any(not self._trace.ask(column, "equals", "") for column in columns)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, ColumnText):
+            if self._pieces == other._pieces:
+                return True
+            column, operand = self._require_column("a comparison"), other._require_column("a comparison")
+            return self._trace.ask(column, "equals_column", operand)
+        if not isinstance(other, str):
+            return False
+        return not self if other == "" else self._ask("equals", other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __contains__(self, part: Any) -> bool:
+        return part == "" or self._ask("contains", part)
+
+    def __add__(self, other: Any) -> ColumnText:
+        return concat_texts(self._trace, [self, other])
+
+    def __radd__(self, other: Any) -> ColumnText:
+        return concat_texts(self._trace, [other, self])
+
+    def startswith(self, prefix: Any) -> bool:
+        """Ask whether the text begins with a prefix, or with one of several."""
+        if isinstance(prefix, tuple):
+            return any(self.startswith(one) for one in prefix)
+        first = self._pieces[0] if self._pieces else ""
+        if isinstance(first, str) and isinstance(prefix, str) and len(first) >= len(prefix):
+            return first.startswith(prefix)
+        return self._ask("starts_with", prefix)
+
+    def endswith(self, suffix: Any) -> bool:
+        """Ask whether the text ends with a suffix, or with one of several."""
+        if isinstance(suffix, tuple):
+            return any(self.endswith(one) for one in suffix)
+        last = self._pieces[-1] if self._pieces else ""
+        if isinstance(last, str) and isinstance(suffix, str) and len(last) >= len(suffix):
+            return last.endswith(suffix)
+        return self._ask("ends_with", suffix)
+
+    def strip(self, characters: Any = None) -> ColumnText:
+        """Cut whitespace, or these characters, at both ends."""
+        return self._cut("strip", characters)
+
+    def lstrip(self, characters: Any = None) -> ColumnText:
+        """Cut whitespace, or these characters, at the start."""
+        return self._cut("lstrip", characters)
+
+    def rstrip(self, characters: Any = None) -> ColumnText:
+        """Cut whitespace, or these characters, at the end."""
+        return self._cut("rstrip", characters)
+
+    def _cut(self, method: Strip, characters: Any) -> ColumnText:
+        if characters is not None and not isinstance(characters, str):
+            self._trace.fail("characters that are not known are cut")
+        column = self._require_column(method)
+        return ColumnText(self._trace, [column._replace(cuts=(*column.cuts, (method, characters)))])
+
+    def split(self, separator: Any = None, maxsplit: int = -1) -> list[ColumnText]:
+        """Return the text alone if the separator is not in it."""
+        if separator is None or maxsplit == 0 or separator in self:
+            self._trace.fail("a text is split")
+        return [self]
+
+    rsplit = split
+
+    def partition(self, separator: Any) -> tuple[Any, str, str]:
+        """Return the text and nothing, if the separator is not in it."""
+        return (*self.split(separator), "", "")
+
+    def replace(self, old: Any, new: Any, count: int = -1) -> ColumnText:
+        """Return the text itself if there is nothing to replace."""
+        if count != 0 and old != new and old in self:
+            self._trace.fail("a part of a text is replaced")
+        return self
+
+    def find(self, part: Any) -> int:
+        """Return -1 if the part is not in the text."""
+        if part in self:
+            self._trace.fail("the place of a part is asked for")
+        return -1
+
+    def count(self, part: Any) -> int:
+        """Return 0 if the part is not in the text."""
+        if part in self:
+            self._trace.fail("the number of parts is asked for")
+        return 0
+
+    def length(self) -> TextLength:
+        """Return the number of characters, of which only comparisons are known."""
+        return TextLength(self._trace, self._require_column("the length"))
+
+    def __getitem__(self, key: Any) -> NoReturn:
+        if isinstance(key, str):
+            raise TypeError("string indices must be integers")
+        self._trace.fail("a part of a text is taken")
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(str, name) and not name.startswith("_"):
+            self._trace.fail(f"{name}() of a text")
+        raise AttributeError(name)
+
+    def _fail(self, *_: Any) -> NoReturn:
+        self._trace.fail("a text is looked at in a way that no column is")
+
+    __str__ = __repr__ = __format__ = __iter__ = __len__ = __mul__ = __rmul__ = _fail
+    __mod__ = __rmod__ = __lt__ = __le__ = __gt__ = __ge__ = __index__ = __int__ = __float__ = _fail
+
+
+@dataclass(frozen=True, eq=False)
+class TextLength(ColumnValue):
+    """The number of characters of a column; it can be compared, and nothing else."""
+
+    trace: Trace
+    column: Column
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __gt__(self, other: int) -> bool:
+        return self.trace.ask(self.column, "longer_than", operator.index(other))
+
+    def __ge__(self, other: int) -> bool:
+        return self > other - 1
+
+    def __lt__(self, other: int) -> bool:
+        return not self > other - 1
+
+    def __le__(self, other: int) -> bool:
+        return not self > other
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, int) and self > other - 1 and not self > other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __bool__(self) -> bool:
+        return self > 0
+
+
+def _merge_literals(pieces: Iterable[str | Column]) -> tuple[str | Column, ...]:
+    """The pieces, without empty literals and with adjacent ones as one."""
+    merged: list[str | Column] = []
+    for piece in pieces:
+        if merged and isinstance(piece, str) and isinstance(merged[-1], str):
+            merged[-1] += piece
+        elif not isinstance(piece, str) or piece:
+            merged.append(piece)
+    return tuple(merged)
+
+
+def list_pieces(text: Any) -> tuple[str | Column, ...]:
+    """Return the pieces of a text, whether or not it has columns.
+
+    Raises:
+        TypeError: it is not a text.
+    """
+    if isinstance(text, ColumnText):
+        return text._pieces
+    if not isinstance(text, str):
+        raise TypeError(f"expected text, got {type(text).__name__}")
+    return (text,) if text else ()
+
+
+def concat_texts(trace: Trace, texts: Iterable[Any]) -> Any:
+    """Return texts one after the other; an ordinary `str` if no column is among them.
+
+    Raises:
+        TypeError: one is not a text.
+    """
+    pieces = _merge_literals(piece for text in texts for piece in list_pieces(text))
+    if all(isinstance(piece, str) for piece in pieces):
+        return "".join(map(str, pieces))
+    return ColumnText(trace, pieces)
+
+
+def holds_columns(value: Any) -> bool:
+    """Return whether a value is of columns, or has such a value in it."""
+    if isinstance(value, ColumnValue):
+        return True
+    if isinstance(value, Mapping):
+        return any(map(holds_columns, value.values()))
+    return isinstance(value, list | tuple) and any(map(holds_columns, value))

@@ -1,0 +1,129 @@
+"""Result columns: the keys of a dialect, filled with the columns of a sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from preftemplates.core.messages import ROLES
+from preftemplates.data.columnar.column_texts import UntraceableError
+from preftemplates.data.columnar.turns import Turns, concat_turns
+from preftemplates.dialects.table import (
+    DefaultedField,
+    FixedValue,
+    LabelField,
+    MediaField,
+    ObjectShape,
+    ResultShape,
+    SampleField,
+    ToolsField,
+    iter_sample_fields,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from preftemplates.dialects.message_views import MessageKeys
+
+_VIEWS = ("messages", "flat_messages", "message", "content")
+"""The views of messages that are columns."""
+
+
+@dataclass(frozen=True)
+class SampleColumns:
+    """The samples of some rows, as columns.
+
+    Attributes:
+        count: the number of samples.
+        parts: the messages of the prompt and of each response, by name.
+        labels: each label by name: a column, a value that all have, or None.
+        write: returns the texts of a part, with the prompt or without; not called where a shape has no text.
+    """
+
+    count: int
+    parts: Mapping[str, Turns]
+    labels: Mapping[str, Any]
+    write: Callable[[str, bool], pa.Array]
+
+
+def check_shape_is_columnar(shape: ObjectShape) -> None:
+    """Raise an error for a shape of results that is filled row by row.
+
+    Raises:
+        UntraceableError: with the reason.
+    """
+    for _, inner in shape.fields:
+        if not isinstance(inner, SampleField | DefaultedField | FixedValue):
+            raise UntraceableError("the dialect nests its keys")
+    for field in iter_sample_fields(shape):
+        if isinstance(field, MediaField):
+            raise UntraceableError("the results have a key for media")
+        if not isinstance(field, ToolsField | LabelField) and field.view and field.view not in _VIEWS:
+            raise UntraceableError(f"the dialect asks for the view {field.view} of messages")
+
+
+def list_single_parts(shape: ObjectShape) -> list[tuple[str, bool]]:
+    """Return the parts of which the results have exactly one message, and whether the prompt's count too."""
+    fields = iter_sample_fields(shape)
+    return [(field.name, field.with_prompt) for field in fields if field.view in ("message", "content")]
+
+
+def fill_columns(shape: ObjectShape, schema: pa.Schema, keys: MessageKeys, sample: SampleColumns) -> list[pa.Array]:
+    """Return the columns of the results.
+
+    Args:
+        shape: what each key holds.
+        schema: the schema of the results.
+        keys: how messages are spelled.
+        sample: the samples.
+    """
+    shapes = dict(shape.fields)
+    return [_fill_column(shapes[field.name], field.type, keys, sample) for field in schema]
+
+
+def _fill_column(shape: ResultShape, kind: pa.DataType, keys: MessageKeys, sample: SampleColumns) -> pa.Array:
+    if isinstance(shape, FixedValue):
+        return _repeat(shape.value, sample.count, kind)
+    if isinstance(shape, DefaultedField):
+        label = sample.labels.get(shape.field.name)
+        return _repeat(shape.default.value if label is None else label, sample.count, kind)
+    if isinstance(shape, ToolsField | LabelField):
+        return _repeat(sample.labels.get(shape.name), sample.count, kind)
+    assert isinstance(shape, SampleField)
+    if not shape.view:
+        return sample.write(shape.name, shape.with_prompt).cast(kind)
+    names = ("prompt", shape.name) if shape.with_prompt else (shape.name,)
+    turns = concat_turns([sample.parts[name] for name in names])
+    if shape.view == "content":
+        return turns.contents
+    spelled = _spell_messages(turns, kind if shape.view == "message" else kind.value_type, keys)
+    if shape.view == "message":
+        return spelled
+    return pa.ListArray.from_arrays(pa.array(turns.starts.astype(np.int32)), spelled)
+
+
+def _repeat(value: Any, count: int, kind: pa.DataType) -> pa.Array:
+    """A column as it is, or one of a value."""
+    if isinstance(value, pa.Array):
+        return value.cast(kind)
+    return pa.repeat(pa.scalar(value, kind), count)
+
+
+def _spell_messages(turns: Turns, kind: pa.DataType, keys: MessageKeys) -> pa.Array:
+    """Messages as the dialect spells them, all in one column."""
+    names = dict(keys.roles)
+    roles = pa.array([names.get(role, role) for role in ROLES]).take(pa.array(turns.roles))
+    columns = {keys.role: roles, keys.content: turns.contents}
+    count = len(turns.roles)
+    fields = [kind.field(index) for index in range(kind.num_fields)]
+    return pa.StructArray.from_arrays(
+        [columns.get(field.name, pa.nulls(count, field.type)) for field in fields], fields=fields
+    )
+
+
+def find_unspelled_roles(keys: MessageKeys, roles: Sequence[str]) -> set[str]:
+    """Return the roles that a dialect has no name for."""
+    return {role for role in roles if keys.only and role not in dict(keys.roles)}

@@ -1,0 +1,216 @@
+"""Plans of texts: what a style writes for messages of these roles, as literals and the columns between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from preftemplates.data.columnar.column_texts import (
+    Column,
+    ColumnText,
+    Guard,
+    Trace,
+    UntraceableError,
+    concat_texts,
+    list_pieces,
+)
+from preftemplates.data.columnar.environments import CHAT_TEMPLATES, run_traced
+from preftemplates.styles.chat_template import ChatTemplate
+from preftemplates.styles.environment import FixedMoment, read_moment
+from preftemplates.styles.fragments import Fragments
+
+if TYPE_CHECKING:
+    from jinja2.environment import Template as JinjaTemplate
+
+    from preftemplates.sandbox.limits import Limits
+    from preftemplates.styles.style import Style
+    from preftemplates.templates.text_edges import TextEdges
+
+Pieces = tuple[str | Column, ...]
+"""A text: literals, and columns between them."""
+
+
+class Place(NamedTuple):
+    """The content of a message in all rows of one shape.
+
+    Attributes:
+        part: 0 for the prompt, and from 1 on the responses in order.
+        index: the message's index in the part.
+    """
+
+    part: int
+    index: int
+
+
+@dataclass(frozen=True)
+class TextPlan:
+    """The texts of all samples of one shape for which the guards hold.
+
+    Attributes:
+        prompt: the text of the prompt, with the generation prompt.
+        wholes: for each response the text of prompt and response.
+        own: for each response what that adds to the prompt; None where it does not begin with the prompt's pieces.
+        guards: what must hold of the contents.
+        max_bytes: how long the contents of a row may be together; with longer ones the style's limits may matter.
+        moments: what is written of the date, by its format; the plan holds as long as that is so.
+    """
+
+    prompt: Pieces
+    wholes: tuple[Pieces, ...]
+    own: tuple[Pieces | None, ...]
+    guards: tuple[Guard, ...]
+    max_bytes: int | None
+    moments: tuple[tuple[str, str], ...]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the dates in the texts are those of now."""
+        now = read_moment()
+        return all(now.strftime(format) == text for format, text in self.moments)
+
+
+Conversation = Sequence[tuple[str, str]]
+"""Messages, each as its role and content."""
+
+
+def make_text_plan(style: Style, edges: TextEdges | None, parts: Sequence[Conversation]) -> TextPlan:
+    """Return the plan by which the texts of one sample are written, and those of all that are like it.
+
+    Args:
+        style: the style.
+        edges: what the texts have of BOS and EOS; None where they are as the style writes them.
+        parts: the prompt and each response of the sample.
+
+    Raises:
+        UntraceableError: the style rejects it, or does what cannot be done with columns.
+    """
+    with FixedMoment():
+        return _make_text_plan(style, edges, parts)
+
+
+def _make_text_plan(style: Style, edges: TextEdges | None, parts: Sequence[Conversation]) -> TextPlan:
+    trace = Trace({place: content for place, (_, content) in _list_messages(parts)})
+    prompt, *responses = ([_make_message(trace, part, at, role) for at, (role, _) in enumerate(messages)]
+                          for part, messages in enumerate(parts))  # fmt: skip
+    unknown = {role for messages in parts for role, _ in messages} - {*style.accepted_roles}
+    if unknown:
+        trace.fail(f"the style has no turn for the role {min(unknown)}")
+    with run_traced(trace):
+        write = _choose_writer(style, trace)
+        texts = [write(prompt, True), *(write([*prompt, *response], False) for response in responses)]
+        pieces = [list_pieces(text) for text in texts]
+    if edges is not None:
+        pieces = [_cut_edges(text, index > 0, edges, style) for index, text in enumerate(pieces)]
+    return TextPlan(
+        pieces[0], tuple(pieces[1:]), tuple(remove_pieces(whole, pieces[0]) for whole in pieces[1:]),
+        tuple(trace.guards), _find_max_bytes(style.layout.limits, parts), tuple(trace.moments.items()),
+    )  # fmt: skip
+
+
+def _list_messages(parts: Sequence[Conversation]) -> list[tuple[Place, tuple[str, str]]]:
+    return [(Place(part, at), message) for part, messages in enumerate(parts) for at, message in enumerate(messages)]
+
+
+def _make_message(trace: Trace, part: int, at: int, role: str) -> dict[str, Any]:
+    return {"role": role, "content": ColumnText(trace, [Column(Place(part, at))])}
+
+
+def _choose_writer(style: Style, trace: Trace) -> Any:
+    """Return the function that writes messages as the style's layout does.
+
+    Raises:
+        UntraceableError: the layout cannot run here.
+    """
+    layout = style.layout
+    if isinstance(layout, Fragments):
+        return lambda messages, generates: _write_fragments(layout, messages, generates, trace)
+    if not isinstance(layout, ChatTemplate):
+        trace.fail("the style's layout is neither fragments nor a chat template")
+    if layout.isolate:
+        trace.fail("the style renders in a process of its own")
+    variables = {"tools": None, "documents": None, **layout.variables}
+    template, policy = _compile(layout.source), "keep" if layout.applies_reasoning else layout.reasoning
+
+    def write(messages: Sequence[Mapping[str, Any]], generates: bool) -> Any:
+        _require_no_thinking(messages, policy, trace)
+        values = {**variables, "messages": [*messages], "add_generation_prompt": generates}
+        rendered = template.environment.concat(template.root_render_func(template.new_context(values)))
+        return concat_texts(trace, [layout.opening, rendered, "" if generates else layout.closing])
+
+    return write
+
+
+@lru_cache(maxsize=64)
+def _compile(source: str) -> JinjaTemplate:
+    return CHAT_TEMPLATES.from_string(source)
+
+
+def _write_fragments(layout: Fragments, messages: Sequence[Mapping[str, Any]], generates: bool, trace: Trace) -> Any:
+    """Return the text of messages in fragments."""
+    _require_no_thinking(messages, layout.reasoning, trace)
+    fragments = {turn.role: turn for turn in layout.turns}
+    turns = ((fragments[message["role"]], message["content"]) for message in messages)
+    written = chain.from_iterable((turn.head, content, turn.tail) for turn, content in turns)
+    return concat_texts(trace, [layout.opening, *written, layout.generation_prompt if generates else layout.closing])
+
+
+def _require_no_thinking(messages: Sequence[Mapping[str, Any]], policy: str, trace: Trace) -> None:
+    """Let the row path write answers of which the policy may cut the thinking."""
+    for message in messages:
+        if policy != "keep" and message["role"] == "assistant" and "<think>" in message["content"]:
+            trace.fail("an answer may lose its thinking")
+
+
+def _cut_edges(pieces: Pieces, is_response: bool, edges: TextEdges, style: Style) -> Pieces:
+    """Return a text without the special tokens that a consumer writes, as `TextEdges.cut` does.
+
+    Raises:
+        UntraceableError: a content may decide what is cut.
+    """
+    start, end = edges.list_cuts(style)
+    if start and pieces:
+        first = pieces[0]
+        if not isinstance(first, str) or len(first) < len(start):
+            raise UntraceableError("a content may spell the BOS")
+        pieces = (first.removeprefix(start), *pieces[1:])
+    if is_response and end is not None and pieces:
+        ending, kept = end
+        last = pieces[-1]
+        if not isinstance(last, str) or len(last) < len(ending):
+            raise UntraceableError("a content may spell the end of a turn")
+        pieces = (*pieces[:-1], last.removesuffix(ending) + kept if last.endswith(ending) else last)
+    return tuple(piece for piece in pieces if piece != "")
+
+
+def remove_pieces(whole: Pieces, start: Pieces) -> Pieces | None:
+    """Return what a text adds to another that it begins with; None if it does not.
+
+    >>> remove_pieces(("<a>", Column("x"), "</a><b>", Column("y")), ("<a>", Column("x"), "</a>"))
+    ('<b>', Column(source='y', cuts=()))
+    """
+    if not start:
+        return whole
+    *before, last = start
+    rest = whole[len(before) :]
+    if list(whole[: len(before)]) != before or not rest:
+        return None
+    if rest[0] == last:
+        return rest[1:]
+    if isinstance(last, str) and isinstance(rest[0], str) and rest[0].startswith(last):
+        return (rest[0][len(last) :], *rest[1:])
+    return None
+
+
+_BYTES_PER_CHARACTER = 64
+"""So many bytes of work are allowed for each character and message: text is copied a few times at most."""
+
+
+def _find_max_bytes(limits: Limits | None, parts: Sequence[Conversation]) -> int | None:
+    """Return how long contents may be so that none of the limits matters; steps are those of the row in hand."""
+    if limits is None:
+        return None
+    count = sum(map(len, parts)) + 4
+    return min(limits.string // 4, limits.output // 4, limits.work // (_BYTES_PER_CHARACTER * count))
