@@ -36,7 +36,7 @@ from preftemplates.tokens.tokenize import find_forged_tokens, tokenize
 from preftemplates.tokens.tokens import Tokens
 
 if TYPE_CHECKING:
-    from preftemplates.data.arrow import BatchFormatter
+    from preftemplates.data.batches import BatchFormatter
 
 __version__ = "0.1.0"
 
@@ -97,7 +97,7 @@ def __getattr__(name: str) -> Any:
         from preftemplates.core.extras import import_extra
 
         import_extra("pyarrow", "BatchFormatter formats Arrow tables")
-        from preftemplates.data.arrow import BatchFormatter
+        from preftemplates.data.batches import BatchFormatter
 
         return BatchFormatter
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

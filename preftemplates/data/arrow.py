@@ -1,12 +1,12 @@
-"""Arrow batches in, Arrow batches out: the schema of results, and the formatter of batches."""
+"""The Arrow schema of results, and results as its columns have them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import pyarrow as pa
 
@@ -30,14 +30,11 @@ from preftemplates.dialects.table import (
     iter_sample_fields,
 )
 from preftemplates.errors import Code, DefinitionError, RowError, preview
-from preftemplates.templates.extraction import make_tie_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from preftemplates.templates.template import Template
-
-Batch = TypeVar("Batch", pa.RecordBatch, pa.Table)
 
 
 def build_output_schema(template: Template, format: Format, json_messages: bool = False) -> pa.Schema:
@@ -307,91 +304,3 @@ def check_column_names(names: Sequence[str]) -> None:
     for name, count in Counter(names).items():
         if count > 1:
             raise RowError(f"{count} columns have this name; rename one", code=Code.DUPLICATE_KEY, column=name)
-
-
-class BatchFormatter:
-    """Formats the rows of an Arrow batch or table, and gives back the same kind.
-
-    It pickles, so that it can be mapped over a dataset by several processes. Rows keep their order, and their number
-    where each gives one sample; a row that cannot be formatted raises, since a batch alone could not tell that one is
-    gone.
-
-    Args:
-        template: the template; its style and dialect say what comes out.
-        format: the format's name.
-        json_messages: whether columns of messages hold JSON, as text. Without it they hold role and content, and
-            calls where the template has tools, and typed parts where it has media (`Template.with_columns`); messages
-            with more are rejected: Arrow would fill in keys that others have.
-
-    Example:
-        >>> import pyarrow as pa
-        >>> from preftemplates import BatchFormatter, get_template
-        >>> formatter = BatchFormatter(get_template("PKUSafeRLHF"), "prompt_only")
-        >>> formatter(pa.table({"prompt": ["Hi"]})).to_pylist()
-        [{'text': 'BEGINNING OF CONVERSATION: USER: Hi ASSISTANT:'}]
-    """
-
-    template: Template
-    format: Format
-    json_messages: bool
-
-    def __init__(self, template: Template, format: Format, json_messages: bool = False) -> None:
-        self.template = template
-        self.format = format
-        self.json_messages = json_messages
-        self.schema  # noqa: B018  what cannot work raises here, and not on the first batch
-
-    @cached_property
-    def schema(self) -> pa.Schema:
-        """The schema of what comes out."""
-        return build_output_schema(self.template, self.format, self.json_messages)
-
-    def __call__(self, batch: Batch) -> Batch:
-        """Format every row.
-
-        Raises:
-            RowError: a column is missing or named twice, or a row cannot be formatted; `row` counts from the batch's
-                first.
-        """
-        if not isinstance(batch, pa.RecordBatch | pa.Table):
-            raise DefinitionError(f"expected a pyarrow RecordBatch or Table, got {type(batch).__name__}")
-        rows = self._read_rows(batch)
-        results = [result for number, row in enumerate(rows) for result in self._format(row, number)]
-        columns = [pa.array([result.get(field.name) for result in results], type=field.type) for field in self.schema]
-        return type(batch).from_arrays(columns, schema=self.schema)
-
-    def _read_rows(self, batch: pa.RecordBatch | pa.Table) -> Sequence[Mapping[str, Any]]:
-        check_column_names(batch.schema.names)
-        columns = self.template.select_columns(self.format, batch.schema.names)
-        return list(batch.select(columns).to_pylist())
-
-    def _format(self, row: Mapping[str, Any], number: int) -> list[dict[str, Any]]:
-        try:
-            formatted = self.template.formatted(row, self.format)
-            results = [sample.result for sample in formatted.samples]
-            if formatted.ties and not results:
-                raise make_tie_error()
-            if self.json_messages:
-                results = [write_nested_as_json(result, self.schema) for result in results]
-            for result in results:
-                check_fits_schema(result, self.schema)
-            results = [write_nested_as_json(result, self.schema) for result in results]
-        except RowError as error:
-            raise error.located(row=number) from error.__cause__
-        return results
-
-    def __getstate__(self) -> tuple[Template, Format, bool]:
-        return self.template, self.format, self.json_messages
-
-    def __setstate__(self, state: tuple[Template, Format, bool]) -> None:
-        self.template, self.format, self.json_messages = state
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, BatchFormatter) and self.__getstate__() == other.__getstate__()
-
-    def __hash__(self) -> int:
-        return hash(self.__getstate__())
-
-    def __repr__(self) -> str:
-        messages = ", json_messages=True" if self.json_messages else ""
-        return f"BatchFormatter({self.template!r}, {self.format!r}{messages})"

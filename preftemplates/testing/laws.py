@@ -235,7 +235,8 @@ def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row
     import_extra("pyarrow", "this property test formats Arrow tables")
     import pyarrow as pa
 
-    from preftemplates.data.arrow import BatchFormatter, check_fits_schema, write_nested_as_json
+    from preftemplates.data.arrow import check_fits_schema, write_nested_as_json
+    from preftemplates.data.batches import BatchFormatter
 
     good = [row for row in rows if not isinstance(get_outcome(template.format, row, format), PrefTemplatesError)]
     columns = template.known_columns(format) or [*rows[0]]

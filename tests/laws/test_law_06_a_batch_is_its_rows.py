@@ -3,10 +3,10 @@ import pytest
 from planted import BUNDLED_TEMPLATES, PKU, TEXT_TEMPLATES, check, check_each
 
 from preftemplates import get_template
-from preftemplates.data import arrow
+from preftemplates.data import batches
 from preftemplates.testing import a_batch_is_its_rows_however_it_is_cut
 
-BatchFormatter = arrow.BatchFormatter
+BatchFormatter = batches.BatchFormatter
 
 
 @pytest.mark.parametrize("name", BUNDLED_TEMPLATES)
@@ -70,6 +70,6 @@ FAULTS = [LosingTheLast, ReadingTheFirstChunkOnly, ForgettingTheSlice, GivingAno
 
 @pytest.mark.parametrize("formatter", FAULTS)
 def test_a_formatter_that_is_not_its_rows_is_caught(formatter, monkeypatch):
-    monkeypatch.setattr(arrow, "BatchFormatter", formatter)
+    monkeypatch.setattr(batches, "BatchFormatter", formatter)
     with pytest.raises(AssertionError, match="a batch is its rows however it is cut: not so"):
         check(PKU, a_batch_is_its_rows_however_it_is_cut)

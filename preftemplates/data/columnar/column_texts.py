@@ -107,9 +107,9 @@ def answer_question(value: Any, question: Question, operand: Any) -> bool:
     if question == "is_null":
         return value is None
     if question == "longer_than":
-        return len(value) > operand
+        return bool(len(value) > operand)
     if question == "contains":
-        return operand in value
+        return bool(operand in value)
     return bool(value.startswith(operand) if question == "starts_with" else value.endswith(operand))
 
 
@@ -165,10 +165,10 @@ class ColumnText(ColumnValue):
     def __contains__(self, part: Any) -> bool:
         return part == "" or self._ask("contains", part)
 
-    def __add__(self, other: Any) -> ColumnText:
+    def __add__(self, other: Any) -> Any:
         return concat_texts(self._trace, [self, other])
 
-    def __radd__(self, other: Any) -> ColumnText:
+    def __radd__(self, other: Any) -> Any:
         return concat_texts(self._trace, [other, self])
 
     def startswith(self, prefix: Any) -> bool:
@@ -215,9 +215,9 @@ class ColumnText(ColumnValue):
 
     rsplit = split
 
-    def partition(self, separator: Any) -> tuple[Any, str, str]:
+    def partition(self, separator: Any) -> tuple[ColumnText, str, str]:
         """Return the text and nothing, if the separator is not in it."""
-        return (*self.split(separator), "", "")
+        return self.split(separator)[0], "", ""
 
     def replace(self, old: Any, new: Any, count: int = -1) -> ColumnText:
         """Return the text itself if there is nothing to replace."""

@@ -50,10 +50,11 @@ class ColumnarMixin(TracedEnvironment):
         super().__init__()
         self.filters = {name: _guard_filter(name, function) for name, function in self.filters.items()}
         self.filters["join"] = _guard_filter("join", self._join_texts)
-        self.tests = {name: _guard_test(name, function) for name, function in self.tests.items()}  # type: ignore[misc]
+        tests: dict[str, Any] = {**self.tests}
+        self.tests = {name: _guard_test(name, function) for name, function in tests.items()}
 
     @staticmethod
-    def concat(parts: Iterable[Any]) -> Any:  # type: ignore[override]
+    def concat(parts: Iterable[Any]) -> Any:
         """Return texts one after the other."""
         return concat_texts(CURRENT_TRACE.get(), parts)
 
@@ -172,7 +173,7 @@ class ColumnarExpressionEnvironment(ColumnarMixin, ExpressionEnvironment):
         """Return the environment with registered filters, which are given columns only where these can be done."""
         environment = self.overlay()
         environment.filters = {**self.filters, **{name: _adapt_filter(name, functions[name]) for name in functions}}
-        return environment  # type: ignore[return-value]
+        return environment
 
 
 _BUNDLED_FILTERS = "preftemplates.templates.filters."

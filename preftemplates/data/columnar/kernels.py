@@ -36,18 +36,18 @@ def cut_ends(texts: pa.Array, method: Strip, characters: str | None) -> pa.Array
     return _STRIP_CHARACTERS[method](texts, characters) if characters else texts
 
 
-def hold_guard(guard: Guard, read: Callable[[Column], pa.Array]) -> Mask:
-    """Return for which rows a guard holds.
+def answer_guard(guard: Guard, values: pa.Array, operand: Any) -> Mask:
+    """Return for which values the question of a guard has its answer.
 
     Args:
         guard: the guard.
-        read: returns the values of a column.
+        values: the values that are asked.
+        operand: what they are compared with: that of the guard, or the values of the column that it is.
     """
-    values, operand = read(guard.column), guard.operand
     if guard.question == "is_null":
         answers = values.is_null()
     elif guard.question == "equals_column":
-        answers = pc.equal(values, read(operand))
+        answers = pc.equal(values, operand)
     elif guard.question == "equals":
         answers = _equal(values, operand)
     elif guard.question == "longer_than":
@@ -80,7 +80,7 @@ def _occurs(values: pa.Array, part: bytes) -> bool:
     """Whether bytes occur anywhere in the texts, or across the border of two: a search that is ten times as fast."""
     start, end = get_text_range(values)
     data = values.buffers()[2]
-    return data is not None and data.slice(start, end - start).to_pybytes().find(part) >= 0
+    return data is not None and bool(data.slice(start, end - start).to_pybytes().find(part) >= 0)
 
 
 def get_offsets(texts: pa.Array) -> np.ndarray[Any, Any]:
@@ -141,7 +141,7 @@ def read_texts(column: pa.Array) -> pa.Array | None:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _has_high_bytes(texts: pa.Array) -> bool:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from preftemplates.data.columnar.column_texts import Column, Guard, UntraceableError
-from preftemplates.data.columnar.kernels import Mask, hold_guard
+from preftemplates.data.columnar.column_texts import Guard, UntraceableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import pyarrow as pa
-
+    from preftemplates.data.columnar.kernels import Mask
     from preftemplates.data.columnar.turns import Numbers
 
 
@@ -52,28 +50,24 @@ MAX_FAILURES_AT_ALL = 30
 
 
 class PlanBook(Generic[P]):
-    """The plans for rows of one shape, made as rows need them.
-
-    Args:
-        make: makes the plan of one row, by its number; raises `UntraceableError`.
-    """
+    """The plans for rows of one shape, made as rows need them."""
 
     def __init__(self) -> None:
         self.plans: list[P] = []
         self._failures = Counter[str]()
 
-    def fit(self, alive: Mask, read: Callable[[Column], pa.Array], make: Callable[[int], P]) -> Iterator[Fit[P]]:
+    def fit(self, alive: Mask, hold: Callable[[Guard], Mask], make: Callable[[int], P]) -> Iterator[Fit[P]]:
         """Yield each plan with the rows that it fits, and then the rows that none fits.
 
         Args:
             alive: the rows that are looked at.
-            read: returns the values of a column in all rows.
+            hold: returns for which rows a guard holds.
             make: makes the plan of one row, by its number; raises `UntraceableError`.
         """
         rest = alive.copy()
         self.plans = [plan for plan in self.plans if plan.is_current]
         for plan in self.plans:
-            yield from self._take(plan, rest, read)
+            yield from self._take(plan, rest, hold)
         failures = 0
         while rest.any() and self._may_try(failures):
             row = int(np.argmax(rest))
@@ -86,7 +80,7 @@ class PlanBook(Generic[P]):
                 yield Fit(np.array([row]), None, str(error))
                 continue
             self.plans.append(plan)
-            yield from self._take(plan, rest, read, row)
+            yield from self._take(plan, rest, hold, row)
         if rest.any():
             reason = next(iter(self._failures), f"there are more than {MAX_PLANS} plans for rows like it")
             yield Fit(np.flatnonzero(rest), None, reason)
@@ -95,15 +89,13 @@ class PlanBook(Generic[P]):
         few_failures = failures < MAX_FAILURES and self._failures.total() < MAX_FAILURES_AT_ALL
         return few_failures and len(self.plans) < MAX_PLANS
 
-    def _take(
-        self, plan: P, rest: Mask, read: Callable[[Column], pa.Array], row: int | None = None
-    ) -> Iterator[Fit[P]]:
+    def _take(self, plan: P, rest: Mask, hold: Callable[[Guard], Mask], row: int | None = None) -> Iterator[Fit[P]]:
         """The rows among the rest that a plan fits; the row that it was made of is one of them in any case."""
         holds = rest.copy()
         for guard in plan.guards:
             if not holds.any():
                 return
-            holds &= hold_guard(guard, read)
+            holds &= hold(guard)
         if row is not None and not holds[row]:  # a question that columns answer otherwise than texts
             rest[row] = False
             self.plans.remove(plan)

@@ -49,8 +49,12 @@ class SampleColumns:
     write: Callable[[str, bool], pa.Array]
 
 
-def check_shape_is_columnar(shape: ObjectShape) -> None:
+def check_shape_is_columnar(shape: ObjectShape, json_messages: bool) -> None:
     """Raise an error for a shape of results that is filled row by row.
+
+    Args:
+        shape: what each key holds.
+        json_messages: whether messages are JSON, as text.
 
     Raises:
         UntraceableError: with the reason.
@@ -63,12 +67,19 @@ def check_shape_is_columnar(shape: ObjectShape) -> None:
             raise UntraceableError("the results have a key for media")
         if not isinstance(field, ToolsField | LabelField) and field.view and field.view not in _VIEWS:
             raise UntraceableError(f"the dialect asks for the view {field.view} of messages")
+        if json_messages and field.view in _VIEWS[:-1]:
+            raise UntraceableError("messages are JSON text")
 
 
 def list_single_parts(shape: ObjectShape) -> list[tuple[str, bool]]:
     """Return the parts of which the results have exactly one message, and whether the prompt's count too."""
     fields = iter_sample_fields(shape)
     return [(field.name, field.with_prompt) for field in fields if field.view in ("message", "content")]
+
+
+def list_text_fields(shape: ObjectShape) -> list[tuple[str, bool]]:
+    """Return the parts that are text in a style, and whether with the prompt."""
+    return [(field.name, field.with_prompt) for field in iter_sample_fields(shape) if field.needs_text]
 
 
 def fill_columns(shape: ObjectShape, schema: pa.Schema, keys: MessageKeys, sample: SampleColumns) -> list[pa.Array]:
@@ -96,13 +107,14 @@ def _fill_column(shape: ResultShape, kind: pa.DataType, keys: MessageKeys, sampl
     if not shape.view:
         return sample.write(shape.name, shape.with_prompt).cast(kind)
     names = ("prompt", shape.name) if shape.with_prompt else (shape.name,)
-    turns = concat_turns([sample.parts[name] for name in names])
+    turns = concat_turns([sample.parts[name] for name in names]).compact()
     if shape.view == "content":
         return turns.contents
     spelled = _spell_messages(turns, kind if shape.view == "message" else kind.value_type, keys)
     if shape.view == "message":
         return spelled
-    return pa.ListArray.from_arrays(pa.array(turns.starts.astype(np.int32)), spelled)
+    borders = np.append(turns.starts, len(turns.roles)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(borders), spelled)
 
 
 def _repeat(value: Any, count: int, kind: pa.DataType) -> pa.Array:

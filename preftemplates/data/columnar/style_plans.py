@@ -38,11 +38,11 @@ class Place(NamedTuple):
 
     Attributes:
         part: 0 for the prompt, and from 1 on the responses in order.
-        index: the message's index in the part.
+        message: the message's index in the part.
     """
 
     part: int
-    index: int
+    message: int
 
 
 @dataclass(frozen=True)

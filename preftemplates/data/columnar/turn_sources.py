@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from preftemplates.core.messages import ROLES
 from preftemplates.data.columnar.column_texts import Column, ColumnText, ColumnValue, Trace
 from preftemplates.data.columnar.kernels import Mask, get_offsets, read_texts
-from preftemplates.data.columnar.turns import ROLE_CODES, Numbers, Turns, list_ranges
+from preftemplates.data.columnar.turns import ROLE_CODES, Numbers, Turns, hold_for_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,7 +85,8 @@ class Cells:
 
     def read_turns(self, source: TurnSource) -> TurnColumns:
         """Return the messages of a source."""
-        return self._make(source, lambda: OPERATIONS[source.operation](self, *source.operands))
+        turns: TurnColumns = self._make(source, lambda: OPERATIONS[source.operation](self, *source.operands))
+        return turns
 
     def _make(self, key: Any, make: Callable[[], Any]) -> Any:
         if key not in self._made:
@@ -127,71 +128,59 @@ def _require_column(text: Any) -> Column:
 def cell(cells: Cells, name: str) -> TurnColumns:
     """Return the messages of a column: lists of a role and a content."""
     column = cells.columns[name]
-    starts = _to_starts(pc.fill_null(pc.list_value_length(column), 0))
     messages = column.flatten()
     contents = read_texts(messages.field("content"))
-    roles = pc.fill_null(pc.index_in(messages.field("role"), value_set=pa.array(ROLES)), len(ROLES))
+    roles = pc.fill_null(pc.index_in(read_texts(messages.field("role")), value_set=_ROLE_NAMES), len(ROLES))
     fine = np.asarray(pc.and_(pc.is_valid(contents), pc.less(roles, len(ROLES))))
     for index in range(messages.type.num_fields):
         if messages.type.field(index).name not in ("role", "content"):
-            fine &= np.asarray(messages.field(index).is_null())
-    known = np.asarray(pc.is_valid(column)) & _hold_for_all(fine, starts)
-    return TurnColumns(Turns(starts, np.asarray(roles).astype(np.uint8), contents), known)
+            fine = fine & np.asarray(messages.field(index).is_null())
+    counts = np.asarray(pc.fill_null(pc.list_value_length(column), 0)).astype(np.int64)
+    turns = Turns.of_lists(counts, np.asarray(roles).astype(np.uint8), contents)
+    return TurnColumns(turns, np.asarray(pc.is_valid(column)) & hold_for_all(fine, turns.starts, turns.ends))
 
 
-def _to_starts(counts: pa.Array) -> Numbers:
-    return np.concatenate([[0], np.cumsum(np.asarray(counts), dtype=np.int64)])
-
-
-def _hold_for_all(values: Mask, starts: Numbers) -> Mask:
-    """Whether all messages of each row are fine."""
-    faults = np.concatenate([[0], np.cumsum(~values)])
-    return np.asarray(faults[starts[1:]] == faults[starts[:-1]])
-
-
-_HUMAN, _ASSISTANT = b"\n\nHuman: ", b"\n\nAssistant: "
+_ROLE_NAMES = pa.array(ROLES)
+_MARKS = {"user": b"\n\nHuman: ", "assistant": b"\n\nAssistant: "}
+_LENGTHS = np.zeros(len(ROLES) + 1, np.int64)
+_LENGTHS[[ROLE_CODES[role] for role in _MARKS]] = [len(mark) for mark in _MARKS.values()]
+"""The bytes of each role's mark."""
 
 
 @register_operation
 def human_assistant_turns(cells: Cells, column: Column) -> TurnColumns:
     """Return the turns of transcripts, as the filter of that name does."""
-    texts = cells.read_text(column.source)
+    texts = cells.read_text(str(column.source))
     offsets = get_offsets(texts).astype(np.int64)
-    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
-    marks, roles = _find_marks(data, offsets)
-    rows = np.searchsorted(offsets, marks, side="right") - 1
-    counts = np.bincount(rows, minlength=len(texts))
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    begins = np.zeros(len(texts), bool)
-    has_mark = counts > 0
-    begins[has_mark] = marks[starts[:-1][has_mark]] == offsets[:-1][has_mark]
-    heads = marks + np.where(roles == ROLE_CODES["user"], len(_HUMAN), len(_ASSISTANT))
-    is_last = np.zeros(len(marks), bool)
-    is_last[starts[1:][has_mark] - 1] = True
-    ends = np.where(is_last, offsets[rows + 1], np.append(marks[1:], 0))
-    contents = _cut_texts(texts, heads, ends)
-    known = np.asarray(pc.is_valid(texts)) & begins
-    return TurnColumns(Turns(starts, roles, contents), known)
+    marks, roles = _find_marks(np.frombuffer(texts.buffers()[2] or b"", np.uint8), offsets)
+    borders = np.searchsorted(marks, offsets)
+    counts = np.diff(borders)
+    marked = np.flatnonzero(counts)
+    ends = np.append(marks[1:], offsets[-1])
+    ends[borders[1:][marked] - 1] = offsets[1:][marked]
+    known = np.asarray(pc.is_valid(texts)) & (counts > 0)
+    known[marked] &= marks[borders[:-1][marked]] == offsets[:-1][marked]
+    contents = _cut_texts(texts, marks + _LENGTHS[roles], ends)
+    return TurnColumns(Turns.of_lists(counts, roles, contents), known)
 
 
 def _find_marks(data: Numbers, offsets: Numbers) -> tuple[Numbers, Numbers]:
     """Where turns begin in the bytes of all transcripts, and the role of each; none spans two transcripts."""
     first, last = int(offsets[0]), int(offsets[-1])
-    ends_line = data[first:last] == ord("\n")
-    pairs = first + np.flatnonzero(ends_line[:-1] & ends_line[1:]) if last - first > 1 else np.zeros(0, np.int64)
-    found, roles = [], []
-    for mark, role in ((_HUMAN, "user"), (_ASSISTANT, "assistant")):
-        places = pairs[pairs + len(mark) <= last]
-        for at, character in enumerate(mark[2:], 2):
-            places = places[data[places + at] == character]
-        found.append(places)
-        roles.append(np.full(len(places), ROLE_CODES[role], np.uint8))
-    places, codes = np.concatenate(found), np.concatenate(roles)
-    order = np.argsort(places, kind="stable")
-    places, codes = places[order], codes[order]
-    lengths = np.where(codes == ROLE_CODES["user"], len(_HUMAN), len(_ASSISTANT))
-    whole = places + lengths <= offsets[np.searchsorted(offsets, places, side="right")]
-    return places[whole], codes[whole]
+    lines = first + np.flatnonzero(data[first:last] == ord("\n"))
+    pairs = lines[:-1][np.diff(lines) == 1]
+    roles = np.full(len(pairs), len(ROLES), np.uint8)
+    for role, mark in _MARKS.items():
+        found = np.flatnonzero(pairs + len(mark) <= last)
+        for at, byte in enumerate(mark[2:], 2):
+            found = found[data[pairs[found] + at] == byte]
+        roles[found] = ROLE_CODES[role]
+    is_mark = roles < len(ROLES)
+    marks, roles = pairs[is_mark], roles[is_mark]
+    ends = marks + _LENGTHS[roles]
+    next_starts = offsets[np.searchsorted(offsets[:-1], marks, side="right")] if len(marks) else ends
+    whole = ends <= next_starts
+    return marks[whole], roles[whole]
 
 
 def _cut_texts(texts: pa.Array, starts: Numbers, ends: Numbers) -> pa.Array:
@@ -206,45 +195,44 @@ def _cut_texts(texts: pa.Array, starts: Numbers, ends: Numbers) -> pa.Array:
 @register_operation
 def before_last_answer(cells: Cells, source: TurnSource, other: TurnSource) -> TurnColumns:
     """Return the turns before the last answer, which both sides share, as the filter of that name does."""
-    turns, known = cells.read_turns(source)
-    others, others_known = cells.read_turns(other)
+    (turns, known), (others, others_known) = cells.read_turns(source), cells.read_turns(other)
     known = known & others_known & (turns.counts == others.counts) & (turns.counts > 1)
     rows = np.flatnonzero(known)
-    for side in (turns, others):
-        known[rows] &= side.roles[side.starts[1:][rows] - 1] == ROLE_CODES["assistant"]
-    rows = np.flatnonzero(known)
-    one, two = (list_ranges(side.starts[:-1][rows], side.counts[rows] - 1) for side in (turns, others))
-    same = turns.roles[one] == others.roles[two]
-    same &= np.asarray(pc.equal(turns.contents.take(pa.array(one)), others.contents.take(pa.array(two))))
-    asked = turns.roles[one] == ROLE_CODES["user"]
-    borders = np.concatenate([[0], np.cumsum(turns.counts[rows] - 1)])
-    known[rows] &= _hold_for_all(same, borders) & ~_hold_for_all(~asked, borders)
-    return TurnColumns(_drop_last(turns), known)
+    one, two = turns.take(rows), others.take(rows)
+    known[rows] &= _are_shared(one.drop_last(), two.drop_last()) & _end_with_answer(one) & _end_with_answer(two)
+    return TurnColumns(turns.drop_last(), known)
 
 
-def _drop_last(turns: Turns) -> Turns:
-    """The messages of each row without the last."""
-    counts = np.maximum(turns.counts - 1, 0)
-    places = list_ranges(turns.starts[:-1], counts)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    return Turns(starts, turns.roles[places], turns.contents.take(pa.array(places)))
+def _end_with_answer(turns: Turns) -> Mask:
+    """Which rows end with a message of an assistant; each has one."""
+    return np.asarray(turns.roles[turns.ends - 1] == ROLE_CODES["assistant"])
+
+
+def _are_shared(one: Turns, two: Turns) -> Mask:
+    """In which rows as many messages are the same, and one is a user's."""
+    ends = np.cumsum(one.counts)
+    starts, places, others = ends - one.counts, one.places, two.places
+    if len(one.roles) == len(two.roles) and (one.starts == two.starts).all():
+        same = np.asarray(pc.equal(one.contents, two.contents))[places]
+    else:
+        same = np.asarray(pc.equal(one.contents.take(pa.array(places)), two.contents.take(pa.array(others))))
+    same = same & (one.roles[places] == two.roles[others])
+    is_other = one.roles[places] != ROLE_CODES["user"]
+    return hold_for_all(same, starts, ends) & ~hold_for_all(is_other, starts, ends)
 
 
 @register_operation
 def turns_before_last(cells: Cells, source: TurnSource) -> TurnColumns:
     """Return the messages of each row without the last."""
     turns, known = cells.read_turns(source)
-    return TurnColumns(_drop_last(turns), known)
+    return TurnColumns(turns.drop_last(), known)
 
 
 @register_operation
 def last_turn(cells: Cells, source: TurnSource) -> TurnColumns:
     """Return the last message of each row."""
     turns, known = cells.read_turns(source)
-    counts = np.minimum(turns.counts, 1)
-    places = turns.starts[1:][counts > 0] - 1
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    return TurnColumns(Turns(starts, turns.roles[places], turns.contents.take(pa.array(places))), known & (counts > 0))
+    return TurnColumns(turns.keep_last(), known & (turns.counts > 0))
 
 
 for _name in ("human_assistant_turns", "before_last_answer"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from preftemplates.core.messages import ROLES
 
@@ -20,17 +21,21 @@ Numbers = np.ndarray[Any, Any]
 ROLE_CODES = {role: code for code, role in enumerate(ROLES)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Turns:
     """The messages of the prompt, or of one response, of all rows.
 
+    Rows are taken, and turns cut off, by other starts and counts alone; the texts are never copied for that.
+
     Attributes:
-        starts: the number of the first message of each row, and the number of all messages at the end.
-        roles: the index of each message's role among `ROLES`.
+        starts: the place of the first message of each row.
+        counts: the number of messages of each row.
+        roles: the index among `ROLES` of the role of each message.
         contents: the text of each message.
     """
 
     starts: Numbers
+    counts: Numbers
     roles: Numbers
     contents: pa.Array
 
@@ -38,31 +43,59 @@ class Turns:
     def of_column(cls, role: str, contents: pa.Array) -> Turns:
         """Return one message for each row."""
         count = len(contents)
-        return cls(np.arange(count + 1), np.full(count, ROLE_CODES[role], np.uint8), contents)
+        return cls(np.arange(count), np.ones(count, np.int64), np.full(count, ROLE_CODES[role], np.uint8), contents)
+
+    @classmethod
+    def of_lists(cls, counts: Numbers, roles: Numbers, contents: pa.Array) -> Turns:
+        """Return messages that are one after the other, so many for each row."""
+        return cls(np.cumsum(counts) - counts, counts, roles, contents)
 
     @cached_property
-    def counts(self) -> Numbers:
-        """The number of messages of each row."""
-        return np.diff(self.starts)
+    def is_dense(self) -> bool:
+        """Whether the messages of all rows are one after the other, and no others are between them."""
+        starts = np.cumsum(self.counts) - self.counts
+        return int(self.counts.sum()) == len(self.roles) and bool((self.starts == starts).all())
 
     @cached_property
     def is_single(self) -> bool:
-        """Whether each row has exactly one message, and all have the same role."""
-        is_one_each = len(self.roles) == len(self.counts) and bool((self.counts == 1).all())
-        return is_one_each and bool((self.roles == self.roles[0]).all() if len(self.roles) else True)
+        """Whether each row has exactly one message, and these are all messages in their order."""
+        return self.is_dense and bool((self.counts == 1).all())
+
+    @property
+    def ends(self) -> Numbers:
+        """The place after the last message of each row."""
+        return self.starts + self.counts
+
+    @property
+    def places(self) -> Numbers:
+        """The places of the messages of all rows."""
+        return list_ranges(self.starts, self.counts)
 
     def take(self, rows: Numbers) -> Turns:
         """Return the messages of some rows."""
-        counts = self.counts[rows]
-        places = list_ranges(self.starts[:-1][rows], counts)
-        return Turns(_to_starts(counts), self.roles[places], self.contents.take(pa.array(places)))
+        return Turns(self.starts[rows], self.counts[rows], self.roles, self.contents)
 
-    def read_message(self, index: int, rows: Numbers | None = None) -> pa.Array:
-        """Return the content of the message of this index in each row, or in some rows; all of them have one."""
-        if rows is None and self.is_single:
-            return self.contents
-        starts = self.starts[:-1] if rows is None else self.starts[:-1][rows]
-        return self.contents.take(pa.array(starts + index))
+    def drop_last(self) -> Turns:
+        """Return the messages of each row without the last."""
+        return Turns(self.starts, np.maximum(self.counts - 1, 0), self.roles, self.contents)
+
+    def keep_last(self) -> Turns:
+        """Return the last message of each row; none where there is none."""
+        return Turns(np.maximum(self.ends - 1, self.starts), np.minimum(self.counts, 1), self.roles, self.contents)
+
+    def compact(self) -> Turns:
+        """Return the same messages one after the other, without others between them."""
+        if self.is_dense:
+            return self
+        places = self.places
+        return Turns.of_lists(self.counts, self.roles[places], self.contents.take(pa.array(places)))
+
+    def measure(self) -> Numbers:
+        """Return the bytes of the contents of each row together."""
+        ends = np.concatenate(
+            [[0], np.cumsum(np.asarray(pc.binary_length(self.contents).fill_null(0)), dtype=np.int64)]
+        )
+        return np.asarray(ends[self.ends] - ends[self.starts])
 
 
 def list_ranges(starts: Numbers, counts: Numbers) -> Numbers:
@@ -75,44 +108,48 @@ def list_ranges(starts: Numbers, counts: Numbers) -> Numbers:
     return np.repeat(starts - before, counts) + np.arange(counts.sum())
 
 
-def _to_starts(counts: Numbers) -> Numbers:
-    starts = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=starts[1:])
-    return starts
-
-
 def concat_turns(parts: Sequence[Turns]) -> Turns:
     """Return the messages of several parts, those of each row one after the other."""
     if len(parts) == 1:
         return parts[0]
-    starts = _to_starts(np.sum([part.counts for part in parts], axis=0))
-    at, before, places = starts[:-1].copy(), 0, np.empty(starts[-1], np.int64)
+    counts = np.sum([part.counts for part in parts], axis=0)
+    at, before, places = np.cumsum(counts) - counts, 0, np.empty(counts.sum(), np.int64)
     for part in parts:
-        places[list_ranges(at, part.counts)] = before + list_ranges(part.starts[:-1], part.counts)
-        at += part.counts
+        places[list_ranges(at, part.counts)] = before + part.places
+        at = at + part.counts
         before += len(part.roles)
     contents = pa.concat_arrays([part.contents for part in parts]).take(pa.array(places))
-    return Turns(starts, np.concatenate([part.roles for part in parts])[places], contents)
+    return Turns.of_lists(counts, np.concatenate([part.roles for part in parts])[places], contents)
 
 
-def group_shapes(parts: Sequence[Turns]) -> tuple[Numbers, list[tuple[tuple[str, ...], ...]]]:
-    """Return the shape of each row, as a number, and the shapes: the roles of the messages of each part."""
-    numbers, shapes = np.zeros(len(parts[0].counts), np.int64), [()]
+def hold_for_all(values: np.ndarray[Any, np.dtype[np.bool_]], starts: Numbers, ends: Numbers) -> Numbers:
+    """Return for which rows the values of all of their messages are true."""
+    faults = np.concatenate([[0], np.cumsum(~values)])
+    return np.asarray(faults[ends] == faults[starts])
+
+
+Shape = tuple[tuple[str, ...], ...]
+"""The roles of the messages of each part."""
+
+
+def group_shapes(parts: Sequence[Turns]) -> tuple[Numbers, list[Shape]]:
+    """Return the shape of each row, as a number, and the shapes."""
+    numbers, shapes = np.zeros(len(parts[0].counts), np.int64), list[Shape]([()])
     for part in parts:
         codes, sequences = _group_roles(part)
         numbers, used = _renumber(numbers * len(sequences) + codes)
         shapes = [(*shapes[number // len(sequences)], sequences[number % len(sequences)]) for number in used]
-    return numbers, shapes  # type: ignore[return-value]
+    return numbers, shapes
 
 
 def _group_roles(part: Turns) -> tuple[Numbers, list[tuple[str, ...]]]:
     """The number of each row's sequence of roles, and the sequences."""
-    count = len(part.counts)
-    if part.is_single and count:
-        return np.zeros(count, np.int64), [(ROLES[part.roles[0]],)]
-    offsets = pa.py_buffer(part.starts.astype(np.int32).tobytes())
-    keys = pa.Array.from_buffers(pa.binary(), count, [None, offsets, pa.py_buffer(part.roles.tobytes())])
-    encoded = keys.dictionary_encode()
+    roles = part.roles if part.is_dense else part.roles[part.places]
+    if len(roles) and (roles == roles[0]).all() and (part.counts == 1).all():
+        return np.zeros(len(part.counts), np.int64), [(ROLES[roles[0]],)]
+    offsets = np.concatenate([[0], np.cumsum(part.counts)]).astype(np.int32)
+    buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(roles.tobytes())]
+    encoded = pa.Array.from_buffers(pa.binary(), len(part.counts), buffers).dictionary_encode()
     sequences = [tuple(ROLES[code] for code in key) for key in encoded.dictionary.to_pylist()]
     return np.asarray(encoded.indices).astype(np.int64), sequences
 

@@ -1,0 +1,327 @@
+"""Batches: Arrow tables in, Arrow tables out, by plans where that is possible and else row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from preftemplates.data.arrow import (
+    build_output_schema,
+    check_column_names,
+    check_fits_schema,
+    write_nested_as_json,
+)
+from preftemplates.data.columnar.formatting import Block, ColumnarFormatter
+from preftemplates.data.columnar.skips import REASONS
+from preftemplates.data.frames import read_frame
+from preftemplates.data.row_rules import find_skip_reason
+from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
+from preftemplates.templates.extraction import make_tie_error
+
+if TYPE_CHECKING:
+    from preftemplates.core.samples import Format
+    from preftemplates.data.columnar.turns import Numbers
+    from preftemplates.templates.template import Template
+
+SLICE_ROWS = 8192
+"""So many rows are formatted at once: what is made of more does not stay near the processor."""
+
+OnRowError = Literal["raise", "skip", "column"]
+"""What a row does that cannot be formatted: it raises, is left out, or is null next to its error."""
+
+ERROR_COLUMN = "preftemplates_error"
+"""The column of errors."""
+
+
+class BatchFormatter:
+    """Formats the rows of an Arrow batch or table, and gives back the same kind.
+
+    Whole columns are formatted at once where a plan can be made of the template and its style; `plan` says so. The
+    results are those of the row path in any case. It pickles, so that it can be mapped over a dataset by several
+    processes. DataFrames of Polars and pandas are formatted too.
+
+    Args:
+        template: the template; its style and dialect say what comes out.
+        format: the format's name.
+        json_messages: whether columns of messages hold JSON, as text. Without it they hold role and content, and
+            calls where the template has tools, and typed parts where it has media (`Template.with_columns`); messages
+            with more are rejected: Arrow would fill in keys that others have.
+        on_error: what a row does that cannot be formatted. `raise`: it raises its error; rows keep their order, and
+            their number where each gives one sample. `skip`: it is left out, and so are the rows that `convert`
+            skips (empty, equal, ties). `column`: such rows are null, and a column `preftemplates_error` says why; the
+            number of rows stays where each gives one sample.
+        id_column: a column by whose value errors name a row.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> from preftemplates import BatchFormatter, get_template
+        >>> formatter = BatchFormatter(get_template("PKUSafeRLHF"), "prompt_only")
+        >>> formatter(pa.table({"prompt": ["Hi"]})).to_pylist()
+        [{'text': 'BEGINNING OF CONVERSATION: USER: Hi ASSISTANT:'}]
+        >>> print(formatter.plan)
+        1 of 1 rows as columns
+    """
+
+    template: Template
+    format: Format
+    json_messages: bool
+    on_error: OnRowError
+    id_column: str | None
+
+    def __init__(
+        self,
+        template: Template,
+        format: Format,
+        json_messages: bool = False,
+        *,
+        on_error: OnRowError = "raise",
+        id_column: str | None = None,
+    ) -> None:
+        if on_error not in get_args(OnRowError):
+            raise DefinitionError(f"on_error is one of {', '.join(get_args(OnRowError))}; got {preview(on_error)}")
+        self.template = template
+        self.format = format
+        self.json_messages = json_messages
+        self.on_error = on_error
+        self.id_column = id_column
+        self.schema  # noqa: B018  what cannot work raises here, and not on the first batch
+
+    @cached_property
+    def _result_schema(self) -> pa.Schema:
+        return build_output_schema(self.template, self.format, self.json_messages)
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The schema of what comes out."""
+        schema = self._result_schema
+        return schema.append(pa.field(ERROR_COLUMN, pa.string())) if self.on_error == "column" else schema
+
+    @cached_property
+    def _columnar(self) -> ColumnarFormatter:
+        finds_skips = self.on_error != "raise"
+        return ColumnarFormatter(self.template, self.format, self._result_schema, self.json_messages, finds_skips)
+
+    @property
+    def plan(self) -> FormattingPlan:
+        """How rows were formatted so far, and why; before the first batch, how the template's example would be.
+
+        Example:
+            >>> from preftemplates import BatchFormatter, get_template
+            >>> print(BatchFormatter(get_template("UltraFeedback"), "ranked").plan)
+            0 of 1 rows as columns
+            1 row by row: a sample has several responses
+        """
+        counts, example = self._columnar.counts, self.template.example
+        if not counts.columnar and not counts.reasons and isinstance(example, Mapping):
+            return type(self)(*self.__getstate__()[:3])._try(example)
+        return FormattingPlan(counts.columnar, dict(counts.reasons))
+
+    def _try(self, row: Mapping[str, Any]) -> FormattingPlan:
+        """How one row is formatted."""
+        table = pa.Table.from_pylist([{**row}])
+        self._columnar.format(table.to_batches()[0])
+        return FormattingPlan(self._columnar.counts.columnar, dict(self._columnar.counts.reasons))
+
+    def __call__(self, batch: Any, indices: Sequence[int] | None = None) -> Any:
+        """Format every row.
+
+        Args:
+            batch: a RecordBatch or a Table of Arrow, or a DataFrame of Polars or pandas.
+            indices: the number of each row, by which errors name it; `with_indices=True` of `Dataset.map` gives them.
+
+        Raises:
+            RowError: a column is missing or named twice, or a row cannot be formatted and `on_error` is "raise";
+                `row` counts from the batch's first, without indices.
+            DefinitionError: it is another kind of batch.
+        """
+        if isinstance(batch, pa.RecordBatch):
+            formatted = self._format_table(pa.Table.from_batches([batch]), indices).combine_chunks()
+            batches = formatted.to_batches()
+            return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=self.schema)
+        if isinstance(batch, pa.Table):
+            return self._format_table(batch, indices)
+        table, restore = read_frame(batch)
+        return restore(self._format_table(table, indices))
+
+    def _format_table(self, table: pa.Table, indices: Sequence[int] | None) -> pa.Table:
+        check_column_names(table.schema.names)
+        table = table.select(self._select_columns(table.schema.names))
+        formatted, start = list[pa.RecordBatch](), 0
+        for batch in table.to_batches(max_chunksize=SLICE_ROWS):
+            formatted.append(self._format_slice(batch, _Names(start, indices, self.id_column)))
+            start += batch.num_rows
+        return pa.Table.from_batches(formatted, self.schema)
+
+    def _select_columns(self, names: Sequence[str]) -> list[str]:
+        columns = self.template.select_columns(self.format, names)
+        if self.id_column is None or self.id_column in columns:
+            return columns
+        if self.id_column not in names:
+            raise DefinitionError(f"there is no column {preview(self.id_column)} that names the rows")
+        return [*columns, self.id_column]
+
+    def _format_slice(self, batch: pa.RecordBatch, names: _Names) -> pa.RecordBatch:
+        """The results of a slice: those of plans and of the row path, in the order of the rows."""
+        blocks, left = self._columnar.format(batch)
+        outcomes = [outcome for block in blocks for outcome in self._read_block(block)]
+        if len(left):
+            rows = batch.take(pa.array(left)).to_pylist() if len(left) < batch.num_rows else batch.to_pylist()
+            row_results = [result for row, cells in zip(left.tolist(), rows, strict=True)
+                           for result in self._format_row(cells, row, names)]  # fmt: skip
+            outcomes.append(self._make_outcome(row_results))
+        return _merge(outcomes, self.schema)
+
+    def _read_block(self, block: Block) -> Iterator[_Outcome]:
+        """The results of a plan, without those that are skipped."""
+        if block.skips is None or not block.skips.any():
+            yield _Outcome(block.rows, self._add_errors(block.columns, len(block.rows)))
+            return
+        kept, skipped = np.flatnonzero(block.skips == 0), np.flatnonzero(block.skips)
+        columns = [column.take(pa.array(kept)) for column in block.columns]
+        yield _Outcome(block.rows[kept], self._add_errors(columns, len(kept)))
+        if self.on_error == "column":
+            codes: list[Any] = [REASONS[number] for number in block.skips[skipped]]
+            errors = pa.array([_describe_skip(code) for code in codes], pa.string())
+            yield _Outcome(block.rows[skipped], [*_make_nulls(self._result_schema, len(skipped)), errors])
+
+    def _add_errors(self, columns: list[pa.Array], count: int) -> list[pa.Array]:
+        return [*columns, pa.nulls(count, pa.string())] if self.on_error == "column" else columns
+
+    def _format_row(self, cells: Mapping[str, Any], row: int, names: _Names) -> Iterator[_RowResult]:
+        """The results of one row by the row path."""
+        try:
+            yield from self._write_row(cells, row)
+        except (RowError, StyleContractError) as error:
+            located = names.locate(error, row, cells)
+            if self.on_error == "raise":
+                raise located from error.__cause__
+            if self.on_error == "column":
+                yield _RowResult(row, {ERROR_COLUMN: str(located)})
+
+    def _write_row(self, cells: Mapping[str, Any], row: int) -> Iterator[_RowResult]:
+        formatted = self.template.formatted(cells, self.format)
+        samples = formatted.samples
+        if formatted.ties and not samples:
+            raise make_tie_error()
+        results, skipped = list[_RowResult](), list[Code]()
+        for sample in samples:
+            reason = None if self.on_error == "raise" else find_skip_reason(sample, self.template.ties)
+            if reason is None:
+                results.append(_RowResult(row, self._write_result(sample.result)))
+            else:
+                skipped.append(reason)
+        if self.on_error == "column":
+            results += [_RowResult(row, {ERROR_COLUMN: _describe_skip(code)}) for code in skipped]
+            results = results or [_RowResult(row, {ERROR_COLUMN: _describe_skip(Code.NO_SAMPLE)})]
+        yield from results
+
+    def _write_result(self, result: dict[str, Any]) -> dict[str, Any]:
+        if self.json_messages:
+            result = write_nested_as_json(result, self._result_schema)
+        check_fits_schema(result, self._result_schema)
+        return write_nested_as_json(result, self._result_schema)
+
+    def _make_outcome(self, results: Sequence[_RowResult]) -> _Outcome:
+        rows = np.array([result.row for result in results], np.int64)
+        columns = [pa.array([result.values.get(field.name) for result in results], field.type)
+                   for field in self.schema]  # fmt: skip
+        return _Outcome(rows, columns)
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.template, self.format, self.json_messages, self.on_error, self.id_column
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.template, self.format, self.json_messages, self.on_error, self.id_column = state
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BatchFormatter) and self.__getstate__() == other.__getstate__()
+
+    def __hash__(self) -> int:
+        return hash(self.__getstate__())
+
+    def __repr__(self) -> str:
+        messages = ", json_messages=True" if self.json_messages else ""
+        errors = "" if self.on_error == "raise" else f", on_error={self.on_error!r}"
+        return f"BatchFormatter({self.template!r}, {self.format!r}{messages}{errors})"
+
+
+class FormattingPlan(NamedTuple):
+    """How rows are formatted: whole columns at once, or row by row.
+
+    Attributes:
+        columnar: how many rows were formatted as columns.
+        reasons: how many were formatted row by row, by the reason.
+    """
+
+    columnar: int
+    reasons: dict[str, int]
+
+    @property
+    def rows(self) -> int:
+        """How many rows were formatted."""
+        return self.columnar + sum(self.reasons.values())
+
+    def __str__(self) -> str:
+        lines = [f"{self.columnar:,} of {self.rows:,} rows as columns"]
+        return "\n".join([*lines, *(f"{count:,} row by row: {reason}" for reason, count in self.reasons.items())])
+
+
+class _Names(NamedTuple):
+    """How errors name the rows of a slice.
+
+    Attributes:
+        start: the number of its first row in the batch.
+        indices: the number of each row of the batch, if somebody knows it.
+        id_column: the column whose value names a row, if there is one.
+    """
+
+    start: int
+    indices: Sequence[int] | None
+    id_column: str | None
+
+    def locate(self, error: Any, row: int, cells: Mapping[str, Any]) -> Any:
+        """Return an error with the row's number, and its id."""
+        place = self.start + row
+        located = error.located(row=place if self.indices is None else int(self.indices[place]))
+        if self.id_column is None:
+            return located
+        name = f"{self.id_column} {preview(cells.get(self.id_column))}"
+        return type(located)(f"{name}: {located.message}", **located.facts)
+
+
+class _RowResult(NamedTuple):
+    """A result of the row path, and its row in the slice."""
+
+    row: int
+    values: dict[str, Any]
+
+
+class _Outcome(NamedTuple):
+    """Results, and the row of each in the slice."""
+
+    rows: Numbers
+    columns: list[pa.Array]
+
+
+def _describe_skip(code: Code) -> str:
+    return f"{code.meaning} [{code}]"
+
+
+def _make_nulls(schema: pa.Schema, count: int) -> list[pa.Array]:
+    return [pa.nulls(count, field.type) for field in schema]
+
+
+def _merge(outcomes: Sequence[_Outcome], schema: pa.Schema) -> pa.RecordBatch:
+    """The results of a slice in the order of their rows, and of the samples of one row."""
+    if not outcomes:
+        return pa.RecordBatch.from_arrays(_make_nulls(schema, 0), schema=schema)
+    if len(outcomes) == 1:
+        return pa.RecordBatch.from_arrays(outcomes[0].columns, schema=schema)
+    order = np.argsort(np.concatenate([outcome.rows for outcome in outcomes]), kind="stable")
+    columns = zip(*(outcome.columns for outcome in outcomes), strict=True)
+    places = pa.array(order)
+    return pa.RecordBatch.from_arrays([pa.concat_arrays(parts).take(places) for parts in columns], schema=schema)

@@ -1,0 +1,169 @@
+"""Groups: the samples of some rows of a slice, of which the messages and labels are columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preftemplates.data.columnar.column_texts import Column
+from preftemplates.data.columnar.kernels import Mask, answer_guard, choose_texts, cut_ends, join_pieces
+from preftemplates.data.columnar.row_plans import LabelColumn, MessagePlan, RowPlan
+from preftemplates.data.columnar.turn_sources import Cells, TurnSource
+from preftemplates.data.columnar.turns import Numbers, Turns, concat_turns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from preftemplates.data.columnar.column_texts import Guard
+
+
+@dataclass(frozen=True)
+class SampleGroup:
+    """The samples of some rows.
+
+    Attributes:
+        rows: the number of each row in the slice.
+        parts: the messages of the prompt and of each response.
+        labels: each label by name: a column, or a value that all rows have.
+        known: what is known of the contents of all rows of the slice; groups that are taken from one share it.
+    """
+
+    rows: Numbers
+    parts: tuple[Turns, ...]
+    labels: Mapping[str, Any]
+    known: dict[Any, Any] = field(default_factory=dict)
+
+    def take(self, rows: Numbers) -> SampleGroup:
+        """Return some of the rows, by their places in the group."""
+        indices = pa.array(rows)
+        labels = {name: value.take(indices) if isinstance(value, pa.Array) else value
+                  for name, value in self.labels.items()}  # fmt: skip
+        return SampleGroup(self.rows[rows], tuple(part.take(rows) for part in self.parts), labels, self.known)
+
+    def read(self, column: Column) -> pa.Array:
+        """Return the content of a message of all rows; all of them have one."""
+        place: Any = column.source
+        part = self.parts[place.part]
+        contents = self._cut(place.part, column.cuts)
+        return contents if part.is_single else contents.take(pa.array(part.starts + place.message))
+
+    def _cut(self, part: int, cuts: tuple[Any, ...]) -> pa.Array:
+        """The contents of all messages of a part, without what is cut at their ends."""
+        if not cuts:
+            return self.parts[part].contents
+        if (part, cuts) not in self.known:
+            *before, (method, characters) = cuts
+            self.known[part, cuts] = cut_ends(self._cut(part, tuple(before)), method, characters)
+        return self.known[part, cuts]
+
+    def hold(self, guard: Guard) -> Mask:
+        """Return for which rows a guard holds."""
+        place: Any = guard.column.source
+        if isinstance(guard.operand, Column):
+            return answer_guard(guard, self.read(guard.column), self.read(guard.operand))
+        key = (guard._replace(column=guard.column._replace(source=place.part)),)
+        if key not in self.known:
+            self.known[key] = answer_guard(guard, self._cut(place.part, guard.column.cuts), guard.operand)
+        answers: Mask = self.known[key]
+        return np.asarray(answers[self.parts[place.part].starts + place.message])
+
+    def find_short(self, max_bytes: int | None) -> Mask:
+        """Return which rows have contents of no more bytes together."""
+        if max_bytes is None:
+            return np.ones(len(self.rows), bool)
+        return np.asarray(np.sum([part.measure() for part in self.parts], axis=0) <= max_bytes)
+
+
+def make_group(cells: Cells, plans: Sequence[RowPlan], which: Numbers) -> tuple[SampleGroup, Mask]:
+    """Return the samples of rows whose plans have one outline, and of which rows they are as they must be.
+
+    Args:
+        cells: the cells of all rows.
+        plans: the plans.
+        which: the plan of each row; -1 for none of them.
+    """
+    alive = which >= 0
+    which = np.maximum(which, 0)
+    parts = []
+    for items in zip(*(plan.parts for plan in plans), strict=True):
+        turns, known = _read_part(cells, items, which)
+        alive &= known
+        parts.append(turns)
+    labels = {}
+    for values in zip(*(plan.labels for plan in plans), strict=True):
+        name = values[0][0]
+        labels[name] = _read_label(cells, [value for _, value in values], which)
+        if isinstance(labels[name], pa.Array):
+            alive &= _check_label(name, labels[name])
+    return SampleGroup(np.arange(cells.count), tuple(parts), labels), alive
+
+
+def _read_part(
+    cells: Cells, plans: Sequence[tuple[MessagePlan | TurnSource, ...]], which: Numbers
+) -> tuple[Turns, Mask]:
+    """The messages of a part, and of which rows they are known."""
+    known, turns = np.ones(cells.count, bool), []
+    for items in zip(*plans, strict=True):
+        if isinstance(items[0], TurnSource):
+            columns = cells.read_turns(items[0])
+            known &= columns.known
+            turns.append(columns.turns)
+        else:
+            contents = _choose(cells, [item.content for item in items], which)
+            turns.append(Turns.of_column(items[0].role, contents))
+    if not turns:
+        nothing = np.zeros(cells.count, np.int64)
+        return Turns.of_lists(nothing, np.zeros(0, np.uint8), pa.array([], pa.string())), known
+    return concat_turns(turns), known
+
+
+def _choose(cells: Cells, alternatives: Sequence[Any], which: Numbers) -> pa.Array:
+    """The texts of which each plan has other pieces."""
+    pieces = [*dict.fromkeys(alternatives)]
+    columns = [join_pieces(one, cells.count, partial(read_cell, cells)) for one in pieces]
+    choice = np.array([pieces.index(one) for one in alternatives], np.int8)[which]
+    return choose_texts(choice, columns)
+
+
+def _read_label(cells: Cells, values: Sequence[Any], which: Numbers) -> Any:
+    """A label as a column, or as the value that all rows have."""
+    if isinstance(values[0], LabelColumn):
+        return cells.columns[values[0].name]
+    return _choose(cells, values, which) if isinstance(values[0], tuple) else values[0]
+
+
+_LABEL_RANGES = {"margin": (0, np.inf), "probability": (0.5, 1)}
+"""The least and the greatest value of labels of pairs (`Preference.check_labels`)."""
+
+
+def _check_label(name: str, values: pa.Array) -> Mask:
+    """Which rows have a label that their dataset type accepts."""
+    if name not in _LABEL_RANGES:
+        return np.asarray(values.is_valid())
+    low, high = _LABEL_RANGES[name]
+    fine = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
+    return np.asarray(pc.fill_null(fine, False))
+
+
+def read_cell(cells: Cells, column: Column) -> pa.Array:
+    """Return the values of a cell in all rows, or the content of the only message that is taken from one."""
+    if column.cuts:
+        *before, (method, characters) = column.cuts
+        return cut_ends(read_cell(cells, column._replace(cuts=tuple(before))), method, characters)
+    if isinstance(column.source, TurnSource):
+        turns = cells.read_turns(column.source).turns
+        return turns.contents.take(pa.array(turns.starts, mask=turns.counts == 0))
+    name = str(column.source)
+    texts = cells.read_text(name)
+    return cells.columns[name] if texts is None else texts
+
+
+def hold_cell_guard(cells: Cells, guard: Guard) -> Mask:
+    """Return for which rows a guard holds that asks for cells."""
+    operand = read_cell(cells, guard.operand) if isinstance(guard.operand, Column) else guard.operand
+    return answer_guard(guard, read_cell(cells, guard.column), operand)

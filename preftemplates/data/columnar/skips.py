@@ -1,0 +1,88 @@
+"""Skips: which samples can be formatted and should not be trained on, for all rows at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preftemplates.data.columnar.turns import hold_for_all
+from preftemplates.errors import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from preftemplates.data.columnar.kernels import Mask
+    from preftemplates.data.columnar.turns import Numbers, Turns
+
+_BLANKS = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1)))) + "\u200b\u200c\u200d\u2060\ufeff"
+"""The characters of which a blank text is made (`preftemplates.data.row_rules`)."""
+
+REASONS = (None, Code.EMPTY, Code.EQUAL, Code.TIE)
+"""Why a sample is skipped, by number; the first is that it is not."""
+
+
+def find_skip_reasons(
+    prompt: Turns | None,
+    responses: Sequence[Turns],
+    labels: Mapping[str, Any],
+    texts: Sequence[pa.Array],
+    drops_ties: bool,
+) -> Numbers:
+    """Return the number among `REASONS` of why each sample is skipped, as `find_skip_reason` does.
+
+    Args:
+        prompt: the messages of the prompts; None for a template that takes none from the row.
+        responses: those of each response.
+        labels: the labels by name, as columns or as values that all have.
+        texts: the texts of each response; none where they are not written.
+        drops_ties: whether ties are left out.
+    """
+    count = len(responses[0].counts) if responses else len(prompt.counts) if prompt is not None else 0
+    reasons = np.zeros(count, np.int8)
+    if drops_ties:
+        reasons[_are_ties(labels, count)] = REASONS.index(Code.TIE)
+    if len(responses) > 1:
+        equal = _have_equal_messages(responses)
+        if texts:
+            equal |= np.logical_and.reduce([np.asarray(pc.equal(texts[0], text)) for text in texts[1:]])
+        reasons[equal] = REASONS.index(Code.EQUAL)
+    for part in (*responses, *(() if prompt is None else (prompt,))):
+        reasons[_are_blank(part)] = REASONS.index(Code.EMPTY)
+    return reasons
+
+
+def _are_blank(part: Turns) -> Mask:
+    """In which rows no message says anything."""
+    contents = part.contents
+    short = pc.utf8_trim(contents, _BLANKS)
+    blank = np.asarray(pc.fill_null(pc.equal(pc.binary_length(short), 0), True))
+    return np.asarray(hold_for_all(blank, part.starts, part.ends))
+
+
+def _have_equal_messages(responses: Sequence[Turns]) -> Mask:
+    """In which rows all responses are the same messages."""
+    first, *others = responses
+    equal = np.ones(len(first.counts), bool)
+    for other in others:
+        equal &= first.counts == other.counts
+        rows = np.flatnonzero(equal)
+        one, two = first.take(rows).compact(), other.take(rows).compact()
+        same = np.asarray(pc.equal(one.contents, two.contents)) & (one.roles == two.roles)
+        equal[rows] &= hold_for_all(same, one.starts, one.ends)
+    return equal
+
+
+def _are_ties(labels: Mapping[str, Any], count: int) -> Mask:
+    """Which labels of a pair say that neither answer is better (`Preference.is_tie`)."""
+    ties = np.zeros(count, bool)
+    for name, value in (("margin", 0), ("probability", 0.5)):
+        label = labels.get(name)
+        if isinstance(label, pa.Array):
+            ties |= np.asarray(pc.fill_null(pc.equal(label, value), False))
+        elif label is not None:
+            ties |= label == value
+    return ties

@@ -1,0 +1,55 @@
+"""Frames: tables of other libraries as Arrow tables, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from preftemplates.errors import DefinitionError
+
+Restore = Callable[[pa.Table], Any]
+"""Makes of a table what the batch was."""
+
+_HINTS = {
+    ("polars", "LazyFrame"): "call collect() first",
+    ("polars", "Series"): "give the frame, whose columns have names",
+    ("builtins", "dict"): 'use dataset.with_format("arrow").map(formatter, batched=True)',
+    ("builtins", "list"): "pa.Table.from_pylist(rows) makes a table of rows",
+    ("datasets", "Dataset"): 'use dataset.with_format("arrow").map(formatter, batched=True)',
+    ("datasets", "DatasetDict"): 'use dataset.with_format("arrow").map(formatter, batched=True)',
+    ("datasets", "IterableDataset"): 'use dataset.with_format("arrow").map(formatter, batched=True)',
+    ("datasets", "LazyBatch"): 'use dataset.with_format("arrow").map(formatter, batched=True)',
+    ("duckdb", "DuckDBPyRelation"): "give its .to_arrow_table()",
+    ("pyspark", "DataFrame"): "use frame.mapInArrow(lambda batches: map(formatter, batches), schema)",
+    ("ray", "Dataset"): 'use dataset.map_batches(formatter, batch_format="pyarrow")',
+}
+"""What to do with a batch of another kind, by its library and the name of its class."""
+
+
+def read_frame(frame: Any) -> tuple[pa.Table, Restore]:
+    """Return a DataFrame of Polars or pandas as a table, and the function that makes such a frame of a table.
+
+    >>> import pandas
+    >>> table, restore = read_frame(pandas.DataFrame({"prompt": ["Hi"]}))
+    >>> table.column_names, type(restore(table)).__name__
+    (['prompt'], 'DataFrame')
+
+    Raises:
+        DefinitionError: it is neither; the message says what to do.
+    """
+    library, name = type(frame).__module__.partition(".")[0], type(frame).__name__
+    if (library, name) == ("polars", "DataFrame"):
+        return frame.to_arrow(), _make_polars_frame
+    if (library, name) == ("pandas", "DataFrame"):
+        return pa.Table.from_pandas(frame, preserve_index=False), lambda table: table.to_pandas()
+    hint = next((hint for (owner, kind), hint in _HINTS.items() if kind == name and library.startswith(owner)), "")
+    end = f"; {hint}" if hint else ""
+    raise DefinitionError(f"expected a pyarrow RecordBatch or Table, got {name}{end}")
+
+
+def _make_polars_frame(table: pa.Table) -> Any:
+    import polars
+
+    return polars.from_arrow(table)
