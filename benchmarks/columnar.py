@@ -101,21 +101,30 @@ def measure_plans(benchmark: Benchmark) -> Iterator[Line]:
 
 
 def measure_convert(benchmark: Benchmark) -> Iterator[Line]:
-    """Compare `convert`, with all its checks, with convmerge on the same file."""
-    for name, row_set in ROW_SETS.items():
-        with tempfile.TemporaryDirectory() as folder:
-            rows, ours, theirs = (Path(folder) / file for file in ("rows.jsonl", "ours.jsonl", "theirs.jsonl"))
-            write_rows(rows, vary_rows(benchmark.data, name, benchmark.rows))
-            words = ["-m", "preftemplates", "convert", str(rows), "--template", row_set.template]
-            convert = make_command([*words, "--dialect", "trl", "--out", str(ours)], benchmark.rows)
-            what = f"convert, {name}, JSONL to JSONL"
-            if importlib.util.find_spec("convmerge") is None:
-                yield Line(what, f"{1 / convert.measure():,.0f} rows/s", "convmerge", "not installed")
-                continue
-            merge = make_command(make_convmerge_words(rows, theirs), benchmark.rows)
-            line = make_speed_line(what, convert, "convmerge", merge, benchmark.rounds)
-            yield Line(f"{what}: messages", "", "", "", compare_converted(ours, theirs, what))
-            yield line
+    """Compare `convert`, with all its checks, with convmerge on the same file: the start alone, and all rows."""
+    for name in ROW_SETS:
+        yield from compare_converters(benchmark, name, START_ROWS, f"convert, {name}, {START_ROWS} rows")
+        yield from compare_converters(benchmark, name, benchmark.rows, f"convert, {name}, {benchmark.rows:,} rows")
+
+
+def compare_converters(benchmark: Benchmark, name: str, count: int, what: str) -> Iterator[Line]:
+    """Compare both converters on so many rows: their messages, and their speed with the start of the process."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows, ours, theirs = (Path(folder) / file for file in ("rows.jsonl", "ours.jsonl", "theirs.jsonl"))
+        write_rows(rows, vary_rows(benchmark.data, name, count))
+        words = ["-m", "preftemplates", "convert", str(rows), "--template", ROW_SETS[name].template]
+        convert = make_command([*words, "--dialect", "trl", "--out", str(ours)], count)
+        if importlib.util.find_spec("convmerge") is None:
+            yield Line(what, f"{1 / convert.measure():,.0f} rows/s", "convmerge", "not installed")
+            return
+        merge = make_command(make_convmerge_words(rows, theirs), count)
+        line = make_speed_line(what, convert, "convmerge", merge, benchmark.rounds)
+        yield Line(f"{what}: messages", "", "convmerge", "", compare_converted(ours, theirs, what))
+        yield line
+
+
+START_ROWS = 20
+"""So few rows that a conversion is mostly the start of the process."""
 
 
 def make_command(arguments: Sequence[str], rows: int) -> Operation:

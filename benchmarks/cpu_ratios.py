@@ -121,7 +121,7 @@ def run_command(words: Sequence[str], environment: Mapping[str, str], folder: Pa
 
 def format_lines(lines: Sequence[Line]) -> str:
     """Return lines in columns."""
-    widths = (46, 20, 22, 16)
+    widths = (46, 20, 22, 18)
     return "\n".join(
         "  ".join([*(f"{cell:{width}}" for cell, width in zip(line, widths, strict=False)), line.ratio]).rstrip()
         for line in lines
