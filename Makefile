@@ -30,7 +30,7 @@ help:  ## Show this list.
 	$(UV) sync --quiet --group dev
 	@touch $@ .venv/core.stamp .venv/train.stamp
 
-bench: .venv/dev.stamp  ## Measure formatting, convert and check beside TRL, Jinja engines and convmerge: minutes.
+bench: .venv/dev.stamp  ## Measure formatting, convert and check next to TRL, Jinja engines and convmerge: minutes.
 	$(RUN)/python benchmarks/columnar.py
 
 bench-train: .venv/dev.stamp  ## Measure reward training beside TRL's: minutes.

@@ -1,4 +1,4 @@
-"""Formatting of Arrow tables beside TRL's map, Jinja engines, the homework and a copy of the output.
+"""Formatting of Arrow tables next to TRL's map, Jinja engines, the homework and a copy of the output.
 
 `columnar.py` imports the sections format, map, copy and unplanned from here. Each compares the texts of both sides
 before it measures.
@@ -129,7 +129,7 @@ class Formatting:
         figures = [f"{count:,} rejected" for count in (self.rejected, kept.count(False))]
         return Line(f"{what}: texts", figures[0], peer, figures[1], f"{equal:,} rows equal")
 
-    def measure_beside_map(self, convert: Callable[[Row], Row], what: str, peer: str) -> Line:
+    def compare_speed_with_map(self, convert: Callable[[Row], Row], what: str, peer: str) -> Line:
         """Return the line of the comparison with a map over a dataset."""
         dataset = make_dataset(self.part)
         operation = Operation(partial(map_rows, dataset, convert), len(dataset))
@@ -153,12 +153,12 @@ def measure_format(benchmark: Benchmark) -> Iterator[Line]:
         formatting, what = make_formatting(benchmark, name, style), f"format, {name}, {title}"
         convert = make_trl_function(name, CHATML)
         yield formatting.compare_texts(convert, what, "TRL's map", style.edges.tail)
-        yield formatting.measure_beside_map(convert, what, "TRL's map")
+        yield formatting.compare_speed_with_map(convert, what, "TRL's map")
         if title == "chat template":
             yield from compare_renderers(formatting, what, style.edges.tail)
     formatting, convert, what = make_homework_formatting(benchmark), make_homework(), "format, PKU, homework's layout"
     yield formatting.compare_texts(convert, what, "homework's class, map")
-    yield formatting.measure_beside_map(convert, what, "homework's class, map")
+    yield formatting.compare_speed_with_map(convert, what, "homework's class, map")
 
 
 def compare_renderers(formatting: Formatting, what: str, tail: str) -> Iterator[Line]:
@@ -248,4 +248,4 @@ def measure_unplanned(benchmark: Benchmark) -> Iterator[Line]:
         formatting, convert = make_formatting(benchmark, name, style), make_trl_function(name, UNPLANNED)
         what = f"format, {name}, template run per row"
         yield formatting.compare_texts(convert, what, "TRL's map")
-        yield formatting.measure_beside_map(convert, what, "TRL's map")
+        yield formatting.compare_speed_with_map(convert, what, "TRL's map")
