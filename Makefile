@@ -9,7 +9,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 DEMO := examples/preferences.jsonl
 QUICK := not slow and not engines and not browser and not faults and not gpu and not models and not peers
 
-.PHONY: help bench-train demo digests fuzz peers test test-faults test-floors test-long test-gpu test-models lint docs clean
+.PHONY: help bench bench-train demo digests fuzz peers test test-faults test-floors test-long test-gpu test-models lint docs clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ help:  ## Show this list.
 .venv/dev.stamp: $(UV) pyproject.toml
 	$(UV) sync --quiet --group dev
 	@touch $@ .venv/core.stamp .venv/train.stamp
+
+bench: .venv/dev.stamp  ## Measure formatting, convert and check next to TRL, Jinja engines and convmerge: minutes.
+	$(RUN)/python benchmarks/columnar.py
 
 bench-train: .venv/dev.stamp  ## Measure reward training beside TRL's: minutes.
 	$(RUN)/python benchmarks/reward_training.py
