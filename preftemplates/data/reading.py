@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
 import zlib
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -26,30 +24,24 @@ from preftemplates.data.dataset_sources import (
 )
 from preftemplates.data.file_faults import (
     check_encoding,
-    check_first_line,
     describe_object,
     name_file,
     peek,
     spell_ending_hint,
 )
+from preftemplates.data.json_lines import ObjectDecoder, make_json_error, read_json_lines
 from preftemplates.errors import Code, FileError, RowError, did_you_mean, one_line, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 _MAGIC = {b"\x1f\x8b": "gzip; its name should end in .gz", b"PAR1": "Parquet; its name should end in .parquet"}
 
-MAX_LINE_BYTES = 64 << 20
-"""A line of more bytes is not read."""
 
 MAX_LIST_BYTES = 1 << 30
 """A JSON list of more bytes is not read, since it is read as a whole."""
 
-_CHUNK_BYTES = 1 << 20
-
-_LOOKED_AT = 4
-"""So many lines are looked at for what the file is, blank ones among them."""
 
 _LIKE_A_FILE = re.compile(r"\.[A-Za-z]{2,5}")
 """An ending that no dataset on the hub has."""
@@ -149,7 +141,7 @@ def open_rows(
     if kind == ".csv":
         records = (Record(*row) for row in read_csv(stream, cell_parsers or {}))
     else:
-        records = _read_json_list(stream) if kind == ".json" else _read_json_lines(stream)
+        records = _read_json_list(stream) if kind == ".json" else (Record(*row) for row in read_json_lines(stream))
     return RowSource(
         str(path), _close_after(raw, records, str(path)), lambda: 1.0 if raw.closed else raw.tell() / size
     )
@@ -219,89 +211,6 @@ def _close_after(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterat
             raise name_file(error, name) from error.__cause__
 
 
-def _read_json_lines(stream: IO[bytes]) -> Iterator[Record]:
-    row = 0
-    lines = _read_lines(stream)
-    first = list(islice(lines, _LOOKED_AT))
-    _check_first_lines([line for line in first if line is None or line.strip()][:2])
-    for line, raw in enumerate(chain(first, lines), start=1):
-        if raw is None:
-            yield Record(row, line, _make_length_error())
-            row += 1
-            continue
-        raw = raw.removeprefix(b"\xef\xbb\xbf") if line == 1 else raw
-        if not raw.strip():
-            continue
-        yield Record(row, line, _read_line(raw))
-        row += 1
-
-
-def _check_first_lines(lines: Sequence[bytes | None]) -> None:
-    """Refuse a file whose first two lines show that it is not one object per line."""
-    texts = [(line or b"").removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace") for line in lines]
-    if None not in lines:
-        check_first_line(*[*texts, "", ""][:2])
-
-
-def _read_lines(stream: IO[bytes]) -> Iterator[bytes | None]:
-    """Yield the lines of a stream; None for one that is too long, which is passed over without being held."""
-    while line := stream.readline(MAX_LINE_BYTES + 1):
-        if len(line) <= MAX_LINE_BYTES:
-            yield line
-            continue
-        while line and not line.endswith(b"\n"):
-            line = stream.readline(_CHUNK_BYTES)
-        yield None
-
-
-def _make_length_error() -> RowError:
-    return RowError(f"the line has more than {MAX_LINE_BYTES >> 20} MiB", code=Code.LINE_TOO_LONG)
-
-
-def _read_line(raw: bytes) -> Mapping[str, Any] | RowError:
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return RowError(f"byte {error.start} of the line is no UTF-8", code=Code.BAD_ENCODING)
-    decoder = _ObjectDecoder()
-    try:
-        value = decoder.decode(text)
-    except (ValueError, RecursionError) as error:
-        return _make_json_error(error)
-    return decoder.to_row(value)
-
-
-class _ObjectDecoder(json.JSONDecoder):
-    """Reads JSON and remembers a key that an object names twice."""
-
-    def __init__(self) -> None:
-        self.repeated: str | None = None
-        super().__init__(object_pairs_hook=self._object)
-
-    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        items = dict(pairs)
-        if len(items) < len(pairs):
-            self.repeated = find_repeated(key for key, _ in pairs)
-        return items
-
-    def to_row(self, value: Any) -> Mapping[str, Any] | RowError:
-        """Return the value as a row, or why it is none."""
-        if self.repeated is not None:
-            return RowError("an object names this key twice", code=Code.DUPLICATE_KEY, column=self.repeated)
-        if not isinstance(value, dict):
-            return RowError(f"expected an object, got {preview(value)}", code=Code.BAD_JSON, value=value)
-        return value
-
-
-def _make_json_error(error: Exception) -> RowError:
-    if isinstance(error, RecursionError):
-        return RowError("JSON is nested too deeply", code=Code.TOO_DEEP)
-    if isinstance(error, json.JSONDecodeError):
-        quotes = "; it looks like Python's: write json.dumps(row)" if error.doc.lstrip()[:2] == "{'" else ""
-        return RowError(f"not JSON: {error.msg} at character {error.pos}{quotes}", code=Code.BAD_JSON)
-    return RowError("a number has too many digits", code=Code.BAD_NUMBER)
-
-
 def _read_json_list(stream: IO[bytes]) -> Iterator[Record]:
     raw = stream.read(MAX_LIST_BYTES + 1)
     if len(raw) > MAX_LIST_BYTES:
@@ -315,11 +224,11 @@ def _read_json_list(stream: IO[bytes]) -> Iterator[Record]:
     at, line, counted, row = _skip_whitespace(text, at + 1), 1, 0, 0
     while text[at : at + 1] != "]":
         line, counted = line + text.count("\n", counted, at), at
-        decoder = _ObjectDecoder()
+        decoder = ObjectDecoder()
         try:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            raise FileError(_make_json_error(error).message, line=line) from None
+            raise FileError(make_json_error(error).message, line=line) from None
         yield Record(row, line, decoder.to_row(value))
         row, at = row + 1, _skip_whitespace(text, at)
         if text[at : at + 1] == ",":

@@ -12,8 +12,8 @@ from preftemplates.errors import FileError, RowError
 
 @pytest.fixture
 def short_lines(monkeypatch):
-    monkeypatch.setattr("preftemplates.data.reading.MAX_LINE_BYTES", 100)
-    monkeypatch.setattr("preftemplates.data.reading._CHUNK_BYTES", 7)
+    monkeypatch.setattr("preftemplates.data.json_lines.MAX_LINE_BYTES", 100)
+    monkeypatch.setattr("preftemplates.data.json_lines.CHUNK_BYTES", 7)
 
 
 def outcomes(path):

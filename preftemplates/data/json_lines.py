@@ -1,0 +1,161 @@
+"""Rows of JSON, one a line: their physical lines, and why a line is not a row.
+
+Lines are parsed by orjson where that is installed. It takes a row as the standard library does but for what it
+rejects (NaN, long numbers, lone surrogates) and for a key that an object names twice, of which it keeps the last. Both
+kinds of lines are read once more by the standard library, which says what is wrong with them.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import chain, islice
+from typing import IO, TYPE_CHECKING, Any
+
+from preftemplates.core.containers import find_repeated
+from preftemplates.data.file_faults import check_first_line
+from preftemplates.errors import Code, RowError, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+try:
+    import orjson
+except ImportError:  # it comes with the extra `arrow`
+    orjson = None  # type: ignore[assignment]
+
+MAX_LINE_BYTES = 64 << 20
+"""A line of more bytes is not read."""
+
+CHUNK_BYTES = 1 << 20
+"""So many bytes are read at once."""
+
+_LOOKED_AT = 4
+"""So many lines are looked at for what the file is, blank ones among them."""
+
+
+def read_json_lines(stream: IO[bytes]) -> Iterator[tuple[int, int, Mapping[str, Any] | RowError]]:
+    """Yield the number of each row, from 0, that of its line, from 1, and its cells or why it has none.
+
+    Raises:
+        FileError: the first lines show that the file is not one object per line.
+    """
+    row, lines = 0, _read_lines(stream)
+    first = list(islice(lines, _LOOKED_AT))
+    _check_first_lines([line for line in first if line is None or line.strip()][:2])
+    for number, line in enumerate(chain(first, lines), start=1):
+        if line is None:
+            yield row, number, _make_length_error()
+            row += 1
+            continue
+        line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if line and not line.isspace():
+            yield row, number, _read_line(line)
+            row += 1
+
+
+def _check_first_lines(lines: Sequence[bytes | None]) -> None:
+    """Refuse a file whose first two lines show that it is not one object per line."""
+    texts = [(line or b"").removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace") for line in lines]
+    if None not in lines:
+        check_first_line(*[*texts, "", ""][:2])
+
+
+def _read_lines(stream: IO[bytes]) -> Iterator[bytes | None]:
+    """Yield the lines of a stream; None for one that is too long, which is passed over without being held."""
+    begun, size = list[bytes](), 0
+    while chunk := stream.read(CHUNK_BYTES):
+        first, *others = chunk.split(b"\n")
+        size += len(first)
+        if size <= MAX_LINE_BYTES:
+            begun.append(first)
+        else:
+            begun.clear()
+        for other in others:
+            yield b"".join(begun) if size <= MAX_LINE_BYTES else None
+            begun, size = [other], len(other)
+    if size:
+        yield b"".join(begun) if size <= MAX_LINE_BYTES else None
+
+
+def _make_length_error() -> RowError:
+    return RowError(f"the line has more than {MAX_LINE_BYTES >> 20} MiB", code=Code.LINE_TOO_LONG)
+
+
+def _read_line(line: bytes) -> Mapping[str, Any] | RowError:
+    if orjson is not None:
+        try:
+            value = orjson.loads(line)
+            if type(value) is dict and 2 * _count_texts(value) == _count_quotes(line):
+                return value
+        except (orjson.JSONDecodeError, RecursionError):
+            pass
+    return _read_exactly(line)
+
+
+def _count_quotes(line: bytes) -> int:
+    """Return how many quotes begin or end a text, among them the keys that are read over."""
+    if b"\\" in line:
+        line = line.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return line.count(b'"')
+
+
+_TOO_LARGE = float(2**63)
+"""A whole number that is so large has lost digits."""
+
+
+def _count_texts(value: Any) -> int:
+    """Return how many texts, keys among them, a value holds; less than none where a number may have lost digits."""
+    kind = type(value)
+    if kind is str:
+        return 1
+    if kind is dict:
+        return len(value) + sum(map(_count_texts, value.values()))
+    if kind is list:
+        return sum(map(_count_texts, value))
+    return -(1 << 60) if kind is float and abs(value) >= _TOO_LARGE else 0
+
+
+def _read_exactly(line: bytes) -> Mapping[str, Any] | RowError:
+    """Return the cells of a line, as the standard library reads them, or what is wrong with it."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return RowError(f"byte {error.start} of the line is no UTF-8", code=Code.BAD_ENCODING)
+    decoder = ObjectDecoder()
+    try:
+        value = decoder.decode(text)
+    except (ValueError, RecursionError) as error:
+        return make_json_error(error)
+    return decoder.to_row(value)
+
+
+class ObjectDecoder(json.JSONDecoder):
+    """Reads JSON and remembers a key that an object names twice."""
+
+    def __init__(self) -> None:
+        self.repeated: str | None = None
+        super().__init__(object_pairs_hook=self._object)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        items = dict(pairs)
+        if len(items) < len(pairs):
+            self.repeated = find_repeated(key for key, _ in pairs)
+        return items
+
+    def to_row(self, value: Any) -> Mapping[str, Any] | RowError:
+        """Return the value as a row, or why it is none."""
+        if self.repeated is not None:
+            return RowError("an object names this key twice", code=Code.DUPLICATE_KEY, column=self.repeated)
+        if not isinstance(value, dict):
+            return RowError(f"expected an object, got {preview(value)}", code=Code.BAD_JSON, value=value)
+        return value
+
+
+def make_json_error(error: Exception) -> RowError:
+    """Return the error for a text that is not JSON, or not JSON that can be read."""
+    if isinstance(error, RecursionError):
+        return RowError("JSON is nested too deeply", code=Code.TOO_DEEP)
+    if isinstance(error, json.JSONDecodeError):
+        quotes = "; it looks like Python's: write json.dumps(row)" if error.doc.lstrip()[:2] == "{'" else ""
+        return RowError(f"not JSON: {error.msg} at character {error.pos}{quotes}", code=Code.BAD_JSON)
+    return RowError("a number has too many digits", code=Code.BAD_NUMBER)
