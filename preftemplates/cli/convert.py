@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -35,12 +35,14 @@ from preftemplates.cli.terminal import SafeConsole
 from preftemplates.core.extras import import_extra
 from preftemplates.core.samples import Format
 from preftemplates.data.content_rules import read_special_tokens
-from preftemplates.data.convert import Conversion, ConversionReport, OnCopy, OnError
+from preftemplates.data.convert import Conversion, OnCopy, OnError
+from preftemplates.data.convert_report import ConversionReport
 from preftemplates.data.copies import CopyFinder
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.media import CSVCheck, check_fits_json, find_first_parts
 from preftemplates.data.reading import RowSource, find_file_kind, open_rows
+from preftemplates.data.result_slice import ResultSlice
 from preftemplates.data.writing import open_writer, write_pieces, write_text
 from preftemplates.errors import DefinitionError, FileError
 from preftemplates.templates.declaration import Ties
@@ -141,9 +143,9 @@ def command(
     start = time.perf_counter()
     keys: dict[str, None] = {}
     with suppress(NothingToWriteError), open_writer(out, schema) as writer:
-        for result in _show_progress(conversion, rows, console):
-            writer.write(result)
-            keys |= dict.fromkeys(result)
+        for results in _show_progress(conversion, rows, console):
+            writer.write_slice(results)
+            keys |= dict.fromkeys(results.list_keys())
         if not conversion.report.formatted:
             raise NothingToWriteError
     if isinstance(rows, GroupedSource):
@@ -213,10 +215,10 @@ def _build_schema_and_check(template: Template, format: Format, json_messages: b
     return schema, partial(check_fits_schema, schema=schema)
 
 
-def _show_progress(conversion: Conversion, rows: RowSource, console: Console) -> Iterator[Mapping[str, Any]]:
+def _show_progress(conversion: Conversion, rows: RowSource, console: Console) -> Iterator[ResultSlice]:
     """The results, with a bar on a terminal."""
     if not console.is_interactive:  # a disabled bar of rich < 14.3 prints an empty line
-        yield from conversion
+        yield from conversion.convert_slices()
         return
     columns = (
         TextColumn("{task.description}"),
@@ -227,8 +229,8 @@ def _show_progress(conversion: Conversion, rows: RowSource, console: Console) ->
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None, speed="")
         start = last = time.perf_counter()
-        for result in conversion:
-            yield result
+        for results in conversion.convert_slices():
+            yield results
             now = time.perf_counter()
             if now - last > 0.2:
                 last, fraction = now, rows.fraction()

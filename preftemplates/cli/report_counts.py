@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from preftemplates.data.convert import ConversionReport
+    from preftemplates.data.convert_report import ConversionReport
     from preftemplates.data.grouping import GroupedSource
     from preftemplates.data.issues import RowIssue
     from preftemplates.data.unread import UnreadCounts

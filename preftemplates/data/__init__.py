@@ -1,6 +1,7 @@
 """Read, group, check, convert and write many rows; count every one."""
 
-from preftemplates.data.convert import Conversion, ConversionReport
+from preftemplates.data.convert import Conversion
+from preftemplates.data.convert_report import ConversionReport
 from preftemplates.data.copies import CopyFinder
 from preftemplates.data.grouping import group_rows
 from preftemplates.data.issues import RowIssue

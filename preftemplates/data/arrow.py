@@ -71,6 +71,11 @@ _MAY_LACK = {b"preftemplates": b"a result may lack this key"}
 """The metadata of a column whose key is left out of some results, and which then is null."""
 
 
+def may_lack(field: pa.Field) -> bool:
+    """Return whether some results lack the key of a column, which then is null."""
+    return bool(field.metadata == _MAY_LACK)
+
+
 _IS_MEDIA = {b"preftemplates": b"media"}
 """The metadata of a column of media."""
 
@@ -293,6 +298,27 @@ def _write_json(value: Any) -> str:
 def _make_fit_error(path: str, value: Any) -> RowError:
     message = f"{path} has no place in Arrow columns of text; write messages as JSON text (--json-messages)"
     return RowError(message, code=Code.UNSUPPORTED_CONTENT, value=value)
+
+
+def read_results(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Return the rows of a batch as results: without the keys that a result, or a message, lacks."""
+    may_lack = [field.name for field in batch.schema if field.metadata == _MAY_LACK]
+    results: list[dict[str, Any]] = batch.to_pylist(maps_as_pydicts="strict")
+    for result in results:
+        for name in may_lack:
+            if result[name] is None:
+                del result[name]
+        for name, value in result.items():
+            if isinstance(value, dict | list):
+                result[name] = _drop_filled_keys(value)
+    return results
+
+
+def _drop_filled_keys(value: Any) -> Any:
+    """Messages without the keys that their column fills in, of which texts have none."""
+    if isinstance(value, list):
+        return [_drop_filled_keys(item) for item in value]
+    return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
 
 
 def check_column_names(names: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from preftemplates.data.arrow import (
 from preftemplates.data.columnar.formatting import Block, ColumnarFormatter
 from preftemplates.data.columnar.skips import REASONS
 from preftemplates.data.frames import read_frame
+from preftemplates.data.result_slice import SLICE_ROWS
 from preftemplates.data.row_rules import find_skip_reason
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
 from preftemplates.templates.extraction import make_tie_error
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from preftemplates.core.samples import Format
     from preftemplates.data.columnar.turns import Numbers
     from preftemplates.templates.template import Template
-
-SLICE_ROWS = 8192
-"""So many rows are formatted at once: what is made of more does not stay near the processor."""
 
 OnRowError = Literal["raise", "skip", "column"]
 """What a row does that cannot be formatted: it raises, is left out, or is null next to its error."""

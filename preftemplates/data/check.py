@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from preftemplates.core.samples import Format, Preference
 from preftemplates.data.content_rules import SINGLE_ROW_RULES
-from preftemplates.data.convert import Conversion, ConversionReport
+from preftemplates.data.convert import Conversion
+from preftemplates.data.convert_report import ConversionReport
 from preftemplates.data.copies import CopyFinder
 from preftemplates.data.issues import RowIssue
 from preftemplates.data.reading import Record

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from preftemplates.core.messages import Message
+    from preftemplates.templates.unread import UnreadValue
 
 _BRACKETED = (
     "INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|MODEL_SETTINGS|THINK|ARGS|CALL_ID|IMG"
@@ -26,10 +27,12 @@ _NAMED = (
     "s|bos|eos|pad|unk|mask|sop|eop|image_soft_token|fake_token_around_image|global-img|row_[0-9]+_col_[0-9]+"
     "|(?:start|end|begin)_of_[a-z_]+|extra_id_[0-9]+|unused[0-9]+|reserved_[0-9]+|SPECIAL_[0-9]+"
 )
-_SPECIAL_TOKEN = re.compile(
+SPECIAL_TOKEN_PATTERN = (
     rf"<\|[^\s|<>]{{1,40}}\|>|<｜[^\s｜<>]{{1,40}}｜>|\[/?(?:{_BRACKETED})\]|</?(?:{_NAMED})>|<</?SYS>>"
 )
 """The special tokens of common tokenizers, by how they are spelled."""
+
+_SPECIAL_TOKEN = re.compile(SPECIAL_TOKEN_PATTERN)
 
 
 @register_rule(Code.SPECIAL_TOKEN)
@@ -106,9 +109,17 @@ def _find_score_contradiction(accepted: AcceptedSample, _: RuleMemory) -> str | 
 def _find_own_chat_template(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """The row brings a chat template, which is not used."""
     for unread in accepted.unread:
-        if unread.key in ("chat_template", "chat_templates") and isinstance(unread.value, str | dict | list):
+        if unread.key in _CHAT_TEMPLATE_KEYS and isinstance(unread.value, str | dict | list):
             return f"{unread.path} is a chat template, which is not used"
     return None
+
+
+def reads_unread_value(unread: UnreadValue) -> bool:
+    """Return whether a rule may find something in a value that the template does not read."""
+    return _SCORE.search(unread.path) is not None or unread.key in _CHAT_TEMPLATE_KEYS
+
+
+_CHAT_TEMPLATE_KEYS = ("chat_template", "chat_templates")
 
 
 def read_special_tokens(tokenizer: Any) -> frozenset[str]:

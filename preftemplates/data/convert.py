@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from dataclasses import dataclass, field, replace
+from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from preftemplates.core.samples import Unpaired
 from preftemplates.data.content_rules import SINGLE_ROW_RULES
-from preftemplates.data.issues import IssueLog, RowIssue
+from preftemplates.data.convert_report import ConversionReport
+from preftemplates.data.issues import RowIssue
+from preftemplates.data.media import CSVCheck
 from preftemplates.data.reading import Record
+from preftemplates.data.result_slice import SliceOptions
 from preftemplates.data.row_rules import AcceptedSample, find_skip_reason
-from preftemplates.data.unread import UnreadCounts
+from preftemplates.data.slices import make_slice_converter
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
 from preftemplates.templates.rendering import render_texts
 from preftemplates.templates.results import list_unwritten_keys
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from preftemplates.core.samples import Format
     from preftemplates.data.copies import CopyFinder
+    from preftemplates.data.result_slice import ResultSlice
     from preftemplates.styles.style import Style
     from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
@@ -30,87 +34,6 @@ OnError = Literal["raise", "skip"]
 
 OnCopy = Literal["flag", "skip"]
 """Flagged copies are written, and skipped ones are not."""
-
-
-@dataclass
-class ConversionReport:
-    """What became of the rows: rows = formatted + skipped + rejected, always.
-
-    Attributes:
-        rows: how many were read.
-        formatted: how many came through.
-        results: how many results they gave; where each row is one sample, as many.
-        skipped: rows that can be formatted and should not be trained on.
-        rejected: rows that cannot be formatted.
-        flagged: rows among the formatted ones that should be looked at.
-        left_out: samples of formatted rows that should not be trained on, where a row gives several.
-        lost: how often a response or label has no place in the format, where it is made from another one, or a label
-            none in the dialect.
-        changed: how often null members of tools and arguments were dropped, and how often the JSON text of arguments
-            is written in another way (`preftemplates.errors.ReadingChange`).
-        unread: the values of the formatted rows that the template does not read.
-        classes: of single answers, how many are good and how many are bad.
-        first_answer: the row and the line of the first of them.
-        forgotten_prompts: how many prompts later ones were not compared with, since there were too many before.
-        unread_test_rows: how many rows of the test set could not be read, and were not compared.
-    """
-
-    rows: int = 0
-    formatted: int = 0
-    results: int = 0
-    skipped: IssueLog = field(default_factory=IssueLog)
-    rejected: IssueLog = field(default_factory=IssueLog)
-    flagged: IssueLog = field(default_factory=IssueLog)
-    left_out: IssueLog = field(default_factory=IssueLog)
-    lost: Counter[str] = field(default_factory=Counter)
-    changed: Counter[str] = field(default_factory=Counter)
-    unread: UnreadCounts = field(default_factory=UnreadCounts)
-    classes: Counter[bool] = field(default_factory=Counter)
-    first_answer: tuple[int, int | None] | None = None
-    forgotten_prompts: int = 0
-    unread_test_rows: int = 0
-
-    @property
-    def allowed(self) -> int:
-        """How many rows may be rejected before that is too many: 10, or 1 % if that is more."""
-        return max(10, self.rows // 100)
-
-    @property
-    def too_many_rejected(self) -> bool:
-        """Whether more rows are rejected than allowed."""
-        return len(self.rejected) > self.allowed
-
-    def find_one_class(self) -> RowIssue | None:
-        """Return the issue of single answers that are all good, or all bad; None where there are both, or few."""
-        if len(self.classes) != 1 or self.classes.total() < 2 or self.first_answer is None:
-            return None
-        ((label, count),) = self.classes.items()
-        message = f"all {count:,} answers have the label {label}; a trainer of unpaired answers needs both"
-        return RowIssue(*self.first_answer, Code.ONE_CLASS, message)
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Return the numbers of skipped and rejected rows by code."""
-        return {
-            name: {str(code): count for code, count in log.counts.items()}
-            for name, log in (("skipped", self.skipped), ("rejected", self.rejected))
-        }
-
-    def as_json(self) -> dict[str, Any]:
-        """Return everything, as JSON-like data."""
-        return {
-            name: [issue._asdict() for issue in value] if isinstance(value, IssueLog) else value
-            for name, value in self.list_parts()
-        }
-
-    def list_parts(self) -> Iterator[tuple[str, Any]]:
-        """Yield everything by name; issues in their logs, the rest as JSON-like data."""
-        for name in ("rows", "formatted", "results", "skipped", "rejected", "flagged", "left_out"):
-            yield name, getattr(self, name)
-        yield "lost", dict(self.lost)
-        yield "changed", dict(self.changed)
-        yield "unread", self.unread.as_json()
-        yield "forgotten_prompts", self.forgotten_prompts
-        yield "unread_test_rows", self.unread_test_rows
 
 
 _SKIPPED_COPIES = (Code.DUPLICATE, Code.IN_TEST, Code.NEAR_TEST)
@@ -192,33 +115,71 @@ class Conversion:
     def accepted(self) -> Iterator[tuple[Record, Formatted]]:
         """Yield the samples that come through, each with its row and what it was made of; the report begins anew."""
         self.report = ConversionReport()
-        for number, item in enumerate(self._records):
-            record = item if isinstance(item, Record) else Record(number, None, item)
-            self.report.rows += 1
-            try:
-                samples = self._convert(record)
-            except (RowError, StyleContractError) as error:
-                if error.code is Code.TIE:  # a filter says so
-                    self.report.skipped.append(RowIssue(record.row, record.line, Code.TIE, error.reason))
-                    continue
-                located = error.located(row=record.row, line=record.line, file=self._file)
-                if self._on_error == "raise":
-                    raise located from error
-                code = error.code or Code.BAD_EXPRESSION
-                self.report.rejected.append(RowIssue(record.row, record.line, code, located.reason))
-                continue
-            self.report.formatted += bool(samples)
-            self.report.results += len(samples)
-            for formatted in samples:
-                self._count_class(record, formatted)
-                self._flag(record, formatted)
+        for record in self.list_records():
+            for formatted in self.accept(record):
                 yield record, formatted
+        self.finish()
+
+    def list_records(self) -> Iterator[Record]:
+        """Yield the rows; plain mappings are numbered in order."""
+        for number, item in enumerate(self._records):
+            yield item if isinstance(item, Record) else Record(number, None, item)
+
+    def accept(self, record: Record) -> list[Formatted]:
+        """Return the samples of one row that come through, and count the row.
+
+        Raises:
+            RowError: the row cannot be formatted and `on_error` is "raise".
+        """
+        self.report.rows += 1
+        try:
+            samples = self._convert(record)
+        except (RowError, StyleContractError) as error:
+            if error.code is Code.TIE:  # a filter says so
+                self.report.skipped.append(RowIssue(record.row, record.line, Code.TIE, error.reason))
+                return []
+            located = error.located(row=record.row, line=record.line, file=self._file)
+            if self._on_error == "raise":
+                raise located from error
+            code = error.code or Code.BAD_EXPRESSION
+            self.report.rejected.append(RowIssue(record.row, record.line, code, located.reason))
+            return []
+        self.report.formatted += bool(samples)
+        self.report.results += len(samples)
+        for formatted in samples:
+            self._count_class(record, formatted)
+            self._flag(record, formatted)
+        return samples
+
+    def finish(self) -> None:
+        """Count what is known only after the last row."""
         if self._copies is not None:
             self.report.forgotten_prompts = self._copies.forgotten
             self.report.unread_test_rows = self._copies.unread_test_rows
         issue = self.report.find_one_class() if self._flags else None
         if issue is not None:
             self.report.flagged.append(issue)
+
+    def convert_slices(self) -> Iterator[ResultSlice]:
+        """Yield the results in slices, most of which are columns; the report begins anew, and says the same.
+
+        Where pyarrow is not installed, or no plan can be made of the template, all rows are formatted one by one.
+
+        Raises:
+            RowError: as iterating does.
+        """
+        self.report = ConversionReport()
+        converter = make_slice_converter(self, self._slice_options())
+        for records in converter.cut(self.list_records()):
+            yield converter.convert(records)
+        self.finish()
+
+    def _slice_options(self) -> SliceOptions | None:
+        """What the columnar path needs to know; None where only the row path can do what is asked for."""
+        if self._copies is not None or self._traced or not self._flags or isinstance(self._check, CSVCheck):
+            return None
+        style = self._style if self._renders_later else None
+        return SliceOptions(self._template, self._format, style, self._special_tokens)
 
     def _convert(self, record: Record) -> list[Formatted]:
         """The samples of the row that can be trained on; what is left out is counted."""

@@ -158,15 +158,18 @@ def _find_unstable_prefix(accepted: AcceptedSample, _: RuleMemory) -> str | None
     return "the text of an answer does not begin with the prompt's, so trainers lose the prompt's end"
 
 
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\U000e0000-\U000e007f"
-    "\ue000-\uf8ff\U000f0000-\U0010ffff]"
-)
+INVISIBLE_RANGES = (
+    (0x00, 0x08), (0x0B, 0x0B), (0x0E, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x115F, 0x1160),
+    (0x200B, 0x200B), (0x200E, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFEFF, 0xFEFF),
+    (0xE0000, 0xE007F), (0xE000, 0xF8FF), (0xF0000, 0x10FFFF),
+)  # fmt: skip
 """Characters that do not show, turn the direction of others, or are for private use.
 
-Joiners that emoji and scripts need are left out. Of control characters, tabs and the ends of lines and pages are what
-texts are made of.
+They are ranges of code points. Joiners that emoji and scripts need are left out. Of control characters, tabs and the
+ends of lines and pages are what texts are made of.
 """
+
+_INVISIBLE = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in INVISIBLE_RANGES) + "]")
 
 
 @register_rule(Code.INVISIBLE)
@@ -181,7 +184,7 @@ def _find_invisible(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     return None
 
 
-_MAX_CHARACTERS = 100_000
+MAX_CHARACTERS = 100_000
 """Texts of more characters are long."""
 
 
@@ -190,9 +193,9 @@ def _find_long_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """A content is very long, or all contents of a conversation together."""
     lengths = [*map(len, accepted.contents)]
     longest = max(lengths, default=0)
-    if longest <= _MAX_CHARACTERS < sum(lengths):
+    if longest <= MAX_CHARACTERS < sum(lengths):
         return f"the contents have {sum(lengths):,} characters together"
-    return f"a content has {longest:,} characters" if longest > _MAX_CHARACTERS else None
+    return f"a content has {longest:,} characters" if longest > MAX_CHARACTERS else None
 
 
 @register_rule(Code.ODD_TURNS)
@@ -214,7 +217,7 @@ def _find_odd_turns(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     return f"two turns of {repeated} in a row" if repeated else None
 
 
-_MIN_REPEATED_PROMPT = 20
+MIN_REPEATED_PROMPT = 20
 """A prompt of fewer characters may well open its answers."""
 
 
@@ -222,7 +225,7 @@ _MIN_REPEATED_PROMPT = 20
 def _find_repeated_prompt(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """Every answer begins with the whole prompt."""
     prompt = "".join(list_message_texts(accepted.sample.prompt[-1:])).strip()
-    if len(prompt) < _MIN_REPEATED_PROMPT:
+    if len(prompt) < MIN_REPEATED_PROMPT:
         return None
     answers = ["".join(list_message_texts(answer[:1])).lstrip() for answer in accepted.responses]
     if answers and all(answer.startswith(prompt) for answer in answers):

@@ -73,6 +73,16 @@ class UnreadCounts:
             if len(self.first_rows) < MAX_ROWS:
                 self.first_rows.append((row, line, contents))
 
+    def merge(self, later: UnreadCounts) -> None:
+        """Add the counts of rows that come later."""
+        for path, counted in later.paths.items():
+            name = path if path in self.paths or len(self.paths) < MAX_PATHS else _OTHERS
+            known = self.paths.setdefault(name, UnreadPath())
+            known.rows += counted.rows
+            known.carries_content |= counted.carries_content
+        self.content_rows += later.content_rows
+        self.first_rows += sorted(later.first_rows)[: MAX_ROWS - len(self.first_rows)]
+
     def _is_content(self, unread: UnreadValue) -> bool:
         known = self.paths.get(unread.path)
         return (known is not None and known.carries_content) or carries_content(unread)

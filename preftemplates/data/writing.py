@@ -19,12 +19,17 @@ from preftemplates.errors import FileError, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from preftemplates.data.result_slice import ResultSlice
+
 
 class RowWriter(Protocol):
     """Takes one result after the other."""
 
     def write(self, result: Mapping[str, Any]) -> None:
         """Add one row to the file."""
+
+    def write_slice(self, results: ResultSlice) -> None:
+        """Add several rows to the file."""
 
 
 @contextmanager
@@ -126,7 +131,7 @@ def _open_row_writer(kind: str, compressed: bool, raw: IO[bytes], schema: Any) -
 class _TextWriter:
     """A writer over a text stream, with something at the beginning and the end."""
 
-    def __init__(self, text: IO[str]) -> None:
+    def __init__(self, text: io.TextIOWrapper) -> None:
         self.text = text
         self.written = 0
 
@@ -140,9 +145,33 @@ class _TextWriter:
     def finish(self) -> None:
         """Write the end of the file."""
 
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Add one row."""
+        raise NotImplementedError
+
+    def write_slice(self, results: ResultSlice) -> None:
+        """Add several rows, one by one."""
+        for result in results.results():
+            self.write(result)
+
 
 class _JSONLinesWriter(_TextWriter):
     """One JSON object a line."""
+
+    def write_slice(self, results: ResultSlice) -> None:
+        """Add several lines; those of columns are written all at once."""
+        if results.columns is None:
+            super().write_slice(results)
+            return
+        from preftemplates.data.columnar.json_output import write_json_lines
+
+        lines: list[bytes] = [b""] * len(results)
+        for place, line in zip(results.places, write_json_lines(results.columns), strict=True):
+            lines[place] = line
+        for place, result in results.others:
+            lines[place] = f"{json.dumps(result, ensure_ascii=False)}\n".encode()
+        self.text.flush()
+        self.text.buffer.write(b"".join(lines))
 
     def write(self, result: Mapping[str, Any]) -> None:
         """Add one line."""
@@ -210,11 +239,29 @@ class _ParquetWriter:
         if len(self._rows) >= self._GROUP_ROWS:
             self._flush()
 
+    def write_slice(self, results: ResultSlice) -> None:
+        """Add several rows; columns that are all of them stay columns."""
+        if results.columns is None or results.columns.schema != self._schema:
+            for result in results.results():
+                self.write(result)
+            return
+        others = [self._write_nested_as_json(result, self._schema) for _, result in results.others]
+        rows = self._arrow.RecordBatch.from_pylist(others, schema=self._schema)
+        places = [*results.places, *(place for place, _ in results.others)]
+        both = self._arrow.Table.from_batches([results.columns, rows])
+        if self._rows:
+            self._flush()
+        self._open().write_table(both.take(sorted(range(len(places)), key=places.__getitem__)) if others else both)
+
+    def _open(self) -> Any:
+        if self._file is None:
+            self._file = self._parquet.ParquetWriter(self._raw, self._schema)
+        return self._file
+
     def _flush(self) -> None:
         if self._file is None:
             self._schema = self._schema or self._arrow.Table.from_pylist(self._rows).schema
-            self._file = self._parquet.ParquetWriter(self._raw, self._schema)
-        self._file.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
+        self._open().write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
         self._rows = []
 
     def __enter__(self) -> _ParquetWriter:

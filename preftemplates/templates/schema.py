@@ -153,6 +153,10 @@ class TemplateSchema(Frozen):
         """
         return self._unread_finder.find(row)
 
+    def find_read_columns(self) -> frozenset[str]:
+        """Return the columns in which nothing is unread, whatever they hold: all of it is read, or ignored."""
+        return self._unread_finder.find_read_columns()
+
     @cached_property
     def _unread_finder(self) -> UnreadFinder:
         columns = {column for format in self.formats for column in self.columns(format)}

@@ -76,6 +76,10 @@ class UnreadFinder:
         self._walks = {column: walk for column, walk in _make_model_walks(row_type).items() if column in columns}
         self._ignored = frozenset(ignored)
 
+    def find_read_columns(self) -> frozenset[str]:
+        """Return the columns that are read as a whole, or ignored; and those of messages, as far as they are texts."""
+        return self._ignored | self._walks.keys()
+
     def find(self, row: Mapping[str, Any]) -> Iterator[UnreadValue]:
         """Yield the unread values of a row, in its order."""
         found = _walk_keys(row, "", self._walks)

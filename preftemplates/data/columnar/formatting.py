@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache, partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -35,7 +36,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from preftemplates.core.samples import Format
+    from preftemplates.data.columnar.screens import Screen
+    from preftemplates.styles.style import Style
     from preftemplates.templates.template import Template
+
+
+class Lost(NamedTuple):
+    """What is lost of each row of a block, by the name of a response or label.
+
+    Attributes:
+        derived: in making the samples from another format; the first block of a row has it.
+        without_key: for want of a key in the dialect, of each sample.
+    """
+
+    derived: Mapping[str, int] = MappingProxyType({})
+    without_key: tuple[str, ...] = ()
 
 
 class Block(NamedTuple):
@@ -45,11 +60,15 @@ class Block(NamedTuple):
         rows: the number of the row of each result.
         columns: the results.
         skips: for each result the number among `REASONS` of why it should not be trained on; None if nobody asked.
+        labels: each label by name: a column, or a value that all results have.
+        lost: what is lost of each row: in making the sample from another format, and for want of a key.
     """
 
     rows: Numbers
     columns: list[pa.Array]
     skips: Numbers | None = None
+    labels: Mapping[str, Any] = MappingProxyType({})
+    lost: Lost = Lost()
 
 
 @dataclass
@@ -92,6 +111,8 @@ class ColumnarFormatter:
         schema: the schema of the results.
         json_messages: whether messages are JSON, as text.
         finds_skips: whether to say which results should not be trained on.
+        screen: finds the rows that are left to the row path, since a rule may find something in them.
+        style: the style in which messages will be rendered, if it is known and the dialect holds no text.
 
     Attributes:
         reason: why no row can be formatted as columns; empty if some can.
@@ -105,15 +126,18 @@ class ColumnarFormatter:
         schema: pa.Schema,
         json_messages: bool = False,
         finds_skips: bool = False,
+        screen: Screen | None = None,
+        style: Style | None = None,
     ) -> None:
         self._template, self._format, self._schema = template, format, schema
-        self._json_messages, self._finds_skips = json_messages, finds_skips
+        self._json_messages, self._finds_skips, self._screen = json_messages, finds_skips, screen
+        self._style = template.text_style(format) or style
         self.counts = PlanCounts()
         self._input: pa.Schema | None = None
         self._cells: dict[str, Cell] = {}
         self._row_plans: PlanBook[RowPlan] = PlanBook()
         self._text_plans: dict[Shape, PlanBook[TextPlan]] = {}
-        self._verified: dict[Any, bool] = {}
+        self._verified: dict[Any, list[Lost] | None] = {}
         try:
             self._check_is_columnar()
             self.reason = ""
@@ -143,18 +167,20 @@ class ColumnarFormatter:
         if self._policies.halves_ties(format):
             raise UntraceableError("ties are halves")
 
-    def format(self, batch: pa.RecordBatch) -> tuple[list[Block], Numbers]:
+    def format(self, batch: pa.RecordBatch, usable: Mask | None = None) -> tuple[list[Block], Numbers]:
         """Format what can be formatted as columns.
 
         Args:
             batch: the rows of a slice.
+            usable: the rows whose cells are in the columns; all, if None.
 
         Returns:
             the results in blocks, and the numbers of the rows that are left.
         """
         if self._input != batch.schema:
             self._start(batch.schema)
-        blocks = list(self._format_rows(batch)) if not self.reason and batch.num_rows else []
+        usable = np.ones(batch.num_rows, bool) if usable is None else usable
+        blocks = list(self._format_rows(batch, usable)) if not self.reason and batch.num_rows else []
         left = np.ones(batch.num_rows, bool)
         for block in blocks:
             left[block.rows] = False
@@ -179,15 +205,15 @@ class ColumnarFormatter:
         if count:
             self.counts.reasons[reason] += count
 
-    def _format_rows(self, batch: pa.RecordBatch) -> Iterator[Block]:
+    def _format_rows(self, batch: pa.RecordBatch, alive: Mask) -> Iterator[Block]:
         """The results of the rows that plans fit."""
         names = {name: cell.column for name, cell in self._cells.items() if cell.kind != "nothing"}
         cells = Cells({name: batch.column(column) for name, column in names.items()}, batch.num_rows)
-        alive = np.ones(cells.count, bool)
+        self._count("a value does not fit in its column", ~alive)
         for name in names:
             fine = self._check_cell(name, cells)
             self._count(f"column {names[name]} has a null, or a value that no plan is made for", alive & ~fine)
-            alive &= fine
+            alive = alive & fine
         groups: dict[Any, list[tuple[Numbers, RowPlan]]] = {}
         hold, make = partial(hold_cell_guard, cells), partial(self._make_row_plan, batch)
         for fit in self._row_plans.fit(alive, hold, make):
@@ -245,16 +271,20 @@ class ColumnarFormatter:
             which[rows] = index
         group, alive = make_group(cells, [plan for _, plan in fits], which)
         self._count("messages or labels are not as they must be", (which >= 0) & ~alive)
+        if self._screen is not None:
+            suspicious = alive & self._screen.find_suspicious(group.parts, group.known)
+            self._count("a rule may find something in it", suspicious)
+            alive &= ~suspicious
         numbers, shapes = group_shapes(group.parts)
         for number, shape in enumerate(shapes):
             fault, rows = self._find_fault(shape), alive & (numbers == number)
             if fault:
                 self._count(fault, rows)
                 alive &= ~rows
-            elif self._text_fields and rows.any():
+            elif self._style is not None and rows.any():
                 shaped = group if rows.all() else group.take(np.flatnonzero(rows))
                 yield from self._format_shape(batch, shaped, outline, shape)
-        if not self._text_fields and alive.any():
+        if self._style is None and alive.any():
             shaped = group if alive.all() else group.take(np.flatnonzero(alive))
             yield from self._fill(batch, shaped, outline, None)
 
@@ -268,6 +298,8 @@ class ColumnarFormatter:
             source = self._derivation[0].responses.get(name, name) if self._derivation else name
             if counts[source] + with_prompt * counts["prompt"] != 1:
                 return "the dialect has room for one message"
+        if self._screen is not None and self._screen.has_odd_turns(shape):
+            return "its turns are in an unusual order"
         roles_used = {role for part in shape for role in part}
         return "the dialect has no name for a role" if find_unspelled_roles(self._keys, sorted(roles_used)) else ""
 
@@ -290,9 +322,15 @@ class ColumnarFormatter:
             [(role, group.read(Column(Place(part, index)))[row].as_py()) for index, role in enumerate(roles)]
             for part, roles in enumerate(shape)
         ]
-        plan = make_text_plan(self._template.style, self._template.choose_edges(self._format), parts)
-        if None in plan.own and any(name != "prompt" and not whole for name, whole in self._text_fields):
+        assert self._style is not None
+        plan = make_text_plan(self._style, self._template.choose_edges(self._format), parts)
+        needs_own = self._screen is not None or any(
+            name != "prompt" and not whole for name, whole in self._text_fields
+        )
+        if None in plan.own and needs_own:
             raise UntraceableError("the text of a response does not begin with the prompt's")
+        if self._screen is not None and not plan.keeps_contents(parts):
+            raise UntraceableError("the style changes a content")
         return plan
 
     def _fill(self, batch: pa.RecordBatch, group: SampleGroup, outline: Any, plan: TextPlan | None) -> Iterator[Block]:
@@ -301,11 +339,12 @@ class ColumnarFormatter:
         blocks = [self._fill_sample(group, sample, plan) for sample in samples]
         key = (outline, plan)
         if key not in self._verified:
-            self._verified[key] = self._is_right(batch, blocks)
-        if self._verified[key]:
-            yield from blocks
-        else:
+            self._verified[key] = self._verify(batch, blocks)
+        lost = self._verified[key]
+        if lost is None:
             self._count("the row path gives another result", group.rows)
+        else:
+            yield from (block._replace(lost=one) for block, one in zip(blocks, lost, strict=True))
 
     def _fill_sample(self, group: SampleGroup, sample: Derived, plan: TextPlan | None) -> Block:
         sources = {"prompt": "prompt", **sample.responses}
@@ -321,25 +360,42 @@ class ColumnarFormatter:
         parts = {name: group.parts[place] for name, place in places.items()}
         columns = SampleColumns(len(group.rows), parts, sample.labels, write)
         skips = self._find_skips(columns) if self._finds_skips else None
-        return Block(group.rows, fill_columns(self._shape, self._schema, self._keys, columns), skips)
+        filled = fill_columns(self._shape, self._schema, self._keys, columns)
+        return Block(group.rows, filled, skips, sample.labels)
 
     def _find_skips(self, sample: SampleColumns) -> Numbers:
         prompt, *responses = sample.parts.values()
         names = [*sample.parts][1:]
-        written = dict(self._text_fields)
-        texts = [sample.write(name, written.get(name, False)) for name in names] if written and len(names) > 1 else []
+        written, several = dict(self._text_fields), len(names) > 1 and self._style is not None
+        texts = [sample.write(name, written.get(name, False)) for name in names] if several else []
         asked = prompt if self._extraction.has_prompt else None
         return find_skip_reasons(asked, responses, sample.labels, texts, self._policies.ties == "drop")
 
-    def _is_right(self, batch: pa.RecordBatch, blocks: Sequence[Block]) -> bool:
-        """Whether the results of the first row are what the row path gives."""
+    def _verify(self, batch: pa.RecordBatch, blocks: Sequence[Block]) -> list[Lost] | None:
+        """Return what is lost of each row of the blocks; None if the row path gives the first row another result."""
         row = int(blocks[0].rows[0])
         cells = batch.select(self._template.select_columns(self._format, batch.schema.names)).slice(row, 1)
         try:
             formatted = self._template.formatted(cells.to_pylist()[0], self._format)
         except PrefTemplatesError:
-            return False
+            return None
         names = self._schema.names
         results = [{name: column[0].as_py() for name, column in zip(names, block.columns, strict=True)}
                    for block in blocks]  # fmt: skip
-        return results == [{name: sample.result.get(name) for name in names} for sample in formatted.samples]
+        if results != [_fill_nulls(sample.result, self._schema) for sample in formatted.samples]:
+            return None
+        derived: list[Mapping[str, int]] = [formatted.lost, *[{}] * (len(blocks) - 1)]
+        return [Lost(one, sample.without_key) for one, sample in zip(derived, formatted.samples, strict=True)]
+
+
+def _fill_nulls(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """A result as its columns give it back: with null for what it lacks."""
+    return {field.name: _fill_value(result.get(field.name), field.type) for field in schema}
+
+
+def _fill_value(value: Any, kind: pa.DataType) -> Any:
+    if pa.types.is_list(kind) and isinstance(value, list):
+        return [_fill_value(item, kind.value_type) for item in value]
+    if pa.types.is_struct(kind) and isinstance(value, dict):
+        return {field.name: _fill_value(value.get(field.name), field.type) for field in kind}
+    return value

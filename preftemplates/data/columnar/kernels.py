@@ -69,15 +69,18 @@ def _match(values: pa.Array, question: str, operand: str) -> pa.Array:
         return pa.nulls(len(values), pa.bool_())
     if question == "starts_with":
         return pc.starts_with(values, operand)
-    if question == "ends_with":
-        return pc.ends_with(values, operand)
-    if not _occurs(values, operand.encode()):
-        return pa.repeat(pa.scalar(False), len(values))
-    return pc.match_substring(values, operand)
+    return pc.ends_with(values, operand) if question == "ends_with" else match_part(values, operand)
 
 
-def _occurs(values: pa.Array, part: bytes) -> bool:
-    """Whether bytes occur anywhere in the texts, or across the border of two: a search that is ten times as fast."""
+def match_part(values: pa.Array, part: str) -> pa.Array:
+    """Return which texts hold a part."""
+    if not occurs(values, part.encode()):
+        return pc.if_else(values.is_valid(), False, None)
+    return pc.match_substring(values, part)
+
+
+def occurs(values: pa.Array, part: bytes) -> bool:
+    """Return whether bytes occur in the texts, or across the border of two: a search that is ten times as fast."""
     start, end = get_text_range(values)
     data = values.buffers()[2]
     return data is not None and bool(data.slice(start, end - start).to_pybytes().find(part) >= 0)

@@ -113,7 +113,7 @@ def list_cells(extraction: Extraction, schema: pa.Schema) -> dict[str, Cell]:
 
 def _read_cell(column: str, info: FieldInfo, schema: pa.Schema) -> Cell:
     index = schema.get_field_index(column)
-    members = _list_members(info.annotation)
+    members = list_members(info.annotation)
     is_optional = type(None) in members or info.annotation is Any
     if index < 0:
         return Cell(column, "other" if info.is_required() else "nothing", is_optional=True)
@@ -122,7 +122,8 @@ def _read_cell(column: str, info: FieldInfo, schema: pa.Schema) -> Cell:
     return Cell(column, kind, domain, is_optional)
 
 
-def _list_members(annotation: Any) -> tuple[Any, ...]:
+def list_members(annotation: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the type itself."""
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
@@ -236,7 +237,7 @@ class _Evaluator:
             if kind is bool and cell.domain == (False, True) and type(cell.domain[0]) is bool:
                 return value
         elif isinstance(value, ColumnText):
-            if str in _list_members(kind):
+            if str in list_members(kind):
                 return list_pieces(value)
         elif (kind is not None or value is None) and not isinstance(value, ColumnValue | list | tuple | dict):
             return value

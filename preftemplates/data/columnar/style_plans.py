@@ -65,6 +65,16 @@ class TextPlan:
     max_bytes: int | None
     moments: tuple[tuple[str, str], ...]
 
+    def keeps_contents(self, parts: Sequence[Conversation]) -> bool:
+        """Return whether the texts hold every content whole, in order, apart from blanks at its ends."""
+        for number, whole in enumerate(self.wholes, 1):
+            columns = [piece for piece in whole if isinstance(piece, Column)]
+            places = [place for place, _ in _list_messages(parts) if place.part in (0, number)]
+            cuts = {cut for column in columns for cut in column.cuts}
+            if [column.source for column in columns] != places or any(cut[1] is not None for cut in cuts):
+                return False
+        return True
+
     @property
     def is_current(self) -> bool:
         """Whether the dates in the texts are those of now."""

@@ -1,0 +1,206 @@
+"""Columnar conversion: the rows of a slice by plans, counted as a conversion counts rows one by one."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from preftemplates.data.arrow import build_output_schema
+from preftemplates.data.columnar.formatting import ColumnarFormatter
+from preftemplates.data.columnar.records import read_records
+from preftemplates.data.columnar.screens import Screen
+from preftemplates.data.columnar.skips import REASONS
+from preftemplates.data.content_rules import reads_unread_value
+from preftemplates.data.convert_report import ConversionReport
+from preftemplates.data.issues import RowIssue
+from preftemplates.data.result_slice import SLICE_ROWS, ResultSlice
+from preftemplates.errors import PrefTemplatesError, RowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from preftemplates.data.columnar.formatting import Block
+    from preftemplates.data.columnar.kernels import Mask
+    from preftemplates.data.reading import Record
+    from preftemplates.data.result_slice import SliceOptions
+    from preftemplates.data.slices import RowAcceptor
+    from preftemplates.templates.unread import UnreadValue
+
+_SLICE_BYTES = 64 << 20
+"""So many bytes of cells are formatted at once."""
+
+
+class ColumnarSliceConverter:
+    """Converts the rows of slices by plans, and those that no plan fits one by one.
+
+    Args:
+        conversion: counts the rows, and converts those that no plan fits.
+        options: what is converted.
+
+    Attributes:
+        reason: why no row can be formatted as columns; empty if some can.
+    """
+
+    def __init__(self, conversion: RowAcceptor, options: SliceOptions) -> None:
+        self._conversion, self._template, self._format = conversion, options.template, options.format
+        self._rows = 1024
+        try:
+            self._schema = build_output_schema(self._template, self._format)
+        except PrefTemplatesError as error:
+            self.reason = str(error)
+            return
+        style = self._template.text_style(self._format) or options.style
+        screen = Screen(style, options.special_tokens)
+        self._formatter = ColumnarFormatter(
+            self._template, self._format, self._schema, finds_skips=True, screen=screen, style=options.style
+        )
+        self.reason = self._formatter.reason
+        if not self.reason:
+            self._extraction = self._template.get_extraction(self._format)[0]
+            self._read_columns = self._template.find_read_columns()
+
+    def cut(self, records: Iterator[Record]) -> Iterator[list[Record]]:
+        """Yield the rows of one slice after the other: fewer where they are long."""
+        while rows := list(islice(records, self._rows)):
+            yield rows
+
+    def convert(self, records: list[Record]) -> ResultSlice:
+        """Return the results of some rows."""
+        whole, self._conversion.report = self._conversion.report, ConversionReport()
+        unread = self._find_unread(records)
+        batch, usable = self._read_batch(records, unread)
+        blocks, left = self._formatter.format(batch, usable)
+        converted = _Converted(records, self._schema, blocks)
+        for row in left.tolist():
+            samples = self._conversion.accept(records[row])
+            converted.add_others(row, [sample.result for sample in samples])
+        report, self._conversion.report = self._conversion.report, whole
+        converted.count(report, unread)
+        whole.merge(report)
+        self._rows = max(16, min(SLICE_ROWS, len(records) * _SLICE_BYTES // max(1, batch.nbytes)))
+        return converted.merge()
+
+    def _find_unread(self, records: Sequence[Record]) -> dict[int, tuple[UnreadValue, ...]]:
+        """The unread values of the rows that have some, by their places."""
+        found = {}
+        for index, record in enumerate(records):
+            cells = record.cells
+            if not isinstance(cells, RowError) and not cells.keys() <= self._read_columns:
+                values = tuple(self._template.find_unread(cells))
+                if values:
+                    found[index] = values
+        return found
+
+    def _read_batch(
+        self, records: Sequence[Record], unread: Mapping[int, tuple[UnreadValue, ...]]
+    ) -> tuple[pa.RecordBatch, Mask]:
+        """The cells as columns, and the rows that plans may format."""
+        rows = [{} if isinstance(record.cells, RowError) else record.cells for record in records]
+        batch, odd = read_records(self._extraction, rows)
+        usable = ~odd
+        usable[[index for index, record in enumerate(records) if isinstance(record.cells, RowError)]] = False
+        usable[[index for index, values in unread.items() if any(map(reads_unread_value, values))]] = False
+        return batch, usable
+
+
+class _Converted:
+    """The results of a slice, as they are found.
+
+    Args:
+        records: the rows.
+        schema: the schema of the results.
+        blocks: the results of plans.
+    """
+
+    def __init__(self, records: Sequence[Record], schema: pa.Schema, blocks: Sequence[Block]) -> None:
+        self._records, self._schema, self._blocks = records, schema, blocks
+        self._others: list[tuple[int, Mapping[str, Any]]] = []
+
+    def add_others(self, row: int, results: Sequence[Mapping[str, Any]]) -> None:
+        """Add the results of a row that no plan fits."""
+        self._others += [(row, result) for result in results]
+
+    def count(self, report: ConversionReport, unread: Mapping[int, tuple[UnreadValue, ...]]) -> None:
+        """Count the rows of plans."""
+        skipped: dict[int, list[RowIssue]] = {}
+        good = np.zeros(len(self._records), np.int64)
+        planned = np.zeros(len(self._records), bool)
+        for block in self._blocks:
+            planned[block.rows] = True
+            kept = block.rows if block.skips is None else block.rows[block.skips == 0]
+            good[kept] += 1
+            report.lost.update({name: count * len(block.rows) for name, count in block.lost.derived.items()})
+            report.lost.update({name: len(kept) for name in block.lost.without_key if len(kept)})
+            self._count_labels(report, block)
+            for row, number in _list_skipped(block):
+                record = self._records[row]
+                reason: Any = REASONS[number]
+                skipped.setdefault(row, []).append(RowIssue(record.row, record.line, reason, reason.meaning))
+        report.rows += int(planned.sum())
+        report.formatted += int((good > 0).sum())
+        report.results += int(good.sum())
+        for row, issues in sorted(skipped.items()):
+            if good[row]:
+                report.left_out.extend(issues)
+            else:
+                report.skipped.append(issues[0])
+        for row, values in unread.items():
+            if planned[row] and good[row]:
+                report.unread.add(values, self._records[row].row, self._records[row].line)
+
+    def _count_labels(self, report: ConversionReport, block: Block) -> None:
+        """Count the labels of single answers."""
+        label = block.labels.get("label")
+        if label is None:
+            return
+        kept = np.arange(len(block.rows)) if block.skips is None else np.flatnonzero(block.skips == 0)
+        if not len(kept):
+            return
+        is_column = isinstance(label, pa.Array)
+        values = np.asarray(label).astype(bool)[kept] if is_column else np.full(len(kept), bool(label))
+        report.classes.update({True: int(values.sum()), False: int((~values).sum())})
+        report.classes = +report.classes
+        first = self._records[int(block.rows[kept].min())]
+        if report.first_answer is None or first.row < report.first_answer[0]:
+            report.first_answer = (first.row, first.line)
+
+    def merge(self) -> ResultSlice:
+        """Return the results in the order of their rows."""
+        kept = [(block, np.arange(len(block.rows)) if block.skips is None else np.flatnonzero(block.skips == 0))
+                for block in self._blocks]  # fmt: skip
+        kept = [(block, places) for block, places in kept if len(places)]
+        if not kept:
+            return ResultSlice(others=[(index, result) for index, (_, result) in enumerate(self._others)])
+        rows = np.concatenate([block.rows[places] for block, places in kept])
+        order = np.argsort(rows, kind="stable")
+        columns = [
+            _join([block.columns[index] for block, _ in kept], [places for _, places in kept], order)
+            for index in range(len(self._schema))
+        ]
+        batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
+        other_rows = np.array([row for row, _ in self._others], np.int64)
+        both = np.argsort(np.concatenate([rows[order], other_rows]), kind="stable")
+        places = np.empty(len(both), np.int64)
+        places[both] = np.arange(len(both))
+        count = len(rows)
+        others = [(int(place), result) for place, (_, result) in zip(places[count:], self._others, strict=True)]
+        return ResultSlice(batch, places[:count].tolist(), others)
+
+
+def _join(columns: Sequence[pa.Array], kept: Sequence[Any], order: Any) -> pa.Array:
+    """The values of several blocks that are kept, in order."""
+    parts = [column if len(places) == len(column) else column.take(pa.array(places))
+             for column, places in zip(columns, kept, strict=True)]  # fmt: skip
+    joined = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+    return joined if bool((order == np.arange(len(order))).all()) else joined.take(pa.array(order))
+
+
+def _list_skipped(block: Block) -> list[tuple[int, int]]:
+    """The rows that are skipped, each with the number of the reason."""
+    if block.skips is None or not block.skips.any():
+        return []
+    places = np.flatnonzero(block.skips)
+    return list(zip(block.rows[places].tolist(), block.skips[places].tolist(), strict=True))

@@ -1,0 +1,84 @@
+"""Results as lines of JSON: what the standard library writes of each, for a batch at once."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preftemplates.data.arrow import may_lack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+try:
+    import orjson
+except ImportError:  # it comes with the extra `arrow`
+    orjson = None  # type: ignore[assignment]
+
+
+def write_json_lines(batch: pa.RecordBatch) -> list[bytes]:
+    r"""Return each result as JSON, with a line end; keys that results may lack, and that are null, are left out.
+
+    >>> write_json_lines(pa.RecordBatch.from_pylist([{"text": "Hi\\n", "score": 1.0}]))
+    [b'{"text": "Hi\\\\n", "score": 1.0}\\n']
+    """
+    names = [field.name for field in batch.schema if not (may_lack(field) and batch.column(field.name).null_count)]
+    columns = [_write_column(batch.column(name)) for name in names]
+    row = b"{" + b", ".join(b"%s: %%b" % _escape_percent(json.dumps(name).encode()) for name in names) + b"}\n"
+    return [row % values for values in zip(*columns, strict=True)]
+
+
+def _escape_percent(text: bytes) -> bytes:
+    return text.replace(b"%", b"%%")
+
+
+def _write_column(column: pa.Array) -> list[bytes]:
+    """The values of a column as JSON."""
+    kind = column.type
+    if pa.types.is_string(kind) and not column.null_count:
+        return _write_texts(column)
+    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+        return _write_lists(column)
+    if pa.types.is_struct(kind):
+        return _write_messages(column)
+    return [json.dumps(value, ensure_ascii=False).encode() for value in column.to_pylist()]
+
+
+def _write_texts(column: pa.Array) -> list[bytes]:
+    if orjson is None:
+        return [json.dumps(text, ensure_ascii=False).encode() for text in column.to_pylist()]
+    return list(map(orjson.dumps, column.to_pylist()))
+
+
+def _write_messages(messages: pa.Array) -> list[bytes]:
+    """Messages as JSON; what a column has for calls of tools is null in all of them, and left out."""
+    fields = [field for field in messages.type if messages.field(field.name).null_count < len(messages)]
+    columns = [_write_message_field(messages.field(field.name)) for field in fields]
+    row = b"{" + b", ".join(b"%s: %%b" % _escape_percent(json.dumps(field.name).encode()) for field in fields) + b"}"
+    return [row % values for values in zip(*columns, strict=True)]
+
+
+def _write_message_field(column: pa.Array) -> list[bytes]:
+    """The values of a key of messages; a few roles are written once each."""
+    encoded = column.dictionary_encode()
+    if len(encoded.dictionary) > _FEW:
+        return _write_texts(column)
+    written = _write_texts(encoded.dictionary)
+    return [written[index] for index in encoded.indices.to_pylist()]
+
+
+_FEW = 16
+"""So many different values are written once each."""
+
+
+def _write_lists(column: pa.Array) -> list[bytes]:
+    """Lists of messages as JSON."""
+    messages: Sequence[bytes] = _write_messages(column.flatten())
+    lists, at = list[bytes](), 0
+    for count in pc.list_value_length(column).to_pylist():
+        lists.append(b"[" + b", ".join(messages[at : at + count]) + b"]")
+        at += count
+    return lists

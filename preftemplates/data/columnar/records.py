@@ -1,0 +1,121 @@
+"""Records as columns: the cells that a template reads of some rows, as an Arrow batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_origin
+
+import numpy as np
+import pyarrow as pa
+
+from preftemplates.core.messages import Message, has_surrogate
+from preftemplates.core.paths import get_row_key
+from preftemplates.data.columnar.row_plans import list_members
+
+if TYPE_CHECKING:
+    from preftemplates.data.columnar.kernels import Mask
+    from preftemplates.templates.extraction import Extraction
+
+MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+"""The type of messages that are a role and a text."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def read_records(extraction: Extraction, rows: Rows) -> tuple[pa.RecordBatch, Mask]:
+    """Return the cells that a format reads as columns, and the rows of which a cell does not fit in its column.
+
+    Args:
+        extraction: what takes samples from rows.
+        rows: the rows.
+    """
+    odd, names, columns = np.zeros(len(rows), bool), list[str](), list[pa.Array]()
+    for name, info in extraction.steps.validator.model.model_fields.items():
+        key = get_row_key(name, info)
+        values = [row.get(key) for row in rows]
+        column, faults = _make_column(list_members(info.annotation), values)
+        odd[faults] = True
+        names.append(key)
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, names=names), odd
+
+
+def _make_column(members: Sequence[Any], values: list[Any]) -> tuple[pa.Array, list[int]]:
+    """A column, and the places of the values that do not fit in it."""
+    first = next((value for value in values if value is not None), None)
+    if str in members and isinstance(first, str):
+        return _make_texts(values)
+    if list[Message] in members and isinstance(first, list):
+        return _make_messages(values)
+    kinds = [member for member in members if member is not type(None)]
+    for fits, arrow, accepts in _SCALARS:
+        if len(kinds) == 1 and accepts(kinds[0]):
+            return _make_scalars(values, fits, arrow)
+    return pa.nulls(len(values)), [index for index, value in enumerate(values) if value is not None]
+
+
+_SCALARS: list[tuple[tuple[type, ...], pa.DataType, Callable[[Any], bool]]] = [
+    ((str,), pa.string(), lambda kind: get_origin(kind) is Literal),
+    ((bool,), pa.bool_(), lambda kind: kind is bool),
+    ((int,), pa.int64(), lambda kind: kind is int),
+    ((int, float), pa.float64(), lambda kind: kind is float),
+]
+"""The types of values that are columns, the columns' types, and for which declared types."""
+
+
+def _make_scalars(values: list[Any], fits: tuple[type, ...], arrow: pa.DataType) -> tuple[pa.Array, list[int]]:
+    faults = [index for index, value in enumerate(values) if value is not None and type(value) not in fits]
+    for index in faults:
+        values[index] = None
+    if pa.types.is_string(arrow):
+        column, others = _make_texts(values)
+        return column, faults + others
+    try:
+        return pa.array(values, arrow), faults
+    except (pa.ArrowException, OverflowError):  # an integer of more than 64 bits
+        return pa.nulls(len(values), arrow), list(range(len(values)))
+
+
+def _make_texts(values: list[Any]) -> tuple[pa.Array, list[int]]:
+    faults = [index for index, value in enumerate(values) if type(value) is not str and value is not None]
+    for index in faults:
+        values[index] = None
+    try:
+        column = pa.array(values, pa.string())
+    except UnicodeEncodeError:
+        torn = [index for index, value in enumerate(values) if value is not None and has_surrogate(value)]
+        for index in torn:
+            values[index] = None
+        column, faults = pa.array(values, pa.string()), faults + torn
+    if isinstance(column, pa.ChunkedArray):  # more than 2 GiB
+        return pa.nulls(len(values), pa.string()), list(range(len(values)))
+    return column, faults
+
+
+def _make_messages(values: list[Any]) -> tuple[pa.Array, list[int]]:
+    """Lists of messages; one with more than a role and a text does not fit."""
+    faults = [index for index, value in enumerate(values) if value is not None and not _are_texts(value)]
+    for index in faults:
+        values[index] = None
+    messages = [message for value in values if value for message in value]
+    roles, bad_roles = _make_texts([message["role"] for message in messages])
+    contents, bad_contents = _make_texts([message["content"] for message in messages])
+    counts = np.array([len(value) if value else 0 for value in values], np.int64)
+    if bad_roles or bad_contents:  # a lone surrogate
+        rows = np.searchsorted(np.cumsum(counts), bad_roles + bad_contents, side="right")
+        faults = faults + rows.tolist()
+    borders = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    lists = pa.ListArray.from_arrays(
+        pa.array(borders),
+        pa.StructArray.from_arrays([roles, contents], names=["role", "content"]),
+        mask=pa.array([value is None for value in values]),
+    )
+    return lists, faults
+
+
+def _are_texts(value: Any) -> bool:
+    """Whether a value is a list of messages of a role and a text."""
+    return type(value) is list and all(
+        type(item) is dict and len(item) == 2 and type(item.get("role")) is str and type(item.get("content")) is str
+        for item in value
+    )

@@ -1,0 +1,178 @@
+"""Screens: the rows in which a rule may find something, for all rows at once.
+
+A screen lets no row pass that one of the rules on single rows would flag. It may hold others back: the row path looks
+at these, and says what is found.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preftemplates.core.samples import PromptOnly
+from preftemplates.data.columnar.kernels import Mask, get_offsets, get_text_range, match_part, occurs
+from preftemplates.data.columnar.turns import Numbers, Shape, Turns, hold_for_all
+from preftemplates.data.content_rules import SPECIAL_TOKEN_PATTERN
+from preftemplates.data.row_rules import (
+    INVISIBLE_RANGES,
+    MAX_CHARACTERS,
+    MIN_REPEATED_PROMPT,
+    ROW_RULES,
+    AcceptedSample,
+)
+from preftemplates.errors import Code
+from preftemplates.styles.control_text import list_control_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from preftemplates.styles.style import Style
+
+
+class Screen:
+    """Finds rows in which a rule may find something.
+
+    Args:
+        style: the style in which texts are written, if it is known.
+        special_tokens: those of the tokenizer that will be used; None for those of common ones.
+    """
+
+    def __init__(self, style: Style | None, special_tokens: Collection[str] | None) -> None:
+        self._marks = () if style is None else list_control_texts(style)
+        tokens = None if special_tokens is None else sorted(special_tokens - {""})  # type: ignore[operator]
+        self._pattern = SPECIAL_TOKEN_PATTERN if tokens is None else "|".join(map(_escape, tokens))
+        self._first_bytes = b"<[" if tokens is None else bytes({token.encode()[0] for token in tokens})
+
+    def find_suspicious(self, parts: Sequence[Turns], known: dict[Any, Any]) -> Mask:
+        """Return the rows to look at.
+
+        Args:
+            parts: the messages of the prompt and of each response.
+            known: keeps what was found in the messages of a part, for other rows of the same slice.
+        """
+        suspicious = np.sum([part.measure() for part in parts], axis=0) > MAX_CHARACTERS
+        for index, part in enumerate(parts):
+            key = ("screen", index)
+            if key not in known:
+                known[key] = self._find_in_messages(part.contents)
+            suspicious |= ~hold_for_all(~known[key], part.starts, part.ends)
+        return np.asarray(suspicious | _may_repeat_prompt(parts))
+
+    def _find_in_messages(self, contents: pa.Array) -> Mask:
+        """Which messages are suspicious by their content alone."""
+        found = _find_invisible(contents) | self._find_special_tokens(contents)
+        for mark in (*self._marks, "<think>", "</think>"):
+            if occurs(contents, mark.encode()):
+                found |= _to_mask(match_part(contents, mark))
+        opened = pc.utf8_ltrim_whitespace(contents)
+        return found | _to_mask(pc.or_(pc.starts_with(opened, "{"), pc.starts_with(opened, "[")))
+
+    def _find_special_tokens(self, contents: pa.Array) -> Mask:
+        """Which messages may spell a special token: they have its first byte, and match its pattern."""
+        return _match_candidates(contents, _find_bytes(contents, self._first_bytes), self._pattern)
+
+    @staticmethod
+    def has_odd_turns(shape: Shape) -> bool:
+        """Return whether the turns of a prompt are in an unusual order."""
+        prompt: Any = [{"role": role, "content": ""} for role in shape[0]]
+        return ROW_RULES[Code.ODD_TURNS](AcceptedSample(0, PromptOnly(prompt=prompt), None), {}) is not None
+
+
+def _to_mask(answers: pa.Array) -> Mask:
+    return np.asarray(pc.fill_null(answers, False))
+
+
+def _escape(text: str) -> str:
+    """A pattern of RE2 for a text."""
+    return re.sub(r"([^A-Za-z0-9_\x80-\U0010ffff])", r"\\\1", text)
+
+
+def _read_bytes(contents: pa.Array) -> Numbers:
+    """The bytes of all texts."""
+    start, end = get_text_range(contents)
+    data = contents.buffers()[2]
+    return (
+        np.frombuffer(data, np.uint8, end - start, start)
+        if data is not None and end > start
+        else np.zeros(0, np.uint8)
+    )
+
+
+def _find_places(contents: pa.Array, places: Numbers) -> Mask:
+    """In which texts some places of the bytes of all are."""
+    found = np.zeros(len(contents), bool)
+    if len(places):
+        offsets = get_offsets(contents)
+        found[np.searchsorted(offsets, places + int(offsets[0]), side="right") - 1] = True
+    return found
+
+
+def _find_bytes(contents: pa.Array, values: bytes) -> Mask:
+    """Which texts have one of some bytes."""
+    data = _read_bytes(contents)
+    found = np.zeros(len(contents), bool)
+    for value in values:
+        found |= _find_places(contents, np.flatnonzero(data == value))
+    return found
+
+
+def _match_candidates(contents: pa.Array, candidates: Mask, pattern: str) -> Mask:
+    """Which of some texts match a pattern."""
+    places = np.flatnonzero(candidates)
+    if len(places) and pattern:
+        matched = _to_mask(pc.match_substring_regex(contents.take(pa.array(places)), pattern))
+        candidates = np.zeros(len(contents), bool)
+        candidates[places[matched]] = True
+        return candidates
+    return np.zeros(len(contents), bool)
+
+
+_INVISIBLE_PATTERN = "[" + "".join(rf"\x{{{first:x}}}-\x{{{last:x}}}" for first, last in INVISIBLE_RANGES) + "]"
+_SHOWN_CONTROLS = b"\n\t\r\x0c"
+_DELETE = 0x7F
+
+
+def _find_invisible(contents: pa.Array) -> Mask:
+    """Which messages have a character that does not show."""
+    data = _read_bytes(contents)
+    found = np.zeros(len(contents), bool)
+    if not len(data):
+        return found
+    controls = int(np.count_nonzero(data < 0x20))
+    for value in _SHOWN_CONTROLS:
+        if controls:
+            controls -= int(np.count_nonzero(data == value))
+    if controls:
+        hidden = np.isin(data, [value for value in range(0x20) if value not in _SHOWN_CONTROLS])
+        found |= _find_places(contents, np.flatnonzero(hidden))
+    if data.max() >= _DELETE:
+        found |= _match_candidates(
+            contents, _find_places(contents, np.flatnonzero(data >= _DELETE)), _INVISIBLE_PATTERN
+        )
+    return found
+
+
+def _may_repeat_prompt(parts: Sequence[Turns]) -> Mask:
+    """In which rows every answer may begin with the last message of the prompt."""
+    prompt, *responses = parts
+    count = len(prompt.counts)
+    if not responses:
+        return np.zeros(count, bool)
+    asked = pc.utf8_trim_whitespace(_take_message(prompt.keep_last()))
+    repeated = _to_mask(pc.greater_equal(pc.binary_length(asked), MIN_REPEATED_PROMPT))
+    rows = np.flatnonzero(repeated)
+    beginning = pc.binary_slice(asked.take(pa.array(rows)).cast(pa.binary()), 0, MIN_REPEATED_PROMPT)
+    for response in responses:
+        answers = pc.utf8_ltrim_whitespace(_take_message(response.take(rows)))
+        opened = pc.binary_slice(answers.cast(pa.binary()), 0, MIN_REPEATED_PROMPT)
+        repeated[rows] &= _to_mask(pc.equal(opened, beginning))
+    return repeated
+
+
+def _take_message(turns: Turns) -> pa.Array:
+    """The content of the first message of each row; null where there is none."""
+    return turns.contents.take(pa.array(turns.starts, mask=turns.counts == 0))

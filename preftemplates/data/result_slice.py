@@ -1,0 +1,67 @@
+"""The results of some rows at once, and what the columnar path needs to know to make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from preftemplates.core.samples import Format
+    from preftemplates.styles.style import Style
+    from preftemplates.templates.template import Template
+
+SLICE_ROWS = 8192
+"""So many rows are formatted at once; what is made of more does not stay near the processor."""
+
+
+@dataclass
+class ResultSlice:
+    """The results of a slice.
+
+    Attributes:
+        columns: the results of plans, as an Arrow batch; None where there is none.
+        places: the place of each of these among all results of the slice.
+        others: the other results, each with its place.
+    """
+
+    columns: Any = None
+    places: list[int] = field(default_factory=list)
+    others: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.places) + len(self.others)
+
+    def list_keys(self) -> Iterator[str]:
+        """Yield the keys of the results; some may be there several times."""
+        if self.columns is not None:
+            yield from self.columns.schema.names
+        for _, result in self.others:
+            yield from result
+
+    def results(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the results in order."""
+        if self.columns is None:
+            yield from (result for _, result in self.others)
+            return
+        from preftemplates.data.arrow import read_results
+
+        numbered = [*zip(self.places, read_results(self.columns), strict=True), *self.others]
+        yield from (result for _, result in sorted(numbered, key=lambda item: item[0]))
+
+
+class SliceOptions(NamedTuple):
+    """What the columnar path needs to know.
+
+    Attributes:
+        template: the template.
+        format: the format's name.
+        style: the style in which messages will be rendered, if it is known.
+        special_tokens: those of the tokenizer that will be used; None for those of common ones.
+    """
+
+    template: Template
+    format: Format
+    style: Style | None
+    special_tokens: frozenset[str] | None

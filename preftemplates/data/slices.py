@@ -1,0 +1,61 @@
+"""Slices: what converts some rows at once, as columns where a plan fits them and else one by one."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol
+
+from preftemplates.data.result_slice import ResultSlice, SliceOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from preftemplates.data.convert_report import ConversionReport
+    from preftemplates.data.reading import Record
+    from preftemplates.templates.results import Formatted
+
+
+class RowAcceptor(Protocol):
+    """A conversion, of which slices are parts."""
+
+    report: ConversionReport
+
+    def accept(self, record: Record) -> list[Formatted]:
+        """Return the samples of one row that come through, and count the row."""
+
+
+class SliceConverter(Protocol):
+    """Converts the rows of slices."""
+
+    def cut(self, records: Iterator[Record]) -> Iterator[list[Record]]:
+        """Yield the rows of one slice after the other."""
+
+    def convert(self, records: list[Record]) -> ResultSlice:
+        """Return the results of some rows."""
+
+
+class RowSliceConverter:
+    """Converts the rows of slices one by one."""
+
+    def __init__(self, conversion: RowAcceptor) -> None:
+        self._conversion = conversion
+
+    def cut(self, records: Iterator[Record]) -> Iterator[list[Record]]:
+        """Yield the rows of one slice after the other; a slice is one row, so that no result waits for others."""
+        return ([record] for record in records)
+
+    def convert(self, records: list[Record]) -> ResultSlice:
+        """Return the results of some rows."""
+        results = [sample.result for record in records for sample in self._conversion.accept(record)]
+        return ResultSlice(others=list(enumerate(results)))
+
+
+def make_slice_converter(conversion: RowAcceptor, options: SliceOptions | None) -> SliceConverter:
+    """Return what converts slices: by plans where pyarrow is installed and one can be made."""
+    if options is not None and find_spec("pyarrow") and find_spec("numpy"):
+        from preftemplates.data.columnar.conversion import ColumnarSliceConverter
+
+        converter = ColumnarSliceConverter(conversion, options)
+        if not converter.reason:
+            return converter
+    return RowSliceConverter(conversion)
