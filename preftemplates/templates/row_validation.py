@@ -75,10 +75,12 @@ class RowValidator:
                 raise join_faults(self._find_faults(row)) from None
         except RecursionError:
             raise RowError("a cell is nested too deeply", code=Code.TOO_DEEP) from None
-        values = {name: getattr(model, name) for name in self.columns}
+        held = vars(model)
+        values = {name: held[name] for name in self.columns}
         try:
             for name, value in values.items():
-                _check_readable(value, self._paths[name])
+                if type(value) is not str or not value.isascii():  # as most are: no more need be asked of it
+                    _check_readable(value, self._paths[name])
         except RowError:
             raise join_faults(_find_unreadable(values, self._paths)) from None
         return values
@@ -171,6 +173,8 @@ def _read_record(row: Any) -> Mapping[str, Any]:
     Raises:
         RowError: `wrong_type`.
     """
+    if isinstance(row, dict):
+        return row
     for method in ("asDict", "to_dict"):
         if not isinstance(row, Mapping) and hasattr(row, method):
             row = getattr(row, method)()
@@ -179,11 +183,15 @@ def _read_record(row: Any) -> Mapping[str, Any]:
     return row
 
 
+_SCALAR_TYPES = frozenset({int, float, bool, type(None)})
+"""Types of values that hold neither text nor other values."""
+
+
 def _check_readable(value: Any, path: str, depth: int = 0) -> None:
     """Refuse texts with lone surrogates, as keys too, and values that are nested too deeply."""
     if depth > MAX_DEPTH:
         raise RowError(f"is nested more than {MAX_DEPTH} deep", code=Code.TOO_DEEP, column=column_of(path))
-    if type(value) is str and value.isascii():  # as most are: no more need be asked of it
+    if type(value) in _SCALAR_TYPES or (type(value) is str and value.isascii()):
         return
     for text in value if isinstance(value, Mapping) else (value,):
         if isinstance(text, str) and has_surrogate(text):
