@@ -36,6 +36,7 @@ class RowValidator:
         infos = {name: info for name, info in model.model_fields.items() if name in names}
         columns: dict[str, Any] = {name: (info.annotation, info) for name, info in infos.items()}
         self.model = create_model("Row", __base__=RowModel, **columns)
+        self._validate = self.model.__pydantic_validator__.validate_python  # half the time of `model_validate`
         self.columns = {name: get_row_key(name, info) for name, info in infos.items()}
         self._readers = {self.columns[name]: make_cell_reader(info.annotation) for name, info in infos.items()}
         self._paths = {name: spell_path((column,)) for name, column in self.columns.items()}
@@ -70,7 +71,7 @@ class RowValidator:
                 for column, read in self._readers.items():
                     if column in row:
                         cells[column] = read(row[column], (column,), reading)
-                model = self.model.model_validate(cells)
+                model = self._validate(cells)
             except (ValidationError, RowError):
                 raise join_faults(self._find_faults(row)) from None
         except RecursionError:
