@@ -90,11 +90,12 @@ def clean_message(message: Mapping[str, Any], steps: Steps, reading: Reading) ->
 
 def is_text_message(message: Mapping[str, Any]) -> bool:
     """Return whether a message is a role and a text, as most are: nothing in it depends on a container."""
-    return len(message) == 2 and _is_plain_text(message.get("role")) and _is_plain_text(message.get("content"))
+    return (
+        len(message) == 2 and type(message.get("role")) in _TEXT_TYPES and type(message.get("content")) in _TEXT_TYPES
+    )
 
 
-def _is_plain_text(value: Any) -> bool:
-    return type(value) is str or type(value) is Traced
+_TEXT_TYPES = frozenset({str, Traced})
 
 
 def _is_walkable(message: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from preftemplates.core.provenance import plain
 from preftemplates.errors import Code, RowError, did_you_mean, one_line, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 """The roles that a message may have; a style may declare more."""
@@ -69,6 +69,8 @@ def normalise_message(message: Any, index: int) -> Message:
         RowError: it is no mapping, has no role, or its content is neither text nor a list of typed parts; or it holds
             what `check_jsonlike` refuses.
     """
+    if type(message) is dict and is_simple(message):
+        return message.copy()  # type: ignore[return-value]
     if not isinstance(message, Mapping):
         fault = f"expected role and content, got {preview(message)}"
         raise make_message_error(fault, index, code=Code.WRONG_TYPE, value=message)
@@ -89,13 +91,12 @@ def normalise_message(message: Any, index: int) -> Message:
     return normal  # type: ignore[return-value]
 
 
-def check_roles(messages: Iterable[Message], roles: Iterable[str], start: int = 0) -> None:
+def check_roles(messages: Iterable[Message], roles: Collection[str], start: int = 0) -> None:
     """Refuse messages whose role is not among these; `start` is the index of the first of them, for errors.
 
     Raises:
         RowError: `bad_role`, with the nearest role.
     """
-    roles = tuple(roles)
     for index, message in enumerate(messages, start):
         role = message["role"]
         if role not in roles:
@@ -127,7 +128,9 @@ def check_content_parts(messages: Iterable[Message]) -> None:
     """
     for index, message in enumerate(messages):
         content = message.get("content")
-        for at, part in enumerate(content if isinstance(content, list) else ()):
+        if not isinstance(content, list):
+            continue
+        for at, part in enumerate(content):
             kind = part.get("type") if isinstance(part, Mapping) else None
             if not isinstance(kind, str) or (kind == "text" and not isinstance(part.get("text"), str)):
                 fault = f"expected a part with a type, and with text if it is one; got {preview(part)}"
@@ -276,6 +279,11 @@ def has_surrogate(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
+
+
+def is_simple(message: Mapping[str, Any]) -> bool:
+    """Whether a message is a role and a text in ASCII, as most are: no more need be asked of it."""
+    return len(message) == 2 and type(message.get("role")) is str and _is_ascii_text(message.get("content"))
 
 
 def _is_ascii_text(value: Any) -> bool:

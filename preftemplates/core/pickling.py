@@ -5,10 +5,19 @@ from __future__ import annotations
 import importlib
 import sys
 from contextlib import suppress
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from preftemplates.core.source_code import class_source, function_source
+
+
+class PickledByFields:
+    """A dataclass that pickles as its fields say, whatever it has computed from them and keeps."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        instance: Any = self
+        return {field.name: getattr(self, field.name) for field in fields(instance)}
 
 
 class PackedDefinition(NamedTuple):

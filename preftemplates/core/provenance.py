@@ -61,10 +61,10 @@ class Traced(str):
         return self
 
     def _slice(self, start: int, end: int) -> Traced:
+        if start == 0 and end >= len(self):
+            return self
         text = str.__getitem__(self, slice(start, end))
         end = start + len(text)
-        if start == 0 and end == len(self):
-            return self
         if start < end:
             pieces = [_cut(piece, start, end) for piece in self.pieces if piece[0] < end and piece[1] > start]
         else:  # an empty rest still says whose rest it is
@@ -233,8 +233,8 @@ def plain(text: str) -> str:
 def plain_data(value: Any) -> Any:
     """The same JSON-like value, with every traced text made plain."""
     if isinstance(value, str):
-        return plain(value)
-    if isinstance(value, Mapping):
+        return value if type(value) is str else plain(value)
+    if isinstance(value, (dict, Mapping)):
         return {plain(key) if isinstance(key, str) else key: plain_data(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         items = [plain_data(item) for item in value]
@@ -388,7 +388,7 @@ def concat(parts: Iterable[str]) -> Any:
         if type(part) is not str and isinstance(part, Traced):
             for start, end, origin, offset in part.pieces:
                 piece = _piece((start + at, end + at, origin, offset))
-                if start or not pieces or pieces[-1].end != at:
+                if start or not pieces or pieces[-1][1] != at:
                     pieces.append(piece)
                 else:  # the first of a part, which may continue the last of the part before
                     _append(pieces, piece)

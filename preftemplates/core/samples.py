@@ -92,6 +92,8 @@ class Sample(Generic[T]):
     @property
     def responses(self) -> dict[str, T]:
         """The responses by name, in the order of the class; those of a tuple are named `completions[0]` and so on."""
+        if self.several is None:
+            return {name: getattr(self, name) for name in self.response_names}
         responses: dict[str, T] = {}
         for name in self.response_names:
             value = getattr(self, name)
@@ -104,8 +106,7 @@ class Sample(Generic[T]):
     @property
     def label_values(self) -> dict[str, Any]:
         """The labels by name, without those that are None."""
-        values = {name: getattr(self, name) for name in self.label_types}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name in self.label_types if (value := getattr(self, name)) is not None}
 
     @property
     def given_parts(self) -> tuple[str, ...]:

@@ -69,19 +69,22 @@ class MessageKeys:
             return {self.role: self.calls_role, self.content: _write_calls(message)}
         if self.only and set(message) - {"role", "content"}:
             _read_text(message)
-        for name in set(self.dropped) & set(message):
+        for name in filter(message.__contains__, self.dropped):
             raise RowError(
                 f"the dialect's framework drops {name!r} in silence",
                 code=Code.UNSUPPORTED_CONTENT, value=message[name],  # type: ignore[literal-required]
             )  # fmt: skip
         keys = {"role": self.role, "content": self.content}
-        for name in set(keys.values()) & (set(message) - set(keys)):
+        for name in (self.role, self.content):
+            if name in keys or name not in message:
+                continue
             raise RowError(
                 f"the dialect has {preview(name)} for something else than the message has",
                 code=Code.UNSUPPORTED_CONTENT, value=message[name],  # type: ignore[literal-required]
             )  # fmt: skip
-        spelled = {keys.get(key, key): value for key, value in message.items()}
-        return {**plain_data(spelled), self.role: names.get(message["role"], message["role"])}
+        spelled: dict[str, Any] = plain_data({keys.get(key, key): value for key, value in message.items()})
+        spelled[self.role] = names.get(message["role"], message["role"])
+        return spelled
 
 
 class MessageView(NamedTuple):

@@ -56,6 +56,8 @@ class ShapeFiller:
             RowError: the dialect has no room for the messages, or the sample lacks a label that it must have.
             StyleContractError: a response's own text is asked for, and its text does not begin with the prompt's.
         """
+        if type(shape) is SampleField:
+            return self._fill_field(shape)
         if isinstance(shape, FixedValue):
             return shape.value
         if isinstance(shape, DefaultedField):
@@ -69,12 +71,15 @@ class ShapeFiller:
             return self._fill_per_response(shape.shape)
         if isinstance(shape, ToolsField):
             return None if self.messages.tools is None else TOOL_VIEWS[shape.view](plain(self.messages.tools))
-        if isinstance(shape, LabelField):
-            return self._fill_label(shape)
-        if shape.name == self.messages.several and self.index is None:
-            return self._fill_per_response(shape)
-        name = f"{shape.name}[{self.index}]" if shape.name == self.messages.several else shape.name
-        return self._fill_messages(shape, name) if shape.view else self._fill_text(shape, name)
+        return self._fill_label(shape) if isinstance(shape, LabelField) else self._fill_field(shape)
+
+    def _fill_field(self, field: SampleField) -> Any:
+        """The prompt or a response, or all of several responses."""
+        name, several = field.name, self.messages.several
+        if name == several and self.index is None:
+            return self._fill_per_response(field)
+        name = f"{name}[{self.index}]" if name == several else name
+        return self._fill_messages(field, name) if field.view else self._fill_text(field, name)
 
     def _lacks(self, shape: ResultShape) -> bool:
         """Whether a key is left out of this result."""
@@ -130,6 +135,8 @@ class ShapeFiller:
     def _text_before(self, name: str) -> str:
         """The text before a response's own: the prompt's, or that up to the piece before it."""
         assert self.texts is not None
+        if not self.texts.pieces:
+            return plain(self.texts.prompt)
         names = list(self.texts.responses)
         index = names.index(name)
-        return plain(self.texts.responses[names[index - 1]] if self.texts.pieces and index else self.texts.prompt)
+        return plain(self.texts.responses[names[index - 1]] if index else self.texts.prompt)

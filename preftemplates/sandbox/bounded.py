@@ -153,11 +153,6 @@ class BoundedEnvironment(TracedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`obj.attribute`."""
-        if type(obj) is dict and attribute not in _DICT_ATTRIBUTES:
-            try:
-                return obj[attribute]
-            except KeyError:
-                return self.undefined(obj=obj, name=attribute)
         if isinstance(obj, str):
             if attribute not in _TEXT_ATTRIBUTES:
                 return self.undefined(obj=obj, name=attribute)
@@ -167,13 +162,11 @@ class BoundedEnvironment(TracedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """`obj[argument]`."""
-        if type(argument) is str:
-            if type(obj) is dict and argument in obj:
-                return obj[argument]
-            # some templates ask each letter for its type
-            if isinstance(obj, str) and argument not in _TEXT_ATTRIBUTES:
-                return self.undefined(obj=obj, name=argument)
-        CURRENT_BUDGET.get().count_key(argument)
+        # some templates ask each letter for its type
+        if type(argument) is str and isinstance(obj, str) and argument not in _TEXT_ATTRIBUTES:
+            return self.undefined(obj=obj, name=argument)
+        if isinstance(argument, tuple):
+            CURRENT_BUDGET.get().count_key(argument)
         return super().getitem(obj, argument)
 
     def call_method(self, context: Context, obj: Any, name: str, *args: Any) -> Any:
@@ -225,7 +218,6 @@ class BoundedEnvironment(TracedEnvironment):
         return counted_format
 
 
-_DICT_ATTRIBUTES = frozenset(dir(dict))
 _TEXT_ATTRIBUTES = frozenset(dir(TracedMarkup))
 _PLAIN_METHODS = TEXT_METHODS - {"format", "format_map"}
 """Methods of texts that call nothing of their arguments'."""

@@ -22,6 +22,7 @@ SMALL_TEXT = KIB
 """Texts up to this many characters are charged as if each character took four bytes; fewer under a lower limit."""
 
 _PLAIN_TYPES = frozenset({str})
+_TRACED_TYPES = frozenset({str, Traced})
 
 _STEPS_PER_CHECK = 64
 _WORK_PER_CHECK = 512 * KIB
@@ -94,8 +95,12 @@ class Budget:
         if length > self.limits.string:
             raise_over_limit(f"makes a text of {length:,} characters; {self.limits.string:,} are allowed")
         width = 1 if length > SMALL_TEXT and all(map(str.isascii, parts)) else 4
-        pieces = sum([len(part.pieces) for part in parts if isinstance(part, Traced)])
-        self.spend(width * length + 64 + 256 * pieces)
+        self.work += width * length + 64
+        for part in parts:
+            if type(part) is not str and isinstance(part, Traced):
+                self.work += 256 * len(part.pieces)
+        if self.work >= self.next_work:
+            self._check_limits()
 
     def count_container(self, count: int, value: Any) -> Any:
         """Count a new list, tuple or dict of `count` values, and give it back."""
@@ -218,8 +223,9 @@ class Budget:
         else:
             self.count_text(length, *parts)
             return "".join(parts)
-        if all(type(part) is str or type(part) is Traced for part in parts):
-            return self.concat(parts)
+        if _TRACED_TYPES.issuperset(map(type, parts)):
+            self.count_text(sum(map(len, parts)), *parts)
+            return concat(parts)
         total = parts[0]
         for part in parts[1:]:
             total = self.add(total, part)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from preftemplates.core.provenance import Traced
 from preftemplates.sandbox.budget import BYTES_PER_VALUE, CURRENT_BUDGET, Budget, raise_over_limit
 from preftemplates.sandbox.format_costs import MAX_WIDTH, count_percent_format, estimate_replaced_length
 from preftemplates.sandbox.method_costs import BYTES_PER_PART, BYTES_PER_TRACED_PART, count_join
@@ -66,7 +67,7 @@ _METHODS_OF_FILTERS: dict[str, Any] = {
 """Filters that do to a plain text what a method does."""
 
 
-def _add_shortcut(function: _Function, method: Callable[[str], str]) -> _Function:
+def _add_shortcut(function: _Function, method: Any) -> _Function:
     """A filter that goes straight to the method: most templates put every content through one."""
 
     @wraps(function)
@@ -75,6 +76,9 @@ def _add_shortcut(function: _Function, method: Callable[[str], str]) -> _Functio
         if type(value) is str and not args and not named and len(value) <= budget.small:
             budget.spend(4 * len(value) + 64)
             return method(value)
+        if type(value) is Traced and not args and not named:
+            budget.count_text(len(value), value)
+            return getattr(value, method.__name__)()
         return function(value, *args, **named)
 
     return filter

@@ -20,12 +20,15 @@ from markupsafe import Markup, escape
 from preftemplates.core.provenance import Traced, concat, derived, derived_from, derived_number, join, pieces_of, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 
     from jinja2.runtime import Context
 
 UNTRACED_TYPES = (int, float, bool, type(None))
 """Types whose values are printed as they are, without a look inside."""
+
+DICT_ATTRIBUTES = frozenset(dir(dict))
+"""Names that mean a dict's own attribute, and not what it holds."""
 
 _REWRITING_FILTERS = (
     "center", "filesizeformat", "forceescape", "indent", "pprint", "striptags", "title", "truncate",
@@ -116,6 +119,28 @@ class TracedCodeGenerator(CodeGenerator):
             self.write("), ")
         self.write("))")
 
+    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
+        """Write `value.name`; what a dict holds under the name is looked up without a call."""
+        if node.attr in DICT_ATTRIBUTES:
+            super().visit_Getattr(node, frame)
+        else:
+            self._write_lookup(node.node, node.attr, frame, super().visit_Getattr, node)
+
+    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
+        """Write `value["name"]`; what a dict holds under the name is looked up without a call."""
+        if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
+            self._write_lookup(node.node, node.arg.value, frame, super().visit_Getitem, node)
+        else:
+            super().visit_Getitem(node, frame)
+
+    def _write_lookup(self, holder: nodes.Expr, key: str, frame: Frame, visit: Callable[..., None], node: Any) -> None:
+        """Write the look-up of a key in a variable, and what `visit` writes for what is not a dict with the key."""
+        if isinstance(holder, nodes.Name):
+            variable = frame.symbols.ref(holder.name)
+            self.write(f"({variable}[{key!r}] if type({variable}) is dict and {key!r} in {variable} else ")
+        visit(node, frame)
+        self.write(")" if isinstance(holder, nodes.Name) else "")
+
     def _output_child_pre(self, _node: nodes.Expr, _frame: Frame, finalize: Any) -> None:
         self.write("environment.text_of(")
         if finalize.src is not None:
@@ -150,6 +175,10 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
         """
         return generate(source, self, name, filename, defer_init=defer_init, optimized=False) or ""
 
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """Return the functions of a template: a dict, since each render copies them; Jinja chains two mappings."""
+        return {**self.globals, **(d or {})}
+
     @staticmethod
     def text_of(value: Any) -> str:
         """The text of a value, as `{{ value }}` prints it."""
@@ -183,6 +212,21 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
     def _format(self, value: Any, *args: Any, **named: Any) -> str:
         """Jinja's filter `format`."""
         return _format_percent(self.text_of(value), named or args)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`obj.attribute`; Jinja asks a dict for the attribute first, and catches an exception for each key."""
+        if type(obj) is dict and attribute not in DICT_ATTRIBUTES:
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """`obj[argument]`; Jinja catches two exceptions for a key that is not there."""
+        if type(obj) is dict and type(argument) is str:
+            if argument in obj:
+                return obj[argument]
+            if argument not in DICT_ATTRIBUTES:
+                return self.undefined(obj=obj, name=argument)
+        return super().getitem(obj, argument)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """The value of a binary operator; `%` formats text."""

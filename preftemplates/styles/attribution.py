@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from preftemplates.core.paths import ends_in_key, extend_path, leads_into, list_parts, split_path
 from preftemplates.core.provenance import Piece, Traced, concat, pieces_of, plain, plain_data, trace_fully
@@ -14,7 +14,7 @@ from preftemplates.core.spans import Change, Span, content_spans
 from preftemplates.errors import RowError, StyleContractError, StyleLimitError, preview
 from preftemplates.sandbox.budget import limit_total_seconds
 from preftemplates.sandbox.limits import Limits
-from preftemplates.styles.environment import FixedMoment
+from preftemplates.styles.environment import REFUSES_IDENTITY, FixedMoment
 from preftemplates.styles.layout import PROBE_TEXT, Layout
 from preftemplates.styles.stops import CALL_STOP
 
@@ -34,9 +34,33 @@ class TracedLayout(Layout, Protocol):
         """Return the text without opening and closing."""
 
 
+class TracedRender(NamedTuple):
+    """The text of messages that are traced, and these messages as they were."""
+
+    messages: list[dict[str, Any]]
+    rendered: str
+
+
+def render_traced(
+    layout: TracedLayout, messages: Sequence[Message], add_generation_prompt: bool
+) -> TracedRender | None:
+    """Return the text of traced messages; None if the messages as they are may give another one.
+
+    They may where the template compares objects by identity, and where it fails: traced texts cost more of its limits.
+    """
+    token = REFUSES_IDENTITY.set(True)
+    try:
+        traced = trace_messages(messages)
+        return TracedRender(traced, layout.render_source(traced, add_generation_prompt))
+    except Exception:  # noqa: BLE001  a template may raise anything, which the next render raises again
+        return None
+    finally:
+        REFUSES_IDENTITY.reset(token)
+
+
 @dataclass(frozen=True)
 class ChatTrace:
-    """A second render of a text, in which each of its characters knows its message; made when something is asked.
+    """The render of a text in which each of its characters knows its message: the first, or one when it is asked for.
 
     Attributes:
         layout: the layout.
@@ -44,6 +68,7 @@ class ChatTrace:
         add_generation_prompt: whether the text ends with a generation prompt.
         text: the text that the layout wrote.
         moment: the time that it found when it wrote the text, and finds again.
+        traced: the text of traced messages, if it was the first; None for another render.
     """
 
     layout: TracedLayout
@@ -51,6 +76,7 @@ class ChatTrace:
     add_generation_prompt: bool
     text: str
     moment: datetime
+    traced: TracedRender | None = None
 
     def spans(self) -> tuple[Span, ...]:
         """The spans that partition the text."""
@@ -73,7 +99,10 @@ class ChatTrace:
 
     def _attribute(self) -> AttributedText:
         opening, closing = self.layout.opening, "" if self.add_generation_prompt else self.layout.closing
-        rendered = self._render(trace_messages(self.messages))
+        if self.traced is not None and self.traced.messages == self.messages:
+            rendered = self.traced.rendered
+        else:
+            rendered = self._render(trace_messages(self.messages))
         text = concat((opening, rendered, closing)) if opening or closing else rendered
         self._check_text(plain(text))
         answers = self._find_answers(text)
@@ -151,12 +180,13 @@ def trace_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 def _trace_message(message: Message, index: int) -> dict[str, Any]:
     """The message with all but the role traced to its field."""
+    content = message.get("content")
+    if (type(content) is str or type(content) is Traced) and len(message) == 2:  # a role and a text, as most are
+        return {**message, "content": Traced.whole(content, f"{index}.content")}
     traced: dict[str, Any] = {}
     for key, value in message.items():
         if key == "role":
             traced[key] = value
-        elif type(value) is str:
-            traced[key] = Traced.whole(value, extend_path(str(index), key))
         else:
             traced[key] = trace_fully(plain_data(value), extend_path(str(index), key))
     return traced
@@ -222,7 +252,8 @@ class AttributedText:
         step, path = split_path(origin)
         if step is None:  # what several messages have in common
             return None, path, None
-        return int(step), path, self.messages[int(step)]
+        index = int(step)
+        return index, path, self.messages[index]
 
     @property
     def _pieces(self) -> Iterable[Piece]:
@@ -236,18 +267,14 @@ class AttributedText:
 
         What stands around the calls in a message that calls tools is that message's.
         """
+        if self.answers:
+            start = self._add_end_of_call(spans, start, end, following)
+            begin = -1 if following is None else self.answers.get(following, (-1, -1))[0]
+            if start <= begin < end:
+                self._add_template_text(spans, start, begin)
+                self._add_call(spans, following, begin, end)
+                return
         last = spans[-1] if spans else None
-        if last is not None and last.message in self.answers:
-            to = end if following == last.message else self._find_call_end(start, end, last)
-            start = self._add_call(spans, last.message, start, to)
-            if following != last.message:
-                self._split_call_stop(spans, start, end)
-            last = spans[-1]
-        begin = -1 if following is None else self.answers.get(following, (-1, -1))[0]
-        if start <= begin < end:
-            self._add_template_text(spans, start, begin)
-            self._add_call(spans, following, begin, end)
-            return
         if last is not None and last.role == "assistant" and last.kind != "stop" and last.message != following:
             stop = self._find_stop(start, end)
             if stop:
@@ -255,6 +282,17 @@ class AttributedText:
                 start += len(stop)
         if start < end:
             spans.append(_span((start, end, "scaffold", None, None, None, None)))
+
+    def _add_end_of_call(self, spans: list[Span], start: int, end: int, following: int | None) -> int:
+        """Add what the message of the last span writes around its calls after it; where it ends."""
+        last = spans[-1] if spans else None
+        if last is None or last.message not in self.answers:
+            return start
+        to = end if following == last.message else self._find_call_end(start, end, last)
+        start = self._add_call(spans, last.message, start, to)
+        if following != last.message:
+            self._split_call_stop(spans, start, end)
+        return start
 
     def _find_stop(self, start: int, end: int) -> str:
         """What ends an answer at this place; an empty text if nothing does."""

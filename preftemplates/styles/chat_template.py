@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from preftemplates.core.messages import ROLES
+from preftemplates.core.pickling import PickledByFields
 from preftemplates.core.provenance import find_origins, plain, plain_data
 from preftemplates.core.spans import Rendered
 from preftemplates.core.tools import is_json_list
 from preftemplates.errors import Code, DefinitionError, PrefTemplatesError, RowError, one_line, preview
 from preftemplates.sandbox.budget import get_seconds_left
 from preftemplates.sandbox.limits import Limits
-from preftemplates.styles.attribution import ChatTrace
+from preftemplates.styles.attribution import ChatTrace, render_traced
 from preftemplates.styles.dates import pin_date
 from preftemplates.styles.environment import FixedMoment, compile_template, find_names, read_moment
 from preftemplates.styles.export import find_unused_name, format_jinja_literal, write_header, write_reasoning
@@ -25,8 +26,8 @@ from preftemplates.styles.layout import PROBE_TEXT
 from preftemplates.styles.parsing import make_irreversible_error
 from preftemplates.styles.reasoning import (
     POLICY_NAME,
-    THINKING_FIELDS,
     Reasoning,
+    add_thinking_names,
     apply_reasoning,
     check_reasoning,
     is_history_kept,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ChatTemplate:
+class ChatTemplate(PickledByFields):
     """The layout of a style that is a chat template.
 
     Attributes:
@@ -138,7 +139,7 @@ class ChatTemplate:
         names = ("source", "bos_token", "eos_token", "defaults", "reasoning")
         return {**{name: getattr(self, name) for name in names}, "limits": self._limits.model_dump()}
 
-    @property
+    @cached_property
     def variables(self) -> dict[str, Any]:
         """What the template finds beside the messages."""
         tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
@@ -146,7 +147,7 @@ class ChatTemplate:
         policy = {POLICY_NAME: self.reasoning} if self.applies_reasoning else {}
         return {name: token for name, token in tokens.items() if token is not None} | defaults | policy
 
-    @property
+    @cached_property
     def applies_reasoning(self) -> bool:
         """Whether the template reads the policy for thinking, and applies it itself: some take more for thinking."""
         return POLICY_NAME in self.source and POLICY_NAME in find_names(self.source).read
@@ -191,14 +192,19 @@ class ChatTemplate:
     def render(self, messages: Sequence[Message], add_generation_prompt: bool) -> Rendered:
         """Return the text of a conversation, with its spans and changes on demand.
 
-        These are found by another render, which must give the same text.
+        One render of texts that know their messages gives all of it. Where that fails, `text` gives the text, and
+        another render the spans, which must give the same text.
 
         Raises:
             RowError: as `text`.
         """
         with FixedMoment() as moment:
-            text = self.text(messages, add_generation_prompt)
-        trace = ChatTrace(self, messages, add_generation_prompt, text, moment)
+            traced = None if self.isolate else render_traced(self, messages, add_generation_prompt)
+            if traced is None:
+                text = self.text(messages, add_generation_prompt)
+            else:
+                text = self._add_edges(traced.rendered, add_generation_prompt)
+        trace = ChatTrace(self, messages, add_generation_prompt, text, moment, traced)
         return Rendered(text, trace.spans, trace.changes, trace.stops)
 
     def _add_edges(self, rendered: str, add_generation_prompt: bool) -> str:
@@ -218,7 +224,7 @@ class ChatTemplate:
         if self.isolate:
             return [*messages]
         policy = "keep" if self.applies_reasoning else self.reasoning
-        return [_add_thinking_names(message) for message in apply_reasoning(messages, policy)]
+        return [add_thinking_names(message) for message in apply_reasoning(messages, policy)]
 
     def _render_prepared(
         self, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool, moment: datetime | None
@@ -403,9 +409,3 @@ def _add_template_line(error: RowError) -> RowError:
     facts = {name: fact for name, fact in error.facts.items() if name != "line"}
     place = f" (line {error.line} of the template)" if error.line else ""
     return type(error)(error.message + place, **facts)
-
-
-def _add_thinking_names(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The message with its thinking under both names that chat templates read, as transformers hands it over."""
-    thinking = next((message[name] for name in THINKING_FIELDS if message.get(name) is not None), None)
-    return message if thinking is None else {"thinking": thinking, **message, "reasoning_content": thinking}

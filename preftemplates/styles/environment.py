@@ -57,6 +57,7 @@ class ChatTemplateEnvironment(TracedEnvironment):
     def __init__(self) -> None:
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[GenerationTag, "jinja2.ext.loopcontrols"])
         self.filters["tojson"] = _tojson
+        self.tests["sameas"] = _is_same_object
         self.globals.update(
             dict=NewDict(), namespace=ClosedNamespace, raise_exception=_raise_exception, strftime_now=_strftime_now
         )
@@ -103,6 +104,16 @@ def _tojson(
 ) -> str:
     text = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
     return derived(text, [value])
+
+
+REFUSES_IDENTITY: ContextVar[bool] = ContextVar("REFUSES_IDENTITY", default=False)
+"""Whether a render may not tell an object from an equal one, since its texts are traced in the place of others."""
+
+
+def _is_same_object(value: Any, other: Any) -> bool:
+    if REFUSES_IDENTITY.get():
+        raise TemplateError("objects are compared by identity")
+    return value is other
 
 
 def _raise_exception(message: str) -> NoReturn:

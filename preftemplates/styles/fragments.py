@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from preftemplates.core.messages import CONTENT_KEYS
+from preftemplates.core.pickling import PickledByFields
 from preftemplates.core.spans import Rendered, Span, SpanKind, content_spans
 from preftemplates.errors import Code, DefinitionError, RowError, preview
 from preftemplates.styles.export import format_jinja_literal, write_header, write_reasoning
@@ -72,7 +73,7 @@ class _Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fragments:
+class Fragments(PickledByFields):
     """The layout of a style that is declared by fragments.
 
     Attributes:
@@ -112,20 +113,24 @@ class Fragments:
         around = {"opening": self.opening, "stop": self.stop, "closing": self.closing}
         return {"turns": turns, **around, "reasoning": self.reasoning}
 
-    @property
+    @cached_property
+    def _turn_by_role(self) -> dict[str, Fragment]:
+        return {turn.role: turn for turn in self.turns}
+
+    @cached_property
     def roles(self) -> tuple[str, ...]:
         """The roles that have a turn."""
-        return tuple(turn.role for turn in self.turns)
+        return tuple(self._turn_by_role)
 
     @property
     def stops(self) -> tuple[str, ...]:
         """What ends an answer: the same everywhere."""
         return (self.stop,) if self.stop else ()
 
-    @property
+    @cached_property
     def generation_prompt(self) -> str:
         """The head of the assistant's turn, without its trailing blanks (a line's end is none)."""
-        return next(turn.head for turn in self.turns if turn.role == "assistant").rstrip(" \t")
+        return self._turn_by_role["assistant"].head.rstrip(" \t")
 
     @property
     def source(self) -> str | None:
@@ -170,10 +175,9 @@ class Fragments:
 
     def _write_turns(self, messages: Sequence[Mapping[str, Any]], start: int = 0) -> str:
         """Return the text of messages, of which the first has this index."""
-        fragments = {turn.role: turn for turn in self.turns}
         texts: list[str] = []
         for index, message in enumerate(messages, start):
-            _, head, tail = fragments[message["role"]]
+            _, head, tail = self._turn_by_role[message["role"]]
             texts += head, _read_text(message, index), tail
         return "".join(texts)
 
@@ -208,10 +212,9 @@ class Fragments:
         return tuple(find_policy_changes(messages, self.reasoning))
 
     def _write_parts(self, messages: Sequence[Message], add_generation_prompt: bool) -> Iterator[_Part]:
-        turns = {turn.role: turn for turn in self.turns}
         yield _Part(self.opening, "scaffold")
         for index, message in enumerate(apply_reasoning(messages, self.reasoning)):
-            role, head, tail = turns[message["role"]]
+            role, head, tail = self._turn_by_role[message["role"]]
             stop = self.stop if role == "assistant" else ""
             yield _Part(head, "scaffold", role, index)
             yield _Part(_read_text(message, index), "content", role, index)
@@ -352,6 +355,8 @@ def _write_print(text: str) -> str:
 
 def _read_text(message: Mapping[str, Any], index: int) -> str:
     content = message.get("content")
+    if isinstance(content, str) and len(message) == 2:  # a role and a text, as most are
+        return content
     lost = next((key for key in CONTENT_KEYS if message.get(key)), None)
     if isinstance(content, str) and lost is None:
         return content

@@ -24,6 +24,9 @@ THINKING_FIELDS = ("reasoning_content", "thinking", "reasoning")
 """What the thinking of a message is called; chat templates read the first two."""
 
 
+_FIELD_SET = frozenset(THINKING_FIELDS)
+
+
 def check_reasoning(value: Any) -> Reasoning:
     """The policy.
 
@@ -51,6 +54,14 @@ def apply_reasoning(messages: Sequence[Mapping[str, Any]], policy: Reasoning) ->
         _remove_thinking(message) if index < end and message["role"] == "assistant" else message
         for index, message in enumerate(messages)
     ]
+
+
+def add_thinking_names(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a message with its thinking under both names that chat templates read, as transformers hands it over."""
+    if _FIELD_SET.isdisjoint(message):
+        return message
+    thinking = next((message[name] for name in THINKING_FIELDS if message.get(name) is not None), None)
+    return message if thinking is None else {"thinking": thinking, **message, "reasoning_content": thinking}
 
 
 def is_history_kept(response: Sequence[Mapping[str, Any]], policy: Reasoning) -> bool:

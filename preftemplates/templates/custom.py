@@ -17,6 +17,7 @@ from preftemplates.errors import (
     DefinitionError,
     PrefTemplatesError,
     RowError,
+    StyleError,
     missing_column_error,
     one_line,
     preview,
@@ -24,7 +25,6 @@ from preftemplates.errors import (
 from preftemplates.templates.parts import About, read_about
 from preftemplates.templates.results import Formatted, FormattedRow
 from preftemplates.templates.row_types import RowModel
-from preftemplates.templates.schema import name_in_errors
 from preftemplates.templates.template import Template, TemplateMeta
 from preftemplates.templates.touched_row import TouchedRow
 from preftemplates.templates.unread import UnreadValue, has_value, is_ignored
@@ -144,7 +144,7 @@ class CustomTemplate(Template):
         traced: bool = False,  # noqa: ARG002  there are no messages to trace
     ) -> FormattedRow:
         """Return the same, and whether the class's `check_equal` says that the responses are equal."""
-        with name_in_errors(self.name, format):
+        try:
             self.check_format(format)
             touched = TouchedRow(row) if isinstance(row, Mapping) else row
             result = _call_method(getattr(self, f"format_{format}_sample"), touched)
@@ -154,6 +154,8 @@ class CustomTemplate(Template):
             equal = bool(compares and _call_method(self.check_equal, touched))
             columns = touched.list_touched() if isinstance(touched, TouchedRow) else None
             return FormattedRow([Formatted(None, None, result, equal=equal)], Counter(), touched=columns)
+        except (RowError, StyleError) as error:
+            raise self._name_error(error, format) from error.__cause__
 
     def find_unread(self, row: Mapping[str, Any], touched: Collection[str] | None = None) -> Iterator[UnreadValue]:
         """Yield the values of columns that the class has not looked at; none where that is not known."""

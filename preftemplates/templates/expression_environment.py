@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, wraps
+from functools import cached_property, lru_cache, wraps
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import StrictUndefined
+from jinja2 import Environment, StrictUndefined
+from jinja2.nodes import EvalContext
+from jinja2.runtime import Context
 from pydantic import BaseModel
 
 from preftemplates.errors import Code, RowError, preview
@@ -32,6 +34,24 @@ BUILTIN_NAMES = frozenset({*BUILTIN_FILTERS, "join"})
 
 FILE_LIMITS = Limits()
 """The limits of a template from a file: of its expressions one by one, and of all of them together on one row."""
+
+
+class RowContext(Context):
+    """The values of a row that an expression finds by name, without what Jinja's own context holds for statements.
+
+    It takes a quarter of the time to make, and one is made for each expression of each row.
+    """
+
+    def __init__(self, environment: Environment, values: Mapping[str, Any]) -> None:
+        self.environment = environment
+        self.parent = values  # type: ignore[assignment]  # it is only read
+        self.vars, self.exported_vars, self.blocks = {}, set(), {}
+        self.name, self.globals_keys = None, set()
+
+    @cached_property
+    def eval_ctx(self) -> EvalContext:  # type: ignore[override]
+        """The settings that filters may ask for; few do."""
+        return EvalContext(self.environment)
 
 
 class ExpressionEnvironment(TracedEnvironment):

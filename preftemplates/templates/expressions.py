@@ -34,7 +34,7 @@ from preftemplates.templates.comparisons import (
     list_comparisons,
     list_deciding_columns,
 )
-from preftemplates.templates.expression_environment import BUILTIN_NAMES, ENVIRONMENT, choose_environment
+from preftemplates.templates.expression_environment import BUILTIN_NAMES, ENVIRONMENT, RowContext, choose_environment
 
 if TYPE_CHECKING:
     from jinja2.environment import Environment
@@ -123,6 +123,7 @@ class Expression:
         self.compared = frozenset((name, value) for name, value in list_comparisons(node) if isinstance(value, str))
         self.deciding = frozenset(list_deciding_columns(node))
         self._compiled: JinjaTemplate | None = None
+        self._is_renamed = not self.names.isdisjoint(_RESERVED_NAMES)
         self._check(filters or {})
         self.functions = {name: (filters or {}).get(name) or FILTERS.get(name) for name in self.filters}
         self._environment = choose_environment(limits, self.functions)
@@ -182,19 +183,29 @@ class Expression:
         if self._compiled is None:
             self._compiled = self.compile()
         try:
-            value = _run(self._compiled, values)
+            value = self._run(self._compiled, self._environment, values)
             if self.limits is not None:
                 CURRENT_BUDGET.get().count_values(value)
-            _check_defined(value)
+            if type(value) is not str:
+                _check_defined(value)
         except Exception as error:  # noqa: BLE001  a filter may raise anything
             raise self._convert_error(error) from error.__cause__ if isinstance(error, RowError) else error
         return value
 
     def evaluate_in(self, environment: Environment, values: Mapping[str, Any]) -> Any:
         """Return the value in another environment, such as one in which texts are columns; its errors are raised."""
-        value = _run(environment.from_string(self._write_assignment()), values)
+        value = self._run(environment.from_string(self._write_assignment()), environment, values)
         _check_defined(value)
         return value
+
+    def _run(self, compiled: JinjaTemplate, environment: Environment, values: Mapping[str, Any]) -> Any:
+        """The value that the compiled expression assigns."""
+        if self._is_renamed:
+            values = {_inner_name(name): value for name, value in values.items()}
+        context = RowContext(environment, values)
+        for _ in compiled.root_render_func(context):
+            pass
+        return context.vars["result"]
 
     def compile(self) -> JinjaTemplate:
         """Return the compiled expression.
@@ -230,14 +241,6 @@ class Expression:
         return RowError(f"{preview(self.source)} fails: {type(cause).__name__}: {one_line(message, 200)}", code=code)
 
 
-def _run(compiled: JinjaTemplate, values: Mapping[str, Any]) -> Any:
-    """The value that a compiled expression assigns."""
-    context = compiled.new_context({_inner_name(name): value for name, value in values.items()})
-    for _ in compiled.root_render_func(context):
-        pass
-    return context.vars["result"]
-
-
 def _describe(error: Exception) -> str:
     return one_line(getattr(error, "message", "") or str(error) or type(error).__name__, 200)
 
@@ -267,12 +270,13 @@ def _check_defined(value: Any) -> None:
     """Raise if a value, or a part of it, is what was not there."""
     if isinstance(value, Undefined):
         value._fail_with_undefined_error()
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         value = value.values()
     elif not isinstance(value, list | tuple):
         return
     for part in value:
-        _check_defined(part)
+        if type(part) is not str:
+            _check_defined(part)
 
 
 class Field:
@@ -289,6 +293,8 @@ class Field:
         self.source = source
         self.limits = limits
         self.parts: tuple[str | Expression, ...] = tuple(_parse(source, filters, limits))
+        only = self.parts[0] if len(self.parts) == 1 else ""
+        self._only = only if isinstance(only, Expression) else None
 
     @property
     def expressions(self) -> list[Expression]:
@@ -314,8 +320,8 @@ class Field:
         if self.limits is not None and CURRENT_BUDGET.get(None) is None:
             with share_budget(self.limits):
                 return self.evaluate(values)
-        if len(self.parts) == 1 and isinstance(self.parts[0], Expression):
-            return self.parts[0].evaluate(values)
+        if self._only is not None:
+            return self._only.evaluate(values)
         parts = [part if isinstance(part, str) else self._text(part, values) for part in self.parts]
         return concat(parts) if self.limits is None else self._concat_counted(parts)
 

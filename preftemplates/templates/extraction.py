@@ -239,9 +239,9 @@ class Extraction:
         for sample in samples:
             _check_messages(sample, policies.roles)
         ties = len(filled) - len(samples)
-        lost: Lost = Counter({"tie": ties} if self._derivation and ties else {})
+        lost: Lost = Counter()
         if self._derivation:
-            derivation = self._derivation
+            lost, derivation = Counter({"tie": ties} if ties else {}), self._derivation
             samples = [derived for sample in samples for derived in derivation.samples(sample, policies.pairs, lost)]
             for sample in samples:
                 sample.check_labels()
@@ -362,14 +362,14 @@ def _read_truth(value: Any) -> bool:
 
 
 def _check_messages(sample: Sample[Messages], roles: tuple[str, ...]) -> None:
-    parts = {"prompt": sample.prompt, **sample.responses}
-    for name, messages in parts.items():
+    responses = sample.responses
+    for name, messages in (("prompt", sample.prompt), *responses.items()):
         try:
             check_roles(messages, roles)
             check_content_parts(messages)
         except RowError as error:
             raise locate_message_error(error, *parse_path(name)) from error.__cause__
-    for name, messages in sample.responses.items():
+    for name, messages in responses.items():
         check_response(messages, name)
 
 

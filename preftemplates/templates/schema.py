@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -285,8 +284,14 @@ class TemplateSchema(Frozen):
             RowError: `missing_field`, with the nearest column.
         """
         self._require_parts("check_columns")
-        with name_in_errors(self.name, format):
+        try:
             self._extraction(format).check_columns(columns)
+        except (RowError, StyleError) as error:
+            raise self._name_error(error, format) from error.__cause__
+
+    def _name_error(self, error: RowError | StyleError, format: str) -> RowError | StyleError:
+        """Return the same error with the names of the template and the format."""
+        return error.located(template=self.name, format=format)
 
     def get_extraction(self, format: Format) -> tuple[Extraction, Policies]:
         """Return what takes the samples of a format from rows, and what is decided where a row leaves a choice.
@@ -307,12 +312,3 @@ class TemplateSchema(Frozen):
         parts = self.parts
         roles = tuple(dict.fromkeys((*ROLES, *parts.style.accepted_roles)))
         return Policies(roles, parts.pairs, parts.ties)
-
-
-@contextmanager
-def name_in_errors(template: str, format: str) -> Iterator[None]:
-    """Add the template and the format to an error that passes."""
-    try:
-        yield
-    except (RowError, StyleError) as error:
-        raise error.located(template=template, format=format) from error.__cause__

@@ -23,7 +23,7 @@ from preftemplates.core.samples import (
 )
 from preftemplates.core.source_code import class_source
 from preftemplates.dialects.dialect import Dialect, get_dialect
-from preftemplates.errors import DefinitionError
+from preftemplates.errors import DefinitionError, RowError, StyleError
 from preftemplates.styles.resolve import get_style
 from preftemplates.templates.declaration import Declaration, Ties, check_ties, has_samples, read_declaration
 from preftemplates.templates.derivations import Messages, Pairs, check_pairs
@@ -31,7 +31,7 @@ from preftemplates.templates.extraction import Extracted, Extractions
 from preftemplates.templates.parts import Parts, read_about
 from preftemplates.templates.rendering import render_sample
 from preftemplates.templates.results import FormattedRow, ResultFormatter, has_equal
-from preftemplates.templates.schema import TemplateSchema, name_in_errors
+from preftemplates.templates.schema import TemplateSchema
 from preftemplates.templates.text_edges import EdgePolicy, TextEdges, read_text_edges
 
 if TYPE_CHECKING:
@@ -267,8 +267,10 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             DefinitionError: it is a custom template.
         """
         self._require_parts("extract")
-        with name_in_errors(self.name, format):
+        try:
             return self._extract(row, format, traced=True).only()
+        except (RowError, StyleError) as error:
+            raise self._name_error(error, format) from error.__cause__
 
     def extract_all(self, row: Mapping[str, Any], format: Format) -> Extracted:
         """All samples of the row with messages, and what was lost in making them from another format.
@@ -284,8 +286,10 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             RowError, UnknownNameError, DefinitionError: as `extract`, but for the number of samples.
         """
         self._require_parts("extract_all")
-        with name_in_errors(self.name, format):
+        try:
             return self._extract(row, format, traced=True)
+        except (RowError, StyleError) as error:
+            raise self._name_error(error, format) from error.__cause__
 
     @overload
     def render(self, row: Mapping[str, Any], format: Literal["prompt_only"]) -> PromptOnly[Rendered]: ...
@@ -314,8 +318,10 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             RowError: as `extract`; and where the style cannot spell the messages.
         """
         style = self._require_parts("render").style
-        with name_in_errors(self.name, format):
+        try:
             return render_sample(self._extract(row, format, traced=True).only(), style)
+        except (RowError, StyleError) as error:
+            raise self._name_error(error, format) from error.__cause__
 
     def format(self, row: Mapping[str, Any], format: Format) -> dict[str, Any]:
         """The result in the dialect's keys.
@@ -325,9 +331,10 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
             StyleContractError: a key needs a response's own text, and the style writes none.
         """
-        with name_in_errors(self.name, format):
-            formatter = self._formatter(format)
-            return formatter.format(self._extract(row, format, traced=False).only()).result
+        try:
+            return self._formatter(format).format(self._extract(row, format, traced=False).only()).result
+        except (RowError, StyleError) as error:
+            raise self._name_error(error, format) from error.__cause__
 
     def format_all(self, row: Mapping[str, Any], format: Format) -> list[dict[str, Any]]:
         """The results of all samples of the row.
@@ -348,12 +355,14 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         Raises:
             RowError: as `format_all`.
         """
-        with name_in_errors(self.name, format):
+        try:
             formatter = self._formatter(format)
             extracted = self._extract(row, format, traced=traced)
             others = len(extracted.samples) - 1
             samples = [formatter.format(sample, others) for sample in extracted.samples]
             return FormattedRow(samples, extracted.lost, extracted.reading, ties=extracted.ties)
+        except (RowError, StyleError) as error:
+            raise self._name_error(error, format) from error.__cause__
 
     def format_supervised_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
         """`format(raw_sample, "supervised")`."""
@@ -384,14 +393,9 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
     def _formatter(self, format: Format) -> ResultFormatter:
         if format not in self._formatters:
             given, optional = self.sample_parts(format), self.optional_parts(format)
+            edges, has_prompt = self.choose_edges(format), self._extraction(format).has_prompt
             self._formatters[format] = ResultFormatter(
-                self.style,
-                self.dialect,
-                format,
-                given,
-                self.choose_edges(format),
-                optional=optional,
-                has_prompt=self._extraction(format).has_prompt,
+                self.style, self.dialect, format, given, edges, optional=optional, has_prompt=has_prompt
             )
         return self._formatters[format]
 

@@ -11,6 +11,7 @@ from preftemplates.core.message_values import Reading, clean_message, is_text_me
 from preftemplates.core.messages import (
     ROLES,
     Message,
+    is_simple,
     locate_message_error,
     make_message_error,
     normalise_message,
@@ -178,8 +179,10 @@ class Filler:
         filled: list[Message] = []
         for turn, fields in self._turns:
             if isinstance(turn, Turn):
-                evaluated = {key: field.evaluate(values) for key, field in fields.items()}
-                filled.append(_make_message({"role": turn.role, **evaluated}, len(filled), reading))
+                message = {"role": turn.role}
+                for key, field in fields.items():
+                    message[key] = field.evaluate(values)
+                filled.append(_make_message(message, len(filled), reading))
             else:
                 field = fields["messages"]
                 filled += _make_messages(evaluate_list(field, values, "messages"), field, reading)
@@ -227,6 +230,8 @@ def _make_message(message: Any, index: int, reading: Reading | None) -> Message:
     Raises:
         RowError: as `clean_message` and `normalise_message`, with the message's place.
     """
+    if type(message) is dict and is_simple(message):
+        return normalise_message(message, index)
     if isinstance(message, Mapping) and not is_text_message(message):
         try:
             message = settle_content(clean_message(message, (), Reading() if reading is None else reading))

@@ -99,12 +99,10 @@ FAULTS = {
     "blocks are not trimmed": lambda patch: patch.setattr(environment, "get_environment", WithoutTrimming),
     "JSON is escaped for HTML": lambda patch: patch.setattr(environment, "get_environment", WithHtml),
     "JSON is ASCII": lambda patch: patch.setattr(environment, "get_environment", Ascii),
-    "thinking has one name": lambda patch: patch.setattr(
-        chat_template, "_add_thinking_names", lambda message: message
-    ),
+    "thinking has one name": lambda patch: patch.setattr(chat_template, "add_thinking_names", lambda message: message),
     "contents are trimmed": lambda patch: patch.setattr(
         chat_template,
-        "_add_thinking_names",
+        "add_thinking_names",
         lambda message: {**message, "content": message["content"].strip(), "thinking": message["reasoning_content"]},
     ),
 }

@@ -1,15 +1,19 @@
 """In Jinja's sandbox, whatever becomes text keeps where it came from, and is the text that Jinja itself makes."""
 
 import json
+import re
 from collections import namedtuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from support import at_least, outcome, texts, transformers_text
 
 from preftemplates import Style
 from preftemplates.errors import RowError
+from preftemplates.sandbox.tracing import TracedEnvironment
 
 Part = namedtuple("Part", "text kind field")
 MESSAGES = [{"role": "user", "content": "Hé <b>"}]
@@ -236,3 +240,33 @@ def test_any_format_makes_the_text_that_python_makes_or_is_refused_as_by_jinja(f
     )
     if text and text in got.text and text not in form and len(text) > 3:
         assert any(span.kind in ("content", "derived") for span in got.spans)
+
+
+LOOKED_UP = (
+    "m.a", "m['a']", "m['items']", "m.items", "m.keys()", "m['keys']", "m.b", "m['b']", "m.b.c", "m['b']['c']", "m[0]",
+    "m.a.x", "m.a['x']", "m.a[0]", "m.none", "m['none']", "m.inner.a", "m['inner']['a']", "m.inner.b", "m['a' ~ '']",
+    "n.a", "n['a']", "[m].a", "[m][0].a", "[m][0]['a']", "[m][1]", "m.get('a')", "m['get']", "m.__class__",
+    "m['__class__']", "m.a['upper']", "(m if true).a", "m[none]", "m[['a']]",
+)  # fmt: skip
+USES = (
+    "{{ X }}",
+    "{{ X is defined }}",
+    "{{ X or 1 }}",
+    "{% for m in [m] %}{{ X is none }}{{ X == 'text' }}{% endfor %}",
+)
+
+
+@pytest.mark.parametrize("expression", LOOKED_UP)
+@pytest.mark.parametrize("use", USES)
+def test_a_key_is_looked_up_as_jinja_does(use, expression):
+    row = {"a": "text", "items": 1, "none": None, "inner": {"a": 2}}
+    source = use.replace("X", expression)
+    assert render_in(TracedEnvironment, source, row) == render_in(ImmutableSandboxedEnvironment, source, row)
+
+
+def render_in(environment, source, row):
+    """The text without addresses of objects, or the error."""
+    try:
+        return re.sub(r"0x[0-9a-f]+", "0x", environment().from_string(source).render(m=row))
+    except TemplateError as error:
+        return type(error), str(error)

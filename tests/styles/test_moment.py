@@ -297,6 +297,9 @@ def test_a_date_is_found_though_the_moment_is_fixed():
 
 # --- a text that is another one when it is rendered again ----------------------------------------------------------
 
+RENDERED_TWICE = "{% if messages is sameas messages %}{% endif %}"
+"""The beginning of a template whose texts are rendered as they are, and again for their spans."""
+
 SAME = "{% for m in messages %}{{ m.content }}{% if m.content is sameas messages[0].content %}!{% endif %}{% endfor %}"
 """The test tells one text from an equal one, and each text that is traced is one of its own."""
 
@@ -310,6 +313,32 @@ def test_a_trace_that_spells_another_text_is_an_error(limits):
     for ask in (lambda: rendered.spans, lambda: rendered.changes, lambda: rendered.mask("content")):
         with pytest.raises(StyleContractError, match="character 17: the chat template wrote 'r!together!', and"):
             ask()
+
+
+@pytest.mark.parametrize("limits", [None, Limits()])
+@pytest.mark.parametrize(("before", "renders"), [("", 1), (RENDERED_TWICE, 3)])
+def test_a_text_and_its_spans_are_of_one_render_unless_objects_are_compared(before, renders, limits, monkeypatch):
+    conversations, render = [], ChatTemplate.render_source
+
+    def count_render(layout, messages, add_generation_prompt):
+        conversations.append(messages)
+        return render(layout, messages, add_generation_prompt)
+
+    monkeypatch.setattr(ChatTemplate, "render_source", count_render)
+    style = Style.of(ChatTemplate.read(before + TURNS, None, None, {}, limits=limits))
+    rendered = style.render(TALK)
+    assert is_of_one_text(rendered)
+    assert rendered.changes == ()
+    assert conversations.count(TALK) == renders
+    assert type(rendered.text) is str
+
+
+def test_a_text_within_limits_over_which_its_spans_are_is_rendered_without_them():
+    source = "{% for _ in range(3000) %}{{ messages[0].content }}{% endfor %}"
+    rendered = Style.from_chat_template(source, limits=Limits(work=2**20)).render(TALK)
+    assert rendered.text == 3000 * TALK[0]["content"]
+    with pytest.raises(StyleLimitError, match="writes more than"):
+        rendered.spans
 
 
 def test_messages_that_have_changed_since_are_an_error():
@@ -335,7 +364,7 @@ class Ticking:
 
 
 def test_spans_of_another_moment_are_never_returned(monkeypatch):
-    style = Style.from_chat_template(DATED["a time"])
+    style = Style.from_chat_template(RENDERED_TWICE + DATED["a time"])
     monkeypatch.setattr(attribution, "FixedMoment", Ticking)
     with clock_of():
         rendered = style.render(TALK)
@@ -368,7 +397,7 @@ def test_a_clock_that_is_read_for_each_date_is_caught(monkeypatch):
         environment._StoppedClock, "__call__", lambda clock: clock.moment + timedelta(days=next(ticks))
     )
     with pytest.raises((AssertionError, StyleContractError)):
-        test_the_spans_belong_to_the_text_whenever_they_are_asked_for("two formats", "two turns")
+        test_all_texts_of_a_sample_are_of_one_moment(DATED["two formats"], PAIR)
 
 
 def test_fragments_read_no_clock():

@@ -2,7 +2,7 @@
 
 import pickle
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -386,3 +386,14 @@ def test_one_of_several_chat_templates_of_a_tokenizer_is_named():
 def test_a_tokenizer_without_a_chat_template_is_refused():
     with pytest.raises(DefinitionError, match="has no chat template; name a style"):
         Style.from_tokenizer(tokenizer_with(None, **TOKENS))
+
+
+@pytest.mark.parametrize("name", ["chatml", "qwen2.5"])
+def test_a_layout_pickles_as_its_fields_whether_or_not_it_was_used(name):
+    layout = replace(get_style(name).layout)
+    unused = pickle.dumps(layout)
+    assert layout.text([{"role": "user", "content": "Hi"}], True)
+    assert layout.roles
+    assert vars(layout).keys() > {field.name for field in fields(layout)}
+    assert pickle.dumps(layout) == unused
+    assert pickle.loads(unused) == layout
