@@ -39,10 +39,10 @@ def read_frame(frame: Any) -> tuple[pa.Table, Restore]:
     Raises:
         DefinitionError: it is neither; the message says what to do.
     """
-    library, name = type(frame).__module__.partition(".")[0], type(frame).__name__
-    if (library, name) == ("polars", "DataFrame"):
+    library, name = type(frame).__module__, type(frame).__name__
+    if name == "DataFrame" and library.startswith("polars"):
         return frame.to_arrow(), _make_polars_frame
-    if (library, name) == ("pandas", "DataFrame"):
+    if name == "DataFrame" and library.startswith("pandas"):
         return pa.Table.from_pandas(frame, preserve_index=False), lambda table: table.to_pandas()
     hint = next((hint for (owner, kind), hint in _HINTS.items() if kind == name and library.startswith(owner)), "")
     end = f"; {hint}" if hint else ""

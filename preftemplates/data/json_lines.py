@@ -94,9 +94,9 @@ def _read_line(line: bytes) -> Mapping[str, Any] | RowError:
 
 def _count_quotes(line: bytes) -> int:
     """Return how many quotes begin or end a text, among them the keys that are read over."""
-    if b"\\" in line:
-        line = line.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return line.count(b'"')
+    if b"\\\\" in line:
+        line = line.replace(b"\\\\", b"")
+    return line.count(b'"') - line.count(b'\\"')
 
 
 _TOO_LARGE = float(2**63)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_origin
 
 from preftemplates.core.paths import spell_path
 from preftemplates.dialects.media import find_kinds
@@ -35,11 +35,11 @@ def find_first_parts(template: Template, format: Format, rows: RowSource) -> tup
         format: the format's name.
         rows: the source, whose first 1,000 records, or 64 MiB of them, are read and put back.
     """
-    if template.is_custom:
+    optional = () if template.is_custom else template.optional_parts(format)
+    if template.is_custom or not (optional or _may_show_media(template)):
         return ()
     first: list[Record] = []
     parts: dict[str, None] = {}
-    optional = template.optional_parts(format)
     size = 0
     for record in islice(rows.records, _LOOKED_AT):
         first.append(record)
@@ -52,6 +52,12 @@ def find_first_parts(template: Template, format: Format, rows: RowSource) -> tup
             break
     rows.records = chain(first, rows.records)
     return tuple(parts)
+
+
+def _may_show_media(template: Template) -> bool:
+    """Whether a column may hold more than a text, a number or a truth value."""
+    kinds = (info.annotation for info in template.row_type.model_fields.values())
+    return not all(kind in (str, int, float, bool) or get_origin(kind) is Literal for kind in kinds)
 
 
 def _find_parts(sample: Sample[Any], optional: Collection[str]) -> Iterator[str]:

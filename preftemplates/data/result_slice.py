@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from preftemplates.core.samples import Format
+    from preftemplates.data.convert_report import ConversionReport
+    from preftemplates.data.reading import Record
     from preftemplates.styles.style import Style
+    from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
 
 SLICE_ROWS = 8192
@@ -65,3 +68,12 @@ class SliceOptions(NamedTuple):
     format: Format
     style: Style | None
     special_tokens: frozenset[str] | None
+
+
+class RowAcceptor(Protocol):
+    """A conversion, of which slices are parts."""
+
+    report: ConversionReport
+
+    def accept(self, record: Record) -> list[Formatted]:
+        """Return the samples of one row that come through, and count the row."""

@@ -5,23 +5,12 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
-from preftemplates.data.result_slice import ResultSlice, SliceOptions
+from preftemplates.data.result_slice import ResultSlice, RowAcceptor, SliceOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from preftemplates.data.convert_report import ConversionReport
     from preftemplates.data.reading import Record
-    from preftemplates.templates.results import Formatted
-
-
-class RowAcceptor(Protocol):
-    """A conversion, of which slices are parts."""
-
-    report: ConversionReport
-
-    def accept(self, record: Record) -> list[Formatted]:
-        """Return the samples of one row that come through, and count the row."""
 
 
 class SliceConverter(Protocol):

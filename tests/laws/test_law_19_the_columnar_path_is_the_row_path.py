@@ -36,7 +36,7 @@ from preftemplates.data import Conversion
 from preftemplates.data.arrow import write_nested_as_json
 from preftemplates.data.batches import ERROR_COLUMN
 from preftemplates.data.columnar import formatting, groups, kernels, turn_sources
-from preftemplates.data.columnar.turns import Turns
+from preftemplates.data.columnar.turns import TurnColumns
 from preftemplates.errors import PrefTemplatesError, StyleError
 
 TEXTS = (
@@ -233,9 +233,11 @@ def read_the_turn_before(monkeypatch):
     """The turns of every row but the first begin a turn too early."""
 
     def drop_last(turns):
-        return Turns(np.maximum(turns.starts - 1, 0), np.maximum(turns.counts - 1, 0), turns.roles, turns.contents)
+        return TurnColumns(
+            np.maximum(turns.starts - 1, 0), np.maximum(turns.counts - 1, 0), turns.roles, turns.contents
+        )
 
-    monkeypatch.setattr(Turns, "drop_last", drop_last)
+    monkeypatch.setattr(TurnColumns, "drop_last", drop_last)
 
 
 def take_null_for_empty(monkeypatch):
@@ -275,7 +277,7 @@ def test_a_path_that_is_not_the_row_path_is_caught(plant, monkeypatch):
     plant(monkeypatch)
     # the first row of each kind is compared with the row path, which would hide a fault that is in every row
     monkeypatch.setattr(
-        formatting.ColumnarFormatter, "_verify", lambda _, __, blocks: [formatting.Lost()] * len(blocks)
+        formatting.ColumnarFormatter, "_verify", lambda _, __, blocks: [formatting.BlockLoss()] * len(blocks)
     )
     with pytest.raises((AssertionError, PrefTemplatesError)):
         check_subjects(Style.from_chat_template(ASKING.replace("%s", "m.content == 'Hi'")))

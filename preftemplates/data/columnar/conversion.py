@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from preftemplates.data.columnar.formatting import Block
     from preftemplates.data.columnar.kernels import Mask
     from preftemplates.data.reading import Record
-    from preftemplates.data.result_slice import SliceOptions
-    from preftemplates.data.slices import RowAcceptor
+    from preftemplates.data.result_slice import RowAcceptor, SliceOptions
     from preftemplates.templates.unread import UnreadValue
 
 _SLICE_BYTES = 64 << 20

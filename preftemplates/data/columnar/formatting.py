@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from preftemplates.templates.template import Template
 
 
-class Lost(NamedTuple):
+class BlockLoss(NamedTuple):
     """What is lost of each row of a block, by the name of a response or label.
 
     Attributes:
@@ -68,7 +68,7 @@ class Block(NamedTuple):
     columns: list[pa.Array]
     skips: Numbers | None = None
     labels: Mapping[str, Any] = MappingProxyType({})
-    lost: Lost = Lost()
+    lost: BlockLoss = BlockLoss()
 
 
 @dataclass
@@ -137,7 +137,7 @@ class ColumnarFormatter:
         self._cells: dict[str, Cell] = {}
         self._row_plans: PlanBook[RowPlan] = PlanBook()
         self._text_plans: dict[Shape, PlanBook[TextPlan]] = {}
-        self._verified: dict[Any, list[Lost] | None] = {}
+        self._verified: dict[Any, list[BlockLoss] | None] = {}
         try:
             self._check_is_columnar()
             self.reason = ""
@@ -256,7 +256,7 @@ class ColumnarFormatter:
         for name, value in plan.labels:
             if name in optional and value is not None:
                 raise UntraceableError(f"the results have no key for {name}")
-            if name == "tools" and value is not None:
+            if name in Sample.prompt_parts and value is not None:
                 raise UntraceableError("the row has tools")
             if self._derivation and name in ("margin", "probability") and value is not None:
                 raise UntraceableError("a label may say that the row is a tie")
@@ -371,7 +371,7 @@ class ColumnarFormatter:
         asked = prompt if self._extraction.has_prompt else None
         return find_skip_reasons(asked, responses, sample.labels, texts, self._policies.ties == "drop")
 
-    def _verify(self, batch: pa.RecordBatch, blocks: Sequence[Block]) -> list[Lost] | None:
+    def _verify(self, batch: pa.RecordBatch, blocks: Sequence[Block]) -> list[BlockLoss] | None:
         """Return what is lost of each row of the blocks; None if the row path gives the first row another result."""
         row = int(blocks[0].rows[0])
         cells = batch.select(self._template.select_columns(self._format, batch.schema.names)).slice(row, 1)
@@ -385,7 +385,7 @@ class ColumnarFormatter:
         if results != [_fill_nulls(sample.result, self._schema) for sample in formatted.samples]:
             return None
         derived: list[Mapping[str, int]] = [formatted.lost, *[{}] * (len(blocks) - 1)]
-        return [Lost(one, sample.without_key) for one, sample in zip(derived, formatted.samples, strict=True)]
+        return [BlockLoss(one, sample.without_key) for one, sample in zip(derived, formatted.samples, strict=True)]
 
 
 def _fill_nulls(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from preftemplates.core.samples import PromptOnly
 from preftemplates.data.columnar.kernels import Mask, get_offsets, get_text_range, match_part, occurs
-from preftemplates.data.columnar.turns import Numbers, Shape, Turns, hold_for_all
+from preftemplates.data.columnar.turns import Numbers, Shape, TurnColumns, hold_for_all
 from preftemplates.data.content_rules import SPECIAL_TOKEN_PATTERN
 from preftemplates.data.row_rules import (
     INVISIBLE_RANGES,
@@ -47,7 +47,7 @@ class Screen:
         self._pattern = SPECIAL_TOKEN_PATTERN if tokens is None else "|".join(map(_escape, tokens))
         self._first_bytes = b"<[" if tokens is None else bytes({token.encode()[0] for token in tokens})
 
-    def find_suspicious(self, parts: Sequence[Turns], known: dict[Any, Any]) -> Mask:
+    def find_suspicious(self, parts: Sequence[TurnColumns], known: dict[Any, Any]) -> Mask:
         """Return the rows to look at.
 
         Args:
@@ -156,7 +156,7 @@ def _find_invisible(contents: pa.Array) -> Mask:
     return found
 
 
-def _may_repeat_prompt(parts: Sequence[Turns]) -> Mask:
+def _may_repeat_prompt(parts: Sequence[TurnColumns]) -> Mask:
     """In which rows every answer may begin with the last message of the prompt."""
     prompt, *responses = parts
     count = len(prompt.counts)
@@ -173,6 +173,6 @@ def _may_repeat_prompt(parts: Sequence[Turns]) -> Mask:
     return repeated
 
 
-def _take_message(turns: Turns) -> pa.Array:
+def _take_message(turns: TurnColumns) -> pa.Array:
     """The content of the first message of each row; null where there is none."""
     return turns.contents.take(pa.array(turns.starts, mask=turns.counts == 0))
