@@ -33,6 +33,10 @@ class Column(NamedTuple):
     cuts: tuple[tuple[Strip, str | None], ...] = ()
 
 
+Pieces = tuple[str | Column, ...]
+"""A text: literals, and columns between them."""
+
+
 class Guard(NamedTuple):
     """A question, and the answer that a row must give to be formatted by a plan.
 

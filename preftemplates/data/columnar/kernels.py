@@ -13,8 +13,7 @@ from preftemplates.core.messages import has_surrogate
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from preftemplates.data.columnar.column_texts import Column, Guard, Strip
-    from preftemplates.data.columnar.style_plans import Pieces
+    from preftemplates.data.columnar.column_texts import Column, Guard, Pieces, Strip
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 """One truth value a row."""

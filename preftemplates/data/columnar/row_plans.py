@@ -15,6 +15,7 @@ from preftemplates.data.columnar.column_texts import (
     ColumnText,
     ColumnValue,
     Guard,
+    Pieces,
     Trace,
     UntraceableError,
     concat_texts,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-    from preftemplates.data.columnar.style_plans import Pieces
     from preftemplates.templates.expressions import Expression, Field
     from preftemplates.templates.extraction import Extraction
     from preftemplates.templates.turns import Filler
