@@ -18,8 +18,8 @@ from preftemplates.data.arrow import (
 from preftemplates.data.columnar.formatting import Block, ColumnarFormatter
 from preftemplates.data.columnar.skips import REASONS
 from preftemplates.data.frames import read_frame
-from preftemplates.data.result_slice import SLICE_ROWS
 from preftemplates.data.row_rules import find_skip_reason
+from preftemplates.data.table_rows import SLICE_ROWS
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
 from preftemplates.templates.extraction import make_tie_error
 

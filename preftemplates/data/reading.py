@@ -30,6 +30,7 @@ from preftemplates.data.file_faults import (
     spell_ending_hint,
 )
 from preftemplates.data.json_lines import ObjectDecoder, make_json_error, read_json_lines
+from preftemplates.data.table_rows import SLICE_ROWS, TableRow
 from preftemplates.errors import Code, FileError, RowError, did_you_mean, one_line, preview
 
 if TYPE_CHECKING:
@@ -260,12 +261,22 @@ def _open_parquet(path: Path) -> RowSource:
 
     def records() -> Iterator[Record]:
         with file:
-            for batch in file.iter_batches(batch_size=1024):
-                for cells in batch.to_pylist():
-                    yield Record(done[0], None, cells, is_table=True)
+            for batch in file.iter_batches(batch_size=_choose_batch_size(file.metadata)):
+                for index in range(batch.num_rows):
+                    yield Record(done[0], None, TableRow(batch, index), is_table=True)
                     done[0] += 1
 
     return RowSource(str(path), _wrap_errors(records(), str(path), done), lambda: done[0] / total)
+
+
+_BATCH_BYTES = 32 << 20
+"""So many bytes of a table are read at once."""
+
+
+def _choose_batch_size(metadata: Any) -> int:
+    """The number of rows that are read at once: fewer where they are long, such as images."""
+    size = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
+    return int(max(16, min(SLICE_ROWS, _BATCH_BYTES * metadata.num_rows // max(1, size))))
 
 
 def _make_dataset_source(name: str, dataset: Iterable[Mapping[str, Any]], split: str | None) -> RowSource:

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
 
-SLICE_ROWS = 8192
-"""So many rows are formatted at once; what is made of more does not stay near the processor."""
-
 
 @dataclass
 class ResultSlice:

@@ -16,7 +16,8 @@ from preftemplates.data.columnar.skips import REASONS
 from preftemplates.data.content_rules import reads_unread_value
 from preftemplates.data.convert_report import ConversionReport
 from preftemplates.data.issues import RowIssue
-from preftemplates.data.result_slice import SLICE_ROWS, ResultSlice
+from preftemplates.data.result_slice import ResultSlice
+from preftemplates.data.table_rows import SLICE_ROWS, join_rows
 from preftemplates.errors import PrefTemplatesError, RowError
 
 if TYPE_CHECKING:
@@ -84,21 +85,33 @@ class ColumnarSliceConverter:
 
     def _find_unread(self, records: Sequence[Record]) -> dict[int, tuple[UnreadValue, ...]]:
         """The unread values of the rows that have some, by their places."""
-        found = {}
+        found: dict[int, tuple[UnreadValue, ...]] = {}
+        table = join_rows([record.cells for record in records])
+        unread_rows = None if table is None else self._select_unread(table)
         for index, record in enumerate(records):
-            cells = record.cells
+            cells = record.cells if unread_rows is None else unread_rows[index]
             if not isinstance(cells, RowError) and not cells.keys() <= self._read_columns:
                 values = tuple(self._template.find_unread(cells))
                 if values:
                     found[index] = values
         return found
 
+    def _select_unread(self, table: pa.RecordBatch) -> list[dict[str, Any]]:
+        """The rows of a table without the columns that are read, and those that are null."""
+        names = [name for name in table.schema.names
+                 if name not in self._read_columns and table.column(name).null_count < table.num_rows]  # fmt: skip
+        return table.select(names).to_pylist() if names else [{}] * table.num_rows
+
     def _read_batch(
         self, records: Sequence[Record], unread: Mapping[int, tuple[UnreadValue, ...]]
     ) -> tuple[pa.RecordBatch, Mask]:
         """The cells as columns, and the rows that plans may format."""
         rows = [{} if isinstance(record.cells, RowError) else record.cells for record in records]
-        batch, odd = read_records(self._extraction, rows)
+        batch = join_rows(rows)
+        if batch is None:
+            batch, odd = read_records(self._extraction, rows)
+        else:
+            odd = np.zeros(len(rows), bool)
         usable = ~odd
         usable[[index for index, record in enumerate(records) if isinstance(record.cells, RowError)]] = False
         usable[[index for index, values in unread.items() if any(map(reads_unread_value, values))]] = False

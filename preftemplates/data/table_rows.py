@@ -1,0 +1,64 @@
+"""Rows of an Arrow batch, which are read as cells when they are looked at; as long as none is, they stay columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+SLICE_ROWS = 8192
+"""So many rows are formatted at once; what is made of more does not stay near the processor."""
+
+
+class TableRow(Mapping[str, Any]):
+    """One row of a batch.
+
+    Args:
+        batch: the batch, of pyarrow.
+        index: the row's place in it.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> row = TableRow(pa.RecordBatch.from_pylist([{"prompt": "Hi"}, {"prompt": "Tea?"}]), 1)
+        >>> row["prompt"], dict(row)
+        ('Tea?', {'prompt': 'Tea?'})
+    """
+
+    __slots__ = ("_cells", "batch", "index")
+
+    def __init__(self, batch: Any, index: int) -> None:
+        self.batch, self.index = batch, index
+        self._cells: dict[str, Any] | None = None
+
+    def _read(self) -> dict[str, Any]:
+        if self._cells is None:
+            (self._cells,) = self.batch.slice(self.index, 1).to_pylist()
+        return self._cells
+
+    def __getitem__(self, key: str) -> Any:
+        return self._read()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.batch.schema.names)
+
+    def __len__(self) -> int:
+        return int(self.batch.num_columns)
+
+    def __repr__(self) -> str:
+        return repr(self._read())
+
+
+def join_rows(rows: Sequence[Any]) -> Any:
+    """Return rows as one batch of their columns; None if one of them is not of a table."""
+    if not all(type(row) is TableRow for row in rows):
+        return None
+    slices, first = [], 0
+    for at in range(1, len(rows) + 1):
+        row, start = rows[at] if at < len(rows) else None, rows[first]
+        if row is None or row.batch is not start.batch or row.index != start.index + at - first:
+            slices.append(start.batch.slice(start.index, at - first))
+            first = at
+    if len(slices) == 1:
+        return slices[0]
+    import pyarrow as pa
+
+    return pa.Table.from_batches(slices).combine_chunks().to_batches()[0]
