@@ -8,6 +8,7 @@ import re
 import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -155,7 +156,8 @@ class Registry(Generic[T]):
         Raises:
             UnknownNameError: there is none; the message says which name is near.
         """
-        self._discover()
+        if not self._find_bundled(name):
+            self._discover()
         if not isinstance(name, str):
             raise self.make_unknown_name_error(name)
         name = self._aliases.get(name, name)
@@ -215,7 +217,8 @@ class Registry(Generic[T]):
 
     def find(self, name: str) -> str | None:
         """Return the registered name that a name or alias stands for; None if there is none."""
-        self._discover()
+        if not self._find_bundled(name):
+            self._discover()
         return name if name in self._items or name in self._entries else self._aliases.get(name)
 
     def find_spelled_alike(self, name: str) -> str | None:
@@ -245,6 +248,20 @@ class Registry(Generic[T]):
         if guess or len(names) <= _MAX_LISTED:
             return guess or f" There are: {', '.join(names)}."
         return f" There are {len(names)}; `preftemplates list {self.kind}s` names them."
+
+    def _find_bundled(self, name: Any) -> bool:
+        """Import the bundled files in which a name is written, and return whether one of them registers it.
+
+        To import all files takes a second, and most commands need one of them.
+        """
+        if self._discovered or self._discovering or not self._package or not isinstance(name, str):
+            return self._discovered
+        with self._lock:
+            for folder in importlib.import_module(self._package).__path__:
+                for path in sorted(Path(folder).glob("[!_]*.py")):
+                    if f'"{name}"' in path.read_text(encoding="utf-8"):
+                        importlib.import_module(f"{self._package}.{path.stem}")
+        return self._is_bundled(self._aliases.get(name, name))
 
     def _discover(self) -> None:
         if self._discovered:

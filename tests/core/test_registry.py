@@ -146,9 +146,18 @@ def test_a_module_that_fails_says_so_each_time_and_works_once_it_is_mended(anima
     (folder / "dog.py").write_text("1 / 0")
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            registry.get("cat")
+            registry.names()
     (folder / "dog.py").write_text(CAT.replace("cat", "dog") + "# mended\n")
     assert registry.names() == ["cat", "dog"]
+
+
+def test_a_bundled_name_is_found_without_an_import_of_the_other_files(animals):
+    registry, folder = animals
+    (folder / "dog.py").write_text("1 / 0")
+    assert registry.get("cat") is not None
+    assert registry.find("cat") == "cat"
+    with pytest.raises(ZeroDivisionError):
+        registry.get("cow")
 
 
 def test_names_are_sorted_without_regard_to_case():
