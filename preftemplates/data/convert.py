@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from preftemplates.core.samples import Unpaired
@@ -14,7 +15,7 @@ from preftemplates.data.media import CSVCheck
 from preftemplates.data.reading import Record
 from preftemplates.data.result_slice import SliceOptions
 from preftemplates.data.row_rules import AcceptedSample, find_skip_reason
-from preftemplates.data.slices import make_slice_converter
+from preftemplates.data.slices import RowSliceConverter, make_slice_converter
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
 from preftemplates.templates.rendering import render_texts
 from preftemplates.templates.results import list_unwritten_keys
@@ -35,6 +36,9 @@ OnError = Literal["raise", "skip"]
 OnCopy = Literal["flag", "skip"]
 """Flagged copies are written, and skipped ones are not."""
 
+
+FIRST_ROWS = 1000
+"""So many rows are converted one by one before the others are as columns."""
 
 _SKIPPED_COPIES = (Code.DUPLICATE, Code.IN_TEST, Code.NEAR_TEST)
 """The copies that are skipped where that is asked: a contradiction may be the right row, and a near copy of a prompt
@@ -160,18 +164,26 @@ class Conversion:
         if issue is not None:
             self.report.flagged.append(issue)
 
-    def convert_slices(self) -> Iterator[ResultSlice]:
+    def convert_slices(self, first_rows: int = FIRST_ROWS) -> Iterator[ResultSlice]:
         """Yield the results in slices, most of which are columns; the report begins anew, and says the same.
 
         Where pyarrow is not installed, or no plan can be made of the template, all rows are formatted one by one.
+
+        Args:
+            first_rows: so many rows are formatted one by one in any case: of a small file, that is over before the
+                libraries for columns are imported.
 
         Raises:
             RowError: as iterating does.
         """
         self.report = ConversionReport()
-        converter = make_slice_converter(self, self._slice_options())
-        for records in converter.cut(self.list_records()):
-            yield converter.convert(records)
+        records = self.list_records()
+        yield RowSliceConverter(self).convert(list(islice(records, first_rows)))
+        following = next(records, None)
+        if following is not None:
+            converter = make_slice_converter(self, self._slice_options())
+            for rows in converter.cut(chain([following], records)):
+                yield converter.convert(rows)
         self.finish()
 
     def _slice_options(self) -> SliceOptions | None:

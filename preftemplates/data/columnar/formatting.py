@@ -272,7 +272,10 @@ class ColumnarFormatter:
         group, alive = make_group(cells, [plan for _, plan in fits], which)
         self._count("messages or labels are not as they must be", (which >= 0) & ~alive)
         if self._screen is not None:
-            suspicious = alive & self._screen.find_suspicious(group.parts, group.known)
+            own = {name: name for name in self._names[1:]}
+            samples = [derived.responses for derived in self._derivation] if self._derivation else [own]
+            places = [[self._names.index(source) for source in sample.values()] for sample in samples]
+            suspicious = alive & self._screen.find_suspicious(group.parts, places, group.known)
             self._count("a rule may find something in it", suspicious)
             alive &= ~suspicious
         numbers, shapes = group_shapes(group.parts)

@@ -47,11 +47,14 @@ class Screen:
         self._pattern = SPECIAL_TOKEN_PATTERN if tokens is None else "|".join(map(_escape, tokens))
         self._first_bytes = b"<[" if tokens is None else bytes({token.encode()[0] for token in tokens})
 
-    def find_suspicious(self, parts: Sequence[TurnColumns], known: dict[Any, Any]) -> Mask:
+    def find_suspicious(
+        self, parts: Sequence[TurnColumns], samples: Sequence[Sequence[int]], known: dict[Any, Any]
+    ) -> Mask:
         """Return the rows to look at.
 
         Args:
             parts: the messages of the prompt and of each response.
+            samples: for each sample that a row gives, which of the parts are its responses.
             known: keeps what was found in the messages of a part, for other rows of the same slice.
         """
         suspicious = np.sum([part.measure() for part in parts], axis=0) > MAX_CHARACTERS
@@ -60,7 +63,9 @@ class Screen:
             if key not in known:
                 known[key] = self._find_in_messages(part.contents)
             suspicious |= ~hold_for_all(~known[key], part.starts, part.ends)
-        return np.asarray(suspicious | _may_repeat_prompt(parts))
+        for responses in samples:
+            suspicious |= _may_repeat_prompt(parts[0], [parts[index] for index in responses])
+        return np.asarray(suspicious)
 
     def _find_in_messages(self, contents: pa.Array) -> Mask:
         """Which messages are suspicious by their content alone."""
@@ -156,9 +161,8 @@ def _find_invisible(contents: pa.Array) -> Mask:
     return found
 
 
-def _may_repeat_prompt(parts: Sequence[TurnColumns]) -> Mask:
+def _may_repeat_prompt(prompt: TurnColumns, responses: Sequence[TurnColumns]) -> Mask:
     """In which rows every answer may begin with the last message of the prompt."""
-    prompt, *responses = parts
     count = len(prompt.counts)
     if not responses:
         return np.zeros(count, bool)
