@@ -142,6 +142,8 @@ def cell(cells: Cells, name: str) -> KnownTurns:
 
 _ROLE_NAMES = pa.array(ROLES)
 _MARKS = {"user": b"\n\nHuman: ", "assistant": b"\n\nAssistant: "}
+_WORD = 8
+"""So many bytes are compared at once; a mark has more."""
 _LENGTHS = np.zeros(len(ROLES) + 1, np.int64)
 _LENGTHS[[ROLE_CODES[role] for role in _MARKS]] = [len(mark) for mark in _MARKS.values()]
 """The bytes of each role's mark."""
@@ -167,13 +169,14 @@ def human_assistant_turns(cells: Cells, column: Column) -> KnownTurns:
 def _find_marks(data: Numbers, offsets: Numbers) -> tuple[Numbers, Numbers]:
     """Where turns begin in the bytes of all transcripts, and the role of each; none spans two transcripts."""
     first, last = int(offsets[0]), int(offsets[-1])
-    lines = first + np.flatnonzero(data[first:last] == ord("\n"))
-    pairs = lines[:-1][np.diff(lines) == 1]
+    lines = np.flatnonzero(data[first:last] == ord("\n"))
+    pairs = first + lines[:-1][np.diff(lines) == 1]
     roles = np.full(len(pairs), len(ROLES), np.uint8)
+    words = np.ndarray(max(0, last - _WORD + 1), "<u8", data, strides=(1,))
     for role, mark in _MARKS.items():
         found = np.flatnonzero(pairs + len(mark) <= last)
-        for at, byte in enumerate(mark[2:], 2):
-            found = found[data[pairs[found] + at] == byte]
+        for at in (1, len(mark) - _WORD):
+            found = found[words[pairs[found] + at] == int.from_bytes(mark[at : at + _WORD], "little")]
         roles[found] = ROLE_CODES[role]
     is_mark = roles < len(ROLES)
     marks, roles = pairs[is_mark], roles[is_mark]
