@@ -14,6 +14,7 @@ from preftemplates.cli.load_template import EdgeOptions, load_template
 from preftemplates.cli.options import DialectOption, EdgeBosOption, EdgeEosOption, StyleOption, TokenizerOption
 from preftemplates.cli.report_counts import print_unread
 from preftemplates.cli.terminal import SafeConsole, print_error
+from preftemplates.core.extras import import_extra
 from preftemplates.core.media import Medium, read_medium
 from preftemplates.core.messages import Message
 from preftemplates.core.paths import column_of
@@ -47,6 +48,9 @@ def command(
     format: Annotated[
         str | None, typer.Option("--format", "-f", help="This format alone, also one made from another.")
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say how a table of such rows is formatted: as columns, or row by row.")
+    ] = False,
 ) -> None:
     """Show one row in every format that a template declares."""
     console = SafeConsole()
@@ -64,6 +68,8 @@ def command(
             printed_formats += 1
         except (RowError, StyleError) as error:
             console.print(Panel(Text(str(error)), title=name, title_align="left", border_style="red"))
+    if plan:
+        console.print(_build_plans(loaded, cells, formats))
     unread = UnreadCounts()
     unread.add(loaded.find_unread(cells), 0, None)
     print_unread(unread, console)
@@ -120,6 +126,21 @@ def _build_panel(template: Template, cells: Mapping[str, Any], format: Format, c
     if not template.spells(format):
         body.append(Text(f"{template.dialect.name} cannot spell this format", "dim"))
     return Panel(Group(*body), title=format, title_align="left")
+
+
+def _build_plans(template: Template, cells: Mapping[str, Any], formats: Iterable[Format]) -> Table:
+    """How rows like this one are formatted in a table, in each format."""
+    import_extra("pyarrow", "plans are made for Arrow tables")
+    from preftemplates.data.batches import BatchFormatter
+
+    table = Table("format", "plan", title="plan", title_justify="left", title_style="bold", header_style="bold")
+    for format in formats:
+        if template.spells(format):
+            plan = BatchFormatter(template, format).try_row(cells)
+            guards = [f"if {guard}" for guard in plan.guards]
+            lines = ["as columns", *guards] if plan.is_complete else [f"row by row: {', '.join(plan.reasons)}"]
+            table.add_row(format, Text("\n".join(map(make_visible, lines))))
+    return table
 
 
 def _describe_no_sample(template: Template, cells: Mapping[str, Any], format: Format) -> str:

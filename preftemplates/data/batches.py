@@ -25,6 +25,7 @@ from preftemplates.templates.extraction import make_tie_error
 
 if TYPE_CHECKING:
     from preftemplates.core.samples import Format
+    from preftemplates.data.columnar.formatting_plan import FormattingPlan
     from preftemplates.data.columnar.turns import Numbers
     from preftemplates.templates.template import Template
 
@@ -61,7 +62,7 @@ class BatchFormatter:
         >>> formatter(pa.table({"prompt": ["Hi"]})).to_pylist()
         [{'text': 'BEGINNING OF CONVERSATION: USER: Hi ASSISTANT:'}]
         >>> print(formatter.plan)
-        1 of 1 rows as columns
+        1 of 1 row as columns
     """
 
     template: Template
@@ -110,19 +111,19 @@ class BatchFormatter:
         Example:
             >>> from preftemplates import BatchFormatter, get_template
             >>> print(BatchFormatter(get_template("UltraFeedback"), "ranked").plan)
-            0 of 1 rows as columns
+            0 of 1 row as columns
             1 row by row: a sample has several responses
         """
         counts, example = self._columnar.counts, self.template.example
         if not counts.columnar and not counts.reasons and isinstance(example, Mapping):
-            return type(self)(*self.__getstate__()[:3])._try(example)
-        return FormattingPlan(counts.columnar, dict(counts.reasons))
+            return self.try_row(example)
+        return self._columnar.describe()
 
-    def _try(self, row: Mapping[str, Any]) -> FormattingPlan:
-        """How one row is formatted."""
-        table = pa.Table.from_pylist([{**row}])
-        self._columnar.format(table.to_batches()[0])
-        return FormattingPlan(self._columnar.counts.columnar, dict(self._columnar.counts.reasons))
+    def try_row(self, row: Mapping[str, Any]) -> FormattingPlan:
+        """Return how one row would be formatted."""
+        columnar = ColumnarFormatter(self.template, self.format, self._result_schema, self.json_messages)
+        columnar.format(pa.Table.from_pylist([{**row}]).to_batches()[0])
+        return columnar.describe()
 
     def __call__(self, batch: Any, indices: Sequence[int] | None = None) -> Any:
         """Format every row.
@@ -245,27 +246,6 @@ class BatchFormatter:
         messages = ", json_messages=True" if self.json_messages else ""
         errors = "" if self.on_error == "raise" else f", on_error={self.on_error!r}"
         return f"BatchFormatter({self.template!r}, {self.format!r}{messages}{errors})"
-
-
-class FormattingPlan(NamedTuple):
-    """How rows are formatted: whole columns at once, or row by row.
-
-    Attributes:
-        columnar: how many rows were formatted as columns.
-        reasons: how many were formatted row by row, by the reason.
-    """
-
-    columnar: int
-    reasons: dict[str, int]
-
-    @property
-    def rows(self) -> int:
-        """How many rows were formatted."""
-        return self.columnar + sum(self.reasons.values())
-
-    def __str__(self) -> str:
-        lines = [f"{self.columnar:,} of {self.rows:,} rows as columns"]
-        return "\n".join([*lines, *(f"{count:,} row by row: {reason}" for reason, count in self.reasons.items())])
 
 
 class _Names(NamedTuple):

