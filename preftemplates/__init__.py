@@ -96,7 +96,8 @@ def __getattr__(name: str) -> Any:
     if name == "BatchFormatter":
         from preftemplates.core.extras import import_extra
 
-        import_extra("pyarrow", "BatchFormatter formats Arrow tables")
+        for module in ("pyarrow", "numpy"):
+            import_extra(module, "BatchFormatter formats Arrow tables")
         from preftemplates.data.batches import BatchFormatter
 
         return BatchFormatter
