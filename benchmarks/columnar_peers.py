@@ -107,7 +107,7 @@ def map_rows(dataset: datasets.Dataset, convert: Callable[[Row], Row]) -> datase
 def map_tables(dataset: datasets.Dataset, formatter: Any) -> datasets.Dataset:
     """Map a formatter of Arrow batches over a dataset, as our docs do."""
     mapped = dataset.with_format("arrow").map(
-        formatter, batched=True, keep_in_memory=True, new_fingerprint=f"ours-{id(formatter)}"
+        formatter, batched=True, batch_size=10_000, keep_in_memory=True, new_fingerprint=f"ours-{id(formatter)}"
     )
     return mapped.select_columns(formatter.schema.names)
 
