@@ -193,7 +193,7 @@ def test_a_path_that_is_not_the_row_path_is_caught(plant, monkeypatch):
     plant(monkeypatch)
     # the first row of each kind is compared with the row path, which would hide a fault that is in every row
     monkeypatch.setattr(
-        formatting.ColumnarFormatter, "_verify", lambda _, __, blocks: [formatting.BlockLoss()] * len(blocks)
+        formatting.ColumnarFormatter, "_compare", lambda _, __, blocks, ___: [formatting.BlockLoss()] * len(blocks)
     )
     with pytest.raises((AssertionError, PrefTemplatesError)):
         check_subjects(Style.from_chat_template(ASKING.replace("%s", "m.content == 'Hi'")))

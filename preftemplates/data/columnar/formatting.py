@@ -13,10 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preftemplates.core.samples import Preference, Sample
-from preftemplates.data.columnar.column_texts import Column, UntraceableError
+from preftemplates.data.columnar.column_texts import UntraceableError
 from preftemplates.data.columnar.formatting_plan import FormattingPlan, spell_guards
 from preftemplates.data.columnar.groups import SampleGroup, hold_cell_guard, make_group
-from preftemplates.data.columnar.kernels import Mask, join_pieces
 from preftemplates.data.columnar.plan_book import PlanBook
 from preftemplates.data.columnar.result_columns import (
     SampleColumns,
@@ -28,7 +27,7 @@ from preftemplates.data.columnar.result_columns import (
 )
 from preftemplates.data.columnar.row_plans import Cell, RowPlan, list_cells, make_row_plan
 from preftemplates.data.columnar.skips import find_skip_reasons
-from preftemplates.data.columnar.style_plans import Place, TextPlan, make_text_plan
+from preftemplates.data.columnar.text_plans import PlannedRows, TextPlanner
 from preftemplates.data.columnar.turn_sources import Cells
 from preftemplates.data.columnar.turns import Numbers, Shape, group_shapes
 from preftemplates.errors import PrefTemplatesError
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from preftemplates.core.samples import Format
+    from preftemplates.data.columnar.kernels import Mask
     from preftemplates.data.columnar.screens import Screen
     from preftemplates.styles.style import Style
     from preftemplates.templates.template import Template
@@ -70,6 +70,14 @@ class Block(NamedTuple):
     skips: Numbers | None = None
     labels: Mapping[str, Any] = MappingProxyType({})
     lost: BlockLoss = BlockLoss()
+
+    def take(self, places: Numbers) -> Block:
+        """Return some of the results."""
+        indices = pa.array(places)
+        labels = {name: label.take(indices) if isinstance(label, pa.Array) else label
+                  for name, label in self.labels.items()}  # fmt: skip
+        skips = None if self.skips is None else self.skips[places]
+        return Block(self.rows[places], [column.take(indices) for column in self.columns], skips, labels, self.lost)
 
 
 @dataclass
@@ -137,8 +145,9 @@ class ColumnarFormatter:
         self._input: pa.Schema | None = None
         self._cells: dict[str, Cell] = {}
         self._row_plans: PlanBook[RowPlan] = PlanBook()
-        self._text_plans: dict[Shape, PlanBook[TextPlan]] = {}
-        self._verified: dict[Any, list[BlockLoss] | None] = {}
+        self._verified: dict[Any, bool] = {}
+        self._losses: dict[Any, list[BlockLoss]] = {}
+        self._planner: TextPlanner | None = None
         self._names: tuple[str, ...] = ()
         try:
             self._check_is_columnar()
@@ -162,6 +171,8 @@ class ColumnarFormatter:
         self._shape, self._keys = template.result_shape(format)
         check_shape_is_columnar(self._shape, self._json_messages)
         self._text_fields = list_text_fields(self._shape)
+        if self._style is not None:
+            self._planner = self._make_planner(self._style)
         if steps.derivation is not None and self._derivation is None:
             raise UntraceableError(f"{format} is made of {steps.derivation.source} row by row")
         if steps.each or steps.sample_type.several:
@@ -171,6 +182,12 @@ class ColumnarFormatter:
             raise UntraceableError("the labels of the dataset type are checked row by row")
         if self._policies.halves_ties(format):
             raise UntraceableError("ties are halves")
+
+    def _make_planner(self, style: Style) -> TextPlanner:
+        holds_own = any(name != "prompt" and not with_prompt for name, with_prompt in self._text_fields)
+        is_screened = self._screen is not None
+        edges, needs_own = self._template.choose_edges(self._format), holds_own or is_screened
+        return TextPlanner(style, edges, needs_own=needs_own, keeps_contents=is_screened, count=self._count)
 
     def format(self, batch: pa.RecordBatch, usable: Mask | None = None) -> tuple[list[Block], Numbers]:
         """Format what can be formatted as columns.
@@ -196,8 +213,8 @@ class ColumnarFormatter:
 
     def describe(self) -> FormattingPlan:
         """Return how rows were formatted so far, and what is asked of their texts."""
-        books: list[PlanBook[Any]] = [self._row_plans, *self._text_plans.values()]
-        guards = [guard for book in books for plan in book.plans for guard in plan.guards]
+        plans: list[Any] = [*self._row_plans.plans, *(self._planner.plans if self._planner else ())]
+        guards = [guard for plan in plans for guard in plan.guards]
         return FormattingPlan(self.counts.columnar, dict(self.counts.reasons), spell_guards(guards, self._names))
 
     def _start(self, schema: pa.Schema) -> None:
@@ -291,16 +308,14 @@ class ColumnarFormatter:
             alive &= ~suspicious
         numbers, shapes = group_shapes(group.parts)
         for number, shape in enumerate(shapes):
-            fault, rows = self._find_fault(shape), alive & (numbers == number)
+            fault = self._find_fault(shape)
             if fault:
-                self._count(fault, rows)
-                alive &= ~rows
-            elif self._style is not None and rows.any():
-                shaped = group if rows.all() else group.take(np.flatnonzero(rows))
-                yield from self._format_shape(batch, shaped, outline, shape)
-        if self._style is None and alive.any():
-            shaped = group if alive.all() else group.take(np.flatnonzero(alive))
-            yield from self._fill(batch, shaped, outline, None)
+                self._count(fault, alive & (numbers == number))
+                alive &= numbers != number
+        planned = None if self._planner is None else self._planner.assign(group, numbers, shapes, alive)
+        rows = np.flatnonzero(alive) if planned is None else planned.rows
+        if len(rows):
+            yield from self._fill(batch, group if len(rows) == cells.count else group.take(rows), outline, planned)
 
     def _find_fault(self, shape: Shape) -> str:
         """Why the row path formats, or rejects, rows of a shape."""
@@ -317,59 +332,36 @@ class ColumnarFormatter:
         roles_used = {role for part in shape for role in part}
         return "the dialect has no name for a role" if find_unspelled_roles(self._keys, sorted(roles_used)) else ""
 
-    def _format_shape(self, batch: pa.RecordBatch, group: SampleGroup, outline: Any, shape: Shape) -> Iterator[Block]:
-        """The results of rows of one shape, of which the texts are written."""
-        book = self._text_plans.setdefault(shape, PlanBook())
-        for fit in book.fit(np.ones(len(group.rows), bool), group.hold, partial(self._make_text_plan, group, shape)):
-            if fit.plan is None:
-                self._count(fit.reason, fit.rows)
-                continue
-            fitting = group if len(fit.rows) == len(group.rows) else group.take(fit.rows)
-            short = fitting.find_short(fit.plan.max_bytes)
-            self._count("the contents are too long for the style's limits", ~short)
-            if short.any():
-                fitting = fitting if short.all() else fitting.take(np.flatnonzero(short))
-                yield from self._fill(batch, fitting, outline, fit.plan)
-
-    def _make_text_plan(self, group: SampleGroup, shape: Shape, row: int) -> TextPlan:
-        parts = [
-            [(role, group.read(Column(Place(part, index)))[row].as_py()) for index, role in enumerate(roles)]
-            for part, roles in enumerate(shape)
-        ]
-        assert self._style is not None
-        plan = make_text_plan(self._style, self._template.choose_edges(self._format), parts)
-        needs_own = self._screen is not None or any(
-            name != "prompt" and not whole for name, whole in self._text_fields
-        )
-        if None in plan.own and needs_own:
-            raise UntraceableError("the text of a response does not begin with the prompt's")
-        if self._screen is not None and not plan.keeps_contents(parts):
-            raise UntraceableError("the style changes a content")
-        return plan
-
-    def _fill(self, batch: pa.RecordBatch, group: SampleGroup, outline: Any, plan: TextPlan | None) -> Iterator[Block]:
-        """The results of rows, all by one plan of texts, if those of the first row are what the row path gives."""
+    def _fill(
+        self, batch: pa.RecordBatch, group: SampleGroup, outline: Any, planned: PlannedRows | None
+    ) -> Iterator[Block]:
+        """The results of rows, without those of plans with another result than the row path."""
         samples = self._derivation or [Derived({name: name for name in self._names[1:]}, group.labels)]
-        blocks = [self._fill_sample(group, sample, plan) for sample in samples]
-        key = (outline, plan)
-        if key not in self._verified:
-            self._verified[key] = self._verify(batch, blocks)
-        lost = self._verified[key]
-        if lost is None:
-            self._count("the row path gives another result", group.rows)
-        else:
-            yield from (block._replace(lost=one) for block, one in zip(blocks, lost, strict=True))
+        blocks = [self._fill_sample(group, sample, planned) for sample in samples]
+        plans, which = (None,), np.zeros(len(group.rows), np.int64)
+        if planned is not None:
+            plans, which = planned.plans, planned.which  # type: ignore[assignment]
+        bad = [
+            index
+            for index, plan in enumerate(plans)
+            if not self._verify(batch, blocks, (outline, plan), which == index)
+        ]
+        if bad:
+            wrong = np.isin(which, bad)
+            self._count("the row path gives another result", wrong)
+            blocks = [block.take(np.flatnonzero(~wrong)) for block in blocks]
+        yield from (
+            block._replace(lost=lost) for block, lost in zip(blocks, self._losses.get(outline, ()), strict=False)
+        )
 
-    def _fill_sample(self, group: SampleGroup, sample: Derived, plan: TextPlan | None) -> Block:
+    def _fill_sample(self, group: SampleGroup, sample: Derived, planned: PlannedRows | None) -> Block:
         sources = {"prompt": "prompt", **sample.responses}
         places = {name: self._names.index(source) for name, source in sources.items()}
 
         @cache
         def write(name: str, with_prompt: bool) -> pa.Array:
-            assert plan is not None
-            place = places[name]
-            whole, own = (plan.prompt, *plan.wholes)[place], (plan.prompt, *plan.own)[place]
-            return join_pieces(whole if with_prompt else own or (), len(group.rows), group.read)
+            assert planned is not None
+            return planned.write(group, places[name], with_prompt)
 
         parts = {name: group.parts[place] for name, place in places.items()}
         columns = SampleColumns(len(group.rows), parts, sample.labels, write)
@@ -385,16 +377,25 @@ class ColumnarFormatter:
         asked = prompt if self._extraction.has_prompt else None
         return find_skip_reasons(asked, responses, sample.labels, texts, self._policies.ties == "drop")
 
-    def _verify(self, batch: pa.RecordBatch, blocks: Sequence[Block]) -> list[BlockLoss] | None:
-        """Return what is lost of each row of the blocks; None if the row path gives the first row another result."""
-        row = int(blocks[0].rows[0])
-        cells = batch.select(self._template.select_columns(self._format, batch.schema.names)).slice(row, 1)
+    def _verify(self, batch: pa.RecordBatch, blocks: Sequence[Block], key: Any, rows: Mask) -> bool:
+        """Return whether the results of a kind are what the row path gives: those of its first row are compared."""
+        if key not in self._verified and rows.any():
+            lost = self._compare(batch, blocks, int(np.argmax(rows)))
+            self._verified[key] = lost is not None
+            if lost is not None:
+                self._losses.setdefault(key[0], lost)
+        return self._verified.get(key, True)
+
+    def _compare(self, batch: pa.RecordBatch, blocks: Sequence[Block], place: int) -> list[BlockLoss] | None:
+        """Return what is lost of a row of the blocks; None if the row path gives it another result."""
+        cells = batch.select(self._template.select_columns(self._format, batch.schema.names))
+        row = cells.slice(int(blocks[0].rows[place]), 1).to_pylist()[0]
         try:
-            formatted = self._template.formatted(cells.to_pylist()[0], self._format)
+            formatted = self._template.formatted(row, self._format)
         except PrefTemplatesError:
             return None
         names = self._schema.names
-        results = [{name: column[0].as_py() for name, column in zip(names, block.columns, strict=True)}
+        results = [{name: column[place].as_py() for name, column in zip(names, block.columns, strict=True)}
                    for block in blocks]  # fmt: skip
         if results != [_fill_nulls(sample.result, self._schema) for sample in formatted.samples]:
             return None

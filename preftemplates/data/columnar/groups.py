@@ -72,10 +72,8 @@ class SampleGroup:
         answers: Mask = self.known[key]
         return np.asarray(answers[self.parts[place.part].starts + place.message])
 
-    def find_short(self, max_bytes: int | None) -> Mask:
+    def find_short(self, max_bytes: int) -> Mask:
         """Return which rows have contents of no more bytes together."""
-        if max_bytes is None:
-            return np.ones(len(self.rows), bool)
         return np.asarray(np.sum([part.measure() for part in self.parts], axis=0) <= max_bytes)
 
 

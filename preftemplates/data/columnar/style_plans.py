@@ -63,6 +63,12 @@ class TextPlan:
     max_bytes: int | None
     moments: tuple[tuple[str, str], ...]
 
+    def get_pieces(self, part: int, with_prompt: bool) -> Pieces:
+        """Return the text of the prompt, or of a response with its prompt or without."""
+        if part == 0:
+            return self.prompt
+        return self.wholes[part - 1] if with_prompt else self.own[part - 1] or ()
+
     def keeps_contents(self, parts: Sequence[Conversation]) -> bool:
         """Return whether the texts hold every content whole, in order, apart from blanks at its ends."""
         for number, whole in enumerate(self.wholes, 1):

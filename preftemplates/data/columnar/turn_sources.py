@@ -180,10 +180,11 @@ def _find_marks(data: Numbers, offsets: Numbers) -> tuple[Numbers, Numbers]:
         roles[found] = ROLE_CODES[role]
     is_mark = roles < len(ROLES)
     marks, roles = pairs[is_mark], roles[is_mark]
-    ends = marks + _LENGTHS[roles]
-    next_starts = offsets[np.searchsorted(offsets[:-1], marks, side="right")] if len(marks) else ends
-    whole = ends <= next_starts
-    return marks[whole], roles[whole]
+    borders = np.searchsorted(marks, offsets)
+    marked = np.flatnonzero(np.diff(borders))
+    lasts = borders[1:][marked] - 1
+    torn = lasts[marks[lasts] + _LENGTHS[roles[lasts]] > offsets[1:][marked]]
+    return np.delete(marks, torn), np.delete(roles, torn)
 
 
 def _cut_texts(texts: pa.Array, starts: Numbers, ends: Numbers) -> pa.Array:

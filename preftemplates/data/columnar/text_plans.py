@@ -1,0 +1,137 @@
+"""Plans of texts for the rows of a group, found shape by shape, and the texts that they write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from preftemplates.data.columnar.column_texts import Column, UntraceableError
+from preftemplates.data.columnar.kernels import join_pieces
+from preftemplates.data.columnar.plan_book import PlanBook
+from preftemplates.data.columnar.style_plans import Place, TextPlan, make_text_plan
+from preftemplates.data.columnar.turns import Numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from preftemplates.data.columnar.groups import SampleGroup
+    from preftemplates.data.columnar.kernels import Mask
+    from preftemplates.data.columnar.turns import Shape
+    from preftemplates.styles.style import Style
+    from preftemplates.templates.text_edges import TextEdges
+
+
+@dataclass(frozen=True)
+class PlannedRows:
+    """Rows of a group, each with the plan of its texts.
+
+    Attributes:
+        rows: the places of the rows in the group, in order.
+        plans: the plans.
+        which: which of the plans each row has.
+    """
+
+    rows: Numbers
+    plans: tuple[TextPlan, ...]
+    which: Numbers
+
+    def write(self, group: SampleGroup, part: int, with_prompt: bool) -> pa.Array:
+        """Return the texts of a part of all rows: of the prompt, or of a response with its prompt or without.
+
+        Args:
+            group: the rows alone.
+            part: 0 for the prompt, and from 1 on the responses.
+            with_prompt: whether the text of a response begins with that of its prompt.
+        """
+        by_pieces: dict[Any, list[int]] = {}
+        for index, plan in enumerate(self.plans):
+            by_pieces.setdefault(plan.get_pieces(part, with_prompt), []).append(index)
+        texts, order = list[pa.Array](), list[Numbers]()
+        for pieces, indexes in by_pieces.items():
+            rows = np.flatnonzero(np.isin(self.which, indexes))
+            some = group if len(rows) == len(self.which) else group.take(rows)
+            texts.append(join_pieces(pieces, len(rows), some.read))
+            order.append(rows)
+        if len(texts) == 1:
+            return texts[0]
+        return pa.concat_arrays(texts).take(pa.array(np.argsort(np.concatenate(order))))
+
+
+class TextPlanner:
+    """Finds the plans of the texts of groups, which it makes as rows need them.
+
+    Args:
+        style: the style.
+        edges: what texts have of BOS and EOS; None where they are as the style writes them.
+        needs_own: whether each response must have a text of its own.
+        keeps_contents: whether a text must hold all contents whole.
+        count: counts rows that no plan fits, by the reason.
+    """
+
+    def __init__(
+        self,
+        style: Style,
+        edges: TextEdges | None,
+        *,
+        needs_own: bool,
+        keeps_contents: bool,
+        count: Callable[[str, Any], None],
+    ) -> None:
+        self._style, self._edges, self._count = style, edges, count
+        self._needs_own, self._keeps_contents = needs_own, keeps_contents
+        self._books: dict[Shape, PlanBook[TextPlan]] = {}
+
+    @property
+    def plans(self) -> list[TextPlan]:
+        """The plans that were made so far."""
+        return [plan for book in self._books.values() for plan in book.plans]
+
+    def assign(self, group: SampleGroup, numbers: Numbers, shapes: Sequence[Shape], alive: Mask) -> PlannedRows:
+        """Return the rows of a group that plans fit.
+
+        Args:
+            group: the rows.
+            numbers: the number of each row's shape.
+            shapes: the shapes.
+            alive: the rows that are looked at.
+        """
+        plans, rows, which = list[TextPlan](), [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for number, shape in enumerate(shapes):
+            places = np.flatnonzero(alive & (numbers == number))
+            for plan, fitting in self._fit(group.take(places), shape) if len(places) else ():
+                rows.append(places[fitting])
+                which.append(np.full(len(fitting), len(plans)))
+                plans.append(plan)
+        order = np.argsort(np.concatenate(rows))
+        return PlannedRows(np.concatenate(rows)[order], tuple(plans), np.concatenate(which)[order])
+
+    def _fit(self, group: SampleGroup, shape: Shape) -> list[tuple[TextPlan, Numbers]]:
+        """The plans of rows of one shape, each with the rows that it fits."""
+        book, fits = self._books.setdefault(shape, PlanBook()), []
+        for fit in book.fit(np.ones(len(group.rows), bool), group.hold, partial(self._make, group, shape)):
+            if fit.plan is None:
+                self._count(fit.reason, fit.rows)
+                continue
+            rows = fit.rows
+            if fit.plan.max_bytes is not None:
+                short = group.take(rows).find_short(fit.plan.max_bytes)
+                self._count("the contents are too long for the style's limits", ~short)
+                rows = rows[short]
+            fits.append((fit.plan, rows))
+        return fits
+
+    def _make(self, group: SampleGroup, shape: Shape, row: int) -> TextPlan:
+        parts = [
+            [(role, group.read(Column(Place(part, index)))[row].as_py()) for index, role in enumerate(roles)]
+            for part, roles in enumerate(shape)
+        ]
+        plan = make_text_plan(self._style, self._edges, parts)
+        if None in plan.own and self._needs_own:
+            raise UntraceableError("the text of a response does not begin with the prompt's")
+        if self._keeps_contents and not plan.keeps_contents(parts):
+            raise UntraceableError("the style changes a content")
+        return plan
