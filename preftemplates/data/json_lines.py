@@ -103,16 +103,24 @@ _TOO_LARGE = float(2**63)
 """A whole number that is so large has lost digits."""
 
 
-def _count_texts(value: Any) -> int:
+def _count_texts(value: dict[str, Any] | list[Any]) -> int:
     """Return how many texts, keys among them, a value holds; less than none where a number may have lost digits."""
-    kind = type(value)
-    if kind is str:
-        return 1
-    if kind is dict:
-        return len(value) + sum(map(_count_texts, value.values()))
-    if kind is list:
-        return sum(map(_count_texts, value))
-    return -(1 << 60) if kind is float and abs(value) >= _TOO_LARGE else 0
+    items: Any = value
+    count = 0
+    if type(value) is dict:
+        items, count = value.values(), len(value)
+    for item in items:
+        kind = type(item)
+        if kind is str:
+            count += 1
+        elif kind is dict or kind is list:
+            count += _count_texts(item)
+        elif kind is float and abs(item) >= _TOO_LARGE:
+            return -_MANY
+    return count
+
+
+_MANY = 1 << 60
 
 
 def _read_exactly(line: bytes) -> Mapping[str, Any] | RowError:
