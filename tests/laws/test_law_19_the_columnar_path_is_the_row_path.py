@@ -28,7 +28,7 @@ from preftemplates.data import Conversion
 from preftemplates.data.arrow import write_nested_as_json
 from preftemplates.data.batches import ERROR_COLUMN
 from preftemplates.data.columnar import formatting, groups, kernels, turn_sources
-from preftemplates.data.columnar.turns import TurnColumns
+from preftemplates.data.columnar.turns import PartTurns
 from preftemplates.errors import PrefTemplatesError, StyleError
 
 DIALECTS = ("trl", "text", "align-anything")
@@ -149,11 +149,9 @@ def read_the_turn_before(monkeypatch):
     """The turns of every row but the first begin a turn too early."""
 
     def drop_last(turns):
-        return TurnColumns(
-            np.maximum(turns.starts - 1, 0), np.maximum(turns.counts - 1, 0), turns.roles, turns.contents
-        )
+        return PartTurns(np.maximum(turns.starts - 1, 0), np.maximum(turns.counts - 1, 0), turns.roles, turns.contents)
 
-    monkeypatch.setattr(TurnColumns, "drop_last", drop_last)
+    monkeypatch.setattr(PartTurns, "drop_last", drop_last)
 
 
 def take_null_for_empty(monkeypatch):

@@ -14,7 +14,7 @@ from preftemplates.data.columnar.column_texts import Column
 from preftemplates.data.columnar.kernels import Mask, answer_guard, choose_texts, cut_ends, join_pieces
 from preftemplates.data.columnar.row_plans import LabelColumn, MessagePlan, RowPlan
 from preftemplates.data.columnar.turn_sources import Cells, TurnSource
-from preftemplates.data.columnar.turns import Numbers, TurnColumns, concat_turns
+from preftemplates.data.columnar.turns import Numbers, PartTurns, concat_turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class SampleGroup:
     """
 
     rows: Numbers
-    parts: tuple[TurnColumns, ...]
+    parts: tuple[PartTurns, ...]
     labels: Mapping[str, Any]
     known: dict[Any, Any] = field(default_factory=dict)
 
@@ -103,7 +103,7 @@ def make_group(cells: Cells, plans: Sequence[RowPlan], which: Numbers) -> tuple[
 
 def _read_part(
     cells: Cells, plans: Sequence[tuple[MessagePlan | TurnSource, ...]], which: Numbers
-) -> tuple[TurnColumns, Mask]:
+) -> tuple[PartTurns, Mask]:
     """The messages of a part, and of which rows they are known."""
     known, turns = np.ones(cells.count, bool), []
     for items in zip(*plans, strict=True):
@@ -113,10 +113,10 @@ def _read_part(
             turns.append(columns.turns)
         else:
             contents = _choose(cells, [item.content for item in items], which)
-            turns.append(TurnColumns.of_column(items[0].role, contents))
+            turns.append(PartTurns.of_column(items[0].role, contents))
     if not turns:
         nothing = np.zeros(cells.count, np.int64)
-        return TurnColumns.of_lists(nothing, np.zeros(0, np.uint8), pa.array([], pa.string())), known
+        return PartTurns.of_lists(nothing, np.zeros(0, np.uint8), pa.array([], pa.string())), known
     return concat_turns(turns), known
 
 

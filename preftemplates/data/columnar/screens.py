@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from preftemplates.core.samples import PromptOnly
 from preftemplates.data.columnar.kernels import Mask, get_offsets, get_text_range, match_part, occurs
-from preftemplates.data.columnar.turns import Numbers, Shape, TurnColumns, hold_for_all
+from preftemplates.data.columnar.turns import Numbers, PartTurns, Shape, hold_for_all
 from preftemplates.data.content_rules import SPECIAL_TOKEN_PATTERN
 from preftemplates.data.row_rules import (
     INVISIBLE_RANGES,
@@ -48,7 +48,7 @@ class Screen:
         self._first_bytes = b"<[" if tokens is None else bytes({token.encode()[0] for token in tokens})
 
     def find_suspicious(
-        self, parts: Sequence[TurnColumns], samples: Sequence[Sequence[int]], known: dict[Any, Any]
+        self, parts: Sequence[PartTurns], samples: Sequence[Sequence[int]], known: dict[Any, Any]
     ) -> Mask:
         """Return the rows to look at.
 
@@ -161,7 +161,7 @@ def _find_invisible(contents: pa.Array) -> Mask:
     return found
 
 
-def _may_repeat_prompt(prompt: TurnColumns, responses: Sequence[TurnColumns]) -> Mask:
+def _may_repeat_prompt(prompt: PartTurns, responses: Sequence[PartTurns]) -> Mask:
     """In which rows every answer may begin with the last message of the prompt."""
     count = len(prompt.counts)
     if not responses:
@@ -177,6 +177,6 @@ def _may_repeat_prompt(prompt: TurnColumns, responses: Sequence[TurnColumns]) ->
     return repeated
 
 
-def _take_message(turns: TurnColumns) -> pa.Array:
+def _take_message(turns: PartTurns) -> pa.Array:
     """The content of the first message of each row; null where there is none."""
     return turns.contents.take(pa.array(turns.starts, mask=turns.counts == 0))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from preftemplates.data.columnar.kernels import Mask
-    from preftemplates.data.columnar.turns import Numbers, TurnColumns
+    from preftemplates.data.columnar.turns import Numbers, PartTurns
 
 _BLANKS = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1)))) + "\u200b\u200c\u200d\u2060\ufeff"
 """The characters of which a blank text is made (`preftemplates.data.row_rules`)."""
@@ -26,8 +26,8 @@ REASONS = (None, Code.EMPTY, Code.EQUAL, Code.TIE)
 
 
 def find_skip_reasons(
-    prompt: TurnColumns | None,
-    responses: Sequence[TurnColumns],
+    prompt: PartTurns | None,
+    responses: Sequence[PartTurns],
     labels: Mapping[str, Any],
     texts: Sequence[pa.Array],
     drops_ties: bool,
@@ -55,7 +55,7 @@ def find_skip_reasons(
     return reasons
 
 
-def _are_blank(part: TurnColumns) -> Mask:
+def _are_blank(part: PartTurns) -> Mask:
     """In which rows no message says anything."""
     contents = part.contents
     short = pc.utf8_trim(contents, _BLANKS)
@@ -63,7 +63,7 @@ def _are_blank(part: TurnColumns) -> Mask:
     return np.asarray(hold_for_all(blank, part.starts, part.ends))
 
 
-def _have_equal_messages(responses: Sequence[TurnColumns]) -> Mask:
+def _have_equal_messages(responses: Sequence[PartTurns]) -> Mask:
     """In which rows all responses are the same messages."""
     first, *others = responses
     equal = np.ones(len(first.counts), bool)

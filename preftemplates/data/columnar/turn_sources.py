@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from preftemplates.core.messages import ROLES
 from preftemplates.data.columnar.column_texts import Column, ColumnText, ColumnValue, Trace
 from preftemplates.data.columnar.kernels import Mask, get_offsets, read_texts
-from preftemplates.data.columnar.turns import ROLE_CODES, Numbers, TurnColumns, hold_for_all
+from preftemplates.data.columnar.turns import ROLE_CODES, Numbers, PartTurns, hold_for_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,10 +60,10 @@ class ColumnTurns(ColumnValue):
     __add__ = __radd__ = _fail
 
 
-class KnownTurns(NamedTuple):
+class TurnColumns(NamedTuple):
     """The messages of all rows, and for which rows they are known."""
 
-    turns: TurnColumns
+    turns: PartTurns
     known: Mask
 
 
@@ -83,9 +83,9 @@ class Cells:
         """Return a column of texts."""
         return self._make(("text", name), lambda: read_texts(self.columns[name]))
 
-    def read_turns(self, source: TurnSource) -> KnownTurns:
+    def read_turns(self, source: TurnSource) -> TurnColumns:
         """Return the messages of a source."""
-        turns: KnownTurns = self._make(source, lambda: OPERATIONS[source.operation](self, *source.operands))
+        turns: TurnColumns = self._make(source, lambda: OPERATIONS[source.operation](self, *source.operands))
         return turns
 
     def _make(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -94,14 +94,14 @@ class Cells:
         return self._made[key]
 
 
-OPERATIONS: dict[str, Callable[..., KnownTurns]] = {}
+OPERATIONS: dict[str, Callable[..., TurnColumns]] = {}
 """What is done with columns, by name."""
 
 COLUMNAR_FILTERS: dict[str, Callable[..., Any]] = {}
 """For bundled filters what they do in an expression whose texts or messages are columns."""
 
 
-def register_operation(function: Callable[..., KnownTurns]) -> Callable[..., KnownTurns]:
+def register_operation(function: Callable[..., TurnColumns]) -> Callable[..., TurnColumns]:
     """Enter a function under its name; that of a bundled filter does for columns what the filter does for rows."""
     OPERATIONS[function.__name__] = function
     return function
@@ -125,7 +125,7 @@ def _require_column(text: Any) -> Column:
 
 
 @register_operation
-def cell(cells: Cells, name: str) -> KnownTurns:
+def cell(cells: Cells, name: str) -> TurnColumns:
     """Return the messages of a column: lists of a role and a content."""
     column = cells.columns[name]
     messages = column.flatten()
@@ -136,8 +136,8 @@ def cell(cells: Cells, name: str) -> KnownTurns:
         if messages.type.field(index).name not in ("role", "content"):
             fine = fine & np.asarray(messages.field(index).is_null())
     counts = np.asarray(pc.fill_null(pc.list_value_length(column), 0)).astype(np.int64)
-    turns = TurnColumns.of_lists(counts, np.asarray(roles).astype(np.uint8), contents)
-    return KnownTurns(turns, np.asarray(pc.is_valid(column)) & hold_for_all(fine, turns.starts, turns.ends))
+    turns = PartTurns.of_lists(counts, np.asarray(roles).astype(np.uint8), contents)
+    return TurnColumns(turns, np.asarray(pc.is_valid(column)) & hold_for_all(fine, turns.starts, turns.ends))
 
 
 _ROLE_NAMES = pa.array(ROLES)
@@ -150,7 +150,7 @@ _LENGTHS[[ROLE_CODES[role] for role in _MARKS]] = [len(mark) for mark in _MARKS.
 
 
 @register_operation
-def human_assistant_turns(cells: Cells, column: Column) -> KnownTurns:
+def human_assistant_turns(cells: Cells, column: Column) -> TurnColumns:
     """Return the turns of transcripts, as the filter of that name does."""
     texts = cells.read_text(str(column.source))
     offsets = get_offsets(texts).astype(np.int64)
@@ -163,7 +163,7 @@ def human_assistant_turns(cells: Cells, column: Column) -> KnownTurns:
     known = np.asarray(pc.is_valid(texts)) & (counts > 0)
     known[marked] &= marks[borders[:-1][marked]] == offsets[:-1][marked]
     contents = _cut_texts(texts, marks + _LENGTHS[roles], ends)
-    return KnownTurns(TurnColumns.of_lists(counts, roles, contents), known)
+    return TurnColumns(PartTurns.of_lists(counts, roles, contents), known)
 
 
 def _find_marks(data: Numbers, offsets: Numbers) -> tuple[Numbers, Numbers]:
@@ -197,22 +197,22 @@ def _cut_texts(texts: pa.Array, starts: Numbers, ends: Numbers) -> pa.Array:
 
 
 @register_operation
-def before_last_answer(cells: Cells, source: TurnSource, other: TurnSource) -> KnownTurns:
+def before_last_answer(cells: Cells, source: TurnSource, other: TurnSource) -> TurnColumns:
     """Return the turns before the last answer, which both sides share, as the filter of that name does."""
     (turns, known), (others, others_known) = cells.read_turns(source), cells.read_turns(other)
     known = known & others_known & (turns.counts == others.counts) & (turns.counts > 1)
     rows = np.flatnonzero(known)
     one, two = turns.take(rows), others.take(rows)
     known[rows] &= _are_shared(one.drop_last(), two.drop_last()) & _end_with_answer(one) & _end_with_answer(two)
-    return KnownTurns(turns.drop_last(), known)
+    return TurnColumns(turns.drop_last(), known)
 
 
-def _end_with_answer(turns: TurnColumns) -> Mask:
+def _end_with_answer(turns: PartTurns) -> Mask:
     """Which rows end with a message of an assistant; each has one."""
     return np.asarray(turns.roles[turns.ends - 1] == ROLE_CODES["assistant"])
 
 
-def _are_shared(one: TurnColumns, two: TurnColumns) -> Mask:
+def _are_shared(one: PartTurns, two: PartTurns) -> Mask:
     """In which rows as many messages are the same, and one is a user's."""
     ends = np.cumsum(one.counts)
     starts, places, others = ends - one.counts, one.places, two.places
@@ -226,17 +226,17 @@ def _are_shared(one: TurnColumns, two: TurnColumns) -> Mask:
 
 
 @register_operation
-def turns_before_last(cells: Cells, source: TurnSource) -> KnownTurns:
+def turns_before_last(cells: Cells, source: TurnSource) -> TurnColumns:
     """Return the messages of each row without the last."""
     turns, known = cells.read_turns(source)
-    return KnownTurns(turns.drop_last(), known)
+    return TurnColumns(turns.drop_last(), known)
 
 
 @register_operation
-def last_turn(cells: Cells, source: TurnSource) -> KnownTurns:
+def last_turn(cells: Cells, source: TurnSource) -> TurnColumns:
     """Return the last message of each row."""
     turns, known = cells.read_turns(source)
-    return KnownTurns(turns.keep_last(), known & (turns.counts > 0))
+    return TurnColumns(turns.keep_last(), known & (turns.counts > 0))
 
 
 for _name in ("human_assistant_turns", "before_last_answer"):

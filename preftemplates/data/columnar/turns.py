@@ -1,4 +1,4 @@
-"""TurnColumns: the messages of one part of all rows, as columns."""
+"""PartTurns: the messages of one part of all rows, as columns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROLE_CODES = {role: code for code, role in enumerate(ROLES)}
 
 
 @dataclass(frozen=True, eq=False)
-class TurnColumns:
+class PartTurns:
     """The messages of the prompt, or of one response, of all rows.
 
     Rows are taken, and turns cut off, by other starts and counts alone; the texts are never copied for that.
@@ -40,13 +40,13 @@ class TurnColumns:
     contents: pa.Array
 
     @classmethod
-    def of_column(cls, role: str, contents: pa.Array) -> TurnColumns:
+    def of_column(cls, role: str, contents: pa.Array) -> PartTurns:
         """Return one message for each row."""
         count = len(contents)
         return cls(np.arange(count), np.ones(count, np.int64), np.full(count, ROLE_CODES[role], np.uint8), contents)
 
     @classmethod
-    def of_lists(cls, counts: Numbers, roles: Numbers, contents: pa.Array) -> TurnColumns:
+    def of_lists(cls, counts: Numbers, roles: Numbers, contents: pa.Array) -> PartTurns:
         """Return messages that are one after the other, so many for each row."""
         return cls(np.cumsum(counts) - counts, counts, roles, contents)
 
@@ -71,26 +71,24 @@ class TurnColumns:
         """The places of the messages of all rows."""
         return list_ranges(self.starts, self.counts)
 
-    def take(self, rows: Numbers) -> TurnColumns:
+    def take(self, rows: Numbers) -> PartTurns:
         """Return the messages of some rows."""
-        return TurnColumns(self.starts[rows], self.counts[rows], self.roles, self.contents)
+        return PartTurns(self.starts[rows], self.counts[rows], self.roles, self.contents)
 
-    def drop_last(self) -> TurnColumns:
+    def drop_last(self) -> PartTurns:
         """Return the messages of each row without the last."""
-        return TurnColumns(self.starts, np.maximum(self.counts - 1, 0), self.roles, self.contents)
+        return PartTurns(self.starts, np.maximum(self.counts - 1, 0), self.roles, self.contents)
 
-    def keep_last(self) -> TurnColumns:
+    def keep_last(self) -> PartTurns:
         """Return the last message of each row; none where there is none."""
-        return TurnColumns(
-            np.maximum(self.ends - 1, self.starts), np.minimum(self.counts, 1), self.roles, self.contents
-        )
+        return PartTurns(np.maximum(self.ends - 1, self.starts), np.minimum(self.counts, 1), self.roles, self.contents)
 
-    def compact(self) -> TurnColumns:
+    def compact(self) -> PartTurns:
         """Return the same messages one after the other, without others between them."""
         if self.is_dense:
             return self
         places = self.places
-        return TurnColumns.of_lists(self.counts, self.roles[places], self.contents.take(pa.array(places)))
+        return PartTurns.of_lists(self.counts, self.roles[places], self.contents.take(pa.array(places)))
 
     def measure(self) -> Numbers:
         """Return the bytes of the contents of each row together."""
@@ -110,7 +108,7 @@ def list_ranges(starts: Numbers, counts: Numbers) -> Numbers:
     return np.repeat(starts - before, counts) + np.arange(counts.sum())
 
 
-def concat_turns(parts: Sequence[TurnColumns]) -> TurnColumns:
+def concat_turns(parts: Sequence[PartTurns]) -> PartTurns:
     """Return the messages of several parts, those of each row one after the other."""
     if len(parts) == 1:
         return parts[0]
@@ -121,7 +119,7 @@ def concat_turns(parts: Sequence[TurnColumns]) -> TurnColumns:
         at = at + part.counts
         before += len(part.roles)
     contents = pa.concat_arrays([part.contents for part in parts]).take(pa.array(places))
-    return TurnColumns.of_lists(counts, np.concatenate([part.roles for part in parts])[places], contents)
+    return PartTurns.of_lists(counts, np.concatenate([part.roles for part in parts])[places], contents)
 
 
 def hold_for_all(values: np.ndarray[Any, np.dtype[np.bool_]], starts: Numbers, ends: Numbers) -> Numbers:
@@ -134,7 +132,7 @@ Shape = tuple[tuple[str, ...], ...]
 """The roles of the messages of each part."""
 
 
-def group_shapes(parts: Sequence[TurnColumns]) -> tuple[Numbers, list[Shape]]:
+def group_shapes(parts: Sequence[PartTurns]) -> tuple[Numbers, list[Shape]]:
     """Return the shape of each row, as a number, and the shapes."""
     numbers, shapes = np.zeros(len(parts[0].counts), np.int64), list[Shape]([()])
     for part in parts:
@@ -144,7 +142,7 @@ def group_shapes(parts: Sequence[TurnColumns]) -> tuple[Numbers, list[Shape]]:
     return numbers, shapes
 
 
-def _group_roles(part: TurnColumns) -> tuple[Numbers, list[tuple[str, ...]]]:
+def _group_roles(part: PartTurns) -> tuple[Numbers, list[tuple[str, ...]]]:
     """The number of each row's sequence of roles, and the sequences."""
     roles = part.roles if part.is_dense else part.roles[part.places]
     if len(roles) and (roles == roles[0]).all() and (part.counts == 1).all():
