@@ -19,7 +19,7 @@ from preftemplates.data.columnar.formatting import Block, ColumnarFormatter
 from preftemplates.data.columnar.skips import REASONS
 from preftemplates.data.frames import read_frame
 from preftemplates.data.row_rules import find_skip_reason
-from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
+from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, one_line, preview
 from preftemplates.templates.extraction import make_tie_error
 
 if TYPE_CHECKING:
@@ -169,9 +169,8 @@ class BatchFormatter:
         blocks, left = self._columnar.format(batch)
         outcomes = [outcome for block in blocks for outcome in self._read_block(block)]
         if len(left):
-            rows = batch.take(pa.array(left)).to_pylist() if len(left) < batch.num_rows else batch.to_pylist()
-            row_results = [result for row, cells in zip(left.tolist(), rows, strict=True)
-                           for result in self._format_row(cells, row, names)]  # fmt: skip
+            rows = zip(left.tolist(), _read_rows(batch, left), strict=True)
+            row_results = [result for row, cells in rows for result in self._format_row(cells, row, names)]
             outcomes.append(self._make_outcome(row_results))
         return _merge(outcomes, self.schema)
 
@@ -191,12 +190,14 @@ class BatchFormatter:
     def _add_errors(self, columns: list[pa.Array], count: int) -> list[pa.Array]:
         return [*columns, pa.nulls(count, pa.string())] if self.on_error == "column" else columns
 
-    def _format_row(self, cells: Mapping[str, Any], row: int, names: _Names) -> Iterator[_RowResult]:
-        """The results of one row by the row path."""
+    def _format_row(self, cells: Mapping[str, Any] | RowError, row: int, names: _Names) -> Iterator[_RowResult]:
+        """The results of one row by the row path; an error where its cells cannot be read."""
         try:
+            if isinstance(cells, RowError):
+                raise cells
             yield from self._write_row(cells, row)
         except (RowError, StyleContractError) as error:
-            located = names.locate(error, row, cells)
+            located = names.locate(error, row, {} if isinstance(cells, RowError) else cells)
             if self.on_error == "raise":
                 raise located from error.__cause__
             if self.on_error == "column":
@@ -305,6 +306,27 @@ class _Outcome(NamedTuple):
 
     rows: Numbers
     columns: list[pa.Array]
+
+
+def _read_rows(batch: pa.RecordBatch, rows: Numbers) -> list[dict[str, Any] | RowError]:
+    """The cells of some rows, or the error for a row that holds what Python has no value for."""
+    try:
+        if len(rows) == batch.num_rows:
+            return list(batch.to_pylist())
+        return list(batch.take(pa.array(rows)).to_pylist())
+    except (pa.ArrowException, ValueError):  # bytes that are not UTF-8, or a type that cannot be taken from
+        return [_read_row(batch, row) for row in rows.tolist()]
+
+
+def _read_row(batch: pa.RecordBatch, row: int) -> dict[str, Any] | RowError:
+    cells = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            cells[name] = column[row].as_py()
+        except (pa.ArrowException, ValueError) as error:
+            code = Code.BAD_TEXT if isinstance(error, UnicodeError) else Code.WRONG_TYPE
+            return RowError(f"cannot be read: {one_line(str(error), 200)}", code=code, column=name)
+    return cells
 
 
 def _describe_skip(code: Code) -> str:

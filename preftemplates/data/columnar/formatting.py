@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache, partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from preftemplates.core.messages import has_surrogate
 from preftemplates.core.samples import Preference, Sample
+from preftemplates.data.columnar.cells import Cells, RowValues
 from preftemplates.data.columnar.column_texts import Column, UntraceableError
 from preftemplates.data.columnar.groups import SampleGroup, hold_cell_guard, make_group
 from preftemplates.data.columnar.kernels import Mask, join_pieces
+from preftemplates.data.columnar.numbers import MAX_EXACT, Formula
 from preftemplates.data.columnar.plan_book import PlanBook
 from preftemplates.data.columnar.result_columns import (
     SampleColumns,
@@ -24,12 +28,12 @@ from preftemplates.data.columnar.result_columns import (
     list_single_parts,
     list_text_fields,
 )
-from preftemplates.data.columnar.row_plans import Cell, RowPlan, list_cells, make_row_plan
-from preftemplates.data.columnar.skips import find_skip_reasons
+from preftemplates.data.columnar.row_cells import Cell, list_cells, read_columns
+from preftemplates.data.columnar.row_plans import RowPlan, make_row_plan
+from preftemplates.data.columnar.skips import are_ties, find_skip_reasons
 from preftemplates.data.columnar.style_plans import Place, TextPlan, make_text_plan
-from preftemplates.data.columnar.turn_sources import Cells
 from preftemplates.data.columnar.turns import Numbers, Shape, group_shapes
-from preftemplates.errors import PrefTemplatesError
+from preftemplates.errors import PrefTemplatesError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -63,6 +67,14 @@ class PlanCounts:
 
     columnar: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+
+
+class _PlannedRows(NamedTuple):
+    """The rows of a slice, plans of one outline, and which of them fits each row; -1 for none."""
+
+    batch: pa.RecordBatch
+    plans: Sequence[RowPlan]
+    which: Numbers
 
 
 class Derived(NamedTuple):
@@ -109,6 +121,7 @@ class ColumnarFormatter:
         self._template, self._format, self._schema = template, format, schema
         self._json_messages, self._finds_skips = json_messages, finds_skips
         self.counts = PlanCounts()
+        self._lock = Lock()
         self._input: pa.Schema | None = None
         self._cells: dict[str, Cell] = {}
         self._row_plans: PlanBook[RowPlan] = PlanBook()
@@ -152,9 +165,13 @@ class ColumnarFormatter:
         Returns:
             the results in blocks, and the numbers of the rows that are left.
         """
+        with self._lock:  # plans are made for one schema at a time
+            return self._format_slice(batch)
+
+    def _format_slice(self, batch: pa.RecordBatch) -> tuple[list[Block], Numbers]:
         if self._input != batch.schema:
             self._start(batch.schema)
-        blocks = list(self._format_rows(batch)) if not self.reason and batch.num_rows else []
+        blocks = [] if self.reason else self._list_blocks(batch)
         left = np.ones(batch.num_rows, bool)
         for block in blocks:
             left[block.rows] = False
@@ -163,13 +180,23 @@ class ColumnarFormatter:
         self.counts.columnar += int((~left).sum())
         return blocks, np.flatnonzero(left)
 
+    def _list_blocks(self, batch: pa.RecordBatch) -> list[Block]:
+        """The results of the rows that plans fit; none where Arrow cannot do it, or hold it."""
+        counts = PlanCounts(self.counts.columnar, self.counts.reasons.copy())
+        try:
+            return list(self._format_rows(batch)) if batch.num_rows else []
+        except pa.ArrowException as error:
+            self.counts = counts
+            self._count(f"Arrow fails: {one_line(str(error), 100)}", np.ones(batch.num_rows, bool))
+            return []
+
     def _start(self, schema: pa.Schema) -> None:
         """Begin with rows of another schema."""
         self._input = schema
         self._row_plans = PlanBook()
         if self.reason and not self.reason.startswith("column "):
             return
-        self._cells = list_cells(self._extraction, schema)
+        self._cells = list_cells(self._extraction.steps, schema)
         others = [cell.column for cell in self._cells.values() if cell.kind == "other" and not cell.is_optional]
         self.reason = f"column {others[0]} has a type that is read row by row" if others else ""
 
@@ -181,30 +208,32 @@ class ColumnarFormatter:
 
     def _format_rows(self, batch: pa.RecordBatch) -> Iterator[Block]:
         """The results of the rows that plans fit."""
-        names = {name: cell.column for name, cell in self._cells.items() if cell.kind != "nothing"}
-        cells = Cells({name: batch.column(column) for name, column in names.items()}, batch.num_rows)
+        cells = Cells(read_columns(self._cells, batch), batch.num_rows)
         alive = np.ones(cells.count, bool)
-        for name in names:
+        for name in cells.columns:
             fine = self._check_cell(name, cells)
-            self._count(f"column {names[name]} has a null, or a value that no plan is made for", alive & ~fine)
+            column = self._cells[name].column
+            self._count(f"column {column} has a null, or a value that no plan is made for", alive & ~fine)
             alive &= fine
         groups: dict[Any, list[tuple[Numbers, RowPlan]]] = {}
-        hold, make = partial(hold_cell_guard, cells), partial(self._make_row_plan, batch)
+        hold, make = partial(hold_cell_guard, cells), partial(self._make_row_plan, cells)
         for fit in self._row_plans.fit(alive, hold, make):
             if fit.plan is None or fit.plan.is_tie:
                 self._count(fit.reason or "the row is a tie", fit.rows)
             else:
                 groups.setdefault(fit.plan.outline, []).append((fit.rows, fit.plan))
-        for outline, fits in groups.items():
-            yield from self._format_group(batch, cells, outline, fits)
+        for fits in groups.values():
+            yield from self._format_group(batch, cells, fits)
 
     def _check_cell(self, name: str, cells: Cells) -> Mask:
         """Which rows have a value in a column that is as it must be."""
         cell, column = self._cells[name], cells.columns[name]
-        if cell.kind == "turns":
+        if cell.kind in ("turns", "message", "items", "record"):
             fine = column.is_valid()
+        elif cell.kind == "list":
+            fine = pc.equal(pc.list_value_length(column), 0)
         elif cell.kind == "number":
-            fine = pc.is_finite(column)
+            fine = _check_numbers(cell, cells.read_numbers(Formula("cell", (name,))), column.type)
         elif cell.kind == "other":
             fine = column.is_null()
         else:
@@ -219,44 +248,54 @@ class ColumnarFormatter:
             if column is None:
                 return pa.nulls(cells.count, pa.bool_())
         if cell.domain:
-            return pc.is_in(column, value_set=pa.array(cell.domain).cast(column.type))
+            return _is_in_domain(column, cell.domain)
         limits = self._extraction.limits
         return column.is_valid() if limits is None else pc.less(pc.binary_length(column), limits.string // 64)
 
-    def _make_row_plan(self, batch: pa.RecordBatch, row: int) -> RowPlan:
-        names = [cell.column for cell in self._cells.values() if cell.kind != "nothing"]
-        plan = make_row_plan(self._extraction, self._cells, batch.select(names).slice(row, 1).to_pylist()[0])
+    def _make_row_plan(self, cells: Cells, row: int) -> RowPlan:
+        plan = make_row_plan(self._extraction.steps, self._cells, RowValues(cells, row))
         optional = {*self._template.optional_parts(self._format)} - {*self._template.sample_parts(self._format)}
-        for name, value in plan.labels:
-            if name in optional and value is not None:
+        label_types = self._extraction.steps.sample_type.label_types
+        for name in (name for name, value in plan.labels if value is not None):
+            if name in optional:
                 raise UntraceableError(f"the results have no key for {name}")
-            if name == "tools" and value is not None:
-                raise UntraceableError("the row has tools")
-            if self._derivation and name in ("margin", "probability") and value is not None:
-                raise UntraceableError("a label may say that the row is a tie")
+            if name not in label_types:
+                raise UntraceableError(f"the row has {name}")
         return plan
 
     def _format_group(
-        self, batch: pa.RecordBatch, cells: Cells, outline: Any, fits: Sequence[tuple[Numbers, RowPlan]]
+        self, batch: pa.RecordBatch, cells: Cells, fits: Sequence[tuple[Numbers, RowPlan]]
     ) -> Iterator[Block]:
         """The results of rows whose plans differ in columns only."""
         which = np.full(cells.count, -1, np.int8)
         for index, (rows, _) in enumerate(fits):
             which[rows] = index
-        group, alive = make_group(cells, [plan for _, plan in fits], which)
+        planned = _PlannedRows(batch, [plan for _, plan in fits], which)
+        group, alive = make_group(cells, planned.plans, which)
+        alive &= self._may_be_made(group)
         self._count("messages or labels are not as they must be", (which >= 0) & ~alive)
+        group = group if alive.all() else group.take(np.flatnonzero(alive))
         numbers, shapes = group_shapes(group.parts)
+        fine = np.ones(len(group.rows), bool)
         for number, shape in enumerate(shapes):
-            fault, rows = self._find_fault(shape), alive & (numbers == number)
+            fault, rows = self._find_fault(shape), numbers == number
             if fault:
                 self._count(fault, rows)
-                alive &= ~rows
-            elif self._text_fields and rows.any():
+                fine &= ~rows
+            elif self._text_fields:
                 shaped = group if rows.all() else group.take(np.flatnonzero(rows))
-                yield from self._format_shape(batch, shaped, outline, shape)
-        if not self._text_fields and alive.any():
-            shaped = group if alive.all() else group.take(np.flatnonzero(alive))
-            yield from self._fill(batch, shaped, outline, None)
+                yield from self._format_shape(planned, shaped, shape)
+        if not self._text_fields and fine.any():
+            shaped = group if fine.all() else group.take(np.flatnonzero(fine))
+            yield from self._fill(planned, shaped, None)
+
+    def _may_be_made(self, group: SampleGroup) -> Mask:
+        """Which samples are within the template's limits, and no ties that a derivation drops."""
+        limits = self._extraction.limits
+        fine = group.find_short(None if limits is None else limits.string // 64)
+        if limits is not None:
+            fine &= np.sum([part.counts for part in group.parts], axis=0) < limits.steps // 1000
+        return fine & ~are_ties(group.labels, len(group.rows)) if self._derivation else fine
 
     def _find_fault(self, shape: Shape) -> str:
         """Why the row path formats, or rejects, rows of a shape."""
@@ -271,7 +310,7 @@ class ColumnarFormatter:
         roles_used = {role for part in shape for role in part}
         return "the dialect has no name for a role" if find_unspelled_roles(self._keys, sorted(roles_used)) else ""
 
-    def _format_shape(self, batch: pa.RecordBatch, group: SampleGroup, outline: Any, shape: Shape) -> Iterator[Block]:
+    def _format_shape(self, planned: _PlannedRows, group: SampleGroup, shape: Shape) -> Iterator[Block]:
         """The results of rows of one shape, of which the texts are written."""
         book = self._text_plans.setdefault(shape, PlanBook())
         for fit in book.fit(np.ones(len(group.rows), bool), group.hold, partial(self._make_text_plan, group, shape)):
@@ -283,7 +322,7 @@ class ColumnarFormatter:
             self._count("the contents are too long for the style's limits", ~short)
             if short.any():
                 fitting = fitting if short.all() else fitting.take(np.flatnonzero(short))
-                yield from self._fill(batch, fitting, outline, fit.plan)
+                yield from self._fill(planned, fitting, fit.plan)
 
     def _make_text_plan(self, group: SampleGroup, shape: Shape, row: int) -> TextPlan:
         parts = [
@@ -295,17 +334,23 @@ class ColumnarFormatter:
             raise UntraceableError("the text of a response does not begin with the prompt's")
         return plan
 
-    def _fill(self, batch: pa.RecordBatch, group: SampleGroup, outline: Any, plan: TextPlan | None) -> Iterator[Block]:
-        """The results of rows, all by one plan of texts, if those of the first row are what the row path gives."""
+    def _fill(self, planned: _PlannedRows, group: SampleGroup, plan: TextPlan | None) -> Iterator[Block]:
+        """The results of rows, all by one plan of texts, if the row path gives those of each plan's first row."""
         samples = self._derivation or [Derived({name: name for name in self._names[1:]}, group.labels)]
         blocks = [self._fill_sample(group, sample, plan) for sample in samples]
-        key = (outline, plan)
-        if key not in self._verified:
-            self._verified[key] = self._is_right(batch, blocks)
-        if self._verified[key]:
+        which = planned.which[group.rows]
+        wrong = np.zeros(len(which), bool)
+        for number, place in zip(*np.unique(which, return_index=True), strict=True):
+            key = (planned.plans[number], plan)
+            if key not in self._verified:
+                self._verified[key] = self._is_right(planned.batch, blocks, int(place))
+            if not self._verified[key]:
+                wrong |= which == number
+        self._count("the row path gives another result", wrong)
+        if not wrong.any():
             yield from blocks
-        else:
-            self._count("the row path gives another result", group.rows)
+        elif not wrong.all():
+            yield from self._fill(planned, group.take(np.flatnonzero(~wrong)), plan)
 
     def _fill_sample(self, group: SampleGroup, sample: Derived, plan: TextPlan | None) -> Block:
         sources = {"prompt": "prompt", **sample.responses}
@@ -331,15 +376,38 @@ class ColumnarFormatter:
         asked = prompt if self._extraction.has_prompt else None
         return find_skip_reasons(asked, responses, sample.labels, texts, self._policies.ties == "drop")
 
-    def _is_right(self, batch: pa.RecordBatch, blocks: Sequence[Block]) -> bool:
-        """Whether the results of the first row are what the row path gives."""
-        row = int(blocks[0].rows[0])
+    def _is_right(self, batch: pa.RecordBatch, blocks: Sequence[Block], place: int) -> bool:
+        """Whether the results at a place are what the row path gives."""
+        row = int(blocks[0].rows[place])
         cells = batch.select(self._template.select_columns(self._format, batch.schema.names)).slice(row, 1)
         try:
             formatted = self._template.formatted(cells.to_pylist()[0], self._format)
-        except PrefTemplatesError:
+        except (PrefTemplatesError, pa.ArrowException, ValueError):
             return False
         names = self._schema.names
-        results = [{name: column[0].as_py() for name, column in zip(names, block.columns, strict=True)}
+        results = [{name: column[place].as_py() for name, column in zip(names, block.columns, strict=True)}
                    for block in blocks]  # fmt: skip
         return results == [{name: sample.result.get(name) for name in names} for sample in formatted.samples]
+
+
+def _check_numbers(cell: Cell, numbers: Numbers, kind: pa.DataType) -> pa.Array:
+    """Which numbers are finite, exact as floats, and within their bounds."""
+    fine = np.isfinite(numbers)
+    if pa.types.is_integer(kind):
+        fine &= np.abs(numbers) < MAX_EXACT
+    for name, bound in cell.bounds:
+        fine &= _COMPARISONS[name](numbers, bound)
+    return pa.array(fine)
+
+
+_COMPARISONS = {"ge": np.greater_equal, "gt": np.greater, "le": np.less_equal, "lt": np.less}
+
+
+def _is_in_domain(column: pa.Array, domain: tuple[Any, ...]) -> pa.Array:
+    """Which labels are among the values that they may have."""
+    if isinstance(domain[0], str):
+        return pc.is_in(column, value_set=pa.array([value for value in domain if not has_surrogate(value)]))
+    if isinstance(domain[0], bool):
+        return column.is_valid()
+    numbers = np.asarray(column.fill_null(max(domain[0], 0)))  # of unsigned numbers, none is below 0
+    return pa.array((numbers >= domain[0]) & (numbers <= domain[-1]), mask=np.asarray(column.is_null()))

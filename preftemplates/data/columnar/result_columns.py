@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from preftemplates.core.messages import ROLES
 from preftemplates.data.columnar.column_texts import UntraceableError
-from preftemplates.data.columnar.turns import Turns, concat_turns
+from preftemplates.data.columnar.turns import PartTurns, concat_turns
 from preftemplates.dialects.table import (
     DefaultedField,
     FixedValue,
@@ -44,7 +44,7 @@ class SampleColumns:
     """
 
     count: int
-    parts: Mapping[str, Turns]
+    parts: Mapping[str, PartTurns]
     labels: Mapping[str, Any]
     write: Callable[[str, bool], pa.Array]
 
@@ -124,7 +124,7 @@ def _repeat(value: Any, count: int, kind: pa.DataType) -> pa.Array:
     return pa.repeat(pa.scalar(value, kind), count)
 
 
-def _spell_messages(turns: Turns, kind: pa.DataType, keys: MessageKeys) -> pa.Array:
+def _spell_messages(turns: PartTurns, kind: pa.DataType, keys: MessageKeys) -> pa.Array:
     """Messages as the dialect spells them, all in one column."""
     names = dict(keys.roles)
     roles = pa.array([names.get(role, role) for role in ROLES]).take(pa.array(turns.roles))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from preftemplates.data.columnar.kernels import Mask
-    from preftemplates.data.columnar.turns import Numbers, Turns
+    from preftemplates.data.columnar.turns import Numbers, PartTurns
 
 _BLANKS = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1)))) + "\u200b\u200c\u200d\u2060\ufeff"
 """The characters of which a blank text is made (`preftemplates.data.row_rules`)."""
@@ -26,8 +26,8 @@ REASONS = (None, Code.EMPTY, Code.EQUAL, Code.TIE)
 
 
 def find_skip_reasons(
-    prompt: Turns | None,
-    responses: Sequence[Turns],
+    prompt: PartTurns | None,
+    responses: Sequence[PartTurns],
     labels: Mapping[str, Any],
     texts: Sequence[pa.Array],
     drops_ties: bool,
@@ -44,7 +44,7 @@ def find_skip_reasons(
     count = len(responses[0].counts) if responses else len(prompt.counts) if prompt is not None else 0
     reasons = np.zeros(count, np.int8)
     if drops_ties:
-        reasons[_are_ties(labels, count)] = REASONS.index(Code.TIE)
+        reasons[are_ties(labels, count)] = REASONS.index(Code.TIE)
     if len(responses) > 1:
         equal = _have_equal_messages(responses)
         if texts:
@@ -55,7 +55,7 @@ def find_skip_reasons(
     return reasons
 
 
-def _are_blank(part: Turns) -> Mask:
+def _are_blank(part: PartTurns) -> Mask:
     """In which rows no message says anything."""
     contents = part.contents
     short = pc.utf8_trim(contents, _BLANKS)
@@ -63,7 +63,7 @@ def _are_blank(part: Turns) -> Mask:
     return np.asarray(hold_for_all(blank, part.starts, part.ends))
 
 
-def _have_equal_messages(responses: Sequence[Turns]) -> Mask:
+def _have_equal_messages(responses: Sequence[PartTurns]) -> Mask:
     """In which rows all responses are the same messages."""
     first, *others = responses
     equal = np.ones(len(first.counts), bool)
@@ -76,8 +76,8 @@ def _have_equal_messages(responses: Sequence[Turns]) -> Mask:
     return equal
 
 
-def _are_ties(labels: Mapping[str, Any], count: int) -> Mask:
-    """Which labels of a pair say that neither answer is better (`Preference.is_tie`)."""
+def are_ties(labels: Mapping[str, Any], count: int) -> Mask:
+    """Return which labels of a pair say that neither answer is better (`Preference.is_tie`)."""
     ties = np.zeros(count, bool)
     for name, value in (("margin", 0), ("probability", 0.5)):
         label = labels.get(name)

@@ -12,6 +12,7 @@ from preftemplates.data.columnar.column_texts import (
     Column,
     ColumnText,
     Guard,
+    Pieces,
     Trace,
     UntraceableError,
     concat_texts,
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from preftemplates.sandbox.limits import Limits
     from preftemplates.styles.style import Style
     from preftemplates.templates.text_edges import TextEdges
-
-Pieces = tuple[str | Column, ...]
-"""A text: literals, and columns between them."""
 
 
 class Place(NamedTuple):

@@ -22,7 +22,7 @@ ROLE_CODES = {role: code for code, role in enumerate(ROLES)}
 
 
 @dataclass(frozen=True, eq=False)
-class Turns:
+class PartTurns:
     """The messages of the prompt, or of one response, of all rows.
 
     Rows are taken, and turns cut off, by other starts and counts alone; the texts are never copied for that.
@@ -40,13 +40,13 @@ class Turns:
     contents: pa.Array
 
     @classmethod
-    def of_column(cls, role: str, contents: pa.Array) -> Turns:
+    def of_column(cls, role: str, contents: pa.Array) -> PartTurns:
         """Return one message for each row."""
         count = len(contents)
         return cls(np.arange(count), np.ones(count, np.int64), np.full(count, ROLE_CODES[role], np.uint8), contents)
 
     @classmethod
-    def of_lists(cls, counts: Numbers, roles: Numbers, contents: pa.Array) -> Turns:
+    def of_lists(cls, counts: Numbers, roles: Numbers, contents: pa.Array) -> PartTurns:
         """Return messages that are one after the other, so many for each row."""
         return cls(np.cumsum(counts) - counts, counts, roles, contents)
 
@@ -71,24 +71,24 @@ class Turns:
         """The places of the messages of all rows."""
         return list_ranges(self.starts, self.counts)
 
-    def take(self, rows: Numbers) -> Turns:
+    def take(self, rows: Numbers) -> PartTurns:
         """Return the messages of some rows."""
-        return Turns(self.starts[rows], self.counts[rows], self.roles, self.contents)
+        return PartTurns(self.starts[rows], self.counts[rows], self.roles, self.contents)
 
-    def drop_last(self) -> Turns:
+    def drop_last(self) -> PartTurns:
         """Return the messages of each row without the last."""
-        return Turns(self.starts, np.maximum(self.counts - 1, 0), self.roles, self.contents)
+        return PartTurns(self.starts, np.maximum(self.counts - 1, 0), self.roles, self.contents)
 
-    def keep_last(self) -> Turns:
+    def keep_last(self) -> PartTurns:
         """Return the last message of each row; none where there is none."""
-        return Turns(np.maximum(self.ends - 1, self.starts), np.minimum(self.counts, 1), self.roles, self.contents)
+        return PartTurns(np.maximum(self.ends - 1, self.starts), np.minimum(self.counts, 1), self.roles, self.contents)
 
-    def compact(self) -> Turns:
+    def compact(self) -> PartTurns:
         """Return the same messages one after the other, without others between them."""
         if self.is_dense:
             return self
         places = self.places
-        return Turns.of_lists(self.counts, self.roles[places], self.contents.take(pa.array(places)))
+        return PartTurns.of_lists(self.counts, self.roles[places], self.contents.take(pa.array(places)))
 
     def measure(self) -> Numbers:
         """Return the bytes of the contents of each row together."""
@@ -108,7 +108,7 @@ def list_ranges(starts: Numbers, counts: Numbers) -> Numbers:
     return np.repeat(starts - before, counts) + np.arange(counts.sum())
 
 
-def concat_turns(parts: Sequence[Turns]) -> Turns:
+def concat_turns(parts: Sequence[PartTurns]) -> PartTurns:
     """Return the messages of several parts, those of each row one after the other."""
     if len(parts) == 1:
         return parts[0]
@@ -119,7 +119,7 @@ def concat_turns(parts: Sequence[Turns]) -> Turns:
         at = at + part.counts
         before += len(part.roles)
     contents = pa.concat_arrays([part.contents for part in parts]).take(pa.array(places))
-    return Turns.of_lists(counts, np.concatenate([part.roles for part in parts])[places], contents)
+    return PartTurns.of_lists(counts, np.concatenate([part.roles for part in parts])[places], contents)
 
 
 def hold_for_all(values: np.ndarray[Any, np.dtype[np.bool_]], starts: Numbers, ends: Numbers) -> Numbers:
@@ -132,7 +132,7 @@ Shape = tuple[tuple[str, ...], ...]
 """The roles of the messages of each part."""
 
 
-def group_shapes(parts: Sequence[Turns]) -> tuple[Numbers, list[Shape]]:
+def group_shapes(parts: Sequence[PartTurns]) -> tuple[Numbers, list[Shape]]:
     """Return the shape of each row, as a number, and the shapes."""
     numbers, shapes = np.zeros(len(parts[0].counts), np.int64), list[Shape]([()])
     for part in parts:
@@ -142,7 +142,7 @@ def group_shapes(parts: Sequence[Turns]) -> tuple[Numbers, list[Shape]]:
     return numbers, shapes
 
 
-def _group_roles(part: Turns) -> tuple[Numbers, list[tuple[str, ...]]]:
+def _group_roles(part: PartTurns) -> tuple[Numbers, list[tuple[str, ...]]]:
     """The number of each row's sequence of roles, and the sequences."""
     roles = part.roles if part.is_dense else part.roles[part.places]
     if len(roles) and (roles == roles[0]).all() and (part.counts == 1).all():
