@@ -60,7 +60,7 @@ def _remove_end(texts: pa.Array, method: Cut, end: str) -> pa.Array:
 
 
 def _remove_prefixes(texts: pa.Array, prefixes: pa.Array) -> pa.Array:
-    offsets, lengths = get_offsets(texts), np.diff(get_offsets(prefixes))
+    offsets, lengths = get_offsets(texts).astype(np.int64), np.diff(get_offsets(prefixes))
     starts = offsets[:-1] + np.where(starts_with_texts(texts, prefixes), lengths, 0)
     return pc.if_else(texts.is_valid(), cut_texts(texts, starts, offsets[1:]), texts)
 
@@ -71,7 +71,7 @@ def starts_with_texts(texts: pa.Array, prefixes: pa.Array) -> Mask:
     >>> starts_with_texts(pa.array(["abc", "b"]), pa.array(["ab", "bb"])).tolist()
     [True, False]
     """
-    offsets, lengths = get_offsets(texts), np.diff(get_offsets(prefixes))
+    offsets, lengths = get_offsets(texts).astype(np.int64), np.diff(get_offsets(prefixes))
     ends = offsets[:-1] + lengths
     starts = cut_texts(texts, offsets[:-1], np.minimum(ends, offsets[1:]))
     same = np.asarray(pc.fill_null(pc.equal(starts, prefixes), False))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from preftemplates.data.columnar import transcripts, turn_operations, turn_sources  # noqa: F401  register operations
 from preftemplates.data.columnar.cells import TurnSource
-from preftemplates.data.columnar.column_texts import Column, ColumnText
+from preftemplates.data.columnar.column_texts import Column, ColumnText, concat_texts
 from preftemplates.data.columnar.column_turns import (
     ColumnItems,
     ColumnTurns,
@@ -161,6 +161,17 @@ def _read_column(trace: Trace, text: Any) -> Column:
 @_register("human_assistant_turns", "extra_id_turns")
 def _read_transcript(trace: Trace, function: Filter, text: Any) -> ColumnTurns:
     return ColumnTurns(trace, TurnSource(function.__name__, (_read_column(trace, text),)))
+
+
+@_register("to_summarise")
+def _ask_for_summary(trace: Trace, _function: Filter, info: Any) -> Any:
+    post, article = info.post, info.article
+    if article is not None and post is None:
+        return concat_texts(trace, ["Article:\n\n", article, "\n\nTL;DR:"])
+    parts = ["SUBREDDIT: r/", info.subreddit, "\n\nTITLE: ", info.title, "\n\nPOST: ", post, "\n\nTL;DR:"]
+    if article is not None or any(part is None for part in parts):
+        trace.fail("there is no post, or an article too")
+    return concat_texts(trace, parts)
 
 
 @_register("after_prompt")
