@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from preftemplates.core.messages import has_surrogate
 from preftemplates.core.samples import Preference, Sample
-from preftemplates.data.columnar.cells import Cells, RowValues
+from preftemplates.data.columnar.cells import Cells, RowValues, TurnSource
 from preftemplates.data.columnar.column_texts import Column, UntraceableError
 from preftemplates.data.columnar.groups import SampleGroup, hold_cell_guard, make_group
 from preftemplates.data.columnar.kernels import Mask, join_pieces
@@ -32,6 +32,7 @@ from preftemplates.data.columnar.row_cells import Cell, list_cells, read_columns
 from preftemplates.data.columnar.row_plans import RowPlan, make_row_plan
 from preftemplates.data.columnar.skips import are_ties, find_skip_reasons
 from preftemplates.data.columnar.style_plans import Place, TextPlan, make_text_plan
+from preftemplates.data.columnar.turn_sources import check_items
 from preftemplates.data.columnar.turns import Numbers, Shape, group_shapes
 from preftemplates.errors import PrefTemplatesError, one_line
 
@@ -228,7 +229,11 @@ class ColumnarFormatter:
     def _check_cell(self, name: str, cells: Cells) -> Mask:
         """Which rows have a value in a column that is as it must be."""
         cell, column = self._cells[name], cells.columns[name]
-        if cell.kind in ("turns", "message", "items", "record"):
+        if cell.kind in ("turns", "message"):  # checked whether or not an expression comes to it
+            fine = pa.array(cells.read_turns(TurnSource("cell", (name,))).known)
+        elif cell.kind == "items":
+            fine = pa.array(check_items(column, [key for _, key in cell.keys]))
+        elif cell.kind == "record":
             fine = column.is_valid()
         elif cell.kind == "list":
             fine = pc.equal(pc.list_value_length(column), 0)

@@ -118,10 +118,7 @@ def _read_part(
             contents = _choose(cells, [item.content for item in items], which)
             known &= np.asarray(contents.is_valid())
             turns.append(PartTurns.of_column(items[0].role, contents))
-    if not turns:
-        nothing = np.zeros(cells.count, np.int64)
-        return PartTurns.of_lists(nothing, np.zeros(0, np.uint8), pa.array([], pa.string())), known
-    return concat_turns(turns), known
+    return concat_turns(turns) if turns else PartTurns.of_nothing(cells.count), known
 
 
 def _choose(cells: Cells, alternatives: Sequence[Any], which: Numbers) -> pa.Array:

@@ -37,6 +37,8 @@ def last_turn(cells: Cells, source: TurnSource) -> TurnColumns:
 @register_operation
 def joined(cells: Cells, *sources: TurnSource) -> TurnColumns:
     """Return the messages of several sources, one after the other."""
+    if not sources:
+        return TurnColumns(PartTurns.of_nothing(cells.count), np.ones(cells.count, bool))
     parts = [cells.read_turns(source) for source in sources]
     known = np.logical_and.reduce([part.known for part in parts])
     return TurnColumns(concat_turns([part.turns for part in parts]), known)

@@ -138,6 +138,17 @@ def _are_texts(values: pa.Array) -> Mask:
     return np.zeros(len(values), bool) if texts is None else np.asarray(texts.is_valid())
 
 
+def check_items(column: pa.Array, keys: Sequence[str]) -> Mask:
+    """Return in which lists all objects have texts under these keys, or one typed part that is a text."""
+    items = column.flatten()
+    fine = np.ones(len(items), bool)
+    for key in keys:
+        fine &= _read_contents(pc.struct_field(items, key), "value")[1]
+    counts = np.asarray(pc.fill_null(pc.list_value_length(column), 0)).astype(np.int64)
+    ends = np.cumsum(counts)
+    return np.asarray(column.is_valid()) & hold_for_all(fine, ends - counts, ends)
+
+
 def holds_messages(arrow: pa.DataType) -> bool:
     """Return whether objects of a type have a role and a content, which is a text or typed parts.
 
