@@ -145,6 +145,8 @@ class ColumnarFormatter:
             raise UntraceableError("the template is a class of its own")
         self._extraction, self._policies = template.get_extraction(format)
         steps = self._extraction.steps
+        if steps.sample_type.several:
+            raise UntraceableError("a sample has several responses")
         self._names = ("prompt", *steps.sample_type.response_names)
         self._derivation = None if steps.derivation is None else _DERIVED.get((steps.derivation.source, format))
         self._shape, self._keys = template.result_shape(format)
