@@ -208,16 +208,15 @@ class BatchFormatter:
         samples = formatted.samples
         if formatted.ties and not samples:
             raise make_tie_error()
-        results, skipped = list[_RowResult](), list[Code]()
+        results = list[_RowResult]()
         for sample in samples:
             reason = None if self.on_error == "raise" else find_skip_reason(sample, self.template.ties)
             if reason is None:
                 results.append(_RowResult(row, self._write_result(sample.result)))
-            else:
-                skipped.append(reason)
-        if self.on_error == "column":
-            results += [_RowResult(row, {ERROR_COLUMN: _describe_skip(code)}) for code in skipped]
-            results = results or [_RowResult(row, {ERROR_COLUMN: _describe_skip(Code.NO_SAMPLE)})]
+            elif self.on_error == "column":
+                results.append(_RowResult(row, {ERROR_COLUMN: _describe_skip(reason)}))
+        if self.on_error == "column" and not results:
+            results.append(_RowResult(row, {ERROR_COLUMN: _describe_skip(Code.NO_SAMPLE)}))
         yield from results
 
     def _write_result(self, result: dict[str, Any]) -> dict[str, Any]:

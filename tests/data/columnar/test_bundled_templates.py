@@ -48,6 +48,15 @@ def test_a_table_is_formatted_as_its_rows_are(name):
             check_table(template, format, draw_table(Random(f"{name}{index}{seed}"), example))
 
 
+@pytest.mark.parametrize("ties", ["drop", "keep", "half"])
+@pytest.mark.parametrize("format", ["supervised", "unpaired", "preference"])
+@pytest.mark.parametrize("name", ["Orca-DPO", "UltraFeedback-binarized", "WebGPT", "Orca-DPO-distilabel"])
+def test_pairs_that_may_be_ties_and_what_is_made_of_them(name, format, ties):
+    template = get_template(name).with_style("chatml").with_dialect("text").with_ties(ties)
+    for seed in range(few().max_examples):
+        check_table(template, format, draw_table(Random(seed), template.example))
+
+
 BY_ROWS = {
     # several responses, or steps
     "HelpSteer-grouped": ["ranked"], "LM-human-preferences": ["ranked"], "Math-Shepherd": ["prompt_only", "stepwise"],
