@@ -305,7 +305,7 @@ def test_nobody_asks_whether_a_part_is_the_tools():
         assert "tools" not in compared_texts(tree), name
 
 
-SPLIT_ELSEWHERE = {"sandbox.admission", "core.extras"}
+SPLIT_ELSEWHERE = {"sandbox.admission", "core.extras", "data.frames"}
 """Jinja's paths of attributes and names of modules, which are not paths of values in a row."""
 
 

@@ -222,6 +222,8 @@ def _check_parts_have_columns(result: Mapping[str, Any], schema: pa.Schema) -> N
 
 
 def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:
+    if value is None and pa.types.is_nested(kind):
+        raise _make_fit_error(path, value)
     if pa.types.is_struct(kind):
         names = [kind.field(index).name for index in range(kind.num_fields)]
         for key in value:

@@ -15,16 +15,17 @@ from preftemplates.data.arrow import (
     check_fits_schema,
     write_nested_as_json,
 )
-from preftemplates.data.columnar.formatting import Block, ColumnarFormatter
+from preftemplates.data.columnar.formatting import ColumnarFormatter
 from preftemplates.data.columnar.skips import REASONS
 from preftemplates.data.frames import read_frame
 from preftemplates.data.row_rules import find_skip_reason
 from preftemplates.data.table_rows import SLICE_ROWS
-from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
+from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, one_line, preview
 from preftemplates.templates.extraction import make_tie_error
 
 if TYPE_CHECKING:
     from preftemplates.core.samples import Format
+    from preftemplates.data.columnar.blocks import Block
     from preftemplates.data.columnar.formatting_plan import FormattingPlan
     from preftemplates.data.columnar.turns import Numbers
     from preftemplates.templates.template import Template
@@ -168,9 +169,8 @@ class BatchFormatter:
         blocks, left = self._columnar.format(batch)
         outcomes = [outcome for block in blocks for outcome in self._read_block(block)]
         if len(left):
-            rows = batch.take(pa.array(left)).to_pylist() if len(left) < batch.num_rows else batch.to_pylist()
-            row_results = [result for row, cells in zip(left.tolist(), rows, strict=True)
-                           for result in self._format_row(cells, row, names)]  # fmt: skip
+            rows = zip(left.tolist(), _read_rows(batch, left), strict=True)
+            row_results = [result for row, cells in rows for result in self._format_row(cells, row, names)]
             outcomes.append(self._make_outcome(row_results))
         return _merge(outcomes, self.schema)
 
@@ -190,12 +190,14 @@ class BatchFormatter:
     def _add_errors(self, columns: list[pa.Array], count: int) -> list[pa.Array]:
         return [*columns, pa.nulls(count, pa.string())] if self.on_error == "column" else columns
 
-    def _format_row(self, cells: Mapping[str, Any], row: int, names: _Names) -> Iterator[_RowResult]:
-        """The results of one row by the row path."""
+    def _format_row(self, cells: Mapping[str, Any] | RowError, row: int, names: _Names) -> Iterator[_RowResult]:
+        """The results of one row by the row path; an error where its cells cannot be read."""
         try:
+            if isinstance(cells, RowError):
+                raise cells
             yield from self._write_row(cells, row)
         except (RowError, StyleContractError) as error:
-            located = names.locate(error, row, cells)
+            located = names.locate(error, row, {} if isinstance(cells, RowError) else cells)
             if self.on_error == "raise":
                 raise located from error.__cause__
             if self.on_error == "column":
@@ -206,16 +208,15 @@ class BatchFormatter:
         samples = formatted.samples
         if formatted.ties and not samples:
             raise make_tie_error()
-        results, skipped = list[_RowResult](), list[Code]()
+        results = list[_RowResult]()
         for sample in samples:
             reason = None if self.on_error == "raise" else find_skip_reason(sample, self.template.ties)
             if reason is None:
                 results.append(_RowResult(row, self._write_result(sample.result)))
-            else:
-                skipped.append(reason)
-        if self.on_error == "column":
-            results += [_RowResult(row, {ERROR_COLUMN: _describe_skip(code)}) for code in skipped]
-            results = results or [_RowResult(row, {ERROR_COLUMN: _describe_skip(Code.NO_SAMPLE)})]
+            elif self.on_error == "column":
+                results.append(_RowResult(row, {ERROR_COLUMN: _describe_skip(reason)}))
+        if self.on_error == "column" and not results:
+            results.append(_RowResult(row, {ERROR_COLUMN: _describe_skip(Code.NO_SAMPLE)}))
         yield from results
 
     def _write_result(self, result: dict[str, Any]) -> dict[str, Any]:
@@ -283,6 +284,27 @@ class _Outcome(NamedTuple):
 
     rows: Numbers
     columns: list[pa.Array]
+
+
+def _read_rows(batch: pa.RecordBatch, rows: Numbers) -> list[dict[str, Any] | RowError]:
+    """The cells of some rows, or the error for a row that holds what Python has no value for."""
+    try:
+        if len(rows) == batch.num_rows:
+            return list(batch.to_pylist())
+        return list(batch.take(pa.array(rows)).to_pylist())
+    except (pa.ArrowException, ValueError):  # bytes that are not UTF-8, or a type that cannot be taken from
+        return [_read_row(batch, row) for row in rows.tolist()]
+
+
+def _read_row(batch: pa.RecordBatch, row: int) -> dict[str, Any] | RowError:
+    cells = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            cells[name] = column[row].as_py()
+        except (pa.ArrowException, ValueError) as error:
+            code = Code.BAD_TEXT if isinstance(error, UnicodeError) else Code.WRONG_TYPE
+            return RowError(f"cannot be read: {one_line(str(error), 200)}", code=code, column=name)
+    return cells
 
 
 def _describe_skip(code: Code) -> str:

@@ -27,7 +27,8 @@ from preftemplates import (
 from preftemplates.data import Conversion
 from preftemplates.data.arrow import write_nested_as_json
 from preftemplates.data.batches import ERROR_COLUMN
-from preftemplates.data.columnar import formatting, groups, kernels, turn_sources
+from preftemplates.data.columnar import cells, formatting, groups, kernels, transcripts, turn_sources
+from preftemplates.data.columnar.blocks import BlockLoss
 from preftemplates.data.columnar.turns import PartTurns
 from preftemplates.errors import PrefTemplatesError, StyleError
 
@@ -38,10 +39,10 @@ def forget_row(error):
     return re.sub(r"^row \d+(: |, )", "", str(error))
 
 
-def format_alone(template, cells, format):
+def format_alone(template, row, format):
     """The results of one row, by the row path, and its error; the status is that of a conversion."""
     try:
-        formatted = list(Conversion([cells], template, format, flag=False).accepted())
+        formatted = list(Conversion([row], template, format, flag=False).accepted())
     except PrefTemplatesError as error:
         return [], forget_row(error)
     schema = BatchFormatter(template, format).schema
@@ -53,12 +54,12 @@ def check_columnar(template, format, rows, schema):
     table = pa.Table.from_pylist(rows, schema=schema)
     formatter = BatchFormatter(template, format, on_error="column")
     results = formatter(table).to_pylist()
-    for number, cells in enumerate(table.to_pylist()):
-        expected, error = format_alone(template, cells, format)
+    for number, row in enumerate(table.to_pylist()):
+        expected, error = format_alone(template, row, format)
         for result in expected:
             got = results.pop(0)
-            assert got.pop(ERROR_COLUMN) is None, (number, cells)
-            assert got == result, (number, cells)
+            assert got.pop(ERROR_COLUMN) is None, (number, row)
+            assert got == result, (number, row)
         if not expected:
             got = results.pop(0)
             told = got.pop(ERROR_COLUMN)
@@ -134,7 +135,7 @@ def test_what_a_chat_template_asks_of_a_text_is_asked_of_each_row(question):
 def test_most_good_rows_are_formatted_as_columns(name):
     rows, schema = draw_rows(1, name, 200)
     template = adapt(name, "chatml", "text")
-    good = sum(bool(format_alone(template, cells, "preference")[0]) for cells in rows)
+    good = sum(bool(format_alone(template, row, "preference")[0]) for row in rows)
     assert check_columnar(template, "preference", rows, schema) >= 0.9 * good
 
 
@@ -161,12 +162,13 @@ def take_null_for_empty(monkeypatch):
         texts = read(column)
         return None if texts is None else pc.fill_null(texts, "")
 
+    monkeypatch.setattr(cells, "read_texts", read_filled)
     monkeypatch.setattr(turn_sources, "read_texts", read_filled)
 
 
 def cut_a_byte_less(monkeypatch):
-    cut = turn_sources._cut_texts
-    monkeypatch.setattr(turn_sources, "_cut_texts", lambda texts, starts, ends: cut(texts, starts - 1, ends))
+    cut = transcripts.cut_texts
+    monkeypatch.setattr(transcripts, "cut_texts", lambda texts, starts, ends: cut(texts, starts - 1, ends))
 
 
 def choose_the_first(monkeypatch):
@@ -191,7 +193,7 @@ def test_a_path_that_is_not_the_row_path_is_caught(plant, monkeypatch):
     plant(monkeypatch)
     # the first row of each kind is compared with the row path, which would hide a fault that is in every row
     monkeypatch.setattr(
-        formatting.ColumnarFormatter, "_compare", lambda _, __, blocks, ___: [formatting.BlockLoss()] * len(blocks)
+        formatting.ColumnarFormatter, "_compare", lambda _, __, blocks, ___: [BlockLoss()] * len(blocks)
     )
     with pytest.raises((AssertionError, PrefTemplatesError)):
         check_subjects(Style.from_chat_template(ASKING.replace("%s", "m.content == 'Hi'")))

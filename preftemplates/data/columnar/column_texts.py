@@ -10,14 +10,17 @@ A `ColumnText` is not a `str`. What looks at characters in another way than is w
 from __future__ import annotations
 
 import operator
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, NoReturn
 
-Strip = Literal["strip", "lstrip", "rstrip"]
+Cut = Literal["strip", "lstrip", "rstrip", "removeprefix", "removesuffix"]
 """A method of `str` that cuts at the ends."""
 
-Question = Literal["equals", "equals_column", "starts_with", "ends_with", "contains", "is_null", "longer_than"]
+Question = Literal[
+    "equals", "equals_column", "starts_with", "starts_with_column", "ends_with", "contains", "is_null", "longer_than",
+    "is_positive", "is_negative", "is_zero",
+]  # fmt: skip
 """What may be asked of a column; the answer is a truth value."""
 
 
@@ -25,12 +28,14 @@ class Column(NamedTuple):
     """A column, from whose texts characters may be cut at the ends.
 
     Attributes:
-        source: which column it is: the name of a cell, or a part of a sample and the index of a message.
-        cuts: the methods that cut, in order, each with the characters that it cuts; None for whitespace.
+        source: which column it is: the name of a cell, a source of messages or numbers, or a part of a sample and the
+            index of a message.
+        cuts: the methods that cut, in order, each with what it cuts: characters, None for whitespace, or the texts of
+            another column.
     """
 
     source: Hashable
-    cuts: tuple[tuple[Strip, str | None], ...] = ()
+    cuts: tuple[tuple[Cut, str | Column | None], ...] = ()
 
 
 Pieces = tuple[str | Column, ...]
@@ -83,7 +88,7 @@ class Trace:
         """Return the value of the row in hand."""
         value = self.values[column.source]
         for method, characters in column.cuts:
-            value = getattr(value, method)(characters)
+            value = getattr(value, method)(self.read_operand(characters))
         return value
 
     def read_operand(self, operand: Any) -> Any:
@@ -106,15 +111,22 @@ def answer_question(value: Any, question: Question, operand: Any) -> bool:
     >>> answer_question("Hi there", "starts_with", "Hi"), answer_question("Hi", "longer_than", 2)
     (True, False)
     """
-    if question in ("equals", "equals_column"):
-        return type(value) is type(operand) and bool(value == operand)
-    if question == "is_null":
-        return value is None
-    if question == "longer_than":
-        return bool(len(value) > operand)
-    if question == "contains":
-        return bool(operand in value)
-    return bool(value.startswith(operand) if question == "starts_with" else value.endswith(operand))
+    return bool(_ANSWERS[question](value, operand))
+
+
+_ANSWERS: dict[Question, Callable[[Any, Any], Any]] = {
+    "equals": lambda value, operand: type(value) is type(operand) and value == operand,
+    "equals_column": lambda value, operand: type(value) is type(operand) and value == operand,
+    "is_null": lambda value, _: value is None,
+    "longer_than": lambda value, operand: len(value) > operand,
+    "contains": lambda value, operand: operand in value,
+    "starts_with": lambda value, operand: value.startswith(operand),
+    "starts_with_column": lambda value, operand: value.startswith(operand),
+    "ends_with": lambda value, operand: value.endswith(operand),
+    "is_positive": lambda value, _: value > 0,
+    "is_negative": lambda value, _: value < 0,
+    "is_zero": lambda value, _: value == 0,
+}
 
 
 class ColumnValue:
@@ -136,8 +148,12 @@ class ColumnText(ColumnValue):
         self._trace = trace
         self._pieces = _merge_literals(pieces)
 
-    def _require_column(self, what: str) -> Column:
-        """Return the column that the text is, without a literal."""
+    def require_column(self, what: str) -> Column:
+        """Return the column that the text is, without a literal.
+
+        Args:
+            what: what needs the column, for the reason why no plan can be made.
+        """
         if len(self._pieces) == 1 and isinstance(self._pieces[0], Column):
             return self._pieces[0]
         return self._trace.fail(f"{what} of a text that is put together")
@@ -145,7 +161,7 @@ class ColumnText(ColumnValue):
     def _ask(self, question: Question, operand: Any) -> bool:
         if not isinstance(operand, str):
             self._trace.fail(f"a text is compared with a {type(operand).__name__}")
-        return self._trace.ask(self._require_column(question), question, operand)
+        return self._trace.ask(self.require_column(question), question, operand)
 
     def __bool__(self) -> bool:
         if any(isinstance(piece, str) and piece for piece in self._pieces):
@@ -157,7 +173,7 @@ class ColumnText(ColumnValue):
         if isinstance(other, ColumnText):
             if self._pieces == other._pieces:
                 return True
-            column, operand = self._require_column("a comparison"), other._require_column("a comparison")
+            column, operand = self.require_column("a comparison"), other.require_column("a comparison")
             return self._trace.ask(column, "equals_column", operand)
         if not isinstance(other, str):
             return False
@@ -179,6 +195,9 @@ class ColumnText(ColumnValue):
         """Ask whether the text begins with a prefix, or with one of several."""
         if isinstance(prefix, tuple):
             return any(self.startswith(one) for one in prefix)
+        if isinstance(prefix, ColumnText):
+            column, operand = self.require_column("the start"), prefix.require_column("the start")
+            return self._trace.ask(column, "starts_with_column", operand)
         first = self._pieces[0] if self._pieces else ""
         if isinstance(first, str) and isinstance(prefix, str) and len(first) >= len(prefix):
             return first.startswith(prefix)
@@ -205,11 +224,24 @@ class ColumnText(ColumnValue):
         """Cut whitespace, or these characters, at the end."""
         return self._cut("rstrip", characters)
 
-    def _cut(self, method: Strip, characters: Any) -> ColumnText:
-        if characters is not None and not isinstance(characters, str):
-            self._trace.fail("characters that are not known are cut")
-        column = self._require_column(method)
-        return ColumnText(self._trace, [column._replace(cuts=(*column.cuts, (method, characters)))])
+    def removeprefix(self, prefix: Any) -> ColumnText:
+        """Cut a prefix that the text begins with."""
+        return self._cut("removeprefix", require_text(self._trace, prefix))
+
+    def removesuffix(self, suffix: Any) -> ColumnText:
+        """Cut a suffix that the text ends with."""
+        return self._cut("removesuffix", require_text(self._trace, suffix))
+
+    def remove_start(self, start: ColumnText) -> ColumnText:
+        """Cut the text of another column, with which this one begins."""
+        return self._cut_with("removeprefix", start.require_column("the start"))
+
+    def _cut(self, method: Cut, characters: Any) -> ColumnText:
+        return self._cut_with(method, None if characters is None else require_text(self._trace, characters))
+
+    def _cut_with(self, method: Cut, operand: str | Column | None) -> ColumnText:
+        column = self.require_column(method)
+        return ColumnText(self._trace, [column._replace(cuts=(*column.cuts, (method, operand)))])
 
     def split(self, separator: Any = None, maxsplit: int = -1) -> list[ColumnText]:
         """Return the text alone if the separator is not in it."""
@@ -243,7 +275,7 @@ class ColumnText(ColumnValue):
 
     def length(self) -> TextLength:
         """Return the number of characters, of which only comparisons are known."""
-        return TextLength(self._trace, self._require_column("the length"))
+        return TextLength(self._trace, self.require_column("the length"))
 
     def __getitem__(self, key: Any) -> NoReturn:
         if isinstance(key, str):
@@ -260,6 +292,11 @@ class ColumnText(ColumnValue):
 
     __str__ = __repr__ = __format__ = __iter__ = __len__ = __mul__ = __rmul__ = _fail
     __mod__ = __rmod__ = __lt__ = __le__ = __gt__ = __ge__ = __index__ = __int__ = __float__ = _fail
+
+
+def require_text(trace: Trace, value: Any) -> str:
+    """Return a text that is known."""
+    return value if isinstance(value, str) else trace.fail("characters that are not known are cut")
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from preftemplates.errors import PrefTemplatesError, RowError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from preftemplates.data.columnar.formatting import Block
+    from preftemplates.data.columnar.blocks import Block
     from preftemplates.data.columnar.kernels import Mask
     from preftemplates.data.reading import Record
     from preftemplates.data.result_slice import RowAcceptor, SliceOptions

@@ -11,7 +11,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from preftemplates.core.provenance import plain
 from preftemplates.data.columnar.column_texts import ColumnText, Trace, UntraceableError, concat_texts, holds_columns
-from preftemplates.data.columnar.turn_sources import COLUMNAR_FILTERS, ColumnTurns
+from preftemplates.data.columnar.column_turns import ColumnTurns
+from preftemplates.data.columnar.message_filters import COLUMNAR_FILTERS
+from preftemplates.data.columnar.numbers import ColumnNumber
 from preftemplates.sandbox.tracing import TracedEnvironment
 from preftemplates.styles.environment import ChatTemplateEnvironment, read_moment
 from preftemplates.templates.expression_environment import ExpressionEnvironment
@@ -114,6 +116,8 @@ def _apply_filter(name: str, function: Callable[..., Any], args: tuple[Any, ...]
     trace = CURRENT_TRACE.get()
     if name == "last" and isinstance(args[-1], ColumnTurns):
         return args[-1][-1]
+    if name == "abs" and isinstance(args[0], ColumnNumber):
+        return abs(args[0])
     # the first argument of some filters is the environment or the context
     text = next((arg for arg in args if isinstance(arg, ColumnText)), None)
     if text is None and name in _LIST_FILTERS:
@@ -187,9 +191,9 @@ def _adapt_filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]
     def filter(*args: Any, **options: Any) -> Any:
         if not holds_columns([*args, *options.values()]):
             return function(*args, **options)
-        if name not in COLUMNAR_FILTERS or not is_bundled or options:
+        if name not in COLUMNAR_FILTERS or not is_bundled:
             CURRENT_TRACE.get().fail(f"the filter {name}")
-        return COLUMNAR_FILTERS[name](*args)
+        return COLUMNAR_FILTERS[name](CURRENT_TRACE.get(), function, *args, **options)
 
     return filter
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
 from functools import cache, partial
-from types import MappingProxyType
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from preftemplates.core.samples import Preference, Sample
+from preftemplates.data.columnar.blocks import DERIVED, Block, BlockLoss, Derived, PlanCounts
+from preftemplates.data.columnar.cell_checks import check_cell
+from preftemplates.data.columnar.cells import Cells, RowValues
 from preftemplates.data.columnar.column_texts import UntraceableError
 from preftemplates.data.columnar.formatting_plan import FormattingPlan, spell_guards
 from preftemplates.data.columnar.groups import SampleGroup, hold_cell_guard, make_group
@@ -25,12 +25,12 @@ from preftemplates.data.columnar.result_columns import (
     list_single_parts,
     list_text_fields,
 )
-from preftemplates.data.columnar.row_plans import Cell, RowPlan, list_cells, make_row_plan
-from preftemplates.data.columnar.skips import find_skip_reasons
+from preftemplates.data.columnar.row_cells import Cell, list_cells, read_columns
+from preftemplates.data.columnar.row_plans import RowPlan, make_row_plan
+from preftemplates.data.columnar.skips import are_ties, find_skip_reasons
 from preftemplates.data.columnar.text_plans import PlannedRows, TextPlanner
-from preftemplates.data.columnar.turn_sources import Cells
 from preftemplates.data.columnar.turns import Numbers, Shape, group_shapes
-from preftemplates.errors import PrefTemplatesError
+from preftemplates.errors import PrefTemplatesError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,77 +38,17 @@ if TYPE_CHECKING:
     from preftemplates.core.samples import Format
     from preftemplates.data.columnar.kernels import Mask
     from preftemplates.data.columnar.screens import Screen
+    from preftemplates.data.columnar.style_plans import TextPlan
     from preftemplates.styles.style import Style
     from preftemplates.templates.template import Template
 
 
-class BlockLoss(NamedTuple):
-    """What is lost of each row of a block, by the name of a response or label.
+class _Slice(NamedTuple):
+    """The rows of a slice, row plans of one outline, and which of these fits each row; -1 for none."""
 
-    Attributes:
-        derived: in making the samples from another format; the first block of a row has it.
-        without_key: for want of a key in the dialect, of each sample.
-    """
-
-    derived: Mapping[str, int] = MappingProxyType({})
-    without_key: tuple[str, ...] = ()
-
-
-class Block(NamedTuple):
-    """The results of some rows of a slice.
-
-    Attributes:
-        rows: the number of the row of each result.
-        columns: the results.
-        skips: for each result the number among `REASONS` of why it should not be trained on; None if nobody asked.
-        labels: each label by name: a column, or a value that all results have.
-        lost: what is lost of each row: in making the sample from another format, and for want of a key.
-    """
-
-    rows: Numbers
-    columns: list[pa.Array]
-    skips: Numbers | None = None
-    labels: Mapping[str, Any] = MappingProxyType({})
-    lost: BlockLoss = BlockLoss()
-
-    def take(self, places: Numbers) -> Block:
-        """Return some of the results."""
-        indices = pa.array(places)
-        labels = {name: label.take(indices) if isinstance(label, pa.Array) else label
-                  for name, label in self.labels.items()}  # fmt: skip
-        skips = None if self.skips is None else self.skips[places]
-        return Block(self.rows[places], [column.take(indices) for column in self.columns], skips, labels, self.lost)
-
-
-@dataclass
-class PlanCounts:
-    """What became of rows.
-
-    Attributes:
-        columnar: how many were formatted as columns.
-        reasons: how many took the row path, by the reason.
-    """
-
-    columnar: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-
-
-class Derived(NamedTuple):
-    """A sample that is made of a declared one: which response is which of that, and the labels."""
-
-    responses: Mapping[str, str]
-    labels: Mapping[str, Any]
-
-
-_DERIVED = {
-    ("preference", "supervised"): [Derived({"completion": "chosen"}, {})],
-    ("preference", "unpaired"): [
-        Derived({"completion": "chosen"}, {"label": True}),
-        Derived({"completion": "rejected"}, {"label": False}),
-    ],
-    ("scored", "supervised"): [Derived({"completion": "completion"}, {})],
-}
-"""How samples of one format are made of those of another, where that needs no look at a row."""
+    batch: pa.RecordBatch
+    plans: Sequence[RowPlan]
+    which: Numbers
 
 
 class ColumnarFormatter:
@@ -142,11 +82,11 @@ class ColumnarFormatter:
         self._json_messages, self._finds_skips, self._screen = json_messages, finds_skips, screen
         self._style = template.text_style(format) or style
         self.counts = PlanCounts()
+        self._lock = Lock()
         self._input: pa.Schema | None = None
         self._cells: dict[str, Cell] = {}
         self._row_plans: PlanBook[RowPlan] = PlanBook()
-        self._verified: dict[Any, bool] = {}
-        self._losses: dict[Any, list[BlockLoss]] = {}
+        self._losses: dict[Any, list[BlockLoss] | None] = {}
         self._planner: TextPlanner | None = None
         self._names: tuple[str, ...] = ()
         try:
@@ -167,7 +107,7 @@ class ColumnarFormatter:
         self._extraction, self._policies = template.get_extraction(format)
         steps = self._extraction.steps
         self._names = ("prompt", *steps.sample_type.response_names)
-        self._derivation = None if steps.derivation is None else _DERIVED.get((steps.derivation.source, format))
+        self._derivation = None if steps.derivation is None else DERIVED.get((steps.derivation.source, format))
         self._shape, self._keys = template.result_shape(format)
         check_shape_is_columnar(self._shape, self._json_messages)
         self._text_fields = list_text_fields(self._shape)
@@ -199,10 +139,13 @@ class ColumnarFormatter:
         Returns:
             the results in blocks, and the numbers of the rows that are left.
         """
+        with self._lock:  # plans are made for one schema at a time
+            return self._format_slice(batch, np.ones(batch.num_rows, bool) if usable is None else usable)
+
+    def _format_slice(self, batch: pa.RecordBatch, usable: Mask) -> tuple[list[Block], Numbers]:
         if self._input != batch.schema:
             self._start(batch.schema)
-        usable = np.ones(batch.num_rows, bool) if usable is None else usable
-        blocks = list(self._format_rows(batch, usable)) if not self.reason and batch.num_rows else []
+        blocks = [] if self.reason else self._list_blocks(batch, usable)
         left = np.ones(batch.num_rows, bool)
         for block in blocks:
             left[block.rows] = False
@@ -210,6 +153,16 @@ class ColumnarFormatter:
             self._count(self.reason, left)
         self.counts.columnar += int((~left).sum())
         return blocks, np.flatnonzero(left)
+
+    def _list_blocks(self, batch: pa.RecordBatch, usable: Mask) -> list[Block]:
+        """The results of the rows that plans fit; none where Arrow cannot do it, or hold it."""
+        counts = PlanCounts(self.counts.columnar, self.counts.reasons.copy())
+        try:
+            return list(self._format_rows(batch, usable)) if batch.num_rows else []
+        except pa.ArrowException as error:
+            self.counts = counts
+            self._count(f"Arrow fails: {one_line(str(error), 100)}", np.ones(batch.num_rows, bool))
+            return []
 
     def describe(self) -> FormattingPlan:
         """Return how rows were formatted so far, and what is asked of their texts."""
@@ -223,7 +176,7 @@ class ColumnarFormatter:
         self._row_plans = PlanBook()
         if self.reason and not self.reason.startswith("column "):
             return
-        self._cells = list_cells(self._extraction, schema)
+        self._cells = list_cells(self._extraction.steps, schema)
         others = [cell.column for cell in self._cells.values() if cell.kind == "other" and not cell.is_optional]
         self.reason = f"column {others[0]} has a type that is read row by row" if others else ""
 
@@ -235,87 +188,77 @@ class ColumnarFormatter:
 
     def _format_rows(self, batch: pa.RecordBatch, alive: Mask) -> Iterator[Block]:
         """The results of the rows that plans fit."""
-        names = {name: cell.column for name, cell in self._cells.items() if cell.kind != "nothing"}
-        cells = Cells({name: batch.column(column) for name, column in names.items()}, batch.num_rows)
+        cells = Cells(read_columns(self._cells, batch), batch.num_rows)
         self._count("a value does not fit in its column", ~alive)
-        for name in names:
-            fine = self._check_cell(name, cells)
-            self._count(f"column {names[name]} has a null, or a value that no plan is made for", alive & ~fine)
+        for name in cells.columns:
+            fine = check_cell(self._cells[name], name, cells, self._extraction.limits)
+            column = self._cells[name].column
+            self._count(f"column {column} has a null, or a value that no plan is made for", alive & ~fine)
             alive = alive & fine
         groups: dict[Any, list[tuple[Numbers, RowPlan]]] = {}
-        hold, make = partial(hold_cell_guard, cells), partial(self._make_row_plan, batch)
+        hold, make = partial(hold_cell_guard, cells), partial(self._make_row_plan, cells)
         for fit in self._row_plans.fit(alive, hold, make):
             if fit.plan is None or fit.plan.is_tie:
                 self._count(fit.reason or "the row is a tie", fit.rows)
             else:
                 groups.setdefault(fit.plan.outline, []).append((fit.rows, fit.plan))
-        for outline, fits in groups.items():
-            yield from self._format_group(batch, cells, outline, fits)
+        for fits in groups.values():
+            yield from self._format_group(batch, cells, fits)
 
-    def _check_cell(self, name: str, cells: Cells) -> Mask:
-        """Which rows have a value in a column that is as it must be."""
-        cell, column = self._cells[name], cells.columns[name]
-        if cell.kind == "turns":
-            fine = column.is_valid()
-        elif cell.kind == "number":
-            fine = pc.is_finite(column)
-        elif cell.kind == "other":
-            fine = column.is_null()
-        else:
-            fine = self._check_text_or_label(cell, name, cells)
-        fine = np.asarray(pc.fill_null(fine, False))
-        return fine | np.asarray(column.is_null()) if cell.is_optional else fine
-
-    def _check_text_or_label(self, cell: Cell, name: str, cells: Cells) -> pa.Array:
-        column = cells.columns[name]
-        if not cell.domain or isinstance(cell.domain[0], str):
-            column = cells.read_text(name)
-            if column is None:
-                return pa.nulls(cells.count, pa.bool_())
-        if cell.domain:
-            return pc.is_in(column, value_set=pa.array(cell.domain).cast(column.type))
-        limits = self._extraction.limits
-        return column.is_valid() if limits is None else pc.less(pc.binary_length(column), limits.string // 64)
-
-    def _make_row_plan(self, batch: pa.RecordBatch, row: int) -> RowPlan:
-        names = [cell.column for cell in self._cells.values() if cell.kind != "nothing"]
-        plan = make_row_plan(self._extraction, self._cells, batch.select(names).slice(row, 1).to_pylist()[0])
+    def _make_row_plan(self, cells: Cells, row: int) -> RowPlan:
+        plan = make_row_plan(self._extraction.steps, self._cells, RowValues(cells, row))
         optional = {*self._template.optional_parts(self._format)} - {*self._template.sample_parts(self._format)}
-        for name, value in plan.labels:
-            if name in optional and value is not None:
+        label_types = self._extraction.steps.sample_type.label_types
+        for name in (name for name, value in plan.labels if value is not None):
+            if name in optional:
                 raise UntraceableError(f"the results have no key for {name}")
-            if name in Sample.prompt_parts and value is not None:
-                raise UntraceableError("the row has tools")
-            if self._derivation and name in ("margin", "probability") and value is not None:
-                raise UntraceableError("a label may say that the row is a tie")
+            if name not in label_types:
+                raise UntraceableError(f"the row has {name}")
         return plan
 
     def _format_group(
-        self, batch: pa.RecordBatch, cells: Cells, outline: Any, fits: Sequence[tuple[Numbers, RowPlan]]
+        self, batch: pa.RecordBatch, cells: Cells, fits: Sequence[tuple[Numbers, RowPlan]]
     ) -> Iterator[Block]:
         """The results of rows whose plans differ in columns only."""
         which = np.full(cells.count, -1, np.int8)
         for index, (rows, _) in enumerate(fits):
             which[rows] = index
-        group, alive = make_group(cells, [plan for _, plan in fits], which)
+        rows_of = _Slice(batch, [plan for _, plan in fits], which)
+        group, alive = make_group(cells, rows_of.plans, which)
+        alive &= self._may_be_made(group)
         self._count("messages or labels are not as they must be", (which >= 0) & ~alive)
         if self._screen is not None:
-            own = {name: name for name in self._names[1:]}
-            samples = [derived.responses for derived in self._derivation] if self._derivation else [own]
-            places = [[self._names.index(source) for source in sample.values()] for sample in samples]
-            suspicious = alive & self._screen.find_suspicious(group.parts, places, group.known)
+            suspicious = alive & self._find_suspicious(self._screen, group)
             self._count("a rule may find something in it", suspicious)
             alive &= ~suspicious
+        group = group if alive.all() else group.take(np.flatnonzero(alive))
         numbers, shapes = group_shapes(group.parts)
+        fine = np.ones(len(group.rows), bool)
         for number, shape in enumerate(shapes):
             fault = self._find_fault(shape)
             if fault:
-                self._count(fault, alive & (numbers == number))
-                alive &= numbers != number
-        planned = None if self._planner is None else self._planner.assign(group, numbers, shapes, alive)
-        rows = np.flatnonzero(alive) if planned is None else planned.rows
-        if len(rows):
-            yield from self._fill(batch, group if len(rows) == cells.count else group.take(rows), outline, planned)
+                self._count(fault, numbers == number)
+                fine &= numbers != number
+        planned = None if self._planner is None else self._planner.assign(group, numbers, shapes, fine)
+        places = np.flatnonzero(fine) if planned is None else planned.rows
+        if len(places):
+            filled = group if len(places) == len(group.rows) else group.take(places)
+            yield from self._fill(rows_of, filled, planned)
+
+    def _find_suspicious(self, screen: Screen, group: SampleGroup) -> Mask:
+        """In which rows a rule may find something."""
+        own = {name: name for name in self._names[1:]}
+        samples = [derived.responses for derived in self._derivation] if self._derivation else [own]
+        places = [[self._names.index(source) for source in sample.values()] for sample in samples]
+        return screen.find_suspicious(group.parts, places, group.known)
+
+    def _may_be_made(self, group: SampleGroup) -> Mask:
+        """Which samples are within the template's limits, and no ties that a derivation drops."""
+        limits, fine = self._extraction.limits, np.ones(len(group.rows), bool)
+        if limits is not None:
+            fine &= group.find_short(limits.string // 64)
+            fine &= np.sum([part.counts for part in group.parts], axis=0) < limits.steps // 1000
+        return fine & ~are_ties(group.labels, len(group.rows)) if self._derivation else fine
 
     def _find_fault(self, shape: Shape) -> str:
         """Why the row path formats, or rejects, rows of a shape."""
@@ -332,27 +275,26 @@ class ColumnarFormatter:
         roles_used = {role for part in shape for role in part}
         return "the dialect has no name for a role" if find_unspelled_roles(self._keys, sorted(roles_used)) else ""
 
-    def _fill(
-        self, batch: pa.RecordBatch, group: SampleGroup, outline: Any, planned: PlannedRows | None
-    ) -> Iterator[Block]:
+    def _fill(self, rows_of: _Slice, group: SampleGroup, planned: PlannedRows | None) -> Iterator[Block]:
         """The results of rows, without those of plans with another result than the row path."""
         samples = self._derivation or [Derived({name: name for name in self._names[1:]}, group.labels)]
         blocks = [self._fill_sample(group, sample, planned) for sample in samples]
-        plans, which = (None,), np.zeros(len(group.rows), np.int64)
-        if planned is not None:
-            plans, which = planned.plans, planned.which  # type: ignore[assignment]
-        bad = [
-            index
-            for index, plan in enumerate(plans)
-            if not self._verify(batch, blocks, (outline, plan), which == index)
-        ]
-        if bad:
-            wrong = np.isin(which, bad)
-            self._count("the row path gives another result", wrong)
-            blocks = [block.take(np.flatnonzero(~wrong)) for block in blocks]
-        yield from (
-            block._replace(lost=lost) for block, lost in zip(blocks, self._losses.get(outline, ()), strict=False)
-        )
+        plans: Sequence[TextPlan | None] = (None,) if planned is None else planned.plans
+        texts = np.zeros(len(group.rows), np.int64) if planned is None else planned.which
+        pairs = rows_of.which[group.rows].astype(np.int64) * len(plans) + texts
+        wrong, lost = np.zeros(len(pairs), bool), list[BlockLoss]()
+        for pair, place in zip(*np.unique(pairs, return_index=True), strict=True):
+            key = (rows_of.plans[pair // len(plans)], plans[pair % len(plans)])
+            if key not in self._losses:
+                self._losses[key] = self._compare(rows_of.batch, blocks, int(place))
+            known = self._losses[key]
+            lost = known or lost
+            if known is None:
+                wrong |= pairs == pair
+        self._count("the row path gives another result", wrong)
+        if not wrong.all():
+            kept = [block.take(np.flatnonzero(~wrong)) for block in blocks] if wrong.any() else blocks
+            yield from (block._replace(lost=one) for block, one in zip(kept, lost, strict=True))
 
     def _fill_sample(self, group: SampleGroup, sample: Derived, planned: PlannedRows | None) -> Block:
         sources = {"prompt": "prompt", **sample.responses}
@@ -377,22 +319,13 @@ class ColumnarFormatter:
         asked = prompt if self._extraction.has_prompt else None
         return find_skip_reasons(asked, responses, sample.labels, texts, self._policies.ties == "drop")
 
-    def _verify(self, batch: pa.RecordBatch, blocks: Sequence[Block], key: Any, rows: Mask) -> bool:
-        """Return whether the results of a kind are what the row path gives: those of its first row are compared."""
-        if key not in self._verified and rows.any():
-            lost = self._compare(batch, blocks, int(np.argmax(rows)))
-            self._verified[key] = lost is not None
-            if lost is not None:
-                self._losses.setdefault(key[0], lost)
-        return self._verified.get(key, True)
-
     def _compare(self, batch: pa.RecordBatch, blocks: Sequence[Block], place: int) -> list[BlockLoss] | None:
         """Return what is lost of a row of the blocks; None if the row path gives it another result."""
         cells = batch.select(self._template.select_columns(self._format, batch.schema.names))
         row = cells.slice(int(blocks[0].rows[place]), 1).to_pylist()[0]
         try:
             formatted = self._template.formatted(row, self._format)
-        except PrefTemplatesError:
+        except (PrefTemplatesError, pa.ArrowException, ValueError):
             return None
         names = self._schema.names
         results = [{name: column[place].as_py() for name, column in zip(names, block.columns, strict=True)}

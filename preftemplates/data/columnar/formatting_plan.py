@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.core.paths import extend_path
+from preftemplates.data.columnar.cells import TurnSource
 from preftemplates.data.columnar.column_texts import Column, Guard
-from preftemplates.data.columnar.turn_sources import TurnSource
+from preftemplates.data.columnar.numbers import Formula
+from preftemplates.data.columnar.style_plans import Place
 from preftemplates.errors import preview
 
 if TYPE_CHECKING:
@@ -53,6 +55,10 @@ class FormattingPlan(NamedTuple):
 _SENTENCES: dict[Question, tuple[str, str]] = {
     "equals": ("is {}", "is not {}"),
     "equals_column": ("is the same as {}", "is not the same as {}"),
+    "starts_with_column": ("begins with {}", "does not begin with {}"),
+    "is_positive": ("is above 0", "is not above 0"),
+    "is_negative": ("is below 0", "is not below 0"),
+    "is_zero": ("is 0", "is not 0"),
     "starts_with": ("begins with {}", "does not begin with {}"),
     "ends_with": ("ends with {}", "does not end with {}"),
     "contains": ("has {} in it", "does not have {} in it"),
@@ -85,10 +91,23 @@ def _spell_guard(guard: Guard, names: Sequence[str]) -> str:
 def _spell_column(column: Column, names: Sequence[str]) -> str:
     """The path of a cell or of the content of a message, and what is cut off."""
     source: Any = column.source
-    if isinstance(source, str):
-        path = source
-    elif isinstance(source, TurnSource):
-        path = "the content of the last message"
-    else:
+    if isinstance(source, Place):
         path = extend_path(extend_path(names[source.part], source.message), "content")
-    return path + (" without blanks at its ends" if column.cuts else "")
+    elif isinstance(source, Formula):
+        path = _spell_formula(source)
+    else:
+        path = "the last message" if isinstance(source, TurnSource) else str(source)
+    return f"{path}, cut at its ends," if column.cuts else path
+
+
+_OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
+
+
+def _spell_formula(formula: Formula) -> str:
+    """A number as an expression writes it."""
+    if formula.operator in ("cell", "constant"):
+        return str(formula.operands[0])
+    operands = [_spell_formula(operand) for operand in formula.operands]
+    if formula.operator == "absolute":
+        return f"abs({operands[0]})"
+    return f" {_OPERATORS[formula.operator]} ".join(operands)

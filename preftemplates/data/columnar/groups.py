@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from preftemplates.data.columnar.cells import TurnSource
 from preftemplates.data.columnar.column_texts import Column
-from preftemplates.data.columnar.kernels import Mask, answer_guard, choose_texts, cut_ends, join_pieces
+from preftemplates.data.columnar.kernels import Mask, answer_guard, choose_texts, cut_ends
+from preftemplates.data.columnar.numbers import Formula
 from preftemplates.data.columnar.row_plans import LabelColumn, MessagePlan, RowPlan
-from preftemplates.data.columnar.turn_sources import Cells, TurnSource
 from preftemplates.data.columnar.turns import Numbers, PartTurns, concat_turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from preftemplates.data.columnar.cells import Cells
     from preftemplates.data.columnar.column_texts import Guard
 
 
@@ -113,23 +114,24 @@ def _read_part(
             turns.append(columns.turns)
         else:
             contents = _choose(cells, [item.content for item in items], which)
+            known &= np.asarray(contents.is_valid())
             turns.append(PartTurns.of_column(items[0].role, contents))
-    if not turns:
-        nothing = np.zeros(cells.count, np.int64)
-        return PartTurns.of_lists(nothing, np.zeros(0, np.uint8), pa.array([], pa.string())), known
-    return concat_turns(turns), known
+    return concat_turns(turns) if turns else PartTurns.of_nothing(cells.count), known
 
 
 def _choose(cells: Cells, alternatives: Sequence[Any], which: Numbers) -> pa.Array:
     """The texts of which each plan has other pieces."""
     pieces = [*dict.fromkeys(alternatives)]
-    columns = [join_pieces(one, cells.count, partial(read_cell, cells)) for one in pieces]
+    columns = [cells.join(one) for one in pieces]
     choice = np.array([pieces.index(one) for one in alternatives], np.int8)[which]
     return choose_texts(choice, columns)
 
 
 def _read_label(cells: Cells, values: Sequence[Any], which: Numbers) -> Any:
     """A label as a column, or as the value that all rows have."""
+    if isinstance(values[0], Formula):
+        numbers = cells.read_numbers(values[0])
+        return pa.array(numbers, mask=~np.isfinite(numbers))
     if isinstance(values[0], LabelColumn):
         return cells.columns[values[0].name]
     return _choose(cells, values, which) if isinstance(values[0], tuple) else values[0]
@@ -148,20 +150,7 @@ def _check_label(name: str, values: pa.Array) -> Mask:
     return np.asarray(pc.fill_null(fine, False))
 
 
-def read_cell(cells: Cells, column: Column) -> pa.Array:
-    """Return the values of a cell in all rows, or the content of the only message that is taken from one."""
-    if column.cuts:
-        *before, (method, characters) = column.cuts
-        return cut_ends(read_cell(cells, column._replace(cuts=tuple(before))), method, characters)
-    if isinstance(column.source, TurnSource):
-        turns = cells.read_turns(column.source).turns
-        return turns.contents.take(pa.array(turns.starts, mask=turns.counts == 0))
-    name = str(column.source)
-    texts = cells.read_text(name)
-    return cells.columns[name] if texts is None else texts
-
-
 def hold_cell_guard(cells: Cells, guard: Guard) -> Mask:
     """Return for which rows a guard holds that asks for cells."""
-    operand = read_cell(cells, guard.operand) if isinstance(guard.operand, Column) else guard.operand
-    return answer_guard(guard, read_cell(cells, guard.column), operand)
+    operand = cells.read(guard.operand) if isinstance(guard.operand, Column) else guard.operand
+    return answer_guard(guard, cells.read(guard.column), operand)

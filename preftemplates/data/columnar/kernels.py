@@ -13,38 +13,94 @@ from preftemplates.core.messages import has_surrogate
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from preftemplates.data.columnar.column_texts import Column, Guard, Pieces, Strip
+    from preftemplates.data.columnar.column_texts import Column, Cut, Guard, Pieces
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 """One truth value a row."""
 
-_STRIP_WHITESPACE = {
+_STRIP_WHITESPACE: dict[Cut, Callable[..., Any]] = {
     "strip": pc.utf8_trim_whitespace, "lstrip": pc.utf8_ltrim_whitespace, "rstrip": pc.utf8_rtrim_whitespace
 }  # fmt: skip
-_STRIP_CHARACTERS = {"strip": pc.utf8_trim, "lstrip": pc.utf8_ltrim, "rstrip": pc.utf8_rtrim}
+_STRIP_CHARACTERS: dict[Cut, Callable[..., Any]] = {
+    "strip": pc.utf8_trim,
+    "lstrip": pc.utf8_ltrim,
+    "rstrip": pc.utf8_rtrim,
+}
 
 
-def cut_ends(texts: pa.Array, method: Strip, characters: str | None) -> pa.Array:
+def cut_ends(texts: pa.Array, method: Cut, characters: str | pa.Array | None) -> pa.Array:
     """Return texts without whitespace, or without these characters, at their ends, as `str.strip` and so on do.
+
+    Args:
+        texts: the texts.
+        method: the method of `str`.
+        characters: what is cut: whitespace, characters, a prefix or suffix, or the prefix of each text.
 
     >>> cut_ends(pa.array(["  Hi ", "x"]), "rstrip", None).to_pylist()
     ['  Hi', 'x']
+    >>> cut_ends(pa.array(["Hi!", "x"]), "removesuffix", "!").to_pylist()
+    ['Hi', 'x']
     """
     if characters is None:
         return _STRIP_WHITESPACE[method](texts)
-    return _STRIP_CHARACTERS[method](texts, characters) if characters else texts
+    if isinstance(characters, pa.Array):
+        return _remove_prefixes(texts, characters)
+    if method in _STRIP_CHARACTERS:
+        characters = "".join(character for character in characters if not has_surrogate(character))
+        return _STRIP_CHARACTERS[method](texts, characters) if characters else texts
+    return _remove_end(texts, method, characters)
 
 
-def answer_guard(guard: Guard, values: pa.Array, operand: Any) -> Mask:
+def _remove_end(texts: pa.Array, method: Cut, end: str) -> pa.Array:
+    if not end or has_surrogate(end):
+        return texts
+    if method == "removeprefix":
+        return pc.if_else(pc.starts_with(texts, end), pc.utf8_slice_codeunits(texts, len(end)), texts)
+    return pc.if_else(pc.ends_with(texts, end), pc.utf8_slice_codeunits(texts, 0, -len(end)), texts)
+
+
+def _remove_prefixes(texts: pa.Array, prefixes: pa.Array) -> pa.Array:
+    offsets, lengths = get_offsets(texts).astype(np.int64), np.diff(get_offsets(prefixes))
+    starts = offsets[:-1] + np.where(starts_with_texts(texts, prefixes), lengths, 0)
+    return pc.if_else(texts.is_valid(), cut_texts(texts, starts, offsets[1:]), texts)
+
+
+def starts_with_texts(texts: pa.Array, prefixes: pa.Array) -> Mask:
+    """Return which texts begin with the prefix at the same place.
+
+    >>> starts_with_texts(pa.array(["abc", "b"]), pa.array(["ab", "bb"])).tolist()
+    [True, False]
+    """
+    offsets, lengths = get_offsets(texts).astype(np.int64), np.diff(get_offsets(prefixes))
+    ends = offsets[:-1] + lengths
+    starts = cut_texts(texts, offsets[:-1], np.minimum(ends, offsets[1:]))
+    same = np.asarray(pc.fill_null(pc.equal(starts, prefixes), False))
+    return np.asarray(same & (ends <= offsets[1:]) & np.asarray(texts.is_valid()))
+
+
+def cut_texts(texts: pa.Array, starts: np.ndarray[Any, Any], ends: np.ndarray[Any, Any]) -> pa.Array:
+    """Return the texts between places in the bytes of a column, which are in order and do not overlap."""
+    borders = np.empty(2 * len(starts) + 1, np.int32)
+    borders[0:-1:2], borders[1::2] = starts, ends
+    borders[-1] = ends[-1] if len(ends) else 0
+    pieces = pa.StringArray.from_buffers(2 * len(starts), pa.py_buffer(borders), texts.buffers()[2])
+    return pieces.take(pa.array(np.arange(0, 2 * len(starts), 2)))
+
+
+def answer_guard(guard: Guard, values: Any, operand: Any) -> Mask:
     """Return for which values the question of a guard has its answer.
 
     Args:
         guard: the guard.
-        values: the values that are asked.
+        values: the values that are asked: numbers as those of NumPy.
         operand: what they are compared with: that of the guard, or the values of the column that it is.
     """
     if guard.question == "is_null":
         answers = values.is_null()
+    elif guard.question in _COMPARE_WITH_ZERO:
+        answers = pa.array(_COMPARE_WITH_ZERO[guard.question](values, 0), mask=~np.isfinite(values))
+    elif guard.question == "starts_with_column":
+        answers = pa.array(starts_with_texts(values, operand))
     elif guard.question == "equals_column":
         answers = pc.equal(values, operand)
     elif guard.question == "equals":
@@ -56,16 +112,21 @@ def answer_guard(guard: Guard, values: pa.Array, operand: Any) -> Mask:
     return np.asarray(pc.fill_null(pc.equal(answers, guard.answer), False))
 
 
+_COMPARE_WITH_ZERO = {"is_positive": np.greater, "is_negative": np.less, "is_zero": np.equal}
+
+
 def _equal(values: pa.Array, operand: Any) -> pa.Array:
     if operand == "":  # the length of a text is known without a look at it
         return pc.equal(pc.binary_length(values), 0)
+    if isinstance(operand, str) and has_surrogate(operand):
+        return pa.repeat(pa.scalar(False), len(values))
     return pc.equal(values, pa.scalar(operand, values.type))
 
 
 def _match(values: pa.Array, question: str, operand: str) -> pa.Array:
     """Whether texts begin with a text, end with it, or hold it."""
-    if has_surrogate(operand):
-        return pa.nulls(len(values), pa.bool_())
+    if has_surrogate(operand):  # no text of a row has one
+        return pa.repeat(pa.scalar(False), len(values))
     if question == "starts_with":
         return pc.starts_with(values, operand)
     return pc.ends_with(values, operand) if question == "ends_with" else match_part(values, operand)
@@ -140,6 +201,17 @@ def read_texts(column: pa.Array) -> pa.Array | None:
     except pa.ArrowInvalid:  # over 2 GiB of text, or bytes that are not UTF-8
         return None
     return texts
+
+
+def holds_text(kind: pa.DataType) -> bool:
+    """Return whether a column of a type is text, however it is encoded."""
+    is_encoded = pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind)
+    return _is_text(kind.value_type if is_encoded else kind)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Return whether a column of a type is lists, of any number of items each."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from preftemplates.core.messages import Message, has_surrogate
 from preftemplates.core.paths import get_row_key
-from preftemplates.data.columnar.row_plans import list_members
+from preftemplates.data.columnar.row_cells import list_members
 
 if TYPE_CHECKING:
     from preftemplates.data.columnar.kernels import Mask

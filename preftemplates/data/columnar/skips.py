@@ -44,7 +44,7 @@ def find_skip_reasons(
     count = len(responses[0].counts) if responses else len(prompt.counts) if prompt is not None else 0
     reasons = np.zeros(count, np.int8)
     if drops_ties:
-        reasons[_are_ties(labels, count)] = REASONS.index(Code.TIE)
+        reasons[are_ties(labels, count)] = REASONS.index(Code.TIE)
     if len(responses) > 1:
         equal = _have_equal_messages(responses)
         if texts:
@@ -76,8 +76,8 @@ def _have_equal_messages(responses: Sequence[PartTurns]) -> Mask:
     return equal
 
 
-def _are_ties(labels: Mapping[str, Any], count: int) -> Mask:
-    """Which labels of a pair say that neither answer is better (`Preference.is_tie`)."""
+def are_ties(labels: Mapping[str, Any], count: int) -> Mask:
+    """Return which labels of a pair say that neither answer is better (`Preference.is_tie`)."""
     ties = np.zeros(count, bool)
     for name, value in (("margin", 0), ("probability", 0.5)):
         label = labels.get(name)

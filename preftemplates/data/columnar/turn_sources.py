@@ -1,243 +1,186 @@
-"""Sources of turns: columns of messages and transcripts, as expressions take them apart, for all rows at once."""
+"""Sources of turns: columns of messages, however they are spelled, for all rows at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from preftemplates.core.messages import ROLES
-from preftemplates.data.columnar.column_texts import Column, ColumnText, ColumnValue, Trace
-from preftemplates.data.columnar.kernels import Mask, get_offsets, read_texts
+from preftemplates.data.columnar.cells import TurnColumns, register_operation
+from preftemplates.data.columnar.kernels import Mask, holds_text, is_list, read_texts
 from preftemplates.data.columnar.turns import ROLE_CODES, Numbers, PartTurns, hold_for_all
+from preftemplates.errors import PrefTemplatesError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
 
-
-class TurnSource(NamedTuple):
-    """Messages, as an expression takes them from a row.
-
-    Attributes:
-        operation: what is done: `cell`, or the name of a function of `OPERATIONS`.
-        operands: the cell's name, or the column or the sources that it is done with, and numbers.
-    """
-
-    operation: str
-    operands: tuple[Any, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class ColumnTurns(ColumnValue):
-    """A list of messages of which only the column is known, in an expression."""
-
-    trace: Trace
-    source: TurnSource
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, slice) and key.step is None:
-            if (key.start, key.stop) in ((-1, None), (None, -1)):
-                name = "last_turn" if key.start == -1 else "turns_before_last"
-                return ColumnTurns(self.trace, TurnSource(name, (self.source,)))
-        elif key == -1:
-            return {"content": self.last_content}
-        return self.trace.fail("messages are taken from a list in a way that no column is")
-
-    @property
-    def last_content(self) -> ColumnText:
-        """The content of the last message."""
-        return ColumnText(self.trace, [Column(TurnSource("last_turn", (self.source,)))])
-
-    def _fail(self, *_: Any) -> Any:
-        self.trace.fail("messages are looked at in a way that no column is")
-
-    __str__ = __repr__ = __format__ = __iter__ = __len__ = __bool__ = __eq__ = __ne__ = __contains__ = _fail
-    __add__ = __radd__ = _fail
-
-
-class TurnColumns(NamedTuple):
-    """The messages of all rows, and for which rows they are known."""
-
-    turns: PartTurns
-    known: Mask
-
-
-class Cells:
-    """The columns of some rows, and what is made of them; each is made once.
-
-    Args:
-        columns: the cells by name.
-        count: the number of rows.
-    """
-
-    def __init__(self, columns: Mapping[str, pa.Array], count: int) -> None:
-        self.columns, self.count = columns, count
-        self._made: dict[Any, Any] = {}
-
-    def read_text(self, name: str) -> pa.Array:
-        """Return a column of texts."""
-        return self._make(("text", name), lambda: read_texts(self.columns[name]))
-
-    def read_turns(self, source: TurnSource) -> TurnColumns:
-        """Return the messages of a source."""
-        turns: TurnColumns = self._make(source, lambda: OPERATIONS[source.operation](self, *source.operands))
-        return turns
-
-    def _make(self, key: Any, make: Callable[[], Any]) -> Any:
-        if key not in self._made:
-            self._made[key] = make()
-        return self._made[key]
-
-
-OPERATIONS: dict[str, Callable[..., TurnColumns]] = {}
-"""What is done with columns, by name."""
-
-COLUMNAR_FILTERS: dict[str, Callable[..., Any]] = {}
-"""For bundled filters what they do in an expression whose texts or messages are columns."""
-
-
-def register_operation(function: Callable[..., TurnColumns]) -> Callable[..., TurnColumns]:
-    """Enter a function under its name; that of a bundled filter does for columns what the filter does for rows."""
-    OPERATIONS[function.__name__] = function
-    return function
-
-
-def register_filter_on_turns(name: str) -> None:
-    """Let an operation be used as the filter of that name, on messages or on a text."""
-
-    def filter(*args: Any) -> ColumnTurns:
-        operands = [arg.source if isinstance(arg, ColumnTurns) else _require_column(arg) for arg in args]
-        return ColumnTurns(args[0].trace if isinstance(args[0], ColumnTurns) else args[0]._trace,
-                           TurnSource(name, tuple(operands)))  # fmt: skip
-
-    COLUMNAR_FILTERS[name] = filter
-
-
-def _require_column(text: Any) -> Column:
-    if not isinstance(text, ColumnText):
-        raise TypeError("a filter of columns is given a value")
-    return text._require_column("turns")
+    from preftemplates.data.columnar.cells import Cells, TurnSource
+    from preftemplates.data.columnar.column_texts import Pieces
 
 
 @register_operation
 def cell(cells: Cells, name: str) -> TurnColumns:
-    """Return the messages of a column: lists of a role and a content."""
+    """Return the messages of a column: lists of a role and a content, or one of them in each row."""
     column = cells.columns[name]
-    messages = column.flatten()
-    contents = read_texts(messages.field("content"))
-    roles = pc.fill_null(pc.index_in(read_texts(messages.field("role")), value_set=_ROLE_NAMES), len(ROLES))
-    fine = np.asarray(pc.and_(pc.is_valid(contents), pc.less(roles, len(ROLES))))
-    for index in range(messages.type.num_fields):
-        if messages.type.field(index).name not in ("role", "content"):
-            fine = fine & np.asarray(messages.field(index).is_null())
-    counts = np.asarray(pc.fill_null(pc.list_value_length(column), 0)).astype(np.int64)
-    turns = PartTurns.of_lists(counts, np.asarray(roles).astype(np.uint8), contents)
-    return TurnColumns(turns, np.asarray(pc.is_valid(column)) & hold_for_all(fine, turns.starts, turns.ends))
-
-
-_ROLE_NAMES = pa.array(ROLES)
-_MARKS = {"user": b"\n\nHuman: ", "assistant": b"\n\nAssistant: "}
-_WORD = 8
-"""So many bytes are compared at once; a mark has more."""
-_LENGTHS = np.zeros(len(ROLES) + 1, np.int64)
-_LENGTHS[[ROLE_CODES[role] for role in _MARKS]] = [len(mark) for mark in _MARKS.values()]
-"""The bytes of each role's mark."""
+    messages = column.flatten() if is_list(column.type) else column
+    contents, fine = _read_contents(pc.struct_field(messages, "content"), "text")
+    roles = _read_roles(pc.struct_field(messages, "role"), lambda role: role)
+    fine = fine & (roles < len(ROLES)) & _are_null(messages, ("role", "content"))
+    return _make_turns(column, roles, contents, fine)
 
 
 @register_operation
-def human_assistant_turns(cells: Cells, column: Column) -> TurnColumns:
-    """Return the turns of transcripts, as the filter of that name does."""
-    texts = cells.read_text(str(column.source))
-    offsets = get_offsets(texts).astype(np.int64)
-    marks, roles = _find_marks(np.frombuffer(texts.buffers()[2] or b"", np.uint8), offsets)
-    borders = np.searchsorted(marks, offsets)
-    counts = np.diff(borders)
-    marked = np.flatnonzero(counts)
-    ends = np.append(marks[1:], offsets[-1])
-    ends[borders[1:][marked] - 1] = offsets[1:][marked]
-    known = np.asarray(pc.is_valid(texts)) & (counts > 0)
-    known[marked] &= marks[borders[:-1][marked]] == offsets[:-1][marked]
-    contents = _cut_texts(texts, marks + _LENGTHS[roles], ends)
-    return TurnColumns(PartTurns.of_lists(counts, roles, contents), known)
+def spoken(
+    cells: Cells,
+    name: str,
+    function: Callable[..., Any],
+    speaker: tuple[str, str],
+    content: tuple[str, str],
+    others: tuple[str, ...],
+) -> TurnColumns:
+    """Return the messages of a column of objects that are checked by a row type, or of one of them in each row.
+
+    Args:
+        cells: the columns.
+        name: the column.
+        function: the filter, which says for one object what its message is.
+        speaker: the name and the key of the field that says who speaks.
+        content: those of what is said: a text, or parts with a type and a value, of which only one text is known.
+        others: keys that must be texts.
+    """
+    column = cells.columns[name]
+    items = column.flatten() if is_list(column.type) else column
+    said = pc.struct_field(items, content[1])
+    contents, fine = _read_contents(said, "value")
+    has_parts = is_list(said.type)
+    roles = _read_roles(
+        pc.struct_field(items, speaker[1]), lambda name: _find_role(function, speaker[0], content[0], name, has_parts)
+    )
+    for key in others:
+        fine = fine & _are_texts(pc.struct_field(items, key))
+    return _make_turns(column, roles, contents, fine & (roles < len(ROLES)))
 
 
-def _find_marks(data: Numbers, offsets: Numbers) -> tuple[Numbers, Numbers]:
-    """Where turns begin in the bytes of all transcripts, and the role of each; none spans two transcripts."""
-    first, last = int(offsets[0]), int(offsets[-1])
-    lines = np.flatnonzero(data[first:last] == ord("\n"))
-    pairs = first + lines[:-1][np.diff(lines) == 1]
-    roles = np.full(len(pairs), len(ROLES), np.uint8)
-    words = np.ndarray(max(0, last - _WORD + 1), "<u8", data, strides=(1,))
-    for role, mark in _MARKS.items():
-        found = np.flatnonzero(pairs + len(mark) <= last)
-        for at in (1, len(mark) - _WORD):
-            found = found[words[pairs[found] + at] == int.from_bytes(mark[at : at + _WORD], "little")]
-        roles[found] = ROLE_CODES[role]
-    is_mark = roles < len(ROLES)
-    marks, roles = pairs[is_mark], roles[is_mark]
-    borders = np.searchsorted(marks, offsets)
-    marked = np.flatnonzero(np.diff(borders))
-    lasts = borders[1:][marked] - 1
-    torn = lasts[marks[lasts] + _LENGTHS[roles[lasts]] > offsets[1:][marked]]
-    return np.delete(marks, torn), np.delete(roles, torn)
+def _find_role(function: Callable[..., Any], speaker: str, content: str, name: str, has_parts: bool) -> str:
+    """The role that a filter gives a speaker; none where that is not the role of a plain message."""
+    text = [SimpleNamespace(type="text", value="x")] if has_parts else "x"
+    try:
+        (message,) = function([SimpleNamespace(**{speaker: name, content: text})])
+    except PrefTemplatesError:
+        return ""
+    return str(message["role"]) if message == {"role": message.get("role"), "content": "x"} else ""
 
 
-def _cut_texts(texts: pa.Array, starts: Numbers, ends: Numbers) -> pa.Array:
-    """The texts between places in the bytes of a column, which are in order and do not overlap."""
-    borders = np.empty(2 * len(starts) + 1, np.int32)
-    borders[0:-1:2], borders[1::2] = starts, ends
-    borders[-1] = ends[-1] if len(ends) else 0
-    pieces = pa.StringArray.from_buffers(2 * len(starts), pa.py_buffer(borders), texts.buffers()[2])
-    return pieces.take(pa.array(np.arange(0, 2 * len(starts), 2)))
-
-
-@register_operation
-def before_last_answer(cells: Cells, source: TurnSource, other: TurnSource) -> TurnColumns:
-    """Return the turns before the last answer, which both sides share, as the filter of that name does."""
-    (turns, known), (others, others_known) = cells.read_turns(source), cells.read_turns(other)
-    known = known & others_known & (turns.counts == others.counts) & (turns.counts > 1)
-    rows = np.flatnonzero(known)
-    one, two = turns.take(rows), others.take(rows)
-    known[rows] &= _are_shared(one.drop_last(), two.drop_last()) & _end_with_answer(one) & _end_with_answer(two)
-    return TurnColumns(turns.drop_last(), known)
-
-
-def _end_with_answer(turns: PartTurns) -> Mask:
-    """Which rows end with a message of an assistant; each has one."""
-    return np.asarray(turns.roles[turns.ends - 1] == ROLE_CODES["assistant"])
-
-
-def _are_shared(one: PartTurns, two: PartTurns) -> Mask:
-    """In which rows as many messages are the same, and one is a user's."""
-    ends = np.cumsum(one.counts)
-    starts, places, others = ends - one.counts, one.places, two.places
-    if len(one.roles) == len(two.roles) and (one.starts == two.starts).all():
-        same = np.asarray(pc.equal(one.contents, two.contents))[places]
+def _make_turns(column: pa.Array, roles: Numbers, contents: pa.Array, fine: Mask) -> TurnColumns:
+    """The messages of each row, which are known where all of them are fine."""
+    valid = np.asarray(column.is_valid())
+    if is_list(column.type):
+        counts = np.asarray(pc.fill_null(pc.list_value_length(column), 0)).astype(np.int64)
     else:
-        same = np.asarray(pc.equal(one.contents.take(pa.array(places)), two.contents.take(pa.array(others))))
-    same = same & (one.roles[places] == two.roles[others])
-    is_other = one.roles[places] != ROLE_CODES["user"]
-    return hold_for_all(same, starts, ends) & ~hold_for_all(is_other, starts, ends)
+        counts = np.ones(len(column), np.int64)
+    turns = PartTurns.of_lists(counts, roles, contents)
+    return TurnColumns(turns, valid & hold_for_all(fine, turns.starts, turns.ends))
+
+
+_MAX_SPEAKERS = 64
+
+
+def _read_roles(speakers: pa.Array, find: Callable[[str], str]) -> Numbers:
+    """The code of each speaker's role; the number of roles for one that is not known."""
+    names = read_texts(speakers)
+    unknown = np.full(len(speakers), len(ROLES), np.uint8)
+    if names is None:
+        return unknown
+    encoded = names.dictionary_encode()
+    if len(encoded.dictionary) > _MAX_SPEAKERS:
+        return unknown
+    codes = [ROLE_CODES.get(find(name), len(ROLES)) for name in encoded.dictionary.to_pylist()]
+    indices = np.asarray(encoded.indices.fill_null(len(codes)))
+    return np.array([*codes, len(ROLES)], np.uint8).take(indices)
+
+
+def _read_contents(contents: pa.Array, part_text: str) -> tuple[pa.Array, Mask]:
+    """The text of each content, and which of them are known: texts, and lists of one typed part that is a text."""
+    texts = _read_lone_texts(contents, part_text) if is_list(contents.type) else read_texts(contents)
+    if texts is None:
+        texts = pa.nulls(len(contents), pa.string())
+    return texts, np.asarray(texts.is_valid())
+
+
+def _read_lone_texts(contents: pa.Array, text: str) -> pa.Array | None:
+    parts = contents.flatten()
+    counts = np.asarray(pc.fill_null(pc.list_value_length(contents), 0)).astype(np.int64)
+    kinds, texts = read_texts(pc.struct_field(parts, "type")), read_texts(pc.struct_field(parts, text))
+    if kinds is None or texts is None:
+        return None
+    is_text = np.asarray(pc.fill_null(pc.equal(kinds, "text"), False)) & _are_null(parts, ("type", text))
+    starts = np.cumsum(counts) - counts
+    known = counts == 1
+    known[known] = is_text[starts[known]]
+    return texts.take(pa.array(starts, mask=~known))
+
+
+def _are_null(items: pa.Array, names: Sequence[str]) -> Mask:
+    """Which objects have nothing under other keys than these."""
+    fine = np.ones(len(items), bool)
+    for index in range(items.type.num_fields):
+        if items.type.field(index).name not in names:
+            fine &= np.asarray(pc.struct_field(items, index).is_null())
+    return fine
+
+
+def _are_texts(values: pa.Array) -> Mask:
+    texts = read_texts(values)
+    return np.zeros(len(values), bool) if texts is None else np.asarray(texts.is_valid())
+
+
+def check_items(column: pa.Array, keys: Sequence[str]) -> Mask:
+    """Return in which lists all objects have texts under these keys, or one typed part that is a text."""
+    items = column.flatten()
+    fine = np.ones(len(items), bool)
+    for key in keys:
+        fine &= _read_contents(pc.struct_field(items, key), "value")[1]
+    counts = np.asarray(pc.fill_null(pc.list_value_length(column), 0)).astype(np.int64)
+    ends = np.cumsum(counts)
+    return np.asarray(column.is_valid()) & hold_for_all(fine, ends - counts, ends)
+
+
+def holds_messages(arrow: pa.DataType) -> bool:
+    """Return whether objects of a type have a role and a content, which is a text or typed parts.
+
+    >>> holds_messages(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    True
+    """
+    if not pa.types.is_struct(arrow):
+        return False
+    names = [field.name for field in arrow]
+    if len(set(names)) < len(names) or not {"role", "content"} <= {*names}:
+        return False
+    role, content = arrow.field("role").type, arrow.field("content").type
+    return holds_text(role) and (holds_text(content) or holds_parts(content))
+
+
+def holds_parts(arrow: pa.DataType) -> bool:
+    """Return whether contents of a type are lists of typed parts with a text."""
+    if not is_list(arrow) or not pa.types.is_struct(arrow.value_type):
+        return False
+    names = [field.name for field in arrow.value_type]
+    texts = {field.name for field in arrow.value_type if holds_text(field.type)}
+    return len(set(names)) == len(names) and {"type", "text"} <= texts
 
 
 @register_operation
-def turns_before_last(cells: Cells, source: TurnSource) -> TurnColumns:
-    """Return the messages of each row without the last."""
-    turns, known = cells.read_turns(source)
-    return TurnColumns(turns.drop_last(), known)
+def lone_texts(cells: Cells, source: TurnSource) -> TurnColumns:
+    """Return the same messages: of typed parts, only a lone text is known."""
+    return cells.read_turns(source)
 
 
 @register_operation
-def last_turn(cells: Cells, source: TurnSource) -> TurnColumns:
-    """Return the last message of each row."""
-    turns, known = cells.read_turns(source)
-    return TurnColumns(turns.keep_last(), known & (turns.counts > 0))
-
-
-for _name in ("human_assistant_turns", "before_last_answer"):
-    register_filter_on_turns(_name)
+def said(cells: Cells, role: str, pieces: Pieces) -> TurnColumns:
+    """Return one message in each row, whose text literals and columns make."""
+    contents = cells.join(pieces)
+    return TurnColumns(PartTurns.of_column(role, contents), np.asarray(contents.is_valid()))

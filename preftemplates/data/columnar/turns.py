@@ -50,6 +50,11 @@ class PartTurns:
         """Return messages that are one after the other, so many for each row."""
         return cls(np.cumsum(counts) - counts, counts, roles, contents)
 
+    @classmethod
+    def of_nothing(cls, count: int) -> PartTurns:
+        """Return no message for each row."""
+        return cls.of_lists(np.zeros(count, np.int64), np.zeros(0, np.uint8), pa.array([], pa.string()))
+
     @cached_property
     def is_dense(self) -> bool:
         """Whether the messages of all rows are one after the other, and no others are between them."""

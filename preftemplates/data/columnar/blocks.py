@@ -1,0 +1,84 @@
+"""Blocks: the results of some rows of a slice, what is lost of these, and what became of all rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from preftemplates.data.columnar.turns import Numbers
+
+
+class BlockLoss(NamedTuple):
+    """What is lost of each row of a block, by the name of a response or label.
+
+    Attributes:
+        derived: in making the samples from another format; the first block of a row has it.
+        without_key: for want of a key in the dialect, of each sample.
+    """
+
+    derived: Mapping[str, int] = MappingProxyType({})
+    without_key: tuple[str, ...] = ()
+
+
+class Block(NamedTuple):
+    """The results of some rows of a slice.
+
+    Attributes:
+        rows: the number of the row of each result.
+        columns: the results.
+        skips: for each result the number among `REASONS` of why it should not be trained on; None if nobody asked.
+        labels: each label by name: a column, or a value that all results have.
+        lost: what is lost of each row: in making the sample from another format, and for want of a key.
+    """
+
+    rows: Numbers
+    columns: list[pa.Array]
+    skips: Numbers | None = None
+    labels: Mapping[str, Any] = MappingProxyType({})
+    lost: BlockLoss = BlockLoss()
+
+    def take(self, places: Numbers) -> Block:
+        """Return some of the results."""
+        indices = pa.array(places)
+        labels = {name: label.take(indices) if isinstance(label, pa.Array) else label
+                  for name, label in self.labels.items()}  # fmt: skip
+        skips = None if self.skips is None else self.skips[places]
+        return Block(self.rows[places], [column.take(indices) for column in self.columns], skips, labels, self.lost)
+
+
+@dataclass
+class PlanCounts:
+    """What became of rows.
+
+    Attributes:
+        columnar: how many were formatted as columns.
+        reasons: how many took the row path, by the reason.
+    """
+
+    columnar: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+class Derived(NamedTuple):
+    """A sample that is made of a declared one: which response is which of that, and the labels."""
+
+    responses: Mapping[str, str]
+    labels: Mapping[str, Any]
+
+
+DERIVED = {
+    ("preference", "supervised"): [Derived({"completion": "chosen"}, {})],
+    ("preference", "unpaired"): [
+        Derived({"completion": "chosen"}, {"label": True}),
+        Derived({"completion": "rejected"}, {"label": False}),
+    ],
+    ("scored", "supervised"): [Derived({"completion": "completion"}, {})],
+}
+"""How samples of one format are made of those of another, where that needs no look at a row."""

@@ -1,0 +1,82 @@
+"""Checks of cells: which rows have values that a plan may be made of, by the types that their template declares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preftemplates.core.messages import has_surrogate
+from preftemplates.data.columnar.cells import Cells, TurnSource
+from preftemplates.data.columnar.numbers import MAX_EXACT, Formula
+from preftemplates.data.columnar.turn_sources import check_items
+
+if TYPE_CHECKING:
+    from preftemplates.data.columnar.kernels import Mask
+    from preftemplates.data.columnar.row_cells import Cell
+    from preftemplates.data.columnar.turns import Numbers
+    from preftemplates.sandbox.limits import Limits
+
+
+def check_cell(cell: Cell, name: str, cells: Cells, limits: Limits | None) -> Mask:
+    """Return which rows have a value in a column that is as it must be.
+
+    Args:
+        cell: the column.
+        name: the name by which expressions know it.
+        cells: the cells.
+        limits: those of the template; None for one that is trusted.
+    """
+    column = cells.columns[name]
+    if cell.kind in ("turns", "message"):  # checked whether or not an expression comes to it
+        fine = pa.array(cells.read_turns(TurnSource("cell", (name,))).known)
+    elif cell.kind == "items":
+        fine = pa.array(check_items(column, [key for _, key in cell.keys]))
+    elif cell.kind == "record":
+        fine = column.is_valid()
+    elif cell.kind == "list":
+        fine = pc.equal(pc.list_value_length(column), 0)
+    elif cell.kind == "number":
+        fine = _check_numbers(cell, cells.read_numbers(Formula("cell", (name,))), column.type)
+    elif cell.kind == "other":
+        fine = column.is_null()
+    else:
+        fine = _check_text_or_label(cell, name, cells, limits)
+    fine = np.asarray(pc.fill_null(fine, False))
+    return fine | np.asarray(column.is_null()) if cell.is_optional else fine
+
+
+def _check_text_or_label(cell: Cell, name: str, cells: Cells, limits: Limits | None) -> pa.Array:
+    column = cells.columns[name]
+    if not cell.domain or isinstance(cell.domain[0], str):
+        column = cells.read_text(name)
+        if column is None:
+            return pa.nulls(cells.count, pa.bool_())
+    if cell.domain:
+        return _is_in_domain(column, cell.domain)
+    return column.is_valid() if limits is None else pc.less(pc.binary_length(column), limits.string // 64)
+
+
+def _check_numbers(cell: Cell, numbers: Numbers, kind: pa.DataType) -> pa.Array:
+    """Which numbers are finite, exact as floats, and within their bounds."""
+    fine = np.isfinite(numbers)
+    if pa.types.is_integer(kind):
+        fine &= np.abs(numbers) < MAX_EXACT
+    for name, bound in cell.bounds:
+        fine &= _COMPARISONS[name](numbers, bound)
+    return pa.array(fine)
+
+
+_COMPARISONS = {"ge": np.greater_equal, "gt": np.greater, "le": np.less_equal, "lt": np.less}
+
+
+def _is_in_domain(column: pa.Array, domain: tuple[Any, ...]) -> pa.Array:
+    """Which labels are among the values that they may have."""
+    if isinstance(domain[0], str):
+        return pc.is_in(column, value_set=pa.array([value for value in domain if not has_surrogate(value)]))
+    if isinstance(domain[0], bool):
+        return column.is_valid()
+    numbers = np.asarray(column.fill_null(max(domain[0], 0)))  # of unsigned numbers, none is below 0
+    return pa.array((numbers >= domain[0]) & (numbers <= domain[-1]), mask=np.asarray(column.is_null()))
