@@ -58,7 +58,7 @@ class PlannedRows:
             order.append(rows)
         if len(texts) == 1:
             return texts[0]
-        return pa.concat_arrays(texts).take(pa.array(np.argsort(np.concatenate(order))))
+        return pa.concat_arrays(texts).take(pa.array(np.argsort(np.concatenate(order), kind="stable")))
 
 
 class TextPlanner:
@@ -106,7 +106,7 @@ class TextPlanner:
                 rows.append(places[fitting])
                 which.append(np.full(len(fitting), len(plans)))
                 plans.append(plan)
-        order = np.argsort(np.concatenate(rows))
+        order = np.argsort(np.concatenate(rows), kind="stable")
         return PlannedRows(np.concatenate(rows)[order], tuple(plans), np.concatenate(which)[order])
 
     def _fit(self, group: SampleGroup, shape: Shape) -> list[tuple[TextPlan, Numbers]]:
