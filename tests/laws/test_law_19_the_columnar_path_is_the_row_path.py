@@ -27,7 +27,7 @@ from preftemplates import (
 from preftemplates.data import Conversion
 from preftemplates.data.arrow import write_nested_as_json
 from preftemplates.data.batches import ERROR_COLUMN
-from preftemplates.data.columnar import cells, formatting, groups, kernels, transcripts, turn_sources
+from preftemplates.data.columnar import cells, formatting, groups, kernels, text_plans, transcripts, turn_sources
 from preftemplates.data.columnar.blocks import BlockLoss
 from preftemplates.data.columnar.turns import PartTurns
 from preftemplates.errors import PrefTemplatesError, StyleError
@@ -137,6 +137,19 @@ def test_most_good_rows_are_formatted_as_columns(name):
     template = adapt(name, "chatml", "text")
     good = sum(bool(format_alone(template, row, "preference")[0]) for row in rows)
     assert check_columnar(template, "preference", rows, schema) >= 0.9 * good
+
+
+def test_turns_that_few_rows_have_get_no_plan(monkeypatch):
+    monkeypatch.setattr(text_plans, "FREE_SHAPES", 1)
+    template = adapt("pairs", "chatml", "text")
+    rows, schema = draw_rows(1, "pairs", 200)
+    asked = {"thread": [{"role": "user", "content": "Hi"}]}
+    rows = [{**row, **asked} if number < 150 else row for number, row in enumerate(rows)]
+    formatter = BatchFormatter(template, "preference", on_error="skip")
+    formatter(pa.Table.from_pylist(rows, schema=schema))
+    assert formatter.plan.columnar > 50
+    assert formatter.plan.reasons["few rows have its turns"] > 5
+    check_columnar(template, "preference", rows, schema)
 
 
 # --- planted faults ----------------------------------------------------------------------------------------------

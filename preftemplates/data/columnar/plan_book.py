@@ -94,7 +94,7 @@ class PlanBook(Generic[P]):
         holds = rest.copy()
         for guard in plan.guards:
             if not holds.any():
-                return
+                break
             holds &= hold(guard)
         if row is not None and not holds[row]:  # a question that columns answer otherwise than texts
             rest[row] = False

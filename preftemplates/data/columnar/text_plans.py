@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from preftemplates.templates.text_edges import TextEdges
 
 
+FREE_SHAPES = 64
+"""So many shapes get plans however few rows have them; a plan costs as much as fifty rows one by one."""
+
+MIN_ROWS = 50
+"""So many rows of a slice must have a shape for which a plan is made later."""
+
+MAX_SHAPES = 1000
+"""So many shapes get plans at all."""
+
+
 @dataclass(frozen=True)
 class PlannedRows:
     """Rows of a group, each with the plan of its texts.
@@ -111,6 +121,9 @@ class TextPlanner:
 
     def _fit(self, group: SampleGroup, shape: Shape) -> list[tuple[TextPlan, Numbers]]:
         """The plans of rows of one shape, each with the rows that it fits."""
+        if shape not in self._books and not self._may_begin(len(group.rows)):
+            self._count("few rows have its turns", group.rows)
+            return []
         book, fits = self._books.setdefault(shape, PlanBook()), []
         for fit in book.fit(np.ones(len(group.rows), bool), group.hold, partial(self._make, group, shape)):
             if fit.plan is None:
@@ -123,6 +136,11 @@ class TextPlanner:
                 rows = rows[short]
             fits.append((fit.plan, rows))
         return fits
+
+    def _may_begin(self, rows: int) -> bool:
+        """Whether a plan is made for another shape that so many rows have."""
+        count = len(self._books)
+        return count < FREE_SHAPES or (count < MAX_SHAPES and rows >= MIN_ROWS)
 
     def _make(self, group: SampleGroup, shape: Shape, row: int) -> TextPlan:
         parts = [
