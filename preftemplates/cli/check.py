@@ -25,6 +25,7 @@ from preftemplates.cli.options import (
     TemplateOption,
     TokenizerOption,
 )
+from preftemplates.cli.progress import show_progress
 from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_reading
 from preftemplates.cli.terminal import SafeConsole, print_json
 from preftemplates.data.check import CheckReport, check
@@ -81,7 +82,7 @@ def command(
     named_style = None if style is None else loaded.style
     loaded = loaded.adapted(parts=find_first_parts(loaded, sample_format, rows))  # as convert does
     result = check(
-        rows,
+        show_progress(rows, rows, console),
         loaded,
         sample_format,
         test=held_out,

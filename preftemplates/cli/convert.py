@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +28,7 @@ from preftemplates.cli.options import (
     TemplateOption,
     TokenizerOption,
 )
+from preftemplates.cli.progress import show_progress
 from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_reading, spell_report
 from preftemplates.cli.terminal import SafeConsole
 from preftemplates.core.extras import import_extra
@@ -41,8 +40,7 @@ from preftemplates.data.copies import CopyFinder
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.grouping import GroupedSource, group_rows
 from preftemplates.data.media import CSVCheck, check_fits_json, find_first_parts
-from preftemplates.data.reading import RowSource, find_file_kind, open_rows
-from preftemplates.data.result_slice import ResultSlice
+from preftemplates.data.reading import find_file_kind, open_rows
 from preftemplates.data.writing import open_writer, write_pieces, write_text
 from preftemplates.errors import DefinitionError, FileError
 from preftemplates.templates.declaration import Ties
@@ -143,7 +141,7 @@ def command(
     start = time.perf_counter()
     keys: dict[str, None] = {}
     with suppress(NothingToWriteError), open_writer(out, schema) as writer:
-        for results in _show_progress(conversion, rows, console):
+        for results in show_progress(conversion.convert_slices(), rows, console, lambda: conversion.report.rows):
             writer.write_slice(results)
             keys |= dict.fromkeys(results.list_keys())
         if not conversion.report.formatted:
@@ -213,29 +211,6 @@ def _build_schema_and_check(template: Template, format: Format, json_messages: b
     if json_messages:
         return schema, lambda result: check_fits_schema(write_nested_as_json(result, schema), schema)
     return schema, partial(check_fits_schema, schema=schema)
-
-
-def _show_progress(conversion: Conversion, rows: RowSource, console: Console) -> Iterator[ResultSlice]:
-    """The results, with a bar on a terminal."""
-    if not console.is_interactive:  # a disabled bar of rich < 14.3 prints an empty line
-        yield from conversion.convert_slices()
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=None, speed="")
-        start = last = time.perf_counter()
-        for results in conversion.convert_slices():
-            yield results
-            now = time.perf_counter()
-            if now - last > 0.2:
-                last, fraction = now, rows.fraction()
-                speed = f"{conversion.report.rows / (now - start):,.0f} rows/s"
-                progress.update(task, total=None if fraction is None else 1, completed=fraction or 0, speed=speed)
 
 
 def _print_totals(report: ConversionReport, out: Path, seconds: float, console: Console) -> None:
