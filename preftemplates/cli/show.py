@@ -49,7 +49,7 @@ def command(
         str | None, typer.Option("--format", "-f", help="This format alone, also one made from another.")
     ] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Say how a table of such rows is formatted: as columns, or row by row.")
+        bool, typer.Option("--plan", help="Show whether rows like this one are formatted as columns, or row by row.")
     ] = False,
 ) -> None:
     """Show one row in every format that a template declares."""
@@ -130,7 +130,8 @@ def _build_panel(template: Template, cells: Mapping[str, Any], format: Format, c
 
 def _build_plans(template: Template, cells: Mapping[str, Any], formats: Iterable[Format]) -> Table:
     """How rows like this one are formatted in a table, in each format."""
-    import_extra("pyarrow", "plans are made for Arrow tables")
+    for module in ("pyarrow", "numpy"):
+        import_extra(module, "plans are made for Arrow tables")
     from preftemplates.data.batches import BatchFormatter
 
     table = Table("format", "plan", title="plan", title_justify="left", title_style="bold", header_style="bold")

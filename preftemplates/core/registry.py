@@ -89,6 +89,7 @@ class Registry(Generic[T]):
         self._sites: dict[str, DefinitionSite] = {}
         self._aliases: dict[str, str] = {}
         self._entries: dict[str, list[EntryPoint]] = {}
+        self._looked_for: set[str] = set()
         self._discovered = False
         self._discovering = False
         self._lock = RLock()
@@ -257,10 +258,11 @@ class Registry(Generic[T]):
         if self._discovered or self._discovering or not self._package or not isinstance(name, str):
             return self._discovered
         with self._lock:
-            for folder in importlib.import_module(self._package).__path__:
+            for folder in () if name in self._looked_for else importlib.import_module(self._package).__path__:
                 for path in sorted(Path(folder).glob("[!_]*.py")):
                     if f'"{name}"' in path.read_text(encoding="utf-8"):
                         importlib.import_module(f"{self._package}.{path.stem}")
+            self._looked_for.add(name)
         return self._is_bundled(self._aliases.get(name, name))
 
     def _discover(self) -> None:

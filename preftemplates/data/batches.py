@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,8 @@ from preftemplates.data.arrow import (
     write_nested_as_json,
 )
 from preftemplates.data.columnar.formatting import ColumnarFormatter
+from preftemplates.data.columnar.formatting_plan import FormattingPlan
+from preftemplates.data.columnar.records import read_records
 from preftemplates.data.columnar.skips import REASONS
 from preftemplates.data.frames import read_frame
 from preftemplates.data.row_rules import find_skip_reason
@@ -26,12 +28,14 @@ from preftemplates.templates.extraction import make_tie_error
 if TYPE_CHECKING:
     from preftemplates.core.samples import Format
     from preftemplates.data.columnar.blocks import Block
-    from preftemplates.data.columnar.formatting_plan import FormattingPlan
     from preftemplates.data.columnar.turns import Numbers
     from preftemplates.templates.template import Template
 
+Batch = TypeVar("Batch")
+"""A RecordBatch or a Table of Arrow, or a DataFrame of Polars or pandas."""
+
 OnRowError = Literal["raise", "skip", "column"]
-"""What a row does that cannot be formatted: it raises, is left out, or is null next to its error."""
+"""How to handle a row that cannot be formatted: raise its error, leave it out, or make it null next to its error."""
 
 ERROR_COLUMN = "preftemplates_error"
 """The column of errors."""
@@ -96,7 +100,7 @@ class BatchFormatter:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The schema of what comes out."""
+        """The output schema."""
         schema = self._result_schema
         return schema.append(pa.field(ERROR_COLUMN, pa.string())) if self.on_error == "column" else schema
 
@@ -121,13 +125,24 @@ class BatchFormatter:
         return self._columnar.describe()
 
     def try_row(self, row: Mapping[str, Any]) -> FormattingPlan:
-        """Return how one row would be formatted."""
+        """Return how one row would be formatted.
+
+        Raises:
+            RowError: a column is missing.
+        """
         columnar = ColumnarFormatter(self.template, self.format, self._result_schema, self.json_messages)
-        columnar.format(pa.Table.from_pylist([{**row}]).to_batches()[0])
+        if columnar.reason:
+            return FormattingPlan(0, {columnar.reason: 1})
+        self.template.select_columns(self.format, [*row])
+        try:
+            columnar.format(pa.RecordBatch.from_pylist([{**row}]))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):  # Arrow has no column for a value of the row
+            batch, odd = read_records(self.template.get_extraction(self.format)[0], [row])
+            columnar.format(batch, ~odd)
         return columnar.describe()
 
-    def __call__(self, batch: Any, indices: Sequence[int] | None = None) -> Any:
-        """Format every row.
+    def __call__(self, batch: Batch, indices: Sequence[int] | None = None) -> Batch:
+        """Format every row, and give back the same kind of batch.
 
         Args:
             batch: a RecordBatch or a Table of Arrow, or a DataFrame of Polars or pandas.
@@ -136,22 +151,30 @@ class BatchFormatter:
         Raises:
             RowError: a column is missing or named twice, or a row cannot be formatted and `on_error` is "raise";
                 `row` counts from the batch's first, without indices.
-            DefinitionError: it is another kind of batch.
+            DefinitionError: it is another kind of batch, or has no column `id_column`; or there are more or fewer
+                indices than rows.
         """
-        if isinstance(batch, pa.RecordBatch):
-            formatted = self._format_table(pa.Table.from_batches([batch]), indices).combine_chunks()
-            batches = formatted.to_batches()
-            return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=self.schema)
+        formatted: Any = self._format_batch(batch, indices)
+        return formatted  # type: ignore[no-any-return]
+
+    def _format_batch(self, batch: Any, indices: Sequence[int] | None) -> Any:
         if isinstance(batch, pa.Table):
             return self._format_table(batch, indices)
-        table, restore = read_frame(batch)
-        return restore(self._format_table(table, indices))
+        if not isinstance(batch, pa.RecordBatch):
+            table, restore = read_frame(batch)
+            return restore(self._format_table(table, indices))
+        batches = self._format_table(pa.Table.from_batches([batch]), indices).combine_chunks().to_batches()
+        if len(batches) > 1:
+            raise DefinitionError("the results of this batch have more than 2 GiB; give a Table, or fewer rows")
+        return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=self.schema)
 
     def _format_table(self, table: pa.Table, indices: Sequence[int] | None) -> pa.Table:
         check_column_names(table.schema.names)
+        if indices is not None and len(indices) != table.num_rows:
+            raise DefinitionError(f"{len(indices):,} indices are given for {table.num_rows:,} rows")
         table = table.select(self._select_columns(table.schema.names))
         formatted, start = list[pa.RecordBatch](), 0
-        for batch in table.to_batches(max_chunksize=SLICE_ROWS):
+        for batch in _cut(table):
             formatted.append(self._format_slice(batch, _Names(start, indices, self.id_column)))
             start += batch.num_rows
         return pa.Table.from_batches(formatted, self.schema)
@@ -247,6 +270,19 @@ class BatchFormatter:
         messages = ", json_messages=True" if self.json_messages else ""
         errors = "" if self.on_error == "raise" else f", on_error={self.on_error!r}"
         return f"BatchFormatter({self.template!r}, {self.format!r}{messages}{errors})"
+
+
+_SLICE_BYTES = 64 << 20
+"""The number of bytes of a slice at most, if it has several rows."""
+
+
+def _cut(table: pa.Table) -> list[pa.RecordBatch]:
+    """The slices of a table: chunks of a few rows are joined, and long rows are in smaller ones."""
+    chunks = max((column.num_chunks for column in table.columns), default=1)
+    if chunks > 1 + table.num_rows * 4 // SLICE_ROWS:
+        table = table.combine_chunks()
+    rows = max(1, table.num_rows * _SLICE_BYTES // max(1, table.nbytes))
+    return list(table.to_batches(max_chunksize=min(SLICE_ROWS, rows)))
 
 
 class _Names(NamedTuple):

@@ -11,7 +11,6 @@ from preftemplates.core.samples import Unpaired
 from preftemplates.data.content_rules import SINGLE_ROW_RULES
 from preftemplates.data.convert_report import ConversionReport
 from preftemplates.data.issues import RowIssue
-from preftemplates.data.media import CSVCheck
 from preftemplates.data.reading import Record
 from preftemplates.data.result_slice import SliceOptions
 from preftemplates.data.row_rules import AcceptedSample, find_skip_reason
@@ -39,6 +38,9 @@ OnCopy = Literal["flag", "skip"]
 
 FIRST_ROWS = 1000
 """So many rows are converted one by one before the others are as columns."""
+
+_CHECKS_OF_PLANS = ("check_fits_json", "check_fits_schema")
+"""The checks that every result of a plan passes, since it holds texts, messages of texts and labels."""
 
 _SKIPPED_COPIES = (Code.DUPLICATE, Code.IN_TEST, Code.NEAR_TEST)
 """The copies that are skipped where that is asked: a contradiction may be the right row, and a near copy of a prompt
@@ -177,8 +179,9 @@ class Conversion:
             RowError: as iterating does.
         """
         self.report = ConversionReport()
-        records = self.list_records()
-        yield RowSliceConverter(self).convert(list(islice(records, first_rows)))
+        records, row_converter = self.list_records(), RowSliceConverter(self)
+        for record in islice(records, first_rows):
+            yield row_converter.convert([record])
         following = next(records, None)
         if following is not None:
             converter = make_slice_converter(self, self._slice_options())
@@ -188,7 +191,9 @@ class Conversion:
 
     def _slice_options(self) -> SliceOptions | None:
         """What the columnar path needs to know; None where only the row path can do what is asked for."""
-        if self._copies is not None or self._traced or not self._flags or isinstance(self._check, CSVCheck):
+        check = getattr(self._check, "func", self._check)  # a partial function has it as `func`
+        is_known = check is None or getattr(check, "__name__", "") in _CHECKS_OF_PLANS
+        if self._copies is not None or self._traced or not self._flags or not is_known:
             return None
         style = self._style if self._renders_later else None
         return SliceOptions(self._template, self._format, style, self._special_tokens)

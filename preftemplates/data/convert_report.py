@@ -95,7 +95,7 @@ class ConversionReport:
         yield "unread_test_rows", self.unread_test_rows
 
     def merge(self, later: ConversionReport) -> None:
-        """Add the counts of rows that come later, whose issues need not be in order."""
+        """Add the counts of rows that come later, whose issues need not be in order; copies are counted at the end."""
         self.rows += later.rows
         self.formatted += later.formatted
         self.results += later.results

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from preftemplates.errors import DefinitionError
+from preftemplates.errors import DefinitionError, one_line
 
 Restore = Callable[[pa.Table], Any]
 """Makes of a table what the batch was."""
@@ -43,10 +44,25 @@ def read_frame(frame: Any) -> tuple[pa.Table, Restore]:
     if name == "DataFrame" and library.startswith("polars"):
         return frame.to_arrow(), _make_polars_frame
     if name == "DataFrame" and library.startswith("pandas"):
-        return pa.Table.from_pandas(frame, preserve_index=False), lambda table: table.to_pandas()
+        return _read_pandas(frame), partial(_make_pandas_frame, frame.index)
     hint = next((hint for (owner, kind), hint in _HINTS.items() if kind == name and library.startswith(owner)), "")
     end = f"; {hint}" if hint else ""
-    raise DefinitionError(f"expected a pyarrow RecordBatch or Table, got {name}{end}")
+    raise DefinitionError(
+        f"expected a RecordBatch or Table of Arrow, or a DataFrame of Polars or pandas, got {name}{end}"
+    )
+
+
+def _read_pandas(frame: Any) -> pa.Table:
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise DefinitionError(f"Arrow has no place for this DataFrame: {one_line(str(error), 200)}") from error
+
+
+def _make_pandas_frame(index: Any, table: pa.Table) -> Any:
+    """A table as a DataFrame, with the index of the one that it was made of where there are as many rows."""
+    frame = table.to_pandas()
+    return frame.set_axis(index) if len(index) == len(frame) else frame
 
 
 def _make_polars_frame(table: pa.Table) -> Any:

@@ -30,7 +30,7 @@ from preftemplates.data.file_faults import (
     spell_ending_hint,
 )
 from preftemplates.data.json_lines import ObjectDecoder, make_json_error, read_json_lines
-from preftemplates.data.table_rows import SLICE_ROWS, TableRow
+from preftemplates.data.table_rows import SLICE_ROWS, list_rows
 from preftemplates.errors import Code, FileError, RowError, did_you_mean, one_line, preview
 
 if TYPE_CHECKING:
@@ -262,8 +262,8 @@ def _open_parquet(path: Path) -> RowSource:
     def records() -> Iterator[Record]:
         with file:
             for batch in file.iter_batches(batch_size=_choose_batch_size(file.metadata)):
-                for index in range(batch.num_rows):
-                    yield Record(done[0], None, TableRow(batch, index), is_table=True)
+                for cells in list_rows(batch):
+                    yield Record(done[0], None, cells, is_table=True)
                     done[0] += 1
 
     return RowSource(str(path), _wrap_errors(records(), str(path), done), lambda: done[0] / total)

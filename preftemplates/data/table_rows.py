@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from preftemplates.errors import Code, RowError
+
 SLICE_ROWS = 8192
 """So many rows are formatted at once; what is made of more does not stay near the processor."""
 
@@ -47,8 +49,29 @@ class TableRow(Mapping[str, Any]):
         return repr(self._read())
 
 
+def list_rows(batch: Any) -> Iterator[TableRow | RowError]:
+    """Yield the rows of a batch; in the place of one with text that is not UTF-8 its error."""
+    import pyarrow as pa
+
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid:
+        yield from (_read_row(TableRow(batch, index)) for index in range(batch.num_rows))
+    else:
+        yield from (TableRow(batch, index) for index in range(batch.num_rows))
+
+
+def _read_row(row: TableRow) -> TableRow | RowError:
+    for name in row.batch.schema.names:
+        try:
+            row.batch.column(name)[row.index].as_py()
+        except UnicodeDecodeError:
+            return RowError("the cell holds bytes that are not UTF-8", code=Code.BAD_TEXT, column=name)
+    return row
+
+
 def join_rows(rows: Sequence[Any]) -> Any:
-    """Return rows as one batch of their columns; None if one of them is not of a table."""
+    """Return rows as one batch of their columns; None if one of them is not of a table, or they are too long."""
     if not all(type(row) is TableRow for row in rows):
         return None
     slices, first = [], 0
@@ -61,4 +84,5 @@ def join_rows(rows: Sequence[Any]) -> Any:
         return slices[0]
     import pyarrow as pa
 
-    return pa.Table.from_batches(slices).combine_chunks().to_batches()[0]
+    batches = pa.Table.from_batches(slices).combine_chunks().to_batches()
+    return batches[0] if len(batches) == 1 else None  # more than 2 GiB of text

@@ -73,15 +73,21 @@ class UnreadCounts:
             if len(self.first_rows) < MAX_ROWS:
                 self.first_rows.append((row, line, contents))
 
-    def merge(self, later: UnreadCounts) -> None:
-        """Add the counts of rows that come later."""
-        for path, counted in later.paths.items():
+    def begin_slice(self) -> UnreadCounts:
+        """Return counts of no row, which know the paths that carry content."""
+        return UnreadCounts(
+            {path: UnreadPath(0, True) for path, counted in self.paths.items() if counted.carries_content}
+        )
+
+    def merge(self, others: UnreadCounts) -> None:
+        """Add the counts of other rows."""
+        for path, counted in others.paths.items():
             name = path if path in self.paths or len(self.paths) < MAX_PATHS else _OTHERS
             known = self.paths.setdefault(name, UnreadPath())
             known.rows += counted.rows
             known.carries_content |= counted.carries_content
-        self.content_rows += later.content_rows
-        self.first_rows += sorted(later.first_rows)[: MAX_ROWS - len(self.first_rows)]
+        self.content_rows += others.content_rows
+        self.first_rows = sorted([*self.first_rows, *others.first_rows], key=lambda first: first[0])[:MAX_ROWS]
 
     def _is_content(self, unread: UnreadValue) -> bool:
         known = self.paths.get(unread.path)

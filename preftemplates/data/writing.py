@@ -217,7 +217,7 @@ class _CSVWriter(_TextWriter):
 
 
 class _ParquetWriter:
-    """Parquet, in row groups of a thousand rows."""
+    """Parquet, in row groups of a thousand rows, or of a slice."""
 
     _GROUP_ROWS = 1000
 

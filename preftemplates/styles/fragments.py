@@ -147,6 +147,11 @@ class Fragments(PickledByFields):
         """No limits."""
         return None
 
+    @property
+    def isolate(self) -> bool:
+        """Whether it renders in a process of its own: never."""
+        return False
+
     # --- texts -----------------------------------------------------------------------------------------------------
 
     def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:

@@ -63,6 +63,10 @@ class Layout(Protocol):
         """The resources that a render may use; None for a trusted layout."""
 
     @property
+    def isolate(self) -> bool:
+        """Whether it renders in a process of its own."""
+
+    @property
     def identity(self) -> Any:
         """The layout as JSON-like data, for digests."""
 

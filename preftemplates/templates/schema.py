@@ -153,7 +153,7 @@ class TemplateSchema(Frozen):
         return self._unread_finder.find(row)
 
     def find_read_columns(self) -> frozenset[str]:
-        """Return the columns in which nothing is unread, whatever they hold: all of it is read, or ignored."""
+        """Return the columns in which nothing is unread: all that they hold is read, or ignored."""
         return self._unread_finder.find_read_columns()
 
     @cached_property

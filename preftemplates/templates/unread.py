@@ -77,8 +77,8 @@ class UnreadFinder:
         self._ignored = frozenset(ignored)
 
     def find_read_columns(self) -> frozenset[str]:
-        """Return the columns that are read as a whole, or ignored; and those of messages, as far as they are texts."""
-        return self._ignored | self._walks.keys()
+        """Return the columns that are read as a whole, or ignored."""
+        return self._ignored | {column for column, walk in self._walks.items() if walk is None}
 
     def find(self, row: Mapping[str, Any]) -> Iterator[UnreadValue]:
         """Yield the unread values of a row, in its order."""

@@ -32,6 +32,7 @@ def animals(tmp_path, monkeypatch):
     holder.REGISTRY = Registry("animal", "zoo", "zoo")
     monkeypatch.setitem(sys.modules, "animals", holder)
     yield holder.REGISTRY, folder
+    registry._REGISTRIES.remove(holder.REGISTRY)
     for name in [name for name in sys.modules if name.partition(".")[0] == "zoo"]:
         del sys.modules[name]
 

@@ -95,6 +95,7 @@ class Cells:
         return join_pieces(pieces, self.count, self.read)
 
     def _make(self, key: Any, make: Callable[[], Any]) -> Any:
+        key = (type(key), key)  # a column, a source and a formula may be equal as tuples
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,22 +10,22 @@ import pyarrow as pa
 
 from preftemplates.data.arrow import build_output_schema
 from preftemplates.data.columnar.formatting import ColumnarFormatter
-from preftemplates.data.columnar.records import read_records
+from preftemplates.data.columnar.records import list_message_columns, read_records
 from preftemplates.data.columnar.screens import Screen
 from preftemplates.data.columnar.skips import REASONS
 from preftemplates.data.content_rules import reads_unread_value
 from preftemplates.data.convert_report import ConversionReport
 from preftemplates.data.issues import RowIssue
+from preftemplates.data.reading import Record
 from preftemplates.data.result_slice import ResultSlice
-from preftemplates.data.table_rows import SLICE_ROWS, join_rows
+from preftemplates.data.table_rows import SLICE_ROWS, TableRow, join_rows
 from preftemplates.errors import PrefTemplatesError, RowError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from preftemplates.data.columnar.blocks import Block
     from preftemplates.data.columnar.kernels import Mask
-    from preftemplates.data.reading import Record
     from preftemplates.data.result_slice import RowAcceptor, SliceOptions
     from preftemplates.templates.unread import UnreadValue
 
@@ -46,7 +46,6 @@ class ColumnarSliceConverter:
 
     def __init__(self, conversion: RowAcceptor, options: SliceOptions) -> None:
         self._conversion, self._template, self._format = conversion, options.template, options.format
-        self._rows = 1024
         try:
             self._schema = build_output_schema(self._template, self._format)
         except PrefTemplatesError as error:
@@ -60,27 +59,41 @@ class ColumnarSliceConverter:
         self.reason = self._formatter.reason
         if not self.reason:
             self._extraction = self._template.get_extraction(self._format)[0]
-            self._read_columns = self._template.find_read_columns()
+            # messages with more than a role and a content are no columns, and so row by row
+            self._read_columns = self._template.find_read_columns() | list_message_columns(self._extraction)
 
     def cut(self, records: Iterator[Record]) -> Iterator[list[Record]]:
-        """Yield the rows of one slice after the other: fewer where they are long."""
-        while rows := list(islice(records, self._rows)):
+        """Yield the rows of one slice after the other; what was read before an error comes before it."""
+        rows, size = list[Record](), 0
+        try:
+            for record in records:
+                rows.append(record)
+                size += _estimate_size(record.cells)
+                if len(rows) >= SLICE_ROWS or size > _SLICE_BYTES:
+                    yield rows
+                    rows, size = [], 0
+        except Exception:
+            if rows:
+                yield rows
+            raise
+        if rows:
             yield rows
 
     def convert(self, records: list[Record]) -> ResultSlice:
         """Return the results of some rows."""
-        whole, self._conversion.report = self._conversion.report, ConversionReport()
+        whole = self._conversion.report
+        report = self._conversion.report = ConversionReport(unread=whole.unread.begin_slice())
         unread = self._find_unread(records)
-        batch, usable = self._read_batch(records, unread)
-        blocks, left = self._formatter.format(batch, usable)
+        blocks, left = self._formatter.format(*self._read_batch(records, unread))
         converted = _Converted(records, self._schema, blocks)
-        for row in left.tolist():
-            samples = self._conversion.accept(records[row])
-            converted.add_others(row, [sample.result for sample in samples])
-        report, self._conversion.report = self._conversion.report, whole
-        converted.count(report, unread)
-        whole.merge(report)
-        self._rows = max(16, min(SLICE_ROWS, len(records) * _SLICE_BYTES // max(1, batch.nbytes)))
+        try:
+            for row in left.tolist():
+                samples = self._conversion.accept(records[row])
+                converted.add_others(row, [sample.result for sample in samples])
+        finally:  # a row may raise its error
+            self._conversion.report = whole
+            converted.count(report, unread)
+            whole.merge(report)
         return converted.merge()
 
     def _find_unread(self, records: Sequence[Record]) -> dict[int, tuple[UnreadValue, ...]]:
@@ -116,6 +129,17 @@ class ColumnarSliceConverter:
         usable[[index for index, record in enumerate(records) if isinstance(record.cells, RowError)]] = False
         usable[[index for index, values in unread.items() if any(map(reads_unread_value, values))]] = False
         return batch, usable
+
+
+def _estimate_size(cells: Any) -> int:
+    """About how many bytes the cells of a row have."""
+    if type(cells) is TableRow:
+        return int(cells.batch.nbytes // cells.batch.num_rows)
+    if isinstance(cells, str):
+        return len(cells)
+    if isinstance(cells, Mapping):
+        return sum(map(_estimate_size, cells.values()))
+    return sum(map(_estimate_size, cells)) if isinstance(cells, list) else 8
 
 
 class _Converted:
@@ -159,9 +183,11 @@ class _Converted:
                 report.left_out.extend(issues)
             else:
                 report.skipped.append(issues[0])
+        counts = report.unread.begin_slice()
         for row, values in unread.items():
             if planned[row] and good[row]:
-                report.unread.add(values, self._records[row].row, self._records[row].line)
+                counts.add(values, self._records[row].row, self._records[row].line)
+        report.unread.merge(counts)
 
     def _count_labels(self, report: ConversionReport, block: Block) -> None:
         """Count the labels of single answers."""

@@ -14,6 +14,7 @@ from preftemplates.data.columnar.column_texts import ColumnText, Trace, Untracea
 from preftemplates.data.columnar.column_turns import ColumnTurns
 from preftemplates.data.columnar.message_filters import COLUMNAR_FILTERS
 from preftemplates.data.columnar.numbers import ColumnNumber
+from preftemplates.errors import one_line
 from preftemplates.sandbox.tracing import TracedEnvironment
 from preftemplates.styles.environment import ChatTemplateEnvironment, read_moment
 from preftemplates.templates.expression_environment import ExpressionEnvironment
@@ -38,7 +39,8 @@ def run_traced(trace: Trace) -> Iterator[None]:
     except UntraceableError:
         raise
     except Exception as error:
-        raise UntraceableError(trace.fault or f"the template fails on it: {error}") from error
+        reason = trace.fault or f"the template fails on it: {one_line(str(error), 200)}"
+        raise UntraceableError(reason) from error
     finally:
         CURRENT_TRACE.reset(token)
     if trace.fault:  # an error that something caught on its way
@@ -154,7 +156,7 @@ class ColumnarChatTemplateEnvironment(ColumnarMixin, ChatTemplateEnvironment):
         self.globals["strftime_now"] = _note_moment
 
 
-_DAILY = frozenset("aAbBdjmUwWyYuVGxeDFhC%")
+_DAILY = frozenset("aAbBdjmUwWyYuVGxeDFhC")
 """The conversions of `strftime` that change with the day, and not within it."""
 
 
@@ -163,7 +165,7 @@ def _note_moment(format: Any) -> str:
     trace = CURRENT_TRACE.get()
     if not isinstance(format, str):
         trace.fail("a date is written in a format that is not known")
-    conversions = plain(format).replace("%-", "%").split("%")[1:]
+    conversions = plain(format).replace("%%", "").replace("%-", "%").split("%")[1:]
     if not all(conversion[:1] in _DAILY for conversion in conversions):
         trace.fail("the time of day is written")
     trace.moments[plain(format)] = read_moment().strftime(plain(format))

@@ -89,11 +89,12 @@ class ColumnarFormatter:
         self._losses: dict[Any, list[BlockLoss] | None] = {}
         self._planner: TextPlanner | None = None
         self._names: tuple[str, ...] = ()
+        self.reason = ""
         try:
             self._check_is_columnar()
-            self.reason = ""
         except UntraceableError as error:
             self.reason = str(error)
+        self._is_unplanned = bool(self.reason)  # whatever the schema of the rows is
 
     def _check_is_columnar(self) -> None:
         """Raise an error if nothing can be formatted as columns.
@@ -174,7 +175,8 @@ class ColumnarFormatter:
         """Begin with rows of another schema."""
         self._input = schema
         self._row_plans = PlanBook()
-        if self.reason and not self.reason.startswith("column "):
+        self._losses.clear()
+        if self._is_unplanned:
             return
         self._cells = list_cells(self._extraction.steps, schema)
         others = [cell.column for cell in self._cells.values() if cell.kind == "other" and not cell.is_optional]
@@ -196,7 +198,7 @@ class ColumnarFormatter:
             self._count(f"column {column} has a null, or a value that no plan is made for", alive & ~fine)
             alive = alive & fine
         groups: dict[Any, list[tuple[Numbers, RowPlan]]] = {}
-        hold, make = partial(hold_cell_guard, cells), partial(self._make_row_plan, cells)
+        hold, make = partial(hold_cell_guard, cells), partial(self._make_row_plan, batch, cells)
         for fit in self._row_plans.fit(alive, hold, make):
             if fit.plan is None or fit.plan.is_tie:
                 self._count(fit.reason or "the row is a tie", fit.rows)
@@ -205,7 +207,22 @@ class ColumnarFormatter:
         for fits in groups.values():
             yield from self._format_group(batch, cells, fits)
 
-    def _make_row_plan(self, cells: Cells, row: int) -> RowPlan:
+    def _extract_within_limits(self, batch: pa.RecordBatch, row: int) -> None:
+        """Let the row path extract the sample first, since a plan is made without a budget, on the same way.
+
+        Raises:
+            UntraceableError: it cannot, or needs more than the template's limits allow.
+        """
+        if self._extraction.limits is None:
+            return
+        try:
+            (cells,) = batch.slice(row, 1).to_pylist()
+            self._extraction.extract(cells, self._policies, traced=False)
+        except (PrefTemplatesError, pa.ArrowException, ValueError) as error:
+            raise UntraceableError(f"the row path rejects it: {one_line(str(error), 200)}") from error
+
+    def _make_row_plan(self, batch: pa.RecordBatch, cells: Cells, row: int) -> RowPlan:
+        self._extract_within_limits(batch, row)
         plan = make_row_plan(self._extraction.steps, self._cells, RowValues(cells, row))
         optional = {*self._template.optional_parts(self._format)} - {*self._template.sample_parts(self._format)}
         label_types = self._extraction.steps.sample_type.label_types
@@ -322,8 +339,8 @@ class ColumnarFormatter:
     def _compare(self, batch: pa.RecordBatch, blocks: Sequence[Block], place: int) -> list[BlockLoss] | None:
         """Return what is lost of a row of the blocks; None if the row path gives it another result."""
         cells = batch.select(self._template.select_columns(self._format, batch.schema.names))
-        row = cells.slice(int(blocks[0].rows[place]), 1).to_pylist()[0]
         try:
+            row = cells.slice(int(blocks[0].rows[place]), 1).to_pylist()[0]
             formatted = self._template.formatted(row, self._format)
         except (PrefTemplatesError, pa.ArrowException, ValueError):
             return None

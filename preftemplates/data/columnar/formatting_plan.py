@@ -61,7 +61,7 @@ _SENTENCES: dict[Question, tuple[str, str]] = {
     "is_zero": ("is 0", "is not 0"),
     "starts_with": ("begins with {}", "does not begin with {}"),
     "ends_with": ("ends with {}", "does not end with {}"),
-    "contains": ("has {} in it", "does not have {} in it"),
+    "contains": ("contains {}", "does not contain {}"),
     "is_null": ("is null", "is not null"),
     "longer_than": ("has more than {} characters", "has at most {} characters"),
 }

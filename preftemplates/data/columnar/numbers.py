@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from preftemplates.data.columnar.turns import Numbers
 
-MAX_EXACT = 2**53
-"""The size up to which every whole number is a float of its own."""
+MAX_EXACT = 2**45
+"""The size up to which whole numbers take part: sums and products of a few of them are floats of their own."""
 
 Operator = Literal["cell", "constant", "add", "subtract", "multiply", "absolute"]
 """How a number is made: each does with floats of 64 bits what Python does."""

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from preftemplates.data.columnar.kernels import Mask
     from preftemplates.templates.extraction import Extraction
 
-MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-"""The type of messages that are a role and a text."""
-
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -38,6 +35,12 @@ def read_records(extraction: Extraction, rows: Rows) -> tuple[pa.RecordBatch, Ma
         names.append(key)
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, names=names), odd
+
+
+def list_message_columns(extraction: Extraction) -> frozenset[str]:
+    """Return the columns that a format reads and that hold lists of messages."""
+    infos = extraction.steps.validator.model.model_fields.items()
+    return frozenset(get_row_key(name, info) for name, info in infos if list[Message] in list_members(info.annotation))
 
 
 def _make_column(members: Sequence[Any], values: list[Any]) -> tuple[pa.Array, list[int]]:

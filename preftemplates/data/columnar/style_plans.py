@@ -19,9 +19,7 @@ from preftemplates.data.columnar.column_texts import (
     list_pieces,
 )
 from preftemplates.data.columnar.environments import CHAT_TEMPLATES, run_traced
-from preftemplates.styles.chat_template import ChatTemplate
 from preftemplates.styles.environment import FixedMoment, read_moment
-from preftemplates.styles.fragments import Fragments
 
 if TYPE_CHECKING:
     from jinja2.environment import Template as JinjaTemplate
@@ -138,15 +136,14 @@ def _choose_writer(style: Style, trace: Trace) -> Any:
     Raises:
         UntraceableError: the layout cannot run here.
     """
-    layout = style.layout
-    if isinstance(layout, Fragments):
-        return lambda messages, generates: _write_fragments(layout, messages, generates, trace)
-    if not isinstance(layout, ChatTemplate):
-        trace.fail("the style's layout is neither fragments nor a chat template")
+    layout: Any = style.layout
     if layout.isolate:
         trace.fail("the style renders in a process of its own")
+    if layout.source is None:
+        return lambda messages, generates: _write_fragments(layout, messages, generates, trace)
     variables = {"tools": None, "documents": None, **layout.variables}
-    template, policy = _compile(layout.source), "keep" if layout.applies_reasoning else layout.reasoning
+    template = _compile(layout.source)
+    policy = "keep" if layout.applies_reasoning else layout.reasoning
 
     def write(messages: Sequence[Mapping[str, Any]], generates: bool) -> Any:
         _require_no_thinking(messages, policy, trace)
@@ -162,7 +159,7 @@ def _compile(source: str) -> JinjaTemplate:
     return CHAT_TEMPLATES.from_string(source)
 
 
-def _write_fragments(layout: Fragments, messages: Sequence[Mapping[str, Any]], generates: bool, trace: Trace) -> Any:
+def _write_fragments(layout: Any, messages: Sequence[Mapping[str, Any]], generates: bool, trace: Trace) -> Any:
     """Return the text of messages in fragments."""
     _require_no_thinking(messages, layout.reasoning, trace)
     fragments = {turn.role: turn for turn in layout.turns}

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from preftemplates.core.messages import Message
 from preftemplates.data.columnar.column_texts import Column, UntraceableError
 from preftemplates.data.columnar.kernels import join_pieces
 from preftemplates.data.columnar.plan_book import PlanBook
 from preftemplates.data.columnar.style_plans import Place, TextPlan, make_text_plan
 from preftemplates.data.columnar.turns import Numbers
+from preftemplates.errors import PrefTemplatesError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from preftemplates.data.columnar.groups import SampleGroup
     from preftemplates.data.columnar.kernels import Mask
+    from preftemplates.data.columnar.style_plans import Conversation
     from preftemplates.data.columnar.turns import Shape
     from preftemplates.styles.style import Style
     from preftemplates.templates.text_edges import TextEdges
@@ -137,6 +140,20 @@ class TextPlanner:
             fits.append((fit.plan, rows))
         return fits
 
+    def _render_within_limits(self, parts: Sequence[Conversation]) -> None:
+        """Let the style write the texts first, since a plan is made without a budget, on the same way through it.
+
+        Raises:
+            UntraceableError: it rejects the sample, or needs more than its limits allow.
+        """
+        if self._style.layout.limits is None:
+            return
+        prompt, *responses = ([Message(role=role, content=text) for role, text in messages] for messages in parts)
+        try:
+            self._style.texts(prompt, responses)
+        except PrefTemplatesError as error:
+            raise UntraceableError(f"the style rejects it: {one_line(str(error), 200)}") from error
+
     def _may_begin(self, rows: int) -> bool:
         """Whether a plan is made for another shape that so many rows have."""
         count = len(self._books)
@@ -147,6 +164,7 @@ class TextPlanner:
             [(role, group.read(Column(Place(part, index)))[row].as_py()) for index, role in enumerate(roles)]
             for part, roles in enumerate(shape)
         ]
+        self._render_within_limits(parts)
         plan = make_text_plan(self._style, self._edges, parts)
         if None in plan.own and self._needs_own:
             raise UntraceableError("the text of a response does not begin with the prompt's")
