@@ -136,6 +136,65 @@ def test_rows_of_parquet_stay_columns(tmp_path):
     assert reports[0]["unread"]["note"]["rows"] == 3000
 
 
+def test_keys_of_messages_that_nothing_reads_are_reported(tmp_path):
+    thread = [{"role": "user", "content": "Hi", "weight": 0.5}]
+    unweighted = [thread[0] | {"weight": None}]
+    rows = [{"thread": thread if n % 3 else unweighted, "one": f"a{n}", "two": f"b{n}", "better": 0}
+            for n in range(40)]  # fmt: skip
+    template = SUBJECTS["pairs"][0].with_dialect("trl")
+    by_lines = check_slices(
+        tmp_path, "pairs", [Record(n, n, row) for n, row in enumerate(rows)], "preference", template=template
+    )
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in.parquet")
+    by_tables = check_slices(tmp_path, "pairs", list(open_rows(tmp_path / "in.parquet")), "preference",
+                             template=template)  # fmt: skip
+    assert by_lines["unread"] == by_tables["unread"]
+    assert [counted["rows"] for counted in by_lines["unread"].values()] == [26]
+
+
+def test_a_cell_that_is_not_utf_8_rejects_its_row_and_no_other(tmp_path):
+    prompts = pa.array([b"One?", b"T\xffwo?", b"Three?"]).view(pa.string())
+    table = pa.table({"prompt": prompts, "response_0": ["a", "b", "c"], "response_1": ["d", "e", "f"],
+                      "better_response_id": [0, 1, 0]})  # fmt: skip
+    pq.write_table(table, tmp_path / "in.parquet")
+    template = get_template("PKUSafeRLHF").with_dialect("trl")
+    report = check_slices(
+        tmp_path, "PKUSafeRLHF", list(open_rows(tmp_path / "in.parquet")), "preference", template=template
+    )
+    (rejected,) = report["rejected"]
+    assert (report["formatted"], rejected["row"], rejected["code"]) == (2, 1, "bad_text")
+    assert rejected["message"].startswith("column 'prompt'")
+
+
+def test_a_check_of_the_caller_looks_at_each_result(tmp_path):
+    def reject_short(result):
+        if len(result["chosen"][0]["content"]) < 2:
+            raise RowError("too short", code=Code.WRONG_TYPE)
+
+    rows = [{"prompt": f"Question {n}?", "response_0": "ab" if n % 2 else "c", "response_1": "def",
+             "better_response_id": 0} for n in range(20)]  # fmt: skip
+    conversion = Conversion(rows, get_template("PKUSafeRLHF").with_dialect("trl"), "preference", on_error="skip",
+                            check=reject_short)  # fmt: skip
+    with open_writer(tmp_path / "out.jsonl") as writer:
+        for results in conversion.convert_slices(first_rows=0):
+            writer.write_slice(results)
+    assert (conversion.report.formatted, len(conversion.report.rejected)) == (10, 10)
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 10
+
+
+def test_what_comes_before_an_error_is_counted():
+    rows = [{"prompt": f"Question {n}?", "response_0": "a", "response_1": "b" if n != 30 else 7,
+             "better_response_id": 0, "note": n} for n in range(40)]  # fmt: skip
+    reports = []
+    for by_slices in (False, True):
+        conversion = Conversion(rows, get_template("PKUSafeRLHF").with_dialect("trl"), "preference")
+        with pytest.raises(RowError, match="row 30"):
+            list(conversion.convert_slices(first_rows=0) if by_slices else conversion)
+        reports.append(conversion.report)
+    assert reports[0].formatted == 30
+    assert reports[1].formatted >= 30  # the rows of a slice that are columns are formatted before the others
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [("hh_rlhf/harmless-base_test_even.jsonl.gz", "HH"),
