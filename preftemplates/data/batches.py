@@ -213,14 +213,14 @@ class BatchFormatter:
     def _add_errors(self, columns: list[pa.Array], count: int) -> list[pa.Array]:
         return [*columns, pa.nulls(count, pa.string())] if self.on_error == "column" else columns
 
-    def _format_row(self, cells: Mapping[str, Any] | RowError, row: int, names: _Names) -> Iterator[_RowResult]:
-        """The results of one row by the row path; an error where its cells cannot be read."""
+    def _format_row(self, cells: Mapping[str, Any] | _Unreadable, row: int, names: _Names) -> Iterator[_RowResult]:
+        """The results of one row by the row path; an error where a cell of it cannot be read."""
         try:
-            if isinstance(cells, RowError):
-                raise cells
+            if isinstance(cells, _Unreadable):
+                raise cells.error
             yield from self._write_row(cells, row)
         except (RowError, StyleContractError) as error:
-            located = names.locate(error, row, {} if isinstance(cells, RowError) else cells)
+            located = names.locate(error, row, cells.others if isinstance(cells, _Unreadable) else cells)
             if self.on_error == "raise":
                 raise located from error.__cause__
             if self.on_error == "column":
@@ -302,7 +302,7 @@ class _Names(NamedTuple):
         """Return an error with the row's number, and its id."""
         place = self.start + row
         located = error.located(row=place if self.indices is None else int(self.indices[place]))
-        if self.id_column is None:
+        if self.id_column is None or self.id_column not in cells:
             return located
         name = f"{self.id_column} {preview(cells.get(self.id_column))}"
         return type(located)(f"{name}: {located.message}", **located.facts)
@@ -322,8 +322,20 @@ class _Outcome(NamedTuple):
     columns: list[pa.Array]
 
 
-def _read_rows(batch: pa.RecordBatch, rows: Numbers) -> list[dict[str, Any] | RowError]:
-    """The cells of some rows, or the error for a row that holds what Python has no value for."""
+class _Unreadable(NamedTuple):
+    """A row with a cell for which Python has no value.
+
+    Attributes:
+        error: names the column.
+        others: the cells that can be read.
+    """
+
+    error: RowError
+    others: dict[str, Any]
+
+
+def _read_rows(batch: pa.RecordBatch, rows: Numbers) -> list[dict[str, Any] | _Unreadable]:
+    """The cells of some rows."""
     try:
         if len(rows) == batch.num_rows:
             return list(batch.to_pylist())
@@ -332,15 +344,15 @@ def _read_rows(batch: pa.RecordBatch, rows: Numbers) -> list[dict[str, Any] | Ro
         return [_read_row(batch, row) for row in rows.tolist()]
 
 
-def _read_row(batch: pa.RecordBatch, row: int) -> dict[str, Any] | RowError:
-    cells = {}
+def _read_row(batch: pa.RecordBatch, row: int) -> dict[str, Any] | _Unreadable:
+    cells, found = {}, None
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         try:
             cells[name] = column[row].as_py()
         except (pa.ArrowException, ValueError) as error:
             code = Code.BAD_TEXT if isinstance(error, UnicodeError) else Code.WRONG_TYPE
-            return RowError(f"cannot be read: {one_line(str(error), 200)}", code=code, column=name)
-    return cells
+            found = found or RowError(f"cannot be read: {one_line(str(error), 200)}", code=code, column=name)
+    return cells if found is None else _Unreadable(found, cells)
 
 
 def _describe_skip(code: Code) -> str:

@@ -157,6 +157,13 @@ def test_an_error_names_the_column_that_is_not_utf_8():
         BatchFormatter(Odd(), "supervised")(table)
 
 
+def test_a_row_that_cannot_be_read_has_its_id():
+    table = make_table(one=make_bytes(b"a\xffbc")).append_column("id", pa.array(["r0", "r1", "r2", "r3"]))
+    formatted = BatchFormatter(Odd(), "supervised", on_error="column", id_column="id")(table)
+    (error,) = filter(None, formatted["preftemplates_error"].to_pylist())
+    assert error.startswith("row 1, column 'one': id 'r1': cannot be read")
+
+
 # --- templates ------------------------------------------------------------------------------------------------------
 
 
