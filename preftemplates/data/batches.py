@@ -21,7 +21,7 @@ from preftemplates.data.columnar.records import read_records
 from preftemplates.data.columnar.skips import REASONS
 from preftemplates.data.frames import read_frame
 from preftemplates.data.row_rules import find_skip_reason
-from preftemplates.data.table_rows import SLICE_ROWS
+from preftemplates.data.table_rows import SLICE_ROWS, count_bytes
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, one_line, preview
 from preftemplates.templates.extraction import make_tie_error
 
@@ -281,7 +281,7 @@ def _cut(table: pa.Table) -> list[pa.RecordBatch]:
     chunks = max((column.num_chunks for column in table.columns), default=1)
     if chunks > 1 + table.num_rows * 4 // SLICE_ROWS:
         table = table.combine_chunks()
-    rows = max(1, table.num_rows * _SLICE_BYTES // max(1, table.nbytes))
+    rows = max(1, table.num_rows * _SLICE_BYTES // count_bytes(table))
     return list(table.to_batches(max_chunksize=min(SLICE_ROWS, rows)))
 
 

@@ -188,8 +188,8 @@ def _make_split_error(name: str, split: str, splits: Iterable[str]) -> FileError
 
 def describe_foreign_error(error: BaseException) -> str:
     """Return the type and the first line of another library's error, or of what caused it where it says nothing."""
-    if type(error).__name__ == "DatasetGenerationError" and error.__cause__ is not None:
-        error = error.__cause__
+    if type(error).__name__ in ("DatasetGenerationError", "DatasetGenerationCastError"):
+        error = error.__cause__ or error.__context__ or error
     found, expected = (getattr(error, f"{name}_column_names", None) for name in ("table", "requested"))
     if found is not None and expected is not None:  # datasets' CastError, whose text is two schemas
         return _describe_other_columns(list(found), list(expected))

@@ -70,6 +70,17 @@ def _read_row(row: TableRow) -> TableRow | RowError:
     return row
 
 
+def count_bytes(table: Any) -> int:
+    """Return about how many bytes a table or a batch has, at least 1."""
+    import pyarrow as pa
+
+    try:
+        size = int(table.nbytes)
+    except pa.ArrowException:  # pyarrow 20 does not know where in its buffers a view of texts is
+        size = int(table.get_total_buffer_size())
+    return max(1, size)
+
+
 def join_rows(rows: Sequence[Any]) -> Any:
     """Return rows as one batch of their columns; None if one of them is not of a table, or they are too long."""
     if not all(type(row) is TableRow for row in rows):

@@ -18,7 +18,7 @@ from preftemplates.data.convert_report import ConversionReport
 from preftemplates.data.issues import RowIssue
 from preftemplates.data.reading import Record
 from preftemplates.data.result_slice import ResultSlice
-from preftemplates.data.table_rows import SLICE_ROWS, TableRow, join_rows
+from preftemplates.data.table_rows import SLICE_ROWS, TableRow, count_bytes, join_rows
 from preftemplates.errors import PrefTemplatesError, RowError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class ColumnarSliceConverter:
 def _estimate_size(cells: Any) -> int:
     """About how many bytes the cells of a row have."""
     if type(cells) is TableRow:
-        return int(cells.batch.nbytes // cells.batch.num_rows)
+        return int(count_bytes(cells.batch) // cells.batch.num_rows)
     if isinstance(cells, str):
         return len(cells)
     if isinstance(cells, Mapping):
