@@ -9,7 +9,6 @@ from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
-from typer.rich_utils import rich_format_error
 
 from preftemplates.cli.app import app
 from preftemplates.cli.terminal import escape_unsafe, print_error
@@ -34,6 +33,8 @@ def main() -> None:
         sys.exit(2)
     except _USAGE_ERROR as error:
         error.message = escape_unsafe(error.message)  # it quotes what was typed, such as the name of a file
+        from typer.rich_utils import rich_format_error  # it imports rich's Markdown, which takes a tenth of a second
+
         rich_format_error(error)
         sys.exit(error.exit_code)
     except typer.Abort:
