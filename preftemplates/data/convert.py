@@ -132,7 +132,7 @@ class Conversion:
             yield item if isinstance(item, Record) else Record(number, None, item)
 
     def accept(self, record: Record) -> list[Formatted]:
-        """Return the samples of one row that come through, and count the row.
+        """Return the samples of one row that are kept, and count the row.
 
         Raises:
             RowError: the row cannot be formatted and `on_error` is "raise".
