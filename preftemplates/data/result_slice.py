@@ -73,4 +73,4 @@ class RowAcceptor(Protocol):
     report: ConversionReport
 
     def accept(self, record: Record) -> list[Formatted]:
-        """Return the samples of one row that come through, and count the row."""
+        """Return the samples of one row that are kept, and count the row."""
