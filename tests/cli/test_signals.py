@@ -18,7 +18,11 @@ def test_a_terminated_conversion_leaves_no_file(tmp_path, sent):
     (tmp_path / "rows.jsonl").write_text(line * 300_000)
     words = ["convert", "rows.jsonl", "--template", "PKUSafeRLHF", "--out", "out.jsonl"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "preftemplates", *words], cwd=tmp_path, env=terminal(80), stderr=subprocess.PIPE
+        [sys.executable, "-m", "preftemplates", *words],
+        cwd=tmp_path,
+        env=terminal(80),
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
     while not list(tmp_path.glob(".out.jsonl.*.partial")):
         assert process.poll() is None
