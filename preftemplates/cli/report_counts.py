@@ -12,6 +12,7 @@ from rich.text import Text
 from preftemplates.cli.terminal import print_error
 from preftemplates.data.issues import IssueLog
 from preftemplates.data.near_copies import MAX_PROMPTS
+from preftemplates.data.row_rules import MAX_REMEMBERED
 from preftemplates.errors import make_visible
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ def print_reading(report: ConversionReport, console: Console) -> None:
         console.print(
             Text(f"  later rows were not compared with {count}: near copies of them are not found", "yellow")
         )
+    if report.forgotten_rows:
+        count = f"{report.forgotten_rows:,} samples after the first {MAX_REMEMBERED:,}"
+        console.print(Text(f"  later rows were not compared with {count}: copies of them are not found", "yellow"))
 
 
 def print_unread(unread: UnreadCounts, console: Console) -> None:

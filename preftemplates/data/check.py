@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from importlib.util import find_spec
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from preftemplates.core.samples import Format, Preference
 from preftemplates.data.content_rules import SINGLE_ROW_RULES
-from preftemplates.data.convert import Conversion
+from preftemplates.data.convert import FIRST_ROWS, Conversion
 from preftemplates.data.convert_report import ConversionReport
-from preftemplates.data.copies import CopyFinder
+from preftemplates.data.copies import TEST_CODES, CopyFinder, TestPrompts
 from preftemplates.data.issues import RowIssue
 from preftemplates.data.reading import Record
+from preftemplates.data.result_slice import SliceOptions
 from preftemplates.data.row_rules import AcceptedSample
 from preftemplates.data.shortcuts import SHORTCUTS, Shortcut, ShortcutCounts
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
 
 if TYPE_CHECKING:
+    from preftemplates.data.columnar.checking import ColumnarSliceChecker
+    from preftemplates.data.columnar.copies import ColumnarCopyFinder
+    from preftemplates.data.copies import TestPrompt
     from preftemplates.data.issues import IssueLog
     from preftemplates.data.unread import UnreadCounts
     from preftemplates.styles.style import Style
@@ -30,6 +36,8 @@ trained on; flagged rows come through and should be looked at."""
 
 MAX_EXAMPLES = 20
 """So many rows are kept for each code."""
+
+T = TypeVar("T")
 
 RowsToCheck = Iterable[Record | Mapping[str, Any]]
 
@@ -122,6 +130,7 @@ class CheckReport:
             "findings": findings,
             "shortcuts": {name: shortcut.as_json() for name, shortcut in self.shortcuts.items()},
             "forgotten_prompts": self.conversion.forgotten_prompts,
+            "forgotten_rows": self.conversion.forgotten_rows,
             "unread_test_rows": self.conversion.unread_test_rows,
         }
 
@@ -165,11 +174,8 @@ def check(
     template.check_format(format)
     tokens = None if special_tokens is None else frozenset(special_tokens)
     checker = Checker(template, format, check_rule_names(without), style, tokens)
-    if test is not None:
-        checker.remember(test)
     conversion = Conversion(rows, template, format, on_error="skip", file=file, flag=False, traced=True, style=style)
-    for record, formatted in conversion.accepted():
-        checker.apply_rules(record, formatted)
+    checker.check(conversion, test)
     return checker.report(conversion.report)
 
 
@@ -201,34 +207,108 @@ class Checker:
         self._special_tokens = special_tokens
         self._template, self._format, self._without = template, format, without
         self._rules = {code: rule for code, rule in SINGLE_ROW_RULES.items() if code not in without}
-        self._copies = CopyFinder(without)
+        self._copies: CopyFinder | ColumnarCopyFinder = CopyFinder(without)
         self._findings: dict[tuple[RowStatus, Code], RowFinding] = {}
-        self._flagged: set[tuple[int, Code]] = set()
+        self._flagged: tuple[int, set[Code]] = (-1, set())
         self._columns = template.known_columns(format)
         counts_shortcuts = format == Preference.format and self._columns is not None
         self._shortcuts = ShortcutCounts() if counts_shortcuts else None
         self._style = template.text_style(format) or style
+        self._unread_test_rows = 0
 
-    def remember(self, rows: RowsToCheck) -> None:
-        """Remember the prompts of a test set, those of ties and of equal answers too."""
-        self._copies.remember_test(rows, self._template, self._format)
+    def check(self, conversion: Conversion, test: RowsToCheck | None) -> None:
+        """Look at all rows: of a large set by slices, and else one by one.
 
-    def apply_rules(self, record: Record, formatted: Formatted) -> None:
-        """Apply the rules to a sample that came through."""
+        Args:
+            conversion: formats the rows.
+            test: the rows of a test set.
+        """
+        prompts = None if test is None else TestPrompts(test, self._template, self._format)
+        compared = prompts if prompts is not None and not self._without.issuperset(TEST_CODES) else ()
+        first_prompts, prompt_rest = _read_first(compared)
+        first_records, records = _read_first(conversion.list_records())
+        is_large = FIRST_ROWS in (len(first_prompts), len(first_records))
+        columnar = self._make_slice_checker(conversion) if is_large else None
+        if columnar is None:
+            self._check_rows(conversion, records, prompt_rest)
+        else:
+            self._check_slices(columnar, records, prompt_rest)
+        self._unread_test_rows = 0 if prompts is None else prompts.unread_rows
+
+    def _make_slice_checker(self, conversion: Conversion) -> ColumnarSliceChecker | None:
+        """Return what checks slices; None where libraries for columns are not installed, or no plan can be made."""
+        if not (find_spec("pyarrow") and find_spec("numpy")):
+            return None
+        from preftemplates.data.columnar.checking import ColumnarSliceChecker
+
+        style = self._style if self._template.text_style(self._format) is None else None
+        options = SliceOptions(self._template, self._format, style, self._special_tokens)
+        columns = None if self._shortcuts is None else [*(self._columns or ())]
+        checker = ColumnarSliceChecker(conversion, options, columns, self._without)
+        return None if checker.reason else checker
+
+    def _check_rows(self, conversion: Conversion, records: Iterable[Record], prompts: Iterable[TestPrompt]) -> None:
+        copies = CopyFinder(self._without)
+        self._copies = copies
+        for prompt in prompts:
+            copies.remember_test_prompt(prompt.messages, prompt.row, prompt.tools)
+        for record in records:
+            for formatted in conversion.accept(record):
+                accepted = self._make_accepted(record, formatted)
+                if accepted is not None:
+                    self._flag(record, self._apply_rules(accepted) | copies.find(accepted))
+                    self._count_shortcuts(formatted)
+
+    def _check_slices(
+        self, checker: ColumnarSliceChecker, records: Iterator[Record], prompts: Iterable[TestPrompt]
+    ) -> None:
+        self._copies = checker.copies
+        checker.remember_test(prompts)
+        for found in checker.check(records):
+            flagged: list[tuple[int, RowIssue]] = []
+            for number, record, formatted in found.others:
+                accepted = self._make_accepted(record, formatted)
+                assert accepted is not None
+                issues = self._apply_rules(accepted).items()
+                flagged += [(number, RowIssue(record.row, record.line, *issue)) for issue in issues]
+                self._count_shortcuts(formatted)
+            for _, issue in sorted([*flagged, *found.copies], key=lambda item: item[0]):
+                self._flag_once(issue)
+            for name, choices in found.choices.items():
+                if self._shortcuts is not None:
+                    self._shortcuts.by_name[name].add_counts(*choices)
+
+    def _make_accepted(self, record: Record, formatted: Formatted) -> AcceptedSample | None:
+        """Return a sample as rules look at it; None for a custom template."""
         if formatted.messages is None:
-            return
+            return None
         assert not isinstance(record.cells, RowError)
         unread = tuple(self._template.find_unread(record.cells))
-        accepted = AcceptedSample(
+        return AcceptedSample(
             record.row, formatted.messages, self._style, formatted.texts, unread, self._special_tokens
         )
-        messages = {code: rule(accepted, {}) for code, rule in self._rules.items()} | self._copies.find(accepted)
-        for code, message in messages.items():
-            if message is not None and (record.row, code) not in self._flagged:
-                self._flagged.add((record.row, code))
-                self._add("flagged", RowIssue(record.row, record.line, code, message))
+
+    def _apply_rules(self, accepted: AcceptedSample) -> dict[Code, str]:
+        """Return what the rules on single samples find."""
+        messages = {code: rule(accepted, {}) for code, rule in self._rules.items()}
+        return {code: message for code, message in messages.items() if message is not None}
+
+    def _count_shortcuts(self, formatted: Formatted) -> None:
         if self._shortcuts is not None:
             self._shortcuts.add(formatted, self._columns or ())
+
+    def _flag(self, record: Record, messages: Mapping[Code, str]) -> None:
+        for code, message in messages.items():
+            self._flag_once(RowIssue(record.row, record.line, code, message))
+
+    def _flag_once(self, issue: RowIssue) -> None:
+        """Flag a row, for each code once."""
+        row, codes = self._flagged
+        if row != issue.row:
+            codes = set()
+        if issue.code not in codes:
+            self._add("flagged", issue)
+        self._flagged = issue.row, codes | {issue.code}
 
     def _add(self, status: RowStatus, issue: RowIssue) -> None:
         self._findings.setdefault((status, issue.code), RowFinding(status, issue.code)).add(issue)
@@ -252,9 +332,16 @@ class Checker:
         findings = sorted(self._findings.values(), key=lambda finding: (order.index(finding.verdict), -finding.count))
         shortcuts = {} if self._shortcuts is None else self._shortcuts.by_name
         shortcuts = {name: shortcut for name, shortcut in shortcuts.items() if name not in self._without}
-        rows.forgotten_prompts = self._copies.forgotten
-        rows.unread_test_rows = self._copies.unread_test_rows
+        rows.forgotten_prompts, rows.forgotten_rows = self._copies.forgotten, self._copies.forgotten_rows
+        rows.unread_test_rows = self._unread_test_rows
         return CheckReport(rows, findings, shortcuts)
+
+
+def _read_first(items: Iterable[T]) -> tuple[list[T], Iterator[T]]:
+    """Return the first of some items, and all of them."""
+    rest = iter(items)
+    first = [*islice(rest, FIRST_ROWS)]
+    return first, chain(first, rest)
 
 
 def _make_unread_finding(unread: UnreadCounts) -> RowFinding:

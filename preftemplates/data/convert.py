@@ -161,6 +161,7 @@ class Conversion:
         """Count what is known only after the last row."""
         if self._copies is not None:
             self.report.forgotten_prompts = self._copies.forgotten
+            self.report.forgotten_rows = self._copies.forgotten_rows
             self.report.unread_test_rows = self._copies.unread_test_rows
         issue = self.report.find_one_class() if self._flags else None
         if issue is not None:

@@ -34,6 +34,7 @@ class ConversionReport:
         classes: of single answers, how many are good and how many are bad.
         first_answer: the row and the line of the first of them.
         forgotten_prompts: how many prompts later ones were not compared with, since there were too many before.
+        forgotten_rows: how many samples later ones were not compared with, since there were too many before.
         unread_test_rows: how many rows of the test set could not be read, and were not compared.
     """
 
@@ -50,6 +51,7 @@ class ConversionReport:
     classes: Counter[bool] = field(default_factory=Counter)
     first_answer: tuple[int, int | None] | None = None
     forgotten_prompts: int = 0
+    forgotten_rows: int = 0
     unread_test_rows: int = 0
 
     @property
@@ -92,6 +94,7 @@ class ConversionReport:
         yield "changed", dict(self.changed)
         yield "unread", self.unread.as_json()
         yield "forgotten_prompts", self.forgotten_prompts
+        yield "forgotten_rows", self.forgotten_rows
         yield "unread_test_rows", self.unread_test_rows
 
     def merge(self, later: ConversionReport) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from preftemplates.core.digest import short_digest
 from preftemplates.core.samples import PromptOnly
-from preftemplates.data.near_copies import NearCopyIndex
+from preftemplates.data.near_copies import NearCopy, NearCopyIndex
 from preftemplates.data.normal_prompt import normalise_prompt
 from preftemplates.data.reading import Record
-from preftemplates.data.row_rules import REMEMBERING, ROW_RULES, AcceptedSample, RuleMemory, register_rule
+from preftemplates.data.row_rules import REMEMBERING, ROW_RULES, SEEN, AcceptedSample, RuleMemory, register_rule
 from preftemplates.errors import Code, DefinitionError, FileError, RowError
 from preftemplates.templates.unread import is_context
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from preftemplates.core.messages import Message
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 _INDEX = "near copies"
 """The key of the index in the memory of a rule."""
 
-_EXACT = {Code.NEAR_DUPLICATE: Code.DUPLICATE, Code.NEAR_TEST: Code.IN_TEST}
+TEST_CODES = (Code.IN_TEST, Code.NEAR_TEST)
+"""The codes of prompts that are in a test set."""
+
+EXACT_CODES = {Code.NEAR_DUPLICATE: Code.DUPLICATE, Code.NEAR_TEST: Code.IN_TEST}
 """The code of an exact copy, next to which the near copy says nothing new."""
 
 
@@ -39,7 +42,7 @@ def _find_near_duplicate(accepted: AcceptedSample, memory: RuleMemory) -> str | 
     index.add(prompt, accepted.row)
     if copy is None or copy.row == accepted.row:
         return None
-    return f"a near copy of the prompt of row {copy.row}: {copy.difference}"
+    return describe_near_copy(copy)
 
 
 @register_rule(Code.NEAR_TEST)
@@ -48,7 +51,16 @@ def _find_near_test(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
     if accepted.normal_prompt is None or _INDEX not in memory:
         return None
     copy = memory[_INDEX].find(accepted.normal_prompt)
-    return None if copy is None else f"a near copy of the prompt of row {copy.row} of the test set: {copy.difference}"
+    return None if copy is None else describe_near_copy(copy, " of the test set")
+
+
+def describe_near_copy(copy: NearCopy, where: str = "") -> str:
+    """Return the message of a sample whose prompt is a near copy.
+
+    >>> describe_near_copy(NearCopy(3, "one word changed"), " of the test set")
+    'a near copy of the prompt of row 3 of the test set: one word changed'
+    """
+    return f"a near copy of the prompt of row {copy.row}{where}: {copy.difference}"
 
 
 def _extract_prompts(cells: Mapping[str, Any], template: Template, format: Format) -> Sequence[Sample[list[Message]]]:
@@ -62,6 +74,63 @@ def _extract_prompts(cells: Mapping[str, Any], template: Template, format: Forma
     if extracted.ties and PromptOnly.format in template.formats:
         return template.extract_all(cells, PromptOnly.format).samples
     return extracted.samples
+
+
+class TestPrompt(NamedTuple):
+    """A prompt of a test set.
+
+    Attributes:
+        row: its row.
+        messages: its messages.
+        tools: its tools, as JSON text; None if there are none.
+    """
+
+    row: int
+    messages: Sequence[Message]
+    tools: Any
+
+
+class TestPrompts:
+    """The prompts of the rows of a test set, those of ties and of equal answers too; iterate over it.
+
+    Args:
+        rows: the rows, as `open_rows` gives them, or plain mappings.
+        template: the template, which reads the rows, so they have the columns of the rows that are compared with them.
+        format: the format's name.
+
+    Attributes:
+        unread_rows: how many rows the template could not read so far.
+
+    Raises:
+        DefinitionError: the template is custom.
+        FileError: at the end, if the template can read none of the rows, and so no copy is found.
+    """
+
+    def __init__(self, rows: Iterable[Record | Mapping[str, Any]], template: Template, format: Format) -> None:
+        if template.is_custom:
+            raise DefinitionError(
+                f"copies are found in messages, and the custom template {template.name} has none; give no test set"
+            )
+        self._rows, self._template, self._format = rows, template, format
+        self.unread_rows = 0
+
+    def __iter__(self) -> Iterator[TestPrompt]:
+        read, first = 0, None
+        for number, item in enumerate(self._rows):
+            record = item if isinstance(item, Record) else Record(number, None, item)
+            try:
+                if isinstance(record.cells, RowError):
+                    raise record.cells
+                samples = _extract_prompts(record.cells, self._template, self._format)
+            except RowError as error:
+                first = first or error.located(row=record.row, line=record.line)
+                self.unread_rows += 1
+                continue
+            read += 1
+            yield from (TestPrompt(record.row, sample.prompt, sample.tools) for sample in samples)
+        if first is not None and not read:
+            message = f"the template {self._template.name} reads none of the {self.unread_rows:,} rows of the test set"
+            raise FileError(f"{message}; the first is {first}") from first
 
 
 class CopyFinder:
@@ -89,6 +158,11 @@ class CopyFinder:
         self._memories: dict[Code, RuleMemory] = {code: {} for code in REMEMBERING if code not in without}
 
     @property
+    def forgotten_rows(self) -> int:
+        """The number of samples with which later ones were not compared, since there were too many before."""
+        return max((memory[SEEN].forgotten for memory in self._memories.values() if SEEN in memory), default=0)
+
+    @property
     def forgotten(self) -> int:
         """The number of prompts with which later rows were not compared, since there were too many before."""
         return sum(memory[_INDEX].forgotten for memory in self._memories.values() if _INDEX in memory)
@@ -104,29 +178,12 @@ class CopyFinder:
             FileError: the template cannot read one of them, and so finds no copy.
             DefinitionError: the template is custom.
         """
-        if template.is_custom:
-            raise DefinitionError(
-                f"copies are found in messages, and the custom template {template.name} has none; give no test set"
-            )
-        if self._memories.keys().isdisjoint((Code.IN_TEST, Code.NEAR_TEST)):
+        if self._memories.keys().isdisjoint(TEST_CODES):
             return
-        read, first = 0, None
-        for number, item in enumerate(rows):
-            record = item if isinstance(item, Record) else Record(number, None, item)
-            try:
-                if isinstance(record.cells, RowError):
-                    raise record.cells
-                samples = _extract_prompts(record.cells, template, format)
-            except RowError as error:
-                first = first or error.located(row=record.row, line=record.line)
-                self.unread_test_rows += 1
-                continue
-            read += 1
-            for sample in samples:
-                self.remember_test_prompt(sample.prompt, record.row, sample.tools)
-        if first is not None and not read:
-            message = f"the template {template.name} reads none of the {self.unread_test_rows:,} rows of the test set"
-            raise FileError(f"{message}; the first is {first}") from first
+        prompts = TestPrompts(rows, template, format)
+        for prompt in prompts:
+            self.remember_test_prompt(prompt.messages, prompt.row, prompt.tools)
+        self.unread_test_rows += prompts.unread_rows
 
     def remember_test_prompt(self, prompt: Sequence[Message], row: int, tools: Any = None) -> None:
         """Remember a prompt of a test set."""
@@ -140,4 +197,4 @@ class CopyFinder:
         """Return how a sample is a copy, by code, and remember it; exact copies are not reported as near ones."""
         messages = {code: ROW_RULES[code](accepted, memory) for code, memory in self._memories.items()}
         found = {code: message for code, message in messages.items() if message is not None}
-        return {code: message for code, message in found.items() if _EXACT.get(code) not in found}
+        return {code: message for code, message in found.items() if EXACT_CODES.get(code) not in found}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MAX_PROMPTS = 1_000_000
 """So many prompts are remembered; later rows are compared with these alone."""
 
-_MAX_VARIANTS = 4
+MAX_VARIANTS = 4
 """Where so many prompts share one half, it is a template's: the other half is what they ask."""
 RECASED = "other case, punctuation or whitespace"
 OTHER_SYSTEM = "another system message"
@@ -68,7 +68,7 @@ class NearCopyIndex:
         self._whole, self._cores, self._orders, self._halves = (HashTable() for _ in range(4))
         self._rows = array("q")
         self._spellings, self._full_spellings = array("Q"), array("Q")
-        self._words, self._word_ends = bytearray(), array("Q", [0])
+        self._words, self._word_ends = array("I"), array("Q", [0])
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -78,7 +78,7 @@ class NearCopyIndex:
         """The memory of the index, in bytes."""
         tables = (self._whole, self._cores, self._orders, self._halves)
         arrays = (self._rows, self._spellings, self._full_spellings, self._word_ends)
-        return sum(table.bytes_held for table in tables) + sum(8 * len(one) for one in arrays) + len(self._words)
+        return sum(table.bytes_held for table in tables) + sum(8 * len(one) for one in arrays) + 4 * len(self._words)
 
     def find(self, prompt: NormalPrompt) -> NearCopy | None:
         """Return the first earlier prompt of which this one is a near copy; None if there is none."""
@@ -101,7 +101,8 @@ class NearCopyIndex:
         self._rows.append(row)
         self._spellings.append(prompt.spelling)
         self._full_spellings.append(prompt.full_spelling)
-        self._words += _shorten(prompt.words) if prompt.is_long else b""
+        if prompt.is_long:
+            self._words.extend(prompt.words)
         self._word_ends.append(len(self._words))
         for table, key in self._list_keys(prompt):
             table.setdefault(key, entry)
@@ -117,7 +118,7 @@ class NearCopyIndex:
             yield self._orders, prompt.reordered
         if prompt.is_long and len(prompt.words) >= MIN_WORDS:
             for key in prompt.make_halves(len(prompt.words)):
-                variants = range(_MAX_VARIANTS)
+                variants = range(MAX_VARIANTS)
                 free = next((n for n in variants if self._halves.get(key + n & KEY_MASK) is None), None)
                 if free is not None:
                     yield self._halves, key + free & KEY_MASK
@@ -144,38 +145,42 @@ class NearCopyIndex:
 
     def _find_one_word_off(self, prompt: NormalPrompt) -> int | None:
         """Return the entry of a prompt that has one other word, or one more or less."""
-        words = _shorten(prompt.words)
-        for count in (len(words), len(words) - 1, len(words) + 1):
+        words = len(prompt.words)
+        for count in (words, words - 1, words + 1):
             for key in prompt.make_halves(count):
                 for entry in self._list_variants(key):
-                    if self._is_one_word_off(prompt, words, entry):
+                    if self._is_one_word_off(prompt, entry):
                         return entry
         return None
 
     def _list_variants(self, key: int) -> Iterable[int]:
         """Return the entries that share a half; none if it is a template's."""
-        entries = [self._halves.get(key + number & KEY_MASK) for number in range(_MAX_VARIANTS)]
+        entries = [self._halves.get(key + number & KEY_MASK) for number in range(MAX_VARIANTS)]
         found = [entry for entry in entries if entry is not None]
-        return found if len(found) < _MAX_VARIANTS else ()
+        return found if len(found) < MAX_VARIANTS else ()
 
-    def _is_one_word_off(self, prompt: NormalPrompt, words: bytes, entry: int) -> bool:
+    def _is_one_word_off(self, prompt: NormalPrompt, entry: int) -> bool:
         self.compared += 1
-        other = bytes(self._words[self._word_ends[entry] : self._word_ends[entry + 1]])
-        start = _count_common(words, other)
-        end = _count_common(words[start:][::-1], other[start:][::-1])
-        return prompt.may_change(start, max(len(words), len(other)) - start - end)
+        other = self._words[self._word_ends[entry] : self._word_ends[entry + 1]]
+        return prompt.change_rule.allows(*_find_changed_part(prompt.words, other))
 
 
-def _shorten(hashes: array[int]) -> bytes:
-    """Return one byte of each hash: enough to compare texts that share half of their words."""
-    return hashes.tobytes()[:: hashes.itemsize]
+def _find_changed_part(one: array[int], other: array[int]) -> tuple[int, int]:
+    """Return where two sequences differ: the first place, and how many items the longer one has from there on.
+
+    >>> _find_changed_part(array("I", [1, 2, 3]), array("I", [1, 5, 3]))
+    (1, 1)
+    """
+    start = _count_common(one, other)
+    end = _count_common(one[start:][::-1], other[start:][::-1])
+    return start, max(len(one), len(other)) - start - end
 
 
-def _count_common(one: bytes, other: bytes) -> int:
-    """Return how many bytes at the beginning are the same.
+def _count_common(one: array[int], other: array[int]) -> int:
+    """Return how many items at the beginning are the same.
 
-    >>> _count_common(b"abcd", b"abxd"), _count_common(b"ab", b"abc"), _count_common(b"", b"a")
-    (2, 2, 0)
+    >>> _count_common(array("I", [1, 2]), array("I", [1, 3])), _count_common(array("I"), array("I", [1]))
+    (1, 0)
     """
     low, high = 0, min(len(one), len(other))
     while low < high:

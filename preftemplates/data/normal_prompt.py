@@ -27,25 +27,25 @@ In a shorter prompt the changed word is often what is asked about, as in the gen
 KEY_MASK = 2**64 - 1
 """Keys are hashes of 64 bits."""
 
-_SIGNED = -1
+SIGNED = -1
 """Stands in keys for signs of any kind, by which a copy without them is found."""
 
-_MAX_REMOVED = 4
+MAX_REMOVED = 4
 """So many clauses of a wrapper are before a short prompt, and as many after it; fewer of a long one."""
-_SHORT = 64
+SHORT = 64
 """A prompt of so many words is short: wherever it may be wrapped is looked at."""
 
-_MAX_UNMARKED = 5
+MAX_UNMARKED = 5
 """So many places near each end are tried where a comma or a capital alone tells a wrapper from the prompt."""
 
-_MAX_CORES = 32
+MAX_CORES = 32
 """So many parts of a prompt are remembered that it may be wrapped around, the longest ones."""
 
-_MAX_COMPARED_WORDS = 512
+MAX_COMPARED_WORDS = 512
 """Longer prompts are compared clause by clause, so that little of them is remembered."""
 _MAX_CHANGED_SHARE = 0.1
 """The clause of such a prompt that may hold the changed word has this share of its letters at most."""
-_MAX_CHANGED_CHARACTERS = 3
+MAX_CHANGED = 3
 """So many characters of a script without spaces are one word."""
 
 
@@ -54,6 +54,27 @@ class PromptHalves(NamedTuple):
 
     first: int
     last: int
+
+
+class ChangeRule(NamedTuple):
+    """What may change in a near copy: one word in a turn that is long, or one short clause of a long prompt.
+
+    Attributes:
+        turns: for each turn the number of its items, and of its words: a character is half a word in a script without
+            spaces.
+        clauses: the number of letters of each clause of a long prompt, which is compared clause by clause; else None.
+    """
+
+    turns: Sequence[tuple[int, float]]
+    clauses: Sequence[int] | None
+
+    def allows(self, place: int, count: int) -> bool:
+        """Whether so many words or clauses at a place may change."""
+        if self.clauses is not None:
+            clause = self.clauses[min(place, len(self.clauses) - 1)]
+            return count <= 1 and clause <= _MAX_CHANGED_SHARE * sum(self.clauses)
+        items, size = self.turns[_find_part([items for items, _ in self.turns], place)]
+        return size >= MIN_WORDS and count <= (MAX_CHANGED if items > 1.5 * size else 1)
 
 
 @dataclass(frozen=True)
@@ -98,7 +119,7 @@ class NormalPrompt:
 
     @cached_property
     def _has_clauses(self) -> bool:
-        return sum(len(turn.words) for turn in self.turns) > _MAX_COMPARED_WORDS
+        return sum(len(turn.words) for turn in self.turns) > MAX_COMPARED_WORDS
 
     @property
     def whole(self) -> int:
@@ -108,18 +129,18 @@ class NormalPrompt:
     @property
     def whole_of_others(self) -> int:
         """The key under which a prompt finds its copies without signs, or with some."""
-        return self._make_key(0 if self.signs else _SIGNED, self.turns[-1].letters)
+        return self._make_key(0 if self.signs else SIGNED, self.turns[-1].letters)
 
     @property
     def whole_with_any_signs(self) -> int:
         """The key by which copies that lost their signs find this prompt."""
-        return self._make_key(_SIGNED, self.turns[-1].letters)
+        return self._make_key(SIGNED, self.turns[-1].letters)
 
     @cached_property
     def cores(self) -> list[int]:
         """The keys of what is left of the last turn without the sentences that may be a wrapper."""
         turn, keys = self.turns[-1], []
-        for start, end in islice(sorted(_find_cores(turn), key=lambda core: core[0] - core[1]), _MAX_CORES):
+        for start, end in islice(sorted(_find_cores(turn), key=lambda core: core[0] - core[1]), MAX_CORES):
             letters = turn.letters[turn.starts[start] : turn.starts[end]]
             if turn.signs and sum(turn.sizes[start:end]) < MIN_WORDS:
                 keys.append(self._make_key(turn.signs, letters))
@@ -150,14 +171,12 @@ class NormalPrompt:
         first, last = words[:length].tobytes(), words[-length:].tobytes()
         return PromptHalves(hash((*salt, 0, first)) & KEY_MASK, hash((*salt, 1, last)) & KEY_MASK)
 
-    def may_change(self, place: int, count: int) -> bool:
-        """Whether so many items of `words` at a place may change in a near copy: one word in a turn that is long."""
-        if not self._has_clauses:
-            turn = self.turns[_find_part([len(turn.words) for turn in self.turns], place)]
-            is_spaceless = len(turn.words) > 1.5 * turn.size
-            return turn.size >= MIN_WORDS and count <= (_MAX_CHANGED_CHARACTERS if is_spaceless else 1)
-        sizes = [len(clause) for turn in self.turns for clause in turn.clauses]
-        return count <= 1 and sizes[min(place, len(sizes) - 1)] <= _MAX_CHANGED_SHARE * sum(sizes)
+    @property
+    def change_rule(self) -> ChangeRule:
+        """What may change in a near copy."""
+        if self._has_clauses:
+            return ChangeRule([], [len(clause) for turn in self.turns for clause in turn.clauses])
+        return ChangeRule([(len(turn.words), turn.size) for turn in self.turns], None)
 
     def _make_key(self, signs: int, content: object) -> int:
         return (
@@ -172,7 +191,7 @@ def normalise_prompt(messages: Sequence[Message], tools: Any = None) -> NormalPr
     >>> [turn.letters for turn in prompt.turns]
     [b'howdoiboilanegg']
     """
-    spoken = [message for message in messages if message["role"] not in ("system", "developer")] or messages
+    spoken = list_spoken(messages)
     texts = [plain("\n".join(list_message_texts([message]))) for message in spoken]
     turns = tuple(
         normalise_text(text, with_openings=number == len(texts)) for number, text in enumerate(texts, start=1)
@@ -180,11 +199,26 @@ def normalise_prompt(messages: Sequence[Message], tools: Any = None) -> NormalPr
     if not turns or not any(turn.letters for turn in turns):
         return None
     roles = tuple(message["role"] for message in spoken)
-    others = [part for message in spoken for part in _list_other_parts(message)]
-    context = hash(short_digest([tools, others])) if others or tools is not None else 0
+    others = list_others(spoken, tools)
+    context = hash(short_digest(others)) if others else 0
     spelling = hash((roles, *texts))
     full_spelling = spelling if len(spoken) == len(messages) else hash((spelling, *list_message_texts(messages)))
     return NormalPrompt(turns, roles, context, spelling & KEY_MASK, full_spelling & KEY_MASK)
+
+
+def list_spoken(messages: Sequence[Message]) -> Sequence[Message]:
+    """Return the messages that are no system messages; all, if there are no others."""
+    return [message for message in messages if message["role"] not in ("system", "developer")] or messages
+
+
+def list_others(messages: Sequence[Message], tools: Any) -> list[Any]:
+    """Return what is asked besides text; nothing where there is nothing.
+
+    >>> list_others([{"role": "user", "content": "Hi"}], None), list_others([], "[]")
+    ([], ['[]', []])
+    """
+    others = [part for message in messages for part in _list_other_parts(message)]
+    return [tools, others] if others or tools is not None else []
 
 
 def _list_other_parts(message: Message) -> Iterator[object]:
@@ -201,12 +235,12 @@ def _find_cores(turn: NormalText) -> Iterator[tuple[int, int]]:
     total, last = sizes[-1], len(sizes) - 1
     clauses = [index for index, is_clause in enumerate(turn.is_clause) if is_clause]
     others = [index for index, is_clause in enumerate(turn.is_clause) if not is_clause]
-    starts = [*clauses[: _MAX_REMOVED + 1], *others[:_MAX_UNMARKED]]
-    ends = [*clauses[-_MAX_REMOVED:], *others[-_MAX_UNMARKED:], last]
+    starts = [*clauses[: MAX_REMOVED + 1], *others[:MAX_UNMARKED]]
+    ends = [*clauses[-MAX_REMOVED:], *others[-MAX_UNMARKED:], last]
     for start in starts:
         for end in ends:
             removed = bisect_left(clauses, start) + len(clauses) - bisect_left(clauses, end)
-            if end <= start or end - start == last or (total > _SHORT and removed > _MAX_REMOVED + 2):
+            if end <= start or end - start == last or (total > SHORT and removed > MAX_REMOVED + 2):
                 continue
             core, before, after = sizes[end] - sizes[start], sizes[start], total - sizes[end]
             is_marked = turn.is_clause[start] and (end == last or turn.is_clause[end])

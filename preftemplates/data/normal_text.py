@@ -23,8 +23,11 @@ _OPENINGS = re.compile(
 )
 """Where a sentence may begin after one without a mark at its end: after a comma, at a dash or a capital, or at a
 space that the script has not."""
-_OPENING, _MARGIN = b"\0", 300
-"""The mark of such a place, and the number of characters at each end of a text in which they are looked for."""
+CLAUSE_END, OPENING = b"\n", b"\0"
+"""What is between clauses, and the mark of such a place."""
+
+MARGIN = 300
+"""So many characters at each end of a text are searched for such places."""
 
 _SIGNS = re.compile(r"[0-9](?:[\s\0]*[-+*/^%×÷−<>=]\s*|[.,])(?=[0-9])")
 """The punctuation that is no decoration in a short text: signs between numbers, and marks within them."""
@@ -111,37 +114,66 @@ def normalise_text(text: str, *, with_openings: bool = True) -> NormalText:
     >>> one.letters, one.letters == other.letters, one.sizes
     (b'dontworrybehappy', True, (2, 2))
     """
-    is_ascii = text.isascii()
-    marked = _mark_openings(text, is_ascii) if with_openings else text
-    folded = marked.lower() if is_ascii else unicodedata.normalize("NFKC", marked.casefold())
-    if "++" in folded or "#" in folded:
-        folded = _NAMES.sub(lambda match: "plusplus" if match[0] == "++" else "sharp", folded)
+    folded, is_ascii = fold_text(text, with_openings=with_openings), text.isascii()
     parts: list[list[bytes]] = []
     is_clause: list[bool] = []
-    for clause in _encode(folded.translate(_CHARACTERS)).split(b"\n"):
-        of_clause = [words for part in clause.split(_OPENING) if (words := part.split())]
+    for clause in translate(folded).split(CLAUSE_END):
+        of_clause = [words for part in clause.split(OPENING) if (words := part.split())]
         parts += of_clause
         is_clause += [index == 0 for index in range(len(of_clause))]
     letters = [*map(b"".join, parts)]
     hashes = tuple(map(crc32, chain.from_iterable(parts)))
-    signs = _SIGNS.findall(folded) if len(hashes) <= _MAX_SIGNED_WORDS else ()
     return NormalText(
         b"".join(letters),
         hashes,
         (0, *accumulate(map(len, letters))),
         tuple(map(len if is_ascii else _count_words, parts)),
         tuple(is_clause),
-        hash("".join("".join(sign.replace("\0", "").split()) for sign in signs)) if signs else 0,
+        hash_signs(folded, len(hashes)),
     )
+
+
+def fold_text(text: str, *, with_openings: bool) -> str:
+    r"""Return a text without case, with names spelled, and a mark where a part begins that no clause end sets off.
+
+    >>> fold_text("Well, THEN: C++", with_openings=True)
+    'well \\x00then: cplusplus'
+    """
+    is_ascii = text.isascii()
+    marked = _mark_openings(text, is_ascii) if with_openings else text
+    folded = marked.lower() if is_ascii else unicodedata.normalize("NFKC", marked.casefold())
+    if "++" in folded or "#" in folded:
+        folded = _NAMES.sub(lambda match: "plusplus" if match[0] == "++" else "sharp", folded)
+    return folded
+
+
+def translate(folded: str) -> bytes:
+    r"""Return a folded text as words, between which are spaces, `CLAUSE_END` and `OPENING`.
+
+    >>> translate("don't worry. be")
+    b'dont worry\n be'
+    """
+    return _encode(folded.translate(_CHARACTERS))
+
+
+def hash_signs(folded: str, words: int) -> int:
+    """Return a hash of the punctuation of numbers in a folded text of so many words; 0 if there is none."""
+    signs = _SIGNS.findall(folded) if words <= _MAX_SIGNED_WORDS else ()
+    return hash("".join("".join(sign.replace("\0", "").split()) for sign in signs)) if signs else 0
+
+
+def weigh_word(word: bytes) -> float:
+    """Return how many words a word counts as: one half if it is a character of a script without spaces."""
+    return 0.5 if word in _SPACELESS_WORDS else 1
 
 
 def _mark_openings(text: str, is_ascii: bool) -> str:
     openings, mark = _ASCII_OPENINGS if is_ascii else _OPENINGS, " \0"
     text = text.replace("\0", " ")
-    if len(text) <= 2 * _MARGIN:
+    if len(text) <= 2 * MARGIN:
         return openings.sub(mark, text)
-    first, last = text[:_MARGIN], text[-_MARGIN:]
-    return openings.sub(mark, first) + text[_MARGIN:-_MARGIN] + openings.sub(mark, last)
+    first, last = text[:MARGIN], text[-MARGIN:]
+    return openings.sub(mark, first) + text[MARGIN:-MARGIN] + openings.sub(mark, last)
 
 
 def _encode(text: str) -> bytes:
@@ -149,4 +181,4 @@ def _encode(text: str) -> bytes:
 
 
 def _count_words(words: list[bytes]) -> float:
-    return len(words) - sum(map(_SPACELESS_WORDS.__contains__, words)) / 2
+    return sum(map(weigh_word, words))

@@ -15,6 +15,7 @@ from preftemplates.core.json_text import read_json_as
 from preftemplates.core.messages import CONTENT_KEYS, Message, list_message_texts
 from preftemplates.core.provenance import plain
 from preftemplates.core.samples import Preference, Ranked, Sample
+from preftemplates.data.hash_table import HashTable
 from preftemplates.data.normal_prompt import NormalPrompt, normalise_prompt
 from preftemplates.errors import Code, preview
 from preftemplates.styles.control_text import find_control_text
@@ -300,6 +301,44 @@ def _describe_unbalanced_thinking(message: Message) -> str | None:
     return "an answer holds <think> without </think>" if is_open else None
 
 
+MAX_REMEMBERED = 10_000_000
+"""So many samples are remembered, of which another may be a copy; later ones are compared with these alone."""
+
+SEEN = "seen"
+"""The key of what a rule remembers of earlier samples."""
+
+
+class SeenSamples:
+    """The rows of samples by a hash of what they say, of which the first ones are remembered.
+
+    Attributes:
+        forgotten: how many came when there was no room.
+    """
+
+    def __init__(self) -> None:
+        self._rows, self._labels = HashTable(), HashTable()
+        self.forgotten = 0
+
+    def enter(self, content: object, row: int, labels: object = None) -> tuple[int | None, bool]:
+        """Enter a sample unless one of the same content is there.
+
+        Returns:
+            the row of the one that is there, None for none; and whether its labels are the same.
+        """
+        key, verdict = self._make_key(content), self._make_key(labels) & 0xFFFFFFFF
+        if len(self._rows) >= MAX_REMEMBERED and self._rows.get(key) is None:
+            self.forgotten += 1
+            return None, True
+        return self._rows.setdefault(key, row), self._labels.setdefault(key, verdict) == verdict
+
+    def get(self, content: object) -> int | None:
+        """Return the row of the first sample of a content; None if there is none."""
+        return self._rows.get(self._make_key(content))
+
+    def _make_key(self, content: object) -> int:
+        return int.from_bytes(short_digest(content)[:8], "little")
+
+
 @register_rule(Code.DUPLICATE)
 def _find_duplicate(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
     """The same prompt and answers were in a row before, and its labels say the same of them.
@@ -308,23 +347,23 @@ def _find_duplicate(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
     """
     sample = accepted.sample
     labels = {} if isinstance(sample, Preference) else sample.label_values
-    content = short_digest([*accepted.asked, *sample.responses.values(), labels])
-    first = memory.setdefault(content, accepted.row)
-    return None if first == accepted.row else f"the same as row {first}"
+    content = [*accepted.asked, *sample.responses.values(), labels]
+    first, _ = memory.setdefault(SEEN, SeenSamples()).enter(content, accepted.row)
+    return None if first in (None, accepted.row) else f"the same as row {first}"
 
 
 @register_rule(Code.CONTRADICTION)
 def _find_contradiction(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
     """A row before preferred the other of the same two answers, or judged the same answer in another way."""
-    sample = accepted.sample
+    sample, seen = accepted.sample, memory.setdefault(SEEN, SeenSamples())
     if not isinstance(sample, Preference | Ranked):
-        content = short_digest([*accepted.asked, *sample.responses.values()])
-        row, first_labels = memory.setdefault(content, (accepted.row, sample.label_values))
-        return None if first_labels == sample.label_values else f"row {row} judges the same in another way"
+        content = [*accepted.asked, *sample.responses.values()]
+        row, is_same = seen.enter(content, accepted.row, sample.label_values)
+        return None if is_same else f"row {row} judges the same in another way"
     opposite_row = None
     for better, worse in _preferred_pairs(sample):
-        memory.setdefault(short_digest([*accepted.asked, better, worse]), accepted.row)
-        opposite = memory.get(short_digest([*accepted.asked, worse, better]))
+        seen.enter([*accepted.asked, better, worse], accepted.row)
+        opposite = seen.get([*accepted.asked, worse, better])
         opposite_row = opposite if opposite_row is None else opposite_row
     return None if opposite_row is None else f"row {opposite_row} prefers the other answer"
 

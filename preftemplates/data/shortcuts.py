@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from preftemplates.templates.results import Formatted
 
-_REFUSAL = re.compile(
+REFUSAL = re.compile(
     r"\b(i(?:'|\u2019)?m (?:really |very |so )?sorry|i am (?:really |very |so )?sorry|i apologi[sz]e|"
     r"i (?:can(?:'|\u2019)?t|cannot|can not|won(?:'|\u2019)?t|will not|am not able to|am unable to|must decline)|"
     r"i(?:'|\u2019)m (?:not able to|unable to|not going to|not comfortable)|as an ai|i do not feel comfortable|"
@@ -26,7 +26,7 @@ _REFUSAL = re.compile(
 )
 """How refusals begin, in English."""
 
-_REFUSAL_CHARACTERS = 200
+REFUSAL_CHARACTERS = 200
 """How many characters of an answer are searched for a refusal."""
 
 MessagePair = Preference[list[Message]]
@@ -51,6 +51,12 @@ class Shortcut:
         self.pairs += 1
         self.right += choice is True
         self.wrong += choice is False
+
+    def add_counts(self, pairs: int, right: int, wrong: int) -> None:
+        """Count several pairs."""
+        self.pairs += pairs
+        self.right += right
+        self.wrong += wrong
 
     @property
     def accuracy(self) -> float:
@@ -105,7 +111,7 @@ def choose_first_listed(pair: MessagePair, columns: Iterable[str]) -> bool | Non
     """
     order = list(columns)
     chosen, rejected, prompt = (_find_paths(messages) for messages in (pair.chosen, pair.rejected, pair.prompt))
-    if not set(order) - set(map(column_of, (*chosen, *rejected, *prompt))):
+    if not {*order} - {*map(column_of, (*chosen, *rejected, *prompt))}:
         return None
     first = [paths[0] for paths in (chosen, rejected) if paths]
     if len(first) < 2 or first[0] == first[1] or any(column_of(path) not in order for path in first):
@@ -147,7 +153,12 @@ def is_refusal(messages: Iterable[Message]) -> bool:
     >>> is_refusal([{"role": "assistant", "content": "I'm sorry, but I can't help with that."}])
     True
     """
-    return any(_REFUSAL.search(text, 0, _REFUSAL_CHARACTERS) for text in list_message_texts(messages)[:1])
+    return any(REFUSAL.search(text, 0, REFUSAL_CHARACTERS) for text in list_message_texts(messages)[:1])
+
+
+def list_columns(messages: Iterable[Message]) -> list[str | None]:
+    """Return the columns of the row that the texts of messages come from, in their order."""
+    return [*map(column_of, _find_paths(messages))]
 
 
 def _find_paths(messages: Iterable[Message]) -> list[str]:

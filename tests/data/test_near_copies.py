@@ -263,7 +263,7 @@ def test_any_text_has_a_normal_form_that_is_its_own():
 def test_a_long_prompt_is_compared_by_clauses():
     text = " ".join(make_synthetic_prompts(60, random.Random(5)))
     prompt = normalise_prompt(ask(text))
-    assert len(prompt.words) <= normal_prompt._MAX_COMPARED_WORDS < len(prompt.turns[0].words)
+    assert len(prompt.words) <= normal_prompt.MAX_COMPARED_WORDS < len(prompt.turns[0].words)
     assert difference(text, change_word(text, random.Random(1))) == near_copies.ONE_WORD
     assert difference(text, text[: len(text) // 2]) is None
 
@@ -283,7 +283,7 @@ def count_work(prompts, **options):
 def test_prompts_of_one_template_are_not_compared_with_each_other():
     beginning = "Read the following text with care, and write down the one word that is the name of its subject: "
     counts = [count_work(f"{beginning}word{n}" for n in range(size)).compared for size in (200, 2000)]
-    assert counts[0] == counts[1] <= 4 * near_copies._MAX_VARIANTS
+    assert counts[0] == counts[1] <= 4 * near_copies.MAX_VARIANTS
 
 
 def test_a_word_in_a_template_is_what_it_asks_about():
@@ -316,7 +316,7 @@ def test_memory_is_below_one_kibibyte_a_prompt():
     assert count_work(prompts).bytes_held < 1024 * 3000
     longest = [" ".join(make_synthetic_prompts(90, rng)) for _ in range(60)]
     index = count_work(longest)
-    assert len(index._words) <= 60 * normal_prompt._MAX_COMPARED_WORDS
+    assert len(index._words) <= 60 * normal_prompt.MAX_COMPARED_WORDS
 
 
 def test_an_index_that_is_full_counts_what_it_forgets_and_still_finds_copies():

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from columnar_rows import SUBJECTS, draw_rows
+from columnar_tables import trust_plan
 from fuzz_words import draw_chat_template
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +29,6 @@ from preftemplates.data import Conversion
 from preftemplates.data.arrow import write_nested_as_json
 from preftemplates.data.batches import ERROR_COLUMN
 from preftemplates.data.columnar import cells, formatting, groups, kernels, text_plans, transcripts, turn_sources
-from preftemplates.data.columnar.blocks import BlockLoss
 from preftemplates.data.columnar.turns import PartTurns
 from preftemplates.errors import PrefTemplatesError, StyleError
 
@@ -205,8 +205,6 @@ def check_subjects(style):
 def test_a_path_that_is_not_the_row_path_is_caught(plant, monkeypatch):
     plant(monkeypatch)
     # the first row of each kind is compared with the row path, which would hide a fault that is in every row
-    monkeypatch.setattr(
-        formatting.ColumnarFormatter, "_compare", lambda _, __, blocks, ___: [BlockLoss()] * len(blocks)
-    )
+    monkeypatch.setattr(formatting.ColumnarFormatter, "_compare", trust_plan)
     with pytest.raises((AssertionError, PrefTemplatesError)):
         check_subjects(Style.from_chat_template(ASKING.replace("%s", "m.content == 'Hi'")))

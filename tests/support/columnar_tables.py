@@ -4,6 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from preftemplates import BatchFormatter
+from preftemplates.data.columnar.blocks import BlockLoss
+from preftemplates.data.columnar.formatting import Compared
 
 TEXTS = (
     "", " ", "\u200b", "Hi", "Hi", " a\n", "\u00a0x\u2003", "é😀", "<think>Sum.</think>Four.", "</think>", "a<think>",
@@ -128,3 +130,8 @@ def change_type(kind, layout):
     if pa.types.is_struct(kind):
         return pa.struct([(field.name, change_type(field.type, layout)) for field in kind])
     return kind
+
+
+def trust_plan(_, __, blocks, *___):
+    """Take the place of a formatter's comparison of a plan with the row path."""
+    return Compared([BlockLoss()] * len(blocks), 0)

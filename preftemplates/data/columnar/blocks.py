@@ -12,7 +12,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from preftemplates.data.columnar.turns import Numbers
+    from preftemplates.data.columnar.turns import Numbers, PartTurns
 
 
 class BlockLoss(NamedTuple):
@@ -27,6 +27,10 @@ class BlockLoss(NamedTuple):
     without_key: tuple[str, ...] = ()
 
 
+LISTED = (None, True, False, ...)
+"""Whether a row lists the chosen answer first, by number; the last is that only the row path knows."""
+
+
 class Block(NamedTuple):
     """The results of some rows of a slice.
 
@@ -35,22 +39,33 @@ class Block(NamedTuple):
         columns: the results.
         skips: for each result the number among `REASONS` of why it should not be trained on; None if nobody asked.
         labels: each label by name: a column, or a value that all results have.
+        parts: the messages of the prompt and of each response, by name.
         lost: what is lost of each row: in making the sample from another format, and for want of a key.
+        first_listed: for each result the number among `LISTED` of whether the row lists the chosen answer first; None
+            if nobody asked.
     """
 
     rows: Numbers
     columns: list[pa.Array]
     skips: Numbers | None = None
     labels: Mapping[str, Any] = MappingProxyType({})
+    parts: Mapping[str, PartTurns] = MappingProxyType({})
     lost: BlockLoss = BlockLoss()
+    first_listed: Numbers | None = None
 
     def take(self, places: Numbers) -> Block:
         """Return some of the results."""
         indices = pa.array(places)
         labels = {name: label.take(indices) if isinstance(label, pa.Array) else label
                   for name, label in self.labels.items()}  # fmt: skip
-        skips = None if self.skips is None else self.skips[places]
-        return Block(self.rows[places], [column.take(indices) for column in self.columns], skips, labels, self.lost)
+        return self._replace(
+            rows=self.rows[places],
+            columns=[column.take(indices) for column in self.columns],
+            skips=None if self.skips is None else self.skips[places],
+            labels=labels,
+            parts={name: part.take(places) for name, part in self.parts.items()},
+            first_listed=None if self.first_listed is None else self.first_listed[places],
+        )
 
 
 @dataclass

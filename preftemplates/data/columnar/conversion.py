@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from preftemplates.data.columnar.blocks import Block
     from preftemplates.data.columnar.kernels import Mask
     from preftemplates.data.result_slice import RowAcceptor, SliceOptions
+    from preftemplates.templates.results import Formatted
     from preftemplates.templates.unread import UnreadValue
 
 _SLICE_BYTES = 64 << 20
@@ -39,12 +40,13 @@ class ColumnarSliceConverter:
     Args:
         conversion: counts the rows, and converts those that no plan fits.
         options: what is converted.
+        columns: the columns of a row in order, where it is asked which answer a row lists first.
 
     Attributes:
         reason: why no row can be formatted as columns; empty if some can.
     """
 
-    def __init__(self, conversion: RowAcceptor, options: SliceOptions) -> None:
+    def __init__(self, conversion: RowAcceptor, options: SliceOptions, columns: Sequence[str] | None = None) -> None:
         self._conversion, self._template, self._format = conversion, options.template, options.format
         try:
             self._schema = build_output_schema(self._template, self._format)
@@ -54,8 +56,9 @@ class ColumnarSliceConverter:
         style = self._template.text_style(self._format) or options.style
         screen = Screen(style, options.special_tokens)
         self._formatter = ColumnarFormatter(
-            self._template, self._format, self._schema, finds_skips=True, screen=screen, style=options.style
-        )
+            self._template, self._format, self._schema, finds_skips=True, screen=screen, style=options.style,
+            columns=columns,
+        )  # fmt: skip
         self.reason = self._formatter.reason
         if not self.reason:
             self._extraction = self._template.get_extraction(self._format)[0]
@@ -81,20 +84,23 @@ class ColumnarSliceConverter:
 
     def convert(self, records: list[Record]) -> ResultSlice:
         """Return the results of some rows."""
+        return self.format(records).merge()
+
+    def format(self, records: list[Record]) -> FormattedSlice:
+        """Return the samples of some rows, and count the rows."""
         whole = self._conversion.report
         report = self._conversion.report = ConversionReport(unread=whole.unread.begin_slice())
         unread = self._find_unread(records)
         blocks, left = self._formatter.format(*self._read_batch(records, unread))
-        converted = _Converted(records, self._schema, blocks)
+        formatted = FormattedSlice(records, self._schema, blocks, unread)
         try:
             for row in left.tolist():
-                samples = self._conversion.accept(records[row])
-                converted.add_others(row, [sample.result for sample in samples])
+                formatted.add_others(row, self._conversion.accept(records[row]))
         finally:  # a row may raise its error
             self._conversion.report = whole
-            converted.count(report, unread)
+            formatted.count(report)
             whole.merge(report)
-        return converted.merge()
+        return formatted
 
     def _find_unread(self, records: Sequence[Record]) -> dict[int, tuple[UnreadValue, ...]]:
         """The unread values of the rows that have some, by their places."""
@@ -137,33 +143,53 @@ def _estimate_size(cells: Any) -> int:
         return int(count_bytes(cells.batch) // cells.batch.num_rows)
     if isinstance(cells, str):
         return len(cells)
-    if isinstance(cells, Mapping):
-        return sum(map(_estimate_size, cells.values()))
-    return sum(map(_estimate_size, cells)) if isinstance(cells, list) else 8
+    if not isinstance(cells, Mapping | list):
+        return 8
+    size = 0
+    for value in cells if isinstance(cells, list) else cells.values():
+        size += len(value) if type(value) is str else _estimate_size(value)
+    return size
 
 
-class _Converted:
-    """The results of a slice, as they are found.
+class FormattedSlice:
+    """The samples of a slice, as they are found.
 
     Args:
         records: the rows.
         schema: the schema of the results.
         blocks: the results of plans.
+        unread: the unread values of the rows that have some, by their places.
+
+    Attributes:
+        others: the samples of rows that no plan fits, each with the place of its row.
     """
 
-    def __init__(self, records: Sequence[Record], schema: pa.Schema, blocks: Sequence[Block]) -> None:
-        self._records, self._schema, self._blocks = records, schema, blocks
-        self._others: list[tuple[int, Mapping[str, Any]]] = []
+    def __init__(
+        self,
+        records: Sequence[Record],
+        schema: pa.Schema,
+        blocks: list[Block],
+        unread: Mapping[int, tuple[UnreadValue, ...]],
+    ) -> None:
+        self.records, self._schema, self._blocks, self.unread = records, schema, blocks, unread
+        self.others: list[tuple[int, Formatted]] = []
 
-    def add_others(self, row: int, results: Sequence[Mapping[str, Any]]) -> None:
-        """Add the results of a row that no plan fits."""
-        self._others += [(row, result) for result in results]
+    @property
+    def blocks(self) -> list[Block]:
+        """The samples of plans that are not skipped."""
+        kept = (block if block.skips is None or not block.skips.any() else block.take(np.flatnonzero(block.skips == 0))
+                for block in self._blocks)  # fmt: skip
+        return [block for block in kept if len(block.rows)]
 
-    def count(self, report: ConversionReport, unread: Mapping[int, tuple[UnreadValue, ...]]) -> None:
+    def add_others(self, row: int, samples: Sequence[Formatted]) -> None:
+        """Add the samples of a row that no plan fits."""
+        self.others += [(row, sample) for sample in samples]
+
+    def count(self, report: ConversionReport) -> None:
         """Count the rows of plans."""
         skipped: dict[int, list[RowIssue]] = {}
-        good = np.zeros(len(self._records), np.int64)
-        planned = np.zeros(len(self._records), bool)
+        good = np.zeros(len(self.records), np.int64)
+        planned = np.zeros(len(self.records), bool)
         for block in self._blocks:
             planned[block.rows] = True
             kept = block.rows if block.skips is None else block.rows[block.skips == 0]
@@ -172,7 +198,7 @@ class _Converted:
             report.lost.update({name: len(kept) for name in block.lost.without_key if len(kept)})
             self._count_labels(report, block)
             for row, number in _list_skipped(block):
-                record = self._records[row]
+                record = self.records[row]
                 reason: Any = REASONS[number]
                 skipped.setdefault(row, []).append(RowIssue(record.row, record.line, reason, reason.meaning))
         report.rows += int(planned.sum())
@@ -184,9 +210,9 @@ class _Converted:
             else:
                 report.skipped.append(issues[0])
         counts = report.unread.begin_slice()
-        for row, values in unread.items():
+        for row, values in self.unread.items():
             if planned[row] and good[row]:
-                counts.add(values, self._records[row].row, self._records[row].line)
+                counts.add(values, self.records[row].row, self.records[row].line)
         report.unread.merge(counts)
 
     def _count_labels(self, report: ConversionReport, block: Block) -> None:
@@ -201,38 +227,31 @@ class _Converted:
         values = np.asarray(label).astype(bool)[kept] if is_column else np.full(len(kept), bool(label))
         report.classes.update({True: int(values.sum()), False: int((~values).sum())})
         report.classes = +report.classes
-        first = self._records[int(block.rows[kept].min())]
+        first = self.records[int(block.rows[kept].min())]
         if report.first_answer is None or first.row < report.first_answer[0]:
             report.first_answer = (first.row, first.line)
 
     def merge(self) -> ResultSlice:
         """Return the results in the order of their rows."""
-        kept = [(block, np.arange(len(block.rows)) if block.skips is None else np.flatnonzero(block.skips == 0))
-                for block in self._blocks]  # fmt: skip
-        kept = [(block, places) for block, places in kept if len(places)]
-        if not kept:
-            return ResultSlice(others=[(index, result) for index, (_, result) in enumerate(self._others)])
-        rows = np.concatenate([block.rows[places] for block, places in kept])
+        blocks = self.blocks
+        if not blocks:
+            return ResultSlice(others=[(index, sample.result) for index, (_, sample) in enumerate(self.others)])
+        rows = np.concatenate([block.rows for block in blocks])
         order = np.argsort(rows, kind="stable")
-        columns = [
-            _join([block.columns[index] for block, _ in kept], [places for _, places in kept], order)
-            for index in range(len(self._schema))
-        ]
+        columns = [_join([block.columns[index] for block in blocks], order) for index in range(len(self._schema))]
         batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
-        other_rows = np.array([row for row, _ in self._others], np.int64)
+        other_rows = np.array([row for row, _ in self.others], np.int64)
         both = np.argsort(np.concatenate([rows[order], other_rows]), kind="stable")
         places = np.empty(len(both), np.int64)
         places[both] = np.arange(len(both))
         count = len(rows)
-        others = [(int(place), result) for place, (_, result) in zip(places[count:], self._others, strict=True)]
-        return ResultSlice(batch, places[:count].tolist(), others)
+        others = zip(places[count:].tolist(), (sample.result for _, sample in self.others), strict=True)
+        return ResultSlice(batch, places[:count].tolist(), [*others])
 
 
-def _join(columns: Sequence[pa.Array], kept: Sequence[Any], order: Any) -> pa.Array:
-    """The values of several blocks that are kept, in order."""
-    parts = [column if len(places) == len(column) else column.take(pa.array(places))
-             for column, places in zip(columns, kept, strict=True)]  # fmt: skip
-    joined = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+def _join(columns: Sequence[pa.Array], order: Any) -> pa.Array:
+    """The values of several blocks, in order."""
+    joined = columns[0] if len(columns) == 1 else pa.concat_arrays(columns)
     return joined if bool((order == np.arange(len(order))).all()) else joined.take(pa.array(order))
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from preftemplates.core.samples import Preference, Sample
-from preftemplates.data.columnar.blocks import DERIVED, Block, BlockLoss, Derived, PlanCounts
+from preftemplates.data.columnar.blocks import DERIVED, LISTED, Block, BlockLoss, Derived, PlanCounts
 from preftemplates.data.columnar.cell_checks import check_cell
 from preftemplates.data.columnar.cells import Cells, RowValues
-from preftemplates.data.columnar.column_texts import UntraceableError
+from preftemplates.data.columnar.column_texts import Column, UntraceableError
 from preftemplates.data.columnar.formatting_plan import FormattingPlan, spell_guards
 from preftemplates.data.columnar.groups import SampleGroup, hold_cell_guard, make_group
 from preftemplates.data.columnar.plan_book import PlanBook
@@ -26,10 +26,11 @@ from preftemplates.data.columnar.result_columns import (
     list_text_fields,
 )
 from preftemplates.data.columnar.row_cells import Cell, list_cells, read_columns
-from preftemplates.data.columnar.row_plans import RowPlan, make_row_plan
+from preftemplates.data.columnar.row_plans import RowPlan, find_single_sources, make_row_plan
 from preftemplates.data.columnar.skips import are_ties, find_skip_reasons
 from preftemplates.data.columnar.text_plans import PlannedRows, TextPlanner
 from preftemplates.data.columnar.turns import Numbers, Shape, group_shapes
+from preftemplates.data.shortcuts import is_first_listed, list_columns
 from preftemplates.errors import PrefTemplatesError, one_line
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from preftemplates.data.columnar.screens import Screen
     from preftemplates.data.columnar.style_plans import TextPlan
     from preftemplates.styles.style import Style
+    from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
 
 
@@ -49,6 +51,18 @@ class _Slice(NamedTuple):
     batch: pa.RecordBatch
     plans: Sequence[RowPlan]
     which: Numbers
+
+
+class Compared(NamedTuple):
+    """What the row path says of the rows of a plan.
+
+    Attributes:
+        lost: what is lost of each sample.
+        first_listed: the number among `LISTED` of whether they list the chosen answer first.
+    """
+
+    lost: Sequence[BlockLoss]
+    first_listed: int
 
 
 class ColumnarFormatter:
@@ -62,6 +76,7 @@ class ColumnarFormatter:
         finds_skips: whether to say which results should not be trained on.
         screen: finds the rows that are left to the row path, since a rule may find something in them.
         style: the style in which messages will be rendered, if it is known and the dialect holds no text.
+        columns: the columns of a row in order, where it is asked which answer a row lists first.
 
     Attributes:
         reason: why no row can be formatted as columns; empty if some can.
@@ -77,8 +92,9 @@ class ColumnarFormatter:
         finds_skips: bool = False,
         screen: Screen | None = None,
         style: Style | None = None,
+        columns: Sequence[str] | None = None,
     ) -> None:
-        self._template, self._format, self._schema = template, format, schema
+        self._template, self._format, self._schema, self._columns = template, format, schema, columns
         self._json_messages, self._finds_skips, self._screen = json_messages, finds_skips, screen
         self._style = template.text_style(format) or style
         self.counts = PlanCounts()
@@ -86,7 +102,7 @@ class ColumnarFormatter:
         self._input: pa.Schema | None = None
         self._cells: dict[str, Cell] = {}
         self._row_plans: PlanBook[RowPlan] = PlanBook()
-        self._losses: dict[Any, list[BlockLoss] | None] = {}
+        self._compared: dict[Any, Compared | None] = {}
         self._planner: TextPlanner | None = None
         self._names: tuple[str, ...] = ()
         self.reason = ""
@@ -175,7 +191,7 @@ class ColumnarFormatter:
         """Begin with rows of another schema."""
         self._input = schema
         self._row_plans = PlanBook()
-        self._losses.clear()
+        self._compared.clear()
         if self._is_unplanned:
             return
         self._cells = list_cells(self._extraction.steps, schema)
@@ -299,17 +315,21 @@ class ColumnarFormatter:
         plans: Sequence[TextPlan | None] = (None,) if planned is None else planned.plans
         texts = np.zeros(len(group.rows), np.int64) if planned is None else planned.which
         pairs = rows_of.which[group.rows].astype(np.int64) * len(plans) + texts
-        wrong, lost = np.zeros(len(pairs), bool), list[BlockLoss]()
+        wrong, listed = np.zeros(len(pairs), bool), np.zeros(len(pairs), np.int8)
+        lost: Sequence[BlockLoss] = ()
         for pair, place in zip(*np.unique(pairs, return_index=True), strict=True):
             key = (rows_of.plans[pair // len(plans)], plans[pair % len(plans)])
-            if key not in self._losses:
-                self._losses[key] = self._compare(rows_of.batch, blocks, int(place))
-            known = self._losses[key]
-            lost = known or lost
-            if known is None:
+            if key not in self._compared:
+                self._compared[key] = self._compare(rows_of.batch, blocks, int(place), key[0])
+            compared = self._compared[key]
+            if compared is None:
                 wrong |= pairs == pair
+            else:
+                lost = compared.lost
+                listed[pairs == pair] = compared.first_listed
         self._count("the row path gives another result", wrong)
         if not wrong.all():
+            blocks = [block._replace(first_listed=listed) for block in blocks]
             kept = [block.take(np.flatnonzero(~wrong)) for block in blocks] if wrong.any() else blocks
             yield from (block._replace(lost=one) for block, one in zip(kept, lost, strict=True))
 
@@ -326,7 +346,7 @@ class ColumnarFormatter:
         columns = SampleColumns(len(group.rows), parts, sample.labels, write)
         skips = self._find_skips(columns) if self._finds_skips else None
         filled = fill_columns(self._shape, self._schema, self._keys, columns)
-        return Block(group.rows, filled, skips, sample.labels)
+        return Block(group.rows, filled, skips, sample.labels, parts)
 
     def _find_skips(self, sample: SampleColumns) -> Numbers:
         prompt, *responses = sample.parts.values()
@@ -336,12 +356,12 @@ class ColumnarFormatter:
         asked = prompt if self._extraction.has_prompt else None
         return find_skip_reasons(asked, responses, sample.labels, texts, self._policies.ties == "drop")
 
-    def _compare(self, batch: pa.RecordBatch, blocks: Sequence[Block], place: int) -> list[BlockLoss] | None:
-        """Return what is lost of a row of the blocks; None if the row path gives it another result."""
+    def _compare(self, batch: pa.RecordBatch, blocks: Sequence[Block], place: int, plan: RowPlan) -> Compared | None:
+        """Return what the row path says of a row of the blocks; None if it gives it another result."""
         cells = batch.select(self._template.select_columns(self._format, batch.schema.names))
         try:
             row = cells.slice(int(blocks[0].rows[place]), 1).to_pylist()[0]
-            formatted = self._template.formatted(row, self._format)
+            formatted = self._template.formatted(row, self._format, traced=self._columns is not None)
         except (PrefTemplatesError, pa.ArrowException, ValueError):
             return None
         names = self._schema.names
@@ -350,7 +370,20 @@ class ColumnarFormatter:
         if results != [_fill_nulls(sample.result, self._schema) for sample in formatted.samples]:
             return None
         derived: list[Mapping[str, int]] = [formatted.lost, *[{}] * (len(blocks) - 1)]
-        return [BlockLoss(one, sample.without_key) for one, sample in zip(derived, formatted.samples, strict=True)]
+        lost = [BlockLoss(one, sample.without_key) for one, sample in zip(derived, formatted.samples, strict=True)]
+        return Compared(lost, self._find_first_listed(plan, formatted.samples[0]))
+
+    def _find_first_listed(self, plan: RowPlan, formatted: Formatted) -> int:
+        """Return the number among `LISTED` of whether all rows of a plan list the chosen answer first."""
+        if self._columns is None or not isinstance(formatted.messages, Preference):
+            return LISTED.index(None)
+        sources = find_single_sources(plan.parts[1:])
+        chosen, rejected = ({*list_columns(answer)} for answer in formatted.messages.responses.values())
+        if sources is None:
+            return LISTED.index(...)
+        if not all(isinstance(source, Column) for source in sources) and (chosen & rejected or len(chosen) > 1):
+            return LISTED.index(...)
+        return LISTED.index(is_first_listed(formatted, self._columns))
 
 
 def _fill_nulls(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:

@@ -148,7 +148,8 @@ def occurs(values: pa.Array, part: bytes) -> bool:
 
 def get_offsets(texts: pa.Array) -> np.ndarray[Any, Any]:
     """Return where each text begins in the bytes of all, and where the last one ends."""
-    kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    is_large = pa.types.is_large_string(texts.type) or pa.types.is_large_binary(texts.type)
+    kind = np.int64 if is_large else np.int32
     buffer = texts.buffers()[1]
     if buffer is None or buffer.size == 0:
         return np.zeros(len(texts) + 1, kind)
@@ -159,6 +160,26 @@ def get_text_range(texts: pa.Array) -> tuple[int, int]:
     """Return where the texts begin in the bytes of their column, and where they end."""
     offsets = get_offsets(texts)
     return int(offsets[0]), int(offsets[-1])
+
+
+def read_bytes(texts: pa.Array) -> np.ndarray[Any, Any]:
+    """Return the bytes of all texts, one after the other."""
+    start, end = get_text_range(texts)
+    data = texts.buffers()[2]
+    if data is None or end == start:
+        return np.zeros(0, np.uint8)
+    return np.frombuffer(data, np.uint8, end - start, start)
+
+
+def count_before(mask: Mask) -> np.ndarray[Any, Any]:
+    """Return how many values are true before each place, and at last how many in all.
+
+    >>> count_before(np.array([True, False, True])).tolist()
+    [0, 1, 1, 2]
+    """
+    counts = np.zeros(len(mask) + 1, np.int32 if len(mask) < 2**31 else np.int64)
+    np.cumsum(mask, out=counts[1:])
+    return counts
 
 
 def join_pieces(pieces: Pieces, count: int, read: Callable[[Column], pa.Array]) -> pa.Array:

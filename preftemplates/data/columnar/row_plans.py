@@ -30,7 +30,7 @@ from preftemplates.data.columnar.row_cells import Cell, list_members
 from preftemplates.templates.turns import Splice, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from preftemplates.templates.expressions import Expression, Field
     from preftemplates.templates.extraction import ExtractionSteps
@@ -79,6 +79,19 @@ class RowPlan(NamedTuple):
         )
         labels = tuple((name, value if _is_fixed(value) else ...) for name, value in self.labels)
         return parts, repr(labels)
+
+
+def find_single_sources(parts: Sequence[Sequence[MessagePlan | TurnSource]]) -> list[Any] | None:
+    """Return the one column, or the one list of messages, that each part is made of; None if one is made otherwise."""
+    sources: list[Any] = []
+    for part in parts:
+        for item in part:
+            if isinstance(item, TurnSource):
+                sources.append(item)
+            else:
+                sources += item.content if len(item.content) == 1 else [None]
+    is_single = len(sources) == len(parts) and all(isinstance(source, TurnSource | Column) for source in sources)
+    return sources if is_single else None
 
 
 def _is_fixed(value: Any) -> bool:

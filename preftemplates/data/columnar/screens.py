@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preftemplates.core.samples import PromptOnly
-from preftemplates.data.columnar.kernels import Mask, get_offsets, get_text_range, match_part, occurs
+from preftemplates.data.columnar.kernels import Mask, get_offsets, match_part, occurs, read_bytes
 from preftemplates.data.columnar.turns import Numbers, PartTurns, Shape, hold_for_all
 from preftemplates.data.content_rules import SPECIAL_TOKEN_PATTERN
 from preftemplates.data.row_rules import (
@@ -96,17 +96,6 @@ def _escape(text: str) -> str:
     return re.sub(r"([^A-Za-z0-9_\x80-\U0010ffff])", r"\\\1", text)
 
 
-def _read_bytes(contents: pa.Array) -> Numbers:
-    """The bytes of all texts."""
-    start, end = get_text_range(contents)
-    data = contents.buffers()[2]
-    return (
-        np.frombuffer(data, np.uint8, end - start, start)
-        if data is not None and end > start
-        else np.zeros(0, np.uint8)
-    )
-
-
 def _find_places(contents: pa.Array, places: Numbers) -> Mask:
     """In which texts some places of the bytes of all are."""
     found = np.zeros(len(contents), bool)
@@ -118,7 +107,7 @@ def _find_places(contents: pa.Array, places: Numbers) -> Mask:
 
 def _find_bytes(contents: pa.Array, values: bytes) -> Mask:
     """Which texts have one of some bytes."""
-    data = _read_bytes(contents)
+    data = read_bytes(contents)
     found = np.zeros(len(contents), bool)
     for value in values:
         found |= _find_places(contents, np.flatnonzero(data == value))
@@ -143,7 +132,7 @@ _DELETE = 0x7F
 
 def _find_invisible(contents: pa.Array) -> Mask:
     """Which messages have a character that does not show."""
-    data = _read_bytes(contents)
+    data = read_bytes(contents)
     found = np.zeros(len(contents), bool)
     if not len(data):
         return found
