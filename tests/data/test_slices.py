@@ -1,6 +1,8 @@
 """Conversion by slices: the same files and the same report as row by row."""
 
 import json
+import subprocess
+import sys
 from functools import partial
 from random import Random
 
@@ -245,3 +247,21 @@ def check_all_seeds(folder):
         for name in SUBJECTS:
             template = SUBJECTS[name][0].with_style("chatml").with_dialect("text")
             check_slices(folder, name, draw_records(seed, name), "preference", template=template)
+
+
+def test_converting_and_checking_do_not_import_pandas(tmp_path):
+    row = {"prompt": "Why?", "response_0": "a", "response_1": "b", "better_response_id": 0}
+    lines = [json.dumps(row | {"prompt": f"Why {n}?"}) for n in range(1_200)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    code = """
+import sys
+from preftemplates import check, get_template
+from preftemplates.data import Conversion, open_rows
+template = get_template("PKUSafeRLHF").with_style("chatml")
+slices = [*Conversion(open_rows("rows.jsonl"), template, "preference").convert_slices()]
+assert any(one.columns is not None for one in slices)
+assert check(open_rows("rows.jsonl"), template).rows == 1_200
+print("pandas" in sys.modules)
+"""
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == "False\n"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from preftemplates.data.columnar.arrays import to_arrow
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -55,7 +57,7 @@ class Block(NamedTuple):
 
     def take(self, places: Numbers) -> Block:
         """Return some of the results."""
-        indices = pa.array(places)
+        indices = to_arrow(places)
         labels = {name: label.take(indices) if isinstance(label, pa.Array) else label
                   for name, label in self.labels.items()}  # fmt: skip
         return self._replace(

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preftemplates.core.messages import has_surrogate
+from preftemplates.data.columnar.arrays import fill, to_arrow, to_arrow_texts, to_mask, to_scalar
 from preftemplates.data.columnar.cells import Cells, TurnSource
 from preftemplates.data.columnar.numbers import MAX_EXACT, Formula
 from preftemplates.data.columnar.turn_sources import check_items
@@ -31,21 +32,21 @@ def check_cell(cell: Cell, name: str, cells: Cells, limits: Limits | None) -> Ma
     """
     column = cells.columns[name]
     if cell.kind in ("turns", "message"):  # checked whether or not an expression comes to it
-        fine = pa.array(cells.read_turns(TurnSource("cell", (name,))).known)
+        fine = to_arrow(cells.read_turns(TurnSource("cell", (name,))).known)
     elif cell.kind == "items":
-        fine = pa.array(check_items(column, [key for _, key in cell.keys]))
+        fine = to_arrow(check_items(column, [key for _, key in cell.keys]))
     elif cell.kind == "record":
         fine = column.is_valid()
     elif cell.kind == "list":
-        fine = pc.equal(pc.list_value_length(column), 0)
+        fine = pc.equal(pc.list_value_length(column), to_scalar(0))
     elif cell.kind == "number":
         fine = _check_numbers(cell, cells.read_numbers(Formula("cell", (name,))), column.type)
     elif cell.kind == "other":
         fine = column.is_null()
     else:
         fine = _check_text_or_label(cell, name, cells, limits)
-    fine = np.asarray(pc.fill_null(fine, False))
-    return fine | np.asarray(column.is_null()) if cell.is_optional else fine
+    fine = to_mask(fine)
+    return fine | to_mask(column.is_null()) if cell.is_optional else fine
 
 
 def _check_text_or_label(cell: Cell, name: str, cells: Cells, limits: Limits | None) -> pa.Array:
@@ -56,7 +57,7 @@ def _check_text_or_label(cell: Cell, name: str, cells: Cells, limits: Limits | N
             return pa.nulls(cells.count, pa.bool_())
     if cell.domain:
         return _is_in_domain(column, cell.domain)
-    return column.is_valid() if limits is None else pc.less(pc.binary_length(column), limits.string // 64)
+    return column.is_valid() if limits is None else pc.less(pc.binary_length(column), to_scalar(limits.string // 64))
 
 
 def _check_numbers(cell: Cell, numbers: Numbers, kind: pa.DataType) -> pa.Array:
@@ -66,7 +67,7 @@ def _check_numbers(cell: Cell, numbers: Numbers, kind: pa.DataType) -> pa.Array:
         fine &= np.abs(numbers) < MAX_EXACT
     for name, bound in cell.bounds:
         fine &= _COMPARISONS[name](numbers, bound)
-    return pa.array(fine)
+    return to_arrow(fine)
 
 
 _COMPARISONS = {"ge": np.greater_equal, "gt": np.greater, "le": np.less_equal, "lt": np.less}
@@ -75,8 +76,8 @@ _COMPARISONS = {"ge": np.greater_equal, "gt": np.greater, "le": np.less_equal, "
 def _is_in_domain(column: pa.Array, domain: tuple[Any, ...]) -> pa.Array:
     """Which labels are among the values that they may have."""
     if isinstance(domain[0], str):
-        return pc.is_in(column, value_set=pa.array([value for value in domain if not has_surrogate(value)]))
+        return pc.is_in(column, value_set=to_arrow_texts([value for value in domain if not has_surrogate(value)]))
     if isinstance(domain[0], bool):
         return column.is_valid()
-    numbers = np.asarray(column.fill_null(max(domain[0], 0)))  # of unsigned numbers, none is below 0
-    return pa.array((numbers >= domain[0]) & (numbers <= domain[-1]), mask=np.asarray(column.is_null()))
+    numbers = fill(column, max(domain[0], 0))  # of unsigned numbers, none is below 0
+    return to_arrow((numbers >= domain[0]) & (numbers <= domain[-1]), mask=to_mask(column.is_null()))

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
+from preftemplates.data.columnar.arrays import to_arrow
 from preftemplates.data.columnar.column_texts import Column, Pieces
 from preftemplates.data.columnar.kernels import Mask, cut_ends, join_pieces, read_texts
 from preftemplates.data.columnar.numbers import Formula, compute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
 
     from preftemplates.data.columnar.turns import Numbers, PartTurns
 
@@ -81,7 +83,7 @@ class Cells:
             return self.read_numbers(column.source)
         if isinstance(column.source, TurnSource):
             turns, known = self.read_turns(column.source)
-            return turns.contents.take(pa.array(turns.starts, mask=(turns.counts == 0) | ~known))
+            return turns.contents.take(to_arrow(turns.starts, mask=(turns.counts == 0) | ~known))
         texts = self.read_text(str(column.source))
         return self.columns[str(column.source)] if texts is None else texts
 

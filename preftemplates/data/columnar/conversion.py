@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from preftemplates.data.arrow import build_output_schema
+from preftemplates.data.columnar.arrays import fill, to_arrow
 from preftemplates.data.columnar.formatting import ColumnarFormatter
 from preftemplates.data.columnar.records import list_message_columns, read_records
 from preftemplates.data.columnar.screens import Screen
@@ -224,7 +225,7 @@ class FormattedSlice:
         if not len(kept):
             return
         is_column = isinstance(label, pa.Array)
-        values = np.asarray(label).astype(bool)[kept] if is_column else np.full(len(kept), bool(label))
+        values = fill(label, 0).astype(bool)[kept] if is_column else np.full(len(kept), bool(label))
         report.classes.update({True: int(values.sum()), False: int((~values).sum())})
         report.classes = +report.classes
         first = self.records[int(block.rows[kept].min())]
@@ -252,7 +253,7 @@ class FormattedSlice:
 def _join(columns: Sequence[pa.Array], order: Any) -> pa.Array:
     """The values of several blocks, in order."""
     joined = columns[0] if len(columns) == 1 else pa.concat_arrays(columns)
-    return joined if bool((order == np.arange(len(order))).all()) else joined.take(pa.array(order))
+    return joined if bool((order == np.arange(len(order))).all()) else joined.take(to_arrow(order))
 
 
 def _list_skipped(block: Block) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from preftemplates.data.columnar.arrays import to_arrow
 from preftemplates.data.columnar.growing import Growing
 from preftemplates.data.columnar.hashes import Sequences, mix_all
 from preftemplates.data.columnar.key_table import KeyTable
@@ -72,7 +73,7 @@ class CopySamples:
         is_spoken |= (spoken_counts == 0)[owners]  # a prompt of nothing else
         places = np.flatnonzero(is_spoken)
         counts = np.bincount(owners[places], minlength=len(samples))
-        contents = turns.contents if len(places) == len(owners) else turns.contents.take(places)
+        contents = turns.contents if len(places) == len(owners) else turns.contents.take(to_arrow(places))
         spoken = PartTurns.of_lists(counts, turns.roles[places], contents)
         texts = asked.text_hashes | np.uint64(1)
         spellings = Sequences(texts[places], spoken.starts, counts).hash_whole()

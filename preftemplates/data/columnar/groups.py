@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from preftemplates.data.columnar.arrays import to_arrow, to_mask, to_scalar
 from preftemplates.data.columnar.cells import TurnSource
 from preftemplates.data.columnar.column_texts import Column
 from preftemplates.data.columnar.kernels import Mask, answer_guard, choose_texts, cut_ends
@@ -41,7 +42,7 @@ class SampleGroup:
 
     def take(self, rows: Numbers) -> SampleGroup:
         """Return some of the rows, by their places in the group."""
-        indices = pa.array(rows)
+        indices = to_arrow(rows)
         labels = {name: value.take(indices) if isinstance(value, pa.Array) else value
                   for name, value in self.labels.items()}  # fmt: skip
         return SampleGroup(self.rows[rows], tuple(part.take(rows) for part in self.parts), labels, self.known)
@@ -51,7 +52,7 @@ class SampleGroup:
         place: Any = column.source
         part = self.parts[place.part]
         contents = self._cut(place.part, column.cuts)
-        return contents if part.is_single else contents.take(pa.array(part.starts + place.message))
+        return contents if part.is_single else contents.take(to_arrow(part.starts + place.message))
 
     def _cut(self, part: int, cuts: tuple[Any, ...]) -> pa.Array:
         """The contents of all messages of a part, without what is cut at their ends."""
@@ -114,7 +115,7 @@ def _read_part(
             turns.append(columns.turns)
         else:
             contents = _choose(cells, [item.content for item in items], which)
-            known &= np.asarray(contents.is_valid())
+            known &= to_mask(contents.is_valid())
             turns.append(PartTurns.of_column(items[0].role, contents))
     return concat_turns(turns) if turns else PartTurns.of_nothing(cells.count), known
 
@@ -131,7 +132,7 @@ def _read_label(cells: Cells, values: Sequence[Any], which: Numbers) -> Any:
     """A label as a column, or as the value that all rows have."""
     if isinstance(values[0], Formula):
         numbers = cells.read_numbers(values[0])
-        return pa.array(numbers, mask=~np.isfinite(numbers))
+        return to_arrow(numbers, mask=~np.isfinite(numbers))
     if isinstance(values[0], LabelColumn):
         return cells.columns[values[0].name]
     return _choose(cells, values, which) if isinstance(values[0], tuple) else values[0]
@@ -144,10 +145,10 @@ _LABEL_RANGES = {"margin": (0, np.inf), "probability": (0.5, 1)}
 def _check_label(name: str, values: pa.Array) -> Mask:
     """Which rows have a label that their dataset type accepts."""
     if name not in _LABEL_RANGES:
-        return np.asarray(values.is_valid())
+        return to_mask(values.is_valid())
     low, high = _LABEL_RANGES[name]
-    fine = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
-    return np.asarray(pc.fill_null(fine, False))
+    fine = pc.and_(pc.greater_equal(values, to_scalar(low)), pc.less_equal(values, to_scalar(high)))
+    return to_mask(fine)
 
 
 def hold_cell_guard(cells: Cells, guard: Guard) -> Mask:

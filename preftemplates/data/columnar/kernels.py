@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preftemplates.core.messages import has_surrogate
+from preftemplates.data.columnar.arrays import to_arrow, to_mask, to_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,8 +75,8 @@ def starts_with_texts(texts: pa.Array, prefixes: pa.Array) -> Mask:
     offsets, lengths = get_offsets(texts).astype(np.int64), np.diff(get_offsets(prefixes))
     ends = offsets[:-1] + lengths
     starts = cut_texts(texts, offsets[:-1], np.minimum(ends, offsets[1:]))
-    same = np.asarray(pc.fill_null(pc.equal(starts, prefixes), False))
-    return np.asarray(same & (ends <= offsets[1:]) & np.asarray(texts.is_valid()))
+    same = to_mask(pc.equal(starts, prefixes))
+    return np.asarray(same & (ends <= offsets[1:]) & to_mask(texts.is_valid()))
 
 
 def cut_texts(texts: pa.Array, starts: np.ndarray[Any, Any], ends: np.ndarray[Any, Any]) -> pa.Array:
@@ -84,7 +85,7 @@ def cut_texts(texts: pa.Array, starts: np.ndarray[Any, Any], ends: np.ndarray[An
     borders[0:-1:2], borders[1::2] = starts, ends
     borders[-1] = ends[-1] if len(ends) else 0
     pieces = pa.StringArray.from_buffers(2 * len(starts), pa.py_buffer(borders), texts.buffers()[2])
-    return pieces.take(pa.array(np.arange(0, 2 * len(starts), 2)))
+    return pieces.take(to_arrow(np.arange(0, 2 * len(starts), 2)))
 
 
 def answer_guard(guard: Guard, values: Any, operand: Any) -> Mask:
@@ -98,18 +99,18 @@ def answer_guard(guard: Guard, values: Any, operand: Any) -> Mask:
     if guard.question == "is_null":
         answers = values.is_null()
     elif guard.question in _COMPARE_WITH_ZERO:
-        answers = pa.array(_COMPARE_WITH_ZERO[guard.question](values, 0), mask=~np.isfinite(values))
+        answers = to_arrow(_COMPARE_WITH_ZERO[guard.question](values, 0), mask=~np.isfinite(values))
     elif guard.question == "starts_with_column":
-        answers = pa.array(starts_with_texts(values, operand))
+        answers = to_arrow(starts_with_texts(values, operand))
     elif guard.question == "equals_column":
         answers = pc.equal(values, operand)
     elif guard.question == "equals":
         answers = _equal(values, operand)
     elif guard.question == "longer_than":
-        answers = pc.greater(pc.utf8_length(values), operand)
+        answers = pc.greater(pc.utf8_length(values), to_scalar(operand))
     else:
         answers = _match(values, guard.question, operand)
-    return np.asarray(pc.fill_null(pc.equal(answers, guard.answer), False))
+    return to_mask(pc.equal(answers, to_scalar(guard.answer)))
 
 
 _COMPARE_WITH_ZERO = {"is_positive": np.greater, "is_negative": np.less, "is_zero": np.equal}
@@ -117,16 +118,16 @@ _COMPARE_WITH_ZERO = {"is_positive": np.greater, "is_negative": np.less, "is_zer
 
 def _equal(values: pa.Array, operand: Any) -> pa.Array:
     if operand == "":  # the length of a text is known without a look at it
-        return pc.equal(pc.binary_length(values), 0)
+        return pc.equal(pc.binary_length(values), to_scalar(0))
     if isinstance(operand, str) and has_surrogate(operand):
-        return pa.repeat(pa.scalar(False), len(values))
-    return pc.equal(values, pa.scalar(operand, values.type))
+        return pa.repeat(to_scalar(False), len(values))
+    return pc.equal(values, to_scalar(operand, values.type))
 
 
 def _match(values: pa.Array, question: str, operand: str) -> pa.Array:
     """Whether texts begin with a text, end with it, or hold it."""
     if has_surrogate(operand):  # no text of a row has one
-        return pa.repeat(pa.scalar(False), len(values))
+        return pa.repeat(to_scalar(False), len(values))
     if question == "starts_with":
         return pc.starts_with(values, operand)
     return pc.ends_with(values, operand) if question == "ends_with" else match_part(values, operand)
@@ -135,7 +136,7 @@ def _match(values: pa.Array, question: str, operand: str) -> pa.Array:
 def match_part(values: pa.Array, part: str) -> pa.Array:
     """Return which texts hold a part."""
     if not occurs(values, part.encode()):
-        return pc.if_else(values.is_valid(), False, None)
+        return pc.if_else(values.is_valid(), to_scalar(False), to_scalar(None, pa.bool_()))
     return pc.match_substring(values, part)
 
 
@@ -193,17 +194,17 @@ def join_pieces(pieces: Pieces, count: int, read: Callable[[Column], pa.Array]) 
     >>> join_pieces(("<", "a", ">"), 2, lambda column: pa.nulls(2)).to_pylist()
     ['<a>', '<a>']
     """
-    parts = [pa.scalar(piece) if isinstance(piece, str) else read(piece) for piece in pieces]
+    parts = [to_scalar(piece) if isinstance(piece, str) else read(piece) for piece in pieces]
     if not any(isinstance(part, pa.Array) for part in parts):
         return repeat_text("".join(str(piece) for piece in pieces), count)
     if len(parts) == 1:
         return parts[0]
-    return pc.binary_join_element_wise(*parts, "")
+    return pc.binary_join_element_wise(*parts, to_scalar(""))
 
 
 def repeat_text(text: str, count: int) -> pa.Array:
     """Return a column of one text."""
-    return pa.repeat(pa.scalar(text, pa.string()), count)
+    return pa.repeat(to_scalar(text), count)
 
 
 def read_texts(column: pa.Array) -> pa.Array | None:
@@ -250,5 +251,5 @@ def choose_texts(which: np.ndarray[Any, Any], columns: Sequence[pa.Array]) -> pa
     if len(columns) == 1:
         return columns[0]
     if len(columns) == 2:
-        return pc.if_else(pa.array(which == 0), columns[0], columns[1])
-    return pc.choose(pa.array(which), *columns)
+        return pc.if_else(to_arrow(which == 0), columns[0], columns[1])
+    return pc.choose(to_arrow(which), *columns)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from preftemplates.core.digest import short_digest
 from preftemplates.core.messages import list_message_texts
 from preftemplates.core.provenance import plain
+from preftemplates.data.columnar.arrays import to_arrow, to_arrow_bytes
 from preftemplates.data.columnar.hashes import Sequences, hash_values, mix, mix_all
 from preftemplates.data.columnar.turns import ROLE_CODES, PartTurns, list_ranges
 
@@ -54,9 +55,7 @@ class MessageColumns:
         messages = [*chain.from_iterable(samples)]
         counts = np.array([*map(len, samples)], np.int64)
         roles = np.array([ROLE_CODES[message["role"]] for message in messages], np.uint8)
-        contents = pa.array(
-            [_join_texts(message).encode("utf-8", "surrogatepass") for message in messages], pa.binary()
-        )
+        contents = to_arrow_bytes([_join_texts(message).encode("utf-8", "surrogatepass") for message in messages])
         digests = np.array([_digest(message) for message in messages], np.uint64)
         return cls(PartTurns.of_lists(counts, roles, contents), digests)
 
@@ -76,7 +75,7 @@ class MessageColumns:
         if len(samples) == len(turns.counts) and bool((samples == np.arange(len(samples))).all()):
             return self
         places = list_ranges(turns.starts[samples], turns.counts[samples])
-        contents = turns.contents.take(pa.array(places))
+        contents = turns.contents.take(to_arrow(places))
         return MessageColumns(
             PartTurns.of_lists(turns.counts[samples], turns.roles[places], contents), self._digests[places]
         )

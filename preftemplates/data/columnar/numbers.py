@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 
+from preftemplates.data.columnar.arrays import fill, to_mask
 from preftemplates.data.columnar.column_texts import Column, ColumnValue, Question, Trace
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ _OPERATORS: dict[Operator, Any] = {
 
 
 def _read_numbers(column: pa.Array) -> Numbers:
-    numbers = np.asarray(column.fill_null(0)).astype(np.float64)
-    return np.where(np.asarray(column.is_valid()), numbers, np.nan)
+    numbers = fill(column, 0).astype(np.float64)
+    return np.where(to_mask(column.is_valid()), numbers, np.nan)
 
 
 @dataclass(frozen=True, eq=False)

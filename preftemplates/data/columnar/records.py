@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from preftemplates.core.messages import Message, has_surrogate
 from preftemplates.core.paths import get_row_key
+from preftemplates.data.columnar.arrays import to_arrow, to_arrow_texts
+from preftemplates.data.columnar.numbers import MAX_EXACT
 from preftemplates.data.columnar.row_cells import list_members
 
 if TYPE_CHECKING:
@@ -51,32 +53,37 @@ def _make_column(members: Sequence[Any], values: list[Any]) -> tuple[pa.Array, l
     if list[Message] in members and isinstance(first, list):
         return _make_messages(values)
     kinds = [member for member in members if member is not type(None)]
-    for fits, arrow, accepts in _SCALARS:
+    for fits, kind, accepts in _SCALARS:
         if len(kinds) == 1 and accepts(kinds[0]):
-            return _make_scalars(values, fits, arrow)
+            return _make_scalars(values, fits, kind)
     return pa.nulls(len(values)), [index for index, value in enumerate(values) if value is not None]
 
 
-_SCALARS: list[tuple[tuple[type, ...], pa.DataType, Callable[[Any], bool]]] = [
-    ((str,), pa.string(), lambda kind: get_origin(kind) is Literal),
-    ((bool,), pa.bool_(), lambda kind: kind is bool),
-    ((int,), pa.int64(), lambda kind: kind is int),
-    ((int, float), pa.float64(), lambda kind: kind is float),
+_SCALARS: list[tuple[tuple[type, ...], Any, Callable[[Any], bool]]] = [
+    ((str,), str, lambda kind: get_origin(kind) is Literal),
+    ((bool,), np.bool_, lambda kind: kind is bool),
+    ((int,), np.int64, lambda kind: kind is int),
+    ((int, float), np.float64, lambda kind: kind is float),
 ]
 """The types of values that are columns, the columns' types, and for which declared types."""
 
 
-def _make_scalars(values: list[Any], fits: tuple[type, ...], arrow: pa.DataType) -> tuple[pa.Array, list[int]]:
-    faults = [index for index, value in enumerate(values) if value is not None and type(value) not in fits]
+def _make_scalars(values: list[Any], fits: tuple[type, ...], kind: Any) -> tuple[pa.Array, list[int]]:
+    faults = [index for index, value in enumerate(values) if value is not None and not _fits(value, fits)]
     for index in faults:
         values[index] = None
-    if pa.types.is_string(arrow):
+    if kind is str:
         column, others = _make_texts(values)
         return column, faults + others
-    try:
-        return pa.array(values, arrow), faults
-    except (pa.ArrowException, OverflowError):  # an integer of more than 64 bits
-        return pa.nulls(len(values), arrow), list(range(len(values)))
+    nulls = np.array([value is None for value in values], bool)
+    return to_arrow(np.array([kind(0) if value is None else value for value in values], kind), nulls), faults
+
+
+def _fits(value: Any, kinds: tuple[type, ...]) -> bool:
+    """Whether a value is of one of some types, and has as many bits as its column."""
+    if type(value) is int:
+        return int in kinds and abs(value) < (MAX_EXACT if float in kinds else 2**63)
+    return type(value) in kinds
 
 
 def _make_texts(values: list[Any]) -> tuple[pa.Array, list[int]]:
@@ -84,15 +91,14 @@ def _make_texts(values: list[Any]) -> tuple[pa.Array, list[int]]:
     for index in faults:
         values[index] = None
     try:
-        column = pa.array(values, pa.string())
+        return to_arrow_texts(values), faults
     except UnicodeEncodeError:
         torn = [index for index, value in enumerate(values) if value is not None and has_surrogate(value)]
         for index in torn:
             values[index] = None
-        column, faults = pa.array(values, pa.string()), faults + torn
-    if isinstance(column, pa.ChunkedArray):  # more than 2 GiB
+        return to_arrow_texts(values), faults + torn
+    except OverflowError:
         return pa.nulls(len(values), pa.string()), list(range(len(values)))
-    return column, faults
 
 
 def _make_messages(values: list[Any]) -> tuple[pa.Array, list[int]]:
@@ -109,9 +115,9 @@ def _make_messages(values: list[Any]) -> tuple[pa.Array, list[int]]:
         faults = faults + rows.tolist()
     borders = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     lists = pa.ListArray.from_arrays(
-        pa.array(borders),
+        to_arrow(borders),
         pa.StructArray.from_arrays([roles, contents], names=["role", "content"]),
-        mask=pa.array([value is None for value in values]),
+        mask=to_arrow(np.array([value is None for value in values], bool)),
     )
     return lists, faults
 

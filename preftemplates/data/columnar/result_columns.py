@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from preftemplates.core.messages import ROLES
+from preftemplates.data.columnar.arrays import to_arrow, to_arrow_texts, to_scalar
 from preftemplates.data.columnar.column_texts import UntraceableError
 from preftemplates.data.columnar.turns import PartTurns, concat_turns
 from preftemplates.dialects.table import (
@@ -114,20 +115,20 @@ def _fill_column(shape: ResultShape, kind: pa.DataType, keys: MessageKeys, sampl
     if shape.view == "message":
         return spelled
     borders = np.append(turns.starts, len(turns.roles)).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(borders), spelled)
+    return pa.ListArray.from_arrays(to_arrow(borders), spelled)
 
 
 def _repeat(value: Any, count: int, kind: pa.DataType) -> pa.Array:
     """A column as it is, or one of a value."""
     if isinstance(value, pa.Array):
         return value.cast(kind)
-    return pa.repeat(pa.scalar(value, kind), count)
+    return pa.repeat(to_scalar(value, kind), count)
 
 
 def _spell_messages(turns: PartTurns, kind: pa.DataType, keys: MessageKeys) -> pa.Array:
     """Messages as the dialect spells them, all in one column."""
     names = dict(keys.roles)
-    roles = pa.array([names.get(role, role) for role in ROLES]).take(pa.array(turns.roles))
+    roles = to_arrow_texts([names.get(role, role) for role in ROLES]).take(to_arrow(turns.roles))
     columns = {keys.role: roles, keys.content: turns.contents}
     count = len(turns.roles)
     fields = [kind.field(index) for index in range(kind.num_fields)]

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preftemplates.core.samples import PromptOnly
+from preftemplates.data.columnar.arrays import to_arrow, to_mask, to_scalar
 from preftemplates.data.columnar.kernels import Mask, get_offsets, match_part, occurs, read_bytes
 from preftemplates.data.columnar.turns import Numbers, PartTurns, Shape, hold_for_all
 from preftemplates.data.content_rules import SPECIAL_TOKEN_PATTERN
@@ -72,9 +73,9 @@ class Screen:
         found = _find_invisible(contents) | self._find_special_tokens(contents)
         for mark in (*self._marks, "<think>", "</think>"):
             if occurs(contents, mark.encode()):
-                found |= _to_mask(match_part(contents, mark))
+                found |= to_mask(match_part(contents, mark))
         opened = pc.utf8_ltrim_whitespace(contents)
-        return found | _to_mask(pc.or_(pc.starts_with(opened, "{"), pc.starts_with(opened, "[")))
+        return found | to_mask(pc.or_(pc.starts_with(opened, "{"), pc.starts_with(opened, "[")))
 
     def _find_special_tokens(self, contents: pa.Array) -> Mask:
         """Which messages may spell a special token: they have its first byte, and match its pattern."""
@@ -85,10 +86,6 @@ class Screen:
         """Return whether the turns of a prompt are in an unusual order."""
         prompt: Any = [{"role": role, "content": ""} for role in shape[0]]
         return ROW_RULES[Code.ODD_TURNS](AcceptedSample(0, PromptOnly(prompt=prompt), None), {}) is not None
-
-
-def _to_mask(answers: pa.Array) -> Mask:
-    return np.asarray(pc.fill_null(answers, False))
 
 
 def _escape(text: str) -> str:
@@ -118,7 +115,7 @@ def _match_candidates(contents: pa.Array, candidates: Mask, pattern: str) -> Mas
     """Which of some texts match a pattern."""
     places = np.flatnonzero(candidates)
     if len(places) and pattern:
-        matched = _to_mask(pc.match_substring_regex(contents.take(pa.array(places)), pattern))
+        matched = to_mask(pc.match_substring_regex(contents.take(to_arrow(places)), pattern))
         candidates = np.zeros(len(contents), bool)
         candidates[places[matched]] = True
         return candidates
@@ -156,16 +153,16 @@ def _may_repeat_prompt(prompt: PartTurns, responses: Sequence[PartTurns]) -> Mas
     if not responses:
         return np.zeros(count, bool)
     asked = pc.utf8_trim_whitespace(_take_message(prompt.keep_last()))
-    repeated = _to_mask(pc.greater_equal(pc.binary_length(asked), MIN_REPEATED_PROMPT))
+    repeated = to_mask(pc.greater_equal(pc.binary_length(asked), to_scalar(MIN_REPEATED_PROMPT)))
     rows = np.flatnonzero(repeated)
-    beginning = pc.binary_slice(asked.take(pa.array(rows)).cast(pa.binary()), 0, MIN_REPEATED_PROMPT)
+    beginning = pc.binary_slice(asked.take(to_arrow(rows)).cast(pa.binary()), 0, MIN_REPEATED_PROMPT)
     for response in responses:
         answers = pc.utf8_ltrim_whitespace(_take_message(response.take(rows)))
         opened = pc.binary_slice(answers.cast(pa.binary()), 0, MIN_REPEATED_PROMPT)
-        repeated[rows] &= _to_mask(pc.equal(opened, beginning))
+        repeated[rows] &= to_mask(pc.equal(opened, beginning))
     return repeated
 
 
 def _take_message(turns: PartTurns) -> pa.Array:
     """The content of the first message of each row; null where there is none."""
-    return turns.contents.take(pa.array(turns.starts, mask=turns.counts == 0))
+    return turns.contents.take(to_arrow(turns.starts, mask=turns.counts == 0))

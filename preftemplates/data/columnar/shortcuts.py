@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from preftemplates.data.columnar.arrays import fill, to_arrow, to_mask
 from preftemplates.data.columnar.blocks import LISTED
 from preftemplates.data.columnar.turns import hold_for_all
 from preftemplates.data.shortcuts import REFUSAL, REFUSAL_CHARACTERS
@@ -37,22 +37,22 @@ def list_first(first_listed: Numbers, parts: Mapping[str, PartTurns]) -> Numbers
     """Return for each pair the number among `LISTED`; only the row path knows it where a message has no text."""
     has_text = np.ones(len(first_listed), bool)
     for part in parts.values():
-        lengths = np.asarray(pc.fill_null(pc.binary_length(part.contents), 0))
+        lengths = fill(pc.binary_length(part.contents), 0)
         has_text &= hold_for_all(lengths > 0, part.starts, part.ends)
     return np.where(has_text, first_listed, LISTED.index(...))
 
 
 def _count_characters(answers: PartTurns) -> Numbers:
-    lengths = np.asarray(pc.fill_null(pc.utf8_length(answers.contents), 0))
+    lengths = fill(pc.utf8_length(answers.contents), 0)
     before = np.append(0, np.cumsum(lengths, dtype=np.int64))
     return np.asarray(before[answers.ends] - before[answers.starts])
 
 
 def _are_refusals(answers: PartTurns) -> Mask:
     """Which answers begin as refusals do."""
-    opening = pc.utf8_slice_codeunits(answers.contents.take(pa.array(answers.starts)), 0, REFUSAL_CHARACTERS)
+    opening = pc.utf8_slice_codeunits(answers.contents.take(to_arrow(answers.starts)), 0, REFUSAL_CHARACTERS)
     likely = pc.or_(pc.match_substring_regex(opening, _PATTERN), pc.match_substring_regex(opening, _OTHER_SPELLINGS))
-    refusals = np.array(likely)
+    refusals = to_mask(likely)
     for index in np.flatnonzero(refusals).tolist():
         refusals[index] = REFUSAL.search(opening[index].as_py()) is not None
     return refusals

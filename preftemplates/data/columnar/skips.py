@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from preftemplates.data.columnar.arrays import fill, to_mask, to_scalar
 from preftemplates.data.columnar.turns import hold_for_all
 from preftemplates.errors import Code
 
@@ -48,7 +49,7 @@ def find_skip_reasons(
     if len(responses) > 1:
         equal = _have_equal_messages(responses)
         if texts:
-            equal |= np.logical_and.reduce([np.asarray(pc.equal(texts[0], text)) for text in texts[1:]])
+            equal |= np.logical_and.reduce([to_mask(pc.equal(texts[0], text)) for text in texts[1:]])
         reasons[equal] = REASONS.index(Code.EQUAL)
     for part in (*responses, *(() if prompt is None else (prompt,))):
         reasons[_are_blank(part)] = REASONS.index(Code.EMPTY)
@@ -59,7 +60,7 @@ def _are_blank(part: PartTurns) -> Mask:
     """In which rows no message says anything."""
     contents = part.contents
     short = pc.utf8_trim(contents, _BLANKS)
-    blank = np.asarray(pc.fill_null(pc.equal(pc.binary_length(short), 0), True))
+    blank = fill(pc.equal(pc.binary_length(short), to_scalar(0)), True)
     return np.asarray(hold_for_all(blank, part.starts, part.ends))
 
 
@@ -71,7 +72,7 @@ def _have_equal_messages(responses: Sequence[PartTurns]) -> Mask:
         equal &= first.counts == other.counts
         rows = np.flatnonzero(equal)
         one, two = first.take(rows).compact(), other.take(rows).compact()
-        same = np.asarray(pc.equal(one.contents, two.contents)) & (one.roles == two.roles)
+        same = to_mask(pc.equal(one.contents, two.contents)) & (one.roles == two.roles)
         equal[rows] &= hold_for_all(same, one.starts, one.ends)
     return equal
 
@@ -82,7 +83,7 @@ def are_ties(labels: Mapping[str, Any], count: int) -> Mask:
     for name, value in (("margin", 0), ("probability", 0.5)):
         label = labels.get(name)
         if isinstance(label, pa.Array):
-            ties |= np.asarray(pc.fill_null(pc.equal(label, value), False))
+            ties |= to_mask(pc.equal(label, to_scalar(value)))
         elif label is not None:
             ties |= label == value
     return ties

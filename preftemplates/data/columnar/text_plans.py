@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from preftemplates.core.messages import Message
+from preftemplates.data.columnar.arrays import to_arrow
 from preftemplates.data.columnar.column_texts import Column, UntraceableError
 from preftemplates.data.columnar.kernels import join_pieces
 from preftemplates.data.columnar.plan_book import PlanBook
@@ -71,7 +72,7 @@ class PlannedRows:
             order.append(rows)
         if len(texts) == 1:
             return texts[0]
-        return pa.concat_arrays(texts).take(pa.array(np.argsort(np.concatenate(order), kind="stable")))
+        return pa.concat_arrays(texts).take(to_arrow(np.argsort(np.concatenate(order), kind="stable")))
 
 
 class TextPlanner:

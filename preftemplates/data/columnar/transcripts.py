@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from preftemplates.core.messages import ROLES
+from preftemplates.data.columnar.arrays import to_mask
 from preftemplates.data.columnar.cells import TurnColumns, register_operation
 from preftemplates.data.columnar.kernels import cut_texts, get_offsets
 from preftemplates.data.columnar.turns import ROLE_CODES, Numbers, PartTurns, list_ranges
@@ -49,7 +50,7 @@ def human_assistant_turns(cells: Cells, column: Column) -> TurnColumns:
     marked = np.flatnonzero(counts)
     ends = np.append(marks[1:], offsets[-1])
     ends[borders[1:][marked] - 1] = offsets[1:][marked]
-    known = np.asarray(pc.is_valid(texts)) & (counts > 0)
+    known = to_mask(pc.is_valid(texts)) & (counts > 0)
     known[marked] &= marks[borders[:-1][marked]] == offsets[:-1][marked]
     contents = cut_texts(texts, marks + _LENGTHS[roles], ends)
     return TurnColumns(PartTurns.of_lists(counts, roles, contents), known)
@@ -96,7 +97,7 @@ def extra_id_turns(cells: Cells, column: Column) -> TurnColumns:
     marks, roles = _find_marks(data, offsets, places, _TURN_MARKS, checked=1)
     starts = marks + _TURN_LENGTHS[roles]
     ends = _step_back_over_line_end(data, offsets, marks, starts)
-    has_system = np.asarray(pc.fill_null(pc.starts_with(texts, _SYSTEM_MARK.decode()), False))
+    has_system = to_mask(pc.starts_with(texts, _SYSTEM_MARK.decode()))
     return _join_turns(texts, offsets, has_system, ends, starts, roles)
 
 
@@ -131,4 +132,4 @@ def _join_turns(
     ):  # fmt: skip
         made[firsts], made[others] = of_firsts[first], of_others
     turns = PartTurns.of_lists(counts + first, all_roles.astype(np.uint8), cut_texts(texts, all_starts, all_ends))
-    return TurnColumns(turns, np.asarray(texts.is_valid()))
+    return TurnColumns(turns, to_mask(texts.is_valid()))

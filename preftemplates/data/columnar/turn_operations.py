@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from preftemplates.data.columnar.arrays import fill, to_arrow, to_mask
 from preftemplates.data.columnar.cells import TurnColumns, register_operation
 from preftemplates.data.columnar.turns import ROLE_CODES, PartTurns, concat_turns, hold_for_all, list_ranges
 
@@ -64,7 +64,7 @@ def before_open_answer(cells: Cells, source: TurnSource) -> TurnColumns:
     """Return the messages before an empty answer, as the filter of that name does."""
     turns, known = cells.read_turns(source)
     ends = np.flatnonzero(known & (turns.counts > 1) & _end_with_answer(turns))
-    lengths = np.asarray(pc.fill_null(pc.binary_length(turns.contents), -1))
+    lengths = fill(pc.binary_length(turns.contents), -1)
     is_open = np.zeros(cells.count, bool)
     is_open[ends] = lengths[turns.ends[ends] - 1] == 0
     return TurnColumns(turns.drop_last(), is_open)
@@ -134,10 +134,10 @@ def _find_history(cells: Cells, source: TurnSource, other: TurnSource) -> tuple[
 def with_prompt(cells: Cells, source: TurnSource, prompt: Column) -> TurnColumns:
     """Return messages of which one is the prompt of a column, as the filter of that name does."""
     turns, known = cells.read_turns(source)
-    prompts = cells.read(prompt).take(pa.array(np.repeat(np.arange(cells.count), turns.counts)))
-    same = pc.fill_null(pc.equal(turns.contents.take(pa.array(turns.places)), prompts), False)
+    prompts = cells.read(prompt).take(to_arrow(np.repeat(np.arange(cells.count), turns.counts)))
+    same = to_mask(pc.equal(turns.contents.take(to_arrow(turns.places)), prompts))
     ends = np.cumsum(turns.counts)
-    return TurnColumns(turns, known & ~hold_for_all(~np.asarray(same), ends - turns.counts, ends))
+    return TurnColumns(turns, known & ~hold_for_all(~same, ends - turns.counts, ends))
 
 
 @register_operation
@@ -155,10 +155,10 @@ def _compare(one: PartTurns, two: PartTurns) -> Mask:
     """Which messages are the same; both have as many in each row."""
     places, others = one.places, two.places
     if len(one.roles) == len(two.roles) and (one.starts == two.starts).all():
-        same = np.asarray(pc.fill_null(pc.equal(one.contents, two.contents), False))[places]
+        same = to_mask(pc.equal(one.contents, two.contents))[places]
     else:
-        taken = one.contents.take(pa.array(places)), two.contents.take(pa.array(others))
-        same = np.asarray(pc.fill_null(pc.equal(*taken), False))
+        taken = one.contents.take(to_arrow(places)), two.contents.take(to_arrow(others))
+        same = to_mask(pc.equal(*taken))
     return np.asarray(same & (one.roles[places] == two.roles[others]))
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preftemplates.core.messages import ROLES
+from preftemplates.data.columnar.arrays import fill, to_arrow, to_mask, to_scalar
 from preftemplates.data.columnar.cells import TurnColumns, register_operation
 from preftemplates.data.columnar.kernels import Mask, holds_text, is_list, read_texts
 from preftemplates.data.columnar.turns import ROLE_CODES, Numbers, PartTurns, hold_for_all
@@ -77,9 +78,9 @@ def _find_role(function: Callable[..., Any], speaker: str, content: str, name: s
 
 def _make_turns(column: pa.Array, roles: Numbers, contents: pa.Array, fine: Mask) -> TurnColumns:
     """The messages of each row, which are known where all of them are fine."""
-    valid = np.asarray(column.is_valid())
+    valid = to_mask(column.is_valid())
     if is_list(column.type):
-        counts = np.asarray(pc.fill_null(pc.list_value_length(column), 0)).astype(np.int64)
+        counts = fill(pc.list_value_length(column), 0).astype(np.int64)
     else:
         counts = np.ones(len(column), np.int64)
     turns = PartTurns.of_lists(counts, roles, contents)
@@ -99,7 +100,7 @@ def _read_roles(speakers: pa.Array, find: Callable[[str], str]) -> Numbers:
     if len(encoded.dictionary) > _MAX_SPEAKERS:
         return unknown
     codes = [ROLE_CODES.get(find(name), len(ROLES)) for name in encoded.dictionary.to_pylist()]
-    indices = np.asarray(encoded.indices.fill_null(len(codes)))
+    indices = fill(encoded.indices, len(codes))
     return np.array([*codes, len(ROLES)], np.uint8).take(indices)
 
 
@@ -108,20 +109,20 @@ def _read_contents(contents: pa.Array, part_text: str) -> tuple[pa.Array, Mask]:
     texts = _read_lone_texts(contents, part_text) if is_list(contents.type) else read_texts(contents)
     if texts is None:
         texts = pa.nulls(len(contents), pa.string())
-    return texts, np.asarray(texts.is_valid())
+    return texts, to_mask(texts.is_valid())
 
 
 def _read_lone_texts(contents: pa.Array, text: str) -> pa.Array | None:
     parts = contents.flatten()
-    counts = np.asarray(pc.fill_null(pc.list_value_length(contents), 0)).astype(np.int64)
+    counts = fill(pc.list_value_length(contents), 0).astype(np.int64)
     kinds, texts = read_texts(pc.struct_field(parts, "type")), read_texts(pc.struct_field(parts, text))
     if kinds is None or texts is None:
         return None
-    is_text = np.asarray(pc.fill_null(pc.equal(kinds, "text"), False)) & _are_null(parts, ("type", text))
+    is_text = to_mask(pc.equal(kinds, to_scalar("text"))) & _are_null(parts, ("type", text))
     starts = np.cumsum(counts) - counts
     known = counts == 1
     known[known] = is_text[starts[known]]
-    return texts.take(pa.array(starts, mask=~known))
+    return texts.take(to_arrow(starts, mask=~known))
 
 
 def _are_null(items: pa.Array, names: Sequence[str]) -> Mask:
@@ -129,13 +130,13 @@ def _are_null(items: pa.Array, names: Sequence[str]) -> Mask:
     fine = np.ones(len(items), bool)
     for index in range(items.type.num_fields):
         if items.type.field(index).name not in names:
-            fine &= np.asarray(pc.struct_field(items, index).is_null())
+            fine &= to_mask(pc.struct_field(items, index).is_null())
     return fine
 
 
 def _are_texts(values: pa.Array) -> Mask:
     texts = read_texts(values)
-    return np.zeros(len(values), bool) if texts is None else np.asarray(texts.is_valid())
+    return np.zeros(len(values), bool) if texts is None else to_mask(texts.is_valid())
 
 
 def check_items(column: pa.Array, keys: Sequence[str]) -> Mask:
@@ -144,9 +145,9 @@ def check_items(column: pa.Array, keys: Sequence[str]) -> Mask:
     fine = np.ones(len(items), bool)
     for key in keys:
         fine &= _read_contents(pc.struct_field(items, key), "value")[1]
-    counts = np.asarray(pc.fill_null(pc.list_value_length(column), 0)).astype(np.int64)
+    counts = fill(pc.list_value_length(column), 0).astype(np.int64)
     ends = np.cumsum(counts)
-    return np.asarray(column.is_valid()) & hold_for_all(fine, ends - counts, ends)
+    return to_mask(column.is_valid()) & hold_for_all(fine, ends - counts, ends)
 
 
 def holds_messages(arrow: pa.DataType) -> bool:
@@ -183,4 +184,4 @@ def lone_texts(cells: Cells, source: TurnSource) -> TurnColumns:
 def said(cells: Cells, role: str, pieces: Pieces) -> TurnColumns:
     """Return one message in each row, whose text literals and columns make."""
     contents = cells.join(pieces)
-    return TurnColumns(PartTurns.of_column(role, contents), np.asarray(contents.is_valid()))
+    return TurnColumns(PartTurns.of_column(role, contents), to_mask(contents.is_valid()))

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from preftemplates.core.messages import ROLES
+from preftemplates.data.columnar.arrays import fill, to_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ class PartTurns:
     @classmethod
     def of_nothing(cls, count: int) -> PartTurns:
         """Return no message for each row."""
-        return cls.of_lists(np.zeros(count, np.int64), np.zeros(0, np.uint8), pa.array([], pa.string()))
+        return cls.of_lists(np.zeros(count, np.int64), np.zeros(0, np.uint8), pa.nulls(0, pa.string()))
 
     @cached_property
     def is_dense(self) -> bool:
@@ -93,13 +94,11 @@ class PartTurns:
         if self.is_dense:
             return self
         places = self.places
-        return PartTurns.of_lists(self.counts, self.roles[places], self.contents.take(pa.array(places)))
+        return PartTurns.of_lists(self.counts, self.roles[places], self.contents.take(to_arrow(places)))
 
     def measure(self) -> Numbers:
         """Return the bytes of the contents of each row together."""
-        ends = np.concatenate(
-            [[0], np.cumsum(np.asarray(pc.binary_length(self.contents).fill_null(0)), dtype=np.int64)]
-        )
+        ends = np.concatenate([[0], np.cumsum(fill(pc.binary_length(self.contents), 0), dtype=np.int64)])
         return np.asarray(ends[self.ends] - ends[self.starts])
 
 
@@ -123,7 +122,7 @@ def concat_turns(parts: Sequence[PartTurns]) -> PartTurns:
         places[list_ranges(at, part.counts)] = before + part.places
         at = at + part.counts
         before += len(part.roles)
-    contents = pa.concat_arrays([part.contents for part in parts]).take(pa.array(places))
+    contents = pa.concat_arrays([part.contents for part in parts]).take(to_arrow(places))
     return PartTurns.of_lists(counts, np.concatenate([part.roles for part in parts])[places], contents)
 
 
@@ -156,7 +155,7 @@ def _group_roles(part: PartTurns) -> tuple[Numbers, list[tuple[str, ...]]]:
     buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(roles.tobytes())]
     encoded = pa.Array.from_buffers(pa.binary(), len(part.counts), buffers).dictionary_encode()
     sequences = [tuple(ROLES[code] for code in key) for key in encoded.dictionary.to_pylist()]
-    return np.asarray(encoded.indices).astype(np.int64), sequences
+    return fill(encoded.indices, 0).astype(np.int64), sequences
 
 
 def _renumber(numbers: Numbers) -> tuple[Numbers, list[int]]:
