@@ -5,6 +5,7 @@ pyarrow's own conversions import pandas where it is installed, which takes a sec
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +73,7 @@ def _pack_bits(values: np.ndarray[Any, np.dtype[np.bool_]]) -> pa.Buffer:
     return pa.py_buffer(np.packbits(values, bitorder="little"))
 
 
+@lru_cache(maxsize=256, typed=True)
 def to_scalar(value: Any, kind: pa.DataType | None = None) -> pa.Scalar:
     """Return a text, a number or a truth value, or None, as an Arrow scalar of a type.
 
