@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.core.containers import list_strings as list_strings  # the trainer imports it from here
@@ -56,18 +56,23 @@ class _Written(NamedTuple):
     Attributes:
         control: the ids of all control tokens, for each response.
         sequences: the ids of those that stand in each response, in order.
+        prompt: the names of those that stand in the prompt, up to one before which texts may be cut; empty if there is
+            none, or a sample has one response only.
     """
 
     control: Sequence[frozenset[int]]
     sequences: Sequence[Sequence[int]]
+    prompt: Sequence[str] = ()
 
 
 class SampleEncoder:
     r"""Encode the whole texts of samples as `tokenize` does, many at a time.
 
-    All texts are encoded plainly. What comes out is kept where it has the control tokens that the style writes into
-    samples of this structure (roles and keys of the messages), and no content spells one of these. Other samples, and
-    the first of each structure, are rendered again with spans and encoded one by one.
+    All texts are encoded plainly. What comes before the last control token of the prompt is encoded once for all
+    responses, where that gives the same ids (`TokenizerCopies.can_cut_before`). What comes out is kept where it has
+    the control tokens that the style writes into samples of this structure (roles and keys of the messages), and no
+    content spells one of these. Other samples, and the first of each structure, are rendered again with spans and
+    encoded one by one.
 
     Args:
         tokenizer: a fast tokenizer of transformers.
@@ -104,18 +109,56 @@ class SampleEncoder:
         Returns:
             None for a sample with a character for which the tokenizer has nothing but a control token.
         """
-        texts = [text for sample in samples for text in sample.responses]
-        encodings = self._copies.full.encode_batch_fast(texts, add_special_tokens=False)
+        exact: dict[int, SampleIds | None] = {}
+        parts: dict[int, list[str]] = {}
+        for index, sample in enumerate(samples):
+            structure = self._describe(sample)
+            if structure is None or structure in self._written_in:
+                parts[index] = self._cut(sample, structure)
+            else:
+                exact[index] = self._try_exactly(sample, structure)
+        encodings = self._copies.full.encode_batch_fast(
+            [*chain.from_iterable(parts.values())], add_special_tokens=False
+        )
         ids = (encoding.ids for encoding in encodings)
-        return [self._encode_sample(sample, [*islice(ids, len(sample.responses))]) for sample in samples]
+        return [
+            exact[index] if index in exact else self._encode_sample(sample, [*islice(ids, len(parts[index]))])
+            for index, sample in enumerate(samples)
+        ]
+
+    def _describe(self, sample: TextSample) -> Any:
+        """Return what samples have in common into which the style writes the same; None if a class writes them."""
+        if self._style is None or sample.messages is None:
+            return None
+        return _describe_structure(sample.messages)
+
+    def _cut(self, sample: TextSample, structure: Any) -> list[str]:
+        """Return what all responses begin with and the rest of each, or the responses where they cannot be cut."""
+        at, names = 0, self._written_in[structure].prompt if structure is not None else ()
+        for name in names:
+            at = sample.responses[0].find(name, at) + len(name)
+            if at < len(name):
+                return [*sample.responses]
+        at -= len(names[-1]) if names else 0
+        head = sample.responses[0][:at]
+        if not head or not all(text.startswith(head) for text in sample.responses):
+            return [*sample.responses]
+        return [head, *(text[at:] for text in sample.responses)]
 
     def _encode_sample(self, sample: TextSample, plain: list[list[int]]) -> SampleIds | None:
-        if self._style is None or sample.messages is None:
+        if len(plain) > len(sample.responses):
+            head, *rests = plain
+            plain = [head + rest for rest in rests]
+        structure = self._describe(sample)
+        if structure is None:
             return self._encode_custom(sample, plain)
-        structure = _describe_structure(sample.messages)
-        written = self._written_in.get(structure)
-        if written is not None and self._is_as_written(sample, plain, written):
+        if self._is_as_written(sample, plain, self._written_in[structure]):
             return SampleIds([self._add_prefix(ids) for ids in plain])
+        return self._try_exactly(sample, structure)
+
+    def _try_exactly(self, sample: TextSample, structure: Any) -> SampleIds | None:
+        assert sample.messages is not None
+        assert self._style is not None
         try:
             return self._encode_exactly(sample.messages, self._style, structure)
         except RowError:
@@ -131,12 +174,23 @@ class SampleEncoder:
 
     def _encode_exactly(self, messages: Sample[list[Message]], style: Style, structure: Any) -> SampleIds:
         """Render the sample with spans and encode it; remember its control tokens for samples of its structure."""
-        responses, encoder = [*render_sample(messages, style).responses.values()], self._encoder
+        rendered, encoder = render_sample(messages, style), self._encoder
+        responses = [*rendered.responses.values()]
         ids = [[*encoder.encode(response).input_ids] for response in responses]
         control = [encoder.find_control_ids(response) for response in responses]
         sequences = [[id for id in of_text if id in known] for of_text, known in zip(ids, control, strict=True)]
-        self._written_in.setdefault(structure, _Written(control, sequences))
+        cut = self._find_cut(rendered.prompt, sequences)
+        self._written_in.setdefault(structure, _Written(control, sequences, cut))
         return SampleIds(ids, any(encoder.find_forged(response) for response in responses))
+
+    def _find_cut(self, prompt: Rendered, sequences: Sequence[Sequence[int]]) -> list[str]:
+        """Return the names of the control tokens of a prompt, if texts that begin with it may be cut at the last."""
+        written = self._encoder.find_written(prompt)
+        ids = [token.id for token in written]
+        names = [self._copies.names_by_id[id] for id in ids]
+        if len(sequences) < 2 or not names or any(sequence[: len(ids)] != ids for sequence in sequences):
+            return []
+        return names if self._copies.can_cut_before(names[-1]) else []
 
     def _encode_custom(self, sample: TextSample, plain: list[list[int]]) -> SampleIds | None:
         """Encode the texts of a custom template, in which a value of the row that stands there whole is content."""

@@ -68,6 +68,10 @@ class Encoder:
         """Return the ids of all tokens that control in a text of this style."""
         return self.copies.get_ids(self._find_written(rendered)[0])
 
+    def find_written(self, rendered: Rendered) -> list[Token]:
+        """Return the control tokens that the style wrote into a text, in order."""
+        return self._find_written(rendered)[1]
+
     def _add_prefix(self, rendered: Rendered, tokens: Sequence[Token], prompt_length: int = 0) -> Tokens:
         """The tokens after what the tokenizer puts before plain text, unless the style wrote that."""
         ids, prefix = tuple(token.id for token in tokens), self.copies.prefix_ids

@@ -45,6 +45,27 @@ none does.
 """
 
 
+_PROBES = (
+    "Hi",
+    " Hi",
+    "Hi ",
+    "  ",
+    "\n",
+    "Hi\n\n",
+    "é",
+    "e\u0301",
+    "\u0301",
+    "日",
+    "😀",
+    "1",
+    "'s",
+    ".",
+    "\u200b",
+    "Ab\u00a0",
+)
+"""Texts on both sides of a token, between which a tokenizer may see a difference."""
+
+
 class TokenizerCopies:
     """A tokenizer's private copies: one that reads a text as the tokenizer does, and some that see no control token.
 
@@ -56,6 +77,7 @@ class TokenizerCopies:
         added_tokens: the added tokens by name, each as the tokenizer's JSON describes it.
         names_by_id: the names of the added tokens by id.
         special: the names of the added tokens that control, wherever the style writes them.
+        can_cut_before: whether a text may be encoded in two parts, of which the second begins with a token.
         prefix_ids, suffix_ids: the ids that the tokenizer puts before plain text, and after it.
     """
 
@@ -81,6 +103,7 @@ class TokenizerCopies:
         self.find_added = lru_cache(maxsize=4096)(self._find_added)
         self.get_copy = lru_cache(maxsize=16)(self._make_copy)
         self.get_ids = lru_cache(maxsize=16)(self._get_ids)
+        self.can_cut_before = lru_cache(maxsize=64)(self._can_cut_before)
 
     def _find_added(self, text: str) -> tuple[Token, ...]:
         """The added tokens that a text of the style spells, as the tokenizer finds them, without blanks around them.
@@ -121,6 +144,18 @@ class TokenizerCopies:
             for name, token in self.added_tokens.items()
             if token["single_word"] or (token["normalized"] and normalize(name) not in normalize("x" + name))
         )
+
+    def _can_cut_before(self, name: str) -> bool:
+        """Whether the ids of a text are those of what comes before this token, and of the rest, encoded apart.
+
+        It is tried: with blanks, line ends, accents, digits and letters of several scripts on both sides.
+        """
+        heads = [head + name + middle for middle in ("", "\n", "Hi ") for head in ("", *_PROBES)] + [*_PROBES]
+        tails = [name + tail for tail in ("", *_PROBES)]
+        whole = [head + tail for head in heads for tail in tails]
+        ids = [encoding.ids for encoding in self.full.encode_batch_fast([*heads, *tails, *whole])]
+        of_heads, of_tails = ids[: len(heads)], ids[len(heads) : len(heads) + len(tails)]
+        return ids[len(heads) + len(tails) :] == [head + tail for head in of_heads for tail in of_tails]
 
     def _get_ids(self, control: frozenset[str]) -> frozenset[int]:
         return frozenset(self.added_tokens[name]["id"] for name in control)

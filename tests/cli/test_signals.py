@@ -15,7 +15,7 @@ from preftemplates import get_template
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_terminated_conversion_leaves_no_file(tmp_path, sent):
     line = json.dumps(get_template("PKUSafeRLHF").example) + "\n"
-    (tmp_path / "rows.jsonl").write_text(line * 1_000_000)  # more than is converted before the signal comes
+    (tmp_path / "rows.jsonl").write_text(line * 200_000)  # more than is converted before the signal comes
     words = ["convert", "rows.jsonl", "--template", "PKUSafeRLHF", "--out", "out.jsonl"]
     process = subprocess.Popen(
         [sys.executable, "-m", "preftemplates", *words],

@@ -13,6 +13,7 @@ from preftemplates.data.sample_ids import SampleEncoder, TextSample, find_extent
 from preftemplates.errors import PrefTemplatesError, RowError
 from preftemplates.templates.rendering import render_sample
 from preftemplates.tokens.tokenize import find_forged_tokens
+from preftemplates.tokens.tokenizers import get_tokenizer_copies
 
 BLANK = "x"
 
@@ -154,3 +155,55 @@ def test_extents_are_every_place_of_a_value_without_its_blanks():
     text = "Hi there, Hi"
     assert [text[slice(*extent)] for extent in find_extents(text, ["Hi", "there"])] == ["Hi", "there", "Hi"]
     assert find_extents("Hi", ["there"]) == ()
+
+
+# A prompt that is encoded once
+
+SWALLOWS = "byte_level_normalized"
+"""The kind of tokenizer whose control tokens swallow the blanks before them."""
+
+
+def make_pairs(prompt):
+    """Pairs of one structure with the same prompt."""
+    turns = [{"role": "user", "content": prompt}, answer("Yes. ")]
+    return [make_pair(*turns, turns[0], chosen=f"{prompt} {number}", rejected="No.") for number in range(3)]
+
+
+class Counting:
+    """A tokenizer that counts the characters that it encodes."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer, self.characters = tokenizer, 0
+
+    def encode_batch_fast(self, texts, **options):
+        self.characters += sum(map(len, texts))
+        return self.tokenizer.encode_batch_fast(texts, **options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_are_cut_where_that_changes_no_id(kind):
+    copies = get_tokenizer_copies(tokenizer_of(kind))
+    assert copies.can_cut_before("<|im_start|>") == (kind != SWALLOWS)
+    for prompt in ("Hi ", "a\n\n", "e\u0301", "日本", "x" * 50):
+        check_many(make_pairs(prompt), get_style("chatml"), tokenizer_of(kind))
+
+
+@pytest.mark.parametrize("kind", ["byte_level", SWALLOWS])
+def test_the_prompt_is_encoded_once(kind, monkeypatch):
+    tokenizer, style = tokenizer_of(kind), get_style("chatml")
+    encoder = SampleEncoder(tokenizer, style)
+    samples = [make_text_sample(pair, style) for pair in make_pairs("Why? " * 100)]
+    expected = [one.responses for one in encoder.encode(samples)]
+    counting = Counting(get_tokenizer_copies(tokenizer).full)
+    monkeypatch.setattr(encoder._copies, "full", counting)
+    assert [one.responses for one in encoder.encode(samples)] == expected
+    whole = sum(len(text) for sample in samples for text in sample.responses)
+    prompts = sum(text.rindex("<|im_start|>") for sample in samples for text in sample.responses[:1])
+    assert counting.characters == (whole if kind == SWALLOWS else whole - prompts)
+
+
+def test_a_cut_that_changes_ids_is_found(monkeypatch):
+    tokenizer = tokenizer_of(SWALLOWS)
+    monkeypatch.setattr(get_tokenizer_copies(tokenizer), "can_cut_before", lambda _: True)
+    with pytest.raises(AssertionError):
+        check_many(make_pairs("Hi \n"), get_style("zephyr"), tokenizer)
