@@ -39,6 +39,10 @@ TURNS = (2, 6, 20, 60, 200)
 """Numbers of messages of a conversation."""
 
 
+COLOURS = {"PKU": "#3f51b5", "HH": "#b26a00"}
+"""The colour of each row set."""
+
+
 class Point(NamedTuple):
     """A point of a curve: microseconds of CPU time per row."""
 
@@ -186,9 +190,10 @@ def draw_curves(curves: Mapping[str, Mapping[str, Sequence[Point]]], path: Path)
         size = (3 * len(curves), 2.6)
         drawing, panels = pyplot.subplots(1, len(curves), figsize=size, sharey=True, layout="constrained")
         for panel, (label, by_name) in zip(panels, curves.items(), strict=True):
-            for (name, points), colour in zip(by_name.items(), ("#3f51b5", "#9e9e9e"), strict=False):
+            for name, points in by_name.items():
+                colour = COLOURS[name]
                 panel.loglog([point.x for point in points], [point.micros for point in points], "o-", color=colour)
-                panel.annotate(f"  {name}", points[-1], color=colour)
+                panel.annotate(name, points[-1], xytext=(6, -3), textcoords="offset points", color=colour)
             panel.set_xlabel(label)
             panel.margins(x=0.2, y=0.1)
             panel.minorticks_off()

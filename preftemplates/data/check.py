@@ -21,8 +21,8 @@ from preftemplates.data.shortcuts import SHORTCUTS, Shortcut, ShortcutCounts
 from preftemplates.errors import Code, DefinitionError, RowError, did_you_mean
 
 if TYPE_CHECKING:
-    from preftemplates.data.columnar.checking import ColumnarSliceChecker
-    from preftemplates.data.columnar.copies import ColumnarCopyFinder
+    from preftemplates.data.columnar.checks.checking import ColumnarSliceChecker
+    from preftemplates.data.columnar.checks.copies import ColumnarCopyFinder
     from preftemplates.data.copies import TestPrompt
     from preftemplates.data.issues import IssueLog
     from preftemplates.data.unread import UnreadCounts
@@ -239,7 +239,7 @@ class Checker:
         """Return what checks slices; None where libraries for columns are not installed, or no plan can be made."""
         if not (find_spec("pyarrow") and find_spec("numpy")):
             return None
-        from preftemplates.data.columnar.checking import ColumnarSliceChecker
+        from preftemplates.data.columnar.checks.checking import ColumnarSliceChecker
 
         style = self._style if self._template.text_style(self._format) is None else None
         options = SliceOptions(self._template, self._format, style, self._special_tokens)

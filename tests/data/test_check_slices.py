@@ -20,8 +20,8 @@ from support import real_rows
 
 from preftemplates import check, get_style, get_template
 from preftemplates.data import Record, open_rows
-from preftemplates.data.columnar import checking, message_columns, shortcuts
-from preftemplates.data.columnar.copies import ColumnarCopyFinder
+from preftemplates.data.columnar.checks import checking, message_columns, shortcuts
+from preftemplates.data.columnar.checks.copies import ColumnarCopyFinder
 from preftemplates.errors import Code, DefinitionError, FileError, RowError
 
 checks = sys.modules["preftemplates.data.check"]
@@ -167,7 +167,7 @@ def test_errors_of_a_test_set_are_the_same_where_it_is_large():
 
 
 def test_samples_for_which_there_is_no_room_are_counted(monkeypatch):
-    monkeypatch.setattr("preftemplates.data.columnar.copies.MAX_REMEMBERED", 2)
+    monkeypatch.setattr("preftemplates.data.columnar.checks.copies.MAX_REMEMBERED", 2)
     monkeypatch.setattr("preftemplates.data.row_rules.MAX_REMEMBERED", 2)
     template, row = get_template("PKUSafeRLHF"), get_template("PKUSafeRLHF").example
     rows = [row, {**row, "prompt": "Another?"}, {**row, "prompt": "A third?"}, row, {**row, "prompt": "A third?"}]

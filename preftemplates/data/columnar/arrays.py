@@ -54,7 +54,7 @@ def to_arrow_texts(values: Sequence[str | None]) -> pa.Array:
 
 
 def to_arrow_bytes(values: Sequence[bytes], mask: np.ndarray[Any, np.dtype[np.bool_]] | None = None) -> pa.Array:
-    """Return bytes as an Arrow array; the mask says which are null.
+    """Return bytes as an Arrow array, null where the mask is true.
 
     Raises:
         OverflowError: they have more than 2 GiB together.

@@ -54,7 +54,7 @@ class _Slice(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """What the row path says of the rows of a plan.
+    """What the row path finds in the rows of a plan.
 
     Attributes:
         lost: what is lost of each sample.
@@ -357,7 +357,7 @@ class ColumnarFormatter:
         return find_skip_reasons(asked, responses, sample.labels, texts, self._policies.ties == "drop")
 
     def _compare(self, batch: pa.RecordBatch, blocks: Sequence[Block], place: int, plan: RowPlan) -> Compared | None:
-        """Return what the row path says of a row of the blocks; None if it gives it another result."""
+        """Return what the row path finds in a row of the blocks; None if it gives the row another result."""
         cells = batch.select(self._template.select_columns(self._format, batch.schema.names))
         try:
             row = cells.slice(int(blocks[0].rows[place]), 1).to_pylist()[0]

@@ -61,18 +61,20 @@ class PlannedRows:
             part: 0 for the prompt, and from 1 on the responses.
             with_prompt: whether the text of a response begins with that of its prompt.
         """
-        by_pieces: dict[Any, list[int]] = {}
-        for index, plan in enumerate(self.plans):
-            by_pieces.setdefault(plan.get_pieces(part, with_prompt), []).append(index)
+        pieces_of = [plan.get_pieces(part, with_prompt) for plan in self.plans]
+        numbers = {pieces: number for number, pieces in enumerate(dict.fromkeys(pieces_of))}
+        which = np.array([numbers[pieces] for pieces in pieces_of], np.int64)[self.which]
         texts, order = list[pa.Array](), list[Numbers]()
-        for pieces, indexes in by_pieces.items():
-            rows = np.flatnonzero(np.isin(self.which, indexes))
+        for pieces, number in numbers.items():
+            rows = np.flatnonzero(which == number)
             some = group if len(rows) == len(self.which) else group.take(rows)
             texts.append(join_pieces(pieces, len(rows), some.read))
             order.append(rows)
         if len(texts) == 1:
             return texts[0]
-        return pa.concat_arrays(texts).take(to_arrow(np.argsort(np.concatenate(order), kind="stable")))
+        places = np.empty(len(which), np.int64)
+        places[np.concatenate(order)] = np.arange(len(which))
+        return pa.concat_arrays(texts).take(to_arrow(places))
 
 
 class TextPlanner:

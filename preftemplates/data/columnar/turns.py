@@ -96,10 +96,16 @@ class PartTurns:
         places = self.places
         return PartTurns.of_lists(self.counts, self.roles[places], self.contents.take(to_arrow(places)))
 
+    def count_bytes_before(self) -> Numbers:
+        """Return how many bytes of contents are before each message, of all rows, and at last how many in all."""
+        counts = np.zeros(len(self.contents) + 1, np.int64)
+        np.cumsum(fill(pc.binary_length(self.contents), 0), out=counts[1:])
+        return counts
+
     def measure(self) -> Numbers:
         """Return the bytes of the contents of each row together."""
-        ends = np.concatenate([[0], np.cumsum(fill(pc.binary_length(self.contents), 0), dtype=np.int64)])
-        return np.asarray(ends[self.ends] - ends[self.starts])
+        before = self.count_bytes_before()
+        return np.asarray(before[self.ends] - before[self.starts])
 
 
 def list_ranges(starts: Numbers, counts: Numbers) -> Numbers:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from preftemplates.data.columnar.arrays import to_arrow
-from preftemplates.data.columnar.growing import Growing
-from preftemplates.data.columnar.hashes import Sequences, mix_all
-from preftemplates.data.columnar.key_table import KeyTable
-from preftemplates.data.columnar.near_copies import ColumnarNearCopyIndex
-from preftemplates.data.columnar.normal_prompts import NormalPrompts, PromptBatch
+from preftemplates.data.columnar.checks.growing import Growing
+from preftemplates.data.columnar.checks.hashes import Sequences, mix_all
+from preftemplates.data.columnar.checks.key_table import KeyTable
+from preftemplates.data.columnar.checks.near_copies import ColumnarNearCopyIndex
+from preftemplates.data.columnar.checks.normal_prompts import NormalPrompts, PromptBatch
 from preftemplates.data.columnar.turns import ROLE_CODES, PartTurns
 from preftemplates.data.copies import EXACT_CODES, describe_near_copy
 from preftemplates.data.row_rules import MAX_REMEMBERED
@@ -22,8 +22,8 @@ from preftemplates.errors import Code
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from preftemplates.data.columnar.checks.message_columns import MessageColumns
     from preftemplates.data.columnar.kernels import Mask
-    from preftemplates.data.columnar.message_columns import MessageColumns
     from preftemplates.data.columnar.turns import Numbers
 
 _SYSTEM = [ROLE_CODES["system"], ROLE_CODES["developer"]]

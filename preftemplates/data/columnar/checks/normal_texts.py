@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from preftemplates.data.columnar.hashes import Sequences
+from preftemplates.data.columnar.checks.hashes import Sequences
 from preftemplates.data.columnar.kernels import count_before, get_offsets, read_bytes
 from preftemplates.data.columnar.turns import list_ranges
 from preftemplates.data.normal_text import (

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from preftemplates.data.columnar.hashes import Sequences, mix, mix_all
-from preftemplates.data.columnar.normal_texts import NormalTexts, normalise_texts
+from preftemplates.data.columnar.checks.hashes import Sequences, mix, mix_all
+from preftemplates.data.columnar.checks.normal_texts import NormalTexts, normalise_texts
 from preftemplates.data.columnar.turns import list_ranges
 from preftemplates.data.normal_prompt import (
     MAX_COMPARED_WORDS,

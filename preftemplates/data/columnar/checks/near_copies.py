@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from preftemplates.data.columnar.growing import Growing
-from preftemplates.data.columnar.key_table import KeyTable
+from preftemplates.data.columnar.checks.growing import Growing
+from preftemplates.data.columnar.checks.key_table import KeyTable
 from preftemplates.data.columnar.turns import list_ranges
 from preftemplates.data.near_copies import (
     MAX_PROMPTS,
@@ -25,8 +25,8 @@ from preftemplates.data.normal_prompt import MAX_CHANGED, MIN_WORDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from preftemplates.data.columnar.checks.normal_prompts import Keys, NormalPrompts
     from preftemplates.data.columnar.kernels import Mask
-    from preftemplates.data.columnar.normal_prompts import Keys, NormalPrompts
     from preftemplates.data.columnar.turns import Numbers
 
 _MAX_ITEMS = 1 << 20

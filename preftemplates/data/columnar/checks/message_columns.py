@@ -13,7 +13,7 @@ from preftemplates.core.digest import short_digest
 from preftemplates.core.messages import list_message_texts
 from preftemplates.core.provenance import plain
 from preftemplates.data.columnar.arrays import to_arrow, to_arrow_bytes
-from preftemplates.data.columnar.hashes import Sequences, hash_values, mix, mix_all
+from preftemplates.data.columnar.checks.hashes import Sequences, hash_values, mix, mix_all
 from preftemplates.data.columnar.turns import ROLE_CODES, PartTurns, list_ranges
 
 if TYPE_CHECKING:

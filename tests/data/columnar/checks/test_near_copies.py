@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted_copies import KINDS, make_synthetic_prompts
 
-from preftemplates.data.columnar import near_copies, normal_prompts
-from preftemplates.data.columnar.copies import CopySamples
-from preftemplates.data.columnar.message_columns import MessageColumns
-from preftemplates.data.columnar.near_copies import ColumnarNearCopyIndex
-from preftemplates.data.columnar.normal_prompts import NormalPrompts
+from preftemplates.data.columnar.checks import near_copies, normal_prompts
+from preftemplates.data.columnar.checks.copies import CopySamples
+from preftemplates.data.columnar.checks.message_columns import MessageColumns
+from preftemplates.data.columnar.checks.near_copies import ColumnarNearCopyIndex
+from preftemplates.data.columnar.checks.normal_prompts import NormalPrompts
 from preftemplates.data.near_copies import NearCopyIndex
 from preftemplates.data.normal_prompt import normalise_prompt
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from preftemplates.core.samples import SAMPLE_TYPES, Preference
 from preftemplates.data.columnar.blocks import LISTED
+from preftemplates.data.columnar.checks.copies import ColumnarCopyFinder, CopySamples
+from preftemplates.data.columnar.checks.message_columns import MessageColumns, hash_digest
+from preftemplates.data.columnar.checks.shortcuts import choose_longer, choose_refusal, list_first
 from preftemplates.data.columnar.conversion import ColumnarSliceConverter
-from preftemplates.data.columnar.copies import ColumnarCopyFinder, CopySamples
-from preftemplates.data.columnar.message_columns import MessageColumns, hash_digest
-from preftemplates.data.columnar.shortcuts import choose_longer, choose_refusal, list_first
 from preftemplates.data.columnar.skips import are_ties
 from preftemplates.data.issues import RowIssue
 from preftemplates.data.normal_prompt import list_others, list_spoken

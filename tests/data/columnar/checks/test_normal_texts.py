@@ -1,4 +1,4 @@
-"""Normal forms of many texts at once are those of each text, and the tables behind them are dictionaries."""
+"""Normal forms of many texts at once are those of each text, and a key table is a dictionary."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preftemplates.data.columnar import normal_texts
-from preftemplates.data.columnar.hashes import Sequences
-from preftemplates.data.columnar.key_table import KeyTable
-from preftemplates.data.columnar.normal_texts import normalise_texts
+from preftemplates.data.columnar.checks import normal_texts
+from preftemplates.data.columnar.checks.hashes import Sequences
+from preftemplates.data.columnar.checks.key_table import KeyTable
+from preftemplates.data.columnar.checks.normal_texts import normalise_texts
 from preftemplates.data.normal_text import normalise_text
 
 PIECES = [
