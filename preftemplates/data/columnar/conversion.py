@@ -19,7 +19,7 @@ from preftemplates.data.convert_report import ConversionReport
 from preftemplates.data.issues import RowIssue
 from preftemplates.data.reading import Record
 from preftemplates.data.result_slice import ResultSlice
-from preftemplates.data.table_rows import SLICE_ROWS, TableRow, count_bytes, join_rows
+from preftemplates.data.table_rows import TableRow, count_bytes, join_rows
 from preftemplates.errors import PrefTemplatesError, RowError
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from preftemplates.templates.results import Formatted
     from preftemplates.templates.unread import UnreadValue
 
-_SLICE_BYTES = 64 << 20
-"""So many bytes of cells are formatted at once."""
+_MAX_ROWS, _MAX_BYTES = 8_192, 64 << 20
+"""So many rows of a file, and bytes of their cells, are formatted at once; they are held as objects too."""
 
 
 class ColumnarSliceConverter:
@@ -73,7 +73,7 @@ class ColumnarSliceConverter:
             for record in records:
                 rows.append(record)
                 size += _estimate_size(record.cells)
-                if len(rows) >= SLICE_ROWS or size > _SLICE_BYTES:
+                if len(rows) >= _MAX_ROWS or size > _MAX_BYTES:
                     yield rows
                     rows, size = [], 0
         except Exception:
