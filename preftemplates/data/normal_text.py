@@ -137,7 +137,7 @@ def fold_text(text: str, *, with_openings: bool) -> str:
     r"""Return a text without case, with names spelled, and a mark where a part begins that no clause end sets off.
 
     >>> fold_text("Well, THEN: C++", with_openings=True)
-    'well \\x00then: cplusplus'
+    'well \x00then: cplusplus'
     """
     is_ascii = text.isascii()
     marked = _mark_openings(text, is_ascii) if with_openings else text
