@@ -4,6 +4,8 @@ pip install ray pyspark
 pytest -m engines tests/data/test_engines.py
 """
 
+import sys
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -86,8 +88,9 @@ def test_ray(rows, expected):
 
 
 @pytest.mark.engines
-def test_spark(rows, expected, tmp_path):
+def test_spark(rows, expected, tmp_path, monkeypatch):
     sql = pytest.importorskip("pyspark.sql")
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
     session = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
     try:
