@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import datasets
+import pyarrow as pa
 from cpu_ratios import HEADER, Operation, format_lines, make_speed_line
 from transformers import AutoTokenizer
 from transformers.utils import logging
@@ -58,13 +59,14 @@ def make_text_sample(formatted: Formatted) -> TextSample:
     return TextSample([*texts.responses.values()], formatted.messages)
 
 
-def encode_rows(template: Template, encoder: SampleEncoder, rows: Sequence[Row]) -> list[Ids]:
-    """Return the ids of the chosen and the rejected text of each row."""
-    remaining, ids = iter(rows), []
+def encode_rows(template: Template, encoder: SampleEncoder, rows: Sequence[Row]) -> datasets.Dataset:
+    """Return a dataset of the ids of both texts of each row, as TRL's preparation does."""
+    remaining, tables = iter(rows), []
     while batch := [*islice(remaining, BATCH)]:
         samples = [make_text_sample(formatted) for formatted in read_pairs(template, batch)]
-        ids += [sample.responses for sample in encoder.encode(samples) if sample is not None]
-    return ids
+        chosen, rejected = zip(*(sample.responses for sample in encoder.encode(samples) if sample), strict=True)
+        tables.append(pa.table({"chosen_ids": [*chosen], "rejected_ids": [*rejected]}))
+    return datasets.Dataset(datasets.table.InMemoryTable(pa.concat_tables(tables)))
 
 
 def make_message_dataset(pairs: Sequence[Formatted]) -> datasets.Dataset:
@@ -77,12 +79,16 @@ def make_message_dataset(pairs: Sequence[Formatted]) -> datasets.Dataset:
     return datasets.Dataset.from_list(rows)
 
 
-def prepare_with_trl(dataset: datasets.Dataset, tokenizer: Any) -> list[Ids]:
-    """Return the ids that TRL's RewardTrainer prepares."""
+def prepare_with_trl(dataset: datasets.Dataset, tokenizer: Any) -> datasets.Dataset:
+    """Return the dataset that TRL's RewardTrainer prepares, with the ids."""
     arguments = RewardConfig(output_dir="unused", max_length=None, report_to=[], use_cpu=True)
     prepare: Any = RewardTrainer._prepare_dataset  # it looks at no attribute of the trainer
-    prepared = prepare(None, dataset, tokenizer, arguments, "train")
-    return [[row["chosen_ids"], row["rejected_ids"]] for row in prepared]
+    return prepare(None, dataset, tokenizer, arguments, "train")
+
+
+def list_ids(dataset: datasets.Dataset) -> list[Ids]:
+    """Return the ids of a dataset as lists."""
+    return [[row["chosen_ids"], row["rejected_ids"]] for row in dataset]
 
 
 def parse_options() -> argparse.Namespace:
@@ -110,7 +116,8 @@ def main() -> None:
     encoder = SampleEncoder(tokenizer, style)
     part = rows[: options.peer_rows]
     dataset = make_message_dataset(read_pairs(template, part))
-    ours, theirs = encode_rows(template, encoder, part), prepare_with_trl(dataset, tokenizer)
+    ours = list_ids(encode_rows(template, encoder, part))
+    theirs = list_ids(prepare_with_trl(dataset, tokenizer))
     assert ours == theirs, "the ids differ"
     print(f"{len(ours):,} pairs have equal ids; {options.rows:,} rows, TRL {len(dataset):,}, CPU time")
     texts = [text for formatted in read_pairs(template, rows) for text in make_text_sample(formatted).responses]

@@ -194,7 +194,7 @@ def check_rule_names(names: Sequence[str]) -> frozenset[str]:
 
 
 class Checker:
-    """Applies the rules to one sample after the other."""
+    """Looks at rows one by one, or slice by slice, and collects what rules find in them."""
 
     def __init__(
         self,

@@ -178,9 +178,9 @@ class CopyFinder:
             FileError: the template cannot read one of them, and so finds no copy.
             DefinitionError: the template is custom.
         """
+        prompts = TestPrompts(rows, template, format)
         if self._memories.keys().isdisjoint(TEST_CODES):
             return
-        prompts = TestPrompts(rows, template, format)
         for prompt in prompts:
             self.remember_test_prompt(prompt.messages, prompt.row, prompt.tools)
         self.unread_test_rows += prompts.unread_rows

@@ -148,7 +148,7 @@ class TokenizerCopies:
     def _can_cut_before(self, name: str) -> bool:
         """Whether the ids of a text are those of what comes before this token, and of the rest, encoded apart.
 
-        It is tried: with blanks, line ends, accents, digits and letters of several scripts on both sides.
+        It is tried: with spaces, line ends, accents, digits and letters of several scripts on both sides.
         """
         heads = [head + name + middle for middle in ("", "\n", "Hi ") for head in ("", *_PROBES)] + [*_PROBES]
         tails = [name + tail for tail in ("", *_PROBES)]

@@ -104,6 +104,8 @@ def test_a_custom_template_has_no_copies_and_a_test_set_is_an_error():
     assert len(list(Conversion([{"q": "a"}] * 2, Own(), "preference", copies=CopyFinder()))) == 2
     with pytest.raises(DefinitionError, match=r"the custom template .* has none"):
         check([{"q": "a"}], Own(), test=[{"q": "a"}])
+    with pytest.raises(DefinitionError, match=r"the custom template .* has none"):
+        CopyFinder(without=["in_test", "near_test"]).remember_test([{"q": "a"}], Own())
 
 
 @pytest.mark.parametrize("on_copy", ["drop", "", None])

@@ -329,7 +329,8 @@ class ColumnarFormatter:
                 listed[pairs == pair] = compared.first_listed
         self._count("the row path gives another result", wrong)
         if not wrong.all():
-            blocks = [block._replace(first_listed=listed) for block in blocks]
+            first_listed = None if self._columns is None else listed
+            blocks = [block._replace(first_listed=first_listed) for block in blocks]
             kept = [block.take(np.flatnonzero(~wrong)) for block in blocks] if wrong.any() else blocks
             yield from (block._replace(lost=one) for block, one in zip(kept, lost, strict=True))
 

@@ -1,4 +1,4 @@
-"""Plans within the limits of a template: making one is no way around its budget."""
+"""Plans within the limits of a template: making one stays within its budget too."""
 
 import pyarrow as pa
 import pytest

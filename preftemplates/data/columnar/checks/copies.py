@@ -121,7 +121,7 @@ class ColumnarCopyFinder:
             self._test.setdefault(samples.prompt.hashes, samples.rows)
         if Code.NEAR_TEST in self._finders:
             batch, places = samples.prompts
-            self._near_test.find_and_add(NormalPrompts(batch), samples.rows[places])
+            self._near_test.add(NormalPrompts(batch), samples.rows[places])
 
     def find(self, samples: CopySamples) -> list[tuple[int, Code, str]]:
         """Return the samples that are copies, each with a code and a message, and remember all.

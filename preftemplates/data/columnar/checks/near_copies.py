@@ -63,6 +63,10 @@ class ColumnarNearCopyIndex:
         tables = (self._whole, self._cores, self._orders, self._halves)
         return sum(table.bytes_held for table in tables) + 32 * len(self) + 4 * len(self._words.values)
 
+    def add(self, prompts: NormalPrompts, rows: Numbers) -> None:
+        """Remember the prompts of rows."""
+        self._add(prompts, rows)
+
     def find(self, prompts: NormalPrompts) -> dict[int, NearCopy]:
         """Return for the prompts that are near copies the first remembered prompt that each is a copy of."""
         return dict(self._find(prompts, np.full(len(prompts.whole), len(self))))

@@ -171,7 +171,7 @@ class NormalPrompts:
         lasts = self._lasts[prompts]
         stops = np.where(ends == self.texts.part_bounds[lasts + 1], self.texts.words[lasts + 1], words[ends])
         begins = words[starts]
-        # a core has a letter of its own, so that it is found as a whole turn
+        # hashed as whole turns are, among which cores are looked up
         letters = mix(self.texts.hash_parts(begins, stops, lasts)) | np.uint64(1)
         histories, signs = self._histories[prompts], self.texts.signs[lasts]
         is_signed = (signs != 0) & (self._weights[stops] - self._weights[begins] < MIN_WORDS)
@@ -343,6 +343,6 @@ def _hash_sets(items: Numbers, bounds: Numbers) -> Numbers:
 
 
 def _round_down(counts: Numbers) -> Numbers:
-    """Numbers with their two highest bits alone, as `round_down` gives them."""
+    """Numbers with their two highest bits alone, as the row path gives them."""
     shifts = np.maximum(np.frexp(counts.astype(np.float64))[1] - 2, 0)
     return np.asarray(counts >> shifts << shifts)

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 _END, _OPENING, _SPACE = CLAUSE_END[0], OPENING[0], ord(" ")
 _NOTHING = 0xFF
-"""What becomes of an apostrophe: no byte of a text in UTF-8 is this."""
+"""Stands for what is left out, such as an apostrophe; UTF-8 never uses this byte."""
 
-_QUOTE, _STOP, _BLANK = 0x80, 0x81, 0x82
-"""What apostrophes, other marks and blanks that are not ASCII are shortened to; no text in UTF-8 begins with these."""
+_QUOTE, _STOP, _SPACE_MARK = 0x80, 0x81, 0x82
+"""Each stands for a common mark that is not ASCII; in UTF-8, no character begins with one of these bytes."""
 
-_MARKS = {"’": _QUOTE, "‘": _QUOTE, "“": _STOP, "”": _STOP, "—": _STOP, "…": _STOP, "\u00a0": _BLANK}
+_MARKS = {"’": _QUOTE, "‘": _QUOTE, "“": _STOP, "”": _STOP, "—": _STOP, "…": _STOP, "\u00a0": _SPACE_MARK}
 
 _ODD, _SEPARATOR, _WHITESPACE, _CAPITAL, _SMALL, _DIGIT, _ALPHANUMERIC = (1 << bit for bit in range(7))
 
@@ -44,7 +44,9 @@ _ODD, _SEPARATOR, _WHITESPACE, _CAPITAL, _SMALL, _DIGIT, _ALPHANUMERIC = (1 << b
 def _classify_byte(code: int) -> int:
     char = chr(code)
     if code >= 0x80:
-        return _SEPARATOR | _WHITESPACE if code == _BLANK else _ODD * (code not in _MARKS.values() and code >= 0xC0)
+        return (
+            _SEPARATOR | _WHITESPACE if code == _SPACE_MARK else _ODD * (code not in _MARKS.values() and code >= 0xC0)
+        )
     if char == "#" or (code < 0x20 and char not in "\t\n\v\f\r"):
         return _ODD
     kinds = [
@@ -56,7 +58,7 @@ def _classify_byte(code: int) -> int:
 
 _KINDS = np.array([*map(_classify_byte, range(256))], np.uint8)
 _TRANSLATED = np.array([(translate(chr(code).lower()) or bytes([_NOTHING]))[0] for code in range(256)], np.uint8)
-_TRANSLATED[[_QUOTE, _STOP, _BLANK]] = _NOTHING, _END, _SPACE
+_TRANSLATED[[_QUOTE, _STOP, _SPACE_MARK]] = _NOTHING, _END, _SPACE
 _DASH = re.compile(rb"-+>?[\s\x82]")
 
 
