@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from preftemplates.core.loss_flags import has_loss_flags, select_trained_messages
 from preftemplates.core.messages import Message
 from preftemplates.core.samples import (
     Format,
@@ -32,11 +33,13 @@ from preftemplates.templates.media_columns import MediaColumns
 from preftemplates.templates.row_types import FirstIs1, Index01, Index12, Probability, RowModel, Strength
 from preftemplates.templates.template import Template
 from preftemplates.templates.turns import messages
+from preftemplates.tokens.loss import LossSelection
 from preftemplates.tokens.tokenize import find_forged_tokens, tokenize
 from preftemplates.tokens.tokens import Tokens
 
 if TYPE_CHECKING:
     from preftemplates.data.batches import BatchFormatter
+    from preftemplates.data.token_batches import TokenBatchFormatter
 
 __version__ = "0.1.0"
 
@@ -51,6 +54,7 @@ __all__ = [
     "Index12",
     "Judge",
     "Limits",
+    "LossSelection",
     "MediaColumns",
     "Message",
     "PrefTemplatesError",
@@ -69,6 +73,7 @@ __all__ = [
     "Supervised",
     "Template",
     "TextConsumer",
+    "TokenBatchFormatter",
     "Tokens",
     "Unpaired",
     "check",
@@ -77,6 +82,7 @@ __all__ = [
     "get_dialect",
     "get_style",
     "get_template",
+    "has_loss_flags",
     "list_dialects",
     "list_styles",
     "list_templates",
@@ -86,21 +92,28 @@ __all__ = [
     "register_filter",
     "register_style",
     "register_template",
+    "select_trained_messages",
     "tokenize",
     "with_default",
 ]
 
 
+_BATCH_MODULES = {
+    "BatchFormatter": "preftemplates.data.batches",
+    "TokenBatchFormatter": "preftemplates.data.token_batches",
+}
+
+
 def __getattr__(name: str) -> Any:
     """Load what needs pyarrow when it is asked for, so that the import stays light."""
-    if name == "BatchFormatter":
+    if name in _BATCH_MODULES:
+        from importlib import import_module
+
         from preftemplates.core.extras import import_extra
 
         for module in ("pyarrow", "numpy"):
-            import_extra(module, "BatchFormatter formats Arrow tables")
-        from preftemplates.data.batches import BatchFormatter
-
-        return BatchFormatter
+            import_extra(module, f"{name} formats Arrow tables")
+        return getattr(import_module(_BATCH_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -77,6 +77,11 @@ class Code(CodeWithMeaning):
     EMPTY = "empty", "A response, or the prompt, is empty or blank."
     EQUAL = "equal", "Two responses are the same."
     TIE = "tie", "No response is better than the other, and ties are dropped."
+    TOO_LONG = "too_long", "A text has more token ids than the maximum length."
+    NOTHING_TRAINED = (
+        "nothing_trained",
+        "No token of a response can be trained on, or the style loses what should be.",
+    )
     NO_SAMPLE = "no_sample", "The row holds no sample of the format."
     SEVERAL_SAMPLES = "several_samples", "The row gives several samples, and one was asked for."
     CONTROL_TEXT = (

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable  # noqa: TC003  a public dataclass has it in its fields' types
+from collections.abc import Callable, Collection  # noqa: TC003  a public dataclass has them in its types
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from preftemplates.core.paths import split_path
 from preftemplates.core.provenance import pieces_of
-from preftemplates.errors import SpanError
+from preftemplates.errors import SpanError, one_line
 
 SpanKind = Literal["content", "derived", "stop", "scaffold"]
 """content: a message's own characters; derived: made from them; stop: what ends a turn; scaffold: the style's rest."""
@@ -50,6 +50,34 @@ class Change(NamedTuple):
     what: Literal["dropped", "trimmed", "cut", "rewritten", "repeated"]
 
 
+class SpanFilter(NamedTuple):
+    """Which spans a mask holds.
+
+    Attributes:
+        kinds: their kinds.
+        role: their role; None for all.
+        messages: the indices of their messages, counted from 0; None for all, and for spans of no message.
+    """
+
+    kinds: tuple[SpanKind, ...]
+    role: str | None = None
+    messages: frozenset[int] | None = None
+
+    def includes(self, span: Span) -> bool:
+        """Return whether a span is of these kinds, this role and these messages."""
+        return span.kind in self.kinds and self.role in (None, span.role) and self.selects(span.message)
+
+    def selects(self, message: int | None) -> bool:
+        """Return whether the message of this index is among them."""
+        return self.messages is None or message in self.messages
+
+    def __str__(self) -> str:
+        role = f" and role {self.role}" if self.role else ""
+        indices = one_line(", ".join(map(str, sorted(self.messages or ()))))
+        place = f" in message{'s' * (len(self.messages or ()) > 1)} {indices}" if indices else ""
+        return f"kind {' or '.join(self.kinds) or '(none given)'}{role}{place}"
+
+
 def _no_changes() -> tuple[Change, ...]:
     return ()
 
@@ -78,6 +106,8 @@ class Rendered:
     """Finds what the style did to the messages; likewise."""
     find_stops: Callable[[], tuple[str, ...]] = _no_stops
     """Finds the texts that end an assistant's turn somewhere in the style; none where nothing ever does."""
+    message_count: int | None = None
+    """How many messages the conversation has; None where only the spans and changes tell."""
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
@@ -96,37 +126,83 @@ class Rendered:
         """
         return self.find_changes()
 
-    def mask(self, *kinds: SpanKind, role: str | None = None, strict: bool = False) -> list[bool]:
-        """One bool a character: True in the spans of these kinds, and of this role if one is given.
+    def mask(
+        self,
+        *kinds: SpanKind,
+        role: str | None = None,
+        messages: Collection[int] | None = None,
+        strict: bool = False,
+    ) -> list[bool]:
+        """Return one bool per character: True in the spans of these kinds, this role and these messages.
+
+        Errors concern these messages only: the style may drop any other message.
 
         Args:
             kinds: the kinds of spans.
             role: the role whose spans they are; None for all.
+            messages: the indices of the messages whose spans they are; None for all. They count the messages that
+                were rendered, also those of which nothing is printed; in the text of a response these are the messages
+                of the prompt and then its own. A negative index counts from their end: -1 is the last message.
             strict: whether to raise an error where `stop` is asked for and the style never ends a turn of this role.
 
         Raises:
-            SpanError: the question has no answer. No span is of these kinds and this role; the content of this role is
-                asked for, and that of one of its messages is not in the text as it was written; or the stop is asked
-                for, and the style ends some turns of this role but not all of this text.
+            SpanError: the question has no answer. No span is of these kinds, this role and these messages; there is no
+                such message; a role or messages are named, content is asked for, and that of one of them is not in the
+                text as it was written; or the stop is asked for, and the style ends some answers but not all of these.
+
+        Example:
+            >>> from preftemplates import get_style
+            >>> talk = [{"role": "assistant", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]
+            >>> rendered = get_style("chatml").render(talk)
+            >>> mask = rendered.mask("content", "stop", messages=[-1])
+            >>> "".join(char for char, trained in zip(rendered.text, mask) if trained)
+            'Ho<|im_end|>'
         """
-        spans = [span for span in self.spans if span.kind in kinds and role in (None, span.role)]
+        span_filter = self.make_span_filter(kinds, role, messages)
+        spans = [span for span in self.spans if span_filter.includes(span)]
         if not spans:
-            raise SpanError(
-                f"no span of kind {' or '.join(kinds) or '(none given)'}" + (f" and role {role}" if role else "")
-            )
-        if role is not None and "content" in kinds:
+            raise SpanError(f"no span of {span_filter}")
+        if "content" in kinds and not (role is None and messages is None):
             if "derived" not in kinds:
-                self._refuse_torn_calls(role)
-            self._refuse_lost_contents(role, {span.message for span in spans if span.kind != "stop"})
+                self._refuse_torn_calls(span_filter)
+            self._refuse_lost_contents(span_filter, {span.message for span in spans if span.kind != "stop"})
         if "stop" in kinds:
-            self._check_stops(role, strict)
+            self._check_stops(span_filter, strict)
         mask = [False] * len(self.text)
         for span in spans:
             mask[span.start : span.end] = [True] * (span.end - span.start)
         return mask
 
-    def _check_stops(self, role: str | None, strict: bool) -> None:
-        """Refuse a mask that would teach an answer without its end, where others have one."""
+    def make_span_filter(
+        self, kinds: tuple[SpanKind, ...], role: str | None = None, messages: Collection[int] | None = None
+    ) -> SpanFilter:
+        """Return which spans the arguments of `mask` name, with each index counted from 0.
+
+        Raises:
+            SpanError: no index is given, or there is no such message.
+        """
+        if messages is None:
+            return SpanFilter(kinds, role)
+        if not messages:
+            raise SpanError("messages is empty, expected the index of a message: skip this text, or pass None for all")
+        count = self._count_messages()
+        for index in messages:
+            if isinstance(index, bool):
+                raise SpanError(f"messages holds {index}, expected an index: pass indices, not one bool per message")
+            if not -count <= index < count:
+                expected = f"the index of one of {count} messages: 0 is the first, -1 the last"
+                raise SpanError(f"messages holds {index}, expected {expected}")
+        return SpanFilter(kinds, role, frozenset(index % count for index in messages))
+
+    def _count_messages(self) -> int:
+        if self.message_count is not None:
+            return self.message_count
+        printed = [span.message for span in self.spans if span.message is not None]
+        return 1 + max([*printed, *(change.message for change in self.changes)], default=-1)
+
+    def _check_stops(self, span_filter: SpanFilter, strict: bool) -> None:
+        """Refuse a mask that would teach an answer without its end, where others have one, selected or not."""
+        role = span_filter.role
         ended = {span.message for span in self.spans if span.kind == "stop" and role in (None, span.role)}
         stops = self.find_stops() if role in (None, "assistant") else ()
         if not stops and not ended:
@@ -134,7 +210,8 @@ class Rendered:
                 raise SpanError(f"the style never ends a turn of {role or 'any role'} with a token: ask for content")
             return
         answers = [span for span in self.spans if span.kind in ("content", "derived") and span.role == "assistant"]
-        missing = next((span for span in answers if span.message not in ended), None)
+        unended = (span for span in answers if span.message not in ended and span_filter.selects(span.message))
+        missing = next(unended, None)
         if missing is None:
             return
         is_last = missing.message == max(span.message for span in self.spans if span.message is not None)
@@ -145,18 +222,24 @@ class Rendered:
             f" answers{written}: ask for the content alone{remedy}"
         )
 
-    def _refuse_torn_calls(self, role: str) -> None:
+    def _refuse_torn_calls(self, span_filter: SpanFilter) -> None:
         """Refuse a mask that would hold the names in a call of a tool, and nothing of what makes it a call."""
+        derived = span_filter._replace(kinds=("derived",))
         for span in self.spans:
-            if span.kind == "derived" and span.role == role and split_path(span.field or "")[0] == "tool_calls":
-                raise SpanError(f"message {span.message} ({role}) calls tools, whose text is derived: ask for it too")
+            if derived.includes(span) and split_path(span.field or "")[0] == "tool_calls":
+                raise SpanError(
+                    f"message {span.message} ({span.role}) calls tools, whose text is derived: ask for it too"
+                )
 
-    def _refuse_lost_contents(self, role: str, messages: set[int | None]) -> None:
-        """Refuse a mask that would leave a whole message out."""
+    def _refuse_lost_contents(self, span_filter: SpanFilter, masked: set[int | None]) -> None:
+        """Refuse a mask that would leave out a whole message that it should hold."""
         for change in self.changes:
             lost = split_path(change.field)[0] == "content" and change.what in ("dropped", "rewritten")
-            if lost and change.role == role and change.message not in messages:
-                raise SpanError(f"the style has {change.what} the {change.field} of message {change.message} ({role})")
+            named = span_filter.role in (None, change.role) and span_filter.selects(change.message)
+            if lost and named and change.message not in masked:
+                raise SpanError(
+                    f"the style has {change.what} the {change.field} of message {change.message} ({change.role})"
+                )
 
     def __eq__(self, other: object) -> bool:
         return (self.text, self.spans) == (other.text, other.spans) if isinstance(other, Rendered) else NotImplemented

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from preftemplates.core.samples import Format
     from preftemplates.data.columnar.blocks import Block
     from preftemplates.data.columnar.turns import Numbers
+    from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
 
 Batch = TypeVar("Batch")
@@ -190,25 +191,35 @@ class BatchFormatter:
     def _format_slice(self, batch: pa.RecordBatch, names: _Names) -> pa.RecordBatch:
         """The results of a slice: those of plans and of the row path, in the order of the rows."""
         blocks, left = self._columnar.format(batch)
-        outcomes = [outcome for block in blocks for outcome in self._read_block(block)]
+        outcomes, others = self._read_blocks(blocks)
+        left = np.union1d(left, others)
         if len(left):
             rows = zip(left.tolist(), _read_rows(batch, left), strict=True)
             row_results = [result for row, cells in rows for result in self._format_row(cells, row, names)]
             outcomes.append(self._make_outcome(row_results))
         return _merge(outcomes, self.schema)
 
-    def _read_block(self, block: Block) -> Iterator[_Outcome]:
+    def _read_blocks(self, blocks: Sequence[Block]) -> tuple[list[Outcome], Numbers]:
+        """The results of plans, and the rows that are left to the row path all the same."""
+        return [outcome for block in blocks for outcome in self._read_block(block)], np.zeros(0, np.int64)
+
+    def _read_block(self, block: Block) -> Iterator[Outcome]:
         """The results of a plan, without those that are skipped."""
         if block.skips is None or not block.skips.any():
-            yield _Outcome(block.rows, self._add_errors(block.columns, len(block.rows)))
+            yield Outcome(block.rows, self._add_errors(block.columns, len(block.rows)))
             return
-        kept, skipped = np.flatnonzero(block.skips == 0), np.flatnonzero(block.skips)
+        kept = np.flatnonzero(block.skips == 0)
         columns = [column.take(pa.array(kept)) for column in block.columns]
-        yield _Outcome(block.rows[kept], self._add_errors(columns, len(kept)))
-        if self.on_error == "column":
+        yield Outcome(block.rows[kept], self._add_errors(columns, len(kept)))
+        yield from self._list_skipped(block)
+
+    def _list_skipped(self, block: Block) -> Iterator[Outcome]:
+        """The errors of the samples of a plan that are skipped."""
+        if self.on_error == "column" and block.skips is not None and block.skips.any():
+            skipped = np.flatnonzero(block.skips)
             codes: list[Any] = [REASONS[number] for number in block.skips[skipped]]
             errors = pa.array([_describe_skip(code) for code in codes], pa.string())
-            yield _Outcome(block.rows[skipped], [*_make_nulls(self._result_schema, len(skipped)), errors])
+            yield Outcome(block.rows[skipped], [*_make_nulls(self._result_schema, len(skipped)), errors])
 
     def _add_errors(self, columns: list[pa.Array], count: int) -> list[pa.Array]:
         return [*columns, pa.nulls(count, pa.string())] if self.on_error == "column" else columns
@@ -235,12 +246,16 @@ class BatchFormatter:
         for sample in samples:
             reason = None if self.on_error == "raise" else find_skip_reason(sample, self.template.ties)
             if reason is None:
-                results.append(_RowResult(row, self._write_result(sample.result)))
+                results.append(_RowResult(row, self._write_sample(sample)))
             elif self.on_error == "column":
                 results.append(_RowResult(row, {ERROR_COLUMN: _describe_skip(reason)}))
         if self.on_error == "column" and not results:
             results.append(_RowResult(row, {ERROR_COLUMN: _describe_skip(Code.NO_SAMPLE)}))
         yield from results
+
+    def _write_sample(self, sample: Formatted) -> dict[str, Any]:
+        """The result of one sample."""
+        return self._write_result(sample.result)
 
     def _write_result(self, result: dict[str, Any]) -> dict[str, Any]:
         if self.json_messages:
@@ -248,11 +263,11 @@ class BatchFormatter:
         check_fits_schema(result, self._result_schema)
         return write_nested_as_json(result, self._result_schema)
 
-    def _make_outcome(self, results: Sequence[_RowResult]) -> _Outcome:
+    def _make_outcome(self, results: Sequence[_RowResult]) -> Outcome:
         rows = np.array([result.row for result in results], np.int64)
         columns = [pa.array([result.values.get(field.name) for result in results], field.type)
                    for field in self.schema]  # fmt: skip
-        return _Outcome(rows, columns)
+        return Outcome(rows, columns)
 
     def __getstate__(self) -> tuple[Any, ...]:
         return self.template, self.format, self.json_messages, self.on_error, self.id_column
@@ -315,7 +330,7 @@ class _RowResult(NamedTuple):
     values: dict[str, Any]
 
 
-class _Outcome(NamedTuple):
+class Outcome(NamedTuple):
     """Results, and the row of each in the slice."""
 
     rows: Numbers
@@ -363,7 +378,7 @@ def _make_nulls(schema: pa.Schema, count: int) -> list[pa.Array]:
     return [pa.nulls(count, field.type) for field in schema]
 
 
-def _merge(outcomes: Sequence[_Outcome], schema: pa.Schema) -> pa.RecordBatch:
+def _merge(outcomes: Sequence[Outcome], schema: pa.Schema) -> pa.RecordBatch:
     """The results of a slice in the order of their rows, and of the samples of one row."""
     if not outcomes:
         return pa.RecordBatch.from_arrays(_make_nulls(schema, 0), schema=schema)

@@ -205,7 +205,7 @@ class ChatTemplate(PickledByFields):
             else:
                 text = self._add_edges(traced.rendered, add_generation_prompt)
         trace = ChatTrace(self, messages, add_generation_prompt, text, moment, traced)
-        return Rendered(text, trace.spans, trace.changes, trace.stops)
+        return Rendered(text, trace.spans, trace.changes, trace.stops, len(messages))
 
     def _add_edges(self, rendered: str, add_generation_prompt: bool) -> str:
         """Return what the template renders, as plain text between opening and closing."""

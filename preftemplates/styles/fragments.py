@@ -198,6 +198,7 @@ class Fragments(PickledByFields):
             partial(self.spans, messages, add_generation_prompt),
             partial(self.find_changes, messages),
             partial(tuple, self.stops),
+            len(messages),
         )
 
     def spans(self, messages: Sequence[Message], add_generation_prompt: bool) -> tuple[Span, ...]:

@@ -72,4 +72,4 @@ def _cut(rendered: Rendered, end: int) -> Rendered:
     def spans() -> tuple[Span, ...]:
         return tuple([span._replace(end=min(span.end, end)) for span in rendered.spans if span.start < end])
 
-    return Rendered(rendered.text[:end], spans, find_stops=rendered.find_stops)
+    return Rendered(rendered.text[:end], spans, find_stops=rendered.find_stops, message_count=rendered.message_count)

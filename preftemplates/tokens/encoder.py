@@ -72,6 +72,26 @@ class Encoder:
         """Return the control tokens that the style wrote into a text, in order."""
         return self._find_written(rendered)[1]
 
+    def find_lasting(self, rendered: Rendered) -> list[Token] | None:
+        """Return the control tokens that the style writes into every text like this one, in order.
+
+        Returns:
+            None where that depends on content: a token is one as a word only, and content may be next to it.
+        """
+        written = self.find_written(rendered)
+        lasting = self.copies.special | self.control
+        edges = {edge for start, text in _style_runs(rendered) for edge in (start, start + len(text))}
+        found = [
+            (self.copies.names_by_id[id], start + offset, end + offset)
+            for offset, text in _style_runs(rendered)
+            for id, start, end in self.copies.find_added(text)
+        ]
+        doubtful = any(
+            name not in lasting and name in self.copies.word_tokens and not edges.isdisjoint((start, end))
+            for name, start, end in found
+        )
+        return None if doubtful else written
+
     def _add_prefix(self, rendered: Rendered, tokens: Sequence[Token], prompt_length: int = 0) -> Tokens:
         """The tokens after what the tokenizer puts before plain text, unless the style wrote that."""
         ids, prefix = tuple(token.id for token in tokens), self.copies.prefix_ids

@@ -79,20 +79,23 @@ class TokenizerCopies:
         special: the names of the added tokens that control, wherever the style writes them.
         can_cut_before: whether a text may be encoded in two parts, of which the second begins with a token.
         prefix_ids, suffix_ids: the ids that the tokenizer puts before plain text, and after it.
+        json: the tokenizer's `tokenizer.json`.
+        description: the same as JSON data.
     """
 
     def __init__(self, tokenizer: FastTokenizer) -> None:
         backend = tokenizer.backend_tokenizer
         self._from_json = type(backend).from_str
-        self._json: str = backend.to_str()
-        description = json.loads(self._json)
+        self.json: str = backend.to_str()
+        self.description: dict[str, Any] = json.loads(self.json)
+        description = self.description
         self.added_tokens = {token["content"]: token for token in description["added_tokens"]}
         self.names_by_id = {token["id"]: name for name, token in self.added_tokens.items()}
         special = {name for name, token in self.added_tokens.items() if token["special"]}
         special |= self.added_tokens.keys() & {*tokenizer.all_special_tokens}
         unknown = _unknown_tokens(description["model"]) - _boundary_tokens(tokenizer)
         self.special = frozenset(special - unknown)
-        self.full = self._from_json(self._json)
+        self.full = self._from_json(self.json)
         self.full.no_truncation()
         self.full.no_padding()
         probe = self.full.encode("a")
@@ -104,6 +107,10 @@ class TokenizerCopies:
         self.get_copy = lru_cache(maxsize=16)(self._make_copy)
         self.get_ids = lru_cache(maxsize=16)(self._get_ids)
         self.can_cut_before = lru_cache(maxsize=64)(self._can_cut_before)
+
+    def find_offsets(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return for each text the characters `(start, end)` that each of its tokens covers, half-open."""
+        return [encoding.offsets for encoding in self.full.encode_batch([*texts], add_special_tokens=False)]
 
     def _find_added(self, text: str) -> tuple[Token, ...]:
         """The added tokens that a text of the style spells, as the tokenizer finds them, without blanks around them.
@@ -162,7 +169,7 @@ class TokenizerCopies:
 
     def _make_copy(self, control: frozenset[str], position: PiecePosition) -> Any:
         """The tokenizer for a piece at that position, to which the control tokens are text."""
-        description = json.loads(self._json)
+        description = json.loads(self.json)
         parts = {part: _adapt_part(description[part], position) for part in ("normalizer", "pre_tokenizer")}
         if position != "start" and all(description[part] == adapted for part, adapted in parts.items()):
             return self.get_copy(control, "start")

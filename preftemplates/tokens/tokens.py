@@ -12,7 +12,7 @@ from preftemplates.core.spans import Rendered, Span, SpanKind  # noqa: TC001  ge
 from preftemplates.errors import SpanError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 @dataclass(frozen=True)
@@ -70,21 +70,29 @@ class Tokens:
         """The kind of the span that each token belongs to."""
         return tuple(None if span is None else span.kind for span in self.spans)
 
-    def mask(self, *kinds: SpanKind, role: str | None = None, strict: bool = False) -> list[bool]:
-        """One bool a token: True for those that belong to spans of these kinds, and of this role if one is given.
+    def mask(
+        self,
+        *kinds: SpanKind,
+        role: str | None = None,
+        messages: Collection[int] | None = None,
+        strict: bool = False,
+    ) -> list[bool]:
+        """Return one bool per token: True for those that belong to spans of these kinds, this role and these messages.
 
         Args:
             kinds: the kinds of spans.
             role: the role whose spans they are; None for all.
+            messages: the indices of the messages whose spans they are, as for `Rendered.mask`; None for all.
             strict: whether to raise an error where `stop` is asked for and the style never ends a turn of this role.
 
         Raises:
             SpanError: as `Rendered.mask`; and where no token belongs to such a span, such as to an empty content.
         """
-        self.rendered.mask(*kinds, role=role, strict=strict)
-        mask = [bool(span and span.kind in kinds and role in (None, span.role)) for span in self.spans]
+        self.rendered.mask(*kinds, role=role, messages=messages, strict=strict)
+        span_filter = self.rendered.make_span_filter(kinds, role, messages)
+        mask = [span is not None and span_filter.includes(span) for span in self.spans]
         if not any(mask):
-            raise SpanError(f"no token of kind {' or '.join(kinds)}" + (f" and role {role}" if role else ""))
+            raise SpanError(f"no token of {span_filter}")
         return mask
 
 

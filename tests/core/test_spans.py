@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import conversations, texts
 
-from preftemplates import Rendered, Span, get_style
+from preftemplates import Rendered, Span, Style, get_style
 from preftemplates.core.provenance import Traced
-from preftemplates.core.spans import content_spans
+from preftemplates.core.spans import Change, content_spans
 from preftemplates.errors import SpanError
 
 KINDS = ("content", "derived", "stop", "scaffold")
@@ -61,6 +61,123 @@ def test_the_content_of_an_empty_answer_is_an_empty_span_and_its_mask_marks_noth
     (content,) = [span for span in rendered.spans if span.kind == "content"]
     assert content.start == content.end
     assert rendered.mask("content", role="assistant") == [False] * len(rendered.text)
+
+
+# --- masks of some messages ----------------------------------------------------------------------------------------
+
+
+def mask_or_none(rendered, kinds, role, messages):
+    """The mask of messages; one without True where there is no span, or no message is named."""
+    try:
+        return rendered.mask(*kinds, role=role, messages=messages)
+    except SpanError:
+        return [False] * len(rendered.text)
+
+
+@given(
+    conversations("user", "assistant"),
+    st.sampled_from(["beginning-of-conversation", "chatml", "human-assistant", "llama3", "zephyr"]),
+    st.lists(st.sampled_from(KINDS), min_size=1, max_size=4, unique=True),
+    st.sampled_from([None, "user", "assistant"]),
+    st.lists(st.sampled_from("abx"), min_size=4, max_size=4),
+)
+def test_masks_of_other_messages_are_disjoint_and_make_up_that_of_all_of_them(messages, style, kinds, role, parts):
+    rendered = get_style(style).render(messages)
+    one, other = ([index for index, _ in enumerate(messages) if parts[index] == part] for part in "ab")
+    masks = [mask_or_none(rendered, kinds, role, indices) for indices in (one, other)]
+    both = mask_or_none(rendered, kinds, role, one + other)
+    assert [sum(bits) for bits in zip(*masks, strict=True)] == [int(bit) for bit in both]
+    owners = [span for span in rendered.spans for _ in range(span.start, span.end)]
+    assert both == [
+        span.kind in kinds and role in (None, span.role) and span.message in one + other for span in owners
+    ]
+
+
+LAST_ALONE = "{% for m in messages %}{% if loop.last %}{{ m.content }}{% endif %}{% endfor %}"
+TEMPLATES = [
+    LAST_ALONE,
+    "{% for m in messages %}[{{ m.content }}{% if m.role == 'assistant' %}<|end|>{% endif %}]{% endfor %}",
+    "{% for m in messages %}{{ m.content }}{% if not loop.last %}<|end|>{% endif %}{% endfor %}",
+    "{% for m in messages %}{{ m.content | upper }}|{% endfor %}",
+]
+
+
+@given(
+    conversations("user", "assistant"),
+    st.sampled_from(TEMPLATES),
+    st.sampled_from([("content",), ("content", "stop"), ("stop",), ("content", "derived")]),
+)
+def test_the_mask_of_all_messages_by_index_is_that_of_the_role_with_its_errors(messages, source, kinds):
+    rendered = Style.from_chat_template(source).render(messages)
+
+    def ask(indices):
+        try:
+            return rendered.mask(*kinds, role="assistant", messages=indices)
+        except SpanError as error:
+            return str(error).partition(" in message")[0]
+
+    count = len(messages)
+    assert ask(range(count)) == ask(range(-count, 0)) == ask(None)
+
+
+def test_a_content_that_is_lost_is_an_error_for_its_own_message_alone():
+    talk = [{"role": "assistant", "content": "Hello"}, {"role": "assistant", "content": "So."}]
+    rendered = Style.from_chat_template(LAST_ALONE + "<|end|>").render(talk)
+    assert rendered.mask("content", role="assistant", messages=[1]) == [True] * 3 + [False] * 7
+    for role in ("assistant", None):
+        with pytest.raises(SpanError, match="the style has dropped the content of message 0"):
+            rendered.mask("content", role=role, messages=[0, 1])
+    with pytest.raises(SpanError, match=r"no span of kind content and role user in messages 0, 1$"):
+        rendered.mask("content", role="user", messages=[1, 0])
+
+
+def test_an_answer_without_an_end_is_refused_where_another_has_one_though_that_is_not_selected():
+    spans = (
+        Span(0, 1, "content", "assistant", 0, "content"),
+        Span(1, 2, "stop", "assistant", 0),
+        Span(2, 3, "content", "assistant", 1, "content"),
+    )
+    rendered = Rendered("a.b", lambda: spans)
+    assert rendered.mask("content", "stop", messages=[0]) == [True, True, False]
+    with pytest.raises(SpanError, match=r"message 1 \(assistant\) has no end-of-turn token"):
+        rendered.mask("content", "stop", messages=[1])
+
+
+@pytest.mark.parametrize("style", [get_style("chatml"), Style.from_chat_template("{{ messages[0].content }}")])
+def test_a_negative_index_counts_messages_of_which_nothing_is_printed_too(style):
+    talk = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": ""}]
+    rendered = style.render(talk)
+    assert rendered.mask("content", messages=[-2]) == rendered.mask("content", messages=[0])
+    if style.name != "chatml":
+        assert {span.message for span in rendered.spans} == {0}
+        with pytest.raises(SpanError, match="no span of kind content in message 1"):
+            rendered.mask("content", messages=[-1])
+
+
+def test_messages_are_counted_by_spans_and_changes_where_their_number_is_not_known():
+    spans, changes = (Span(0, 1, "content", "user", 0, "content"),), (Change(2, "user", "content", "dropped"),)
+    assert Rendered("x", lambda: spans, lambda: changes).mask("content", messages=[-3]) == [True]
+    assert Rendered("x", lambda: spans).mask("content", messages=[-1]) == [True]
+    with pytest.raises(SpanError, match="one of 1 messages"):
+        Rendered("x", lambda: spans).mask("content", messages=[1])
+
+
+@pytest.mark.parametrize(
+    ("messages", "error"),
+    [
+        ([2], "messages holds 2, expected the index of one of 2 messages: 0 is the first, -1 the last"),
+        ([0, -3], "messages holds -3, expected the index of one of 2 messages"),
+        ([], "messages is empty, expected the index of a message"),
+        ([False, True], "messages holds False, expected an index: pass indices, not one bool per message"),
+    ],
+)
+def test_what_is_no_index_of_a_message_is_refused(messages, error):
+    talk = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]
+    with pytest.raises(SpanError, match=error):
+        get_style("chatml").render(talk).mask("content", messages=messages)
+
+
+# --- the spans of a content ----------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.tuples(st.sampled_from(["known", "changed", "unknown"]), texts()), max_size=5), st.integers(0, 9))

@@ -68,6 +68,20 @@ def test_a_mask_holds_each_answer_with_its_end_or_is_refused(name):
         assert pick(rendered, rendered.mask("content", "stop", role="assistant")) == f"Shade.{ends[0]}Sun.{ends[1]}"
 
 
+@pytest.mark.parametrize("role", ["assistant", None])
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_mask_of_one_answer_asks_for_the_end_of_that_answer_alone(name, role):
+    rendered, ends = import_layout(name).render(TALK), LAYOUTS[name][1]
+    for at, (index, text) in enumerate([(1, "Shade."), (3, "Sun.")]):
+        if ends and ends[at] is None:
+            with pytest.raises(SpanError, match=rf"message {index} \(assistant\) has no end-of-turn token"):
+                rendered.mask("content", "stop", role=role, messages=[index])
+        else:
+            end = ends[at] if ends else ""
+            assert pick(rendered, rendered.mask("content", "stop", role=role, messages=[index])) == text + end
+    assert pick(rendered, rendered.mask("content", "stop", messages=[0])) == "Mint?"
+
+
 @pytest.mark.parametrize("role", ["user", "assistant", None])
 def test_users_turns_have_no_stop(role):
     rendered = get_style("chatml").render(TALK)

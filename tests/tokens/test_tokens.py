@@ -112,6 +112,58 @@ def test_a_content_of_which_the_tokenizer_makes_nothing_has_no_mask():
         tokenize(CHATML.render([answer("\n \t")]), tokenizer_of("word_piece")).mask("content", role="assistant")
 
 
+def mask_or_none(encoded, kinds, role, messages):
+    """The mask of messages; one without True where no token belongs to them, or no message is named."""
+    try:
+        return encoded.mask(*kinds, role=role, messages=messages)
+    except SpanError:
+        return [False] * len(encoded)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(
+    st.sampled_from(STYLES),
+    talks(texts_with_marks()),
+    st.sampled_from([("content",), ("stop",), ("content", "stop"), ("content", "derived", "stop", "scaffold")]),
+    st.sampled_from([None, "user", "assistant"]),
+    st.lists(st.sampled_from("abx"), min_size=4, max_size=4),
+)
+def test_masks_of_other_messages_are_disjoint_and_make_up_that_of_all_of_them(kind, style, talk, kinds, role, parts):
+    encoded = tokenize(get_style(style).render(talk), tokenizer_of(kind))
+    one, other = ([index for index, _ in enumerate(talk) if parts[index] == part] for part in "ab")
+    masks = [mask_or_none(encoded, kinds, role, indices) for indices in (one, other)]
+    both = mask_or_none(encoded, kinds, role, one + other)
+    assert [sum(bits) for bits in zip(*masks, strict=True)] == [int(bit) for bit in both]
+    assert both == [
+        span is not None and span.kind in kinds and role in (None, span.role) and span.message in one + other
+        for span in encoded.spans
+    ]
+
+
+def test_a_mask_of_one_message_holds_its_tokens_alone():
+    tokenizer = tokenizer_of("byte_level")
+    talk = [WHY, answer("Hello"), WHY, answer("world"), WHY, answer("")]
+    encoded = tokenize(CHATML.render(talk), tokenizer)
+    mask = encoded.mask("content", "stop", messages=[-3])
+    assert "".join(pieces(tokenizer, encoded, mask)) == "world<|im_end|>"
+    assert mask == encoded.mask("content", "stop", role="assistant", messages={3, 2})
+    with pytest.raises(SpanError, match="no token of kind content and role assistant in message 5"):
+        encoded.mask("content", role="assistant", messages=[-1])
+    with pytest.raises(SpanError, match="expected the index of one of 6 messages"):
+        encoded.mask("content", messages=[6])
+
+
+def test_an_answer_of_a_response_is_counted_after_the_messages_of_its_prompt():
+    template = get_template("PKUSafeRLHF").with_style("chatml")
+    pair = tokenize(template.render(template.example, "preference"), tokenizer_of("byte_level"))
+    whole = pair.chosen.mask("content", "stop", role="assistant")
+    assert (
+        whole
+        == pair.chosen.mask("content", "stop", messages=[1])
+        == pair.chosen.mask("content", "stop", messages=[-1])
+    )
+
+
 ASCII = st.from_regex(r"[A-Za-z][A-Za-z .,?!'\n]{0,20}", fullmatch=True)
 
 

@@ -14,6 +14,8 @@ from preftemplates.data.columnar.arrays import to_arrow
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from preftemplates.data.columnar.groups import SampleGroup
+    from preftemplates.data.columnar.text_plans import PlannedRows
     from preftemplates.data.columnar.turns import Numbers, PartTurns
 
 
@@ -33,6 +35,24 @@ LISTED = (None, True, False, ...)
 """Whether a row lists the chosen answer first, by number; the last is that only the row path knows."""
 
 
+class BlockTexts(NamedTuple):
+    """The plans by which the texts of a block are written.
+
+    Attributes:
+        planned: the plan of each sample.
+        group: the samples.
+        places: which part of the group the prompt is, and each response, by name.
+    """
+
+    planned: PlannedRows
+    group: SampleGroup
+    places: Mapping[str, int]
+
+    def take(self, places: Numbers) -> BlockTexts:
+        """Return those of some samples."""
+        return self._replace(planned=self.planned.take(places), group=self.group.take(places))
+
+
 class Block(NamedTuple):
     """The results of some rows of a slice.
 
@@ -45,6 +65,7 @@ class Block(NamedTuple):
         lost: what is lost of each row: in making the sample from another format, and for want of a key.
         first_listed: for each result the number among `LISTED` of whether the row lists the chosen answer first; None
             if nobody asked.
+        texts: the plans of the texts; None where no text is written.
     """
 
     rows: Numbers
@@ -54,6 +75,7 @@ class Block(NamedTuple):
     parts: Mapping[str, PartTurns] = MappingProxyType({})
     lost: BlockLoss = BlockLoss()
     first_listed: Numbers | None = None
+    texts: BlockTexts | None = None
 
     def take(self, places: Numbers) -> Block:
         """Return some of the results."""
@@ -67,6 +89,7 @@ class Block(NamedTuple):
             labels=labels,
             parts={name: part.take(places) for name, part in self.parts.items()},
             first_listed=None if self.first_listed is None else self.first_listed[places],
+            texts=None if self.texts is None else self.texts.take(places),
         )
 
 

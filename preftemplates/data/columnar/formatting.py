@@ -10,7 +10,15 @@ import numpy as np
 import pyarrow as pa
 
 from preftemplates.core.samples import Preference, Sample
-from preftemplates.data.columnar.blocks import DERIVED, LISTED, Block, BlockLoss, Derived, PlanCounts
+from preftemplates.data.columnar.blocks import (
+    DERIVED,
+    LISTED,
+    Block,
+    BlockLoss,
+    BlockTexts,
+    Derived,
+    PlanCounts,
+)
 from preftemplates.data.columnar.cell_checks import check_cell
 from preftemplates.data.columnar.cells import Cells, RowValues
 from preftemplates.data.columnar.column_texts import Column, UntraceableError
@@ -347,7 +355,8 @@ class ColumnarFormatter:
         columns = SampleColumns(len(group.rows), parts, sample.labels, write)
         skips = self._find_skips(columns) if self._finds_skips else None
         filled = fill_columns(self._shape, self._schema, self._keys, columns)
-        return Block(group.rows, filled, skips, sample.labels, parts)
+        texts = None if planned is None else BlockTexts(planned, group, places)
+        return Block(group.rows, filled, skips, sample.labels, parts, texts=texts)
 
     def _find_skips(self, sample: SampleColumns) -> Numbers:
         prompt, *responses = sample.parts.values()

@@ -53,6 +53,10 @@ class PlannedRows:
     plans: tuple[TextPlan, ...]
     which: Numbers
 
+    def take(self, places: Numbers) -> PlannedRows:
+        """Return some of the rows."""
+        return PlannedRows(self.rows[places], self.plans, self.which[places])
+
     def write(self, group: SampleGroup, part: int, with_prompt: bool) -> pa.Array:
         """Return the texts of a part of all rows: of the prompt, or of a response with its prompt or without.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from preftemplates.core.messages import ROLES
+from preftemplates.core.messages import ROLES, Message
 from preftemplates.data.columnar.arrays import fill, to_arrow
 
 if TYPE_CHECKING:
@@ -80,6 +80,16 @@ class PartTurns:
     def take(self, rows: Numbers) -> PartTurns:
         """Return the messages of some rows."""
         return PartTurns(self.starts[rows], self.counts[rows], self.roles, self.contents)
+
+    def list_roles(self, row: int) -> tuple[str, ...]:
+        """Return the roles of the messages of one row."""
+        start = int(self.starts[row])
+        return tuple(ROLES[code] for code in self.roles[start : start + int(self.counts[row])].tolist())
+
+    def list_messages(self, row: int) -> list[Message]:
+        """Return the messages of one row."""
+        texts = self.contents.slice(int(self.starts[row]), int(self.counts[row])).to_pylist()
+        return [Message(role=role, content=text) for role, text in zip(self.list_roles(row), texts, strict=True)]
 
     def drop_last(self) -> PartTurns:
         """Return the messages of each row without the last."""

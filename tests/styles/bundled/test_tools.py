@@ -268,6 +268,9 @@ def test_a_mask_that_would_tear_a_call_is_refused(style):
     rendered = get_style(style).render(called())
     with pytest.raises(SpanError, match=r"message 1 \(assistant\) calls tools, whose text is derived"):
         rendered.mask("content", "stop", role="assistant")
+    with pytest.raises(SpanError, match=r"message 1 \(assistant\) calls tools, whose text is derived"):
+        rendered.mask("content", "stop", messages=[1])
+    rendered.mask("content", messages=[0])
     kinds = ("content", "derived", "stop") if style != "glm4.5" else ("content", "derived")
     if style == "glm4.5":  # whose last answer has no end
         with pytest.raises(SpanError, match="no end-of-turn token"):

@@ -1,0 +1,176 @@
+"""Sample tokens: the ids and loss masks of samples, block by block where plans write their texts, else one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+import pyarrow as pa
+
+from preftemplates.core.samples import SAMPLE_TYPES, Sample
+from preftemplates.data.columnar.arrays import to_arrow
+from preftemplates.data.columnar.tokens.alignment import TokenTable
+from preftemplates.data.columnar.tokens.block_tokens import BlockEncoder
+from preftemplates.data.token_schema import PROMPT_LENGTH, TokenSchema
+from preftemplates.errors import Code, RowError, SpanError
+from preftemplates.templates.rendering import render_sample
+from preftemplates.tokens.engines.huggingface import HuggingFaceEngine
+from preftemplates.tokens.engines.loading import load_engine
+from preftemplates.tokens.token_bytes import TokenBytes
+from preftemplates.tokens.tokenize import make_encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from preftemplates.core.messages import Message
+    from preftemplates.data.columnar.blocks import Block
+    from preftemplates.data.columnar.tokens.block_tokens import BlockTokens
+    from preftemplates.data.columnar.turns import Numbers
+    from preftemplates.tokens.engines.engine import Engine
+    from preftemplates.tokens.loss import LossSelection
+    from preftemplates.tokens.tokenizers import FastTokenizer
+
+
+class TokenizedBlock(NamedTuple):
+    """The tokens of the samples of a block.
+
+    Attributes:
+        places: the place of each sample in the block, in order.
+        columns: the columns of these samples, in the order of the schema.
+        lengths: how many ids the longest text of each has.
+        left: the places of the other samples, which are encoded one by one.
+    """
+
+    places: Numbers
+    columns: list[pa.Array]
+    lengths: Numbers
+    left: Numbers
+
+
+@dataclass(frozen=True)
+class TokenizedSample:
+    """The tokens of one sample.
+
+    Attributes:
+        row: the columns.
+        length: how many ids the longest text has.
+    """
+
+    row: dict[str, Any]
+    length: int
+
+
+class SampleTokenizer:
+    """Encodes the samples of a template, with the ids of `tokenize` and the masks of a loss selection.
+
+    Args:
+        schema: the columns.
+        tokenizer: a fast tokenizer of transformers.
+        selection: what is trained on; None where only ids are wanted.
+        engine: the name of the engine, or the directory that it is in; None for Hugging Face tokenizers 0.2x.
+
+    Raises:
+        DefinitionError: as `load_engine` and `tokenize`.
+    """
+
+    def __init__(
+        self,
+        schema: TokenSchema,
+        tokenizer: FastTokenizer,
+        selection: LossSelection | None = None,
+        engine: str | None = None,
+    ) -> None:
+        style = schema.template.text_style(schema.format)
+        assert style is not None
+        self.schema, self._style, self._selection = schema, style, selection
+        self._encoder = make_encoder(tokenizer)
+        copies = self._encoder.copies
+        reference = HuggingFaceEngine(copies.full)
+        self.engine: Engine = reference if engine is None else load_engine(engine, copies.json, reference)
+        self._blocks = BlockEncoder(
+            self._encoder,
+            style,
+            self.engine,
+            TokenTable(TokenBytes.read(copies.description)),
+            selection,
+            copies.find_offsets,
+        )
+
+    def encode_block(self, block: Block) -> TokenizedBlock:
+        """Return the tokens of the samples of a block whose texts are written by plans."""
+        tokens = self._blocks.encode(block)
+        labels = dict(zip(self.schema.text_schema.names, block.columns, strict=True))
+        columns = self._list_columns(tokens)
+        indices = to_arrow(tokens.places)
+        for name in self.schema.labels:
+            columns[name] = labels[name].take(indices)
+        counts = [text.counts for text in tokens.responses.values()]
+        filled = [columns[field.name].cast(field.type) for field in self.schema.schema]
+        return TokenizedBlock(tokens.places, filled, np.max(counts, axis=0), tokens.left)
+
+    def _list_columns(self, tokens: BlockTokens) -> dict[str, pa.Array]:
+        columns: dict[str, pa.Array] = {}
+        for name, text in tokens.responses.items():
+            names = self.schema.responses[name]
+            borders = np.append(0, np.cumsum(text.counts)).astype(np.int32)
+            columns[names.ids] = pa.ListArray.from_arrays(to_arrow(borders), to_arrow(text.ids))
+            columns[names.length] = to_arrow(text.counts.astype(np.int32))
+            if names.mask and text.mask is not None:
+                mask = text.mask.view(np.int8)
+                columns[names.mask] = pa.ListArray.from_arrays(to_arrow(borders), to_arrow(mask))
+            if names.completion:
+                own = np.arange(len(text.ids)) - np.repeat(borders[:-1] + tokens.prompt_counts, text.counts) >= 0
+                columns[names.completion] = pa.ListArray.from_arrays(to_arrow(borders), to_arrow(own.view(np.int8)))
+        if self.schema.has_prompt_length:
+            columns[PROMPT_LENGTH] = to_arrow(tokens.prompt_counts.astype(np.int32))
+        return columns
+
+    def encode_sample(self, sample: Sample[list[Message]], labels: Mapping[str, Any]) -> TokenizedSample:
+        """Return the tokens of one sample.
+
+        Args:
+            sample: the sample, as messages.
+            labels: the labels by name, as the dialect of texts spells them.
+
+        Raises:
+            RowError: the style cannot write the sample, or nothing of a response can be trained on.
+            StyleContractError: as `tokenize`.
+        """
+        rendered = render_sample(sample, self._style)
+        prompt = self._encoder.encode(rendered.prompt)
+        if not rendered.responses:
+            ids = prompt.input_ids
+            return TokenizedSample(self.schema.fill_row(len(ids), {"prompt": (ids, ())}, labels), len(ids))
+        responses = {}
+        for name, response in rendered.responses.items():
+            tokens = self._encoder.encode_response(response, prompt)
+            turns: Sequence[Message] = [sample.responses[name][0]] if sample.pieces else sample.responses[name]
+            try:
+                mask = self._selection and self._selection.mask(tokens, [*sample.prompt, *turns], len(sample.prompt))
+            except SpanError as error:
+                raise RowError(f"{name}: {error}", code=Code.NOTHING_TRAINED) from error
+            responses[name] = (tokens.input_ids, mask or ())
+        longest = max(len(ids) for ids, _ in responses.values())
+        return TokenizedSample(self.schema.fill_row(len(prompt), responses, labels), longest)
+
+    def encode_left(self, block: Block, place: int) -> TokenizedSample:
+        """Return the tokens of a sample that `encode_block` has left.
+
+        Args:
+            block: the block.
+            place: the place of the sample in it.
+
+        Raises:
+            RowError, StyleContractError: as `encode_sample`.
+        """
+        parts: dict[str, Any] = {name: part.list_messages(place) for name, part in block.parts.items()}
+        labels = {
+            name: column[place].as_py()
+            for name, column in zip(self.schema.text_schema.names, block.columns, strict=True)
+            if name in self.schema.labels
+        }
+        sample_type = SAMPLE_TYPES.get(self.schema.format)
+        missing = dict.fromkeys(set(sample_type.label_types) - {*parts})
+        sample = cast("Sample[list[Message]]", sample_type(**{**missing, **parts}))
+        return self.encode_sample(sample, labels)

@@ -1,0 +1,133 @@
+"""Token batches: Arrow tables of rows in, Arrow tables of token ids, loss masks and lengths out."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from preftemplates.data.batches import BatchFormatter, OnRowError, Outcome
+from preftemplates.data.columnar.arrays import to_arrow
+from preftemplates.data.columnar.formatting import ColumnarFormatter
+from preftemplates.data.sample_tokens import SampleTokenizer
+from preftemplates.data.token_schema import TokenSchema
+from preftemplates.tokens.loss import LossSelection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from preftemplates.core.samples import Format
+    from preftemplates.data.columnar.blocks import Block
+    from preftemplates.data.columnar.turns import Numbers
+    from preftemplates.templates.results import Formatted
+    from preftemplates.templates.template import Template
+    from preftemplates.tokens.engines.engine import Engine
+    from preftemplates.tokens.tokenizers import FastTokenizer
+
+
+class TokenBatchFormatter(BatchFormatter):
+    r"""Formats the rows of an Arrow batch or table, and gives back their token ids, loss masks and lengths.
+
+    The ids are those that `tokenize` gives for the sample's text in the template's style. It is used as
+    `BatchFormatter` is, also within `datasets.map`.
+
+    Args:
+        template: the template; its style writes the texts.
+        format: the format's name.
+        tokenizer: a fast tokenizer of transformers.
+        loss: which tokens are trained on.
+        engine: what encodes: the name of an engine, or the directory that it is in; by default the tokenizer itself.
+        on_error, id_column: as for `BatchFormatter`. A sample without a token to train on is an error.
+
+    Raises:
+        DefinitionError: the template is a custom one, or the engine's ids are not those of the tokenizer.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> from tokenizers import Tokenizer, models, pre_tokenizers
+        >>> from transformers import PreTrainedTokenizerFast
+        >>> from preftemplates import TokenBatchFormatter, get_template
+        >>> letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+        >>> model = Tokenizer(models.BPE({letter: index for index, letter in enumerate(letters)}, []))
+        >>> model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=model, eos_token="<|im_end|>")
+        >>> template = get_template("TRL").with_style("chatml")
+        >>> formatter = TokenBatchFormatter(template, "supervised", tokenizer)
+        >>> (row,) = formatter(pa.table({"prompt": ["Hi"], "completion": ["No."]})).to_pylist()
+        >>> tokenizer.decode([id for id, trained in zip(row["input_ids"], row["assistant_masks"]) if trained])
+        'N o . <|im_end|>'
+    """
+
+    def __init__(
+        self,
+        template: Template,
+        format: Format,
+        tokenizer: FastTokenizer,
+        *,
+        loss: LossSelection | None = None,
+        engine: str | None = None,
+        on_error: OnRowError = "raise",
+        id_column: str | None = None,
+    ) -> None:
+        self.tokenizer, self.loss, self._engine_name = tokenizer, loss or LossSelection(), engine
+        self._tokens = TokenSchema(template, format, has_masks=True)
+        super().__init__(self._tokens.template, format, on_error=on_error, id_column=id_column)
+        self._sample_tokenizer  # noqa: B018  an engine that cannot be used raises its error here
+
+    @property
+    def engine(self) -> Engine:
+        """What encodes."""
+        return self._sample_tokenizer.engine
+
+    @cached_property
+    def _sample_tokenizer(self) -> SampleTokenizer:
+        return SampleTokenizer(self._tokens, self.tokenizer, self.loss, self._engine_name)
+
+    @cached_property
+    def _result_schema(self) -> pa.Schema:
+        return self._tokens.schema
+
+    @cached_property
+    def _columnar(self) -> ColumnarFormatter:
+        return ColumnarFormatter(
+            self.template, self.format, self._tokens.text_schema, finds_skips=self.on_error != "raise"
+        )
+
+    def _read_blocks(self, blocks: Sequence[Block]) -> tuple[list[Outcome], Numbers]:
+        encoded = [(block, self._sample_tokenizer.encode_block(block)) for block in map(_drop_skipped, blocks)]
+        left = np.unique(np.concatenate([np.zeros(0, np.int64), *(block.rows[one.left] for block, one in encoded)]))
+        outcomes = [outcome for block in blocks for outcome in self._list_skipped(block)]
+        for block, one in encoded:
+            rows = block.rows[one.places]
+            kept = np.flatnonzero(~np.isin(rows, left))
+            columns = (
+                one.columns if len(kept) == len(rows) else [column.take(to_arrow(kept)) for column in one.columns]
+            )
+            outcomes.append(Outcome(rows[kept], self._add_errors(columns, len(kept))))
+        return outcomes, left
+
+    def _write_sample(self, sample: Formatted) -> dict[str, Any]:
+        assert sample.plain_messages is not None
+        return self._sample_tokenizer.encode_sample(sample.plain_messages, sample.result).row
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.template, self.format, self.tokenizer, self.loss, self._engine_name, self.on_error, self.id_column
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        template, format, tokenizer, loss, engine, on_error, id_column = state
+        self.__init__(  # type: ignore[misc]
+            template, format, tokenizer, loss=loss, engine=engine, on_error=on_error, id_column=id_column
+        )
+
+    def __repr__(self) -> str:
+        return f"TokenBatchFormatter({self.template!r}, {self.format!r}, engine={self.engine.name!r})"
+
+
+def _drop_skipped(block: Block) -> Block:
+    """The samples of a block that should be trained on."""
+    if block.skips is None or not block.skips.any():
+        return block
+    return block.take(np.flatnonzero(block.skips == 0))

@@ -1,0 +1,150 @@
+"""Load an engine by its name or from a directory, and use it only if the self-check finds it equal."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from preftemplates.core.extras import import_extra
+from preftemplates.errors import FileError, PrefTemplatesError, preview
+from preftemplates.tokens.engines.engine import ENGINES, EngineEntry, TokenBatch, make_bad_text_error
+from preftemplates.tokens.engines.self_check import check_engine, encode_safely, raise_engine_error
+from preftemplates.tokens.engines.tokenizer_json import prepare_tokenizer_json, read_tokenizer_json
+from preftemplates.tokens.engines.unicode_sweep import (
+    find_differing_characters,
+    find_texts_with,
+    make_character_table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from preftemplates.tokens.engines.engine import Engine
+
+
+class CheckedEngine:
+    """An engine next to the default one, which encodes the texts that the engine reads otherwise.
+
+    Args:
+        engine: the engine.
+        reference: the default engine.
+        first_id: the first id that is not the tokenizer's own: the default engine encodes texts with such an id. None
+            if the engine was given no other.
+        characters: the default engine encodes texts with any of these characters, none of which is ASCII.
+    """
+
+    def __init__(
+        self, engine: Engine, reference: Engine, first_id: int | None = None, characters: frozenset[str] = frozenset()
+    ) -> None:
+        self.name = engine.name
+        self._engine, self._reference, self._first_id, self._characters = engine, reference, first_id, characters
+        self._table = make_character_table(characters) if characters else None
+        self._numpy = import_extra("numpy", "an engine gives token ids as NumPy arrays")
+
+    def encode(self, texts: Sequence[str]) -> TokenBatch:
+        """Return the ids of texts, without special tokens around them.
+
+        Raises:
+            RowError: `bad_text`: a text is not Unicode.
+            DefinitionError: the engine raises an exception.
+        """
+        try:
+            batch = encode_safely(self._engine, texts)
+            indexes = self._find_others(batch, texts)
+        except (PrefTemplatesError, UnicodeError) as error:
+            raise make_bad_text_error(texts) or error from error
+        return self._replace(batch, texts, indexes) if indexes else batch
+
+    def _find_others(self, batch: TokenBatch, texts: Sequence[str]) -> list[int]:
+        """The numbers of the texts that the default engine has to encode."""
+        np, indexes = self._numpy, set[int]()
+        if self._first_id is not None:
+            foreign = np.flatnonzero(batch.ids >= self._first_id)
+            indexes |= {*np.searchsorted(np.cumsum(batch.counts), foreign, side="right").tolist()}
+        if self._characters:
+            indexes |= {*find_texts_with(self._characters, self._table, texts)}
+        return sorted(indexes)
+
+    def _replace(self, batch: TokenBatch, texts: Sequence[str], indexes: Sequence[int]) -> TokenBatch:
+        """The ids with those of the default engine for some texts."""
+        np = self._numpy
+        replaced = self._reference.encode([texts[index] for index in indexes])
+        rows, counts = np.split(batch.ids, np.cumsum(batch.counts)[:-1]), batch.counts.copy()
+        for index, ids in zip(indexes, np.split(replaced.ids, np.cumsum(replaced.counts)[:-1]), strict=True):
+            rows[index], counts[index] = ids, len(ids)
+        return TokenBatch(np.concatenate(rows), counts)
+
+
+def list_engines() -> list[str]:
+    """Return the names of all engines, sorted; their packages need not be installed.
+
+    >>> list_engines()
+    ['gigatoken', 'tokenizers', 'tokenizers-1', 'tokie']
+    """
+    return ENGINES.names()
+
+
+def load_engine(name_or_directory: str, tokenizer_json: str, reference: Engine) -> CheckedEngine:
+    """Return an engine of a tokenizer, after the self-check proved it equal to the default engine.
+
+    The check takes one or two seconds. What engines are known to differ in is left to the default engine: texts with
+    bytes that the vocabulary lacks, and with characters that another version of Unicode treats otherwise.
+
+    Args:
+        name_or_directory: the engine's name, or a directory into which tokenizers 1.x was installed
+            (`pip install --no-deps --target DIRECTORY tokenizers==1.0.0rc3`). So tokenizers 0.2x stays what
+            transformers uses.
+        tokenizer_json: the text of the tokenizer's `tokenizer.json`.
+        reference: the default engine of this tokenizer.
+
+    Raises:
+        UnknownNameError: no engine has that name.
+        FileError: the directory does not exist, or holds no engine.
+        MissingPackageError: the engine's package is not installed.
+        DefinitionError: the engine cannot load the tokenizer, or its ids differ.
+
+    Example:
+        >>> from tokenizers import Tokenizer, models
+        >>> from preftemplates.tokens.engines.huggingface import HuggingFaceEngine
+        >>> tokenizer = Tokenizer(models.BPE({"a": 0, "b": 1}, []))
+        >>> engine = load_engine("tokenizers", tokenizer.to_str(), HuggingFaceEngine(tokenizer))
+        >>> engine.name.partition(" ")[0], engine.encode(["ab", "b"]).ids.tolist()
+        ('tokenizers', [0, 1, 1])
+    """
+    entry, directory = _find_entry(name_or_directory)
+    prepared, first_id = prepare_tokenizer_json(tokenizer_json)
+    try:
+        loaded = entry.load(prepared, directory)
+    except PrefTemplatesError:
+        raise
+    except BaseException as error:  # noqa: BLE001  a panic of Rust is none of the usual exceptions
+        raise_engine_error(preview(name_or_directory), error, "load this tokenizer")
+    description = read_tokenizer_json(tokenizer_json)
+    characters = find_differing_characters(CheckedEngine(loaded, reference, first_id), reference, description)
+    engine = CheckedEngine(loaded, reference, first_id, characters)
+    check_engine(engine, reference, tokenizer_json)
+    return engine
+
+
+def _find_entry(name_or_directory: str) -> tuple[EngineEntry, Path | None]:
+    """The registry's entry of an engine, with the directory that holds its package."""
+    if not isinstance(name_or_directory, str):
+        raise ENGINES.make_unknown_name_error(name_or_directory)
+    directory = Path(name_or_directory)
+    is_path = os.sep in name_or_directory or (os.altsep or os.sep) in name_or_directory
+    if not is_path and (ENGINES.find(name_or_directory) is not None or not directory.is_dir()):
+        return ENGINES.get(name_or_directory), None
+    if not directory.is_dir():
+        raise FileError(
+            f"engine {preview(name_or_directory)}: no such directory; give an engine's name"
+            f" ({', '.join(list_engines())}) or a directory into which tokenizers 1.x is installed"
+        )
+    for name in list_engines():
+        entry = ENGINES.get(name)
+        if entry.side_loaded and (directory / entry.side_loaded / "__init__.py").is_file():
+            return entry, directory
+    raise FileError(
+        f"engine {preview(name_or_directory)}: no engine is in this directory; pip install --no-deps --target"
+        f" {preview(name_or_directory)} 'tokenizers>=1.0.0rc3' puts one there"
+    )

@@ -1,0 +1,108 @@
+"""What engines are given of a tokenizer: its `tokenizer.json`, with a token for each byte."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from preftemplates.errors import DefinitionError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SHOWN_BYTES = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+"""The bytes that a byte-level vocabulary spells as the character of the same number."""
+
+
+def list_byte_characters() -> list[str]:
+    """Return the characters by which byte-level vocabularies spell the 256 bytes, in the order of the bytes.
+
+    >>> [list_byte_characters()[byte] for byte in b" a"]
+    ['Ġ', 'a']
+    """
+    hidden = [byte for byte in range(256) if byte not in _SHOWN_BYTES]
+    return [chr(byte if byte in _SHOWN_BYTES else 0x100 + hidden.index(byte)) for byte in range(256)]
+
+
+def is_byte_level(description: dict[str, Any]) -> bool:
+    """Return whether a tokenizer's parts spell texts as bytes before its model sees them.
+
+    >>> is_byte_level({"pre_tokenizer": {"type": "ByteLevel"}}), is_byte_level({"pre_tokenizer": None})
+    (True, False)
+    """
+    parts = [description.get("normalizer"), description.get("pre_tokenizer")]
+    while parts:
+        part = parts.pop() or {}
+        if part.get("type") == "ByteLevel":
+            return True
+        parts += [*part.get("normalizers", ()), *part.get("pretokenizers", ())]
+    return False
+
+
+def prepare_tokenizer_json(tokenizer_json: str) -> tuple[str, int | None]:
+    """Return the `tokenizer.json` for an engine, and the first id that is not the tokenizer's own.
+
+    Truncation, padding and the post-processor are left out. A byte-level vocabulary that lacks bytes gets a token for
+    each, since some engines refuse it. These tokens have the ids from the second result on. It is None where no byte
+    is missing. A text with such an id has to be encoded by the default engine, which drops the byte and merges its
+    neighbours.
+
+    Raises:
+        DefinitionError: the text is not the JSON of a tokenizer.
+
+    Example:
+        >>> text = '{"model": {"type": "BPE", "vocab": {"a": 0}}, "pre_tokenizer": {"type": "ByteLevel"}}'
+        >>> prepared, first_id = prepare_tokenizer_json(text)
+        >>> first_id, len(json.loads(prepared)["model"]["vocab"])
+        (1, 256)
+    """
+    description = read_tokenizer_json(tokenizer_json)
+    description |= {"truncation": None, "padding": None, "post_processor": None}
+    model, first_id = description["model"], None
+    if model.get("type") == "BPE" and is_byte_level(description):
+        vocabulary: dict[str, int] = model["vocab"]
+        missing = [character for character in list_byte_characters() if character not in vocabulary]
+        if missing:
+            used = [*vocabulary.values(), *(token["id"] for token in description.get("added_tokens", ()))]
+            first_id = max(used, default=-1) + 1
+            vocabulary.update(zip(missing, range(first_id, first_id + len(missing)), strict=True))
+    return json.dumps(description, ensure_ascii=False), first_id
+
+
+def read_tokenizer_json(tokenizer_json: str) -> dict[str, Any]:
+    """Return the object that a `tokenizer.json` holds.
+
+    Raises:
+        DefinitionError: the text is not the JSON of a tokenizer.
+
+    Example:
+        >>> read_tokenizer_json('{"model": {"type": "BPE", "vocab": {}}}')["model"]["type"]
+        'BPE'
+    """
+    try:
+        description = json.loads(tokenizer_json)
+        is_tokenizer = isinstance(description["model"]["vocab"], dict | list)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        reason = one_line(f"{type(error).__name__}: {error}", 200)
+        raise DefinitionError(f"the text is not the JSON of a tokenizer ({reason}); give tokenizer.json's") from error
+    if not is_tokenizer:
+        raise DefinitionError("the text is not the JSON of a tokenizer (its model has no vocabulary)")
+    result: dict[str, Any] = description
+    return result
+
+
+@contextmanager
+def temporary_json_file(tokenizer_json: str) -> Iterator[str]:
+    """Write a `tokenizer.json` to a temporary file, and yield its path; the file is removed afterwards.
+
+    >>> with temporary_json_file("{}") as path:
+    ...     Path(path).read_text()
+    '{}'
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tokenizer.json"
+        path.write_text(tokenizer_json, encoding="utf-8")
+        yield str(path)

@@ -1,0 +1,81 @@
+"""The engine of Hugging Face tokenizers 1.x, which is installed, or loaded from a directory next to an older one."""
+
+from __future__ import annotations
+
+import sys
+from hashlib import blake2b
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import TYPE_CHECKING, Any
+
+from preftemplates.core.extras import import_extra
+from preftemplates.errors import DefinitionError, preview
+from preftemplates.tokens.engines.engine import TokenBatch, register_engine
+from preftemplates.tokens.engines.tokenizer_json import temporary_json_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class Tokenizers1Engine:
+    """The engine of a `tokenizers.Tokenizer` of version 1.x, which has no offsets.
+
+    Args:
+        package: the module `tokenizers` of that version.
+        tokenizer_json: the text of a `tokenizer.json`; an older one is converted.
+    """
+
+    def __init__(self, package: Any, tokenizer_json: str) -> None:
+        self.name = f"tokenizers {package.__version__}"
+        with temporary_json_file(tokenizer_json) as path:  # it converts older texts in files alone
+            self._tokenizer = package.Tokenizer.from_file(path)
+        self._numpy = import_extra("numpy", "an engine gives token ids as NumPy arrays")
+
+    def encode(self, texts: Sequence[str]) -> TokenBatch:
+        """Return the ids of texts, without special tokens around them."""
+        np = self._numpy
+        encodings = self._tokenizer.encode_batch([*texts], add_special_tokens=False, padding=None, truncation=None)
+        counts = np.fromiter(map(len, encodings), np.int64, len(encodings))
+        arrays = [encoding.ids_array for encoding in encodings]
+        return TokenBatch(np.concatenate(arrays).astype(np.int32) if arrays else np.empty(0, np.int32), counts)
+
+
+@register_engine("tokenizers-1", side_loaded="tokenizers")
+def load_tokenizers_1_engine(tokenizer_json: str, directory: Path | None) -> Tokenizers1Engine:
+    """Return the engine of a tokenizer.
+
+    Raises:
+        DefinitionError: the `tokenizers` that is installed, or in the directory, is older than 1.0.
+        MissingPackageError: `tokenizers` is not installed.
+    """
+    if directory is None:
+        package = import_extra("tokenizers", "the engine 'tokenizers-1' encodes texts")
+    else:
+        package = _import_from(directory)
+    if hasattr(package.Tokenizer, "encode_batch_fast"):
+        place = "is installed" if directory is None else f"is in {preview(str(directory))}"
+        raise DefinitionError(
+            f"the engine 'tokenizers-1' needs tokenizers 1.x, and {package.__version__} {place}; to keep the older one"
+            " for transformers, run pip install --no-deps --target DIRECTORY 'tokenizers>=1.0.0rc3' and give DIRECTORY"
+            " as the engine"
+        )
+    return Tokenizers1Engine(package, tokenizer_json)
+
+
+def _import_from(directory: Path) -> Any:
+    """Import `tokenizers` of a directory under another name, so that transformers still uses the older one."""
+    folder = directory.resolve() / "tokenizers"
+    name = f"tokenizers_{blake2b(str(folder).encode(), digest_size=8).hexdigest()}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

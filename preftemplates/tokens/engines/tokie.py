@@ -1,0 +1,45 @@
+"""The engine of tokie."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from preftemplates.core.extras import import_extra
+from preftemplates.tokens.engines.engine import TokenBatch, register_engine
+from preftemplates.tokens.engines.tokenizer_json import temporary_json_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class TokieEngine:
+    """The engine of a `tokie.Tokenizer`.
+
+    Args:
+        package: the module `tokie`.
+        tokenizer_json: the text of a `tokenizer.json`.
+    """
+
+    def __init__(self, package: Any, tokenizer_json: str) -> None:
+        self.name = f"tokie {metadata.version('tokie')}"
+        with temporary_json_file(tokenizer_json) as path:
+            self._tokenizer = package.Tokenizer.from_json(path)
+        self._numpy = import_extra("numpy", "an engine gives token ids as NumPy arrays")
+
+    def encode(self, texts: Sequence[str]) -> TokenBatch:
+        """Return the ids of texts, without special tokens around them."""
+        ids, counts = self._tokenizer.encode_batch_flat([*texts], add_special_tokens=False)
+        return TokenBatch(ids.astype(self._numpy.int32), counts.astype(self._numpy.int64))
+
+
+@register_engine("tokie")
+def load_tokie_engine(tokenizer_json: str, directory: Path | None) -> TokieEngine:
+    """Return the engine of a tokenizer.
+
+    Raises:
+        MissingPackageError: `tokie` is not installed.
+    """
+    assert directory is None
+    return TokieEngine(import_extra("tokie", "the engine 'tokie' encodes texts"), tokenizer_json)

@@ -1,0 +1,139 @@
+"""Find the characters that an engine reads by another version of Unicode than the default engine."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from preftemplates.core.extras import import_extra
+from preftemplates.tokens.engines.self_check import encode_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from preftemplates.tokens.engines.engine import Engine
+
+_DENSE = (
+    *((0x80, 0x3400), (0x4DC0, 0x4E00), (0xA000, 0xAC00), (0xD7A4, 0xD800), (0xE000, 0xE010), (0xF8F0, 0x13000)),
+    *((0x13430, 0x13460), (0x16000, 0x17000), (0x18CD0, 0x18DF0), (0x1A000, 0x1B300), (0x1BC00, 0x1BD00)),
+    *((0x1CC00, 0x1FC00), (0xE0000, 0xE0200)),
+)
+"""Code points of which each is tried. Between them are large blocks of one kind, such as CJK ideographs."""
+
+_STRIDE = 64
+"""In a large block one of so many code points is tried."""
+
+_PAIRS = (
+    *("\U00016d67\U00016d67", "\U00016d63\U00016d67", "\U00011382\U000113c9", "\U00011384\U000113bb"),
+    *("\U0001138b\U000113c2", "\U00011390\U000113c9", "\U000113c2\U000113c2", "\U000113c2\U000113b8"),
+    *("\U000113c2\U000113c9", "\U000105d2\u0307", "\U000105da\u0307"),
+)
+"""Pairs of characters that Unicode 16 composes to one."""
+
+_PACK = 200
+"""So many characters are tried in one text."""
+
+_MAX_PACKS = 150
+"""If more texts than these differ, another version of Unicode is not what the engines differ in."""
+
+
+def find_differing_characters(engine: Engine, reference: Engine, description: dict[str, Any]) -> frozenset[str]:
+    r"""Return the characters for which an engine gives other ids than the default one.
+
+    Engines have different versions of Unicode, which say what a letter is, and what composes with what. About 70,000
+    characters are tried: within letters, and between accents if the tokenizer normalizes texts.
+
+    Args:
+        engine: the engine.
+        reference: the default engine.
+        description: the object that the tokenizer's `tokenizer.json` holds.
+
+    Returns:
+        The characters beyond ASCII that differ; none if so many do that the reason has to be another one.
+
+    Raises:
+        DefinitionError: the engine raises an exception.
+
+    Example:
+        >>> from tokenizers import Tokenizer, models
+        >>> from preftemplates.tokens.engines.huggingface import HuggingFaceEngine
+        >>> engines = [HuggingFaceEngine(Tokenizer(models.BPE(vocab, []))) for vocab in ({"a": 0}, {"a": 0, "é": 1})]
+        >>> find_differing_characters(*engines, {"normalizer": None})
+        frozenset({'é'})
+    """
+    place = _choose_place(description)
+    tried = [*_PAIRS, *map(chr, _list_code_points())]
+    packs = [tried[start : start + _PACK] for start in range(0, len(tried), _PACK)]
+    differing = _find_differing(engine, reference, ["".join(map(place, pack)) for pack in packs])
+    if not differing or len(differing) > _MAX_PACKS:
+        return frozenset()
+    suspects = [text for index in differing for text in packs[index]]
+    found = [suspects[index] for index in _find_differing(engine, reference, [*map(place, suspects)])]
+    return frozenset(character for text in found for character in _widen(text))
+
+
+def make_character_table(characters: frozenset[str]) -> Any:
+    """Return a NumPy array that says for each code point whether it is one of these.
+
+    >>> make_character_table(frozenset("é"))[[0xE8, 0xE9]].tolist()
+    [False, True]
+    """
+    np = import_extra("numpy", "an engine gives token ids as NumPy arrays")
+    table = np.zeros(0x110000, np.bool_)
+    table[[ord(character) for character in characters]] = True
+    return table
+
+
+def find_texts_with(characters: frozenset[str], table: Any, texts: Sequence[str]) -> list[int]:
+    """Return the numbers of the texts that have any of these characters, in order.
+
+    Args:
+        characters: the characters, none of them ASCII.
+        table: what `make_character_table` gives for them.
+        texts: the texts.
+
+    Raises:
+        UnicodeEncodeError: a text has a lone surrogate.
+
+    Example:
+        >>> characters = frozenset("é")
+        >>> find_texts_with(characters, make_character_table(characters), ["e", "ö", "né"])
+        [2]
+    """
+    np = import_extra("numpy", "an engine gives token ids as NumPy arrays")
+    candidates = [index for index, text in enumerate(texts) if not text.isascii()]
+    joined = "".join(texts[index] for index in candidates).encode("utf-32-le")
+    if not table[np.frombuffer(joined, np.uint32)].any():
+        return []
+    return [index for index in candidates if not characters.isdisjoint(texts[index])]
+
+
+def _choose_place(description: dict[str, Any]) -> Callable[[str], str]:
+    """Return the function that puts a character where the tokenizer's parts can differ."""
+    words = [token["content"] for token in description.get("added_tokens") or () if token.get("single_word")]
+    around = f"{words[0]}_ _{words[0]} " if words else ""
+    accents = "a\u0301_\u0323 __\u0307 " if description.get("normalizer") else ""
+    place = f"a_b _ {accents}{around}".replace("\0", "").replace("_", "\0")
+    return lambda character: place.replace("\0", character)
+
+
+def _list_code_points() -> list[int]:
+    """The code points that are tried, in order."""
+    dense = [*chain.from_iterable(range(start, end) for start, end in _DENSE)]
+    sparse = {*range(0x80, 0x110000, _STRIDE)}.difference(dense, range(0xD800, 0xE000))
+    return sorted([*dense, *sparse])
+
+
+def _widen(text: str) -> list[str]:
+    """The characters beyond ASCII of a text that differs; for one of a large block those around it too."""
+    code_points = [ord(character) for character in text if not character.isascii()]
+    if len(code_points) == 1 and not any(start <= code_points[0] < end for start, end in _DENSE):
+        middle = code_points[0]
+        code_points = [*range(max(0x80, middle - _STRIDE + 1), min(middle + _STRIDE, 0x110000))]
+    return [chr(code_point) for code_point in code_points if not 0xD800 <= code_point < 0xE000]
+
+
+def _find_differing(engine: Engine, reference: Engine, texts: Sequence[str]) -> list[int]:
+    """The numbers of the texts of which two engines give different ids."""
+    rows = zip(encode_rows(engine, texts), encode_rows(reference, texts), strict=True)
+    return [index for index, (one, other) in enumerate(rows) if one != other]

@@ -1,0 +1,91 @@
+"""Loss selection: which tokens of a conversation are trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from preftemplates.core.loss_flags import has_loss_flags, select_trained_messages
+from preftemplates.errors import DefinitionError, SpanError, did_you_mean, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from preftemplates.core.messages import Message
+    from preftemplates.core.spans import SpanKind
+    from preftemplates.tokens.tokens import Tokens
+
+TrainedTurns = Literal["response", "assistant", "last"]
+"""Which turns are trained on: the assistant's turns of the response, all of the assistant's turns, or the last one."""
+
+
+@dataclass(frozen=True)
+class LossSelection:
+    """Which tokens of a conversation are trained on.
+
+    A message with a flag of its own is trained on, or is not, as the flag says (`select_trained_messages`).
+
+    Attributes:
+        turns: `response` for the assistant's turns of the response, `assistant` for all turns of the assistant, those
+            of the prompt too, and `last` for the last turn.
+        stop: whether the end-of-turn tokens are trained on too, where the style writes them.
+
+    Raises:
+        DefinitionError: there is no such choice of turns.
+
+    Example:
+        >>> talk = [{"role": role, "content": role} for role in ("user", "assistant", "user", "assistant")]
+        >>> [LossSelection(turns).select_messages(talk, prompt_length=3) for turns in ("response", "assistant")]
+        [[3], [1, 3]]
+    """
+
+    turns: TrainedTurns = "response"
+    stop: bool = True
+
+    def __post_init__(self) -> None:
+        choices = get_args(TrainedTurns)
+        if self.turns not in choices:
+            guess = did_you_mean(str(self.turns), choices)
+            raise DefinitionError(f"turns is one of {', '.join(choices)}; got {preview(self.turns)}.{guess}")
+
+    @property
+    def kinds(self) -> tuple[SpanKind, ...]:
+        """The kinds of spans that are trained on."""
+        return ("content", "derived", "stop") if self.stop else ("content", "derived")
+
+    def select_messages(self, messages: Sequence[Message], prompt_length: int) -> list[int]:
+        """Return the indices of the messages that are trained on.
+
+        Args:
+            messages: the conversation.
+            prompt_length: how many of the first messages are the prompt.
+
+        Raises:
+            RowError: as `select_trained_messages`.
+        """
+        trained = select_trained_messages(messages)
+        default = [index for index in trained if messages[index]["role"] == "assistant"]
+        if self.turns == "last":
+            default = default[-1:]
+        elif self.turns == "response":
+            default = [index for index in default if index >= prompt_length]
+        if not has_loss_flags(messages):
+            return default
+        return sorted({*default, *select_trained_messages(messages, roles=())})
+
+    def mask(self, tokens: Tokens, messages: Sequence[Message], prompt_length: int) -> list[bool]:
+        """Return one bool per token: whether it is trained on.
+
+        Args:
+            tokens: the tokens of the conversation.
+            messages: the conversation.
+            prompt_length: how many of the first messages are the prompt.
+
+        Raises:
+            SpanError: as `Tokens.mask`; and where no message is trained on.
+            RowError: as `select_trained_messages`.
+        """
+        trained = self.select_messages(messages, prompt_length)
+        if not trained:
+            raise SpanError("no message is trained on")
+        return tokens.mask(*self.kinds, messages=trained)
