@@ -111,10 +111,13 @@ def find_texts_with(characters: frozenset[str], table: Any, texts: Sequence[str]
 def _choose_place(description: dict[str, Any]) -> Callable[[str], str]:
     """Return the function that puts a character where the tokenizer's parts can differ."""
     words = [token["content"] for token in description.get("added_tokens") or () if token.get("single_word")]
-    around = f"{words[0]}_ _{words[0]} " if words else ""
-    accents = "a\u0301_\u0323 __\u0307 " if description.get("normalizer") else ""
-    place = f"a_b _ {accents}{around}".replace("\0", "").replace("_", "\0")
-    return lambda character: place.replace("\0", character)
+    normalizes = bool(description.get("normalizer"))
+
+    def put(text: str) -> str:
+        accents = f"a\u0301{text}\u0323 {text}{text}\u0307 " if normalizes else ""
+        return f"a{text}b {text} {accents}" + (f"{words[0]}{text} {text}{words[0]} " if words else "")
+
+    return put
 
 
 def _list_code_points() -> list[int]:

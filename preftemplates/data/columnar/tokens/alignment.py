@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from preftemplates.data.columnar.kernels import get_offsets, read_bytes
 from preftemplates.data.columnar.turns import list_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -21,15 +21,60 @@ if TYPE_CHECKING:
 
     FindOffsets = Callable[[Sequence[str]], Sequence[Sequence[tuple[int, int]]]]
 
+_CHUNK_TOKENS = 1 << 17
+"""So many tokens are compared at once, whose numbers a processor's cache holds."""
 
-class Alignment(NamedTuple):
-    """Which bytes of its text each token covers.
+_UNKNOWN = b"\xff"
+"""Stands for the unknown token: no text in UTF-8 has this byte."""
+
+
+class TextTokens(NamedTuple):
+    """The tokens of some texts.
 
     Attributes:
-        starts: the first byte of each token, counted from the start of its text.
+        texts: N texts in one column.
+        ids: the ids of all of them, one text after the other, shape (T,).
+        counts: how many ids each text has, shape (N,).
+    """
+
+    texts: pa.Array
+    ids: Numbers
+    counts: Numbers
+
+    @property
+    def bases(self) -> Numbers:
+        """The byte at which each text starts among the bytes of all, and where the last one ends, shape (N + 1,)."""
+        offsets = get_offsets(self.texts).astype(np.int64)
+        return np.asarray(offsets - offsets[0])
+
+    @property
+    def borders(self) -> Numbers:
+        """The index of the first token of each text, and how many tokens there are, shape (N + 1,)."""
+        return np.append(0, np.cumsum(self.counts))
+
+    def take(self, places: Numbers) -> TextTokens:
+        """Return the tokens of some texts."""
+        tokens = list_ranges(self.borders[places], self.counts[places])
+        return TextTokens(self.texts.take(to_arrow(places)), self.ids[tokens], self.counts[places])
+
+    def cut(self) -> Iterator[tuple[int, int]]:
+        """Yield ranges of texts with few tokens."""
+        borders, start = self.borders, 0
+        while start < len(self.counts):
+            stop = int(np.searchsorted(borders, borders[start] + _CHUNK_TOKENS, "right")) - 1
+            stop = max(start + 1, min(stop, len(self.counts)))
+            yield start, stop
+            start = stop
+
+
+class Alignment(NamedTuple):
+    """Which bytes each token covers, counted from the first byte of all texts.
+
+    Attributes:
+        starts: the first byte of each token.
         ends: the byte after the last one. A token that is nothing but a space that the tokenizer has added covers what
             follows it, as in the offsets of Hugging Face's tokenizers.
-        known: for each text whether that is known; for the tokens of another text both numbers are 0.
+        known: for each text whether that is known; the tokens of another text are at its first byte.
     """
 
     starts: Numbers
@@ -42,120 +87,107 @@ class TokenTable:
 
     Args:
         token_bytes: the bytes.
+
+    Attributes:
+        size: the number of ids.
     """
 
     def __init__(self, token_bytes: TokenBytes) -> None:
         spellings, leading = token_bytes.spellings, token_bytes.leading_spaces
-        self.size, self._token_bytes = len(spellings), token_bytes
+        self.size, self._may_prepend = len(spellings), token_bytes.may_prepend
         shorter = [spelling[1:] if id in leading and spelling else spelling for id, spelling in enumerate(spellings)]
-        both = [spelling or b"" for spelling in (*spellings, *shorter)]
+        both = [_UNKNOWN if spelling is None else spelling for spelling in (*spellings, *shorter)]
         self._spelled = to_arrow_bytes(both)
-        self._lengths = np.fromiter(map(len, both), np.int64, len(both))
-        self._is_unknown = np.array([spelling is None for spelling in spellings], bool)
+        self._lengths = np.fromiter(map(len, both), np.int32, len(both))
         self._is_leading, self._is_added = np.zeros(self.size, bool), np.zeros(self.size, bool)
         self._is_leading[[*leading]] = True
         self._is_added[[*token_bytes.added]] = True
 
-    def align(self, ids: Numbers, counts: Numbers, texts: pa.Array) -> Alignment:
-        """Return which bytes each token spells, where the bytes of all tokens of a text are those of the text.
-
-        Args:
-            ids: the ids of all texts, shape (T,).
-            counts: how many of them each text has, shape (N,).
-            texts: N texts.
-        """
-        starts, ends = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
-        known = np.zeros(len(counts), bool)
-        firsts = np.cumsum(counts) - counts
-        for where in ("all", "first", "none") if self._token_bytes.may_prepend else ("none",):
-            if known.all():
-                break
-            if known.any():
-                rest = np.flatnonzero(~known)
-                tokens = list_ranges(firsts[rest], counts[rest])
-                lengths, fits = self._try(ids[tokens], counts[rest], texts.take(to_arrow(rest)), where)
-                places, fitting = tokens[np.repeat(fits, counts[rest])], rest[fits]
-                lengths = lengths[np.repeat(fits, counts[rest])]
-            else:
-                lengths, fits = self._try(ids, counts, texts, where)
-                fitting = np.flatnonzero(fits)
-                chosen = np.repeat(fits, counts)
-                places, lengths = np.flatnonzero(chosen), lengths[chosen]
-            known[fitting] = True
-            sizes = np.diff(get_offsets(texts)).astype(np.int64)[fitting]
-            stops = np.cumsum(lengths) - np.repeat(np.cumsum(sizes) - sizes, counts[fitting])
-            starts[places], ends[places] = stops - lengths, np.maximum(stops, stops - lengths + 1)
+    def align(self, tokens: TextTokens) -> Alignment:
+        """Return which bytes each token spells, where the bytes of all tokens of a text are those of the text."""
+        count = len(tokens.ids)
+        ends, lengths = np.empty(count, np.int64), np.empty(count, np.int32)
+        known = np.zeros(len(tokens.counts), bool)
+        borders, bases = tokens.borders, tokens.bases
+        for start, stop in tokens.cut():
+            chunk = slice(borders[start], borders[stop])
+            part = TextTokens(tokens.texts.slice(start, stop - start), tokens.ids[chunk], tokens.counts[start:stop])
+            lengths[chunk], known[start:stop] = self._align_chunk(part)
+            np.cumsum(lengths[chunk], out=ends[chunk])
+            ends[chunk] += bases[start]
+        starts = ends - lengths
+        if self._may_prepend:
+            np.maximum(ends, starts + 1, out=ends)
         return Alignment(starts, ends, known)
 
-    def _try(self, ids: Numbers, counts: Numbers, texts: pa.Array, where: str) -> tuple[Numbers, Mask]:
+    def _align_chunk(self, tokens: TextTokens) -> tuple[Numbers, Mask]:
+        """How many bytes each token spells, and for which texts these are the bytes of the text.
+
+        In a text of which it is not known, the last token spells the whole text.
+        """
+        lengths, known = np.zeros(len(tokens.ids), np.int32), np.zeros(len(tokens.counts), bool)
+        for where in ("all", "first", "none") if self._may_prepend else ("none",):
+            rest = np.flatnonzero(~known)
+            some = tokens if len(rest) == len(known) else tokens.take(rest)
+            found, fits = self._try(some, where)
+            if len(rest) == len(known) and fits.all():
+                return found, fits
+            fitting = rest[fits]
+            lengths[list_ranges(tokens.borders[fitting], tokens.counts[fitting])] = found[np.repeat(fits, some.counts)]
+            known[fitting] = True
+            if known.all():
+                break
+        others = np.flatnonzero(~known & (tokens.counts > 0))
+        lengths[tokens.borders[others + 1] - 1] = np.diff(tokens.bases)[others]
+        return lengths, known
+
+    def _try(self, tokens: TextTokens, where: str) -> tuple[Numbers, Mask]:
         """How many bytes each token spells, and for which texts these are the bytes of the text.
 
         A leading space is taken as added by the tokenizer at all starts of segments, at the first one, or at none.
         """
-        chosen = ids.astype(np.int64)
+        chosen = tokens.ids
         if where != "none":
-            begins = np.zeros(len(ids) + 1, bool)
+            begins = np.zeros(len(chosen) + 1, bool)
             if where == "all":
-                begins[1:] = self._is_added[ids]
-            begins[np.cumsum(counts) - counts] = True
-            chosen = chosen + self.size * (begins[:-1] & self._is_leading[ids])
+                begins[1:] = self._is_added[chosen]
+            begins[tokens.borders] = True
+            chosen = chosen + np.int32(self.size) * (begins[:-1] & self._is_leading[chosen])
         lengths = self._lengths[chosen]
-        fits = ~_any_of_text(self._is_unknown[ids], counts)
-        sizes = np.diff(get_offsets(texts)).astype(np.int64)
-        fits &= _sum_by_text(lengths, counts) == sizes
-        tokens = slice(None) if fits.all() else np.repeat(fits, counts)
-        some = texts if fits.all() else texts.take(to_arrow(np.flatnonzero(fits)))
-        spelled, data = read_bytes(self._spelled.take(to_arrow(chosen[tokens]))), read_bytes(some)
+        ends, bases = np.append(0, np.cumsum(lengths))[tokens.borders], tokens.bases
+        fits = np.diff(ends) == np.diff(bases)
+        texts = tokens.texts
+        if not fits.all():
+            chosen, texts = chosen[np.repeat(fits, tokens.counts)], texts.take(to_arrow(np.flatnonzero(fits)))
+        spelled, data = read_bytes(self._spelled.take(to_arrow(chosen))), read_bytes(texts)
         if not np.array_equal(spelled, data):
             wrong = np.flatnonzero(spelled != data)
-            ends = np.cumsum(sizes[fits])
-            fits[np.flatnonzero(fits)[np.searchsorted(ends, wrong, "right")]] = False
+            text_ends = np.cumsum(np.diff(bases)[fits])
+            fits[np.flatnonzero(fits)[np.searchsorted(text_ends, wrong, "right")]] = False
         return lengths, fits
 
 
-def align_by_offsets(
-    alignment: Alignment,
-    counts: Numbers,
-    texts: pa.Array,
-    find_offsets: FindOffsets,
-    wanted: Mask,
-) -> Alignment:
+def align_by_offsets(tokens: TextTokens, alignment: Alignment, find_offsets: FindOffsets) -> Alignment:
     """Return an alignment with the texts that are not known yet, from the offsets of the tokenizer.
 
     Args:
+        tokens: the tokens.
         alignment: what is known.
-        counts: how many tokens each text has.
-        texts: the texts.
         find_offsets: returns the characters of each token; a text with another number of tokens stays unknown.
-        wanted: the texts of which it should be known.
     """
-    rest = np.flatnonzero(wanted & ~alignment.known)
+    rest = np.flatnonzero(~alignment.known)
     if not len(rest):
         return alignment
-    some: Sequence[Any] = texts.take(to_arrow(rest)).to_pylist()
+    some: list[str] = tokens.texts.take(to_arrow(rest)).to_pylist()
     starts, ends, known = alignment.starts.copy(), alignment.ends.copy(), alignment.known.copy()
-    firsts = np.cumsum(counts) - counts
+    borders, bases = tokens.borders, tokens.bases
     for at, text, offsets in zip(rest.tolist(), some, find_offsets(some), strict=True):
-        if len(offsets) != counts[at]:
+        if len(offsets) != tokens.counts[at]:
             continue
         data = np.frombuffer(text.encode(), np.uint8)
-        borders = np.append(np.flatnonzero((data & 0xC0) != 0x80), len(data))
+        characters = np.append(np.flatnonzero((data & 0xC0) != 0x80), len(data)) + bases[at]
         pairs = np.array(offsets, np.int64).reshape(-1, 2)
-        tokens = slice(firsts[at], firsts[at] + counts[at])
-        starts[tokens], ends[tokens] = borders[pairs[:, 0]], borders[pairs[:, 1]]
+        chunk = slice(borders[at], borders[at + 1])
+        starts[chunk], ends[chunk] = characters[pairs[:, 0]], characters[pairs[:, 1]]
         known[at] = True
     return Alignment(starts, ends, known)
-
-
-def _sum_by_text(values: Numbers, counts: Numbers) -> Numbers:
-    """The sum of the values of the tokens of each text."""
-    sums = np.append(0, np.cumsum(values))
-    ends = np.cumsum(counts)
-    return np.asarray(sums[ends] - sums[ends - counts])
-
-
-def _any_of_text(values: Mask, counts: Numbers) -> Mask:
-    """Whether a value is true for any token of each text."""
-    if not values.any():
-        return np.zeros(len(counts), bool)
-    return np.asarray(_sum_by_text(values, counts) > 0)

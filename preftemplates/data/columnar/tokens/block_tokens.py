@@ -10,7 +10,7 @@ import pyarrow as pa
 from preftemplates.data.columnar.arrays import to_mask
 from preftemplates.data.columnar.column_texts import Column, UntraceableError
 from preftemplates.data.columnar.kernels import get_offsets, match_part
-from preftemplates.data.columnar.tokens.alignment import TokenTable, align_by_offsets
+from preftemplates.data.columnar.tokens.alignment import TextTokens, TokenTable, align_by_offsets
 from preftemplates.data.columnar.tokens.plan_tokens import TokenPlan, make_token_plan
 from preftemplates.data.columnar.turns import list_ranges
 
@@ -70,12 +70,20 @@ class _Rows(NamedTuple):
 
 
 class _Encoded(NamedTuple):
-    """The tokens of all texts that are encoded for a block."""
+    """The tokens of all texts that are encoded for a block.
+
+    Attributes:
+        ids, counts: as in `TextTokens`.
+        firsts: the index of the first token of each text.
+        bases: the byte at which each text starts among the bytes of all.
+        alignment: which bytes each token covers.
+        mask: which tokens are trained on; None where nobody asked.
+    """
 
     ids: Numbers
     counts: Numbers
     firsts: Numbers
-    """The index of the first token of each text."""
+    bases: Numbers
     alignment: Alignment
     mask: Mask | None
 
@@ -139,7 +147,7 @@ class BlockEncoder:
             rows.append(_Rows(at, some, plan, done))
             texts += written
             done += sum(map(len, written))
-        encoded = self._encode_texts(texts, rows)
+        encoded = self._encode_texts(texts)
         pieces = [piece for piece in (self._check(one, encoded) for one in rows) if len(piece.places)]
         return self._join(pieces, encoded, names or ["prompt"], len(block.rows))
 
@@ -154,18 +162,14 @@ class BlockEncoder:
                 self._plans[key] = str(error)
         return self._plans[key]
 
-    def _encode_texts(self, texts: Sequence[pa.Array], rows: Sequence[_Rows]) -> _Encoded:
+    def _encode_texts(self, texts: Sequence[pa.Array]) -> _Encoded:
         column = pa.concat_arrays(texts) if texts else pa.nulls(0, pa.string())
-        ids, counts = self._engine.encode(column.to_pylist())
-        alignment = self._table.align(ids, counts, column)
-        firsts = np.cumsum(counts) - counts
-        mask = None if self._selection is None else np.zeros(len(ids), bool)
-        if mask is not None and self._find_offsets is not None:
-            asked = np.zeros(len(counts), bool)
-            for one in rows:
-                asked[one.first : one.first + len(one.plan.parts) * len(one.places)] = True
-            alignment = align_by_offsets(alignment, counts, column, self._find_offsets, asked)
-        return _Encoded(ids, counts, firsts, alignment, mask)
+        tokens = TextTokens(column, *self._engine.encode(column.to_pylist()))
+        alignment = self._table.align(tokens)
+        if self._selection is not None and self._find_offsets is not None:
+            alignment = align_by_offsets(tokens, alignment, self._find_offsets)
+        mask = None if self._selection is None else np.zeros(len(tokens.ids), bool)
+        return _Encoded(tokens.ids, tokens.counts, tokens.borders[:-1], tokens.bases[:-1], alignment, mask)
 
     def _check(self, rows: _Rows, encoded: _Encoded) -> _Pieces:
         """Check the tokens of the samples of a plan, fill in their mask, and return where those are that are right."""
@@ -210,7 +214,7 @@ class BlockEncoder:
         """Which texts have the control tokens of the plan, and no other; their mask is filled in."""
         starts, counts = part.find_starts(group), encoded.counts[texts]
         tokens = slice(int(encoded.firsts[texts.start]), int(encoded.firsts[texts.start] + counts.sum()))
-        ids, known = encoded.ids[tokens], encoded.alignment.known[texts]
+        ids, known, bases = encoded.ids[tokens], encoded.alignment.known[texts], encoded.bases[texts]
         at = np.flatnonzero(self._find_control(plan.control)[ids])
         borders = np.cumsum(counts)
         owners = np.searchsorted(borders, at, "right")
@@ -221,7 +225,7 @@ class BlockEncoder:
         token_starts, token_ends = encoded.alignment.starts[tokens], encoded.alignment.ends[tokens]
         for number, token in enumerate(part.tokens):
             place = at[:, number]
-            start, end = _find(starts, token.start)[rows], _find(starts, token.end)[rows]
+            start, end = bases[rows] + _find(starts, token.start)[rows], bases[rows] + _find(starts, token.end)[rows]
             following = token_starts[np.minimum(place + 1, len(ids) - 1)]  # an accent may be in no token's offsets
             reach = np.maximum(token_ends[place], np.where(place + 1 == borders[rows], end, following))
             covers = (token_starts[place] <= start) & (end <= reach)
@@ -253,11 +257,8 @@ class BlockEncoder:
         chosen = [span.kind in kinds and span.message in trained for span in part.spans]
         if encoded.mask is None or not any(chosen):
             return
-        counts = encoded.counts[texts]
-        bases = np.cumsum(starts[:, -1]) - starts[:, -1]
-        owners = np.repeat(bases, counts)
-        token_starts = encoded.alignment.starts[tokens] + owners
-        token_ends = encoded.alignment.ends[tokens] + owners
+        bases = encoded.bases[texts]
+        token_starts, token_ends = encoded.alignment.starts[tokens], encoded.alignment.ends[tokens]
         changes = np.zeros(len(token_starts) + 1, np.int64)
         before: LaidSpan | None = None
         for span, is_chosen in zip(part.spans, chosen, strict=True):
@@ -318,8 +319,9 @@ def _begins_with(encoded: _Encoded, texts: slice, beginnings: slice) -> Mask:
     some = np.where(fits, counts, 0)
     places, others = list_ranges(encoded.firsts[texts], some), list_ranges(encoded.firsts[beginnings], some)
     same = encoded.ids[places] == encoded.ids[others]
+    distances = np.repeat(encoded.bases[texts] - encoded.bases[beginnings], some)
     for borders in (alignment.starts, alignment.ends):
-        same &= borders[places] == borders[others]
+        same &= borders[places] == borders[others] + distances
     wrong = np.append(0, np.cumsum(~same))
     ends = np.cumsum(some)
     return np.asarray(fits & (wrong[ends] == wrong[ends - some]))
