@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from preftemplates import __version__
-from preftemplates.cli import check, check_style, convert, detect, diff, show
+from preftemplates.cli import check, check_style, convert, detect, diff, show, tokenize
 from preftemplates.cli import list as listing
 
 app = typer.Typer(
@@ -37,5 +37,6 @@ app.command("show")(show.command)
 app.command("detect")(detect.command)
 app.command("check")(check.command)
 app.command("convert")(convert.command)
+app.command("tokenize")(tokenize.command)
 app.command("check-style")(check_style.command)
 app.command("diff")(diff.command)

@@ -107,7 +107,7 @@ def command(
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
     sample_format = loaded.check_format(format)
     loaded = loaded.adapted(pairs=pairs, ties=ties or loaded.ties)
-    _check_paths(source, out, report, consumer_config)
+    check_paths(source, out, report, consumer_config)
     loaded.choose_edges(sample_format)  # what is missing is said before a row is read
     names_style = style is not None or (tokenizer is not None and loaded.style != get_template(template).style)
     chat_template = _find_chat_template(loaded, sample_format, out) if names_style else None
@@ -148,7 +148,7 @@ def command(
             raise NothingToWriteError
     if isinstance(rows, GroupedSource):
         print_group_counts(rows, conversion.report.rows, console)
-    _print_totals(conversion.report, out, time.perf_counter() - start, console)
+    print_totals(conversion.report, out, time.perf_counter() - start, console)
     if chat_template is not None and conversion.report.formatted:
         write_text(chat_template, loaded.style.chat_template)
         message = (
@@ -174,7 +174,7 @@ def _make_copy_finder(test: str | None, template: Template, format: Format, grou
     return finder
 
 
-def _check_paths(source: str, out: Path, report: Path | None, config: Path | None) -> None:
+def check_paths(source: str, out: Path, report: Path | None, config: Path | None) -> None:
     """Raise an error rather than write over the input, or to one path twice."""
     roles = {Path(source).resolve(): "the input"}
     for path, role in ((out, "the output"), (report, "the report"), (config, "the configuration")):
@@ -213,7 +213,8 @@ def _build_schema_and_check(template: Template, format: Format, json_messages: b
     return schema, partial(check_fits_schema, schema=schema)
 
 
-def _print_totals(report: ConversionReport, out: Path, seconds: float, console: Console) -> None:
+def print_totals(report: ConversionReport, out: Path, seconds: float, console: Console) -> None:
+    """Print what became of the rows, and where the results are."""
     console.print(
         f"{report.rows:,} rows = {report.formatted:,} formatted + {len(report.skipped):,} skipped"
         f" + {len(report.rejected):,} rejected, in {seconds:.1f} s ({report.rows / max(seconds, 1e-9):,.0f} rows/s)",

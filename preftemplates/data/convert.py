@@ -185,13 +185,13 @@ class Conversion:
             yield row_converter.convert([record])
         following = next(records, None)
         if following is not None:
-            converter = make_slice_converter(self, self._slice_options())
+            converter = make_slice_converter(self, self.make_slice_options())
             for rows in converter.cut(chain([following], records)):
                 yield converter.convert(rows)
         self.finish()
 
-    def _slice_options(self) -> SliceOptions | None:
-        """What the columnar path needs to know; None where only the row path can do what is asked for."""
+    def make_slice_options(self) -> SliceOptions | None:
+        """Return what the columnar path needs to know; None where only the row path can do what is asked for."""
         check = getattr(self._check, "func", self._check)  # a partial function has it as `func`
         is_known = check is None or getattr(check, "__name__", "") in _CHECKS_OF_PLANS
         if self._copies is not None or self._traced or not self._flags or not is_known:

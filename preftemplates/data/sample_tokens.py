@@ -154,16 +154,8 @@ class SampleTokenizer:
         longest = max(len(ids) for ids, _ in responses.values())
         return TokenizedSample(self.schema.fill_row(len(prompt), responses, labels), longest)
 
-    def encode_left(self, block: Block, place: int) -> TokenizedSample:
-        """Return the tokens of a sample that `encode_block` has left.
-
-        Args:
-            block: the block.
-            place: the place of the sample in it.
-
-        Raises:
-            RowError, StyleContractError: as `encode_sample`.
-        """
+    def read_sample(self, block: Block, place: int) -> tuple[Sample[list[Message]], dict[str, Any]]:
+        """Return a sample of a block as messages, and its labels as the dialect of texts spells them."""
         parts: dict[str, Any] = {name: part.list_messages(place) for name, part in block.parts.items()}
         labels = {
             name: column[place].as_py()
@@ -172,5 +164,4 @@ class SampleTokenizer:
         }
         sample_type = SAMPLE_TYPES.get(self.schema.format)
         missing = dict.fromkeys(set(sample_type.label_types) - {*parts})
-        sample = cast("Sample[list[Message]]", sample_type(**{**missing, **parts}))
-        return self.encode_sample(sample, labels)
+        return cast("Sample[list[Message]]", sample_type(**{**missing, **parts})), labels

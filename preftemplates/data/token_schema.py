@@ -122,6 +122,25 @@ class TokenSchema:
             row[PROMPT_LENGTH] = prompt_count
         return row | {name: labels.get(name) for name in self.labels}
 
+    def truncate(self, row: Mapping[str, Any], max_length: int) -> dict[str, Any] | None:
+        """Return the columns of a sample without the end of its longest texts; None if nothing is left to train on."""
+        shorter = dict(row)
+        for columns in self.responses.values():
+            for name in filter(None, (columns.ids, columns.mask, columns.completion)):
+                if name in row:
+                    values = row[name]
+                    shorter[name] = [value[:max_length] for value in values] if self.several else values[:max_length]
+            length = row[columns.length]
+            shorter[columns.length] = (
+                [min(one, max_length) for one in length] if self.several else min(length, max_length)
+            )
+            masks = (shorter[columns.mask] if self.several else [shorter[columns.mask]]) if columns.mask in row else []
+            if not all(map(any, masks)):
+                return None
+        if self.has_prompt_length:
+            shorter[PROMPT_LENGTH] = min(row[PROMPT_LENGTH], max_length)
+        return shorter
+
     def _fill_response(self, columns: ResponseColumns, prompt_count: int, ids: Any, mask: Any) -> dict[str, Any]:
         row: dict[str, Any] = {columns.ids: [*ids]}
         if columns.completion:
