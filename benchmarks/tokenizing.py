@@ -1,82 +1,70 @@
-"""Token ids of pairs: our encoder next to TRL's preparation of a dataset, and to bare encoding of the same texts.
+"""Token ids and loss masks of pairs: `TokenBatchFormatter` next to TRL's preparation of a dataset, and bare encoding.
 
     python examples/smollm2.py smollm2
-    python benchmarks/tokenizing.py --tokenizer smollm2
+    pip install --no-deps --target tokenizers-1 "tokenizers>=1.0.0rc3"
+    python benchmarks/tokenizing.py --tokenizer smollm2 --engine tokenizers-1
     python benchmarks/tokenizing.py --tokenizer smollm2 --rows 2000 --peer-rows 500
 
 Rows are real rows of HH that are varied sentence by sentence (`varied_rows.py`). All times are CPU times, measured in
 turns; the ids of both sides are compared first. TRL's preparation is that of its `RewardTrainer`, which gets messages
-that are made before, and a chat template; we read rows, find messages, write texts and encode them. Bare encoding is
-`encode_batch_fast` of the tokenizer over our whole texts, which are written before.
+that are made before, and a chat template; it makes no masks. We get the rows as they are. Bare encoding is the engine
+alone, over the whole texts, and over the parts of them that we encode. Each round has a new engine, whose cache of
+words is empty; loading and checking it is not in its time, and takes about a second.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+import time
 from functools import partial
-from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import datasets
 import pyarrow as pa
-from cpu_ratios import HEADER, Operation, format_lines, make_speed_line
+import pyarrow.parquet as pq
+from cpu_ratios import HEADER, Line, Operation, format_lines, make_speed_line, run_command
 from transformers import AutoTokenizer
 from transformers.utils import logging
 from trl import RewardConfig
 from trl.trainer.reward_trainer import RewardTrainer
 from varied_rows import ROW_SETS, vary_rows
 
-from preftemplates import Style, get_template
+from preftemplates import BatchFormatter, Style, TokenBatchFormatter, get_template
 from preftemplates.data import Conversion
-from preftemplates.data.sample_ids import SampleEncoder, TextSample
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from preftemplates import Template
-    from preftemplates.templates.results import Formatted
+    from preftemplates.tokens.engines.engine import Engine
 
 ROOT = Path(__file__).resolve().parent.parent
 
-Row = dict[str, Any]
-Ids = list[list[int]]
-
-BATCH = 1_000
-"""So many pairs are encoded at once, as the trainer does it."""
+ROWS_PER_TABLE = 16_384
+"""As many rows as `TokenBatchFormatter` encodes at once."""
 
 
-def read_pairs(template: Template, rows: Sequence[Row]) -> list[Formatted]:
-    """Return the pairs of rows."""
-    conversion = Conversion(rows, template, "preference", on_error="skip", flag=False)
-    return [formatted for _, formatted in conversion.accepted()]
+class Recorder:
+    """An engine that keeps the texts it is given."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.name, self.texts, self._engine = engine.name, list[list[str]](), engine
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        """Return the ids of the engine."""
+        self.texts.append([*texts])
+        return self._engine.encode(texts)
 
 
-def make_text_sample(formatted: Formatted) -> TextSample:
-    """Return the texts of a pair as they are encoded."""
-    texts = formatted.texts
-    assert texts is not None
-    return TextSample([*texts.responses.values()], formatted.messages)
-
-
-def encode_rows(template: Template, encoder: SampleEncoder, rows: Sequence[Row]) -> datasets.Dataset:
-    """Return a dataset of the ids of both texts of each row, as TRL's preparation does."""
-    remaining, tables = iter(rows), []
-    while batch := [*islice(remaining, BATCH)]:
-        samples = [make_text_sample(formatted) for formatted in read_pairs(template, batch)]
-        chosen, rejected = zip(*(sample.responses for sample in encoder.encode(samples) if sample), strict=True)
-        tables.append(pa.table({"chosen_ids": [*chosen], "rejected_ids": [*rejected]}))
-    return datasets.Dataset(datasets.table.InMemoryTable(pa.concat_tables(tables)))
-
-
-def make_message_dataset(pairs: Sequence[Formatted]) -> datasets.Dataset:
+def make_message_dataset(template: Template, rows: pa.Table) -> datasets.Dataset:
     """Return pairs as conversations, with the keys that TRL reads."""
-    rows = [
-        {"prompt": sample.prompt, **sample.responses}
-        for sample in (formatted.plain_messages for formatted in pairs)
-        if sample is not None
-    ]
-    return datasets.Dataset.from_list(rows)
+    conversion = Conversion(rows.to_pylist(), template, "preference", on_error="skip", flag=False)
+    samples = (formatted.plain_messages for _, formatted in conversion.accepted())
+    return datasets.Dataset.from_list([{"prompt": sample.prompt, **sample.responses} for sample in samples if sample])
 
 
 def prepare_with_trl(dataset: datasets.Dataset, tokenizer: Any) -> datasets.Dataset:
@@ -86,18 +74,97 @@ def prepare_with_trl(dataset: datasets.Dataset, tokenizer: Any) -> datasets.Data
     return prepare(None, dataset, tokenizer, arguments, "train")
 
 
-def list_ids(dataset: datasets.Dataset) -> list[Ids]:
-    """Return the ids of a dataset as lists."""
-    return [[row["chosen_ids"], row["rejected_ids"]] for row in dataset]
+def time_call(prepare: Callable[[], Callable[[], object]]) -> float:
+    """Return the CPU seconds of a function, without those of what makes it."""
+    run = prepare()
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def list_ids(rows: Sequence[dict[str, Any]]) -> list[list[list[int]]]:
+    """Return the ids of both texts of each pair."""
+    return [[row["chosen_ids"], row["rejected_ids"]] for row in rows]
+
+
+class Setup:
+    """The rows, and what encodes them.
+
+    Args:
+        options: the options of the command line.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(options.tokenizer)
+        self.template = get_template(ROW_SETS["HH"].template).with_style(Style.from_tokenizer(self.tokenizer))
+        self.rows = pa.Table.from_pylist([*vary_rows(options.data, "HH", options.rows)])
+
+    def make_formatter(self, engine: str | None) -> TokenBatchFormatter:
+        """Return a formatter with an engine of its own, which has made its plans."""
+        tokenizer: Any = self.tokenizer.__class__.from_pretrained(self.tokenizer.name_or_path)
+        formatter = TokenBatchFormatter(self.template, "preference", tokenizer, engine=engine, on_error="skip")
+        formatter(self.rows.slice(0, 1_000))
+        return formatter
+
+    def prepare_tokens(self, engine: str | None) -> Callable[[], object]:
+        """Return a function that encodes all rows."""
+        return partial(self.make_formatter(engine), self.rows)
+
+    def prepare_bare(self, engine: str | None, texts: Sequence[Sequence[str]]) -> Callable[[], object]:
+        """Return a function that encodes texts with an engine that has not seen them."""
+        encode = self.make_formatter(engine).engine.encode
+        return lambda: [encode(part) for part in texts]
+
+    def write_whole_texts(self) -> list[list[str]]:
+        """Return the whole texts of all pairs, as many at once as we encode."""
+        texts = BatchFormatter(self.template.with_dialect("text"), "preference", on_error="skip")(self.rows)
+        return [[row["prompt"] + row[name] for row in texts.slice(start, ROWS_PER_TABLE).to_pylist()
+                 for name in ("chosen", "rejected")] for start in range(0, len(texts), ROWS_PER_TABLE)]  # fmt: skip
+
+    def record_parts(self, engine: str | None) -> list[list[str]]:
+        """Return the texts that we give the engine for all pairs."""
+        formatter = self.make_formatter(engine)
+        encoder: Any = formatter._sample_tokenizer._blocks
+        encoder._engine = recorder = Recorder(encoder._engine)
+        formatter(self.rows)
+        return recorder.texts
+
+
+def measure_engine(setup: Setup, engine: str | None, dataset: Any, ids: Any, rounds: int) -> Iterator[Line]:
+    """Yield the lines of one engine, after a comparison of ids."""
+    formatter = setup.make_formatter(engine)
+    ours = list_ids(formatter(setup.rows.slice(0, 2 * len(dataset))).to_pylist())[: len(ids)]
+    assert ours == ids, "the ids differ"
+    name = formatter.engine.name
+    operation = Operation(partial(time_call, partial(setup.prepare_tokens, engine)), setup.rows.num_rows, True)
+    trl = Operation(partial(prepare_with_trl, dataset, setup.tokenizer), len(dataset))
+    yield make_speed_line(f"ids and masks, {name}", operation, "TRL's preparation", trl, rounds)
+    for what, texts in (("whole texts", setup.write_whole_texts()), ("the same parts", setup.record_parts(engine))):
+        bare = Operation(partial(time_call, partial(setup.prepare_bare, engine, texts)), setup.rows.num_rows, True)
+        yield make_speed_line(f"ids and masks, {name}", operation, f"bare, {what}", bare, rounds)
+
+
+def measure_memory(options: argparse.Namespace) -> Iterator[Line]:
+    """Yield the peak memory of the command for files of two lengths."""
+    command = [sys.executable, "-m", "preftemplates", "tokenize", "rows.parquet", "-t", ROW_SETS["HH"].template]
+    command += ["--tokenizer", str(Path(options.tokenizer).resolve()), "--out", "ids.parquet"]
+    for number in options.memory:
+        with TemporaryDirectory() as folder:
+            rows = [*vary_rows(options.data, "HH", number)]
+            pq.write_table(pa.Table.from_pylist(rows), Path(folder) / "rows.parquet", row_group_size=10_000)
+            seconds, peak = run_command(command, os.environ, Path(folder))
+        yield Line(f"tokenize, {number:,} rows", f"{number / seconds:,.0f} rows/s", "", f"{peak:,.0f} MiB at most")
 
 
 def parse_options() -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokenizer", required=True, help="a folder with a fast tokenizer that has a chat template")
+    parser.add_argument("--engine", action="append", default=[], help="another engine: its name or directory")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="the folder of real rows")
     parser.add_argument("--rows", type=int, default=20_000, help="how many rows we encode")
     parser.add_argument("--peer-rows", type=int, default=2_000, help="how many rows TRL prepares")
+    parser.add_argument("--memory", type=int, nargs="*", default=[10_000, 100_000], help="rows of the files")
     parser.add_argument("--rounds", type=int, default=3, help="how often each pair is measured")
     return parser.parse_args()
 
@@ -109,27 +176,16 @@ def main() -> None:
     silence()
     datasets.disable_progress_bars()
     datasets.disable_caching()
-    tokenizer: Any = AutoTokenizer.from_pretrained(options.tokenizer)
-    style = Style.from_tokenizer(tokenizer)
-    template = get_template(ROW_SETS["HH"].template).with_style(style).with_dialect("text")
-    rows = [*vary_rows(options.data, "HH", options.rows)]
-    encoder = SampleEncoder(tokenizer, style)
-    part = rows[: options.peer_rows]
-    dataset = make_message_dataset(read_pairs(template, part))
-    ours = list_ids(encode_rows(template, encoder, part))
-    theirs = list_ids(prepare_with_trl(dataset, tokenizer))
-    assert ours == theirs, "the ids differ"
-    print(f"{len(ours):,} pairs have equal ids; {options.rows:,} rows, TRL {len(dataset):,}, CPU time")
-    texts = [text for formatted in read_pairs(template, rows) for text in make_text_sample(formatted).responses]
-    bare = partial(tokenizer.backend_tokenizer.encode_batch_fast, texts, add_special_tokens=False)
-    operation = Operation(partial(encode_rows, template, encoder, rows), len(rows))
-    peers = {
-        "TRL's preparation": Operation(partial(prepare_with_trl, dataset, tokenizer), len(dataset)),
-        "bare encoding": Operation(bare, len(rows)),
-    }
+    setup = Setup(options)
+    dataset = make_message_dataset(setup.template, setup.rows.slice(0, options.peer_rows))
+    ids = list_ids([*prepare_with_trl(dataset, setup.tokenizer)])
+    print(f"{options.rows:,} rows, TRL {len(dataset):,} whose ids are equal, CPU time")
     print(format_lines([HEADER]))
-    for peer, other in peers.items():
-        print(format_lines([make_speed_line("token ids, HH", operation, peer, other, options.rounds)]), flush=True)
+    for engine in (None, *options.engine):
+        for line in measure_engine(setup, engine, dataset, ids, options.rounds):
+            print(format_lines([line]), flush=True)
+    for line in measure_memory(options):
+        print(format_lines([line]), flush=True)
 
 
 if __name__ == "__main__":

@@ -141,15 +141,16 @@ class TokenConversion:
                 self._drop(records[row], error, dropped[row])
                 return
             if encoded is None:
-                record = records[row]
-                dropped[row].append(RowIssue(record.row, record.line, Code.TOO_LONG, Code.TOO_LONG.meaning))
+                dropped[row].append(_make_too_long(records[row]))
             else:
                 singles.append((row, encoded.row))
 
         for block in blocks:
             totals.update(block.rows.tolist())
-            part, left = self._encode_block(block)
+            part, left, too_long = self._encode_block(block)
             parts.append(part)
+            for row in block.rows[too_long].tolist():
+                dropped[row].append(_make_too_long(records[row]))
             for place in left:
                 encode(int(block.rows[place]), partial(self._encode_left, block, place))
         for row, formatted in others:
@@ -163,17 +164,18 @@ class TokenConversion:
         self._count_ids(batch)
         return ResultSlice(batch, [*range(batch.num_rows)])
 
-    def _encode_block(self, block: Block) -> tuple[_Part, list[int]]:
-        """The samples of a block that fit, and the places of those that are encoded one by one."""
-        encoded = self._tokenizer.encode_block(block)
-        limit = self._limit
-        long = np.zeros(len(encoded.places), bool)
-        if limit.max_length is not None:
-            long = encoded.lengths > limit.max_length
-        kept = np.flatnonzero(~long)
-        columns = [column.take(to_arrow(kept)) for column in encoded.columns] if long.any() else encoded.columns
-        left = np.union1d(encoded.left, encoded.places[long])
-        return _Part(block.rows[encoded.places[kept]], columns), left.tolist()
+    def _encode_block(self, block: Block) -> tuple[_Part, list[int], Numbers]:
+        """The samples of a block that fit, the places of those that are encoded one by one, and of those too long."""
+        encoded, limit = self._tokenizer.encode_block(block), self._limit
+        long = encoded.lengths > (np.inf if limit.max_length is None else limit.max_length)
+        columns = encoded.columns
+        if long.any():
+            kept = to_arrow(np.flatnonzero(~long))
+            columns = [column.take(kept) for column in columns]
+        part, too_long = _Part(block.rows[encoded.places[~long]], columns), encoded.places[long]
+        if limit.too_long == "drop":
+            return part, encoded.left.tolist(), too_long
+        return part, np.union1d(encoded.left, too_long).tolist(), too_long[:0]
 
     def _encode_left(self, block: Block, place: int) -> TokenizedSample | None:
         sample, labels = self._tokenizer.read_sample(block, place)
@@ -240,6 +242,10 @@ class TokenConversion:
             if columns.mask and columns.mask in batch.schema.names:
                 mask = batch.column(columns.mask).flatten()
                 counts.trained += int(fill(mask.flatten() if self._tokenizer.schema.several else mask, 0).sum())
+
+
+def _make_too_long(record: Record) -> RowIssue:
+    return RowIssue(record.row, record.line, Code.TOO_LONG, Code.TOO_LONG.meaning)
 
 
 _ROWS = 1_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from preftemplates.core.extras import import_extra
 from preftemplates.core.registry import DefinitionSite, Registry
 from preftemplates.errors import Code, RowError
 
@@ -115,3 +116,16 @@ def make_bad_text_error(texts: Sequence[str]) -> RowError | None:
         except UnicodeError:
             return RowError("a lone surrogate: the text is not Unicode", code=Code.BAD_TEXT, value=text)
     return None
+
+
+def import_numpy() -> Any:
+    """Return the module `numpy`, which only some features of the library need.
+
+    Raises:
+        MissingPackageError: it is not installed.
+
+    Example:
+        >>> import_numpy().__name__
+        'numpy'
+    """
+    return import_extra("numpy", "an engine gives token ids as NumPy arrays")

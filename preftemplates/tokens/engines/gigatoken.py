@@ -6,7 +6,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.extras import import_extra
-from preftemplates.tokens.engines.engine import TokenBatch, register_engine
+from preftemplates.tokens.engines.engine import TokenBatch, import_numpy, register_engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +24,10 @@ class GigatokenEngine:
     def __init__(self, package: Any, tokenizer_json: str) -> None:
         self.name = f"gigatoken {metadata.version('gigatoken')}"
         self._tokenizer = package.Tokenizer.from_json(tokenizer_json)
-        self._numpy = import_extra("numpy", "an engine gives token ids as NumPy arrays")
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
         """Return the ids of texts, without special tokens around them."""
-        np = self._numpy
+        np = import_numpy()
         rows = self._tokenizer.encode_batch([*texts])
         layout = getattr(rows, "layout", None)
         if layout is not None:  # an array of awkward: one array of all ids

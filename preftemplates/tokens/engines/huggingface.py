@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.extras import import_extra
 from preftemplates.errors import DefinitionError
-from preftemplates.tokens.engines.engine import TokenBatch, make_bad_text_error, register_engine
+from preftemplates.tokens.engines.engine import TokenBatch, import_numpy, make_bad_text_error, register_engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,6 @@ class HuggingFaceEngine:
     def __init__(self, tokenizer: Any) -> None:
         self.name = f"tokenizers {import_extra('tokenizers', 'the engine encodes texts').__version__}"
         self._tokenizer = tokenizer
-        self._numpy = import_extra("numpy", "an engine gives token ids as NumPy arrays")
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
         """Return the ids of texts, without special tokens around them.
@@ -39,11 +38,14 @@ class HuggingFaceEngine:
         Raises:
             RowError: `bad_text`: a text is not Unicode.
         """
-        np = self._numpy
+        np = import_numpy()
         try:
             encodings = self._tokenizer.encode_batch_fast([*texts], add_special_tokens=False)
         except (TypeError, UnicodeError) as error:
-            raise make_bad_text_error(texts) or error from error
+            bad_text = make_bad_text_error(texts)
+            if bad_text is None:
+                raise
+            raise bad_text from error
         counts = np.fromiter(map(len, encodings), np.int64, len(encodings))
         # of nine ways to get the ids into an array, this takes least: 4 % of the time that encoding takes
         ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int32, int(counts.sum()))

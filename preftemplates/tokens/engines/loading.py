@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preftemplates.core.extras import import_extra
 from preftemplates.errors import FileError, PrefTemplatesError, preview
-from preftemplates.tokens.engines.engine import ENGINES, EngineEntry, TokenBatch, make_bad_text_error
+from preftemplates.tokens.engines.engine import ENGINES, EngineEntry, TokenBatch, import_numpy, make_bad_text_error
 from preftemplates.tokens.engines.self_check import check_engine, encode_safely, raise_engine_error
 from preftemplates.tokens.engines.tokenizer_json import prepare_tokenizer_json, read_tokenizer_json
 from preftemplates.tokens.engines.unicode_sweep import (
@@ -40,7 +39,6 @@ class CheckedEngine:
         self.name = engine.name
         self._engine, self._reference, self._first_id, self._characters = engine, reference, first_id, characters
         self._table = make_character_table(characters) if characters else None
-        self._numpy = import_extra("numpy", "an engine gives token ids as NumPy arrays")
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
         """Return the ids of texts, without special tokens around them.
@@ -53,12 +51,15 @@ class CheckedEngine:
             batch = encode_safely(self._engine, texts)
             indexes = self._find_others(batch, texts)
         except (PrefTemplatesError, UnicodeError) as error:
-            raise make_bad_text_error(texts) or error from error
+            bad_text = make_bad_text_error(texts)
+            if bad_text is None:
+                raise
+            raise bad_text from error
         return self._replace(batch, texts, indexes) if indexes else batch
 
     def _find_others(self, batch: TokenBatch, texts: Sequence[str]) -> list[int]:
         """The numbers of the texts that the default engine has to encode."""
-        np, indexes = self._numpy, set[int]()
+        np, indexes = import_numpy(), set[int]()
         if self._first_id is not None:
             foreign = np.flatnonzero(batch.ids >= self._first_id)
             indexes |= {*np.searchsorted(np.cumsum(batch.counts), foreign, side="right").tolist()}
@@ -68,7 +69,7 @@ class CheckedEngine:
 
     def _replace(self, batch: TokenBatch, texts: Sequence[str], indexes: Sequence[int]) -> TokenBatch:
         """The ids with those of the default engine for some texts."""
-        np = self._numpy
+        np = import_numpy()
         replaced = self._reference.encode([texts[index] for index in indexes])
         rows, counts = np.split(batch.ids, np.cumsum(batch.counts)[:-1]), batch.counts.copy()
         for index, ids in zip(indexes, np.split(replaced.ids, np.cumsum(replaced.counts)[:-1]), strict=True):

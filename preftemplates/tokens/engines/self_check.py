@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from preftemplates.core.extras import import_extra
 from preftemplates.errors import DefinitionError, PrefTemplatesError, one_line, preview
+from preftemplates.tokens.engines.engine import import_numpy
 from preftemplates.tokens.engines.probe_texts import list_probe_texts
 from preftemplates.tokens.engines.tokenizer_json import read_tokenizer_json
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _SHOWN_IDS = 6
 _ALONE = 400
 """So many probe texts are encoded one by one too."""
+
+_MAX_SHORTENED = 400_000
+"""The parts of a text that are tried for a short one have so many characters together, each counted with 100 more."""
 
 ADVICE = "use the engine 'tokenizers' for this tokenizer"
 
@@ -96,7 +99,7 @@ def encode_rows(engine: Engine, texts: Sequence[str]) -> list[list[int]]:
         >>> encode_rows(HuggingFaceEngine(Tokenizer(models.BPE({"a": 0, "b": 1}, []))), ["ab", "", "b"])
         [[0, 1], [], [1]]
     """
-    np = import_extra("numpy", "an engine gives token ids as NumPy arrays")
+    np = import_numpy()
     ids, counts = encode_safely(engine, texts)
     flat, ends = ids.tolist(), np.cumsum(counts).tolist()
     return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
@@ -151,15 +154,17 @@ def _compare(
 def _shorten(
     engine: Engine, reference: Engine, text: str, got: list[int], right: list[int]
 ) -> tuple[str, list[int], list[int]]:
-    """The shortest part of a text that was found to differ, with both ids."""
-    size = len(text) // 2
-    while size:
+    """The shortest part of a text that was found to differ within some tries, with both ids."""
+    size, budget = len(text) // 2, _MAX_SHORTENED
+    while size and budget > 0:
         for start in range(0, len(text) - size + 1, max(1, size // 2)):
             part = text[:start] + text[start + size :]
+            budget -= len(part) + 100
             part_got, part_right = (encode_rows(each, [part])[0] for each in (engine, reference))
-            if part_got != part_right:
-                text, got, right = part, part_got, part_right
+            if part_got != part_right or budget < 0:
                 break
+        if part_got != part_right:
+            text, got, right = part, part_got, part_right
         else:
             size //= 2
         size = min(size, len(text) // 2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.extras import import_extra
 from preftemplates.errors import DefinitionError, preview
-from preftemplates.tokens.engines.engine import TokenBatch, register_engine
+from preftemplates.tokens.engines.engine import TokenBatch, import_numpy, register_engine
 from preftemplates.tokens.engines.tokenizer_json import temporary_json_file
 
 if TYPE_CHECKING:
@@ -29,11 +29,10 @@ class Tokenizers1Engine:
         self.name = f"tokenizers {package.__version__}"
         with temporary_json_file(tokenizer_json) as path:  # it converts older texts in files alone
             self._tokenizer = package.Tokenizer.from_file(path)
-        self._numpy = import_extra("numpy", "an engine gives token ids as NumPy arrays")
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
         """Return the ids of texts, without special tokens around them."""
-        np = self._numpy
+        np = import_numpy()
         encodings = self._tokenizer.encode_batch([*texts], add_special_tokens=False, padding=None, truncation=None)
         counts = np.fromiter(map(len, encodings), np.int64, len(encodings))
         arrays = [encoding.ids_array for encoding in encodings]

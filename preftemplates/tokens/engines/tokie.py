@@ -6,7 +6,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.extras import import_extra
-from preftemplates.tokens.engines.engine import TokenBatch, register_engine
+from preftemplates.tokens.engines.engine import TokenBatch, import_numpy, register_engine
 from preftemplates.tokens.engines.tokenizer_json import temporary_json_file
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ class TokieEngine:
         self.name = f"tokie {metadata.version('tokie')}"
         with temporary_json_file(tokenizer_json) as path:
             self._tokenizer = package.Tokenizer.from_json(path)
-        self._numpy = import_extra("numpy", "an engine gives token ids as NumPy arrays")
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
         """Return the ids of texts, without special tokens around them."""
         ids, counts = self._tokenizer.encode_batch_flat([*texts], add_special_tokens=False)
-        return TokenBatch(ids.astype(self._numpy.int32), counts.astype(self._numpy.int64))
+        np = import_numpy()
+        return TokenBatch(ids.astype(np.int32), counts.astype(np.int64))
 
 
 @register_engine("tokie")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from preftemplates.core.extras import import_extra
+from preftemplates.tokens.engines.engine import import_numpy
 from preftemplates.tokens.engines.self_check import encode_rows
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def make_character_table(characters: frozenset[str]) -> Any:
     >>> make_character_table(frozenset("é"))[[0xE8, 0xE9]].tolist()
     [False, True]
     """
-    np = import_extra("numpy", "an engine gives token ids as NumPy arrays")
+    np = import_numpy()
     table = np.zeros(0x110000, np.bool_)
     table[[ord(character) for character in characters]] = True
     return table
@@ -100,7 +100,7 @@ def find_texts_with(characters: frozenset[str], table: Any, texts: Sequence[str]
         >>> find_texts_with(characters, make_character_table(characters), ["e", "ö", "né"])
         [2]
     """
-    np = import_extra("numpy", "an engine gives token ids as NumPy arrays")
+    np = import_numpy()
     candidates = [index for index, text in enumerate(texts) if not text.isascii()]
     joined = "".join(texts[index] for index in candidates).encode("utf-32-le")
     if not table[np.frombuffer(joined, np.uint32)].any():
