@@ -125,7 +125,7 @@ class Setup:
         """Return the texts that we give the engine for all pairs."""
         formatter = self.make_formatter(engine)
         encoder: Any = formatter._sample_tokenizer._blocks
-        encoder._engine = recorder = Recorder(encoder._engine)
+        encoder.engine = recorder = Recorder(encoder.engine)
         formatter(self.rows)
         return recorder.texts
 

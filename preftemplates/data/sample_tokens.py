@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -15,8 +15,7 @@ from preftemplates.data.columnar.tokens.block_tokens import BlockEncoder
 from preftemplates.data.token_schema import PROMPT_LENGTH, TokenSchema
 from preftemplates.errors import Code, RowError, SpanError
 from preftemplates.templates.rendering import render_sample
-from preftemplates.tokens.engines.huggingface import HuggingFaceEngine
-from preftemplates.tokens.engines.loading import load_engine
+from preftemplates.tokens.engines.loading import load_engine, make_default_engine
 from preftemplates.tokens.token_bytes import TokenBytes
 from preftemplates.tokens.tokenize import make_encoder
 
@@ -27,9 +26,32 @@ if TYPE_CHECKING:
     from preftemplates.data.columnar.blocks import Block
     from preftemplates.data.columnar.tokens.block_tokens import BlockTokens
     from preftemplates.data.columnar.turns import Numbers
+    from preftemplates.styles.style import Style
     from preftemplates.tokens.engines.engine import Engine
     from preftemplates.tokens.loss import LossSelection
     from preftemplates.tokens.tokenizers import FastTokenizer
+
+
+def make_block_encoder(
+    tokenizer: FastTokenizer, style: Style, selection: LossSelection | None = None, engine: str | None = None
+) -> BlockEncoder:
+    """Return what encodes the texts of plans.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers.
+        style: the style of the texts.
+        selection: what is trained on; None where only ids are wanted.
+        engine: the name of the engine, or the directory that it is in; None for the installed tokenizers.
+
+    Raises:
+        DefinitionError: as `load_engine` and `tokenize`.
+    """
+    encoder = make_encoder(tokenizer)
+    copies = encoder.copies
+    reference = make_default_engine(copies.full)
+    chosen: Engine = reference if engine is None else load_engine(engine, copies.json, reference)
+    table = TokenTable(TokenBytes.read(copies.description))
+    return BlockEncoder(encoder, style, chosen, table, selection, copies.find_offsets)
 
 
 class TokenizedBlock(NamedTuple):
@@ -85,17 +107,12 @@ class SampleTokenizer:
         assert style is not None
         self.schema, self._style, self._selection = schema, style, selection
         self._encoder = make_encoder(tokenizer)
-        copies = self._encoder.copies
-        reference = HuggingFaceEngine(copies.full)
-        self.engine: Engine = reference if engine is None else load_engine(engine, copies.json, reference)
-        self._blocks = BlockEncoder(
-            self._encoder,
-            style,
-            self.engine,
-            TokenTable(TokenBytes.read(copies.description)),
-            selection,
-            copies.find_offsets,
-        )
+        self._blocks = make_block_encoder(tokenizer, style, selection, engine)
+
+    @property
+    def engine(self) -> Engine:
+        """What encodes."""
+        return self._blocks.engine
 
     def encode_block(self, block: Block) -> TokenizedBlock:
         """Return the tokens of the samples of a block whose texts are written by plans."""
@@ -146,8 +163,11 @@ class SampleTokenizer:
         for name, response in rendered.responses.items():
             tokens = self._encoder.encode_response(response, prompt)
             turns: Sequence[Message] = [sample.responses[name][0]] if sample.pieces else sample.responses[name]
+            selection = self._selection
+            if selection is not None and sample.pieces and response is not [*rendered.responses.values()][-1]:
+                selection = replace(selection, stop=False)  # only the last piece has the end of the turn
             try:
-                mask = self._selection and self._selection.mask(tokens, [*sample.prompt, *turns], len(sample.prompt))
+                mask = selection and selection.mask(tokens, [*sample.prompt, *turns], len(sample.prompt))
             except SpanError as error:
                 raise RowError(f"{name}: {error}", code=Code.NOTHING_TRAINED) from error
             responses[name] = (tokens.input_ids, mask or ())
@@ -162,6 +182,9 @@ class SampleTokenizer:
             for name, column in zip(self.schema.text_schema.names, block.columns, strict=True)
             if name in self.schema.labels
         }
-        sample_type = SAMPLE_TYPES.get(self.schema.format)
-        missing = dict.fromkeys(set(sample_type.label_types) - {*parts})
-        return cast("Sample[list[Message]]", sample_type(**{**missing, **parts})), labels
+        values = {
+            name: value[place].as_py() if isinstance(value, pa.Array) else value
+            for name, value in block.labels.items()
+        }
+        sample_type: Any = SAMPLE_TYPES.get(self.schema.format)
+        return cast("Sample[list[Message]]", sample_type(**{**values, **parts})), labels

@@ -56,9 +56,10 @@ class TokenCounts:
 
 
 class _Part(NamedTuple):
-    """Samples of a slice as columns, each with the place of its row."""
+    """Samples of a slice as columns, each with the place of its row, and a number that orders the samples of a row."""
 
     rows: Numbers
+    numbers: Numbers
     columns: list[pa.Array]
 
 
@@ -132,9 +133,9 @@ class TokenConversion:
         dropped: dict[int, list[RowIssue]] = defaultdict(list)
         totals = Counter(row for row, _ in others)
         parts = []
-        singles: list[tuple[int, dict[str, Any]]] = []
+        singles: list[tuple[int, int, dict[str, Any]]] = []
 
-        def encode(row: int, make: Callable[[], TokenizedSample | None]) -> None:
+        def encode(row: int, number: int, make: Callable[[], TokenizedSample | None]) -> None:
             try:
                 encoded = make()
             except (RowError, StyleContractError) as error:
@@ -143,28 +144,28 @@ class TokenConversion:
             if encoded is None:
                 dropped[row].append(_make_too_long(records[row]))
             else:
-                singles.append((row, encoded.row))
+                singles.append((row, number, encoded.row))
 
-        for block in blocks:
+        for number, block in enumerate(blocks):
             totals.update(block.rows.tolist())
-            part, left, too_long = self._encode_block(block)
+            part, left, too_long = self._encode_block(block, number)
             parts.append(part)
             for row in block.rows[too_long].tolist():
                 dropped[row].append(_make_too_long(records[row]))
             for place in left:
-                encode(int(block.rows[place]), partial(self._encode_left, block, place))
-        for row, formatted in others:
-            encode(row, partial(self._encode_sample, formatted.plain_messages, formatted.result))
+                encode(int(block.rows[place]), number, partial(self._encode_left, block, place))
+        for number, (row, formatted) in enumerate(others):
+            encode(row, number, partial(self._encode_sample, formatted.plain_messages, formatted.result))
         self._count_dropped(dropped, totals)
         names = self.schema.names
-        rows = np.array([row for row, _ in singles], np.int64)
-        columns = [pa.array([cells[name] for _, cells in singles], self.schema.field(name).type) for name in names]
-        parts.append(_Part(rows, columns))
+        rows, numbers = (np.array([single[at] for single in singles], np.int64) for at in (0, 1))
+        columns = [pa.array([cells[name] for *_, cells in singles], self.schema.field(name).type) for name in names]
+        parts.append(_Part(rows, numbers, columns))
         batch = self._join(parts)
         self._count_ids(batch)
         return ResultSlice(batch, [*range(batch.num_rows)])
 
-    def _encode_block(self, block: Block) -> tuple[_Part, list[int], Numbers]:
+    def _encode_block(self, block: Block, number: int) -> tuple[_Part, list[int], Numbers]:
         """The samples of a block that fit, the places of those that are encoded one by one, and of those too long."""
         encoded, limit = self._tokenizer.encode_block(block), self._limit
         long = encoded.lengths > (np.inf if limit.max_length is None else limit.max_length)
@@ -172,7 +173,8 @@ class TokenConversion:
         if long.any():
             kept = to_arrow(np.flatnonzero(~long))
             columns = [column.take(kept) for column in columns]
-        part, too_long = _Part(block.rows[encoded.places[~long]], columns), encoded.places[long]
+        rows, too_long = block.rows[encoded.places[~long]], encoded.places[long]
+        part = _Part(rows, np.full(len(rows), number), columns)
         if limit.too_long == "drop":
             return part, encoded.left.tolist(), too_long
         return part, np.union1d(encoded.left, too_long).tolist(), too_long[:0]
@@ -223,9 +225,10 @@ class TokenConversion:
         parts = [part for part in parts if len(part.rows)]
         if not parts:
             return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in self.schema], schema=self.schema)
-        order = np.argsort(np.concatenate([part.rows for part in parts]), kind="stable")
+        rows = np.concatenate([part.rows for part in parts])
+        order = np.lexsort((np.concatenate([part.numbers for part in parts]), rows))
         columns = [pa.concat_arrays(column) for column in zip(*(part.columns for part in parts), strict=True)]
-        if len(parts) > 1:
+        if (np.diff(order) != 1).any():
             columns = [column.take(to_arrow(order)) for column in columns]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 

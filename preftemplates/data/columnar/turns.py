@@ -86,6 +86,10 @@ class PartTurns:
         start = int(self.starts[row])
         return tuple(ROLES[code] for code in self.roles[start : start + int(self.counts[row])].tolist())
 
+    def list_all_roles(self) -> list[str]:
+        """Return the role of every message."""
+        return [ROLES[code] for code in self.roles.tolist()]
+
     def list_messages(self, row: int) -> list[Message]:
         """Return the messages of one row."""
         texts = self.contents.slice(int(self.starts[row]), int(self.counts[row])).to_pylist()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from torch.utils.data import Dataset
 
 from preftemplates.data.sample_ids import SampleEncoder
+from preftemplates.data.sample_tokens import make_block_encoder
 from preftemplates_train.data.counts import (
     SourceReport,
     check_dropped_pairs,
@@ -20,11 +21,11 @@ from preftemplates_train.data.counts import (
 )
 from preftemplates_train.data.encoding import TokenGroup, TokenPair, encode_pairs, group_by_row
 from preftemplates_train.data.pairs import LABEL_DEFAULTS, PairReader, TextPair, read_pairs
-from preftemplates_train.data.shared_prompts import find_shared_prompts
+from preftemplates_train.data.shared_prompts import find_shared_rows
 from preftemplates_train.data.sources import DataSource, is_generated, list_sources, read_clean_pairs
 from preftemplates_train.data.split import split_by_prompt
 from preftemplates_train.data.style_choice import StyleChoice, choose_style
-from preftemplates_train.data.tokenizer import NO_ADDED_TEXT, AddedText
+from preftemplates_train.data.tokenizer import NO_ADDED_TEXT, AddedText, prepare_tokenizer
 from preftemplates_train.errors import SetupError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
     from preftemplates import Style, Template
+    from preftemplates.data.columnar.tokens.block_tokens import BlockEncoder
     from preftemplates_train.data.lengths import LengthReport
     from preftemplates_train.settings.config import RewardConfig
 
@@ -51,6 +53,7 @@ class TextData:
         reports: what became of the rows, by the source's name.
         weights: how often a source's pairs are seen in an epoch.
         clean: of the generated set, the held-out pairs with the right labels.
+        tokenizer: the tokenizer with which the pairs were encoded; None if they were not.
     """
 
     choice: StyleChoice
@@ -60,6 +63,7 @@ class TextData:
     reports: dict[str, SourceReport] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     clean: list[TextPair] = field(default_factory=list)
+    tokenizer: PreTrainedTokenizerFast | None = None
 
     @property
     def style(self) -> Style | None:
@@ -76,15 +80,16 @@ class TextData:
 def read_data(
     config: RewardConfig,
     added: AddedText = NO_ADDED_TEXT,
-    tokenizer: PreTrainedTokenizerBase | None = None,
+    tokenizer: PreTrainedTokenizerFast | None = None,
     date: str | None = None,
 ) -> TextData:
-    """Read the rows that the settings name, or the generated set if they name none.
+    """Read the rows that the settings name, or the generated set if they name none; with a tokenizer, encode them too.
 
     Args:
         config: the settings.
         added: the special tokens that the style has to write.
-        tokenizer: the model's tokenizer, which may have a chat template; None if no model is named.
+        tokenizer: the model's tokenizer, which may have a chat template; None if no model is named. The tokenizer of
+            the run is made of it.
         date: the day that a style prints which prints one; today by default.
 
     Raises:
@@ -97,8 +102,12 @@ def read_data(
     if style is not None:
         sources = [source._replace(template=source.template.with_style(style)) for source in sources]
     data = TextData(choice, {source.name: source.template for source in sources})
+    encoder = None
+    if tokenizer is not None:
+        data.tokenizer = prepare_tokenizer(tokenizer, style, config.pad_token)
+        encoder = None if style is None else make_block_encoder(data.tokenizer, style)
     for source in sources:
-        _read_source(source, data)
+        _read_source(source, data, encoder)
     if is_generated(config):
         data.clean = read_clean_pairs(config.seed, style)
     for pairs in (data.train, data.held_out):
@@ -109,7 +118,7 @@ def read_data(
             raise make_no_pair_error("evaluate on", {name: data.reports[name].rows[-1:] for name in names})
     elif config.eval_size > 0 and data.train:
         data.train, data.held_out = split_by_prompt(data.train, config.eval_size, config.seed)
-    for name, issue in find_shared_prompts(data.train, data.held_out):
+    for name, issue in find_shared_rows(data.train, data.held_out):
         data.reports[name].shared.append(issue)
     return data
 
@@ -126,7 +135,7 @@ def read_first_pairs(
     choice = choose_style([source], config, tokenizer, added)
     template = source.template if choice.style is None else source.template.with_style(choice.style)
     assert source.rows is not None
-    reader = PairReader(source.rows(), template, source=source.name)
+    reader = PairReader(source.rows(), template, source=source.name, in_slices=False)
     pairs = list(islice(reader, number))
     if not pairs:
         check_rejected_rows(source.name, reader.report)
@@ -134,12 +143,12 @@ def read_first_pairs(
     return pairs, choice
 
 
-def _read_source(source: DataSource, data: TextData) -> None:
+def _read_source(source: DataSource, data: TextData, encoder: BlockEncoder | None) -> None:
     source_report = data.reports.setdefault(source.name, SourceReport(source.name, source.template.name))
     data.weights[source.name] = source.weight
     for open_side, side in ((source.rows, data.train), (source.held_out, data.held_out)):
         if open_side is not None:
-            pairs, report = read_pairs(open_side(), source.template, source=source.name)
+            pairs, report = read_pairs(open_side(), source.template, source=source.name, encoder=encoder)
             check_rejected_rows(source.name, report)
             side += pairs
             source_report.rows.append(report)

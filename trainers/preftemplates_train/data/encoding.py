@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from preftemplates.data.sample_ids import TextSample
+from preftemplates.data.sample_ids import SampleIds, TextSample
 from preftemplates_train.data.lengths import LengthReport, cut_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from preftemplates import Style
-    from preftemplates.data.sample_ids import SampleEncoder, SampleIds
+    from preftemplates.data.sample_ids import SampleEncoder
     from preftemplates_train.data.pairs import TextPair
     from preftemplates_train.settings.run_settings import LengthPolicy
 
@@ -89,10 +89,17 @@ def encode_pairs(
 
 
 def _encode_all(pairs: Iterable[TextPair], encoder: SampleEncoder) -> Iterator[tuple[TextPair, SampleIds | None]]:
+    """Yield each pair with its ids, and encode those that have none yet."""
     remaining = iter(pairs)
     while batch := list(islice(remaining, PAIRS_PER_CALL)):
-        samples = [TextSample((pair.chosen, pair.rejected), pair.messages, pair.contents) for pair in batch]
-        yield from zip(batch, encoder.encode(samples), strict=True)
+        samples = [
+            TextSample((pair.chosen, pair.rejected), pair.messages, pair.contents)
+            for pair in batch
+            if pair.ids is None
+        ]
+        encoded = iter(encoder.encode(samples))
+        for pair in batch:
+            yield pair, next(encoded) if pair.ids is None else SampleIds(pair.ids)
 
 
 def _is_too_long(encoded: SampleIds, max_length: int) -> bool:

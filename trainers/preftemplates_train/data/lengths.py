@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from preftemplates.data.sample_ids import TextSample
+from preftemplates.data.token_lengths import shorten_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from preftemplates import Message, Sample, Style
     from preftemplates.data.sample_ids import SampleEncoder, SampleIds
 
@@ -67,17 +66,3 @@ def cut_prompt(
         if encoded is not None and max(map(len, encoded.responses)) <= max_length:
             return CutTexts(prompt_text, texts, encoded)
     return None
-
-
-def shorten_prompt(prompt: Sequence[Message]) -> Iterable[list[Message]]:
-    """Yield the prompt without more and more of its oldest turns; system messages stay, and a user's turn comes first.
-
-    >>> turns = [{"role": role, "content": role} for role in ("system", "user", "assistant", "user")]
-    >>> [[message["role"] for message in shorter] for shorter in shorten_prompt(turns)]
-    [['system', 'user']]
-    """
-    system = [message for message in prompt if message["role"] in ("system", "developer")]
-    turns: list[Any] = [message for message in prompt if message["role"] not in ("system", "developer")]
-    for start in range(1, len(turns)):
-        if turns[start]["role"] == "user":
-            yield system + turns[start:]

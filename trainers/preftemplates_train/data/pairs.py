@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from preftemplates.data.convert import Conversion, OnError
-from preftemplates.data.copies import CopyFinder
 from preftemplates.data.sample_ids import Extent, find_extents, list_strings
-from preftemplates.data.shortcuts import is_first_listed
+from preftemplates.data.sample_reading import SampleReader
 from preftemplates.errors import RowError
 from preftemplates_train.errors import SetupError
 
 if TYPE_CHECKING:
     from preftemplates import Message, Sample, Template
     from preftemplates.data import ConversionReport
+    from preftemplates.data.columnar.tokens.block_tokens import BlockEncoder
+    from preftemplates.data.convert import OnError
     from preftemplates.data.reading import Record
-    from preftemplates.templates.results import Formatted
+    from preftemplates.data.sample_reading import ReadSample
 
 PAIR_FORMAT: Final = "preference"
 
@@ -37,6 +37,7 @@ class TextPair(NamedTuple):
         margin: by how much the chosen answer is better, in the dataset's own units, if that is known.
         probability: how probable it is that it is the better one, likewise.
         contents: of a custom template, where values of the row stand whole in the chosen and in the rejected text.
+        ids: the token ids of both texts, where they were encoded as the rows were read.
     """
 
     source: str
@@ -49,6 +50,7 @@ class TextPair(NamedTuple):
     margin: float | None = None
     probability: float | None = None
     contents: tuple[tuple[Extent, ...], ...] = ()
+    ids: list[list[int]] | None = None
 
 
 def read_pairs(
@@ -57,6 +59,7 @@ def read_pairs(
     *,
     source: str = "rows",
     on_error: OnError = "skip",
+    encoder: BlockEncoder | None = None,
 ) -> tuple[list[TextPair], ConversionReport]:
     """Read pairs, and count what became of the rows.
 
@@ -65,8 +68,9 @@ def read_pairs(
         template: the template; it writes texts in its own style, whatever its dialect.
         source: the name of the data, which the pairs carry.
         on_error: as in `Conversion`.
+        encoder: encodes the pairs as they are read, in the template's style; None where that comes later.
     """
-    reader = PairReader(records, template, source=source, on_error=on_error)
+    reader = PairReader(records, template, source=source, on_error=on_error, encoder=encoder)
     return list(reader), reader.report
 
 
@@ -74,7 +78,8 @@ class PairReader:
     """Reads pairs one by one; iterate over it for the pairs, and read its report at any time.
 
     Args:
-        records, template, source, on_error: as in `read_pairs`.
+        records, template, source, on_error, encoder: as in `read_pairs`.
+        in_slices: whether many rows are read before the first pair is there.
     """
 
     def __init__(
@@ -84,39 +89,40 @@ class PairReader:
         *,
         source: str = "rows",
         on_error: OnError = "skip",
+        encoder: BlockEncoder | None = None,
+        in_slices: bool = True,
     ) -> None:
         self._source = source
         self._template = template.adapted(dialect="align-anything")
-        self._columns = self._template.known_columns(PAIR_FORMAT) or ()
-        self._conversion = Conversion(
+        self._reader = SampleReader(
             records,
             self._template,
             PAIR_FORMAT,
+            encoder=encoder,
             on_error=on_error,
             file=source,
-            traced=True,
-            copies=CopyFinder(),
+            in_slices=in_slices,
         )
 
     def __iter__(self) -> Iterator[TextPair]:
-        for record, formatted in self._conversion.accepted():
-            yield self._make_pair(record, formatted)
+        return map(self._make_pair, self._reader)
 
-    def _make_pair(self, record: Record, formatted: Formatted) -> TextPair:
-        chosen, rejected = _get_texts(formatted)
-        messages = formatted.messages
-        prompt = formatted.texts.prompt if formatted.texts is not None else _format_prompt(record, self._template)
+    def _make_pair(self, sample: ReadSample) -> TextPair:
+        chosen, rejected = _get_texts(sample)
+        record, messages = sample.record, sample.messages
+        prompt = _format_prompt(record, self._template) if sample.prompt is None else sample.prompt
         labels = messages.label_values if messages is not None else {}
         strengths = {name: float(labels[name]) for name in LABEL_DEFAULTS if name in labels}
-        first = is_first_listed(formatted, self._columns)
-        row, plain = record.row, formatted.plain_messages
         contents = () if messages is not None else find_contents(record, (chosen, rejected))
-        return TextPair(self._source, row, prompt, chosen, rejected, first, plain, contents=contents, **strengths)
+        return TextPair(
+            self._source, record.row, prompt, chosen, rejected, sample.first_listed, messages,
+            contents=contents, ids=sample.ids, **strengths,
+        )  # fmt: skip
 
     @property
     def report(self) -> ConversionReport:
         """The counts of the rows read so far."""
-        return self._conversion.report
+        return self._reader.report
 
 
 def find_contents(record: Record, texts: Sequence[str]) -> tuple[tuple[Extent, ...], ...]:
@@ -125,11 +131,11 @@ def find_contents(record: Record, texts: Sequence[str]) -> tuple[tuple[Extent, .
     return tuple(find_extents(text, values) for text in texts)
 
 
-def _get_texts(formatted: Formatted) -> tuple[str, str]:
+def _get_texts(sample: ReadSample) -> tuple[str, str]:
     """Return the whole texts; of a template that formats by hand, the two texts of its result."""
-    values = list((formatted.texts.responses if formatted.texts is not None else formatted.result).values())
+    values = sample.responses
     if len(values) != 2 or not all(isinstance(value, str) for value in values):
-        raise SetupError(f"a preference has two texts, got {list(formatted.result)}")
+        raise SetupError(f"a preference has two texts, got {len(values)} values")
     return values[0], values[1]
 
 

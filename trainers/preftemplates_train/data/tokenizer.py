@@ -125,6 +125,26 @@ def remove_added_text(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizer
     )
 
 
+def prepare_tokenizer(
+    tokenizer: PreTrainedTokenizerFast, style: Style | None, pad_token: str | None = None
+) -> PreTrainedTokenizerFast:
+    """Return the tokenizer of a run: the style writes all of a text, and no text has the pad token.
+
+    Args:
+        tokenizer: the model's tokenizer; it may be changed.
+        style: the style of all texts; None if a custom template writes them.
+        pad_token: as `requested` of `set_pad_token`.
+
+    Raises:
+        SetupError: as `set_pad_token`.
+    """
+    if style is not None:
+        tokenizer = remove_added_text(tokenizer)
+        tokenizer.chat_template = style.chat_template
+    set_pad_token(tokenizer, style, pad_token)
+    return tokenizer
+
+
 def set_pad_token(tokenizer: PreTrainedTokenizerFast, style: Style | None, requested: str | None = None) -> None:
     """Give the tokenizer a pad token that is in no text: its present one, one of its vocabulary, or a new one.
 

@@ -12,8 +12,7 @@ from preftemplates_train.data.tokenizer import (
     AddedText,
     find_added_text,
     load_tokenizer,
-    remove_added_text,
-    set_pad_token,
+    prepare_tokenizer,
 )
 from preftemplates_train.errors import SetupError
 from preftemplates_train.model.attention import explain_no_branches
@@ -80,14 +79,13 @@ def prepare_run(config: RewardConfig, date: str | None = None) -> PreparedRun:
         load_model_config(name, config.model_revision, disable_dropout=config.disable_dropout) if name else None
     )
     max_length = choose_max_length(config.max_length, count_positions(model_config) if name else None)
+    tokens_before = 0 if tokenizer is None else len(tokenizer)
     data = read_data(config, added, tokenizer, date)
+    tokenizer = data.tokenizer
     if tokenizer is None:
-        tokenizer = train_tiny_tokenizer(text for pair in data.train for text in (pair.chosen, pair.rejected))
-    tokens_before = len(tokenizer)
-    if data.style is not None:
-        tokenizer = remove_added_text(tokenizer)
-        tokenizer.chat_template = data.style.chat_template
-    set_pad_token(tokenizer, data.style, config.pad_token)
+        tiny = train_tiny_tokenizer(text for pair in data.train for text in (pair.chosen, pair.rejected))
+        tokens_before = len(tiny)
+        tokenizer = prepare_tokenizer(tiny, data.style, config.pad_token)
     pad_id = int(tokenizer.pad_token_id)
     encoded = encode_data(data, tokenizer, max_length=max_length, config=config)
     _check_objective(encoded, config)

@@ -66,11 +66,17 @@ class SliceFindings(NamedTuple):
     """What was found in the rows of a slice.
 
     Attributes:
+        records: the rows.
+        blocks: the samples of plans.
+        numbers: the number of each of these among the samples of the slice, block by block.
         others: the samples at which rules are to look.
         copies: the copies of earlier samples, each with the number of the sample.
         choices: for pairs, the shortcuts by name, over all pairs of plans.
     """
 
+    records: Sequence[Record]
+    blocks: Sequence[Block]
+    numbers: Numbers
     others: list[CheckedSample]
     copies: list[tuple[int, RowIssue]]
     choices: Mapping[str, Choices]
@@ -84,6 +90,7 @@ class ColumnarSliceChecker:
         options: what is checked.
         columns: the columns of a row in order, where shortcuts are counted.
         without: codes that are not looked for.
+        counts_choices: whether shortcuts are counted.
 
     Attributes:
         reason: why no row can be formatted as columns; empty if some can.
@@ -96,8 +103,11 @@ class ColumnarSliceChecker:
         options: SliceOptions,
         columns: Sequence[str] | None,
         without: Collection[str] = (),
+        *,
+        counts_choices: bool = True,
     ) -> None:
         self._template, self._format, self._columns = options.template, options.format, columns
+        self._counts_choices = counts_choices
         self._converter = ColumnarSliceConverter(conversion, options, columns)
         self.reason = self._converter.reason
         self._is_pair = options.format == Preference.format
@@ -108,12 +118,7 @@ class ColumnarSliceChecker:
         """Remember the prompts of a test set."""
         rest = iter(prompts)
         while held := [*islice(rest, SLICE_ROWS)]:
-            rows, messages, tools = zip(*held, strict=True)
-            nothing = np.zeros(len(rows), np.uint64)
-            others = np.array([*map(_hash_others, messages, tools)], np.uint64)
-            asked = MessageColumns.of_messages(messages)
-            samples = CopySamples(np.array(rows, np.int64), asked, (), nothing, nothing > 0, others, nothing)
-            self.copies.remember_test(samples)
+            self.copies.remember_test(make_prompt_samples(held))
 
     def check(self, records: Iterator[Record]) -> Iterator[SliceFindings]:
         """Yield what is found in the rows of one slice after the other."""
@@ -131,7 +136,8 @@ class ColumnarSliceChecker:
                 for number, (row, sample) in zip(numbers[len(order) - len(others) :], others, strict=True)
             ]
             copies = self._find_copies(formatted, blocks, [sample.messages for _, sample in others], places, order)
-            yield SliceFindings(checked, copies, self._count_choices(rows, blocks))
+            choices = self._count_choices(rows, blocks) if self._counts_choices else {}
+            yield SliceFindings(rows, blocks, numbers[: len(order) - len(others)], checked, copies, choices)
 
     def _find_copies(
         self,
@@ -173,14 +179,26 @@ class ColumnarSliceChecker:
 
     def _choose_first_listed(self, rows: Sequence[Record], block: Block) -> Numbers:
         """1 where the row lists the chosen answer first, -1 where it lists the rejected one first, else 0."""
+        choice = {None: 0, True: 1, False: -1}
+        return np.array([choice[first] for first in self.list_first(rows, block)], np.int64)
+
+    def list_first(self, rows: Sequence[Record], block: Block) -> list[bool | None]:
+        """Return for each pair of a block whether its row lists the chosen answer first; None if that is not known."""
         assert block.first_listed is not None
-        listed = list_first(block.first_listed, block.parts)
-        choices = np.array([0, 1, -1, 0])[listed]
-        for at in np.flatnonzero(listed == LISTED.index(...)).tolist():
+        known: list[Any] = [LISTED[number] for number in list_first(block.first_listed, block.parts).tolist()]
+        for at in [at for at, first in enumerate(known) if first is ...]:
             formatted = self._template.formatted(rows[block.rows[at]].cells, self._format, traced=True)
-            choice = is_first_listed(formatted.samples[0], self._columns or ())
-            choices[at] = 0 if choice is None else 1 if choice else -1
-        return choices
+            known[at] = is_first_listed(formatted.samples[0], self._columns or ())
+        return known
+
+
+def make_prompt_samples(prompts: Sequence[TestPrompt]) -> CopySamples:
+    """Return prompts without responses as they are compared."""
+    rows, messages, tools = zip(*prompts, strict=True)
+    nothing = np.zeros(len(rows), np.uint64)
+    others = np.array([*map(_hash_others, messages, tools)], np.uint64)
+    asked = MessageColumns.of_messages(messages)
+    return CopySamples(np.array(rows, np.int64), asked, (), nothing, nothing > 0, others, nothing)
 
 
 def _count(choices: Numbers) -> Choices:

@@ -110,6 +110,9 @@ class BlockEncoder:
         selection: what is trained on; None where only ids are wanted.
         find_offsets: returns the characters of each token, for texts whose bytes are not those of their tokens; None
             where nothing knows them.
+
+    Attributes:
+        engine: what encodes.
     """
 
     def __init__(
@@ -121,7 +124,7 @@ class BlockEncoder:
         selection: LossSelection | None,
         find_offsets: FindOffsets | None,
     ) -> None:
-        self._encoder, self._style, self._engine = encoder, style, engine
+        self._encoder, self._style, self.engine = encoder, style, engine
         self._table, self._selection, self._find_offsets = table, selection, find_offsets
         self._plans: dict[Any, TokenPlan | str] = {}
         self._control: dict[frozenset[int], Mask] = {}
@@ -164,7 +167,7 @@ class BlockEncoder:
 
     def _encode_texts(self, texts: Sequence[pa.Array]) -> _Encoded:
         column = pa.concat_arrays(texts) if texts else pa.nulls(0, pa.string())
-        tokens = TextTokens(column, *self._engine.encode(column.to_pylist()))
+        tokens = TextTokens(column, *self.engine.encode(column.to_pylist()))
         alignment = self._table.align(tokens)
         if self._selection is not None and self._find_offsets is not None:
             alignment = align_by_offsets(tokens, alignment, self._find_offsets)
