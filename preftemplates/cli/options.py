@@ -33,7 +33,7 @@ StyleOption = Annotated[
         "-s",
         metavar="STYLE",
         help="Write conversations in this style: a style's name, a tokenizer's directory, a chat template's file"
-        " (.jinja, .json) or a model on the hub. [default: the template's own]",
+        " (.jinja, .json) or a model on the hub. \\[default: the template's own]",
     ),
 ]
 DialectOption = Annotated[

@@ -18,7 +18,6 @@ from preftemplates.cli.options import (
     RevisionOption,
     SourceArgument,
     SplitOption,
-    StyleOption,
     TemplateOption,
 )
 from preftemplates.cli.progress import show_progress
@@ -34,7 +33,7 @@ from preftemplates.data.media import find_first_parts
 from preftemplates.data.reading import find_file_kind, open_rows
 from preftemplates.data.token_lengths import LengthLimit, TooLong
 from preftemplates.data.writing import open_writer, write_pieces
-from preftemplates.errors import FileError
+from preftemplates.errors import DefinitionError, FileError
 from preftemplates.styles.resolve import find_style
 from preftemplates.styles.style import Style
 from preftemplates.styles.style_names import shorten_path
@@ -55,7 +54,15 @@ def command(
     format: Annotated[
         str, typer.Option("--format", "-f", help="preference, supervised, prompt_only, unpaired, ranked, ...")
     ] = "preference",
-    style: StyleOption = None,
+    style: Annotated[
+        str | None,
+        typer.Option(
+            "--style",
+            "-s",
+            metavar="STYLE",
+            help="Write conversations in this style, named as for convert. \\[default: the tokenizer's chat template]",
+        ),
+    ] = None,
     loss: Annotated[
         TrainedTurns,
         typer.Option(help="Train on the response, on all turns of the assistant, or on the last turn."),
@@ -63,17 +70,22 @@ def command(
     train_on_stop: Annotated[
         bool, typer.Option("--stop/--no-stop", help="Train on the end-of-turn tokens too.")
     ] = True,
-    max_length: Annotated[int | None, typer.Option(min=1, help="Allow this many ids per text. [default: any]")] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Allow this many ids per text. \\[default: any number]")
+    ] = None,
     too_long: Annotated[
-        TooLong,
-        typer.Option(help="Handle longer samples: drop them, cut the oldest turns of the prompt, or truncate texts."),
-    ] = "drop",
+        TooLong | None,
+        typer.Option(
+            help="Handle longer samples: drop them, cut the oldest turns of the prompt, or truncate texts."
+            " \\[default: drop]"
+        ),
+    ] = None,
     engine: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|DIR",
-            help="Encode with this engine, if its ids are those of the tokenizer: tokenizers-1, tokie, gigatoken, or"
-            " the directory that one is installed in. [default: the tokenizer itself]",
+            help="Encode with this engine if its ids are those of the tokenizer: tokenizers-1, tokie, gigatoken, or"
+            " a directory with tokenizers 1.x. \\[default: tokenizers, the tokenizer itself]",
         ),
     ] = None,
     on_error: Annotated[OnError, typer.Option(help="What a row that cannot be formatted does.")] = "skip",
@@ -84,7 +96,7 @@ def command(
     group_by: GroupOption = None,
     pairs: Annotated[Pairs, typer.Option(help="Which pairs a ranking gives.")] = "all",
     ties: Annotated[
-        Ties | None, typer.Option(help="Handle pairs without a better answer. [default: the template's]")
+        Ties | None, typer.Option(help="Handle pairs without a better answer. \\[default: the template's]")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write every skipped and rejected row here, as JSON.")] = None,
 ) -> None:
@@ -96,14 +108,18 @@ def command(
     Rows in = formatted + skipped + rejected: samples that are too long are skipped. Exit code 3 if more rows are
     rejected than 10 and 1 %, or if no row is left, in which case nothing is written.
     """
-    console = SafeConsole(stderr=True)
+    console, start = SafeConsole(stderr=True), time.perf_counter()
     import_extra("pyarrow", "token ids are written as columns")
     loaded = get_template(template)
     sample_format = loaded.check_format(format)
     check_paths(source, out, report, None)
     if find_file_kind(out) == ".csv":
         raise FileError(f"{out}: a CSV has no lists; write .parquet or .jsonl")
-    limit = LengthLimit(max_length, too_long)
+    if too_long is not None and max_length is None:
+        raise DefinitionError("--too-long needs --max-length: without it, no text is too long")
+    if too_long == "truncate" and sample_format == "prompt_only":
+        raise DefinitionError("--too-long truncate would cut off what opens the answer; use drop or cut_prompt")
+    limit = LengthLimit(max_length, too_long or "drop")
     selection = LossSelection(loss, train_on_stop)
     token_source = read_tokenizer(tokenizer)
     loaded = _choose_style(loaded, style, token_source, tokenizer, console)
@@ -114,7 +130,6 @@ def command(
         rows = group_rows(rows, group_by)
     loaded = loaded.adapted(parts=find_first_parts(loaded, sample_format, rows))
     conversion = _make_conversion(loaded, sample_format, token_source, selection, limit, engine, rows, on_error)
-    start = time.perf_counter()
     with suppress(NothingToWriteError), open_writer(out, conversion.schema) as writer:
         for results in show_progress(conversion.convert_slices(), rows, console, lambda: conversion.report.rows):
             writer.write_slice(results)
@@ -122,8 +137,8 @@ def command(
             raise NothingToWriteError
     if isinstance(rows, GroupedSource):
         print_group_counts(rows, conversion.report.rows, console)
-    print_totals(conversion.report, out, time.perf_counter() - start, console)
     _print_counts(conversion.counts, console)
+    print_totals(conversion.report, out, time.perf_counter() - start, console)
     if report is not None:
         write_pieces(report, spell_report(conversion.report))
     if not conversion.report.formatted or conversion.report.too_many_rejected:
@@ -174,7 +189,10 @@ def _print_counts(counts: Any, console: Console) -> None:
         return
     share = f", {counts.trained:,} of them trained on" if counts.trained else ""
     console.print(Text(f"{counts.ids:,} ids{share}; the longest text has {counts.longest:,}"), highlight=False)
-    if counts.cut_prompts:
-        console.print(Text(f"  {counts.cut_prompts:,} samples have lost the oldest turns of their prompt", "yellow"))
-    if counts.truncated:
-        console.print(Text(f"  {counts.truncated:,} samples have lost the end of a text", "yellow"))
+    for count, what in (
+        (counts.cut_prompts, "the oldest turns of the prompt"),
+        (counts.truncated, "the end of a text"),
+    ):
+        if count:
+            samples = "1 sample has" if count == 1 else f"{count:,} samples have"
+            console.print(Text(f"  {samples} lost {what}", "yellow"))

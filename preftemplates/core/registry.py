@@ -129,8 +129,8 @@ class Registry(Generic[T]):
     def _check_name(self, name: Any) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise DefinitionError(
-                f"a {self.kind} name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit;"
-                f" got {preview(name)}"
+                f"{_add_article(self.kind)} name is made of letters, digits, '.', '_' and '-', and begins with a"
+                f" letter or digit; got {preview(name)}"
             )
 
     def _forget_older(self, site: DefinitionSite) -> None:
@@ -170,7 +170,7 @@ class Registry(Generic[T]):
     def make_unknown_name_error(self, name: Any) -> UnknownNameError:
         """Return the error for a name of no item; it says which name is near, or of which kind the name is."""
         if not isinstance(name, str):
-            return UnknownNameError(f"a {self.kind} is asked for by its name, a text; got {preview(name)}")
+            return UnknownNameError(f"{_add_article(self.kind)} is asked for by its name, a text; got {preview(name)}")
         return UnknownNameError(f"no {self.kind} {preview(name)}." + self._suggest(name))
 
     def names(self) -> list[str]:
@@ -243,7 +243,8 @@ class Registry(Generic[T]):
     def _suggest(self, name: str) -> str:
         for other in _REGISTRIES:
             if other is not self and other.find(name) is not None:
-                return f" {preview(name)} is a {other.kind}, not a {self.kind}: use --{other.kind} {one_line(name)}"
+                kinds = f"{_add_article(other.kind)}, not {_add_article(self.kind)}"
+                return f" {preview(name)} is {kinds}: use --{other.kind} {one_line(name)}"
         names = self.names()
         guess = did_you_mean(name, [*names, *self._aliases])
         if guess or len(names) <= _MAX_LISTED:
@@ -305,3 +306,7 @@ class Registry(Generic[T]):
         except (Exception, SystemExit) as error:  # whatever another package's module does when it is imported
             reason = f"{type(error).__name__}: {one_line(str(error), 200)}"
             raise DefinitionError(f"{self._describe_entry(entry)} cannot be loaded: {reason}") from error
+
+
+def _add_article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

@@ -67,6 +67,7 @@ class Conversion:
             common tokenizers.
         copies: finds rows that are copies of earlier rows, or whose prompts are in a test set; by default none is.
         on_copy: whether these are flagged or skipped. Contradictions are flagged in both cases.
+        read_keys: keys of messages that are read later, and so are not reported as unread.
 
     Raises (while iterating):
         RowError: a row cannot be formatted and `on_error` is "raise"; it has the row's number and line.
@@ -94,6 +95,7 @@ class Conversion:
         special_tokens: Collection[str] | None = None,
         copies: CopyFinder | None = None,
         on_copy: OnCopy = "flag",
+        read_keys: Collection[str] = (),
     ) -> None:
         if on_error not in ("raise", "skip"):
             raise DefinitionError(f"on_error is 'raise' or 'skip', got {preview(on_error)}")
@@ -109,6 +111,7 @@ class Conversion:
         self._traced = traced
         self._special_tokens = None if special_tokens is None else frozenset(special_tokens)
         self._copies, self._on_copy = copies, on_copy
+        self._read_keys = frozenset(read_keys)
         self._unread: tuple[UnreadValue, ...] = ()
         self._style = template.text_style(format) or style
         self._renders_later = template.text_style(format) is None and style is not None
@@ -156,6 +159,16 @@ class Conversion:
             self._count_class(record, formatted)
             self._flag(record, formatted)
         return samples
+
+    def find_unread(self, cells: Any, touched: frozenset[str] | None = None) -> tuple[UnreadValue, ...]:
+        """Return the values of a row that the template does not read.
+
+        Args:
+            cells: the row.
+            touched: of a custom template, the columns that its class has looked at.
+        """
+        unread = self._template.find_unread(cells, touched)
+        return tuple(value for value in unread if "[]" not in value.path or value.key not in self._read_keys)
 
     def finish(self) -> None:
         """Count what is known only after the last row."""
@@ -217,7 +230,7 @@ class Conversion:
         reasons += [Code.TIE] * row.ties
         bad = [RowIssue(record.row, record.line, reason, reason.meaning) for reason in reasons if reason is not None]
         if good:
-            self._unread = tuple(self._template.find_unread(record.cells, row.touched))
+            self._unread = self.find_unread(record.cells, row.touched)
         if self._copies is not None:
             good, copies = self._select_kept(record, good)
             bad += copies

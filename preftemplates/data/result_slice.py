@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from preftemplates.styles.style import Style
     from preftemplates.templates.results import Formatted
     from preftemplates.templates.template import Template
+    from preftemplates.templates.unread import UnreadValue
 
 
 @dataclass
@@ -74,3 +75,6 @@ class RowAcceptor(Protocol):
 
     def accept(self, record: Record) -> list[Formatted]:
         """Return the samples of one row that are kept, and count the row."""
+
+    def find_unread(self, cells: Any, touched: frozenset[str] | None = None) -> tuple[UnreadValue, ...]:
+        """Return the values of a row that nobody reads."""

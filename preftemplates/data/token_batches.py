@@ -12,6 +12,7 @@ from preftemplates.data.columnar.arrays import to_arrow
 from preftemplates.data.columnar.formatting import ColumnarFormatter
 from preftemplates.data.sample_tokens import SampleTokenizer
 from preftemplates.data.token_schema import TokenSchema
+from preftemplates.errors import DefinitionError, preview
 from preftemplates.tokens.loss import LossSelection
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class TokenBatchFormatter(BatchFormatter):
         tokenizer: a fast tokenizer of transformers.
         loss: which tokens are trained on.
         engine: what encodes: the name of an engine, or the directory that it is in; by default the tokenizer itself.
-        on_error, id_column: as for `BatchFormatter`. A sample without a token to train on is an error.
+        on_error: as for `BatchFormatter`. A sample without a token to train on is an error.
+        id_column: as for `BatchFormatter`.
 
     Raises:
         DefinitionError: the template is a custom one, or the engine's ids are not those of the tokenizer.
@@ -72,6 +74,8 @@ class TokenBatchFormatter(BatchFormatter):
         on_error: OnRowError = "raise",
         id_column: str | None = None,
     ) -> None:
+        if loss is not None and not isinstance(loss, LossSelection):
+            raise DefinitionError(f"loss is a LossSelection, such as LossSelection('assistant'); got {preview(loss)}")
         self.tokenizer, self.loss, self._engine_name = tokenizer, loss or LossSelection(), engine
         self._tokens = TokenSchema(template, format, has_masks=True)
         super().__init__(self._tokens.template, format, on_error=on_error, id_column=id_column)
@@ -97,16 +101,20 @@ class TokenBatchFormatter(BatchFormatter):
         )
 
     def _read_blocks(self, blocks: Sequence[Block]) -> tuple[list[Outcome], Numbers]:
-        encoded = [(block, self._sample_tokenizer.encode_block(block)) for block in map(_drop_skipped, blocks)]
-        left = np.unique(np.concatenate([np.zeros(0, np.int64), *(block.rows[one.left] for block, one in encoded)]))
-        outcomes = [outcome for block in blocks for outcome in self._list_skipped(block)]
-        for block, one in encoded:
-            rows = block.rows[one.places]
+        kept_blocks = [_drop_skipped(block) for block in blocks]
+        encoded = [self._sample_tokenizer.encode_block(block) for block in kept_blocks]
+        left_rows = [block.rows[one.left] for block, one in zip(kept_blocks, encoded, strict=True)]
+        left = np.unique(np.concatenate([np.zeros(0, np.int64), *left_rows]))
+        outcomes = []
+        for block, kept_block, one in zip(blocks, kept_blocks, encoded, strict=True):
+            rows = kept_block.rows[one.places]
             kept = np.flatnonzero(~np.isin(rows, left))
             columns = (
                 one.columns if len(kept) == len(rows) else [column.take(to_arrow(kept)) for column in one.columns]
             )
             outcomes.append(Outcome(rows[kept], self._add_errors(columns, len(kept))))
+            others = np.flatnonzero(~np.isin(block.rows, left))
+            outcomes += self._list_skipped(block if len(others) == len(block.rows) else block.take(others))
         return outcomes, left
 
     def _write_sample(self, sample: Formatted) -> dict[str, Any]:

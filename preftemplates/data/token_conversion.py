@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from preftemplates.core.loss_flags import LOSS_FLAGS
 from preftemplates.data.columnar.arrays import fill, to_arrow
 from preftemplates.data.columnar.conversion import ColumnarSliceConverter
 from preftemplates.data.convert import Conversion
 from preftemplates.data.convert_report import ConversionReport
-from preftemplates.data.issues import RowIssue
+from preftemplates.data.issues import IssueLog, RowIssue
 from preftemplates.data.result_slice import ResultSlice
 from preftemplates.data.token_lengths import LengthLimit, shorten_prompt
 from preftemplates.errors import Code, RowError, StyleContractError
@@ -94,7 +95,13 @@ class TokenConversion:
         schema: TokenSchema = tokenizer.schema
         tokens = None if special_tokens is None else frozenset(special_tokens)
         self._conversion = Conversion(
-            records, schema.template, schema.format, on_error=on_error, file=file, special_tokens=tokens
+            records,
+            schema.template,
+            schema.format,
+            on_error=on_error,
+            file=file,
+            special_tokens=tokens,
+            read_keys=LOSS_FLAGS,
         )
         self.counts = TokenCounts()
 
@@ -118,45 +125,53 @@ class TokenConversion:
         options = self._conversion.make_slice_options()
         converter = None if options is None else ColumnarSliceConverter(self._conversion, options)
         records = self._conversion.list_records()
-        if converter is None or converter.reason:
-            for rows in _batch(records):
-                others = [(at, sample) for at, record in enumerate(rows) for sample in self._conversion.accept(record)]
-                yield self._encode(rows, [], others)
-        else:
+        if converter is not None and not converter.reason:
             for rows in converter.cut(records):
-                formatted = converter.format(rows)
-                yield self._encode(rows, formatted.blocks, formatted.others)
+                yield self._convert(rows, converter)
+        else:
+            for rows in _batch(records):
+                yield self._convert(rows, None)
         self._conversion.finish()
+
+    def _convert(self, records: list[Record], converter: ColumnarSliceConverter | None) -> ResultSlice:
+        """The results of a slice, whose rows are counted in their order."""
+        whole = self._conversion.report
+        self._conversion.report = ConversionReport(unread=whole.unread.begin_slice())
+        try:
+            if converter is None:
+                accept = self._conversion.accept
+                others = [(row, sample) for row, record in enumerate(records) for sample in accept(record)]
+                return self._encode(records, [], others)
+            formatted = converter.format(records)
+            return self._encode(records, formatted.blocks, formatted.others)
+        finally:  # a row may raise its error
+            whole.merge(self._conversion.report)
+            self._conversion.report = whole
 
     def _encode(self, records: Sequence[Record], blocks: Sequence[Block], others: Sequence[Any]) -> ResultSlice:
         """The results of a slice, in the order of its rows."""
-        dropped: dict[int, list[RowIssue]] = defaultdict(list)
+        dropped: dict[int, list[Any]] = defaultdict(list)
         totals = Counter(row for row, _ in others)
         parts = []
         singles: list[tuple[int, int, dict[str, Any]]] = []
 
-        def encode(row: int, number: int, make: Callable[[], TokenizedSample | None]) -> None:
+        def encode(row: int, number: int, make: Callable[[], TokenizedSample]) -> None:
             try:
-                encoded = make()
+                singles.append((row, number, make().row))
             except (RowError, StyleContractError) as error:
-                self._drop(records[row], error, dropped[row])
-                return
-            if encoded is None:
-                dropped[row].append(_make_too_long(records[row]))
-            else:
-                singles.append((row, number, encoded.row))
+                dropped[row].append(error)
 
         for number, block in enumerate(blocks):
             totals.update(block.rows.tolist())
             part, left, too_long = self._encode_block(block, number)
             parts.append(part)
-            for row in block.rows[too_long].tolist():
-                dropped[row].append(_make_too_long(records[row]))
+            for row, length in too_long:
+                dropped[row].append(self._make_too_long(length))
             for place in left:
                 encode(int(block.rows[place]), number, partial(self._encode_left, block, place))
         for number, (row, formatted) in enumerate(others):
             encode(row, number, partial(self._encode_sample, formatted.plain_messages, formatted.result))
-        self._count_dropped(dropped, totals)
+        self._count_dropped(records, dropped, totals)
         names = self.schema.names
         rows, numbers = (np.array([single[at] for single in singles], np.int64) for at in (0, 1))
         columns = [pa.array([cells[name] for *_, cells in singles], self.schema.field(name).type) for name in names]
@@ -165,26 +180,37 @@ class TokenConversion:
         self._count_ids(batch)
         return ResultSlice(batch, [*range(batch.num_rows)])
 
-    def _encode_block(self, block: Block, number: int) -> tuple[_Part, list[int], Numbers]:
-        """The samples of a block that fit, the places of those that are encoded one by one, and of those too long."""
+    def _encode_block(self, block: Block, number: int) -> tuple[_Part, list[int], list[tuple[int, int]]]:
+        """Return the samples of a block that fit, the places of those that are encoded one by one, and the others.
+
+        The others are too long: the row of each, and its length.
+        """
         encoded, limit = self._tokenizer.encode_block(block), self._limit
+        places, columns, left = encoded.places, encoded.columns, encoded.left
         long = encoded.lengths > (np.inf if limit.max_length is None else limit.max_length)
-        columns = encoded.columns
+        if limit.max_length is not None and limit.too_long == "truncate" and long.any():
+            columns, lasting = self._tokenizer.schema.truncate_columns(columns, limit.max_length)
+            self.counts.truncated += int((long & lasting).sum())
+            long &= ~lasting
         if long.any():
             kept = to_arrow(np.flatnonzero(~long))
             columns = [column.take(kept) for column in columns]
-        rows, too_long = block.rows[encoded.places[~long]], encoded.places[long]
-        part = _Part(rows, np.full(len(rows), number), columns)
-        if limit.too_long == "drop":
-            return part, encoded.left.tolist(), too_long
-        return part, np.union1d(encoded.left, too_long).tolist(), too_long[:0]
+        part = _Part(block.rows[places[~long]], np.full(int((~long).sum()), number), columns)
+        if limit.too_long == "cut_prompt":
+            return part, np.union1d(left, places[long]).tolist(), []
+        rows = block.rows[places[long]]
+        return part, left.tolist(), [*zip(rows.tolist(), encoded.lengths[long].tolist(), strict=True)]
 
-    def _encode_left(self, block: Block, place: int) -> TokenizedSample | None:
+    def _encode_left(self, block: Block, place: int) -> TokenizedSample:
         sample, labels = self._tokenizer.read_sample(block, place)
         return self._encode_sample(sample, labels)
 
-    def _encode_sample(self, sample: Sample[list[Message]], labels: Mapping[str, Any]) -> TokenizedSample | None:
-        """The tokens of a sample; None if it is too long."""
+    def _encode_sample(self, sample: Sample[list[Message]], labels: Mapping[str, Any]) -> TokenizedSample:
+        """The tokens of a sample.
+
+        Raises:
+            RowError: it is too long, or as `SampleTokenizer.encode_sample`.
+        """
         encoded, limit = self._tokenizer.encode_sample(sample, labels), self._limit
         if limit.allows(encoded.length):
             return encoded
@@ -199,27 +225,33 @@ class TokenConversion:
             if truncated is not None:
                 self.counts.truncated += 1
                 return replace(encoded, row=truncated, length=limit.max_length)
-        return None
+        raise self._make_too_long(encoded.length)
 
-    def _drop(self, record: Record, error: Any, issues: list[RowIssue]) -> None:
-        """Count a sample that cannot be encoded, or raise its error."""
-        located = error.located(row=record.row, line=record.line, file=self._file)
-        if self._on_error == "raise" and error.code not in _SKIPPED:
-            raise located from error
-        code = error.code or Code.BAD_EXPRESSION
-        issues.append(RowIssue(record.row, record.line, code, located.reason))
+    def _make_too_long(self, length: int) -> RowError:
+        return RowError(f"a text has {length:,} ids, more than {self._limit.max_length:,}", code=Code.TOO_LONG)
 
-    def _count_dropped(self, dropped: Mapping[int, list[RowIssue]], totals: Mapping[int, int]) -> None:
-        report = self.report
-        for row, issues in sorted(dropped.items()):
+    def _count_dropped(
+        self, records: Sequence[Record], dropped: Mapping[int, list[Any]], totals: Mapping[int, int]
+    ) -> None:
+        """Count the samples that are not written, or raise the error of the first row that has one."""
+        report, rows = self.report, set[int]()
+        for place, errors in sorted(dropped.items()):
+            record = records[place]
+            faults = [error for error in errors if error.code not in _SKIPPED]
+            if faults and self._on_error == "raise":
+                raise faults[0].located(row=record.row, line=record.line, file=self._file) from faults[0]
+            issues = [
+                RowIssue(record.row, record.line, error.code or Code.BAD_EXPRESSION, error.reason) for error in errors
+            ]
             report.results -= len(issues)
-            if len(issues) < totals[row]:
+            if len(issues) < totals[place]:
                 report.left_out.extend(issues)
                 continue
             report.formatted -= 1
-            is_skipped = all(issue.code in _SKIPPED for issue in issues)
-            first = next(issue for issue in issues if is_skipped or issue.code not in _SKIPPED)
-            (report.skipped if is_skipped else report.rejected).append(first)
+            rows.add(record.row)
+            first = issues[errors.index(faults[0])] if faults else issues[0]
+            (report.rejected if faults else report.skipped).append(first)
+        report.flagged = IssueLog(issue for issue in report.flagged if issue.row not in rows)
 
     def _join(self, parts: Sequence[_Part]) -> pa.RecordBatch:
         parts = [part for part in parts if len(part.rows)]
@@ -234,21 +266,15 @@ class TokenConversion:
 
     def _count_ids(self, batch: pa.RecordBatch) -> None:
         """Count the ids of some results."""
-        counts, names = self.counts, self._tokenizer.schema.responses.values()
-        for columns in names:
+        counts, schema = self.counts, self._tokenizer.schema
+        for columns in schema.responses.values():
             ids = batch.column(columns.ids)
-            if self._tokenizer.schema.several:
-                ids = ids.flatten()
-            lengths = fill(pc.list_value_length(ids), 0)
+            lengths = fill(pc.list_value_length(ids.flatten() if schema.several else ids), 0)
             counts.ids += int(lengths.sum())
             counts.longest = max(counts.longest, int(lengths.max(initial=0)))
             if columns.mask and columns.mask in batch.schema.names:
                 mask = batch.column(columns.mask).flatten()
-                counts.trained += int(fill(mask.flatten() if self._tokenizer.schema.several else mask, 0).sum())
-
-
-def _make_too_long(record: Record) -> RowIssue:
-    return RowIssue(record.row, record.line, Code.TOO_LONG, Code.TOO_LONG.meaning)
+                counts.trained += int(fill(mask.flatten() if schema.several else mask, 0).sum())
 
 
 _ROWS = 1_000

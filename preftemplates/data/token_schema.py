@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from preftemplates.core.samples import SAMPLE_TYPES
 from preftemplates.data.arrow import build_output_schema
+from preftemplates.data.columnar.arrays import fill, to_scalar
 from preftemplates.dialects.table import iter_sample_fields
 from preftemplates.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from preftemplates.core.samples import Format
+    from preftemplates.data.columnar.kernels import Mask
     from preftemplates.templates.template import Template
 
 TEXT_DIALECT = "text"
@@ -141,6 +145,25 @@ class TokenSchema:
             shorter[PROMPT_LENGTH] = min(row[PROMPT_LENGTH], max_length)
         return shorter
 
+    def truncate_columns(self, columns: Sequence[pa.Array], max_length: int) -> tuple[list[pa.Array], Mask]:
+        """Return columns of samples with one text per response, without the end of longer texts.
+
+        Returns:
+            the columns, and in which samples something is left to train on.
+        """
+        by_name = dict(zip(self.schema.names, columns, strict=True))
+        limit, lasting = to_scalar(max_length, COUNTS), np.ones(len(columns[0]), bool)
+        for response in self.responses.values():
+            for name in filter(None, (response.ids, response.mask, response.completion)):
+                if name in by_name:
+                    by_name[name] = pc.list_slice(by_name[name], 0, max_length)
+            by_name[response.length] = pc.min_element_wise(by_name[response.length], limit)
+            if response.mask in by_name:
+                lasting &= _have_ones(by_name[response.mask])
+        if self.has_prompt_length:
+            by_name[PROMPT_LENGTH] = pc.min_element_wise(by_name[PROMPT_LENGTH], limit)
+        return [*by_name.values()], lasting
+
     def _fill_response(self, columns: ResponseColumns, prompt_count: int, ids: Any, mask: Any) -> dict[str, Any]:
         row: dict[str, Any] = {columns.ids: [*ids]}
         if columns.completion:
@@ -148,6 +171,13 @@ class TokenSchema:
         if columns.mask and self._has_masks:
             row[columns.mask] = [*map(int, mask)]
         return row | {columns.length: len(ids)}
+
+
+def _have_ones(masks: pa.Array) -> Mask:
+    """Which of the lists have a 1."""
+    sums = np.append(0, np.cumsum(fill(masks.flatten(), 0), dtype=np.int64))
+    ends = np.cumsum(fill(pc.list_value_length(masks), 0), dtype=np.int64)
+    return np.asarray(np.diff(sums[np.append(0, ends)]) > 0)
 
 
 def _name_columns(name: str, is_only: bool) -> ResponseColumns:

@@ -1,5 +1,6 @@
 """What the tests of token columns share: a template of every dataset type, drawn rows, and the columns of one row."""
 
+from dataclasses import replace
 from random import Random
 
 import pyarrow as pa
@@ -127,11 +128,13 @@ def _write_sample(formatted, style, tokenizer, selection, names):
     tokens = tokenize(render_sample(sample, style), tokenizer)
     prompt = len(tokens.prompt)
     responses = {name: [] for name in type(sample).response_names}
+    last = [*tokens.responses][-1] if tokens.responses else None
     for name, response in tokens.responses.items():
+        ended = selection if name == last or not sample.pieces else replace(selection, stop=False)
         assert response.prompt_length == prompt
         assert response.input_ids[:prompt] == tokens.prompt.input_ids
         turns = sample.responses[name][:1] if sample.pieces else sample.responses[name]
-        mask = selection.mask(response, [*sample.prompt, *turns], len(sample.prompt))
+        mask = ended.mask(response, [*sample.prompt, *turns], len(sample.prompt))
         ids = [*response.input_ids]
         own = [0] * prompt + [1] * (len(ids) - prompt)
         responses[name.partition("[")[0]].append((ids, [*map(int, mask)], len(ids), own))
@@ -152,7 +155,7 @@ def check_columns(template, format, table, tokenizer, selection=None):
     """Compare the columns of a table with those of its rows; return how many results are no errors."""
     selection = selection or LossSelection()
     formatter = TokenBatchFormatter(template, format, tokenizer, loss=selection, on_error="column")
-    results, good = formatter(table).to_pylist(), 0
+    results, good = formatter(table).to_pylist(maps_as_pydicts="strict"), 0
     names = formatter.schema.names[:-1]
     for number, row in enumerate(table.to_pylist()):
         for expected in write_expected(formatter.template, format, row, tokenizer, selection, names):
@@ -191,3 +194,14 @@ class BlockCounts:
             return result
 
         monkeypatch.setattr(SampleTokenizer, "encode_block", count)
+
+
+class Answers(Template):
+    """A question with two answers, of which the other dataset types are derived: two samples per row, and a judge."""
+
+    class Row(RowModel):
+        question: str
+        good: str
+        bad: str
+
+    preference = Preference(prompt="{{ question }}", chosen="{{ good }}", rejected="{{ bad }}")

@@ -111,7 +111,7 @@ class ColumnarSliceConverter:
         for index, record in enumerate(records):
             cells = record.cells if unread_rows is None else unread_rows[index]
             if not isinstance(cells, RowError) and not cells.keys() <= self._read_columns:
-                values = tuple(self._template.find_unread(cells))
+                values = self._conversion.find_unread(cells)
                 if values:
                     found[index] = values
         return found

@@ -115,6 +115,9 @@ class TokenTable:
             lengths[chunk], known[start:stop] = self._align_chunk(part)
             np.cumsum(lengths[chunk], out=ends[chunk])
             ends[chunk] += bases[start]
+            lost = np.diff(part.bases) * (part.counts == 0)  # the bytes of texts of which no token is left
+            if lost.any():
+                ends[chunk] += np.repeat(np.cumsum(lost), part.counts)
         starts = ends - lengths
         if self._may_prepend:
             np.maximum(ends, starts + 1, out=ends)

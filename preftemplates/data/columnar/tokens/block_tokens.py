@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from preftemplates.tokens.encoder import Encoder
     from preftemplates.tokens.engines.engine import Engine
     from preftemplates.tokens.loss import LossSelection
+
+
+_MAX_FAILURES = 3
+"""So many rows are tried before all rows of a plan are encoded one by one: nothing of one row may be trained on."""
 
 
 class TextIds(NamedTuple):
@@ -127,6 +132,7 @@ class BlockEncoder:
         self._encoder, self._style, self.engine = encoder, style, engine
         self._table, self._selection, self._find_offsets = table, selection, find_offsets
         self._plans: dict[Any, TokenPlan | str] = {}
+        self._failures = Counter[Any]()
         self._control: dict[frozenset[int], Mask] = {}
 
     def encode(self, block: Block) -> BlockTokens:
@@ -162,6 +168,9 @@ class BlockEncoder:
                     plan, group.take(np.array([0])), places, self._style, self._encoder, self._selection
                 )
             except UntraceableError as error:
+                self._failures[key] += 1
+                if self._failures[key] < _MAX_FAILURES:
+                    return str(error)
                 self._plans[key] = str(error)
         return self._plans[key]
 
