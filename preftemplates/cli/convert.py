@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -213,8 +214,10 @@ def _build_schema_and_check(template: Template, format: Format, json_messages: b
     return schema, partial(check_fits_schema, schema=schema)
 
 
-def print_totals(report: ConversionReport, out: Path, seconds: float, console: Console) -> None:
-    """Print what became of the rows, and where the results are."""
+def print_totals(
+    report: ConversionReport, out: Path, seconds: float, console: Console, notes: Sequence[Text] = ()
+) -> None:
+    """Print what became of the rows, notes on the results, and where these are."""
     console.print(
         f"{report.rows:,} rows = {report.formatted:,} formatted + {len(report.skipped):,} skipped"
         f" + {len(report.rejected):,} rejected, in {seconds:.1f} s ({report.rows / max(seconds, 1e-9):,.0f} rows/s)",
@@ -226,6 +229,8 @@ def print_totals(report: ConversionReport, out: Path, seconds: float, console: C
         lost = ", ".join(f"{count:,} x {name}" for name, count in report.lost.items())
         console.print(Text(f"  no place in the output: {lost}", "dim"))
     print_reading(report, console)
+    for note in notes:
+        console.print(note, highlight=False)
     if report.formatted:
         word = "result" if report.results == 1 else "results"
         results = "" if report.results == report.formatted else f": {report.results:,} {word}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
@@ -14,7 +15,9 @@ from preftemplates.styles.hub import explain_hub_error, is_hub_name
 from preftemplates.styles.resolve import find_style
 from preftemplates.styles.style import Style
 from preftemplates.styles.style_names import shorten_path
+from preftemplates.styles.tokenizer_files import read_tokenizer_files
 from preftemplates.templates.library import get_template
+from preftemplates.tokens.json_tokenizer import JsonTokenizer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,12 +87,18 @@ def _apply_edges(template: Template, edges: EdgeOptions, console: Console, *, na
 def read_tokenizer(folder: str) -> Any:
     """Return the tokenizer in a folder, or of a model on the hub.
 
+    Without transformers, a folder with a `tokenizer.json` is read as a `JsonTokenizer`, which needs `tokenizers`.
+
     Raises:
-        FileError: transformers cannot load it.
+        FileError: it cannot be loaded.
+        MissingPackageError: transformers is not installed, and the tokenizer is not such a folder.
     """
     is_folder = os.path.isdir(folder)
     if not is_folder and not is_hub_name(folder):
         raise FileError(f"there is no directory {folder}; a model on the hub is named OWNER/NAME")
+    has_json = os.path.isfile(os.path.join(folder, "tokenizer.json"))
+    if has_json and find_spec("transformers") is None and find_spec("tokenizers") is not None:
+        return JsonTokenizer.from_files(read_tokenizer_files(folder))
     transformers = import_extra("transformers", f"{folder} is a tokenizer's folder")
     try:
         return transformers.AutoTokenizer.from_pretrained(folder)

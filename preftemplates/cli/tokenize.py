@@ -137,8 +137,8 @@ def command(
             raise NothingToWriteError
     if isinstance(rows, GroupedSource):
         print_group_counts(rows, conversion.report.rows, console)
-    _print_counts(conversion.counts, console)
-    print_totals(conversion.report, out, time.perf_counter() - start, console)
+    seconds = time.perf_counter() - start
+    print_totals(conversion.report, out, seconds, console, _list_count_notes(conversion.counts))
     if report is not None:
         write_pieces(report, spell_report(conversion.report))
     if not conversion.report.formatted or conversion.report.too_many_rejected:
@@ -183,16 +183,15 @@ def _make_conversion(
     return TokenConversion(rows, encoder, limit, on_error=on_error, file=rows.name, special_tokens=special)
 
 
-def _print_counts(counts: Any, console: Console) -> None:
-    """Print what became of the token ids."""
+def _list_count_notes(counts: Any) -> list[Text]:
+    """Return what became of the token ids, one line each."""
     if not counts.ids:
-        return
+        return []
     share = f", {counts.trained:,} of them trained on" if counts.trained else ""
-    console.print(Text(f"{counts.ids:,} ids{share}; the longest text has {counts.longest:,}"), highlight=False)
-    for count, what in (
-        (counts.cut_prompts, "the oldest turns of the prompt"),
-        (counts.truncated, "the end of a text"),
-    ):
+    notes = [Text(f"{counts.ids:,} ids{share}; the longest text has {counts.longest:,}")]
+    losses = {"the oldest turns of the prompt": counts.cut_prompts, "the end of a text": counts.truncated}
+    for what, count in losses.items():
         if count:
             samples = "1 sample has" if count == 1 else f"{count:,} samples have"
-            console.print(Text(f"  {samples} lost {what}", "yellow"))
+            notes.append(Text(f"  {samples} lost {what}", "yellow"))
+    return notes

@@ -16,7 +16,6 @@ from preftemplates.data.token_schema import PROMPT_LENGTH, TokenSchema
 from preftemplates.errors import Code, RowError, SpanError
 from preftemplates.templates.rendering import render_sample
 from preftemplates.tokens.engines.loading import load_engine, make_default_engine
-from preftemplates.tokens.token_bytes import TokenBytes
 from preftemplates.tokens.tokenize import make_encoder
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from preftemplates.tokens.engines.engine import Engine
     from preftemplates.tokens.loss import LossSelection
     from preftemplates.tokens.tokenizers import FastTokenizer
+    from preftemplates.tokens.tokens import Tokens
 
 
 def make_block_encoder(
@@ -50,7 +50,7 @@ def make_block_encoder(
     copies = encoder.copies
     reference = make_default_engine(copies.full)
     chosen: Engine = reference if engine is None else load_engine(engine, copies.json, reference)
-    table = TokenTable(TokenBytes.read(copies.description))
+    table = TokenTable(copies.token_bytes)
     return BlockEncoder(encoder, style, chosen, table, selection, copies.find_offsets)
 
 
@@ -90,7 +90,7 @@ class SampleTokenizer:
         schema: the columns.
         tokenizer: a fast tokenizer of transformers.
         selection: what is trained on; None where only ids are wanted.
-        engine: the name of the engine, or the directory that it is in; None for Hugging Face tokenizers 0.2x.
+        engine: the name of the engine, or the directory that it is in; None for the installed `tokenizers`.
 
     Raises:
         DefinitionError: as `load_engine` and `tokenize`.
@@ -169,7 +169,7 @@ class SampleTokenizer:
             try:
                 mask = selection and selection.mask(tokens, [*sample.prompt, *turns], len(sample.prompt))
             except SpanError as error:
-                raise RowError(f"{name}: {error}", code=Code.NOTHING_TRAINED) from error
+                raise RowError(f"{name}: {error}{_advise(selection, tokens)}", code=Code.NOTHING_TRAINED) from error
             responses[name] = (tokens.input_ids, mask or ())
         longest = max(len(ids) for ids, _ in responses.values())
         return TokenizedSample(self.schema.fill_row(len(prompt), responses, labels), longest)
@@ -188,3 +188,10 @@ class SampleTokenizer:
         }
         sample_type: Any = SAMPLE_TYPES.get(self.schema.format)
         return cast("Sample[list[Message]]", sample_type(**{**values, **parts})), labels
+
+
+def _advise(selection: LossSelection | None, tokens: Tokens) -> str:
+    """Return what to do where a style ends no answer with a token, and that token should be trained on."""
+    kinds = {span.kind for span in tokens.spans if span is not None}
+    asks = selection is not None and selection.stop and "stop" not in kinds and "content" in kinds
+    return "; LossSelection(stop=False), on the command line --no-stop, trains on the content alone" if asks else ""

@@ -48,12 +48,14 @@ class TokenizerFiles:
         templates: chat templates by name; one without a name is called `default`.
         special_tokens_map: special tokens by what they are for, such as `bos_token`.
         file: the file that the default template stands in.
+        config: the object that `tokenizer_config.json` holds.
     """
 
     path: Path
     templates: Mapping[str, str] = field(default_factory=dict)
     special_tokens_map: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def chat_template(self) -> str | dict[str, str] | None:
@@ -134,7 +136,7 @@ def read_tokenizer_files(path: str | Path) -> TokenizerFiles:
     last = with_template[-1] if with_template else TokenizerFiles(path)
     if config is not None and last is config and further:
         last = TokenizerFiles(path)  # files of templates stand in place of the key, and do not add to it
-    return TokenizerFiles(path, {**last.templates, **further}, tokens, last.file)
+    return TokenizerFiles(path, {**last.templates, **further}, tokens, last.file, config.config if config else {})
 
 
 def _read_older_tokens(path: Path) -> Mapping[str, str]:
@@ -150,7 +152,8 @@ def _read_file(path: Path) -> TokenizerFiles:
         return TokenizerFiles(path, {DEFAULT_TEMPLATE_NAME: _read_text(path)}, file=path)
     data = _read_object(path)
     templates = _read_templates(data.get("chat_template"), path)
-    return TokenizerFiles(path, templates, _read_tokens(data), path if DEFAULT_TEMPLATE_NAME in templates else None)
+    file = path if DEFAULT_TEMPLATE_NAME in templates else None
+    return TokenizerFiles(path, templates, _read_tokens(data), file, data)
 
 
 def _read_text(path: Path) -> str:

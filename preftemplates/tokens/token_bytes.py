@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from preftemplates.tokens.engines.tokenizer_json import list_byte_characters
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+
+_BYTES_BY_CHARACTER = {character: byte for byte, character in enumerate(list_byte_characters())}
+
+_SPACES = [char for char in map(chr, range(0x3001)) if char.isspace() and not "\x1c" <= char <= "\x1f"]
+_WHITESPACE = re.compile(b"(?:%s)*" % b"|".join(re.escape(char.encode()) for char in _SPACES))
+"""A run of whitespace in UTF-8. Rust's tokenizers take Unicode's White_Space for it, which lacks four of Python's."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,8 @@ class TokenBytes:
         spellings: the bytes by id; None for the unknown token, and for an id without a token.
         may_prepend: whether the tokenizer may add a space at the start of a text, or after an added token.
         added: the ids of the added tokens, between which texts are encoded apart.
+        strips_left: the ids of those that swallow the whitespace before them.
+        strips_right: the ids of those that swallow the whitespace after them.
 
     Example:
         >>> model = {"type": "BPE", "vocab": {"\u0120Hi": 0, "!": 1}}
@@ -36,6 +46,8 @@ class TokenBytes:
     spellings: tuple[bytes | None, ...]
     may_prepend: bool = False
     added: frozenset[int] = frozenset()
+    strips_left: frozenset[int] = frozenset()
+    strips_right: frozenset[int] = frozenset()
 
     @classmethod
     def read(cls, description: Mapping[str, Any]) -> Self:
@@ -47,11 +59,15 @@ class TokenBytes:
         for id in _find_unknown(model):
             spellings[id] = None
         spellings |= {token["id"]: token["content"].encode() for token in added}
+        if any(step["type"] == "Prepend" for step in steps):  # it comes before the names of such tokens too
+            spellings |= {token["id"]: b" " + spellings[token["id"]] for token in added if token.get("normalized")}
         size = max(spellings, default=-1) + 1
         return cls(
             tuple(map(spellings.get, range(size))),
             any(map(_may_prepend, steps)),
             frozenset(token["id"] for token in added),
+            frozenset(token["id"] for token in added if token.get("lstrip")),
+            frozenset(token["id"] for token in added if token.get("rstrip")),
         )
 
     @cached_property
@@ -62,26 +78,44 @@ class TokenBytes:
     def find_extents(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]] | None:
         """Return which bytes of a text each token spells, half-open; None unless they are all of its bytes.
 
-        A token that is nothing but a space that the tokenizer has added spells no byte.
+        A token that is nothing but a space that the tokenizer has added spells no byte. An added token spells the
+        whitespace that it swallows too.
 
         Args:
             text: the text.
             ids: the ids of its tokens, without those that the tokenizer adds around a text.
         """
-        data, starts = text.encode(), self.find_segment_starts(ids)
-        for dropping in self.list_droppings(starts):
-            spelled = [self._spell(id, at in dropping) for at, id in enumerate(ids)]
-            if None not in spelled and b"".join(filter(None, spelled)) == data:
-                return [*_list_extents([len(spelling or b"") for spelling in spelled])]
-        return None
+        data, starts = text.encode(), {at for at in range(len(ids)) if at == 0 or ids[at - 1] in self.added}
+        droppings: list[Container[int]] = [starts, {0}, ()] if self.may_prepend else [()]
+        if self.strips_left.isdisjoint(ids) and self.strips_right.isdisjoint(ids):
+            for dropping in droppings:
+                spelled = [self._spell(id, at in dropping) for at, id in enumerate(ids)]
+                if None not in spelled and b"".join(filter(None, spelled)) == data:
+                    return [*_list_extents([len(spelling or b"") for spelling in spelled])]
+            droppings = []
+        walks = [(dropping, False) for dropping in droppings] + ([(starts, True)] if self.may_prepend else [])
+        found = (self._walk(data, ids, dropping, optional=optional) for dropping, optional in walks)
+        return next((extents for extents in found if extents is not None), None)
 
-    def find_segment_starts(self, ids: Sequence[int]) -> list[int]:
-        """Return the places of the first token, and of each one after an added token."""
-        return [at for at in range(len(ids)) if at == 0 or ids[at - 1] in self.added]
-
-    def list_droppings(self, starts: Sequence[int]) -> list[Container[int]]:
-        """Return at which of these places a leading space may have been added, in the order in which to try them."""
-        return [{*starts}, {*starts[:1]}, ()] if self.may_prepend else [()]
+    def _walk(
+        self, data: bytes, ids: Sequence[int], dropping: Container[int], *, optional: bool
+    ) -> list[tuple[int, int]] | None:
+        """The bytes that each token spells; at some places without its leading space, or there only where none is."""
+        extents, start = list[tuple[int, int]](), 0
+        for place, id in enumerate(ids):
+            whole, shorter = self._spell(id, False), self._spell(id, place in dropping)
+            if whole is None or shorter is None:
+                return None
+            spelling = whole if optional and data.startswith(whole, start) else shorter
+            begin = data.find(spelling, start) if id in self.strips_left else start
+            if begin < start or not _WHITESPACE.fullmatch(data, start, begin) or not data.startswith(spelling, begin):
+                return None
+            end = begin + len(spelling)
+            if id in self.strips_right and (blank := _WHITESPACE.match(data, end)):
+                end = blank.end()
+            extents.append((start, end))
+            start = end
+        return extents if start == len(data) else None
 
     def _spell(self, id: int, without_space: bool) -> bytes | None:
         spelling = self.spellings[id] if id < len(self.spellings) else None
@@ -112,6 +146,8 @@ def _may_prepend(step: Mapping[str, Any]) -> bool:
     kind = step["type"]
     if kind == "Metaspace":
         return bool(step.get("prepend_scheme", "always") != "never" and step.get("add_prefix_space", True))
+    if kind == "MetaspaceNormalizer":
+        return bool(step["prepend"] != "never")
     return bool(kind == "Prepend" or (kind == "ByteLevel" and step.get("add_prefix_space", False)))
 
 
@@ -134,9 +170,9 @@ def _find_unknown(model: Mapping[str, Any]) -> list[int]:
 
 def _choose_speller(steps: Sequence[Mapping[str, Any]], model: Mapping[str, Any], decoders: Sequence[Any]) -> Any:
     """Return the function that spells a token of the model."""
-    if any(step["type"] == "ByteLevel" for step in (*steps, *decoders)):
+    if model.get("byte_level") or any(step["type"] == "ByteLevel" for step in (*steps, *decoders)):
         return _spell_byte_level
-    spaces = [step["replacement"] for step in steps if step["type"] == "Metaspace"]
+    spaces = [step["replacement"] for step in steps if step["type"] in ("Metaspace", "MetaspaceNormalizer")]
     spaces += [step["content"] for step in steps if step["type"] == "Replace" and step["pattern"] == {"String": " "}]
     space, falls_back = (spaces or [" "])[0], bool(model.get("byte_fallback"))
 
@@ -147,22 +183,9 @@ def _choose_speller(steps: Sequence[Mapping[str, Any]], model: Mapping[str, Any]
     return spell
 
 
-def _make_alphabet() -> dict[str, int]:
-    """The byte of each character of GPT-2's alphabet (`bytes_to_unicode` of its code): printable bytes are themselves.
-
-    The others are, in order, the characters from 256 on.
-    """
-    printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
-
-
-_ALPHABET = _make_alphabet()
-
-
 def _spell_byte_level(token: str) -> bytes | None:
     """The bytes of a token of a byte-level model; None if a character is none of the alphabet."""
     try:
-        return bytes(map(_ALPHABET.__getitem__, token))
+        return bytes(map(_BYTES_BY_CHARACTER.__getitem__, token))
     except KeyError:
         return None

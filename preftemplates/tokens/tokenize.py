@@ -151,18 +151,20 @@ def tokenize(
 
     Args:
         rendered: a text, or a sample of texts whose responses begin with the prompt.
-        tokenizer: a fast tokenizer of transformers; its settings for padding and truncation have no effect, and it is
-            not changed. Several threads may share it.
+        tokenizer: a fast tokenizer of transformers, or a `JsonTokenizer`; its settings for padding and truncation have
+            no effect, and it is not changed. Several threads may share it.
         control: further added tokens that content must not become: those that the style writes in other texts only,
             and that the tokenizer does not mark special.
         content_tokens: added tokens that content may become although the style writes them, or the tokenizer marks
             them special.
 
     Raises:
-        DefinitionError: the tokenizer is none of the fast ones, or has no added token that `control` names.
+        DefinitionError: the tokenizer is none of the fast ones, or has no added token that `control` names; or
+            tokenizers 1.x is installed, and the bytes of its tokens are never those of the text.
         StyleContractError: a response does not begin with the prompt (`prefix_unstable`).
         RowError: the text is not Unicode (`bad_text`), or the tokenizer has nothing but a control token for one of
-            its characters (`unsupported_content`).
+            its characters (`unsupported_content`). With tokenizers 1.x, which has no offsets: the bytes of the tokens
+            are not those of this text (`unsupported_content`).
 
     Example:
         >>> from tokenizers import Tokenizer, models, pre_tokenizers
@@ -195,9 +197,13 @@ def find_forged_tokens(
 
     Args:
         rendered: a text.
-        tokenizer: a fast tokenizer of transformers.
+        tokenizer: as for `tokenize`.
         control: as for `tokenize`, which encodes what is found here as plain text.
         content_tokens: likewise.
+
+    Raises:
+        DefinitionError: as `tokenize`.
+        RowError: likewise.
 
     Example:
         >>> from tokenizers import Tokenizer, models

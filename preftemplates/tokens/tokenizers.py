@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from preftemplates.errors import Code, DefinitionError, RowError
+from preftemplates.tokens.byte_aligned import ByteAlignedTokenizer
+from preftemplates.tokens.token_bytes import TokenBytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 
 class FastTokenizer(Protocol):
-    """What is asked of a tokenizer: to be one of the fast ones of transformers."""
+    """What is asked of a tokenizer: to be one of the fast ones of transformers, or a `JsonTokenizer`."""
 
     @property
     def is_fast(self) -> bool:
@@ -22,7 +24,7 @@ class FastTokenizer(Protocol):
 
     @property
     def backend_tokenizer(self) -> Any:
-        """The `tokenizers.Tokenizer` that does the work; it is copied, and never changed."""
+        """The `tokenizers.Tokenizer` or `ByteAlignedTokenizer` that does the work; it is copied, and never changed."""
 
     @property
     def all_special_tokens(self) -> list[str]:
@@ -109,7 +111,12 @@ class TokenizerCopies:
         self.can_cut_before = lru_cache(maxsize=64)(self._can_cut_before)
 
     def find_offsets(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
-        """Return for each text the characters `(start, end)` that each of its tokens covers, half-open."""
+        """Return for each text the characters `(start, end)` that each of its tokens covers, half-open.
+
+        With tokenizers 1.x there are none for a text whose tokens do not spell its bytes.
+        """
+        if isinstance(self.full, ByteAlignedTokenizer):
+            return self.full.find_offsets(texts)
         return [encoding.offsets for encoding in self.full.encode_batch([*texts], add_special_tokens=False)]
 
     def _find_added(self, text: str) -> tuple[Token, ...]:
@@ -145,12 +152,12 @@ class TokenizerCopies:
     @cached_property
     def word_tokens(self) -> frozenset[str]:
         """The added tokens that are none after a letter."""
-        normalize = self.full.normalizer.normalize_str if self.full.normalizer else str
-        return frozenset(
-            name
-            for name, token in self.added_tokens.items()
-            if token["single_word"] or (token["normalized"] and normalize(name) not in normalize("x" + name))
-        )
+        names = [name for name, token in self.added_tokens.items() if token["normalized"] and not token["single_word"]]
+        encodings = self.full.encode_batch_fast(["x" + name for name in names], add_special_tokens=False)
+        words = {name for name, token in self.added_tokens.items() if token["single_word"]}
+        ids = (self.added_tokens[name]["id"] for name in names)
+        found = (id in encoding.ids for id, encoding in zip(ids, encodings, strict=True))
+        return frozenset(words | {name for name, is_found in zip(names, found, strict=True) if not is_found})
 
     def _can_cut_before(self, name: str) -> bool:
         """Whether the ids of a text are those of what comes before this token, and of the rest, encoded apart.
@@ -165,7 +172,14 @@ class TokenizerCopies:
         return ids[len(heads) + len(tails) :] == [head + tail for head in of_heads for tail in of_tails]
 
     def _get_ids(self, control: frozenset[str]) -> frozenset[int]:
-        return frozenset(self.added_tokens[name]["id"] for name in control)
+        missing = self.full.missing_bytes if isinstance(self.full, ByteAlignedTokenizer) else ()
+        return frozenset([*(self.added_tokens[name]["id"] for name in control), *missing])
+
+    @cached_property
+    def token_bytes(self) -> TokenBytes:
+        """The bytes of the tokens."""
+        is_aligned = isinstance(self.full, ByteAlignedTokenizer)
+        return self.full.token_bytes if is_aligned else TokenBytes.read(self.description)
 
     def _make_copy(self, control: frozenset[str], position: PiecePosition) -> Any:
         """The tokenizer for a piece at that position, to which the control tokens are text."""
@@ -188,19 +202,23 @@ def get_tokenizer_copies(tokenizer: FastTokenizer) -> TokenizerCopies:
     """Return the private copies of a tokenizer, kept for as long as it lives and has the same tokens.
 
     Raises:
-        DefinitionError: the tokenizer is none of the fast ones.
+        DefinitionError: the tokenizer is none of the fast ones; or tokenizers 1.x is installed, and cannot load it or
+            its tokens cannot be found in a text (`ByteAlignedTokenizer.check`).
     """
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     if not getattr(tokenizer, "is_fast", False) or not hasattr(backend, "to_str"):
         raise DefinitionError(
             f"tokenize needs one of transformers' fast tokenizers, which know the characters of each token, got"
             f" {type(tokenizer).__name__}; AutoTokenizer.from_pretrained loads one, and"
-            " PreTrainedTokenizerFast(tokenizer_object=...) makes one of a tokenizers.Tokenizer"
+            " PreTrainedTokenizerFast(tokenizer_object=...) makes one of a tokenizers.Tokenizer; without transformers,"
+            " JsonTokenizer.from_files reads one"
         )
     processor = backend.post_processor
     state = backend.get_vocab_size(), (*tokenizer.all_special_tokens,), processor and processor.__getstate__()
     copied_state, copies = _COPIES.get(tokenizer, (None, None))
     if copies is None or copied_state != state:
+        if isinstance(backend, ByteAlignedTokenizer):
+            backend.check()
         copies = TokenizerCopies(tokenizer)
         _COPIES[tokenizer] = state, copies
     return copies
@@ -249,8 +267,16 @@ def _adapt_part(part: Any, position: PiecePosition) -> Any:
         key = "normalizers" if "normalizers" in part else "pretokenizers"
         steps = [_adapt_part(step, position) for step in part[key]]
         return {**part, key: [step for step in steps if step is not None]}
-    if kind == "Metaspace" and (position == "inside" or (position == "after" and part["prepend_scheme"] == "first")):
-        return {**part, "prepend_scheme": "never"}
+    if kind == "MetaspaceNormalizer" and (
+        position == "inside" or (position == "after" and part["prepend"] == "first")
+    ):
+        return {**part, "prepend": "never"}  # tokenizers 1.x writes this for Metaspace
+    if kind == "Metaspace":
+        scheme = part.get("prepend_scheme", "always")  # older files have add_prefix_space alone
+        if position == "inside" or (position == "after" and scheme == "first"):
+            return {**part, "prepend_scheme": "never"} | (
+                {"add_prefix_space": False} if "add_prefix_space" in part else {}
+            )
     if position == "inside" and kind in ("Prepend", "ByteLevel", "Strip"):
         changes = {"ByteLevel": {"add_prefix_space": False}, "Strip": {"strip_left": False}}
         return None if kind == "Prepend" else {**part, **changes[kind]}

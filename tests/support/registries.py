@@ -12,6 +12,7 @@ from preftemplates.dialects.dialect import DIALECTS
 from preftemplates.styles.style import STYLES
 from preftemplates.templates.expressions import ENVIRONMENT, FILTERS
 from preftemplates.templates.library import TEMPLATES
+from preftemplates.tokens.engines.engine import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def restore_registries() -> Iterator[None]:
     """Let the registries forget what is registered between the two halves of this generator."""
-    registries = (TEMPLATES, STYLES, DIALECTS, FILTERS, SAMPLE_TYPES)
+    registries = (TEMPLATES, STYLES, DIALECTS, FILTERS, SAMPLE_TYPES, ENGINES)
     for registry in registries:
         registry.names()
     mappings = [value for registry in registries for value in vars(registry).values() if isinstance(value, dict)]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from preftemplates.errors import FileError, PrefTemplatesError, preview
 from preftemplates.tokens.engines.engine import ENGINES, EngineEntry, TokenBatch, import_numpy, make_bad_text_error
+from preftemplates.tokens.engines.huggingface import HuggingFaceEngine
 from preftemplates.tokens.engines.self_check import check_engine, encode_safely, raise_engine_error
 from preftemplates.tokens.engines.tokenizer_json import prepare_tokenizer_json, read_tokenizer_json
+from preftemplates.tokens.engines.tokenizers_1 import Tokenizers1Engine
 from preftemplates.tokens.engines.unicode_sweep import (
     find_differing_characters,
     find_texts_with,
@@ -77,6 +79,23 @@ class CheckedEngine:
         return TokenBatch(np.concatenate(rows), counts)
 
 
+def make_default_engine(tokenizer: Any) -> HuggingFaceEngine | Tokenizers1Engine:
+    """Return the engine of the installed tokenizers, whose ids are those that `tokenize` gives.
+
+    Args:
+        tokenizer: a `tokenizers.Tokenizer` before 1.0 without truncation and padding, or a `ByteAlignedTokenizer` of
+            version 1.x.
+
+    Example:
+        >>> from tokenizers import Tokenizer, models
+        >>> engine = make_default_engine(Tokenizer(models.BPE({"a": 0, "b": 1}, [])))
+        >>> engine.encode(["ab"]).ids.tolist()
+        [0, 1]
+    """
+    version = getattr(tokenizer, "version", None)
+    return HuggingFaceEngine(tokenizer) if version is None else Tokenizers1Engine(tokenizer.tokenizer, version)
+
+
 def list_engines() -> list[str]:
     """Return the names of all engines, sorted; their packages need not be installed.
 
@@ -88,6 +107,9 @@ def list_engines() -> list[str]:
 
 def load_engine(name_or_directory: str, tokenizer_json: str, reference: Engine) -> CheckedEngine:
     """Return an engine of a tokenizer, after the self-check proved it equal to the default engine.
+
+    Where tokenizers 1.x is installed, the default engine is that version. The engine `tokenizers-1` is then compared
+    with itself; what else is checked there is in `ByteAlignedTokenizer.check`.
 
     The check takes one or two seconds. What engines are known to differ in is left to the default engine: texts with
     bytes that the vocabulary lacks, and with characters that another version of Unicode treats otherwise.

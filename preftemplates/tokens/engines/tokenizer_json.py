@@ -66,8 +66,9 @@ def prepare_tokenizer_json(tokenizer_json: str) -> tuple[str, int | None]:
         vocabulary: dict[str, int] = model["vocab"]
         missing = [character for character in list_byte_characters() if character not in vocabulary]
         if missing:
-            used = [*vocabulary.values(), *(token["id"] for token in description.get("added_tokens", ()))]
-            first_id = max(used, default=-1) + 1
+            for token in description.get("added_tokens") or ():  # else their ids follow the larger vocabulary
+                vocabulary.setdefault(token["content"], token["id"])
+            first_id = max(vocabulary.values(), default=-1) + 1
             vocabulary.update(zip(missing, range(first_id, first_id + len(missing)), strict=True))
     return json.dumps(description, ensure_ascii=False), first_id
 

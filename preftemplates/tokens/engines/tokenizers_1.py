@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from preftemplates.core.extras import import_extra
 from preftemplates.errors import DefinitionError, preview
-from preftemplates.tokens.engines.engine import TokenBatch, import_numpy, register_engine
+from preftemplates.tokens.engines.engine import TokenBatch, import_numpy, make_bad_text_error, register_engine
 from preftemplates.tokens.engines.tokenizer_json import temporary_json_file
 
 if TYPE_CHECKING:
@@ -21,19 +21,28 @@ class Tokenizers1Engine:
     """The engine of a `tokenizers.Tokenizer` of version 1.x, which has no offsets.
 
     Args:
-        package: the module `tokenizers` of that version.
-        tokenizer_json: the text of a `tokenizer.json`; an older one is converted.
+        tokenizer: the tokenizer. It is not copied.
+        version: the version of `tokenizers`.
     """
 
-    def __init__(self, package: Any, tokenizer_json: str) -> None:
-        self.name = f"tokenizers {package.__version__}"
-        with temporary_json_file(tokenizer_json) as path:  # it converts older texts in files alone
-            self._tokenizer = package.Tokenizer.from_file(path)
+    def __init__(self, tokenizer: Any, version: str) -> None:
+        self.name = f"tokenizers {version}"
+        self._tokenizer = tokenizer
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
-        """Return the ids of texts, without special tokens around them."""
+        """Return the ids of texts, without special tokens around them.
+
+        Raises:
+            RowError: `bad_text`: a text is not Unicode.
+        """
         np = import_numpy()
-        encodings = self._tokenizer.encode_batch([*texts], add_special_tokens=False, padding=None, truncation=None)
+        try:
+            encodings = self._tokenizer.encode_batch([*texts], add_special_tokens=False, padding=None, truncation=None)
+        except (TypeError, UnicodeError) as error:
+            bad_text = make_bad_text_error(texts)
+            if bad_text is None:
+                raise
+            raise bad_text from error
         counts = np.fromiter(map(len, encodings), np.int64, len(encodings))
         arrays = [encoding.ids_array for encoding in encodings]
         return TokenBatch(np.concatenate(arrays).astype(np.int32) if arrays else np.empty(0, np.int32), counts)
@@ -58,7 +67,8 @@ def load_tokenizers_1_engine(tokenizer_json: str, directory: Path | None) -> Tok
             " for transformers, run pip install --no-deps --target DIRECTORY 'tokenizers>=1.0.0rc3' and give DIRECTORY"
             " as the engine"
         )
-    return Tokenizers1Engine(package, tokenizer_json)
+    with temporary_json_file(tokenizer_json) as path:  # it converts older texts in files alone
+        return Tokenizers1Engine(package.Tokenizer.from_file(path), package.__version__)
 
 
 def _import_from(directory: Path) -> Any:

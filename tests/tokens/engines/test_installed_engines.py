@@ -7,35 +7,34 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_support import TEXTS, json_of, reference_of
+from engine_support import (
+    FOLDER,
+    TEXTS,
+    VERSION_1,
+    json_of,
+    lack_bytes,
+    make_version_1_environment,
+    reference_of,
+    run_uv,
+)
 from filelock import FileLock
 from support import real_rows
 from token_support import KINDS
 from tokenizers import AddedToken, Tokenizer, normalizers
 
-import preftemplates
 from preftemplates.errors import DefinitionError
 from preftemplates.tokens.engines.loading import load_engine
 from preftemplates.tokens.engines.self_check import check_engine
 
 pytestmark = pytest.mark.engines
 
-ROOT = Path(preftemplates.__file__).parent.parent
-FOLDER = ROOT / "build" / "engines"
-VERSION_1 = "tokenizers==1.0.0rc3"
 PACKAGES = (
     *("tokie==0.1.4", "gigatoken==0.10.0", "awkward==2.14.0", "awkward-cpp==57"),
     *("lazy-importer", "importlib-metadata", "zipp"),
 )
-
-
-def run_uv(*words):
-    done = subprocess.run([str(Path(sys.executable).parent / "uv"), *words], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def install(target, *requirements):
@@ -119,17 +118,11 @@ def test_version_1_has_another_version_of_unicode(version_1):
 
 
 def test_version_1_reads_a_vocabulary_that_lacks_bytes(version_1):
-    description = json.loads(json_of("byte_level"))
-    del description["model"]["vocab"]["Ą"]
-    assert_equal(version_1, json.dumps(description))
+    assert_equal(version_1, lack_bytes())
 
 
 def test_version_1_needs_no_transformers():
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    python = str(FOLDER / "alone" / "bin" / "python")
-    with FileLock(FOLDER / "lock"):
-        run_uv("venv", "--quiet", "--allow-existing", "--python", sys.executable, str(FOLDER / "alone"))
-        run_uv("pip", "install", "--quiet", "--python", python, "-e", str(ROOT), "numpy", VERSION_1)
+    python = make_version_1_environment()
     code = f"""
 import importlib.util, json
 from preftemplates.errors import DefinitionError
@@ -159,6 +152,11 @@ except DefinitionError as error:
 @pytest.mark.parametrize("kind", sorted({*KINDS} - {"unigram", "word_piece"}))
 def test_gigatoken_is_equal(kind):
     assert assert_equal("gigatoken", json_of(kind)).name == "gigatoken 0.10.0"
+
+
+@pytest.mark.usefixtures("_packages")
+def test_gigatoken_reads_a_vocabulary_that_lacks_bytes():
+    assert_equal("gigatoken", lack_bytes())
 
 
 @pytest.mark.usefixtures("_packages")

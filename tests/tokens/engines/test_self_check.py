@@ -61,7 +61,7 @@ def test_an_engine_without_differences_passes():
 
 def test_a_token_that_is_dropped_is_found():
     message = get_refusal(Planted(lambda text, row: row[:-1] if "'S" in text else row))
-    assert """text "'S" in a batch: got [6], expected [6, 50] as tokenizers 0.2""" in message
+    assert """text "'S" in a batch: got […] (1 ids), expected […, 50] (2 ids) as tokenizers 0.2""" in message
 
 
 def test_two_tokens_that_are_swapped_are_found():
@@ -113,8 +113,8 @@ def test_the_message_has_the_part_of_a_text_that_differs():
 
 
 def test_ids_are_shown_from_the_first_that_differs():
-    message = get_refusal(Planted(lambda text, row: [*row[:-1], 7] if text.startswith("Hello") else row))
-    assert "got […, 7] (" in message
+    message = get_refusal(Planted(lambda text, row: [*row[:-1], 7] if text.startswith("Hello,") else row))
+    assert "text 'Hello,' in a batch: got […, 7] (2 ids), expected […, 11] (2 ids) as" in message
 
 
 # --- engines that do not work ----------------------------------------------------------------------------------------

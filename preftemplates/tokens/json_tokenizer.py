@@ -1,0 +1,217 @@
+"""JSON tokenizers: a tokenizer of a `tokenizer.json`, as transformers would read its folder, without transformers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from preftemplates.core.extras import import_extra
+from preftemplates.errors import DefinitionError, FileError, one_line
+from preftemplates.tokens.byte_aligned import ByteAlignedTokenizer
+from preftemplates.tokens.engines.tokenizer_json import read_tokenizer_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+_TOKENIZER_FILE = "tokenizer.json"
+
+_PARTS = ("truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder")
+"""What a `tokenizer.json` may lack beside the model."""
+
+_FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+"""The flags of a special token that is named and has none of its own, as transformers adds it."""
+
+
+class ReadFiles(Protocol):
+    """What is known of a tokenizer's folder, as `read_tokenizer_files` of `preftemplates.styles` gives it."""
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+
+    @property
+    def chat_template(self) -> str | dict[str, str] | None:
+        """The chat template, or several by name."""
+
+    @property
+    def special_tokens_map(self) -> Mapping[str, str]:
+        """Special tokens by what they are for, such as `bos_token`."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The object that `tokenizer_config.json` holds."""
+
+
+@dataclass(frozen=True)
+class AddedName:
+    """An added token: its text, and whether it is special."""
+
+    content: str
+    special: bool
+
+    def __str__(self) -> str:
+        return self.content
+
+
+class JsonTokenizer:
+    r"""A tokenizer that needs the package `tokenizers` alone, of any version, where transformers is not installed.
+
+    `tokenize`, `TokenBatchFormatter` and `Style.from_tokenizer` take it as they take a tokenizer of transformers. It
+    has the ids that `PreTrainedTokenizerFast` gives for the same files. For some models transformers has classes of
+    their own, such as `LlamaTokenizer`, which may make parts of the tokenizer anew instead of reading them.
+
+    With tokenizers 1.x, which has no offsets, the tokens are found in a text by their bytes: see
+    `ByteAlignedTokenizer`. It can be pickled, and weakly referenced.
+
+    Args:
+        tokenizer_json: the text of a `tokenizer.json`, in the older format or the one of tokenizers 1.x.
+        special_tokens_map: special tokens by what they are for, such as `eos_token`.
+        chat_template: the chat template, or several by name.
+        config: the object of a `tokenizer_config.json`, which may name more added tokens. As in transformers,
+            `add_bos_token` and `add_eos_token` have no effect next to a `tokenizer.json`.
+        name_or_path: the folder, which names the style of the chat template.
+
+    Attributes:
+        is_fast: True, as `tokenize` asks.
+        json: the text of the `tokenizer.json`, with what the other files change.
+        added_tokens_decoder: the added tokens by id.
+        all_special_tokens: the named special tokens, and those that the configuration lists.
+        bos_token, eos_token, pad_token, unk_token, cls_token, sep_token: special tokens, each None if it is not named.
+        bos_token_id, eos_token_id, pad_token_id: the ids of three of them.
+
+    Raises:
+        DefinitionError: the text is not the JSON of a tokenizer.
+
+    Example:
+        >>> from preftemplates import get_style, tokenize
+        >>> from preftemplates.tokens.engines.tokenizer_json import list_byte_characters
+        >>> vocabulary = {character: byte for byte, character in enumerate(list_byte_characters())}
+        >>> model = {"type": "BPE", "vocab": vocabulary, "merges": []}
+        >>> steps = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+        >>> text = json.dumps({"version": "1.0", "added_tokens": [], "pre_tokenizer": steps, "model": model})
+        >>> tokenizer = JsonTokenizer(text, {"eos_token": "</s>"})
+        >>> tokens = tokenize(get_style("zephyr").render([{"role": "assistant", "content": "a</s>"}]), tokenizer)
+        >>> tokenizer.eos_token_id, tokens.input_ids[-7:]
+        (256, (97, 60, 47, 115, 62, 256, 10))
+    """
+
+    is_fast = True
+
+    def __init__(
+        self,
+        tokenizer_json: str,
+        special_tokens_map: Mapping[str, str] | None = None,
+        chat_template: str | dict[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        name_or_path: str = "",
+    ) -> None:
+        named, config = {**(special_tokens_map or {})}, config or {}
+        listed = config.get("extra_special_tokens") or config.get("additional_special_tokens") or ()
+        further = [_get_content(token) for token in listed] if isinstance(listed, list) else []
+        self.special_tokens_map, self.chat_template, self.name_or_path = named, chat_template, name_or_path
+        self.all_special_tokens = [*dict.fromkeys([*named.values(), *further])]
+        self.json = _complete_json(tokenizer_json, self.all_special_tokens, named, config)
+        added = read_tokenizer_json(self.json)["added_tokens"]
+        self.added_tokens_decoder = {token["id"]: AddedName(token["content"], token["special"]) for token in added}
+        ids = {token.content: id for id, token in self.added_tokens_decoder.items()}
+        self.bos_token, self.eos_token, self.pad_token = map(named.get, ("bos_token", "eos_token", "pad_token"))
+        self.unk_token, self.cls_token, self.sep_token = map(named.get, ("unk_token", "cls_token", "sep_token"))
+        self.bos_token_id, self.eos_token_id, self.pad_token_id = (
+            None if token is None else ids.get(token) for token in (self.bos_token, self.eos_token, self.pad_token)
+        )
+
+    @classmethod
+    def from_files(cls, files: ReadFiles) -> Self:
+        """Read the `tokenizer.json` of a folder of which the other files are read.
+
+        Args:
+            files: the folder's other files.
+
+        Raises:
+            FileError: the folder has no `tokenizer.json`, or it cannot be read.
+            DefinitionError: the file is not the JSON of a tokenizer.
+
+        Example:
+            >>> from preftemplates.errors import FileError
+            >>> from preftemplates.styles.tokenizer_files import TokenizerFiles
+            >>> try:
+            ...     JsonTokenizer.from_files(TokenizerFiles(path="no such folder"))
+            ... except FileError as error:
+            ...     print(error.message.partition(":")[0])
+            no such folder has no tokenizer.json that can be read
+        """
+        try:
+            with open(f"{files.path}/{_TOKENIZER_FILE}", encoding="utf-8") as file:
+                text = file.read()
+        except (OSError, ValueError) as error:
+            reason = one_line(getattr(error, "strerror", None) or str(error), 200)
+            folder = one_line(str(files.path), 300)
+            raise FileError(f"{folder} has no {_TOKENIZER_FILE} that can be read: {reason}") from error
+        return cls(text, files.special_tokens_map, files.chat_template, files.config, str(files.path))
+
+    @cached_property
+    def backend_tokenizer(self) -> Any:
+        """The tokenizer that does the work: a `tokenizers.Tokenizer` before version 1, else a `ByteAlignedTokenizer`.
+
+        Raises:
+            MissingPackageError: `tokenizers` is not installed.
+            DefinitionError: it cannot load the tokenizer.
+        """
+        tokenizers = import_extra("tokenizers", "a text is turned into tokens")
+        if not hasattr(tokenizers.Tokenizer, "encode_batch_fast"):
+            return ByteAlignedTokenizer(self.json)
+        try:
+            return tokenizers.Tokenizer.from_str(self.json)
+        except Exception as error:
+            reason = one_line(str(error), 200)
+            raise DefinitionError(
+                f"tokenizers {tokenizers.__version__} cannot load this tokenizer: {reason}; a {_TOKENIZER_FILE} of"
+                " version 2.0 needs tokenizers 1.x"
+            ) from error
+
+    def __call__(self, text: str, *, add_special_tokens: bool = True) -> dict[str, list[int]]:
+        """Return the ids of a text under the key `input_ids`, as transformers does.
+
+        Args:
+            text: the text.
+            add_special_tokens: whether to add what the tokenizer puts around a text.
+        """
+        return {"input_ids": [*self.backend_tokenizer.encode(text, add_special_tokens=add_special_tokens).ids]}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "backend_tokenizer"}
+
+    def __repr__(self) -> str:
+        return f"JsonTokenizer({self.name_or_path!r})"
+
+
+def _get_content(token: Any) -> str:
+    return str(token["content"]) if isinstance(token, dict) else str(token)
+
+
+def _complete_json(
+    tokenizer_json: str, special_tokens: Iterable[str], named: Mapping[str, str], config: Mapping[str, Any]
+) -> str:
+    """A `tokenizer.json` with what transformers changes by the other files: more added tokens, and other flags."""
+    description: dict[str, Any] = dict.fromkeys(_PARTS) | read_tokenizer_json(tokenizer_json)
+    tokens: dict[str, dict[str, Any]] = {token["content"]: token for token in description["added_tokens"] or ()}
+    listed = config.get("added_tokens_decoder")
+    listed = listed if isinstance(listed, dict) else {}
+    for token in (token for _, token in sorted(listed.items(), key=lambda item: int(item[0]))):
+        flags = {name: token.get(name, default) for name, default in _FLAGS.items()}
+        flags["special"] |= token["content"] in named.values()
+        tokens[token["content"]] = {**tokens.get(token["content"], {}), "content": token["content"], **flags}
+    for content in special_tokens:
+        tokens.setdefault(content, {"content": content, **_FLAGS})
+    vocabulary = description["model"]["vocab"]
+    ids = vocabulary if isinstance(vocabulary, dict) else {token: id for id, (token, _) in enumerate(vocabulary)}
+    following = max([len(ids) - 1, *(token["id"] for token in tokens.values() if "id" in token)]) + 1
+    for content, token in tokens.items():
+        if "id" not in token:
+            token["id"] = ids.get(content, following)
+            following = max(following, token["id"] + 1)
+    description["added_tokens"] = sorted(tokens.values(), key=lambda token: token["id"])
+    return json.dumps(description, ensure_ascii=False)
