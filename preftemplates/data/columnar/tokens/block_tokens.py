@@ -10,15 +10,16 @@ import pyarrow as pa
 
 from preftemplates.data.columnar.arrays import to_mask
 from preftemplates.data.columnar.column_texts import Column, UntraceableError
-from preftemplates.data.columnar.kernels import get_offsets, match_part
+from preftemplates.data.columnar.kernels import match_part
 from preftemplates.data.columnar.tokens.alignment import TextTokens, TokenTable, align_by_offsets
+from preftemplates.data.columnar.tokens.layout import Contents
 from preftemplates.data.columnar.tokens.plan_tokens import TokenPlan, make_token_plan
 from preftemplates.data.columnar.turns import list_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from preftemplates.data.columnar.blocks import Block
+    from preftemplates.data.columnar.blocks import Block, BlockTexts
     from preftemplates.data.columnar.groups import SampleGroup
     from preftemplates.data.columnar.kernels import Mask
     from preftemplates.data.columnar.tokens.alignment import Alignment, FindOffsets
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 _MAX_FAILURES = 3
 """So many rows are tried before all rows of a plan are encoded one by one: nothing of one row may be trained on."""
+
+
+_SAMPLES = 2_048
+"""So many samples are encoded at once: memory that was used for some is used again for the next."""
 
 
 class TextIds(NamedTuple):
@@ -68,7 +73,7 @@ class _Rows(NamedTuple):
     """The samples of a block that one plan fits."""
 
     places: Numbers
-    group: SampleGroup
+    contents: Contents
     plan: TokenPlan
     first: int
     """The index of the first of their texts, of which there are as many as parts times samples, part by part."""
@@ -138,27 +143,36 @@ class BlockEncoder:
     def encode(self, block: Block) -> BlockTokens:
         """Return the tokens of the samples of a block whose texts are written by plans."""
         assert block.texts is not None
-        planned, group, places = block.texts
+        count = len(block.rows)
+        if count <= _SAMPLES:
+            return self._encode_some(block.texts, count)
+        starts = range(0, count, _SAMPLES)
+        parts = [block.texts.take(np.arange(start, min(start + _SAMPLES, count))) for start in starts]
+        return _concat([self._encode_some(part, len(part.planned.which)) for part in parts], starts)
+
+    def _encode_some(self, texts_of: BlockTexts, count: int) -> BlockTokens:
+        planned, group, places = texts_of
         names = [name for name in places if name != "prompt"]
         wanted = tuple(places[name] for name in names)
         rows, texts, done = list[_Rows](), list[pa.Array](), 0
         for number in np.unique(planned.which).tolist():
             at = np.flatnonzero(planned.which == number)
-            some = group.take(at)
-            filled = _find_filled(some, planned.plans[number], wanted)
+            contents = Contents(group.take(at))
+            filled = _find_filled(contents, planned.plans[number], wanted)
             if not filled.any():
                 continue
-            at, some = (at, some) if filled.all() else (at[filled], some.take(np.flatnonzero(filled)))
-            plan = self._find_plan(planned.plans[number], wanted, some)
+            if not filled.all():
+                at, contents = at[filled], Contents(contents.group.take(np.flatnonzero(filled)))
+            plan = self._find_plan(planned.plans[number], wanted, contents.group)
             if isinstance(plan, str):
                 continue
-            written = [part.write(some) for part in plan.parts]
-            rows.append(_Rows(at, some, plan, done))
+            written = [part.write(contents) for part in plan.parts]
+            rows.append(_Rows(at, contents, plan, done))
             texts += written
             done += sum(map(len, written))
         encoded = self._encode_texts(texts)
         pieces = [piece for piece in (self._check(one, encoded) for one in rows) if len(piece.places)]
-        return self._join(pieces, encoded, names or ["prompt"], len(block.rows))
+        return self._join(pieces, encoded, names or ["prompt"], count)
 
     def _find_plan(self, plan: Any, places: tuple[int, ...], group: SampleGroup) -> TokenPlan | str:
         key = (plan, places)
@@ -189,7 +203,7 @@ class BlockEncoder:
         fine = np.ones(count, bool)
         for number, part in enumerate(plan.parts):
             first = rows.first + number * count
-            fine &= self._check_part(part, plan, rows.group, encoded, slice(first, first + count))
+            fine &= self._check_part(part, plan, rows.contents, encoded, slice(first, first + count))
         at = int(plan.head is not None)
         heads = slice(rows.first, rows.first + count)
         rest = slice(rows.first + at * count, rows.first + (at + 1) * count)
@@ -221,10 +235,10 @@ class BlockEncoder:
         return same
 
     def _check_part(
-        self, part: TextLayout, plan: TokenPlan, group: SampleGroup, encoded: _Encoded, texts: slice
+        self, part: TextLayout, plan: TokenPlan, contents: Contents, encoded: _Encoded, texts: slice
     ) -> Mask:
         """Which texts have the control tokens of the plan, and no other; their mask is filled in."""
-        starts, counts = part.find_starts(group), encoded.counts[texts]
+        starts, counts = part.find_starts(contents), encoded.counts[texts]
         tokens = slice(int(encoded.firsts[texts.start]), int(encoded.firsts[texts.start] + counts.sum()))
         ids, known, bases = encoded.ids[tokens], encoded.alignment.known[texts], encoded.bases[texts]
         at = np.flatnonzero(self._find_control(plan.control)[ids])
@@ -246,7 +260,7 @@ class BlockEncoder:
             token_starts[place[sure]], token_ends[place[sure]] = start[sure], end[sure]
         fine[rows[~is_right]] = False
         if not known.all():
-            fine &= known | ~_spell_any(part, group, plan.names)
+            fine &= known | ~_spell_any(part, contents, plan.names)
         if encoded.mask is not None:
             if _has_trained(part, plan):
                 fine &= known
@@ -310,12 +324,33 @@ class BlockEncoder:
         return BlockTokens(places[order], prompt_counts, responses, np.flatnonzero(left))
 
 
-def _find_filled(group: SampleGroup, plan: Any, places: Sequence[int]) -> Mask:
+def _concat(parts: Sequence[BlockTokens], starts: Sequence[int]) -> BlockTokens:
+    """Return the tokens of all samples of a block, from those of its parts, which begin at some places."""
+
+    def join(arrays: Iterable[Numbers]) -> Numbers:
+        return np.concatenate([*arrays])
+
+    responses = {}
+    for name in parts[0].responses:
+        texts = [part.responses[name] for part in parts]
+        masks = [text.mask for text in texts if text.mask is not None]
+        responses[name] = TextIds(
+            join(text.ids for text in texts), join(masks) if masks else None, join(text.counts for text in texts)
+        )
+    return BlockTokens(
+        join(part.places + start for part, start in zip(parts, starts, strict=True)),
+        join(part.prompt_counts for part in parts),
+        responses,
+        join(part.left + start for part, start in zip(parts, starts, strict=True)),
+    )
+
+
+def _find_filled(contents: Contents, plan: Any, places: Sequence[int]) -> Mask:
     """In which rows no content of the texts of a plan is empty."""
     texts = [plan.get_pieces(0, False), *(plan.get_pieces(place, True) for place in places)]
-    filled = np.ones(len(group.rows), bool)
+    filled = np.ones(len(contents), bool)
     for column in {piece for text in texts for piece in text if isinstance(piece, Column)}:
-        filled &= np.diff(get_offsets(group.read(column))) > 0
+        filled &= contents.measure(column) > 0
     return filled
 
 
@@ -339,12 +374,12 @@ def _begins_with(encoded: _Encoded, texts: slice, beginnings: slice) -> Mask:
     return np.asarray(fits & (wrong[ends] == wrong[ends - some]))
 
 
-def _spell_any(part: TextLayout, group: SampleGroup, names: frozenset[str]) -> Mask:
+def _spell_any(part: TextLayout, contents: Contents, names: frozenset[str]) -> Mask:
     """In which rows a content of a text spells one of these names."""
-    found = np.zeros(len(group.rows), bool)
+    found = np.zeros(len(contents), bool)
     for column in {piece for piece in part.pieces if isinstance(piece, Column)}:
         for name in names:
-            found |= to_mask(match_part(group.read(column), name))
+            found |= to_mask(match_part(contents.read(column), name))
     return found
 
 

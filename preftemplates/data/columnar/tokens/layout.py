@@ -23,6 +23,34 @@ if TYPE_CHECKING:
     from preftemplates.tokens.tokenizers import Token
 
 
+class Contents:
+    """The contents of some samples, each column read once.
+
+    Args:
+        group: the samples.
+
+    Attributes:
+        group: the samples.
+    """
+
+    def __init__(self, group: SampleGroup) -> None:
+        self.group = group
+        self._columns: dict[Column, pa.Array] = {}
+
+    def __len__(self) -> int:
+        return len(self.group.rows)
+
+    def read(self, column: Column) -> pa.Array:
+        """Return the content of a message of all samples."""
+        if column not in self._columns:
+            self._columns[column] = self.group.read(column)
+        return self._columns[column]
+
+    def measure(self, column: Column) -> Numbers:
+        """Return how many bytes the contents have."""
+        return np.diff(get_offsets(self.read(column)))
+
+
 class Position(NamedTuple):
     """A place in the texts of a plan.
 
@@ -102,15 +130,15 @@ class TextLayout:
             ),
         )
 
-    def write(self, group: SampleGroup) -> pa.Array:
-        """Return the texts of some rows."""
-        return join_pieces(self.pieces, len(group.rows), group.read)
+    def write(self, contents: Contents) -> pa.Array:
+        """Return the texts of some samples."""
+        return join_pieces(self.pieces, len(contents), contents.read)
 
-    def find_starts(self, group: SampleGroup) -> Numbers:
+    def find_starts(self, contents: Contents) -> Numbers:
         """Return the byte at which each of P pieces starts in N texts, and where the texts end, shape (N, P + 1)."""
-        starts = np.zeros((len(group.rows), len(self.pieces) + 1), np.int64)
+        starts = np.zeros((len(contents), len(self.pieces) + 1), np.int64)
         for index, piece in enumerate(self.pieces):
-            lengths = len(piece.encode()) if isinstance(piece, str) else np.diff(get_offsets(group.read(piece)))
+            lengths = len(piece.encode()) if isinstance(piece, str) else contents.measure(piece)
             starts[:, index + 1] = starts[:, index] + lengths
         return starts
 

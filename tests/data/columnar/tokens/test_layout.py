@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from preftemplates import Rendered, Span
 from preftemplates.data.columnar.column_texts import Column, UntraceableError
-from preftemplates.data.columnar.tokens.layout import LaidToken, Position, TextLayout, make_layout
+from preftemplates.data.columnar.tokens.layout import Contents, LaidToken, Position, TextLayout, make_layout
 from preftemplates.tokens.tokenizers import Token
 
 ASKED, ANSWER = Column("asked"), Column("answer")
@@ -47,7 +47,7 @@ def make(pieces=PIECES, texts=TEXTS, spans=SPANS, tokens=TOKENS, text=TEXT):
 
 def read_parts(layout, parts, rows):
     """Return the texts of spans or tokens, for each row."""
-    texts, starts = layout.write(rows).to_pylist(), layout.find_starts(rows).tolist()
+    texts, starts = layout.write(Contents(rows)).to_pylist(), layout.find_starts(Contents(rows)).tolist()
     assert [row[-1] for row in starts] == [len(text.encode()) for text in texts]
 
     def cut(data, row, start, end):
@@ -78,7 +78,7 @@ def find_tokens(layout, rows=ROWS):
 def test_the_layout_of_one_row_is_that_of_all():
     layout = make()
     written = ["<é>user\n<e>\n<é>bot\nééééééééé<e>", "<é>user\na<e>\n<é>bot\nb<e>"]
-    assert layout.write(ROWS).to_pylist() == [TEXT, *written]
+    assert layout.write(Contents(ROWS)).to_pylist() == [TEXT, *written]
     contents = [("Why? 日", "So."), ("", "é" * 9), ("a", "b")]
     assert find_texts(layout) == [
         [
@@ -104,8 +104,8 @@ def test_positions_are_bytes_of_a_literal():
 def test_a_cut_parts_text_spans_and_tokens(number):
     whole = make()
     head, tail = whole.cut(whole.tokens[number].start)
-    texts = zip(head.write(ROWS).to_pylist(), tail.write(ROWS).to_pylist(), strict=True)
-    assert [first + second for first, second in texts] == whole.write(ROWS).to_pylist()
+    texts = zip(head.write(Contents(ROWS)).to_pylist(), tail.write(Contents(ROWS)).to_pylist(), strict=True)
+    assert [first + second for first, second in texts] == whole.write(Contents(ROWS)).to_pylist()
     for first, second, expected in zip(find_tokens(head), find_tokens(tail), find_tokens(whole), strict=True):
         assert first == expected[:number]
         assert second == expected[number:]
@@ -170,7 +170,10 @@ def test_any_cut_within_a_literal_parts_the_text(parts, data):
     head, tail = layout.cut(Position(piece, len(texts[piece][:character].encode())))
     assert isinstance(head, TextLayout)
     joined = [
-        one + other for one, other in zip(head.write(rows).to_pylist(), tail.write(rows).to_pylist(), strict=True)
+        one + other
+        for one, other in zip(
+            head.write(Contents(rows)).to_pylist(), tail.write(Contents(rows)).to_pylist(), strict=True
+        )
     ]
     assert joined == ["".join(texts)]
     ((first,), (second,)) = find_texts(head, rows), find_texts(tail, rows)
