@@ -24,6 +24,7 @@ from preftemplates.cli.progress import show_progress
 from preftemplates.cli.report_counts import print_group_counts, spell_report
 from preftemplates.cli.terminal import SafeConsole
 from preftemplates.core.extras import import_extra
+from preftemplates.core.messages import ROLES
 from preftemplates.core.samples import Format
 from preftemplates.data.content_rules import read_special_tokens
 from preftemplates.data.convert import OnError
@@ -33,7 +34,7 @@ from preftemplates.data.media import find_first_parts
 from preftemplates.data.reading import find_file_kind, open_rows
 from preftemplates.data.token_lengths import LengthLimit, TooLong
 from preftemplates.data.writing import open_writer, write_pieces
-from preftemplates.errors import DefinitionError, FileError
+from preftemplates.errors import DefinitionError, FileError, did_you_mean, preview
 from preftemplates.styles.resolve import find_style
 from preftemplates.styles.style import Style
 from preftemplates.styles.style_names import shorten_path
@@ -65,8 +66,15 @@ def command(
     ] = None,
     loss: Annotated[
         TrainedTurns,
-        typer.Option(help="Train on the response, on all turns of the assistant, or on the last turn."),
+        typer.Option(help="Train on turns of the response, of the whole conversation, or on the last turn."),
     ] = "response",
+    role: Annotated[
+        list[str] | None, typer.Option(help="Train on turns of this role; repeatable. \\[default: assistant]")
+    ] = None,
+    message: Annotated[
+        list[int] | None,
+        typer.Option(help="Train on this message only, counted from 0, or from -1 at the end; repeatable."),
+    ] = None,
     train_on_stop: Annotated[
         bool, typer.Option("--stop/--no-stop", help="Train on the end-of-turn tokens too.")
     ] = True,
@@ -120,7 +128,7 @@ def command(
     if too_long == "truncate" and sample_format == "prompt_only":
         raise DefinitionError("--too-long truncate would cut off what opens the answer; use drop or cut_prompt")
     limit = LengthLimit(max_length, too_long or "drop")
-    selection = LossSelection(loss, train_on_stop)
+    selection = _make_selection(loss, train_on_stop, role, message)
     token_source = read_tokenizer(tokenizer)
     loaded = _choose_style(loaded, style, token_source, tokenizer, console)
     loaded = loaded.adapted(pairs=pairs, ties=ties or loaded.ties)
@@ -143,6 +151,17 @@ def command(
         write_pieces(report, spell_report(conversion.report))
     if not conversion.report.formatted or conversion.report.too_many_rejected:
         raise typer.Exit(3)
+
+
+def _make_selection(
+    turns: TrainedTurns, stop: bool, roles: list[str] | None, messages: list[int] | None
+) -> LossSelection:
+    for role in roles or ():
+        if role not in ROLES:
+            raise DefinitionError(
+                f"--role is one of {', '.join(ROLES)}; got {preview(role)}.{did_you_mean(role, ROLES)}"
+            )
+    return LossSelection(turns, stop, (*(roles or ("assistant",)),), tuple(messages) if messages else None)
 
 
 def _choose_style(template: Template, style: str | None, tokenizer: Any, folder: str, console: Console) -> Template:

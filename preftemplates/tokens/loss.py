@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from preftemplates.core.spans import SpanKind
     from preftemplates.tokens.tokens import Tokens
 
-TrainedTurns = Literal["response", "assistant", "last"]
-"""Which turns are trained on: the assistant's turns of the response, all of the assistant's turns, or the last one."""
+TrainedTurns = Literal["response", "conversation", "last"]
+"""Which turns are trained on: those of the response, those of the whole conversation, or the last one."""
 
 
 @dataclass(frozen=True)
@@ -26,27 +26,37 @@ class LossSelection:
     A message with a flag of its own is trained on, or is not, as the flag says (`select_trained_messages`).
 
     Attributes:
-        turns: `response` for the assistant's turns of the response, `assistant` for all turns of the assistant, those
-            of the prompt too, and `last` for the last turn.
+        turns: `response` for turns of the response, `conversation` for those of the prompt too, and `last` for the
+            last one.
         stop: whether the end-of-turn tokens are trained on too, where the style writes them.
+        roles: the roles of these turns.
+        messages: the indices of the messages that may be trained on, negative ones counted from the end; None for all.
+            Indices that a conversation does not have select nothing.
 
     Raises:
-        DefinitionError: there is no such choice of turns.
+        DefinitionError: there is no such choice of turns, or no role or message is named.
 
     Example:
         >>> talk = [{"role": role, "content": role} for role in ("user", "assistant", "user", "assistant")]
-        >>> [LossSelection(turns).select_messages(talk, prompt_length=3) for turns in ("response", "assistant")]
+        >>> [LossSelection(turns).select_messages(talk, prompt_length=3) for turns in ("response", "conversation")]
         [[3], [1, 3]]
+        >>> LossSelection("conversation", messages=(1,)).select_messages(talk, prompt_length=3)
+        [1]
     """
 
     turns: TrainedTurns = "response"
     stop: bool = True
+    roles: tuple[str, ...] = ("assistant",)
+    messages: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         choices = get_args(TrainedTurns)
         if self.turns not in choices:
             guess = did_you_mean(str(self.turns), choices)
             raise DefinitionError(f"turns is one of {', '.join(choices)}; got {preview(self.turns)}.{guess}")
+        for name, values in (("roles", self.roles), ("messages", self.messages)):
+            if values is not None and (isinstance(values, str) or not values):
+                raise DefinitionError(f"{name} is a tuple with at least one item; got {preview(values)}")
 
     @property
     def kinds(self) -> tuple[SpanKind, ...]:
@@ -63,8 +73,11 @@ class LossSelection:
         Raises:
             RowError: as `select_trained_messages`.
         """
-        trained = select_trained_messages(messages)
-        default = [index for index in trained if messages[index]["role"] == "assistant"]
+        default = [
+            index
+            for index in select_trained_messages(messages, roles=self.roles)
+            if messages[index]["role"] in self.roles and self._may_train(index, len(messages))
+        ]
         if self.turns == "last":
             default = default[-1:]
         elif self.turns == "response":
@@ -72,6 +85,9 @@ class LossSelection:
         if not has_loss_flags(messages):
             return default
         return sorted({*default, *select_trained_messages(messages, roles=())})
+
+    def _may_train(self, index: int, count: int) -> bool:
+        return self.messages is None or index in self.messages or index - count in self.messages
 
     def mask(self, tokens: Tokens, messages: Sequence[Message], prompt_length: int) -> list[bool]:
         """Return one bool per token: whether it is trained on.

@@ -95,7 +95,15 @@ def test_each_dataset_type_has_its_columns(tmp_path, folder, template, format):
     [
         ([], LossSelection()),
         (["--no-stop"], LossSelection(stop=False)),
-        (["--loss", "assistant"], LossSelection("assistant")),
+        (["--loss", "conversation"], LossSelection("conversation")),
+        (
+            ["--loss", "conversation", "--role", "user", "--role", "assistant"],
+            LossSelection("conversation", roles=("user", "assistant")),
+        ),
+        (
+            ["--loss", "conversation", "--message", "-1", "--message", "1"],
+            LossSelection("conversation", messages=(-1, 1)),
+        ),
         (["--loss", "last", "--no-stop"], LossSelection("last", stop=False)),
     ],
 )
@@ -274,7 +282,7 @@ def test_the_engine_of_the_tokenizer_itself_has_the_same_ids(tmp_path, rows, fol
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        (("--loss", "all"), "'all' is not one of 'response', 'assistant', 'last'"),
+        (("--loss", "all"), "'all' is not one of 'response', 'conversation', 'last'"),
         (("--too-long", "cut"), "'cut' is not one of 'drop', 'cut_prompt', 'truncate'"),
         (("--max-length", "0"), "greater than or equal to 1"),
     ],
@@ -323,3 +331,11 @@ def test_help_shows_choices_and_defaults():
     for part in ("<drop|cut_prompt|truncate>", "tokenizers-1, tokie, gigatoken", "--no-stop", "[default: any number]",
                  "[default: tokenizers, the tokenizer itself]", "[default: the template's]"):  # fmt: skip
         assert part in text
+
+
+def test_an_unknown_role_is_an_error(tmp_path, rows, folder):
+    done = run(
+        "tokenize", rows, "-t", "PKUSafeRLHF", "--tokenizer", folder, "--role", "asistant", "-o", tmp_path / "o.jsonl",
+        code=2,
+    )  # fmt: skip
+    assert "got 'asistant'. Did you mean 'assistant'?" in done.stderr

@@ -113,7 +113,7 @@ def test_blocks_encode_most_ordinary_rows_in_every_style(kind, monkeypatch):
 
 def test_a_formatter_that_is_pickled_has_the_same_tokens():
     table = pa.Table.from_pylist(draw_rows(5, 4), SCHEMA)
-    selection = LossSelection("assistant", stop=False)
+    selection = LossSelection("conversation", stop=False)
     template = EVERYTHING.with_style("zephyr")
     formatter = TokenBatchFormatter(template, "preference", tokenizer_of("unigram"), loss=selection, id_column="text")
     copy = pickle.loads(pickle.dumps(formatter))
