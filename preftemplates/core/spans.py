@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Collection  # noqa: TC003  a public dataclass has them in its types
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from preftemplates.core.paths import split_path
 from preftemplates.core.provenance import pieces_of
-from preftemplates.errors import SpanError, one_line
+from preftemplates.errors import SpanError, one_line, preview
 
 SpanKind = Literal["content", "derived", "stop", "scaffold"]
 """content: a message's own characters; derived: made from them; stop: what ends a turn; scaffold: the style's rest."""
@@ -183,12 +184,11 @@ class Rendered:
         """
         if messages is None:
             return SpanFilter(kinds, role)
+        messages = _list_indices(messages)
         if not messages:
             raise SpanError("messages is empty, expected the index of a message: skip this text, or pass None for all")
         count = self._count_messages()
         for index in messages:
-            if isinstance(index, bool):
-                raise SpanError(f"messages holds {index}, expected an index: pass indices, not one bool per message")
             if not -count <= index < count:
                 expected = f"the index of one of {count} messages: 0 is the first, -1 the last"
                 raise SpanError(f"messages holds {index}, expected {expected}")
@@ -249,6 +249,27 @@ class Rendered:
 
     def __str__(self) -> str:
         return self.text
+
+
+def _list_indices(messages: Any) -> list[int]:
+    """Return indices as plain numbers, also those of NumPy.
+
+    Raises:
+        SpanError: it is no collection, or holds something else, such as one bool per message.
+    """
+    try:
+        items = [*messages]
+    except TypeError:
+        raise SpanError(f"messages is {preview(messages)}, expected a collection of indices") from None
+    indices = []
+    for item in items:
+        if isinstance(item, bool) or type(item).__name__ in ("bool", "bool_"):
+            raise SpanError(f"messages holds {item}, expected an index: pass indices, not one bool per message")
+        try:
+            indices.append(operator.index(item))
+        except TypeError:
+            raise SpanError(f"messages holds {preview(item)}, expected the index of a message") from None
+    return indices
 
 
 def content_spans(start: int, text: str, role: str | None, message: int, field: str) -> list[Span]:

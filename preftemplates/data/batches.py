@@ -107,7 +107,9 @@ class BatchFormatter:
 
     @cached_property
     def _columnar(self) -> ColumnarFormatter:
-        finds_skips = self.on_error != "raise"
+        return self._make_columnar(finds_skips=self.on_error != "raise")
+
+    def _make_columnar(self, *, finds_skips: bool) -> ColumnarFormatter:
         return ColumnarFormatter(self.template, self.format, self._result_schema, self.json_messages, finds_skips)
 
     @property
@@ -131,7 +133,7 @@ class BatchFormatter:
         Raises:
             RowError: a column is missing.
         """
-        columnar = ColumnarFormatter(self.template, self.format, self._result_schema, self.json_messages)
+        columnar = self._make_columnar(finds_skips=False)
         if columnar.reason:
             return FormattingPlan(0, {columnar.reason: 1})
         self.template.select_columns(self.format, [*row])

@@ -17,6 +17,7 @@ from preftemplates.errors import Code, RowError, SpanError
 from preftemplates.templates.rendering import render_sample
 from preftemplates.tokens.engines.loading import load_engine, make_default_engine
 from preftemplates.tokens.tokenize import make_encoder
+from preftemplates.tokens.tokenizers import get_tokenizer_copies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +90,7 @@ class SampleTokenizer:
     Args:
         schema: the columns.
         tokenizer: a fast tokenizer of transformers.
-        selection: what is trained on; None where only ids are wanted.
+        selection: what is trained on.
         engine: the name of the engine, or the directory that it is in; None for the installed `tokenizers`.
 
     Raises:
@@ -100,14 +101,20 @@ class SampleTokenizer:
         self,
         schema: TokenSchema,
         tokenizer: FastTokenizer,
-        selection: LossSelection | None = None,
+        selection: LossSelection,
         engine: str | None = None,
     ) -> None:
         style = schema.template.text_style(schema.format)
         assert style is not None
         self.schema, self._style, self._selection = schema, style, selection
+        self._tokenizer = tokenizer
         self._encoder = make_encoder(tokenizer)
         self._blocks = make_block_encoder(tokenizer, style, selection, engine)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the tokenizer has the tokens that it had when this was made."""
+        return get_tokenizer_copies(self._tokenizer) is self._encoder.copies
 
     @property
     def engine(self) -> Engine:
@@ -164,13 +171,13 @@ class SampleTokenizer:
             tokens = self._encoder.encode_response(response, prompt)
             turns: Sequence[Message] = [sample.responses[name][0]] if sample.pieces else sample.responses[name]
             selection = self._selection
-            if selection is not None and sample.pieces and response is not [*rendered.responses.values()][-1]:
+            if sample.pieces and response is not [*rendered.responses.values()][-1]:
                 selection = replace(selection, stop=False)  # only the last piece has the end of the turn
             try:
-                mask = selection and selection.mask(tokens, [*sample.prompt, *turns], len(sample.prompt))
+                mask = selection.mask(tokens, [*sample.prompt, *turns], len(sample.prompt))
             except SpanError as error:
                 raise RowError(f"{name}: {error}{_advise(selection, tokens)}", code=Code.NOTHING_TRAINED) from error
-            responses[name] = (tokens.input_ids, mask or ())
+            responses[name] = (tokens.input_ids, mask)
         longest = max(len(ids) for ids, _ in responses.values())
         return TokenizedSample(self.schema.fill_row(len(prompt), responses, labels), longest)
 
@@ -190,8 +197,8 @@ class SampleTokenizer:
         return cast("Sample[list[Message]]", sample_type(**{**values, **parts})), labels
 
 
-def _advise(selection: LossSelection | None, tokens: Tokens) -> str:
+def _advise(selection: LossSelection, tokens: Tokens) -> str:
     """Return what to do where a style ends no answer with a token, and that token should be trained on."""
     kinds = {span.kind for span in tokens.spans if span is not None}
-    asks = selection is not None and selection.stop and "stop" not in kinds and "content" in kinds
+    asks = selection.stop and "stop" not in kinds and "content" in kinds
     return "; LossSelection(stop=False), on the command line --no-stop, trains on the content alone" if asks else ""

@@ -94,13 +94,12 @@ class TokenBatchFormatter(BatchFormatter):
     def _result_schema(self) -> pa.Schema:
         return self._tokens.schema
 
-    @cached_property
-    def _columnar(self) -> ColumnarFormatter:
-        return ColumnarFormatter(
-            self.template, self.format, self._tokens.text_schema, finds_skips=self.on_error != "raise"
-        )
+    def _make_columnar(self, *, finds_skips: bool) -> ColumnarFormatter:
+        return ColumnarFormatter(self.template, self.format, self._tokens.text_schema, finds_skips=finds_skips)
 
     def _read_blocks(self, blocks: Sequence[Block]) -> tuple[list[Outcome], Numbers]:
+        if not self._sample_tokenizer.is_current:
+            del self._sample_tokenizer  # tokens were added to the tokenizer
         kept_blocks = [_drop_skipped(block) for block in blocks]
         encoded = [self._sample_tokenizer.encode_block(block) for block in kept_blocks]
         left_rows = [block.rows[one.left] for block, one in zip(kept_blocks, encoded, strict=True)]

@@ -64,6 +64,19 @@ class _Part(NamedTuple):
     columns: list[pa.Array]
 
 
+class _Dropped(NamedTuple):
+    """A sample that is not written: why, and its label if it is a single answer."""
+
+    error: Any
+    label: Any
+
+
+def _get_label(labels: Mapping[str, Any], place: int = 0) -> Any:
+    """The label of a single answer: a value, or that of a column at a place."""
+    label = labels.get("label")
+    return label[place].as_py() if isinstance(label, pa.Array) else label
+
+
 class TokenConversion:
     """Encodes rows; iterate over `convert_slices` for the results, and read its report and counts at any time.
 
@@ -150,27 +163,30 @@ class TokenConversion:
 
     def _encode(self, records: Sequence[Record], blocks: Sequence[Block], others: Sequence[Any]) -> ResultSlice:
         """The results of a slice, in the order of its rows."""
-        dropped: dict[int, list[Any]] = defaultdict(list)
+        dropped: dict[int, list[_Dropped]] = defaultdict(list)
         totals = Counter(row for row, _ in others)
         parts = []
         singles: list[tuple[int, int, dict[str, Any]]] = []
 
-        def encode(row: int, number: int, make: Callable[[], TokenizedSample]) -> None:
+        def encode(row: int, number: int, label: Any, make: Callable[[], TokenizedSample]) -> None:
             try:
                 singles.append((row, number, make().row))
             except (RowError, StyleContractError) as error:
-                dropped[row].append(error)
+                dropped[row].append(_Dropped(error, label))
 
         for number, block in enumerate(blocks):
             totals.update(block.rows.tolist())
             part, left, too_long = self._encode_block(block, number)
             parts.append(part)
-            for row, length in too_long:
-                dropped[row].append(self._make_too_long(length))
+            for place, length in too_long:
+                error = self._make_too_long(length)
+                dropped[int(block.rows[place])].append(_Dropped(error, _get_label(block.labels, place)))
             for place in left:
-                encode(int(block.rows[place]), number, partial(self._encode_left, block, place))
+                label, make = _get_label(block.labels, place), partial(self._encode_left, block, place)
+                encode(int(block.rows[place]), number, label, make)
         for number, (row, formatted) in enumerate(others):
-            encode(row, number, partial(self._encode_sample, formatted.plain_messages, formatted.result))
+            label, messages = _get_label(formatted.messages.label_values), formatted.plain_messages
+            encode(row, number, label, partial(self._encode_sample, messages, formatted.result))
         self._count_dropped(records, dropped, totals)
         names = self.schema.names
         rows, numbers = (np.array([single[at] for single in singles], np.int64) for at in (0, 1))
@@ -183,7 +199,7 @@ class TokenConversion:
     def _encode_block(self, block: Block, number: int) -> tuple[_Part, list[int], list[tuple[int, int]]]:
         """Return the samples of a block that fit, the places of those that are encoded one by one, and the others.
 
-        The others are too long: the row of each, and its length.
+        The others are too long: the place of each, and its length.
         """
         encoded, limit = self._tokenizer.encode_block(block), self._limit
         places, columns, left = encoded.places, encoded.columns, encoded.left
@@ -198,8 +214,7 @@ class TokenConversion:
         part = _Part(block.rows[places[~long]], np.full(int((~long).sum()), number), columns)
         if limit.too_long == "cut_prompt":
             return part, np.union1d(left, places[long]).tolist(), []
-        rows = block.rows[places[long]]
-        return part, left.tolist(), [*zip(rows.tolist(), encoded.lengths[long].tolist(), strict=True)]
+        return part, left.tolist(), [*zip(places[long].tolist(), encoded.lengths[long].tolist(), strict=True)]
 
     def _encode_left(self, block: Block, place: int) -> TokenizedSample:
         sample, labels = self._tokenizer.read_sample(block, place)
@@ -231,12 +246,13 @@ class TokenConversion:
         return RowError(f"a text has {length:,} ids, more than {self._limit.max_length:,}", code=Code.TOO_LONG)
 
     def _count_dropped(
-        self, records: Sequence[Record], dropped: Mapping[int, list[Any]], totals: Mapping[int, int]
+        self, records: Sequence[Record], dropped: Mapping[int, list[_Dropped]], totals: Mapping[int, int]
     ) -> None:
         """Count the samples that are not written, or raise the error of the first row that has one."""
         report, rows = self.report, set[int]()
-        for place, errors in sorted(dropped.items()):
-            record = records[place]
+        for place, samples in sorted(dropped.items()):
+            record, errors = records[place], [sample.error for sample in samples]
+            report.classes.subtract(sample.label for sample in samples if isinstance(sample.label, bool))
             faults = [error for error in errors if error.code not in _SKIPPED]
             if faults and self._on_error == "raise":
                 raise faults[0].located(row=record.row, line=record.line, file=self._file) from faults[0]
@@ -251,6 +267,7 @@ class TokenConversion:
             rows.add(record.row)
             first = issues[errors.index(faults[0])] if faults else issues[0]
             (report.rejected if faults else report.skipped).append(first)
+        report.classes = +report.classes
         report.flagged = IssueLog(issue for issue in report.flagged if issue.row not in rows)
 
     def _join(self, parts: Sequence[_Part]) -> pa.RecordBatch:

@@ -346,7 +346,7 @@ def test_a_file_without_rows_has_no_results():
     ("options", "message"),
     [
         ({"too_long": "cutprompt"}, r"too_long is one of drop, cut_prompt, truncate; got 'cutprompt'. Did you mean"),
-        ({"max_length": 0}, "max_length is 1 or more, got 0"),
+        ({"max_length": 0}, "max_length is a whole number from 1 on, got 0"),
     ],
 )
 def test_a_limit_that_makes_no_sense_is_refused(options, message):
@@ -397,3 +397,18 @@ def test_truncating_columns_is_truncating_samples(seed, max_length, format):
     shorter = pa.Table.from_arrays(columns, schema=schema.schema).to_pylist()
     expected = [schema.truncate(result, max_length) for result in results]
     assert [row if kept else None for row, kept in zip(shorter, lasting, strict=True)] == expected
+
+
+def test_a_dropped_answer_is_not_counted_as_a_class():
+    template = Answers().with_style("chatml")
+    rows = [{"question": "Why?", "good": "So.", "bad": "Hello " * 20}] * 3
+    results, converting = convert(rows, "unpaired", LengthLimit(30), template)
+    assert [result["label"] for result in results] == [True] * 3
+    assert dict(converting.report.classes) == {True: 3}
+    assert [str(issue.code) for issue in converting.report.flagged] == ["one_class"]
+
+
+@pytest.mark.parametrize("max_length", ["5", 0, True, 2.0])
+def test_a_maximum_length_is_a_whole_number(max_length):
+    with pytest.raises(DefinitionError, match="max_length is a whole number from 1 on"):
+        LengthLimit(max_length)

@@ -24,14 +24,21 @@ from token_rows import (
     make_row,
     tables,
 )
-from token_support import KINDS, MARKS, tokenizer_of
+from token_support import KINDS, MARKS, byte_level, tokenizer_of
 
 from preftemplates import LossSelection, TokenBatchFormatter, get_template
 from preftemplates.data.columnar.tokens import block_tokens
 from preftemplates.data.columnar.tokens.block_tokens import BlockEncoder
 
 EVERYTHING = Everything()
-SELECTIONS = st.builds(LossSelection, st.sampled_from(("response", "assistant", "last")), st.booleans())
+TURNS = st.sampled_from(("response", "conversation", "last"))
+SELECTIONS = st.builds(
+    LossSelection,
+    TURNS,
+    st.booleans(),
+    st.sampled_from([("assistant",), ("user", "assistant"), ("user",)]),
+    st.none() | st.lists(st.integers(-3, 3), min_size=1, max_size=3).map(tuple),
+)
 
 
 def check(kind, style, format, rows, selection=None):
@@ -48,7 +55,11 @@ def test_a_batch_has_the_tokens_of_its_samples(kind, style, format, selection, r
 
 
 @pytest.mark.parametrize("format", ["supervised", "unpaired", "judge"])
-@given(st.sampled_from(KINDS), SELECTIONS, st.lists(st.lists(ODD_TEXTS, min_size=3, max_size=3), max_size=4))
+@given(
+    st.sampled_from(KINDS),
+    st.builds(LossSelection, TURNS, st.booleans()),
+    st.lists(st.lists(ODD_TEXTS, min_size=3, max_size=3), max_size=4),
+)
 def test_samples_that_are_derived_have_their_tokens(format, kind, selection, drawn):
     """A row may give two samples, of which one is an error."""
     ordinary = [("Why?", "So.", "Hello world"), ("Hello", "Hello\n", "Why?")]
@@ -62,7 +73,7 @@ def test_samples_that_are_derived_have_their_tokens(format, kind, selection, dra
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_style_with_every_tokenizer(kind, style):
     """Dataset types and selections in turn, so that each style has all of them."""
-    turns = ("response", "assistant", "last")
+    turns = ("response", "conversation", "last")
     for number, format in enumerate(FORMATS):
         selection = LossSelection(turns[(number + KINDS.index(kind)) % 3], stop=number % 2 == 0)
         check(kind, style, format, draw_rows(number, 12, ("", "\nSo.", "<think>", *MARKS)), selection)
@@ -226,3 +237,29 @@ def test_drawn_rows_catch_a_planted_fault(plant, monkeypatch):
     kind, style, _ = FAULTS[plant]
     with pytest.raises(AssertionError):
         check(kind, style, "preference", draw_rows(25, 400, ("\nSo.", *MARKS)))
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_a_row_whose_answer_has_no_token_is_an_error_wherever_it_is(last):
+    """BERT's normalizer drops such characters, and the style `plain` writes no end of turn."""
+    rows = [{"question": "Why?", "good": text, "bad": "Hello"} for text in ("So.", "\ufffd")][:: 1 if last else -1]
+    template = Answers().with_style("plain")
+    formatter = TokenBatchFormatter(template, "supervised", tokenizer_of("word_piece"), on_error="column")
+    errors = [row["preftemplates_error"] for row in formatter(pa.Table.from_pylist(rows)).to_pylist()]
+    assert [error is None for error in errors] == [index != last for index in range(2)]
+
+
+def test_the_plan_of_a_formatter_of_tokens_is_that_of_its_texts():
+    formatter = TokenBatchFormatter(get_template("PKUSafeRLHF"), "preference", tokenizer_of("byte_level"))
+    assert str(formatter.plan) == "1 of 1 row as columns"
+
+
+def test_tokens_that_are_added_later_are_seen():
+    tokenizer, template = byte_level(), Answers().with_style("chatml")
+    formatter = TokenBatchFormatter(template, "supervised", tokenizer)
+    table = pa.table({"question": ["Why?"], "good": ["So. <mark>Hello"], "bad": ["Hello"]})
+    (before,) = formatter(table).to_pylist()
+    tokenizer.add_tokens(["<mark>"])
+    (after,) = formatter(table).to_pylist()
+    assert tokenizer.convert_tokens_to_ids("<mark>") in after["input_ids"]
+    assert after["length"] < before["length"]

@@ -82,7 +82,11 @@ def make_row(asked, text, other, number=2.0, system=None, **flags):
     }  # fmt: skip
 
 
-ODD_TEXTS = texts_without_marks() | texts_with_marks() | st.sampled_from(("", " ", "\u200b", "\nSo.", *MARKS))
+ODD_TEXTS = (
+    texts_without_marks()
+    | texts_with_marks()
+    | st.sampled_from(("", " ", "\u200b", "\x00", "\ufffd", "\nSo.", *MARKS))
+)
 """Texts with control tokens, parts of them, and no visible character."""
 
 

@@ -4,6 +4,7 @@ import pickle
 from dataclasses import FrozenInstanceError
 from itertools import chain
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -204,3 +205,25 @@ def test_tokens_are_frozen_and_pickle():
     assert pair.chosen != pair.rejected
     with pytest.raises(FrozenInstanceError):
         pair.chosen.input_ids = ()
+
+
+@pytest.mark.parametrize(
+    ("messages", "error"),
+    [
+        (numpy.array([True, False]), "one bool per message"),
+        ([numpy.True_], "one bool per message"),
+        (["a"], "expected the index of a message"),
+        (1, "expected a collection of indices"),
+        (numpy.array([], int), "messages is empty"),
+    ],
+)
+def test_messages_that_are_no_indices_are_an_error(messages, error):
+    rendered = CHATML.render([WHY, answer("So.")])
+    with pytest.raises(SpanError, match=error):
+        rendered.mask("content", messages=messages)
+
+
+@pytest.mark.parametrize("messages", [numpy.array([1]), numpy.flatnonzero([0, 1]), (index for index in [1]), {-1}])
+def test_indices_of_any_collection_are_taken(messages):
+    rendered = CHATML.render([WHY, answer("So.")])
+    assert rendered.mask("content", messages=messages) == rendered.mask("content", messages=[1])

@@ -73,7 +73,7 @@ def encode_pairs(
             if shorter is not None:
                 report.cut += 1
                 chosen, rejected = shorter.responses
-                pair = pair._replace(prompt=shorter.prompt, chosen=chosen, rejected=rejected)
+                pair = pair._replace(prompt=shorter.prompt, chosen=chosen, rejected=rejected, ids=None)
                 encoded = shorter.encoded
         if encoded is not None and _is_too_long(encoded, max_length):
             report.too_long += 1

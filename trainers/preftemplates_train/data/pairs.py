@@ -135,7 +135,8 @@ def _get_texts(sample: ReadSample) -> tuple[str, str]:
     """Return the whole texts; of a template that formats by hand, the two texts of its result."""
     values = sample.responses
     if len(values) != 2 or not all(isinstance(value, str) for value in values):
-        raise SetupError(f"a preference has two texts, got {len(values)} values")
+        kinds = ", ".join(type(value).__name__ for value in values) or "nothing"
+        raise SetupError(f"a preference has two texts, got {kinds}")
     return values[0], values[1]
 
 

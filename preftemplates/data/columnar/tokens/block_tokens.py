@@ -11,7 +11,7 @@ import pyarrow as pa
 from preftemplates.data.columnar.arrays import to_mask
 from preftemplates.data.columnar.column_texts import Column, UntraceableError
 from preftemplates.data.columnar.kernels import match_part
-from preftemplates.data.columnar.tokens.alignment import TextTokens, TokenTable, align_by_offsets
+from preftemplates.data.columnar.tokens.alignment import Alignment, TextTokens, TokenTable, align_by_offsets
 from preftemplates.data.columnar.tokens.layout import Contents
 from preftemplates.data.columnar.tokens.plan_tokens import TokenPlan, make_token_plan
 from preftemplates.data.columnar.turns import list_ranges
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from preftemplates.data.columnar.blocks import Block, BlockTexts
     from preftemplates.data.columnar.groups import SampleGroup
     from preftemplates.data.columnar.kernels import Mask
-    from preftemplates.data.columnar.tokens.alignment import Alignment, FindOffsets
+    from preftemplates.data.columnar.tokens.alignment import FindOffsets
     from preftemplates.data.columnar.tokens.layout import LaidSpan, Position, TextLayout
     from preftemplates.data.columnar.turns import Numbers
     from preftemplates.styles.style import Style
@@ -35,8 +35,8 @@ _MAX_FAILURES = 3
 """So many rows are tried before all rows of a plan are encoded one by one: nothing of one row may be trained on."""
 
 
-_SAMPLES = 2_048
-"""So many samples are encoded at once: memory that was used for some is used again for the next."""
+_SAMPLES, _BYTES = 2_048, 4 << 20
+"""Encode at most this many samples, and bytes of their contents, at once: memory is used again for the next ones."""
 
 
 class TextIds(NamedTuple):
@@ -58,7 +58,7 @@ class BlockTokens(NamedTuple):
 
     Attributes:
         places: the place of each sample in the block, in order.
-        prompt_counts: how many tokens the prompt of each sample has.
+        prompt_counts: how many tokens the prompt of each sample has; of no meaning where only ids are wanted.
         responses: the tokens of each response, prompt included, by name; those of the prompt where there is none.
         left: the places of the other samples, which are encoded one by one.
     """
@@ -96,6 +96,12 @@ class _Encoded(NamedTuple):
     bases: Numbers
     alignment: Alignment
     mask: Mask | None
+
+    def has_trained(self, texts: slice) -> Mask:
+        """Return which texts have a token that is trained on."""
+        assert self.mask is not None
+        sums = np.append(0, np.cumsum(self.mask))
+        return np.asarray(sums[self.firsts[texts] + self.counts[texts]] > sums[self.firsts[texts]])
 
 
 class _Pieces(NamedTuple):
@@ -144,10 +150,12 @@ class BlockEncoder:
         """Return the tokens of the samples of a block whose texts are written by plans."""
         assert block.texts is not None
         count = len(block.rows)
-        if count <= _SAMPLES:
+        size = sum(int(part.measure().sum()) for part in block.parts.values())
+        samples = min(_SAMPLES, max(1, _BYTES * count // max(size, 1)))
+        if count <= samples:
             return self._encode_some(block.texts, count)
-        starts = range(0, count, _SAMPLES)
-        parts = [block.texts.take(np.arange(start, min(start + _SAMPLES, count))) for start in starts]
+        starts = range(0, count, samples)
+        parts = [block.texts.take(np.arange(start, min(start + samples, count))) for start in starts]
         return _concat([self._encode_some(part, len(part.planned.which)) for part in parts], starts)
 
     def _encode_some(self, texts_of: BlockTexts, count: int) -> BlockTokens:
@@ -166,13 +174,17 @@ class BlockEncoder:
             plan = self._find_plan(planned.plans[number], wanted, contents.group)
             if isinstance(plan, str):
                 continue
-            written = [part.write(contents) for part in plan.parts]
+            written = [part.write(contents) for part in self._list_parts(plan)]
             rows.append(_Rows(at, contents, plan, done))
             texts += written
             done += sum(map(len, written))
         encoded = self._encode_texts(texts)
         pieces = [piece for piece in (self._check(one, encoded) for one in rows) if len(piece.places)]
         return self._join(pieces, encoded, names or ["prompt"], count)
+
+    def _list_parts(self, plan: TokenPlan) -> list[TextLayout]:
+        """The parts of texts that are encoded; where only ids are wanted, nobody asks where the prompt ends."""
+        return [*filter(None, (plan.head, None if self._selection is None else plan.rest)), *plan.tails]
 
     def _find_plan(self, plan: Any, places: tuple[int, ...], group: SampleGroup) -> TokenPlan | str:
         key = (plan, places)
@@ -191,26 +203,34 @@ class BlockEncoder:
     def _encode_texts(self, texts: Sequence[pa.Array]) -> _Encoded:
         column = pa.concat_arrays(texts) if texts else pa.nulls(0, pa.string())
         tokens = TextTokens(column, *self.engine.encode(column.to_pylist()))
-        alignment = self._table.align(tokens)
-        if self._selection is not None and self._find_offsets is not None:
-            alignment = align_by_offsets(tokens, alignment, self._find_offsets)
-        mask = None if self._selection is None else np.zeros(len(tokens.ids), bool)
+        if self._selection is None:
+            nowhere, unknown = np.zeros(len(tokens.ids), np.int8), np.zeros(len(tokens.counts), bool)
+            alignment, mask = Alignment(nowhere, nowhere, unknown), None
+        else:
+            alignment, mask = self._table.align(tokens), np.zeros(len(tokens.ids), bool)
+            if self._find_offsets is not None:
+                alignment = align_by_offsets(tokens, alignment, self._find_offsets)
         return _Encoded(tokens.ids, tokens.counts, tokens.borders[:-1], tokens.bases[:-1], alignment, mask)
 
     def _check(self, rows: _Rows, encoded: _Encoded) -> _Pieces:
         """Check the tokens of the samples of a plan, fill in their mask, and return where those are that are right."""
         plan, count = rows.plan, len(rows.places)
         fine = np.ones(count, bool)
-        for number, part in enumerate(plan.parts):
+        for number, part in enumerate(self._list_parts(plan)):
             first = rows.first + number * count
             fine &= self._check_part(part, plan, rows.contents, encoded, slice(first, first + count))
         at = int(plan.head is not None)
         heads = slice(rows.first, rows.first + count)
-        rest = slice(rows.first + at * count, rows.first + (at + 1) * count)
+        rest = slice(rows.first + at * count, rows.first + (at + (self._selection is not None)) * count)
         tails = [slice(rest.stop + number * count, rest.stop + (number + 1) * count)
                  for number in range(len(plan.tails))]  # fmt: skip
-        for tail in tails:
-            fine &= _begins_with(encoded, tail, rest)
+        prompt_counts = np.zeros(count, np.int64)
+        if self._selection is not None:
+            prompt_counts += encoded.counts[rest]
+            for tail in tails:
+                fine &= _begins_with(encoded, tail, rest)
+                if plan.trained:
+                    fine &= encoded.has_trained(tail) | (encoded.has_trained(heads) if at else False)
         firsts, counts, empty = encoded.firsts, encoded.counts, np.zeros(count, np.int64)
         head = (firsts[heads], counts[heads]) if at else (empty, empty)
         starts = np.array([[head[0], firsts[tail]] for tail in tails])
@@ -220,7 +240,7 @@ class BlockEncoder:
         kept = np.flatnonzero(fine)
         return _Pieces(
             rows.places[kept],
-            (added + head[1] + counts[rest])[kept],
+            (added + head[1] + prompt_counts)[kept],
             has_prefix[kept],
             starts[:, :, kept],
             numbers[:, :, kept],
@@ -249,7 +269,7 @@ class BlockEncoder:
         at = at[fine[owners]].reshape(len(rows), len(part.tokens))
         is_right = (ids[at] == np.array([token.id for token in part.tokens], np.int64)).all(axis=1)
         token_starts, token_ends = encoded.alignment.starts[tokens], encoded.alignment.ends[tokens]
-        for number, token in enumerate(part.tokens):
+        for number, token in enumerate(part.tokens if known.any() else ()):
             place = at[:, number]
             start, end = bases[rows] + _find(starts, token.start)[rows], bases[rows] + _find(starts, token.end)[rows]
             following = token_starts[np.minimum(place + 1, len(ids) - 1)]  # an accent may be in no token's offsets

@@ -37,11 +37,6 @@ class TokenPlan(NamedTuple):
     names: frozenset[str]
     trained: tuple[frozenset[int], ...]
 
-    @property
-    def parts(self) -> list[TextLayout]:
-        """What is encoded of each sample: the head if there is one, the rest of the prompt, and the tails."""
-        return [*([self.head] if self.head else []), self.rest, *self.tails]
-
 
 def make_token_plan(
     plan: TextPlan,
