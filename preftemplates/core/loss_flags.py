@@ -34,7 +34,7 @@ def select_trained_messages(
 
     A flag is `weight`, `loss_weight`, `train` or `training`, true or 1 for a message to train on and false or 0 for
     another; or `masked`, where true means another. A flag decides for a message of any role, as it does in axolotl,
-    torchtune and LLaMA-Factory: a user's message with `train: true` is trained on. A flag that is null is no flag.
+    torchtune and LLaMA-Factory: a user's message with `train: true` is trained on. A null flag counts as absent.
     Axolotl's flags for parts of a message (`train_detail`, and those in the parts of a content) are not read.
 
     Args:

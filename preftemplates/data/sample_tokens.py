@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def make_block_encoder(
     tokenizer: FastTokenizer, style: Style, selection: LossSelection | None = None, engine: str | None = None
 ) -> BlockEncoder:
-    """Return what encodes the texts of plans.
+    """Return the encoder of texts that plans write.
 
     Args:
         tokenizer: a fast tokenizer of transformers.
@@ -118,7 +118,7 @@ class SampleTokenizer:
 
     @property
     def engine(self) -> Engine:
-        """What encodes."""
+        """The engine in use."""
         return self._blocks.engine
 
     def encode_block(self, block: Block) -> TokenizedBlock:

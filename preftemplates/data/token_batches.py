@@ -40,7 +40,7 @@ class TokenBatchFormatter(BatchFormatter):
         format: the format's name.
         tokenizer: a fast tokenizer of transformers.
         loss: which tokens are trained on.
-        engine: what encodes: the name of an engine, or the directory that it is in; by default the tokenizer itself.
+        engine: the name of an engine, or the directory that it is in; by default the tokenizer itself.
         on_error: as for `BatchFormatter`. A sample without a token to train on is an error.
         id_column: as for `BatchFormatter`.
 
@@ -83,7 +83,7 @@ class TokenBatchFormatter(BatchFormatter):
 
     @property
     def engine(self) -> Engine:
-        """What encodes."""
+        """The engine in use."""
         return self._sample_tokenizer.engine
 
     @cached_property

@@ -39,7 +39,7 @@ _SKIPPED = (Code.TOO_LONG, Code.NOTHING_TRAINED)
 
 @dataclass
 class TokenCounts:
-    """What became of the token ids.
+    """Counts of the token ids that are written.
 
     Attributes:
         ids: how many are written.
@@ -89,8 +89,8 @@ class TokenConversion:
         special_tokens: those of the tokenizer, which no content should spell.
 
     Attributes:
-        report: what became of the rows. Samples that are too long, or without a token to train on, are skipped.
-        counts: what became of the token ids.
+        report: the counts of the rows. Samples that are too long, or without a token to train on, are skipped.
+        counts: the counts of the token ids.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class TokenConversion:
 
     @property
     def report(self) -> ConversionReport:
-        """What became of the rows so far."""
+        """The counts of the rows read so far."""
         return self._conversion.report
 
     @property
@@ -129,7 +129,7 @@ class TokenConversion:
         return self._tokenizer.schema.schema
 
     def convert_slices(self) -> Iterator[ResultSlice]:
-        """Yield the results in slices of columns; report and counts begin anew.
+        """Yield the results in slices of columns; report and counts start again.
 
         Raises:
             RowError: a row cannot be encoded and `on_error` is "raise"; it has the row's number and line.
@@ -295,7 +295,7 @@ class TokenConversion:
 
 
 _ROWS = 1_000
-"""So many rows are encoded one by one before their results are written."""
+"""Encode this many rows one by one before their results are written."""
 
 
 def _batch(records: Iterator[Record]) -> Iterator[list[Record]]:

@@ -87,7 +87,7 @@ def fail(*_, **__):
     raise AssertionError("TRL tokenizes a dataset that has ids already")
 
 
-@pytest.mark.parametrize("loss", [(), ("--no-stop",), ("--loss", "assistant"), ("--loss", "last")])
+@pytest.mark.parametrize("loss", [(), ("--no-stop",), ("--loss", "conversation"), ("--loss", "last")])
 def test_sft_keeps_the_ids_and_trains_where_the_mask_is_one(write, tokenizer, tmp_path, monkeypatch, loss):
     written = write("supervised", *loss)
     monkeypatch.setattr("trl.trainer.sft_trainer._tokenize", fail)
@@ -102,7 +102,7 @@ def test_sft_keeps_the_ids_and_trains_where_the_mask_is_one(write, tokenizer, tm
 
 
 def test_sft_with_completion_only_loss_trains_on_no_turn_of_the_prompt(write, tokenizer, tmp_path):
-    written = write("supervised", "--loss", "assistant")
+    written = write("supervised", "--loss", "conversation")
     prepared = prepare_sft(written, tokenizer, tmp_path, max_length=None, completion_only_loss=True)
     for row, labels in zip(written, prepared["labels"], strict=True):
         assert all(label == -100 for label in labels[: row["prompt_length"]])

@@ -98,10 +98,10 @@ _MAX_LONG = 40_000
 """A few texts have so many characters: some engines cut long texts, and encode the parts in several threads."""
 
 _MAX_TOKENS = 300
-"""So many added tokens are drawn for the mixes."""
+"""Draw this many added tokens for the mixes."""
 
 _MAX_WORDS = 4_000
-"""So many tokens of the vocabulary are drawn for the mixes."""
+"""Draw this many tokens of the vocabulary for the mixes."""
 
 
 def list_probe_texts(description: dict[str, Any]) -> list[str]:

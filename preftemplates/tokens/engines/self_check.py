@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SHOWN_IDS = 6
 _ALONE = 400
-"""So many probe texts are encoded one by one too."""
+"""Encode this many probe texts one by one too."""
 
 _MAX_SHORTENED = 400_000
 """The parts of a text that are tried for a short one have so many characters together, each counted with 100 more."""

@@ -31,7 +31,7 @@ _PAIRS = (
 """Pairs of characters that Unicode 16 composes to one."""
 
 _PACK = 200
-"""So many characters are tried in one text."""
+"""Try this many characters in one text."""
 
 _MAX_PACKS = 150
 """If more texts than these differ, another version of Unicode is not what the engines differ in."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     FindOffsets = Callable[[Sequence[str]], Sequence[Sequence[tuple[int, int]]]]
 
 _CHUNK_TOKENS = 1 << 17
-"""So many tokens are compared at once, whose numbers a processor's cache holds."""
+"""Compare at most this many tokens at once: a processor's cache holds their numbers."""
 
 _UNKNOWN = b"\xff"
 """Stands for the unknown token: no text in UTF-8 has this byte."""
@@ -175,7 +175,7 @@ def align_by_offsets(tokens: TextTokens, alignment: Alignment, find_offsets: Fin
 
     Args:
         tokens: the tokens.
-        alignment: what is known.
+        alignment: the alignment so far.
         find_offsets: returns the characters of each token; a text with another number of tokens stays unknown.
     """
     rest = np.flatnonzero(~alignment.known)

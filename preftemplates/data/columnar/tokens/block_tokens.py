@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _MAX_FAILURES = 3
-"""So many rows are tried before all rows of a plan are encoded one by one: nothing of one row may be trained on."""
+"""Try this many rows before all rows of a plan are encoded one by one: one row may have nothing to train on."""
 
 
 _SAMPLES, _BYTES = 2_048, 4 << 20
@@ -44,7 +44,7 @@ class TextIds(NamedTuple):
 
     Attributes:
         ids: the ids of all texts, shape (T,).
-        mask: which of them are trained on, shape (T,); None where nobody asked.
+        mask: which of them are trained on, shape (T,); None where only ids are wanted.
         counts: how many each text has, shape (N,).
     """
 
@@ -87,7 +87,7 @@ class _Encoded(NamedTuple):
         firsts: the index of the first token of each text.
         bases: the byte at which each text starts among the bytes of all.
         alignment: which bytes each token covers.
-        mask: which tokens are trained on; None where nobody asked.
+        mask: which tokens are trained on; None where only ids are wanted.
     """
 
     ids: Numbers
@@ -128,7 +128,7 @@ class BlockEncoder:
             where nothing knows them.
 
     Attributes:
-        engine: what encodes.
+        engine: the engine in use.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class BlockEncoder:
         return self._join(pieces, encoded, names or ["prompt"], count)
 
     def _list_parts(self, plan: TokenPlan) -> list[TextLayout]:
-        """The parts of texts that are encoded; where only ids are wanted, nobody asks where the prompt ends."""
+        """The parts of texts that are encoded; where only ids are wanted, the end of the prompt is not looked for."""
         return [*filter(None, (plan.head, None if self._selection is None else plan.rest)), *plan.tails]
 
     def _find_plan(self, plan: Any, places: tuple[int, ...], group: SampleGroup) -> TokenPlan | str:

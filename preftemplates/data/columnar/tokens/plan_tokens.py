@@ -54,7 +54,7 @@ def make_token_plan(
         places: which part of the sample each response is; none for a prompt alone.
         style: the style.
         encoder: encodes texts one by one.
-        selection: what is trained on; None where nobody asks.
+        selection: which tokens are trained on; None where only ids are wanted.
 
     Raises:
         UntraceableError: the ids, or what is trained on, depend on more than the plan.
