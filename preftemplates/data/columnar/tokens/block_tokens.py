@@ -35,7 +35,7 @@ _MAX_FAILURES = 3
 """Try this many rows before all rows of a plan are encoded one by one: one row may have nothing to train on."""
 
 
-_SAMPLES, _BYTES = 2_048, 4 << 20
+_SAMPLES, _BYTES = 4_096, 8 << 20
 """Encode at most this many samples, and bytes of their contents, at once: memory is used again for the next ones."""
 
 
@@ -100,8 +100,10 @@ class _Encoded(NamedTuple):
     def has_trained(self, texts: slice) -> Mask:
         """Return which texts have a token that is trained on."""
         assert self.mask is not None
-        sums = np.append(0, np.cumsum(self.mask))
-        return np.asarray(sums[self.firsts[texts] + self.counts[texts]] > sums[self.firsts[texts]])
+        firsts, counts = self.firsts[texts], self.counts[texts]
+        sums = np.append(0, np.cumsum(self.mask[firsts[0] : firsts[-1] + counts[-1]]))
+        starts = firsts - firsts[0]
+        return np.asarray(sums[starts + counts] > sums[starts])
 
 
 class _Pieces(NamedTuple):
