@@ -255,7 +255,7 @@ def _list_indices(messages: Any) -> list[int]:
     """Return indices as plain numbers, also those of NumPy.
 
     Raises:
-        SpanError: it is no collection, or holds something else, such as one bool per message.
+        SpanError: it is not a collection, or it holds something else, such as one bool per message.
     """
     try:
         items = [*messages]

@@ -78,19 +78,8 @@ class Encoder:
         Returns:
             None where that depends on content: a token is one as a word only, and content may be next to it.
         """
-        written = self.find_written(rendered)
-        lasting = self.copies.special | self.control
-        edges = {edge for start, text in _style_runs(rendered) for edge in (start, start + len(text))}
-        found = [
-            (self.copies.names_by_id[id], start + offset, end + offset)
-            for offset, text in _style_runs(rendered)
-            for id, start, end in self.copies.find_added(text)
-        ]
-        doubtful = any(
-            name not in lasting and name in self.copies.word_tokens and not edges.isdisjoint((start, end))
-            for name, start, end in found
-        )
-        return None if doubtful else written
+        doubtful = self._select_doubtful(self._list_spelled(rendered), rendered)
+        return None if doubtful else self.find_written(rendered)
 
     def _add_prefix(self, rendered: Rendered, tokens: Sequence[Token], prompt_length: int = 0) -> Tokens:
         """The tokens after what the tokenizer puts before plain text, unless the style wrote that."""
@@ -114,15 +103,30 @@ class Encoder:
     def _find_written(self, rendered: Rendered) -> tuple[frozenset[str], list[Token]]:
         """The control tokens of this text's style, and where it wrote them."""
         copies = self.copies
-        written = [
-            Token(id, start + offset, end + offset)
-            for offset, text in _style_runs(rendered)
-            for id, start, end in copies.find_added(text)
-        ]
-        written = self._drop_lost_words(written, rendered)
+        written = self._drop_lost_words(self._list_spelled(rendered), rendered)
         control = copies.special | self.control | {copies.names_by_id[token.id] for token in written}
         control -= self.content_tokens
         return control, [token for token in written if copies.names_by_id[token.id] in control]
+
+    def _list_spelled(self, rendered: Rendered) -> list[Token]:
+        """The added tokens that the style's own characters spell."""
+        return [
+            Token(id, start + offset, end + offset)
+            for offset, text in _style_runs(rendered)
+            for id, start, end in self.copies.find_added(text)
+        ]
+
+    def _select_doubtful(self, written: Sequence[Token], rendered: Rendered) -> list[Token]:
+        """The tokens that a content next to them may make part of a longer word."""
+        edges = {edge for start, text in _style_runs(rendered) for edge in (start, start + len(text))}
+        lasting = self.copies.special | self.control
+        return [
+            token
+            for token in written
+            if (name := self.copies.names_by_id[token.id]) not in lasting
+            and name in self.copies.word_tokens
+            and not edges.isdisjoint(token[1:])
+        ]
 
     def _drop_lost_words(self, written: list[Token], rendered: Rendered) -> list[Token]:
         """The tokens without those that are tokens as words only, where a content makes them part of a longer word.
@@ -131,15 +135,7 @@ class Encoder:
 
         One that is special, or declared as control, stays: content cannot unmake it.
         """
-        edges = {edge for start, text in _style_runs(rendered) for edge in (start, start + len(text))}
-        lasting = self.copies.special | self.control
-        doubtful = [
-            token
-            for token in written
-            if (name := self.copies.names_by_id[token.id]) not in lasting
-            and name in self.copies.word_tokens
-            and not edges.isdisjoint(token[1:])
-        ]
+        doubtful = self._select_doubtful(written, rendered)
         if not doubtful:
             return written
         ids = {token.id for token in doubtful}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TOKENIZER_FILE = "tokenizer.json"
 
 _PARTS = ("truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder")
-"""What a `tokenizer.json` may lack beside the model."""
+"""The parts that a `tokenizer.json` may lack next to the model."""
 
 _FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
 """The flags of a special token that is named and has none of its own, as transformers adds it."""

@@ -111,8 +111,8 @@ class TokenBytes:
             if begin < start or not _WHITESPACE.fullmatch(data, start, begin) or not data.startswith(spelling, begin):
                 return None
             end = begin + len(spelling)
-            if id in self.strips_right and (blank := _WHITESPACE.match(data, end)):
-                end = blank.end()
+            if id in self.strips_right and (whitespace := _WHITESPACE.match(data, end)):
+                end = whitespace.end()
             extents.append((start, end))
             start = end
         return extents if start == len(data) else None

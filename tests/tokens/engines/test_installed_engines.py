@@ -56,7 +56,7 @@ def version_1():
 
 @pytest.fixture
 def _packages(monkeypatch):
-    """Put the other packages behind those of this environment."""
+    """Put the other packages after those of this environment."""
     monkeypatch.setattr(sys, "path", [*sys.path, install("packages", *PACKAGES)])
 
 

@@ -94,11 +94,6 @@ class TextLayout:
     spans: tuple[LaidSpan, ...]
     tokens: tuple[LaidToken, ...]
 
-    @property
-    def is_constant(self) -> bool:
-        """Whether all texts are the same."""
-        return not any(isinstance(piece, Column) for piece in self.pieces)
-
     def cut(self, at: Position) -> tuple[TextLayout, TextLayout]:
         """Return what comes before a position and what comes after it.
 

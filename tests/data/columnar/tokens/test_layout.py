@@ -88,8 +88,6 @@ def test_the_layout_of_one_row_is_that_of_all():
         for asked, answer in contents
     ]  # fmt: skip
     assert find_tokens(layout) == [[(1, "<é>"), (2, "<e>"), (1, "<é>"), (2, "<e>")]] * 3
-    assert not layout.is_constant
-    assert make(("".join(TEXTS),), (TEXT,)).is_constant
 
 
 def test_positions_are_bytes_of_a_literal():
