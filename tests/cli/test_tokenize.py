@@ -135,7 +135,7 @@ def test_a_tokenizer_without_a_chat_template_leaves_the_template_its_style(tmp_p
     assert read(out)[0] == expected[0]
 
 
-# --- length policies, and rows that are skipped or rejected ------------------------------------------------------------
+# --- length policies, and rows that are skipped or rejected ---------------------------------------------------------
 
 
 @pytest.fixture
