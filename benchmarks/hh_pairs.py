@@ -54,18 +54,19 @@ class Rows:
         return [str(pair.messages.responses[side][0]["content"]) for pair in self.pairs if pair.messages is not None]
 
 
-def read_rows(path: Path, most: int | None) -> Rows:
+def read_rows(path: Path, most: int | None, template: str = TEMPLATE) -> Rows:
     """The rows that the template accepts.
 
     Args:
         path: the file.
         most: read that many rows; None for all.
+        template: the name of the template.
 
     Raises:
         FileError: it cannot be read.
     """
     records = list(open_rows(path))[:most]
-    pairs, report = read_pairs(records, get_template(TEMPLATE))
+    pairs, report = read_pairs(records, get_template(template))
     cells = {record.row: record.cells for record in records}
     return Rows([cells[pair.row] for pair in pairs], pairs, report)
 
