@@ -93,8 +93,7 @@ def _evaluate(arguments: Sequence[str]) -> int:
     options = read_evaluate_options(arguments)
     from preftemplates_train.evaluation.evaluate_file import evaluate_file
 
-    evaluate_file(options)
-    return 0
+    return evaluate_file(options)
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = MappingProxyType({"score": _score, "evaluate": _evaluate})

@@ -156,7 +156,8 @@ def test_a_class_that_formats_by_hand_has_no_turns_and_no_first_listed(tmp_path_
     found, _ = evaluated(write(tmp_path / "rows.jsonl", ROWS[:6]), made, "--template", HOMEWORK)
     assert found["samples"] == 6
     assert "by_turns" not in found
-    assert list(found["shortcuts"]) == ["longer_wins"]
+    assert list(found["shortcuts"]) == ["longer_wins", "more_list_marks_wins"]
+    assert list(found["rules"]) == ["longer", "shorter", "more_list_marks", "fewer_list_marks"]
 
 
 def test_an_encoder_is_evaluated_too(checkpoint, tmp_path):
@@ -188,3 +189,45 @@ def test_another_style_is_evaluated_where_told(folder, tmp_path):
     expected = margins(source, folder, *PKU, "--style", "zephyr", "--allow-style")
     assert found["loss"] == pytest.approx(np.logaddexp(0, -expected).mean(), abs=1e-5)
     assert found["loss"] != pytest.approx(np.logaddexp(0, -margins(source, folder, *PKU)).mean(), abs=1e-5)
+
+
+# --- length and layout -----------------------------------------------------------------------------------------------
+
+LISTS = ["- Walk.\n- Ride.", "Walk, or ride, or take the bus that leaves here in the morning.", "1. Walk.", "Walk."]
+
+
+def with_lists():
+    """Rows whose better answer has more list marks in three of four, and is the longer one in two of four."""
+    order = [(0, 3), (2, 1), (3, 2), (0, 2)]
+    return [
+        {**row, "response_0": LISTS[better], "response_1": LISTS[worse], "better_response_id": 0}
+        for row, (better, worse) in zip(ROWS, order * 7, strict=False)
+    ]
+
+
+@pytest.mark.parametrize("template", ["PKUSafeRLHF", HOMEWORK])
+def test_rules_read_the_lengths_and_marks_of_the_answers(folder, by_hand, tmp_path, template):
+    model = by_hand if template == HOMEWORK else folder
+    found, said = evaluated(write(tmp_path / "rows.jsonl", with_lists()), model, "--template", template)
+    assert found["samples"] == 28
+    assert (found["rules"]["more_list_marks"], found["rules"]["fewer_list_marks"]) == (0.75, 0.25)
+    assert found["rules"]["longer"] == 0.5
+    assert found["shortcuts"]["more_list_marks_wins"]["accuracy"] == 0.75
+    assert "more list marks win 75.0%" in " ".join(said.split())
+
+
+def test_length_control_weighs_longer_and_shorter_better_answers_alike(folder, tmp_path):
+    rows = with_lists()
+    source = write(tmp_path / "rows.jsonl", rows)
+    found, said = evaluated(source, folder, *PKU, "--by", "better_response_id")
+    wins = score_wins(margins(source, folder, *PKU))
+    is_longer = np.array([len(row["response_0"].split()) > len(row["response_1"].split()) for row in rows])
+    expected = (wins[is_longer].mean() + wins[~is_longer].mean()) / 2
+    assert found["length_controlled_accuracy"] == pytest.approx(expected)
+    assert found["by"]["better_response_id"]["0"]["length_controlled_accuracy"] == pytest.approx(expected)
+    interval = f"95 % interval {found['length_controlled_low']:.1%} to {found['length_controlled_high']:.1%}"
+    assert f"length-controlled {expected:.1%} {interval}" in " ".join(said.split())
+    longer = write(tmp_path / "longer.jsonl", [row for row, longer in zip(rows, is_longer, strict=True) if longer])
+    found, said = evaluated(longer, folder, *PKU)
+    assert found["length_controlled_accuracy"] is None
+    assert "length-controlled none no better answer is the shorter one" in " ".join(said.split())

@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from preftemplates_train.evaluation.figures import (
     LENGTH_BANDS,
-    PairMargins,
-    ScoredSample,
     compare_on_common_samples,
     compare_scores,
     compute_top_share,
@@ -23,6 +21,7 @@ from preftemplates_train.evaluation.metrics import (
     replace_non_finite,
     score_wins,
 )
+from preftemplates_train.evaluation.scored_samples import PairMargins, ScoredSample
 
 
 def pair(margin, number=0, longer=0, **more):
@@ -126,13 +125,19 @@ def test_a_model_that_reads_only_length_is_no_better_than_the_rule():
 
 
 def test_a_rule_that_is_mostly_wrong_is_turned_round_and_unknown_ones_are_left_out():
-    cases = [pair(1.0, 0, -5, first_listed=False), pair(1.0, 1, -5, first_listed=False), pair(-1.0, 2, -5)]
+    cases = [pair(1.0, number, -5, first_listed=number == 0) for number in range(4)] + [pair(-1.0, 4, -5)]
     found = evaluate_samples(cases)["shortcuts"]
     assert (found["longer_wins"]["rule"], found["longer_wins"]["accuracy"]) == ("the shorter answer wins", 1.0)
     assert found["longer_wins"]["model"]["behind"] == 1
     assert found["first_listed_wins"]["rule"] == "the last listed wins"
-    assert (found["first_listed_wins"]["model"]["samples"], found["first_listed_wins"]["accuracy"]) == (2, 1.0)
+    assert (found["first_listed_wins"]["model"]["samples"], found["first_listed_wins"]["accuracy"]) == (4, 0.75)
     assert "first_listed_wins" not in evaluate_samples(pairs_of(1.0))["shortcuts"]
+
+
+def test_a_place_that_no_row_changes_is_no_rule():
+    """The better answer has a column of its own there, and its name says so."""
+    cases = [pair(1.0, number, -5, first_listed=True) for number in range(4)]
+    assert "first_listed_wins" not in evaluate_samples(cases)["shortcuts"]
 
 
 def test_two_models_are_compared_on_the_samples_that_both_scored():

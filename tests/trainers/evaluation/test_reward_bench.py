@@ -1,11 +1,10 @@
 """RewardBench and RewardBench 2: sections weigh what their papers say, and Ties has its rule."""
 
 import math
+from io import StringIO
 
 import pytest
-from preftemplates_train.evaluation.figures import (
-    ScoredSample,
-)
+from preftemplates_train.evaluation.figures import evaluate_samples
 from preftemplates_train.evaluation.reward_bench import (
     BEST_OF_FOUR,
     SECTIONS,
@@ -14,6 +13,9 @@ from preftemplates_train.evaluation.reward_bench import (
     score_reward_bench_2,
     score_ties,
 )
+from preftemplates_train.evaluation.scored_samples import ScoredSample
+from preftemplates_train.evaluation.table import print_evaluation
+from rich.console import Console
 
 
 def group(good, bad, **row):
@@ -101,3 +103,73 @@ def test_the_score_is_the_mean_of_six_subsets():
     found = score_reward_bench_2([*four, *tied(1, [4.0, 5.0], [2.0], 3.0, [2.5])])
     assert found["missing"] == []
     assert found["score"] == pytest.approx((5 + 0.8 + 0.01 * math.tanh(-0.5)) / 6)
+
+
+# --- rules next to the model -----------------------------------------------------------------------------------------
+
+
+def listed(good, bad, tokens, marks, **row):
+    return group(good, bad, **row)._replace(tokens=tokens, list_marks=marks)
+
+
+def test_a_rule_has_half_a_pair_for_a_tie_and_the_model_none():
+    rows = [
+        listed([1.0], [0.0], (9, 5), (0, 0), subset="hep-go"),
+        listed([1.0], [1.0], (9, 9), (2, 0), subset="hep-go"),
+        listed([0.0], [1.0], (4, 9), (0, 0), subset="hep-go"),
+        listed([1.0], [0.0], (9, 5), (0, 0), subset="hep-go"),
+    ]
+    found = score_reward_bench(rows)
+    subset = found["by_subset"]["hep-go"]
+    assert list(found["by_subset"]) == list(found["subsets"])
+    assert (subset["samples"], subset["score"], found["subsets"]["hep-go"]) == (4, 0.5, 0.5)
+    assert subset["rules"] == {
+        "longer": 2.5 / 4,
+        "shorter": 1.5 / 4,
+        "more_list_marks": 2.5 / 4,
+        "fewer_list_marks": 1.5 / 4,
+    }
+    assert subset["best_rule"] == "longer"
+    assert subset["length_controlled_accuracy"] == pytest.approx(0.5 / 4 + 3 / 4 * (1 + 0) / 2)
+
+
+def test_in_best_of_four_a_rule_is_scored_as_a_model_is():
+    rows = [
+        listed([0.0], [1.0, 2.0, 3.0], (9, 9, 5, 4), (1, 0, 0, 0), subset="Math"),
+        listed([0.0], [1.0, 2.0, 3.0], (4, 9, 5, 6), (0, 0, 0, 0), subset="Math"),
+    ]
+    subset = score_reward_bench_2(rows)["by_subset"]["Math"]
+    assert subset["score"] == 0.0
+    assert subset["rules"] == {
+        "longer": 0.25,
+        "shorter": 0.5,
+        "more_list_marks": pytest.approx((1 + 1 / 4) / 2),
+        "fewer_list_marks": pytest.approx((0 + 1 / 4) / 2),
+    }
+    assert subset["best_rule"] == "more_list_marks"
+
+
+def test_in_ties_a_rule_is_scored_by_their_own_score():
+    """Planted: each right answer is longer than each wrong one, by more than the right ones differ."""
+    cases = [
+        case._replace(tokens=[int(10 * reward) for reward in case.rewards])
+        for case in tied(1, [4.0, 5.0], [2.0, 1.0], 3.0, [0.0])
+    ]
+    subset = score_reward_bench_2(cases)["by_subset"][TIES]
+    assert subset["rules"]["longer"] == pytest.approx(score_ties(cases)) == pytest.approx(subset["score"])
+    assert subset["rules"]["shorter"] < 0
+    assert subset["length_controlled_reason"] == "no better answer is the shorter one"
+
+
+def test_the_subsets_are_printed_with_the_best_rule():
+    tokens = ((9, 5), (4, 9))
+    rows = [listed([1.0], [0.0], one, (0, 0), subset="hep-go") for one in tokens]
+    counts = {"source": "r", "model": "m", "template": "RewardBench", "rows": 2, "unscored": {}}
+    out = StringIO()
+    for benchmark in (score_reward_bench(rows), score_reward_bench(rows[:1])):
+        figures = {**counts, **evaluate_samples(rows), "benchmark": {"name": "RewardBench", **benchmark}}
+        print_evaluation(figures, Console(file=out, width=100))
+    said = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+    assert "score best rule length-controlled" in said
+    assert "hep-go 100.0% longer 50.0% 100.0%" in said
+    assert "hep-go 100.0% longer 100.0% no better answer is the shorter one" in said

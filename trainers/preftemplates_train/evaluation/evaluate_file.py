@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,15 +13,19 @@ from rich.console import Console
 
 from preftemplates import Ranked
 from preftemplates.data.writing import check_writable, write_text
-from preftemplates.errors import Code, did_you_mean
+from preftemplates.errors import Code, did_you_mean, one_line
 from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
-from preftemplates_train.evaluation.figures import ScoredSample, compare_on_common_samples, evaluate_samples
+from preftemplates_train.evaluation.fail_below import check_bounds, make_place_error
+from preftemplates_train.evaluation.figures import compare_on_common_samples, evaluate_samples
 from preftemplates_train.evaluation.metrics import replace_non_finite
+from preftemplates_train.evaluation.places import explain_no_places
 from preftemplates_train.evaluation.reward_bench import BENCHMARK_COLUMNS, BENCHMARKS
-from preftemplates_train.evaluation.scorer import ScoredAnswers, Scorer, score_answers
+from preftemplates_train.evaluation.scored_samples import ScoredSample
+from preftemplates_train.evaluation.scorer import ScoredAnswers, Scorer, find_trained_template, score_answers
 from preftemplates_train.evaluation.table import print_evaluation
-from preftemplates_train.model.checkpoint import CheckpointRecord
+from preftemplates_train.model.checkpoint import RECORD_FILE, CheckpointRecord, write_temperature
+from preftemplates_train.model.manifest import explain_unreplaceable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +80,17 @@ def score_samples(
         values = {name: cells.get(name) for name in columns}
         turns = _count_user_turns(answers)
         scored.samples.append(
-            ScoredSample(row, number, values, answers.rewards, ranks, answers.tokens, turns, answers.first_listed)
+            ScoredSample(
+                row=row,
+                number=number,
+                columns=values,
+                rewards=answers.rewards,
+                ranks=ranks,
+                tokens=answers.tokens,
+                turns=turns,
+                first_listed=answers.first_listed,
+                list_marks=answers.list_marks,
+            )
         )
     return scored
 
@@ -98,40 +113,83 @@ def _count_user_turns(answers: ScoredAnswers) -> int | None:
     return sum(message["role"] == "user" for message in answers.messages.prompt)
 
 
-def evaluate_file(options: EvaluateOptions) -> None:
-    """Print how well a model ranks the answers of a file.
+def evaluate_file(options: EvaluateOptions) -> int:
+    """Print how well a model ranks the answers of a file, and write what the options name.
+
+    Returns:
+        The exit code: 1 if the accuracy is below a value of `fail_below`, else 0.
+
+    Raises:
+        TooManyBadRowsError: no row can be scored.
+        SetupError: an option cannot be followed, or there is no temperature to write.
+    """
+    _check_paths(options)
+    _check_places(options)
+    scorer = _open_scorer(options.model, options)
+    row_template = scorer.find_template(options.template)
+    row_template.check_format(choose_compared_format(row_template))
+    scored, other = _score_file(options, scorer, row_template)
+    figures = {
+        "source": options.source,
+        "model": str(options.model),
+        "template": row_template.name,
+        **compute_figures(scored, row_template, options.by or (), other, scorer.record.temperature),
+    }
+    console = Console()
+    _write_figures(options, figures, console)
+    failures = list(check_bounds(options.bounds, figures))
+    for line in failures:
+        print(one_line(line, 5000), file=sys.stderr)
+    if options.write_temperature:
+        _record_temperature(options, figures, console)
+    return 1 if failures else 0
+
+
+def _score_file(
+    options: EvaluateOptions, scorer: Scorer, row_template: Template
+) -> tuple[ScoredFile, ScoredFile | None]:
+    """Return the rows as the model scores them, and as the other model does if there is one.
 
     Raises:
         TooManyBadRowsError: no row can be scored.
     """
-    source, out, group_columns = options.source, options.out, options.by or ()
-    _check_paths(options.against, out)
-    scorer = _open_scorer(options.model, options)
-    row_template = scorer.find_template(options.template)
-    row_template.check_format(choose_compared_format(row_template))
-    open_input = make_opener(source, row_template, options.choice)
-    columns = [*group_columns, *(BENCHMARK_COLUMNS if row_template.name in BENCHMARKS else ())]
-    _check_columns(group_columns, open_input)
+    open_input = make_opener(options.source, row_template, options.choice)
+    columns = [*(options.by or ()), *(BENCHMARK_COLUMNS if row_template.name in BENCHMARKS else ())]
+    _check_columns(options.by or (), open_input)
     scored = score_samples(open_input(), row_template, scorer, columns)
     if not scored.samples:
         reasons = scored.describe_unscored()
-        raise TooManyBadRowsError(f"{source}: no row has a better and a worse answer that are scored: {reasons}")
-    other = None
-    if options.against is not None:
-        scorer = _open_scorer(options.against, options)
-        other = score_samples(open_input(), row_template, scorer, columns)
-    figures = {
-        "source": source,
-        "model": str(options.model),
-        "template": row_template.name,
-        **compute_figures(scored, row_template, group_columns, other),
-    }
+        raise TooManyBadRowsError(
+            f"{options.source}: no row has a better and a worse answer that are scored: {reasons}"
+        )
+    if options.against is None:
+        return scored, None
+    return scored, score_samples(open_input(), row_template, _open_scorer(options.against, options), columns)
+
+
+def _write_figures(options: EvaluateOptions, figures: Mapping[str, Any], console: Console) -> None:
+    """Print the figures, and write them to the file that the options name."""
+    out = options.out
     if out is not None:
         write_text(out, json.dumps(replace_non_finite(figures), indent=1, ensure_ascii=False) + "\n")
-    console = Console()
     print_evaluation(figures, console)
     if out is not None:
         console.print(f"\nwrote {out}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _record_temperature(options: EvaluateOptions, figures: Mapping[str, Any], console: Console) -> None:
+    """Write the fitted temperature into the model's record.
+
+    Raises:
+        SetupError: there is none.
+    """
+    temperature, folder = figures["temperature"], options.model
+    if temperature is None:
+        reason = figures["temperature_reason"]
+        raise SetupError(f"{options.source}: no temperature is written into {folder}: {reason}; evaluate on more rows")
+    write_temperature(folder, temperature)
+    message = f"\nwrote temperature {temperature:.6g} into {folder / RECORD_FILE}"
+    console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
 def _open_scorer(model: Path, options: EvaluateOptions) -> Scorer:
@@ -139,7 +197,11 @@ def _open_scorer(model: Path, options: EvaluateOptions) -> Scorer:
 
 
 def compute_figures(
-    scored: ScoredFile, template: Template, group_columns: Sequence[str] = (), other: ScoredFile | None = None
+    scored: ScoredFile,
+    template: Template,
+    group_columns: Sequence[str] = (),
+    other: ScoredFile | None = None,
+    recorded_temperature: float = 1.0,
 ) -> dict[str, Any]:
     """Return all figures: of the rows, of the samples, of a benchmark, and of another model.
 
@@ -147,7 +209,7 @@ def compute_figures(
         SetupError: the other model scored no sample that this one scored.
     """
     counts = {"rows": scored.rows, "unscored": dict(scored.unscored)}
-    figures = {**counts, **evaluate_samples(scored.samples, group_columns)}
+    figures = {**counts, **evaluate_samples(scored.samples, group_columns, recorded_temperature)}
     benchmark = BENCHMARKS[template.name](scored.samples) if template.name in BENCHMARKS else None
     if benchmark is not None:
         figures["benchmark"] = {"name": template.name, **benchmark}
@@ -159,12 +221,34 @@ def compute_figures(
     return figures
 
 
-def _check_paths(against: Path | None, out: Path | None) -> None:
-    """Refuse, before anything is scored, paths that would be refused afterwards."""
-    if against is not None:
-        CheckpointRecord.read(against)
-    if out is not None:
-        check_writable(out)
+def _check_paths(options: EvaluateOptions) -> None:
+    """Raise an error, before anything is scored, for paths that cannot be read or written afterwards."""
+    if options.against is not None:
+        CheckpointRecord.read(options.against)
+    if options.out is not None:
+        check_writable(options.out)
+    if options.write_temperature:
+        CheckpointRecord.read(options.model)
+        reason = explain_unreplaceable(options.model, RECORD_FILE)
+        if reason is not None:
+            raise SetupError(
+                f"{options.model}: --write-temperature cannot write into this folder: {reason}; use a whole copy of"
+                " the model"
+            )
+
+
+def _check_places(options: EvaluateOptions) -> None:
+    """Raise an error, before the model is loaded, for a rule that needs to know which answer a row lists first."""
+    bound = next((bound for bound in options.bounds if bound.needs_places), None)
+    if bound is None:
+        return
+    record = CheckpointRecord.read(options.model)
+    template = find_trained_template(record, options.model, options.template)
+    format = choose_compared_format(template)
+    template.check_format(format)
+    reason = explain_no_places(make_opener(options.source, template, options.choice)(), template, format)
+    if reason is not None:
+        raise make_place_error(bound, options.source, reason)
 
 
 def _check_columns(names: Sequence[str], open_input: Callable[[], Iterable[Record]]) -> None:

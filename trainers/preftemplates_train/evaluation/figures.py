@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from preftemplates_train.evaluation.length_control import control_length
 from preftemplates_train.evaluation.metrics import (
     METRIC_RULES,
     Z_95,
@@ -16,11 +17,12 @@ from preftemplates_train.evaluation.metrics import (
     compute_wilson_interval,
     score_wins,
 )
+from preftemplates_train.evaluation.rules import choose_list_marks, measure_rules
+from preftemplates_train.evaluation.scored_samples import PairMargins, ScoredSample
+from preftemplates_train.evaluation.temperature import fit_temperature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterable, Sequence
 
 LENGTH_BANDS = {
     "shorter by more than 100": (-np.inf, -100),
@@ -32,87 +34,12 @@ LENGTH_BANDS = {
 """By how many tokens the better answer may be longer than the worse one: from the first number to below the second."""
 
 
-class ScoredSample(NamedTuple):
-    """One sample, with the rewards of its answers and the values that it can be grouped by.
-
-    Attributes:
-        row: the number of its row.
-        number: its place among the samples of that row.
-        columns: the values of the requested columns.
-        rewards: of K answers.
-        ranks: of each answer; the lowest is the best.
-        tokens: of each answer's whole text.
-        turns: of the user in the prompt; None if the template formats by hand.
-        first_listed: whether the better answer of two is the one that the row lists first, if that says something.
-    """
-
-    row: int
-    number: int
-    columns: Mapping[str, Any]
-    rewards: Sequence[float]
-    ranks: Sequence[float]
-    tokens: Sequence[int]
-    turns: int | None = None
-    first_listed: bool | None = None
-
-    @property
-    def good(self) -> list[float]:
-        """The rewards of the best rank's answers."""
-        return [reward for reward, rank in zip(self.rewards, self.ranks, strict=True) if rank == min(self.ranks)]
-
-    @property
-    def bad(self) -> list[float]:
-        """The rewards of all other answers."""
-        return [reward for reward, rank in zip(self.rewards, self.ranks, strict=True) if rank != min(self.ranks)]
-
-
-class PairMargins(NamedTuple):
-    """The P pairs of a better and a worse answer in samples.
-
-    Attributes:
-        sample: the index of each pair's sample.
-        margins: the better answer's reward minus the worse one's.
-        length_differences: the same of their tokens.
-    """
-
-    sample: NDArray[np.intp]
-    margins: Floats
-    length_differences: Floats
-
-    @classmethod
-    def from_samples(cls, samples: Sequence[ScoredSample]) -> PairMargins:
-        """Return all pairs of the samples."""
-        pairs = [
-            (number, sample.rewards[better] - sample.rewards[worse], sample.tokens[better] - sample.tokens[worse])
-            for number, sample in enumerate(samples)
-            for better in range(len(sample.ranks))
-            for worse in range(len(sample.ranks))
-            if sample.ranks[better] < sample.ranks[worse]
-        ]
-        sample_of, margins, longer = zip(*pairs, strict=True) if pairs else ((), (), ())
-        return cls(np.array(sample_of, dtype=np.intp), np.array(margins, float), np.array(longer, float))
-
-    def select(self, mask: NDArray[np.bool_]) -> PairMargins:
-        """Return the pairs where the mask is true."""
-        return PairMargins(self.sample[mask], self.margins[mask], self.length_differences[mask])
-
-    @property
-    def weights(self) -> Floats:
-        """The weight of each pair; those of a sample add up to one, so that no prompt counts more than another."""
-        return np.asarray(1 / np.bincount(self.sample)[self.sample], dtype=np.float64)
-
-    def average_by_sample(self, values: Floats) -> Floats:
-        """Return the mean of the values over the pairs of each sample, shape (samples,)."""
-        sums = np.bincount(self.sample, values * self.weights)
-        return np.asarray(sums[np.unique(self.sample)], dtype=np.float64)
-
-
 def summarize_pairs(pairs: PairMargins) -> dict[str, Any]:
-    """Return how many samples and pairs there are, the accuracy with its 95 % interval, and the log loss in nats.
+    """Return how many samples and pairs there are, the accuracies with 95 % intervals, and the log loss in nats.
 
     The accuracy is the mean over samples of the share of a sample's pairs whose better answer has the higher reward, a
     tie counting one half; the log loss is that of -log sigmoid(margin). A sample is one observation of the interval,
-    as the pairs of one prompt are not independent.
+    as the pairs of one prompt are not independent. The length-controlled accuracy is that of `control_length`.
 
     >>> right = ScoredSample(0, 0, {}, [1.0, 0.0], [0, 1], [5, 5])
     >>> tied = ScoredSample(1, 0, {}, [0.5, 0.5], [0, 1], [5, 5])
@@ -127,23 +54,34 @@ def summarize_pairs(pairs: PairMargins) -> dict[str, Any]:
         "accuracy": float(shares.mean()),
         "accuracy_low": low,
         "accuracy_high": high,
-        "loss": float(pairs.average_by_sample(np.logaddexp(0.0, -pairs.margins)).mean()),
+        **control_length(pairs).as_figures(),
+        "loss": _compute_loss(pairs),
     }
 
 
-def evaluate_samples(samples: Sequence[ScoredSample], group_columns: Sequence[str] = ()) -> dict[str, Any]:
+def _compute_loss(pairs: PairMargins, temperature: float = 1.0) -> float:
+    """Return the mean over samples of -log sigmoid(margin / temperature), in nats."""
+    return float(pairs.average_by_sample(np.logaddexp(0.0, -pairs.margins / temperature)).mean())
+
+
+def evaluate_samples(
+    samples: Sequence[ScoredSample], group_columns: Sequence[str] = (), recorded_temperature: float = 1.0
+) -> dict[str, Any]:
     """Return all figures of samples.
 
     Args:
         samples: the samples; each has answers of two ranks or more.
         group_columns: the columns to group by.
+        recorded_temperature: the temperature in the record of the model.
     """
     pairs = PairMargins.from_samples(samples)
     error, bins = compute_calibration(pairs.margins, pairs.weights)
     figures = summarize_pairs(pairs)
     figures["calibration_error"] = error
     figures["calibration"] = bins
+    figures |= _measure_temperatures(pairs, recorded_temperature)
     figures["shortcuts"] = _measure_shortcuts(samples, pairs)
+    figures["rules"] = measure_rules(samples, lambda scored: PairMargins.from_samples(scored).accuracy)
     figures["by"] = {
         column: _summarize_groups([_spell_value(sample.columns.get(column)) for sample in samples], pairs)
         for column in group_columns
@@ -163,6 +101,24 @@ def evaluate_samples(samples: Sequence[ScoredSample], group_columns: Sequence[st
     return figures
 
 
+def _measure_temperatures(pairs: PairMargins, recorded: float) -> dict[str, Any]:
+    """Return the fitted temperature with the figures after it, and those after the recorded one."""
+    fit = fit_temperature(pairs.margins, pairs.weights)
+    fitted = {} if fit.temperature is None else _measure_after_temperature(pairs, fit.temperature)
+    return {
+        "temperature": fit.temperature,
+        "temperature_reason": fit.reason,
+        "loss_at_temperature": fitted.get("loss"),
+        "calibration_error_at_temperature": fitted.get("calibration_error"),
+        "recorded_temperature": {"temperature": recorded, **_measure_after_temperature(pairs, recorded)},
+    }
+
+
+def _measure_after_temperature(pairs: PairMargins, temperature: float) -> dict[str, float]:
+    error, _ = compute_calibration(pairs.margins / temperature, pairs.weights)
+    return {"loss": _compute_loss(pairs, temperature), "calibration_error": error}
+
+
 def _spell_value(value: Any) -> str:
     """Return the name of a group: the text of a value, or the value as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
@@ -175,9 +131,14 @@ def _summarize_groups(names: Sequence[str], pairs: PairMargins) -> dict[str, dic
 
 
 def _measure_shortcuts(samples: Sequence[ScoredSample], pairs: PairMargins) -> dict[str, dict[str, Any]]:
-    """Return the rules that read no text, or their opposites if these are right more often, next to the model."""
+    """Return the rules that read no content, or their opposites if these are right more often, next to the model."""
     first = np.array([np.nan if sample.first_listed is None else 2.0 * sample.first_listed - 1 for sample in samples])
-    choices = {"longer_wins": pairs.length_differences, "first_listed_wins": first[pairs.sample]}
+    choices = {"longer_wins": pairs.length_differences}
+    if len(set(first[~np.isnan(first)])) > 1:  # else the better answer has a column of its own, by its name
+        choices["first_listed_wins"] = first[pairs.sample]
+    list_marks = choose_list_marks(samples)
+    if list_marks is not None:
+        choices["more_list_marks_wins"] = list_marks
     figures = {}
     for name, choice in choices.items():
         known = pairs.select(~np.isnan(choice))

@@ -22,8 +22,9 @@ CALIBRATION_BINS = 10
 METRIC_RULES = {
     "longer_wins": ("the longer answer wins", "the shorter answer wins"),
     "first_listed_wins": ("the first listed wins", "the last listed wins"),
+    "more_list_marks_wins": ("more list marks win", "fewer list marks win"),
 }
-"""Rules that read no text, each with its opposite."""
+"""Rules that read no content, each with its opposite."""
 
 
 def score_wins(differences: Floats) -> Floats:
@@ -42,7 +43,7 @@ def compute_accuracy(differences: Floats) -> tuple[float, float]:
     return float(wins.mean()), error
 
 
-def compute_wilson_interval(share: float, number: int) -> tuple[float, float]:
+def compute_wilson_interval(share: float, number: float) -> tuple[float, float]:
     """Return the 95 % interval of a mean of independent numbers from 0 to 1: Wilson's score interval.
 
     E. B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927; recommended for small
@@ -52,7 +53,7 @@ def compute_wilson_interval(share: float, number: int) -> tuple[float, float]:
 
     Args:
         share: the mean.
-        number: the number of values in it.
+        number: the number of values in it, or the number of independent values that they are worth.
 
     >>> [round(bound, 4) for bound in compute_wilson_interval(0.5, 10)]
     [0.2366, 0.7634]
@@ -170,6 +171,6 @@ def measure_shortcuts(
     differences = np.array(chosen_lengths, dtype=np.float64) - np.array(rejected_lengths, dtype=np.float64)
     accuracies = {"longer_wins": compute_accuracy(differences)[0]}
     known = [bool(is_first) for is_first in first_listed if is_first is not None]
-    if known:
+    if len(set(known)) > 1:  # else the better answer has a column of its own, by its name
         accuracies["first_listed_wins"] = sum(known) / len(known)
     return accuracies

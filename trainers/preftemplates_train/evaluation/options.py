@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates_train.errors import SetupError
+from preftemplates_train.evaluation.fail_below import RULE_WORDS, AccuracyBound, parse_bound
 from preftemplates_train.settings.command_line import PROGRAM
 from preftemplates_train.settings.parser import HelpPage, SettingsParser
 from preftemplates_train.settings.run_settings import STYLE_HELP, TEMPLATE_HELP, describe
@@ -15,7 +16,7 @@ from preftemplates_train.settings.run_settings import STYLE_HELP, TEMPLATE_HELP,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ScoredFormat = Literal["preference", "supervised", "ranked"]
+ScoredFormat = Literal["preference", "supervised", "unpaired", "scored", "ranked"]
 """The formats whose answers are scored."""
 
 
@@ -99,6 +100,35 @@ class EvaluateOptions(ScoringOptions):
         default=None,
         metadata=describe("Write all figures to this file, as JSON.", aliases=["-o"], metavar="FILE"),
     )
+    fail_below: list[str] | None = field(
+        default=None,
+        metadata=describe(
+            f"Exit with code 1 if the accuracy is below that of this rule ({', '.join(RULE_WORDS)}), or below this"
+            " number from 0 to 1. Repeatable.",
+            metavar="RULE",
+            action="append",
+        ),
+    )
+    write_temperature: bool = field(
+        default=False,
+        metadata=describe(
+            "Write the temperature with the lowest log loss on these rows into the model's record. Use rows that were"
+            " not trained on."
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.bounds
+
+    @property
+    def bounds(self) -> list[AccuracyBound]:
+        """What the accuracy must not be below.
+
+        Raises:
+            SetupError: one is neither a rule nor a number from 0 to 1.
+        """
+        return [parse_bound(word) for word in self.fail_below or ()]
 
 
 def read_score_options(arguments: Sequence[str]) -> ScoreOptions:
@@ -122,12 +152,16 @@ def read_evaluate_options(arguments: Sequence[str]) -> EvaluateOptions:
 
     Raises:
         SetupError: an option is unknown, is missing or has no such value.
+
+    >>> read_evaluate_options(["rows.jsonl", "--model", "reward-model", "--fail-below", "longer"]).bounds[0].rule
+    'longer'
     """
     return _read_options(
         EvaluateOptions,
         "evaluate",
         "IN --model FOLDER [options]",
-        "Print how well a model ranks the answers of a file. Exit with code 3 if no row can be scored.",
+        "Print how well a model ranks the answers of a file. Exit with code 3 if no row can be scored."
+        " Exit with code 1 if the accuracy is below a value of --fail_below.",
         arguments,
     )
 

@@ -1,4 +1,4 @@
-"""RewardBench and RewardBench 2: their subsets, and how their scores are computed.
+"""RewardBench and RewardBench 2: their subsets, how their scores are computed, and what rules get in each subset.
 
 RewardBench: N. Lambert and others, RewardBench: Evaluating Reward Models for Language Modeling, 2024, and the card of
 allenai/reward-bench. RewardBench 2: S. Malik and others, RewardBench 2: Advancing Reward Model Evaluation, 2025, and
@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from preftemplates_train.evaluation.length_control import control_length
+from preftemplates_train.evaluation.rules import find_best_rule, measure_rules
+from preftemplates_train.evaluation.scored_samples import PairMargins
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from preftemplates_train.evaluation.figures import ScoredSample
+    from preftemplates_train.evaluation.scored_samples import ScoredSample
+
+    ScoreMeasure = Callable[[Sequence[ScoredSample]], float | None]
 
 BENCHMARK_COLUMNS = ("subset", "id")
 """The columns that are read besides the answers."""
@@ -56,22 +62,47 @@ def score_reward_bench(samples: Sequence[ScoredSample]) -> dict[str, Any] | None
     Returns:
         None if no row has a subset of RewardBench. The score is the mean of the sections; it is None where a subset
         has no row, and a section's is that of the subsets that have some. The prior sets, which the first version
-        counted as a fifth section, are not in the file.
+        counted as a fifth section, are not in the file. `by_subset` is that of `_compare_with_rules`; a rule's tie is
+        one half.
     """
     weights = {name: weight for section in SECTIONS.values() for name, weight in section.items()}
-    subsets = {
-        name: float(np.mean([sample.good[0] > sample.bad[0] for sample in of_subset]))
-        for name, of_subset in _group_by_subset(samples, list(weights)).items()
-    }
-    if not subsets:
+    groups = _group_by_subset(samples, list(weights))
+    if not groups:
         return None
+    subsets = {name: _score_pairs(of_subset) for name, of_subset in groups.items()}
+    by_subset = {
+        name: _compare_with_rules(groups[name], score, lambda scored: PairMargins.from_samples(scored).accuracy)
+        for name, score in subsets.items()
+    }
     sections = {}
     for section, names in SECTIONS.items():
         present = [name for name in names if name in subsets]
         if present:
             shares = [subsets[name] for name in present]
             sections[section] = float(np.average(shares, weights=[weights[name] for name in present]))
-    return _make_result(subsets, list(weights), list(sections.values()), sections=sections)
+    return _make_result(by_subset, list(weights), list(sections.values()), sections=sections)
+
+
+def _score_pairs(samples: Sequence[ScoredSample]) -> float:
+    return float(np.mean([sample.good[0] > sample.bad[0] for sample in samples]))
+
+
+def _compare_with_rules(samples: Sequence[ScoredSample], score: float, measure: ScoreMeasure) -> dict[str, Any]:
+    """Return a subset's score next to the length-controlled accuracy of its pairs and to the scores of rules.
+
+    Args:
+        samples: the samples of the subset.
+        score: the model's score.
+        measure: gives a rule's score from samples whose rewards are the rule's.
+    """
+    rules = measure_rules(samples, measure)
+    return {
+        "samples": len(samples),
+        "score": score,
+        **control_length(PairMargins.from_samples(samples)).as_figures(),
+        "rules": rules,
+        "best_rule": find_best_rule(rules),
+    }
 
 
 def score_reward_bench_2(samples: Sequence[ScoredSample]) -> dict[str, Any] | None:
@@ -84,17 +115,24 @@ def score_reward_bench_2(samples: Sequence[ScoredSample]) -> dict[str, Any] | No
         samples: the samples, with the columns `subset` and, for Ties, `id`.
 
     Returns:
-        None if no row has a subset of RewardBench 2. The score is None where a subset has no row.
+        None if no row has a subset of RewardBench 2. The score is None where a subset has no row. `by_subset` is that
+        of `_compare_with_rules`; rules are scored as models are.
     """
-    subsets: dict[str, float] = {}
+    by_subset = {}
     for name, of_subset in _group_by_subset(samples, [*BEST_OF_FOUR, TIES]).items():
-        score = score_ties(of_subset) if name == TIES else float(np.mean([_score_best_of_four(s) for s in of_subset]))
+        measure = score_ties if name == TIES else _score_best_of_four
+        score = measure(of_subset)
         if score is not None:
-            subsets[name] = score
-    return _make_result(subsets, [*BEST_OF_FOUR, TIES], list(subsets.values())) if subsets else None
+            by_subset[name] = _compare_with_rules(of_subset, score, measure)
+    scores = [subset["score"] for subset in by_subset.values()]
+    return _make_result(by_subset, [*BEST_OF_FOUR, TIES], scores) if by_subset else None
 
 
-def _score_best_of_four(sample: ScoredSample) -> float:
+def _score_best_of_four(samples: Sequence[ScoredSample]) -> float:
+    return float(np.mean([_share_top(sample) for sample in samples]))
+
+
+def _share_top(sample: ScoredSample) -> float:
     top = max(sample.rewards)
     return float(sample.good[0] == top) / sum(reward == top for reward in sample.rewards)
 
@@ -143,10 +181,16 @@ def _group_by_subset(samples: Sequence[ScoredSample], names: Sequence[str]) -> d
 
 
 def _make_result(
-    subsets: dict[str, float], names: Sequence[str], parts: Sequence[float], **sections: Any
+    by_subset: Mapping[str, Mapping[str, Any]], names: Sequence[str], parts: Sequence[float], **sections: Any
 ) -> dict[str, Any]:
-    missing = [name for name in names if name not in subsets]
-    return {"score": None if missing else float(np.mean(parts)), **sections, "subsets": subsets, "missing": missing}
+    missing = [name for name in names if name not in by_subset]
+    return {
+        "score": None if missing else float(np.mean(parts)),
+        **sections,
+        "subsets": {name: subset["score"] for name, subset in by_subset.items()},
+        "missing": missing,
+        "by_subset": by_subset,
+    }
 
 
 BENCHMARKS: Mapping[str, Callable[[Sequence[ScoredSample]], dict[str, Any] | None]] = {

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MOST_GROUPS = 20
 """How many groups of a column are printed, the largest ones."""
 
+NOT_DEFINED = "none"
+"""What is printed in the place of a figure that is not defined."""
+
 TableRows = list[tuple[str | Text, ...]]
 
 
@@ -31,20 +34,27 @@ def print_evaluation(figures: Mapping[str, Any], console: Console) -> None:
         soft_wrap=True,
     )
     _print_table(figures["model"], _make_main_rows(figures), console)
-    groups = {**figures["by"], "how much longer the better answer is, in tokens": figures["by_length_difference"]}
-    if len(figures.get("by_turns", ())) > 1:
-        groups["turns of the user"] = figures["by_turns"]
-    for name, group in groups.items():
+    for name, group in figures["by"].items():
         _print_table(name, _make_group_rows(group), console)
+    by_length = _make_group_rows(figures["by_length_difference"], is_controlled=False)
+    _print_table("how much longer the better answer is, in tokens", by_length, console)
+    if len(figures.get("by_turns", ())) > 1:
+        _print_table("turns of the user", _make_group_rows(figures["by_turns"]), console)
     if len(figures.get("cells", ())) == 1:  # a grouped set; where the numbers of answers vary, a cell says little
         for shape, cells in figures["cells"].items():
             _print_table(f"{shape} answers, good by bad", _make_cell_rows(cells), console)
     if "benchmark" in figures:
-        _print_table(figures["benchmark"]["name"], _make_benchmark_rows(figures["benchmark"]), console)
-        if figures["benchmark"]["missing"]:
-            missing = ", ".join(figures["benchmark"]["missing"])
-            message = f"  no score, as there is no row of {missing}"
-            console.print(escape_text(message, "yellow"), soft_wrap=True)
+        _print_benchmark(figures["benchmark"], console)
+
+
+def _print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:
+    _print_table(f"{benchmark['name']}: subsets", _make_subset_rows(benchmark["by_subset"]), console)
+    rows = _make_benchmark_rows(benchmark)
+    if rows:
+        _print_table(f"{benchmark['name']}: score", rows, console)
+    if benchmark["missing"]:
+        message = f"  no score, as there is no row of {', '.join(benchmark['missing'])}"
+        console.print(escape_text(message, "yellow"), soft_wrap=True)
 
 
 def _print_table(title: str, rows: TableRows, console: Console) -> None:
@@ -60,12 +70,14 @@ def _print_table(title: str, rows: TableRows, console: Console) -> None:
 def _make_main_rows(figures: Mapping[str, Any]) -> TableRows:
     rows: TableRows = [
         ("accuracy", f"{figures['accuracy']:.1%}", Text(_format_interval(figures), "dim")),
+        _make_controlled_row(figures),
         ("log loss", f"{figures['loss']:.4f}", Text("a coin has 0.6931", "dim")),
         (
             "calibration error",
             f"{figures['calibration_error']:.1%}",
             Text("how far it is from as right as it is sure", "dim"),
         ),
+        *_make_temperature_rows(figures),
     ]
     if "best" in figures:
         best = figures["best"]
@@ -78,8 +90,42 @@ def _make_main_rows(figures: Mapping[str, Any]) -> TableRows:
     return rows
 
 
+def _make_temperature_rows(figures: Mapping[str, Any]) -> TableRows:
+    """Return the fitted temperature, and the recorded one if it is not 1, each with the figures after it."""
+    recorded = figures["recorded_temperature"]
+    if figures["temperature"] is None:
+        rows: TableRows = [("temperature", NOT_DEFINED, Text(figures["temperature_reason"], "dim"))]
+    else:
+        description = _describe_calibration(
+            figures["loss_at_temperature"], figures["calibration_error_at_temperature"]
+        )
+        rows = [("temperature", f"{figures['temperature']:.4g}", description)]
+    if recorded["temperature"] != 1:
+        description = _describe_calibration(recorded["loss"], recorded["calibration_error"])
+        rows.append(("recorded temperature", f"{recorded['temperature']:.4g}", description))
+    return rows
+
+
+def _describe_calibration(loss: float, error: float) -> Text:
+    return Text(f"with it: log loss {loss:.4f}, error {error:.1%}", "dim")
+
+
 def _format_interval(figures: Mapping[str, Any]) -> str:
     return f"95 % interval {figures['accuracy_low']:.1%} to {figures['accuracy_high']:.1%}"
+
+
+def _make_controlled_row(figures: Mapping[str, Any]) -> tuple[str | Text, ...]:
+    """Return the length-controlled accuracy with its interval, or why there is none."""
+    name, value = "length-controlled", figures["length_controlled_accuracy"]
+    if value is None:
+        return name, NOT_DEFINED, Text(figures["length_controlled_reason"], "dim")
+    low, high = figures["length_controlled_low"], figures["length_controlled_high"]
+    return name, f"{value:.1%}", Text(f"95 % interval {low:.1%} to {high:.1%}", "dim")
+
+
+def _format_controlled_or_reason(figures: Mapping[str, Any]) -> str | Text:
+    value = figures["length_controlled_accuracy"]
+    return Text(figures["length_controlled_reason"], "dim") if value is None else f"{value:.1%}"
 
 
 def _format_comparison(comparison: Mapping[str, Any]) -> Text:
@@ -91,19 +137,22 @@ def _format_comparison(comparison: Mapping[str, Any]) -> Text:
     return Text(text, colour)
 
 
-def _make_group_rows(group: Mapping[str, Mapping[str, Any]]) -> TableRows:
+def _make_group_rows(group: Mapping[str, Mapping[str, Any]], *, is_controlled: bool = True) -> TableRows:
+    """Return a row for each of the largest groups.
+
+    Args:
+        group: the figures of each group.
+        is_controlled: whether there is a column with the length-controlled accuracy.
+    """
     largest = sorted(group, key=lambda name: -group[name]["samples"])[:MOST_GROUPS]
-    rows: TableRows = [
-        (
-            name,
-            f"{figures['samples']:,}",
-            f"{figures['accuracy']:.1%}",
-            Text(_format_interval(figures), "dim"),
-            f"{figures['loss']:.4f}",
-        )
-        for name, figures in group.items()
-        if name in largest
-    ]
+    titles = ("samples", "accuracy", "95 % interval", "log loss", *(["length-controlled"] if is_controlled else []))
+    rows: TableRows = [("", *(Text(title, "dim") for title in titles))]
+    for name, figures in group.items():
+        if name in largest:
+            interval = f"{figures['accuracy_low']:.1%} to {figures['accuracy_high']:.1%}"
+            cells = (f"{figures['samples']:,}", f"{figures['accuracy']:.1%}", Text(interval, "dim"))
+            controlled = (_format_controlled_or_reason(figures),) if is_controlled else ()
+            rows.append((name, *cells, f"{figures['loss']:.4f}", *controlled))
     if len(group) > len(largest):
         rows.append((f"… and {len(group) - len(largest):,} more",))
     return rows
@@ -115,9 +164,18 @@ def _make_cell_rows(cells: Mapping[str, Any]) -> TableRows:
     ]
 
 
+def _make_subset_rows(subsets: Mapping[str, Mapping[str, Any]]) -> TableRows:
+    """Return the score of each subset next to its length-controlled accuracy and to the best rule."""
+    rows: TableRows = [("", *(Text(title, "dim") for title in ("score", "best rule", "", "length-controlled")))]
+    for name, figures in subsets.items():
+        rule = figures["best_rule"]
+        best = ("", "") if rule is None else (rule.replace("_", "-"), f"{figures['rules'][rule]:.1%}")
+        rows.append((name, f"{figures['score']:.1%}", *best, _format_controlled_or_reason(figures)))
+    return rows
+
+
 def _make_benchmark_rows(benchmark: Mapping[str, Any]) -> TableRows:
-    parts = benchmark.get("sections", benchmark["subsets"])
-    rows: TableRows = [(name, f"{share:.1%}") for name, share in parts.items()]
+    rows: TableRows = [(name, f"{share:.1%}") for name, share in benchmark.get("sections", {}).items()]
     if benchmark["score"] is not None:
         rows.append(("score", Text(f"{benchmark['score']:.1%}", "bold", justify="right")))
     return rows

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from preftemplates import Style
 from preftemplates.data.writing import write_text
 from preftemplates.errors import PrefTemplatesError, one_line
 from preftemplates_train.errors import SetupError
+from preftemplates_train.model.manifest import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 RECORD_FILE = "preftemplates.json"
 CHAT_TEMPLATE_FILE = "chat_template.jinja"
+IDENTITY_ACTIVATION = "torch.nn.modules.linear.Identity"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class CheckpointRecord:
         data: a digest of the token ids trained on, in order.
         settings: the other settings that the weights depend on.
         version: of preftemplates; recorded, and not compared.
+        temperature: what a difference of two rewards is divided by before the sigmoid gives a probability; recorded,
+            and not compared. `evaluate --write-temperature` sets it.
+        score_scale: of a model that learnt scores, their `mean` and their standard `deviation`, by which a reward is
+            a score: mean + deviation * reward; None for other models. It follows from the data, and is not compared.
     """
 
     templates: dict[str, dict[str, str]]
@@ -55,10 +62,16 @@ class CheckpointRecord:
     data: str
     settings: dict[str, Any]
     version: str = preftemplates.__version__
+    temperature: float = 1.0
+    score_scale: dict[str, float] | None = None
 
     def write(self, folder: Path) -> None:
         """Write the record into a checkpoint's folder."""
-        write_text(folder / RECORD_FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+        write_text(folder / RECORD_FILE, self.as_text())
+
+    def as_text(self) -> str:
+        """Return the content of the file."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def read(cls, folder: Path) -> CheckpointRecord:
@@ -74,6 +87,8 @@ class CheckpointRecord:
                 definition["name"], definition["digest"]
             if record.date is not None:
                 date.fromisoformat(record.date)
+            if not 0 < record.temperature < math.inf:
+                raise ValueError(f"temperature: expected a number above 0, got {record.temperature}")
         except (OSError, ValueError, KeyError) as error:
             reason = one_line(_explain_unreadable(error), 120)
             raise SetupError(f"{folder} is no reward model of preftemplates-train: {RECORD_FILE}: {reason}") from error
@@ -88,6 +103,21 @@ def _explain_unreadable(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"a definition has no {error.args[0]}"
     return str(getattr(error, "strerror", None) or error)
+
+
+def write_temperature(folder: Path, temperature: float) -> None:
+    """Write a temperature into the record of a checkpoint's folder, and the record's new hash into its manifest.
+
+    Args:
+        folder: the folder, for which `explain_unreplaceable` gives no reason.
+        temperature: the number that differences of rewards are divided by, above 0.
+
+    Raises:
+        SetupError: the folder has no record.
+        FileError: the folder cannot be written to.
+    """
+    record = replace(CheckpointRecord.read(folder), temperature=temperature)
+    replace_file(folder, RECORD_FILE, record.as_text())
 
 
 def read_trained_style(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Style:
@@ -110,8 +140,25 @@ def hash_tokenizer(tokenizer: PreTrainedTokenizerFast) -> str:
 def save_model(
     folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, record: CheckpointRecord
 ) -> None:
-    """Write what others load: weights as safetensors, configuration, tokenizer with chat template, and the record."""
+    """Write what others load: weights as safetensors, configuration, tokenizer with chat template, and the record.
+
+    The configuration asks sentence-transformers and vLLM for the reward itself, and the tokenizer has the length that
+    was trained on; both objects are changed.
+    """
     (folder / CHAT_TEMPLATE_FILE).unlink(missing_ok=True)
+    _declare_identity_activation(model.config)
+    tokenizer.model_max_length = record.max_length
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     record.write(folder)
+
+
+def _declare_identity_activation(model_config: Any) -> None:
+    """Set the key by which sentence-transformers and vLLM find the function that they apply to the score.
+
+    Without it both apply a sigmoid where there is one label. `problem_type` does not suffice: vLLM's classification
+    reads it, its scoring and CrossEncoder do not.
+    """
+    declared = getattr(model_config, "sentence_transformers", None)
+    others = declared if isinstance(declared, dict) else {}
+    model_config.sentence_transformers = {**others, "activation_fn": IDENTITY_ACTIVATION}

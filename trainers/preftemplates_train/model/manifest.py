@@ -8,8 +8,11 @@ import os
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from preftemplates.data.writing import write_text
+from preftemplates.errors import FileError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 MANIFEST_FILE = "preftemplates-manifest.json"
@@ -28,18 +31,63 @@ def write_manifest(folder: Path, paths: Iterable[Path] | None = None) -> None:
         paths: the files within it; all of them, if None.
     """
     files = sorted(paths if paths is not None else _list_files(folder))
-    entries = {}
+    entries: dict[str, dict[str, int | str]] = {}
     for path in files:
         with path.open("rb+") as file:
             os.fsync(file.fileno())
         entries[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "sha256": hash_file(path)}
+    _write_entries(folder, entries, MANIFEST_FILE)
+
+
+def _write_entries(folder: Path, entries: Mapping[str, Mapping[str, int | str]], name: str) -> None:
+    """Write the entries of a manifest whole into a file of the folder."""
     partial = folder / f".{MANIFEST_FILE}"
     with partial.open("w", encoding="utf-8") as file:
         json.dump({"files": entries}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(folder / MANIFEST_FILE)
+    partial.replace(folder / name)
     sync_folder(folder)
+
+
+def replace_file(folder: Path, name: str, text: str) -> None:
+    """Replace a text file in a folder, and its entry in the folder's manifest if there is one.
+
+    The new manifest is in the folder before the file is replaced, so that a command which is killed meanwhile leaves a
+    file that one of the two manifests lists.
+
+    Args:
+        folder: the folder, for which `explain_unreplaceable` gives no reason.
+        name: the file's name.
+        text: the new content.
+
+    Raises:
+        FileError: the folder cannot be written to.
+    """
+    content = text.encode()
+    entry: dict[str, int | str] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    try:
+        if not (folder / MANIFEST_FILE).is_file():
+            write_text(folder / name, text)
+            return
+        _write_entries(folder, {**read_manifest(folder), name: entry}, PENDING_FILE)
+        write_text(folder / name, text)
+        (folder / PENDING_FILE).replace(folder / MANIFEST_FILE)
+    except OSError as error:
+        raise FileError(f"{folder} cannot be written: {error.strerror or error}") from error
+    sync_folder(folder)
+
+
+def explain_unreplaceable(folder: Path, name: str) -> str | None:
+    """Return why a file cannot be replaced without a manifest that lists damage as whole, in words; None if it can."""
+    if not (folder / MANIFEST_FILE).is_file():
+        return None
+    entries, pending = read_manifest(folder), read_manifest(folder, PENDING_FILE)
+    if not entries:
+        return f"{MANIFEST_FILE} is damaged"
+    if pending and {**pending, name: None} != {**entries, name: None}:
+        return "a run was stopped while it wrote the folder"
+    return None if is_unchanged(folder, name) else f"{name} has other bytes than were written"
 
 
 def read_manifest(folder: Path, file: str = MANIFEST_FILE) -> dict[str, dict[str, int | str]]:
