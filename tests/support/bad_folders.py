@@ -78,6 +78,18 @@ def _empty(folder: Path) -> None:
     folder.mkdir()
 
 
+def make_adapter(base: str | None, content: bytes | None = None) -> Callable[[Path], Any]:
+    """Let a folder look like a LoRA adapter on that base model, with its own weights or other bytes for them."""
+
+    def apply(folder: Path) -> None:
+        (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": base}))
+        weights = (folder / WEIGHTS).rename(folder / "adapter_model.safetensors")
+        if content is not None:
+            weights.write_bytes(content)
+
+    return apply
+
+
 def _keep_slow_tokenizer(folder: Path) -> None:
     (folder / TOKENIZER).unlink()
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "CTRLTokenizer"}))
@@ -184,6 +196,32 @@ REWARD_MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a hostile chat template": (
         write("chat_template.jinja", "{{ ''.__class__ }}"),
         f"{REWARD_MODEL}: its chat template: line 1: the chat template reads '__class__'",
+    ),
+    "an adapter whose base model has moved": (
+        make_adapter("/nowhere/base"),
+        f"{REWARD_MODEL} is a LoRA adapter on /nowhere/base, and this base model cannot be loaded: there is no"
+        " directory /nowhere/base; put it back, or name its place as base_model_name_or_path in adapter_config.json",
+    ),
+    "an adapter whose base model is not on the hub": (
+        make_adapter("some-one/no-model"),
+        "on some-one/no-model, and this base model cannot be loaded: some-one/no-model gives no model: We couldn't",
+    ),
+    "an adapter without a base model": (
+        make_adapter(None),
+        "a LoRA adapter whose adapter_config.json names no base model, as after training a small decoder from scratch;"
+        " name the merged model that the run wrote",
+    ),
+    "an adapter without weights": (
+        write("adapter_config.json", "{}"),
+        f"{REWARD_MODEL} has no weights: there is no file named adapter_model.safetensors; copy the checkpoint again",
+    ),
+    "an adapter with other bytes for weights": (
+        make_adapter("base", b"\xff" * 500),
+        f"{REWARD_MODEL}/adapter_model.safetensors is damaged: ",
+    ),
+    "an adapter with half a configuration": (
+        write("adapter_config.json", '{"base_mod'),
+        f"{REWARD_MODEL}/adapter_config.json is damaged: ",
     ),
     "no pad token": (change("tokenizer_config.json", pad_token=None), f"{REWARD_MODEL} has lost its pad token"),
 }

@@ -1,12 +1,25 @@
 """What the tests of whole runs share: short runs on rows."""
 
 import json
+import signal
 
 import torch
 from safetensors.torch import load_file
 from trainer_support import train_by
+from transformers import TrainerCallback
 
 SHORT = ["--max_steps", "6", "--eval_strategy", "no", "--per_device_train_batch_size", "4", "--logging_steps", "1"]
+
+
+class Stop(TrainerCallback):
+    """Sends SIGINT in the middle of a step."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_step_begin(self, _args, state, _control, **_):
+        if state.global_step == self.step:
+            signal.raise_signal(signal.SIGINT)  # heard before the next line; a signal to the process may come later
 
 
 def rows_file(folder, number=40, **changed):

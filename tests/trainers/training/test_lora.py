@@ -48,7 +48,7 @@ def test_the_checkpoint_is_merged_and_scores_as_the_adapted_model_did(words, tmp
     assert changed  # the adapters are in the weights
     scorer = Scorer(tmp_path)
     pairs = before.encoded.held_out
-    rewards = torch.tensor(scorer.rewards([pair.chosen_ids for pair in pairs]))
+    rewards = torch.tensor(scorer.rewards([pair.ids[0] for pair in pairs]))
     assert rewards.mean().item() == pytest.approx(outcome.metrics["chosen_mean"], abs=1e-5)
     assert rewards.std(correction=0).item() == pytest.approx(outcome.metrics["chosen_std"], abs=1e-5)
 

@@ -10,22 +10,10 @@ from preftemplates_train.errors import ResumeError, SetupError
 from preftemplates_train.model.checkpoint import CheckpointRecord
 from preftemplates_train.model.manifest import write_manifest
 from preftemplates_train.training.resume import check_same_run
-from run_support import SHORT, equal, on_rows, rows_file, weights
+from run_support import SHORT, Stop, equal, on_rows, rows_file, weights
 from trainer_support import train_by
-from transformers import TrainerCallback
 
 from preftemplates import get_dialect
-
-
-class Stop(TrainerCallback):
-    """Sends SIGINT in the middle of a step."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def on_step_begin(self, _args, state, _control, **_):
-        if state.global_step == self.step:
-            signal.raise_signal(signal.SIGINT)  # heard before the next line; a signal to the process may come later
 
 
 def test_ctrl_c_stops_with_a_checkpoint_from_which_the_run_goes_on_to_equal_weights(tmp_path, monkeypatch):

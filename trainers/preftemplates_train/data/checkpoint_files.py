@@ -9,14 +9,14 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from transformers.utils import CONFIG_NAME, SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
-from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME
+from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME
 
 from preftemplates.errors import one_line, preview
 from preftemplates_train.errors import SetupError, summarize_error
 
 JSON_FILES = (
-    CONFIG_NAME, "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json",
+    CONFIG_NAME, ADAPTER_CONFIG_NAME, "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json",
 )  # fmt: skip
 """The files of a checkpoint that hold an object in JSON, besides the weights' index."""
 
@@ -29,7 +29,7 @@ COPY_AGAIN = "copy the checkpoint again"
 
 
 def check_checkpoint_files(name: str) -> None:
-    """Raise an error if a name is a local path without a whole checkpoint; weights are not looked at.
+    """Raise an error if a name is a local path without a whole checkpoint or LoRA adapter; weights are not looked at.
 
     Args:
         name: a directory, or a hub name, which is left alone.
@@ -53,15 +53,32 @@ def check_checkpoint_files(name: str) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    if (folder / ADAPTER_CONFIG_NAME).exists():
-        raise SetupError(
-            f"{folder} is a LoRA adapter; merge it into its base model (merge_and_unload of peft), and name the result"
-        )
-    if not (folder / CONFIG_NAME).exists():
+    if not is_adapter(folder) and not (folder / CONFIG_NAME).exists():
         raise SetupError(f"{folder} is no checkpoint: it holds no {CONFIG_NAME}")
     for name in JSON_FILES:
         if (folder / name).exists():
             _read_object(folder / name)
+
+
+def is_adapter(folder: Path) -> bool:
+    """Return whether a folder holds a LoRA adapter, whose base model is elsewhere."""
+    return (folder / ADAPTER_CONFIG_NAME).exists()
+
+
+def read_adapter_base(folder: Path) -> tuple[str, str]:
+    """Return the name of an adapter's base model, and its branch, tag or commit.
+
+    Raises:
+        SetupError: the adapter names none.
+    """
+    config = _read_object(folder / ADAPTER_CONFIG_NAME)
+    name, revision = config.get("base_model_name_or_path"), config.get("revision")
+    if not (isinstance(name, str) and name):
+        raise SetupError(
+            f"{folder} is a LoRA adapter whose {ADAPTER_CONFIG_NAME} names no base model, as after training a small"
+            " decoder from scratch; name the merged model that the run wrote"
+        )
+    return name, revision if isinstance(revision, str) else "main"
 
 
 def has_own_tokenizer_code(folder: Path) -> bool:
@@ -83,11 +100,7 @@ def check_weight_files(folder: Path) -> None:
     """
     files = list(_list_weight_files(folder))
     for path in files:
-        try:
-            with safe_open(path, framework="pt"):
-                pass
-        except (SafetensorError, OSError) as error:
-            raise SetupError(f"{path} is damaged: {summarize_error(error)}; {COPY_AGAIN}") from error
+        list_weights(path)
     if files:
         return
     pickled = [path.name for pattern in PICKLED_WEIGHTS for path in sorted(folder.glob(pattern))]
@@ -95,13 +108,28 @@ def check_weight_files(folder: Path) -> None:
         raise SetupError(
             f"{folder} has weights only as {pickled[0]}, and no pickle is read; save the model again as safetensors"
         )
-    raise SetupError(f"{folder} has no weights: there is no file named {SAFE_WEIGHTS_NAME}; {COPY_AGAIN}")
+    name = ADAPTER_SAFE_WEIGHTS_NAME if is_adapter(folder) else SAFE_WEIGHTS_NAME
+    raise SetupError(f"{folder} has no weights: there is no file named {name}; {COPY_AGAIN}")
+
+
+def list_weights(path: Path) -> list[str]:
+    """Return the names of the weights in a safetensors file.
+
+    Raises:
+        SetupError: the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise SetupError(f"{path} is damaged: {summarize_error(error)}; {COPY_AGAIN}") from error
 
 
 def _list_weight_files(folder: Path) -> Iterator[Path]:
     index = folder / SAFE_WEIGHTS_INDEX_NAME
-    if (folder / SAFE_WEIGHTS_NAME).exists():
-        yield folder / SAFE_WEIGHTS_NAME
+    name = ADAPTER_SAFE_WEIGHTS_NAME if is_adapter(folder) else SAFE_WEIGHTS_NAME
+    if (folder / name).exists():
+        yield folder / name
     elif index.exists():
         shards = _read_object(index).get("weight_map")
         if not isinstance(shards, Mapping) or not all(isinstance(shard, str) for shard in shards.values()):

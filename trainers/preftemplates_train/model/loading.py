@@ -24,8 +24,7 @@ from transformers import (
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, logging
 from transformers.utils.hub import cached_file
 
-from preftemplates.data.reading import spell_install
-from preftemplates.errors import did_you_mean, preview
+from preftemplates.errors import preview
 from preftemplates_train.data.checkpoint_files import check_weight_files
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.model.checks import check_finite_weights
@@ -113,17 +112,56 @@ def load_model(name: str, model_config: Any, config: RewardConfig) -> tuple[PreT
     options: dict[str, Any] = {}
     if config.attn_implementation:
         options["attn_implementation"] = config.attn_implementation
-    model, info = _load(name, revision=config.model_revision, config=model_config, dtype=config.dtype, **options)
+    model, info = load_classifier(
+        name, revision=config.model_revision, config=model_config, dtype=config.dtype, **options
+    )
     base_prefix = f"{model.base_model_prefix}."
     missing = sorted(key for key in info["missing_keys"] if key.startswith(base_prefix) and "pooler" not in key)
     if missing:
         raise SetupError(f"{name} lacks {len(missing)} of the model's weights, such as {missing[0]}")
     check_finite_weights(model, name)
+    if config.use_peft and config.save_adapter:
+        _check_adapter_can_hold(sorted(info["missing_keys"]), model, name, config.lora_modules_to_save or ())
     unused = tuple(sorted(key for key in info["unexpected_keys"] if _looks_like_a_head(key)))
     if config.head_from is None:
         return model, HeadOrigin(tuple(sorted(info["missing_keys"])), unused)
     taken = _copy_head(model, name, config.head_from, config.model_revision, unused)
     return model, HeadOrigin((), tuple(key for key in unused if key not in taken), config.head_from)
+
+
+def list_head_modules(model: PreTrainedModel) -> list[str]:
+    """Return the names of the modules that a classifier adds to its base model, of those that have weights."""
+    return [
+        name
+        for name, module in model.named_children()
+        if name != model.base_model_prefix and not isinstance(module, PreTrainedModel) and [*module.parameters()]
+    ]
+
+
+def _check_adapter_can_hold(
+    missing: Sequence[str], model: PreTrainedModel, name: str, trained_whole: Sequence[str]
+) -> None:
+    """Raise an error if weights that the checkpoint lacks would be in no adapter: the next load draws others.
+
+    Args:
+        missing: the weights that the checkpoint lacks.
+        model: the model.
+        name: the checkpoint.
+        trained_whole: the modules that the settings name as trained whole, which an adapter holds next to the head.
+    """
+    held = (*list_head_modules(model), *trained_whole)
+    modules = dict.fromkeys(re.sub(r"\.[^.]*$", "", key) for key in missing)
+    lost = [module for module in modules if not any(part.endswith(held) for part in _list_parents(module))]
+    if lost:
+        raise SetupError(
+            f"save_adapter: {name} lacks the weights of {', '.join(lost)}, and the adapter would not hold them; add"
+            f" --lora_modules_to_save {' '.join(lost)}"
+        )
+
+
+def _list_parents(module: str) -> list[str]:
+    """Return the paths of the modules that a module is in, its own last."""
+    return [module[: match.start()] for match in re.finditer(r"\.|$", module)]
 
 
 def _copy_head(
@@ -181,7 +219,7 @@ def load_scorer_weights(name: str) -> PreTrainedModel:
     labels = int(_read_config(name).num_labels)
     if labels != 1:
         raise SetupError(f"{name} has {labels} labels, and a reward model has 1")
-    model, info = _load(name)
+    model, info = load_classifier(name)
     if info["missing_keys"]:
         heads = sorted(key for key in info["unexpected_keys"] if _looks_like_a_head(key))
         holds = f"; it holds {', '.join(heads)}, which is a head of another kind" if heads else ""
@@ -191,8 +229,8 @@ def load_scorer_weights(name: str) -> PreTrainedModel:
     return model
 
 
-def _load(name: str, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """Load a sequence classifier, and say which weights were missing and which not used.
+def load_classifier(name: str, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """Load a sequence classifier; return it with the names of the weights that were missing or not used.
 
     Raises:
         SetupError: it cannot be loaded, or weights have other shapes.
@@ -257,7 +295,12 @@ def fit_vocabulary(
     pad = tokenizer.convert_ids_to_tokens(model.config.get_text_config().pad_token_id or 0)
     if _is_counted_after_pad(model.config) and pad != tokenizer.pad_token:
         raise SetupError(f"the model numbers positions by its pad token {pad!r}; {tokenizer.pad_token!r} cannot pad")
-    if int(tokenizer.pad_token_id or 0) >= vocabulary:
+    grow_vocabulary(model, tokenizer)
+
+
+def grow_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Add rows to the embeddings if the pad token has none, and tell the model which token pads."""
+    if int(tokenizer.pad_token_id or 0) >= _count_embeddings(model):
         with _hide_notes():
             model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     for config in {id(part): part for part in (model.config, model.config.get_text_config())}.values():
@@ -296,62 +339,3 @@ def choose_max_length(requested: int | None, positions: int | None) -> int:
     if requested is not None and positions is not None and requested > positions:
         raise SetupError(f"max_length is {requested}, and the model has {positions} positions")
     return requested or min(DEFAULT_MAX_LENGTH, positions or DEFAULT_MAX_LENGTH)
-
-
-def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
-    """Return the model with LoRA adapters; its head is trained whole and saved.
-
-    Raises:
-        SetupError: peft is not installed, or finds nothing to adapt.
-    """
-    try:
-        from peft import LoraConfig, TaskType, get_peft_model
-    except ImportError as error:
-        raise SetupError(f"--use_peft needs peft: {spell_install('peft')}") from error
-    heads = [name for name in HEAD_NAMES if hasattr(model, name)]
-    targets = config.lora_target_modules
-    linear_names = _list_module_names(model, nn.Linear)
-    if targets is not None and targets != ["all-linear"]:
-        _check_module_names("lora_target_modules", targets, model, linear_names)
-    _check_module_names("lora_modules_to_save", config.lora_modules_to_save or (), model, linear_names)
-    try:
-        adapters = LoraConfig(
-            task_type=TaskType.SEQ_CLS,
-            r=config.lora_r,
-            lora_alpha=config.lora_alpha,
-            lora_dropout=0.0 if config.disable_dropout else config.lora_dropout,
-            target_modules="all-linear" if targets == ["all-linear"] else targets,
-            modules_to_save=[*heads, *(config.lora_modules_to_save or ())],
-            use_rslora=config.use_rslora,
-            use_dora=config.use_dora,
-        )
-        return get_peft_model(model, adapters)
-    except (ValueError, TypeError, AttributeError) as error:
-        reason, _, _ = summarize_error(error).partition(". ")
-        raise SetupError(
-            f"lora_target_modules: {reason}; the model's linear modules are {', '.join(linear_names)}"
-        ) from error
-
-
-def _list_module_names(model: nn.Module, kind: type[nn.Module]) -> list[str]:
-    """Return the last parts of the names of a model's modules of a kind, each once."""
-    return sorted({re.sub(r".*\.", "", name) for name, part in model.named_modules() if isinstance(part, kind)})
-
-
-def _check_module_names(setting: str, names: Sequence[str], model: nn.Module, known: Sequence[str]) -> None:
-    """Refuse a name that is the end of no module's path; peft passes over it.
-
-    Raises:
-        SetupError: the message names the setting, and the linear modules.
-    """
-    paths = [f".{path}" for path, _ in model.named_modules()]
-    for name in names:
-        if not any(path.endswith(f".{name}") for path in paths):
-            guess = did_you_mean(name, known)
-            modules = f"its linear modules are {', '.join(known)}.{guess}"
-            raise SetupError(f"{setting}: the model has no module {preview(name)}; {modules}")
-
-
-def merge_adapters(model: Any) -> PreTrainedModel:
-    """Return the model with its adapters merged into the weights; any other as it is."""
-    return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model  # type: ignore[no-any-return]

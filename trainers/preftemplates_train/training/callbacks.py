@@ -1,19 +1,22 @@
-"""Callbacks: a line for each log entry, and a clean stop on Ctrl-C or SIGTERM."""
+"""Callbacks: a line for each log entry, early stopping, and a clean stop on Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from rich.console import Console
+
+    from preftemplates_train.settings.config import RewardConfig
 
 
 LOG_FORMATS = {
@@ -24,6 +27,10 @@ LOG_FORMATS = {
     "eval_loss": "held out: loss {:.4f}",
     "eval_accuracy": "accuracy {:.3f}",
     "eval_margin_mean": "margin {:+.3f}",
+    "eval_safe_accuracy": "safe or not {:.3f}",
+    "eval_auc": "auc {:.3f}",
+    "eval_rmse": "rmse {:.4g}",
+    "eval_spearman": "spearman {:.3f}",
 }
 """The entries of a log line, in order."""
 
@@ -53,6 +60,72 @@ class LogCallback(TrainerCallback):
             seconds = time.perf_counter() - self.start
             step = f"step {state.global_step:>{len(str(state.max_steps))}}/{state.max_steps}"
             self.console.print("  ".join([step, *parts, f"{seconds:.0f} s"]), highlight=False, style="dim")
+
+
+class ResumedStoppingCallback(EarlyStoppingCallback):
+    """Stops early as transformers does; a resumed run counts on where its checkpoint was written.
+
+    transformers saves the count, and restores it only with `restore_callback_states_from_checkpoint`, which restores
+    the callbacks of other programs too.
+    """
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **options: Any
+    ) -> None:
+        """Take the count from the checkpoint, if the run that wrote it could stop early."""
+        super().on_train_begin(args, state, control, **options)
+        self._first_step = state.global_step
+        saved: Any = state.stateful_callbacks
+        saved.setdefault(type(self).__name__, self.state())  # where transformers writes the count, and expects one
+        self.early_stopping_patience_counter = count_without_improvement(state)
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: Any = None,
+        **options: Any,
+    ) -> None:
+        """Count an evaluation, unless it repeats that of the checkpoint before the first step (`eval_on_start`)."""
+        if state.global_step > self._first_step:
+            super().on_evaluate(args, state, control, metrics, **options)
+
+
+def count_without_improvement(state: TrainerState) -> int:
+    """Return how many evaluations in a row had not improved when a state was saved."""
+    callbacks: Any = state.stateful_callbacks
+    saved = callbacks.get(ResumedStoppingCallback.__name__, {})
+    return int(saved.get("attributes", {}).get("early_stopping_patience_counter", 0))
+
+
+def describe_kept_weights(state: TrainerState, config: RewardConfig) -> str:
+    """Return where a run stopped, if it stopped early, and which of its checkpoints the model is.
+
+    Args:
+        state: the state after the last step, of a run that Ctrl-C did not stop.
+        config: the settings, by which the best checkpoint is loaded at the end.
+    """
+    name = str(config.metric_for_best_model).removeprefix("eval_")
+    reason = ""
+    if config.early_stopping_patience is not None and state.global_step < state.max_steps:
+        patience, threshold = config.early_stopping_patience, config.early_stopping_threshold
+        by = f" by more than {threshold:g}" if threshold else ""
+        evaluations = "1 evaluation" if patience == 1 else f"{patience} evaluations in a row"
+        reason = (
+            f"stopped early at step {state.global_step} of {state.max_steps}: {name} did not improve{by} in"
+            f" {evaluations}; "
+        )
+    if state.best_model_checkpoint is None:
+        return f"{reason}the model has the weights of the last step: no checkpoint was written at the best evaluation"
+    checkpoint = Path(state.best_model_checkpoint).name
+    values = (
+        entry[f"eval_{name}"]
+        for entry in state.log_history
+        if checkpoint == f"checkpoint-{entry['step']}" and f"eval_{name}" in entry
+    )
+    value = next(values, state.best_metric)  # they differ if the best evaluation of all had no checkpoint
+    return f"{reason}the model has the weights of {checkpoint}, whose {name} is {value:.4f}"
 
 
 class InterruptCallback(TrainerCallback):

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from preftemplates.errors import one_line
 from preftemplates_train.data.sources import GENERATED
 from preftemplates_train.errors import SetupError
+from preftemplates_train.model.adapters import ADAPTER_FOLDER
 from preftemplates_train.model.checkpoint import RECORD_FILE, CheckpointRecord
 from preftemplates_train.model.manifest import MANIFEST_FILE, is_unchanged
 from preftemplates_train.training.checkpoints import (
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 LOCK_FILE = ".preftemplates.lock"
 
 WRITTEN_FILES = (
-    "*.safetensors", "*.safetensors.index.json", "config.json", "chat_template.jinja", "tokenizer.json",
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model",
-    RECORD_FILE, MANIFEST_FILE, "README.md", "metrics.json", "scores.jsonl", "report.html",
+    "*.safetensors", "*.safetensors.index.json", "config.json", "adapter_config.json", "chat_template.jinja",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt",
+    "*.model", RECORD_FILE, MANIFEST_FILE, "README.md", "metrics.json", "scores.jsonl", "report.html",
 )  # fmt: skip
-"""What a run writes into its output folder, besides checkpoints."""
+"""What a run writes into its output folder, besides checkpoints, and into the folder `adapter` within it."""
 
 OTHER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.gguf", "*.h5", "*.msgpack", "*.onnx")
 """Weights in other formats, next to which a model would be taken for theirs."""
@@ -59,11 +60,21 @@ def check_output_folder(folder: Path, *, resuming: bool) -> None:
     for path in sorted(folder.iterdir()):
         if path.is_dir() and fnmatch(path.name, "checkpoint-*") and not is_own(path):
             raise SetupError(f"{path} is a checkpoint of another program; {WAY_OUT}")
-        is_replaced = any(fnmatch(path.name, pattern) for pattern in (*WRITTEN_FILES, *OTHER_WEIGHTS))
-        if is_replaced and path.name != MANIFEST_FILE and not is_unchanged(folder, path.name):
-            raise SetupError(f"output_dir {folder} holds {path.name}, which is not as a run here wrote it; {WAY_OUT}")
+    for name in _list_replaced_files(folder):
+        if name != MANIFEST_FILE and not is_unchanged(folder, name):
+            raise SetupError(f"output_dir {folder} holds {name}, which is not as a run here wrote it; {WAY_OUT}")
     if not resuming:
         _check_no_other_model(folder)
+
+
+def _list_replaced_files(folder: Path) -> Iterator[str]:
+    """Yield the names of the files that a run would replace, or whose weights would be taken for its model's."""
+    adapter = folder / ADAPTER_FOLDER
+    if adapter.exists() and not adapter.is_dir():
+        yield ADAPTER_FOLDER
+    for path in sorted((*folder.iterdir(), *(adapter.iterdir() if adapter.is_dir() else ()))):
+        if any(fnmatch(path.name, pattern) for pattern in (*WRITTEN_FILES, *OTHER_WEIGHTS)):
+            yield path.relative_to(folder).as_posix()
 
 
 def _check_writable(folder: Path) -> None:

@@ -12,6 +12,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from preftemplates_train.errors import ResumeError
 from preftemplates_train.model.checkpoint import CheckpointRecord
 from preftemplates_train.model.manifest import find_damage
+from preftemplates_train.training.callbacks import count_without_improvement
 from preftemplates_train.training.checkpoints import list_own_checkpoints
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ NOT_COMPARED = (
     "dataloader_persistent", "model_name_or_path", "dataset", "batch_eval_metrics", "include_", "load_best",
     "metric_for_best", "greater_is_better", "skip_memory_metrics", "ddp_", "debug", "local_rank", "use_cpu",
     "template", "style", "max_length", "max_dropped", "allow_findings", "length_policy", "pad_token", "model_revision",
+    "early_stopping",
 )  # fmt: skip
 """Settings, by the beginnings of their names, that no weight depends on, or that the digests cover."""
 
@@ -44,11 +46,13 @@ class ResumePoint:
         folder: the checkpoint, whose files are as they were written.
         record: what it was made from.
         passed_over: a line for each newer checkpoint that is damaged.
+        patience: after how many evaluations without improvement the run stops early; None if it does not.
     """
 
     folder: Path
     record: CheckpointRecord
     passed_over: tuple[str, ...] = ()
+    patience: int | None = None
 
     @property
     def step(self) -> int:
@@ -57,8 +61,10 @@ class ResumePoint:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run had made all of its steps."""
-        return int(self._state.global_step) >= int(self._state.max_steps) > 0
+        """Whether the run had made all of its steps, or had stopped early."""
+        state = self._state
+        is_stopped = self.patience is not None and count_without_improvement(state) >= self.patience
+        return is_stopped or int(state.global_step) >= int(state.max_steps) > 0
 
     @property
     def _state(self) -> TrainerState:
@@ -126,7 +132,7 @@ def _open_checkpoint(folder: Path, config: RewardConfig, passed_over: tuple[str,
     if missing:
         reason = "it was saved by --save_only_model"
         raise ResumeError(f"{folder} has no {', '.join(missing)}, so the run would continue otherwise: {reason}")
-    return ResumePoint(folder, CheckpointRecord.read(folder), passed_over)
+    return ResumePoint(folder, CheckpointRecord.read(folder), passed_over, config.early_stopping_patience)
 
 
 def check_same_run(record: CheckpointRecord, other: CheckpointRecord, folder: Path) -> None:

@@ -1,0 +1,200 @@
+"""LoRA adapters: added to a model that is trained, saved as peft saves them, and merged into their base model."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME
+
+from preftemplates.data.reading import spell_install
+from preftemplates.errors import did_you_mean, preview
+from preftemplates_train.data.checkpoint_files import (
+    COPY_AGAIN,
+    check_checkpoint_files,
+    check_weight_files,
+    list_weights,
+    read_adapter_base,
+)
+from preftemplates_train.errors import SetupError, summarize_error
+from preftemplates_train.model.checks import check_finite_weights
+from preftemplates_train.model.loading import (
+    grow_vocabulary,
+    list_head_modules,
+    load_classifier,
+    load_model_config,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from preftemplates_train.model.checkpoint import CheckpointRecord
+    from preftemplates_train.settings.config import RewardConfig
+
+ADAPTER_FOLDER = "adapter"
+"""The folder within the output folder that an adapter is written to."""
+
+PEFT_PREFIX = "base_model.model."
+"""What peft writes before the name of a weight of the base model."""
+
+NAME_MERGED = "name the merged model that the run wrote"
+
+
+def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
+    """Return the model with LoRA adapters; its head is trained whole and saved.
+
+    Raises:
+        SetupError: peft is not installed, or finds nothing to adapt.
+    """
+    try:
+        from peft import LoraConfig, TaskType, get_peft_model
+    except ImportError as error:
+        raise SetupError(f"--use_peft needs peft: {spell_install('peft')}") from error
+    targets = config.lora_target_modules
+    linear_names = _list_module_names(model, nn.Linear)
+    if targets is not None and targets != ["all-linear"]:
+        _check_module_names("lora_target_modules", targets, model, linear_names)
+    _check_module_names("lora_modules_to_save", config.lora_modules_to_save or (), model, linear_names)
+    try:
+        adapters = LoraConfig(
+            task_type=TaskType.SEQ_CLS,
+            r=config.lora_r,
+            lora_alpha=config.lora_alpha,
+            lora_dropout=0.0 if config.disable_dropout else config.lora_dropout,
+            target_modules="all-linear" if targets == ["all-linear"] else targets,
+            modules_to_save=[*list_head_modules(model), *(config.lora_modules_to_save or ())],
+            use_rslora=config.use_rslora,
+            use_dora=config.use_dora,
+        )
+        adapted = get_peft_model(model, adapters, revision=config.model_revision)
+    except (ValueError, TypeError, AttributeError) as error:
+        reason, _, _ = summarize_error(error).partition(". ")
+        raise SetupError(
+            f"lora_target_modules: {reason}; the model's linear modules are {', '.join(linear_names)}"
+        ) from error
+    adapters.base_model_name_or_path = _make_absolute(config.model_name_or_path)
+    return adapted
+
+
+def _make_absolute(name: str | None) -> str | None:
+    """Return a hub name as it is, and a local folder as a path that is the same from every other folder."""
+    folder = None if name is None else Path(name)
+    return name if folder is None or not folder.is_dir() else str(folder.resolve())
+
+
+def _list_module_names(model: nn.Module, kind: type[nn.Module]) -> list[str]:
+    """Return the last parts of the names of a model's modules of a kind, each once."""
+    return sorted({re.sub(r".*\.", "", name) for name, part in model.named_modules() if isinstance(part, kind)})
+
+
+def _check_module_names(setting: str, names: Sequence[str], model: nn.Module, known: Sequence[str]) -> None:
+    """Refuse a name that is the end of no module's path; peft passes over it.
+
+    Raises:
+        SetupError: the message names the setting, and the linear modules.
+    """
+    paths = [f".{path}" for path, _ in model.named_modules()]
+    for name in names:
+        if not any(path.endswith(f".{name}") for path in paths):
+            guess = did_you_mean(name, known)
+            modules = f"its linear modules are {', '.join(known)}.{guess}"
+            raise SetupError(f"{setting}: the model has no module {preview(name)}; {modules}")
+
+
+def save_adapter(folder: Path, model: Any, tokenizer: PreTrainedTokenizerFast, record: CheckpointRecord) -> None:
+    """Write a model's adapter as peft does, with the head in it, and the tokenizer and the record next to it.
+
+    The embeddings are left out, unless they are trained. The only rows that a run adds are those of the pad token,
+    which is in no text; `load_adapted_model` adds them anew.
+    """
+    model.save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # a form that nobody has filled in
+    tokenizer.model_max_length = record.max_length
+    tokenizer.save_pretrained(folder)
+    record.write(folder)
+
+
+def load_adapted_model(folder: Path, tokenizer: PreTrainedTokenizerFast, dtype: str) -> PreTrainedModel:
+    """Load an adapter's base model and merge the adapter into it.
+
+    Args:
+        folder: the adapter's folder.
+        tokenizer: the adapter's tokenizer, pad token included.
+        dtype: the type that the base model was loaded in when the adapter was trained.
+
+    Raises:
+        SetupError: peft is not installed, or the base model or the adapter cannot be loaded.
+    """
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise SetupError(f"{folder} is a LoRA adapter, which needs peft: {spell_install('peft')}") from error
+    check_weight_files(folder)
+    saved = frozenset(list_weights(folder / ADAPTER_SAFE_WEIGHTS_NAME))
+    model = _load_base(folder, dtype, saved)
+    grow_vocabulary(model, tokenizer)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what they warn of is an error below
+            adapted = PeftModel.from_pretrained(model, str(folder))
+    except Exception as error:
+        raise SetupError(f"{folder} cannot be added to its base model: {summarize_error(error)}") from error
+    _check_weight_names(folder, adapted, saved)
+    merged = merge_adapters(adapted)
+    check_finite_weights(merged, str(folder))
+    return merged
+
+
+def _load_base(folder: Path, dtype: str, saved: frozenset[str]) -> PreTrainedModel:
+    """Load an adapter's base model.
+
+    Args:
+        folder: the adapter's folder.
+        dtype: as of `load_adapted_model`.
+        saved: the names of the adapter's weights.
+
+    Raises:
+        SetupError: the base model cannot be loaded, or lacks a weight that the adapter lacks too.
+    """
+    name, revision = read_adapter_base(folder)
+    try:
+        check_checkpoint_files(name)
+        config = load_model_config(name, revision)
+        model, info = load_classifier(name, revision=revision, config=config, dtype=dtype)
+    except SetupError as error:
+        raise SetupError(
+            f"{folder} is a LoRA adapter on {name}, and this base model cannot be loaded: {error.message}; put it"
+            f" back, or name its place as base_model_name_or_path in {ADAPTER_CONFIG_NAME}"
+        ) from error
+    drawn = sorted(weights for weights in info["missing_keys"] if PEFT_PREFIX + weights not in saved)
+    if drawn:
+        raise SetupError(f"{folder} lacks the weights {drawn[0]}, and so does its base model; {NAME_MERGED}")
+    return model
+
+
+def _check_weight_names(folder: Path, adapted: Any, saved: frozenset[str]) -> None:
+    """Raise an error if an adapter lacks weights, or has those of another model; peft passes over both.
+
+    Args:
+        folder: the adapter's folder.
+        adapted: the model with the adapter.
+        saved: the names of the adapter's weights.
+    """
+    from peft import get_peft_model_state_dict
+
+    needed = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
+    for name in sorted(needed - saved):
+        raise SetupError(f"{folder} lacks the weights {name.removeprefix(PEFT_PREFIX)}; {COPY_AGAIN}")
+    known = {name.replace(".default.", ".") for name in adapted.state_dict()}  # files leave the adapter's name out
+    for name in sorted(saved - needed - known):
+        raise SetupError(f"{folder} has weights for {name.removeprefix(PEFT_PREFIX)}, which its base model lacks")
+
+
+def merge_adapters(model: Any) -> PreTrainedModel:
+    """Return the model with its adapters merged into the weights; any other as it is."""
+    return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model  # type: ignore[no-any-return]
