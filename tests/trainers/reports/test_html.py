@@ -76,17 +76,18 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path, written):
     "hostile", ["<script>alert(1)</script>", "\"><img src=x onerror='x'>", "{{ 7 * 7 }}", "</style>&amp;"]
 )
 def test_no_name_is_more_than_text(written, hostile):
+    baselines = {hostile: {**HEAD, "label": hostile}}
     sources = {hostile: {"pairs": 2.0, "accuracy": 0.5, "accuracy_stderr": 0.5}, "other": MEASURED}
     page = written(
         title=hostile, summary=[hostile], settings={hostile: hostile, "long": hostile * 20, "in": {hostile: 1}},
         counts=[{**COUNTS, "name": hostile, "template": hostile}], by_source=sources,
-        metrics={**MEASURED, hostile: 1.0, "clean": {**MEASURED, hostile: 2.0}},
+        metrics={**MEASURED, hostile: 1.0, "clean": {**MEASURED, hostile: 2.0}, "baselines": baselines},
     )  # fmt: skip
     assert {tag for tag, _ in page.tags} == {
         tag for tag, _ in written(by_source={"a": MEASURED, "b": MEASURED}, settings={"a": 1, "long": "a" * 200}).tags
     }
     assert not [key for _, attributes in page.tags for key in attributes if key.startswith("on")]
-    assert page.words.count(hostile) >= 7
+    assert page.words.count(hostile) >= 8
 
 
 def test_every_number_of_the_metrics_is_shown(written):
@@ -119,6 +120,119 @@ def test_the_cards_are_the_headline_figures_and_no_more_than_are_known(written):
     assert cards({"parameters": 5}) == []
 
 
+def bars(page):
+    """The colour of each bar of the page, in order."""
+    return re.findall(
+        r'<span class="gauge" aria-hidden="true"><i class="([\w-]+)" style="[^"]*var\(--\1\)"', page.source
+    )
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "longer", "colour", "words"),
+    [
+        (0.45, 0.4, "behind", "Below chance (50%)."),
+        (0.6, 0.7, "behind", "Below the rule &#39;the longer answer wins&#39; (70.0%)."),
+        (0.71, 0.7, "training", "Not clearly ahead of &#39;the longer answer wins&#39; (70.0%)."),
+        (0.9, 0.7, "held-out", "Ahead of &#39;the longer answer wins&#39; (70.0%)."),
+    ],
+)
+def test_the_bar_of_the_accuracy_is_green_only_where_the_model_is_ahead_and_words_say_the_same(
+    written, accuracy, longer, colour, words
+):
+    page = written(metrics={"pairs": 300.0, "accuracy": accuracy, "accuracy_stderr": 0.02, "longer_wins": longer})
+    assert bars(page) == [colour, "training"]
+    assert f"<strong>{words}</strong>" in page.source
+
+
+def test_the_bar_of_the_right_labels_is_not_green_below_chance(written):
+    clean = {"accuracy": 0.3, "accuracy_stderr": 0.01}
+    assert bars(written(metrics={**MEASURED, "clean": clean}))[1] == "behind"
+    assert bars(written(metrics={**MEASURED, "clean": {**clean, "accuracy": 0.9}}))[1] == "held-out"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "accuracy", "value"), [(1, 1.0, "1 of 1"), (9, 2 / 3, "6 of 9"), (1, 0.5, "0.5 of 1")]
+)
+def test_few_pairs_are_counted_and_have_neither_percentage_nor_bar(written, pairs, accuracy, value):
+    figures = {**MEASURED, "pairs": float(pairs), "accuracy": accuracy, "accuracy_stderr": math.nan}
+    page = written(metrics={**figures, "clean": {"accuracy": 1.0}})
+    header = page.source.partition("</header>")[2].partition("<section")[0]
+    assert re.findall(r'<p class="value">(.*?)</p>', header) == [value, f"{pairs} of {pairs}"]
+    assert "%" not in re.sub("<[^>]*>", "", header)
+    assert bars(page) == []
+
+
+def test_ten_pairs_have_a_percentage(written):
+    page = written(metrics={**MEASURED, "pairs": 10.0})
+    assert '<p class="value">' + f"{MEASURED['accuracy']:.1%}" in page.source
+
+
+def test_every_rule_has_a_card(written):
+    text = written(metrics={**MEASURED, "more_list_marks_wins": 0.123}).text
+    assert re.search(r"More list marks wins 12\.3%", text)
+
+
+# simpler models
+
+COMPARED = {
+    "samples": 300,
+    "difference": 0.052,
+    "difference_low": 0.004,
+    "difference_high": -0.1,
+    "ahead": 30,
+    "behind": 9,
+}
+HEAD = {
+    "label": "a linear head, layer 20 of 30", "accuracy": 0.6911, "accuracy_stderr": 0.021, "train_pairs": 8123,
+    "seconds": 41.2, "model": {**COMPARED, "p": 0.0123},
+}  # fmt: skip
+WORDS = {**HEAD, "label": "word counts", "seconds": 1.26, "model": {**COMPARED, "ahead": 3, "behind": 40, "p": 1e-9}}
+
+
+def test_simpler_models_are_shown_next_to_the_model_with_the_rules(written):
+    page = written(metrics={**MEASURED, "baselines": {"head": HEAD, "words": WORDS}})
+    section = page.source.partition('<section aria-labelledby="simpler">')[2].partition("</section>")[0]
+    rows = re.findall(r"<tr.*?</tr>", section, re.DOTALL)[1:]
+    shown = [re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", row)).strip() for row in rows]
+    accuracy, error = MEASURED["accuracy"], MEASURED["accuracy_stderr"]
+    assert shown == [
+        f"this model {accuracy:.1%} ± {error:.1%}",
+        "a linear head, layer 20 of 30 trained on 8,123 pairs, 41 s of CPU time 69.1% ± 2.1% +5.2 +0.4 to −10.0 ahead"
+        " p = 0.012",
+        "word counts trained on 8,123 pairs, 1.3 s of CPU time 69.1% ± 2.1% +5.2 +0.4 to −10.0 behind p &lt; 0.001",
+        f"the rule &#39;the longer answer wins&#39; 62.5% {100 * (accuracy - 0.625):+.1f}",
+        f"the rule &#39;the first listed wins&#39; 66.7% {100 * (accuracy - 2 / 3):+.1f}",
+    ]
+    assert len(re.findall('class="gauge"', section)) == 5
+    assert "baselines" not in page.text
+
+
+def test_without_simpler_models_there_is_no_such_section(written):
+    for metrics in (MEASURED, {**MEASURED, "baselines": {}}):
+        assert "simpler" not in written(metrics=metrics).text
+
+
+def test_a_simpler_model_that_was_not_measured_has_its_reason(written):
+    skipped = {"skipped": "the model has no pretrained layers"}
+    text = written(metrics={**MEASURED, "baselines": {"head": skipped, "words": WORDS}}).text
+    assert "Not measured: head. the model has no pretrained layers" in text
+    assert "word counts" in text
+    alone = written(metrics={**MEASURED, "baselines": {"head": skipped}}).text
+    assert "Not measured: head." in alone
+    assert "this model" not in alone
+
+
+def test_next_to_few_pairs_simpler_models_have_no_percentage(written):
+    page = written(
+        metrics={**MEASURED, "pairs": 4.0, "accuracy": 0.5, "baselines": {"head": {**HEAD, "accuracy": 0.75}}}
+    )
+    section = page.source.partition('<section aria-labelledby="simpler">')[2].partition("</section>")[0]
+    text = re.sub("<[^>]*>", " ", section)
+    assert "%" not in text
+    assert re.search(r"this model\s+2 of 4", text)
+    assert re.search(r"CPU time\s+3 of 4", text)
+
+
 def test_the_sentences_stand_at_the_top_in_order(written):
     text = written(summary=["One is learnt.", "Two is not shown."]).text
     assert text.index("One is learnt.") < text.index("Two is not shown.") < text.index("Held-out accuracy")
@@ -127,9 +241,13 @@ def test_the_sentences_stand_at_the_top_in_order(written):
 def test_sources_are_told_apart_if_there_are_several(written):
     one = {"pairs": 1279.0, "accuracy": 0.6712, "accuracy_stderr": 0.0131}
     assert "Accuracy by source" not in written(by_source={"hh": one}).text
-    text = written(by_source={"hh": one, "single": {"pairs": 1.0, "accuracy": 1.0, "accuracy_stderr": math.nan}}).text
-    assert re.search(r"hh 1,279 67\.1% ± 1\.3% single 1 100\.0%", text)
-    assert "nan" not in text
+    worse = {"pairs": 300.0, "accuracy": 0.43, "accuracy_stderr": 0.02}
+    single = {"pairs": 1.0, "accuracy": 1.0, "accuracy_stderr": math.nan}
+    page = written(by_source={"hh": one, "worse": worse, "single": single})
+    shown = "hh 1,279 67.1% ± 1.3% Ahead of chance (50%). worse 300 43.0% ± 2.0% Below chance (50%). single 1 1 of 1"
+    assert shown in page.text
+    assert "nan" not in page.text
+    assert bars(page)[-2:] == ["held-out", "behind"]
 
 
 def test_all_counts_are_shown_and_summed_up(written):

@@ -6,9 +6,9 @@ from io import StringIO
 import pytest
 from hypothesis import given
 from preftemplates_train.data.dataset import encode_data, read_data
-from preftemplates_train.data.pairs import TextPair
+from preftemplates_train.data.labelled_texts import LabelledTexts
 from preftemplates_train.model.tiny import train_tiny_tokenizer
-from preftemplates_train.reports.preview import SHOWN_CHARACTERS, print_pairs
+from preftemplates_train.reports.preview import SHOWN_CHARACTERS, print_samples
 from preftemplates_train.settings.config import RewardConfig
 from rich.console import Console
 from token_support import byte_tokenizer
@@ -16,12 +16,12 @@ from trainer_support import MARKUP, WORDS
 
 
 def pair_of(prompt, chosen, rejected, source="rows"):
-    return TextPair(source, 0, prompt, prompt + chosen, prompt + rejected, None, None)
+    return LabelledTexts(source, 0, prompt, (prompt + chosen, prompt + rejected), None)
 
 
 def preview(pair, tokenizer=None):
     said = StringIO()
-    print_pairs([pair], tokenizer, Console(file=said, width=10_000, color_system=None, force_terminal=True))
+    print_samples([pair], tokenizer, Console(file=said, width=10_000, color_system=None, force_terminal=True))
     return said.getvalue()
 
 
@@ -54,7 +54,7 @@ def test_a_pair_is_shown_by_what_both_share_what_each_has_and_where_the_reward_i
 
 
 def test_an_answer_that_does_not_begin_with_the_prompt_is_shown_whole():
-    pair = TextPair("rows", 0, "another prompt", "the chosen text", "the rejected text", None, None)
+    pair = LabelledTexts("rows", 0, "another prompt", ("the chosen text", "the rejected text"), None)
     assert "  chosen the chosen text\nrejected the rejected text\n" in preview(pair)
 
 
@@ -86,7 +86,7 @@ def test_a_pair_with_a_cut_prompt_is_shown_as_it_is_trained_on(tmp_path):
         max_length=100,
         config=config,
     )
-    assert [pair.pair.prompt for pair in found.train] == ["\n\nHuman: new\n\nAssistant:"]
-    assert preview(found.train[0].pair).splitlines()[2:] == [
+    assert [pair.sample.prompt for pair in found.train] == ["\n\nHuman: new\n\nAssistant:"]
+    assert preview(found.train[0].sample).splitlines()[2:] == [
         "↵", "↵", "Human: new↵", "↵", "Assistant:", "  chosen  yes", "rejected  no",
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from preftemplates_train.evaluation.metrics import METRIC_RULES
 from preftemplates_train.reports import sentences
 from preftemplates_train.settings.config import RewardConfig
 
@@ -82,16 +83,41 @@ def test_the_first_sentence_has_pairs_accuracy_and_error():
     )
 
 
-def test_one_pair_has_no_error_and_says_little():
-    first, few, *_ = sentences.describe_result(figures(1.0, 1, math.nan))
-    assert (
-        first == "Of 1 held-out pairs, the model gives the better answer the higher reward in 100.0%; a coin gets 50%."
+@pytest.mark.parametrize("pairs", [10, 49, 50])
+def test_from_ten_pairs_on_there_is_a_percentage_and_below_fifty_it_says_little(pairs):
+    first, second, *_ = sentences.describe_result(figures(0.8, pairs, 0.1))
+    assert first.startswith(f"Of {pairs} held-out pairs, the model gives the better answer the higher reward in 80.0%")
+    assert second.startswith("So few pairs say little") == (pairs < 50)
+
+
+def test_fewer_than_ten_pairs_are_counted_and_have_no_percentage():
+    first, *others = sentences.describe_result(figures(2 / 3, 9, 0.1, longer_wins=1.0))
+    assert first == (
+        "Only 9 pairs are held out, which is too few to tell how well the model ranks."
+        " It gives the better answer the higher reward in 6 of 9."
     )
-    assert few.startswith("So few pairs say little")
-    assert not any("little" in sentence for sentence in sentences.describe_result(figures(1.0, 50)))
-    assert not any(
-        "nan" in sentence for sentence in sentences.describe_result(figures(1.0, 1, math.nan, longer_wins=1.0))
-    )
+    assert not any("%" in sentence for sentence in (first, *others))
+    tied = sentences.describe_result(figures(0.5, 1, math.nan))[0]
+    assert tied.startswith("Only 1 pair is held out")
+    assert tied.endswith("in 0.5 of 1 (a tie is one half).")
+    assert "nan" not in tied
+
+
+@pytest.mark.parametrize(("steps", "rate", "said"), [(0, 1e-5, "0 steps."), (0, 0, "0 steps."), (3, 0, "rate is 0.")])
+def test_a_run_that_trained_nothing_says_so_first(steps, rate, said):
+    untrained = sentences.explain_untrained(RewardConfig(learning_rate=rate), steps)
+    for metrics in (figures(0.8), figures(0.8, 3), {"data": []}):
+        first = sentences.describe_result(metrics, untrained)[0]
+        assert first.startswith("Nothing was trained: ")
+        assert first.endswith(said)
+        assert sentences.describe_result(metrics, untrained)[1:] == sentences.describe_result(metrics)
+
+
+def test_a_run_that_trained_does_not_say_that_nothing_was_trained():
+    assert sentences.explain_untrained(RewardConfig(learning_rate=1e-9), 1) is None
+    head_alone = RewardConfig()
+    head_alone.train = "head"
+    assert sentences.explain_untrained(head_alone, 0) is None, "a head is fitted without steps"
 
 
 def test_where_nothing_is_held_out_nothing_is_known():
@@ -105,7 +131,12 @@ def test_where_nothing_is_held_out_nothing_is_known():
         ({"longer_wins": 0.625}, "'the longer answer wins' is right in 62.5%. The model is ahead."),
         ({"longer_wins": 0.375}, "'the shorter answer wins' is right in 62.5%. The model is ahead."),
         ({"longer_wins": 0.5}, "'the longer answer wins' is right in 50.0%. The model is ahead."),
-        ({"first_listed_wins": 0.0}, "'the last listed wins' is right in 100.0%. The model is not clearly ahead."),
+        ({"longer_wins": 0.795}, "'the longer answer wins' is right in 79.5%. The model is not clearly ahead."),
+        ({"longer_wins": 0.8}, "'the longer answer wins' is right in 80.0%. The model is not clearly ahead."),
+        (
+            {"first_listed_wins": 0.0},
+            "'the last listed wins' is right in 100.0%. The model is below the best of them.",
+        ),
         (
             {"longer_wins": 0.6, "first_listed_wins": 0.79},
             "'the longer answer wins' is right in 60.0% and 'the first listed wins' is right in 79.0%."
@@ -113,12 +144,100 @@ def test_where_nothing_is_held_out_nothing_is_known():
         ),
     ],
 )
-def test_a_model_is_ahead_of_rules_that_read_no_text_by_more_than_two_errors_or_not_clearly(rules, said):
-    assert sentences.describe_result(figures(0.8, **rules))[1] == f"What a rule gets that reads no text: {said}"
+def test_a_model_is_ahead_of_content_blind_rules_by_more_than_two_errors_or_below_them_or_neither(rules, said):
+    assert sentences.describe_result(figures(0.8, **rules))[1] == f"Rules that do not read the content: {said}"
 
 
 def test_without_a_rule_none_is_named():
-    assert not any("rule" in sentence for sentence in sentences.describe_result(figures(0.8)))
+    assert not any("rule" in sentence.lower() for sentence in sentences.describe_result(figures(0.8)))
+
+
+def test_three_rules_are_listed():
+    rules = {"longer_wins": 0.5, "first_listed_wins": 0.6, "more_list_marks_wins": 0.7}
+    said = sentences.describe_result(figures(0.8, **rules))[1]
+    third = METRIC_RULES["more_list_marks_wins"][0]
+    assert f"50.0%, 'the first listed wins' is right in 60.0% and '{third}' is right in 70.0%. The" in said
+
+
+# How an accuracy stands
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "rules", "colour", "words"),
+    [
+        (0.49, {}, "behind", "Below chance (50%)."),
+        (0.5, {}, "training", "Not clearly ahead of chance (50%)."),
+        (0.519, {}, "training", "Not clearly ahead of chance (50%)."),
+        (0.521, {}, "held-out", "Ahead of chance (50%)."),
+        (0.6, {"longer_wins": 0.65}, "behind", "Below the rule 'the longer answer wins' (65.0%)."),
+        (0.6, {"longer_wins": 0.35}, "behind", "Below the rule 'the shorter answer wins' (65.0%)."),
+        (0.65, {"longer_wins": 0.35}, "training", "Not clearly ahead of 'the shorter answer wins' (65.0%)."),
+        (0.66, {"longer_wins": 0.65}, "training", "Not clearly ahead of 'the longer answer wins' (65.0%)."),
+        (
+            0.68,
+            {"longer_wins": 0.65, "first_listed_wins": 0.4},
+            "held-out",
+            "Ahead of 'the longer answer wins' (65.0%).",
+        ),
+        (
+            0.68,
+            {"longer_wins": 0.6, "first_listed_wins": 0.3},
+            "behind",
+            "Below the rule 'the last listed wins' (70.0%).",
+        ),
+        (0.4, {"longer_wins": 0.65}, "behind", "Below chance (50%)."),
+        (0.6, {"longer_wins": 0.5}, "held-out", "Ahead of chance (50%)."),
+    ],
+)
+def test_an_accuracy_stands_ahead_only_if_chance_and_the_best_rule_are_clearly_below_it(
+    accuracy, rules, colour, words
+):
+    assert sentences.judge_accuracy(figures(accuracy, **rules)) == (colour, words)
+
+
+def test_an_accuracy_without_an_error_is_not_clearly_ahead():
+    assert sentences.judge_accuracy({"accuracy": 1.0}).colour == "training"
+    assert sentences.judge_accuracy(figures(1.0, 1, math.nan)).colour == "training"
+    assert sentences.judge_accuracy({"accuracy": 0.2}).colour == "behind"
+
+
+# Simpler models
+
+
+def baseline(ahead, behind, p, **more):
+    compared = {"samples": 100, "difference": 0.1, "difference_low": 0.0, "difference_high": 0.2}
+    model = {**compared, "ahead": ahead, "behind": behind, "p": p}
+    return {"accuracy": 0.7, "accuracy_stderr": 0.01, "train_pairs": 800, "seconds": 4.2, "model": model, **more}
+
+
+@pytest.mark.parametrize(
+    ("ahead", "behind", "p", "said"),
+    [
+        (30, 10, 0.002, "The model is ahead of a head: 80.0% to 70.0% (p = 0.002)."),
+        (10, 30, 0.00001, "The model is behind a head: 80.0% to 70.0% (p < 0.001)."),
+        (12, 10, 0.83, "The model cannot be told apart from a head: 80.0% to 70.0% (p = 0.83)."),
+        (30, 17, 0.05, "The model cannot be told apart from a head: 80.0% to 70.0% (p = 0.050)."),
+    ],
+)
+def test_of_each_simpler_model_is_said_whether_the_run_is_ahead_of_it(ahead, behind, p, said):
+    found = sentences.describe_result(figures(0.8, baselines={"head": baseline(ahead, behind, p, label="a head")}))
+    assert found[1] == said
+    assert len(found) == 3
+
+
+def test_without_simpler_models_none_is_named_and_without_a_label_it_has_its_name():
+    for nothing in ({}, {"head": {"skipped": "no layers"}}):
+        assert sentences.describe_result(figures(0.8, baselines=nothing)) == sentences.describe_result(figures(0.8))
+    two = {"head": baseline(30, 10, 0.002), "words": baseline(10, 30, 0.002)}
+    found = sentences.describe_result(figures(0.8, baselines=two))
+    assert [sentence.partition(":")[0] for sentence in found[1:3]] == [
+        "The model is ahead of head", "The model is behind words",
+    ]  # fmt: skip
+
+
+def test_next_to_few_pairs_a_simpler_model_has_no_percentage():
+    found = sentences.describe_result(figures(0.8, 5, baselines={"head": baseline(1, 1, 1.0, label="a head")}))
+    assert found[1] == "The model cannot be told apart from a head (p = 1.00)."
 
 
 @pytest.mark.parametrize(

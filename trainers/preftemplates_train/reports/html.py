@@ -5,16 +5,91 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jinja2
 
 from preftemplates.data.writing import write_text
-from preftemplates_train.reports.numbers import format_error, format_number, format_share
+from preftemplates_train.evaluation.metrics import METRIC_RULES
+from preftemplates_train.reports.answer_plots import draw_answers
+from preftemplates_train.reports.layer_plot import draw_layers
+from preftemplates_train.reports.numbers import (
+    count_wins,
+    format_difference,
+    format_error,
+    format_number,
+    format_p,
+    format_seconds,
+    format_share,
+)
 from preftemplates_train.reports.plot_data import select_finite_rewards
 from preftemplates_train.reports.plots import CURVES, draw_curves, draw_histograms
+from preftemplates_train.reports.sentences import (
+    is_too_few,
+    judge_accuracy,
+    judge_difference,
+    list_baselines,
+    list_rules,
+)
+from preftemplates_train.reports.wording import find_unit, get_figure_kind, get_wording
+
+if TYPE_CHECKING:
+    from preftemplates_train.evaluation.sample_figures import SampleRewards
 
 REPORT_TEMPLATE = Path(__file__).with_name("report.html.jinja")
+
+RULE_NOTES = {
+    "longer_wins": "How often the chosen answer is the longer one: a rule that does not read the content.",
+    "first_listed_wins": "How often the chosen answer is the first in its row: another such rule.",
+    "more_list_marks_wins": "How often the chosen answer has more list marks: another such rule.",
+}
+"""What the card of each rule says below its figure."""
+
+
+COUNTS = ("pairs", "answers")
+"""The figures that are whole numbers."""
+
+
+class RuleCard(NamedTuple):
+    """How often a content-blind rule is right, as a card of the page shows it."""
+
+    title: str
+    accuracy: float
+    note: str
+
+
+class FigureCard(NamedTuple):
+    """A figure of single answers, or of whether answers are safe, as a card of the page shows it."""
+
+    title: str
+    value: str
+    note: str
+
+
+class ModelComparison(NamedTuple):
+    """A row of the table that puts the model next to simpler ones.
+
+    Attributes:
+        label: what ranked the pairs.
+        accuracy: how often it is right.
+        error: the standard error of that; None where it is unknown.
+        colour: the role of the bar's colour.
+        difference: how many points the model is better, with a sign; empty for the model itself.
+        interval: the 95 % interval of the difference; empty where it is unknown.
+        verdict: whether the model is ahead of it.
+        p: as of the sign test; empty where it is unknown.
+        note: what it cost to train.
+    """
+
+    label: str
+    accuracy: float
+    error: float | None = None
+    colour: str = "training"
+    difference: str = ""
+    interval: str = ""
+    verdict: str = ""
+    p: str = ""
+    note: str = ""
 
 
 def write_report(
@@ -23,8 +98,9 @@ def write_report(
     title: str,
     summary: Sequence[str],
     history: Sequence[Mapping[str, float]],
-    chosen: Sequence[float],
-    rejected: Sequence[float],
+    chosen: Sequence[float] = (),
+    rejected: Sequence[float] = (),
+    answers: SampleRewards | None = None,
     metrics: Mapping[str, Any],
     settings: Mapping[str, Any],
     counts: Sequence[Mapping[str, Any]],
@@ -37,28 +113,44 @@ def write_report(
         title: the heading.
         summary: plain sentences: what was learnt, and what this does not show.
         history: a Trainer's `state.log_history`; entries without a value that is drawn are skipped.
-        chosen: rewards of the held-out pairs' chosen answers, shape (B,); empty if nothing was held out.
+        chosen: rewards of the held-out pairs' chosen answers, shape (B,); empty if no pairs were held out.
         rejected: rewards of their rejected answers, shape (B,).
-        metrics: as of `summarize_rewards` and `measure_shortcuts`, any of which may be missing; a mapping in it is a
-            second set of the same measures, such as `clean`. Lists, and mappings of mappings, are not shown.
+        answers: the rewards of held-out single answers, with their labels; None if there are none.
+        metrics: as of `measure_samples` and `measure_shortcuts`, any of which may be missing; a mapping in it is a
+            second set of the same measures, such as `clean`. `baselines` are simpler models by name, which are shown
+            next to the model. Lists, and other mappings of mappings, are not shown.
         settings: values by name; a mapping is shown entry by entry.
         counts: as of `SourceReport.summarize`, one for each source.
-        by_source: pairs, accuracy and accuracy_stderr by the source's name; shown if there are several.
+        by_source: figures such as pairs, accuracy and accuracy_stderr by the source's name; shown if there are
+            several.
 
     Raises:
         ValueError: there are not as many chosen as rejected rewards.
         FileError: the place cannot be written to.
     """
-    rewards = select_finite_rewards(chosen, rejected)
+    rewards, kind = select_finite_rewards(chosen, rejected), get_figure_kind(metrics)
     flat_settings = list(_flatten(settings))
+    histograms = draw_histograms(rewards) if len(chosen) else []
     text = _load_page().render(
         title=title,
         summary=summary,
-        curves=draw_curves(history),
+        wording=get_wording(metrics),
+        samples=metrics.get("pairs", metrics.get("answers")),
+        curves=draw_curves(history, kind),
+        layers=draw_layers(metrics["head"]) if "head" in metrics else None,
         evaluated=any(curve.held_out in entry for entry in history for curve in CURVES),
-        histograms=draw_histograms(rewards) if len(chosen) else [],
+        histograms=histograms if answers is None else draw_answers(answers, kind),
         metrics=metrics,
         measures=_group_measures(metrics),
+        is_few=is_too_few(metrics),
+        rule_cards=_list_rule_cards(metrics),
+        figure_cards=list(_list_figure_cards(metrics)),
+        comparisons=list(_compare_models(metrics)) if list_baselines(metrics) else [],
+        not_measured={
+            name: baseline["skipped"]
+            for name, baseline in metrics.get("baselines", {}).items()
+            if "skipped" in baseline
+        },
         short_settings=[(name, value) for name, value in flat_settings if len(value) <= 100],
         long_settings=[(name, value) for name, value in flat_settings if len(value) > 100],
         counts=counts,
@@ -76,8 +168,68 @@ def _load_page() -> jinja2.Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": format_number, "share": format_share, "error": format_error}
+    environment.filters |= {
+        "number": format_number,
+        "share": format_share,
+        "error": format_error,
+        "wins": count_wins,
+        "standing": judge_accuracy,
+        "is_few": is_too_few,
+    }
     return environment.from_string(REPORT_TEMPLATE.read_text(encoding="utf-8"))
+
+
+def _list_figure_cards(metrics: Mapping[str, Any]) -> Iterator[FigureCard]:
+    """Yield a card for each figure that pairs do not have."""
+    if "auc" in metrics:
+        note = "How often a good answer has a higher reward than a bad one: the area under the ROC curve."
+        yield FigureCard("Good above bad", format_share(metrics["auc"]), note)
+    if "safe_accuracy" in metrics:
+        note = f"Always saying what most answers are is right in {format_share(metrics['safe_majority_accuracy'])}."
+        yield FigureCard("Safe or not", format_share(metrics["safe_accuracy"]), note)
+    if "rmse" in metrics:
+        note = f"In the units of the scores; always predicting the mean has {format_number(metrics['rmse_of_mean'])}."
+        yield FigureCard("Root mean squared error", format_number(metrics["rmse"]), note)
+        note = "The share of the squared error of the mean that the model takes away."
+        yield FigureCard("Variance explained", format_share(metrics["variance_explained"]), note)
+        note = "Spearman's: 1 for the order of the scores, 0 for none."
+        yield FigureCard("Rank correlation", format_number(metrics["spearman"]), note)
+
+
+def _list_rule_cards(metrics: Mapping[str, Any]) -> list[RuleCard]:
+    """Return a card for each content-blind rule that was measured."""
+    return [
+        RuleCard(key.replace("_", " ").capitalize(), metrics[key], RULE_NOTES.get(key, "A content-blind rule."))
+        for key in METRIC_RULES
+        if key in metrics
+    ]
+
+
+def _compare_models(metrics: Mapping[str, Any]) -> Iterator[ModelComparison]:
+    """Yield the rows of the model, of the baselines, and of the rules if there are enough pairs."""
+    accuracy = metrics["accuracy"]
+    yield ModelComparison("this model", accuracy, metrics.get("accuracy_stderr"), judge_accuracy(metrics).colour)
+    for label, baseline in list_baselines(metrics).items():
+        yield _compare_baseline(label, baseline)
+    for rule, share in list_rules(metrics).items() if not is_too_few(metrics) else ():
+        yield ModelComparison(f"the rule '{rule}'", share, difference=format_difference(accuracy - share))
+
+
+def _compare_baseline(label: str, baseline: Mapping[str, Any]) -> ModelComparison:
+    compared = baseline["model"]
+    bounds = (format_difference(compared[key]) for key in ("difference_low", "difference_high"))
+    unit, seconds = find_unit(baseline), format_seconds(baseline["seconds"])
+    samples = int(baseline[f"train_{unit}s"])
+    return ModelComparison(
+        label,
+        baseline["accuracy"],
+        baseline.get("accuracy_stderr"),
+        difference=format_difference(compared["difference"]),
+        interval=" to ".join(bounds),
+        verdict={1: "ahead", -1: "behind", 0: "not told apart"}[judge_difference(compared)],
+        p=format_p(compared["p"]),
+        note=f"trained on {samples:,} {unit}s, {seconds} of CPU time",
+    )
 
 
 def _group_measures(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -85,7 +237,7 @@ def _group_measures(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     mappings = {name: value for name, value in metrics.items() if isinstance(value, Mapping)}
     sets = {"held out": metrics, **mappings}
     return {
-        name: {key: int(value) if key == "pairs" else value for key, value in measures.items() if _is_number(value)}
+        name: {key: int(value) if key in COUNTS else value for key, value in measures.items() if _is_number(value)}
         for name, measures in sets.items()
         if any(map(_is_number, measures.values()))
     }

@@ -39,6 +39,47 @@ def format_error(value: float | None) -> str:
     return "" if value is None or not math.isfinite(value) else f"± {format_share(value)}"
 
 
+def format_p(value: float) -> str:
+    """Return the p of a test, as readers of papers expect it.
+
+    >>> format_p(0.0312), format_p(0.6), format_p(1e-9)
+    ('p = 0.031', 'p = 0.60', 'p < 0.001')
+    """
+    if not math.isfinite(value):
+        return "p unknown"
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def format_difference(value: float) -> str:
+    """Return a difference of two shares in points, with its sign.
+
+    >>> format_difference(0.0312), format_difference(-0.2), format_difference(-1e-9), format_difference(float("nan"))
+    ('+3.1', '−20.0', '0.0', 'not finite')
+    """
+    if not math.isfinite(value):
+        return "not finite"
+    points = f"{100 * value:+.1f}".replace("-", "−")
+    return "0.0" if points in ("+0.0", "−0.0") else points
+
+
+def format_seconds(value: float) -> str:
+    """Return a duration, to the second where it is longer than ten.
+
+    >>> format_seconds(3.21), format_seconds(4120.7)
+    ('3.2 s', '4,121 s')
+    """
+    return f"{value:,.0f} s" if value >= 10 else f"{value:.1f} s"
+
+
+def count_wins(share: float, pairs: float) -> str:
+    """Return how many of few pairs a share is; a tie is one half of one.
+
+    >>> count_wins(0.75, 4), count_wins(0.5, 1)
+    ('3 of 4', '0.5 of 1')
+    """
+    return f"{round(share * pairs, 1):g} of {pairs:.0f}"
+
+
 def format_tick(value: float, _position: float = 0) -> str:
     """Return a number next to an axis, no longer than it has to be.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib import style
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from preftemplates_train.evaluation.metrics import Floats
+    from preftemplates_train.settings.objectives import FigureKind
 
 MATPLOTLIB_STYLE = {
     "svg.fonttype": "none",
@@ -145,10 +146,35 @@ CURVES = (
 )
 
 
-def draw_curves(history: Sequence[Mapping[str, float]]) -> list[Plot]:
-    """Draw each curve of which the history has an entry."""
+CURVE_CHANGES: Mapping[FigureKind, Mapping[str, Mapping[str, Any]]] = {
+    "pairs": {},
+    "safety": {
+        "loss": {
+            "caption": "Training: the order of a pair and the signs of both rewards, in nats. Held out: the order.",
+            "reference": None,
+        },
+        "accuracy": {"caption": "The share of pairs whose safer answer has the higher reward."},
+    },
+    "verdicts": {
+        "loss": {"caption": "How surprising the labels are to the rewards, in nats an answer; lower is better."},
+        "accuracy": {"caption": "The share of answers whose reward has the right sign."},
+    },
+    "scores": {
+        "loss": {
+            "caption": "The mean squared error in standard deviations of the training scores; lower is better.",
+            "reference": 1.0,
+            "reference_text": "always the mean: 1",
+        }
+    },
+}
+"""What is different in the curves of each kind of figures, by the curve's name."""
+
+
+def draw_curves(history: Sequence[Mapping[str, float]], kind: FigureKind = "pairs") -> list[Plot]:
+    """Draw each curve of which the history has an entry, as the kind of figures is spoken of."""
+    curves = [spec._replace(**CURVE_CHANGES[kind].get(spec.name, {})) for spec in CURVES]
     with style.context([MATPLOTLIB_STYLE], after_reset=True):
-        return [_draw_curve(spec, history) for spec in CURVES if _is_logged(spec, history)]
+        return [_draw_curve(spec, history) for spec in curves if _is_logged(spec, history)]
 
 
 def draw_histograms(rewards: FiniteRewards) -> list[Plot]:
@@ -174,7 +200,7 @@ def _draw_curve(spec: CurveSpec, history: Sequence[Mapping[str, float]]) -> Plot
 
 
 def _describe_omissions(lines: Mapping[str, CurvePoints]) -> list[str]:
-    notes = _count_not_finite(sum(line.not_finite for line in lines.values()), "value")
+    notes = describe_not_finite(sum(line.not_finite for line in lines.values()), "value")
     for side, line in lines.items():
         if len(line.steps) > MOST_POINTS:
             entries = round(len(line.steps) / MOST_POINTS)
@@ -182,7 +208,8 @@ def _describe_omissions(lines: Mapping[str, CurvePoints]) -> list[str]:
     return notes
 
 
-def _count_not_finite(count: int, noun: str) -> list[str]:
+def describe_not_finite(count: int, noun: str) -> list[str]:
+    """Return a note on values that are not finite; nothing if there are none."""
     if not count:
         return []
     if count == 1:
@@ -199,7 +226,8 @@ def _describe_ends(side: str, line: CurvePoints) -> str:
     return f"{SIDES[side]}: {', '.join(ends)}."
 
 
-def _make_axes(label: str) -> tuple[Figure, Axes]:
+def make_axes(label: str) -> tuple[Figure, Axes]:
+    """Return an empty plot with the name of its horizontal axis."""
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(label)
@@ -212,7 +240,7 @@ def _make_axes(label: str) -> tuple[Figure, Axes]:
 
 
 def _make_curve_figure(spec: CurveSpec, lines: Mapping[str, CurvePoints]) -> Figure:
-    figure, axes = _make_axes("step")
+    figure, axes = make_axes("step")
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=TICK_STEPS, integer=True))
     for side, line in lines.items():
         _add_line(axes, line, side, f"{spec.name}-{side}")
@@ -248,15 +276,15 @@ def _add_reference(axes: Axes, value: float, text: str, *, above: bool) -> None:
 def _draw_rewards(rewards: FiniteRewards) -> Plot:
     """Draw the histograms of both sides over each other, in the same bins."""
     caption = "How many answers got which reward. Only differences mean something: where zero lies does not."
-    notes = _count_not_finite(rewards.not_finite, "pair")
+    notes = describe_not_finite(rewards.not_finite, "pair")
     plot = Plot("rewards", "Rewards of both answers", caption, None, notes)
     if not len(rewards.chosen):
         return plot
-    figure, axes = _make_axes("reward")
+    figure, axes = make_axes("reward")
     edges = choose_reward_edges(rewards)
     legend = []
     for side, values in (("chosen", rewards.chosen), ("rejected", rewards.rejected)):
-        _add_bars(axes, count_in_bins(values, edges), edges, side, f"rewards-{side}")
+        add_bars(axes, count_in_bins(values, edges), edges, side, f"rewards-{side}")
         mean = float(values.mean())
         axes.axvline(mean, color=PLOT_COLOURS[side], linewidth=0.9, linestyle=(0, (2, 2)))
         legend.append((side, f"{side}, on average {format_number(mean)}"))
@@ -267,19 +295,19 @@ def _draw_rewards(rewards: FiniteRewards) -> Plot:
 def _draw_differences(rewards: FiniteRewards) -> Plot:
     """Draw the differences on both sides of zero, and those that are zero over it."""
     caption = "How many pairs have which difference. Right of zero, the model agrees with the label."
-    notes = _count_not_finite(rewards.not_finite, "pair")
+    notes = describe_not_finite(rewards.not_finite, "pair")
     plot = Plot("differences", "Chosen minus rejected", caption, None, notes)
     differences = rewards.chosen - rewards.rejected
     if not len(differences):
         return plot
-    figure, axes = _make_axes("chosen − rejected")
+    figure, axes = make_axes("chosen − rejected")
     edges = choose_difference_edges(differences)
     axes.update_datalim([(edges[0], 0), (edges[-1], 0)])
     legend = []
     for colour, place, values, side_edges in _split_at_zero(differences, edges):
         if len(values):
             name = f"differences-{place.replace(' ', '-')}"
-            _add_bars(axes, count_in_bins(values, side_edges), side_edges, colour, name)
+            add_bars(axes, count_in_bins(values, side_edges), side_edges, colour, name)
         legend.append((colour, f"{format_share(len(values) / len(differences))} {place}"))
     axes.axvline(0, color=PLOT_COLOURS["ink"], linewidth=0.9)
     label = f"Histogram of {len(differences):,} differences of rewards: {', '.join(text for _, text in legend)}."
@@ -295,6 +323,7 @@ def _split_at_zero(differences: Floats, edges: Floats) -> Iterator[tuple[str, st
     yield "chosen", "above zero", differences[differences > 0], edges[zero:]
 
 
-def _add_bars(axes: Axes, counts: NDArray[np.int64], edges: Floats, colour: str, name: str) -> None:
+def add_bars(axes: Axes, counts: NDArray[np.int64], edges: Floats, colour: str, name: str) -> None:
+    """Add a histogram in the colour of a meaning, with an id."""
     axes.stairs(counts, edges, fill=True, color=PLOT_COLOURS[colour], alpha=0.28)
     axes.stairs(counts, edges, color=PLOT_COLOURS[colour], linewidth=1.2, gid=name, zorder=3)

@@ -1,4 +1,4 @@
-"""A preview of the first pairs: the text as the model reads it, and where the reward is read."""
+"""A preview of the first samples: the text as the model reads it, and where the reward is read."""
 
 from __future__ import annotations
 
@@ -16,25 +16,35 @@ if TYPE_CHECKING:
     from rich.console import Console
     from transformers import PreTrainedTokenizerBase
 
-    from preftemplates_train.data.pairs import TextPair
+    from preftemplates_train.data.labelled_texts import LabelledTexts
 
 SHOWN_CHARACTERS = 400
 """How many characters of a prompt are shown, and how many of an answer."""
 
 
-def print_pairs(pairs: Iterable[TextPair], tokenizer: PreTrainedTokenizerBase | None, console: Console) -> None:
-    """Print each pair: the part both texts share dim, the answers in colour, and the last token named.
+def print_samples(
+    samples: Iterable[LabelledTexts], tokenizer: PreTrainedTokenizerBase | None, console: Console
+) -> None:
+    """Print each sample: the prompt dim, the answers in colour, and the last token named.
 
     Args:
-        pairs: the pairs.
+        samples: the samples.
         tokenizer: counts the tokens, and decides which is the last one; None where there is none yet.
         console: where to print.
     """
-    for pair in pairs:
-        console.print(escape_text(f"\n{pair.source}, row {pair.row}", "bold"))
-        console.print(Text(_shorten_text(pair.prompt, keep_end=True), "dim"))
-        for name, text, colour in (("chosen", pair.chosen, "blue"), ("rejected", pair.rejected, "yellow")):
-            console.print(_format_side(name, text, pair.prompt, tokenizer, colour))
+    for sample in samples:
+        console.print(escape_text(f"\n{sample.source}, row {sample.row}", "bold"))
+        console.print(Text(_shorten_text(sample.prompt, keep_end=True), "dim"))
+        names = ("chosen", "rejected") if len(sample.texts) == 2 else (_name_answer(sample),)
+        for name, text, colour in zip(names, sample.texts, ("blue", "yellow"), strict=False):
+            console.print(_format_side(name, text, sample.prompt, tokenizer, colour))
+
+
+def _name_answer(sample: LabelledTexts) -> str:
+    """Return what is known of a single answer: whether it is good, or its score."""
+    if "label" in sample.labels:
+        return "good" if sample.labels["label"] else "bad"
+    return f"score {sample.labels['score']:g}" if "score" in sample.labels else "answer"
 
 
 def _format_side(name: str, text: str, prompt: str, tokenizer: PreTrainedTokenizerBase | None, colour: str) -> Text:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.errors import preview
 from preftemplates_train.data.sources import GENERATED
 from preftemplates_train.evaluation.metrics import METRIC_RULES
+from preftemplates_train.reports.answer_sentences import describe_safety, describe_scores, describe_verdicts
+from preftemplates_train.reports.numbers import count_wins, format_p
+from preftemplates_train.reports.wording import find_unit, get_figure_kind, get_wording
+from preftemplates_train.settings.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,10 +22,20 @@ if TYPE_CHECKING:
     from preftemplates_train.data.style_choice import StyleChoice
     from preftemplates_train.model.loading import HeadOrigin
     from preftemplates_train.settings.config import RewardConfig
+    from preftemplates_train.settings.objectives import SampleUnit
     from preftemplates_train.settings.run_settings import BatchLayout
 
 FEW_PAIRS = 50
 """Below this many pairs the standard error of an accuracy is 7 points and more, or not to be trusted."""
+
+FEWEST_PAIRS = 10
+"""Below this many pairs an accuracy is a count and no percentage: one pair more would change it by 10 points."""
+
+SHARE_ROUNDING = 1e-9
+"""Shares that differ by less are equal up to rounding."""
+
+SIGNIFICANCE = 0.05
+"""Below this p a difference between two models is more than chance."""
 
 
 def describe_style(choice: StyleChoice) -> str:
@@ -45,17 +59,20 @@ def describe_data(data: TextData, model: Any, config: RewardConfig) -> str:
     lines = [f"{name}, {parameters:,} parameters"]
     for report in data.reports.values():
         counts = report.summarize()
+        unit = find_unit(counts)
+        trained, held_out = counts[f"train_{unit}s"], counts[f"eval_{unit}s"]
         lines.append(
             f"{counts['name']} ({counts['template']}): {counts['rows']:,} rows = {counts['formatted']:,} formatted"
             f" + {counts['skipped']:,} skipped + {counts['rejected']:,} rejected;"
-            f" {counts['train_pairs']:,} pairs to train on, {counts['eval_pairs']:,} held out" + _list_dropped(counts)
+            f" {trained:,} {unit}s to train on, {held_out:,} held out" + _list_dropped(counts)
         )
         unread = [line for rows in report.rows if (line := rows.unread.describe())]
         if counts["name"] != GENERATED:
             lines += [f"{counts['name']}: {line}" for line in dict.fromkeys(unread)]
             lines += _describe_copies(report)
     if data.prompts_in_both:
-        lines.append(f"note: the prompts of {data.prompts_in_both:,} held-out pairs are also trained on")
+        unit = OBJECTIVES[config.objective].unit
+        lines.append(f"note: the prompts of {data.prompts_in_both:,} held-out {unit}s are also trained on")
     return "\n".join(lines)
 
 
@@ -103,11 +120,12 @@ MOST_UNCHANGED = 0.5
 """From this share of weights on that a step leaves as they are there is a warning."""
 
 
-def describe_layout(layout: BatchLayout, no_branches: str | None) -> str:
+def describe_layout(layout: BatchLayout, no_branches: str | None, unit: SampleUnit = "pair") -> str:
     """Return how batches are laid out, and why not in branches."""
+    shared = "what the texts of a pair share is computed once" if unit == "pair" else "all texts are in one row"
     description = {
-        "branches": "what the texts of a pair share is computed once, and nothing is padded",
-        "grouped": "padded, with pairs of about one length together",
+        "branches": f"{shared}, and nothing is padded",
+        "grouped": f"padded, with {unit}s of about one length together",
         "padded": "padded",
     }[layout]
     return f"batches: {description}" + (f" ({no_branches})" if no_branches else "")
@@ -115,7 +133,7 @@ def describe_layout(layout: BatchLayout, no_branches: str | None) -> str:
 
 def _list_dropped(counts: Mapping[str, Any]) -> str:
     reasons = {"too_long": "too long", "equal": "equal as tokens", "unencodable": "without token ids of their own"}
-    dropped = [f"{counts[key]:,} {reason}" for key, reason in reasons.items() if counts[key]]
+    dropped = [f"{counts[key]:,} {reason}" for key, reason in reasons.items() if counts.get(key)]
     kept = {
         "cut": "with a cut prompt",
         "control_text": "with content that spells a control token, encoded as plain text",
@@ -124,28 +142,96 @@ def _list_dropped(counts: Mapping[str, Any]) -> str:
     return "".join(f", {text}" for text in (*dropped, *changed))
 
 
-def describe_result(metrics: Mapping[str, Any]) -> list[str]:
+def explain_untrained(config: RewardConfig, steps: int) -> str | None:
+    """Return a sentence if no weight can have changed: there was no step, or none had a size; None otherwise.
+
+    Args:
+        config: the settings; a run that fits its head alone makes no steps.
+        steps: how many were made.
+    """
+    if getattr(config, "train", "full") == "head":
+        return None
+    if steps == 0:
+        return "Nothing was trained: 0 steps."
+    return "Nothing was trained: the learning rate is 0." if config.learning_rate == 0 else None
+
+
+def describe_result(metrics: Mapping[str, Any], untrained: str | None = None) -> list[str]:
     """Return what the figures show, in sentences, and what they do not show.
 
     Args:
         metrics: the content of `metrics.json`.
+        untrained: as of `explain_untrained`; the sentence comes first.
     """
-    if "accuracy" not in metrics:
-        return ["Nothing was held out, so nothing is known of how well the model ranks answers it has not seen."]
+    sentences = [] if untrained is None else [untrained]
+    if "loss" not in metrics and "accuracy" not in metrics:
+        unknown = f"how well the model {get_wording(metrics).verb} answers it has not seen"
+        return [*sentences, f"Nothing was held out, so nothing is known of {unknown}."]
+    sentences += _describe_figures(metrics)
+    if not is_too_few(metrics):
+        sentences += _describe_rules(metrics)
+    sentences += [_describe_baseline(label, baseline, metrics) for label, baseline in list_baselines(metrics).items()]
+    return sentences + (_describe_generated(metrics) if "clean" in metrics else _describe_limits(metrics))
+
+
+def _describe_figures(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what the figures of the objective show of the held-out samples."""
+    kind, is_few = get_figure_kind(metrics), is_too_few(metrics)
+    if kind == "scores":
+        return list(describe_scores(metrics, is_few=is_few))
+    if kind == "verdicts":
+        return list(describe_verdicts(metrics, is_few=is_few))
+    of_signs = [describe_safety(metrics)] if kind == "safety" and not is_few else []
+    return [*_describe_accuracy(metrics), *of_signs]
+
+
+def is_too_few(metrics: Mapping[str, Any]) -> bool:
+    """Return whether there are so few held-out samples that a percentage of them would mislead."""
+    return bool(metrics.get("pairs", metrics.get("answers", FEWEST_PAIRS)) < FEWEST_PAIRS)
+
+
+def _describe_accuracy(metrics: Mapping[str, Any]) -> list[str]:
+    """Return how often the model ranks a pair as it is labelled, and what so many pairs say."""
     pairs, accuracy, error = int(metrics["pairs"]), metrics["accuracy"], metrics["accuracy_stderr"]
+    if is_too_few(metrics):
+        held_out = "1 pair is held out, which is" if pairs == 1 else f"{pairs} pairs are held out, which is"
+        wins = count_wins(accuracy, pairs)
+        return [
+            f"Only {held_out} too few to tell how well the model ranks. It gives the better answer the higher reward"
+            f" in {wins}{' (a tie is one half)' if '.' in wins else ''}."
+        ]
     sentences = [
         f"Of {pairs:,} held-out pairs, the model gives the better answer the higher reward in {accuracy:.1%}"
         f"{'' if math.isnan(error) else f' (standard error {error:.1%})'}; a coin gets 50%.",
     ]
     if pairs < FEW_PAIRS:
         sentences.append("So few pairs say little: another draw of them could have given a very different figure.")
+    return sentences
+
+
+def _describe_rules(metrics: Mapping[str, Any]) -> list[str]:
+    """Return how often content-blind rules are right, and whether the model is ahead of them."""
+    rules = list_rules(metrics)
+    if not rules:
+        return []
+    listed = [f"'{rule}' is right in {share:.1%}" for rule, share in rules.items()]
+    joined = " and ".join(filter(None, [", ".join(listed[:-1]), listed[-1]]))
+    accuracy, error, best = metrics["accuracy"], metrics["accuracy_stderr"], max(rules.values())
+    is_ahead, is_behind = accuracy - 2 * error > best, accuracy < best - SHARE_ROUNDING
+    conclusion = "is ahead" if is_ahead else "is below the best of them" if is_behind else "is not clearly ahead"
+    return [f"Rules that do not read the content: {joined}. The model {conclusion}."]
+
+
+def list_rules(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the content-blind rules, each or its opposite, and how often each is right."""
     rules = dict(_choose_rule(key, metrics[key]) for key in METRIC_RULES if key in metrics)
-    if rules:
-        listed = " and ".join(f"'{rule}' is right in {share:.1%}" for rule, share in rules.items())
-        is_ahead = accuracy - 2 * error > max(rules.values())
-        conclusion = "The model is ahead." if is_ahead else "The model is not clearly ahead."
-        sentences.append(f"What a rule gets that reads no text: {listed}. {conclusion}")
-    return sentences + (_describe_generated(metrics) if "clean" in metrics else _describe_limits(metrics))
+    if "majority_accuracy" in metrics:
+        rules[MAJORITY_RULE] = metrics["majority_accuracy"]
+    return rules
+
+
+MAJORITY_RULE = "always the more frequent label"
+"""The rule that single answers are compared with."""
 
 
 def _choose_rule(key: str, share: float) -> tuple[str, float]:
@@ -154,25 +240,83 @@ def _choose_rule(key: str, share: float) -> tuple[str, float]:
     return (rule, share) if share >= 0.5 else (opposite, 1 - share)
 
 
+class AccuracyStanding(NamedTuple):
+    """How an accuracy compares with chance and with content-blind rules.
+
+    Attributes:
+        colour: the role of its colour on the page: `held-out` if it is ahead, `behind` or `training` (neutral) if not.
+        words: the same in words.
+    """
+
+    colour: str
+    words: str
+
+
+def judge_accuracy(metrics: Mapping[str, Any]) -> AccuracyStanding:
+    """Return how the accuracy of held-out pairs compares with the best rule, or with chance if no rule beats that."""
+    accuracy, error = metrics["accuracy"], metrics.get("accuracy_stderr", math.nan)
+    rules = list_rules(metrics)
+    best = max(rules, key=lambda rule: rules[rule], default=None)
+    if best is None or rules[best] <= 0.5:
+        name, share = "chance (50%)", 0.5
+    else:
+        name, share = f"'{best}' ({rules[best]:.1%})", rules[best]
+    if accuracy < 0.5:
+        return AccuracyStanding("behind", "Below chance (50%).")
+    if accuracy < share - SHARE_ROUNDING:
+        return AccuracyStanding("behind", f"Below the rule {name}.")
+    if accuracy - 2 * error > share:
+        return AccuracyStanding("held-out", f"Ahead of {name}.")
+    return AccuracyStanding("training", f"Not clearly ahead of {name}.")
+
+
+def list_baselines(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the figures of the simpler models that were measured, each by a phrase that says what it is."""
+    baselines: Mapping[str, Mapping[str, Any]] = metrics.get("baselines", {})
+    return {baseline.get("label", name): baseline for name, baseline in baselines.items() if "model" in baseline}
+
+
+def _describe_baseline(label: str, baseline: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """Return whether the model ranks the held-out pairs better than a simpler one, worse, or neither."""
+    compared = baseline["model"]
+    shares = "" if is_too_few(metrics) else f": {metrics['accuracy']:.1%} to {baseline['accuracy']:.1%}"
+    verb = {1: "is ahead of", -1: "is behind", 0: "cannot be told apart from"}[judge_difference(compared)]
+    return f"The model {verb} {label}{shares} ({format_p(compared['p'])})."
+
+
+def judge_difference(compared: Mapping[str, Any]) -> int:
+    """Return 1 if the model is ahead of a simpler one, -1 if it is behind, and 0 if chance could make the difference.
+
+    Args:
+        compared: as of `compare_scores`.
+
+    >>> judge_difference({"ahead": 20, "behind": 4, "p": 0.002}), judge_difference({"p": 0.4})
+    (1, 0)
+    """
+    if not compared["p"] < SIGNIFICANCE:
+        return 0
+    return 1 if compared["ahead"] > compared["behind"] else -1
+
+
 def _describe_limits(metrics: Mapping[str, Any]) -> list[str]:
-    overlap = metrics.get("prompts_in_both", 0)
-    beginning = f"The prompts of {overlap:,} of these pairs were trained on. " if overlap else ""
+    overlap, wording = metrics.get("prompts_in_both", 0), get_wording(metrics)
+    beginning = f"The prompts of {overlap:,} of these {wording.unit}s were trained on. " if overlap else ""
     return [
-        f"{beginning}This does not show how the model ranks answers of other people or models than those in these"
-        " rows, or whether training a policy on its rewards helps."
+        f"{beginning}This does not show how the model {wording.verb} answers of other people or models than those in"
+        " these rows, or whether training a policy on its rewards helps."
     ]
 
 
 def _describe_generated(metrics: Mapping[str, Any]) -> list[str]:
-    accuracy = metrics["clean"]["accuracy"]
+    accuracy, wording = metrics["clean"]["accuracy"], get_wording(metrics)
     return [
         f"A tenth of the labels is flipped on purpose, so 90% is the most that the labels allow. By the right labels"
-        f" the model ranks {accuracy:.1%} of the pairs well.",
+        f" the model {wording.verb} {accuracy:.1%} of the {wording.unit}s well.",
         "It was asked about deeds and things that it never saw together, so it has learnt which deeds and which"
         " things are harmful, and that one should help with the harmless and refuse the others."
         if accuracy > 0.9
-        else "It ranks nearly every pair the wrong way round: between the rows and the rewards, the answers are"
-        " swapped."
+        else f"It {wording.verb} nearly every {wording.unit} the wrong way round: between the rows and the rewards,"
+        " the answers are swapped."
         if accuracy < 0.1
         else "It has not learnt which requests are harmful: something between the rows and the rewards is lost.",
         "This does not show that it would do so for any words but these: the set is generated from a table of"
