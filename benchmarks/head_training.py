@@ -5,10 +5,10 @@
     python benchmarks/head_training.py --model SmolLM2-135M DIRECTORY --quick           # does it run?
 
 Folds, styles and recipes are in `head_recipes.json`, which was committed before the first run. All methods see the
-same folds, drawn by opening question from the seed. `full` trains all weights from the checkpoint; `head` fits a linear
-head on the frozen checkpoint, cut at a layer that is chosen within the training folds; `head, then full` trains all
-weights of what `head` wrote. Features are kept for the folds and seeds of one run, as `--feature_cache` does: the table
-has the CPU time of all runs together, and that of the first fold alone.
+same folds, drawn by opening question from the seed. `full` trains all weights from the checkpoint; `head` fits a
+linear head on the frozen checkpoint, cut at a layer that is chosen within the training folds; `head, then full` trains
+all weights of what `head` wrote. Features are kept for the folds and seeds of one run, as `--feature_cache` does: the
+table has the CPU time of all runs together, and that of the first fold alone.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def measure_throughput(bench: Bench) -> dict[str, Any]:
     model.save_pretrained(whole)
     scorers.append(Scorer(whole))
     pairs = bench.rows.pairs[:SCORED_PAIRS]
-    groups = [scorers[0].encode([pair.chosen, pair.rejected]) for pair in pairs]
+    groups = [scorers[0].encode(list(pair.texts)) for pair in pairs]
     groups = [group for group in groups if max(map(len, group)) <= 512]
     ratios, seconds = [], []
     for _ in range(1 if bench.args.quick else ROUNDS):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from preftemplates_train.data.pairs import read_pairs
+from preftemplates_train.data.labelled_texts import read_labelled_texts
 
 from preftemplates import get_template
 from preftemplates.data.reading import open_rows
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from preftemplates_train.data.pairs import TextPair
+    from preftemplates_train.data.labelled_texts import LabelledTexts
 
     from preftemplates.data.convert import ConversionReport
 
@@ -41,7 +41,7 @@ class Rows:
     """
 
     cells: list[Any]
-    pairs: list[TextPair]
+    pairs: list[LabelledTexts]
     report: ConversionReport
 
     @property
@@ -66,7 +66,7 @@ def read_rows(path: Path, most: int | None, template: str = TEMPLATE) -> Rows:
         FileError: it cannot be read.
     """
     records = list(open_rows(path))[:most]
-    pairs, report = read_pairs(records, get_template(template))
+    pairs, report = read_labelled_texts(records, get_template(template))
     cells = {record.row: record.cells for record in records}
     return Rows([cells[pair.row] for pair in pairs], pairs, report)
 

@@ -32,10 +32,10 @@ from typing import Any
 import torch
 from datasets import Dataset
 from preftemplates_train.data.branches import ComputeCost, count_shared_tokens
-from preftemplates_train.data.collators import BranchCollator, PairCollator
-from preftemplates_train.data.dataset import PairDataset
-from preftemplates_train.data.encoding import TokenPair
-from preftemplates_train.data.pairs import read_pairs
+from preftemplates_train.data.collators import BranchCollator, PaddedCollator
+from preftemplates_train.data.dataset import SampleDataset
+from preftemplates_train.data.encoding import LabelledTokens
+from preftemplates_train.data.labelled_texts import read_labelled_texts
 from preftemplates_train.model.attention import explain_no_branches
 from preftemplates_train.model.tiny import train_tiny_tokenizer
 from preftemplates_train.training.trainer import RewardTrainer
@@ -101,17 +101,14 @@ def _memory(reset: bool = False) -> int:
         return 0
 
 
-Maker = Callable[[Any, Sequence[TokenPair], Any, dict[str, Any]], Any]
+Maker = Callable[[Any, Sequence[LabelledTokens], Any, dict[str, Any]], Any]
 
 
 def trl(**own: Any) -> Maker:
     """TRL's trainer with these settings."""
 
-    def make(model: Any, pairs: Sequence[TokenPair], tokenizer: Any, common: dict[str, Any]) -> Any:
-        rows = [
-            {"chosen_ids": pair.chosen_ids, "rejected_ids": pair.rejected_ids, "length": _longer(pair)}
-            for pair in pairs
-        ]
+    def make(model: Any, pairs: Sequence[LabelledTokens], tokenizer: Any, common: dict[str, Any]) -> Any:
+        rows = [{"chosen_ids": pair.ids[0], "rejected_ids": pair.ids[1], "length": _longer(pair)} for pair in pairs]
         config = TrlConfig(**{**common, "max_length": None, **own})
         return TrlTrainer(model=model, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
 
@@ -121,14 +118,14 @@ def trl(**own: Any) -> Maker:
 def ours(share: bool = True, grouped: bool = False) -> Maker:
     """Our trainer in branches, or padded where it is grouped."""
 
-    def make(model: Any, pairs: Sequence[TokenPair], tokenizer: Any, common: dict[str, Any]) -> Any:
+    def make(model: Any, pairs: Sequence[LabelledTokens], tokenizer: Any, common: dict[str, Any]) -> Any:
         is_shared = ComputeCost.from_model(model).is_sharing_cheaper if share else lambda *_: False
         return RewardTrainer(
             model=model,
             args=TrainingArguments(**common, remove_unused_columns=False),
-            data_collator=PairCollator(tokenizer.pad_token_id) if grouped else BranchCollator(is_shared),
+            data_collator=PaddedCollator(tokenizer.pad_token_id) if grouped else BranchCollator(is_shared),
             grouped=grouped,
-            train_dataset=PairDataset(pairs),
+            train_dataset=SampleDataset(pairs),
             processing_class=tokenizer,
         )
 
@@ -151,30 +148,32 @@ CONTESTANTS: dict[str, Maker] = {
 BASE = "branches"
 
 
-def _longer(pair: TokenPair) -> int:
-    return max(len(pair.chosen_ids), len(pair.rejected_ids))
+def _longer(pair: LabelledTokens) -> int:
+    return max(len(pair.ids[0]), len(pair.ids[1]))
 
 
-def read(arguments: argparse.Namespace) -> tuple[list[TokenPair], Any, Any]:
+def read(arguments: argparse.Namespace) -> tuple[list[LabelledTokens], Any, Any]:
     """The pairs, the tokenizer and the model."""
     template = get_template(arguments.template)
-    texts, _ = read_pairs(open_rows(arguments.data), template)
+    texts, _ = read_labelled_texts(open_rows(arguments.data), template)
     if arguments.model:
         tokenizer = AutoTokenizer.from_pretrained(arguments.model)
         tokenizer.pad_token = tokenizer.pad_token or tokenizer.unk_token or tokenizer.eos_token
         dtype = getattr(torch, arguments.dtype)
         model = AutoModelForSequenceClassification.from_pretrained(arguments.model, num_labels=1, dtype=dtype)
     else:
-        tokenizer = train_tiny_tokenizer((text for pair in texts for text in (pair.chosen, pair.rejected)), 8000)
+        tokenizer = train_tiny_tokenizer((text for pair in texts for text in pair.texts), 8000)
         set_seed(0)
         shape = {"hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 4, "num_attention_heads": 4}
         model = LlamaForSequenceClassification(
             LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=MAX_LENGTH, num_labels=1, **shape)
         ).to(getattr(torch, arguments.dtype))
     model.config.pad_token_id = tokenizer.pad_token_id
-    ids = tokenizer([text for pair in texts for text in (pair.chosen, pair.rejected)])["input_ids"]
-    pairs = [TokenPair(pair, *two) for pair, two in zip(texts, zip(ids[::2], ids[1::2], strict=True), strict=True)]
-    fitting = [pair for pair in pairs if _longer(pair) <= MAX_LENGTH and tokenizer.pad_token_id not in pair.chosen_ids]
+    ids = tokenizer([text for pair in texts for text in pair.texts])["input_ids"]
+    pairs = [
+        LabelledTokens(pair, two, {}) for pair, two in zip(texts, zip(ids[::2], ids[1::2], strict=True), strict=True)
+    ]
+    fitting = [pair for pair in pairs if _longer(pair) <= MAX_LENGTH and tokenizer.pad_token_id not in pair.ids[0]]
     return fitting[: arguments.pairs], tokenizer, model
 
 
@@ -189,16 +188,16 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def exactness(model: Any, pairs: Sequence[TokenPair], pad_id: int) -> tuple[float, float]:
+def exactness(model: Any, pairs: Sequence[LabelledTokens], pad_id: int) -> tuple[float, float]:
     """How far branches move a reward, and a gradient beside the greatest, from those of a padded batch in fp32."""
     model = deepcopy(model).float().eval()
-    features = [PairDataset(pairs)[number] for number in range(min(BATCH, len(pairs)))]
+    features = [SampleDataset(pairs)[number] for number in range(min(BATCH, len(pairs)))]
     found = []
-    for collator in (PairCollator(pad_id), BranchCollator(lambda *_: True)):
+    for collator in (PaddedCollator(pad_id), BranchCollator(lambda *_: True)):
         with tempfile.TemporaryDirectory() as folder:
             arguments = TrainingArguments(folder, report_to="none", use_cpu=True, remove_unused_columns=False)
             trainer = RewardTrainer(model=model, args=arguments, data_collator=collator)
-            chosen, rejected = trainer.scores(model, collator(features))
+            chosen, rejected = trainer.scores(model, collator(features)).unbind(1)
         model.zero_grad()
         torch.nn.functional.softplus(rejected - chosen).mean().backward()
         gradients = {name: weights.grad for name, weights in model.named_parameters() if weights.grad is not None}
@@ -209,10 +208,10 @@ def exactness(model: Any, pairs: Sequence[TokenPair], pad_id: int) -> tuple[floa
     return float((rewards - moved).abs().max()), apart / greatest
 
 
-def tokens(pairs: Sequence[TokenPair]) -> dict[str, float]:
+def tokens(pairs: Sequence[LabelledTokens]) -> dict[str, float]:
     """The tokens that a pair costs, by layout: in random batches, grouped by length, without padding, shared."""
-    total = [len(pair.chosen_ids) + len(pair.rejected_ids) for pair in pairs]
-    shared = [count_shared_tokens([pair.chosen_ids, pair.rejected_ids]) for pair in pairs]
+    total = [len(pair.ids[0]) + len(pair.ids[1]) for pair in pairs]
+    shared = [count_shared_tokens([*pair.ids]) for pair in pairs]
     order = sorted(pairs, key=_longer)
     padded = {
         name: sum(
@@ -237,20 +236,20 @@ def peak(dtype: torch.dtype) -> float:
     return best
 
 
-def useful(model: Any, pairs: Sequence[TokenPair]) -> float:
+def useful(model: Any, pairs: Sequence[LabelledTokens]) -> float:
     """Floating point operations that training needs for a pair whose beginning is computed once."""
     cost, layers = ComputeCost.from_model(model), model.config.get_text_config().num_hidden_layers
     total = 0.0
     for pair in pairs:
-        trunk = count_shared_tokens([pair.chosen_ids, pair.rejected_ids])
-        lengths = [len(pair.chosen_ids), len(pair.rejected_ids)]
+        trunk = count_shared_tokens([*pair.ids])
+        lengths = [len(pair.ids[0]), len(pair.ids[1])]
         seen = trunk**2 / 2 + sum((length**2 - trunk**2) / 2 for length in lengths)
         total += cost.per_token * (sum(lengths) - trunk) + cost.per_attention * seen
     return 6 * layers * total / len(pairs)
 
 
 def race(
-    model: Any, pairs: Sequence[TokenPair], tokenizer: Any, arguments: argparse.Namespace
+    model: Any, pairs: Sequence[LabelledTokens], tokenizer: Any, arguments: argparse.Namespace
 ) -> dict[str, list[Steps]]:
     """The steps of each contestant, round by round."""
     found: dict[str, list[Steps]] = {name: [] for name in CONTESTANTS if name in arguments.only or not arguments.only}
@@ -318,7 +317,7 @@ RATIOS = ((8, 500), (32, 400), (100, 250), (250, 100), (400, 32), (500, 8))
 UNSHARED, GROUPED_TRL = "branches, nothing shared", "TRL, grouped, no checkpointing"
 
 
-def drawn(prompt: int, answer: int, count: int, known: int) -> list[TokenPair]:
+def drawn(prompt: int, answer: int, count: int, known: int) -> list[LabelledTokens]:
     """Pairs of drawn tokens, with lengths from half to one and a half of these."""
     draw = Random(0)
 
@@ -327,7 +326,7 @@ def drawn(prompt: int, answer: int, count: int, known: int) -> list[TokenPair]:
 
     text: Any = None
     prompts = [some(prompt) for _ in range(count)]
-    return [TokenPair(text, [*one, *some(answer)], [*one, *some(answer)]) for one in prompts]
+    return [LabelledTokens(text, ([*one, *some(answer)], [*one, *some(answer)]), {}) for one in prompts]
 
 
 def ratios(model: Any, tokenizer: Any, arguments: argparse.Namespace) -> None:
@@ -343,7 +342,7 @@ def ratios(model: Any, tokenizer: Any, arguments: argparse.Namespace) -> None:
         times = [rival / own for rival, own in zip(rivals, seconds[BASE], strict=True)]
         of_trl = [rival / own for rival, own in zip(seconds[GROUPED_TRL], seconds[BASE], strict=True)]
         cost = ComputeCost.from_model(model)
-        sides = [(one.chosen_ids, one.rejected_ids) for one in pairs]
+        sides = [one.ids for one in pairs]
         share = sum(cost.is_sharing_cheaper(count_shared_tokens(two), list(map(len, two))) for two in sides)
         lines.append(
             f"{prompt:6} {answer:6} {share / len(pairs):8.0%} {statistics.median(times):9.2f}x"

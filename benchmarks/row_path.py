@@ -69,7 +69,7 @@ def format_rows(template: Template, rows: list[dict[str, Any]]) -> Callable[[], 
 
 def make_operations() -> Mapping[str, tuple[Callable[[], Any], int]]:
     """Return what is measured, each with the number of rows, or of templates, that it handles."""
-    from preftemplates_train.data.pairs import read_pairs
+    from preftemplates_train.data.labelled_texts import read_labelled_texts
 
     from preftemplates import check, get_template
     from preftemplates.data import Conversion
@@ -91,8 +91,8 @@ def make_operations() -> Mapping[str, tuple[Callable[[], Any], int]]:
         "convert, PKU": (lambda: list(Conversion(pku_rows, pku, "preference", on_error="skip")), count),
         "check, PKU": (lambda: check(pku_rows, pku), count),
         "check, HH": (lambda: check(hh_rows, hh), count),
-        "trainer's read_pairs, PKU": (lambda: read_pairs(pku_rows, pku), count),
-        "trainer's read_pairs, HH": (lambda: read_pairs(hh_rows, hh), count),
+        "trainer's read_labelled_texts, PKU": (lambda: read_labelled_texts(pku_rows, pku), count),
+        "trainer's read_labelled_texts, HH": (lambda: read_labelled_texts(hh_rows, hh), count),
     }
 
 

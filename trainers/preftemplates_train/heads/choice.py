@@ -1,0 +1,215 @@
+"""The choice of a layer and a penalty by cross-validation, and the head that is fitted with them."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from preftemplates_train.heads.feature_table import FeatureTable, HeadBatch
+from preftemplates_train.heads.fit import LinearHead, Scaling, find_row_space, fit_head
+from preftemplates_train.model.losses import compute_objective
+from preftemplates_train.settings.objectives import OBJECTIVES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from preftemplates_train.data.encoding import TokenGroup
+    from preftemplates_train.data.labelled_texts import LabelledTexts
+
+PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+"""The penalties that are tried, for a mean loss and standardised features, the strongest first."""
+
+FOLDS = 5
+
+ROUGH_TOLERANCE = 1e-4
+"""The tolerance of fits that are only compared with each other."""
+
+WORSENINGS = 2
+"""After how many worse penalties in a row weaker ones are not tried."""
+
+
+class HeadObjective(NamedTuple):
+    """What a head is fitted for.
+
+    Attributes:
+        name: as of `--objective`.
+        label_smoothing: as of `bradley_terry`.
+    """
+
+    name: str = "preference"
+    label_smoothing: float = 0.0
+
+    @property
+    def needs_bias(self) -> bool:
+        """Whether the loss is of single rewards, and not of differences."""
+        return OBJECTIVES[self.name].needs_bias
+
+    def make_loss(self, batch: HeadBatch) -> Callable[[Tensor], Tensor]:
+        """Return the mean loss of a batch as a function of its rewards."""
+        return lambda rewards: compute_objective(self.name, rewards, batch.labels, self.label_smoothing)
+
+
+class ValidationLoss(NamedTuple):
+    """The loss of a layer and a penalty on folds that were not fitted.
+
+    Attributes:
+        cut: the number of the cut in the table.
+        penalty: the penalty.
+        losses: of each fold.
+    """
+
+    cut: int
+    penalty: float
+    losses: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean over the folds."""
+        return sum(self.losses) / len(self.losses)
+
+
+class FittedHead(NamedTuple):
+    """A head, and how it was chosen.
+
+    Attributes:
+        head: for features as they are.
+        cut: the number of the cut in the table.
+        penalty: the penalty.
+        validation: the losses of all cuts and penalties that were tried; empty where there was nothing to choose by.
+    """
+
+    head: LinearHead
+    cut: int
+    penalty: float
+    validation: tuple[ValidationLoss, ...]
+
+
+def find_opening(sample: LabelledTexts) -> str:
+    """Return the first message of a sample's prompt, or its whole prompt if there are no messages.
+
+    Prompts that continue one conversation begin alike, and are kept in one fold.
+    """
+    if sample.messages is None:
+        return sample.prompt
+    first = next((message for message in sample.messages.prompt if message["role"] == "user"), None)
+    return sample.prompt if first is None else repr(first.get("content"))
+
+
+def draw_folds(groups: Sequence[TokenGroup], folds: int, seed: int) -> list[int]:
+    """Return the fold of each group; groups whose conversations open alike are in one fold."""
+    openings = [find_opening(group[0].sample) for group in groups]
+    distinct = sorted(set(openings))
+    random.Random(seed).shuffle(distinct)
+    number_of = {opening: number for number, opening in enumerate(distinct)}
+    return [number_of[opening] % min(folds, len(distinct)) for opening in openings]
+
+
+def fit_best_head(
+    table: FeatureTable,
+    groups: Sequence[TokenGroup],
+    objective: HeadObjective,
+    *,
+    seed: int,
+    penalties: Sequence[float] = PENALTIES,
+) -> FittedHead:
+    """Choose a cut and a penalty by cross-validation over prompts, and fit the head to all groups.
+
+    The cut and the penalty with the smallest loss are taken, as of `smooth_losses`; of equal ones the cut with the
+    fewest layers.
+
+    Args:
+        table: the features.
+        groups: what is fitted; they are in the table.
+        objective: what it is fitted for.
+        seed: draws the folds.
+        penalties: the penalties to choose from, the strongest first.
+    """
+    fold_of = torch.tensor(draw_folds(groups, FOLDS, seed))
+    validation: tuple[ValidationLoss, ...] = ()
+    cut, penalty = table.values.shape[1] - 1, 1.0 if 1.0 in penalties else penalties[0]
+    if len(set(fold_of.tolist())) > 1:
+        folds = [_split(groups, table, fold_of, fold) for fold in range(int(fold_of.max()) + 1)]
+        validation = tuple(
+            loss
+            for number in range(table.values.shape[1])
+            for loss in _validate_cut(number, table, folds, objective, penalties)
+        )
+        losses = smooth_losses(validation)
+        cut, penalty = min(losses, key=losses.__getitem__)
+    batch = HeadBatch.from_groups(groups, table)
+    features = table.values[batch.rows, cut].double()
+    scaling = Scaling.measure(features)
+    head = fit_head(scaling.apply(features), objective.make_loss(batch), penalty, with_bias=objective.needs_bias)
+    return FittedHead(scaling.fold(head), cut, penalty, validation)
+
+
+def smooth_losses(validation: Sequence[ValidationLoss]) -> dict[tuple[int, float], float]:
+    """Return the loss of each cut and penalty: its mean with the losses of the cuts next to it, with that penalty.
+
+    The loss changes slowly from layer to layer, and the folds of a thousand pairs move it by more. A cut whose
+    neighbours were not tried with a penalty has no loss for it, unless no cut has one.
+
+    >>> validation = [ValidationLoss(cut, 1.0, (loss,)) for cut, loss in enumerate([0.6, 0.8, 0.65, 0.66, 0.67])]
+    >>> losses = smooth_losses(validation)
+    >>> min(losses, key=losses.__getitem__)
+    (3, 1.0)
+    """
+    mean_of = {(loss.cut, loss.penalty): loss.mean for loss in validation}
+    cuts = {loss.cut for loss in validation}
+    smooth = {}
+    for cut, penalty in mean_of:
+        window = [(other, penalty) for other in (cut - 1, cut, cut + 1) if other in cuts]
+        if all(place in mean_of for place in window):
+            smooth[cut, penalty] = sum(mean_of[place] for place in window) / len(window)
+    return smooth or mean_of
+
+
+def _split(
+    groups: Sequence[TokenGroup], table: FeatureTable, fold_of: Tensor, fold: int
+) -> tuple[HeadBatch, HeadBatch]:
+    """Return what is fitted without a fold, and the fold."""
+    sides: tuple[list[TokenGroup], list[TokenGroup]] = ([], [])
+    for group, number in zip(groups, fold_of.tolist(), strict=True):
+        sides[number == fold].append(group)
+    return HeadBatch.from_groups(sides[0], table), HeadBatch.from_groups(sides[1], table)
+
+
+def _validate_cut(
+    cut: int,
+    table: FeatureTable,
+    folds: Sequence[tuple[HeadBatch, HeadBatch]],
+    objective: HeadObjective,
+    penalties: Sequence[float],
+) -> list[ValidationLoss]:
+    """Return the losses of a cut for each penalty, from strong to weak, until they get worse."""
+    fits = []
+    for fitted, left_out in folds:
+        features = table.values[fitted.rows, cut].double()
+        scaling = Scaling.measure(features)
+        basis = find_row_space(features := scaling.apply(features))
+        others = scaling.apply(table.values[left_out.rows, cut].double())
+        fits.append((features, others) if basis is None else (features @ basis, others @ basis))
+    heads: list[LinearHead | None] = [None] * len(folds)
+    results: list[ValidationLoss] = []
+    for penalty in penalties:
+        losses = []
+        for number, (fitted, left_out) in enumerate(folds):
+            features, others = fits[number]
+            head = fit_head(
+                features,
+                objective.make_loss(fitted),
+                penalty,
+                start=heads[number],
+                with_bias=objective.needs_bias,
+                tolerance=ROUGH_TOLERANCE,
+            )
+            heads[number] = head
+            losses.append(float(objective.make_loss(left_out)(head.apply(others))))
+        results.append(ValidationLoss(cut, penalty, tuple(losses)))
+        best = min(range(len(results)), key=lambda at: results[at].mean)
+        if len(results) - 1 - best >= WORSENINGS:
+            break
+    return results

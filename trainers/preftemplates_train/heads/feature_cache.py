@@ -1,0 +1,128 @@
+"""A folder of computed features, keyed by the weights and the token ids that they were computed from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from preftemplates_train.errors import make_write_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from preftemplates_train.model.features import FeatureReader
+
+    Groups = Sequence[Sequence[Sequence[int]]]
+
+GROUPS_PER_FILE = 128
+"""How many groups are computed before their features are written."""
+
+
+def hash_weights(model: nn.Module) -> str:
+    """Return a hash of all weights of a model, their names, types and shapes."""
+    digest = hashlib.sha256()
+    for name, weights in model.state_dict().items():
+        digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}\n".encode())
+        digest.update(memoryview(weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def hash_group(texts: Sequence[Sequence[int]]) -> str:
+    """Return a hash of the ids of a group's texts."""
+    return hashlib.sha256(repr([tuple(text) for text in texts]).encode()).hexdigest()
+
+
+class CachedGroup(NamedTuple):
+    """Where the features of a group are: a file, and the rows in it."""
+
+    path: Path
+    start: int
+    stop: int
+
+
+class FeatureCache:
+    """Features in a folder; a run that was stopped continues after the last file that it wrote.
+
+    Args:
+        folder: the folder; it is made when the first file is written.
+        key: names everything besides the token ids that the features depend on.
+
+    Attributes:
+        reused: how many groups were read from files that were there.
+        computed: how many were computed.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        self._key = key
+        self.reused = 0
+        self.computed = 0
+
+    def read(self, reader: FeatureReader, groups: Groups) -> list[Tensor]:
+        """Return the features of the texts of each group, shape (texts, depths, width); missing ones are computed.
+
+        Args:
+            reader: computes them.
+            groups: the ids of each text, by group.
+
+        Raises:
+            TrainingError: the folder cannot be written.
+        """
+        prefix = hashlib.sha256(f"{self._key} {reader.depths}".encode()).hexdigest()[:32]
+        cached = dict(self._list_cached(prefix))
+        missing = [texts for texts in groups if hash_group(texts) not in cached]
+        self.reused += len(groups) - len(missing)
+        self.computed += len(missing)
+        for start in range(0, len(missing), GROUPS_PER_FILE):
+            cached |= self._write_file(prefix, missing[start : start + GROUPS_PER_FILE], reader)
+        places = [cached[hash_group(texts)] for texts in groups]
+        contents = {path: _read_features(path) for path in {place.path for place in places}}
+        return [contents[place.path][place.start : place.stop] for place in places]
+
+    def _list_cached(self, prefix: str) -> Iterator[tuple[str, CachedGroup]]:
+        """Yield the hash and the place of each group in the files of a key; files that are not whole have none."""
+        for path in sorted(self.folder.glob(f"{prefix}-*.safetensors")):
+            try:
+                with safe_open(path, framework="pt") as file:
+                    entries = json.loads(file.metadata()["groups"])
+                    yield from _list_places(path, entries)
+            except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+                continue
+
+    def _write_file(self, prefix: str, groups: Groups, reader: FeatureReader) -> dict[str, CachedGroup]:
+        """Compute features and write them under another name; the file gets its own when it is whole."""
+        features = reader.read(groups)
+        entries = [(hash_group(texts), len(texts)) for texts in groups]
+        name = hashlib.sha256(repr(entries).encode()).hexdigest()[:32]
+        path = self.folder / f"{prefix}-{name}.safetensors"
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_file({"features": torch.cat(features)}, partial, metadata={"groups": json.dumps(entries)})
+            partial.replace(path)
+        except (OSError, SafetensorError) as error:
+            partial.unlink(missing_ok=True)
+            raise make_write_error(path, error) from error
+        return dict(_list_places(path, entries))
+
+
+def _list_places(path: Path, entries: Sequence[tuple[str, int]]) -> Iterator[tuple[str, CachedGroup]]:
+    start = 0
+    for group, texts in entries:
+        yield group, CachedGroup(path, start, start + texts)
+        start += texts
+
+
+def _read_features(path: Path) -> Tensor:
+    with safe_open(path, framework="pt") as file:
+        features: Tensor = file.get_tensor("features")
+    return features

@@ -1,0 +1,168 @@
+"""A linear head on a frozen model: its features are computed, the head is fitted, and the model is cut."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from preftemplates_train.errors import SetupError
+from preftemplates_train.heads.choice import HeadObjective, fit_best_head
+from preftemplates_train.heads.feature_cache import FeatureCache, hash_weights
+from preftemplates_train.heads.feature_table import compute_feature_table
+from preftemplates_train.model.features import find_last_linear
+from preftemplates_train.model.layers import check_cut, cut_model, find_layer_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from transformers import PreTrainedModel
+
+    from preftemplates_train.data.encoding import TokenGroup
+    from preftemplates_train.heads.choice import FittedHead
+    from preftemplates_train.heads.feature_table import FeatureTable
+    from preftemplates_train.model.features import FeatureReader
+    from preftemplates_train.model.loading import HeadOrigin
+    from preftemplates_train.settings.config import RewardConfig
+
+MOST_CUTS = 8
+"""How many cuts are tried where none are named."""
+
+
+def choose_depths(number: int, requested: Sequence[int] | None = None) -> list[int]:
+    """Return after how many layers a model may be cut, ascending.
+
+    Args:
+        number: how many layers it has.
+        requested: the numbers to choose from; by default up to eight, evenly from a third of the layers to all.
+
+    Raises:
+        SetupError: one of them is not from 1 to the number of layers.
+
+    >>> choose_depths(30)
+    [10, 13, 16, 19, 21, 24, 27, 30]
+    >>> choose_depths(6)
+    [2, 3, 4, 5, 6]
+    """
+    if requested:
+        for depth in requested:
+            if not 1 <= depth <= number:
+                raise SetupError(f"head_layers: expected numbers from 1 to {number}, the model's layers, got {depth}")
+        return sorted(set(requested))
+    first = max(1, math.ceil(number / 3))
+    cuts = min(MOST_CUTS, number - first + 1)
+    return [round(first + at * (number - first) / max(1, cuts - 1)) for at in range(cuts)]
+
+
+def make_objective(config: RewardConfig) -> HeadObjective:
+    """Return what the head of a run is fitted for."""
+    return HeadObjective(config.objective, config.label_smoothing_factor)
+
+
+def check_frozen_model(model: PreTrainedModel, head: HeadOrigin | None, config: RewardConfig) -> None:
+    """Raise an error if a run's head cannot be fitted on its model, or if the settings name layers it does not have.
+
+    Raises:
+        SetupError: the message names the class of the model, or the setting.
+    """
+    depths = choose_depths(count_layers(model), config.head_layers)
+    check_cut(model, depths[0])
+    check_pretrained_features(model, () if head is None else head.new, str(config.model_name_or_path))
+    check_bias(model, make_objective(config))
+
+
+def check_pretrained_features(model: PreTrainedModel, new_weights: Sequence[str], name: str) -> None:
+    """Raise an error if weights before the last linear layer are new: a head on them would read random features.
+
+    Args:
+        model: the classifier.
+        new_weights: the names of the weights that the checkpoint does not have.
+        name: the checkpoint's name.
+
+    Raises:
+        SetupError: the message names the class and the first such weight.
+    """
+    path, _, _ = find_last_linear(model)[0].partition(".modules_to_save")  # peft wraps a head that is trained whole
+    random_weights = [weights for weights in new_weights if not weights.startswith(f"{path}.")]
+    if random_weights:
+        raise SetupError(
+            f"{name} has no weights {random_weights[0]}, which {type(model).__name__} applies before its last layer: a"
+            " linear head would read random features; take --train full, or another model"
+        )
+
+
+def open_feature_cache(folder: Path, model: PreTrainedModel, pad_id: int, *, autocast: str) -> FeatureCache:
+    """Return the cache of a model's features in a folder.
+
+    Args:
+        folder: the folder.
+        model: the model, all of whose weights are part of the key.
+        pad_id: the id that pads.
+        autocast: names the type in which the model computes.
+    """
+    return FeatureCache(folder, f"{hash_weights(model)} {model.config.to_json_string()} {pad_id} {autocast}")
+
+
+def install_head(model: PreTrainedModel, fitted: FittedHead, depth: int) -> None:
+    """Cut a model and give it a fitted head, in place.
+
+    Args:
+        model: the classifier.
+        fitted: the head.
+        depth: after how many layers its features were read.
+
+    Raises:
+        SetupError: the head has a bias, and the model's last layer has none; or the model cannot be cut.
+    """
+    cut_model(model, depth)
+    linear = find_last_linear(model)[1]
+    with torch.no_grad():
+        linear.weight.copy_(fitted.head.weights.to(linear.weight.dtype)[None])
+        if linear.bias is not None:
+            linear.bias.copy_(fitted.head.bias.to(linear.bias.dtype))
+
+
+def check_bias(model: PreTrainedModel, objective: HeadObjective) -> None:
+    """Raise an error if an objective needs a bias, and the model's last layer has none.
+
+    Raises:
+        SetupError: the message names both.
+    """
+    if objective.needs_bias and find_last_linear(model)[1].bias is None:
+        raise SetupError(
+            f"objective {objective.name} needs a bias, and the head of {type(model).__name__} has none; take an"
+            " encoder, --train full, or an objective of pairs"
+        )
+
+
+def count_layers(model: PreTrainedModel) -> int:
+    """Return how many layers a model has."""
+    return len(find_layer_stack(model).layers)
+
+
+def fit_frozen_head(
+    reader: FeatureReader,
+    groups: Sequence[TokenGroup],
+    objective: HeadObjective,
+    *,
+    seed: int,
+    others: Sequence[TokenGroup] = (),
+    cache: FeatureCache | None = None,
+) -> tuple[FittedHead, FeatureTable]:
+    """Compute features and fit the best head.
+
+    Args:
+        reader: computes the features.
+        groups: what is fitted.
+        objective: what it is fitted for.
+        seed: draws the folds of the cross-validation.
+        others: groups whose features are computed too, and not fitted.
+        cache: keeps the features.
+
+    Returns:
+        The head, and the features of all groups.
+    """
+    table = compute_feature_table(reader, [*groups, *others], cache)
+    return fit_best_head(table, groups, objective, seed=seed), table

@@ -1,0 +1,118 @@
+"""`--train head`: fit a linear head on the run's frozen model, and cut the model at the chosen layer."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from preftemplates_train.heads.choice import smooth_losses
+from preftemplates_train.heads.frozen_head import (
+    choose_depths,
+    count_layers,
+    fit_frozen_head,
+    install_head,
+    make_objective,
+    open_feature_cache,
+)
+from preftemplates_train.model.features import FeatureReader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from transformers import PreTrainedModel
+
+    from preftemplates_train.heads.choice import FittedHead
+    from preftemplates_train.heads.feature_cache import FeatureCache
+    from preftemplates_train.settings.config import RewardConfig
+    from preftemplates_train.training.prepare import PreparedRun
+
+FEATURE_FOLDER = ".features"
+"""Where features are kept in the output folder until a run ends."""
+
+
+def make_feature_reader(
+    run: PreparedRun, model: PreTrainedModel, config: RewardConfig, depths: list[int]
+) -> FeatureReader:
+    """Return a reader of the features of a run's model, on the run's device."""
+    model.to(config.device)  # type: ignore[arg-type]
+    return FeatureReader(
+        model,
+        depths,
+        int(run.tokenizer.pad_token_id),
+        shares_prefixes=run.layout == "branches",
+        batch_size=2 * config.per_device_eval_batch_size,
+        autocast=_make_autocast(config),
+    )
+
+
+def _make_autocast(config: RewardConfig) -> AbstractContextManager[Any]:
+    """Return the context in which the run's model computes."""
+    kinds = {config.bf16: torch.bfloat16, config.fp16: torch.float16}
+    dtype = kinds.get(True)
+    return nullcontext() if dtype is None else torch.autocast(config.device.type, dtype=dtype)
+
+
+def open_run_cache(run: PreparedRun, model: PreTrainedModel, config: RewardConfig) -> FeatureCache:
+    """Return the cache of the features of a run's model: in the named folder, or in the output folder."""
+    folder = Path(config.feature_cache) if config.feature_cache else Path(str(config.output_dir)) / FEATURE_FOLDER
+    precision = "bf16" if config.bf16 else "fp16" if config.fp16 else "none"
+    return open_feature_cache(folder, model, int(run.tokenizer.pad_token_id), autocast=precision)
+
+
+def fit_run_head(run: PreparedRun, config: RewardConfig) -> dict[str, Any]:
+    """Fit the head of a run's model and cut the model, in place.
+
+    Returns:
+        What `metrics.json` holds as `head`: the layer, how many there are, the penalty, the CPU seconds, how many
+        groups of texts were read and found in the cache, and the validation losses.
+
+    Raises:
+        SetupError: the model cannot be cut, or its last layer lacks a bias that the objective needs.
+    """
+    start = time.process_time()
+    objective = make_objective(config)
+    layers = count_layers(run.model)
+    depths = choose_depths(layers, config.head_layers)
+    reader, cache = make_feature_reader(run, run.model, config, depths), open_run_cache(run, run.model, config)
+    fitted, _ = fit_frozen_head(reader, run.encoded.groups, objective, seed=config.seed, cache=cache)
+    install_head(run.model, fitted, depths[fitted.cut])
+    return {
+        **describe_choice(fitted, depths, layers),
+        "seconds": time.process_time() - start,
+        "groups_computed": cache.computed,
+        "groups_from_cache": cache.reused,
+        "validation": _list_losses(fitted, depths),
+    }
+
+
+def _list_losses(fitted: FittedHead, depths: list[int]) -> list[dict[str, Any]]:
+    """Return the validation loss of each layer and penalty, and the one that they were chosen by."""
+    smooth = smooth_losses(fitted.validation)
+    return [
+        {
+            "layer": depths[loss.cut],
+            "penalty": loss.penalty,
+            "loss": loss.mean,
+            "smooth_loss": smooth.get((loss.cut, loss.penalty)),
+        }
+        for loss in fitted.validation
+    ]
+
+
+def describe_choice(fitted: FittedHead, depths: list[int], layers: int) -> dict[str, Any]:
+    """Return the chosen layer and penalty by name."""
+    return {"layer": depths[fitted.cut], "layers": layers, "penalty": fitted.penalty}
+
+
+def describe_fitted_head(head: Mapping[str, Any]) -> str:
+    """Return the choice of a head and its cost, in one line."""
+    cached = f", {head['groups_from_cache']:,} prompts from the cache" if head["groups_from_cache"] else ""
+    return (
+        f"head: fitted on layer {head['layer']} of {head['layers']}, penalty {head['penalty']:g}, both chosen by"
+        f" cross-validation; {head['seconds']:.1f} s of CPU time{cached}"
+    )
