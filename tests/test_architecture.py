@@ -32,6 +32,7 @@ TRAINER_LAYERS = [
     {"settings"},
     {"data"},
     {"model"},
+    {"heads"},
     {"evaluation"},
     {"reports"},
     {"training"},
@@ -50,8 +51,7 @@ BUNDLED_EXCEPTIONS = {
 TRAINER_MAY_IMPORT = {"", "errors", "data"}
 TRAINER_EXCEPTIONS = {
     "settings.parser": {"core.yaml_files"},  # one reader of YAML, with lines and each key once
-    "data.pairs": {"templates.results"},  # a type in annotations
-    "evaluation.scorer": {"templates.results"},  # likewise
+    "evaluation.scorer": {"templates.results"},  # a type in annotations
 }
 """What else of the library a module of the trainer imports."""
 

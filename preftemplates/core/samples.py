@@ -191,12 +191,16 @@ class Preference(Sample[T]):
     Labels:
         margin: by how much, in the dataset's own units; 0 is a tie.
         probability: that the chosen answer is the better one, from 0.5 (a tie) to 1.
+        chosen_safe: whether the chosen answer is safe, where the dataset says so.
+        rejected_safe: likewise the rejected one.
     """
 
     chosen: T
     rejected: T
     margin: T | float | None = None
     probability: T | float | None = None
+    chosen_safe: T | bool | None = None
+    rejected_safe: T | bool | None = None
 
     @property
     def is_tie(self) -> bool:

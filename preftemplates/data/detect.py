@@ -164,7 +164,7 @@ def _holds_json_text(sample: Sample[list[Message]]) -> bool:
 def _find_variants(candidates: Sequence[TemplateCandidate]) -> None:
     """Say of each candidate whether it is a variant of another one by another label, such as `PKUSafeRLHF-safer`.
 
-    Another label is never recommended only because one is bad.
+    It may read more columns, as `PKUSafeRLHF-safety` does. Another label is never recommended only because one is bad.
     """
     by_name = {(candidate.template.name, candidate.format): candidate for candidate in candidates}
     for candidate in candidates:
@@ -172,7 +172,7 @@ def _find_variants(candidates: Sequence[TemplateCandidate]) -> None:
         base = by_name.get((name, candidate.format)) if suffix else None
         if base is None or base.missing or candidate.missing:
             continue
-        if len(base.read) == len(candidate.read) and len({*base.read} ^ {*candidate.read}) == 2:
+        if len(base.read) <= len(candidate.read) and len({*base.read} - {*candidate.read}) == 1:
             candidate.variant_of = base
 
 

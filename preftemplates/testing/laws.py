@@ -162,8 +162,10 @@ class Choice(NamedTuple):
         return {**row, self.label: self.turned - row[self.label]}
 
     def swap(self, row: Row) -> Row:
-        """Return the row with the columns exchanged and the other label: the same preference."""
-        return {**self.flip(row), self.first: row[self.second], self.second: row[self.first]}
+        """Return the same preference with answers, the columns that are named after them, and label exchanged."""
+        twins = {name: name.replace(self.first, self.second) for name in row if self.first in name}
+        pairs = [pair for name, twin in twins.items() if twin in row for pair in ((name, twin), (twin, name))]
+        return {**self.flip(row), **{name: row[other] for name, other in pairs}}
 
 
 def find_choice(template: Template, format: Format) -> Choice | None:

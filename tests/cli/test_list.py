@@ -26,7 +26,7 @@ def test_list_has_a_line_for_each_and_finds_what_has_all_words():
     assert [line for line in lines if line.startswith("  chatml ")]
     assert not [line for line in lines if "system, developer" in line]
     templates = json.loads(run("list", "templates", "--json", "--search", "PKU safer_response_id").stdout)["templates"]
-    assert [item["name"] for item in templates] == ["PKUSafeRLHF-safer"]
+    assert [item["name"] for item in templates] == ["PKUSafeRLHF-safer", "PKUSafeRLHF-safety"]
     assert templates[0]["verified"] is True
     assert templates[0]["licence"] == "CC-BY-NC-4.0"
     assert templates[0]["origin"].startswith("preftemplates.templates.bundled.pku_safe_rlhf.PKUSafeRLHFSafer")

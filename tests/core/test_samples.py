@@ -18,7 +18,12 @@ from preftemplates.errors import DefinitionError, RowError, UnknownNameError
     [
         (PromptOnly, "prompt_only", (), ("answer", "source")),
         (Supervised, "supervised", ("completion",), ()),
-        (Preference, "preference", ("chosen", "rejected"), ("margin", "probability")),
+        (
+            Preference,
+            "preference",
+            ("chosen", "rejected"),
+            ("margin", "probability", "chosen_safe", "rejected_safe"),
+        ),
         (Unpaired, "unpaired", ("completion",), ("label",)),
         (Ranked, "ranked", ("completions",), ("ranks", "scores")),
         (Scored, "scored", ("completion",), ("score", "attributes")),

@@ -26,8 +26,37 @@ def test_swapping_the_answers_and_the_label_changes_nothing(name):
 def test_the_choice_is_found_where_there_is_one():
     assert find_choice(PKU, "preference") == Choice("better_response_id", 1, "response_0", "response_1")
     assert find_choice(get_template("PKUSafeRLHF-safer"), "preference").label == "safer_response_id"
+    assert find_choice(get_template("PKUSafeRLHF-safety"), "preference").label == "safer_response_id"
     assert find_choice(PKU, "supervised") is None
     assert find_choice(HH, "preference") is None
+
+
+def test_what_a_row_says_of_each_answer_is_swapped_with_it():
+    choice = Choice("safer", 1, "answer_0", "answer_1")
+    row = {"safer": 0, "answer_0": "a", "answer_1": "b", "is_answer_0_safe": True, "is_answer_1_safe": False, "id": 7}
+    swapped = {
+        **row,
+        "safer": 1,
+        "answer_0": "b",
+        "answer_1": "a",
+        "is_answer_0_safe": False,
+        "is_answer_1_safe": True,
+    }
+    assert choice.swap(row) == swapped
+    assert choice.swap(choice.swap(row)) == row
+
+
+def test_flags_that_stay_with_their_columns_are_caught():
+    template = get_template("PKUSafeRLHF-safety")
+    row = {**template.example, "is_response_1_safe": False}
+    swapping_the_answers_and_the_label_changes_nothing(template, row, "preference")
+
+    def swap_without_flags(row):
+        first, second = row["response_0"], row["response_1"]
+        return {**row, "safer_response_id": 1 - row["safer_response_id"], "response_0": second, "response_1": first}
+
+    with pytest.raises(AssertionError, match="the other way round is another sample"):
+        swapping_the_answers_and_the_label_changes_nothing(template, row, "preference", swap_without_flags)
 
 
 def test_the_law_does_not_pass_where_it_says_nothing():

@@ -81,6 +81,10 @@ FURTHER = [
         Reads("OASST-zh-ranked", "supervised", 775, 775, lost=(("completions", 1218), ("ranks", 775))),
     ),
     (PKU, Reads("PKUSafeRLHF-safer", "preference", 32, 32)),
+    (
+        PKU,
+        Reads("PKUSafeRLHF-safety", "preference", 32, 32, lost=(("chosen_safe", 32), ("rejected_safe", 32))),
+    ),
     (PKU, Reads("PKUSafeRLHF", "unpaired", 32, 32, results=64)),
     (PKU, Reads("PKUSafeRLHF", "judge", 32, 32, results=64)),
     (

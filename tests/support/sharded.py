@@ -4,7 +4,7 @@ import torch
 import torch.distributed as dist
 from preftemplates_train.data.branches import pack_groups
 from preftemplates_train.model.attention import enable_branches
-from preftemplates_train.training.losses import bradley_terry
+from preftemplates_train.model.losses import bradley_terry
 from torch.distributed.fsdp import fully_shard
 from transformers import LlamaConfig, LlamaForSequenceClassification
 

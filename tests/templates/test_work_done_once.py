@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from preftemplates_train.data.pairs import read_pairs
+from preftemplates_train.data.labelled_texts import read_labelled_texts
 from support import real_rows
 
 from preftemplates import check, get_template
@@ -86,7 +86,7 @@ def test_check_reads_each_row_once(read):
 def test_the_trainer_reads_each_row_once(read, style):
     """The rows can be read once, and the row path sees no row twice: most are columns."""
     template, rows = make_rows()
-    pairs, _ = read_pairs(iter(rows), template.with_style(style))
+    pairs, _ = read_labelled_texts(iter(rows), template.with_style(style))
     assert [pair.first_listed for pair in pairs] == [template.example["better_response_id"] == 0] * 5
     assert list(read.values()) == [1]
 

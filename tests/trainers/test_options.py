@@ -45,7 +45,7 @@ def value_of(setting):
     if setting.choices or setting.is_switch:
         return setting.choices[0] if setting.choices else "true"
     texts = ((str, "x"), (bool, "true"), (int, "3"), (float, "0.5"), (dict, "{}"))
-    return next((text for kind, text in texts if kind in setting.types), "x")
+    return next((text for kind, text in texts if kind in setting.types | (setting.item_types or frozenset())), "x")
 
 
 def parsed(parser, *words):

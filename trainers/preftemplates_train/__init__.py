@@ -9,7 +9,7 @@ PUBLIC_NAMES = {
     "RewardConfig": "settings.config",
     "RewardTrainer": "training.trainer",
     "Scorer": "evaluation.scorer",
-    "bradley_terry": "training.losses",
+    "bradley_terry": "model.losses",
     "read_config": "settings.command_line",
 }
 """The names that users type, each with its module, which is loaded when the name is first used: torch is slow."""

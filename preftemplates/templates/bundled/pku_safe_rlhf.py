@@ -69,3 +69,29 @@ class PKUSafeRLHFSafer(PKUSafeRLHF):
         rejected="{{ [response_0, response_1][1 - safer_response_id] }}",
     )
     example = {**PKUSafeRLHF.example, "safer_response_id": 0}
+
+
+@register_template("PKUSafeRLHF-safety")
+class PKUSafeRLHFSafety(PKUSafeRLHF):
+    """PKU-SafeRLHF by its labels of safety: the safer answer is the chosen one, and both are safe or not."""
+
+    ignored = [
+        "better_response_id",
+        "response_0_severity_level",
+        "response_1_severity_level",
+        "response_0_harm_category",
+        "response_1_harm_category",
+    ]
+
+    class Row(PKUSafeRLHFSafer.Row):
+        is_response_0_safe: bool
+        is_response_1_safe: bool
+
+    preference = Preference(
+        prompt=PKUSafeRLHFSafer.preference.prompt,
+        chosen=PKUSafeRLHFSafer.preference.chosen,
+        rejected=PKUSafeRLHFSafer.preference.rejected,
+        chosen_safe="{{ [is_response_0_safe, is_response_1_safe][safer_response_id] }}",
+        rejected_safe="{{ [is_response_0_safe, is_response_1_safe][1 - safer_response_id] }}",
+    )
+    example = {**PKUSafeRLHFSafer.example, "is_response_0_safe": True, "is_response_1_safe": True}

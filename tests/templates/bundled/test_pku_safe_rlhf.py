@@ -30,6 +30,33 @@ def test_a_template_asks_for_its_own_label_only(name, label):
     assert get_template(name).columns("prompt_only") == ["prompt"]
 
 
+@given(st.integers(0, 1), st.booleans(), st.booleans())
+def test_the_flags_go_with_the_answers_that_the_label_orders(safer, first_is_safe, second_is_safe):
+    row = {"prompt": "q", "response_0": "zero", "response_1": "one", "safer_response_id": safer}
+    row |= {"is_response_0_safe": first_is_safe, "is_response_1_safe": second_is_safe}
+    sample = get_template("PKUSafeRLHF-safety").extract(row, "preference")
+    flags = {"zero": first_is_safe, "one": second_is_safe}
+    assert sample.chosen[0]["content"] == ("one" if safer else "zero")
+    assert sample.chosen_safe is flags[sample.chosen[0]["content"]]
+    assert sample.rejected_safe is flags[sample.rejected[0]["content"]]
+
+
+def test_a_flag_that_is_missing_or_no_flag_is_an_error():
+    template = get_template("PKUSafeRLHF-safety")
+    for wrong in ({"is_response_0_safe": None}, {"is_response_1_safe": "yes"}):
+        with pytest.raises(RowError) as caught:
+            template.extract({**template.example, **wrong}, "preference")
+        assert caught.value.column == next(iter(wrong))
+
+
+def test_the_safer_answer_of_the_real_rows_is_never_the_only_unsafe_one():
+    samples = [get_template("PKUSafeRLHF-safety").extract(row, "preference") for row in real_rows(FILE)]
+    assert all(sample.chosen_safe or not sample.rejected_safe for sample in samples)
+    assert {(sample.chosen_safe, sample.rejected_safe) for sample in samples} == {
+        (True, True), (True, False), (False, False),
+    }  # fmt: skip
+
+
 def test_the_32_real_rows_format_without_an_answer_and_the_labels_differ_on_19():
     rows = real_rows(FILE)
     better, safer = ([get_template(name).format(row, "preference") for row in rows] for name in LABELS)

@@ -4,10 +4,10 @@ import json
 from collections import Counter
 
 import pytest
-from dataset_support import config_of, encoded, row, write
+from dataset_support import NOTHING, config_of, encoded, row, write
 from hypothesis import given
 from hypothesis import strategies as st
-from preftemplates_train.data.dataset import read_data
+from preftemplates_train.data.dataset import read_data, read_first_samples
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
 
 KINDS = {
@@ -47,7 +47,7 @@ def test_rows_are_kept_skipped_rejected_or_dropped_and_none_is_lost(tmp_path_fac
     }
     assert counts["control_text"] == kinds.count("spelling pad")
     assert counts["formatted"] == expected["kept"] + expected["too_long"]
-    assert [pair.pair.row for pair in found.train] == [
+    assert [pair.sample.row for pair in found.train] == [
         number for number, kind in enumerate(kinds) if BECOME[kind] == "kept"
     ]
 
@@ -109,3 +109,33 @@ def test_what_is_dropped_names_its_own_cure(tmp_path):
     message = r"the pad token '<\|pad\|>' is in the texts of 10 of 10 pairs, more than 5%; name another --pad_token"
     with pytest.raises(SetupError, match=message):
         encoded(config_of(rows, template=str(custom), eval_size=0.0))
+
+
+def answer(number, **changed):
+    return {"prompt": f"question {number}", "completion": f"answer {number}", "label": number % 2 == 0, **changed}
+
+
+ANSWERS = {"template": "TRL-unpaired", "objective": "pointwise", "eval_size": 0.0}
+
+
+def test_single_answers_are_counted_as_such_and_none_is_lost(tmp_path):
+    rows = [answer(0), answer(1, completion="x" * 300), answer(2, completion=" "), answer(3, label="yes"), answer(4)]
+    config = config_of(write(tmp_path / "rows.jsonl", rows), max_dropped=1.0, **ANSWERS)
+    data, found = encoded(config)
+    (counts,) = (report.summarize() for report in data.reports.values())
+    assert [one.sample.row for one in found.train] == [0, 4]
+    assert [one.labels for one in found.train] == [{"label": 1.0}, {"label": 1.0}]
+    expected = {"rows": 5, "formatted": 3, "skipped": 1, "rejected": 1, "too_long": 1, "train_answers": 2}
+    assert {name: counts[name] for name in expected} == expected
+    assert not {"equal", "train_pairs", "eval_pairs"} & set(counts)
+
+
+def test_errors_of_single_answers_name_no_pairs(tmp_path):
+    long = write(tmp_path / "long.jsonl", [answer(number, completion="x" * 300) for number in range(10)])
+    with pytest.raises(SetupError, match=r"long\.jsonl: all 10 answers would be dropped, more than 5%: 10 too long"):
+        encoded(config_of(long, **ANSWERS))
+    empty = write(tmp_path / "empty.jsonl", [answer(0, completion=" ")])
+    with pytest.raises(SetupError, match=r"there is no answer to train on: .*empty\.jsonl, row 0: "):
+        encoded(config_of(empty, **ANSWERS))
+    with pytest.raises(SetupError, match="there is no answer to show"):
+        read_first_samples(config_of(empty, **ANSWERS), NOTHING)

@@ -3,7 +3,7 @@
 import pytest
 from dataset_support import config_of, encoded, row, write
 from datasets import Dataset, DatasetDict
-from preftemplates_train.data.dataset import read_data, read_first_pairs
+from preftemplates_train.data.dataset import read_data, read_first_samples
 from preftemplates_train.data.sources import GENERATED, list_sources
 from preftemplates_train.data.tokenizer import AddedText
 from preftemplates_train.errors import SetupError
@@ -21,7 +21,7 @@ def test_a_path_that_is_named_twice_has_two_names(tmp_path):
     assert [one.name for one in list_sources(config)] == [f"{path} #1", other, f"{path} #2", f"{path} #3"]
     data, found = encoded(config)
     assert [report.summarize()["train_pairs"] for report in data.reports.values()] == [10, 10, 10, 0]
-    assert {pair.pair.source for pair in found.held_out} == {f"{path} #3"}
+    assert {pair.sample.source for pair in found.held_out} == {f"{path} #3"}
     assert data.prompts_in_both == 10
 
 
@@ -32,7 +32,7 @@ def test_held_out_files_are_read_by_the_template_of_all(tmp_path):
     config = config_of(datasets=sources, eval_data=[pku], style="chatml")
     found = encoded(config)[1]
     assert len(found.held_out) == 10
-    assert all("<|im_end|>" in pair.pair.chosen for pair in found.held_out)
+    assert all("<|im_end|>" in pair.sample.texts[0] for pair in found.held_out)
     with pytest.raises(SetupError, match="eval_data is read by one template, and the datasets have several"):
         read_data(config_of(datasets=sources, eval_data=[pku], style="chatml", template=None))
 
@@ -85,7 +85,7 @@ def test_a_style_in_which_nothing_can_be_learnt_is_refused_unless_it_is_allowed(
     others = [other for other in UNTRAINABLE_FINDINGS if other != code]
     config = {"style": "odd", "allow_findings": others}
     rows = write(tmp_path / "rows.jsonl", map(row, range(10)))
-    for reading in (read_data, read_first_pairs):
+    for reading in (read_data, read_first_samples):
         with pytest.raises(SetupError, match=f"the style odd has the finding {code}: .* --allow_findings {code}"):
             reading(config_of(rows, **config), AddedText("", ""))
 

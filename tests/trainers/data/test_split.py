@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from preftemplates_train.data.pairs import read_pairs
+from preftemplates_train.data.labelled_texts import read_labelled_texts
 from preftemplates_train.data.split import split_by_prompt
 from preftemplates_train.errors import SetupError
 
@@ -13,7 +13,7 @@ ROW = {"prompt": "q", "response_0": "one", "response_1": "two", "better_response
 
 
 def pairs_of(*rows, template="PKUSafeRLHF"):
-    return read_pairs(rows, get_template(template))[0]
+    return read_labelled_texts(rows, get_template(template))[0]
 
 
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=60), st.floats(0, 1), st.integers(0, 3))

@@ -164,6 +164,8 @@ def test_a_csv_or_parquet_file_is_scored_as_its_rows_are(folder, scorer, tmp_pat
 
 # Formats and templates
 
+FORMATS = "preference, supervised, unpaired, scored, ranked"
+
 
 def test_one_answer_has_one_reward(folder, scorer, tmp_path):
     rows = [{**row, "answer": row["response_0"]} for row in ROWS[:4]] + [ROWS[4]]
@@ -175,6 +177,20 @@ def test_one_answer_has_one_reward(folder, scorer, tmp_path):
         text = texts({**row, "better_response_id": 0}, scorer)[0]
         assert row["reward"] == pytest.approx(alone(scorer, text), abs=1e-5)
         assert "chosen_reward" not in row
+
+
+@pytest.mark.parametrize(
+    ("format", "template", "labels"),
+    [("unpaired", "TRL-unpaired", [False, True]), ("scored", "TRL-scored", [3, -1.5])],
+)
+def test_an_answer_with_a_label_is_scored_whatever_the_label_says(folder, scorer, tmp_path, format, template, labels):
+    name = {"unpaired": "label", "scored": "score"}[format]
+    rows = [{"prompt": ROWS[0]["prompt"], "completion": ROWS[0]["response_0"], name: label} for label in labels]
+    source, out = write(tmp_path / "rows.jsonl", rows), tmp_path / "out.jsonl"
+    words = ("score", source, "--model", folder, "--template", template, "--format", format, "--out", out)
+    assert command(*words)[0] == 0
+    expected = alone(scorer, texts({**ROWS[0], "better_response_id": 0}, scorer)[0])
+    assert [row["reward"] for row in lines(out)] == pytest.approx([expected] * 2, abs=1e-5)
 
 
 def test_a_class_that_formats_by_hand_is_scored_with_its_own_checkpoint_alone(by_hand, folder, tmp_path):
@@ -235,9 +251,9 @@ def test_columns_are_never_written_over(folder, tmp_path):
         (["--template", "Alpaca"], "Alpaca fills no format 'preference'"),
         (
             ["--format", "prefrence"],
-            "--format: expected one of preference, supervised, ranked; got 'prefrence'. Did you mean 'preference'?",
+            f"--format: expected one of {FORMATS}; got 'prefrence'. Did you mean 'preference'?",
         ),
-        (["--format", "prompt_only"], "--format: expected one of preference, supervised, ranked; got 'prompt_only'"),
+        (["--format", "prompt_only"], f"--format: expected one of {FORMATS}; got 'prompt_only'"),
         (["--split", "train"], "rows.jsonl is a file; only a dataset has splits, names, folders and revisions"),
     ],
 )

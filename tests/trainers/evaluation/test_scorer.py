@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from preftemplates_train.data.encoding import encode_pairs
-from preftemplates_train.data.pairs import read_pairs
+from preftemplates_train.data.encoding import encode_labelled_texts
+from preftemplates_train.data.labelled_texts import read_labelled_texts
 from preftemplates_train.errors import SetupError
 from preftemplates_train.evaluation.score_file import score_rows
 from preftemplates_train.evaluation.scorer import Scorer
@@ -18,17 +18,17 @@ from preftemplates.data.sample_ids import SampleEncoder
 
 def test_fault_11_newlines_around_an_answer_are_trained_and_scored_alike_and_nothing_is_put_behind_a_blank(scorer):
     row = {**ROWS[0], "response_0": "\n\nOne.\n\n", "response_1": "Two. \n", "better_response_id": 0}
-    pairs, _ = read_pairs([row], get_template("PKUSafeRLHF").with_style(scorer.style))
+    pairs, _ = read_labelled_texts([row], get_template("PKUSafeRLHF").with_style(scorer.style))
     pad = scorer.tokenizer.pad_token_id
-    ((pair, *trained),), _ = encode_pairs(
+    ((pair, trained, _),), _ = encode_labelled_texts(
         pairs, SampleEncoder(scorer.tokenizer, scorer.style), max_length=10**6, pad_id=pad
     )
-    assert pair.chosen.endswith("\n\n\nOne.\n\n<|im_end|>\n")
-    assert pair.rejected.endswith("\nTwo. \n<|im_end|>\n")
-    assert trained == scorer.encode([pair.chosen, pair.rejected])
-    assert trained != scorer.encode([pair.chosen.rstrip("\n"), pair.rejected.rstrip("\n")])
+    assert pair.texts[0].endswith("\n\n\nOne.\n\n<|im_end|>\n")
+    assert pair.texts[1].endswith("\nTwo. \n<|im_end|>\n")
+    assert [*trained] == scorer.encode(pair.texts)
+    assert [*trained] != scorer.encode([text.rstrip("\n") for text in pair.texts])
     (result,) = scored([row], scorer)
-    expected = [alone(scorer, pair.chosen), alone(scorer, pair.rejected)]
+    expected = [alone(scorer, text) for text in pair.texts]
     assert [result.rewards["chosen_reward"], result.rewards["rejected_reward"]] == pytest.approx(expected, abs=1e-5)
 
 

@@ -36,10 +36,10 @@ def test_what_was_trained_is_what_is_loaded(kind, base_model, tmp_path):
     scores = {one["row"]: one for one in map(json.loads, (folder / "scores.jsonl").read_text().splitlines())}
     scorer = Scorer(folder)
     for pair in prepared.encoded.held_out:
-        assert scorer.encode([pair.pair.chosen, pair.pair.rejected]) == [pair.chosen_ids, pair.rejected_ids]
-        one = scores[pair.pair.row]
+        assert scorer.encode([pair.sample.texts[0], pair.sample.texts[1]]) == [*pair.ids]
+        one = scores[pair.sample.row]
         expected = [one["chosen_reward"], one["rejected_reward"]]
-        assert scorer.rewards([pair.chosen_ids, pair.rejected_ids]) == pytest.approx(expected, abs=1e-5)
+        assert scorer.rewards([*pair.ids]) == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_record_is_read_as_it_was_written(checkpoint, tmp_path):

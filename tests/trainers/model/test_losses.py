@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from preftemplates_train.training.losses import bradley_terry
+from preftemplates_train.model.losses import bradley_terry
 
 REWARDS = st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=8)
 

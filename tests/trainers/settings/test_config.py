@@ -53,6 +53,13 @@ def test_the_fields_have_the_names_that_trl_gives_them():
         "layout",
         "objective",
         "head_from",
+        "save_adapter",
+        "early_stopping_patience",
+        "early_stopping_threshold",
+        "train",
+        "head_layers",
+        "feature_cache",
+        "baselines",
     }
     assert set(OWN) - theirs == ours
     offered = {one.name for one in fields(RewardConfig)}

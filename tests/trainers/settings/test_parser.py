@@ -58,8 +58,10 @@ def test_a_number_is_spelled_alike_in_the_file_and_in_a_flag(run_yaml, name, num
 
 @pytest.mark.parametrize("name", FLOATS)
 def test_1e_5_is_a_number(read, name):
-    assert getattr(read(f"{name}: 1e-5"), name) == 1e-5
+    others = "\nearly_stopping_patience: 3" * (name == "early_stopping_threshold")
+    assert getattr(read(f"{name}: 1e-5{others}"), name) == 1e-5
     words = ["--use_peft", "--no_disable_dropout"]  # so that a dropout of the adapters has an effect
+    words += ["--early_stopping_patience", "3"] * (name == "early_stopping_threshold")
     assert getattr(read_config([f"--{name}", "1e-5", *words]), name) == 1e-5
     assert {"learning_rate", "eval_size", "max_grad_norm"} <= set(FLOATS)
 

@@ -17,6 +17,9 @@ def test_of_the_settings_with_a_range_only_the_warmup_ratio_may_be_missing():
     assert {*RANGES} - {*PRESENT} <= {"warmup_ratio"}
 
 
+EARLY = {"early_stopping_patience": 2, "load_best_model_at_end": True}
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -92,6 +95,36 @@ def test_of_the_settings_with_a_range_only_the_warmup_ratio_may_be_missing():
             {"dataset_name": ["a"], "template": "T", "eval_size": 0.0, "eval_strategy": "epoch"},
             "eval_strategy asks for evaluations, and nothing is held out: eval_size is 0",
         ),
+        (
+            {"use_peft": True, "save_adapter": True},
+            "save_adapter needs a base model that can be loaded again; name one with --model_name_or_path",
+        ),
+        (
+            {"early_stopping_patience": 0, "eval_strategy": "steps"},
+            "early_stopping_patience must be at least 1 and less than 2**31, got 0",
+        ),
+        ({"early_stopping_threshold": -0.1}, "early_stopping_threshold must be at least 0 and finite, got -0.1"),
+        (
+            {"early_stopping_threshold": 0.1},
+            "early_stopping_threshold has no effect without early stopping; add --early_stopping_patience 3",
+        ),
+        (
+            {"early_stopping_patience": 2, "eval_strategy": "no"},
+            "early_stopping_patience has no effect without evaluations in the run; add --eval_strategy steps",
+        ),
+        (
+            {"early_stopping_patience": 2, "eval_strategy": "steps", "load_best_model_at_end": False},
+            "early_stopping_patience keeps the best weights, and load_best_model_at_end is false; set it to true",
+        ),
+        (
+            {**EARLY, "eval_strategy": "epoch", "save_strategy": "no"},
+            "early_stopping_patience keeps the best weights, and save_strategy is no; set it to epoch",
+        ),
+        (
+            {**EARLY, "eval_strategy": "epoch", "save_strategy": "steps"},
+            "load_best_model_at_end needs an evaluation before each checkpoint, and eval_strategy is epoch,"
+            " save_strategy steps; set both to steps or epoch",
+        ),
         ({"datasets": [{"path": "a"}]}, "datasets[0]: template is missing, and there is none for all"),
         ({"datasets": [{"template": "T"}]}, "datasets[0]: path is missing"),
         (
@@ -131,9 +164,61 @@ def test_every_default_is_in_its_range(name):
 
 
 def test_smoothing_is_of_pairs_and_not_of_rankings():
-    with pytest.raises(SetupError, match="objective plackett_luce learns whole rankings"):
+    with pytest.raises(SetupError, match=r"label_smoothing_factor is the share of labels .* objective plackett_luce"):
         read_config(["--objective", "plackett_luce", "--label_smoothing_factor", "0.1"])
     assert read_config(["--objective", "plackett_luce"]).objective == "plackett_luce"
+
+
+KEPT = ("load_best_model_at_end", "metric_for_best_model", "greater_is_better", "save_strategy", "save_steps")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--eval_strategy", "steps", "--eval_steps", "7"], (True, "loss", False, "steps", 7)),
+        (["--eval_strategy", "steps"], (True, "loss", False, "steps", RewardConfig().logging_steps)),
+        (["--eval_strategy", "steps", "--logging_steps", "4"], (True, "loss", False, "steps", 4)),
+        (["--eval_strategy", "epoch"], (True, "loss", False, "epoch", 500)),
+        (["--eval_strategy", "steps", "--save_strategy", "best"], (True, "loss", False, "best", 10)),
+        (
+            [
+                "--eval_strategy",
+                "steps",
+                "--eval_steps",
+                "2",
+                "--save_steps",
+                "4",
+                "--metric_for_best_model",
+                "accuracy",
+            ],
+            (True, "accuracy", True, "steps", 4),
+        ),
+    ],
+)
+def test_early_stopping_implies_what_it_needs_and_what_is_named_wins(words, expected):
+    config = read_config(["--model_name_or_path", "m", "--early_stopping_patience", "3", *words])
+    assert tuple(getattr(config, name) for name in KEPT) == expected
+
+
+def test_early_stopping_implies_as_much_without_a_model_and_in_a_file(read):
+    config = read("early_stopping_patience: 3")
+    assert tuple(getattr(config, name) for name in KEPT) == (True, "loss", False, "steps", 0.1)
+    assert not read_config([]).load_best_model_at_end
+    with pytest.raises(SetupError, match="load_best_model_at_end is false; set it to true"):
+        read("early_stopping_patience: 3\nload_best_model_at_end: false")
+
+
+def test_an_adapter_is_no_model_to_train(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(SetupError, match="is a LoRA adapter; merge it into its base model"):
+        read_config(["--model_name_or_path", str(tmp_path), "--dry_run"])
+
+
+def test_an_adapter_is_saved_only_with_lora():
+    words = ["--model_name_or_path", "m", "--save_adapter"]
+    with pytest.raises(SetupError, match=r"^save_adapter has no effect without LoRA; add --use_peft$"):
+        read_config(words)
+    assert read_config([*words, "--use_peft"]).save_adapter
 
 
 MOST = 2**31 - 1
@@ -153,7 +238,8 @@ AT_THE_BOUND = {
     "per_device_train_batch_size": (1, MOST), "per_device_eval_batch_size": (1, MOST),
     "gradient_accumulation_steps": (1, MOST), "seed": (0, 2**32 - 1), "data_seed": (0, 2**32 - 1),
     "dataloader_num_workers": (0, MOST_WORKERS), "dataloader_prefetch_factor": (1, MOST),
-    "ddp_bucket_cap_mb": (1, MOST), "ddp_timeout": (1, MOST),
+    "ddp_bucket_cap_mb": (1, MOST), "ddp_timeout": (1, MOST), "early_stopping_patience": (1, MOST),
+    "early_stopping_threshold": (0.0, LARGEST),
 }  # fmt: skip
 """The first and the last value of each range of numbers."""
 
@@ -162,12 +248,20 @@ def test_every_range_of_numbers_has_its_bounds_there():
     assert {*AT_THE_BOUND} == {*RANGES} - {"allow_findings"}
 
 
+EVALUATED = {"eval_strategy": "steps", "save_strategy": "steps", "load_best_model_at_end": True}
+NEEDED = {
+    "dataloader_prefetch_factor": {"dataloader_num_workers": 1},
+    "early_stopping_patience": EVALUATED,
+    "early_stopping_threshold": {"early_stopping_patience": 1, **EVALUATED},
+}
+"""What else is set where a number is taken only together with others."""
+
 NUMBERS = [name for name in PRESENT if name in AT_THE_BOUND]
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in NUMBERS for value in AT_THE_BOUND[name]])
 def test_a_number_at_the_bound_of_its_range_is_taken(name, value):
-    others = {"dataloader_num_workers": 1} if name == "dataloader_prefetch_factor" else {}
+    others = NEEDED.get(name, {})
     assert getattr(RewardConfig(**{name: value, **others}), name) == value
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from preftemplates_train.training.losses import (
+from preftemplates_train.model.losses import (
     bradley_terry,
     centring,
     plackett_luce,

@@ -50,10 +50,12 @@ def test_trained_ids_are_those_of_tokenize_and_content_forges_no_control_token(t
     style, tokenizer = prepared.data.style, prepared.tokenizer
     forged = set()
     for one in prepared.encoded.train:
-        texts = [style.render([*one.pair.messages.prompt, *answer]) for answer in one.pair.messages.responses.values()]
-        assert [one.chosen_ids, one.rejected_ids] == [list(tokenize(text, tokenizer).input_ids) for text in texts]
+        texts = [
+            style.render([*one.sample.messages.prompt, *answer]) for answer in one.sample.messages.responses.values()
+        ]
+        assert [*one.ids] == [list(tokenize(text, tokenizer).input_ids) for text in texts]
         if any(find_forged_tokens(text, tokenizer) for text in texts):
-            forged.add(one.pair.row)
+            forged.add(one.sample.row)
     counts = next(iter(prepared.data.reports.values())).summarize()
     assert counts["control_text"] == len(forged) > 0
     assert counts["unencodable"] == 0

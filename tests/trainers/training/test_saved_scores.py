@@ -6,7 +6,7 @@ from itertools import chain
 import pytest
 import torch
 from preftemplates_train.data.demo import generate
-from preftemplates_train.data.pairs import read_pairs
+from preftemplates_train.data.labelled_texts import read_labelled_texts
 from preftemplates_train.evaluation.scorer import Scorer
 from safetensors.torch import load_file
 from trainer_support import train_by
@@ -35,15 +35,12 @@ def score_plainly(folder, rows):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype="auto").eval()
     template = get_template("PKUSafeRLHF").with_style(Style.from_tokenizer(tokenizer))
-    pairs, _ = read_pairs(rows, template)
+    pairs, _ = read_labelled_texts(rows, template)
     rewards = []
     for pair in pairs:
         with torch.no_grad():
             rewards.append(
-                [
-                    model(torch.tensor([tokenizer(text)["input_ids"]])).logits[0, 0].item()
-                    for text in (pair.chosen, pair.rejected)
-                ]
+                [model(torch.tensor([tokenizer(text)["input_ids"]])).logits[0, 0].item() for text in pair.texts]
             )
     return rewards
 
@@ -73,6 +70,6 @@ def test_the_saved_folder_gives_the_scores_that_were_written(tmp_path, base_mode
     print(f"{way}: the rewards differ by {worst:.1e}, of {size:.1e}")
     assert worst <= ALONE[dtype] * max(size, 1.0)
     again = Scorer(outcome.folder)
-    pairs, _ = read_pairs(rows[:20], again.adapt_template(get_template("PKUSafeRLHF")))
-    found = again.rewards(again.encode([text for pair in pairs for text in (pair.chosen, pair.rejected)]))
+    pairs, _ = read_labelled_texts(rows[:20], again.adapt_template(get_template("PKUSafeRLHF")))
+    found = again.rewards(again.encode([text for pair in pairs for text in pair.texts]))
     assert found == pytest.approx([*chain.from_iterable(written)], abs=ALONE[dtype] * max(size, 1.0))

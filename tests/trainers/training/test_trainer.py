@@ -7,17 +7,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from preftemplates_train.data.collators import BranchCollator, PairCollator
-from preftemplates_train.data.dataset import GroupDataset, PairDataset
-from preftemplates_train.data.encoding import TokenPair
+from preftemplates_train.data.collators import BranchCollator, PaddedCollator
+from preftemplates_train.data.dataset import GroupDataset, SampleDataset
+from preftemplates_train.data.encoding import LabelledTokens
 from preftemplates_train.errors import NonFiniteError, SetupError
 from preftemplates_train.evaluation import metrics
 from preftemplates_train.evaluation.scorer import Scorer
+from preftemplates_train.model.losses import bradley_terry, plackett_luce
 from preftemplates_train.settings.command_line import read_config
 from preftemplates_train.settings.config import RewardConfig
-from preftemplates_train.training.losses import bradley_terry, plackett_luce
 from preftemplates_train.training.prepare import prepare_run
-from preftemplates_train.training.trainer import RewardTrainer, compute_pair_metrics
+from preftemplates_train.training.trainer import RewardTrainer
 from trainer_support import KINDS
 from transformers import EvalPrediction
 
@@ -60,15 +60,13 @@ def by_trainer(model, batch):
     """The rewards of a batch, chosen texts before rejected ones, as the trainer reads them."""
     with torch.no_grad():
         rewards = RewardTrainer.rewards(None, model.eval(), batch)
-    return rewards[torch.cat([batch["chosen"], batch["rejected"]])].tolist()
+    return rewards[batch["samples"]].T.flatten().tolist()
 
 
 def batch_of(texts, pad):
     """The texts as the chosen sides of pairs, whose rejected sides are the same texts in another order."""
     pairs = zip(texts, texts[::-1], strict=True)
-    return PairCollator(pad)(
-        [{"index": n, "pairs": [{"chosen_ids": one, "rejected_ids": two}]} for n, (one, two) in enumerate(pairs)]
-    )
+    return PaddedCollator(pad)([{"index": number, "samples": [{"ids": pair}]} for number, pair in enumerate(pairs)])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -90,7 +88,7 @@ def test_law_14_a_decoder_s_reward_is_read_at_the_last_token_of_the_text(scorer,
     with torch.no_grad():
         hidden = scorer.model.model(batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
         last = hidden[torch.arange(len(hidden)), batch["attention_mask"].sum(1) - 1]
-        expected = scorer.model.score(last)[:, 0][torch.cat([batch["chosen"], batch["rejected"]])]
+        expected = scorer.model.score(last)[:, 0][batch["samples"]].T.flatten()
     torch.testing.assert_close(torch.tensor(by_trainer(scorer.model, batch)), expected, **TOLERANCE)
 
 
@@ -145,11 +143,11 @@ def trainer_of(run, folder, pairs, layout="padded", **settings):
         model=copy.deepcopy(run.model),
         args=RewardConfig(**{**quiet, **settings}),
         data_collator=(
-            BranchCollator(lambda *_: True) if layout == "branches" else PairCollator(run.tokenizer.pad_token_id)
+            BranchCollator(lambda *_: True) if layout == "branches" else PaddedCollator(run.tokenizer.pad_token_id)
         ),
         grouped=layout == "grouped",
-        train_dataset=PairDataset(pairs),
-        eval_dataset=PairDataset(pairs),
+        train_dataset=SampleDataset(pairs),
+        eval_dataset=SampleDataset(pairs),
         processing_class=run.tokenizer,
     )
 
@@ -158,11 +156,7 @@ def margins_of(run, pairs):
     """The margins of the run's untrained model, each text alone."""
     with torch.no_grad():
         sides = [
-            [
-                run.model.eval()(input_ids=torch.tensor([ids])).logits[0, 0].item()
-                for ids in (one.chosen_ids, one.rejected_ids)
-            ]
-            for one in pairs
+            [run.model.eval()(input_ids=torch.tensor([ids])).logits[0, 0].item() for ids in one.ids] for one in pairs
         ]
     return np.array(sides)
 
@@ -170,7 +164,7 @@ def margins_of(run, pairs):
 @pytest.mark.parametrize("layout", ["branches", "grouped", "padded"])
 def test_each_layout_gives_a_pair_the_margin_that_its_texts_have_alone(run, tmp_path, layout):
     pairs = run.encoded.train[:12]
-    found = trainer_of(run, tmp_path, pairs, layout).predict(PairDataset(pairs))
+    found = trainer_of(run, tmp_path, pairs, layout).predict(SampleDataset(pairs))
     scores = np.empty((len(pairs), 2))
     scores[found.label_ids] = found.predictions
     np.testing.assert_allclose(scores, margins_of(run, pairs), atol=1e-5)
@@ -220,12 +214,10 @@ LABELLED = {
 @pytest.mark.parametrize("objective", LABELLED)
 def test_the_loss_is_that_of_the_objective(run, tmp_path, objective, layout):
     labels = [{"margin": 2.0, "probability": 0.75}, {}, {"margin": 0.5, "probability": 0.5}]
-    pairs = [
-        one._replace(pair=one.pair._replace(**known)) for one, known in zip(run.encoded.train, labels, strict=False)
-    ]
+    pairs = [one._replace(labels=known) for one, known in zip(run.encoded.train, labels, strict=False)]
     chosen, rejected = torch.tensor(margins_of(run, pairs), dtype=torch.float32).T
     trainer = trainer_of(run, tmp_path, pairs, layout, objective=objective)
-    batch = trainer.data_collator([PairDataset(pairs)[number] for number in range(3)])
+    batch = trainer.data_collator([SampleDataset(pairs)[number] for number in range(3)])
     found = trainer.compute_loss(trainer.model.eval(), batch)
     torch.testing.assert_close(found, LABELLED[objective](chosen, rejected), rtol=0, atol=1e-5)
 
@@ -234,7 +226,7 @@ def test_smoothing_and_centring_are_added(run, tmp_path):
     pairs = run.encoded.train[:3]
     chosen, rejected = torch.tensor(margins_of(run, pairs), dtype=torch.float32).T
     trainer = trainer_of(run, tmp_path, pairs, label_smoothing_factor=0.1, center_rewards_coefficient=0.5)
-    batch = trainer.data_collator([PairDataset(pairs)[number] for number in range(3)])
+    batch = trainer.data_collator([SampleDataset(pairs)[number] for number in range(3)])
     wanted = 0.9 * bradley_terry(chosen, rejected) + 0.1 * bradley_terry(rejected, chosen)
     wanted += 0.5 * (chosen + rejected).square().mean()
     torch.testing.assert_close(trainer.compute_loss(trainer.model.eval(), batch), wanted, rtol=0, atol=1e-5)
@@ -243,12 +235,14 @@ def test_smoothing_and_centring_are_added(run, tmp_path):
 @pytest.fixture(scope="module")
 def rankings(run):
     """A ranking of four answers, with a tie, and one of two, as groups of pairs; and each answer's rank."""
-    texts = [ids for pair in run.encoded.train[:3] for ids in (pair.chosen_ids, pair.rejected_ids)]
+    texts = [ids for pair in run.encoded.train[:3] for ids in pair.ids]
     ranks = [0, 1, 1, 3, 0, 1]
     groups = []
     for own in ((0, 1, 2, 3), (4, 5)):
         beaten = [(one, other) for one in own for other in own if ranks[one] < ranks[other]]
-        groups.append(tuple(TokenPair(run.encoded.train[0].pair, texts[one], texts[two]) for one, two in beaten))
+        groups.append(
+            tuple(LabelledTokens(run.encoded.train[0].sample, (texts[one], texts[two]), {}) for one, two in beaten)
+        )
     return groups, texts, ranks
 
 
@@ -277,7 +271,7 @@ def test_pairs_apart_cost_more_tokens_than_their_ranking(rankings):
     groups, texts, _ = rankings
     collator = BranchCollator(lambda *_: True)
     together = collator([GroupDataset(groups[:1])[0]])
-    apart = PairDataset(groups[0])
+    apart = SampleDataset(groups[0])
     alone = collator([apart[number] for number in range(len(apart))])
     assert together["input_ids"].numel() <= sum(map(len, texts[:4])) < alone["input_ids"].numel()
 
@@ -354,10 +348,11 @@ def test_a_tie_counts_one_half_in_training_and_in_evaluation(run, tmp_path):
     assert [training["loss"], evaluation["eval_loss"]] == pytest.approx([np.log(2)] * 2)
 
 
-def test_a_score_that_is_not_finite_names_its_pairs():
+def test_a_score_that_is_not_finite_names_its_pairs(run, tmp_path):
     scores = np.array([[1.0, 0.0], [np.nan, 0.0], [0.0, -np.inf]])
+    trainer = trainer_of(run, tmp_path, run.encoded.train[:1])
     with pytest.raises(NonFiniteError, match=r"the held-out pairs \[4, 9\] are not finite"):
-        compute_pair_metrics(EvalPrediction(predictions=scores, label_ids=np.array([3, 4, 9])))
+        trainer.compute_metrics(EvalPrediction(predictions=scores, label_ids=np.array([3, 4, 9])))
 
 
 @pytest.mark.parametrize(

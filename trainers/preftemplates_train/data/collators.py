@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from preftemplates_train.data.branches import pack_groups
-from preftemplates_train.data.pairs import LABEL_DEFAULTS
+from preftemplates_train.settings.objectives import LABEL_DEFAULTS, LABEL_NAMES
 
 if TYPE_CHECKING:
     from preftemplates_train.data.branches import IsShared
 
 GroupFeatures = Mapping[str, Any]
-"""A group: `index`, its place in the data, and `pairs`, each with `chosen_ids`, `rejected_ids` and its labels."""
+"""A group: `index`, its place in the data, and `samples`, each with the `ids` of its texts and its labels."""
 
 GroupTexts = Sequence[tuple[int, ...]]
 """The ids of a group's texts, each text once."""
 
 
-class PairCollator:
+class PaddedCollator:
     """Makes a batch of groups: a row for each of their S texts, padded right.
 
     Args:
@@ -31,7 +31,7 @@ class PairCollator:
         self.pad_id = pad_id
 
     def __call__(self, features: Sequence[GroupFeatures]) -> dict[str, Any]:
-        """Return ids and mask of shape (S, T), and the tensors of `index_pairs`."""
+        """Return ids and mask of shape (S, T), and the tensors of `index_samples`."""
         groups = [collect_texts(group) for group in features]
         texts = [text for group in groups for text in group]
         ids = torch.full((len(texts), max(map(len, texts))), self.pad_id)
@@ -39,7 +39,7 @@ class PairCollator:
         for number, text in enumerate(texts):
             ids[number, : len(text)] = torch.tensor(text)
             mask[number, : len(text)] = 1
-        return {"input_ids": ids, "attention_mask": mask, **index_pairs(features, groups)}
+        return {"input_ids": ids, "attention_mask": mask, **index_samples(features, groups)}
 
 
 class BranchCollator:
@@ -53,7 +53,7 @@ class BranchCollator:
         self.is_shared = is_shared
 
     def __call__(self, features: Sequence[GroupFeatures]) -> dict[str, Any]:
-        """Return the tensors of `pack_groups` and of `index_pairs`."""
+        """Return the tensors of `pack_groups` and of `index_samples`."""
         groups = [collect_texts(group) for group in features]
         row = pack_groups(groups, self.is_shared)
         return {
@@ -61,40 +61,48 @@ class BranchCollator:
             "position_ids": row.position_ids,
             "ends": row.ends,
             "branches": row.groups,
-            **index_pairs(features, groups),
+            **index_samples(features, groups),
         }
 
 
 def collect_texts(group: GroupFeatures) -> GroupTexts:
-    """Return the texts of a group, each once, in the order in which its pairs name them."""
-    sides = ("chosen_ids", "rejected_ids")
-    return list(dict.fromkeys(tuple(pair[side]) for pair in group["pairs"] for side in sides))
+    """Return the texts of a group, each once, in the order in which its samples name them."""
+    return list(dict.fromkeys(tuple(ids) for sample in group["samples"] for ids in sample["ids"]))
 
 
-def index_pairs(features: Sequence[GroupFeatures], groups: Sequence[GroupTexts]) -> dict[str, Any]:
-    """Return where the pairs of a batch are: G groups with P pairs of S texts.
+def index_samples(features: Sequence[GroupFeatures], groups: Sequence[GroupTexts]) -> dict[str, Any]:
+    """Return where the samples of a batch are: G groups with N samples of K texts each, and S different texts.
 
     Returns:
-        `index`: the groups' places in the data, shape (G,). `chosen`, `rejected`: the indices of the pairs' sides
-        among the texts, shape (P,). `ranks`: by how many answers of its group a text is beaten, shape (S,). `sizes`:
-        the number of texts of each group. `share`: how much a pair counts, shape (P,), so that each group counts
-        alike; only where one has several pairs. Labels, shape (P,), those that any pair has.
+        `index`: the groups' places in the data, shape (G,). `samples`: the indices of each sample's texts among the
+        texts, shape (N, K); of a pair the chosen one is first. `ranks`: by how many answers of its group a text is
+        beaten, shape (S,). `sizes`: the number of texts of each group. `share`: how much a sample counts, shape (N,),
+        so that each group counts alike; only where one has several samples. Labels, shape (N,).
     """
-    pairs = [pair for group in features for pair in group["pairs"]]
-    chosen, rejected, offset = list[int](), list[int](), 0
+    samples = [sample for group in features for sample in group["samples"]]
+    places, offset = list[list[int]](), 0
     ranks = [0] * sum(map(len, groups))
     for group, texts in zip(features, groups, strict=True):
         index_of = {text: offset + number for number, text in enumerate(texts)}
-        for pair in group["pairs"]:
-            chosen.append(index_of[tuple(pair["chosen_ids"])])
-            rejected.append(index_of[tuple(pair["rejected_ids"])])
-            ranks[rejected[-1]] += pair.get("probability", 1.0) > 0.5
+        for sample in group["samples"]:
+            places.append([index_of[tuple(ids)] for ids in sample["ids"]])
+            for worse in places[-1][1:]:
+                ranks[worse] += sample.get("probability", 1.0) > 0.5
         offset += len(texts)
-    tensors = {"chosen": torch.tensor(chosen), "rejected": torch.tensor(rejected), "ranks": torch.tensor(ranks)}
-    labels = {name: default for name, default in LABEL_DEFAULTS.items() if any(name in pair for pair in pairs)}
-    tensors |= {name: torch.tensor([pair.get(name, default) for pair in pairs]) for name, default in labels.items()}
-    if len(pairs) > len(features):
-        shares = [len(pairs) / len(features) / len(group["pairs"]) for group in features for _ in group["pairs"]]
+    tensors = {"samples": torch.tensor(places), "ranks": torch.tensor(ranks), **_collect_labels(samples)}
+    if len(samples) > len(features):
+        counts = [len(group["samples"]) for group in features]
+        shares = [len(samples) / len(features) / count for count in counts for _ in range(count)]
         tensors["share"] = torch.tensor(shares)
     index = torch.tensor([group["index"] for group in features])
     return {"index": index, "sizes": tuple(map(len, groups)), **tensors}
+
+
+def _collect_labels(samples: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+    """Return the labels that all samples have, and those that any has where the others have a default."""
+    known = [name for name in LABEL_NAMES if _is_known(name, samples)]
+    return {name: torch.tensor([sample.get(name, LABEL_DEFAULTS.get(name)) for sample in samples]) for name in known}
+
+
+def _is_known(name: str, samples: Sequence[Mapping[str, Any]]) -> bool:
+    return (any if name in LABEL_DEFAULTS else all)(name in sample for sample in samples)

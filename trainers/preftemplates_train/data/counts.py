@@ -1,4 +1,4 @@
-"""Counts: what became of every row and pair of a source, and the errors when too many are lost."""
+"""Counts: what became of every row and sample of a source, and the errors when too many are lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from preftemplates.data import ConversionReport
     from preftemplates.errors import Code
-    from preftemplates_train.data.pairs import TextPair
+    from preftemplates_train.data.labelled_texts import LabelledTexts
+    from preftemplates_train.settings.objectives import SampleUnit
     from preftemplates_train.settings.run_settings import LengthPolicy
 
 
@@ -28,26 +29,26 @@ class SourceReport:
     Attributes:
         name: the name of the source.
         template: the name of its template.
+        unit: what a sample of its rows is called.
         rows: the counts of its rows, a report for each file or split.
-        train: the counts of its training pairs.
-        held_out: the counts of its held-out pairs.
+        train: the counts of its training samples.
+        held_out: the counts of its held-out samples.
         shared: its training rows whose prompts are held out too, also in another spelling.
     """
 
     name: str
     template: str
+    unit: SampleUnit = "pair"
     rows: list[ConversionReport] = field(default_factory=list)
     train: LengthReport = field(default_factory=LengthReport)
     held_out: LengthReport = field(default_factory=LengthReport)
     shared: IssueLog = field(default_factory=IssueLog)
 
     def summarize(self) -> dict[str, Any]:
-        """Return all counts by name; rows = formatted + skipped + rejected."""
+        """Return all counts by name; rows = formatted + skipped + rejected. Single answers have no count `equal`."""
         sides = [asdict(self.train), asdict(self.held_out)]
-        dropped = {
-            name: sum(side[name] for side in sides)
-            for name in ("too_long", "equal", "unencodable", "cut", "control_text")
-        }
+        names = ("too_long", *(("equal",) if self.unit == "pair" else ()), "unencodable", "cut", "control_text")
+        dropped = {name: sum(side[name] for side in sides) for name in names}
         return {
             "name": self.name,
             "template": self.template,
@@ -57,8 +58,8 @@ class SourceReport:
             "rejected": sum(len(report.rejected) for report in self.rows),
             **{str(code): count for code, (count, _) in self.count_copies().items()},
             **dropped,
-            "train_pairs": self.train.kept,
-            "eval_pairs": self.held_out.kept,
+            f"train_{self.unit}s": self.train.kept,
+            f"eval_{self.unit}s": self.held_out.kept,
         }
 
     def count_copies(self) -> dict[Code, tuple[int, RowIssue | None]]:
@@ -85,12 +86,15 @@ def check_rejected_rows(name: str, report: ConversionReport) -> None:
         )
 
 
-def make_no_pair_error(purpose: str, reports: Mapping[str, Sequence[ConversionReport]]) -> SetupError:
-    """Return the error where there is no pair, with the reason of the first row that gives none.
+def make_no_sample_error(
+    purpose: str, reports: Mapping[str, Sequence[ConversionReport]], unit: SampleUnit = "pair"
+) -> SetupError:
+    """Return the error where there is no sample, with the reason of the first row that gives none.
 
     Args:
         purpose: the verb phrase after "no pair to".
         reports: the counts of the rows by the source's name.
+        unit: what a sample is called.
     """
     reasons = (
         f": {name}, row {issue.row}: {issue.message}"
@@ -98,19 +102,24 @@ def make_no_pair_error(purpose: str, reports: Mapping[str, Sequence[ConversionRe
         for report in of_source
         for issue in (*report.rejected, *report.skipped)
     )
-    return SetupError(f"there is no pair to {purpose}" + next(reasons, ""))
+    return SetupError(f"there is no {unit} to {purpose}" + next(reasons, ""))
 
 
-def check_dropped_pairs(
-    name: str, report: LengthReport, max_length: int, allowed: float, policy: LengthPolicy = "drop"
+def check_dropped_samples(
+    name: str,
+    report: LengthReport,
+    max_length: int,
+    allowed: float,
+    policy: LengthPolicy = "drop",
+    unit: SampleUnit = "pair",
 ) -> None:
-    """Refuse a source of which a greater share of the pairs is dropped than allowed.
+    """Raise an error for a source of which a greater share of the samples is dropped than allowed.
 
     Raises:
-        SetupError: the message counts the reasons and names what keeps more pairs.
+        SetupError: the message counts the reasons and names what keeps more samples.
     """
-    dropped = report.pairs - report.kept
-    if dropped <= allowed * report.pairs:
+    dropped = report.samples - report.kept
+    if dropped <= allowed * report.samples:
         return
     cut = ", or --length_policy cut_prompt" if policy == "drop" else ""
     causes = (
@@ -120,21 +129,23 @@ def check_dropped_pairs(
     )
     reasons = ", ".join(f"{count} {reason}" for count, reason, _ in causes if count)
     remedies = "".join(f"{remedy} keeps more; " for count, _, remedy in causes if count and remedy)
-    share = f"{dropped} of {report.pairs} pairs" if report.kept else f"all {report.pairs} pairs"
+    share = f"{dropped} of {report.samples} {unit}s" if report.kept else f"all {report.samples} {unit}s"
     raise SetupError(
         f"{name}: {share} would be dropped, more than {allowed:.0%}: {reasons} ({remedies}--max_dropped allows it)"
     )
 
 
-def check_pad_token(name: str, pairs: Sequence[TextPair], pad_token: str, allowed: float) -> None:
-    """Refuse a pad token that more texts of a source spell than pairs may be dropped: everybody else would read it.
+def check_pad_token(
+    name: str, samples: Sequence[LabelledTexts], pad_token: str, allowed: float, unit: SampleUnit = "pair"
+) -> None:
+    """Raise an error for a pad token in the texts of more samples than may be dropped: everybody else would read it.
 
     Raises:
-        SetupError: the message counts the pairs.
+        SetupError: the message counts the samples.
     """
-    spelling = sum(pad_token in pair.chosen or pad_token in pair.rejected for pair in pairs)
-    if spelling > allowed * len(pairs):
+    spelling = sum(any(pad_token in text for text in sample.texts) for sample in samples)
+    if spelling > allowed * len(samples):
         raise SetupError(
-            f"{name}: the pad token {preview(pad_token)} is in the texts of {spelling} of {len(pairs)} pairs, more"
+            f"{name}: the pad token {preview(pad_token)} is in the texts of {spelling} of {len(samples)} {unit}s, more"
             f" than {allowed:.0%}; name another --pad_token"
         )

@@ -1,10 +1,10 @@
-"""The dataset of a run: pairs read from all sources, split by prompt, encoded, and as PyTorch datasets."""
+"""The dataset of a run: samples read from all sources, split by prompt, encoded, and as PyTorch datasets."""
 
 from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,19 +14,22 @@ from preftemplates.data.sample_ids import SampleEncoder
 from preftemplates.data.sample_tokens import make_block_encoder
 from preftemplates_train.data.counts import (
     SourceReport,
-    check_dropped_pairs,
+    check_dropped_samples,
     check_pad_token,
     check_rejected_rows,
-    make_no_pair_error,
+    make_no_sample_error,
 )
-from preftemplates_train.data.encoding import TokenGroup, TokenPair, encode_pairs, group_by_row
-from preftemplates_train.data.pairs import LABEL_DEFAULTS, PairReader, TextPair, read_pairs
+from preftemplates_train.data.encoding import LabelledTokens, TokenGroup, encode_labelled_texts, group_by_row
+from preftemplates_train.data.label_checks import check_labels, check_template
+from preftemplates_train.data.labelled_texts import LabelledTextReader, LabelledTexts, read_labelled_texts
+from preftemplates_train.data.score_scale import UNSCALED, ScoreScale
 from preftemplates_train.data.shared_prompts import find_shared_rows
-from preftemplates_train.data.sources import DataSource, is_generated, list_sources, read_clean_pairs
+from preftemplates_train.data.sources import DataSource, is_generated, list_sources, read_clean_samples
 from preftemplates_train.data.split import split_by_prompt
 from preftemplates_train.data.style_choice import StyleChoice, choose_style
 from preftemplates_train.data.tokenizer import NO_ADDED_TEXT, AddedText, prepare_tokenizer
 from preftemplates_train.errors import SetupError
+from preftemplates_train.settings.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,32 +40,33 @@ if TYPE_CHECKING:
     from preftemplates.data.columnar.tokens.block_tokens import BlockEncoder
     from preftemplates_train.data.lengths import LengthReport
     from preftemplates_train.settings.config import RewardConfig
+    from preftemplates_train.settings.objectives import Objective
 
 Item = TypeVar("Item")
 
 
 @dataclass
 class TextData:
-    """The pairs of a run, as texts.
+    """The samples of a run, as texts.
 
     Attributes:
         choice: the one style of all texts, and why it is that one.
         templates: the template of each source by its name.
-        train: pairs to train on.
-        held_out: pairs to evaluate on.
+        train: samples to train on.
+        held_out: samples to evaluate on.
         reports: what became of the rows, by the source's name.
-        weights: how often a source's pairs are seen in an epoch.
-        clean: of the generated set, the held-out pairs with the right labels.
-        tokenizer: the tokenizer with which the pairs were encoded; None if they were not.
+        weights: how often a source's samples are seen in an epoch.
+        clean: of the generated set, the held-out samples with the right labels.
+        tokenizer: the tokenizer with which the samples were encoded; None if they were not.
     """
 
     choice: StyleChoice
     templates: dict[str, Template]
-    train: list[TextPair] = field(default_factory=list)
-    held_out: list[TextPair] = field(default_factory=list)
+    train: list[LabelledTexts] = field(default_factory=list)
+    held_out: list[LabelledTexts] = field(default_factory=list)
     reports: dict[str, SourceReport] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
-    clean: list[TextPair] = field(default_factory=list)
+    clean: list[LabelledTexts] = field(default_factory=list)
     tokenizer: PreTrainedTokenizerFast | None = None
 
     @property
@@ -72,9 +76,9 @@ class TextData:
 
     @property
     def prompts_in_both(self) -> int:
-        """The number of held-out pairs with a prompt that is also trained on."""
-        trained = {pair.prompt for pair in self.train}
-        return sum(pair.prompt in trained for pair in self.held_out)
+        """The number of held-out samples with a prompt that is also trained on."""
+        trained = {sample.prompt for sample in self.train}
+        return sum(sample.prompt in trained for sample in self.held_out)
 
 
 def read_data(
@@ -94,9 +98,12 @@ def read_data(
 
     Raises:
         TooManyBadRowsError: more rows of a source are rejected than 10 and 1 %.
-        SetupError: there are no pairs, or the sources do not go together.
+        SetupError: there are no samples, the sources do not go together, or a template does not give what the
+            objective learns from.
     """
-    sources = list_sources(config)
+    objective, sources = OBJECTIVES[config.objective], list_sources(config)
+    for source in sources:
+        check_template(source.name, source.template, objective)
     choice = choose_style(sources, config, tokenizer, added, date)
     style = choice.style
     if style is not None:
@@ -107,15 +114,16 @@ def read_data(
         data.tokenizer = prepare_tokenizer(tokenizer, style, config.pad_token)
         encoder = None if style is None else make_block_encoder(data.tokenizer, style)
     for source in sources:
-        _read_source(source, data, encoder)
+        _read_source(source, data, objective, encoder)
     if is_generated(config):
-        data.clean = read_clean_pairs(config.seed, style)
-    for pairs in (data.train, data.held_out):
-        _check_beginnings(pairs, added, style)
+        data.clean = read_clean_samples(config.seed, style, objective.format)
+    for samples in (data.train, data.held_out):
+        _check_beginnings(samples, added, style)
     if any(source.held_out is not None for source in sources):
         if not data.held_out:
             names = (source.name for source in sources if source.held_out is not None)
-            raise make_no_pair_error("evaluate on", {name: data.reports[name].rows[-1:] for name in names})
+            reports = {name: data.reports[name].rows[-1:] for name in names}
+            raise make_no_sample_error("evaluate on", reports, objective.unit)
     elif config.eval_size > 0 and data.train:
         data.train, data.held_out = split_by_prompt(data.train, config.eval_size, config.seed)
     for name, issue in find_shared_rows(data.train, data.held_out):
@@ -123,103 +131,128 @@ def read_data(
     return data
 
 
-def read_first_pairs(
+def read_first_samples(
     config: RewardConfig, added: AddedText, tokenizer: PreTrainedTokenizerBase | None = None, number: int = 3
-) -> tuple[list[TextPair], StyleChoice]:
-    """Read the first pairs of the first source, without reading more rows than needed, and return their style.
+) -> tuple[list[LabelledTexts], StyleChoice]:
+    """Read the first samples of the first source, without reading more rows than needed, and return their style.
 
     Raises:
-        SetupError: there is none.
+        SetupError: there is none, or the template does not give what the objective learns from.
     """
-    source = list_sources(config)[0]
+    objective, source = OBJECTIVES[config.objective], list_sources(config)[0]
+    check_template(source.name, source.template, objective)
     choice = choose_style([source], config, tokenizer, added)
     template = source.template if choice.style is None else source.template.with_style(choice.style)
     assert source.rows is not None
-    reader = PairReader(source.rows(), template, source=source.name, in_slices=False)
-    pairs = list(islice(reader, number))
-    if not pairs:
+    reader = LabelledTextReader(source.rows(), template, objective.format, source=source.name, in_slices=False)
+    samples = list(islice(reader, number))
+    if not samples:
         check_rejected_rows(source.name, reader.report)
-        raise make_no_pair_error("show", {source.name: [reader.report]})
-    return pairs, choice
+        raise make_no_sample_error("show", {source.name: [reader.report]}, objective.unit)
+    return samples, choice
 
 
-def _read_source(source: DataSource, data: TextData, encoder: BlockEncoder | None) -> None:
-    source_report = data.reports.setdefault(source.name, SourceReport(source.name, source.template.name))
-    data.weights[source.name] = source.weight
+def _read_source(source: DataSource, data: TextData, objective: Objective, encoder: BlockEncoder | None) -> None:
+    name, template = source.name, source.template
+    source_report = data.reports.setdefault(name, SourceReport(name, template.name, objective.unit))
+    data.weights[name] = source.weight
     for open_side, side in ((source.rows, data.train), (source.held_out, data.held_out)):
         if open_side is not None:
-            pairs, report = read_pairs(open_side(), source.template, source=source.name, encoder=encoder)
-            check_rejected_rows(source.name, report)
-            side += pairs
+            samples, report = read_labelled_texts(
+                open_side(), template, objective.format, source=name, encoder=encoder
+            )
+            check_rejected_rows(name, report)
+            side += samples
             source_report.rows.append(report)
 
 
-def _check_beginnings(pairs: Sequence[TextPair], added: AddedText, style: Style | None) -> None:
-    """Refuse texts of a template that formats by hand which begin as the tokenizer would begin them."""
-    if style is None and added.before and any(pair.chosen.startswith(added.before) for pair in pairs):
+def _check_beginnings(samples: Sequence[LabelledTexts], added: AddedText, style: Style | None) -> None:
+    """Raise an error for texts of a custom template which begin as the tokenizer would begin them."""
+    if style is None and added.before and any(sample.texts[0].startswith(added.before) for sample in samples):
         raise SetupError(f"template and tokenizer both write {added.before!r}: it would stand there twice")
 
 
 @dataclass
 class TokenData:
-    """The pairs of a run, as token ids.
+    """The samples of a run, as token ids.
 
     Attributes:
-        groups: what an epoch sees, the pairs of a row together, each as often as its source's weight says.
+        groups: what an epoch sees, the samples of a row together, each as often as its source's weight says.
         held_out: what is evaluated.
-        clean: of the generated set, the held-out pairs with the right labels.
-        digest: a hash of `train`.
+        clean: of the generated set, the held-out samples with the right labels.
+        digest: a hash of `train`: of the token ids, and of the labels that the objective reads.
+        scale: of the scores that are trained on; one that changes nothing where none are.
     """
 
     groups: list[TokenGroup]
-    held_out: list[TokenPair]
-    clean: list[TokenPair]
+    held_out: list[LabelledTokens]
+    clean: list[LabelledTokens]
     digest: str
+    scale: ScoreScale = UNSCALED
 
     @property
-    def train(self) -> list[TokenPair]:
-        """The pairs that an epoch sees."""
+    def train(self) -> list[LabelledTokens]:
+        """The samples that an epoch sees."""
         return list(chain.from_iterable(self.groups))
 
     @property
-    def all_pairs(self) -> list[TokenPair]:
-        """The pairs that an epoch sees, and those that are evaluated."""
+    def all_samples(self) -> list[LabelledTokens]:
+        """The samples that an epoch sees, and those that are evaluated."""
         return [*self.train, *self.held_out, *self.clean]
 
 
 def encode_data(
     data: TextData, tokenizer: PreTrainedTokenizerFast, *, max_length: int, config: RewardConfig
 ) -> TokenData:
-    """Encode both sides, drop what does not fit, and fill in the reports.
+    """Encode all texts, drop the samples that do not fit, and fill in the reports.
 
     Raises:
-        SetupError: more pairs are dropped than allowed, or none is left.
+        SetupError: more samples are dropped than allowed, none is left, or they lack labels of the objective.
     """
     encoder, pad_id = SampleEncoder(tokenizer, data.style), int(tokenizer.pad_token_id)
+    objective = OBJECTIVES[config.objective]
 
-    def encode_source(pairs: list[TextPair], name: str) -> tuple[list[TokenPair], LengthReport]:
-        of_source = [pair for pair in pairs if pair.source == name]
-        check_pad_token(name, of_source, str(tokenizer.pad_token), config.max_dropped)
-        kept, report = encode_pairs(
+    def encode_source(samples: list[LabelledTexts], name: str) -> tuple[list[LabelledTokens], LengthReport]:
+        of_source = [sample for sample in samples if sample.source == name]
+        check_pad_token(name, of_source, str(tokenizer.pad_token), config.max_dropped, objective.unit)
+        kept, report = encode_labelled_texts(
             of_source, encoder, max_length=max_length, pad_id=pad_id, policy=config.length_policy, style=data.style
         )
-        check_dropped_pairs(name, report, max_length, config.max_dropped, config.length_policy)
+        check_dropped_samples(name, report, max_length, config.max_dropped, config.length_policy, objective.unit)
         return kept, report
 
     groups: list[TokenGroup] = []
-    held_out: list[TokenPair] = []
+    held_out: list[LabelledTokens] = []
     for name, report in data.reports.items():
-        pairs, report.train = encode_source(data.train, name)
-        groups += repeat_by_weight(group_by_row(pairs), data.weights[name], config.seed)
-        pairs, report.held_out = encode_source(data.held_out, name)
-        held_out += pairs
+        samples, report.train = encode_source(data.train, name)
+        groups += repeat_by_weight(group_by_row(samples), data.weights[name], config.seed)
+        samples, report.held_out = encode_source(data.held_out, name)
+        held_out += samples
     reports = {name: report.rows for name, report in data.reports.items()}
     if not groups:
-        raise make_no_pair_error("train on", reports)
+        raise make_no_sample_error("train on", reports, objective.unit)
     if data.held_out and not held_out:
-        raise make_no_pair_error("evaluate on", reports)
-    clean, _ = encode_pairs(data.clean, encoder, max_length=max_length, pad_id=pad_id)
-    return TokenData(groups, held_out, clean, _hash_ids(chain.from_iterable(groups)))
+        raise make_no_sample_error("evaluate on", reports, objective.unit)
+    clean, _ = encode_labelled_texts(data.clean, encoder, max_length=max_length, pad_id=pad_id)
+    digest = _hash_samples(chain.from_iterable(groups), objective)
+    return _prepare_labels(TokenData(groups, held_out, clean, digest), objective)
+
+
+def _prepare_labels(data: TokenData, objective: Objective) -> TokenData:
+    """Check the labels, and return the samples with their scores in standard deviations if these are learnt."""
+    check_labels(data.train, objective)
+    if objective.required_labels:
+        check_labels([*data.held_out, *data.clean], objective)
+    if "score" not in objective.labels:
+        return data
+    scale = ScoreScale.measure([one.labels["score"] for one in data.train])
+
+    def scale_labels(one: LabelledTokens) -> LabelledTokens:
+        return one._replace(labels={**one.labels, "score": scale.standardise(one.labels["score"])})
+
+    scaled = {id(group): tuple(map(scale_labels, group)) for group in data.groups}  # a weight repeats groups
+    groups = [scaled[id(group)] for group in data.groups]
+    return replace(data, groups=groups, held_out=[*map(scale_labels, data.held_out)], scale=scale)
 
 
 def repeat_by_weight(items: Sequence[Item], weight: float, seed: int) -> list[Item]:
@@ -232,15 +265,16 @@ def repeat_by_weight(items: Sequence[Item], weight: float, seed: int) -> list[It
     return [*items] * int(times) + random.Random(seed).sample(list(items), round(share * len(items)))
 
 
-def _hash_ids(pairs: Iterable[TokenPair]) -> str:
+def _hash_samples(samples: Iterable[LabelledTokens], objective: Objective) -> str:
     digest = hashlib.sha256()
-    for pair in pairs:
-        digest.update(repr((pair.chosen_ids, pair.rejected_ids)).encode())
+    for one in samples:
+        labels = [one.labels.get(name) for name in objective.labels]
+        digest.update(repr((*one.ids, labels) if labels else one.ids).encode())
     return digest.hexdigest()
 
 
 class GroupDataset(Dataset[dict[str, Any]]):
-    """Groups of pairs as the collators take them, such as the pairs of one ranking, whose texts are computed once."""
+    """Groups of samples as the collators take them: of the pairs of a ranking each text is computed once."""
 
     def __init__(self, groups: Sequence[TokenGroup]) -> None:
         self.groups = groups
@@ -249,23 +283,17 @@ class GroupDataset(Dataset[dict[str, Any]]):
         return len(self.groups)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return one group, its pairs with the labels that they have."""
-        return {"index": index, "pairs": [_make_features(pair) for pair in self.groups[index]]}
+        """Return one group, its samples with the labels that they have."""
+        return {"index": index, "samples": [{"ids": one.ids, **one.labels} for one in self.groups[index]]}
 
     @property
     def lengths(self) -> list[int]:
         """The tokens of each group's longest text."""
-        return [max(len(ids) for pair in group for ids in pair[1:]) for group in self.groups]
+        return [max(len(ids) for one in group for ids in one.ids) for group in self.groups]
 
 
-class PairDataset(GroupDataset):
-    """Pairs, each a group of its own."""
+class SampleDataset(GroupDataset):
+    """Samples, each a group of its own."""
 
-    def __init__(self, pairs: Sequence[TokenPair]) -> None:
-        super().__init__([(pair,) for pair in pairs])
-
-
-def _make_features(pair: TokenPair) -> dict[str, Any]:
-    labels = {name: getattr(pair.pair, name, None) for name in LABEL_DEFAULTS}
-    known = {name: value for name, value in labels.items() if value is not None}
-    return {"chosen_ids": pair.chosen_ids, "rejected_ids": pair.rejected_ids, **known}
+    def __init__(self, samples: Sequence[LabelledTokens]) -> None:
+        super().__init__([(one,) for one in samples])

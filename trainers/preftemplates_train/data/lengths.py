@@ -1,4 +1,4 @@
-"""Lengths: the counts of pairs that are too long, and prompts that lose their oldest turns."""
+"""Lengths: the counts of samples that are too long, and prompts that lose their oldest turns."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class LengthReport:
-    """What became of the pairs: pairs = kept + too_long + equal + unencodable.
+    """What became of the samples: samples = kept + too_long + equal + unencodable.
 
     Attributes:
-        pairs: how many there were.
+        samples: how many there were.
         kept: how many remain.
         too_long: dropped because an answer does not fit.
-        equal: dropped because both sides are the same tokens.
+        equal: dropped because both texts of a pair are the same tokens.
         unencodable: dropped because a custom template writes the pad token, or the tokenizer has nothing but a control
             token for a character.
         cut: kept, with a shorter prompt.
         control_text: kept, with content that spells a control token, which is encoded as the text that it is.
     """
 
-    pairs: int = 0
+    samples: int = 0
     kept: int = 0
     too_long: int = 0
     equal: int = 0

@@ -12,24 +12,26 @@ from preftemplates.errors import Code
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from preftemplates_train.data.pairs import TextPair
+    from preftemplates_train.data.labelled_texts import LabelledTexts
 
 
-def find_shared_rows(train: Iterable[TextPair], held_out: Iterable[TextPair]) -> Iterator[tuple[str, RowIssue]]:
+def find_shared_rows(
+    train: Iterable[LabelledTexts], held_out: Iterable[LabelledTexts]
+) -> Iterator[tuple[str, RowIssue]]:
     """Yield the source and the issue of each training row whose prompt is also held out; once for each row and code.
 
-    Pairs of custom templates have no prompt that could be compared.
+    Samples of custom templates have no prompt that could be compared.
     """
-    pairs = [pair for pair in train if pair.messages is not None]
+    samples = [sample for sample in train if sample.messages is not None]
     seen = set[tuple[str, int, Code]]()
-    for place, code, message in find_shared_prompts(_list_prompts(pairs), _list_prompts(held_out)):
-        pair = pairs[place]
-        if (pair.source, pair.row, code) not in seen:
-            seen.add((pair.source, pair.row, code))
-            yield pair.source, RowIssue(pair.row, None, code, message)
+    for place, code, message in find_shared_prompts(_list_prompts(samples), _list_prompts(held_out)):
+        sample = samples[place]
+        if (sample.source, sample.row, code) not in seen:
+            seen.add((sample.source, sample.row, code))
+            yield sample.source, RowIssue(sample.row, None, code, message)
 
 
-def _list_prompts(pairs: Iterable[TextPair]) -> Iterator[TestPrompt]:
-    for pair in pairs:
-        if pair.messages is not None:
-            yield TestPrompt(pair.row, pair.messages.prompt, pair.messages.tools)
+def _list_prompts(samples: Iterable[LabelledTexts]) -> Iterator[TestPrompt]:
+    for sample in samples:
+        if sample.messages is not None:
+            yield TestPrompt(sample.row, sample.messages.prompt, sample.messages.tools)

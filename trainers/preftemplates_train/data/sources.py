@@ -10,10 +10,11 @@ from preftemplates import Style, Template, get_style, get_template
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.reading import Record, open_rows
 from preftemplates_train.data.demo import generate
-from preftemplates_train.data.pairs import TextPair, read_pairs
+from preftemplates_train.data.labelled_texts import PAIR_FORMAT, LabelledTexts, read_labelled_texts
 from preftemplates_train.errors import SetupError
 
 if TYPE_CHECKING:
+    from preftemplates import Format
     from preftemplates.data import RowSource
     from preftemplates_train.settings.config import RewardConfig
 
@@ -35,7 +36,7 @@ class DataSource(NamedTuple):
         template: how its rows are read, in the run's style.
         rows: opens the rows to train on, if it has any.
         held_out: opens the rows to evaluate on, if it has any.
-        weight: how often each pair is seen in an epoch.
+        weight: how often each sample is seen in an epoch.
     """
 
     name: str
@@ -106,15 +107,17 @@ def make_opener(path: str, template: Template, choice: DatasetChoice = ALL_DEFAU
     return partial(open_rows, path, **choice._asdict(), cell_parsers=template.cell_parsers)
 
 
-def read_clean_pairs(seed: int, style: Style | None) -> list[TextPair]:
-    """Read the generated set's held-out pairs with the right labels, by the bundled template and no other.
+def read_clean_samples(seed: int, style: Style | None, format: Format = PAIR_FORMAT) -> list[LabelledTexts]:
+    """Read the generated set's held-out samples with the right labels, by the bundled template and no other.
 
     A template that is tried on the set is therefore not its own judge: one that swaps the answers is noticed.
 
     Args:
         seed: the set's.
         style: the style that was trained with; None for the bundled template's own.
+        format: the dataset type that is trained on.
     """
     template = get_template(GENERATED_TEMPLATE)
     rows = [{**row, "better_response_id": row["clean_response_id"]} for row in generate(seed=seed)[1]]
-    return read_pairs(rows, template if style is None else template.with_style(style), source="clean labels")[0]
+    styled = template if style is None else template.with_style(style)
+    return read_labelled_texts(rows, styled, format, source="clean labels")[0]

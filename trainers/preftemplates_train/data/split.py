@@ -1,4 +1,4 @@
-"""The split of pairs into training and held-out ones, by prompt."""
+"""The split of samples into training and held-out ones, by prompt."""
 
 from __future__ import annotations
 
@@ -8,28 +8,33 @@ from typing import TYPE_CHECKING
 from preftemplates_train.errors import SetupError
 
 if TYPE_CHECKING:
-    from preftemplates_train.data.pairs import TextPair
+    from preftemplates_train.data.labelled_texts import LabelledTexts
 
 
-def split_by_prompt(pairs: list[TextPair], share: float, seed: int) -> tuple[list[TextPair], list[TextPair]]:
-    """Split into training and held-out pairs; all pairs of one prompt are on one side.
+def split_by_prompt(
+    samples: list[LabelledTexts], share: float, seed: int
+) -> tuple[list[LabelledTexts], list[LabelledTexts]]:
+    """Split into training and held-out samples; all samples of one prompt are on one side.
 
     Args:
-        pairs: the pairs.
+        samples: the samples.
         share: the share of prompts to hold out, from 0 to 1.
         seed: decides which prompts these are.
 
     Raises:
         SetupError: there are fewer than two prompts.
     """
-    prompts = sorted({pair.prompt for pair in pairs}, key=lambda prompt: _hash_prompt(prompt, seed))
+    prompts = sorted({sample.prompt for sample in samples}, key=lambda prompt: _hash_prompt(prompt, seed))
     if len(prompts) < 2:
         reason = ", since the template writes none by hand" if prompts == [""] else ""
         raise SetupError(
             f"a split by prompt needs two prompts or more, got {len(prompts)}{reason}; name held-out rows instead"
         )
     held_out = set(prompts[: min(len(prompts) - 1, max(1, round(share * len(prompts))))])
-    return [pair for pair in pairs if pair.prompt not in held_out], [pair for pair in pairs if pair.prompt in held_out]
+    sides: tuple[list[LabelledTexts], list[LabelledTexts]] = ([], [])
+    for sample in samples:
+        sides[sample.prompt in held_out].append(sample)
+    return sides
 
 
 def _hash_prompt(prompt: str, seed: int) -> bytes:

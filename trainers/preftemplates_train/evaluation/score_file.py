@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from preftemplates.data.reading import Record
     from preftemplates_train.evaluation.options import ScoreOptions
 
-REWARD_COLUMNS = {"preference": ["chosen_reward", "rejected_reward"], "supervised": ["reward"], "ranked": ["rewards"]}
+REWARD_COLUMNS = {
+    "preference": ["chosen_reward", "rejected_reward"],
+    "supervised": ["reward"],
+    "unpaired": ["reward"],
+    "scored": ["reward"],
+    "ranked": ["rewards"],
+}
 """The columns of rewards by format; `rewards` is a list, with one for each answer."""
 
 
@@ -43,8 +49,8 @@ def score_rows(rows: Iterable[Record], template: Template, scorer: Scorer, forma
         rows: the rows.
         template: how they are read.
         scorer: the checkpoint.
-        format: "preference" gives chosen_reward and rejected_reward, "supervised" gives reward, and "ranked" gives
-            rewards, a list.
+        format: "preference" gives chosen_reward and rejected_reward, "ranked" gives rewards, a list, and the others
+            give reward.
     """
     for _, samples in groupby(score_answers(rows, template, scorer, format), key=lambda answers: answers.row.row):
         first, *others = samples

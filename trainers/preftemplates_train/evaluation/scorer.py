@@ -16,9 +16,11 @@ from preftemplates import (
     Preference,
     Ranked,
     Sample,
+    Scored,
     Style,
     Supervised,
     Template,
+    Unpaired,
     get_style,
     get_template,
     list_templates,
@@ -28,26 +30,43 @@ from preftemplates.data.sample_ids import SampleEncoder, TextSample
 from preftemplates.data.shortcuts import is_first_listed
 from preftemplates.errors import preview
 from preftemplates_train.data.branches import ComputeCost, count_shared_tokens, pack_groups
+from preftemplates_train.data.checkpoint_files import is_adapter
+from preftemplates_train.data.labelled_texts import PAIR_FORMAT, WholeTexts, find_contents
 from preftemplates_train.data.lengths import cut_prompt
-from preftemplates_train.data.pairs import PAIR_FORMAT, find_contents
 from preftemplates_train.data.tokenizer import encode_texts, load_tokenizer
 from preftemplates_train.errors import NonFiniteError, SetupError
+from preftemplates_train.evaluation.rules import count_answer_list_marks, count_list_marks_around
+from preftemplates_train.model.adapters import load_adapted_model
 from preftemplates_train.model.attention import BRANCH_ATTENTION, BranchReader, explain_no_branches
 from preftemplates_train.model.checkpoint import CheckpointRecord, read_trained_style
 from preftemplates_train.model.loading import load_scorer_weights
 
 if TYPE_CHECKING:
-    from preftemplates import Format, Message
+    from transformers import PreTrainedModel
+
+    from preftemplates import Dialect, Format, Message
     from preftemplates.data.reading import Record
     from preftemplates.templates.results import Formatted
 
 ROWS_PER_WINDOW = 512
 """How many rows are read, sorted by length and scored before they are returned."""
 
-TEXT_DIALECTS = {"preference": "align-anything", "supervised": "align-anything", "ranked": "text"}
+TEXT_DIALECTS: Mapping[str, str | Dialect] = {
+    "preference": "align-anything",
+    "supervised": "align-anything",
+    "unpaired": WholeTexts(),
+    "scored": WholeTexts(),
+    "ranked": "text",
+}
 """The formats whose answers are scored, each with a dialect that needs its texts."""
 
-SCORED_TYPES: Mapping[str, type[Sample[Any]]] = {"preference": Preference, "supervised": Supervised, "ranked": Ranked}
+SCORED_TYPES: Mapping[str, type[Sample[Any]]] = {
+    "preference": Preference,
+    "supervised": Supervised,
+    "unpaired": Unpaired,
+    "scored": Scored,
+    "ranked": Ranked,
+}
 """The same formats, each with the type of its samples."""
 
 AnswerIds = Sequence[list[int]]
@@ -58,7 +77,7 @@ class Scorer:
     """A checkpoint that gives texts their rewards.
 
     Args:
-        folder: what `preftemplates-train` wrote.
+        folder: what `preftemplates-train` wrote: a model, a checkpoint of a run, or a LoRA adapter.
         batch_size: how many texts are scored at a time.
         style: write rows in this style, and not in the one that was trained with.
         allow_style: take a style, or a template that formats by hand, that was not trained with.
@@ -92,11 +111,17 @@ class Scorer:
         if self.tokenizer.pad_token_id is None:
             raise SetupError(f"{folder} has lost its pad token")
         self.style = self._choose_style(style)
-        self.model = load_scorer_weights(str(folder)).eval()
+        self.model = self._load_model().eval()
         self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.no_branches = explain_no_branches(self.model, int(self.tokenizer.pad_token_id))
         cost = ComputeCost.from_model(self.model)
         self._is_shared = cost.is_sharing_cheaper if self.no_branches is None else None
+
+    def _load_model(self) -> PreTrainedModel:
+        """Load the model; an adapter is merged into its base model."""
+        if is_adapter(self.folder):
+            return load_adapted_model(self.folder, self.tokenizer, self.record.settings.get("dtype", "auto"))
+        return load_scorer_weights(str(self.folder))
 
     def _choose_style(self, requested: str | Style | None) -> Style | None:
         trained = None if self.record.style is None else read_trained_style(self.folder, self.tokenizer)
@@ -230,12 +255,21 @@ class Scorer:
         Raises:
             SetupError: it is not.
         """
-        if name is not None:
-            return get_template(name)
-        names = {trained["name"] for trained in self.record.templates.values()}
-        if len(names) == 1 and names <= set(list_templates()):
-            return get_template(names.pop())
-        raise SetupError(f"{self.folder} was trained with {', '.join(sorted(names))}; name a template with --template")
+        return find_trained_template(self.record, self.folder, name)
+
+
+def find_trained_template(record: CheckpointRecord, folder: Path, name: str | None) -> Template:
+    """Return the named template, or the one that a folder's model was trained with if its name is registered.
+
+    Raises:
+        SetupError: it is not.
+    """
+    if name is not None:
+        return get_template(name)
+    names = {trained["name"] for trained in record.templates.values()}
+    if len(names) == 1 and names <= set(list_templates()):
+        return get_template(names.pop())
+    raise SetupError(f"{folder} was trained with {', '.join(sorted(names))}; name a template with --template")
 
 
 class ScoredAnswers(NamedTuple):
@@ -250,6 +284,7 @@ class ScoredAnswers(NamedTuple):
             known.
         unscored: a code of the library, `too_long`, or `unencodable` for a custom template's text with the pad token,
             and for a character for which the tokenizer has nothing but a control token.
+        list_marks: of each answer, how many markdown list items it has; of a custom template's, with its prompt.
     """
 
     row: Record
@@ -258,6 +293,7 @@ class ScoredAnswers(NamedTuple):
     messages: Sample[list[Message]] | None = None
     first_listed: bool | None = None
     unscored: str | None = None
+    list_marks: Sequence[int] = ()
 
 
 def score_answers(
@@ -269,7 +305,7 @@ def score_answers(
         rows: the rows.
         template: how they are read.
         scorer: the checkpoint.
-        format: preference, supervised or ranked.
+        format: one of `SCORED_TYPES`.
     """
     template = scorer.adapt_template(template).adapted(dialect=TEXT_DIALECTS[format])
     style = None if template.is_custom else template.style
@@ -304,7 +340,8 @@ def _score_window(
     group_rewards = scorer.group_rewards([ids for _, _, ids in fitting])
     for (row, formatted, ids), rewards in zip(fitting, group_rewards, strict=True):
         first, tokens = is_first_listed(formatted, columns), list(map(len, ids))
-        answers[row.row].append(ScoredAnswers(row, rewards, tokens, formatted.messages, first))
+        marks = _count_list_marks(row, formatted, format)
+        answers[row.row].append(ScoredAnswers(row, rewards, tokens, formatted.messages, first, list_marks=marks))
     issues = (*conversion.report.skipped, *conversion.report.rejected)
     reasons = {issue.row: str(issue.code) for issue in issues}
     for row in rows:
@@ -320,6 +357,14 @@ def _get_texts(formatted: Formatted, format: Format) -> list[str]:
     if len(texts) != len(names) or not all(isinstance(text, str) for text in texts):
         raise SetupError(f"{' and '.join(names)}: expected {len(names)} texts, got {list(formatted.result)}")
     return texts
+
+
+def _count_list_marks(row: Record, formatted: Formatted, format: Format) -> list[int]:
+    """Return the list marks of each answer; of a template that formats by hand, of each whole text."""
+    if formatted.messages is not None:
+        return [count_answer_list_marks(answer) for answer in formatted.messages.responses.values()]
+    texts = _get_texts(formatted, format)
+    return [count_list_marks_around(*part) for part in zip(texts, find_contents(row, texts), strict=True)]
 
 
 def _make_text_sample(row: Record, formatted: Formatted, format: Format) -> TextSample:

@@ -1,1 +1,1 @@
-"""Load, check and save a classifier."""
+"""Load, cut, check and save a classifier, and the losses on its rewards."""

@@ -2,9 +2,81 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def compute_objective(
+    objective: str, rewards: Tensor, batch: Mapping[str, Any], label_smoothing: float = 0.0
+) -> Tensor:
+    """Return the loss of a batch by the name of its objective, as of `--objective`: a mean over its groups.
+
+    Args:
+        objective: the name.
+        rewards: of the batch's texts, shape (S,).
+        batch: where its samples are and which labels they have, as of `index_samples`.
+        label_smoothing: the probability that a label is wrong, as of `bradley_terry`.
+
+    Example:
+        >>> import torch
+        >>> pair = {"samples": torch.tensor([[0, 1]])}
+        >>> round(compute_objective("preference", torch.zeros(2), pair).item(), 6)  # ln 2
+        0.693147
+    """
+    return BATCH_LOSSES[objective](rewards, batch, label_smoothing)
+
+
+def _compute_ranking_loss(rewards: Tensor, batch: Mapping[str, Any], _label_smoothing: float) -> Tensor:
+    sizes = list(batch["sizes"])
+    return plackett_luce(
+        pad_sequence(list(rewards.split(sizes)), batch_first=True),
+        pad_sequence(list(batch["ranks"].split(sizes)), batch_first=True, padding_value=-1),
+    )
+
+
+def _compute_pair_loss(
+    rewards: Tensor, batch: Mapping[str, Any], label_smoothing: float, label: str | None = None
+) -> Tensor:
+    labels = {} if label is None or label not in batch else {label: batch[label]}
+    chosen, rejected = rewards[batch["samples"]].unbind(1)
+    return bradley_terry(chosen, rejected, **labels, strength=batch.get("share"), label_smoothing=label_smoothing)
+
+
+def _compute_pointwise_loss(rewards: Tensor, batch: Mapping[str, Any], label_smoothing: float) -> Tensor:
+    desirable = batch["label"] * (1 - label_smoothing) + (1 - batch["label"]) * label_smoothing
+    return pointwise(rewards[batch["samples"][:, 0]], desirable, strength=batch.get("share"))
+
+
+def _compute_regression_loss(rewards: Tensor, batch: Mapping[str, Any], _label_smoothing: float) -> Tensor:
+    return regression(rewards[batch["samples"][:, 0]], batch["score"], strength=batch.get("share"))
+
+
+def _compute_safety_loss(rewards: Tensor, batch: Mapping[str, Any], _label_smoothing: float) -> Tensor:
+    """Return the loss of a cost model whose costs are minus the rewards."""
+    chosen, rejected = rewards[batch["samples"]].unbind(1)
+    return safety_cost(
+        -rejected, -chosen, 1 - batch["rejected_safe"], 1 - batch["chosen_safe"], strength=batch.get("share")
+    )
+
+
+BATCH_LOSSES: Mapping[str, Callable[[Tensor, Mapping[str, Any], float], Tensor]] = {
+    "preference": _compute_pair_loss,
+    "margin": partial(_compute_pair_loss, label="margin"),
+    "probability": partial(_compute_pair_loss, label="probability"),
+    "plackett_luce": _compute_ranking_loss,
+    "pointwise": _compute_pointwise_loss,
+    "regression": _compute_regression_loss,
+    "safety_cost": _compute_safety_loss,
+}
+"""The loss of each objective, from the rewards, the batch and the label smoothing."""
 
 
 def bradley_terry(
@@ -99,7 +171,7 @@ def plackett_luce(rewards: Tensor, ranks: Tensor) -> Tensor:
     return (totals - torch.where(drawn, rewards, 0.0)).sum(1).mean()
 
 
-def pointwise(rewards: Tensor, desirable: Tensor) -> Tensor:
+def pointwise(rewards: Tensor, desirable: Tensor, *, strength: Tensor | None = None) -> Tensor:
     """Return the negative log likelihood that each answer is as good as its label says, for rows without pairs.
 
     The cross entropy of `sigmoid(reward)`: Cobbe et al., "Training verifiers to solve math word problems" (2021).
@@ -107,31 +179,36 @@ def pointwise(rewards: Tensor, desirable: Tensor) -> Tensor:
     Args:
         rewards: shape (B,).
         desirable: likewise; True or 1 for a good answer, or the probability of one.
+        strength: how many times an answer counts, likewise.
 
     Example:
         >>> import torch
         >>> round(pointwise(torch.tensor([0.0, 2.0]), torch.tensor([True, False])).item(), 4)
         1.41
     """
-    return functional.binary_cross_entropy_with_logits(rewards, desirable.to(rewards.dtype))
+    return functional.binary_cross_entropy_with_logits(rewards, desirable.to(rewards.dtype), weight=strength)
 
 
-def regression(rewards: Tensor, scores: Tensor) -> Tensor:
+def regression(rewards: Tensor, scores: Tensor, *, strength: Tensor | None = None) -> Tensor:
     """Return the mean squared error of rewards as predictions of scores: Wang et al., "HelpSteer2" (2024), 4.1.
 
     Args:
         rewards: shape (B,).
         scores: likewise.
+        strength: how many times an answer counts, likewise.
 
     Example:
         >>> import torch
         >>> regression(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])).item()
         2.0
     """
-    return functional.mse_loss(rewards, scores.to(rewards.dtype))
+    errors = (rewards - scores.to(rewards.dtype)).square()
+    return (errors if strength is None else strength * errors).mean()
 
 
-def safety_cost(worse: Tensor, better: Tensor, worse_unsafe: Tensor, better_unsafe: Tensor) -> Tensor:
+def safety_cost(
+    worse: Tensor, better: Tensor, worse_unsafe: Tensor, better_unsafe: Tensor, *, strength: Tensor | None = None
+) -> Tensor:
     """Return the loss of a cost model: the more harmful answer costs more, and harmful answers cost more than zero.
 
     `mean(-log sigmoid(worse - better) - log sigmoid(s_worse worse) - log sigmoid(s_better better))`, where s is 1 for
@@ -142,6 +219,7 @@ def safety_cost(worse: Tensor, better: Tensor, worse_unsafe: Tensor, better_unsa
         better: costs of the less harmful ones, likewise.
         worse_unsafe: whether these are unsafe at all, likewise.
         better_unsafe: likewise.
+        strength: how many times a pair counts, likewise.
 
     Example:
         >>> import torch
@@ -150,7 +228,6 @@ def safety_cost(worse: Tensor, better: Tensor, worse_unsafe: Tensor, better_unsa
         2.079442
     """
     signs = [unsafe.to(worse.dtype) * 2 - 1 for unsafe in (worse_unsafe, better_unsafe)]
-    return (
-        bradley_terry(worse, better)
-        - (functional.logsigmoid(signs[0] * worse) + functional.logsigmoid(signs[1] * better)).mean()
-    )
+    ahead = torch.stack([worse - better, signs[0] * worse, signs[1] * better])
+    losses = -functional.logsigmoid(ahead).sum(0)
+    return (losses if strength is None else strength * losses).mean()

@@ -10,7 +10,7 @@ from preftemplates_train.errors import SetupError
 from preftemplates_train.settings.effects import find_ineffective_settings
 from preftemplates_train.settings.parser import HelpPage, SettingsParser
 from preftemplates_train.settings.run_settings import TINY_PRESET, RunSettings
-from preftemplates_train.settings.validation import check_ranges, is_nothing_held_out
+from preftemplates_train.settings.validation import check_ranges, find_implied_settings, is_nothing_held_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +25,14 @@ HELP_GROUPS = {
         "template", "style", "eval_data", "eval_size", "max_length", "length_policy", "max_dropped", "allow_findings",
     ),
     "model": (
-        "model_name_or_path", "model_revision", "head_from", "dtype", "attn_implementation", "layout", "objective",
-        "center_rewards_coefficient", "pad_token",
-        "disable_dropout", "use_peft", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules",
-        "lora_modules_to_save", "use_rslora", "use_dora",
+        "model_name_or_path", "model_revision", "train", "head_layers", "feature_cache", "head_from", "dtype",
+        "attn_implementation", "layout", "objective", "center_rewards_coefficient", "pad_token", "disable_dropout",
+        "use_peft", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules",
+        "lora_modules_to_save", "use_rslora", "use_dora", "save_adapter",
     ),
     "run": (
-        "config", "output_dir", "dry_run", "num_train_epochs", "learning_rate", "per_device_train_batch_size", "seed",
+        "config", "output_dir", "dry_run", "baselines", "num_train_epochs", "learning_rate",
+        "per_device_train_batch_size", "early_stopping_patience", "early_stopping_threshold", "seed",
         "resume_from_checkpoint", "help", "help_all",
     ),
 }  # fmt: skip
@@ -115,7 +116,8 @@ def _parse_run_flags(argv: Sequence[str]) -> dict[str, Any]:
 def read_config(argv: Sequence[str]) -> RewardConfig:
     """Return the settings that a command line gives; `--help` and `--help_all` print and exit.
 
-    Lowest first: the defaults, `TINY_PRESET` when no model is named, the file of `--config`, the flags.
+    Lowest first: the defaults, what early stopping implies, `TINY_PRESET` when no model is named, the file of
+    `--config`, the flags.
 
     Args:
         argv: the command's words, without its name.
@@ -130,6 +132,7 @@ def read_config(argv: Sequence[str]) -> RewardConfig:
     if is_nothing_held_out(settings):
         preset = {name: value for name, value in preset.items() if not name.startswith("eval_")}
     settings = {**preset, **settings}
+    settings = {**find_implied_settings(settings), **settings}
     # A flag that is out of range is called so, as in a file, also where it would have no effect.
     for fault in (*check_ranges(settings), *find_ineffective_settings(flags, settings)):
         raise SetupError(fault)

@@ -16,6 +16,7 @@ from transformers.utils.import_utils import is_torch_bf16_gpu_available, is_torc
 from preftemplates.data.reading import spell_install
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.errors import SetupError, summarize_error
+from preftemplates_train.settings.objectives import LOWER_IS_BETTER
 from preftemplates_train.settings.run_settings import RunSettings
 from preftemplates_train.settings.validation import find_contradictions, normalize_source
 
@@ -74,6 +75,8 @@ class RewardConfig(RunSettings, TrainingArguments):
             self.resume_from_checkpoint = "last" if requested == "true" else None
         if str(self.fsdp).lower() in ("true", "false"):
             self.fsdp = True if str(self.fsdp).lower() == "true" else None  # type: ignore[assignment]
+        if self.greater_is_better is None and str(self.metric_for_best_model).removeprefix("eval_") in LOWER_IS_BETTER:
+            self.greater_is_better = False
         for fault in (*find_contradictions(vars(self)), *self._find_unusable_settings()):
             raise SetupError(fault)
         try:

@@ -89,15 +89,39 @@ def _reports_to(*programs: str) -> Callable[[Settings], bool]:
     return holds
 
 
+FULL_TRAINING_SETTINGS = (
+    "use_peft", "head_from", "center_rewards_coefficient", "num_train_epochs", "max_steps", "learning_rate",
+    "per_device_train_batch_size", "gradient_accumulation_steps", "weight_decay", "warmup_steps", "lr_scheduler_type",
+    "lr_scheduler_kwargs", "optim", "optim_args", "max_grad_norm", "eval_strategy", "eval_steps", "save_strategy",
+    "save_steps", "save_total_limit", "logging_steps", "load_best_model_at_end", "metric_for_best_model",
+    "early_stopping_patience", "early_stopping_threshold", "activation_checkpointing", "gradient_checkpointing",
+    "torch_compile", "resume_from_checkpoint", "disable_dropout",
+)  # fmt: skip
+"""Settings of training by steps, which a head that is fitted does not read."""
+
+
 DEPENDENCES = (
     Dependence(
         (
             "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save", "use_rslora",
-            "use_dora",
+            "use_dora", "save_adapter",
         ),
         _is_on("use_peft"),
         "without LoRA",
         "add --use_peft",
+    ),
+    Dependence(
+        FULL_TRAINING_SETTINGS,
+        lambda settings: settings.get("train", "full") == "full",
+        "with --train head, which fits a head in one step",
+        "leave it out",
+    ),
+    Dependence(("head_layers",), _is("train", "full", "head"), "without --train head", "add --train head"),
+    Dependence(
+        ("feature_cache",),
+        lambda settings: settings.get("train") == "head" or settings.get("baselines") != "none",
+        "without baselines",
+        "leave it out",
     ),
     Dependence(
         ("lora_dropout",),

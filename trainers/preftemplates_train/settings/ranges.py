@@ -55,6 +55,8 @@ RANGES: Mapping[str, Range] = {
     "lora_r": COUNT,
     "lora_alpha": COUNT,
     "lora_dropout": SHARE,
+    "early_stopping_patience": _optional(COUNT),
+    "early_stopping_threshold": FINITE,
     "learning_rate": FINITE,
     "weight_decay": FINITE,
     "adam_beta1": SHARE,

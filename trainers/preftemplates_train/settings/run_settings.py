@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from preftemplates_train.settings.objectives import ObjectiveName  # noqa: TC001  the parser reads it
 from preftemplates_train.settings.ranges import UNTRAINABLE_FINDINGS
 
 if TYPE_CHECKING:
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
 BatchLayout = Literal["auto", "branches", "grouped", "padded"]
 """How batches are laid out."""
 
-Objective = Literal["preference", "margin", "probability", "plackett_luce"]
-"""What is learnt of a pair, or of a ranking."""
+TrainedPart = Literal["full", "head"]
+"""full: all weights, or LoRA adapters and the head. head: a linear head on the frozen model, cut at a layer."""
+
+Baselines = Literal["all", "none"]
+"""Which simpler models are fitted on the same pairs as a run, to compare with."""
 
 LengthPolicy = Literal["drop", "cut_prompt"]
 """drop: a pair with an answer that is too long is left out. cut_prompt: its prompt first loses its oldest turns."""
@@ -111,6 +115,34 @@ class RunSettings:
             metavar="NAME",
         ),
     )
+    train: TrainedPart = field(
+        default="full",
+        metadata=describe(
+            "Train all weights (full), or fit a linear head on the frozen model, cut at the layer that does best in"
+            " cross-validation (head)."
+        ),
+    )
+    head_layers: list[int] | None = field(
+        default=None,
+        metadata=describe(
+            "Choose among cuts after these numbers of layers, with --train head. [default: eight from a third to all]",
+            metavar="N",
+        ),
+    )
+    feature_cache: str | None = field(
+        default=None,
+        metadata=describe(
+            "Keep the frozen model's features in this directory, for other runs. [default: only until the run ends]",
+            metavar="PATH",
+        ),
+    )
+    baselines: Baselines = field(
+        default="all",
+        metadata=describe(
+            "Compare with simpler models on the same rows (all), a linear head on the frozen starting model and one of"
+            " word counts; or do not (none)."
+        ),
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(
         default="float32", metadata=describe("Load weights in this type.")
     )
@@ -125,11 +157,13 @@ class RunSettings:
             " pairs of similar length together) or padded. auto: branches if the model allows it, else grouped."
         ),
     )
-    objective: Objective = field(
+    objective: ObjectiveName = field(
         default="preference",
         metadata=describe(
             "Learn which answer of a pair is better (preference), by how much (margin) or how surely (probability),"
-            " or the order of all answers in a row (plackett_luce)."
+            " or the order of all answers in a row (plackett_luce); whether an answer is good (pointwise) or its score"
+            " (regression); or which answer of a pair is safer, and whether each is safe (safety_cost).",
+            metavar="NAME",
         ),
     )
     center_rewards_coefficient: float | None = field(
@@ -163,6 +197,10 @@ class RunSettings:
     use_dora: bool = field(
         default=False, metadata=describe("Decompose the adapted weights into magnitude and direction (DoRA).")
     )
+    save_adapter: bool = field(
+        default=False,
+        metadata=describe("Write the LoRA adapter too, to the folder adapter in output_dir, as peft writes it."),
+    )
 
     config: str | None = field(
         default=None, metadata=describe("Read settings from this YAML file. Flags win over it.", metavar="PATH")
@@ -176,6 +214,15 @@ class RunSettings:
     learning_rate: float = field(default=1e-5, metadata=describe("Schedule the learning rate from this peak."))
     per_device_train_batch_size: int = field(
         default=8, metadata=describe("Train on this many pairs per device in one pass.")
+    )
+    early_stopping_patience: int | None = field(
+        default=None,
+        metadata=describe(
+            "Stop after this many evaluations in a row without improvement, and keep the best weights. [default: off]"
+        ),
+    )
+    early_stopping_threshold: float = field(
+        default=0.0, metadata=describe("Count only what improves the figure by more than this as an improvement.")
     )
     seed: int = field(default=42, metadata=describe("Draw the split, the order and new weights from this seed."))
     resume_from_checkpoint: str | None = field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from preftemplates.data.dataset_sources import DEFAULT_SPLIT
 from preftemplates.errors import did_you_mean, preview
 from preftemplates_train.errors import SetupError
+from preftemplates_train.settings.objectives import FIGURES, OBJECTIVES
 from preftemplates_train.settings.ranges import RANGES
 
 SOURCE_KEYS = ("path", "template", "weight", "split", "name", "data_dir")
@@ -17,8 +19,11 @@ SOURCE_KEYS = ("path", "template", "weight", "split", "name", "data_dir")
 
 
 def find_contradictions(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Return what is wrong with settings, whatever the machine, in one line each."""
-    checks = (check_ranges, _check_mappings, _check_training, _check_loading, _check_named_data, _check_held_out_data)
+    """Return what is wrong with settings, in one line each: on any machine, but for a model that is an adapter."""
+    checks = (
+        check_ranges, _check_objective, _check_mappings, _check_training, _check_loading, _check_named_data,
+        _check_held_out_data,
+    )  # fmt: skip
     return chain.from_iterable(check(settings) for check in checks)
 
 
@@ -68,14 +73,46 @@ def _has_text_keys(value: object) -> bool:
 
 
 def _check_training(settings: Mapping[str, Any]) -> Iterator[str]:
+    if settings["train"] == "head" and not settings["model_name_or_path"]:
+        yield "train head fits a head on a model that is there; name one with --model_name_or_path"
     if settings["layout"] == "branches" and settings["attn_implementation"]:
         yield "attn_implementation is given, and layout branches computes attention in its own way; keep one"
-    if settings["objective"] == "plackett_luce" and settings["label_smoothing_factor"]:
-        yield "label_smoothing_factor is how many pairs are wrong, and objective plackett_luce learns whole rankings"
     if settings["fp16"] and settings["bf16"]:
         yield "fp16 and bf16 are both on; keep one"
+    yield from _check_adapter(settings)
     yield from _check_best_metric(settings)
+    yield from _check_early_stopping(settings)
     yield from _check_intervals(settings)
+
+
+def _check_objective(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Return which settings contradict the objective."""
+    name = settings["objective"]
+    objective = OBJECTIVES.get(str(name))
+    if objective is None:
+        guess = did_you_mean(str(name), OBJECTIVES)
+        yield f"objective must be one of {', '.join(OBJECTIVES)}; got {preview(name)}.{guess}"
+        return
+    if settings["label_smoothing_factor"] and not objective.takes_smoothing:
+        others = ", ".join(other.name for other in OBJECTIVES.values() if other.takes_smoothing)
+        yield (
+            "label_smoothing_factor is the share of labels that are wrong, and objective"
+            f" {name} has no loss for these; leave it out, or choose one of {others}"
+        )
+    if settings["center_rewards_coefficient"] and objective.needs_bias:
+        labels = " and ".join(objective.labels)
+        yield (
+            f"center_rewards_coefficient draws rewards to zero, and objective {name} learns from {labels} where zero"
+            " is; leave it out"
+        )
+
+
+def _check_adapter(settings: Mapping[str, Any]) -> Iterator[str]:
+    name = settings["model_name_or_path"]
+    if name and os.path.isfile(os.path.join(name, "adapter_config.json")):
+        yield f"{name} is a LoRA adapter; merge it into its base model (merge_and_unload of peft), and name the result"
+    if settings["use_peft"] and settings["save_adapter"] and not name:
+        yield "save_adapter needs a base model that can be loaded again; name one with --model_name_or_path"
 
 
 def _check_loading(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -89,18 +126,47 @@ def _check_loading(settings: Mapping[str, Any]) -> Iterator[str]:
         yield "accelerator_config: dispatch_batches must be false: each process reads its own pairs"
 
 
-METRICS = (
-    "loss", "accuracy", "accuracy_stderr", "pairs", "chosen_mean", "chosen_std", "rejected_mean", "rejected_std",
-    "margin_mean", "margin_std",
-)  # fmt: skip
-"""The figures of an evaluation, by which the best checkpoint can be chosen."""
-
-
 def _check_best_metric(settings: Mapping[str, Any]) -> Iterator[str]:
-    name = settings["metric_for_best_model"]
-    if name is not None and str(name).removeprefix("eval_") not in METRICS:
-        guess = did_you_mean(str(name), METRICS)
-        yield f"metric_for_best_model {preview(name)} is not a figure; there are {', '.join(METRICS)}.{guess}"
+    name, objective = settings["metric_for_best_model"], OBJECTIVES.get(str(settings["objective"]))
+    figures = () if objective is None else FIGURES[objective.figures]
+    if name is not None and figures and str(name).removeprefix("eval_") not in figures:
+        guess = did_you_mean(str(name), figures)
+        yield f"metric_for_best_model {preview(name)} is not a figure; there are {', '.join(figures)}.{guess}"
+
+
+LOGGING_STEPS = 10
+"""The default of `logging_steps`."""
+
+
+def find_implied_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what early stopping needs besides evaluations: a figure, and a checkpoint after each of them.
+
+    Args:
+        settings: the settings that differ from their defaults; their values win over those that are returned.
+    """
+    if settings.get("early_stopping_patience") is None:
+        return {}
+    implied: dict[str, Any] = {"load_best_model_at_end": True, "metric_for_best_model": "loss"}
+    evaluations = _get_text(settings.get("eval_strategy", "no"))
+    if evaluations in ("steps", "epoch"):
+        implied["save_strategy"] = evaluations
+    if evaluations == "steps":
+        implied["save_steps"] = _get_eval_steps({"eval_steps": None, "logging_steps": LOGGING_STEPS, **settings})
+    return implied
+
+
+def _check_early_stopping(settings: Mapping[str, Any]) -> Iterator[str]:
+    if settings["early_stopping_patience"] is None:
+        if settings["early_stopping_threshold"]:
+            yield "early_stopping_threshold has no effect without early stopping; add --early_stopping_patience 3"
+        return
+    evaluations, checkpoints = (_get_text(settings[name]) for name in ("eval_strategy", "save_strategy"))
+    if evaluations == "no":
+        yield "early_stopping_patience has no effect without evaluations in the run; add --eval_strategy steps"
+    elif not settings["load_best_model_at_end"]:
+        yield "early_stopping_patience keeps the best weights, and load_best_model_at_end is false; set it to true"
+    elif checkpoints == "no":
+        yield f"early_stopping_patience keeps the best weights, and save_strategy is no; set it to {evaluations}"
 
 
 def _check_intervals(settings: Mapping[str, Any]) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""The outputs of a run: the checkpoint, the metrics, the scores of held-out pairs, the report and the model card."""
+"""The outputs of a run: the checkpoint, the metrics, the held-out rewards, the report and the model card."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +16,11 @@ from safetensors import SafetensorError
 from preftemplates.data.writing import open_writer, write_text
 from preftemplates_train.console import escape_text
 from preftemplates_train.errors import make_write_error
-from preftemplates_train.evaluation.metrics import (
-    compute_accuracy,
-    measure_shortcuts,
-    replace_non_finite,
-    summarize_rewards,
-)
+from preftemplates_train.evaluation.metrics import measure_shortcuts, replace_non_finite
+from preftemplates_train.evaluation.sample_figures import SampleRewards, measure_samples
 from preftemplates_train.evaluation.scorer import Scorer
+from preftemplates_train.model.adapters import ADAPTER_FOLDER, merge_adapters, save_adapter
 from preftemplates_train.model.checkpoint import save_model
-from preftemplates_train.model.loading import merge_adapters
 from preftemplates_train.model.manifest import (
     MANIFEST_FILE,
     PENDING_FILE,
@@ -34,16 +31,22 @@ from preftemplates_train.model.manifest import (
 )
 from preftemplates_train.reports.html import write_report
 from preftemplates_train.reports.model_card import write_model_card
-from preftemplates_train.reports.sentences import describe_result, select_main_settings
+from preftemplates_train.reports.sentences import describe_result, explain_untrained, select_main_settings
+from preftemplates_train.settings.objectives import OBJECTIVES, SOURCE_FIGURES
+from preftemplates_train.training.head_fitting import FEATURE_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
-    from preftemplates_train.data.encoding import TokenPair
+    from preftemplates_train.data.dataset import TokenData
+    from preftemplates_train.data.encoding import LabelledTokens
+    from preftemplates_train.data.score_scale import ScoreScale
     from preftemplates_train.evaluation.metrics import Floats
     from preftemplates_train.settings.config import RewardConfig
+    from preftemplates_train.settings.objectives import Objective
+    from preftemplates_train.training.baselines import SimplerModels
     from preftemplates_train.training.prepare import PreparedRun
     from preftemplates_train.training.trainer import RewardTrainer
 
@@ -51,7 +54,9 @@ STAGING = ".saving-model"
 """Where everything is written before it gets its place in the output folder."""
 
 
-def write_outputs(run: PreparedRun, trainer: RewardTrainer, config: RewardConfig, console: Console) -> dict[str, Any]:
+def write_outputs(
+    run: PreparedRun, trainer: RewardTrainer, simpler: SimplerModels, config: RewardConfig, console: Console
+) -> dict[str, Any]:
     """Save the model, measure what was saved, and write everything; only the first process writes.
 
     Returns:
@@ -68,16 +73,25 @@ def write_outputs(run: PreparedRun, trainer: RewardTrainer, config: RewardConfig
         if is_main:
             shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir(parents=True)
-            model = merge_adapters(trainer.accelerator.unwrap_model(trainer.model))
-            save_model(staging, model, run.tokenizer, run.record)
+            model = trainer.accelerator.unwrap_model(trainer.model)
+            if config.save_adapter:
+                save_adapter(staging / ADAPTER_FOLDER, model, run.tokenizer, run.record)
+            save_model(staging, merge_adapters(model), run.tokenizer, run.record)
         trainer.accelerator.wait_for_everyone()
-        scores, clean_scores = _score_saved_model(staging, trainer, run.encoded.held_out, run.encoded.clean)
-        metrics = {**_measure_run(run, scores, clean_scores), "parameters": parameters}
+        objective, encoded = OBJECTIVES[config.objective], run.encoded
+        held_out, clean = (
+            SampleRewards.collect(rewards, samples, objective, encoded.scale)
+            for rewards, samples in _score_saved_model(staging, trainer, encoded.held_out, encoded.clean)
+        )
+        compared = simpler.measure(objective, held_out)
+        metrics = {**_measure_run(run, objective, held_out, clean), **compared, "parameters": parameters}
         if is_main:
-            summary = _write_results(staging, run, trainer, config, metrics, scores)
+            summary = _write_results(staging, run, trainer, config, metrics, held_out)
             publish_outputs(staging, folder)
+            shutil.rmtree(folder / FEATURE_FOLDER, ignore_errors=True)
             console.print(escape_text("\n" + "\n".join(summary)))
-            message = f"\nwrote {folder}: the model, report.html, metrics.json, scores.jsonl"
+            adapter = f"{ADAPTER_FOLDER}, " if config.save_adapter else ""
+            message = f"\nwrote {folder}: the model, {adapter}report.html, metrics.json, scores.jsonl"
             console.print(escape_text(message), soft_wrap=True)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(staging, ignore_errors=True)
@@ -92,26 +106,28 @@ def _write_results(
     trainer: RewardTrainer,
     config: RewardConfig,
     metrics: Mapping[str, Any],
-    scores: Floats,
+    held_out: SampleRewards,
 ) -> list[str]:
     """Write the figures, the scores, the report and the model card next to the model; return the summary."""
     content = json.dumps(replace_non_finite(metrics), indent=1, ensure_ascii=False)
     write_text(staging / "metrics.json", content + "\n")
-    _write_scores(staging / "scores.jsonl", run.encoded.held_out, scores)
-    summary = describe_result(metrics)
+    _write_scores(staging / "scores.jsonl", run.encoded, OBJECTIVES[config.objective], held_out.rewards)
+    steps = int(trainer.state.global_step)
+    untrained = explain_untrained(config, steps)
+    summary = describe_result(metrics, untrained)
     write_report(
         staging / "report.html",
         title=f"Reward model {Path(str(config.output_dir)).name}",
         summary=summary,
         history=trainer.state.log_history,
-        chosen=scores[:, 0].tolist(),
-        rejected=scores[:, 1].tolist(),
+        **_select_drawn_rewards(held_out),
         metrics=metrics,
         settings={**select_main_settings(config), **asdict(run.record)},
         counts=metrics["data"],
         by_source=metrics.get("by_source", {}),
     )
-    write_model_card(staging, metrics, run.record, config, name=Path(str(config.output_dir)).name)
+    name = Path(str(config.output_dir)).name
+    write_model_card(staging, metrics, run.record, config, name=name, steps=steps, untrained=untrained)
     return summary
 
 
@@ -124,9 +140,12 @@ def publish_outputs(staging: Path, folder: Path) -> None:
     write_manifest(staging)
     names = list(read_manifest(staging))
     (staging / MANIFEST_FILE).replace(folder / PENDING_FILE)
-    for name in read_manifest(folder):
-        if name not in names and is_unchanged(folder, name):
-            (folder / name).unlink()
+    removed = [folder / name for name in read_manifest(folder) if name not in names and is_unchanged(folder, name)]
+    for path in removed:
+        path.unlink()
+    for parent in {path.parent for path in removed} - {folder}:
+        with suppress(OSError):  # it holds other files
+            parent.rmdir()
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (staging / name).replace(folder / name)
@@ -135,72 +154,92 @@ def publish_outputs(staging: Path, folder: Path) -> None:
     shutil.rmtree(staging, ignore_errors=True)
 
 
-def _score_saved_model(folder: Path, trainer: RewardTrainer, *sets: Sequence[TokenPair]) -> tuple[Floats, ...]:
-    """Load the saved model, and return the rewards of each set's chosen and rejected texts, shape (B, 2).
+def _select_drawn_rewards(held_out: SampleRewards) -> dict[str, Any]:
+    """Return the rewards that the report draws, as arguments of `write_report`."""
+    if held_out.rewards.shape[1] == 2:
+        return {"chosen": held_out.rewards[:, 0].tolist(), "rejected": held_out.rewards[:, 1].tolist()}
+    return {"answers": held_out} if len(held_out.rewards) else {}
 
-    Each process scores its share of the pairs.
+
+def _score_saved_model(
+    folder: Path, trainer: RewardTrainer, *sets: Sequence[LabelledTokens]
+) -> list[tuple[Floats, Sequence[LabelledTokens]]]:
+    """Load the saved model, and return the rewards of each set's texts, shape (N, K), with the set.
+
+    Each process scores its share of the samples.
     """
     config, accelerator = trainer.args, trainer.accelerator
     model: Any = trainer.model
     model.to("cpu")  # its memory is the saved model's now
     scorer = Scorer(folder, batch_size=2 * config.per_device_eval_batch_size, device=config.device)
     rank, processes = config.process_index, config.world_size
-    scores = []
-    for pairs in sets:
-        own = scorer.group_rewards([[pair.chosen_ids, pair.rejected_ids] for pair in pairs[rank::processes]])
+    scored = []
+    for samples in sets:
+        own = scorer.group_rewards([one.ids for one in samples[rank::processes]])
         gathered = gather_object([own]) if processes > 1 else [own]
-        everything = np.zeros((len(pairs), 2))
+        texts = len(samples[0].ids) if samples else 1
+        rewards = np.zeros((len(samples), texts))
         for number, part in enumerate(gathered):
-            everything[number::processes] = np.asarray(part, dtype=np.float64).reshape(-1, 2)
-        scores.append(everything)
+            rewards[number::processes] = np.asarray(part, dtype=np.float64).reshape(-1, texts)
+        scored.append((rewards, samples))
     accelerator.wait_for_everyone()
-    return tuple(scores)
+    return scored
 
 
-def _measure_run(run: PreparedRun, scores: Floats, clean_scores: Floats) -> dict[str, Any]:
+def _measure_run(
+    run: PreparedRun, objective: Objective, held_out: SampleRewards, clean: SampleRewards
+) -> dict[str, Any]:
     """Return the content of `metrics.json`.
 
     Args:
         run: the run.
-        scores: of the held-out pairs, shape (B, 2).
-        clean_scores: of the generated set's held-out pairs with the right labels.
+        objective: what was learnt.
+        held_out: the rewards of the held-out samples.
+        clean: those of the generated set's held-out samples with the right labels.
     """
-    pairs = run.encoded.held_out
-    metrics: dict[str, Any] = {}
-    if pairs:
-        metrics |= summarize_rewards(scores[:, 0], scores[:, 1])
-        metrics |= measure_shortcuts(
-            [len(pair.chosen_ids) for pair in pairs],
-            [len(pair.rejected_ids) for pair in pairs],
-            [pair.pair.first_listed for pair in pairs],
-        )
+    samples = run.encoded.held_out
+    metrics: dict[str, Any] = {"objective": objective.name}
+    if samples:
+        metrics |= measure_samples(objective, held_out)
+        if objective.unit == "pair":
+            chosen, rejected = ([len(one.ids[side]) for one in samples] for side in (0, 1))
+            metrics |= measure_shortcuts(chosen, rejected, [one.sample.first_listed for one in samples])
         metrics["prompts_in_both"] = run.data.prompts_in_both
-        metrics["by_source"] = _measure_sources(pairs, scores)
-    if len(clean_scores):
-        metrics["clean"] = summarize_rewards(clean_scores[:, 0], clean_scores[:, 1])
+        metrics["by_source"] = _measure_sources(samples, objective, held_out)
+    if len(clean.rewards):
+        metrics["clean"] = measure_samples(objective, clean)
     metrics["data"] = [report.summarize() for report in run.data.reports.values()]
     return metrics
 
 
-def _measure_sources(pairs: Sequence[TokenPair], scores: Floats) -> dict[str, dict[str, float]]:
-    source_of = np.array([pair.pair.source for pair in pairs])
+def _measure_sources(
+    samples: Sequence[LabelledTokens], objective: Objective, held_out: SampleRewards
+) -> dict[str, dict[str, float]]:
+    source_of = np.array([one.sample.source for one in samples])
     by_source = {}
     for name in dict.fromkeys(source_of.tolist()):
-        margins = (scores[:, 0] - scores[:, 1])[source_of == name]
-        accuracy, error = compute_accuracy(margins)
-        by_source[name] = {"pairs": float(len(margins)), "accuracy": accuracy, "accuracy_stderr": error}
+        figures = measure_samples(objective, held_out.select(source_of == name))
+        by_source[name] = {key: figures[key] for key in SOURCE_FIGURES[objective.figures]}
     return by_source
 
 
-def _write_scores(path: Path, pairs: Sequence[TokenPair], scores: Floats) -> None:
+def _write_scores(path: Path, data: TokenData, objective: Objective, rewards: Floats) -> None:
     with open_writer(path) as writer:
-        for pair, (chosen, rejected) in zip(pairs, scores.tolist(), strict=True):
-            writer.write(
-                {
-                    "source": pair.pair.source,
-                    "row": pair.pair.row,
-                    "chosen_reward": chosen,
-                    "rejected_reward": rejected,
-                    "margin": chosen - rejected,
-                }
-            )
+        for one, of_sample in zip(data.held_out, rewards.tolist(), strict=True):
+            place = {"source": one.sample.source, "row": one.sample.row}
+            writer.write({**place, **_list_rewards(one, objective, of_sample, data.scale)})
+
+
+def _list_rewards(
+    one: LabelledTokens, objective: Objective, rewards: Sequence[float], scale: ScoreScale
+) -> dict[str, Any]:
+    """Return the rewards of a sample's texts and its labels, by column."""
+    labels = {name: one.sample.labels[name] for name in objective.required_labels}
+    if objective.unit == "pair":
+        chosen, rejected = rewards
+        flags = {name: bool(value) for name, value in labels.items()}
+        return {"chosen_reward": chosen, "rejected_reward": rejected, "margin": chosen - rejected, **flags}
+    (reward,) = rewards
+    if objective.figures == "scores":
+        return {"reward": reward, **labels, "predicted_score": scale.restore(reward)}
+    return {"reward": reward, **{name: bool(value) for name, value in labels.items()}}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from preftemplates_train.data.dataset import encode_data, read_data
-from preftemplates_train.data.pairs import LABEL_DEFAULTS
+from preftemplates_train.data.score_scale import UNSCALED
 from preftemplates_train.data.tokenizer import (
     NO_ADDED_TEXT,
     AddedText,
@@ -15,11 +15,12 @@ from preftemplates_train.data.tokenizer import (
     prepare_tokenizer,
 )
 from preftemplates_train.errors import SetupError
+from preftemplates_train.heads.frozen_head import check_frozen_model
+from preftemplates_train.model.adapters import add_lora
 from preftemplates_train.model.attention import explain_no_branches
 from preftemplates_train.model.checkpoint import CheckpointRecord, hash_tokenizer
 from preftemplates_train.model.checks import check_padding, check_tokenizer_reload
 from preftemplates_train.model.loading import (
-    add_lora,
     choose_max_length,
     count_positions,
     fit_vocabulary,
@@ -43,8 +44,8 @@ class PreparedRun:
     """Everything that a run needs before its first step.
 
     Attributes:
-        data: the pairs as texts.
-        encoded: the pairs as token ids.
+        data: the samples as texts.
+        encoded: the samples as token ids.
         tokenizer: the tokenizer, with its pad token and chat template.
         model: the model, with adapters if there are any.
         head: where its head comes from; None for a small decoder from scratch.
@@ -83,19 +84,20 @@ def prepare_run(config: RewardConfig, date: str | None = None) -> PreparedRun:
     data = read_data(config, added, tokenizer, date)
     tokenizer = data.tokenizer
     if tokenizer is None:
-        tiny = train_tiny_tokenizer(text for pair in data.train for text in (pair.chosen, pair.rejected))
+        tiny = train_tiny_tokenizer(text for sample in data.train for text in sample.texts)
         tokens_before = len(tiny)
         tokenizer = prepare_tokenizer(tiny, data.style, config.pad_token)
     pad_id = int(tokenizer.pad_token_id)
     encoded = encode_data(data, tokenizer, max_length=max_length, config=config)
-    _check_objective(encoded, config)
     model, head = (
         load_model(name, model_config, config) if name else (make_tiny_model(tokenizer, max_length, config.seed), None)
     )
-    largest_id = max(max(map(max, (pair.chosen_ids, pair.rejected_ids))) for pair in encoded.all_pairs)
+    largest_id = max(max(ids) for one in encoded.all_samples for ids in one.ids)
     fit_vocabulary(model, tokenizer, tokens_before, largest_id)
+    if config.train == "head":
+        check_frozen_model(model, head, config)
     check_padding(model, pad_id)
-    check_tokenizer_reload(tokenizer, model.config, [pair.pair.chosen for pair in encoded.train[:100]])
+    check_tokenizer_reload(tokenizer, model.config, [one.sample.texts[0] for one in encoded.train[:100]])
     record = _make_record(config, data, encoded, tokenizer, added, max_length)
     layout, no_branches = choose_layout(model, pad_id, config)
     model = add_lora(model, config) if config.use_peft else model
@@ -112,17 +114,6 @@ def load_run_tokenizer(config: RewardConfig) -> tuple[PreTrainedTokenizerFast | 
         return None, NO_ADDED_TEXT
     tokenizer = load_tokenizer(config.model_name_or_path, config.model_revision)
     return tokenizer, find_added_text(tokenizer)
-
-
-def _check_objective(encoded: TokenData, config: RewardConfig) -> None:
-    """Refuse to learn from a label that no pair has.
-
-    Raises:
-        SetupError: none has it.
-    """
-    label = config.objective
-    if label in LABEL_DEFAULTS and all(getattr(pair.pair, label) is None for pair in encoded.train):
-        raise SetupError(f"objective is {label}, and no pair has one: the template declares none, or formats by hand")
 
 
 def choose_layout(model: Any, pad_id: int, config: RewardConfig) -> tuple[BatchLayout, str | None]:
@@ -167,4 +158,5 @@ def _make_record(
         tokenizer=hash_tokenizer(tokenizer),
         data=encoded.digest,
         settings=select_compared_settings(config),
+        score_scale=None if encoded.scale == UNSCALED else encoded.scale._asdict(),
     )

@@ -1,4 +1,4 @@
-"""A whole run: prepare, train, evaluate and write; or a preview of its first pairs."""
+"""A whole run: prepare, train, evaluate and write; or a preview of its first samples."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from preftemplates.errors import PrefTemplatesError
 from preftemplates_train.console import escape_text
 from preftemplates_train.data.branches import ComputeCost
-from preftemplates_train.data.collators import BranchCollator, PairCollator
-from preftemplates_train.data.dataset import GroupDataset, PairDataset, read_first_pairs
+from preftemplates_train.data.collators import BranchCollator, PaddedCollator
+from preftemplates_train.data.dataset import GroupDataset, SampleDataset, read_first_samples
 from preftemplates_train.data.tokenizer import remove_added_text
 from preftemplates_train.errors import ResumeError, SetupError, TrainingError, summarize_error
 from preftemplates_train.model.checks import find_unchanged_share
 from preftemplates_train.model.tiny import use_one_thread
-from preftemplates_train.reports.preview import print_pairs
+from preftemplates_train.reports.preview import print_samples
 from preftemplates_train.reports.sentences import (
     describe_data,
     describe_head,
@@ -28,8 +28,16 @@ from preftemplates_train.reports.sentences import (
     describe_resolution,
     describe_style,
 )
-from preftemplates_train.training.callbacks import InterruptCallback, LogCallback
+from preftemplates_train.settings.objectives import OBJECTIVES
+from preftemplates_train.training.baselines import SimplerModels, describe_cost, fit_baselines
+from preftemplates_train.training.callbacks import (
+    InterruptCallback,
+    LogCallback,
+    ResumedStoppingCallback,
+    describe_kept_weights,
+)
 from preftemplates_train.training.environment import check_environment
+from preftemplates_train.training.head_fitting import describe_fitted_head, fit_run_head
 from preftemplates_train.training.optimization import check_optimization
 from preftemplates_train.training.output_folder import check_output_folder, lock_output_folder
 from preftemplates_train.training.outputs import write_outputs
@@ -61,18 +69,19 @@ class TrainingResult:
 
 
 def preview_run(config: RewardConfig, console: Console) -> None:
-    """Print the first three pairs as a run would read them; no weights are loaded.
+    """Print the first three samples as a run would read them; no weights are loaded.
 
     Raises:
-        SetupError: there is no pair, or no such tokenizer.
+        SetupError: there is no sample, or no such tokenizer.
     """
     tokenizer, added = load_run_tokenizer(config)
-    pairs, choice = read_first_pairs(config, added, tokenizer)
+    samples, choice = read_first_samples(config, added, tokenizer)
     console.print(escape_text(describe_style(choice)), soft_wrap=True)
     if tokenizer is not None and choice.style is not None:
         tokenizer = remove_added_text(tokenizer)
-    print_pairs(pairs, tokenizer, console)
-    console.print(f"\ndry run: {len(pairs)} pairs shown, nothing trained", highlight=False)
+    print_samples(samples, tokenizer, console)
+    unit = OBJECTIVES[config.objective].unit
+    console.print(f"\ndry run: {len(samples)} {unit}s shown, nothing trained", highlight=False)
 
 
 def train(config: RewardConfig, console: Console) -> TrainingResult:
@@ -99,34 +108,55 @@ def train(config: RewardConfig, console: Console) -> TrainingResult:
         if point is not None:
             check_same_run(run.record, point.record, point.folder)
         with lock_output_folder(folder, resuming=resuming, is_main_process=is_main):
-            trainer = _make_trainer(run, config, console)
             if is_main:
                 _print_beginning(run, point, config, console)
+            with _convert_errors(Exception, to=TrainingError):
+                simpler = _fit_simpler_models(run, config, console)
+            trainer = _make_trainer(run, config, console)
             with InterruptCallback() as interrupt:
                 trainer.add_callback(interrupt)
-                _train_or_load(trainer, point)
+                if config.train == "full":
+                    _train_or_load(trainer, point)
             if interrupt.stopped_at is not None:
                 return TrainingResult(folder, {}, interrupt.stopped_at)
+            if is_main and config.train == "full" and config.load_best_model_at_end:
+                console.print(escape_text(describe_kept_weights(trainer.state, config)), soft_wrap=True)
             with _convert_errors(Exception, to=TrainingError):
-                return TrainingResult(folder, write_outputs(run, trainer, config, console))
+                return TrainingResult(folder, write_outputs(run, trainer, simpler, config, console))
+
+
+def _fit_simpler_models(run: PreparedRun, config: RewardConfig, console: Console) -> SimplerModels:
+    """Fit what does not train by steps: the baselines, and the head of a run with `--train head`."""
+    if config.process_index != 0:
+        return SimplerModels()
+    baselines = fit_baselines(run, config)
+    cost = describe_cost(baselines, OBJECTIVES[config.objective].unit)
+    if cost is not None:
+        console.print(escape_text(cost), soft_wrap=True)
+    head = fit_run_head(run, config) if config.train == "head" else None
+    if head is not None:
+        console.print(escape_text(describe_fitted_head(head)), soft_wrap=True)
+    return SimplerModels(baselines, head)
 
 
 def _print_beginning(run: PreparedRun, point: ResumePoint | None, config: RewardConfig, console: Console) -> None:
-    """Print what is trained, on what, from where, and its first pairs."""
+    """Print what is trained, on what, from where, and its first samples."""
     console.print(escape_text(describe_style(run.data.choice)), soft_wrap=True)
     head = describe_head(run.head, config)
-    if head is not None:
+    if head is not None and config.train == "full":
         console.print(escape_text(head), soft_wrap=True)
     console.print(escape_text(describe_data(run.data, run.model, config)))
-    console.print(escape_text(describe_layout(run.layout, run.no_branches)), soft_wrap=True)
+    console.print(
+        escape_text(describe_layout(run.layout, run.no_branches, OBJECTIVES[config.objective].unit)), soft_wrap=True
+    )
     warning = describe_resolution(find_unchanged_share(run.model, config.learning_rate), config)
-    if warning is not None:
+    if warning is not None and config.train == "full":
         console.print(escape_text(warning), soft_wrap=True)
     if point is not None:
         for line in point.passed_over:
             console.print(escape_text(line), soft_wrap=True)
         console.print(escape_text(f"continuing from {point.folder}, step {point.step}"), soft_wrap=True)
-    print_pairs([pair.pair for pair in run.encoded.train[:3]], run.tokenizer, console)
+    print_samples([one.sample for one in run.encoded.train[:3]], run.tokenizer, console)
     console.print()
 
 
@@ -148,17 +178,19 @@ def _make_trainer(run: PreparedRun, config: RewardConfig, console: Console) -> R
             data_collator=(
                 BranchCollator(ComputeCost.from_model(run.model).is_sharing_cheaper)
                 if run.layout == "branches"
-                else PairCollator(int(run.tokenizer.pad_token_id))
+                else PaddedCollator(int(run.tokenizer.pad_token_id))
             ),
             grouped=run.layout == "grouped",
             train_dataset=GroupDataset(run.encoded.groups),
-            eval_dataset=PairDataset(run.encoded.held_out) if run.encoded.held_out else None,
+            eval_dataset=SampleDataset(run.encoded.held_out) if run.encoded.held_out else None,
             processing_class=run.tokenizer,
             record=run.record,
         )
     for printer in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(printer)
     trainer.add_callback(LogCallback(console))
+    if config.early_stopping_patience is not None:
+        trainer.add_callback(ResumedStoppingCallback(config.early_stopping_patience, config.early_stopping_threshold))
     return trainer
 
 

@@ -1,4 +1,4 @@
-"""RewardTrainer: `transformers.Trainer` with the Bradley-Terry loss on pairs."""
+"""RewardTrainer: `transformers.Trainer` with the losses of reward models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 from transformers import EvalPrediction, Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_pt_utils import LengthGroupedSampler
@@ -18,34 +17,36 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from preftemplates.errors import PrefTemplatesError
 from preftemplates_train.data.branches import PackedRow
 from preftemplates_train.data.collators import BranchCollator
+from preftemplates_train.data.score_scale import ScoreScale
 from preftemplates_train.errors import NonFiniteError, ResumeError, SetupError, make_write_error
-from preftemplates_train.evaluation.metrics import summarize_rewards
+from preftemplates_train.evaluation.sample_figures import SampleRewards, measure_samples
 from preftemplates_train.model.attention import enable_branches
+from preftemplates_train.model.losses import centring, compute_objective
 from preftemplates_train.model.manifest import find_damage
+from preftemplates_train.settings.objectives import OBJECTIVES
 from preftemplates_train.settings.validation import check_allowed_values
 from preftemplates_train.training.checkpoints import find_staging_folder, prune_checkpoints, publish_checkpoint
-from preftemplates_train.training.losses import bradley_terry, centring, plackett_luce
+from preftemplates_train.training.logged_values import compute_logged_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from preftemplates_train.model.checkpoint import CheckpointRecord
+    from preftemplates_train.settings.objectives import Objective
 
 
 class RewardTrainer(Trainer):
-    """Trains a sequence classifier with one output on pairs, so that the chosen text gets the higher reward.
+    """Trains a sequence classifier with one output: on pairs, so that the chosen text gets the higher reward.
 
-    The loss of a batch is the mean over its groups, and a group's the mean over its pairs (Ouyang et al., 2022,
-    equation 1), or that of its ranking; `objective`, `label_smoothing_factor` and `center_rewards_coefficient` vary
-    it. While it trains it logs, besides the loss, the accuracy and the mean margin of the pairs seen since the last
-    time, under TRL's names. An evaluation's figures come from all gathered scores, and not from means of batches. A
-    loss, gradient or score that is not finite stops the run.
+    The loss of a batch is the mean over its groups, and a group's the mean over its samples (of pairs: Ouyang et al.,
+    2022, equation 1), or that of its ranking; `objective`, `label_smoothing_factor` and `center_rewards_coefficient`
+    vary it. While it trains it logs, besides the loss, the accuracy and the mean margin of the pairs seen since the
+    last time, under TRL's names, or the accuracy of the answers' signs. An evaluation's figures come from all gathered
+    scores, and not from means of batches. A loss, gradient or score that is not finite stops the run.
 
     Args:
-        args: as of `transformers.Trainer`; the training data is a `GroupDataset`, the evaluation data a `PairDataset`.
-            The collator decides how batches are laid out: a `BranchCollator`, for models that `explain_no_branches`
-            allows, or a `PairCollator`.
-        grouped: whether batches are of pairs of about one length; for padded ones.
+        args: as of `transformers.Trainer`; the training data is a `GroupDataset`, the evaluation data a
+            `SampleDataset`. The collator decides how batches are laid out: a `BranchCollator`, for models that
+            `explain_no_branches` allows, or a `PaddedCollator`.
+        grouped: whether batches are of samples of about one length; for padded ones.
         record: what the run is made from; it is written into each checkpoint.
         options: as args.
 
@@ -56,16 +57,18 @@ class RewardTrainer(Trainer):
     def __init__(
         self, *args: Any, grouped: bool = False, record: CheckpointRecord | None = None, **options: Any
     ) -> None:
-        options.setdefault("compute_metrics", compute_pair_metrics)
+        options.setdefault("compute_metrics", self._compute_figures)
         super().__init__(*args, **options)
         for contradiction in check_allowed_values(vars(self.args)):
             raise SetupError(contradiction)
         self.grouped = grouped
         self.record = record
+        self.objective: Objective = OBJECTIVES[getattr(self.args, "objective", "preference")]
         self._staging: Path | None = None  # where a checkpoint is being written
         self._reader = enable_branches(self.model) if isinstance(self.data_collator, BranchCollator) else None
         self.model_accepts_loss_kwargs = False  # the loss is a mean, also under gradient accumulation
-        self._log_sums: list[Tensor] = []  # since the last logging: wins, margins and pairs
+        self._log_sums: list[Tensor] = []  # since the last logging: of each logged value, and how many samples
+        self._log_names: tuple[str, ...] = ()
         self._batch_groups: list[int] = []  # the groups of the step that is being made
 
     def rewards(self, model: nn.Module, inputs: dict[str, Any]) -> Tensor:
@@ -77,10 +80,9 @@ class RewardTrainer(Trainer):
         rewards: Tensor = logits[:, 0].float()
         return rewards
 
-    def scores(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        """Return the rewards of the pairs' chosen and rejected texts, each of shape (P,)."""
-        rewards = self.rewards(model, inputs)
-        return rewards[inputs["chosen"]], rewards[inputs["rejected"]]
+    def scores(self, model: nn.Module, inputs: dict[str, Any]) -> Tensor:
+        """Return the rewards of the samples' texts, shape (N, K): of a pair the chosen one's is first."""
+        return self.rewards(model, inputs)[inputs["samples"]]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         """Return the sampler that orders the groups."""
@@ -100,38 +102,26 @@ class RewardTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,  # noqa: ARG002  the loss is a mean over the groups
     ) -> Any:
-        """Return the loss of a batch: Bradley and Terry's, as the settings vary it.
+        """Return the loss of a batch: that of the objective, as the settings vary it.
 
         Raises:
             NonFiniteError: it is not finite.
         """
         rewards = self.rewards(model, inputs)
-        chosen, rejected = rewards[inputs["chosen"]], rewards[inputs["rejected"]]
-        loss = self._compute_objective(rewards, chosen, rejected, inputs)
+        scores = rewards[inputs["samples"]]
+        loss = compute_objective(self.objective.name, rewards, inputs, self.args.label_smoothing_factor)
         coefficient = getattr(self.args, "center_rewards_coefficient", None)
         if coefficient:
-            loss = loss + coefficient * centring(chosen, rejected)
+            loss = loss + coefficient * centring(*scores.unbind(1))
         if model.training:
             self._batch_groups += inputs["index"].tolist()
-            self._log_sums.append(_sum_margins(chosen.detach() - rejected.detach()))
+            values = compute_logged_values(self.objective.figures, scores.detach(), inputs)
+            self._log_names = tuple(values)
+            sums = [*(value.sum() for value in values.values()), torch.ones_like(scores[:, 0]).sum()]
+            self._log_sums.append(torch.stack(sums))
         if not torch.isfinite(loss):
             raise self._make_error(f"the loss is {loss.item()}")
-        return (loss, torch.stack([chosen, rejected], dim=1)) if return_outputs else loss
-
-    def _compute_objective(
-        self, rewards: Tensor, chosen: Tensor, rejected: Tensor, inputs: Mapping[str, Any]
-    ) -> Tensor:
-        """Return the loss of the objective."""
-        objective = getattr(self.args, "objective", "preference")
-        if objective == "plackett_luce":
-            sizes = list(inputs["sizes"])
-            return plackett_luce(
-                pad_sequence(list(rewards.split(sizes)), batch_first=True),
-                pad_sequence(list(inputs["ranks"].split(sizes)), batch_first=True, padding_value=-1),
-            )
-        labels = {objective: inputs[objective]} if objective in inputs else {}
-        smoothing = self.args.label_smoothing_factor
-        return bradley_terry(chosen, rejected, **labels, strength=inputs.get("share"), label_smoothing=smoothing)
+        return (loss, scores) if return_outputs else loss
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         """Return the norm of a step's gradients.
@@ -147,8 +137,9 @@ class RewardTrainer(Trainer):
 
     def _make_error(self, fault: str) -> NonFiniteError:
         dataset: Any = self.train_dataset
-        pairs = [dataset.groups[index][0].pair for index in self._batch_groups]
-        rows = ", ".join(f"{pair.source}:{pair.row}" for pair in pairs[:8]) + (", …" if len(pairs) > 8 else "")
+        samples = [dataset.groups[index][0].sample for index in self._batch_groups]
+        rows = ", ".join(f"{sample.source}:{sample.row}" for sample in samples[:8])
+        rows += ", …" if len(samples) > 8 else ""
         return NonFiniteError(f"{fault} at step {self.state.global_step + 1}; its rows: {rows}")
 
     def load_finished_run(self, checkpoint: Path) -> None:
@@ -181,6 +172,8 @@ class RewardTrainer(Trainer):
             best_folder = checkpoint.with_name(f"checkpoint-{best}") if best else None
             if best_folder is not None and (best_folder == checkpoint or best_folder.exists()):
                 self.state.best_model_checkpoint = str(best_folder)
+            elif self.state.best_model_checkpoint is not None:  # the best evaluation was not saved
+                best_folder = checkpoint.with_name(Path(self.state.best_model_checkpoint).name)
             if self.args.should_save:
                 self._publish(checkpoint, best_folder)
         except (PrefTemplatesError, torch.OutOfMemoryError):
@@ -204,22 +197,22 @@ class RewardTrainer(Trainer):
         prune_checkpoints(checkpoint.parent, self.args.save_total_limit, checkpoint, best)
 
     def _load_best_model(self) -> None:
-        """Load the best checkpoint, which lies next to the others also where the folder has been moved.
+        """Load the best of the saved checkpoints, which is next to the others also where the folder has been moved.
 
         Raises:
             ResumeError: it is not there, or damaged.
         """
-        best = Path(self._get_output_dir(None)) / f"checkpoint-{self.state.best_global_step}"
+        best = Path(self._get_output_dir(None)) / Path(str(self.state.best_model_checkpoint)).name
         if (damage := find_damage(best)) is not None:
             raise ResumeError(f"the best checkpoint, {best}, cannot be loaded: {damage}")
         self.state.best_model_checkpoint = str(best)
         super()._load_best_model()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log, with accuracy and margin next to the training loss."""
+        """Log, with the means of `compute_logged_values` next to the training loss."""
         if "loss" in logs and self._log_sums:
-            wins, margin, pairs = self.accelerator.reduce(torch.stack(self._log_sums).sum(0), reduction="sum").tolist()
-            logs = {**logs, "accuracy": wins / pairs, "margin": margin / pairs}
+            *sums, count = self.accelerator.reduce(torch.stack(self._log_sums).sum(0), reduction="sum").tolist()
+            logs = {**logs, **{name: value / count for name, value in zip(self._log_names, sums, strict=True)}}
             self._log_sums = []
         super().log(logs, start_time)
 
@@ -229,28 +222,28 @@ class RewardTrainer(Trainer):
         inputs: Any,
         prediction_loss_only: bool,  # noqa: ARG002  scores are always returned
         ignore_keys: list[str] | None = None,  # noqa: ARG002  the outputs have no keys
-    ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Return the scores of a batch, shape (B, 2), and its pairs' indices."""
+    ) -> tuple[Tensor | None, Tensor | None, Any]:
+        """Return the scores of a batch, shape (N, K), and its samples' indices, with the labels that figures need."""
         inputs = self._prepare_inputs(inputs)
         with torch.no_grad(), self.compute_loss_context_manager():
-            chosen, rejected = self.scores(model, inputs)
-        return None, torch.stack([chosen, rejected], dim=1), inputs["index"]
+            scores = self.scores(model, inputs)
+        labels = tuple(inputs[name] for name in self.objective.required_labels)
+        return None, scores, (inputs["index"], *labels) if labels else inputs["index"]
 
+    def _compute_figures(self, prediction: EvalPrediction) -> dict[str, float]:
+        """Return the figures of all gathered scores.
 
-def _sum_margins(margins: Tensor) -> Tensor:
-    """Return the wins (a tie is one half), the sum of the margins, and how many there are."""
-    wins = (margins > 0).sum() + 0.5 * (margins == 0).sum()
-    return torch.stack([wins, margins.sum(), torch.ones_like(margins).sum()])
-
-
-def compute_pair_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """Return the metrics of all gathered scores.
-
-    Raises:
-        NonFiniteError: a score is not finite.
-    """
-    scores = np.asarray(prediction.predictions, dtype=np.float64)
-    not_finite = np.asarray(prediction.label_ids)[~np.isfinite(scores).all(axis=1)]
-    if len(not_finite):
-        raise NonFiniteError(f"the scores of the held-out pairs {not_finite[:8].tolist()} are not finite")
-    return summarize_rewards(scores[:, 0], scores[:, 1])
+        Raises:
+            NonFiniteError: a score is not finite.
+        """
+        label_ids: Any = prediction.label_ids
+        names = self.objective.required_labels
+        index, *labels = label_ids if names else (label_ids,)
+        rewards = np.asarray(prediction.predictions, dtype=np.float64)
+        not_finite = np.asarray(index)[~np.isfinite(rewards).all(axis=1)]
+        if len(not_finite):
+            unit = self.objective.unit
+            raise NonFiniteError(f"the scores of the held-out {unit}s {not_finite[:8].tolist()} are not finite")
+        scale = ScoreScale.from_record(None if self.record is None else self.record.score_scale)
+        values = {name: np.asarray(value, dtype=np.float64) for name, value in zip(names, labels, strict=True)}
+        return measure_samples(self.objective, SampleRewards(rewards, values, scale))

@@ -1,0 +1,163 @@
+"""Labelled texts: what a run learns from, read from rows through a template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from preftemplates import Dialect
+from preftemplates.data.sample_ids import Extent, find_extents, list_strings
+from preftemplates.data.sample_reading import SampleReader
+from preftemplates.errors import RowError
+from preftemplates_train.errors import SetupError
+from preftemplates_train.settings.objectives import LABEL_NAMES
+
+if TYPE_CHECKING:
+    from preftemplates import Format, Message, Sample, Template
+    from preftemplates.data import ConversionReport
+    from preftemplates.data.columnar.tokens.block_tokens import BlockEncoder
+    from preftemplates.data.convert import OnError
+    from preftemplates.data.reading import Record
+    from preftemplates.data.sample_reading import ReadSample
+
+PAIR_FORMAT: Final = "preference"
+
+TEXT_COUNTS: Mapping[str, int] = {"preference": 2, "unpaired": 1, "scored": 1}
+"""The dataset types that can be trained on, each with the number of a sample's texts."""
+
+
+class WholeTexts(Dialect):
+    """The whole text of each answer, prompt included: it need not begin with the prompt's text."""
+
+    preference = {"chosen": "prompt+chosen", "rejected": "prompt+rejected"}
+    unpaired = {"completion": "prompt+completion"}
+    scored = {"completion": "prompt+completion"}
+
+
+class LabelledTexts(NamedTuple):
+    """The texts of one sample of a row, with their labels and where they came from.
+
+    Attributes:
+        source: the name of the data.
+        row: the row's number in it, from 0.
+        prompt: the prompt's text, by which data is split; empty if a custom template writes none.
+        texts: the whole text of each answer: of a pair the chosen one before the rejected one.
+        messages: the sample with messages, from which a prompt can be cut; None for a custom template.
+        labels: the values that objectives read, by name; True is 1. A label that the sample lacks is not there.
+        first_listed: of a pair, whether the row lists the chosen answer first; None if that cannot be known.
+        contents: of a custom template, where values of the row are whole in each text.
+        ids: the token ids of each text, where they were encoded as the rows were read.
+    """
+
+    source: str
+    row: int
+    prompt: str
+    texts: tuple[str, ...]
+    messages: Sample[list[Message]] | None
+    labels: Mapping[str, float] = {}
+    first_listed: bool | None = None
+    contents: tuple[tuple[Extent, ...], ...] = ()
+    ids: list[list[int]] | None = None
+
+
+def read_labelled_texts(
+    records: Iterable[Record | Mapping[str, Any]],
+    template: Template,
+    format: Format = PAIR_FORMAT,
+    *,
+    source: str = "rows",
+    on_error: OnError = "skip",
+    encoder: BlockEncoder | None = None,
+) -> tuple[list[LabelledTexts], ConversionReport]:
+    """Read the samples of rows, and count what became of the rows.
+
+    Args:
+        records: the rows.
+        template: the template; it writes texts in its own style, whatever its dialect.
+        format: the dataset type that rows are read as, one of `TEXT_COUNTS`.
+        source: the name of the data, which the samples carry.
+        on_error: as in `Conversion`.
+        encoder: encodes the texts as they are read, in the template's style; None where that comes later.
+    """
+    reader = LabelledTextReader(records, template, format, source=source, on_error=on_error, encoder=encoder)
+    return list(reader), reader.report
+
+
+class LabelledTextReader:
+    """Reads samples one by one; iterate over it for the samples, and read its report at any time.
+
+    Args:
+        records, template, format, source, on_error, encoder: as in `read_labelled_texts`.
+        in_slices: whether many rows are read before the first sample is there.
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Record | Mapping[str, Any]],
+        template: Template,
+        format: Format = PAIR_FORMAT,
+        *,
+        source: str = "rows",
+        on_error: OnError = "skip",
+        encoder: BlockEncoder | None = None,
+        in_slices: bool = True,
+    ) -> None:
+        self._source, self._format = source, format
+        self._template = template.adapted(dialect=WholeTexts())
+        self._reader = SampleReader(
+            records, self._template, format, encoder=encoder, on_error=on_error, file=source, in_slices=in_slices
+        )
+
+    def __iter__(self) -> Iterator[LabelledTexts]:
+        return map(self._make_labelled_texts, self._reader)
+
+    def _make_labelled_texts(self, sample: ReadSample) -> LabelledTexts:
+        texts = _get_texts(sample, self._format)
+        record, messages = sample.record, sample.messages
+        values = {} if messages is None else messages.label_values
+        return LabelledTexts(
+            self._source,
+            record.row,
+            _format_prompt(record, self._template) if sample.prompt is None else sample.prompt,
+            texts,
+            messages,
+            {name: float(values[name]) for name in LABEL_NAMES if name in values},
+            sample.first_listed,
+            find_contents(record, texts) if messages is None else (),
+            sample.ids,
+        )
+
+    @property
+    def report(self) -> ConversionReport:
+        """The counts of the rows read so far."""
+        return self._reader.report
+
+
+def find_contents(record: Record, texts: Sequence[str]) -> tuple[tuple[Extent, ...], ...]:
+    """Return where the values of a row stand whole in each of the texts that a custom template makes of it."""
+    values = list(dict.fromkeys(list_strings(record.cells)))
+    return tuple(find_extents(text, values) for text in texts)
+
+
+def _get_texts(sample: ReadSample, format: Format) -> tuple[str, ...]:
+    """Return the whole texts; of a custom template, the texts of its result."""
+    values = sample.responses
+    if len(values) != TEXT_COUNTS[format] or not all(isinstance(value, str) for value in values):
+        kinds = ", ".join(type(value).__name__ for value in values) or "nothing"
+        raise SetupError(f"a preference has two texts, got {kinds}")
+    return tuple(values)
+
+
+def _format_prompt(record: Record, template: Template) -> str:
+    """Return the prompt that a class writes by hand; empty if it writes none.
+
+    The common beginning of both texts is not the prompt: two answers may begin with one letter, or with one sentence.
+    """
+    if "prompt_only" not in template.formats:
+        return ""
+    assert isinstance(record.cells, Mapping)
+    try:
+        texts = list(template.format(record.cells, "prompt_only").values())
+    except RowError:
+        return ""
+    return texts[0] if texts and isinstance(texts[0], str) else ""
