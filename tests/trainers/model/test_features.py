@@ -73,7 +73,7 @@ def test_features_that_no_cut_model_has_are_an_error(monkeypatch):
         return 1.1 * apply_rest(self, states, inputs)
 
     monkeypatch.setattr(FeatureReader, "_apply_rest", apply_another)
-    with pytest.raises(SetupError, match="Llama.* cannot be cut at a layer: its features after 2 layers differ"):
+    with pytest.raises(SetupError, match=r"Llama.* cannot be cut at a layer: its features after 2 layers differ"):
         FeatureReader(model, (2, 6), PAD)
 
 

@@ -23,8 +23,8 @@ def draw_layers(head: Mapping[str, Any]) -> Plot:
         head: as `metrics.json` has it.
     """
     caption = (
-        "The loss on left-out folds of the training prompts, in nats, with the best penalty of each layer. The layer is"
-        " chosen by its mean with the layers next to it."
+        "The loss on left-out folds of the training prompts, in nats, with the best penalty of each layer. The layer"
+        " is chosen by its mean with the layers next to it."
     )
     plot = Plot("layers", "Loss by layer", caption, None)
     losses = find_best_losses(head)
