@@ -20,8 +20,8 @@ class Wording(NamedTuple):
         unit: what a sample is called.
         verb: what the model does with samples.
         higher: which answers get a higher reward.
-        accuracy: what its accuracy counts, as a sentence.
-        loss: what its log loss or squared error is, as a sentence.
+        accuracy: what its accuracy counts, as a sentence; empty if it has none.
+        loss: what its log loss is, as a sentence; empty if it has none.
         meaning: what a reward says, as sentences.
     """
 
@@ -71,7 +71,7 @@ WORDINGS: Mapping[FigureKind, Wording] = MappingProxyType(
             "judges",
             "answers with higher scores",
             "",
-            "The mean squared error in standard deviations of the training scores; lower is better.",
+            "",
             "A reward is a predicted score in standard deviations from the mean of the training scores: the score is"
             " mean + deviation * reward, and preftemplates.json holds both numbers as score_scale.",
         ),
