@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from preftemplates_train.model.tiny import train_tiny_tokenizer
-from trainer_support import WORDS, train_by
+from trainer_support import MAKERS, WORDS, train_by
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig, Qwen3Config, Qwen3ForCausalLM
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def qwen3(folder: Path) -> None:
 
 
 def gemma3(folder: Path) -> None:
-    """A causal model whose layers differ: one attends to the last 16 tokens, the other to all."""
+    """A causal model whose layers differ: one attends to all tokens, the other to the last 16."""
     tokenizer = _add_tokens(train_tiny_tokenizer(WORDS, 600), "<bos>", "<start_of_turn>", "<end_of_turn>")
     tokenizer.save_pretrained(folder)
-    layers = ["sliding_attention", "full_attention"]
+    layers = ["full_attention", "sliding_attention"]
     config = Gemma3TextConfig(vocab_size=len(tokenizer), layer_types=layers, sliding_window=16, **SHAPE)
     Gemma3ForCausalLM(config).save_pretrained(folder)
 
@@ -51,13 +51,19 @@ def _add_tokens(tokenizer: PreTrainedTokenizerFast, *tokens: str) -> PreTrainedT
 
 MORE_MAKERS = {"qwen3": qwen3, "gemma3": gemma3}
 STYLES = {"qwen3": [], "gemma3": ["--style", "gemma3"]}
+CHATML = ["--style", "chatml"]
+
+HEADS = {f"head on {kind}": kind for kind in ("decoder with BOS", "encoder", *MORE_MAKERS)}
+"""A linear head on the first of the two layers of each of these."""
 
 
 def train_kind(kind: str, home: Path) -> Path:
-    """Train a model of one of the kinds for a few steps on the generated set; return its folder."""
-    MORE_MAKERS[kind](home / "base")
+    """Train a model of one of the kinds for a few steps on the generated set, or fit its head; return its folder."""
+    base = HEADS.get(kind, kind)
+    {**MORE_MAKERS, **MAKERS}[base](home / "base")
     folder = home / "reward-model"
-    words = ["--model_name_or_path", str(home / "base"), "--output_dir", str(folder), *STYLES[kind]]
-    words += ["--learning_rate", "1e-3", "--max_steps", "6", "--eval_strategy", "no", "--save_strategy", "no"]
-    train_by(*words, "--per_device_train_batch_size", "8")
+    words = ["--model_name_or_path", str(home / "base"), "--output_dir", str(folder), *STYLES.get(base, CHATML)]
+    head = ["--train", "head", "--head_layers", "1"]
+    steps = ["--learning_rate", "1e-3", "--max_steps", "6", "--eval_strategy", "no", "--save_strategy", "no"]
+    train_by(*words, *(head if kind in HEADS else [*steps, "--per_device_train_batch_size", "8"]))
     return folder

@@ -12,7 +12,7 @@ from preftemplates_train.evaluation.score_file import score_rows
 from preftemplates_train.evaluation.scorer import Scorer
 from preftemplates_train.model.checkpoint import CheckpointRecord, hash_tokenizer
 from run_support import equal, on_rows, weights
-from serving_support import MORE_MAKERS, train_kind
+from serving_support import HEADS, MORE_MAKERS, train_kind
 from trainer_support import KINDS, few_generated
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, LlamaConfig, LlamaForCausalLM, pipeline
 
@@ -32,7 +32,7 @@ def close(one, other):
 
 @pytest.fixture(scope="module")
 def served(checkpoint, tmp_path_factory):
-    """From a kind to the folder of a reward model: Llama twice, BERT, Qwen 3, or Gemma 3."""
+    """From a kind to the folder of a reward model: Llama twice, BERT, Qwen 3, Gemma 3, or a head on one, cut."""
     made = {}
 
     def make(kind):
@@ -42,12 +42,14 @@ def served(checkpoint, tmp_path_factory):
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("preftemplates_train.data.sources.generate", few_generated)
                 made[kind] = train_kind(kind, tmp_path_factory.mktemp("served"))
+                if kind in HEADS:
+                    assert json.loads((made[kind] / "config.json").read_text())["num_hidden_layers"] == 1
         return made[kind]
 
     return make
 
 
-@pytest.fixture(params=(*KINDS, *MORE_MAKERS))
+@pytest.fixture(params=(*KINDS, *MORE_MAKERS, *HEADS))
 def kind(request):
     return request.param
 
