@@ -86,7 +86,7 @@ class Bench:
     def __init__(self, args: argparse.Namespace, recipes: Mapping[str, Any], folder: Path) -> None:
         self.args, self.recipes, self.folder = args, recipes, folder
         one_set = recipes["sets"][args.set]
-        self.template = one_set["template"]
+        self.template, self.options = one_set["template"], one_set["options"]
         self.rows = read_rows(args.data / one_set["path"], QUICK_ROWS if args.quick else None, self.template)
         self.name, self.model = args.model
         self.of_model = recipes["models"][self.name]
@@ -113,7 +113,7 @@ class Bench:
 
     def find_recipe(self, method: str) -> list[str]:
         """The trainer's options for a method, besides data and seed."""
-        common = [*self.recipes["common"], *self.of_model["common"]]
+        common = [*self.recipes["common"], *self.of_model["common"], *self.options]
         quick = ["--max_steps", "2"] if self.args.quick else []
         if method == "head":
             cache = ["--feature_cache", str(self.folder / "features")]
