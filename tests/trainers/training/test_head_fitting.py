@@ -7,10 +7,14 @@ import pytest
 import torch
 from classifiers import make_classifier
 from preftemplates_train.data.demo import generate
+from preftemplates_train.errors import SetupError
 from preftemplates_train.evaluation.scorer import Scorer
 from preftemplates_train.heads import feature_cache
+from preftemplates_train.heads.frozen_head import check_feature_memory
 from preftemplates_train.model.features import FeatureReader
 from preftemplates_train.model.tiny import train_tiny_tokenizer
+from preftemplates_train.settings.command_line import read_config
+from preftemplates_train.training.environment import check_environment
 from score_support import write
 from trainer_support import WORDS, encoder, refusal, train_by
 from transformers import AutoModelForSequenceClassification
@@ -200,6 +204,21 @@ def test_what_cannot_be_is_one_line(base, tmp_path):
     assert "learning_rate has no effect with --train head" in refusal(*model, "--learning_rate", "1e-3")
     assert "use_peft has no effect with --train head" in refusal(*model, "--use_peft")
     assert "head_layers has no effect without --train head" in refusal(*data, "--head_layers", "2")
+
+
+def test_features_that_do_not_fit_into_memory_are_an_error_before_they_are_computed():
+    with pytest.raises(
+        SetupError, match=r"take 12\.2 GiB, more than half of this machine's 16\.0 GiB; name fewer layers"
+    ):
+        check_feature_memory(100_000, 8, 4096, memory=16 * 2**30)
+    check_feature_memory(50_000, 8, 4096, memory=16 * 2**30)
+
+
+def test_several_processes_are_an_error(base, tmp_path, monkeypatch):
+    monkeypatch.setattr("preftemplates_train.settings.config.RewardConfig.world_size", 2)
+    words = ["--train", "head", "--model_name_or_path", str(base("Llama")), "--output_dir", str(tmp_path / "out")]
+    with pytest.raises(SetupError, match="train head runs in one process; start it without torchrun"):
+        check_environment(read_config(words))
 
 
 def test_an_encoder_whose_head_would_read_random_features_is_named(tmp_path, words):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 import torch
@@ -71,6 +72,37 @@ def check_frozen_model(model: PreTrainedModel, head: HeadOrigin | None, config: 
     check_cut(model, depths[0])
     check_pretrained_features(model, () if head is None else head.new, str(config.model_name_or_path))
     check_bias(model, make_objective(config))
+
+
+def check_feature_memory(texts: int, depths: int, width: int, memory: float | None = None) -> None:
+    """Raise an error if the features of all texts do not fit into half of the memory.
+
+    Args:
+        texts: how many texts there are.
+        depths: after how many cuts each of them has features.
+        width: how many features those are.
+        memory: the machine's memory in bytes; by default what the operating system says, if it does.
+
+    Raises:
+        SetupError: the message gives both sizes, and what makes the features fewer.
+
+    >>> check_feature_memory(2_000, 8, 4096)
+    """
+    size = 4.0 * texts * depths * width
+    available = _find_memory() if memory is None else memory
+    if size > available / 2:
+        raise SetupError(
+            f"the features of {texts:,} texts after {depths} layers take {size / 2**30:.1f} GiB, more than half of the"
+            f" machine's {available / 2**30:.1f} GiB; name fewer layers with --head_layers, or take fewer rows"
+        )
+
+
+def _find_memory() -> float:
+    """Return the machine's memory in bytes; infinity where the operating system does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 def check_pretrained_features(model: PreTrainedModel, new_weights: Sequence[str], name: str) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from preftemplates_train.heads.choice import smooth_losses
+from preftemplates_train.heads.feature_table import list_text_groups
 from preftemplates_train.heads.frozen_head import (
+    check_feature_memory,
     choose_depths,
     count_layers,
     fit_frozen_head,
@@ -79,6 +81,7 @@ def fit_run_head(run: PreparedRun, config: RewardConfig) -> dict[str, Any]:
     layers = count_layers(run.model)
     depths = choose_depths(layers, config.head_layers)
     reader, cache = make_feature_reader(run, run.model, config, depths), open_run_cache(run, run.model, config)
+    check_feature_memory(sum(map(len, list_text_groups(run.encoded.groups))), len(depths), reader.width)
     fitted, _ = fit_frozen_head(reader, run.encoded.groups, objective, seed=config.seed, cache=cache)
     install_head(run.model, fitted, depths[fitted.cut])
     return {
