@@ -208,7 +208,7 @@ def test_what_cannot_be_is_one_line(base, tmp_path):
 
 def test_features_that_do_not_fit_into_memory_are_an_error_before_they_are_computed():
     with pytest.raises(
-        SetupError, match=r"take 12\.2 GiB, more than half of this machine's 16\.0 GiB; name fewer layers"
+        SetupError, match=r"take 12\.2 GiB, more than half of the machine's 16\.0 GiB; name fewer layers"
     ):
         check_feature_memory(100_000, 8, 4096, memory=16 * 2**30)
     check_feature_memory(50_000, 8, 4096, memory=16 * 2**30)
