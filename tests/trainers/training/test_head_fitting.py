@@ -139,6 +139,17 @@ def test_a_cache_is_shared_by_runs_and_knows_other_weights_and_rows(base, words,
     assert changed.metrics["head"]["groups_from_cache"] == 0
 
 
+@pytest.mark.parametrize("kind", ["Llama", "BERT"])
+def test_the_seed_changes_no_feature(kind, base, words, tmp_path):
+    """It draws the head and the embedding of a new pad token, which no feature depends on."""
+    rows = ["--dataset_name", str(write(tmp_path / "rows.jsonl", generate(60)[0])), "--template", "PKUSafeRLHF"]
+    common = [*words, *rows, "--baselines", "none", "--feature_cache", str(tmp_path / "cache"), "--eval_size", "0"]
+    common += ["--model_name_or_path", str(base(kind)), "--pad_token", "<|new|>"]
+    train_by(*common, "--seed", "1")
+    result, _ = train_by(*common, "--seed", "2", "--output_dir", str(tmp_path / "second"))
+    assert result.metrics["head"]["groups_computed"] == 0
+
+
 def test_other_rows_are_computed_and_the_same_ones_are_not(base, words, tmp_path):
     """Folds of a cross-validation share most of their rows, whatever their order."""
     rows = generate(120)[0]

@@ -12,12 +12,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from preftemplates_train.errors import make_write_error
+from preftemplates_train.model.features import find_last_linear
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import Tensor
+    from transformers import PreTrainedModel
 
     from preftemplates_train.model.features import FeatureReader
 
@@ -27,12 +29,25 @@ GROUPS_PER_FILE = 128
 """How many groups are computed before their features are written."""
 
 
-def hash_weights(model: nn.Module) -> str:
-    """Return a hash of all weights of a model, their names, types and shapes."""
+def hash_frozen_weights(model: PreTrainedModel, pad_id: int) -> str:
+    """Return a hash of the weights that features depend on, with their names, types and shapes.
+
+    The last linear layer and the pad token's embedding are left out: both may be drawn from a run's seed, and no
+    feature depends on them.
+
+    Args:
+        model: the classifier.
+        pad_id: the id that pads, which no text holds.
+    """
+    head, embeddings = f"{find_last_linear(model)[0]}.", model.get_input_embeddings()
     digest = hashlib.sha256()
     for name, weights in model.state_dict().items():
+        if name.startswith(head):
+            continue
         digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}\n".encode())
-        digest.update(memoryview(weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()))
+        is_embedding = any(weights.data_ptr() == parameter.data_ptr() for parameter in embeddings.parameters())
+        for part in (weights[:pad_id], weights[pad_id + 1 :]) if is_embedding else (weights,):
+            digest.update(memoryview(part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()))
     return digest.hexdigest()
 
 

@@ -10,7 +10,7 @@ import torch
 
 from preftemplates_train.errors import SetupError
 from preftemplates_train.heads.choice import HeadObjective, fit_best_head
-from preftemplates_train.heads.feature_cache import FeatureCache, hash_weights
+from preftemplates_train.heads.feature_cache import FeatureCache, hash_frozen_weights
 from preftemplates_train.heads.feature_table import compute_feature_table
 from preftemplates_train.model.features import find_last_linear
 from preftemplates_train.model.layers import check_cut, cut_model, find_layer_stack
@@ -130,11 +130,12 @@ def open_feature_cache(folder: Path, model: PreTrainedModel, pad_id: int, *, aut
 
     Args:
         folder: the folder.
-        model: the model, all of whose weights are part of the key.
+        model: the model, whose frozen weights are part of the key.
         pad_id: the id that pads.
         autocast: names the type in which the model computes.
     """
-    return FeatureCache(folder, f"{hash_weights(model)} {model.config.to_json_string()} {pad_id} {autocast}")
+    weights = hash_frozen_weights(model, pad_id)
+    return FeatureCache(folder, f"{weights} {model.config.to_json_string()} {pad_id} {autocast}")
 
 
 def install_head(model: PreTrainedModel, fitted: FittedHead, depth: int) -> None:
