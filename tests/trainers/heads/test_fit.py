@@ -90,3 +90,14 @@ def test_folding_a_scaling_moves_no_reward(texts, width, seed):
     scaling = Scaling.measure(features)
     head = fit_head(scaling.apply(features), lambda rewards: (rewards - features[:, -1]).square().mean(), 1.0)
     torch.testing.assert_close(scaling.fold(head).apply(features), head.apply(scaling.apply(features)))
+
+
+def test_features_that_hardly_vary_get_no_weight_that_rounding_decides():
+    """In float32, as the model computes, the rewards are those of the fit."""
+    features = draw(80, 6, 0)
+    features[:, 0] = 0.999 + 1e-6 * features[:, 0]
+    scaling = Scaling.measure(features)
+    head = scaling.fold(fit_head(scaling.apply(features), pair_loss, 0.001))
+    rounded = head.weights.float(), head.bias.float()
+    rewards = features.float() @ rounded[0] + rounded[1]
+    torch.testing.assert_close(rewards.double(), head.apply(features), rtol=0, atol=1e-5)

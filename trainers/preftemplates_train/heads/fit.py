@@ -17,6 +17,9 @@ MOST_STEPS = 2000
 TOLERANCE = 1e-8
 """The largest entry of the gradient at which a fit ends, for a mean loss and standardised features."""
 
+LEAST_SPREAD = 0.01
+"""The smallest deviation of a feature, as a share of the root mean square of all deviations."""
+
 LOOSEST = 100.0
 """By what factor rounding may keep a gradient above the tolerance before a fit counts as failed."""
 
@@ -50,10 +53,14 @@ class Scaling(NamedTuple):
 
     @classmethod
     def measure(cls, features: Tensor) -> Scaling:
-        """Return the mean and the standard deviation of features of shape (texts, width); one where it is zero."""
+        """Return the mean and the standard deviation of features of shape (texts, width).
+
+        A deviation is at least `LEAST_SPREAD` times the root of their mean square. A feature that hardly varies would
+        else get a weight so large that a reward in float32 is the rounding of it.
+        """
         spread = features.std(0, correction=0)
-        largest = spread.max().clamp(min=1e-30)
-        return cls(features.mean(0), torch.where(spread > 1e-6 * largest, spread, torch.ones_like(spread)))
+        least = (LEAST_SPREAD * spread.square().mean().sqrt()).clamp(min=1e-30)
+        return cls(features.mean(0), spread.clamp(min=least))
 
     def apply(self, features: Tensor) -> Tensor:
         """Return features with mean zero and standard deviation one."""
