@@ -7,7 +7,7 @@ its own branch and the prefix; so each sequence is read as if it were alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -50,6 +50,24 @@ def count_shared_tokens(sequences: Sequence[Sequence[int]]) -> int:
     """
     first, length = sequences[0], min(map(len, sequences))
     return next((at for at in range(length) if any(other[at] != first[at] for other in sequences)), length)
+
+
+def batch_by_length(groups: Sequence[Sequence[Sequence[int]]], size: int) -> Iterator[list[int]]:
+    """Yield the numbers of groups in batches of so many sequences, short groups first; a larger group comes alone.
+
+    >>> list(batch_by_length([[[5, 6, 7]], [[5]], [[5, 6], [5, 8]]], size=2))
+    [[1], [2], [0]]
+    """
+    batch: list[int] = []
+    sequences = 0
+    for number in sorted(range(len(groups)), key=lambda number: max(map(len, groups[number]), default=0)):
+        if batch and sequences + len(groups[number]) > size:
+            yield batch
+            batch, sequences = [], 0
+        batch.append(number)
+        sequences += len(groups[number])
+    if batch:
+        yield batch
 
 
 def pack_groups(groups: Sequence[Sequence[Sequence[int]]], is_shared: IsShared) -> PackedRow:

@@ -29,7 +29,7 @@ from preftemplates.data.convert import Conversion
 from preftemplates.data.sample_ids import SampleEncoder, TextSample
 from preftemplates.data.shortcuts import is_first_listed
 from preftemplates.errors import preview
-from preftemplates_train.data.branches import ComputeCost, count_shared_tokens, pack_groups
+from preftemplates_train.data.branches import ComputeCost, batch_by_length, count_shared_tokens, pack_groups
 from preftemplates_train.data.checkpoint_files import is_adapter
 from preftemplates_train.data.labelled_texts import PAIR_FORMAT, WholeTexts, find_contents
 from preftemplates_train.data.lengths import cut_prompt
@@ -171,8 +171,7 @@ class Scorer:
             NonFiniteError: a reward is not finite.
         """
         rewards_of: list[list[float]] = [[] for _ in groups]
-        order = sorted(range(len(groups)), key=lambda number: max(map(len, groups[number]), default=0))
-        for numbers in self._make_batches(groups, order):
+        for numbers in batch_by_length(groups, self.batch_size):
             rewards = iter(self._score_batch([groups[number] for number in numbers]))
             for number in numbers:
                 rewards_of[number] = list(islice(rewards, len(groups[number])))
@@ -181,19 +180,6 @@ class Scorer:
                 if not math.isfinite(reward):
                     raise NonFiniteError(f"{self.folder} gives {preview(self.tokenizer.decode(ids))} {reward}")
         return rewards_of
-
-    def _make_batches(self, groups: Sequence[AnswerIds], order: Iterable[int]) -> Iterator[list[int]]:
-        """Yield the numbers of groups with as many texts as a batch has; a larger group comes alone."""
-        batch: list[int] = []
-        texts = 0
-        for number in order:
-            if batch and texts + len(groups[number]) > self.batch_size:
-                yield batch
-                batch, texts = [], 0
-            batch.append(number)
-            texts += len(groups[number])
-        if batch:
-            yield batch
 
     def _score_batch(self, groups: Sequence[AnswerIds]) -> list[float]:
         """Return the rewards of all texts of a batch, in their order; padded where no group shares its beginning."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from preftemplates_train.data.branches import ComputeCost, pack_groups
+from preftemplates_train.data.branches import ComputeCost, batch_by_length, pack_groups
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.model.attention import BRANCH_ATTENTION
 from preftemplates_train.model.layers import find_layer_stack
@@ -98,26 +98,13 @@ class FeatureReader:
 
     def _read_groups(self, groups: Sequence[Sequence[Sequence[int]]]) -> list[Tensor]:
         features: dict[int, Tensor] = {}
-        order = sorted(range(len(groups)), key=lambda number: max(map(len, groups[number])))
         with torch.no_grad(), self._attend_in_branches() if self._shares_prefixes else nullcontext():
-            for numbers in self._make_batches(groups, order):
+            for numbers in batch_by_length(groups, self.batch_size):
                 batch = [groups[number] for number in numbers]
                 rows = iter(self._read_batch(batch).float().cpu())
                 for number, texts in zip(numbers, batch, strict=True):
                     features[number] = torch.stack(list(islice(rows, len(texts))))
         return [features[number] for number in range(len(groups))]
-
-    def _make_batches(self, groups: Sequence[Sequence[Sequence[int]]], order: Sequence[int]) -> Iterator[list[int]]:
-        batch: list[int] = []
-        texts = 0
-        for number in order:
-            if batch and texts + len(groups[number]) > self.batch_size:
-                yield batch
-                batch, texts = [], 0
-            batch.append(number)
-            texts += len(groups[number])
-        if batch:
-            yield batch
 
     def _read_batch(self, groups: Sequence[Sequence[Sequence[int]]]) -> Tensor:
         """Return the features of all texts of a batch, shape (texts, depths, width)."""
