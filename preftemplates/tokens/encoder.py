@@ -131,7 +131,7 @@ class Encoder:
     def _drop_lost_words(self, written: list[Token], rendered: Rendered) -> list[Token]:
         """The tokens without those that are tokens as words only, where a content makes them part of a longer word.
 
-        So are those before which the normalizer puts a blank that is part of the token, as it does at a text's start.
+        So are those before which the normalizer puts a space that is part of the token, as it does at a text's start.
 
         One that is special, or declared as control, stays: content cannot unmake it.
         """
