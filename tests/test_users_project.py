@@ -23,7 +23,7 @@ TESTS = Path(__file__).parent
 PROJECT = TESTS / "support" / "users_project"
 LIBRARY = Path(preftemplates.__file__).parent
 
-PAGES = ("README.md", *(f"docs/how-to/add-a-{thing}.md" for thing in ("dataset", "style", "dialect")))
+PAGES = ("README.md", *(f"docs/guides/add-a-{thing}.md" for thing in ("dataset", "style", "dialect")))
 UNTYPED_SECTIONS = ("## Export a style to a tokenizer",)
 """Sections whose code is an error for type checkers because of another library: transformers says that
 `apply_chat_template` returns texts or ids, and no encoding."""
