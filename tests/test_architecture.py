@@ -28,7 +28,7 @@ LAYERS = [
 """The library's packages, lowest first; those of one layer do not import each other."""
 
 TRAINER_LAYERS = [
-    {"errors", "console"},
+    {"errors", "console", "progress"},
     {"settings"},
     {"data"},
     {"model"},

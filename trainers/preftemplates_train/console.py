@@ -1,10 +1,31 @@
-"""Text for the terminal, in which nothing is markup and nothing is a control character."""
+"""Output of the commands: text without markup and control characters, and JSON."""
 
 from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from preftemplates.errors import make_visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def replace_non_finite(value: Any) -> Any:
+    """Return the same with None for each float that is not finite: a single pair has no standard error."""
+    if isinstance(value, dict):
+        return {name: replace_non_finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [replace_non_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_json(figures: Mapping[str, Any]) -> None:
+    """Print figures as JSON in ASCII, which no terminal acts on; numbers that are not finite become null."""
+    print(json.dumps(replace_non_finite(figures), indent=1))
 
 
 def escape_text(text: str, style: str = "") -> Text:

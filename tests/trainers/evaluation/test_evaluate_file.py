@@ -231,3 +231,13 @@ def test_length_control_weighs_longer_and_shorter_better_answers_alike(folder, t
     found, said = evaluated(longer, folder, *PKU)
     assert found["length_controlled_accuracy"] is None
     assert "length-controlled none no better answer is the shorter one" in " ".join(said.split())
+
+
+def test_the_figures_and_the_counts_are_printed_as_json(folder, tmp_path):
+    source, out = write(tmp_path / "rows.jsonl", ROWS), tmp_path / "figures.json"
+    code, printed, _ = command("evaluate", source, "--model", folder, *PKU, "--out", out, "--json")
+    assert code == 0
+    assert json.loads(printed) == json.loads(out.read_text())
+    scored = tmp_path / "scored.jsonl"
+    code, printed, _ = command("score", source, "--model", folder, *PKU, "--out", scored, "--json")
+    assert (code, json.loads(printed)) == (0, {"rows": 30, "scored": 30, "unscored": 0, "out": str(scored)})

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from preftemplates_train.console import replace_non_finite
 from preftemplates_train.evaluation.figures import (
     LENGTH_BANDS,
     compare_on_common_samples,
@@ -18,7 +19,6 @@ from preftemplates_train.evaluation.figures import (
 )
 from preftemplates_train.evaluation.metrics import (
     compute_wilson_interval,
-    replace_non_finite,
     score_wins,
 )
 from preftemplates_train.evaluation.scored_samples import PairMargins, ScoredSample

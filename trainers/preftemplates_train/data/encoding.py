@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from preftemplates.data.sample_ids import SampleIds, TextSample
 from preftemplates_train.data.lengths import LengthReport, cut_prompt
+from preftemplates_train.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -67,7 +68,7 @@ def encode_labelled_texts(
     """
     kept: list[LabelledTokens] = []
     report = LengthReport()
-    for sample, encoded in _encode_all(samples, encoder):
+    for sample, encoded in track(_encode_all(samples, encoder), "encoding samples"):
         report.samples += 1
         if policy == "cut_prompt" and style and sample.messages and encoded and _is_too_long(encoded, max_length):
             shorter = cut_prompt(sample.messages, encoder, max_length, style)

@@ -10,6 +10,7 @@ from preftemplates.data.sample_ids import Extent, find_extents, list_strings
 from preftemplates.data.sample_reading import SampleReader
 from preftemplates.errors import RowError
 from preftemplates_train.errors import SetupError
+from preftemplates_train.progress import track
 from preftemplates_train.settings.objectives import LABEL_NAMES
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def read_labelled_texts(
         encoder: encodes the texts as they are read, in the template's style; None where that comes later.
     """
     reader = LabelledTextReader(records, template, format, source=source, on_error=on_error, encoder=encoder)
-    return list(reader), reader.report
+    return list(track(reader, f"reading {source}")), reader.report
 
 
 class LabelledTextReader:

@@ -14,11 +14,11 @@ from rich.console import Console
 from preftemplates import Ranked
 from preftemplates.data.writing import check_writable, write_text
 from preftemplates.errors import Code, did_you_mean, one_line
+from preftemplates_train.console import print_json, replace_non_finite
 from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
 from preftemplates_train.evaluation.fail_below import check_bounds, make_place_error
 from preftemplates_train.evaluation.figures import compare_on_common_samples, evaluate_samples
-from preftemplates_train.evaluation.metrics import replace_non_finite
 from preftemplates_train.evaluation.places import explain_no_places
 from preftemplates_train.evaluation.reward_bench import BENCHMARK_COLUMNS, BENCHMARKS
 from preftemplates_train.evaluation.scored_samples import ScoredSample
@@ -26,6 +26,7 @@ from preftemplates_train.evaluation.scorer import ScoredAnswers, Scorer, find_tr
 from preftemplates_train.evaluation.table import print_evaluation
 from preftemplates_train.model.checkpoint import RECORD_FILE, CheckpointRecord, write_temperature
 from preftemplates_train.model.manifest import explain_unreplaceable
+from preftemplates_train.progress import show_progress_on, track
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +68,7 @@ def score_samples(
     """
     scored, format = ScoredFile(), choose_compared_format(template)
     row, number = -1, 0
-    for answers in score_answers(rows, template, scorer, format):
+    for answers in track(score_answers(rows, template, scorer, format), "scoring samples"):
         number = number + 1 if answers.row.row == row else 0
         if number == 0:
             row, scored.rows = answers.row.row, scored.rows + 1
@@ -123,19 +124,20 @@ def evaluate_file(options: EvaluateOptions) -> int:
         TooManyBadRowsError: no row can be scored.
         SetupError: an option cannot be followed, or there is no temperature to write.
     """
+    console = Console(stderr=options.json)
     _check_paths(options)
     _check_places(options)
     scorer = _open_scorer(options.model, options)
     row_template = scorer.find_template(options.template)
     row_template.check_format(choose_compared_format(row_template))
-    scored, other = _score_file(options, scorer, row_template)
+    with show_progress_on(console):
+        scored, other = _score_file(options, scorer, row_template)
     figures = {
         "source": options.source,
         "model": str(options.model),
         "template": row_template.name,
         **compute_figures(scored, row_template, options.by or (), other, scorer.record.temperature),
     }
-    console = Console()
     _write_figures(options, figures, console)
     failures = list(check_bounds(options.bounds, figures))
     for line in failures:
@@ -172,7 +174,10 @@ def _write_figures(options: EvaluateOptions, figures: Mapping[str, Any], console
     out = options.out
     if out is not None:
         write_text(out, json.dumps(replace_non_finite(figures), indent=1, ensure_ascii=False) + "\n")
-    print_evaluation(figures, console)
+    if options.json:
+        print_json(figures)
+    else:
+        print_evaluation(figures, console)
     if out is not None:
         console.print(f"\nwrote {out}", highlight=False, markup=False, soft_wrap=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,15 +115,6 @@ def compute_calibration(differences: Floats, weights: Floats) -> tuple[float, li
                 }
             )
     return sum(entry["share"] * abs(entry["sure"] - entry["right"]) for entry in bins), bins
-
-
-def replace_non_finite(value: Any) -> Any:
-    """Return the same with None for each float that is not finite: a single pair has no standard error."""
-    if isinstance(value, dict):
-        return {name: replace_non_finite(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [replace_non_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def compute_log_loss(differences: Floats) -> float:

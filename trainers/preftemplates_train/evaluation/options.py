@@ -57,6 +57,7 @@ class ScoringOptions:
         metadata=describe("Accept a style, or a custom template, that the model was not trained in."),
     )
     batch_size: int = field(default=16, metadata=describe("Score this many texts in one pass."))
+    json: bool = field(default=False, metadata=describe("Print the result as JSON."))
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:

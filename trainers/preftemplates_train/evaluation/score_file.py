@@ -13,11 +13,12 @@ from rich.console import Console
 from preftemplates.data.reading import find_file_kind, import_extra, make_ending_error
 from preftemplates.data.writing import check_writable, open_writer
 from preftemplates.errors import Code, FileError
-from preftemplates_train.console import escape_text
+from preftemplates_train.console import escape_text, print_json
 from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.evaluation.partial_output import PartialOutput, hash_files
 from preftemplates_train.evaluation.scorer import ROWS_PER_WINDOW, Scorer, score_answers
+from preftemplates_train.progress import show_progress_on, track
 
 if TYPE_CHECKING:
     from preftemplates import Format, Template
@@ -89,9 +90,12 @@ def score_file(options: ScoreOptions) -> int:
             console.print(escape_text(f"{done:,} rows are scored already"))
         try:
             remaining = score_rows(islice(iter(open_input()), done, None), row_template, scorer, format)
-            partial.append(
-                (scored.rewards, scored.unscored) for scored in remaining if _has_free_columns(scored.row, names)
-            )
+            with show_progress_on(console):
+                partial.append(
+                    (scored.rewards, scored.unscored)
+                    for scored in track(remaining, "scoring rows")
+                    if _has_free_columns(scored.row, names)
+                )
         except BaseException:
             if partial.truncate(ROWS_PER_WINDOW):
                 message = f"stopped; {partial.path} has what is scored, and --resume goes on from it"
@@ -105,6 +109,8 @@ def score_file(options: ScoreOptions) -> int:
     partial.remove()
     message = f"{rows:,} rows = {rows - unscored:,} scored + {unscored:,} unscored; wrote {out}"
     console.print(escape_text(message), soft_wrap=True)
+    if options.json:
+        print_json({"rows": rows, "scored": rows - unscored, "unscored": unscored, "out": str(out)})
     return 3 if unscored == rows else 0
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from preftemplates_train.heads.feature_table import FeatureTable, HeadBatch
 from preftemplates_train.heads.fit import LinearHead, Scaling, find_row_space, fit_head
 from preftemplates_train.model.losses import compute_objective
+from preftemplates_train.progress import track
 from preftemplates_train.settings.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def fit_best_head(
         folds = [_split(groups, table, fold_of, fold) for fold in range(int(fold_of.max()) + 1)]
         validation = tuple(
             loss
-            for number in range(table.values.shape[1])
+            for number in track(range(table.values.shape[1]), "choosing the layer")
             for loss in _validate_cut(number, table, folds, objective, penalties)
         )
         losses = smooth_losses(validation)

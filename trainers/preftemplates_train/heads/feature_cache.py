@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from preftemplates_train.errors import make_write_error
 from preftemplates_train.model.features import find_last_linear
+from preftemplates_train.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,7 +98,7 @@ class FeatureCache:
         missing = [texts for texts in groups if hash_group(texts) not in cached]
         self.reused += len(groups) - len(missing)
         self.computed += len(missing)
-        for start in range(0, len(missing), GROUPS_PER_FILE):
+        for start in track(range(0, len(missing), GROUPS_PER_FILE), "computing features"):
             cached |= self._write_file(prefix, missing[start : start + GROUPS_PER_FILE], reader)
         places = [cached[hash_group(texts)] for texts in groups]
         contents = {path: _read_features(path) for path in {place.path for place in places}}

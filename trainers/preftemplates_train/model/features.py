@@ -17,6 +17,7 @@ from preftemplates_train.data.branches import ComputeCost, batch_by_length, pack
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.model.attention import BRANCH_ATTENTION
 from preftemplates_train.model.layers import find_layer_stack
+from preftemplates_train.progress import show_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,12 +99,14 @@ class FeatureReader:
 
     def _read_groups(self, groups: Sequence[Sequence[Sequence[int]]]) -> list[Tensor]:
         features: dict[int, Tensor] = {}
-        with torch.no_grad(), self._attend_in_branches() if self._shares_prefixes else nullcontext():
+        attention = self._attend_in_branches() if self._shares_prefixes else nullcontext()
+        with torch.no_grad(), attention, show_bar("computing features", len(groups)) as bar:
             for numbers in batch_by_length(groups, self.batch_size):
                 batch = [groups[number] for number in numbers]
                 rows = iter(self._read_batch(batch).float().cpu())
                 for number, texts in zip(numbers, batch, strict=True):
                     features[number] = torch.stack(list(islice(rows, len(texts))))
+                bar.advance(len(numbers))
         return [features[number] for number in range(len(groups))]
 
     def _read_batch(self, groups: Sequence[Sequence[Sequence[int]]]) -> Tensor:

@@ -210,6 +210,10 @@ class RunSettings:
         metadata=describe("Write the model, its checkpoints and the report to this directory.", metavar="PATH"),
     )
     dry_run: bool = field(default=False, metadata=describe("Show the first three pairs and stop."))
+    json: bool = field(
+        default=False,
+        metadata=describe("Print the metrics as JSON at the end, and all other lines to standard error."),
+    )
     num_train_epochs: float = field(default=1, metadata=describe("Train on all pairs this many times."))
     learning_rate: float = field(default=1e-5, metadata=describe("Schedule the learning rate from this peak."))
     per_device_train_batch_size: int = field(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from preftemplates_train.progress import show_bar
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -60,6 +63,43 @@ class LogCallback(TrainerCallback):
             seconds = time.perf_counter() - self.start
             step = f"step {state.global_step:>{len(str(state.max_steps))}}/{state.max_steps}"
             self.console.print("  ".join([step, *parts, f"{seconds:.0f} s"]), highlight=False, style="dim")
+
+
+class StepBarCallback(TrainerCallback):
+    """Shows a bar that counts the steps; it is a context, so that an error removes the bar."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._bar: Any = None
+
+    def __enter__(self) -> StepBarCallback:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,  # noqa: ARG002  passed by position
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002  passed by position
+        **_: Any,
+    ) -> None:
+        """Show the bar, which a resumed run begins at its step."""
+        if state.is_world_process_zero:
+            self._bar = self._stack.enter_context(show_bar("training", state.max_steps))
+            self._bar.set(state.global_step)
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,  # noqa: ARG002  passed by position
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002  passed by position
+        **_: Any,
+    ) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.set(state.global_step)
 
 
 class ResumedStoppingCallback(EarlyStoppingCallback):

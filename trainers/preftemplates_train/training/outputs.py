@@ -14,9 +14,9 @@ from accelerate.utils import gather_object  # type: ignore[import-untyped]
 from safetensors import SafetensorError
 
 from preftemplates.data.writing import open_writer, write_text
-from preftemplates_train.console import escape_text
+from preftemplates_train.console import escape_text, replace_non_finite
 from preftemplates_train.errors import make_write_error
-from preftemplates_train.evaluation.metrics import measure_shortcuts, replace_non_finite
+from preftemplates_train.evaluation.metrics import measure_shortcuts
 from preftemplates_train.evaluation.sample_figures import SampleRewards, measure_samples
 from preftemplates_train.evaluation.scorer import Scorer
 from preftemplates_train.model.adapters import ADAPTER_FOLDER, merge_adapters, save_adapter

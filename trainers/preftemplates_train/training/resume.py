@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from preftemplates_train.settings.config import RewardConfig
 
 NOT_COMPARED = (
-    "output_dir", "overwrite_output_dir", "resume_from_checkpoint", "config", "dry_run", "run_name", "report_to",
-    "disable_tqdm", "save_", "eval_", "logging_", "log_", "hub_", "push_to_hub", "project", "trackio", "do_",
+    "output_dir", "overwrite_output_dir", "resume_from_checkpoint", "config", "dry_run", "json", "run_name",
+    "report_to", "disable_tqdm", "save_", "eval_", "logging_", "log_", "hub_", "push_to_hub", "project", "trackio", "do_",
     "per_device_eval_batch_size", "dataloader_num_workers", "dataloader_pin_memory", "dataloader_prefetch",
     "dataloader_persistent", "model_name_or_path", "dataset", "batch_eval_metrics", "include_", "load_best",
     "metric_for_best", "greater_is_better", "skip_memory_metrics", "ddp_", "debug", "local_rank", "use_cpu",

@@ -20,6 +20,7 @@ from preftemplates_train.data.tokenizer import remove_added_text
 from preftemplates_train.errors import ResumeError, SetupError, TrainingError, summarize_error
 from preftemplates_train.model.checks import find_unchanged_share
 from preftemplates_train.model.tiny import use_one_thread
+from preftemplates_train.progress import show_progress_on
 from preftemplates_train.reports.preview import print_samples
 from preftemplates_train.reports.sentences import (
     describe_data,
@@ -34,6 +35,7 @@ from preftemplates_train.training.callbacks import (
     InterruptCallback,
     LogCallback,
     ResumedStoppingCallback,
+    StepBarCallback,
     describe_kept_weights,
 )
 from preftemplates_train.training.environment import check_environment
@@ -103,7 +105,8 @@ def train(config: RewardConfig, console: Console) -> TrainingResult:
     check_environment(config)
     check_optimization(config)
     point = find_resume_point(config)
-    with use_one_thread() if config.model_name_or_path is None else nullcontext():
+    one_thread = use_one_thread() if config.model_name_or_path is None else nullcontext()
+    with one_thread, show_progress_on(console) if is_main else nullcontext():
         run = prepare_run(config, None if point is None else point.record.date)
         if point is not None:
             check_same_run(run.record, point.record, point.folder)
@@ -116,7 +119,9 @@ def train(config: RewardConfig, console: Console) -> TrainingResult:
             with InterruptCallback() as interrupt:
                 trainer.add_callback(interrupt)
                 if config.train == "full":
-                    _train_or_load(trainer, point)
+                    with StepBarCallback() as bar:
+                        trainer.add_callback(bar)
+                        _train_or_load(trainer, point)
             if interrupt.stopped_at is not None:
                 return TrainingResult(folder, {}, interrupt.stopped_at)
             if is_main and config.train == "full" and config.load_best_model_at_end:
