@@ -1,9 +1,9 @@
-"""Every code block of the docs is run by pytest, a page at a time and in a folder of its own.
+"""Run every code block of the docs in pytest, one page at a time, each page in its own folder.
 
-What a block is follows from its fence: `python` is run, and compared where it is written with `>>>`; `console` and
-`bash` hold `$ command` lines, each followed by what it prints, where `...` stands for anything; `json` must parse; any
-of them with `title="name"` is written to a file of that name, for the blocks below it. `text`, `yaml` and `toml` are
-only shown. Examples in docstrings, which the reference shows, are run too.
+The fence decides how a block is treated. `python` is run, and its output is compared if it is written with `>>>`.
+`console` and `bash` hold `$ command` lines, each followed by its output, in which `...` stands for anything. `json`
+must parse. Any of them with `title="name"` is written to a file of that name for later blocks. `text`, `yaml` and
+`toml` are only shown. Examples in docstrings, which the reference shows, are run too.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ pytest_plugins = ["cpu_seconds"]
 ROOT = Path(__file__).parent
 TRAINERS = ROOT / "trainers"
 DATA = Path(os.environ.get("PREFTEMPLATES_DATA", ROOT.parent / "shared" / "data"))
-"""Real rows, which some figures need; a page that reads them is skipped where they are not."""
+"""Real rows, which some figures need. A page that reads them is skipped if they are not available."""
 
 HANGS = 1_800
-"""After how many seconds a command counts as one that hangs; a slow machine needs a small part of it."""
+"""After how many seconds a command counts as hanging; even a slow machine needs only a fraction of it."""
 
 ENVIRONMENT = {
     **os.environ,
@@ -70,18 +70,18 @@ def run_commands(example: Example) -> None:
 
 
 OURS = re.compile(r"(preftemplates|preftemplates-train) (?:\\\n|[^|;&<>$`*?])+")
-"""A command of ours that asks nothing of the shell."""
+"""A command of this project that uses no feature of the shell."""
 
 
 def run_in_shell(command: str, given: str = "") -> tuple[int, str]:
-    """The exit code of a command that reads a text, and what it prints on both streams."""
+    """Run a command that reads a text, and return its exit code and what it prints on both streams."""
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "input": given.encode()}
     done = subprocess.run(["bash", "-c", command], env=ENVIRONMENT, timeout=HANGS, **streams)
     return done.returncode, done.stdout.decode()
 
 
 def run_here(command: str) -> tuple[int, str]:
-    """The same of a command of ours, in this process: most of what one of its own costs is its imports."""
+    """Run one of this project's commands as `run_in_shell` does, but in this process, to save the imports."""
     name, *words = shlex.split(command.replace("\\\n", ""))
     module = importlib.import_module(name.replace("preftemplates-train", "preftemplates_train") + ".__main__")
     stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
@@ -93,7 +93,7 @@ def run_here(command: str) -> tuple[int, str]:
         redirect_stderr(stream),
     ):
         patch.setattr(sys, "argv", [name, *words])
-        # datasets puts a copy in the place of os.environ where it maps by several processes; rich keeps the first
+        # datasets replaces os.environ by a copy if it maps with several processes; rich keeps the first
         patch.setattr("rich.console.Console._environ", ENVIRONMENT)
         try:
             module.main()
@@ -104,7 +104,7 @@ def run_here(command: str) -> tuple[int, str]:
 
 
 def read_commands(block: str) -> Iterator[tuple[str, str]]:
-    r"""The commands of a block and what is shown below each; a line that ends with `\` goes on behind a `> `.
+    r"""Yield the commands of a block with the output shown below each; a line that ends with `\` continues after `> `.
 
     >>> list(read_commands("$ echo a \\\n> b\na b\n"))
     [('echo a \\\nb', 'a b')]
@@ -119,7 +119,7 @@ def read_commands(block: str) -> Iterator[tuple[str, str]]:
 
 
 def matches(wanted: str, printed: str) -> bool:
-    r"""Whether a text is as shown: `...` is anything on a line, and any number of lines on a line of its own.
+    r"""Return whether output is as shown: `...` stands for anything, and for any number of lines on a line of its own.
 
     >>> matches("in ... s\n...", "in 0.1 s\nmore\nlines"), matches("a...c", "ab")
     (True, False)
@@ -133,7 +133,7 @@ def _line(line: str) -> str:
 
 
 def parse_json(example: Example) -> None:
-    """Read a block as one JSON value, or as one a line."""
+    """Parse a block as one JSON value, or as one value per line."""
     try:
         json.loads(example.parsed)
     except ValueError:
@@ -147,14 +147,14 @@ class TitledParser:
     lexer = FencedCodeBlockLexer(r'(?P<kind>\w+) title="(?P<title>[^"]+)"', {"title": "title", "source": "source"})
 
     def __call__(self, document: Document) -> Iterable[Region]:
-        """The regions of a page."""
+        """Yield the regions of a page."""
         for region in self.lexer(document):
             region.parsed, region.evaluator = region.lexemes, self.write
             yield region
 
     @staticmethod
     def write(example: Example) -> None:
-        """Write the file; JSON must parse, and Python is run by the command or block that names the file."""
+        """Write the file and check its JSON; a command or block that names a Python file runs it."""
         title, source = example.parsed["title"], example.parsed["source"]
         rest = example.document.text[example.region.end :]
         assert title in rest, f"{example.path}:{example.line}: no block uses {title}"
@@ -167,19 +167,19 @@ class TitledParser:
 
 
 class StrayParser:
-    """Finds the blocks that no other parser takes, and refuses them."""
+    """Finds the blocks that no other parser takes, and raises an error for them."""
 
     known = r'(?!(?:python|console|bash|json|text|yaml|toml)$|\w+ title="[^"]+"$).*'
 
     def __call__(self, document: Document) -> Iterable[Region]:
-        """The regions of a page."""
+        """Yield the regions of a page."""
         for region in FencedCodeBlockLexer(self.known, {"language": "language", "source": "source"})(document):
             region.parsed, region.evaluator = region.lexemes["language"], self.refuse
             yield region
 
     @staticmethod
     def refuse(example: Example) -> None:
-        """Say which fence is unknown."""
+        """Raise an error for the unknown fence."""
         raise AssertionError(f"{example.path}:{example.line}: nothing runs a block of {example.parsed!r}")
 
 
@@ -196,10 +196,10 @@ PAGES = Sybil(
 
 
 class Page(pytest.File):
-    """A page of the docs; one test, since a block stands on those above it."""
+    """A page of the docs; it is one test, because each block may need those above it."""
 
     def collect(self) -> Iterable[pytest.Item]:
-        """The test."""
+        """Yield the only test."""
         yield PageItem.from_parent(self, name="blocks")
 
 
@@ -207,7 +207,7 @@ class PageItem(pytest.Item):
     """Runs the blocks of a page in order."""
 
     def runtest(self) -> None:
-        """Run them as one module, in a new folder, with registries that forget it afterwards."""
+        """Run the blocks as one module, in a new folder, with registries that forget them afterwards."""
         document = PAGES.parse(self.path)
         if "PREFTEMPLATES_DATA" in document.text and not DATA.is_dir():
             pytest.skip("the real rows are not here")
@@ -227,19 +227,19 @@ class PageItem(pytest.Item):
                 example.evaluate()
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """What a block printed, without the way there."""
+        """Return what a block printed, without the traceback."""
         return str(excinfo.value) if isinstance(excinfo.value, SybilFailure) else super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """What the report calls the test."""
+        """Return the name of the test for the report."""
         return self.path, 0, f"{self.path.relative_to(ROOT)}: its blocks"
 
 
 class Docstrings(pytest.File):
-    """A module of the package; one test for all its docstrings."""
+    """A module of the package; all its docstrings are one test."""
 
     def collect(self) -> Iterable[pytest.Item]:
-        """The test."""
+        """Yield the only test, if there are examples."""
         if ">>>" in self.path.read_text(encoding="utf-8"):
             yield DocstringsItem.from_parent(self, name="docstrings")
 
@@ -248,7 +248,7 @@ class DocstringsItem(pytest.Item):
     """Runs the examples in a module's docstrings."""
 
     def runtest(self) -> None:
-        """Run them as Python's doctest does."""
+        """Run the examples as Python's doctest does."""
         source = TRAINERS if TRAINERS in self.path.parents else ROOT
         name = ".".join(self.path.relative_to(source).with_suffix("").parts).removesuffix(".__init__")
         module = importlib.import_module(name)
@@ -260,7 +260,7 @@ class DocstringsItem(pytest.Item):
         assert not runner.failures, printed.getvalue()
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """What the report calls the test."""
+        """Return the name of the test for the report."""
         return self.path, 0, f"{self.path.relative_to(ROOT)}: its docstrings"
 
 

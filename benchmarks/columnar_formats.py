@@ -55,19 +55,19 @@ class Benchmark:
     tables: dict[str, list[pa.Table]] = field(default_factory=dict)
 
     def get_tables(self, name: str) -> list[pa.Table]:
-        """Return the rows of a set as tables, which are made once."""
+        """Return the rows of a set as tables, which are made on first use."""
         if name not in self.tables:
             self.tables[name] = list(batch_rows(vary_rows(self.data, name, self.rows)))
         return self.tables[name]
 
 
 def count_rows(tables: Sequence[pa.Table]) -> int:
-    """Return the number of rows of tables."""
+    """Count the rows of tables."""
     return sum(table.num_rows for table in tables)
 
 
 def format_tables(formatter: BatchFormatter, tables: Sequence[pa.Table]) -> None:
-    """Format tables, and keep none of the results."""
+    """Format tables and discard the results."""
     for table in tables:
         formatter(table)
 
@@ -96,7 +96,7 @@ def drop_rejected(formatter: BatchFormatter, tables: Sequence[pa.Table]) -> list
 
 @dataclass
 class Formatting:
-    """A formatter with the tables that it is measured with, and the rows that its peers are measured with."""
+    """A formatter, the tables that it is measured with, and the rows that its peers are measured with."""
 
     benchmark: Benchmark
     name: str
@@ -111,7 +111,7 @@ class Formatting:
 
     @property
     def operation(self) -> Operation:
-        """The formatting of all tables."""
+        """Return the operation that formats all tables."""
         return Operation(partial(format_tables, self.formatter, self.tables), count_rows(self.tables))
 
     def format_part(self) -> list[Row]:
@@ -119,7 +119,7 @@ class Formatting:
         return [row for table in self.part for row in self.formatter(table).to_pylist()]
 
     def compare_texts(self, convert: Callable[[Row], Row], what: str, peer: str, tail: str = "") -> Line:
-        """Compare the results with a peer's, drop the rows that the peer rejects, and return the line of counts."""
+        """Compare the results with a peer's, drop the rows that the peer rejects, and return a line of counts."""
         theirs = try_rows(convert, self.part_rows)
         equal = compare_rows(self.format_part(), theirs, what, tail)
         kept = [result is not None for result in theirs]
@@ -130,7 +130,7 @@ class Formatting:
         return Line(f"{what}: texts", figures[0], peer, figures[1], f"{equal:,} rows equal")
 
     def compare_speed_with_map(self, convert: Callable[[Row], Row], what: str, peer: str) -> Line:
-        """Return the line of the comparison with a map over a dataset."""
+        """Compare the speed with a map over a dataset, and return the line of the table."""
         dataset = make_dataset(self.part)
         operation = Operation(partial(map_rows, dataset, convert), len(dataset))
         return make_speed_line(what, self.operation, peer, operation, self.benchmark.rounds)
@@ -162,7 +162,7 @@ def measure_format(benchmark: Benchmark) -> Iterator[Line]:
 
 
 def compare_renderers(formatting: Formatting, what: str, tail: str) -> Iterator[Line]:
-    """Compare formatting with the plain render of conversations that are made before."""
+    """Compare formatting with the plain rendering of conversations that are prepared beforehand."""
     conversations = make_conversations(formatting.part_rows, formatting.name)
     texts = [row["prompt"] + row[side] + tail for row in formatting.format_part() for side in ("chosen", "rejected")]
     for peer, render in make_renderers(CHATML).items():
@@ -181,7 +181,7 @@ def compare_renderers(formatting: Formatting, what: str, tail: str) -> Iterator[
 
 
 def measure_map(benchmark: Benchmark) -> Iterator[Line]:
-    """Compare formatting within a map over Arrow batches with TRL's map, and with the homework's."""
+    """Compare formatting inside a map over Arrow batches with TRL's map and with the homework's."""
     style = Style.from_chat_template(CHATML)
     for name in ROW_SETS:
         formatting, convert = make_formatting(benchmark, name, style), make_trl_function(name, CHATML)
@@ -194,7 +194,7 @@ def measure_map(benchmark: Benchmark) -> Iterator[Line]:
 def compare_maps(
     formatting: Formatting, convert: Callable[[Row], Row], what: str, peer: str, tail: str = ""
 ) -> Iterator[Line]:
-    """Compare a map over Arrow batches with the map of a peer over rows: their texts, and their speed."""
+    """Compare a map over Arrow batches with a peer's map over rows: their texts and their speed."""
     yield formatting.compare_texts(convert, what, peer, tail)
     every, part = make_dataset(formatting.tables), make_dataset(formatting.part)
     ours = map_tables(part, formatting.formatter).with_format(None)
@@ -205,7 +205,7 @@ def compare_maps(
 
 
 def compact(table: pa.Table) -> pa.Table:
-    """Return a table whose buffers hold its own bytes only, and not those of a table that it is a slice of."""
+    """Return a table whose buffers hold only its own bytes, without the rest of the table that it is a slice of."""
     stream = pa.BufferOutputStream()
     with pa.ipc.new_stream(stream, table.schema) as writer:
         writer.write_table(table)
@@ -213,7 +213,7 @@ def compact(table: pa.Table) -> pa.Table:
 
 
 def copy_buffers(tables: Sequence[pa.Table], times: int, is_fresh: bool) -> None:
-    """Copy all buffers of tables so many times; fresh copies are kept until the end, so that no memory is reused."""
+    """Copy all buffers of tables several times; fresh copies are kept until the end, so that no memory is reused."""
     kept = []
     for table in [*tables] * times:
         chunks = (chunk for column in table.columns for chunk in column.chunks)
@@ -226,13 +226,13 @@ def copy_buffers(tables: Sequence[pa.Table], times: int, is_fresh: bool) -> None
 def measure_copy(benchmark: Benchmark) -> Iterator[Line]:
     """Compare formatting with copying the bytes that it writes.
 
-    The system has to give pages for a copy into fresh memory; a copy into reused memory, table by table, is a lower
-    bound that no program reaches that writes its output anew.
+    A copy into fresh memory needs new pages from the system. A copy into reused memory, table by table, is a lower
+    bound that a program which writes new output cannot reach.
     """
     for name in ROW_SETS:
         formatting = make_formatting(benchmark, name, Style.from_chat_template(CHATML))
         results = [compact(formatting.formatter(table)) for table in formatting.tables]
-        times = max(1, 200_000 // count_rows(results))  # a single copy of few rows is too short to be measured
+        times = max(1, 200_000 // count_rows(results))  # a single copy of few rows is too short to measure
         for is_fresh, peer in ((True, "copy, fresh memory"), (False, "copy, reused memory")):
             copying = Operation(partial(copy_buffers, results, times, is_fresh), times * count_rows(results))
             comparison = compare(formatting.operation, copying, benchmark.rounds)
@@ -242,7 +242,7 @@ def measure_copy(benchmark: Benchmark) -> Iterator[Line]:
 
 
 def measure_unplanned(benchmark: Benchmark) -> Iterator[Line]:
-    """Compare a chat template that has to run for each row with TRL's map."""
+    """Compare a chat template that must run for each row with TRL's map."""
     style = Style.from_chat_template(UNPLANNED)
     for name in ROW_SETS:
         formatting, convert = make_formatting(benchmark, name, style), make_trl_function(name, UNPLANNED)

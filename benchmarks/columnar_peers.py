@@ -1,4 +1,4 @@
-"""Peers of the columnar path: what TRL, transformers, Jinja engines and convmerge do with the same rows."""
+"""Peers of the columnar path: TRL, transformers, Jinja engines and convmerge on the same rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHATML = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-"""The ChatML chat template that many models have."""
+"""The ChatML chat template of many models."""
 
 UNPLANNED = (
     "{% for message in messages %}"
@@ -39,7 +39,7 @@ UNPLANNED = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-"""A chat template that changes contents and loops over characters, so that it has to be run for each row."""
+"""A chat template that changes contents and loops over characters, so that it must run for each row."""
 
 TURN = re.compile(r"\n\n(Human|Assistant): ")
 ROLES = {"Human": "user", "Assistant": "assistant"}
@@ -98,7 +98,7 @@ def make_dataset(tables: Iterable[pa.Table]) -> datasets.Dataset:
 
 
 def map_rows(dataset: datasets.Dataset, convert: Callable[[Row], Row]) -> datasets.Dataset:
-    """Map a function over rows; the fingerprint is given, so that none is computed from the function."""
+    """Map a function over rows with a given fingerprint, so that none is computed from the function."""
     return dataset.map(
         convert, remove_columns=dataset.column_names, keep_in_memory=True, new_fingerprint=f"peer-{id(convert)}"
     )
@@ -119,7 +119,7 @@ def make_conversations(rows: Sequence[Row], name: str) -> list[Messages]:
 
 
 def make_homework() -> Callable[[Row], Row]:
-    """Return the homework's function for preference rows; its texts are those of our PKUSafeRLHF template."""
+    """Return the homework's function for preference rows; its texts equal those of the PKUSafeRLHF template."""
     system_prompt, user_prompt, assistant_prompt = (
         "BEGINNING OF CONVERSATION: ",
         "USER: {input} ",
@@ -139,7 +139,7 @@ def make_homework() -> Callable[[Row], Row]:
 
 
 def make_renderers(chat_template: str) -> dict[str, Callable[[Messages], str] | None]:
-    """Return functions that render one conversation with a chat template; None for a package that is not installed."""
+    """Return functions that render a conversation with a chat template; None for packages that are not installed."""
     tokenizer = make_tokenizer(chat_template)
     template = jinja2.Environment(trim_blocks=True, lstrip_blocks=True).from_string(chat_template)
     return {
@@ -150,7 +150,7 @@ def make_renderers(chat_template: str) -> dict[str, Callable[[Messages], str] | 
 
 
 def make_minijinja_renderer(chat_template: str) -> Callable[[Messages], str] | None:
-    """Return the renderer of minijinja, if that is installed."""
+    """Return minijinja's renderer, if minijinja is installed."""
     if importlib.util.find_spec("minijinja") is None:
         return None
     minijinja = importlib.import_module("minijinja")
@@ -161,13 +161,13 @@ def make_minijinja_renderer(chat_template: str) -> Callable[[Messages], str] | N
 
 
 def compare_rows(ours: Iterable[Row], theirs: Iterable[Row | None], what: str, tail: str = "") -> int:
-    """Compare results row by row, and return how many both sides have; the other side has None for a rejected row.
+    """Compare results row by row, and count the rows that both sides have; the peer has None for a rejected row.
 
-    `tail` is the text after the end of the last turn: TRL's map leaves it there, and the dialect `trl-text` leaves it
-    out, since TRL appends EOS to an answer that does not end in it.
+    `tail` is the text after the end of the last turn. TRL's map keeps it. The dialect `trl-text` leaves it out, since
+    TRL appends EOS to an answer that does not end in it.
 
     Raises:
-        SystemExit: two rows differ; the message names the row and the key, and quotes nothing.
+        SystemExit: two rows differ; the message names the row and the key without quoting any text.
     """
     count, missing = 0, dict[str, Any]()
     for number, (our_row, their_row) in enumerate(zip_longest(ours, theirs, fillvalue=missing)):
@@ -182,7 +182,7 @@ def compare_rows(ours: Iterable[Row], theirs: Iterable[Row | None], what: str, t
 
 
 PEER_ERRORS = (ArithmeticError, LookupError, NameError, TypeError, ValueError, jinja2.TemplateError)
-"""What a peer raises for a row that it cannot read."""
+"""The errors of a peer for a row that it cannot read."""
 
 
 def try_rows(convert: Callable[[Row], Row], rows: Iterable[Row]) -> list[Row | None]:
@@ -202,12 +202,12 @@ def make_convmerge_words(rows: Path, out: Path) -> list[str]:
 
 
 def compare_converted(ours: Path, theirs: Path, what: str) -> str:
-    """Compare the messages in two converted files, and return in how many rows they are equal.
+    """Compare the messages in two converted files, and return how many rows are equal.
 
-    Rows that only one file has are counted too; the others have to be in the same order.
+    Rows that only one file has are counted too. The others must be in the same order.
 
     Raises:
-        SystemExit: the files have no row in common, or have them in another order.
+        SystemExit: the files have no row in common, or have the common rows in different orders.
     """
     first, second = read_messages(ours), read_messages(theirs)
     common = set(first) & set(second)
@@ -224,5 +224,5 @@ def read_messages(path: Path) -> list[str]:
 
 
 def pick_messages(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return roles and contents of prompt, chosen and rejected."""
+    """Return the roles and contents of prompt, chosen and rejected."""
     return {key: [(message["role"], message["content"]) for message in row[key]] for key in TEXTS}

@@ -18,7 +18,7 @@ TEMPLATE = "PKUSafeRLHF"
 
 
 def write_rows(path: Path, number: int) -> None:
-    """Write rows of which every second has a label outside its domain."""
+    """Write rows, every second of which has an invalid label."""
     example = get_template(TEMPLATE).example
     good, bad = (json.dumps({**example, "better_response_id": label}) for label in (0, 7))
     with path.open("w") as file:
@@ -26,12 +26,12 @@ def write_rows(path: Path, number: int) -> None:
 
 
 def measure_peak(folder: Path, number: int) -> float:
-    """Return the peak memory of a conversion in MiB, by the system's count for the process."""
+    """Return the peak memory of a conversion in MiB, as the system counts it for the process."""
     write_rows(folder / "rows.jsonl", number)
     words = ["convert", "rows.jsonl", "--template", TEMPLATE, "--out", "out.jsonl", "--report", "report.json"]
     process = subprocess.Popen([sys.executable, "-m", "preftemplates", *words], cwd=folder, stderr=subprocess.DEVNULL)
     _, _, usage = os.wait4(process.pid, 0)
-    # counted line by line: a child's peak begins with what its parent holds
+    # read line by line, since the next child's peak begins at the memory of this process
     with (folder / "report.json").open() as report:
         assert sum('"code": "bad_label"' in line for line in report) == number // 2
     return usage.ru_maxrss / 1024

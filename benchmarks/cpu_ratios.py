@@ -1,7 +1,7 @@
-"""CPU times that are compared pair by pair, and the lines of the table that they fill.
+"""Compare CPU times pair by pair, and format the results as lines of a table.
 
-The two sides of a comparison run in turns, once per round, and a ratio is taken within a round: a slow moment of the
-machine then falls on both. Printed are the median of the ratios, and the smallest and the largest.
+The two sides of a comparison run in turns, once per round, and each ratio is taken within a round, so that a slow
+moment of the machine affects both. The table has the median of the ratios, the smallest and the largest.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ The peak memory of a process begins with the memory of the process that started 
 
 
 class Line(NamedTuple):
-    """A line of the table: a measurement, the figures of both sides, and the ratio."""
+    """A line of the table: a measurement, the figures of both sides, and their ratio."""
 
     measurement: str
     figure: str
@@ -49,14 +49,14 @@ HEADER = Line("measurement", "preftemplates", "next to", "its figure", "ratio (l
 
 
 class Operation(NamedTuple):
-    """A function and the number of rows that a call handles; it returns CPU seconds, or they are measured."""
+    """A function and the number of rows that a call handles. It returns CPU seconds, or they are measured."""
 
     run: Callable[[], object]
     rows: int
     returns_seconds: bool = False
 
     def measure(self) -> float:
-        """Return CPU seconds per row of one call."""
+        """Return the CPU seconds per row of one call."""
         gc.collect()
         start = time.process_time()
         result = self.run()
@@ -66,7 +66,7 @@ class Operation(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """CPU seconds per row of two operations, one of each for every round."""
+    """The CPU seconds per row of two operations, one pair per round."""
 
     ours: list[float]
     theirs: list[float]
@@ -77,16 +77,16 @@ class Comparison(NamedTuple):
         return ours, theirs
 
     def speed(self) -> str:
-        """Return how many times as fast as the second operation the first one is."""
+        """Return how many times as fast the first operation is as the second."""
         return describe_ratios([theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True)])
 
     def time(self) -> str:
-        """Return how many times the time of the second operation the first one takes."""
+        """Return how many times as much time the first operation takes as the second."""
         return describe_ratios([ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True)])
 
 
 def describe_ratios(ratios: Sequence[float]) -> str:
-    """Return the median of ratios, with the smallest and the largest."""
+    """Return the median of ratios with the smallest and the largest."""
     figures = (statistics.median(ratios), min(ratios), max(ratios))
     middle, least, most = (f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}" for ratio in figures)
     return f"{middle} ({least} to {most})"
@@ -99,7 +99,7 @@ def compare(ours: Operation, theirs: Operation, rounds: int) -> Comparison:
 
 
 def make_speed_line(measurement: str, ours: Operation, peer: str, theirs: Operation, rounds: int) -> Line:
-    """Return the line of a comparison by speed."""
+    """Return the table line of a comparison by speed."""
     comparison = compare(ours, theirs, rounds)
     figure, peer_figure = comparison.rates()
     return Line(measurement, figure, peer, peer_figure, f"{comparison.speed()} times as fast")
@@ -109,7 +109,7 @@ def run_command(words: Sequence[str], environment: Mapping[str, str], folder: Pa
     """Run a command in a folder, and return its CPU seconds and its peak memory in MiB.
 
     Raises:
-        RuntimeError: the command ends with an error; the message is the end of what it wrote.
+        RuntimeError: the command fails; the message is the end of its output.
     """
     launcher = [sys.executable, "-S", "-c", LAUNCHER, *words]
     done = subprocess.run(launcher, env=dict(environment), cwd=folder, capture_output=True, text=True, check=False)

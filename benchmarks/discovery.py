@@ -1,4 +1,4 @@
-"""How long it takes to import the library and to find everything that is bundled, each in a fresh process.
+"""Measure how long importing the library and discovering everything bundled takes, each in a fresh process.
 
 Usage: python benchmarks/discovery.py [RUNS]
 """
@@ -18,7 +18,7 @@ print(imported - start, time.perf_counter() - imported, *found)
 
 
 def measured() -> list[float]:
-    """Seconds of the import and of the search, and what was found, in a process of its own."""
+    """Return the seconds of the import and of the discovery, and the number of items, measured in a new process."""
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     return [float(word) for word in done.stdout.split()]
 

@@ -1,4 +1,4 @@
-"""A linear head on a frozen model next to training all weights, by cross-validation: accuracy, CPU time, throughput.
+"""Compare a linear head on a frozen model with training all weights: accuracy, CPU time, throughput.
 
     python benchmarks/head_training.py --model SmolLM2-135M DIRECTORY                   # the head, five seeds
     python benchmarks/head_training.py --model SmolLM2-135M DIRECTORY --full-seeds 1    # and all weights, one seed
@@ -55,7 +55,7 @@ SCORED_PAIRS = 64
 
 @dataclass
 class FoldRun:
-    """One training: what it cost, and what it chose."""
+    """One training run: its cost, and the settings that it chose."""
 
     method: str
     seed: int
@@ -69,14 +69,14 @@ class FoldRun:
 
 @dataclass
 class Method:
-    """The wins of a method, by seed and pair, and its runs."""
+    """The runs of a method, and its wins by seed and pair."""
 
     wins: Floats
     runs: list[FoldRun] = field(default_factory=list)
 
     @property
     def seeds(self) -> int:
-        """How many seeds are complete."""
+        """Return how many seeds are complete."""
         return int((~np.isnan(self.wins).all(axis=1)).sum())
 
 
@@ -92,7 +92,7 @@ class Bench:
         self.of_model = recipes["models"][self.name]
 
     def run(self, method: str, seed: int, fold: int, own: Any) -> tuple[Floats, FoldRun]:
-        """Train without one fold, and score it."""
+        """Train on all folds but one, and score that fold."""
         files = [self.folder / name for name in ("train.jsonl", "test.jsonl")]
         for file, chosen in zip(files, (~own, own), strict=True):
             write_text(file, "".join(json.dumps(self.rows.cells[at]) + "\n" for at in np.flatnonzero(chosen)))
@@ -112,7 +112,7 @@ class Bench:
         return wins, FoldRun(method, seed, fold, accuracy, pairs, seconds, head.get("layer"), head.get("penalty"))
 
     def find_recipe(self, method: str) -> list[str]:
-        """The trainer's options for a method, besides data and seed."""
+        """Return the trainer's options for a method, apart from data and seed."""
         common = [*self.recipes["common"], *self.of_model["common"], *self.options]
         quick = ["--max_steps", "2"] if self.args.quick else []
         if method == "head":
@@ -123,7 +123,7 @@ class Bench:
 
 
 def run_all(bench: Bench, methods: Mapping[str, int], seeds: Sequence[int], folds: int) -> dict[str, Method]:
-    """Run each method on as many seeds as it is given; Ctrl-C keeps what is done."""
+    """Run each method on its number of seeds; Ctrl-C keeps the finished runs."""
     done = {name: Method(np.full((len(seeds), len(bench.rows.pairs)), np.nan)) for name in methods}
     try:
         for number, seed in enumerate(seeds):
@@ -141,14 +141,14 @@ def run_all(bench: Bench, methods: Mapping[str, int], seeds: Sequence[int], fold
 
 
 def describe(run: FoldRun, folds: int) -> str:
-    """One line about a run."""
+    """Return one line about a run."""
     chosen = "" if run.layer is None else f", layer {run.layer}, penalty {run.penalty:g}"
     place = f"seed {run.seed}, fold {run.fold + 1} of {folds}"
     return f"{run.method}: {place}: {run.accuracy:.3f} of {run.pairs} pairs, {run.cpu_seconds:.0f} CPU s{chosen}"
 
 
 def measure(method: Method, other: Method | None, rows: Rows) -> dict[str, Any]:
-    """The figures of a method, and by how much it is ahead of another on the same seeds and pairs."""
+    """Return the figures of a method, and its lead over another one on the same seeds and pairs."""
     complete = [seed for seed in range(len(method.wins)) if not np.isnan(method.wins[seed]).all()]
     wins = method.wins[complete]
     scored = ~np.isnan(wins).any(axis=0)
@@ -174,7 +174,7 @@ def measure(method: Method, other: Method | None, rows: Rows) -> dict[str, Any]:
 
 
 def measure_throughput(bench: Bench) -> dict[str, Any]:
-    """CPU time to score pairs with the whole model and with the cut one, pair by pair."""
+    """Measure the CPU time of scoring pairs with the whole model and with the cut one, pair by pair."""
     cut, whole = bench.folder / "head", bench.folder / "whole"
     shutil.copytree(cut, whole, dirs_exist_ok=True)
     model = AutoModelForSequenceClassification.from_pretrained(bench.model, config=load_model_config(bench.model))
@@ -205,7 +205,7 @@ def _time_scoring(scorer: Scorer, groups: Any) -> float:
 
 
 def table(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """The table, aligned."""
+    """Yield the aligned lines of the table."""
     width = max(map(len, figures))
     yield f"{'':{width}}  accuracy  ± questions  ± seeds  seeds  CPU s of all folds  first fold  ahead of the head by"
     for name, one in figures.items():
@@ -218,7 +218,7 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 
 def benchmark(args: argparse.Namespace) -> dict[str, Any]:
-    """Run it all, and print the tables; the result is what `--out` holds."""
+    """Run the whole benchmark, print the tables, and return the result for `--out`."""
     recipes = json.loads(RECIPES.read_text(encoding="utf-8"))
     seeds = recipes["seeds"][: 1 if args.quick else args.seeds]
     folds = 2 if args.quick else recipes["folds"]
@@ -251,7 +251,7 @@ def benchmark(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def make_parser(recipes: Mapping[str, Any]) -> argparse.ArgumentParser:
-    """The options."""
+    """Return the parser of the options."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], allow_abbrev=False)
     names = ", ".join(recipes["models"])
     parser.add_argument("--model", nargs=2, required=True, metavar=("NAME", "DIRECTORY"), help=f"one of {names}")
@@ -267,7 +267,7 @@ def make_parser(recipes: Mapping[str, Any]) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark; 2 if the rows or the settings are not as they should be."""
+    """Run the benchmark; return 2 if the rows or the settings are wrong."""
     words = list(sys.argv[1:] if argv is None else argv)
     args = make_parser(json.loads(RECIPES.read_text(encoding="utf-8"))).parse_args(words)
     torch.set_num_threads(args.threads)

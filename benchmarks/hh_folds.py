@@ -1,15 +1,15 @@
-"""A reward model on HH harmless by cross-validation, beside rules that read words or lengths alone.
+"""Cross-validate a reward model on HH harmless, next to rules that read only words or lengths.
 
     python benchmarks/hh_folds.py                                 # the trainer's small decoder
     python benchmarks/hh_folds.py --model_name_or_path DIRECTORY  # any checkpoint
     python benchmarks/hh_folds.py --quick                         # does it run?
 
 All pairs with the same opening question, the first human turn, are in one fold. A seed draws the folds, the model's
-first weights and the order of the pairs. Options that are not listed by --help go to the trainer, behind the recipe.
+initial weights and the order of the pairs. Options that --help does not list go to the trainer, after the recipe.
 
-No recipe was tuned on these rows, on any fold. That of the small decoder is the trainer's own preset; that of a
-checkpoint is usual for small encoders, as long as a processor core does in minutes. Both were set before the first
-whole run. The bag of words chooses its penalty within the training folds.
+No recipe was tuned on these rows, on any fold. The small decoder's recipe is the trainer's own preset. The recipe
+for a checkpoint is usual for small encoders, and sized so that a processor core finishes in minutes. Both were set
+before the first complete run. The bag of words chooses its penalty within the training folds.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ TINY_RECIPE = (
     *("--max_length", "512", "--per_device_train_batch_size", "8", "--gradient_accumulation_steps", "4"),
     *("--per_device_eval_batch_size", "16"),
 )
-"""The trainer's preset: 3 epochs, 2e-3, cosine, 32 pairs a step. They come in eights, which need less padding."""
+"""The trainer's preset: 3 epochs, 2e-3, cosine, 32 pairs per step, in groups of eight, which need less padding."""
 
 CHECKPOINT_RECIPE = (
     *("--max_length", "192", "--max_dropped", "0.1", "--num_train_epochs", "1", "--learning_rate", "5e-5"),
     *("--per_device_train_batch_size", "2", "--gradient_accumulation_steps", "8", "--warmup_steps", "0.1"),
 )
-"""One epoch of 16 pairs a step, up to 5e-5 in the first tenth and linearly down; what a CPU does in minutes."""
+"""One epoch of 16 pairs per step, up to 5e-5 in the first tenth and then linearly down; a CPU finishes in minutes."""
 
 QUICK = ("--max_steps", "3")
 QUICK_ROWS = 100
@@ -67,7 +67,7 @@ QUICK_ROWS = 100
 
 @dataclass
 class Run:
-    """One training: the held-out pairs it scored, how many it left out or cut, and how long it took."""
+    """One training run: the held-out pairs that it scored, how many it skipped or cut, and how long it took."""
 
     seed: int
     fold: int
@@ -82,16 +82,16 @@ class Run:
 
 @dataclass
 class Wins:
-    """For each seed and pair, whether the chosen answer won: 1, a half for a tie, 0, or NaN if it was not scored."""
+    """Whether the chosen answer won, for each seed and pair: 1, 0.5 for a tie, 0, or NaN if it was not scored."""
 
     by_seed: Floats
     runs: list[Run] = field(default_factory=list)
 
 
 def train_folds(rows: Rows, seeds: int, folds: int, recipe: Sequence[str]) -> Wins:
-    """Train on all folds but one, score that one, and so on for each seed.
+    """Train on all folds but one, score that fold, and repeat for each fold and seed.
 
-    Ctrl-C keeps the seeds that are done, or what there is of the first.
+    Ctrl-C keeps the finished seeds, or what there is of the first.
     """
     wins = Wins(np.full((seeds, len(rows.pairs)), np.nan))
     try:
@@ -112,7 +112,7 @@ def train_folds(rows: Rows, seeds: int, folds: int, recipe: Sequence[str]) -> Wi
 def train_one(
     rows: Rows, fold_of: NDArray[np.int64], fold: int, seed: int, recipe: Sequence[str]
 ) -> tuple[Floats, Run]:
-    """Train without one fold, and score it."""
+    """Train on all folds but one, and score that fold."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
         files = [Path(folder) / name for name in ("train.jsonl", "test.jsonl")]
@@ -139,7 +139,7 @@ def _run(found: Mapping[str, Any], seed: int, fold: int, seconds: float) -> Run:
 
 
 def read_wins(path: Path, pairs: int) -> Floats:
-    """Who won each pair of a run's `scores.jsonl`; NaN for those that it left out."""
+    """Read who won each pair from a run's `scores.jsonl`; NaN for pairs that it left out."""
     wins = np.full(pairs, np.nan)
     for line in path.read_text(encoding="utf-8").splitlines():
         score = json.loads(line)
@@ -148,14 +148,14 @@ def read_wins(path: Path, pairs: int) -> Floats:
 
 
 def longer_wins(rows: Rows) -> Floats:
-    """Whether the chosen answer has more characters than the rejected one."""
+    """Return for each pair whether the chosen answer has more characters than the rejected one."""
     lengths = [np.array([len(text) for text in rows.answers(side)]) for side in ("chosen", "rejected")]
     wins: Floats = (np.sign(lengths[0] - lengths[1]) + 1) / 2
     return wins
 
 
 def clustered_error(values: Floats, clusters: Sequence[str]) -> float:
-    """The standard error of the values' mean, where values of one cluster may depend on each other."""
+    """Return the standard error of the mean of values that may depend on each other within a cluster."""
     number = {cluster: at for at, cluster in enumerate(dict.fromkeys(clusters))}
     sums = np.zeros(len(number))
     np.add.at(sums, [number[cluster] for cluster in clusters], values - values.mean())
@@ -163,11 +163,11 @@ def clustered_error(values: Floats, clusters: Sequence[str]) -> float:
 
 
 def measure(wins: Floats, model: Floats | None, openings: Sequence[str]) -> dict[str, Any]:
-    """One method's figures.
+    """Return the figures of one method.
 
     Args:
-        wins: by seed and pair; one row if the method has no seed.
-        model: the model's, to compare with on the same pairs; None for the model itself.
+        wins: the wins by seed and pair; one row if the method has no seed.
+        model: the model's wins, to compare with on the same pairs; None for the model itself.
         openings: the pairs' opening questions.
     """
     by_seed = wins.mean(axis=1)
@@ -182,7 +182,7 @@ def measure(wins: Floats, model: Floats | None, openings: Sequence[str]) -> dict
 
 
 def lines(methods: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """The table, aligned."""
+    """Yield the aligned lines of the table."""
     width = max(map(len, methods))
     yield f"{'':{width}}  accuracy  ± questions  ± seeds  model is ahead by"
     for name, found in methods.items():
@@ -201,7 +201,7 @@ ahead by     on the same pairs, with the standard error over the questions"""
 
 
 def facts(rows: Rows, name: str, wins: Wins, counted: int, args: argparse.Namespace) -> Iterator[str]:
-    """What was counted, trained and left out."""
+    """Yield sentences on what was counted, trained and left out."""
     report = rows.report
     refused = f"{len(report.skipped)} skipped + {len(report.rejected)} rejected"
     yield f"{report.rows:,} rows = {report.formatted:,} formatted + {refused}"
@@ -217,10 +217,10 @@ def facts(rows: Rows, name: str, wins: Wins, counted: int, args: argparse.Namesp
 
 
 def benchmark(args: argparse.Namespace, extra: Sequence[str]) -> dict[str, Any]:
-    """Run it all, and print the table.
+    """Run the whole benchmark, and print the table.
 
     Returns:
-        What `--out` holds.
+        The result for `--out`.
     """
     rows = read_rows(args.data, QUICK_ROWS if args.quick else None)
     name, recipe = _recipe(args, extra)
@@ -242,13 +242,13 @@ def benchmark(args: argparse.Namespace, extra: Sequence[str]) -> dict[str, Any]:
 
 
 def compare(rows: Rows, name: str, wins: Wins, scored: Any, args: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """The figures of each method, on the pairs that the model scored.
+    """Return the figures of each method, on the pairs that the model scored.
 
     Args:
         rows: the rows.
-        name: the model's.
-        wins: the model's, without runs if there is none.
-        scored: of each pair, whether it counts.
+        name: the name of the model.
+        wins: the wins of the model; it has no runs if there is no model.
+        scored: for each pair, whether it counts.
         args: the settings.
     """
     longer = longer_wins(rows)[None]
@@ -261,7 +261,7 @@ def compare(rows: Rows, name: str, wins: Wins, scored: Any, args: argparse.Names
 
 
 def _recipe(args: argparse.Namespace, extra: Sequence[str]) -> tuple[str, list[str]]:
-    """What the model is called, and the trainer's options."""
+    """Return the name of the model, and the trainer's options."""
     quick = QUICK if args.quick else ()
     if args.model_name_or_path is None:
         return "tiny", [*TINY_RECIPE, *quick, *extra]
@@ -285,7 +285,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The benchmark's own settings, and the words for the trainer; what cannot work ends the program with 2."""
+    """Parse the benchmark's own settings and the options for the trainer; exit with 2 if they cannot work."""
     parser = _parser()
     args, extra = parser.parse_known_args(words)
     if args.quick:
@@ -301,7 +301,7 @@ def _settings(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark; 2 if the rows or the settings are not as they should be."""
+    """Run the benchmark; return 2 if the rows or the settings are wrong."""
     words = list(sys.argv[1:] if argv is None else argv)
     args, extra = _settings(words)
     torch.set_num_threads(args.threads)

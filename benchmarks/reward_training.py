@@ -1,15 +1,15 @@
-"""Reward training beside TRL's, on the same pairs, weights and type, in one process.
+"""Compare reward training with TRL's, on the same pairs, weights and dtype, in one process.
 
     python benchmarks/reward_training.py                    # a Llama of 4 layers, 400 pairs of HH harmless
     python benchmarks/reward_training.py --model DIRECTORY  # a checkpoint, such as SmolLM2's
     python benchmarks/reward_training.py --ratios           # prompts and answers of drawn tokens, of many lengths
     python benchmarks/reward_training.py --quick            # does it run?
 
-Each contestant trains for the same number of steps from the same weights, one after the other, round by round; what is
-compared is the CPU time of the steps within a round, one thread. TRL's RewardTrainer runs with its defaults (gradient
-checkpointing), in its best way (pairs of about one length together, no checkpointing), and on the same batches as
-ours, whose losses are then the same. Before anything is timed, the rewards and gradients of the layout are compared
-with those of a padded batch.
+Each contestant trains for the same number of steps from the same weights, one after the other, round by round. The
+comparison is between the CPU times of the steps within a round, on one thread. TRL's RewardTrainer runs with its
+defaults (gradient checkpointing), in its best way (pairs of similar length together, no checkpointing), and on the
+same batches as ours, whose losses are then equal. Before anything is timed, the rewards and gradients of the layout
+are compared with those of a padded batch.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Steps(TrainerCallback):
     losses: list[float] = field(default_factory=list)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002  the signature of transformers' callbacks
-        """Begin to count, with the second step to watch memory."""
+        """Start the clock; at the second step, also start to watch memory."""
         if state.global_step == 1:
             self.level = _memory(reset=True)
         self.begun = time.process_time()
@@ -83,16 +83,16 @@ class Steps(TrainerCallback):
         self.peak = _memory() - self.level
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ARG002  the signature of transformers' callbacks
-        """Keep the loss."""
+        """Record the loss."""
         if logs and "loss" in logs:
             self.losses.append(float(logs["loss"]))
 
 
 def _memory(reset: bool = False) -> int:
-    """The resident memory now if it is reset, and the highest since then if not; 0 where that cannot be known."""
+    """Return the current resident memory if `reset`, else the highest since then; 0 if that is unknown."""
     try:
         if reset:
-            ctypes.CDLL("libc.so.6").malloc_trim(0)  # what earlier steps freed is given back first
+            ctypes.CDLL("libc.so.6").malloc_trim(0)  # return freed memory to the system first
             Path("/proc/self/clear_refs").write_text("5")
         name = "VmRSS:" if reset else "VmHWM:"
         lines = Path("/proc/self/status").read_text().splitlines()
@@ -105,7 +105,7 @@ Maker = Callable[[Any, Sequence[LabelledTokens], Any, dict[str, Any]], Any]
 
 
 def trl(**own: Any) -> Maker:
-    """TRL's trainer with these settings."""
+    """Return a function that makes TRL's trainer with these settings."""
 
     def make(model: Any, pairs: Sequence[LabelledTokens], tokenizer: Any, common: dict[str, Any]) -> Any:
         rows = [{"chosen_ids": pair.ids[0], "rejected_ids": pair.ids[1], "length": _longer(pair)} for pair in pairs]
@@ -116,7 +116,7 @@ def trl(**own: Any) -> Maker:
 
 
 def ours(share: bool = True, grouped: bool = False) -> Maker:
-    """Our trainer in branches, or padded where it is grouped."""
+    """Return a function that makes our trainer, with shared prefixes or padded and grouped by length."""
 
     def make(model: Any, pairs: Sequence[LabelledTokens], tokenizer: Any, common: dict[str, Any]) -> Any:
         is_shared = ComputeCost.from_model(model).is_sharing_cheaper if share else lambda *_: False
@@ -153,7 +153,7 @@ def _longer(pair: LabelledTokens) -> int:
 
 
 def read(arguments: argparse.Namespace) -> tuple[list[LabelledTokens], Any, Any]:
-    """The pairs, the tokenizer and the model."""
+    """Return the pairs, the tokenizer and the model."""
     template = get_template(arguments.template)
     texts, _ = read_labelled_texts(open_rows(arguments.data), template)
     if arguments.model:
@@ -179,7 +179,7 @@ def read(arguments: argparse.Namespace) -> tuple[list[LabelledTokens], Any, Any]
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread, so that CPU time is work and not waiting."""
+    """Use one thread, so that CPU time is work and not waiting."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -189,7 +189,7 @@ def one_thread() -> Iterator[None]:
 
 
 def exactness(model: Any, pairs: Sequence[LabelledTokens], pad_id: int) -> tuple[float, float]:
-    """How far branches move a reward, and a gradient beside the greatest, from those of a padded batch in fp32."""
+    """Return by how much shared prefixes move a reward and, relatively, a gradient of a padded batch in fp32."""
     model = deepcopy(model).float().eval()
     features = [SampleDataset(pairs)[number] for number in range(min(BATCH, len(pairs)))]
     found = []
@@ -209,7 +209,7 @@ def exactness(model: Any, pairs: Sequence[LabelledTokens], pad_id: int) -> tuple
 
 
 def tokens(pairs: Sequence[LabelledTokens]) -> dict[str, float]:
-    """The tokens that a pair costs, by layout: in random batches, grouped by length, without padding, shared."""
+    """Count the tokens per pair in each layout: random batches, grouped by length, without padding, shared."""
     total = [len(pair.ids[0]) + len(pair.ids[1]) for pair in pairs]
     shared = [count_shared_tokens([*pair.ids]) for pair in pairs]
     order = sorted(pairs, key=_longer)
@@ -225,7 +225,7 @@ def tokens(pairs: Sequence[LabelledTokens]) -> dict[str, float]:
 
 
 def peak(dtype: torch.dtype) -> float:
-    """Floating point operations a second that a matrix product reaches here, in this type."""
+    """Measure the floating point operations per second of a matrix product on this machine in a dtype."""
     size = 1024
     one, other = (torch.randn(size, size).to(dtype) for _ in range(2))
     best = 0.0
@@ -237,7 +237,7 @@ def peak(dtype: torch.dtype) -> float:
 
 
 def useful(model: Any, pairs: Sequence[LabelledTokens]) -> float:
-    """Floating point operations that training needs for a pair whose beginning is computed once."""
+    """Count the floating point operations that training needs for a pair whose beginning is computed once."""
     cost, layers = ComputeCost.from_model(model), model.config.get_text_config().num_hidden_layers
     total = 0.0
     for pair in pairs:
@@ -251,7 +251,7 @@ def useful(model: Any, pairs: Sequence[LabelledTokens]) -> float:
 def race(
     model: Any, pairs: Sequence[LabelledTokens], tokenizer: Any, arguments: argparse.Namespace
 ) -> dict[str, list[Steps]]:
-    """The steps of each contestant, round by round."""
+    """Run the contestants round by round, and return the steps of each."""
     found: dict[str, list[Steps]] = {name: [] for name in CONTESTANTS if name in arguments.only or not arguments.only}
     for number in range(arguments.rounds):
         names = list(found) if number % 2 == 0 else list(found)[::-1]
@@ -312,13 +312,13 @@ def main() -> None:
 
 
 RATIOS = ((8, 500), (32, 400), (100, 250), (250, 100), (400, 32), (500, 8))
-"""Tokens of a prompt and of an answer, in the mean."""
+"""Mean tokens of a prompt and of an answer."""
 
 UNSHARED, GROUPED_TRL = "branches, nothing shared", "TRL, grouped, no checkpointing"
 
 
 def drawn(prompt: int, answer: int, count: int, known: int) -> list[LabelledTokens]:
-    """Pairs of drawn tokens, with lengths from half to one and a half of these."""
+    """Return pairs of random tokens, with lengths from half to one and a half times these."""
     draw = Random(0)
 
     def some(mean: int) -> list[int]:
@@ -330,7 +330,7 @@ def drawn(prompt: int, answer: int, count: int, known: int) -> list[LabelledToke
 
 
 def ratios(model: Any, tokenizer: Any, arguments: argparse.Namespace) -> None:
-    """Branches against the faster of our unshared layout and TRL grouped, over lengths of prompts and answers."""
+    """Compare shared prefixes with the faster of our unshared layout and TRL grouped, over lengths."""
     arguments.only = [BASE, UNSHARED, GROUPED_TRL]
     lines = []
     for prompt, answer in RATIOS:

@@ -1,4 +1,4 @@
-"""What `reward_training.py` measured, as a table and a picture of the docs: `--docs NAME` calls this."""
+"""Write the figures of `reward_training.py` into the docs, as a table and a picture: `--docs NAME` calls this."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from svg_colours import follow_colour_scheme
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 Figures = Mapping[str, Mapping[str, float]]
 
@@ -18,13 +20,13 @@ SAID = {
     "TRL, same batches, no checkpointing": "TRL, our batches, no checkpointing",
     "padded, grouped": "ours, padded, grouped",
 }
-"""What the docs call the contestants."""
+"""The names of the contestants in the docs."""
 
 
 def table(figures: Figures) -> str:
-    """A row for each contestant: its speed, its time beside branches, and its share of the machine's peak."""
+    """Return a row per contestant: its speed, its time relative to branches, and its share of the machine's peak."""
     lines = [
-        "| | pairs a CPU second | time beside branches | (least to most) | of the matrix products' peak |",
+        "| | pairs per CPU second | time relative to branches | least to most | share of the matrix products' peak |",
         "|---|---|---|---|---|",
     ]
     for name, row in figures.items():
@@ -36,7 +38,7 @@ def table(figures: Figures) -> str:
 
 
 def picture(figures: Figures) -> str:
-    """Bars of the contestants' times beside branches, shortest last, each with its range, as SVG."""
+    """Return bars of the contestants' times relative to branches, each with its range, as SVG."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -57,21 +59,21 @@ def picture(figures: Figures) -> str:
         buffer = io.StringIO()
         drawing.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
         pyplot.close(drawing)
-    return buffer.getvalue()
+    return follow_colour_scheme(buffer.getvalue())
 
 
 def marked(name: str, text: str) -> str:
-    """The part of a page that is written here."""
+    """Return the part of a page that this module writes, between two comments."""
     return f"<!-- {name}: written by benchmarks/reward_training.py --docs -->\n\n{text}\n\n<!-- {name}: end -->"
 
 
 def section(name: str, figures: Figures) -> str:
-    """The part of docs/results.md: the picture and the table."""
-    return marked(name, f"![CPU time beside branches](assets/{name}.svg)\n\n{table(figures)}")
+    """Return the part of docs/results.md: the picture and the table."""
+    return marked(name, f"![CPU time relative to branches](assets/{name}.svg)\n\n{table(figures)}")
 
 
 def write(name: str, figures: Figures, docs: Path = DOCS) -> None:
-    """Write figures, picture and table into the docs, in the place of those of that name.
+    """Write figures, picture and table into the docs, and replace those of that name.
 
     Raises:
         ValueError: docs/results.md has no such place.
@@ -88,7 +90,7 @@ def write(name: str, figures: Figures, docs: Path = DOCS) -> None:
 
 
 def main(words: list[str]) -> None:
-    """Write figures that were measured before: NAME FILE.json."""
+    """Write figures from a file: NAME FILE.json."""
     name, file = words
     figures: dict[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
     write(name, figures)

@@ -1,11 +1,11 @@
-"""What the row path costs: CPU time per row of `format`, `check`, `convert` and the trainer's reading of pairs.
+"""Measure the row path: CPU time per row of `format`, `check`, `convert` and the trainer's reading of pairs.
 
     python benchmarks/row_path.py
     python benchmarks/row_path.py --against ../an-older-checkout
 
-Each operation runs in a process of its own, after one run that is not counted; the smallest of several times counts.
-With another checkout, both are measured in turns, and the ratios of the pairs of times are printed: their median, and
-the smallest and the largest. Rows are those of the generated set, in PKU-SafeRLHF's columns and as HH's transcripts.
+Each operation runs in its own process, after a warm-up that does not count. The smallest of several times counts.
+With another checkout, both are measured in turns, and the script prints the median, the smallest and the largest ratio
+of the pairs of times. Rows are those of the generated set, in PKU-SafeRLHF's columns and as HH's transcripts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HERE = Path(__file__).resolve().parent.parent
 
 
 def make_rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return rows with PKU-SafeRLHF's columns, and the same as transcripts."""
+    """Return rows with PKU-SafeRLHF's columns, and the same rows as transcripts."""
     from preftemplates_train.data.demo import generate
 
     pku = list(generate(seed=0)[0])
@@ -68,7 +68,7 @@ def format_rows(template: Template, rows: list[dict[str, Any]]) -> Callable[[], 
 
 
 def make_operations() -> Mapping[str, tuple[Callable[[], Any], int]]:
-    """Return what is measured, each with the number of rows, or of templates, that it handles."""
+    """Return the operations to measure, each with the number of rows or templates that it handles."""
     from preftemplates_train.data.labelled_texts import read_labelled_texts
 
     from preftemplates import check, get_template
@@ -97,7 +97,7 @@ def make_operations() -> Mapping[str, tuple[Callable[[], Any], int]]:
 
 
 def measure(runs: int) -> dict[str, float]:
-    """Return microseconds of CPU time per row of each operation: the smallest of several runs, after a warm-up."""
+    """Return the CPU time of each operation in microseconds per row: the smallest of several runs, after a warm-up."""
     figures = {}
     for name, (operate, count) in make_operations().items():
         times = []

@@ -5,11 +5,11 @@
     python benchmarks/tokenizing.py --tokenizer smollm2 --engine tokenizers-1
     python benchmarks/tokenizing.py --tokenizer smollm2 --rows 2000 --peer-rows 500
 
-Rows are real rows of HH that are varied sentence by sentence (`varied_rows.py`). All times are CPU times, measured in
-turns; the ids of both sides are compared first. TRL's preparation is that of its `RewardTrainer`, which gets messages
-that are made before, and a chat template; it makes no masks. We get the rows as they are. Bare encoding is the engine
-alone, over the whole texts, and over the parts of them that we encode. Each round has a new engine, whose cache of
-words is empty; loading and checking it is not in its time, and takes about a second.
+The rows are real rows of HH, varied sentence by sentence (`varied_rows.py`). All times are CPU times, measured in
+turns, after the ids of both sides were compared. TRL's preparation is that of its `RewardTrainer`, which gets prepared
+messages and a chat template and makes no masks. We get the rows as they are. Bare encoding is the engine alone, over
+the whole texts, and over the parts of them that we encode. Each round has a new engine with an empty cache of words;
+loading and checking it takes about a second and is not included.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 
 ROWS_PER_TABLE = 16_384
-"""As many rows as `TokenBatchFormatter` encodes at once."""
+"""The number of rows that `TokenBatchFormatter` encodes at once."""
 
 
 class Recorder:
-    """An engine that keeps the texts it is given."""
+    """An engine that records the texts that it gets."""
 
     def __init__(self, engine: Engine) -> None:
         self.name, self.texts, self._engine = engine.name, list[list[str]](), engine
 
     def encode(self, texts: Sequence[str]) -> Any:
-        """Return the ids of the engine."""
+        """Encode texts with the wrapped engine."""
         self.texts.append([*texts])
         return self._engine.encode(texts)
 
@@ -68,14 +68,14 @@ def make_message_dataset(template: Template, rows: pa.Table) -> datasets.Dataset
 
 
 def prepare_with_trl(dataset: datasets.Dataset, tokenizer: Any) -> datasets.Dataset:
-    """Return the dataset that TRL's RewardTrainer prepares, with the ids."""
+    """Prepare a dataset with TRL's RewardTrainer, and return it with the ids."""
     arguments = RewardConfig(output_dir="unused", max_length=None, report_to=[], use_cpu=True)
-    prepare: Any = RewardTrainer._prepare_dataset  # it looks at no attribute of the trainer
+    prepare: Any = RewardTrainer._prepare_dataset  # it reads no attribute of the trainer
     return prepare(None, dataset, tokenizer, arguments, "train")
 
 
 def time_call(prepare: Callable[[], Callable[[], object]]) -> float:
-    """Return the CPU seconds of a function, without those of what makes it."""
+    """Return the CPU seconds of a function, without those for making it."""
     run = prepare()
     start = time.process_time()
     run()
@@ -88,7 +88,7 @@ def list_ids(rows: Sequence[dict[str, Any]]) -> list[list[list[int]]]:
 
 
 class Setup:
-    """The rows, and what encodes them.
+    """The rows, and the formatters and engines that encode them.
 
     Args:
         options: the options of the command line.
@@ -100,7 +100,7 @@ class Setup:
         self.rows = pa.Table.from_pylist([*vary_rows(options.data, "HH", options.rows)])
 
     def make_formatter(self, engine: str | None) -> TokenBatchFormatter:
-        """Return a formatter with an engine of its own, which has made its plans."""
+        """Return a formatter with its own engine and finished plans."""
         tokenizer: Any = self.tokenizer.__class__.from_pretrained(self.tokenizer.name_or_path)
         formatter = TokenBatchFormatter(self.template, "preference", tokenizer, engine=engine, on_error="skip")
         formatter(self.rows.slice(0, 1_000))
@@ -111,18 +111,18 @@ class Setup:
         return partial(self.make_formatter(engine), self.rows)
 
     def prepare_bare(self, engine: str | None, texts: Sequence[Sequence[str]]) -> Callable[[], object]:
-        """Return a function that encodes texts with an engine that has not seen them."""
+        """Return a function that encodes texts with an engine that has not seen them before."""
         encode = self.make_formatter(engine).engine.encode
         return lambda: [encode(part) for part in texts]
 
     def write_whole_texts(self) -> list[list[str]]:
-        """Return the whole texts of all pairs, as many at once as we encode."""
+        """Return the whole texts of all pairs, in batches of as many as we encode at once."""
         texts = BatchFormatter(self.template.with_dialect("text"), "preference", on_error="skip")(self.rows)
         return [[row["prompt"] + row[name] for row in texts.slice(start, ROWS_PER_TABLE).to_pylist()
                  for name in ("chosen", "rejected")] for start in range(0, len(texts), ROWS_PER_TABLE)]  # fmt: skip
 
     def record_parts(self, engine: str | None) -> list[list[str]]:
-        """Return the texts that we give the engine for all pairs."""
+        """Return the texts that we give to the engine for all pairs."""
         formatter = self.make_formatter(engine)
         encoder: Any = formatter._sample_tokenizer._blocks
         encoder.engine = recorder = Recorder(encoder.engine)

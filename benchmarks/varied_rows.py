@@ -1,8 +1,8 @@
-"""Varied rows: real rows of PKU-SafeRLHF and HH whose sentences are exchanged, so that no row occurs twice.
+"""Vary real rows of PKU-SafeRLHF and HH by exchanging sentences, so that no row occurs twice.
 
-Each sentence of a row is replaced, half of the time, by a sentence of another row of the same set. Columns, labels and
-the structure of transcripts stay as they are, and the two sides of a transcript keep one history. The rows hold
-offensive text, as the real ones do: no script prints one, and none is kept beyond a temporary directory.
+Each sentence of a row is replaced, half of the time, by a sentence from another row of the same set. Columns, labels
+and the structure of transcripts stay as they are, and both sides of a transcript keep the same history. The rows
+contain offensive text, as the real ones do: no script prints one, and none is kept beyond a temporary directory.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MARK = re.compile(r"(\n\n(?:Human|Assistant): )")
 SENTENCE_END = re.compile(r"(?<=[.!?])(\s+)")
 
 LOOKS_LIKE_MARK = re.compile(r"(?:Human|Assistant):")
-"""Sentences with this text are not moved: at the beginning of a line they could begin a turn."""
+"""Sentences with this text are not moved, because they could begin a turn at the start of a line."""
 
 BATCH = 10_000
 """The number of rows of a table."""
@@ -50,12 +50,12 @@ ROW_SETS = {
 
 
 def split_sentences(text: str) -> list[str]:
-    """Return sentences and the whitespace between them in turns; joined, they are the text."""
+    """Split a text into sentences and the whitespace between them, in turns; joined, they are the text."""
     return SENTENCE_END.split(text)
 
 
 class SentencePool:
-    """Replaces sentences by those of other rows."""
+    """Replaces sentences with those of other rows."""
 
     def __init__(self, texts: Iterable[str], rng: random.Random) -> None:
         sentences = itertools.chain.from_iterable(split_sentences(text)[::2] for text in texts)
@@ -63,7 +63,7 @@ class SentencePool:
         self.rng = rng
 
     def vary(self, text: str) -> str:
-        """Return the text, in which about half of the sentences are other ones."""
+        """Return the text with about half of its sentences replaced."""
         parts = split_sentences(text)
         for index in range(0, len(parts), 2):
             if parts[index] and self.rng.random() < 0.5:
@@ -74,8 +74,8 @@ class SentencePool:
 def make_pku_variation(rows: Sequence[Row], rng: random.Random) -> Callable[[Row], Row]:
     """Return a function that varies a row with PKU-SafeRLHF's columns.
 
-    The 32 real prompts have one sentence each. A varied prompt has a second one, since most prompts of 200,000 rows
-    would otherwise occur a thousand times.
+    The 32 real prompts have one sentence each. A varied prompt gets a second one, since most prompts would otherwise
+    occur a thousand times among 200,000 rows.
     """
     columns = ("prompt", "response_0", "response_1")
     pool = SentencePool((row[column] for row in rows for column in columns), rng)
@@ -108,7 +108,7 @@ def make_hh_variation(rows: Sequence[Row], rng: random.Random) -> Callable[[Row]
 
 
 def read_rows(data: Path, name: str) -> list[Row]:
-    """Return the real rows of a set whose two answers answer the same prompt."""
+    """Read the real rows of a set whose two answers belong to the same prompt."""
     records = open_rows(str(data / ROW_SETS[name].path))
     rows = [dict(record.cells) for record in records if isinstance(record.cells, Mapping)]
     if name == "PKU":
@@ -117,12 +117,12 @@ def read_rows(data: Path, name: str) -> list[Row]:
 
 
 def has_equal_answers(row: Row) -> bool:
-    """Return whether the two answers of a row are equal, so that nothing is preferred."""
+    """Return whether the two answers of a row are equal, so that neither is preferred."""
     return bool(row["response_0"] == row["response_1"] if "response_0" in row else row["chosen"] == row["rejected"])
 
 
 def vary_rows(data: Path, name: str, count: int, seed: int = 0) -> Iterator[Row]:
-    """Yield so many rows, each of which is different from all others; the same seed gives the same rows."""
+    """Yield `count` rows that all differ; the same seed gives the same rows."""
     rows, rng = read_rows(data, name), random.Random(seed)
     vary = (make_pku_variation if name == "PKU" else make_hh_variation)(rows, rng)
     seen: set[int] = set()
@@ -136,7 +136,7 @@ def vary_rows(data: Path, name: str, count: int, seed: int = 0) -> Iterator[Row]
 
 
 def batch_rows(rows: Iterable[Row], size: int = BATCH) -> Iterator[pa.Table]:
-    """Yield rows as Arrow tables of so many rows each."""
+    """Yield rows as Arrow tables of `size` rows each."""
     iterator = iter(rows)
     while part := list(itertools.islice(iterator, size)):
         yield pa.Table.from_pylist(part)

@@ -1,4 +1,4 @@
-"""Logistic regression on bags of words: what words alone say about which answer was chosen."""
+"""Logistic regression on bags of words: how well words alone predict which answer was chosen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INNER_FOLDS = 5
 
 
 def word_wins(rows: Rows, seeds: int, folds: int) -> Floats:
-    """Whether a bag of words prefers the chosen answer, for each seed and pair, on the folds of the model."""
+    """Return whether a bag of words prefers the chosen answer, for each seed and pair, on the model's folds."""
     kernel, openings = word_kernel(rows), np.array(rows.openings)
     wins = np.empty((seeds, len(openings)))
     for seed in range(seeds):
@@ -34,7 +34,7 @@ def word_wins(rows: Rows, seeds: int, folds: int) -> Floats:
 
 
 def word_kernel(rows: Rows) -> Floats:
-    """The inner products of the pairs' features: for each word log(1 + its count), chosen answer minus rejected."""
+    """Return the inner products of the pairs' features: for each word log(1 + its count), chosen minus rejected."""
     counts = {side: [Counter(re.findall(r"\w+", text.lower())) for text in rows.answers(side)] for side in SIDES}
     known = {word for counted in chain(*counts.values()) for word in counted}
     words = {word: at for at, word in enumerate(sorted(known))}
@@ -48,7 +48,7 @@ def word_kernel(rows: Rows) -> Floats:
 
 
 def choose_penalty(kernel: Floats, openings: Sequence[str], seed: int) -> float:
-    """The penalty with the smallest loss in folds of the training pairs."""
+    """Return the penalty with the smallest loss in folds of the training pairs."""
     fold_of = folds_of(openings, INNER_FOLDS, seed)
     losses = dict.fromkeys(PENALTIES, 0.0)
     for fold in range(INNER_FOLDS):
@@ -60,10 +60,10 @@ def choose_penalty(kernel: Floats, openings: Sequence[str], seed: int) -> float:
 
 
 def fit(kernel: Floats, penalty: float) -> Floats:
-    """Logistic regression by Newton's method: the weights are the features' sum, each pair's times its number here.
+    """Fit logistic regression by Newton's method: the weights are the sum of the features times these numbers.
 
-    What is smallest is the sum of -log sigmoid(margin) and half the penalty times the squared weights. At the smallest
-    the penalty times a pair's number is sigmoid(-margin).
+    It minimises the sum of -log sigmoid(margin) plus half the penalty times the squared weights. At the minimum, the
+    penalty times a pair's number is sigmoid(-margin).
     """
     numbers: Any = np.zeros(len(kernel))
     for _ in range(50):

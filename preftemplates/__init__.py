@@ -1,4 +1,4 @@
-"""Typed conversation templates that turn any preference dataset into training data."""
+"""Typed dataset templates that turn any preference dataset into training data."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +105,7 @@ _BATCH_MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load what needs pyarrow when it is asked for, so that the import stays light."""
+    """Load the names that need pyarrow on first use, so that importing the package stays fast."""
     if name in _BATCH_MODULES:
         from importlib import import_module
 
@@ -118,5 +118,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Show the public names only; subpackages that are imported become attributes too."""
+    """Return the public names only; imported subpackages are attributes too."""
     return [*__all__, "__version__"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _USAGE_ERROR: Any = typer.BadParameter.__base__
-"""What typer raises for wrong arguments; it exports no name for all of them."""
+"""The base of all errors that typer raises for wrong arguments; typer does not export it."""
 
 
 def main() -> None:

@@ -2,12 +2,12 @@
 
 PrefTemplatesError
 ├── DefinitionError (TypeError)      a template, style or dialect is declared wrongly
-├── UnknownNameError (LookupError)   nothing of that name; says which names are near
+├── UnknownNameError (LookupError)   nothing is registered under a name; the nearest names are suggested
 ├── RowError (ValueError)            one row, or one conversation, cannot be used
-├── StyleError (ValueError)          a style cannot do what it is asked
+├── StyleError (ValueError)          a style cannot do what is asked of it
 │   ├── StyleSyntaxError             its chat template does not parse
 │   ├── StyleRefusedError            its chat template does what none may do (a RowError too)
-│   ├── StyleLimitError              its chat template needs more than its limits allow (a RowError too)
+│   ├── StyleLimitError              its chat template exceeds its limits (a RowError too)
 │   └── StyleContractError           its chat template broke a promise of styles
 ├── SpanError (ValueError)           no character answers the question
 ├── FileError (ValueError)           a file cannot be read or written
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAX_GUESSES = 3
-"""So many names are proposed that hold what was typed."""
+"""The most names that are suggested because they contain what was typed."""
 
 PREVIEW_LENGTH = 80
 """Values and names from data are cut to this many characters before they enter a message."""
 
 
 class CodeWithMeaning(StrEnum):
-    """A word that a program can count, with a sentence that says what it stands for."""
+    """A word that a program can count, with a sentence that explains it."""
 
     meaning: str
-    """What the code says, in a sentence."""
+    """A sentence that explains the code."""
 
     def __new__(cls, value: str, meaning: str) -> Self:
-        """A member that is its value, with a meaning."""
+        """Create a member that equals its value and has a meaning."""
         code = str.__new__(cls, value)
         code._value_ = value
         code.meaning = meaning
@@ -47,7 +47,7 @@ class CodeWithMeaning(StrEnum):
 
 
 class Code(CodeWithMeaning):
-    """What is wrong with a row, as one word that a program can count."""
+    """The kinds of faults in rows, each a word that a program can count."""
 
     MISSING_FIELD = "missing_field", "A column is absent or null."
     WRONG_TYPE = "wrong_type", "A cell, or what an expression made of it, has another type than declared."
@@ -134,7 +134,7 @@ class Code(CodeWithMeaning):
 
 
 class ReadingChange(CodeWithMeaning):
-    """What reading a row changes in tools and in the arguments of calls, so that all sources give one sample."""
+    """The changes that reading makes to tools and arguments of calls, so that all sources give the same sample."""
 
     NULL_MEMBER = (
         "null_member",
@@ -144,7 +144,7 @@ class ReadingChange(CodeWithMeaning):
 
 
 def preview(value: object) -> str:
-    r"""The value as one printable line of at most 80 characters.
+    r"""Return a value as one printable line of at most 80 characters.
 
     >>> preview("two\nlines")
     "'two\\nlines'"
@@ -158,20 +158,20 @@ def preview(value: object) -> str:
 
 
 def one_line(text: str, limit: int = PREVIEW_LENGTH) -> str:
-    """The text with every character that does not print escaped, cut to `limit` characters."""
+    """Return a text with all unprintable characters escaped, cut to `limit` characters."""
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def _escape(text: str) -> str:
-    """The text with every character that does not print escaped, apart from line ends."""
+    """Return a text with all unprintable characters except line ends escaped."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 
 def make_visible(text: str) -> str:
-    r"""The text with line ends marked, and with no character that a terminal would act on.
+    r"""Return a text with its line ends marked and without characters that control a terminal.
 
     >>> print(make_visible("one" + chr(10) + chr(27) + "[31m"))
     one↵
@@ -181,7 +181,7 @@ def make_visible(text: str) -> str:
 
 
 def spell_out(name: str) -> str:
-    """A column's name so that its difference is seen: quoted, and what is not ASCII as a code point.
+    """Return a column's name in quotes, with non-ASCII characters as code points, so that look-alikes differ.
 
     >>> spell_out("prоmpt")  # the third letter is Cyrillic
     "'prU+043Empt'"
@@ -190,7 +190,7 @@ def spell_out(name: str) -> str:
 
 
 def find_nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant, if one is near.
+    """Return the name that was probably meant, if one is near.
 
     >>> find_nearest("respnse_0", ["response_0", "prompt"])
     'response_0'
@@ -201,7 +201,7 @@ def find_nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return a sentence that names the nearest known name, or else the shortest that hold it; or nothing.
+    """Return a sentence with the nearest known name or the shortest names that contain it; empty if there are none.
 
     >>> did_you_mean("respnse_0", ["response_0", "prompt"]), did_you_mean("pku", ["PKUSafeRLHF", "HH"])
     (" Did you mean 'response_0'?", " Did you mean 'PKUSafeRLHF'?")
@@ -216,18 +216,18 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 class PrefTemplatesError(Exception):
-    """What all errors of this library have in common: a message, and facts that a program can read.
+    """The base class of this library's errors: a message, and facts that a program can read.
 
     Attributes:
         message: what is wrong, without the place.
         code: one of `Code`, for rows.
-        template, style, format: their names, where they are known.
+        template, style, format: their names, if they are known.
         row: the row's number, counted from 0.
         line: the physical line in the file, counted from 1.
         file: the file's name.
-        column: a column by its own name, or a value in it by its path, such as `chosen[1].content`.
+        column: a column by its own name, or the path of a value in it, such as `chosen[1].content`.
         value: the offending value.
-        hint: what was probably meant.
+        hint: the value or name that was probably meant.
         others: what else is wrong with the row, in words.
     """
 
@@ -255,7 +255,7 @@ class PrefTemplatesError(Exception):
             setattr(self, name, fact)
 
     def located(self, **facts: Any) -> Self:
-        """The same error with more facts; those that it has already stay."""
+        """Return the same error with more facts; facts that it already has stay."""
         return type(self)(self.message, **{**facts, **self.facts})
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -263,7 +263,7 @@ class PrefTemplatesError(Exception):
 
     @property
     def reason(self) -> str:
-        """What is wrong and in which column, without the row's place."""
+        """Return what is wrong and in which column, without the row's place."""
         column = f"column {preview(self.column)}: " if self.column is not None else ""
         own = column + self.message + (f"; near: {spell_out(self.hint)}" if self.hint else "")
         return "; ".join([own, *self.others])
@@ -287,10 +287,10 @@ class PrefTemplatesError(Exception):
 
 
 def _picklable(value: Any) -> Any:
-    """The value, or the line that shows it if it does not pickle."""
+    """Return the value, or its preview if it cannot be pickled."""
     try:
         pickle.dumps(value)
-    except Exception:  # noqa: BLE001  what pickling raises depends on the value
+    except Exception:  # noqa: BLE001  each type of value may raise something else
         return preview(value)
     return value
 
@@ -300,13 +300,13 @@ def _rebuild(cls: type[PrefTemplatesError], message: str, facts: dict[str, Any])
 
 
 def missing_column_error(path: str, columns: Iterable[str]) -> RowError:
-    """The error for a column that a row does not have, with the nearest that it has."""
+    """Return the error for a column that a row lacks, with the nearest column that it has."""
     hint = find_nearest(path, columns)
     return RowError("missing", code=Code.MISSING_FIELD, column=path, hint=hint)
 
 
 class DefinitionError(PrefTemplatesError, TypeError):
-    """A template, style, dialect or filter is declared wrongly, or asked for what its kind cannot do."""
+    """A template, style, dialect or filter is declared wrongly, or used for something that its kind cannot do."""
 
 
 class UnknownNameError(PrefTemplatesError, LookupError):
@@ -317,21 +317,22 @@ class RowError(PrefTemplatesError, ValueError):
     """One row cannot be used; `code` says why."""
 
     message_place: Any = None
-    """Where among some messages it is, as long as nobody has said which messages these are."""
+    """The place among some messages, until it is known which column of the row holds these messages."""
 
 
 class StyleError(PrefTemplatesError, ValueError):
-    """A style cannot do what it is asked."""
+    """A style cannot do what is asked of it."""
 
 
 class StyleSyntaxError(StyleError):
-    """A chat template does not parse; `line` is the template's own."""
+    """A chat template does not parse; `line` is the line in the template."""
 
 
 class StyleRefusedError(StyleError, RowError):
-    """A chat template does what no template of a stranger may do; `line` is the template's own where it is known.
+    """An untrusted chat template does something that is not allowed; `line` is the line in the template, if known.
 
-    Most of them are refused when the style is made. One that shows only while a row is rendered concerns that row.
+    Most of them raise this error when the style is made. If the fault shows only during rendering, it concerns that
+    row.
     """
 
 
@@ -340,15 +341,15 @@ class StyleLimitError(StyleError, RowError):
 
 
 class StyleContractError(StyleError):
-    """A chat template broke what styles promise."""
+    """A chat template broke a promise that every style makes."""
 
 
 class SpanError(PrefTemplatesError, ValueError):
-    """No span answers the question; an empty mask would look like an answer."""
+    """No span answers the question. An empty mask would look like an answer, so this is an error."""
 
 
 class FileError(PrefTemplatesError, ValueError):
-    """A file cannot be read as what its name says, or cannot be written."""
+    """A file cannot be read as the type that its name indicates, or cannot be written."""
 
 
 class MissingPackageError(PrefTemplatesError, ImportError):

@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 
 from preftemplates import __version__
-from preftemplates.cli import check, check_style, convert, detect, diff, show, tokenize
+from preftemplates.cli import check, check_style, convert, detect, diff, schema, show, tokenize
 from preftemplates.cli import list as listing
 
 app = typer.Typer(
     name="preftemplates",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -40,3 +40,4 @@ app.command("convert")(convert.command)
 app.command("tokenize")(tokenize.command)
 app.command("check-style")(check_style.command)
 app.command("diff")(diff.command)
+app.command("schema")(schema.command)

@@ -1,4 +1,4 @@
-"""`preftemplates check`: what is wrong with a file of rows, by kind, and what one could guess without reading it."""
+"""`preftemplates check`: find faults in the rows of a file, and labels that follow from length or position."""
 
 import json
 import math
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -43,7 +42,7 @@ def command(
     source: SourceArgument,
     template: TemplateOption,
     format: Annotated[
-        str, typer.Option("--format", "-f", help="preference, supervised, unpaired, ...")
+        str, typer.Option("--format", "-f", help="Check this dataset type: preference, supervised, unpaired, ...")
     ] = "preference",
     style: StyleOption = None,
     dialect: DialectOption = None,
@@ -51,23 +50,24 @@ def command(
     bos: EdgeBosOption = None,
     eos: EdgeEosOption = None,
     test: Annotated[
-        str | None, typer.Option(help="A test set with the columns of IN, whose prompts should not be in IN.")
+        str | None, typer.Option(help="Flag rows whose prompt is in this test set, which has the columns of IN.")
     ] = None,
     without: Annotated[
-        list[str] | None, typer.Option(help="A code or shortcut that is not looked for; may be repeated.")
+        list[str] | None, typer.Option(help="Do not look for this code or shortcut. Repeatable.")
     ] = None,
     split: SplitOption = None,
     name: NameOption = None,
     data_dir: DataDirOption = None,
     revision: RevisionOption = None,
     group_by: GroupOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Write everything here, as JSON.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write the report to this JSON file.")] = None,
 ) -> None:
-    """Check the rows of a file (.jsonl, .json, .csv, .parquet, .gz), directory or hub dataset; nothing is written.
+    """Check the rows of a file (.jsonl, .json, .csv, .parquet, .gz), directory or hub dataset.
 
-    Rejected rows cannot be formatted, skipped rows should not be trained on, flagged rows should be looked at. Exit
-    code 1 if there are any.
+    Rejected rows cannot be formatted. Skipped rows should not be trained on. Look at flagged rows before you train.
+
+    Exit code 1 if there are any.
     """
     console = SafeConsole(stderr=as_json)
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
@@ -103,17 +103,20 @@ def command(
         raise typer.Exit(1)
 
 
-def _print_report(report: CheckReport, console: Console) -> None:
-    """Print what was found: totals, a line for each status and code, and the shortcuts."""
+def _print_report(report: CheckReport, console: SafeConsole) -> None:
+    """Print the totals, a line per status and code, and the shortcuts."""
     console.print(
         f"{report.rows:,} rows = {report.formatted:,} formatted + {report.skipped:,} skipped"
         f" + {report.rejected:,} rejected" + (f": {report.results:,} samples" * (report.results != report.formatted)),
         highlight=False,
     )
     print_reading(report.conversion, console)
-    console.print(_build_findings_table(report) if report.findings else Text("nothing was found", "green"))
+    if report.findings:
+        console.print_table(_build_findings_table(report))
+    else:
+        console.print(Text("no findings", "green"))
     if any(shortcut.pairs for shortcut in report.shortcuts.values()):
-        console.print(_build_shortcuts_table(report))
+        console.print_table(_build_shortcuts_table(report))
 
 
 def _build_findings_table(report: CheckReport) -> Table:
@@ -133,10 +136,10 @@ def _build_findings_table(report: CheckReport) -> Table:
 
 def _build_shortcuts_table(report: CheckReport) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_row(Text("what a rule finds that reads no meaning; a coin finds 50 %", "bold"))
+    table.add_row(Text("accuracy of rules that do not read the texts; guessing has 50 %", "bold"))
     for name, shortcut in report.shortcuts.items():
         decided = shortcut.right + shortcut.wrong
         error = "" if math.isnan(shortcut.error) else f" ± {shortcut.error:.1%}"
         accuracy = f"{shortcut.accuracy:.1%}{error}, decides {decided:,} of {shortcut.pairs:,} pairs"
-        table.add_row(Text(f"  {name:18} {accuracy}" if decided else f"  {name:18} decides no pair"))
+        table.add_row(Text(f"  {name:18} {accuracy}" if decided else f"  {name:18} decides none of the pairs"))
     return table

@@ -1,4 +1,4 @@
-"""`preftemplates check-style`: what a style does that one should know before training with it."""
+"""`preftemplates check-style`: find what a style loses, changes and adds, before you train with it."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -20,13 +20,13 @@ def command(
     bos_token: BosOption = None,
     eos_token: EosOption = None,
     allow: Annotated[
-        list[FindingCode] | None, typer.Option(metavar="CODE", help="Leave this code out; may be given again.")
+        list[FindingCode] | None, typer.Option(metavar="CODE", help="Ignore findings with this code. Repeatable.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check what a style loses, changes and adds, by rendering a few conversations.
+    """Find what a style loses, changes and adds, by rendering a few conversations.
 
-    Exit code 0 if there is nothing to tell, 1 if there are findings, 2 if the style cannot be read.
+    Exit code 0 without findings, 1 with findings, 2 if the style cannot be read.
     """
     opened = open_style(style, bos_token, eos_token)
     findings = [finding for finding in opened.style.findings if finding.code not in (allow or ())]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -22,20 +21,23 @@ from preftemplates.cli.options import (
     EdgeEosOption,
     GroupOption,
     NameOption,
+    OnErrorOption,
+    PairsOption,
     RevisionOption,
     SourceArgument,
     SplitOption,
     StyleOption,
     TemplateOption,
+    TiesOption,
     TokenizerOption,
 )
 from preftemplates.cli.progress import show_progress
 from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_reading, spell_report
-from preftemplates.cli.terminal import SafeConsole
+from preftemplates.cli.terminal import SafeConsole, print_json_text
 from preftemplates.core.extras import import_extra
 from preftemplates.core.samples import Format
 from preftemplates.data.content_rules import read_special_tokens
-from preftemplates.data.convert import Conversion, OnCopy, OnError
+from preftemplates.data.convert import Conversion, OnCopy
 from preftemplates.data.convert_report import ConversionReport
 from preftemplates.data.copies import CopyFinder
 from preftemplates.data.dataset_sources import DatasetChoice
@@ -44,8 +46,6 @@ from preftemplates.data.media import CSVCheck, check_fits_json, find_first_parts
 from preftemplates.data.reading import find_file_kind, open_rows
 from preftemplates.data.writing import open_writer, write_pieces, write_text
 from preftemplates.errors import DefinitionError, FileError
-from preftemplates.templates.declaration import Ties
-from preftemplates.templates.derivations import Pairs
 from preftemplates.templates.library import get_template
 from preftemplates.templates.template import Template
 
@@ -54,62 +54,69 @@ _CHAT_TEMPLATE_FILE = "chat_template.jinja"
 
 
 class NothingToWriteError(Exception):
-    """No row came through: an empty file under the output's name would look like a result."""
+    """No row was formatted; an empty output file would look like a result."""
 
 
 def command(
     source: SourceArgument,
     template: TemplateOption,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write; the ending says what.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Write to this .jsonl, .json, .csv or .parquet file.")],
     format: Annotated[
-        str, typer.Option("--format", "-f", help="preference, supervised, prompt_only, unpaired, ranked, ...")
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            help="Write this dataset type: preference, supervised, unpaired, ...",
+        ),
     ] = "preference",
     style: StyleOption = None,
     dialect: DialectOption = None,
     tokenizer: TokenizerOption = None,
     bos: EdgeBosOption = None,
     eos: EdgeEosOption = None,
-    on_error: Annotated[OnError, typer.Option(help="What a row that cannot be formatted does.")] = "skip",
+    on_error: OnErrorOption = "skip",
     split: SplitOption = None,
     name: NameOption = None,
     data_dir: DataDirOption = None,
     revision: RevisionOption = None,
     group_by: GroupOption = None,
-    pairs: Annotated[Pairs, typer.Option(help="Which pairs a ranking gives.")] = "all",
-    ties: Annotated[
-        Ties | None, typer.Option(help="What becomes of pairs without a better answer; the template's own.")
-    ] = None,
+    pairs: PairsOption = "all",
+    ties: TiesOption = None,
     json_messages: Annotated[
         bool, typer.Option("--json-messages", help="Write messages as JSON text, for .parquet. \\[default: columns]")
     ] = False,
     copies: Annotated[
         OnCopy | None,
-        typer.Option(help="Look for copies of earlier rows and of prompts of --test: flag or skip them."),
+        typer.Option(help="Flag or skip copies of earlier rows and of prompts of --test."),
     ] = None,
     test: Annotated[
         str | None,
-        typer.Option(help="A test set with the columns of IN, whose prompts should not be in IN. They are flagged."),
+        typer.Option(help="Flag rows whose prompt is in this test set, which has the columns of IN."),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write every skipped and rejected row here, as JSON.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the counts, and every skipped and rejected row, to this JSON file.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print to standard output, as JSON, what --report writes.")
+    ] = False,
     consumer_config: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Write the configuration with which the dialect's framework reads the output."
-        ),
+        typer.Option(metavar="FILE", help="Write the configuration with which the framework reads the output."),
     ] = None,
 ) -> None:
     """Convert the rows of a file (.jsonl, .json, .csv, .parquet, .gz), directory or hub dataset.
 
-    Rows in = formatted + skipped + rejected: skipped rows are empty, have equal answers, are ties or, with --copies
-    skip, copies; rejected ones cannot be formatted. Exit code 3 if more rows are rejected than 10 and 1 %; and if none
-    came through, in which case nothing is written.
+    Rows in = formatted + skipped + rejected. Skipped rows are empty, have equal answers, are ties or, with
+    `--copies skip`, are copies. Rejected rows cannot be formatted.
+
+    Exit code 3 if more rows are rejected than 10 and 1 %, or if no row is formatted. Then no file is written.
     """
     console = SafeConsole(stderr=True)
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
     sample_format = loaded.check_format(format)
     loaded = loaded.adapted(pairs=pairs, ties=ties or loaded.ties)
     check_paths(source, out, report, consumer_config)
-    loaded.choose_edges(sample_format)  # what is missing is said before a row is read
+    loaded.choose_edges(sample_format)  # raises before a row is read
     names_style = style is not None or (tokenizer is not None and loaded.style != get_template(template).style)
     chat_template = _find_chat_template(loaded, sample_format, out) if names_style else None
     tokens = None if tokenizer is None else read_special_tokens(read_tokenizer(tokenizer))
@@ -119,7 +126,7 @@ def command(
         rows = group_rows(rows, group_by)
     config_of = partial(prepare_config, template=loaded, format=sample_format, out=out, chat_template=chat_template)
     if consumer_config is not None:
-        config_of(consumer_config)  # what is wrong with it is said before a row is read
+        config_of(consumer_config)  # raises before a row is read
     loaded = loaded.adapted(parts=find_first_parts(loaded, sample_format, rows))
     schema, check = (
         _build_schema_and_check(loaded, sample_format, json_messages)
@@ -160,6 +167,8 @@ def command(
         config_of(consumer_config, keys=keys).write(console)
     if report is not None:
         write_pieces(report, spell_report(conversion.report))
+    if as_json:
+        print_json_text(spell_report(conversion.report))
     if not conversion.report.formatted or conversion.report.too_many_rejected:
         raise typer.Exit(3)
 
@@ -215,16 +224,16 @@ def _build_schema_and_check(template: Template, format: Format, json_messages: b
 
 
 def print_totals(
-    report: ConversionReport, out: Path, seconds: float, console: Console, notes: Sequence[Text] = ()
+    report: ConversionReport, out: Path, seconds: float, console: SafeConsole, notes: Sequence[Text] = ()
 ) -> None:
-    """Print what became of the rows, notes on the results, and where these are."""
+    """Print the counts of the rows, notes on the results, and the path of the output."""
     console.print(
         f"{report.rows:,} rows = {report.formatted:,} formatted + {len(report.skipped):,} skipped"
         f" + {len(report.rejected):,} rejected, in {seconds:.1f} s ({report.rows / max(seconds, 1e-9):,.0f} rows/s)",
         highlight=False,
     )
     if report.skipped or report.rejected or report.flagged or report.left_out:
-        console.print(_build_issues_table(report))
+        console.print_table(_build_issues_table(report))
     if report.lost:
         lost = ", ".join(f"{count:,} x {name}" for name, count in report.lost.items())
         console.print(Text(f"  no place in the output: {lost}", "dim"))
@@ -238,11 +247,11 @@ def print_totals(
     if report.too_many_rejected:
         console.print(f"too many rows are rejected: more than {report.allowed}", style="red")
     if not report.formatted:
-        console.print(Text(f"no row came through, so {out} is not written", "red"))
+        console.print(Text(f"no row was formatted; {out} is not written", "red"))
 
 
 def _build_issues_table(report: ConversionReport) -> Table:
-    """A line for each status and code."""
+    """Return a line per status and code."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for status in ("skipped", "rejected", "left out", "flagged"):
         log = getattr(report, status.replace(" ", "_"))

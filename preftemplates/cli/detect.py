@@ -1,4 +1,4 @@
-"""`preftemplates detect`: which templates fit a file, why, and what they make of its first row."""
+"""`preftemplates detect`: find the templates that fit a file, and show its first row in each."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -28,22 +28,22 @@ from preftemplates.errors import Code, preview
 from preftemplates.templates.library import TEMPLATES
 
 _MAX_CANDIDATES = 5
-"""So many candidates are shown, unless all are asked for."""
+"""The number of candidates shown without `--all`."""
 
 
 def command(
     source: SourceArgument,
-    rows: Annotated[int, typer.Option(min=1, help="How many rows are tried.")] = 100,
-    every: Annotated[bool, typer.Option("--all", help="Show all templates that fit, and not the best five.")] = False,
+    rows: Annotated[int, typer.Option(min=1, help="Try this number of rows.")] = 100,
+    every: Annotated[bool, typer.Option("--all", help="Show all templates that fit, not only five.")] = False,
     split: SplitOption = None,
     name: NameOption = None,
     data_dir: DataDirOption = None,
     revision: RevisionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the templates whose columns and types the first rows of a file fit, the best first.
+    """Find the templates that fit the columns and types of a file's first rows, best first.
 
-    It decides nothing: look at the rows that it shows. Exit code 1 if no template fits.
+    Look at the rows that it shows before you choose one. Exit code 1 if no template fits.
     """
     choice = DatasetChoice(split, name, data_dir, revision)
     records = islice(open_rows(source, **choice._asdict()), rows)
@@ -71,7 +71,7 @@ def command(
 
 
 def _group_candidates(candidates: list[TemplateCandidate]) -> list[list[TemplateCandidate]]:
-    """The candidates, those together that make the same of the rows."""
+    """Return the candidates in groups that give the same samples of the rows."""
     groups: dict[str, list[TemplateCandidate]] = {}
     for candidate in candidates:
         groups.setdefault(f"{candidate.format} {candidate.why} {candidate.first}", []).append(candidate)
@@ -97,7 +97,7 @@ def _format_line(name: str, value: str) -> Text:
 
 
 def _summarise(messages: list[Message]) -> str:
-    """The last of some messages in a line, and how many there are before it."""
+    """Return the last message in one line, with the number of messages before it."""
     if not messages:
         return "(none)"
     last = messages[-1]
@@ -119,7 +119,7 @@ def _print_near_misses(
     if missed and not missed[0].missing:
         best = missed[0]
         command = f"preftemplates check {quote(source)} -t {best.template.name} -f {best.format}"
-        if Code.BAD_LABEL in best.reasons:  # the layout is the template's, and its labels are others
+        if Code.BAD_LABEL in best.reasons:  # the columns fit, but the labels are written in another way
             _print_next(command, console)
             return
         console.print(Text(f"to see why rows are rejected: {command}"), soft_wrap=True)

@@ -7,8 +7,6 @@ from difflib import SequenceMatcher
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -25,9 +23,9 @@ AGREEMENT_WORDS = {
     Agreement.DIFFERS: "differ",
     Agreement.ONLY_A: "rendered by the first only",
     Agreement.ONLY_B: "rendered by the second only",
-    Agreement.BOTH_REFUSE: "refused by both",
+    Agreement.BOTH_REFUSE: "rendered by neither",
 }
-"""What is printed of several conversations with a verdict."""
+"""How conversations with a status are counted in words."""
 
 _CONTEXT_LINES = 2
 """Equal lines that are shown next to those that differ."""
@@ -55,9 +53,9 @@ def command(
     eos_token: EosOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare what two styles make of a fixed set of conversations.
+    """Compare how two styles render a fixed set of conversations.
 
-    Exit code 0 if they write all of them alike, 1 if not, 2 if a style cannot be read.
+    Exit code 0 if all texts are equal, 1 if not, 2 if a style cannot be read.
     """
     if not (bos_token is eos_token is None or is_style_file(style_a) or is_style_file(style_b)):
         raise DefinitionError("a registered style has its own tokens; others are for the template of a file")
@@ -73,9 +71,9 @@ def command(
 
 
 def _print_differences(
-    differences: Sequence[Difference], a: OpenedStyle, b: OpenedStyle, console: Console, every: bool
+    differences: Sequence[Difference], a: OpenedStyle, b: OpenedStyle, console: SafeConsole, every: bool
 ) -> None:
-    """Print a line that sums up, the two names, and each conversation that is not alike, or every one."""
+    """Print a summary, the two names, and each conversation that differs, or every one."""
     counts = Counter(difference.verdict for difference in differences)
     summary = ", ".join(f"{counts[verdict]} {words}" for verdict, words in AGREEMENT_WORDS.items() if counts[verdict])
     console.print(Text(f"{len(differences)} conversation{'' if len(differences) == 1 else 's'}: {summary}", "bold"))
@@ -87,7 +85,7 @@ def _print_differences(
     for difference in differences:
         if every or not difference.verdict.alike:
             console.print(Text(f"\n{difference.name}", "bold underline"))
-            console.print(Padding(_build_table(_iter_lines(difference)), (0, 0, 0, 2), expand=False))
+            console.print_table(_build_table(_iter_lines(difference)), indent=2)
 
 
 def _build_table(lines: Iterable[_SignedLine]) -> Table:
@@ -100,18 +98,18 @@ def _build_table(lines: Iterable[_SignedLine]) -> Table:
 
 
 def _iter_lines(difference: Difference) -> Iterator[_SignedLine]:
-    """The lines that differ, or why there are none."""
+    """Yield the lines that differ, or why there are none."""
     if difference.a is None or difference.b is None:
         sides = (("-", "the first", difference.reason_a), ("+", "the second", difference.reason_b))
-        yield from (_sign_line(sign, f"{which} refuses: {reason}") for sign, which, reason in sides if reason)
+        yield from (_sign_line(sign, f"{which} raises an error: {reason}") for sign, which, reason in sides if reason)
     elif difference.verdict is Agreement.EQUAL:
-        yield from (_sign_line(" ", _show_edge_blanks(line)) for line in _split_lines(difference.a)[:_MAX_LINES])
+        yield from (_sign_line(" ", _show_edge_spaces(line)) for line in _split_lines(difference.a)[:_MAX_LINES])
     else:
         yield from _diff_lines(_split_lines(difference.a), _split_lines(difference.b))
 
 
 def _diff_lines(a: Sequence[str], b: Sequence[str]) -> Iterator[_SignedLine]:
-    """The lines that differ and those around them; a run of equal lines between them is cut."""
+    """Yield the lines that differ and their neighbours; longer runs of equal lines are cut."""
     left, right = a[:_MAX_LINES], b[:_MAX_LINES]
     if a == b:
         yield _sign_line("…", "the texts differ in characters that are shown alike; --json tells them apart")
@@ -122,7 +120,7 @@ def _diff_lines(a: Sequence[str], b: Sequence[str]) -> Iterator[_SignedLine]:
             yield _sign_line("…")
         for operation, start, end, start_b, end_b in group:
             if operation == "equal":
-                yield from (_sign_line(" ", _show_edge_blanks(line)) for line in left[start:end])
+                yield from (_sign_line(" ", _show_edge_spaces(line)) for line in left[start:end])
             else:
                 yield from _diff_changed_lines(left[start:end], right[start_b:end_b])
     if end < len(left):
@@ -138,15 +136,15 @@ def _diff_changed_lines(removed: Sequence[str], added: Sequence[str]) -> Iterato
         yield from (("-", before) for before, _ in pairs)
         yield from (("+", after) for _, after in pairs)
     else:
-        yield from (_sign_line("-", _show_edge_blanks(line)) for line in removed)
-        yield from (_sign_line("+", _show_edge_blanks(line)) for line in added)
+        yield from (_sign_line("-", _show_edge_spaces(line)) for line in removed)
+        yield from (_sign_line("+", _show_edge_spaces(line)) for line in added)
 
 
 def _diff_words(a: str, b: str) -> tuple[Text, Text]:
-    """Two lines, in which the words that differ are bold and their blanks visible."""
+    """Return two lines in which the words that differ are bold and their spaces visible."""
     words_a, words_b = re.findall(r"\w+|.", a), re.findall(r"\w+|.", b)
     if max(len(words_a), len(words_b)) > _MAX_WORDS or not {*words_a} & {*words_b}:
-        return _sign_line("-", _show_edge_blanks(a))[1], _sign_line("+", _show_edge_blanks(b))[1]
+        return _sign_line("-", _show_edge_spaces(a))[1], _sign_line("+", _show_edge_spaces(b))[1]
     first, second = Text(style=_SIGN_COLOURS["-"]), Text(style=_SIGN_COLOURS["+"])
     matcher = SequenceMatcher(None, words_a, words_b, autojunk=False)
     for operation, start, end, start_b, end_b in matcher.get_opcodes():
@@ -160,7 +158,7 @@ def _diff_words(a: str, b: str) -> tuple[Text, Text]:
 
 
 def _cut_equal_run(text: str, before: bool, after: bool) -> str:
-    """A run of equal characters, cut to those near a difference before or after it."""
+    """Return a run of equal characters, cut to those near a difference."""
     if len(text) <= _CONTEXT_CHARACTERS * (before + after):
         return text
     start, end = text[:_CONTEXT_CHARACTERS], text[-_CONTEXT_CHARACTERS:]
@@ -176,10 +174,10 @@ def _cut_line(text: str) -> str:
 
 
 def _split_lines(text: str) -> list[str]:
-    """The lines, with their ends made visible and nothing that a terminal would act on."""
+    """Return the lines with visible ends, and without control characters."""
     return [line for line in make_visible(text).split("\n") if line]
 
 
-def _show_edge_blanks(line: str) -> str:
-    """A line in which the blanks at its edges are visible."""
+def _show_edge_spaces(line: str) -> str:
+    """Return a line with visible spaces at its edges."""
     return re.sub(r"^ +| +(?=↵?$)", lambda blanks: "·" * len(blanks[0]), line)

@@ -1,14 +1,13 @@
-"""`preftemplates list`: which templates, styles and dialects there are."""
+"""`preftemplates list`: the registered templates, styles and dialects."""
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 from rich.console import Group
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -24,7 +23,7 @@ from preftemplates.templates.library import TEMPLATES, get_template
 
 
 class ListedKind(StrEnum):
-    """What can be listed."""
+    """A kind of definition that can be listed."""
 
     TEMPLATES = "templates"
     STYLES = "styles"
@@ -32,14 +31,16 @@ class ListedKind(StrEnum):
 
 
 def command(
-    kind: Annotated[ListedKind | None, typer.Argument(help="List these only.")] = None,
+    kind: Annotated[ListedKind | None, typer.Argument(help="List one kind only.")] = None,
     search: Annotated[
-        str | None, typer.Option("--search", "-s", help="List what has all of these words in it.")
+        str | None, typer.Option("--search", "-s", help="List the items that contain all of these words.")
     ] = None,
-    long: Annotated[bool, typer.Option("--long", "-l", help="Print all facts, and not only a line each.")] = False,
+    long: Annotated[
+        bool, typer.Option("--long", "-l", help="Print all facts of each item instead of one line.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all facts as JSON.")] = False,
 ) -> None:
-    """List the templates, styles and dialects: a line each, or with formats, columns, sources and places."""
+    """List the registered templates, styles and dialects, one line each."""
     descriptions = {
         str(listed): [item for item in _describe_all(listed) if _matches(item, search)]
         for listed in ([kind] if kind else list(ListedKind))
@@ -49,11 +50,14 @@ def command(
         return
     console = SafeConsole()
     for name, items in descriptions.items():
-        if items or search is None:
-            console.print(Text(name, "bold underline"))
-            console.print(_build_entries(items) if long else _build_table(items))
+        for title, group in _group_items(ListedKind(name), items):
+            console.print(Text(title, "bold underline"))
+            if long:
+                console.print_table(_build_entries(group), indent=2)
+            else:
+                console.print_table(_build_table(group), indent=2)
     if search is not None and not any(descriptions.values()):
-        print_error(f"nothing has {preview(search)} in it")
+        print_error(f"no template, style or dialect contains {preview(search)}")
         raise typer.Exit(1)
 
 
@@ -64,8 +68,33 @@ def _describe_all(kind: ListedKind) -> list[dict[str, Any]]:
     return [describe(name) for name in names]
 
 
+_MAIN_FORMATS = ("preference", "ranked", "scored", "unpaired", "stepwise", "supervised", "prompt_only")
+"""Dataset types; a template is listed under the first that it has."""
+
+
+def _group_items(kind: ListedKind, items: list[dict[str, Any]]) -> Iterable[tuple[str, list[dict[str, Any]]]]:
+    """Return the items by what they are for: templates by dataset type, styles by the roles that they write."""
+    if kind is ListedKind.DIALECTS:
+        return [("dialects", items)] if items else []
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for item in items:
+        groups.setdefault(_name_group(kind, item), []).append(item)
+    order = (
+        [_name_group(kind, {"formats": [format]}) for format in _MAIN_FORMATS] if "templates" in kind else [*groups]
+    )
+    return sorted(groups.items(), key=lambda group: order.index(group[0]) if group[0] in order else len(order))
+
+
+def _name_group(kind: ListedKind, item: dict[str, Any]) -> str:
+    if kind is ListedKind.TEMPLATES:
+        format = next((format for format in _MAIN_FORMATS if format in item["formats"]), next(iter(item["formats"])))
+        return f"templates: {format}"
+    others = [role for role in item["roles"] if role not in ("user", "assistant")]
+    return f"styles: user, assistant{''.join(f', {role}' for role in others)}"
+
+
 def _matches(item: dict[str, Any], search: str | None) -> bool:
-    """Whether all words of a search are in the names, the summary and the columns of an item."""
+    """Return whether all words of a search are in the names, the summary or the columns of an item."""
     searched = {key: fact for key, fact in item.items() if key not in ("derived", "origin", "style", "dialect")}
     text = json.dumps(searched, ensure_ascii=False).casefold()
     return all(word in text for word in (search or "").casefold().split())
@@ -105,38 +134,42 @@ _KINDS: dict[ListedKind, tuple[Registry[Any], Callable[[str], dict[str, Any]]]] 
 
 
 def _describe_registration(registry: Registry[Any], name: str) -> dict[str, Any]:
-    """What else an item is called, and where it was defined."""
+    """Return the other names of an item, and where it was defined."""
     return {"aliases": registry.aliases(name), "origin": str(registry.definition_site(name))}
 
 
 def _summarise(cls: type[Any]) -> str:
-    """The first line of the class's own docstring, or of the file that it is in."""
+    """Return the first line of the class's own docstring, or of the file that it is in."""
     docstring = cls.__dict__.get("__doc__") or sys.modules[cls.__module__].__doc__ or ""
     return str(docstring).strip().split("\n")[0]
 
 
 def _build_table(items: list[dict[str, Any]]) -> Table:
-    """A line for each item: its name, and what it is."""
+    """Return a line per item: its name and its summary, cut at the edge of a terminal."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
     for item in items:
-        table.add_row(Text(f"  {item['name']}", "bold green"), Text(item["summary"]))
+        table.add_row(Text(item["name"], "bold green"), Text(item["summary"]))
     return table
 
 
-def _build_entries(items: list[dict[str, Any]]) -> Group:
-    return Group(*(Padding(_build_entry(item), (0, 0, 1, 2)) for item in items))
+def _build_entries(items: list[dict[str, Any]]) -> Table:
+    table = Table.grid(padding=(0, 0, 1, 0), pad_edge=True)
+    for item in items:
+        table.add_row(_build_entry(item))
+    return table
 
 
 def _build_entry(item: dict[str, Any]) -> Group:
-    """A name, what it is, and a line for each further fact."""
+    """Return the name, the summary, and a line for each further fact."""
     facts = Table.grid(padding=(0, 2, 0, 0))
     for key, value in item.items():
         if key == "formats":
             for format, columns in value.items():
-                facts.add_row(Text(format, "cyan"), Text(", ".join(columns) if columns else "by hand"))
+                facts.add_row(Text(format, "cyan"), Text(", ".join(columns) if columns else "read by a method"))
         elif key == "verified":
-            facts.add_row(Text(key, "dim"), Text("by real rows" if value else "by no real row"))
+            facts.add_row(Text(key, "dim"), Text("with real rows" if value else "without real rows"))
         elif key not in ("name", "summary") and value:
             facts.add_row(Text(key, "dim"), Text(", ".join(value) if isinstance(value, list) else value))
     return Group(Text(item["name"], "bold green"), Text(item["summary"]), facts)

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 class EdgeOptions(NamedTuple):
-    """What the options say about the edges of texts.
+    """The options for the edges of texts.
 
     Attributes:
         tokenizer: the folder of the tokenizer that a framework will use.
-        bos, eos: what a text keeps, where no tokenizer is given.
+        bos, eos: whether a text keeps them, where no tokenizer is given.
     """
 
     tokenizer: str | None = None
@@ -46,7 +46,7 @@ def load_template(name: str, style: str | None, dialect: str | None, edges: Edge
         name: the template's name, or a file.
         style: whatever `get_style` takes.
         dialect: a dialect's name.
-        edges: what the options say about the edges of texts.
+        edges: the options for the edges of texts.
         console: where to print notes.
 
     A tokenizer that is named without a style brings its own chat template.
@@ -70,7 +70,7 @@ def load_template(name: str, style: str | None, dialect: str | None, edges: Edge
 def _apply_edges(template: Template, edges: EdgeOptions, console: Console, *, names_style: bool) -> Template:
     if edges.tokenizer is not None:
         if edges.bos or edges.eos:
-            raise DefinitionError("--tokenizer says what --bos and --eos say; keep one")
+            raise DefinitionError("--tokenizer decides about BOS and EOS; leave out --bos and --eos")
         tokenizer = read_tokenizer(edges.tokenizer)
         template = template.with_tokenizer(tokenizer)
         if names_style or not tokenizer.chat_template:

@@ -2,29 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from preftemplates.data.convert import OnError
+from preftemplates.dialects.dialect import DIALECTS
+from preftemplates.styles.style import STYLES
+from preftemplates.templates.declaration import Ties
+from preftemplates.templates.derivations import Pairs
+from preftemplates.templates.library import TEMPLATES
 from preftemplates.templates.text_edges import EdgePolicy
+
+if TYPE_CHECKING:
+    from preftemplates.core.registry import Registry
+
+
+def complete_templates(incomplete: str) -> list[str]:
+    """Return the templates that begin with a text, for the shell's completion; where none does, it completes files."""
+    return _complete(TEMPLATES, incomplete)
+
+
+def complete_styles(incomplete: str) -> list[str]:
+    """Return the styles that begin with a text, for the shell's completion; where none does, it completes files."""
+    return _complete(STYLES, incomplete)
+
+
+def complete_dialects(incomplete: str) -> list[str]:
+    """Return the dialects that begin with a text, for the shell's completion."""
+    return _complete(DIALECTS, incomplete)
+
+
+def _complete(registry: Registry[Any], incomplete: str) -> list[str]:
+    return [name for name in registry.load_names()[0] if name.casefold().startswith(incomplete.casefold())]
+
 
 SourceArgument = Annotated[
     str, typer.Argument(metavar="IN", help="A file of rows, a dataset directory, or a hub name.")
 ]
-SplitOption = Annotated[str | None, typer.Option(help="The part of a dataset; train.")]
+SplitOption = Annotated[str | None, typer.Option(help="Read this split of a dataset. \\[default: train]")]
 NameOption = Annotated[
-    str | None, typer.Option("--name", metavar="CONFIG", help="The configuration of a dataset that has several.")
+    str | None, typer.Option("--name", metavar="CONFIG", help="Read this configuration of a dataset that has several.")
 ]
 DataDirOption = Annotated[
-    str | None, typer.Option(metavar="FOLDER", help="The folder within a dataset that its files are in.")
+    str | None, typer.Option(metavar="FOLDER", help="Read the files in this folder of a dataset.")
 ]
-RevisionOption = Annotated[str | None, typer.Option(help="The version of a dataset on the hub.")]
+RevisionOption = Annotated[str | None, typer.Option(help="Read this version of a dataset on the hub.")]
 GroupOption = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Rows with one value in it become one, whose 'rows' they are.")
+    str | None,
+    typer.Option(metavar="COLUMN", help="Group rows with one value in this column into a row with the column 'rows'."),
 ]
 
 TemplateOption = Annotated[
-    str, typer.Option("--template", "-t", help="A template's name, or a Python, YAML or dataset_info.json file.")
+    str,
+    typer.Option(
+        "--template",
+        "-t",
+        help="A template's name, or a Python, YAML or dataset_info.json file.",
+        autocompletion=complete_templates,
+    ),
 ]
 StyleOption = Annotated[
     str | None,
@@ -33,32 +69,47 @@ StyleOption = Annotated[
         "-s",
         metavar="STYLE",
         help="Write conversations in this style: a style's name, a tokenizer's directory, a chat template's file"
-        " (.jinja, .json) or a model on the hub. \\[default: the template's own]",
+        " (.jinja, .json) or a model on the hub. \\[default: the template's]",
+        autocompletion=complete_styles,
     ),
 ]
 DialectOption = Annotated[
-    str | None, typer.Option("--dialect", "-d", help="How keys are spelled; the template's own.")
+    str | None,
+    typer.Option(
+        "--dialect",
+        "-d",
+        help="Write the keys and layout of this dialect. \\[default: the template's]",
+        autocompletion=complete_dialects,
+    ),
 ]
 
 TokenizerOption = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        help="For texts that a framework tokenizes: leave out the BOS and EOS that this tokenizer adds there.",
+        help="Write texts without the BOS and EOS that this tokenizer adds in the framework.",
     ),
 ]
 EdgeBosOption = Annotated[
-    EdgePolicy | None, typer.Option("--bos", help="Without --tokenizer: keep or drop the style's BOS.")
+    EdgePolicy | None, typer.Option("--bos", help="Keep or drop the style's BOS, without --tokenizer.")
 ]
 EdgeEosOption = Annotated[
-    EdgePolicy | None, typer.Option("--eos", help="Without --tokenizer: keep or drop the end of an answer.")
+    EdgePolicy | None,
+    typer.Option("--eos", help="Keep or drop the end-of-turn token, without --tokenizer."),
+]
+
+OnErrorOption = Annotated[OnError, typer.Option(help="Skip a row that cannot be formatted, or raise its error.")]
+PairsOption = Annotated[Pairs, typer.Option(help="Choose which pairs of a ranking to write.")]
+TiesOption = Annotated[
+    Ties | None,
+    typer.Option(help="Handle pairs without a better answer: drop, half or keep. \\[default: the template's]"),
 ]
 
 STYLE_ARGUMENT_HELP = (
     "A style's name, a tokenizer's directory, a chat template's file (.jinja, .json) or a model on the hub; of several"
     " chat templates, DIRECTORY:NAME is one."
 )
-BosOption = Annotated[str | None, typer.Option("--bos-token", help="What a file's template finds as bos_token.")]
-EosOption = Annotated[str | None, typer.Option("--eos-token", help="What a file's template finds as eos_token.")]
+BosOption = Annotated[str | None, typer.Option("--bos-token", help="Set bos_token for a chat template in a file.")]
+EosOption = Annotated[str | None, typer.Option("--eos-token", help="Set eos_token for a chat template in a file.")]
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -7,13 +7,17 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.panel import Panel
 from rich.segment import Segment
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import ConsoleOptions, RenderableType
+    from rich.table import Table
 
 _UNSAFE = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
@@ -32,8 +36,52 @@ def escape_unsafe(text: str) -> str:
     return _UNSAFE.sub(lambda match: repr(match[0])[1:-1], text)
 
 
+_UNLIMITED = 1_000_000
+"""The width of output that is not for a terminal."""
+
+
 class SafeConsole(Console):
-    """A console that writes its own colours and no other control characters, whatever it is given to print."""
+    """A console that writes its own colours and no other control characters, whatever it is given to print.
+
+    Output to a pipe or a file is for other programs: no line is wrapped, cut or padded, and tables have no borders.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.soft_wrap = not self.is_terminal
+
+    @property
+    def has_colours(self) -> bool:
+        """Return whether colours are shown."""
+        return self.color_system is not None and not self.no_color
+
+    def print_table(self, table: Table, indent: int = 0) -> None:
+        """Print a table: within the width of a terminal, and elsewhere as aligned columns."""
+        if self.is_terminal:
+            self.print(Padding(table, (0, 0, 0, indent), expand=False))
+            return
+        if table.title:
+            self.print(Text(str(table.title)))
+        if table.box is not None:
+            table.box, table.padding = None, (0, 2, 0, 0)
+        table.title, table.show_edge = None, False
+        self._print_unpadded(table, indent)
+
+    def print_panel(self, title: str, *parts: RenderableType, border: str = "none") -> None:
+        """Print parts in a frame on a terminal, and elsewhere indented below the title."""
+        if self.is_terminal:
+            self.print(Panel(Group(*parts), title=title, title_align="left", border_style=border))
+            return
+        self.print(Text(title))
+        self._print_unpadded(Group(*parts), 2)
+        self.print()
+
+    def _print_unpadded(self, renderable: RenderableType, indent: int) -> None:
+        options = self.options.update(width=_UNLIMITED, no_wrap=True, overflow="ignore")
+        lines = self.render_lines(renderable, options, pad=False)
+        texts = ["".join(segment.text for segment in segments).rstrip() for segments in lines]
+        text = "\n".join(f"{' ' * indent}{line}" if line else "" for line in texts)
+        self.print(Text(text.rstrip("\n")))
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield the segments of something to print."""
@@ -46,8 +94,14 @@ class SafeConsole(Console):
 
 def print_json(value: Any, indent: int) -> None:
     """Print JSON in which every character is the one it was, and a terminal acts on none."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
-    print(_UNSAFE.sub(lambda match: json.dumps(match[0])[1:-1], text))
+    print_json_text([json.dumps(value, ensure_ascii=False, indent=indent)])
+
+
+def print_json_text(pieces: Iterable[str]) -> None:
+    """Print pieces of JSON text, of which a terminal acts on no character."""
+    for piece in pieces:
+        print(_UNSAFE.sub(lambda match: json.dumps(match[0])[1:-1], piece), end="")
+    print()
 
 
 def print_error(text: str) -> None:

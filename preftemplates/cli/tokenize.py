@@ -15,14 +15,17 @@ from preftemplates.cli.options import (
     DataDirOption,
     GroupOption,
     NameOption,
+    OnErrorOption,
+    PairsOption,
     RevisionOption,
     SourceArgument,
     SplitOption,
     TemplateOption,
+    TiesOption,
 )
 from preftemplates.cli.progress import show_progress
 from preftemplates.cli.report_counts import print_group_counts, spell_report
-from preftemplates.cli.terminal import SafeConsole
+from preftemplates.cli.terminal import SafeConsole, print_json_text
 from preftemplates.core.extras import import_extra
 from preftemplates.core.messages import ROLES
 from preftemplates.core.samples import Format
@@ -38,8 +41,6 @@ from preftemplates.errors import DefinitionError, FileError, did_you_mean, previ
 from preftemplates.styles.resolve import find_style
 from preftemplates.styles.style import Style
 from preftemplates.styles.style_names import shorten_path
-from preftemplates.templates.declaration import Ties
-from preftemplates.templates.derivations import Pairs
 from preftemplates.templates.library import get_template
 from preftemplates.templates.template import Template
 from preftemplates.tokens.loss import LossSelection, TrainedTurns
@@ -53,7 +54,7 @@ def command(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Write to this file: .parquet, .jsonl or .json.")],
     format: Annotated[
-        str, typer.Option("--format", "-f", help="preference, supervised, prompt_only, unpaired, ranked, ...")
+        str, typer.Option("--format", "-f", help="Write this dataset type: preference, supervised, unpaired, ...")
     ] = "preference",
     style: Annotated[
         str | None,
@@ -96,25 +97,29 @@ def command(
             " a directory with tokenizers 1.x. \\[default: tokenizers, the tokenizer itself]",
         ),
     ] = None,
-    on_error: Annotated[OnError, typer.Option(help="What a row that cannot be formatted does.")] = "skip",
+    on_error: OnErrorOption = "skip",
     split: SplitOption = None,
     name: NameOption = None,
     data_dir: DataDirOption = None,
     revision: RevisionOption = None,
     group_by: GroupOption = None,
-    pairs: Annotated[Pairs, typer.Option(help="Which pairs a ranking gives.")] = "all",
-    ties: Annotated[
-        Ties | None, typer.Option(help="Handle pairs without a better answer. \\[default: the template's]")
+    pairs: PairsOption = "all",
+    ties: TiesOption = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the counts, and every skipped and rejected row, to this JSON file.")
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write every skipped and rejected row here, as JSON.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print to standard output, as JSON, what --report writes.")
+    ] = False,
 ) -> None:
     """Write the token ids, loss masks and lengths of rows, with the column names that TRL reads.
 
     The ids are those of the conversation in the style, by default the tokenizer's own chat template. The mask marks
     the tokens to train on. A message with a flag of its own (weight, loss_weight, train, training, masked) follows it.
 
-    Rows in = formatted + skipped + rejected: samples that are too long are skipped. Exit code 3 if more rows are
-    rejected than 10 and 1 %, or if no row is left, in which case nothing is written.
+    Rows in = formatted + skipped + rejected. Samples that are too long are skipped.
+
+    Exit code 3 if more rows are rejected than 10 and 1 %, or if no row is formatted. Then no file is written.
     """
     console, start = SafeConsole(stderr=True), time.perf_counter()
     import_extra("pyarrow", "token ids are written as columns")
@@ -149,6 +154,8 @@ def command(
     print_totals(conversion.report, out, seconds, console, _list_count_notes(conversion.counts))
     if report is not None:
         write_pieces(report, spell_report(conversion.report))
+    if as_json:
+        print_json_text(spell_report(conversion.report))
     if not conversion.report.formatted or conversion.report.too_many_rejected:
         raise typer.Exit(3)
 

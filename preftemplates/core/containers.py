@@ -1,4 +1,4 @@
-"""Values as other libraries hold them, and the plain Python values that they stand for."""
+"""Convert values that other libraries hold to the plain Python values that they stand for."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from preftemplates.core.provenance import Traced, plain
 _PLAIN_TYPES = frozenset((str, int, float, bool, type(None), dict, list))
 
 _MAX_EXACT = 2**53
-"""The size up to which every whole number is a float of its own."""
+"""The largest magnitude up to which a float represents every whole number exactly."""
 
 _MAX_DIMENSIONS = 2
-"""An array of more dimensions is a picture or a film, and no list."""
+"""An array with more dimensions is a picture or a film, so it stays as it is."""
 
 _MAX_DIGITS = 4300
-"""How many digits a whole number may have: as many as Python writes."""
+"""The most digits that a whole number may have: as many as Python converts to a string."""
 
 
 def unwrap(value: Any) -> Any:
-    """Return the plain Python value that a scalar, array, map or record of another library stands for, one level deep.
+    """Convert a scalar, array, map or record of another library to plain Python, one level deep.
 
-    Known are the scalars and arrays of NumPy, pandas, Polars, PyArrow and PyTorch, rows of Spark, decimal numbers and
-    pandas' marks for gaps, which are None. A moment in time stays what it is: no text says how it was written.
+    Scalars and arrays of NumPy, pandas, Polars, PyArrow and PyTorch are supported, and so are Spark rows and decimal
+    numbers. The missing-value marks of pandas become None. Dates and times stay as they are, because nobody knows the
+    text that they were read from.
 
     >>> unwrap(Decimal("2")), unwrap(Decimal("2.5"))
     (2, 2.5)
@@ -39,7 +40,7 @@ def unwrap(value: Any) -> Any:
         return _convert_decimal(value)
     if kind.__name__ in ("NAType", "NaTType") and kind.__module__.startswith("pandas"):
         return None
-    if getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M"):  # NumPy would give integers
+    if getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M"):  # NumPy would give integers for these
         return list(value) if getattr(value, "ndim", 0) else value
     if isinstance(value, Mapping | memoryview | type) or getattr(value, "ndim", 0) > _MAX_DIMENSIONS:
         return value
@@ -50,7 +51,7 @@ def unwrap(value: Any) -> Any:
 
 
 def _mark_gaps(value: Any) -> Any:
-    """The items of an array of numbers, in which NaN stands for None."""
+    """Return the items of an array with NaN replaced by None, which it stands for in an array of numbers."""
     if not isinstance(value, list):
         return value
     return [None if is_gap(item) else _mark_gaps(item) for item in value]
@@ -65,12 +66,12 @@ def _convert_decimal(value: Decimal) -> Any:
 
 
 def is_gap(value: Any) -> bool:
-    """Return whether a value is None or NaN, which stands for None in a table of numbers."""
+    """Return whether a value is None, or NaN, which stands for None in a table of numbers."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def to_integer(value: Any) -> Any:
-    """Return a float that is a whole number as that integer, as far as floats are exact; any other value as it is.
+    """Convert a whole float to an integer, as far as floats are exact; return any other value unchanged.
 
     >>> to_integer(7.0), to_integer(7.5), to_integer(1e300), to_integer(True)
     (7, 7.5, 1e+300, True)
@@ -80,7 +81,7 @@ def to_integer(value: Any) -> Any:
 
 
 def to_object(value: Any) -> Any:
-    """Return the pairs of a map as an object, as PyArrow gives them: a list of pairs of a text and a value.
+    """Convert the pairs of a map to a dict: PyArrow gives a map as a list of (string, value) tuples.
 
     >>> to_object([("city", "Turku")]), to_object([["a", "b"]])
     ({'city': 'Turku'}, [['a', 'b']])
@@ -94,7 +95,7 @@ def to_object(value: Any) -> Any:
 
 
 def to_plain(value: Any, *, integers: bool = False) -> Any:
-    """Return JSON-like data as plain Python, however a container holds it; nulls stay.
+    """Convert JSON-like data from any container to plain Python; nulls stay.
 
     Args:
         value: the data.
@@ -116,7 +117,7 @@ def to_plain(value: Any, *, integers: bool = False) -> Any:
 
 
 def list_strings(value: Any) -> Iterator[str]:
-    """Yield all strings in a value of JSON's types, keys included.
+    """Yield every string in a JSON-like value, keys included.
 
     >>> list(list_strings([{"role": "user", "content": ["Hi", 3]}]))
     ['role', 'user', 'content', 'Hi']
@@ -133,7 +134,7 @@ def list_strings(value: Any) -> Iterator[str]:
 
 
 def find_repeated(names: Iterable[str]) -> str | None:
-    """Return the first name that is there a second time.
+    """Return the first name that occurs a second time.
 
     >>> find_repeated(["dill", "mint", "dill"])
     'dill'

@@ -1,4 +1,4 @@
-"""One hash of canonical data: what users declared, and what rows hold."""
+"""The one hash of canonical data, used for definitions and for rows."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def digest(kind: str, declared: Any) -> str:
 
 
 def short_digest(value: Any) -> bytes:
-    """Return 16 bytes that are the same for equal data, for tables that remember many rows."""
+    """Return 16 bytes that are equal for equal data; tables that remember many rows use them."""
     return hashlib.blake2b(canonical_json(value).encode("ascii"), digest_size=16).digest()
 
 
 def canonical_json(value: Any) -> str:
-    """Return the one JSON text of a value: keys sorted, ASCII only, no whitespace.
+    """Return the canonical JSON text of a value: keys sorted, ASCII only, no whitespace.
 
     >>> canonical_json({"b": (1, 2.5, None), "a": "x"})
     '{"a":"x","b":[1,2.5,null]}'
     """
     try:
         return _dump_json(value)
-    except TypeError:  # keys that do not compare, or values that JSON does not have
+    except TypeError:  # keys that cannot be compared, or values that JSON does not have
         return _dump_json(_replace_unknown_types(value))
 
 
@@ -41,7 +41,7 @@ def _dump_json(value: Any) -> str:
 
 
 def _replace_unknown_types(value: Any) -> Any:
-    """Return the value with text keys, sets as sorted lists, and what JSON does not have as its `repr`."""
+    """Convert a value to what JSON can hold: string keys, sets as sorted lists, other objects as their `repr`."""
     if isinstance(value, Mapping):
         return {str(key): _replace_unknown_types(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -50,7 +50,7 @@ def _replace_unknown_types(value: Any) -> Any:
         return sorted((_replace_unknown_types(item) for item in value), key=_dump_json)
     if value is None or isinstance(value, str | int | float):
         return value
-    to_bytes = getattr(value, "tobytes", None)  # arrays and pictures, whose repr is a part of them
+    to_bytes = getattr(value, "tobytes", None)  # arrays and images, whose repr shows only a part of them
     if not callable(to_bytes):
         return repr(value)
     shape = getattr(value, "shape", None) or getattr(value, "size", None)
@@ -58,12 +58,12 @@ def _replace_unknown_types(value: Any) -> Any:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Return whether two values are equal, also where they hold arrays, which do not compare as a whole.
+    """Return whether two values are equal, even if they hold arrays, which `==` does not compare as a whole.
 
     >>> is_same([{"content": "Hi"}], [{"content": "Hi"}]), is_same(["a"], [b"a"])
     (True, False)
     """
     try:
         return bool(one == other)
-    except Exception:  # noqa: BLE001  whatever another library's object raises
+    except Exception:  # noqa: BLE001  another library's object may raise anything
         return short_digest(one) == short_digest(other)

@@ -1,4 +1,4 @@
-"""Packages that only some features need, imported when they are needed, and the command that installs them."""
+"""Import packages that only some features need, and name the command that installs them."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ from preftemplates.errors import MissingPackageError, one_line
 
 
 def import_extra(module: str, why: str) -> Any:
-    """Return a module of a package that only some features need.
+    """Import a module of an optional package.
 
     Args:
-        module: the module's name.
-        why: what needs it, as the beginning of a sentence.
+        module: the dotted name of the module.
+        why: what needs it, as the start of a sentence.
 
     Example:
         >>> import_extra("json", "the output is JSON").__name__
         'json'
 
     Raises:
-        MissingPackageError: it is not installed; the message names the command that installs it.
+        MissingPackageError: the package is not installed; the message names the command that installs it.
     """
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         package, *_ = (error.name or module).split(".", 1)
         raise MissingPackageError(f"{why}; that needs {package}: {spell_install(package)}") from error
-    except ImportError as error:  # it is there and damaged, or lacks a library of the system
+    except ImportError as error:  # installed but damaged, or a system library is missing
         raise MissingPackageError(f"{why}; {module} cannot be imported: {one_line(str(error), 200)}") from error
 
 
 def spell_install(*packages: str) -> str:
-    """Return the command that installs packages, by the tool that installed this library and in the versions it needs.
+    """Return the command that installs packages in the versions that this library needs.
 
-    This library itself is not named: an index may have another one of its name.
+    The command uses the tool that installed this library. It does not name the library itself, because an index may
+    have another project of the same name.
 
     >>> spell_install("pyarrow").partition("install ")[2]
     "'pyarrow>=20'"
@@ -49,19 +50,19 @@ def spell_install(*packages: str) -> str:
 
 
 def _spell_name(requirement: str) -> str:
-    """The name of a package that a requirement begins with, as indexes compare it."""
+    """Return the normalised name of the package that a requirement starts with."""
     return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement, maxsplit=1)[0]).lower()
 
 
 def _find_distribution() -> metadata.Distribution | None:
     try:
         return metadata.distribution("preftemplates")
-    except metadata.PackageNotFoundError:  # the source is on the path, and was not installed
+    except metadata.PackageNotFoundError:  # the source tree is on the path but not installed
         return None
 
 
 def _find_installer() -> str:
-    """The command that adds packages to the environment of this interpreter."""
+    """Return the start of the install command for this interpreter's environment."""
     if "/pipx/" in sys.prefix.replace("\\", "/"):
         return "pipx inject preftemplates"
     distribution = _find_distribution()

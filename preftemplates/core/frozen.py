@@ -1,4 +1,4 @@
-"""Objects that are what they hold: frozen, and pickled, hashed and compared by plain data."""
+"""Frozen objects that are pickled, hashed and compared by the plain data that they hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ V = TypeVar("V")
 
 
 def computed(read: Callable[[Any], V]) -> V:
-    """Return a property for an attribute that subclasses declare and objects compute.
+    """Return a property for an attribute that subclasses declare as a value and instances compute.
 
     For type checkers, `stop = "</s>"` in a subclass contradicts a property of the base class. It agrees with a class
     variable of the value's type: `stop: ClassVar[str] = computed(lambda style: style.layout.stop)`.
@@ -24,20 +24,20 @@ def computed(read: Callable[[Any], V]) -> V:
 
 
 class Frozen:
-    """A name and one attribute of plain data, from which everything else follows.
+    """An object with a name and one attribute of plain data, from which everything else follows.
 
-    Two objects are equal when their digests are, whatever their names. A subclass of a base is a way to write
-    down what an object holds: calling it gives an object of the base, which pickles without the subclass's module.
+    Two objects are equal when their digests are equal, whatever their names. A subclass of a base is a way to write
+    the data down: calling it gives an instance of the base, which unpickles without the subclass's module.
     """
 
     name: str = "unnamed"
     kind: ClassVar[str]
-    """What an object is, for its digest."""
+    """The kind of object, which is part of its digest."""
     holds: ClassVar[str]
-    """The attribute that holds the data."""
+    """The name of the attribute that holds the data."""
 
     def __new__(cls) -> Self:
-        """The object that the class declares.
+        """Build the object that the class declares.
 
         Raises:
             DefinitionError: the class is a base and declares nothing.
@@ -50,24 +50,24 @@ class Frozen:
 
     @classmethod
     def of(cls, held: Any, name: str = "unnamed") -> Self:
-        """The object that holds this."""
+        """Build an object that holds this data."""
         instance = object.__new__(cls)
         instance.__dict__.update({"name": name, cls.holds: held})
         return instance
 
     @property
     def held(self) -> Any:
-        """The data."""
+        """Return the data."""
         return getattr(self, self.holds)
 
     @property
     def identity(self) -> Any:
-        """What the class declares as JSON-like data, of which the digest is made."""
+        """Return the declared data in JSON-like form; the digest is computed from it."""
         return self.held.identity
 
     @cached_property
     def digest(self) -> str:
-        """A hash of what the class declares: 64 hexadecimal digits, equal in every process and version of Python."""
+        """Return a hash of the declaration: 64 hexadecimal digits, equal in every process and Python version."""
         return digest(self.kind, self.identity)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Strict JSON: no NaN, no key twice, no number that a float cannot hold."""
+"""Strict JSON: no NaN, no repeated key, no number that a float cannot hold."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 
 def read_json(text: str) -> Any:
-    """Return the value of a JSON text.
+    """Parse a JSON text strictly.
 
     >>> read_json('{"herb": "dill"}')
     {'herb': 'dill'}
 
     Raises:
         ValueError: the text is not JSON, or an object names a key twice.
-        RecursionError: it is nested too deeply.
+        RecursionError: the JSON is nested too deeply.
     """
     return json.loads(text, parse_constant=_refuse_constant, parse_float=_read_float, object_pairs_hook=_read_object)
 
 
 def read_json_as(text: str, kind: type) -> Any:
-    """Return the object or list that a JSON text spells; the text itself, where it spells none.
+    """Parse a JSON text of one kind, an object or a list; return any other text unchanged.
 
     >>> read_json_as("[1]", list), read_json_as("[1]", dict), read_json_as("Turku", dict)
     ([1], '[1]', 'Turku')
@@ -36,7 +36,7 @@ def read_json_as(text: str, kind: type) -> Any:
 
 
 def write_json(value: Any) -> str:
-    """Return the canonical JSON text of a value: keys in their order, and characters as they are.
+    """Return the canonical JSON text of a value: keys in their order, characters unescaped.
 
     >>> write_json({"at": "café"})
     '{"at": "café"}'
@@ -45,17 +45,17 @@ def write_json(value: Any) -> str:
 
 
 def _refuse_constant(name: str) -> Any:
-    """Refuse NaN and Infinity, which Python reads and JSON has not."""
+    """Raise an error for NaN and Infinity, which Python reads although JSON does not have them."""
     raise ValueError(f"{name} is not a number in JSON")
 
 
 def _read_float(text: str) -> float:
-    """A number that is finite as a float."""
+    """Read a number and check that a float can hold it."""
     return float(text) if math.isfinite(float(text)) else _refuse_constant(text)
 
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; one that has a key twice is refused, since a value would be lost."""
+    """Build an object; raise an error for a repeated key, because one of its values would be lost."""
     members = dict(pairs)
     if len(members) < len(pairs):
         raise ValueError("an object has a key twice")

@@ -1,4 +1,4 @@
-"""Label types: what a label's annotation allows, how values are checked, and how the type is spelled."""
+"""Label types: which annotations a label may have, how its values are checked and how the type is spelled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, Union, get_args,
 from preftemplates.errors import DefinitionError
 
 LEAF_TYPES = (float, int, bool, str)
-"""What labels are made of, with `Any`, `Literal[...]` of texts, `list[...]`, `dict[str, ...]` and unions of these."""
+"""The types that labels are made of, with `Any`, `Literal` of strings, `list`, `dict[str, ...]` and unions."""
 
 
 class FieldTypes(NamedTuple):
@@ -31,10 +31,10 @@ class FieldTypes(NamedTuple):
 
 
 def read_field_types(cls: type[Any]) -> FieldTypes:
-    """Return the fields that the annotations of a class declare.
+    """Sort the annotated fields of a class into responses and labels.
 
-    A type variable is a response, one next to a tuple of it stands for several, everything else is a label.
-    Annotations may be text, as `from __future__ import annotations` makes them.
+    A field of a type variable is a response. A union of the variable and a tuple of it marks the response that may be
+    several. Every other field is a label. Annotations may be strings, as with `from __future__ import annotations`.
 
     Raises:
         DefinitionError: an annotation names something that is not defined, or a label has a type that no row can fill.
@@ -55,17 +55,17 @@ def read_field_types(cls: type[Any]) -> FieldTypes:
 
 
 def _unite(kinds: tuple[Any, ...]) -> Any:
-    """The union of some types; anything, if there is none."""
+    """Return the union of some types, or `Any` if there is none."""
     return Union[kinds] if kinds else Any  # noqa: UP007  the types are in a tuple
 
 
 def _list_members(hint: Any) -> tuple[Any, ...]:
-    """The members of a union; any other type is its only member."""
+    """Return the members of a union; any other type is its only member."""
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
 def _resolve_annotations(cls: type[Any]) -> dict[str, Any]:
-    """The annotations of the class itself, resolved in its module or in the function that has the class statement."""
+    """Resolve the class's own annotations in its module, or in the function that contains the class statement."""
     names = inspect.get_annotations(cls)
     try:
         hints = get_type_hints(cls)
@@ -85,8 +85,8 @@ def _resolve_in_callers(cls: type[Any], error: NameError) -> dict[str, Any]:
 
 
 def _check_label_type(kind: Any, place: str) -> Any:
-    """Return a type in its plainest form, after checking that a value of a row can have it."""
-    kind = getattr(kind, "__supertype__", kind)  # of a NewType
+    """Check that a value of a row can have a type, and return the type in its plainest form."""
+    kind = getattr(kind, "__supertype__", kind)  # unwraps a NewType
     origin, args = get_origin(kind), get_args(kind)
     if kind in (*LEAF_TYPES, Any):
         return kind
@@ -105,7 +105,7 @@ def _check_label_type(kind: Any, place: str) -> Any:
 
 
 def spell_label_type(kind: Any) -> str:
-    """Return a type as it is written.
+    """Return a type as it is written in source code.
 
     >>> spell_label_type(float), spell_label_type(dict[str, float]), spell_label_type(Literal["A", "B"])
     ('float', 'dict[str, float]', "Literal['A', 'B']")
@@ -117,7 +117,9 @@ def spell_label_type(kind: Any) -> str:
 
 @cache
 def make_label_check(kind: Any) -> Callable[[Any], bool]:
-    """Return a function that says whether a value has a type. A float is finite, and True is no number.
+    """Return a function that checks whether a value has a type.
+
+    A float must be finite, and True does not count as a number.
 
     >>> is_scores = make_label_check(list[float])
     >>> is_scores([1, 0.5]), is_scores([True]), is_scores([float("inf")])
@@ -143,7 +145,7 @@ def make_label_check(kind: Any) -> Callable[[Any], bool]:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a float can hold a value; a whole number may be too large."""
+    """Return whether a float can hold a value; a whole number may be too large."""
     try:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     except OverflowError:
@@ -160,7 +162,7 @@ _LEAF_CHECKS: Mapping[Any, Callable[[Any], bool]] = {
 
 @cache
 def holds_floats(kind: Any) -> bool:
-    """Return whether every number of a type is a float, so that whole numbers can be written as floats too."""
+    """Return whether every number in a type is a float, so that whole numbers can be written as floats too."""
     leaves = _list_leaves(kind)
     return float in leaves and not {int, Any} & leaves
 
@@ -173,7 +175,7 @@ def _list_leaves(kind: Any) -> set[Any]:
 
 
 def convert_to_floats(value: Any) -> Any:
-    """Return a label with every number in it as a float."""
+    """Return a label with every number converted to a float."""
     if isinstance(value, Mapping):
         return {name: convert_to_floats(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

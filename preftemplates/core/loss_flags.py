@@ -1,4 +1,4 @@
-"""Loss flags: the keys of a message by which training libraries select what is trained on.
+"""Loss flags: the keys of a message with which training libraries select the messages to train on.
 
 Sources: OpenAI's API reference on the rows of fine-tuning files (`weight`, for answers only); axolotl 0.19
 (`message_field_training` names the key: `train` and `training` in its documentation, `train` or `weight` by default
@@ -24,27 +24,27 @@ LOSS_FLAGS: Mapping[str, bool] = {
     "training": True,
     "masked": False,
 }
-"""The keys, each with the value by which a message is trained on."""
+"""Each key, with the value that selects a message for training."""
 
 
 def select_trained_messages(
     messages: Sequence[Mapping[str, Any]], *, roles: Collection[str] = ("assistant",)
 ) -> list[int]:
-    """Return the indices of the messages to train on: those of some roles, unless a loss flag says otherwise.
+    """Return the indices of the messages to train on: those of the given roles, unless a loss flag overrides that.
 
-    A flag is `weight`, `loss_weight`, `train` or `training`, true or 1 for a message to train on and false or 0 for
-    another; or `masked`, where true means another. A flag decides for a message of any role, as it does in axolotl,
-    torchtune and LLaMA-Factory: a user's message with `train: true` is trained on. A null flag counts as absent.
-    Axolotl's flags for parts of a message (`train_detail`, and those in the parts of a content) are not read.
+    The flags `weight`, `loss_weight`, `train` and `training` select a message when they are true or 1 and deselect it
+    when they are false or 0; `masked` has the opposite meaning. As in axolotl, torchtune and LLaMA-Factory, a flag
+    decides for any role: a user's message with `train: true` is trained on. A null flag counts as absent. Axolotl's
+    flags for parts of a message (`train_detail`, and those inside the parts of a content) are not read.
 
     Args:
-        messages: the conversation. For a response these are the messages of its prompt and then its own, so that the
-            indices are those of `Rendered.mask`.
-        roles: the roles of the messages that are trained on without a flag.
+        messages: the conversation. For a response, pass the messages of its prompt followed by its own, so that the
+            indices match those of `Rendered.mask`.
+        roles: the roles that are trained on when a message has no flag.
 
     Raises:
-        RowError: `bad_label` where a flag is a number other than 0 and 1, since a mask cannot weigh a message, or two
-            flags of a message contradict each other; `wrong_type` where a flag is neither a number nor a bool.
+        RowError: `bad_label` if a flag is a number other than 0 and 1, since a mask cannot weigh a message, or if two
+            flags of a message contradict each other; `wrong_type` if a flag is neither a number nor a bool.
 
     Example:
         >>> talk = [
@@ -65,7 +65,7 @@ def select_trained_messages(
 
 
 def has_loss_flags(messages: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether any message has a loss flag, whatever its value.
+    """Return whether any message has a loss flag that is not null.
 
     >>> has_loss_flags([{"role": "assistant", "content": "Hi", "weight": None}])
     False
@@ -76,14 +76,14 @@ def has_loss_flags(messages: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def _list_loss_flags(message: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the flags of a message by key; tables fill keys that a message lacks with null or NaN."""
+    """Yield the flags of a message by key; skip null and NaN, with which tables fill keys that a message lacks."""
     for key in LOSS_FLAGS:
         if key in message and not is_gap(value := unwrap(message[key])):
             yield key, value
 
 
 def _read_loss_flag(message: Mapping[str, Any], index: int) -> bool | None:
-    """Return whether the flags of a message say that it is trained on; None where it has none."""
+    """Return whether the flags of a message select it for training; None if it has none."""
     trained: dict[bool, str] = {}
     for key, value in _list_loss_flags(message):
         if not isinstance(value, int | float):

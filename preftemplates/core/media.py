@@ -1,4 +1,4 @@
-"""Media: images, videos and audio in the typed parts of messages, and the marks that stand for them in texts."""
+"""Images, videos and audio in the typed parts of messages, and the marks that stand for them in texts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from preftemplates.core.messages import Message
 
 MEDIA_COLUMNS = {"image": "images", "video": "videos", "audio": "audios"}
-"""The kinds of media, as types of parts name them, each with the name of a column that lists them."""
+"""The kinds of media as parts name them in `type`, each with the name of the column that lists such media."""
 
 MARKS = {kind: f"<{kind}>" for kind in MEDIA_COLUMNS}
-"""What stands for a medium in a text, in the layouts of LLaMA-Factory and ms-swift."""
+"""The mark for each kind of medium in a text, as LLaMA-Factory and ms-swift write it."""
 
 MEDIA_KEYS = ("image", "images", "video", "videos", "audio", "audios")
 """The keys under which a message may list media next to its content."""
@@ -32,7 +32,7 @@ _MEDIUM_WORD = re.compile(
 
 
 def has_medium_word(name: str) -> bool:
-    """Return whether a word of a name, such as that of a column or a key, stands for media.
+    """Return whether a word in the name of a column or key refers to media.
 
     >>> [has_medium_word(name) for name in ("image_path", "imgUrl", "imagine", "profile")]
     [True, True, False, False]
@@ -41,13 +41,13 @@ def has_medium_word(name: str) -> bool:
 
 
 class Medium(NamedTuple):
-    """A part of a content that shows an image, a video or audio.
+    """An image, video or audio that a part of a content shows.
 
     Attributes:
         kind: `image`, `video` or `audio`.
-        value: a path, a URL, the bytes of a file or an object that another library made; None for a placeholder,
-            whose medium is in a column.
-        others: what the part holds apart from its type and the medium, such as `detail`.
+        value: a path, a URL, the bytes of a file or an object of another library; None for a placeholder, whose medium
+            is in a column.
+        others: what else the part holds besides its type and the medium, such as `detail`.
     """
 
     kind: str
@@ -58,8 +58,8 @@ class Medium(NamedTuple):
 def read_medium(part: Any) -> Medium | None:
     """Return the medium that a typed part shows; None for a part of another type.
 
-    Known are the parts of transformers (`image`, `url`, `path`, `base64`), of OpenAI (`image_url`, `input_audio`), of
-    Anthropic (`source`), and a part of which nothing but the type is given, a placeholder.
+    Recognises the parts of transformers (`image`, `url`, `path`, `base64`), OpenAI (`image_url`, `input_audio`) and
+    Anthropic (`source`). A part with only a type is a placeholder.
 
     >>> read_medium({"type": "image_url", "image_url": {"url": "pot.png", "detail": "low"}})
     Medium(kind='image', value='pot.png', others={'detail': 'low'})
@@ -88,21 +88,21 @@ def read_medium(part: Any) -> Medium | None:
 
 
 _ENCODED = ("base64", "source", "data")
-"""The keys of a medium that is written out."""
+"""The keys of a medium that is spelled out in the part, for example in base64."""
 
 
 def _list_sources(kind: str) -> tuple[str, ...]:
-    """The keys of a part under which a medium may be, the first one that is not empty counts."""
+    """Return the keys of a part that may hold the medium, in the order in which they are tried."""
     return ("bytes", kind, f"{kind}_url", "url", "path", f"input_{kind}", *_ENCODED)
 
 
 def _is_spare(key: str, value: Any, sources: list[str]) -> bool:
-    """Whether it is another place of the medium, which is empty."""
+    """Return whether a key is an empty alternative to the one that holds the medium."""
     return key in sources and is_empty(value)
 
 
 def list_spare_sources(medium: Medium) -> list[str]:
-    """Return the keys of a part that hold a second medium."""
+    """Return the keys under which a part holds a second medium."""
     return [key for key in _list_sources(medium.kind) if key in medium.others]
 
 
@@ -112,14 +112,14 @@ def is_empty(value: Any) -> bool:
 
 
 def _open_url(value: Any) -> tuple[Any, dict[str, Any]]:
-    """The URL of an object such as OpenAI's `image_url`, and what else it holds."""
+    """Return the URL in an object such as OpenAI's `image_url`, and the object's other members."""
     if not isinstance(value, Mapping) or not isinstance(value.get("url"), str):
         return value, {}
     return value["url"], {key: item for key, item in value.items() if key != "url" and item is not None}
 
 
 def settle_medium(value: Any) -> Any:
-    """Return a medium in the one way in which every source gives it: a path alone is a text, and bytes are a file.
+    """Return a medium in canonical form, the same for every source: a lone path as a string, bytes as a file object.
 
     >>> settle_medium({"bytes": None, "path": "pot.png"}), settle_medium({"bytes": b"1", "path": None})
     ('pot.png', {'bytes': b'1', 'path': None})
@@ -137,14 +137,14 @@ def settle_medium(value: Any) -> Any:
 
 
 def list_media(cell: Any, kind: str) -> list[Any]:
-    """Return the media of a cell: a list of them, its JSON text, or one medium; none for null.
+    """Return the media in a value: a list of media, its JSON text, or one medium; none for null.
 
     >>> list_media(["a.png", {"bytes": None, "path": "b.png"}], "image"), list_media("a.png", "image")
     (['a.png', 'b.png'], ['a.png'])
 
     Raises:
-        RowError: `missing_field` for a null or an empty text in a list; `wrong_type` for a number, or a list where a
-            medium is expected, except for a video, which may be a list of its frames.
+        RowError: `missing_field` if a list holds null or an empty string; `wrong_type` for a number, or for a list
+            where one medium is expected. A video may be a list of its frames.
     """
     cell = unwrap(cell)
     if isinstance(cell, str):
@@ -156,7 +156,7 @@ def list_media(cell: Any, kind: str) -> list[Any]:
 
 
 def _read_cell(text: str, kind: str) -> Any:
-    """The list or object that a text spells as JSON; another text is a path."""
+    """Return the list or object that a string spells as JSON; any other string is a path."""
     opening = text.lstrip()[:1]
     if opening not in ("[", "{"):
         return text
@@ -167,10 +167,10 @@ def _read_cell(text: str, kind: str) -> Any:
 
 
 def check_medium(value: Any, kind: str) -> Any:
-    """Return a medium, after checking that it may be one.
+    """Check that a value can be a medium, and return it.
 
     Raises:
-        RowError: as `list_media`.
+        RowError: as for `list_media`.
     """
     if is_gap(value) or is_empty(value):
         raise RowError(f"{MEDIA_COLUMNS[kind]}: one is {preview(value)}", code=Code.MISSING_FIELD)
@@ -188,14 +188,14 @@ def _make_type_error(value: Any, kind: str) -> RowError:
 
 
 def iter_media(messages: Iterable[Message]) -> Iterator[Medium]:
-    """Yield the media that messages show in the parts of their contents and list next to these, in order."""
+    """Yield the media of messages in order: those that contents show in parts, and those listed next to a content."""
     for message in messages:
         content = message.get("content")
         for part in content if isinstance(content, list) else ():
             medium = read_medium(part)
             if medium is not None:
                 yield medium
-        if len(message) > 2:  # more than a role and a content
+        if len(message) > 2:  # more keys than role and content
             yield from _iter_listed(message)
 
 

@@ -1,4 +1,4 @@
-"""What messages hold, as it is read from any source: calls of tools, results, parts, and keys without a value."""
+"""Read what messages hold, such as tool calls, results and parts, in the same way from every source."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _CALL_KEYS = ("tool_calls", "function_call")
 
 @dataclass
 class Reading:
-    """What reading a row has changed in tools and in the arguments of calls.
+    """The changes that reading a row has made to its tools and to the arguments of calls.
 
     Attributes:
-        nulls: how many null members of objects were dropped, by where they were: in `cells`, where a table may have
-            filled them in, or in `texts` of JSON, where they were written.
-        reformatted: how many JSON texts of arguments have another canonical text.
-        parsed: the paths of the JSON texts that were read.
+        nulls: how many null members of objects were dropped, by place: `cells` for values that a table may have filled
+            in, `texts` for JSON texts, in which somebody wrote them.
+        reformatted: how many JSON texts of arguments differ from their canonical text.
+        parsed: the paths of the JSON texts that were parsed.
     """
 
     nulls: Counter[str] = field(default_factory=Counter)
@@ -38,14 +38,14 @@ class Reading:
     parsed: set[str] = field(default_factory=set)
 
     def count_changes(self, is_table: bool) -> Counter[str]:
-        """Return how often what was changed; of the cells of a table, nobody knows whether a null was written."""
+        """Count the changes by kind; nulls of a table's values do not count, as the table may have added them."""
         nulls = self.nulls["texts"] + (0 if is_table else self.nulls["cells"])
         counts = {str(ReadingChange.NULL_MEMBER): nulls, str(ReadingChange.REFORMATTED): self.reformatted}
         return Counter({change: count for change, count in counts.items() if count})
 
 
 def drop_nulls(value: Any, nulls: Counter[str], where: str = "cells") -> Any:
-    """Return JSON-like data without the null members of its objects; nulls in lists stay. NaN is null.
+    """Return JSON-like data without the null members of its objects; nulls in lists stay. NaN counts as null.
 
     >>> drop_nulls({"city": "Turku", "zone": None, "days": [1.0, None]}, Counter())
     {'city': 'Turku', 'days': [1, None]}
@@ -65,17 +65,17 @@ def drop_nulls(value: Any, nulls: Counter[str], where: str = "cells") -> Any:
 
 
 def clean_message(message: Mapping[str, Any], steps: Steps, reading: Reading) -> dict[str, Any]:
-    """Return a message as every source gives it: lists and objects are Python's, and the arguments of calls objects.
+    """Return a message in canonical form: Python lists and objects, and the arguments of calls as objects.
 
-    Keys without a value are absent, apart from `content`; so are the null members of parts, calls and arguments.
+    Keys with a null value are dropped, except `content`. So are the null members of parts, calls and arguments.
 
     Args:
         message: the message.
-        steps: where the row has it, for errors.
-        reading: counts what is changed.
+        steps: the path of the message in the row, for errors.
+        reading: counts the changes.
 
     Raises:
-        RowError: `wrong_type` where the arguments of a call are neither an object nor its JSON text.
+        RowError: `wrong_type` if the arguments of a call are neither an object nor its JSON text.
     """
     if is_text_message(message) or not _is_walkable(message):
         return dict(message)
@@ -89,7 +89,7 @@ def clean_message(message: Mapping[str, Any], steps: Steps, reading: Reading) ->
 
 
 def is_text_message(message: Mapping[str, Any]) -> bool:
-    """Return whether a message is a role and a text, as most are: nothing in it depends on a container."""
+    """Return whether a message is just a role and a string, as most are, so that its container does not matter."""
     return (
         len(message) == 2 and type(message.get("role")) in _TEXT_TYPES and type(message.get("content")) in _TEXT_TYPES
     )
@@ -99,7 +99,7 @@ _TEXT_TYPES = frozenset({str, Traced})
 
 
 def _is_walkable(message: Mapping[str, Any]) -> bool:
-    """Whether a message ends, and is not too large; one that does not is refused where it is checked."""
+    """Return whether a message is finite and not too large; any other is rejected later, where it is checked."""
     if all(isinstance(value, str) for value in message.values()):
         return True
     try:
@@ -126,12 +126,12 @@ def _clean_value(key: str, value: Any, steps: Steps, reading: Reading) -> Any:
 
 
 def _clean_part(part: Any) -> Any:
-    """A part without members that are null, as tables fill them in; what is not text in it stays as it is."""
+    """Return a part without its null members, with which tables fill it; other members stay as they are."""
     part = unwrap(part)
     if not isinstance(part, Mapping):
         return part
     given = {key: item for key, item in part.items() if item is not None}
-    return plain_data(given) if read_medium(given) else given  # a path is opened, and no text of the conversation
+    return plain_data(given) if read_medium(given) else given  # a medium's path is opened, so it must be plain
 
 
 def _clean_calls(calls: Any, steps: Steps, reading: Reading) -> Any:
@@ -158,7 +158,7 @@ def _clean_call(call: Any, steps: Steps, reading: Reading) -> Any:
 
 
 def _clean_function(function: Any, steps: Steps, reading: Reading) -> Any:
-    """A name and arguments, which become an object."""
+    """Return a function call's name and arguments, with the arguments as an object."""
     function = unwrap(function)
     if not isinstance(function, Mapping):
         return function
@@ -184,7 +184,7 @@ def _clean_arguments(arguments: Any, steps: Steps, reading: Reading) -> dict[str
 
 
 def _read_arguments(text: str, steps: Steps, reading: Reading) -> dict[str, Any]:
-    """The object that a JSON text of arguments spells."""
+    """Parse the JSON text of arguments into an object."""
     try:
         value = read_json(plain(text))
     except (ValueError, RecursionError):
@@ -198,7 +198,7 @@ def _read_arguments(text: str, steps: Steps, reading: Reading) -> dict[str, Any]
 
 
 def _derive(value: Any, source: str) -> Any:
-    """The same value, whose texts know the text that they were read from."""
+    """Return the same value with its strings derived from the text that they were parsed from."""
     if isinstance(value, str):
         return derived(value, [source])
     if isinstance(value, dict):
@@ -216,7 +216,7 @@ def _make_error(value: Any, steps: Steps, expected: str) -> RowError:
 
 
 def check_is_json(value: Any, steps: Steps) -> None:
-    """Refuse data in which something has no JSON, such as a moment in time.
+    """Check that data has a JSON form; a date or time, for example, has none.
 
     Raises:
         RowError: `wrong_type`, with the path and the fix.
@@ -232,7 +232,7 @@ def check_is_json(value: Any, steps: Steps) -> None:
 
 
 def _refuse_moments(value: Any, steps: Steps) -> None:
-    """Refuse a moment in time among the metadata of a turn, of which no output has a value."""
+    """Raise an error for a date or time in a turn's metadata, since no output format has a value for it."""
     if isinstance(value, Mapping | list | tuple):
         for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             _refuse_moments(item, (*steps, key))
@@ -244,7 +244,7 @@ def _refuse_moments(value: Any, steps: Steps) -> None:
 
 
 def describe_fix(value: Any) -> str:
-    """Return how a row is read as it was written, where a reader has made a moment in time of a text; or nothing.
+    """Return advice on how to keep a text that a reader converted to a date or time; empty for other values.
 
     >>> import datetime
     >>> describe_fix(datetime.date(2024, 5, 1)).partition(", in datasets")[0]
@@ -259,10 +259,10 @@ _READ_AS_TEXT = "read the column as text, in datasets with features=Features({..
 
 
 def settle_content(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a message whose content is what chat templates take, in the one way in which it can be written.
+    """Return a message with its content in the one form that chat templates take.
 
-    A content of one part that is a text is that text. The result of a tool that is an object is its JSON text, with
-    sorted keys, since tables have an order of their own. Calls without a content have the content None.
+    A content with a single text part becomes that text. A tool result that is an object becomes its JSON text with
+    sorted keys, because tables have an order of their own. A message of calls without content gets the content None.
 
     >>> settle_content({"role": "tool", "content": {"celsius": 31, "at": "noon"}})["content"]
     '{"at": "noon", "celsius": 31}'
@@ -281,7 +281,7 @@ def settle_content(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _has_calls(message: Mapping[str, Any]) -> bool:
-    """Whether a message carries calls or anything else without a content."""
+    """Return whether a message carries calls or anything else besides its content."""
     return any(message.get(key) is not None for key in CONTENT_KEYS)
 
 
@@ -298,7 +298,7 @@ def _sort_keys(value: Any) -> Any:
 
 
 def _find_lone_text(content: Any) -> str | None:
-    """The text of the only part, if that is a text and nothing else."""
+    """Return the text of the only part, if the part holds nothing else."""
     if not isinstance(content, list) or len(content) != 1 or not isinstance(content[0], Mapping):
         return None
     text = content[0].get("text")
@@ -307,9 +307,9 @@ def _find_lone_text(content: Any) -> str | None:
 
 
 def make_comparable(message: Mapping[str, Any]) -> Any:
-    """Return what makes a message the same turn as another one: its role, its content and what carries content.
+    """Return what makes two messages the same turn: role, content and the other keys that carry content.
 
-    Metadata is not part of it, such as a time, or the id of a turn or a call.
+    Metadata, such as a time or the id of a turn or call, is left out.
     """
     if is_text_message(message):
         return message
@@ -329,5 +329,5 @@ def _drop_id(call: Any) -> Any:
 
 
 def list_comparable(messages: Sequence[Any]) -> list[Any]:
-    """Return what is compared of each message of a conversation; what is not a message is compared as it is."""
+    """Return the comparable form of each message in a conversation; items that are not messages stay as they are."""
     return [make_comparable(message) if isinstance(message, Mapping) else message for message in messages]

@@ -1,4 +1,4 @@
-"""Messages: roles, content keys, and how messages from rows are normalised and checked."""
+"""Messages: their roles and content keys, and how messages from rows are normalised and checked."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ CONTENT_KEYS = (
     "audio",
     "videos",
 )
-"""The keys of a message that carry content beside `content`: to leave one out of a text would lose it."""
+"""The keys besides `content` that carry content: a text without one of them would lose something."""
 
 CONTENT_TOKENS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
-"""What an assistant writes itself: as content it may become the token of that name, where a tokenizer has one."""
+"""Marks that an assistant writes itself; content may become the token of that name, if a tokenizer has one."""
 
 SURROGATE = "holds a lone surrogate, which is no character"
 
 MAX_DEPTH = 250
-"""How deeply a cell, or what a message holds, may be nested; what is deeper could not be walked through."""
+"""How deeply a value, or what a message holds, may be nested; deeper ones could not be traversed."""
 
 _MAX_VALUES = 1_000_000
-"""How many values a message may hold."""
+"""The most values that a message may hold."""
 
 _MAX_DIGITS = 4300
-"""How many digits a whole number may have: as many as Python writes."""
+"""The most digits that a whole number may have: as many as Python converts to a string."""
 
 _TOO_LARGE = 10**_MAX_DIGITS
 
@@ -57,17 +57,17 @@ Message.__pydantic_config__ = {"extra": "allow", "strict": True}  # type: ignore
 
 
 def normalise_message(message: Any, index: int) -> Message:
-    """A message as a new dict: keys that hold None are absent, the role is plain text, the content text or parts.
+    """Return a message as a new dict without null keys, with a plain role and text or parts as its content.
 
-    A content of None stays, as an answer has it that is nothing but tool calls: chat templates ask for it.
+    A content of None stays, because chat templates look it up: a message of tool calls alone has it.
 
     Args:
         message: any mapping.
         index: its place among the messages, for errors.
 
     Raises:
-        RowError: it is no mapping, has no role, or its content is neither text nor a list of typed parts; or it holds
-            what `check_jsonlike` refuses.
+        RowError: it is not a mapping, has no role, its content is neither text nor a list of typed parts, or it fails
+            `check_jsonlike`.
     """
     if type(message) is dict and is_simple(message):
         return message.copy()  # type: ignore[return-value]
@@ -92,7 +92,7 @@ def normalise_message(message: Any, index: int) -> Message:
 
 
 def check_roles(messages: Iterable[Message], roles: Collection[str], start: int = 0) -> None:
-    """Refuse messages whose role is not among these; `start` is the index of the first of them, for errors.
+    """Check that every role is among `roles`; `start` is the index of the first message, for errors.
 
     Raises:
         RowError: `bad_role`, with the nearest role.
@@ -105,9 +105,10 @@ def check_roles(messages: Iterable[Message], roles: Collection[str], start: int 
 
 
 def check_response(messages: Sequence[Message], response: str) -> None:
-    """Refuse a response that does not begin and end with an assistant's message.
+    """Check that a response begins and ends with an assistant's message.
 
-    No prompt would open another beginning, and another end would be learnt as an answer that nobody gave.
+    A prompt cannot lead to any other beginning, and a model would learn any other ending as an answer that nobody
+    gave.
 
     Raises:
         RowError: `bad_turns`.
@@ -121,7 +122,7 @@ def check_response(messages: Sequence[Message], response: str) -> None:
 
 
 def check_content_parts(messages: Iterable[Message]) -> None:
-    """Refuse a content of parts of which one has no type, or is a text without text.
+    """Check that every part of a content has a type, and that a text part has text.
 
     Raises:
         RowError: `wrong_type`.
@@ -138,7 +139,7 @@ def check_content_parts(messages: Iterable[Message]) -> None:
 
 
 def list_message_texts(messages: Iterable[Message]) -> list[str]:
-    """All texts of messages, those of typed parts too."""
+    """Return all texts of messages, including those in typed parts."""
     texts: list[str] = []
     for message in messages:
         content = message.get("content")
@@ -150,21 +151,21 @@ def list_message_texts(messages: Iterable[Message]) -> list[str]:
 
 
 def check_jsonlike(value: Any, index: int, path: tuple[str | int, ...] = (), room: list[int] | None = None) -> None:
-    """Refuse what cannot be walked through, and what one process or format would write otherwise than another.
+    """Check that a value can be traversed, and that every process and file format writes it in the same way.
 
-    Numbers may be NaN and infinite: chat templates print them as transformers does. An object of another type, such as
-    a picture, is let through: it is somebody's data, and what would print it says that it has no text.
+    Numbers may be NaN and infinite, since chat templates print them as transformers does. An object of another type,
+    such as an image, passes: it is the user's data, and code that prints it reports that it has no text.
 
     Args:
-        value: a message, or what it holds.
+        value: a message, or a value inside it.
         index: the message's place among the others, for errors.
-        path: where in the message the value stands, likewise.
-        room: how many more values the message may hold; a list that stands in many places counts in each.
+        path: the path of the value in the message, for errors.
+        room: how many more values the message may hold; a list that occurs in several places counts in each of them.
 
     Raises:
-        RowError: `wrong_type` for a key that is no text; `bad_text` for a lone surrogate; `bad_number` for a whole
-            number of more than 4,300 digits; `too_deep` for lists and mappings that are nested more than 250 deep, or
-            in themselves, and for more than a million values.
+        RowError: `wrong_type` for a key that is not a string; `bad_text` for a lone surrogate; `bad_number` for a
+            whole number of more than 4,300 digits; `too_deep` for lists and mappings nested more than 250 deep or
+            inside themselves, and for more than a million values.
 
     Example:
         >>> check_jsonlike({"role": "user", "args": [1, {2: "b"}]}, 3)
@@ -196,7 +197,7 @@ def _check_size(value: Any, index: int, path: tuple[str | int, ...], room: list[
 
 
 def _list_items(value: Any, index: int, path: tuple[str | int, ...]) -> Iterator[tuple[Any, Any]]:
-    """Yield the items of a list or mapping by index or checked key."""
+    """Yield the items of a list or mapping by index or by checked key."""
     if isinstance(value, list | tuple):
         yield from enumerate(value)
         return
@@ -207,7 +208,7 @@ def _list_items(value: Any, index: int, path: tuple[str | int, ...]) -> Iterator
 
 
 def _check_key(key: Any, index: int, path: tuple[str | int, ...]) -> None:
-    """Refuse a key of a mapping that is no text.
+    """Check that a key of a mapping is a string and is valid Unicode.
 
     Raises:
         RowError: `wrong_type` or `bad_text`.
@@ -219,11 +220,11 @@ def _check_key(key: Any, index: int, path: tuple[str | int, ...]) -> None:
 
 
 class MessagePlace(NamedTuple):
-    """A place in one of some messages.
+    """A place in one of several messages.
 
     Attributes:
         message: the message's index.
-        steps: the keys and indices that lead to the place within the message.
+        steps: the keys and indices that lead from the message to the place.
         fault: what is wrong there, without the place.
     """
 
@@ -233,13 +234,13 @@ class MessagePlace(NamedTuple):
 
 
 def make_message_error(fault: str, index: int, *steps: str | int, **facts: Any) -> RowError:
-    """Return the error for a place in a message; its text names the place by the message's index.
+    """Return the error for a place in a message, with the message's index in its text.
 
     Args:
         fault: what is wrong there.
         index: the message's index.
-        steps: the keys and indices that lead to the place within the message.
-        facts: those of the error.
+        steps: the keys and indices that lead from the message to the place.
+        facts: the facts of the error.
     """
     place = f"message {index}" + (f": {one_line(spell_path(steps))}" if steps and steps != ("role",) else "")
     is_sentence = fault.partition(" ")[0] in ("has", "holds", "is")
@@ -249,7 +250,7 @@ def make_message_error(fault: str, index: int, *steps: str | int, **facts: Any) 
 
 
 def locate_message_error(error: RowError, *place: str | int) -> RowError:
-    """Return an error of messages with the path of the value, now that it is known where the messages are.
+    """Return the same error with the path of the value in the row, now that the column of the messages is known.
 
     >>> error = make_message_error("expected a role, got None", 1, "role", code=Code.BAD_ROLE)
     >>> str(locate_message_error(error, "chosen"))
@@ -267,12 +268,12 @@ def _message_error(fault: str, code: Code, value: Any, index: int, path: tuple[s
 
 
 def has_surrogate(text: str) -> bool:
-    r"""Whether a text is not Unicode: half of a pair stands in it.
+    r"""Return whether a text holds a lone surrogate and so is not valid Unicode.
 
     >>> has_surrogate("\ud83e"), has_surrogate("🪴")
     (True, False)
     """
-    if text.isascii():  # known without a look at the text
+    if text.isascii():  # Python stores this flag, so the common case is fast
         return False
     try:
         text.encode()
@@ -282,10 +283,10 @@ def has_surrogate(text: str) -> bool:
 
 
 def is_simple(message: Mapping[str, Any]) -> bool:
-    """Whether a message is a role and a text in ASCII, as most are: no more need be asked of it."""
+    """Return whether a message is just a role and an ASCII text, as most are; it then needs no further checks."""
     return len(message) == 2 and type(message.get("role")) is str and _is_ascii_text(message.get("content"))
 
 
 def _is_ascii_text(value: Any) -> bool:
-    """Whether it is a text in ASCII, as most are: no more need be asked of it."""
+    """Return whether a value is an ASCII text, as most are; it then needs no further checks."""
     return isinstance(value, str) and value.isascii()

@@ -1,7 +1,7 @@
-"""Paths of values in a row, such as `chosen[1].content`: one grammar, in which they are spelled and read.
+"""Paths of values in a row, such as `chosen[1].content`, spelled and parsed by one grammar.
 
-A path is a column, and the keys and indexes that lead from there to a value. A key that would look like steps is
-quoted as in JSON: `["better.id"].text`. The empty path has no step; it leads to the whole row.
+A path is a column followed by the keys and indexes that lead to a value. A key that could be mistaken for steps is
+quoted as in JSON: `["better.id"].text`. The empty path has no steps and means the whole row.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _STEP = re.compile(
 """One step of a path: a plain key, an index, or a quoted key."""
 
 _AMBIGUOUS = re.compile(r"[.\[\]\"]")
-"""The characters that no plain key has."""
+"""The characters that a plain key cannot contain."""
 
 
 def extend_path(path: str, step: Any) -> str:
-    """Return the path of what the value at `path` holds under a key or index; a key is no number.
+    """Return the path of the item under a key or index of the value at `path`; only an int counts as an index.
 
     >>> extend_path("0", "name"), extend_path("0", "a.b"), extend_path("0", 2), extend_path("", "a.b")
     ('0.name', '0["a.b"]', '0[2]', '["a.b"]')
@@ -49,7 +49,7 @@ def extend_path(path: str, step: Any) -> str:
 
 
 def spell_path(steps: Iterable[Any]) -> str:
-    """Return the path of these steps.
+    """Return the path that consists of these steps.
 
     >>> spell_path(["chosen", 1, "content"]), spell_path(["better.id"]), spell_path([])
     ('chosen[1].content', '["better.id"]', '')
@@ -61,7 +61,7 @@ def spell_path(steps: Iterable[Any]) -> str:
 
 
 def parse_path(path: str) -> Steps:
-    """Return the steps of a path; the inverse of `spell_path`.
+    """Return the steps of a path: the inverse of `spell_path`.
 
     >>> parse_path('chosen[1]["a.b"].content')
     ('chosen', 1, 'a.b', 'content')
@@ -89,7 +89,7 @@ def _read_step(match: re.Match[str]) -> Step:
 
 
 def split_path(path: str) -> tuple[Step | None, str]:
-    """Return the first step of a path, and the path that leads on from there; None for a path without steps.
+    """Split a path into its first step and the rest; the step is None for the empty path.
 
     >>> split_path("0.content[1].text"), split_path('["better.id"]'), split_path("")
     (('0', 'content[1].text'), ('better.id', ''), (None, ''))
@@ -98,7 +98,7 @@ def split_path(path: str) -> tuple[Step | None, str]:
         ValueError: the text does not begin with a step.
     """
     first, _, rest = path.partition(".")
-    if first.isdecimal() or first.isidentifier():  # most paths of messages
+    if first.isdecimal() or first.isidentifier():  # the fast path for most paths in messages
         return first, rest
     match = _STEP.match(path)
     if match is None and path:
@@ -107,7 +107,7 @@ def split_path(path: str) -> tuple[Step | None, str]:
 
 
 def column_of(path: str) -> str | None:
-    """Return the row's own name of the column that a path begins with; None for a path without steps.
+    """Return the column that a path begins with, under its name in the row; None for the empty path.
 
     >>> column_of("chosen[1].content"), column_of('["better.id"].text'), column_of('[""]'), column_of("")
     ('chosen', 'better.id', '', None)
@@ -117,7 +117,7 @@ def column_of(path: str) -> str | None:
 
 
 def name_cell(steps: Steps) -> str:
-    """Return what an error calls a value: a whole column by its own name, a part of one by its path.
+    """Return the name of a value in errors: a column's own name, or the path of a part of a column.
 
     >>> name_cell(("better.id",)), name_cell(("better.id", "text"))
     ('better.id', '["better.id"].text')
@@ -126,7 +126,7 @@ def name_cell(steps: Steps) -> str:
 
 
 def leads_into(path: str, inner: str) -> bool:
-    """Return whether a path is another one, or the beginning of its steps.
+    """Return whether one path equals another or is a prefix of its steps.
 
     >>> leads_into("0.content", "0.content[1]"), leads_into("0.content", "0.contents"), leads_into("", "0")
     (True, False, True)
@@ -135,7 +135,7 @@ def leads_into(path: str, inner: str) -> bool:
 
 
 def ends_in_key(path: str, key: str) -> bool:
-    """Return whether the last of several steps is this key, which needs no quotes.
+    """Return whether the last of several steps is this key; the key must be one that needs no quotes.
 
     >>> ends_in_key("content[0].type", "type"), ends_in_key("type", "type"), ends_in_key('content["a.type"]', "type")
     (True, False, False)
@@ -144,7 +144,7 @@ def ends_in_key(path: str, key: str) -> bool:
 
 
 def find_common_path(paths: Iterable[str]) -> str:
-    """Return the path of the steps that all paths begin with.
+    """Return the longest path with whose steps all paths begin.
 
     >>> find_common_path(["a[1].b", "a[1].c"]), find_common_path(["a", "b"])
     ('a[1]', '')
@@ -165,7 +165,7 @@ def get_row_key(name: str, info: FieldInfo) -> str:
 
 
 def list_parts(value: Any, path: str) -> Iterable[tuple[Any, str]]:
-    """Return the parts of a list, mapping or nested row, with their paths; nothing for a value without parts."""
+    """Return the parts of a list, mapping or nested row with their paths; nothing for any other value."""
     if isinstance(value, Mapping):
         return [(item, extend_path(path, key)) for key, item in value.items()]
     if isinstance(value, BaseModel):

@@ -1,4 +1,4 @@
-"""Pickling of functions and classes for another process, which may not be able to import them."""
+"""Pickle functions and classes for another process, which may not be able to import them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from preftemplates.core.source_code import class_source, function_source
 
 
 class PickledByFields:
-    """A dataclass that pickles as its fields say, whatever it has computed from them and keeps."""
+    """A dataclass that pickles its fields only, without the values that it has computed from them and cached."""
 
     def __getstate__(self) -> dict[str, Any]:
         instance: Any = self
@@ -21,7 +21,7 @@ class PickledByFields:
 
 
 class PackedDefinition(NamedTuple):
-    """A function or class, packed: its name and source, and the pickled item itself unless this package defines it."""
+    """A packed function or class: its name and source, and the pickled item unless this package defines it."""
 
     module: str
     qualname: str
@@ -29,7 +29,7 @@ class PackedDefinition(NamedTuple):
     value: bytes | None
 
     def unpack(self) -> Any:
-        """Return the item: imported if the name still means the same here, else unpickled."""
+        """Return the item: imported if its name still leads to the same source, otherwise unpickled."""
         with suppress(ImportError, AttributeError):
             item = attrgetter(self.qualname)(importlib.import_module(self.module))
             if self.value is None or _read_source(item) == self.source:
@@ -60,7 +60,7 @@ def _pickle_by_value(item: Any) -> bytes:
     import cloudpickle
 
     module = sys.modules.get(item.__module__)
-    if module is None or item.__module__ == "__main__":  # by value in any case
+    if module is None or item.__module__ == "__main__":  # cloudpickle packs these by value without being asked
         return bytes(cloudpickle.dumps(item))
     cloudpickle.register_pickle_by_value(module)
     try:

@@ -1,8 +1,8 @@
 """Text that knows where its characters came from.
 
-`Traced` is a `str` whose pieces name an origin. Slicing, stripping, splitting, replacing and joining keep the pieces
-exact; what changes the characters (`upper`, `title`) keeps the origin and loses the position. To everybody else a
-traced text is a plain string: equal, hashed and printed alike.
+`Traced` is a `str` whose pieces name an origin. Slicing, stripping, splitting, replacing and joining keep the exact
+position of every piece. Methods that change characters (`upper`, `title`) keep the origin and lose the position. For
+all other code, a traced text is a plain string that compares, hashes and prints as usual.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pydantic import BaseModel
 from preftemplates.core.paths import extend_path, find_common_path, list_parts
 
 Origin = Hashable
-"""What a piece came from: the path of a cell, or a message and its field."""
+"""The source of a piece: the path of a value, or a message and its field."""
 
 
 class Piece(NamedTuple):
-    """Characters `start` up to `end` (half-open) are those of `origin` from `offset` on; `None`: derived from it."""
+    """Characters `start` to `end` (half-open) of a text, copied from `origin` at `offset`; None if derived from it."""
 
     start: int
     end: int
@@ -30,11 +30,11 @@ class Piece(NamedTuple):
 
 
 _new_text, _add = str.__new__, str.__add__
-_piece = partial(tuple.__new__, Piece)  # several times as fast as Piece(...), which is called for every cut
+_piece = partial(tuple.__new__, Piece)  # called for every cut, and several times as fast as Piece(...)
 
 
 class Traced(str):
-    """A `str` with pieces, in order and apart; characters that no piece covers came from nowhere.
+    """A `str` with pieces that are ordered and do not overlap; characters outside of any piece have no origin.
 
     >>> text = Traced.whole("  hello ", "prompt")
     >>> ("> " + text.strip()).pieces
@@ -51,14 +51,14 @@ class Traced(str):
 
     @classmethod
     def whole(cls, text: str, origin: Origin) -> Self:
-        """All of `text` is the text of `origin`, also when it is empty."""
+        """Return `text` as one piece of `origin`, even if it is empty."""
         return cls(text, (_piece((0, len(text), origin, 0)),))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Traced, (plain(self), self.pieces)
 
     def __str__(self) -> Self:
-        return self
+        return self  # str.__str__ would return a plain copy, and printing would lose the pieces
 
     def _slice(self, start: int, end: int) -> Traced:
         if start == 0 and end >= len(self):
@@ -67,7 +67,7 @@ class Traced(str):
         end = start + len(text)
         if start < end:
             pieces = [_cut(piece, start, end) for piece in self.pieces if piece[0] < end and piece[1] > start]
-        else:  # an empty rest still says whose rest it is
+        else:  # an empty slice keeps one piece, so that its origin is still known
             pieces = [_cut(piece, start, start) for piece in self.pieces if piece[0] <= start <= piece[1]][:1]
         return Traced(text, tuple(pieces))
 
@@ -75,7 +75,7 @@ class Traced(str):
         return Traced(text, derived_from(text, [self]))
 
     def _recased(self, text: str) -> Traced:
-        """`text` is this one in other letters; as long as none is lost or added, each piece keeps its place."""
+        """Return a recased copy whose pieces keep their places, or one derived piece if the length differs."""
         if len(text) != len(self):
             return self._derived(text)
         return Traced(text, tuple(Piece(piece.start, piece.end, piece.origin, None) for piece in self.pieces))
@@ -95,7 +95,7 @@ class Traced(str):
     def __iter__(self) -> Any:
         if len(self.pieces) == 1:
             start, end, origin, offset = self.pieces[0]
-            if offset is not None and end - start == len(self):
+            if offset is not None and end - start == len(self):  # one exact piece: no need to search
                 chars = enumerate(str.__iter__(self), offset)
                 return (Traced(char, (_piece((0, 1, origin, at)),)) for at, char in chars)
         return (self._slice(index, index + 1) for index in range(len(self)))
@@ -140,7 +140,7 @@ class Traced(str):
         return self._words_from_right(parts) if sep is None else self._between(parts, sep)
 
     def _between(self, parts: list[str], sep: str) -> list[Traced]:
-        """Parts that joined by `sep` are this text."""
+        """Slice this text into `parts`, which are separated by `sep`."""
         slices, start = [], 0
         for part in parts:
             slices.append(self._slice(start, start + len(part)))
@@ -148,7 +148,7 @@ class Traced(str):
         return slices
 
     def _words(self, parts: list[str]) -> list[Traced]:
-        """Parts with only blanks between them, each of which begins with no blank."""
+        """Slice this text into `parts`, which are separated by whitespace; no part begins with whitespace."""
         words, at = [], 0
         for part in parts:
             start = str.find(self, part, at)
@@ -157,7 +157,7 @@ class Traced(str):
         return words
 
     def _words_from_right(self, parts: list[str]) -> list[Traced]:
-        """Parts with only blanks between them, each of which ends with no blank."""
+        """Slice this text into `parts` from the right, separated by whitespace; no part ends with whitespace."""
         words, at = [], len(self)
         for part in reversed(parts):
             start = str.rfind(self, part, 0, at)
@@ -184,9 +184,9 @@ class Traced(str):
         return self._slice(0, head), self._slice(head, head + mark), self._slice(head + mark, len(self))
 
     def replace(self, old: str, new: str, count: SupportsIndex = -1, /) -> Traced:
-        if old == new and not isinstance(new, Traced):  # real templates do so, where a line end was another
+        if old == new and not isinstance(new, Traced):  # chat templates do this, such as replacing "\n" by "\n"
             return self
-        if not old:
+        if not old:  # inserts `new` around every character, so no piece keeps its place
             text = str.replace(self, old, new, count)
             return Traced(text, derived_from(text, [self, new]))
         return join(new, self._between(str.split(self, old, count), old))  # type: ignore[no-any-return]
@@ -210,28 +210,28 @@ for _name in ("translate", "expandtabs", "zfill", "center", "ljust", "rjust"):
 
 
 def _cut(piece: Piece, start: int, end: int) -> Piece:
-    """The part of `piece` between `start` and `end`, with positions counted from `start`."""
+    """Return the part of `piece` between `start` and `end`, with positions counted from `start`."""
     first, last, origin, offset = piece
     left, right = max(first, start), min(last, end)
     return _piece((left - start, right - start, origin, None if offset is None else offset + left - first))
 
 
 def _moved(pieces: tuple[Piece, ...], by: int) -> tuple[Piece, ...]:
-    """The same pieces, so many characters further on."""
+    """Return the same pieces, moved by this many characters."""
     return tuple([_piece((start + by, end + by, origin, offset)) for start, end, origin, offset in pieces])
 
 
 def plain(text: str) -> str:
-    """The same characters as an ordinary `str`.
+    """Return the same characters as an ordinary `str`.
 
     >>> type(plain(Traced.whole("a", "prompt")))
     <class 'str'>
     """
-    return text if type(text) is str else "".join((text,))
+    return text if type(text) is str else "".join((text,))  # str(text) would stay traced
 
 
 def plain_data(value: Any) -> Any:
-    """The same JSON-like value, with every traced text made plain."""
+    """Return the same JSON-like value with every traced text made plain."""
     if isinstance(value, str):
         return value if type(value) is str else plain(value)
     if isinstance(value, (dict, Mapping)):
@@ -243,12 +243,12 @@ def plain_data(value: Any) -> Any:
 
 
 def trace_texts(value: Any, path: str, parsed: Container[str] = ()) -> Any:
-    """The same value, with every text in it traced to its path.
+    """Return the same value with every text in it traced to its path.
 
     Args:
-        value: a cell, or what it holds.
-        path: where it is.
-        parsed: the paths of JSON texts that were read: what such a text holds is derived from it.
+        value: a value of a column, or a part of one.
+        path: the path of the value.
+        parsed: the paths of JSON texts that were parsed; everything parsed from such a text is derived from it.
 
     >>> trace_texts({"chosen": ["yes"]}, "row")["chosen"][0].pieces[0].origin
     'row.chosen[0]'
@@ -266,7 +266,7 @@ def trace_texts(value: Any, path: str, parsed: Container[str] = ()) -> Any:
 
 
 def derive_texts(value: Any, path: str) -> Any:
-    """The same value, every text of which is derived from one path.
+    """Return the same value with every text in it derived from one path.
 
     >>> derive_texts({"city": "Turku"}, "tools")["city"].pieces
     (Piece(start=0, end=5, origin='tools', offset=None),)
@@ -282,7 +282,7 @@ def derive_texts(value: Any, path: str) -> Any:
 
 
 class TracedInt(int):
-    """A number that knows where it came from; its text is derived from there."""
+    """An integer that knows its origin; its text is derived from that origin."""
 
     origin: Origin
 
@@ -296,7 +296,7 @@ class TracedInt(int):
 
 
 class TracedFloat(float):
-    """A number that knows where it came from; its text is derived from there."""
+    """A float that knows its origin; its text is derived from that origin."""
 
     origin: Origin
 
@@ -310,9 +310,9 @@ class TracedFloat(float):
 
 
 def trace_fully(value: Any, path: str) -> Any:
-    """The same JSON-like value, with every text, number and key in it traced to its path.
+    """Return the same JSON-like value with every text, number and key in it traced to its path.
 
-    Truth values and None stay what they are: Python has one object for each.
+    Booleans and None stay as they are, because Python has only one object for each.
 
     >>> [str(count).pieces for count in trace_fully({"count": 5}, "0.arguments").values()]
     [(Piece(start=0, end=1, origin='0.arguments.count', offset=None),)]
@@ -333,7 +333,7 @@ def trace_fully(value: Any, path: str) -> Any:
 
 
 def find_origins(value: Any) -> Iterator[Origin]:
-    """The origins of all that is traced in a value, its keys included."""
+    """Yield the origins of everything traced in a value, keys included."""
     if isinstance(value, Traced):
         yield from {piece.origin for piece in value.pieces}
     elif isinstance(value, TracedInt | TracedFloat):
@@ -348,19 +348,19 @@ def find_origins(value: Any) -> Iterator[Origin]:
 
 
 def derived_from(text: str, values: Any) -> tuple[Piece, ...]:
-    """The one piece of a text that was made from traced values: it comes from what their origins have in common."""
+    """Return one piece for a text made from traced values, whose origin is the common path of their origins."""
     origins = set(find_origins(values))
     return (Piece(0, len(text), _common(origins), None),) if origins else ()
 
 
 def derived(text: str, values: Any) -> str:
-    """A text that was made from these values, traced if one of them is."""
+    """Return a text made from these values, traced if any of them is."""
     pieces = derived_from(text, values)
     return Traced(text, pieces) if pieces else text
 
 
 def derived_number(number: Any, values: Any) -> Any:
-    """A number that was read from these values, which knows it if one of them is traced."""
+    """Return a number read from these values, which keeps their origin if any of them is traced."""
     origins = set(find_origins(values))
     if not origins or type(number) not in (int, float):
         return number
@@ -368,18 +368,18 @@ def derived_number(number: Any, values: Any) -> Any:
 
 
 def _common(origins: set[Origin]) -> Origin:
-    """The path that all paths begin with; nothing, if they have none in common."""
+    """Return the path that all origins begin with; the empty path if they have nothing in common."""
     first, *others = origins
     return find_common_path(map(str, origins)) if others else first
 
 
 def pieces_of(text: str) -> tuple[Piece, ...]:
-    """The pieces of a traced text; none for an ordinary one."""
+    """Return the pieces of a traced text; none for an ordinary one."""
     return text.pieces if isinstance(text, Traced) else ()
 
 
 def concat(parts: Iterable[str]) -> Any:
-    """`"".join(parts)`, with the pieces kept; an ordinary `str` if there are none."""
+    """Return `"".join(parts)` with the pieces kept; an ordinary `str` if there are none."""
     parts = parts if isinstance(parts, list | tuple) else list(parts)
     text = "".join(parts)
     pieces: list[Piece] = []
@@ -390,14 +390,14 @@ def concat(parts: Iterable[str]) -> Any:
                 piece = _piece((start + at, end + at, origin, offset))
                 if start or not pieces or pieces[-1][1] != at:
                     pieces.append(piece)
-                else:  # the first of a part, which may continue the last of the part before
+                else:  # the first piece of a part may continue the last piece of the previous part
                     _append(pieces, piece)
         at += len(part)
     return Traced(text, tuple(pieces)) if pieces else text
 
 
 def join(separator: str, parts: Iterable[str]) -> Any:
-    """`separator.join(parts)`, with the pieces kept."""
+    """Return `separator.join(parts)` with the pieces kept."""
     spaced: list[str] = []
     for part in parts:
         spaced += (separator, part)
@@ -405,7 +405,7 @@ def join(separator: str, parts: Iterable[str]) -> Any:
 
 
 def _append(pieces: list[Piece], piece: Piece) -> None:
-    """Add a piece; one that continues the last becomes part of it."""
+    """Append a piece, merged with the last one if it continues that one in the same origin."""
     last = pieces[-1] if pieces else None
     if (
         last is not None

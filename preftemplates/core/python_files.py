@@ -1,4 +1,4 @@
-"""Python files named by a path: run once, and found again in another process by their text."""
+"""Run Python files given by path, once each, and find them again in another process by their text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MODULE_PREFIX = "preftemplates_file_"
 
 
 def run_file(path: str | Path) -> ModuleType:
-    """Run a Python file as a module, so that what it registers is there; an unchanged file is run once.
+    """Run a Python file as a module, so that its definitions are registered; run an unchanged file only once.
 
     Raises:
         FileError: the file cannot be read, or raises when it is run.
@@ -22,7 +22,7 @@ def run_file(path: str | Path) -> ModuleType:
     path = Path(path)
     try:
         source = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # a path that holds NUL is a ValueError
+    except (OSError, ValueError) as error:  # a path with a NUL character raises ValueError
         reason = error.strerror if isinstance(error, OSError) else str(error)
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else reason
         raise FileError(f"{one_line(str(path), 200)} cannot be read: {reason}") from error
@@ -33,7 +33,7 @@ def run_source(path: str, source: str) -> ModuleType:
     """Run the text of a file as a module, once for each path and text.
 
     Raises:
-        FileError: it raises when it is run. What it raises of this library's own errors passes through.
+        FileError: running it raises an error. This library's own errors are raised unchanged.
     """
     name = MODULE_PREFIX + hashlib.sha256(f"{path}\n{source}".encode("utf-8", "backslashreplace")).hexdigest()[:16]
     if name in sys.modules:
@@ -56,7 +56,7 @@ def run_source(path: str, source: str) -> ModuleType:
 
 
 def _find_line(error: BaseException, path: str) -> int | None:
-    """The last line of the file that the error passed."""
+    """Return the last line of the file in the error's traceback."""
     line, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == path:
@@ -66,14 +66,14 @@ def _find_line(error: BaseException, path: str) -> int | None:
 
 
 class SourceFile(NamedTuple):
-    """A Python file as it was when it was run."""
+    """A Python file, with its text at the time when it was run."""
 
     path: str
     text: str
 
 
 def find_source_file(item: Any) -> SourceFile | None:
-    """The file that a class or function came from, if `run_source` ran it; None for any other."""
+    """Return the file that defined a class or function, if `run_source` ran it; None otherwise."""
     name = str(item.__module__)
     module = sys.modules.get(name) if name.startswith(MODULE_PREFIX) else None
     return None if module is None else SourceFile(str(module.__file__), module.__dict__["__source__"])

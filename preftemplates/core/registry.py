@@ -1,4 +1,4 @@
-"""Registries: items by name, found in the package and its plugins when one is first needed."""
+"""Registries: items by name, discovered in the package and its plugins when one is first needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MAX_LISTED = 12
-"""Up to so many names are listed where one is unknown."""
+"""The most names that an error lists when a name is unknown."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -33,7 +33,7 @@ class DefinitionSite:
     module: str
     qualname: str
     file: str | None = None
-    """The path, if the file was run by its path; then the module's name changes with the file's text."""
+    """The path, if the file was run by its path; the module's name then depends on the file's text."""
 
     @classmethod
     def of(cls, item: Any) -> DefinitionSite:
@@ -48,18 +48,18 @@ class DefinitionSite:
         return f"{self.module}.{self.qualname}" + (f" ({file})" if file else "")
 
     def redefines(self, other: DefinitionSite) -> bool:
-        """Whether this is the same definition run again, as when a notebook cell is."""
+        """Return whether this is the same definition run again, as when a notebook is re-run."""
         return (self.file or _main_name(self.module), self.qualname) == (
             other.file or _main_name(other.module), other.qualname
         )  # fmt: skip
 
 
 _REGISTRIES: list[Registry[Any]] = []
-"""The registries of the package, so that each can say that a name belongs to another one."""
+"""The registries of the package, with which an error can say that a name belongs to another kind."""
 
 
 def fold_name(name: str) -> str:
-    """Return what all spellings of a name have in common.
+    """Return the form that all spellings of a name share.
 
     >>> fold_name("Qwen_2.5") == fold_name("qwen-2.5") == fold_name("qwen2.5")
     True
@@ -68,7 +68,7 @@ def fold_name(name: str) -> str:
 
 
 def _main_name(module: str) -> str:
-    """The name of the main module, which a spawned process imports under another."""
+    """Return the name of the main module, which a spawned process imports as `__mp_main__`."""
     return "__main__" if module == "__mp_main__" else module
 
 
@@ -77,9 +77,9 @@ class Registry(Generic[T]):
 
     Args:
         kind: what an item is called in messages.
-        package: the package whose modules register themselves when they are imported; empty if there is none.
-        group: the entry-point group; an entry's name is the item's name, and it is loaded when asked for. Empty if
-            there is none.
+        package: the package whose modules register items when they are imported; empty if there is none.
+        group: the entry-point group. An entry's name is the item's name, and it is loaded on demand. Empty if there is
+            none.
     """
 
     def __init__(self, kind: str, package: str = "", group: str = "") -> None:
@@ -103,15 +103,15 @@ class Registry(Generic[T]):
             name: its name.
             item: the item.
             site: where it was defined.
-            aliases: other names by which it is found; they are not listed.
+            aliases: other names that find it; they are not listed.
 
         Raises:
-            DefinitionError: a name is not made of letters, digits, `.`, `_` and `-`, or is taken.
+            DefinitionError: a name is taken, or has characters other than A-Z, a-z, 0-9, `.`, `_` and `-`.
         """
         for each_name in (name, *aliases):
             self._check_name(each_name)
         if not (self._package and site.module.startswith(self._package)):
-            self._discover()  # so that a bundled name is taken from the first
+            self._discover()  # so that the names of bundled items are taken from the start
         registered = self._sites.get(name)
         if registered and not site.redefines(registered):
             raise DefinitionError(f"two {self.kind}s are named {name!r}: {registered} and {site}")
@@ -134,13 +134,13 @@ class Registry(Generic[T]):
             )
 
     def _forget_older(self, site: DefinitionSite) -> None:
-        """Forget what a file registered when its text was another."""
+        """Remove what an earlier version of a file registered."""
         for name, registered in list(self._sites.items()):
             if site.file and registered.file == site.file and registered.module != site.module:
                 del self._items[name], self._sites[name]
 
     def decorator(self, name: str, base: type[Any], aliases: Iterable[str] = ()) -> Callable[[Any], Any]:
-        """A class decorator that registers subclasses of `base` and tells them their name."""
+        """Return a class decorator that registers subclasses of `base` and sets their `name`."""
 
         def decorate(cls: Any) -> Any:
             if not (isinstance(cls, type) and issubclass(cls, base)):
@@ -152,10 +152,10 @@ class Registry(Generic[T]):
         return decorate
 
     def get(self, name: str) -> T:
-        """The item of that name.
+        """Return the item of that name.
 
         Raises:
-            UnknownNameError: there is none; the message says which name is near.
+            UnknownNameError: there is no such item; the message suggests the nearest name.
         """
         if not self._find_bundled(name):
             self._discover()
@@ -168,18 +168,18 @@ class Registry(Generic[T]):
         return self._items[name]
 
     def make_unknown_name_error(self, name: Any) -> UnknownNameError:
-        """Return the error for a name of no item; it says which name is near, or of which kind the name is."""
+        """Return the error for an unknown name, with the nearest name or the kind that the name belongs to."""
         if not isinstance(name, str):
             return UnknownNameError(f"{_add_article(self.kind)} is asked for by its name, a text; got {preview(name)}")
         return UnknownNameError(f"no {self.kind} {preview(name)}." + self._suggest(name))
 
     def names(self) -> list[str]:
-        """Return all names, sorted; nothing is loaded for it from entry points."""
+        """Return all names, sorted, without loading any entry point."""
         self._discover()
         return sorted({*self._items, *self._entries}, key=lambda name: (name.casefold(), name))
 
     def load_names(self) -> tuple[list[str], list[str]]:
-        """Return the names of all items that can be loaded, sorted, and what is wrong with the other entry points."""
+        """Return the sorted names of all items that can be loaded, and what is wrong with the other entry points."""
         self._discover()
         problems = [
             f"{self._describe_entry(entry)} is ignored: the {self.kind} {name!r} is bundled"
@@ -207,25 +207,25 @@ class Registry(Generic[T]):
         return f"the entry point {entry.name!r} ({entry.value}){package}"
 
     def registered(self) -> dict[str, T]:
-        """The items that are loaded by name, in the order in which they were registered."""
+        """Return the loaded items by name, in the order of their registration."""
         self._discover()
         return dict(self._items)
 
     def definition_site(self, name: str) -> DefinitionSite:
-        """Return where the item of that name was defined."""
+        """Return the place where the item of that name is defined."""
         self.get(name)
         return self._sites[self._aliases.get(name, name)]
 
     def find(self, name: str) -> str | None:
-        """Return the registered name that a name or alias stands for; None if there is none."""
+        """Return the registered name for a name or alias; None if there is none."""
         if not self._find_bundled(name):
             self._discover()
         return name if name in self._items or name in self._entries else self._aliases.get(name)
 
     def find_spelled_alike(self, name: str) -> str | None:
-        """Return the only registered name of which, or of an alias of which, a name is another spelling.
+        """Return the only registered name that a name spells differently, directly or through an alias.
 
-        Spellings of a name differ in case, `-` and `_`.
+        Spellings of a name differ in case, `-` and `_`. The result is None if several names match.
         """
         self._discover()
         names = {*self._items, *self._entries, *self._aliases}
@@ -233,11 +233,11 @@ class Registry(Generic[T]):
         return spelled_alike.pop() if len(spelled_alike) == 1 else None
 
     def aliases(self, name: str) -> list[str]:
-        """The other names of an item."""
+        """Return the other names of an item."""
         return [alias for alias, named in self._aliases.items() if named == name]
 
     def names_from(self, module: str) -> list[str]:
-        """The names whose latest registration is a module's."""
+        """Return the names that a module registered last."""
         return [name for name, site in self._sites.items() if site.module == module]
 
     def _suggest(self, name: str) -> str:
@@ -252,9 +252,9 @@ class Registry(Generic[T]):
         return f" There are {len(names)}; `preftemplates list {self.kind}s` names them."
 
     def _find_bundled(self, name: Any) -> bool:
-        """Import the bundled files in which a name is written, and return whether one of them registers it.
+        """Import the bundled files that mention a name, and return whether one of them registers it.
 
-        To import all files takes a second, and most commands need one of them.
+        Importing all files takes a second, and most commands need only one of them.
         """
         if self._discovered or self._discovering or not self._package or not isinstance(name, str):
             return self._discovered
@@ -269,7 +269,7 @@ class Registry(Generic[T]):
     def _discover(self) -> None:
         if self._discovered:
             return
-        with self._lock:  # the same thread may come in again, by what is imported below
+        with self._lock:  # reentrant: the modules imported below may call this again in the same thread
             if self._discovered or self._discovering:
                 return
             self._discovering = True
@@ -284,7 +284,7 @@ class Registry(Generic[T]):
                 self._discovering = False
 
     def _load(self, name: str) -> None:
-        """Load the entry point of a name; one that takes a bundled name is ignored.
+        """Load the entry point of a name; ignore one that uses a bundled name.
 
         Raises:
             DefinitionError: several have the name, it is taken, or the entry point raises or registers nothing.
@@ -303,7 +303,7 @@ class Registry(Generic[T]):
     def _load_entry(self, entry: EntryPoint) -> None:
         try:
             entry.load()
-        except (Exception, SystemExit) as error:  # whatever another package's module does when it is imported
+        except (Exception, SystemExit) as error:  # another package's module may raise anything when it is imported
             reason = f"{type(error).__name__}: {one_line(str(error), 200)}"
             raise DefinitionError(f"{self._describe_entry(entry)} cannot be loaded: {reason}") from error
 

@@ -1,4 +1,4 @@
-"""Samples: one prompt and its responses; the class of a sample is its dataset type, named by its format."""
+"""Samples: one prompt and its responses. The class of a sample is its dataset type, which its format names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 OwnFormat = NewType("OwnFormat", str)
-"""The name of a dataset type that is not this library's, for type checkers: `MyType.format` is one."""
+"""The name of a dataset type defined outside this library, for type checkers: `MyType.format` is one."""
 
 Format = (
     Literal["prompt_only", "supervised", "preference", "unpaired", "ranked", "scored", "stepwise", "judge"] | OwnFormat
@@ -33,43 +33,44 @@ Format = (
 """The name of a dataset type."""
 
 SAMPLE_TYPES: Registry[type[Sample[Any]]] = Registry("dataset type")
-"""The dataset types by the name of their format; a subclass of `Sample` registers itself."""
+"""The dataset types by format name; a subclass of `Sample` registers itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Generic[T]):
-    """One prompt of type T, and responses: fields of type `T`, or one of several. The other fields are labels.
+    """One prompt of type T and its responses: fields of type `T`, or a tuple of them. All other fields are labels.
 
-    A prompt is messages, and the tools that may be called. T is in turn an expression (in a template's declaration), a
-    list of messages, a `Rendered` text and tokens. A label is an expression in a declaration, and then a value; one
-    with a default need not be declared. A subclass is a new dataset type, unless its name begins with an underscore.
+    A prompt is messages, and the tools that may be called. T is first an expression (in a template's declaration),
+    then a list of messages, a `Rendered` text, and tokens. A label is an expression in a declaration and a value in a
+    sample; a label with a default can be left out of the declaration. Every subclass is a new dataset type, unless its
+    name begins with an underscore.
 
     Attributes:
-        prompt: the messages that are answered.
-        tools: the tools that may be called, as the text of a JSON list; None where there are none. A style writes them
-            before the messages, and a dialect of messages has a key for them.
+        prompt: the messages to answer.
+        tools: the tools that may be called, as the text of a JSON list; None if there are none. A style writes them
+            before the messages, and a messages dialect has a key for them.
 
     Raises (for a subclass):
-        DefinitionError: another dataset type has its name, or a label has a type that no row can fill.
+        DefinitionError: another dataset type has the name, or a label has a type that a row cannot supply.
     """
 
     prompt: T
     tools: T | str | None = None
 
     format: ClassVar[OwnFormat] = OwnFormat("")
-    """The format's name: the class's own, in snake case."""
+    """The name of the format: the name of the class in snake case."""
     prompt_parts: ClassVar[tuple[str, ...]] = ("prompt", "tools")
     response_names: ClassVar[tuple[str, ...]] = ()
     label_types: ClassVar[dict[str, Any]] = {}
-    """The type of each label once it is filled: `float`, `list[bool]`."""
+    """The type of each label's value: `float`, `list[bool]`."""
     label_kinds: ClassVar[dict[str, str]] = {}
-    """How these types are written."""
+    """The spelling of these types."""
     several: ClassVar[str | None] = None
-    """The one response that is a tuple, if there is one."""
+    """The response that is a tuple, if there is one."""
     pieces: ClassVar[bool] = False
-    """Whether the several responses are pieces of one answer, in order; the text of one holds those before it too."""
+    """Whether the several responses are pieces of one answer, in order; the text of one includes those before it."""
     labels_in_text: ClassVar[tuple[str, ...]] = ()
-    """The labels that a response tells in words."""
+    """The labels that a response expresses in words."""
 
     def __init_subclass__(cls) -> None:
         cls.format = OwnFormat(re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower())
@@ -86,12 +87,12 @@ class Sample(Generic[T]):
 
     @classmethod
     def is_optional(cls, part: str) -> bool:
-        """Whether a template may leave a part of the sample out."""
-        return hasattr(cls, part)  # it has a default
+        """Return whether a template may leave a part of the sample out."""
+        return hasattr(cls, part)  # a class attribute is the default of its field
 
     @property
     def responses(self) -> dict[str, T]:
-        """The responses by name, in the order of the class; those of a tuple are named `completions[0]` and so on."""
+        """Return the responses by name, in the order of the class; a tuple's are named `completions[0]` and so on."""
         if self.several is None:
             return {name: getattr(self, name) for name in self.response_names}
         responses: dict[str, T] = {}
@@ -105,21 +106,21 @@ class Sample(Generic[T]):
 
     @property
     def label_values(self) -> dict[str, Any]:
-        """The labels by name, without those that are None."""
+        """Return the labels by name, without those that are None."""
         return {name: value for name in self.label_types if (value := getattr(self, name)) is not None}
 
     @property
     def given_parts(self) -> tuple[str, ...]:
-        """The parts of the prompt and the labels that are not None."""
+        """Return the names of the parts of the prompt and of the labels that are not None."""
         return tuple(name for name in (*self.prompt_parts, *self.label_types) if getattr(self, name) is not None)
 
     @property
     def is_tie(self) -> bool:
-        """Whether the labels say that no response is better."""
+        """Return whether the labels say that no response is better than the others."""
         return False
 
     def check_labels(self) -> None:
-        """Refuse labels that are not of their type, or say what cannot be.
+        """Check that every label has its type and a possible value.
 
         Raises:
             RowError: `wrong_type` or `bad_label`.
@@ -129,7 +130,7 @@ class Sample(Generic[T]):
                 raise _label_error(name, value, f"a {self.label_kinds[name]}", Code.WRONG_TYPE)
 
     def check_tools(self) -> None:
-        """Refuse tools that are not the text of a JSON list.
+        """Check that the tools are the text of a JSON list of objects.
 
         Raises:
             RowError: `wrong_type`.
@@ -138,7 +139,7 @@ class Sample(Generic[T]):
             raise _label_error("tools", self.tools, "the text of a JSON list of objects", Code.WRONG_TYPE)
 
     def with_float_labels(self) -> Self:
-        """The sample with whole numbers as floats, where a label is one, so that they are spelled alike everywhere."""
+        """Return the sample with float labels as floats, so that whole numbers are spelled alike everywhere."""
         changed = {
             name: convert_to_floats(value)
             for name, value in self.label_values.items()
@@ -147,11 +148,11 @@ class Sample(Generic[T]):
         return replace(self, **changed) if changed else self
 
     def map(self, prompt: Callable[[T], U], response: Callable[[T], U]) -> Sample[U]:
-        """The same dataset type with the prompt's messages and every response replaced; tools and labels stay."""
+        """Apply functions to the prompt's messages and to each response; tools and labels stay."""
         return self.refilled(prompt(self.prompt), [response(value) for value in self.responses.values()])
 
     def refilled(self, prompt: U, responses: Sequence[U]) -> Sample[U]:
-        """The same with another prompt and other responses, in the order of `responses`; tools and labels stay."""
+        """Return the sample with another prompt and other responses, given in order; tools and labels stay."""
         if self.several:
             filled: dict[str, Any] = {self.several: tuple(responses)}
         else:
@@ -166,10 +167,10 @@ def _label_error(name: str, value: Any, expected: str, code: Code = Code.BAD_LAB
 
 @dataclass(frozen=True, kw_only=True)
 class PromptOnly(Sample[T]):
-    """A prompt to be answered.
+    """A prompt to answer.
 
     Labels:
-        answer: a reference answer, such as a result that a reward function compares with.
+        answer: a reference answer, for example a result with which a reward function compares.
         source: the dataset that the prompt is from, such as `openai/gsm8k`, by which a reward function is chosen.
     """
 
@@ -186,13 +187,13 @@ class Supervised(Sample[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Preference(Sample[T]):
-    """A prompt, the answer that was preferred and the one that was not.
+    """A prompt, the preferred answer and the other one.
 
     Labels:
-        margin: by how much, in the dataset's own units; 0 is a tie.
-        probability: that the chosen answer is the better one, from 0.5 (a tie) to 1.
-        chosen_safe: whether the chosen answer is safe, where the dataset says so.
-        rejected_safe: likewise the rejected one.
+        margin: how much better the chosen answer is, in the dataset's own units; 0 is a tie.
+        probability: the probability that the chosen answer is better, from 0.5 (a tie) to 1.
+        chosen_safe: whether the chosen answer is safe, if the dataset reports it.
+        rejected_safe: whether the rejected answer is safe, if the dataset reports it.
     """
 
     chosen: T
@@ -204,11 +205,11 @@ class Preference(Sample[T]):
 
     @property
     def is_tie(self) -> bool:
-        """Whether the labels say that neither answer is better."""
+        """Return whether the labels say that neither answer is better."""
         return self.margin == 0 or self.probability == 0.5
 
     def check_labels(self) -> None:
-        """Refuse labels that are not of their type, a margin below 0 and a probability below one half."""
+        """Check the types of the labels, that a margin is not below 0 and that a probability is not below 0.5."""
         super().check_labels()
         if self.margin is not None and cast("float", self.margin) < 0:
             raise _label_error("margin", self.margin, "0 or more: the chosen answer is the better one")
@@ -218,7 +219,7 @@ class Preference(Sample[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Unpaired(Sample[T]):
-    """A prompt, one answer, and whether it is a good one."""
+    """A prompt, one answer, and whether the answer is good."""
 
     completion: T
     label: T | bool
@@ -226,11 +227,11 @@ class Unpaired(Sample[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked(Sample[T]):
-    """A prompt and any number of answers in an order.
+    """A prompt and any number of ranked answers.
 
     Labels:
-        ranks: a number for each answer; the lowest is the best, and equal ones are tied.
-        scores: a number for each answer, higher is better, where the dataset has them.
+        ranks: a number for each answer; the lowest is the best, and equal numbers are ties.
+        scores: a number for each answer, if the dataset has them; higher is better.
     """
 
     completions: T | tuple[T, ...]
@@ -239,11 +240,11 @@ class Ranked(Sample[T]):
 
     @property
     def is_tie(self) -> bool:
-        """Whether all answers are tied."""
+        """Return whether all answers are tied."""
         return len(set(cast("list[float]", self.ranks))) == 1
 
     def check_labels(self) -> None:
-        """Refuse labels that are not of their type, are not one for each answer, or contradict each other."""
+        """Check the types of the labels, that there is one per answer and that they do not contradict each other."""
         super().check_labels()
         for name, values in self.label_values.items():
             _check_one_each(name, values, self.responses)
@@ -262,7 +263,7 @@ class Scored(Sample[T]):
 
     Labels:
         score: the score, in the dataset's own units.
-        attributes: scores by name, where there are several.
+        attributes: scores by name, if there are several.
     """
 
     completion: T
@@ -280,17 +281,17 @@ class Stepwise(Sample[T]):
     pieces: ClassVar[bool] = True
 
     def check_labels(self) -> None:
-        """Refuse labels that are not of their type, or are not one for each step."""
+        """Check the types of the labels, and that there is one per step."""
         super().check_labels()
         _check_one_each("labels", self.labels, self.responses)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judge(Sample[T]):
-    """A prompt that asks which of two answers is better, and the verdict as the answer to it.
+    """A prompt that asks which of two answers is better, and a judgement as the answer to it.
 
     Labels:
-        verdict: "A", "B" or "tie".
+        verdict: the judgement: "A", "B" or "tie".
     """
 
     completion: T
@@ -299,14 +300,14 @@ class Judge(Sample[T]):
     labels_in_text: ClassVar[tuple[str, ...]] = ("verdict",)
 
     def check_labels(self) -> None:
-        """Refuse a verdict that is none."""
+        """Check that the judgement is "A", "B" or "tie"."""
         super().check_labels()
         if self.verdict not in _VERDICTS:
             raise _label_error("verdict", self.verdict, " or ".join(map(repr, _VERDICTS)))
 
 
 _VERDICTS = ("A", "B", "tie")
-"""What a judge may say of two answers."""
+"""The judgements that a judge may give on two answers."""
 
 
 def _check_one_each(name: str, values: Any, responses: Mapping[str, Any]) -> None:
@@ -315,7 +316,7 @@ def _check_one_each(name: str, values: Any, responses: Mapping[str, Any]) -> Non
 
 
 def list_formats() -> list[OwnFormat]:
-    """Return the names of all dataset types, in the order in which they were declared.
+    """Return the names of all dataset types, in the order of their declaration.
 
     >>> list_formats()[:3]
     ['prompt_only', 'supervised', 'preference']

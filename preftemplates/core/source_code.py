@@ -1,4 +1,4 @@
-"""What a function or class does, as text that does not depend on where it is defined or how it is laid out."""
+"""Source code as text that does not depend on where it is defined or how it is laid out."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from preftemplates.core.digest import canonical_json
 from preftemplates.core.python_files import find_source_file
 
 _DROPPED_TOKENS = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
-"""Tokens that change nothing."""
+"""Tokens that do not change the meaning of code."""
 
 _LAYOUT_TOKENS = {tokenize.INDENT: "{", tokenize.DEDENT: "}", tokenize.NEWLINE: ";"}
-"""How the tokens that stand for line ends and indentation are written."""
+"""The spelling of the tokens for line ends and indentation."""
 
 _ABSENT = object()
 
@@ -28,9 +28,9 @@ _ABSENT = object()
 def function_source(function: Callable[..., Any]) -> str:
     """Return what a function does, as canonical JSON.
 
-    The text holds the function's tokens, and the values of the module's constants and the tokens of the module's
-    functions that it reads. Comments, docstrings, indentation, line ends and the decorator that registers it are left
-    out; functions of other modules count by their names.
+    The text holds the tokens of the function, the values of the module constants that it reads, and the tokens of the
+    module functions that it reads. Comments, docstrings, layout and the decorator that registers it are left out.
+    Functions of other modules count by name.
 
     >>> def one(text):
     ...     return text[:3]
@@ -46,7 +46,7 @@ def function_source(function: Callable[..., Any]) -> str:
 def class_source(cls: type[Any]) -> str:
     """Return what a class and its parents define, as canonical JSON: their methods and plain values by name.
 
-    The names of the class and of its module are no part of it, nor is what it inherits from this library.
+    The names of the class and its module are left out, and so is everything inherited from this library.
     """
     visited: set[tuple[str, str]] = set()
     members: dict[str, Any] = {}
@@ -66,7 +66,7 @@ def _without_absent(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _describe(function: Any, visited: set[tuple[str, str]]) -> dict[str, Any]:
-    """Return the tokens of a function and what it reads; a function that is described already is named only."""
+    """Return the tokens of a function and what it reads; only the name, if the function is described already."""
     function = inspect.unwrap(function)
     code = getattr(function, "__code__", None)
     if code is None:
@@ -79,7 +79,7 @@ def _describe(function: Any, visited: set[tuple[str, str]]) -> dict[str, Any]:
         described: dict[str, Any] = {"tokens": canonical_tokens(source)}
     except (OSError, TypeError, SyntaxError, tokenize.TokenError):
         source, described = "", {"code": _describe_code(code)}
-    if source.count("lambda") > 1:  # the source of a lambda is the whole of its lines
+    if source.count("lambda") > 1:  # a lambda's source is the whole line, so the tokens do not show which one it is
         described["code"] = _describe_code(code)
     module = function.__module__
     reads = {name: _describe_value(value, module, visited) for name, value in _list_reads(function, source)}
@@ -87,17 +87,17 @@ def _describe(function: Any, visited: set[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _read_source(function: FunctionType) -> str:
-    """Return the lines of a function; those of a file that was run by its path as they were then."""
+    """Return the source lines of a function; for a file run by path, those that were run, not those on disk now."""
     file = find_source_file(function)
     if file is None:
-        if function.__code__.co_filename == "<string>":  # any executed text; Python 3.13 finds that of `python -c`
+        if function.__code__.co_filename == "<string>":  # executed text has no file; Python 3.13 finds `python -c`
             raise OSError("source code not available")
         return inspect.getsource(function)
     return "".join(inspect.getblock(file.text.splitlines(keepends=True)[function.__code__.co_firstlineno - 1 :]))
 
 
 def _list_reads(function: FunctionType, source: str) -> Iterator[tuple[str, Any]]:
-    """Yield what a function finds outside of itself by name: defaults, variables of a closure, globals."""
+    """Yield what a function reads from outside by name: defaults, closure variables and globals."""
     yield "=defaults", [*(function.__defaults__ or ()), *sorted((function.__kwdefaults__ or {}).items())]
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         if name != "__class__" and not _is_empty(cell):
@@ -109,14 +109,14 @@ def _list_reads(function: FunctionType, source: str) -> Iterator[tuple[str, Any]
 
 def _is_empty(cell: Any) -> bool:
     try:
-        cell.cell_contents  # noqa: B018  asking is the only way to know
+        cell.cell_contents  # noqa: B018  reading it is the only way to find out
     except ValueError:
         return True
     return False
 
 
 def _list_names(source: str, code: CodeType) -> set[str]:
-    """Return the names that a function may look up among its module's."""
+    """Return the names that a function may look up in its module."""
     try:
         return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)} or {*code.co_names}
     except SyntaxError:
@@ -143,7 +143,7 @@ def _describe_value(value: Any, module: str, visited: set[tuple[str, str]]) -> A
 
 
 def _constant(value: Any) -> Any:
-    """Return plain data in canonical form; `_ABSENT` for a value that is none."""
+    """Return plain data in canonical form; `_ABSENT` for any other value."""
     if isinstance(value, Enum):
         return {"member": [type(value).__qualname__, value.name]}
     if value is None or type(value) in (bool, int, float, str):
@@ -168,19 +168,19 @@ def _all_or_none(kind: str, values: Iterable[Any]) -> Any:
 
 
 def _describe_code(code: CodeType) -> list[Any]:
-    """Return a function without a source as its instructions, which are those of one version of Python."""
+    """Describe a function that has no source by its instructions, which depend on the Python version."""
     constants = [_describe_code(item) if isinstance(item, CodeType) else repr(item) for item in code.co_consts]
     return [code.co_code.hex(), constants, list(code.co_names)]
 
 
 def canonical_tokens(source: str) -> str:
-    r"""Return the tokens of Python source, a space apart: whitespace, comments and docstrings are left out.
+    r"""Return the tokens of Python source separated by spaces, without layout, comments and docstrings.
 
     >>> canonical_tokens("def f(a):\n    'Add.'\n    return (a +  # one\n        1)\n")
     'def f ( a ) : ; { return ( a + 1 ) ; }'
 
     Raises:
-        SyntaxError, TokenError: the source is no whole statement.
+        SyntaxError, TokenError: the source is not a complete statement.
     """
     lines: list[list[str]] = [[]]
     for kind, text in _tokens(source):
@@ -192,7 +192,7 @@ def canonical_tokens(source: str) -> str:
 
 
 def _tokens(source: str) -> Iterator[tuple[int, str]]:
-    """Yield the tokens that count; an f-string, which newer versions of Python take apart, is one token."""
+    """Yield the tokens that count; an f-string is one token, although newer versions of Python split it."""
     lines = source.splitlines(keepends=True)
     depth, begin = 0, (0, 0)
     for kind, text, start, end, _ in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -208,7 +208,7 @@ def _tokens(source: str) -> Iterator[tuple[int, str]]:
 
 
 def _cut_lines(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
-    """Return the characters from one place up to another; lines are counted from 1, columns from 0."""
+    """Return the characters from one position to another; lines are counted from 1, columns from 0."""
     block = lines[start[0] - 1 : end[0]]
     block[-1] = block[-1][: end[1]]
     block[0] = block[0][start[1] :]
@@ -216,7 +216,7 @@ def _cut_lines(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -
 
 
 def _without_docstring(line: list[str]) -> list[str]:
-    """Return a logical line without a statement that is nothing but text: a docstring."""
+    """Return a logical line, or only its layout if it is a docstring."""
     layout = [word for word in line if word in ("{", "}")]
     rest = line[len(layout) :]
     is_text = rest[-1:] == [";"] and len(rest) > 1 and all(word[-1] in "\"'" for word in rest[:-1])
@@ -224,5 +224,5 @@ def _without_docstring(line: list[str]) -> list[str]:
 
 
 def _is_registering_decorator(line: list[str]) -> bool:
-    """Return whether a logical line is the decorator of a registry, which changes nothing in a function."""
+    """Return whether a logical line is a registry's decorator, which does not change what a function does."""
     return line[:1] == ["@"] and any(word.startswith("register_") for word in line)

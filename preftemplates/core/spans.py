@@ -1,4 +1,4 @@
-"""Rendered text: who owns each of its characters."""
+"""Rendered text, and the source of each of its characters."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from preftemplates.core.provenance import pieces_of
 from preftemplates.errors import SpanError, one_line, preview
 
 SpanKind = Literal["content", "derived", "stop", "scaffold"]
-"""content: a message's own characters; derived: made from them; stop: what ends a turn; scaffold: the style's rest."""
+"""content: a message's own characters; derived: made from them; stop: end-of-turn token; scaffold: template text."""
 
 
 class Span(NamedTuple):
-    """Characters `start` up to `end` of a text, in code points, half-open.
+    """Characters `start` to `end` (half-open) of a text, in code points.
 
-    `message` is the index of the message and `field` the path of the text in it; `source` is the path of the text in
-    the row, such as `chosen[1].content` or `["better.id"]`, and the offset in that text. What does not apply is None.
+    `message` is the index of the message and `field` the path of the text in it. `source` is the path of the text in
+    the row, such as `chosen[1].content` or `["better.id"]`, with the offset in that text. Fields that do not apply are
+    None.
     """
 
     start: int
@@ -33,15 +34,15 @@ class Span(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What a style did to a text of a message beside printing it once and whole.
+    """A change that a style made to a text of a message instead of printing it once and in full.
 
-    `message` is the index of the message, `role` its role, and `field` the path of the text in it, such as `content`
-    or `tool_calls[0].function.name`. `what` is one of:
+    `message` is the index of the message, `role` its role, and `field` the path of the text in it, such as
+    `content` or `tool_calls[0].function.name`. `what` is one of:
 
     dropped: nothing of it is printed.
-    trimmed: blanks at its ends are not printed.
+    trimmed: whitespace at its ends is not printed.
     cut: other parts of it are not printed.
-    rewritten: it is printed in other characters, or as a part of something such as JSON.
+    rewritten: it is printed with other characters, or as a part of something else such as JSON.
     repeated: a part of it is printed more than once.
     """
 
@@ -52,12 +53,12 @@ class Change(NamedTuple):
 
 
 class SpanFilter(NamedTuple):
-    """Which spans a mask holds.
+    """The spans that a mask selects.
 
     Attributes:
         kinds: their kinds.
         role: their role; None for all.
-        messages: the indices of their messages, counted from 0; None for all, and for spans of no message.
+        messages: the indices of their messages, counted from 0; None for all messages and for spans of no message.
     """
 
     kinds: tuple[SpanKind, ...]
@@ -65,11 +66,11 @@ class SpanFilter(NamedTuple):
     messages: frozenset[int] | None = None
 
     def includes(self, span: Span) -> bool:
-        """Return whether a span is of these kinds, this role and these messages."""
+        """Return whether a span has one of these kinds, this role and one of these messages."""
         return span.kind in self.kinds and self.role in (None, span.role) and self.selects(span.message)
 
     def selects(self, message: int | None) -> bool:
-        """Return whether the message of this index is among them."""
+        """Return whether the message with this index is selected."""
         return self.messages is None or message in self.messages
 
     def __str__(self) -> str:
@@ -89,7 +90,7 @@ def _no_stops() -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
-    r"""A text, and on demand the spans that partition it.
+    r"""A text and, on demand, the spans that partition it.
 
     Example:
         >>> from preftemplates import get_style
@@ -102,22 +103,22 @@ class Rendered:
 
     text: str
     find_spans: Callable[[], tuple[Span, ...]]
-    """Finds the spans; called once, when they are asked for."""
+    """Finds the spans; called once, on first use."""
     find_changes: Callable[[], tuple[Change, ...]] = _no_changes
-    """Finds what the style did to the messages; likewise."""
+    """Finds what the style did to the messages; called once, on first use."""
     find_stops: Callable[[], tuple[str, ...]] = _no_stops
-    """Finds the texts that end an assistant's turn somewhere in the style; none where nothing ever does."""
+    """Finds the texts with which the style ends an assistant's turn; empty if it never ends one."""
     message_count: int | None = None
-    """How many messages the conversation has; None where only the spans and changes tell."""
+    """How many messages the conversation has; None if only the spans and changes can tell."""
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
-        """The spans in order. They partition the text; a content span may be empty, the others are not."""
+        """Return the spans in order. They partition the text; only a content span may be empty."""
         return self.find_spans()
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
-        """What the style dropped, trimmed, cut, rewrote or repeated, in the order of the messages.
+        """Return what the style dropped, trimmed, cut, rewrote or repeated, in the order of the messages.
 
         Example:
             >>> from preftemplates import Style
@@ -136,20 +137,20 @@ class Rendered:
     ) -> list[bool]:
         """Return one bool per character: True in the spans of these kinds, this role and these messages.
 
-        Errors concern these messages only: the style may drop any other message.
+        Errors concern only these messages: the style may drop any other message.
 
         Args:
             kinds: the kinds of spans.
-            role: the role whose spans they are; None for all.
-            messages: the indices of the messages whose spans they are; None for all. They count the messages that
-                were rendered, also those of which nothing is printed; in the text of a response these are the messages
-                of the prompt and then its own. A negative index counts from their end: -1 is the last message.
-            strict: whether to raise an error where `stop` is asked for and the style never ends a turn of this role.
+            role: the role of the spans; None for all roles.
+            messages: the indices of the spans' messages; None for all. They count all rendered messages, even those of
+                which nothing is printed. In the text of a response, these are the messages of the prompt and then its
+                own. A negative index counts from the end: -1 is the last message.
+            strict: whether to raise an error if `stop` is requested and the style never ends a turn of this role.
 
         Raises:
-            SpanError: the question has no answer. No span is of these kinds, this role and these messages; there is no
-                such message; a role or messages are named, content is asked for, and that of one of them is not in the
-                text as it was written; or the stop is asked for, and the style ends some answers but not all of these.
+            SpanError: no span has these kinds, this role and these messages; a message does not exist; a role or
+                messages are given with content, and the text lacks the content of one of them as it was written; or
+                `stop` is given, and the style ends some answers but not all of these.
 
         Example:
             >>> from preftemplates import get_style
@@ -177,7 +178,7 @@ class Rendered:
     def make_span_filter(
         self, kinds: tuple[SpanKind, ...], role: str | None = None, messages: Collection[int] | None = None
     ) -> SpanFilter:
-        """Return which spans the arguments of `mask` name, with each index counted from 0.
+        """Build the filter for the arguments of `mask`, with every index counted from 0.
 
         Raises:
             SpanError: no index is given, or there is no such message.
@@ -201,7 +202,7 @@ class Rendered:
         return 1 + max([*printed, *(change.message for change in self.changes)], default=-1)
 
     def _check_stops(self, span_filter: SpanFilter, strict: bool) -> None:
-        """Refuse a mask that would teach an answer without its end, where others have one, selected or not."""
+        """Raise an error if the mask would teach an answer without its end, while other answers have one."""
         role = span_filter.role
         ended = {span.message for span in self.spans if span.kind == "stop" and role in (None, span.role)}
         stops = self.find_stops() if role in (None, "assistant") else ()
@@ -223,7 +224,7 @@ class Rendered:
         )
 
     def _refuse_torn_calls(self, span_filter: SpanFilter) -> None:
-        """Refuse a mask that would hold the names in a call of a tool, and nothing of what makes it a call."""
+        """Raise an error if the mask would hold the names in a tool call without the text that makes it a call."""
         derived = span_filter._replace(kinds=("derived",))
         for span in self.spans:
             if derived.includes(span) and split_path(span.field or "")[0] == "tool_calls":
@@ -232,7 +233,7 @@ class Rendered:
                 )
 
     def _refuse_lost_contents(self, span_filter: SpanFilter, masked: set[int | None]) -> None:
-        """Refuse a mask that would leave out a whole message that it should hold."""
+        """Raise an error if the mask should hold a whole message that the style has dropped or rewritten."""
         for change in self.changes:
             lost = split_path(change.field)[0] == "content" and change.what in ("dropped", "rewritten")
             named = span_filter.role in (None, change.role) and span_filter.selects(change.message)
@@ -252,7 +253,7 @@ class Rendered:
 
 
 def _list_indices(messages: Any) -> list[int]:
-    """Return indices as plain numbers, also those of NumPy.
+    """Return indices as plain integers, including those of NumPy.
 
     Raises:
         SpanError: it is not a collection, or it holds something else, such as one bool per message.
@@ -273,7 +274,7 @@ def _list_indices(messages: Any) -> list[int]:
 
 
 def content_spans(start: int, text: str, role: str | None, message: int, field: str) -> list[Span]:
-    """The spans of a message's text that begins at `start`: one a piece, and those between without a source."""
+    """Return the spans of a message's text that starts at `start`: one per piece, and the gaps without a source."""
     spans: list[Span] = []
     at = 0
     for piece in pieces_of(text):
@@ -287,6 +288,7 @@ def content_spans(start: int, text: str, role: str | None, message: int, field: 
     if at < len(text):
         spans.append(Span(start + at, start + len(text), "content", role, message, field))
     if not spans:
+        # an empty content still gets a span, so that its message counts as printed
         first = next(iter(pieces_of(text)), None)
         source = None if first is None or first.offset is None else (str(first.origin), first.offset)
         spans.append(Span(start, start, "content", role, message, field, source))

@@ -1,4 +1,4 @@
-"""The list of tools that may be called, as the text of a strict JSON list."""
+"""The tools that may be called, as the text of a strict JSON list."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 _MAY_CHANGE = re.compile(r"null|[0-9][.eE]")
-"""What a JSON text holds in which something is null, or a number may be a whole float."""
+"""Matches JSON texts that may hold a null, or a number that may be a whole float."""
 
 
 def is_json_list(text: str) -> bool:
-    """Whether a text is a JSON list of objects."""
+    """Return whether a text is a JSON list of objects."""
     try:
         tools = read_json(text)
         check_jsonlike(tools, 0)
@@ -31,14 +31,14 @@ def is_json_list(text: str) -> bool:
 
 
 def clean_tools(tools: Any, reading: Reading, is_written: bool = True) -> Any:
-    """Return the text of a list of tools without null members of objects, which tables fill in; a list as its text.
+    """Return a list of tools as JSON text without null members of objects, with which tables fill objects.
 
-    A text in which nothing is null stays as it is, and so does a value that is not a list of objects.
+    A text without nulls stays as it is, and so does a value that is not a list of objects.
 
     Args:
         tools: the text of a JSON list, or the list.
-        reading: counts the members.
-        is_written: whether the row has the text, so that somebody wrote the nulls.
+        reading: counts the dropped members.
+        is_written: whether the row has the text itself, so that somebody wrote its nulls.
     """
     if isinstance(tools, str):
         if not _MAY_CHANGE.search(tools) or not is_json_list(tools):

@@ -1,4 +1,4 @@
-"""Reading YAML: plain values alone, each key once, and the line on which each stands."""
+"""Read YAML files: plain values only, each key once, with the line of every value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_BYTES = 1 << 20
-"""So many bytes of a file are read: YAML takes three seconds for them."""
+"""The most bytes that are read from a file; PyYAML takes three seconds for as many."""
 
 KeyPath = tuple[str | int, ...]
 """The keys and indexes that lead to a value."""
@@ -44,7 +44,7 @@ def read_yaml(path: str | Path) -> Document:
     """Read a YAML file.
 
     Raises:
-        FileError: it cannot be read, is no YAML, names a key twice or holds what is no plain value; with the line.
+        FileError: it cannot be read, is not YAML, repeats a key or holds a value that is not plain; with the line.
     """
     import yaml  # type: ignore[import-untyped]
 
@@ -99,7 +99,7 @@ def _list_lines(node: Any, keys: KeyPath) -> Iterator[tuple[KeyPath, int]]:
 
 
 def _make_loader(yaml: Any) -> Any:
-    """A safe loader that refuses a key that is there twice and an alias, and reads numbers as YAML 1.2 does."""
+    """Return a safe loader that rejects repeated keys and aliases, and reads numbers as YAML 1.2 does."""
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
         def compose_node(self, parent: Any, index: Any) -> Any:
@@ -117,7 +117,7 @@ def _make_loader(yaml: Any) -> Any:
                 keys.add((key.tag, str(key.value)))
             return node
 
-    # a number in YAML 1.2, and in JSON; PyYAML would read text
+    # YAML 1.2 and JSON read these as numbers; PyYAML reads them as text
     number = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$")
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+0123456789"))
     for kind in ("int", "float"):
@@ -126,7 +126,10 @@ def _make_loader(yaml: Any) -> Any:
 
 
 def _make_number_reader(loader: Any, kind: str) -> Any:
-    """A constructor that reads `1:30` as text, as YAML 1.2 does: PyYAML reads 90, and 1:1:1... takes minutes."""
+    """Return a constructor that reads `1:30` as text, as YAML 1.2 does.
+
+    PyYAML reads 90, and takes minutes for a long `1:1:1...`.
+    """
     read_number = getattr(loader, f"construct_yaml_{kind}")
 
     def read(self: Any, node: Any) -> Any:

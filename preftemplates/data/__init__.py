@@ -1,4 +1,4 @@
-"""Read, group, check, convert and write many rows; count every one."""
+"""Read, group, check, convert and write many rows, and count every one."""
 
 from preftemplates.data.convert import Conversion
 from preftemplates.data.convert_report import ConversionReport

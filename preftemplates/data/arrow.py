@@ -1,4 +1,4 @@
-"""The Arrow schema of results, and results as its columns have them."""
+"""The Arrow schema of results, and the conversion of results to and from its columns."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ if TYPE_CHECKING:
 def build_output_schema(template: Template, format: Format, json_messages: bool = False) -> pa.Schema:
     """Return the schema of a template's results, known before the first row: text, or lists of role and content.
 
-    Messages of a template with tools have calls too, whose arguments are JSON text: a table would give them the keys
-    of all other calls.
+    If a template has tools, its messages have calls too, with their arguments as JSON text: as structs, a table would
+    give each call the keys of all other calls.
 
-    A template that formats by hand is taken to give the keys of align-anything, where its methods' names come from.
+    A custom template is assumed to return the keys of align-anything, from which the names of its methods come.
 
     Args:
-        template: the template.
+        template: the dataset template.
         format: the format's name.
-        json_messages: whether messages are JSON, as text; then nothing that they hold is without a place.
+        json_messages: whether messages are written as JSON text; then everything that they hold has a place.
 
     Raises:
-        UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
+        UnknownNameError: the template cannot fill the format, or the dialect cannot write it.
     """
     shape, message_keys = template.result_shape(format)
     holds_calls = not template.is_custom and "tools" in template.sample_parts(format)
@@ -68,11 +68,11 @@ def build_output_schema(template: Template, format: Format, json_messages: bool 
 
 
 _MAY_LACK = {b"preftemplates": b"a result may lack this key"}
-"""The metadata of a column whose key is left out of some results, and which then is null."""
+"""The metadata of a column whose key some results lack; it is then null."""
 
 
 def may_lack(field: pa.Field) -> bool:
-    """Return whether some results lack the key of a column, which then is null."""
+    """Return whether some results lack the key of a column, which is then null."""
     return bool(field.metadata == _MAY_LACK)
 
 
@@ -80,22 +80,22 @@ _IS_MEDIA = {b"preftemplates": b"media"}
 """The metadata of a column of media."""
 
 _FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-"""An image, as `datasets` stores it: the bytes of its file, or where that is."""
+"""An image, as `datasets` stores it: the bytes of its file, or its path."""
 
 
 def _is_tool_list(shape: ResultShape) -> bool:
-    """Whether a key holds a list of tools, which is JSON text in a table and lacks where there are none."""
+    """Return whether a key holds a list of tools, which a table holds as JSON text, and null if there are none."""
     return isinstance(shape, ToolsField) and not shape.is_text
 
 
 def _is_nested(kind: pa.DataType) -> bool:
-    """Whether a column holds messages, or texts within something."""
+    """Return whether a column holds messages, or texts inside another value."""
     return pa.types.is_struct(kind) or (pa.types.is_list(kind) and not pa.types.is_primitive(kind.value_type))
 
 
 @dataclass(frozen=True)
 class ArrowTypes:
-    """The Arrow types of what a dialect's table holds."""
+    """The Arrow types for the values of a dialect's table."""
 
     format: type[Sample[Any]]
     message_keys: MessageKeys
@@ -103,7 +103,7 @@ class ArrowTypes:
     shows_media: bool = False
 
     def convert(self, shape: ResultShape, in_each: bool = False) -> pa.DataType:
-        """Return the type of a shape."""
+        """Return the Arrow type of a shape."""
         if isinstance(shape, ObjectShape):
             return pa.struct(
                 [
@@ -123,7 +123,7 @@ class ArrowTypes:
         if isinstance(shape, FixedValue):
             return pa.scalar(shape.value).type
         if isinstance(shape, ToolsField):
-            return pa.string()  # a list of tools too: their parameters have different names, and a column has not
+            return pa.string()  # tools too, since a column cannot hold parameters of different names
         if isinstance(shape, MediaField):
             view = MEDIA_VIEWS[shape.view]
             kind = _FILE if view.kind == "image" else pa.string()
@@ -151,10 +151,10 @@ class ArrowTypes:
 
 
 _VIEWS_WITHOUT_CALLS = ("flat_messages", "dialogue", "conversation")
-"""The views of messages that have no calls of tools."""
+"""The layouts of messages that have no tool calls."""
 
 _IS_JSON = {b"preftemplates": b"JSON text"}
-"""The metadata of a field within a column whose values are written as JSON text."""
+"""The metadata of a field inside a column whose values are written as JSON text."""
 
 _CALL = pa.struct(
     [
@@ -171,13 +171,13 @@ _CALL_FIELDS = [
     pa.field("tool_calls", pa.list_(_CALL)),
     *(pa.field(name, pa.string()) for name in ("tool_call_id", "name", "reasoning_content")),
 ]
-"""What a message has where functions are called, apart from its role and content."""
+"""The fields of a message in function calling, next to its role and content."""
 
 _LEAF_TYPES = {float: pa.float64(), int: pa.int64(), bool: pa.bool_(), str: pa.string()}
 
 
 def _convert_label_type(kind: Any) -> pa.DataType | None:
-    """The Arrow type of a label's type; None for a type of which values have several."""
+    """Return the Arrow type of a label's type; None if its values have several types."""
     origin, args = get_origin(kind), get_args(kind)
     if origin is Literal:
         return pa.string()
@@ -189,7 +189,7 @@ def _convert_label_type(kind: Any) -> pa.DataType | None:
 
 
 def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
-    """Raise an error for a result that the schema would cut: other keys, or messages with more than a role and text.
+    """Raise an error for a result that the schema would cut: other keys, or messages with more than role and text.
 
     Raises:
         RowError: `wrong_type` for keys, `unsupported_content` for messages.
@@ -202,12 +202,12 @@ def check_fits_schema(result: Mapping[str, Any], schema: pa.Schema) -> None:
     for field in schema:
         if field.metadata == _IS_MEDIA:
             _write_media(result[field.name], field.type)
-        elif result.get(field.name) is not None and field.metadata != _MAY_LACK:  # a sample without tools
+        elif result.get(field.name) is not None and field.metadata != _MAY_LACK:  # samples without tools may lack it
             _check_value_fits(result[field.name], field.type, spell_path((field.name,)))
 
 
 def _check_parts_have_columns(result: Mapping[str, Any], schema: pa.Schema) -> None:
-    """Refuse a row with media, tools or labels of which no row had any when the table began.
+    """Raise an error for a row with media, tools or labels that no row had when the table began.
 
     Raises:
         RowError: `unsupported_content`, with the key.
@@ -241,7 +241,7 @@ def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:
 
 
 def write_nested_as_json(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """Return the result, in which what is not text is JSON where the schema has text, as for arguments of calls.
+    """Return the result with values that are not text as JSON where the schema has text, as for arguments of calls.
 
     Raises:
         RowError: the table has no column for a key.
@@ -257,10 +257,10 @@ def write_nested_as_json(result: Mapping[str, Any], schema: pa.Schema) -> dict[s
 
 
 def _write_media(value: Any, kind: pa.DataType) -> Any:
-    """Media as their column has them: images as files, the others by where they are.
+    """Return media as their column holds them: images as files, others by path or URL.
 
     Raises:
-        RowError: `unsupported_content` for an object of another library, and the bytes of a video or of audio.
+        RowError: `unsupported_content` for an object of another library, and for the bytes of a video or of audio.
     """
     if value is None or pa.types.is_list(kind):
         return value if value is None else [_write_media(item, kind.value_type) for item in value]
@@ -303,7 +303,7 @@ def _make_fit_error(path: str, value: Any) -> RowError:
 
 
 def read_results(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return the rows of a batch as results: without the keys that a result, or a message, lacks."""
+    """Return the rows of a batch as results, without the keys that a result or a message lacks."""
     may_lack = [field.name for field in batch.schema if field.metadata == _MAY_LACK]
     results: list[dict[str, Any]] = batch.to_pylist(maps_as_pydicts="strict")
     for result in results:
@@ -317,14 +317,14 @@ def read_results(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 
 
 def _drop_filled_keys(value: Any) -> Any:
-    """Messages without the keys that their column fills in, of which texts have none."""
+    """Return messages without the keys that their column fills with nulls."""
     if isinstance(value, list):
         return [_drop_filled_keys(item) for item in value]
     return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
 
 
 def check_column_names(names: Sequence[str]) -> None:
-    """Refuse a table in which two columns have one name, so that one of them would be lost.
+    """Raise an error if two columns of a table have the same name, since one of them would be lost.
 
     Raises:
         RowError: `duplicate_key`.

@@ -1,4 +1,4 @@
-"""Batches: Arrow tables in, Arrow tables out, by plans where that is possible and else row by row."""
+"""Batches: Arrow tables in, Arrow tables out, with plans where possible and row by row elsewhere."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ ERROR_COLUMN = "preftemplates_error"
 
 
 class BatchFormatter:
-    """Formats the rows of an Arrow batch or table, and gives back the same kind.
+    """Formats the rows of an Arrow batch or table, and returns the same kind.
 
-    Whole columns are formatted at once where a plan can be made of the template and its style; `plan` says so. The
-    results are those of the row path in any case. It pickles, so that it can be mapped over a dataset by several
-    processes. DataFrames of Polars and pandas are formatted too.
+    Where a plan can be made of the template and its style, whole columns are formatted at once; `plan` reports it.
+    The results always equal those of the row path. A formatter can be pickled, so several processes can map it over a
+    dataset. It also formats DataFrames of Polars and pandas.
 
     Args:
-        template: the template; its style and dialect say what comes out.
+        template: the template; its style and dialect decide the output.
         format: the format's name.
-        json_messages: whether columns of messages hold JSON, as text. Without it they hold role and content, and
-            calls where the template has tools, and typed parts where it has media (`Template.with_columns`); messages
-            with more are rejected: Arrow would fill in keys that others have.
-        on_error: what a row does that cannot be formatted. `raise`: it raises its error; rows keep their order, and
-            their number where each gives one sample. `skip`: it is left out, and so are the rows that `convert`
-            skips (empty, equal, ties). `column`: such rows are null, and a column `preftemplates_error` says why; the
-            number of rows stays where each gives one sample.
-        id_column: a column by whose value errors name a row.
+        json_messages: whether columns of messages hold JSON text. Otherwise they hold role and content, calls if the
+            template has tools, and typed parts if it has media (`Template.with_columns`). Messages with more are
+            rejected, because Arrow would fill in keys that only other messages have.
+        on_error: how to handle a row that cannot be formatted. `raise`: raise its error; rows keep their order, and
+            their number if each gives one sample. `skip`: leave it out, together with the rows that `convert` skips
+            (empty, equal, ties). `column`: return such rows as nulls with the reason in a column
+            `preftemplates_error`; the number of rows stays the same if each gives one sample.
+        id_column: a column whose value identifies a row in errors.
 
     Example:
         >>> import pyarrow as pa
@@ -93,7 +93,7 @@ class BatchFormatter:
         self.json_messages = json_messages
         self.on_error = on_error
         self.id_column = id_column
-        self.schema  # noqa: B018  what cannot work raises here, and not on the first batch
+        self.schema  # noqa: B018  impossible combinations raise their error here and not on the first batch
 
     @cached_property
     def _result_schema(self) -> pa.Schema:
@@ -101,7 +101,7 @@ class BatchFormatter:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """The output schema."""
+        """Return the output schema."""
         schema = self._result_schema
         return schema.append(pa.field(ERROR_COLUMN, pa.string())) if self.on_error == "column" else schema
 
@@ -114,7 +114,7 @@ class BatchFormatter:
 
     @property
     def plan(self) -> FormattingPlan:
-        """How rows were formatted so far, and why; before the first batch, how the template's example would be.
+        """Return how rows were formatted so far, and why; before the first batch, how the template's example would be.
 
         Example:
             >>> from preftemplates import BatchFormatter, get_template
@@ -139,23 +139,23 @@ class BatchFormatter:
         self.template.select_columns(self.format, [*row])
         try:
             columnar.format(pa.RecordBatch.from_pylist([{**row}]))
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):  # Arrow has no column for a value of the row
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):  # Arrow has no type for a value of the row
             batch, odd = read_records(self.template.get_extraction(self.format)[0], [row])
             columnar.format(batch, ~odd)
         return columnar.describe()
 
     def __call__(self, batch: Batch, indices: Sequence[int] | None = None) -> Batch:
-        """Format every row, and give back the same kind of batch.
+        """Format every row, and return the same kind of batch.
 
         Args:
             batch: a RecordBatch or a Table of Arrow, or a DataFrame of Polars or pandas.
-            indices: the number of each row, by which errors name it; `with_indices=True` of `Dataset.map` gives them.
+            indices: the number of each row for errors; `with_indices=True` of `Dataset.map` passes them.
 
         Raises:
-            RowError: a column is missing or named twice, or a row cannot be formatted and `on_error` is "raise";
-                `row` counts from the batch's first, without indices.
-            DefinitionError: it is another kind of batch, or has no column `id_column`; or there are more or fewer
-                indices than rows.
+            RowError: a column is missing or repeated, or a row cannot be formatted and `on_error` is "raise". Without
+                indices, `row` counts from the first row of the batch.
+            DefinitionError: it is another kind of batch, it has no column `id_column`, or the number of indices
+                differs from the number of rows.
         """
         formatted: Any = self._format_batch(batch, indices)
         return formatted  # type: ignore[no-any-return]
@@ -191,7 +191,7 @@ class BatchFormatter:
         return [*columns, self.id_column]
 
     def _format_slice(self, batch: pa.RecordBatch, names: _Names) -> pa.RecordBatch:
-        """The results of a slice: those of plans and of the row path, in the order of the rows."""
+        """Return the results of a slice, from plans and from the row path, in the order of the rows."""
         blocks, left = self._columnar.format(batch)
         outcomes, others = self._read_blocks(blocks)
         left = np.union1d(left, others)
@@ -202,11 +202,11 @@ class BatchFormatter:
         return _merge(outcomes, self.schema)
 
     def _read_blocks(self, blocks: Sequence[Block]) -> tuple[list[Outcome], Numbers]:
-        """The results of plans, and the rows that are left to the row path all the same."""
+        """Return the results of plans, and the rows that are left to the row path after all."""
         return [outcome for block in blocks for outcome in self._read_block(block)], np.zeros(0, np.int64)
 
     def _read_block(self, block: Block) -> Iterator[Outcome]:
-        """The results of a plan, without those that are skipped."""
+        """Yield the results of a plan, without those that are skipped."""
         if block.skips is None or not block.skips.any():
             yield Outcome(block.rows, self._add_errors(block.columns, len(block.rows)))
             return
@@ -216,7 +216,7 @@ class BatchFormatter:
         yield from self._list_skipped(block)
 
     def _list_skipped(self, block: Block) -> Iterator[Outcome]:
-        """The errors of the samples of a plan that are skipped."""
+        """Yield the errors of a plan's samples that are skipped."""
         if self.on_error == "column" and block.skips is not None and block.skips.any():
             skipped = np.flatnonzero(block.skips)
             codes: list[Any] = [REASONS[number] for number in block.skips[skipped]]
@@ -227,7 +227,7 @@ class BatchFormatter:
         return [*columns, pa.nulls(count, pa.string())] if self.on_error == "column" else columns
 
     def _format_row(self, cells: Mapping[str, Any] | _Unreadable, row: int, names: _Names) -> Iterator[_RowResult]:
-        """The results of one row by the row path; an error where a cell of it cannot be read."""
+        """Yield the results of one row by the row path; yield an error if one of its values cannot be read."""
         try:
             if isinstance(cells, _Unreadable):
                 raise cells.error
@@ -256,7 +256,7 @@ class BatchFormatter:
         yield from results
 
     def _write_sample(self, sample: Formatted) -> dict[str, Any]:
-        """The result of one sample."""
+        """Return the result of one sample."""
         return self._write_result(sample.result)
 
     def _write_result(self, result: dict[str, Any]) -> dict[str, Any]:
@@ -290,11 +290,11 @@ class BatchFormatter:
 
 
 _SLICE_BYTES = 64 << 20
-"""The number of bytes of a slice at most, if it has several rows."""
+"""The most bytes of a slice that has several rows."""
 
 
 def _cut(table: pa.Table) -> list[pa.RecordBatch]:
-    """The slices of a table: chunks of a few rows are joined, and long rows are in smaller ones."""
+    """Cut a table into slices: join chunks of a few rows, and put fewer long rows into a slice."""
     chunks = max((column.num_chunks for column in table.columns), default=1)
     if chunks > 1 + table.num_rows * 4 // SLICE_ROWS:
         table = table.combine_chunks()
@@ -303,12 +303,12 @@ def _cut(table: pa.Table) -> list[pa.RecordBatch]:
 
 
 class _Names(NamedTuple):
-    """How errors name the rows of a slice.
+    """The numbers and ids that identify the rows of a slice in errors.
 
     Attributes:
         start: the number of its first row in the batch.
-        indices: the number of each row of the batch, if somebody knows it.
-        id_column: the column whose value names a row, if there is one.
+        indices: the number of each row of the batch, if known.
+        id_column: the column whose value identifies a row, if there is one.
     """
 
     start: int
@@ -316,7 +316,7 @@ class _Names(NamedTuple):
     id_column: str | None
 
     def locate(self, error: Any, row: int, cells: Mapping[str, Any]) -> Any:
-        """Return an error with the row's number, and its id."""
+        """Return an error with the row's number and its id."""
         place = self.start + row
         located = error.located(row=place if self.indices is None else int(self.indices[place]))
         if self.id_column is None or self.id_column not in cells:
@@ -340,11 +340,11 @@ class Outcome(NamedTuple):
 
 
 class _Unreadable(NamedTuple):
-    """A row with a cell for which Python has no value.
+    """A row with a value that Python cannot represent.
 
     Attributes:
-        error: names the column.
-        others: the cells that can be read.
+        error: the error, with the column.
+        others: the values that can be read.
     """
 
     error: RowError
@@ -352,12 +352,12 @@ class _Unreadable(NamedTuple):
 
 
 def _read_rows(batch: pa.RecordBatch, rows: Numbers) -> list[dict[str, Any] | _Unreadable]:
-    """The cells of some rows."""
+    """Return some rows with their values by column."""
     try:
         if len(rows) == batch.num_rows:
             return list(batch.to_pylist())
         return list(batch.take(pa.array(rows)).to_pylist())
-    except (pa.ArrowException, ValueError):  # bytes that are not UTF-8, or a type that cannot be taken from
+    except (pa.ArrowException, ValueError):  # bytes that are not UTF-8, or a type that `take` does not support
         return [_read_row(batch, row) for row in rows.tolist()]
 
 
@@ -381,7 +381,7 @@ def _make_nulls(schema: pa.Schema, count: int) -> list[pa.Array]:
 
 
 def _merge(outcomes: Sequence[Outcome], schema: pa.Schema) -> pa.RecordBatch:
-    """The results of a slice in the order of their rows, and of the samples of one row."""
+    """Merge the results of a slice in the order of their rows, and of the samples within a row."""
     if not outcomes:
         return pa.RecordBatch.from_arrays(_make_nulls(schema, 0), schema=schema)
     if len(outcomes) == 1:

@@ -1,4 +1,4 @@
-"""Check rows: what is wrong with them, counted by code, before anything is trained on them."""
+"""Check rows: report what is wrong with them by code, before anything is trained on them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from preftemplates.templates.template import Template
 
 RowStatus = Literal["rejected", "skipped", "left out", "flagged"]
-"""Rejected rows cannot be formatted; skipped rows, and samples that are left out of a row of several, should not be
-trained on; flagged rows come through and should be looked at."""
+"""Rejected rows cannot be formatted. Skipped rows, and samples that are left out of a row with several, should not be
+trained on. Flagged rows are formatted and should be looked at."""
 
 MAX_EXAMPLES = 20
-"""So many rows are kept for each code."""
+"""The most rows that are kept for each code."""
 
 T = TypeVar("T")
 
@@ -44,13 +44,13 @@ RowsToCheck = Iterable[Record | Mapping[str, Any]]
 
 @dataclass
 class RowFinding:
-    """Rows with one verdict and code.
+    """Rows with the same status and code.
 
     Attributes:
-        verdict: what becomes of them.
-        code: why.
-        count: how many they are.
-        examples: the first of them.
+        verdict: the status of these rows.
+        code: the reason.
+        count: the number of rows.
+        examples: the first of these rows.
     """
 
     verdict: RowStatus
@@ -59,7 +59,7 @@ class RowFinding:
     examples: list[RowIssue] = field(default_factory=list)
 
     def add(self, issue: RowIssue) -> None:
-        """Count one."""
+        """Count one row."""
         self.count += 1
         if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(issue)
@@ -72,12 +72,12 @@ class RowFinding:
 
 @dataclass
 class CheckReport:
-    """What is wrong with rows, and what of them a rule would guess that reads no meaning.
+    """The problems of rows, and how often simple rules guess the chosen answer.
 
     Attributes:
-        conversion: what became of the rows: rows = formatted + skipped + rejected.
-        findings: by verdict and code, the most severe verdict first.
-        shortcuts: for pairs, how often a rule finds the chosen answer that reads no meaning.
+        conversion: the counts of the rows: rows = formatted + skipped + rejected.
+        findings: the problems by status and code, the most severe status first.
+        shortcuts: for pairs, how often each rule that ignores meaning finds the chosen answer.
     """
 
     conversion: ConversionReport = field(default_factory=ConversionReport)
@@ -86,32 +86,32 @@ class CheckReport:
 
     @property
     def rows(self) -> int:
-        """How many rows were read."""
+        """Return how many rows were read."""
         return self.conversion.rows
 
     @property
     def formatted(self) -> int:
-        """How many rows came through."""
+        """Return how many rows were formatted."""
         return self.conversion.formatted
 
     @property
     def results(self) -> int:
-        """How many samples they gave."""
+        """Return how many samples the rows gave."""
         return self.conversion.results
 
     @property
     def skipped(self) -> int:
-        """How many rows can be formatted and should not be trained on, whether or not their codes were looked for."""
+        """Return how many rows can be formatted but should not be trained on, even if their codes were not checked."""
         return len(self.conversion.skipped)
 
     @property
     def rejected(self) -> int:
-        """How many rows cannot be formatted, whether or not their codes were looked for."""
+        """Return how many rows cannot be formatted, even if their codes were not checked."""
         return len(self.conversion.rejected)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found."""
+        """Return whether there are no findings."""
         return not self.findings
 
     def counts(self) -> dict[str, int]:
@@ -122,7 +122,7 @@ class CheckReport:
         return counts
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything, as JSON-like data."""
+        """Return the report as JSON-like data."""
         findings = [finding.as_json() for finding in self.findings]
         names = ("rows", "formatted", "results", "skipped", "rejected")
         return {
@@ -146,23 +146,23 @@ def check(
     style: Style | None = None,
     special_tokens: Collection[str] | None = None,
 ) -> CheckReport:
-    """Read rows through a template, and report what is wrong with them.
+    """Read rows through a template, and report their problems.
 
     Args:
-        rows: the rows, as `open_rows` gives them, or plain mappings.
-        template: the template.
+        rows: the rows, as `open_rows` returns them, or plain mappings.
+        template: the dataset template.
         format: the format's name.
-        test: rows of a test set, none of whose prompts should stand among the rows.
-        without: what is not looked for: codes, and names of shortcuts. Rows that cannot be formatted still cannot.
+        test: rows of a test set; training rows should not contain their prompts.
+        without: the codes and shortcuts that are not checked. Rows that cannot be formatted are still rejected.
         file: the file's name, for messages.
-        style: the style in which messages will be rendered, if it is known. Messages that it cannot spell are
-            rejected, and its texts are looked at as those of the template's style are.
-        special_tokens: those of the tokenizer that will be used, which no content should spell; by default those of
-            common tokenizers.
+        style: the style in which messages will be rendered, if known. Messages that it cannot render are rejected, and
+            its texts are checked as those of the template's style are.
+        special_tokens: the special tokens of the tokenizer that will be used, which no content should spell; those of
+            common tokenizers by default.
 
     Raises:
-        UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
-        DefinitionError: there is no code or shortcut of a name that is to be left out.
+        UnknownNameError: the template cannot fill the format, or the dialect cannot write it.
+        DefinitionError: `without` has a name that is neither a code nor a shortcut.
 
     Example:
         >>> from preftemplates import get_template
@@ -180,10 +180,10 @@ def check(
 
 
 def check_rule_names(names: Sequence[str]) -> frozenset[str]:
-    """Return the names, after checking that each is a code or a shortcut.
+    """Check that each name is a code or a shortcut, and return the names.
 
     Raises:
-        DefinitionError: one is neither; the message says which is near.
+        DefinitionError: a name is neither; the message suggests the nearest name.
     """
     rule_names = [*map(str, Code), *SHORTCUTS]
     for name in names:
@@ -194,7 +194,7 @@ def check_rule_names(names: Sequence[str]) -> frozenset[str]:
 
 
 class Checker:
-    """Looks at rows one by one, or slice by slice, and collects what rules find in them."""
+    """Checks rows one by one or slice by slice, and collects the findings of the rules."""
 
     def __init__(
         self,
@@ -217,7 +217,7 @@ class Checker:
         self._unread_test_rows = 0
 
     def check(self, conversion: Conversion, test: RowsToCheck | None) -> None:
-        """Look at all rows: of a large set by slices, and else one by one.
+        """Check all rows: by slices if there are many, otherwise one by one.
 
         Args:
             conversion: formats the rows.
@@ -236,7 +236,7 @@ class Checker:
         self._unread_test_rows = 0 if prompts is None else prompts.unread_rows
 
     def _make_slice_checker(self, conversion: Conversion) -> ColumnarSliceChecker | None:
-        """Return what checks slices; None where libraries for columns are not installed, or no plan can be made."""
+        """Return a checker of slices; None if a library for columns is not installed or no plan can be made."""
         if not (find_spec("pyarrow") and find_spec("numpy")):
             return None
         from preftemplates.data.columnar.checks.checking import ColumnarSliceChecker
@@ -279,7 +279,7 @@ class Checker:
                     self._shortcuts.by_name[name].add_counts(*choices)
 
     def _make_accepted(self, record: Record, formatted: Formatted) -> AcceptedSample | None:
-        """Return a sample as rules look at it; None for a custom template."""
+        """Return a sample in the form that rules take; None for a custom template."""
         if formatted.messages is None:
             return None
         assert not isinstance(record.cells, RowError)
@@ -289,7 +289,7 @@ class Checker:
         )
 
     def _apply_rules(self, accepted: AcceptedSample) -> dict[Code, str]:
-        """Return what the rules on single samples find."""
+        """Return the findings of the rules on single samples."""
         messages = {code: rule(accepted, {}) for code, rule in self._rules.items()}
         return {code: message for code, message in messages.items() if message is not None}
 
@@ -302,7 +302,7 @@ class Checker:
             self._flag_once(RowIssue(record.row, record.line, code, message))
 
     def _flag_once(self, issue: RowIssue) -> None:
-        """Flag a row, for each code once."""
+        """Flag a row, once for each code."""
         row, codes = self._flagged
         if row != issue.row:
             codes = set()
@@ -314,7 +314,7 @@ class Checker:
         self._findings.setdefault((status, issue.code), RowFinding(status, issue.code)).add(issue)
 
     def report(self, rows: ConversionReport) -> CheckReport:
-        """Return what was found, with the counts of a conversion of the rows."""
+        """Return the findings, with the counts of a conversion of the rows."""
         lists: dict[RowStatus, IssueLog] = {
             "rejected": rows.rejected, "skipped": rows.skipped, "left out": rows.left_out
         }  # fmt: skip
@@ -338,14 +338,14 @@ class Checker:
 
 
 def _read_first(items: Iterable[T]) -> tuple[list[T], Iterator[T]]:
-    """Return the first of some items, and all of them."""
+    """Return the first few items, and an iterator over all items."""
     rest = iter(items)
     first = [*islice(rest, FIRST_ROWS)]
     return first, chain(first, rest)
 
 
 def _make_unread_finding(unread: UnreadCounts) -> RowFinding:
-    """Return the rows that hold content which the template does not read."""
+    """Return the finding for rows that hold content which the template does not read."""
     examples = [
         RowIssue(row, line, Code.UNREAD_CONTENT, f"not read: {', '.join(paths)}")
         for row, line, paths in unread.first_rows

@@ -1,4 +1,4 @@
-"""Rules on contents: special tokens, what a style changes, and what an unread column says against the pair."""
+"""Rules on contents: special tokens, changes by a style, and unread columns that contradict the pair."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _NAMED = (
 SPECIAL_TOKEN_PATTERN = (
     rf"<\|[^\s|<>]{{1,40}}\|>|<｜[^\s｜<>]{{1,40}}｜>|\[/?(?:{_BRACKETED})\]|</?(?:{_NAMED})>|<</?SYS>>"
 )
-"""The special tokens of common tokenizers, by how they are spelled."""
+"""The special tokens of common tokenizers, by spelling."""
 
 _SPECIAL_TOKEN = re.compile(SPECIAL_TOKEN_PATTERN)
 
 
 @register_rule(Code.SPECIAL_TOKEN)
 def _find_special_token(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """A content spells a special token of the tokenizer, or of a common one, that is not the style's own."""
+    """Find a content that spells a special token of the tokenizer, or a common one, that is not the style's own."""
     own = () if accepted.style is None else list_control_texts(accepted.style)
     for text in accepted.contents:
         if accepted.special_tokens is None and "<" not in text and "[" not in text:
@@ -56,7 +56,7 @@ def _list_special_tokens(text: str, known: Collection[str] | None) -> Iterable[s
 
 @register_rule(Code.CONTENT_CHANGED)
 def _find_changed_content(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """The style cuts, drops or changes a content, other than by trimming it."""
+    """Find a content that the style cuts, drops or changes, other than by trimming it."""
     style, texts, sample = accepted.style, accepted.texts, accepted.sample
     if style is None or texts is None or sample.pieces:
         return None
@@ -72,7 +72,7 @@ def _find_changed_content(accepted: AcceptedSample, _: RuleMemory) -> str | None
 
 
 def _holds_in_order(text: str, messages: Sequence[Message]) -> bool:
-    """Whether a text holds all contents whole, one after the other, so that none was changed."""
+    """Return whether a text holds all contents in full and in order, so that none was changed."""
     at = 0
     for content in list_message_texts(messages):
         trimmed = content.strip()
@@ -89,7 +89,7 @@ _SIDES = {"rejected": "chosen", "worse": "better", "loser": "winner"}
 
 @register_rule(Code.SCORE_CONTRADICTION)
 def _find_score_contradiction(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """Scores in columns that the template does not read say that the rejected answer is the better one."""
+    """Find scores in unread columns by which the rejected answer is the better one."""
     if not accepted.unread or not isinstance(accepted.sample, Preference):
         return None
     numbers: dict[str, Any] = {
@@ -107,7 +107,7 @@ def _find_score_contradiction(accepted: AcceptedSample, _: RuleMemory) -> str | 
 
 @register_rule(Code.OWN_CHAT_TEMPLATE)
 def _find_own_chat_template(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """The row brings a chat template, which is not used."""
+    """Find a chat template in the row, which is not used."""
     for unread in accepted.unread:
         if unread.key in _CHAT_TEMPLATE_KEYS and isinstance(unread.value, str | dict | list):
             return f"{unread.path} is a chat template, which is not used"
@@ -115,7 +115,7 @@ def _find_own_chat_template(accepted: AcceptedSample, _: RuleMemory) -> str | No
 
 
 def reads_unread_value(unread: UnreadValue) -> bool:
-    """Return whether a rule may find something in a value that the template does not read."""
+    """Return whether a rule may find something in an unread value."""
     return _SCORE.search(unread.path) is not None or unread.key in _CHAT_TEMPLATE_KEYS
 
 
@@ -123,10 +123,10 @@ _CHAT_TEMPLATE_KEYS = ("chat_template", "chat_templates")
 
 
 def read_special_tokens(tokenizer: Any) -> frozenset[str]:
-    """Return the tokens of a transformers tokenizer that control: its named ones, and those marked special."""
+    """Return the control tokens of a transformers tokenizer: its named tokens, and those marked special."""
     marked = (str(token) for token in tokenizer.added_tokens_decoder.values() if token.special)
     return frozenset(chain(map(str, tokenizer.all_special_tokens), marked))
 
 
 SINGLE_ROW_RULES = {code: rule for code, rule in ROW_RULES.items() if code not in REMEMBERING}
-"""All rules that look at one row: those by which rows are flagged while they are converted."""
+"""All rules that look at a single row; rows are flagged by them during conversion."""

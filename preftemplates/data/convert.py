@@ -1,4 +1,4 @@
-"""Conversion: rows in, results out, and every row that did not come through counted by its reason."""
+"""Conversion: rows in, results out, and every other row counted by its reason."""
 
 from __future__ import annotations
 
@@ -33,41 +33,41 @@ if TYPE_CHECKING:
 OnError = Literal["raise", "skip"]
 
 OnCopy = Literal["flag", "skip"]
-"""Flagged copies are written, and skipped ones are not."""
+"""Whether copies are written and flagged, or skipped."""
 
 
 FIRST_ROWS = 1000
-"""So many rows are converted one by one before the others are as columns."""
+"""How many rows are converted one by one before the others are converted as columns."""
 
 _CHECKS_OF_PLANS = ("check_fits_json", "check_fits_schema")
-"""The checks that every result of a plan passes, since it holds texts, messages of texts and labels."""
+"""The checks that every result of a plan passes, since it holds only texts, messages of texts and labels."""
 
 _SKIPPED_COPIES = (Code.DUPLICATE, Code.IN_TEST, Code.NEAR_TEST)
-"""The copies that are skipped where that is asked: a contradiction may be the right row, and a near copy of a prompt
-with other answers may be another question."""
+"""The copies that can be skipped. A contradiction may be the right row, and a near copy of a prompt with other answers
+may be another question."""
 
 
 class Conversion:
     """Formats rows one by one; iterate over it for the results, and read its report at any time.
 
     Args:
-        records: the rows, as `open_rows` gives them; plain mappings are numbered in order.
-        template: the template.
+        records: the rows, as `open_rows` returns them; plain mappings are numbered in order.
+        template: the dataset template.
         format: the format's name.
-        on_error: whether a row that cannot be formatted raises its error or is counted as rejected. Rows that can be
-            formatted and should not be trained on (empty, equal) are skipped and counted in both cases.
+        on_error: whether a row that cannot be formatted raises its error or is counted as rejected. In both cases,
+            rows that should not be trained on (empty, equal) are skipped and counted.
         file: the file's name, for errors.
-        check: refuses a result that the output has no place for, by a `RowError`.
-        flag: whether rows that come through are looked at, and flagged.
-        traced: whether the messages of what comes through know the cell that they came from.
-        style: the style in which messages will be rendered, if it is known. Messages that it cannot spell are
-            rejected, and its texts are looked at as those of the template's style are: whether they are equal, hold
-            `control_text`, or do not begin with the prompt's text.
-        special_tokens: those of the tokenizer that will be used, which no content should spell; by default those of
-            common tokenizers.
-        copies: finds rows that are copies of earlier rows, or whose prompts are in a test set; by default none is.
-        on_copy: whether these are flagged or skipped. Contradictions are flagged in both cases.
-        read_keys: keys of messages that are read later, and so are not reported as unread.
+        check: raises a `RowError` for a result that the output has no place for.
+        flag: whether formatted rows are checked and flagged.
+        traced: whether the messages of formatted rows know the values that they came from.
+        style: the style in which messages will be rendered, if known. Messages that it cannot render are rejected, and
+            its texts are checked as those of the template's style are: whether they are equal, hold `control_text`, or
+            do not begin with the prompt's text.
+        special_tokens: the special tokens of the tokenizer that will be used, which no content should spell; those of
+            common tokenizers by default.
+        copies: finds rows that are copies of earlier rows, or whose prompts are in a test set; None finds no copies.
+        on_copy: whether such rows are flagged or skipped. Contradictions are flagged in both cases.
+        read_keys: keys of messages that are read later and therefore not reported as unread.
 
     Raises (while iterating):
         RowError: a row cannot be formatted and `on_error` is "raise"; it has the row's number and line.
@@ -122,7 +122,7 @@ class Conversion:
         return (formatted.result for _, formatted in self.accepted())
 
     def accepted(self) -> Iterator[tuple[Record, Formatted]]:
-        """Yield the samples that come through, each with its row and what it was made of; the report begins anew."""
+        """Yield the formatted samples, each with its row and its source; start a new report."""
         self.report = ConversionReport()
         for record in self.list_records():
             for formatted in self.accept(record):
@@ -130,7 +130,7 @@ class Conversion:
         self.finish()
 
     def list_records(self) -> Iterator[Record]:
-        """Yield the rows; plain mappings are numbered in order."""
+        """Yield the rows; number plain mappings in order."""
         for number, item in enumerate(self._records):
             yield item if isinstance(item, Record) else Record(number, None, item)
 
@@ -144,7 +144,7 @@ class Conversion:
         try:
             samples = self._convert(record)
         except (RowError, StyleContractError) as error:
-            if error.code is Code.TIE:  # a filter says so
+            if error.code is Code.TIE:  # raised by a filter
                 self.report.skipped.append(RowIssue(record.row, record.line, Code.TIE, error.reason))
                 return []
             located = error.located(row=record.row, line=record.line, file=self._file)
@@ -165,13 +165,13 @@ class Conversion:
 
         Args:
             cells: the row.
-            touched: of a custom template, the columns that its class has looked at.
+            touched: for a custom template, the columns that its class has read.
         """
         unread = self._template.find_unread(cells, touched)
         return tuple(value for value in unread if "[]" not in value.path or value.key not in self._read_keys)
 
     def finish(self) -> None:
-        """Count what is known only after the last row."""
+        """Complete the counts that are only known after the last row."""
         if self._copies is not None:
             self.report.forgotten_prompts = self._copies.forgotten
             self.report.forgotten_rows = self._copies.forgotten_rows
@@ -181,16 +181,16 @@ class Conversion:
             self.report.flagged.append(issue)
 
     def convert_slices(self, first_rows: int = FIRST_ROWS) -> Iterator[ResultSlice]:
-        """Yield the results in slices, most of which are columns; the report begins anew, and says the same.
+        """Yield the results in slices, mostly as columns; start a new report, which equals that of the row path.
 
-        Where pyarrow is not installed, or no plan can be made of the template, all rows are formatted one by one.
+        If pyarrow is not installed or no plan can be made of the template, all rows are formatted one by one.
 
         Args:
-            first_rows: so many rows are formatted one by one in any case: of a small file, that is over before the
-                libraries for columns are imported.
+            first_rows: how many rows are always formatted one by one; a small file is finished before the libraries
+                for columns are imported.
 
         Raises:
-            RowError: as iterating does.
+            RowError: as for iterating.
         """
         self.report = ConversionReport()
         records, row_converter = self.list_records(), RowSliceConverter(self)
@@ -204,8 +204,8 @@ class Conversion:
         self.finish()
 
     def make_slice_options(self) -> SliceOptions | None:
-        """Return what the columnar path needs to know; None where only the row path can do what is asked for."""
-        check = getattr(self._check, "func", self._check)  # a partial function has it as `func`
+        """Return the options of the columnar path; None if only the row path can do what is asked."""
+        check = getattr(self._check, "func", self._check)  # a partial function holds it as `func`
         is_known = check is None or getattr(check, "__name__", "") in _CHECKS_OF_PLANS
         if self._copies is not None or self._traced or not self._flags or not is_known:
             return None
@@ -213,7 +213,7 @@ class Conversion:
         return SliceOptions(self._template, self._format, style, self._special_tokens)
 
     def _convert(self, record: Record) -> list[Formatted]:
-        """The samples of the row that can be trained on; what is left out is counted."""
+        """Return the row's samples that can be trained on; count the others."""
         if isinstance(record.cells, RowError):
             raise record.cells
         row = self._template.formatted(record.cells, self._format, traced=self._traced)
@@ -245,7 +245,7 @@ class Conversion:
         return good
 
     def _select_kept(self, record: Record, samples: list[Formatted]) -> tuple[list[Formatted], list[RowIssue]]:
-        """Return the samples that are kept, and why the others are not; copies that are kept are flagged."""
+        """Return the samples that are kept, and the reasons for the others; flag copies that are kept."""
         kept: list[Formatted] = []
         skipped, flagged = list[RowIssue](), dict[Code, RowIssue]()
         for formatted in samples:
@@ -268,10 +268,10 @@ class Conversion:
         return self._copies.find(AcceptedSample(record.row, formatted.messages, self._style, unread=self._unread))
 
     def _rendered(self, formatted: Formatted) -> Formatted:
-        """Return messages with the texts that the style will make of them.
+        """Return messages with their texts in the style.
 
         Raises:
-            RowError: the style cannot spell them.
+            RowError: the style cannot render them.
         """
         if formatted.messages is None or self._style is None:
             return formatted
@@ -286,7 +286,7 @@ class Conversion:
             self.report.first_answer = self.report.first_answer or (record.row, record.line)
 
     def _flag(self, record: Record, formatted: Formatted) -> None:
-        """Count a row that comes through and should be looked at."""
+        """Count a formatted row that should be looked at."""
         if formatted.messages is None or not self._flags:
             return
         accepted = AcceptedSample(

@@ -1,4 +1,4 @@
-"""The report of a conversion: what became of the rows, and what should be looked at."""
+"""The report of a conversion: the counts of the rows, and the rows to look at."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 @dataclass
 class ConversionReport:
-    """What became of the rows: rows = formatted + skipped + rejected, always.
+    """The counts of the rows; rows = formatted + skipped + rejected always holds.
 
     Attributes:
-        rows: how many were read.
-        formatted: how many came through.
-        results: how many results they gave; where each row is one sample, as many.
-        skipped: rows that can be formatted and should not be trained on.
+        rows: how many rows were read.
+        formatted: how many rows were formatted.
+        results: how many results they gave; equal to `formatted` if each row gives one sample.
+        skipped: rows that can be formatted but should not be trained on.
         rejected: rows that cannot be formatted.
-        flagged: rows among the formatted ones that should be looked at.
-        left_out: samples of formatted rows that should not be trained on, where a row gives several.
-        lost: how often a response or label has no place in the format, where it is made from another one, or a label
-            none in the dialect.
+        flagged: formatted rows that should be looked at.
+        left_out: samples that should not be trained on, from formatted rows with several samples.
+        lost: how often a response or label has no place in the format to which another one is converted, or a label
+            has none in the dialect.
         changed: how often null members of tools and arguments were dropped, and how often the JSON text of arguments
-            is written in another way (`preftemplates.errors.ReadingChange`).
+            is written differently (`preftemplates.errors.ReadingChange`).
         unread: the values of the formatted rows that the template does not read.
-        classes: of single answers, how many are good and how many are bad.
-        first_answer: the row and the line of the first of them.
-        forgotten_prompts: how many prompts later ones were not compared with, since there were too many before.
-        forgotten_rows: how many samples later ones were not compared with, since there were too many before.
-        unread_test_rows: how many rows of the test set could not be read, and were not compared.
+        classes: for single answers, how many are good and how many are bad.
+        first_answer: the row and line of the first single answer.
+        forgotten_prompts: how many prompts were not compared with later ones, because the memory was full.
+        forgotten_rows: how many samples were not compared with later ones, because the memory was full.
+        unread_test_rows: how many rows of the test set could not be read and were not compared.
     """
 
     rows: int = 0
@@ -56,16 +56,16 @@ class ConversionReport:
 
     @property
     def allowed(self) -> int:
-        """How many rows may be rejected before that is too many: 10, or 1 % if that is more."""
+        """Return how many rows may be rejected without an error: 10, or 1 % if that is more."""
         return max(10, self.rows // 100)
 
     @property
     def too_many_rejected(self) -> bool:
-        """Whether more rows are rejected than allowed."""
+        """Return whether more rows are rejected than allowed."""
         return len(self.rejected) > self.allowed
 
     def find_one_class(self) -> RowIssue | None:
-        """Return the issue of single answers that are all good, or all bad; None where there are both, or few."""
+        """Return the issue of single answers that are all good or all bad; None if there are both, or only a few."""
         if len(self.classes) != 1 or self.classes.total() < 2 or self.first_answer is None:
             return None
         ((label, count),) = self.classes.items()
@@ -80,14 +80,14 @@ class ConversionReport:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything, as JSON-like data."""
+        """Return the report as JSON-like data."""
         return {
             name: [issue._asdict() for issue in value] if isinstance(value, IssueLog) else value
             for name, value in self.list_parts()
         }
 
     def list_parts(self) -> Iterator[tuple[str, Any]]:
-        """Yield everything by name; issues in their logs, the rest as JSON-like data."""
+        """Yield the parts of the report by name: issues in their logs, the rest as JSON-like data."""
         for name in ("rows", "formatted", "results", "skipped", "rejected", "flagged", "left_out"):
             yield name, getattr(self, name)
         yield "lost", dict(self.lost)
@@ -98,7 +98,7 @@ class ConversionReport:
         yield "unread_test_rows", self.unread_test_rows
 
     def merge(self, later: ConversionReport) -> None:
-        """Add the counts of rows that come later, whose issues need not be in order; copies are counted at the end."""
+        """Add the counts of later rows, whose issues need not be in order; copies are counted at the end."""
         self.rows += later.rows
         self.formatted += later.formatted
         self.results += later.results

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from preftemplates.templates.template import Template
 
 _INDEX = "near copies"
-"""The key of the index in the memory of a rule."""
+"""The key of the index in a rule's memory."""
 
 TEST_CODES = (Code.IN_TEST, Code.NEAR_TEST)
 """The codes of prompts that are in a test set."""
 
 EXACT_CODES = {Code.NEAR_DUPLICATE: Code.DUPLICATE, Code.NEAR_TEST: Code.IN_TEST}
-"""The code of an exact copy, next to which the near copy says nothing new."""
+"""For each near copy, the code of an exact copy, which makes the near copy redundant."""
 
 
 @register_rule(Code.NEAR_DUPLICATE)
 def _find_near_duplicate(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
-    """An earlier row has nearly the same prompt, in another spelling."""
+    """Find an earlier row with nearly the same prompt in another spelling."""
     if accepted.normal_prompt is None:
         return None
     index = memory.setdefault(_INDEX, NearCopyIndex())
@@ -47,7 +47,7 @@ def _find_near_duplicate(accepted: AcceptedSample, memory: RuleMemory) -> str | 
 
 @register_rule(Code.NEAR_TEST)
 def _find_near_test(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
-    """The test set has nearly the same prompt, in another spelling; `memory` holds the index of its prompts."""
+    """Find nearly the same prompt in the test set, of which `memory` holds the index."""
     if accepted.normal_prompt is None or _INDEX not in memory:
         return None
     copy = memory[_INDEX].find(accepted.normal_prompt)
@@ -55,7 +55,7 @@ def _find_near_test(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
 
 
 def describe_near_copy(copy: NearCopy, where: str = "") -> str:
-    """Return the message of a sample whose prompt is a near copy.
+    """Return the message for a sample whose prompt is a near copy.
 
     >>> describe_near_copy(NearCopy(3, "one word changed"), " of the test set")
     'a near copy of the prompt of row 3 of the test set: one word changed'
@@ -64,7 +64,7 @@ def describe_near_copy(copy: NearCopy, where: str = "") -> str:
 
 
 def _extract_prompts(cells: Mapping[str, Any], template: Template, format: Format) -> Sequence[Sample[list[Message]]]:
-    """The samples of a row; of a tie, whose answers are not asked for, the prompt."""
+    """Return the samples of a row; for a tie, whose answers are not needed, a sample with the prompt alone."""
     try:
         extracted = template.extract_all(cells, format)
     except RowError as error:
@@ -80,9 +80,9 @@ class TestPrompt(NamedTuple):
     """A prompt of a test set.
 
     Attributes:
-        row: its row.
-        messages: its messages.
-        tools: its tools, as JSON text; None if there are none.
+        row: the number of its row.
+        messages: the messages of the prompt.
+        tools: the tools, as JSON text; None if there are none.
     """
 
     row: int
@@ -91,11 +91,11 @@ class TestPrompt(NamedTuple):
 
 
 class TestPrompts:
-    """The prompts of the rows of a test set, those of ties and of equal answers too; iterate over it.
+    """The prompts in the rows of a test set, including those of ties and of equal answers; iterate over it.
 
     Args:
-        rows: the rows, as `open_rows` gives them, or plain mappings.
-        template: the template, which reads the rows, so they have the columns of the rows that are compared with them.
+        rows: the rows, as `open_rows` returns them, or plain mappings.
+        template: the template that reads the rows, which therefore need the same columns as the training rows.
         format: the format's name.
 
     Attributes:
@@ -103,7 +103,7 @@ class TestPrompts:
 
     Raises:
         DefinitionError: the template is custom.
-        FileError: at the end, if the template can read none of the rows, and so no copy is found.
+        FileError: raised at the end if the template can read none of the rows, so that no copy could be found.
     """
 
     def __init__(self, rows: Iterable[Record | Mapping[str, Any]], template: Template, format: Format) -> None:
@@ -137,7 +137,7 @@ class CopyFinder:
     """Finds rows that are copies of earlier rows, or whose prompts are in a test set.
 
     Args:
-        without: codes that are not looked for.
+        without: the codes that are not checked.
 
     Attributes:
         unread_test_rows: how many rows of the test set the template cannot read.
@@ -159,23 +159,23 @@ class CopyFinder:
 
     @property
     def forgotten_rows(self) -> int:
-        """The number of samples with which later ones were not compared, since there were too many before."""
+        """Return how many samples later ones were not compared with, because the memory was full."""
         return max((memory[SEEN].forgotten for memory in self._memories.values() if SEEN in memory), default=0)
 
     @property
     def forgotten(self) -> int:
-        """The number of prompts with which later rows were not compared, since there were too many before."""
+        """Return how many prompts later rows were not compared with, because the memory was full."""
         return sum(memory[_INDEX].forgotten for memory in self._memories.values() if _INDEX in memory)
 
     def remember_test(
         self, rows: Iterable[Record | Mapping[str, Any]], template: Template, format: Format = "preference"
     ) -> None:
-        """Remember the prompts of the rows of a test set, those of ties and of equal answers too.
+        """Remember the prompts of a test set's rows, including those of ties and of equal answers.
 
-        The template reads the rows, so they have the columns of the rows that are compared with them.
+        The template reads the rows, which therefore need the same columns as the training rows.
 
         Raises:
-            FileError: the template cannot read one of them, and so finds no copy.
+            FileError: the template can read none of them, so that no copy could be found.
             DefinitionError: the template is custom.
         """
         prompts = TestPrompts(rows, template, format)
@@ -194,7 +194,7 @@ class CopyFinder:
             self._memories[Code.NEAR_TEST].setdefault(_INDEX, NearCopyIndex()).add(normal, row)
 
     def find(self, accepted: AcceptedSample) -> dict[Code, str]:
-        """Return how a sample is a copy, by code, and remember it; exact copies are not reported as near ones."""
+        """Return how a sample is a copy, by code, and remember it; do not report exact copies as near copies."""
         messages = {code: ROW_RULES[code](accepted, memory) for code, memory in self._memories.items()}
         found = {code: message for code, message in messages.items() if message is not None}
         return {code: message for code, message in found.items() if EXACT_CODES.get(code) not in found}

@@ -1,4 +1,4 @@
-"""Rows of CSV files; a damaged record is one row that is rejected."""
+"""Read rows of CSV files; a damaged record is one rejected row."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from preftemplates.data.file_faults import check_separator
 from preftemplates.errors import Code, FileError, RowError, preview
 
 CellParsers = Mapping[str, Callable[[str], Any]]
-"""For each column that is not text, how a cell written as text is read."""
+"""For each column that is not text, the function that parses its values."""
 
 MAX_RECORD = 64 << 20
-"""A record of more characters is not read."""
+"""The most characters of a record that is read."""
 
 MAX_COLUMNS = 10_000
-"""A row of more columns is not read: each is looked up by every template, and named where it is not read."""
+"""The most columns of a row that is read: every template looks each column up, and unread ones are reported."""
 
 _CHUNK = 1 << 20
 
@@ -30,16 +30,16 @@ _WELL_FORMED = re.compile(rf"{_CELL}(?:,{_CELL})*[\r\n]*")
 
 
 def read_csv(stream: IO[bytes], parsers: CellParsers) -> Iterator[tuple[int, int, Mapping[str, Any] | RowError]]:
-    """Yield the number of each row, from 0, that of its first line, from 1, and its cells or why it has none.
+    """Yield each row's number, from 0, the number of its first line, from 1, and its values or its error.
 
-    A record that is damaged costs itself: reading goes on with its second line.
+    A damaged record costs only itself: reading continues with its second line.
 
     Args:
         stream: the bytes of the file.
-        parsers: how cells are read that are not text.
+        parsers: the functions that parse values which are not text.
 
     Raises:
-        FileError: the header is damaged, or names a column twice.
+        FileError: the header is damaged or repeats a column.
     """
     csv.field_size_limit(sys.maxsize)
     lines = _CSVLines(io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline=""))
@@ -49,7 +49,7 @@ def read_csv(stream: IO[bytes], parsers: CellParsers) -> Iterator[tuple[int, int
         line = lines.begin_record()
         try:
             cells = next(reader, None)
-        except csv.Error as error:  # nobody knows where the record ends: go on with its second line
+        except csv.Error as error:  # the record's end is unknown, so continue with its second line
             yield (row, line, RowError(f"not CSV: {error}", code=Code.BAD_CSV))
             reader, row, is_sure = csv.reader(lines, strict=True), row + 1, False
             lines.put_back()
@@ -63,7 +63,7 @@ def read_csv(stream: IO[bytes], parsers: CellParsers) -> Iterator[tuple[int, int
 
 
 class _CSVLines:
-    """The lines of a CSV, of which those of a record that is none can be read again."""
+    """The lines of a CSV; the lines of a damaged record can be read again."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
@@ -73,18 +73,18 @@ class _CSVLines:
         self._number = 0
 
     def begin_record(self) -> int:
-        """Begin with the next record, and return the number of its first line, from 1."""
+        """Start the next record, and return the number of its first line, from 1."""
         self._record.clear()
         self._characters = 0
         return self._number + 1
 
     @property
     def is_well_formed(self) -> bool:
-        """Whether quotes are in the record only where a cell is quoted as a whole."""
+        """Return whether all quotes in the record enclose whole values."""
         return _WELL_FORMED.fullmatch("".join(self._record)) is not None
 
     def put_back(self) -> None:
-        """Let all lines of the record but the first be read again."""
+        """Return all lines of the record except the first to the input."""
         self._number -= len(self._record) - 1
         self._again += reversed(self._record[1:])
         self._record.clear()
@@ -122,10 +122,10 @@ def _read_header(lines: _CSVLines) -> list[str]:
 
 
 def check_column_count(count: int, name: str) -> None:
-    """Refuse a table with too many columns.
+    """Check that a table does not have too many columns.
 
     Raises:
-        FileError: it has more than are read.
+        FileError: it has more columns than are read.
     """
     if count > MAX_COLUMNS:
         raise FileError(f"{name} has {count:,} columns; {MAX_COLUMNS:,} are read")
@@ -134,13 +134,13 @@ def check_column_count(count: int, name: str) -> None:
 def _read_csv_row(
     header: list[str], cells: list[str], parsers: CellParsers, *, is_sure: bool
 ) -> Mapping[str, Any] | RowError:
-    """Return the cells by column.
+    """Return the values by column.
 
     Args:
-        header: the columns.
-        cells: the cells.
-        parsers: how cells are read that are not text.
-        is_sure: whether a record begins here for sure, and not within a damaged one.
+        header: the names of the columns.
+        cells: the values.
+        parsers: the functions that parse values which are not text.
+        is_sure: whether a record certainly begins here, and not inside a damaged one.
     """
     if len(cells) > len(header):
         return RowError(f"{len(cells)} cells under {len(header)} columns", code=Code.BAD_CSV)
@@ -153,5 +153,5 @@ def _read_csv_row(
 
 
 def parse_cells(cells: Mapping[str, Any], parsers: CellParsers) -> dict[str, Any]:
-    """Return the cells of a row of texts, in which those that are not text are read."""
+    """Return the values of a row of texts, with those of other types parsed."""
     return {name: parsers[name](cell) if name in parsers else cell for name, cell in cells.items()}

@@ -1,4 +1,4 @@
-"""Rows of datasets: directories that `datasets` saved or can load, and datasets on the hub, which are streamed."""
+"""Read datasets: directories that `datasets` saved or can load, and datasets on the hub, which are streamed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DEFAULT_SPLIT = "train"
 
 
 class DatasetChoice(NamedTuple):
-    """Which rows of a dataset are read.
+    """The part of a dataset to read.
 
     Attributes:
-        split: the part; train by default.
-        name: the configuration, of a dataset that has several.
-        data_dir: the folder within the dataset that its files are in.
+        split: the split; train by default.
+        name: the configuration, if the dataset has several.
+        data_dir: the folder in the dataset that contains its files.
         revision: the version on the hub.
     """
 
@@ -34,21 +34,21 @@ class DatasetChoice(NamedTuple):
 
     @property
     def options(self) -> dict[str, str]:
-        """What is chosen apart from the split, as `datasets.load_dataset` calls it."""
+        """Return the choices except the split, as arguments of `datasets.load_dataset`."""
         options = {"name": self.name, "data_dir": self.data_dir, "revision": self.revision}
         return {name: value for name, value in options.items() if value is not None}
 
 
 def keep_media(dataset: Any) -> Any:
-    """Return a dataset that was just loaded, so that it gives images, videos and audio as it stores them.
+    """Return a newly loaded dataset so that it returns images, videos and audio as they are stored.
 
-    What is decoded could not be written again as it was.
+    Decoded media could not be written again unchanged.
     """
     changed = {name: _without_decoding(feature) for name, feature in (dataset.features or {}).items()}
     for name, feature in changed.items():
         if feature == dataset.features[name]:
             continue
-        if hasattr(dataset, "__len__"):  # to cast a column of lists would copy all of it
+        if hasattr(dataset, "__len__"):  # casting a column of lists would copy all of it
             dataset.info.features[name] = feature
         else:
             dataset = dataset.cast_column(name, feature)
@@ -56,11 +56,11 @@ def keep_media(dataset: Any) -> Any:
 
 
 _DECODED = ("Image", "Audio", "Video", "Pdf", "Nifti")
-"""The features of `datasets` that stand for the bytes of a file."""
+"""The features of `datasets` that hold the bytes of a file."""
 
 
 def _without_decoding(feature: Any) -> Any:
-    """A feature of `datasets` like another one, in which nothing is decoded."""
+    """Return a copy of a feature of `datasets` in which nothing is decoded."""
     if isinstance(feature, dict):
         return {name: _without_decoding(inner) for name, inner in feature.items()}
     if isinstance(feature, list):
@@ -72,10 +72,10 @@ def _without_decoding(feature: Any) -> Any:
 
 
 def load_directory(path: Path, choice: DatasetChoice, datasets: Any) -> Any:
-    """Return the dataset in a directory.
+    """Load the dataset in a directory.
 
     Raises:
-        FileError: it cannot be loaded, or has no such part; the message names those that it has.
+        FileError: it cannot be loaded, or has no such split; the message names the splits that it has.
     """
     if not any((path / name).exists() for name in ("dataset_dict.json", "state.json")):
         _check_one_kind(path / (choice.data_dir or ""))
@@ -102,18 +102,18 @@ _KINDS = {
     ".jsonl": "JSON", ".ndjson": "JSON", ".json": "JSON", ".csv": "CSV", ".tsv": "CSV", ".parquet": "Parquet",
     ".arrow": "Arrow",
 }  # fmt: skip
-"""What files with rows are, by their endings. Of several kinds in one folder `datasets` reads one."""
+"""The kinds of row files by ending. If a folder has several kinds, `datasets` reads only one."""
 
 
 def _check_one_kind(path: Path) -> None:
-    """Refuse a folder with files of several kinds, since `datasets` would pass over some in silence.
+    """Raise an error for a folder with several kinds of files, since `datasets` would silently ignore some.
 
     Raises:
         FileError: there are several kinds; the message names a file of each.
     """
     first: dict[str, str] = {}
     with suppress(OSError, ValueError):
-        if "data_files:" in (path / "README.md").read_text(encoding="utf-8"):  # they say which files are read
+        if "data_files:" in (path / "README.md").read_text(encoding="utf-8"):  # it declares which files are read
             return
     for file in sorted(path.rglob("*")):
         kind = _KINDS.get(Path(file.stem).suffix if file.suffix == ".gz" else file.suffix)
@@ -127,10 +127,10 @@ def _check_one_kind(path: Path) -> None:
 
 
 def load_hub_dataset(name: str, choice: DatasetChoice, datasets: Any) -> Any:
-    """Return a dataset on the hub, to be streamed.
+    """Return a dataset on the hub for streaming.
 
     Raises:
-        FileError: there is none, or it has no such part or configuration.
+        FileError: the dataset, the split or the configuration does not exist.
     """
     failure = "is no file here, and the hub gives no such dataset"
     return _load(name, choice, datasets, failure, streaming=True)
@@ -149,7 +149,7 @@ def _load(name: str, choice: DatasetChoice, datasets: Any, failure: str, **optio
 
 @contextmanager
 def _quiet_unless_watched(datasets: Any) -> Iterator[None]:
-    """Switch the progress bars of `datasets` off where nobody sees them: they would be lines of a log."""
+    """Disable the progress bars of `datasets` if nobody sees them, as they would fill a log."""
     if sys.stderr.isatty() or datasets.are_progress_bars_disabled():
         yield
         return
@@ -166,7 +166,7 @@ _UNKNOWN_NAME = re.compile(r"BuilderConfig .* not found\. Available: \[(.*?)\]",
 
 
 def _find_choice_error(name: str, split: str, choice: DatasetChoice, message: str) -> FileError | None:
-    """Return the error where a dataset has other parts or configurations; None where it has another fault."""
+    """Return the error for a split or configuration that does not exist; None if the fault is another one."""
     if match := _SPLITS.search(message):
         return _make_split_error(name, split, _read_names(match[1]))
     if match := _MISSING_NAME.search(message):
@@ -187,17 +187,17 @@ def _make_split_error(name: str, split: str, splits: Iterable[str]) -> FileError
 
 
 def describe_foreign_error(error: BaseException) -> str:
-    """Return the type and the first line of another library's error, or of what caused it where it says nothing."""
+    """Return the type and first line of another library's error, or of its cause if it has no text."""
     if type(error).__name__ in ("DatasetGenerationError", "DatasetGenerationCastError"):
         error = error.__cause__ or error.__context__ or error
     found, expected = (getattr(error, f"{name}_column_names", None) for name in ("table", "requested"))
-    if found is not None and expected is not None:  # datasets' CastError, whose text is two schemas
+    if found is not None and expected is not None:  # the text of datasets' CastError is two schemas
         return _describe_other_columns(list(found), list(expected))
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
 
 
 def _describe_other_columns(found: list[str], expected: list[str]) -> str:
-    """Say in what the columns of a file differ from those of the first file of a dataset."""
+    """Describe how the columns of a file differ from those of the first file of a dataset."""
     more = [f"one has {preview(name)} more than the first" for name in found if name not in expected]
     less = [f"one lacks {preview(name)}" for name in expected if name not in found]
     differences = "; ".join([*more, *less][:8]) or "columns of the same names have other types"
@@ -205,7 +205,7 @@ def _describe_other_columns(found: list[str], expected: list[str]) -> str:
 
 
 def count_rows(dataset: Any, split: str | None) -> int | None:
-    """Return how many rows a dataset has, as far as it says so."""
+    """Return how many rows a dataset has, if it knows."""
     if hasattr(dataset, "__len__"):
         return len(dataset)
     info = (dataset.info.splits or {}).get(split or DEFAULT_SPLIT)

@@ -1,4 +1,4 @@
-"""Detect templates: which of them fit the columns and types of some rows."""
+"""Detect which templates fit the columns and types of some rows."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
 
 
 DetectedRow = Mapping[str, Any] | RowError
-"""A row, or why it could not be read."""
+"""A row, or the error with which it could not be read."""
 
 _LOSS = 0.2
-"""What is left of a candidate's score for each column of content that it does not read."""
+"""The factor by which a candidate's score falls for each unread column of content."""
 
 
 @dataclass
 class TemplateCandidate:
-    """A template in one of its formats, and how well rows fit it.
+    """A template in one dataset type, and how well rows fit it.
 
     Attributes:
         template: the template.
         format: the format.
-        read: the columns that it reads and that are there.
+        read: the columns that it reads and that exist.
         unread: the columns that it does not read.
-        missing: the columns that it must read and that are not there, each with the nearest that is, or None.
+        missing: the required columns that do not exist, each with the nearest existing column, or None.
         rows: how many rows were tried.
         fit: how many of them can be formatted.
-        reasons: for the others, how many are rejected by code.
+        reasons: how many of the other rows are rejected, by code.
         first: the sample of the first row that fits.
-        unread_content: those of the unread columns that carry content, such as a label or a score.
-        absent: how many columns it would read that are not there.
-        first_rejected: the number of the first row that is rejected, and why it is.
-        variant_of: the template that makes the same of the rows by another label, if this one is named after it.
+        unread_content: the unread columns that carry content, such as a label or a score.
+        absent: how many of the columns that it would read do not exist.
+        first_rejected: the number of the first rejected row, and the reason.
+        variant_of: the template that gives the same samples with another label, if this one is named after it.
     """
 
     template: Template
@@ -65,9 +65,9 @@ class TemplateCandidate:
 
     @property
     def score(self) -> float:
-        """How much of the rows is read, from 0 to 1: the share of rows that fit, a fifth of it for each loss.
+        """Return how much of the rows is read, from 0 to 1: the share of rows that fit, times 0.2 for each loss.
 
-        A loss is an unread column that carries content, samples without a prompt, and texts that are the JSON text of
+        A loss is an unread column that carries content, samples without a prompt, or texts that are the JSON text of
         messages.
         """
         share = self.fit / self.rows if self.rows else 0.0
@@ -77,19 +77,19 @@ class TemplateCandidate:
 
     @property
     def rank(self) -> tuple[Any, ...]:
-        """What candidates are sorted by: what is read, responses, columns, real rows, no dataset of its own, name."""
-        if self.variant_of is not None:  # another label, which users choose themselves
+        """Return the sort key: what is read, responses, columns, real rows, no particular dataset, name."""
+        if self.variant_of is not None:  # users choose another label themselves
             return (*self.variant_of.rank, self.template.name.casefold(), self.format)
         sample_type = SAMPLE_TYPES.get(self.format)
         responses = len(sample_type.response_names) + bool(sample_type.several)
         about, name = self.template.about, self.template.name.casefold()
-        # among templates that do the same, a layout is a better name than somebody's dataset
+        # among templates with the same result, a layout is a better suggestion than a particular dataset
         layout = (not about.verified, bool(about.dataset), self.absent, name, self.format)
         return -self.score, -min(responses, 2), len(self.unread), *layout
 
     @property
     def why(self) -> str:
-        """Why the template fits, or does not, in words."""
+        """Return why the template fits or does not fit, in words."""
         if self.missing:
             lacking = [name + (f" (near: {nearest})" if nearest else "") for name, nearest in self.missing.items()]
             return f"has no {', '.join(lacking)}"
@@ -103,7 +103,7 @@ class TemplateCandidate:
         return f"{fit}; reads {', '.join(self.read)}{unread}"
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything but the sample, as JSON-like data."""
+        """Return everything except the sample, as JSON-like data."""
         reasons = {str(code): count for code, count in self.reasons.items()}
         counts = {"rows": self.rows, "fit": self.fit, "refused": reasons}
         columns = {"read": self.read, "unread": self.unread, "missing": self.missing}
@@ -115,17 +115,17 @@ def detect_templates(
 ) -> list[TemplateCandidate]:
     """Return the templates that some rows fit, the best first.
 
-    Nothing is decided: several templates may fit the same columns, and two label conventions the same numbers. Look at
-    the samples.
+    The result is not a decision: several templates may fit the same columns, and two label conventions the same
+    numbers. Look at the samples.
 
     Args:
-        rows: some rows of one file; an error stands for a row that could not be read, and is counted as rejected.
-        names: the templates to try; all that are registered, if None.
-        are_texts: whether all cells are texts, as in a CSV, and each template reads them by its types.
+        rows: some rows of one file; an error stands for a row that could not be read and counts as rejected.
+        names: the templates to try; None for all registered templates.
+        are_texts: whether all values are texts, as in a CSV, so that each template parses them by its types.
 
     Returns:
-        A candidate for each template and format that at least one row fits; prompts alone are a format where nothing
-        else fits.
+        A candidate for each template and dataset type that at least one row fits. Prompts alone count only if nothing
+            else fits.
 
     Example:
         >>> row = {"prompt": "Mint?", "response_0": "Yes.", "response_1": "No.", "better_response_id": 0}
@@ -135,14 +135,14 @@ def detect_templates(
     tried = list(_try_templates(rows, names, are_texts=are_texts))
     _find_variants(tried)
     candidates = [candidate for candidate in tried if _is_found(candidate)]
-    if not candidates:  # rows that hold prompts, and nothing else
+    if not candidates:  # rows of prompts alone
         prompts = _try_templates(rows, names, prompts=True, are_texts=are_texts)
         candidates = [candidate for candidate in prompts if candidate.fit and not candidate.unread]
     return sorted(candidates, key=lambda candidate: (_is_covered(candidate, candidates), candidate.rank))
 
 
 def _is_covered(candidate: TemplateCandidate, others: Sequence[TemplateCandidate]) -> bool:
-    """Whether a template reads prompts alone of columns that another one reads with an answer."""
+    """Return whether a template reads only prompts from columns that another one reads with an answer."""
     return candidate.format == PromptOnly.format and any(
         other.format != PromptOnly.format and other.fit >= candidate.fit and {*other.read} >= {*candidate.read}
         for other in others
@@ -150,21 +150,22 @@ def _is_covered(candidate: TemplateCandidate, others: Sequence[TemplateCandidate
 
 
 def _is_found(candidate: TemplateCandidate) -> bool:
-    """Whether rows fit a template that is not a mere variant, and that does not read prompts alone of more."""
+    """Return whether rows fit a template that is neither a variant nor reads only prompts from rows with more."""
     if not candidate.fit or (candidate.variant_of and not candidate.variant_of.fit):
         return False
     return candidate.format != PromptOnly.format or not candidate.unread_content
 
 
 def _holds_json_text(sample: Sample[list[Message]]) -> bool:
-    """Whether a content is the JSON text of messages."""
+    """Return whether a content is the JSON text of messages."""
     return any(is_json_text(message) for part in (sample.prompt, *sample.responses.values()) for message in part)
 
 
 def _find_variants(candidates: Sequence[TemplateCandidate]) -> None:
-    """Say of each candidate whether it is a variant of another one by another label, such as `PKUSafeRLHF-safer`.
+    """Mark each candidate that is a variant of another one by its label, such as `PKUSafeRLHF-safer`.
 
-    It may read more columns, as `PKUSafeRLHF-safety` does. Another label is never recommended only because one is bad.
+    A variant may read more columns, as `PKUSafeRLHF-safety` does. Another label is never recommended just because the
+    first is bad.
     """
     by_name = {(candidate.template.name, candidate.format): candidate for candidate in candidates}
     for candidate in candidates:
@@ -179,7 +180,7 @@ def _find_variants(candidates: Sequence[TemplateCandidate]) -> None:
 def find_near_misses(
     rows: Sequence[DetectedRow], names: Iterable[str] | None = None, *, are_texts: bool = False
 ) -> list[TemplateCandidate]:
-    """Return the templates that reject all rows, and those that lack columns of which rows have one of a near name.
+    """Return the templates that reject all rows, and those whose missing columns have near names in the rows.
 
     The arguments are those of `detect_templates`.
     """
@@ -214,7 +215,7 @@ def _parse_row(row: DetectedRow, template: Template) -> DetectedRow:
 
 
 def _find_content_columns(rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The columns that carry content in some row."""
+    """Return the columns that carry content in some row."""
     values = {str(column): value for row in rows for column, value in row.items() if has_value(value)}
     return {column for column, value in values.items() if carries_content(UnreadValue(spell_path((column,)), value))}
 
@@ -256,7 +257,7 @@ def _try_template(
 
 
 def _is_needed(template: Template, format: Format, column: str, columns: list[str]) -> bool:
-    """Whether a column must be there, and not only may be."""
+    """Return whether a column is required."""
     others = [name for name in template.columns(format) if name != column]
     try:
         template.check_columns(format, [*columns, *others])

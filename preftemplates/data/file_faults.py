@@ -1,4 +1,4 @@
-"""Files that are not what their names say: what they are, and how to make rows of them."""
+"""Recognise files that are not what their names say, and tell how to make rows of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LOOKED_AT = 512
-"""So many bytes of a file are looked at."""
+"""How many bytes of a file are inspected."""
 
 _BYTE_ORDER_MARKS = {
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -21,10 +21,10 @@ _BYTE_ORDER_MARKS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
-"""What a file begins with, longer marks first."""
+"""The first bytes of known kinds of files, longer marks first."""
 
 _SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
-"""What separates the cells of tables that are not separated by commas."""
+"""Separators of values other than commas, with their names."""
 
 _HINTS = {
     ".tsv": "separate the cells by commas, as .csv",
@@ -36,11 +36,11 @@ _HINTS = {
     ".zip": "unpack it",
     ".pkl": "write .jsonl or .parquet",
 }
-"""Other endings of files that people have rows in, and what to do."""
+"""Other endings of files that people keep rows in, and what to do with such a file."""
 
 
 def spell_ending_hint(path: Path) -> str:
-    """Return what to do with a file of another ending, as the end of a sentence; nothing where that is not known.
+    """Return what to do with a file of another ending, as the end of a sentence; empty if that is unknown.
 
     >>> from pathlib import Path
     >>> spell_ending_hint(Path("rows.tsv"))
@@ -51,18 +51,18 @@ def spell_ending_hint(path: Path) -> str:
 
 
 def check_encoding(head: bytes, name: str) -> None:
-    """Refuse bytes of another encoding than UTF-8 that shows in the first of them.
+    """Raise an error for another encoding than UTF-8 that the first bytes show.
 
     Args:
         head: the beginning of a file.
         name: the file's name.
 
     Raises:
-        FileError: it is UTF-16 or UTF-32; the message says how to change that.
+        FileError: the file is UTF-16 or UTF-32; the message says how to convert it.
     """
     encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
     first, second = head[0::2], head[1::2]
-    if encoding is None and len(second) > 1:  # Latin letters are a byte and a zero
+    if encoding is None and len(second) > 1:  # Latin text is a letter and a zero byte in turns
         for candidate, zeros, letters in (("UTF-16LE", second, first), ("UTF-16BE", first, second)):
             if zeros.count(0) * 2 > len(zeros) and not letters.count(0):
                 encoding = candidate
@@ -74,27 +74,27 @@ def check_encoding(head: bytes, name: str) -> None:
 
 
 def _spell_new_name(name: str) -> str:
-    """The name for a converted file next to one, with its ending."""
+    """Return a name, with its ending, for a converted file next to the original."""
     path = Path(name)
     return path.name.replace(".", ".utf8.", 1) if "." in path.name else f"{path.name}.utf8"
 
 
 def peek(stream: IO[bytes]) -> bytes:
-    """Return the first bytes of a stream that can be sought, without reading them."""
+    """Return the first bytes of a seekable stream without consuming them."""
     head = stream.read(_LOOKED_AT)
     stream.seek(0)
     return head
 
 
 def check_first_line(text: str, following: str) -> None:
-    """Refuse lines of JSON of which the first one shows that they are not one object per line.
+    """Raise an error if the first line shows that the lines are not one JSON object each.
 
     Args:
         text: the first line.
-        following: the second one; empty where there is none.
+        following: the second line; empty if there is none.
 
     Raises:
-        FileError: the message says what they are, and how to make lines of objects.
+        FileError: the message says what the lines are, and how to make lines of objects.
     """
     text = text.strip()
     if text.startswith("["):
@@ -123,13 +123,13 @@ def _refuse_list(text: str, following: str) -> None:
 
 
 def check_is_not_wrapped(value: Any) -> None:
-    """Refuse an object that holds all rows under a key, or a list of values for each column.
+    """Raise an error for an object that holds all rows under a key, or a list of values per column.
 
     Raises:
         FileError: the message says how to take the rows out.
     """
     items = value.items() if isinstance(value, dict) else ()
-    if sum(isinstance(item, str) for _, item in items) > 1:  # a row has texts of its own
+    if sum(isinstance(item, str) for _, item in items) > 1:  # a real row has several texts
         return
     for key, rows in items:
         if key in _WRAPPERS and isinstance(rows, list) and rows and all(map(_is_row, rows[:3])):
@@ -142,23 +142,23 @@ def check_is_not_wrapped(value: Any) -> None:
 
 
 _MAX_NAMES = 5
-"""So many values of a list are named in a fix."""
+"""The most values of a list that a fix names."""
 
 _WRAPPERS = ("data", "rows", "examples", "instances", "items", "records", "samples", "train", "test", "validation")
 """Keys under which files hold all their rows."""
 
 
 def _is_row(value: Any) -> bool:
-    """Whether an item of a list is a row, and not a message."""
+    """Return whether an item of a list is a row, as opposed to a message."""
     return isinstance(value, dict) and not value.keys() & {"role", "from"}
 
 
 def describe_object(text: str, position: int) -> FileError:
-    """Return the error for a .json file that begins with an object, and not with a list of rows.
+    """Return the error for a .json file that begins with an object instead of a list of rows.
 
     Args:
         text: the whole file.
-        position: where the object begins.
+        position: the position at which the object begins.
     """
     try:
         value, end = json.JSONDecoder().raw_decode(text, position)
@@ -179,7 +179,7 @@ def describe_object(text: str, position: int) -> FileError:
 
 
 def check_separator(header: Sequence[str]) -> None:
-    """Refuse the header of a CSV whose cells are separated by something else than commas.
+    """Check that the header of a CSV is separated by commas.
 
     Raises:
         FileError: the message says how to write commas.
@@ -198,7 +198,7 @@ def check_separator(header: Sequence[str]) -> None:
 
 
 def name_file(error: FileError, name: str) -> FileError:
-    """Return an error for a file, whose fix names it.
+    """Return an error for a file, with the file's name in its fix.
 
     >>> print(name_file(FileError("an object goes over lines: jq -c . FILE > rows.jsonl"), "my rows.json"))
     my rows.json: an object goes over lines: jq -c . 'my rows.json' > rows.jsonl

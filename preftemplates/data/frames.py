@@ -1,4 +1,4 @@
-"""Frames: tables of other libraries as Arrow tables, and back."""
+"""Convert tables of other libraries to Arrow tables, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from preftemplates.errors import DefinitionError, one_line
 
 Restore = Callable[[pa.Table], Any]
-"""Makes of a table what the batch was."""
+"""Converts a table back to the kind of batch that it came from."""
 
 _HINTS = {
     ("polars", "LazyFrame"): "call collect() first",
@@ -26,11 +26,11 @@ _HINTS = {
     ("pyspark", "DataFrame"): "use frame.mapInArrow(lambda batches: map(formatter, batches), schema)",
     ("ray", "Dataset"): 'use dataset.map_batches(formatter, batch_format="pyarrow")',
 }
-"""What to do with a batch of another kind, by its library and the name of its class."""
+"""Advice on other kinds of batches, by library and name of the class."""
 
 
 def read_frame(frame: Any) -> tuple[pa.Table, Restore]:
-    """Return a DataFrame of Polars or pandas as a table, and the function that makes such a frame of a table.
+    """Convert a DataFrame of Polars or pandas to a table, and return the function that converts a table back.
 
     >>> import pandas
     >>> table, restore = read_frame(pandas.DataFrame({"prompt": ["Hi"]}))
@@ -38,7 +38,7 @@ def read_frame(frame: Any) -> tuple[pa.Table, Restore]:
     (['prompt'], 'DataFrame')
 
     Raises:
-        DefinitionError: it is neither; the message says what to do.
+        DefinitionError: it is another kind of object; the message says what to do.
     """
     library, name = type(frame).__module__, type(frame).__name__
     if name == "DataFrame" and library.startswith("polars"):
@@ -60,7 +60,7 @@ def _read_pandas(frame: Any) -> pa.Table:
 
 
 def _make_pandas_frame(index: Any, table: pa.Table) -> Any:
-    """A table as a DataFrame, with the index of the one that it was made of where there are as many rows."""
+    """Return a table as a DataFrame, with the original index if the number of rows is the same."""
     frame = table.to_pandas()
     return frame.set_axis(index) if len(index) == len(frame) else frame
 

@@ -1,4 +1,4 @@
-"""Group rows: those that belong together, such as the rated answers to one prompt, become one row."""
+"""Group rows that belong together, such as the rated answers to one prompt, into one row."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class GroupedSource(RowSource):
     """A source whose rows are groups.
 
     Attributes:
-        column: the column whose cells are equal within a group.
-        ungrouped: how many rows of the file there were so far.
+        column: the column whose values are equal within a group.
+        ungrouped: how many rows of the file were read so far.
     """
 
     column: str = ""
@@ -27,11 +27,11 @@ class GroupedSource(RowSource):
 
 
 def group_rows(source: RowSource, column: str) -> GroupedSource:
-    """Group rows by the cells of a column, wherever they stand in the source; all of it is read and held first.
+    """Group rows by the values of a column, wherever they are in the source; read and hold all of it first.
 
-    A group is a row of two columns, `column` and `rows`, which holds the original rows in order. Groups come in the
-    order of their first rows, and have the number and line of those. A row without the column, or that could not be
-    read, is in no group, and comes as an error of its own.
+    A group is a row with two columns, `column` and `rows`, which holds the original rows in order. Groups are in the
+    order of their first rows and have the numbers and lines of these. A row that lacks the column or could not be read
+    belongs to no group and becomes an error of its own.
 
     Example:
         >>> records = [Record(n, None, {"prompt": "ab"[n % 2], "score": n}) for n in range(3)]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from array import array
 
 _ABSENT = 0
-"""Marks a free place, so no key may be 0."""
+"""Marks a free slot, so no key may be 0."""
 
 _FIRST_PLACES = 1024
 
 
 class HashTable:
-    """Map 64-bit hashes to numbers below 2**32; the first number of a hash stays.
+    """Map 64-bit hashes to numbers below 2**32; the first number of a hash is kept.
 
-    A dict of the same entries takes four times the memory.
+    A dict with the same entries takes four times the memory.
 
     Example:
         >>> table = HashTable()
@@ -31,7 +31,7 @@ class HashTable:
 
     @property
     def bytes_held(self) -> int:
-        """The memory of the entries, in bytes."""
+        """Return the memory of the entries in bytes."""
         return len(self._keys) * (self._keys.itemsize + self._values.itemsize)
 
     def get(self, key: int) -> int | None:
@@ -40,7 +40,7 @@ class HashTable:
         return self._values[place] if self._keys[place] else None
 
     def setdefault(self, key: int, value: int) -> int:
-        """Enter a number unless the hash has one, and return the number that it has."""
+        """Store a number unless the hash has one, and return the number that the hash has now."""
         place = self._find_place(key or 1)
         if self._keys[place]:
             return self._values[place]
@@ -51,7 +51,7 @@ class HashTable:
         return value
 
     def _find_place(self, key: int) -> int:
-        """Return the place of a key, or the free one where it belongs."""
+        """Return the slot of a key, or the free slot where it belongs."""
         keys = self._keys
         mask = len(keys) - 1
         place = key & mask

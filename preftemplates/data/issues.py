@@ -1,4 +1,4 @@
-"""Issues: the rows that did not come through, or came through with a flag; many of them lie in a file."""
+"""Issues: rows that were not formatted, or that were flagged; most of a long list is stored in a file."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import IO, Any, NamedTuple, overload
 from preftemplates.errors import Code
 
 MAX_IN_MEMORY = 1_000
-"""So many issues of a log are in memory; the others are in a temporary file."""
+"""How many issues of a log are kept in memory; the others are in a temporary file."""
 
 MAX_PER_CODE = 100
-"""So many issues are kept for each code, to be printed."""
+"""How many issues are kept for each code, for printing."""
 
 
 _CODES = {str(code): code for code in Code}
 
 
 class RowIssue(NamedTuple):
-    """A row that did not come through, or came through with a flag.
+    """A row that was not formatted, or that was flagged.
 
     Attributes:
         row: its number, from 0.
-        line: its physical line, from 1, where it has one.
+        line: its physical line, from 1, if it has one.
         code: the reason.
         message: the reason in words.
     """
@@ -54,7 +54,7 @@ class IssueLog(Sequence[RowIssue]):
         self.extend(issues)
 
     def append(self, issue: RowIssue) -> None:
-        """Add one."""
+        """Append an issue."""
         self.counts[issue.code] += 1
         examples = self._examples.setdefault(issue.code, [])
         if len(examples) < MAX_PER_CODE:
@@ -63,12 +63,12 @@ class IssueLog(Sequence[RowIssue]):
             self._first.append(issue)
             return
         if self._file is None:
-            self._file = TemporaryFile("w+b")  # noqa: SIM115  it is closed and removed with the log
+            self._file = TemporaryFile("w+b")  # noqa: SIM115  the file is closed and removed with the log
         self._file.seek(0, 2)
         self._file.write(json.dumps(issue).encode() + b"\n")
 
     def extend(self, issues: Iterable[RowIssue]) -> None:
-        """Add several."""
+        """Append several issues."""
         for issue in issues:
             self.append(issue)
 

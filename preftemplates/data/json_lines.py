@@ -1,8 +1,8 @@
-"""Rows of JSON, one a line: their physical lines, and why a line is not a row.
+"""Read rows from JSON lines: their physical lines, and what is wrong with lines that are not rows.
 
-Lines are parsed by orjson where that is installed. It takes a row as the standard library does but for what it
-rejects (NaN, long numbers, lone surrogates) and for a key that an object names twice, of which it keeps the last. Both
-kinds of lines are read once more by the standard library, which says what is wrong with them.
+Lines are parsed by orjson if it is installed. It gives the same rows as the standard library except for what it
+rejects (NaN, long numbers, lone surrogates) and for a key that an object repeats, of which it keeps the last value.
+The standard library parses both kinds of lines again and reports what is wrong with them.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 try:
     import orjson
-except ImportError:  # it comes with the extra `arrow`
+except ImportError:  # it is installed with the extra `arrow`
     orjson = None  # type: ignore[assignment]
 
 MAX_LINE_BYTES = 64 << 20
-"""A line of more bytes is not read."""
+"""The most bytes of a line that is read."""
 
 CHUNK_BYTES = 1 << 20
-"""So many bytes are read at once."""
+"""How many bytes are read at once."""
 
 _LOOKED_AT = 4
-"""So many lines are looked at for what the file is, blank ones among them."""
+"""How many lines are inspected to recognise the kind of file, blank lines included."""
 
 
 def read_json_lines(stream: IO[bytes]) -> Iterator[tuple[int, int, Mapping[str, Any] | RowError]]:
-    """Yield the number of each row, from 0, that of its line, from 1, and its cells or why it has none.
+    """Yield each row's number, from 0, the number of its line, from 1, and its values or its error.
 
     Raises:
         FileError: the first lines show that the file is not one object per line.
@@ -54,14 +54,14 @@ def read_json_lines(stream: IO[bytes]) -> Iterator[tuple[int, int, Mapping[str, 
 
 
 def _check_first_lines(lines: Sequence[bytes | None]) -> None:
-    """Refuse a file whose first two lines show that it is not one object per line."""
+    """Raise an error if the first two lines show that the file is not one object per line."""
     texts = [(line or b"").removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace") for line in lines]
     if None not in lines:
         check_first_line(*[*texts, "", ""][:2])
 
 
 def _read_lines(stream: IO[bytes]) -> Iterator[bytes | None]:
-    """Yield the lines of a stream; None for one that is too long, which is passed over without being held."""
+    """Yield the lines of a stream; None for a line that is too long, which is skipped without holding it in memory."""
     begun, size = list[bytes](), 0
     while chunk := stream.read(CHUNK_BYTES):
         first, *others = chunk.split(b"\n")
@@ -93,18 +93,18 @@ def _read_line(line: bytes) -> Mapping[str, Any] | RowError:
 
 
 def _count_quotes(line: bytes) -> int:
-    """Return how many quotes begin or end a text, among them the keys that are read over."""
+    """Return how many quotes delimit strings, including the keys that a parser would drop."""
     if b"\\\\" in line:
         line = line.replace(b"\\\\", b"")
     return line.count(b'"') - line.count(b'\\"')
 
 
 _TOO_LARGE = float(2**63)
-"""A whole number that is so large has lost digits."""
+"""A whole number this large, read as a float, has lost digits."""
 
 
 def _count_texts(value: dict[str, Any] | list[Any]) -> int:
-    """Return how many texts, keys among them, a value holds; less than none where a number may have lost digits."""
+    """Return how many strings, keys included, a value holds; negative if a number may have lost digits."""
     items: Any = value
     count = 0
     if type(value) is dict:
@@ -124,7 +124,7 @@ _MANY = 1 << 60
 
 
 def _read_exactly(line: bytes) -> Mapping[str, Any] | RowError:
-    """Return the cells of a line, as the standard library reads them, or what is wrong with it."""
+    """Parse a line with the standard library, and return its values or what is wrong with it."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -138,7 +138,7 @@ def _read_exactly(line: bytes) -> Mapping[str, Any] | RowError:
 
 
 class ObjectDecoder(json.JSONDecoder):
-    """Reads JSON and remembers a key that an object names twice."""
+    """Parses JSON and remembers a key that an object repeats."""
 
     def __init__(self) -> None:
         self.repeated: str | None = None
@@ -151,7 +151,7 @@ class ObjectDecoder(json.JSONDecoder):
         return items
 
     def to_row(self, value: Any) -> Mapping[str, Any] | RowError:
-        """Return the value as a row, or why it is none."""
+        """Return the value as a row, or the reason why it is not one."""
         if self.repeated is not None:
             return RowError("an object names this key twice", code=Code.DUPLICATE_KEY, column=self.repeated)
         if not isinstance(value, dict):
@@ -160,7 +160,7 @@ class ObjectDecoder(json.JSONDecoder):
 
 
 def make_json_error(error: Exception) -> RowError:
-    """Return the error for a text that is not JSON, or not JSON that can be read."""
+    """Return the error for a text that is not JSON, or that cannot be read."""
     if isinstance(error, RecursionError):
         return RowError("JSON is nested too deeply", code=Code.TOO_DEEP)
     if isinstance(error, json.JSONDecodeError):

@@ -1,4 +1,4 @@
-"""What only some rows have, such as images, tools or a margin: what a source has of it, and what a file can hold."""
+"""Parts that only some rows have, such as images, tools or a margin: find them in a source, and check the output."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 _LOOKED_AT = 1000
-"""How many rows are looked at before the first one is written."""
+"""How many rows are inspected before the first one is written."""
 
 _MAX_HELD = 64 << 20
-"""How many characters and bytes of rows are held for it: images may be large."""
+"""How many characters and bytes of rows are held for that, since images may be large."""
 
 
 def find_first_parts(template: Template, format: Format, rows: RowSource) -> tuple[str, ...]:
-    """Return the media, tools and optional labels that samples of a source's first rows have; no row is lost.
+    """Return the media, tools and optional labels in a source's first rows, without consuming the rows.
 
     Args:
-        template: the template; a custom one has none of them.
+        template: the template; a custom one has no such parts.
         format: the format's name.
-        rows: the source, whose first 1,000 records, or 64 MiB of them, are read and put back.
+        rows: the source, of which the first 1,000 records, or 64 MiB of them, are read and put back.
     """
     optional = () if template.is_custom else template.optional_parts(format)
     if template.is_custom or not (optional or _may_show_media(template)):
@@ -44,7 +44,7 @@ def find_first_parts(template: Template, format: Format, rows: RowSource) -> tup
     for record in islice(rows.records, _LOOKED_AT):
         first.append(record)
         if isinstance(record.cells, Mapping):
-            with suppress(PrefTemplatesError):  # the conversion says what is wrong with the row
+            with suppress(PrefTemplatesError):  # the conversion reports what is wrong with the row
                 samples = template.extract_all(record.cells, format).samples
                 parts |= dict.fromkeys(part for sample in samples for part in _find_parts(sample, optional))
             size += _count_characters(record.cells)
@@ -55,7 +55,7 @@ def find_first_parts(template: Template, format: Format, rows: RowSource) -> tup
 
 
 def _may_show_media(template: Template) -> bool:
-    """Whether a column may hold more than a text, a number or a truth value."""
+    """Return whether a column may hold more than a string, a number or a bool."""
     kinds = (info.annotation for info in template.row_type.model_fields.values())
     return not all(kind in (str, int, float, bool) or get_origin(kind) is Literal for kind in kinds)
 
@@ -66,7 +66,7 @@ def _find_parts(sample: Sample[Any], optional: Collection[str]) -> Iterator[str]
 
 
 def _count_characters(value: Any) -> int:
-    """How many characters and bytes a value of a row holds."""
+    """Return how many characters and bytes a value of a row holds."""
     if isinstance(value, str | bytes):
         return len(value)
     items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
@@ -74,13 +74,13 @@ def _count_characters(value: Any) -> int:
 
 
 class CSVCheck:
-    """Refuses results that a CSV has no place for: other keys than those of the first, and bytes."""
+    """Raises an error for results that a CSV cannot hold: other keys than those of the first result, and bytes."""
 
     def __init__(self) -> None:
         self._keys: list[str] | None = None
 
     def __call__(self, result: Mapping[str, Any]) -> None:
-        """Refuse a result.
+        """Raise an error if a CSV cannot hold the result.
 
         Raises:
             RowError: `unsupported_content`.
@@ -95,11 +95,11 @@ class CSVCheck:
 
 
 _IMAGE_KEYS = ("image", "images", "rejected_images")
-"""The keys whose bytes a table has a place for."""
+"""The keys for whose bytes a table has a place."""
 
 
 def check_fits_json(result: Mapping[str, Any]) -> None:
-    """Refuse a result that no text file can hold, such as the bytes of an image.
+    """Raise an error for a result that no text file can hold, such as the bytes of an image.
 
     >>> check_fits_json({"images": [{"bytes": b"1", "path": None}]})
     Traceback (most recent call last):
@@ -119,7 +119,7 @@ def check_fits_json(result: Mapping[str, Any]) -> None:
 
 
 def _is_text_alone(value: Any) -> bool:
-    """Whether it is a list of messages of texts, as most are: no more need be asked of it."""
+    """Return whether a value is a list of messages of texts, as most are; it then needs no further checks."""
     return isinstance(value, list) and all(
         isinstance(item, dict) and all(isinstance(inner, str) for inner in item.values()) for item in value
     )

@@ -1,4 +1,4 @@
-"""Near copies of prompts: which earlier prompt is repeated with other marks, sentences around it or another word."""
+"""Find near copies of prompts: earlier prompts with other punctuation, added sentences or one changed word."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MAX_PROMPTS = 1_000_000
-"""So many prompts are remembered; later rows are compared with these alone."""
+"""The most prompts that are remembered; later rows are compared only with these."""
 
 MAX_VARIANTS = 4
-"""Where so many prompts share one half, it is a template's: the other half is what they ask."""
+"""If this many prompts share one half, the half is a template, and the question is in the other half."""
 RECASED = "other case, punctuation or whitespace"
 OTHER_SYSTEM = "another system message"
 WRAPPED = "other sentences around it"
@@ -29,7 +29,7 @@ class NearCopy(NamedTuple):
 
     Attributes:
         row: the row of the earlier prompt.
-        difference: what differs, in words.
+        difference: the difference, in words.
     """
 
     row: int
@@ -37,20 +37,20 @@ class NearCopy(NamedTuple):
 
 
 class NearCopyIndex:
-    """Finds the earlier prompt of which a prompt is a near copy, in time that does not grow with their number.
+    """Finds the earlier prompt of which a prompt is a near copy, in a time that does not grow with their number.
 
-    A prompt is looked up by hashes: of its words, of its sentences in any order, of what is left without the first and
-    last sentences, and of its halves. Only prompts that share a half are compared, at most four. All turns but the
-    last are the same in a near copy, unless one word or the order of sentences differs.
+    A prompt is looked up by hashes: of its words, of its sentences in any order, of the rest without the first and
+    last sentences, and of its halves. Only prompts that share a half are compared, at most four. In a near copy, all
+    turns but the last are the same, unless one word or the order of sentences differs.
 
-    Prompts that are spelled alike are copies, but no near ones.
+    Prompts with the same spelling are exact copies and are not reported.
 
     Args:
-        max_prompts: how many prompts are remembered, at less than 1 KiB each.
+        max_prompts: how many prompts are remembered, with less than 1 KiB each.
 
     Attributes:
         compared: how often two prompts were compared word by word.
-        forgotten: how many prompts came when the index was full.
+        forgotten: how many prompts arrived when the index was full.
 
     Example:
         >>> from preftemplates.data.normal_prompt import normalise_prompt
@@ -75,7 +75,7 @@ class NearCopyIndex:
 
     @property
     def bytes_held(self) -> int:
-        """The memory of the index, in bytes."""
+        """Return the memory of the index in bytes."""
         tables = (self._whole, self._cores, self._orders, self._halves)
         arrays = (self._rows, self._spellings, self._full_spellings, self._word_ends)
         return sum(table.bytes_held for table in tables) + sum(8 * len(one) for one in arrays) + 4 * len(self._words)
@@ -91,7 +91,7 @@ class NearCopyIndex:
         return None
 
     def add(self, prompt: NormalPrompt, row: int) -> bool:
-        """Remember the prompt of a row; return whether there was room, or no need."""
+        """Remember the prompt of a row; return False only if the index is full."""
         if self._whole.get(prompt.whole) is not None:
             return True
         if len(self) >= self._max_prompts:
@@ -124,7 +124,7 @@ class NearCopyIndex:
                     yield self._halves, key + free & KEY_MASK
 
     def _find_same(self, prompt: NormalPrompt) -> int | None:
-        """Return the entry of a prompt with the same words in one order."""
+        """Return the entry of a prompt with the same words in the same order."""
         entry = self._whole.get(prompt.whole)
         return self._whole.get(prompt.whole_of_others) if entry is None else entry
 
@@ -135,7 +135,7 @@ class NearCopyIndex:
         return NearCopy(self._rows[entry], OTHER_SYSTEM if is_spelled_alike else RECASED)
 
     def _find_alike(self, prompt: NormalPrompt) -> Iterator[tuple[int | None, str]]:
-        """Yield entries of prompts with other words, or with another order of them."""
+        """Yield entries of prompts with other words or another order."""
         yield from ((self._whole.get(core), WRAPPED) for core in prompt.cores)
         yield self._cores.get(prompt.whole), UNWRAPPED
         if prompt.reordered is not None:
@@ -144,7 +144,7 @@ class NearCopyIndex:
             yield self._find_one_word_off(prompt), ONE_WORD
 
     def _find_one_word_off(self, prompt: NormalPrompt) -> int | None:
-        """Return the entry of a prompt that has one other word, or one more or less."""
+        """Return the entry of a prompt that has one word changed, added or removed."""
         words = len(prompt.words)
         for count in (words, words - 1, words + 1):
             for key in prompt.make_halves(count):
@@ -154,7 +154,7 @@ class NearCopyIndex:
         return None
 
     def _list_variants(self, key: int) -> Iterable[int]:
-        """Return the entries that share a half; none if it is a template's."""
+        """Return the entries that share a half; none if the half is a template."""
         entries = [self._halves.get(key + number & KEY_MASK) for number in range(MAX_VARIANTS)]
         found = [entry for entry in entries if entry is not None]
         return found if len(found) < MAX_VARIANTS else ()
@@ -166,7 +166,7 @@ class NearCopyIndex:
 
 
 def _find_changed_part(one: array[int], other: array[int]) -> tuple[int, int]:
-    """Return where two sequences differ: the first place, and how many items the longer one has from there on.
+    """Return where two sequences differ: the first place, and how many items of the longer one from there on.
 
     >>> _find_changed_part(array("I", [1, 2, 3]), array("I", [1, 5, 3]))
     (1, 1)
@@ -177,7 +177,7 @@ def _find_changed_part(one: array[int], other: array[int]) -> tuple[int, int]:
 
 
 def _count_common(one: array[int], other: array[int]) -> int:
-    """Return how many items at the beginning are the same.
+    """Return how many items at the start are the same.
 
     >>> _count_common(array("I", [1, 2]), array("I", [1, 3])), _count_common(array("I"), array("I", [1]))
     (1, 0)

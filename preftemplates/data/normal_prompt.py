@@ -1,4 +1,4 @@
-"""Normal form of a prompt, and the hashes by which its near copies are found."""
+"""The normal form of a prompt, and the hashes by which its near copies are found."""
 
 from __future__ import annotations
 
@@ -19,34 +19,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MIN_WORDS = 12
-"""A prompt, and the turn that differs, has so many words where a changed word or another order makes it no other one.
+"""How many words a prompt, and the turn that differs, must have for a changed word or order to make a near copy.
 
-In a shorter prompt the changed word is often what is asked about, as in the generated set's verbs and objects.
+In a shorter prompt, the changed word is often the subject of the question, as in the generated set's verbs and
+objects.
 """
 
 KEY_MASK = 2**64 - 1
 """Keys are hashes of 64 bits."""
 
 SIGNED = -1
-"""Stands in keys for signs of any kind, by which a copy without them is found."""
+"""Stands for signs of any kind in keys, by which a copy without signs is found."""
 
 MAX_REMOVED = 4
-"""So many clauses of a wrapper are before a short prompt, and as many after it; fewer of a long one."""
+"""How many clauses of a wrapper may be before a short prompt, and as many after it; fewer for a long prompt."""
 SHORT = 64
-"""A prompt of so many words is short: wherever it may be wrapped is looked at."""
+"""The most words of a short prompt, in which every possible wrapper is tried."""
 
 MAX_UNMARKED = 5
-"""So many places near each end are tried where a comma or a capital alone tells a wrapper from the prompt."""
+"""How many places near each end are tried where only a comma or capital separates a wrapper from the prompt."""
 
 MAX_CORES = 32
-"""So many parts of a prompt are remembered that it may be wrapped around, the longest ones."""
+"""How many parts of a prompt are remembered that a wrapper may surround, the longest ones first."""
 
 MAX_COMPARED_WORDS = 512
-"""Longer prompts are compared clause by clause, so that little of them is remembered."""
+"""Longer prompts are compared clause by clause, so that they take less memory."""
 _MAX_CHANGED_SHARE = 0.1
-"""The clause of such a prompt that may hold the changed word has this share of its letters at most."""
+"""The largest share of a long prompt's characters that the clause with the changed word may have."""
 MAX_CHANGED = 3
-"""So many characters of a script without spaces are one word."""
+"""How many characters of a script without spaces make one word."""
 
 
 class PromptHalves(NamedTuple):
@@ -57,19 +58,19 @@ class PromptHalves(NamedTuple):
 
 
 class ChangeRule(NamedTuple):
-    """What may change in a near copy: one word in a turn that is long, or one short clause of a long prompt.
+    """The change that a near copy allows: one word in a long turn, or one short clause of a long prompt.
 
     Attributes:
-        turns: for each turn the number of its items, and of its words: a character is half a word in a script without
-            spaces.
-        clauses: the number of letters of each clause of a long prompt, which is compared clause by clause; else None.
+        turns: for each turn, the number of its items and of its words; in a script without spaces, a character is half
+            a word.
+        clauses: the length of each clause of a long prompt, which is compared by clauses; otherwise None.
     """
 
     turns: Sequence[tuple[int, float]]
     clauses: Sequence[int] | None
 
     def allows(self, place: int, count: int) -> bool:
-        """Whether so many words or clauses at a place may change."""
+        """Return whether this many words or clauses at a place may change."""
         if self.clauses is not None:
             clause = self.clauses[min(place, len(self.clauses) - 1)]
             return count <= 1 and clause <= _MAX_CHANGED_SHARE * sum(self.clauses)
@@ -79,12 +80,12 @@ class ChangeRule(NamedTuple):
 
 @dataclass(frozen=True)
 class NormalPrompt:
-    """A prompt as it is compared: the words of its turns; system messages stand apart.
+    """A prompt in the form in which it is compared: the words of its turns, apart from system messages.
 
     Attributes:
         turns: the normal form of each turn that is not a system message.
-        roles: who speaks in each.
-        context: a hash of what is asked and is not text: tools, images; 0 if there is nothing.
+        roles: the speaker of each of these turns.
+        context: a hash of everything asked that is not text, such as tools and images; 0 if there is nothing.
         spelling: a hash of the turns as they are spelled.
         full_spelling: the same with the system messages.
     """
@@ -96,22 +97,22 @@ class NormalPrompt:
     full_spelling: int
 
     def with_context(self, context: Sequence[Any]) -> NormalPrompt:
-        """Return the prompt as one that is asked together with more, such as columns that are not read."""
+        """Return the prompt together with more context, such as columns that are not read."""
         return replace(self, context=hash((self.context, short_digest([*context])))) if context else self
 
     @cached_property
     def history(self) -> int:
-        """A hash of what all ways of copying but the last two leave as it is: context, roles and earlier turns."""
+        """Return a hash of what most kinds of near copies leave unchanged: context, roles and earlier turns."""
         return hash((self.context, self.roles, *(turn.letters for turn in self.turns[:-1])))
 
     @property
     def signs(self) -> int:
-        """A hash of the punctuation of numbers in a short prompt, where it tells what is asked; 0 if there is none."""
+        """Return a hash of the punctuation of numbers in a short prompt, where it matters; 0 if there is none."""
         return self.turns[-1].signs if self.turns[-1].size < MIN_WORDS else 0
 
     @cached_property
     def words(self) -> array[int]:
-        """A hash of each word of all turns, or of each clause of a long prompt."""
+        """Return a hash of each word of all turns, or of each clause of a long prompt."""
         if not self._has_clauses:
             return array("I", chain.from_iterable(turn.words for turn in self.turns))
         hashes = (hash(clause) & 0xFFFFFFFF for turn in self.turns for clause in turn.clauses)
@@ -123,22 +124,22 @@ class NormalPrompt:
 
     @property
     def whole(self) -> int:
-        """The key of the last turn as it is."""
+        """Return the key of the last turn as it is."""
         return self._make_key(self.signs, self.turns[-1].letters)
 
     @property
     def whole_of_others(self) -> int:
-        """The key under which a prompt finds its copies without signs, or with some."""
+        """Return the key by which a prompt finds copies without signs, or with some."""
         return self._make_key(0 if self.signs else SIGNED, self.turns[-1].letters)
 
     @property
     def whole_with_any_signs(self) -> int:
-        """The key by which copies that lost their signs find this prompt."""
+        """Return the key by which copies that lost their signs find this prompt."""
         return self._make_key(SIGNED, self.turns[-1].letters)
 
     @cached_property
     def cores(self) -> list[int]:
-        """The keys of what is left of the last turn without the sentences that may be a wrapper."""
+        """Return the keys of what is left of the last turn without the sentences that may be a wrapper."""
         turn, keys = self.turns[-1], []
         for start, end in islice(sorted(_find_cores(turn), key=lambda core: core[0] - core[1]), MAX_CORES):
             letters = turn.letters[turn.starts[start] : turn.starts[end]]
@@ -149,9 +150,9 @@ class NormalPrompt:
 
     @cached_property
     def reordered(self) -> int | None:
-        """The key of the sentences in any order; None if there are too few."""
+        """Return the key of the sentences in any order; None if there are too few."""
         turns = self.turns
-        if self.is_long:  # sums are the same in any order, and faster than sorting
+        if self.is_long:  # sums do not depend on the order, and are faster than sorting
             sums = ((len(turn.words), sum(turn.words), sum(map(mul, turn.words, turn.words))) for turn in turns)
             return self._make_key(0, tuple(sums))
         if all(len(turn.clauses) < 2 for turn in turns):
@@ -160,11 +161,11 @@ class NormalPrompt:
 
     @cached_property
     def is_long(self) -> bool:
-        """Whether a changed word leaves most of the prompt."""
+        """Return whether most of the prompt remains when one word changes."""
         return sum(turn.size for turn in self.turns) >= MIN_WORDS
 
     def make_halves(self, count: int) -> PromptHalves:
-        """Return the keys of a prompt with this many words that begins, or ends, as this one does."""
+        """Return the keys of a prompt with this many words that begins, or ends, like this one."""
         length = _round_down(count // 2)
         words = self.words
         salt = (self.context, self.roles, count)
@@ -173,7 +174,7 @@ class NormalPrompt:
 
     @property
     def change_rule(self) -> ChangeRule:
-        """What may change in a near copy."""
+        """Return the change that a near copy allows."""
         if self._has_clauses:
             return ChangeRule([], [len(clause) for turn in self.turns for clause in turn.clauses])
         return ChangeRule([(len(turn.words), turn.size) for turn in self.turns], None)
@@ -207,12 +208,12 @@ def normalise_prompt(messages: Sequence[Message], tools: Any = None) -> NormalPr
 
 
 def list_spoken(messages: Sequence[Message]) -> Sequence[Message]:
-    """Return the messages that are no system messages; all, if there are no others."""
+    """Return the messages that are not system messages; all of them if there are no others."""
     return [message for message in messages if message["role"] not in ("system", "developer")] or messages
 
 
 def list_others(messages: Sequence[Message], tools: Any) -> list[Any]:
-    """Return what is asked besides text; nothing where there is nothing.
+    """Return everything asked besides text; empty if there is nothing.
 
     >>> list_others([{"role": "user", "content": "Hi"}], None), list_others([], "[]")
     ([], ['[]', []])
@@ -230,7 +231,7 @@ def _list_other_parts(message: Message) -> Iterator[object]:
 
 
 def _find_cores(turn: NormalText) -> Iterator[tuple[int, int]]:
-    """Yield the parts from one number up to another that may be a prompt, the others being sentences around it."""
+    """Yield the parts, as start and end, that may be the prompt with the other sentences wrapped around it."""
     sizes = [0, *accumulate(turn.sizes)]
     total, last = sizes[-1], len(sizes) - 1
     clauses = [index for index, is_clause in enumerate(turn.is_clause) if is_clause]
@@ -249,9 +250,9 @@ def _find_cores(turn: NormalText) -> Iterator[tuple[int, int]]:
 
 
 def _may_wrap(core: float, before: float, after: float) -> bool:
-    """Whether sentences of so many words around a prompt may be a wrapper, and the prompt no phrase among them.
+    """Return whether sentences with these numbers of words can wrap a prompt that is more than a phrase in them.
 
-    A phrase of one or two words that opens a longer prompt is a greeting or the like.
+    A phrase of one or two words at the start of a longer prompt is a greeting or the like.
     """
     around = before + after
     if core < 3:
@@ -262,7 +263,7 @@ def _may_wrap(core: float, before: float, after: float) -> bool:
 
 
 def _round_down(count: int) -> int:
-    """Return the number with its two highest bits alone, so that it is the same for most neighbouring numbers.
+    """Keep only the two highest bits of a number, so that most neighbouring numbers become equal.
 
     >>> [_round_down(count) for count in (6, 7, 8, 11, 12, 100)]
     [6, 6, 8, 8, 12, 96]
@@ -272,5 +273,5 @@ def _round_down(count: int) -> int:
 
 
 def _find_part(counts: Sequence[int], place: int) -> int:
-    """Return in which of parts of these lengths a place is; the end is in the last."""
+    """Return the part in which a place is, given the lengths of the parts; the end is in the last part."""
     return min(bisect_right(list(accumulate(counts)), place), len(counts) - 1)

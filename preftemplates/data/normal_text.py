@@ -1,4 +1,4 @@
-"""Normal form of a text: its words without case, punctuation and whitespace, and the clauses that they stand in."""
+"""The normal form of a text: its words without case, punctuation and whitespace, and its clauses."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ _APOSTROPHES = frozenset("'’‘ʼ`´")
 _SPACELESS = re.compile(
     "[\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-"""The characters of scripts that put no space between words: Thai, Lao, Tibetan, Burmese, Khmer, kana, ideographs."""
+"""The characters of scripts without spaces: Thai, Lao, Tibetan, Burmese, Khmer, kana, ideographs."""
 
 _CAPITAL = "A-ZÀ-ÖØ-ÞΑ-ΩА-Я"
 _ASCII_OPENINGS = re.compile(r"[,\s]+(?:(?=[A-Z][a-z]|-+>?\s)|(?<=,\s))")
 _OPENINGS = re.compile(
     rf"[,，\s]+(?:(?=[{_CAPITAL}][^\W\d_{_CAPITAL}]|[-–]+>?\s)|(?<=,\s)|(?<=，)|(?={_SPACELESS.pattern})|(?<={_SPACELESS.pattern}\s))"
 )
-"""Where a sentence may begin after one without a mark at its end: after a comma, at a dash or a capital, or at a
-space that the script has not."""
+"""Where a sentence may begin after one without punctuation at its end: after a comma, at a dash or a capital, or at a
+space in a script without spaces."""
 CLAUSE_END, OPENING = b"\n", b"\0"
-"""What is between clauses, and the mark of such a place."""
+"""The separator of clauses, and the mark of a possible start of a sentence."""
 
 MARGIN = 300
-"""So many characters at each end of a text are searched for such places."""
+"""How many characters at each end of a text are searched for such starts."""
 
 _SIGNS = re.compile(r"[0-9](?:[\s\0]*[-+*/^%×÷−<>=]\s*|[.,])(?=[0-9])")
-"""The punctuation that is no decoration in a short text: signs between numbers, and marks within them."""
+"""The punctuation that matters in a short text: signs between numbers, and marks within numbers."""
 
 _MAX_SIGNED_WORDS = 128
-"""In longer texts these tell nothing, even if they are a short prompt with a wrapper."""
+"""In longer texts this punctuation is ignored, even if they are a short prompt with a wrapper."""
 
 _NAMES = re.compile(r"(?<=[a-z])(\+\+|#)(?!\w)")
 """The ends of names such as C++ and C#."""
 
 
 class _CharacterMap(dict[int, str]):
-    """For `str.translate`: what each character becomes; filled in as characters are met."""
+    """The result of each character for `str.translate`, filled in on demand."""
 
     def __missing__(self, code: int) -> str:
         self[code] = _map_character(chr(code))
@@ -50,13 +50,13 @@ class _CharacterMap(dict[int, str]):
 def _map_character(char: str) -> str:
     if char in _CLAUSE_ENDS:
         return "\n"
-    if char == "\0":  # a place at which a sentence may begin
+    if char == "\0":  # a possible start of a sentence
         return char
     if char == "ı":
-        return "i"  # as the dotted one, whose capital is the same in most languages
+        return "i"  # like the dotted i, since both have the same capital in most languages
     category = unicodedata.category(char)
     if char in _APOSTROPHES or char == "\u0307" or category == "Cf" or "\ufe00" <= char <= "\ufe0f":
-        return ""  # within a word, or without a shape of its own
+        return ""  # inside a word, or without a glyph of its own
     if _SPACELESS.match(char) and category[0] in "LMN":
         _SPACELESS_WORDS.add(_encode(char))
         return f" {char} "
@@ -65,22 +65,22 @@ def _map_character(char: str) -> str:
 
 _CHARACTERS = _CharacterMap()
 _SPACELESS_WORDS: set[bytes] = set()
-"""The characters of scripts without spaces that were met."""
+"""The characters of scripts without spaces that were found so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class NormalText:
     """A text as words in clauses.
 
-    A word of a script without spaces is one character, which counts as half a word.
+    A character of a script without spaces is one word, which counts as half a word.
 
     Attributes:
-        letters: all words joined, as UTF-8: equal for texts that differ in case, punctuation and whitespace.
+        letters: all words joined, as UTF-8; equal for texts that differ only in case, punctuation and whitespace.
         words: a 32-bit hash of each word.
-        starts: where each part begins in `letters`, and at last where the last one ends. A part is a clause, or begins
-            where a clause may begin that no mark sets off.
+        starts: where each part begins in `letters`, and where the last one ends. A part is a clause, or begins where
+            an unmarked clause may begin.
         sizes: the number of words in each part.
-        is_clause: whether a clause begins with the part.
+        is_clause: whether the part begins a clause.
         signs: a hash of the punctuation of numbers; 0 if there is none.
     """
 
@@ -93,12 +93,12 @@ class NormalText:
 
     @property
     def size(self) -> float:
-        """The number of words."""
+        """Return the number of words."""
         return sum(self.sizes)
 
     @property
     def clauses(self) -> list[bytes]:
-        """The letters of each clause."""
+        """Return the bytes of each clause."""
         starts = [start for start, is_clause in zip(self.starts, self.is_clause, strict=False) if is_clause]
         return [self.letters[start:end] for start, end in pairwise((*starts, len(self.letters)))]
 
@@ -108,7 +108,7 @@ def normalise_text(text: str, *, with_openings: bool = True) -> NormalText:
 
     Args:
         text: any text.
-        with_openings: whether a part begins where a clause may begin that no mark sets off.
+        with_openings: whether a part begins where an unmarked clause may begin.
 
     >>> one, other = normalise_text("Don't  worry.\nBe happy!"), normalise_text("dont worry: be happy")
     >>> one.letters, one.letters == other.letters, one.sizes
@@ -134,7 +134,7 @@ def normalise_text(text: str, *, with_openings: bool = True) -> NormalText:
 
 
 def fold_text(text: str, *, with_openings: bool) -> str:
-    r"""Return a text without case, with names spelled, and a mark where a part begins that no clause end sets off.
+    r"""Return a text in lower case, with names spelled out and a mark at each possible start of an unmarked clause.
 
     >>> fold_text("Well, THEN: C++", with_openings=True)
     'well \x00then: cplusplus'
@@ -148,7 +148,7 @@ def fold_text(text: str, *, with_openings: bool) -> str:
 
 
 def translate(folded: str) -> bytes:
-    r"""Return a folded text as words, between which are spaces, `CLAUSE_END` and `OPENING`.
+    r"""Return a folded text as words, separated by spaces, `CLAUSE_END` and `OPENING`.
 
     >>> translate("don't worry. be")
     b'dont worry\n be'
@@ -157,13 +157,13 @@ def translate(folded: str) -> bytes:
 
 
 def hash_signs(folded: str, words: int) -> int:
-    """Return a hash of the punctuation of numbers in a folded text of so many words; 0 if there is none."""
+    """Return a hash of the punctuation of numbers in a folded text of this many words; 0 if there is none."""
     signs = _SIGNS.findall(folded) if words <= _MAX_SIGNED_WORDS else ()
     return hash("".join("".join(sign.replace("\0", "").split()) for sign in signs)) if signs else 0
 
 
 def weigh_word(word: bytes) -> float:
-    """Return how many words a word counts as: one half if it is a character of a script without spaces."""
+    """Return how many words a word counts as: one half for a character of a script without spaces."""
     return 0.5 if word in _SPACELESS_WORDS else 1
 
 

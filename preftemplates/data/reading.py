@@ -1,4 +1,4 @@
-"""Read rows: from files, with the physical line of each row, and from datasets."""
+"""Read rows from files, with the physical line of each row, and from datasets."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _MAGIC = {b"\x1f\x8b": "gzip; its name should end in .gz", b"PAR1": "Parquet; it
 
 
 MAX_LIST_BYTES = 1 << 30
-"""A JSON list of more bytes is not read, since it is read as a whole."""
+"""The most bytes of a JSON list, which is read as a whole."""
 
 
 _LIKE_A_FILE = re.compile(r"\.[A-Za-z]{2,5}")
@@ -53,9 +53,9 @@ class Record(NamedTuple):
 
     Attributes:
         row: its number, from 0.
-        line: the physical line on which it begins, from 1; None where a format has no lines.
-        cells: the cells by column, or the error that says why there are none.
-        is_table: whether a null may be one that a table fills in, as in Parquet, and not one that somebody wrote.
+        line: the physical line on which it begins, from 1; None if the file format has no lines.
+        cells: the values by column, or the error that explains why there are none.
+        is_table: whether a null may have been filled in by a table, as in Parquet, so that nobody wrote it.
     """
 
     row: int
@@ -69,9 +69,9 @@ class RowSource:
     """The rows of a file or dataset.
 
     Attributes:
-        name: what was opened, for messages.
-        records: the rows, to be read once.
-        fraction: how much of it was read so far, from 0 to 1; None where that is not known.
+        name: the name of the source, for messages.
+        records: the rows, which can be read once.
+        fraction: how much of the source was read so far, from 0 to 1; None if that is unknown.
     """
 
     name: str
@@ -79,7 +79,7 @@ class RowSource:
     fraction: Callable[[], float | None]
 
     def __iter__(self) -> Iterator[Record]:
-        """The rows; a source that has none is an error, and a row with too many columns is rejected."""
+        """Yield the rows; raise an error if there are none, and reject a row with too many columns."""
         record = None
         for record in self.records:
             if not isinstance(record.cells, RowError) and len(record.cells) > MAX_COLUMNS:
@@ -103,17 +103,16 @@ def open_rows(
     """Open a file of rows by its ending, a dataset directory, or a dataset on the hub.
 
     Args:
-        source: a path ending in .jsonl, .json (one list), .csv, each also with .gz, or .parquet; a directory that
+        source: a path ending in .jsonl, .json (one list) or .csv, each also with .gz, or in .parquet; a directory that
             `datasets` saved or can load; or a name on the hub, which is streamed.
-        split: which part of a dataset; train by default.
-        name: which configuration of a dataset that has several.
-        data_dir: in which folder of a dataset its files are.
-        revision: which version of a dataset on the hub.
-        cell_parsers: how cells of a CSV are read that are not text.
+        split: the split of a dataset; train by default.
+        name: the configuration, if a dataset has several.
+        data_dir: the folder of a dataset that contains its files.
+        revision: the version of a dataset on the hub.
+        cell_parsers: the functions that parse CSV values which are not text.
 
     Raises:
-        FileError: there is no such file or dataset, it holds no rows, it is not what its name says, or it has no such
-            part.
+        FileError: the file or dataset does not exist, holds no rows, is not what its name says, or has no such split.
     """
     path, choice = Path(source), DatasetChoice(split, name, data_dir, revision)
     if _is_directory(path):
@@ -136,7 +135,7 @@ def open_rows(
     except FileError:
         raw.close()
         raise
-    except (OSError, EOFError, zlib.error):  # damage is reported where the rows are read
+    except (OSError, EOFError, zlib.error):  # damage is reported while the rows are read
         pass
     records: Iterator[Record]
     if kind == ".csv":
@@ -167,13 +166,13 @@ def _is_directory(path: Path) -> bool:
 
 
 def find_file_kind(path: Path) -> str | None:
-    """Return the ending that says what a file is, without .gz; None where it says nothing known."""
+    """Return the ending that tells the kind of a file, without .gz; None if it is unknown."""
     ending = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     return ending.lower() if ending.lower() in _ENDINGS else None
 
 
 def make_ending_error(path: Path) -> FileError:
-    """Return the error for a file whose name does not say what it is."""
+    """Return the error for a file whose name does not tell its kind."""
     endings = f"files end in {', '.join(_ENDINGS)}, or these with .gz"
     return FileError(f"{path}: the ending is not known; {endings}{spell_ending_hint(path)}")
 
@@ -241,7 +240,7 @@ def _read_json_list(stream: IO[bytes]) -> Iterator[Record]:
 
 
 def _skip_whitespace(text: str, at: int) -> int:
-    """The next position that is no whitespace."""
+    """Return the next position without whitespace."""
     while text[at : at + 1] in (" ", "\n", "\r", "\t") and at < len(text):
         at += 1
     return at
@@ -270,11 +269,11 @@ def _open_parquet(path: Path) -> RowSource:
 
 
 _BATCH_BYTES = 32 << 20
-"""So many bytes of a table are read at once."""
+"""How many bytes of a table are read at once."""
 
 
 def _choose_batch_size(metadata: Any) -> int:
-    """The number of rows that are read at once: fewer where they are long, such as images."""
+    """Return how many rows are read at once: fewer if they are long, such as images."""
     size = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
     return int(max(16, min(SLICE_ROWS, _BATCH_BYTES * metadata.num_rows // max(1, size))))
 
@@ -292,7 +291,7 @@ def _make_dataset_source(name: str, dataset: Iterable[Mapping[str, Any]], split:
 
 
 def _wrap_errors(records: Iterator[Record], name: str, done: list[int]) -> Iterator[Record]:
-    """The same rows; what another library raises in the middle of them, such as a lost connection, is our error."""
+    """Yield the same rows; turn errors of other libraries, such as a lost connection, into this library's."""
     try:
         yield from records
     except Exception as error:

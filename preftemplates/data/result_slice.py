@@ -1,4 +1,4 @@
-"""The results of some rows at once, and what the columnar path needs to know to make them."""
+"""The results of several rows at once, and the options of the columnar path that makes them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ResultSlice:
     """The results of a slice.
 
     Attributes:
-        columns: the results of plans, as an Arrow batch; None where there is none.
+        columns: the results of plans, as an Arrow batch; None if there are none.
         places: the place of each of these among all results of the slice.
         others: the other results, each with its place.
     """
@@ -35,7 +35,7 @@ class ResultSlice:
         return len(self.places) + len(self.others)
 
     def list_keys(self) -> Iterator[str]:
-        """Yield the keys of the results; some may be there several times."""
+        """Yield the keys of the results, possibly with repetitions."""
         if self.columns is not None:
             yield from self.columns.schema.names
         for _, result in self.others:
@@ -53,13 +53,13 @@ class ResultSlice:
 
 
 class SliceOptions(NamedTuple):
-    """What the columnar path needs to know.
+    """The options of the columnar path.
 
     Attributes:
         template: the template.
         format: the format's name.
-        style: the style in which messages will be rendered, if it is known.
-        special_tokens: those of the tokenizer that will be used; None for those of common ones.
+        style: the style in which messages will be rendered, if known.
+        special_tokens: the special tokens of the tokenizer that will be used; None for those of common tokenizers.
     """
 
     template: Template
@@ -69,7 +69,7 @@ class SliceOptions(NamedTuple):
 
 
 class RowAcceptor(Protocol):
-    """A conversion, of which slices are parts."""
+    """A conversion that counts its rows, slice by slice."""
 
     report: ConversionReport
 
@@ -77,4 +77,4 @@ class RowAcceptor(Protocol):
         """Return the samples of one row that are kept, and count the row."""
 
     def find_unread(self, cells: Any, touched: frozenset[str] | None = None) -> tuple[UnreadValue, ...]:
-        """Return the values of a row that nobody reads."""
+        """Return the values of a row that the template does not read."""

@@ -1,4 +1,4 @@
-"""Rules on rows: why a sample is skipped, and what a sample that comes through is flagged for, a function per code."""
+"""Rules on rows: the reasons why a sample is skipped, and one function per code for flagging a formatted sample."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from preftemplates.templates.declaration import Ties
     from preftemplates.templates.unread import UnreadValue
 
-# --- why a sample is skipped ----------------------------------------------------------------------------------------
+# --- reasons for skipping a sample ----------------------------------------------------------------------------------
 
 _BLANK = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]*")
-"""Whitespace, and characters that take no room."""
+"""Whitespace, and characters without width."""
 
 
 def find_skip_reason(formatted: Formatted, ties: Ties = "drop") -> Code | None:
-    """Return why a sample should not be trained on, though it can be formatted; None if there is no reason.
+    """Return why a sample should not be trained on although it can be formatted; None if there is no reason.
 
-    A prompt without messages is empty, unless the template takes none from the row: some datasets have none.
+    A prompt without messages is empty, unless the template reads no prompt from the row: some datasets have none.
     """
     messages = formatted.messages
     if messages is None:
@@ -51,7 +51,7 @@ def find_skip_reason(formatted: Formatted, ties: Ties = "drop") -> Code | None:
 
 
 def _is_blank(messages: Sequence[Message]) -> bool:
-    """Whether no message says anything."""
+    """Return whether all messages are empty."""
     return all(_is_blank_message(message) for message in messages)
 
 
@@ -63,7 +63,7 @@ def _is_blank_message(message: Message) -> bool:
 
 
 def _find_custom_skip_reason(formatted: Formatted) -> Code | None:
-    """For a template that formats by hand: only the result can be looked at."""
+    """Return the reason for a custom template, of which only the result is known."""
     values = list(formatted.result.values())
     if any(isinstance(value, str) and _BLANK.fullmatch(value) for value in values):
         return Code.EMPTY
@@ -71,23 +71,23 @@ def _find_custom_skip_reason(formatted: Formatted) -> Code | None:
     return Code.EQUAL if are_equal or formatted.equal else None
 
 
-# --- what a sample is flagged for -----------------------------------------------------------------------------------
+# --- reasons for flagging a sample ----------------------------------------------------------------------------------
 
 RuleMemory = dict[Any, Any]
-"""What a rule remembers of the rows before."""
+"""The memory of a rule about earlier rows."""
 
 
 @dataclass(eq=False)
 class AcceptedSample:
-    """One sample that comes through.
+    """One formatted sample.
 
     Attributes:
         row: the row's number, from 0.
         sample: the sample with messages.
-        style: the style that its texts are written in; None where it is not known.
-        texts: the sample with texts in the style; None where it is not rendered.
-        unread: what the row holds and the template does not read.
-        special_tokens: those of the tokenizer that will be used; None if that is not known.
+        style: the style of its texts; None if that is unknown.
+        texts: the sample with texts in the style; None if it is not rendered.
+        unread: the values of the row that the template does not read.
+        special_tokens: the special tokens of the tokenizer that will be used; None if that is unknown.
     """
 
     row: int
@@ -99,42 +99,42 @@ class AcceptedSample:
 
     @property
     def asked(self) -> list[Any]:
-        """What is asked: the tools and the prompt, and what the template does not read of it."""
+        """Return what is asked: the tools, the prompt, and unread values that belong to it."""
         return [self.sample.tools, self.sample.prompt, *filter(is_context, self.unread)]
 
     @cached_property
     def responses(self) -> list[list[Message]]:
-        """The messages of each response."""
+        """Return the messages of each response."""
         return [*self.sample.responses.values()]
 
     @cached_property
     def messages(self) -> list[Message]:
-        """All messages."""
+        """Return all messages."""
         return [*chain(self.sample.prompt, *self.responses)]
 
     @cached_property
     def normal_prompt(self) -> NormalPrompt | None:
-        """The prompt without case, punctuation and whitespace; None if it has no words."""
+        """Return the prompt without case, punctuation and whitespace; None if it has no words."""
         return normalise_prompt(self.sample.prompt, self.sample.tools)
 
     @cached_property
     def contents(self) -> list[str]:
-        """All texts of the messages."""
+        """Return all texts of the messages."""
         return list_message_texts(self.messages)
 
 
 RowRule = Callable[[AcceptedSample, RuleMemory], str | None]
-"""Returns what is to be looked at in a sample, or None."""
+"""Returns what should be looked at in a sample, or None."""
 
 ROW_RULES: dict[Code, RowRule] = {}
 """The rules by code."""
 
 REMEMBERING = (Code.DUPLICATE, Code.CONTRADICTION, Code.IN_TEST, Code.NEAR_DUPLICATE, Code.NEAR_TEST)
-"""The rules that look at other rows too."""
+"""The rules that also look at other rows."""
 
 
 def register_rule(code: Code) -> Callable[[RowRule], RowRule]:
-    """Enter a function as the rule of a code."""
+    """Register a function as the rule of a code."""
 
     def enter(rule: RowRule) -> RowRule:
         ROW_RULES[code] = rule
@@ -145,14 +145,14 @@ def register_rule(code: Code) -> Callable[[RowRule], RowRule]:
 
 @register_rule(Code.CONTROL_TEXT)
 def _find_control_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """A content spells what the style writes between turns."""
+    """Find a content that spells what the style writes between turns."""
     text = find_control_text(accepted.messages, accepted.style) if accepted.style is not None else None
     return None if text is None else f"a content spells {preview(text)}"
 
 
 @register_rule(Code.PREFIX_UNSTABLE)
 def _find_unstable_prefix(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """The style writes an answer's text so that it does not begin with the prompt's."""
+    """Find an answer whose text in the style does not begin with the text of the prompt."""
     texts = accepted.texts
     if texts is None or texts.pieces or all(text.startswith(texts.prompt) for text in texts.responses.values()):
         return None
@@ -166,8 +166,8 @@ INVISIBLE_RANGES = (
 )  # fmt: skip
 """Characters that do not show, turn the direction of others, or are for private use.
 
-They are ranges of code points. Joiners that emoji and scripts need are left out. Of control characters, tabs and the
-ends of lines and pages are what texts are made of.
+They are ranges of code points. Joiners that emoji and scripts need are left out, and so are tabs and the ends of
+lines and pages.
 """
 
 _INVISIBLE = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in INVISIBLE_RANGES) + "]")
@@ -175,7 +175,7 @@ _INVISIBLE = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, las
 
 @register_rule(Code.INVISIBLE)
 def _find_invisible(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """A content holds characters that do not show, or that turn the direction of others."""
+    """Find a content with invisible characters, or with characters that change the direction of others."""
     for text in accepted.contents:
         match = _INVISIBLE.search(text)
         if match:
@@ -186,12 +186,12 @@ def _find_invisible(accepted: AcceptedSample, _: RuleMemory) -> str | None:
 
 
 MAX_CHARACTERS = 100_000
-"""Texts of more characters are long."""
+"""The most characters of a text that is not long."""
 
 
 @register_rule(Code.LONG_TEXT)
 def _find_long_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """A content is very long, or all contents of a conversation together."""
+    """Find a very long content, or a conversation whose contents are very long together."""
     lengths = [*map(len, accepted.contents)]
     longest = max(lengths, default=0)
     if longest <= MAX_CHARACTERS < sum(lengths):
@@ -201,7 +201,7 @@ def _find_long_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
 
 @register_rule(Code.ODD_TURNS)
 def _find_odd_turns(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """The turns are in an unusual order."""
+    """Find turns in an unusual order."""
     roles = [message["role"] for message in accepted.sample.prompt]
     if "system" in roles[1:]:
         return "a system message does not stand first" if roles.count("system") == 1 else "two system messages"
@@ -219,12 +219,12 @@ def _find_odd_turns(accepted: AcceptedSample, _: RuleMemory) -> str | None:
 
 
 MIN_REPEATED_PROMPT = 20
-"""A prompt of fewer characters may well open its answers."""
+"""The least characters of a prompt that counts as repeated; a shorter one may well begin its answers."""
 
 
 @register_rule(Code.PROMPT_REPEATED)
 def _find_repeated_prompt(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """Every answer begins with the whole prompt."""
+    """Find a prompt with which every answer begins."""
     prompt = "".join(list_message_texts(accepted.sample.prompt[-1:])).strip()
     if len(prompt) < MIN_REPEATED_PROMPT:
         return None
@@ -235,12 +235,12 @@ def _find_repeated_prompt(accepted: AcceptedSample, _: RuleMemory) -> str | None
 
 
 _SPEAKER_KEYS = ("role", "from")
-"""The keys of a turn that say who speaks."""
+"""The keys of a turn that name its speaker."""
 
 
 @register_rule(Code.JSON_TEXT)
 def _find_json_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """A content is the JSON text of turns, which a column of messages would read; results of tools may be anything."""
+    """Find a content that is the JSON text of turns, which a column of messages would parse; skip results of tools."""
     for message in accepted.messages:
         if is_json_text(message):
             return (
@@ -262,7 +262,7 @@ def is_json_text(message: Message) -> bool:
 
 
 def _spells_turns(content: str, role: str) -> bool:
-    """Whether a content is the JSON text of a turn, of turns or, where a user speaks, of a list of texts."""
+    """Return whether a content is the JSON text of a turn, of turns or, for a user, of a list of texts."""
     if content.lstrip()[:1] == "{":
         value = read_json_as(plain(content), dict)
         return isinstance(value, dict) and _is_turn(value)
@@ -283,13 +283,13 @@ _THINKING_TAG = re.compile(r"</?think>")
 
 @register_rule(Code.UNBALANCED_THINKING)
 def _find_unbalanced_thinking(accepted: AcceptedSample, _: RuleMemory) -> str | None:
-    """An answer, in history too, opens or closes a thought that it does not close or open."""
+    """Find an answer, earlier turns included, that opens or closes a thought without its counterpart."""
     answers = (message for message in accepted.messages if message["role"] == "assistant")
     return next(filter(None, map(_describe_unbalanced_thinking, answers)), None)
 
 
 def _describe_unbalanced_thinking(message: Message) -> str | None:
-    """What is wrong with the tags of thinking in a message."""
+    """Return what is wrong with the thinking tags in a message."""
     for key in THINKING_FIELDS:
         if _THINKING_TAG.search(str(message.get(key) or "")):
             return f"the {key} of an answer holds a tag of thinking, which is around it already"
@@ -302,17 +302,17 @@ def _describe_unbalanced_thinking(message: Message) -> str | None:
 
 
 MAX_REMEMBERED = 10_000_000
-"""So many samples are remembered, of which another may be a copy; later ones are compared with these alone."""
+"""The most samples that are remembered; later ones are compared only with these."""
 
 SEEN = "seen"
-"""The key of what a rule remembers of earlier samples."""
+"""The key of a rule's memory of earlier samples."""
 
 
 class SeenSamples:
-    """The rows of samples by a hash of what they say, of which the first ones are remembered.
+    """The rows of samples by a hash of their content; only the first samples are remembered.
 
     Attributes:
-        forgotten: how many came when there was no room.
+        forgotten: how many samples arrived when the memory was full.
     """
 
     def __init__(self) -> None:
@@ -320,10 +320,10 @@ class SeenSamples:
         self.forgotten = 0
 
     def enter(self, content: object, row: int, labels: object = None) -> tuple[int | None, bool]:
-        """Enter a sample unless one of the same content is there.
+        """Add a sample unless one with the same content is there.
 
         Returns:
-            the row of the one that is there, None for none; and whether its labels are the same.
+            The row of the earlier sample, or None; and whether its labels are the same.
         """
         key, verdict = self._make_key(content), self._make_key(labels) & 0xFFFFFFFF
         if len(self._rows) >= MAX_REMEMBERED and self._rows.get(key) is None:
@@ -332,7 +332,7 @@ class SeenSamples:
         return self._rows.setdefault(key, row), self._labels.setdefault(key, verdict) == verdict
 
     def get(self, content: object) -> int | None:
-        """Return the row of the first sample of a content; None if there is none."""
+        """Return the row of the first sample with a content; None if there is none."""
         return self._rows.get(self._make_key(content))
 
     def _make_key(self, content: object) -> int:
@@ -341,9 +341,9 @@ class SeenSamples:
 
 @register_rule(Code.DUPLICATE)
 def _find_duplicate(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
-    """The same prompt and answers were in a row before, and its labels say the same of them.
+    """Find an earlier row with the same prompt and answers, and with labels that say the same about them.
 
-    The order of a pair says which is better; by how much is no other verdict.
+    The order of a pair says which answer is better. How much better it is does not matter here.
     """
     sample = accepted.sample
     labels = {} if isinstance(sample, Preference) else sample.label_values
@@ -354,7 +354,7 @@ def _find_duplicate(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
 
 @register_rule(Code.CONTRADICTION)
 def _find_contradiction(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
-    """A row before preferred the other of the same two answers, or judged the same answer in another way."""
+    """Find an earlier row that prefers the other of the same two answers, or labels the same answer differently."""
     sample, seen = accepted.sample, memory.setdefault(SEEN, SeenSamples())
     if not isinstance(sample, Preference | Ranked):
         content = [*accepted.asked, *sample.responses.values()]
@@ -369,7 +369,7 @@ def _find_contradiction(accepted: AcceptedSample, memory: RuleMemory) -> str | N
 
 
 def _preferred_pairs(sample: Preference[list[Message]] | Ranked[list[Message]]) -> Iterator[tuple[Any, Any]]:
-    """The pairs of answers of which the first is the better one."""
+    """Yield the pairs of answers of which the first is better."""
     if isinstance(sample, Preference):
         if not sample.is_tie:
             yield sample.chosen, sample.rejected
@@ -382,6 +382,6 @@ def _preferred_pairs(sample: Preference[list[Message]] | Ranked[list[Message]]) 
 
 @register_rule(Code.IN_TEST)
 def _find_in_test(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
-    """The prompt is in the test set too; `memory` holds its prompts."""
+    """Find the prompt in the test set; `memory` holds the prompts of the test set."""
     row = memory.get(short_digest(accepted.sample.prompt)) if accepted.sample.prompt else None
     return None if row is None else f"the prompt is that of row {row} of the test set"

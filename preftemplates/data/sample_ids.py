@@ -1,4 +1,4 @@
-"""Token ids of many samples at a time: the ids that `tokenize` gives, at the speed of plain encoding."""
+"""Token ids of many samples at once: the ids of `tokenize`, at the speed of plain encoding."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from preftemplates.tokens.tokenizers import FastTokenizer
 
 Extent = tuple[int, int]
-"""The characters of a text from one number up to another."""
+"""The characters `(start, end)` of a part of a text, half-open."""
 
 
 class TextSample(NamedTuple):
-    """The texts of a sample, and what tells content from style in them.
+    """The texts of a sample, with the data that separates content from style in them.
 
     Attributes:
-        responses: the whole text of each response, prompt included.
+        responses: the whole text of each response, including the prompt.
         messages: the messages of these texts; None for a custom template.
-        contents: of a custom template, the extents of content in each response.
+        contents: for a custom template, the extents of content in each response.
     """
 
     responses: Sequence[str]
@@ -43,7 +43,7 @@ class SampleIds(NamedTuple):
 
     Attributes:
         responses: the ids of each whole text.
-        control_text: whether content spells a control token, which is encoded as the text that it is.
+        control_text: whether content spells a control token, which is then encoded as plain text.
     """
 
     responses: list[list[int]]
@@ -51,13 +51,13 @@ class SampleIds(NamedTuple):
 
 
 class _Written(NamedTuple):
-    """The control tokens that a style writes into the texts of samples of one structure.
+    """The control tokens that a style writes into the texts of samples with one structure.
 
     Attributes:
         control: the ids of all control tokens, for each response.
-        sequences: the ids of those that stand in each response, in order.
-        prompt: the names of those that stand in the prompt, up to one before which texts may be cut; empty if there is
-            none, or a sample has one response only.
+        sequences: the ids of the control tokens in each response, in order.
+        prompt: the names of the prompt's control tokens, up to one before which texts may be cut; empty if there is
+            none, or if the sample has only one response.
     """
 
     control: Sequence[frozenset[int]]
@@ -66,18 +66,18 @@ class _Written(NamedTuple):
 
 
 class SampleEncoder:
-    r"""Encode the whole texts of samples as `tokenize` does, many at a time.
+    r"""Encode the whole texts of samples as `tokenize` does, many at once.
 
-    All texts are encoded plainly. What comes before the last control token of the prompt is encoded once for all
-    responses, where that gives the same ids (`TokenizerCopies.can_cut_before`). What comes out is kept where it has
-    the control tokens that the style writes into samples of this structure (roles and keys of the messages), and no
-    content spells one of these. Other samples, and the first of each structure, are rendered again with spans and
+    All texts are encoded plainly. The text before the last control token of the prompt is encoded once for all
+    responses, if that gives the same ids (`TokenizerCopies.can_cut_before`). The ids are kept if they have the control
+    tokens that the style writes into samples of this structure (roles and keys of the messages), and if no content
+    spells one of these tokens. Other samples, and the first of each structure, are rendered again with spans and
     encoded one by one.
 
     Args:
         tokenizer: a fast tokenizer of transformers.
-        style: the style of the texts; None if a custom template writes them, which then get what the tokenizer adds
-            to plain text.
+        style: the style of the texts; None if a custom template writes them, to which the ids are added that the
+            tokenizer adds to plain text.
 
     Example:
         >>> from tokenizers import Tokenizer, models, pre_tokenizers
@@ -107,7 +107,7 @@ class SampleEncoder:
         """Return the ids of each sample.
 
         Returns:
-            None for a sample with a character for which the tokenizer has nothing but a control token.
+            None for a sample with a character for which the tokenizer has only a control token.
         """
         exact: dict[int, SampleIds | None] = {}
         parts: dict[int, list[str]] = {}
@@ -127,13 +127,13 @@ class SampleEncoder:
         ]
 
     def _describe(self, sample: TextSample) -> Any:
-        """Return what samples have in common into which the style writes the same; None if a class writes them."""
+        """Return the structure that decides which control tokens the style writes; None for a custom template."""
         if self._style is None or sample.messages is None:
             return None
         return _describe_structure(sample.messages)
 
     def _cut(self, sample: TextSample, structure: Any) -> list[str]:
-        """Return what all responses begin with and the rest of each, or the responses where they cannot be cut."""
+        """Return the common start of all responses and the rest of each, or whole responses if they cannot be cut."""
         at, names = 0, self._written_in[structure].prompt if structure is not None else ()
         for name in names:
             at = sample.responses[0].find(name, at) + len(name)
@@ -165,7 +165,7 @@ class SampleEncoder:
             return None
 
     def _is_as_written(self, sample: TextSample, plain: list[list[int]], written: _Written) -> bool:
-        """Whether plain ids are those that `tokenize` gives."""
+        """Return whether plain ids are those that `tokenize` gives."""
         for ids, control, sequence in zip(plain, written.control, written.sequences, strict=True):
             if [id for id in ids if id in control] != sequence:
                 return False
@@ -184,7 +184,7 @@ class SampleEncoder:
         return SampleIds(ids, any(encoder.find_forged(response) for response in responses))
 
     def _find_cut(self, prompt: Rendered, sequences: Sequence[Sequence[int]]) -> list[str]:
-        """Return the names of the control tokens of a prompt, if texts that begin with it may be cut at the last."""
+        """Return the names of a prompt's control tokens if texts that begin with it may be cut at the last one."""
         written = self._encoder.find_written(prompt)
         ids = [token.id for token in written]
         names = [self._copies.names_by_id[id] for id in ids]
@@ -193,7 +193,7 @@ class SampleEncoder:
         return names if self._copies.can_cut_before(names[-1]) else []
 
     def _encode_custom(self, sample: TextSample, plain: list[list[int]]) -> SampleIds | None:
-        """Encode the texts of a custom template, in which a value of the row that stands there whole is content."""
+        """Encode the texts of a custom template, in which whole values of the row count as content."""
         copies, names = self._copies, self._copies.special.difference(CONTENT_TOKENS)
         contents = sample.contents or [()] * len(sample.responses)
         spelled = [
@@ -218,13 +218,13 @@ class SampleEncoder:
         return ids[len(self._copies.prefix_ids) :]
 
     def _add_prefix(self, ids: list[int]) -> list[int]:
-        """The ids after what the tokenizer puts before plain text, unless the style wrote that."""
+        """Put the tokenizer's prefix, such as a BOS, before the ids, unless the style wrote it."""
         prefix = list(self._copies.prefix_ids)
         return ids if ids[: len(prefix)] == prefix else prefix + ids
 
 
 def find_extents(text: str, values: Sequence[str]) -> tuple[Extent, ...]:
-    """Return where values stand whole in a text, without the blanks around them.
+    """Return where whole values occur in a text, without the whitespace around them.
 
     >>> find_extents("USER: Hi ASSISTANT: Hi there", ["Hi", "Hi there "])
     ((6, 8), (20, 22), (20, 28))
@@ -263,6 +263,6 @@ def _describe_structure(sample: Sample[list[Message]]) -> Any:
 
 
 def _list_sample_strings(sample: Sample[list[Message]] | None) -> Iterator[str]:
-    """Yield what a style may write of a sample: all strings of its messages and tools."""
+    """Yield everything that a style may write of a sample: all strings of its messages and tools."""
     if sample is not None:
         yield from list_strings([sample.tools, sample.prompt, *sample.responses.values()])

@@ -1,4 +1,4 @@
-"""Sample reading: the samples of rows with their texts, most of them written by plans, and with ids if wanted."""
+"""Sample reading: the samples of rows with their texts, mostly written by plans, and with ids on request."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ class ReadSample(NamedTuple):
     """A sample with its texts.
 
     Attributes:
-        record: its row.
+        record: the row of the sample.
         prompt: the text of the prompt; None for a custom template.
-        responses: the whole text of each response, prompt included; of a custom template, the values of its result.
+        responses: the whole text of each response, including the prompt; for a custom template, the values of its
+            result.
         messages: the sample with messages; None for a custom template.
-        first_listed: of a pair, whether the row lists the chosen answer first; None if that is not known.
-        ids: the token ids of each response, where they were encoded with the others of their slice.
+        first_listed: for a pair, whether the row lists the chosen answer first; None if that is unknown.
+        ids: the token ids of each response, if they were encoded with the others of their slice.
     """
 
     record: Record
@@ -57,12 +58,12 @@ class SampleReader:
     Exact and near copies of earlier samples are flagged.
 
     Args:
-        records: the rows, as `open_rows` gives them; plain mappings are numbered in order.
-        template: the template.
+        records: the rows, as `open_rows` returns them; plain mappings are numbered in order.
+        template: the dataset template.
         format: the format's name.
-        encoder: encodes the texts of plans, in the template's style; None where no ids are wanted.
+        encoder: encodes the texts of plans, in the template's style; None if no ids are needed.
         on_error, file: as for `Conversion`.
-        in_slices: whether many rows are read before the first sample is there.
+        in_slices: whether many rows are read before the first sample is returned.
 
     Example:
         >>> from preftemplates import get_template
@@ -94,7 +95,7 @@ class SampleReader:
 
     @property
     def report(self) -> ConversionReport:
-        """The counts of the rows read so far."""
+        """Return the counts of the rows read so far."""
         return self._conversion.report
 
     def __iter__(self) -> Iterator[ReadSample]:
@@ -120,7 +121,7 @@ class SampleReader:
         return ReadSample(record, texts.prompt, [*texts.responses.values()], formatted.plain_messages, first)
 
     def _list_samples(self, findings: SliceFindings, checker: ColumnarSliceChecker) -> list[ReadSample]:
-        """The samples of a slice, in the order of its rows."""
+        """Return the samples of a slice, in the order of its rows."""
         samples: list[Any] = [None] * (len(findings.numbers) + len(findings.others))
         for other in findings.others:
             samples[other.number] = self._read_formatted(other.record, other.formatted)
@@ -158,7 +159,7 @@ class SampleReader:
             yield sample_type(**dict(zip(columns, values, strict=True)))
 
     def _encode(self, block: Block, names: Sequence[str]) -> list[list[list[int]] | None]:
-        """The ids of the responses of each sample; None for those that are encoded one by one."""
+        """Return the ids of the responses of each sample; None for samples that are encoded one by one."""
         encoded: list[list[list[int]] | None] = [None] * len(block.rows)
         if self._encoder is None:
             return encoded
@@ -173,7 +174,7 @@ class SampleReader:
 
 
 def _list_values(value: Any, count: int) -> list[Any]:
-    """The values of a label: those of a column, or one that all samples have."""
+    """Return the values of a label: those of a column, or one value that all samples share."""
     return value.to_pylist() if hasattr(value, "to_pylist") else [value] * count
 
 

@@ -1,4 +1,4 @@
-"""Sample tokens: the ids and loss masks of samples, block by block where plans write their texts, else one by one."""
+"""Sample tokens: the ids and loss masks of samples, by blocks where plans write the texts, otherwise one by one."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 def make_block_encoder(
     tokenizer: FastTokenizer, style: Style, selection: LossSelection | None = None, engine: str | None = None
 ) -> BlockEncoder:
-    """Return the encoder of texts that plans write.
+    """Build the encoder of texts that plans write.
 
     Args:
         tokenizer: a fast tokenizer of transformers.
         style: the style of the texts.
-        selection: what is trained on; None where only ids are wanted.
-        engine: the name of the engine, or the directory that it is in; None for the installed tokenizers.
+        selection: the tokens to train on; None if only ids are needed.
+        engine: the name of the engine, or its directory; None for the installed tokenizers.
 
     Raises:
-        DefinitionError: as `load_engine` and `tokenize`.
+        DefinitionError: as for `load_engine` and `tokenize`.
     """
     encoder = make_encoder(tokenizer)
     copies = encoder.copies
@@ -61,7 +61,7 @@ class TokenizedBlock(NamedTuple):
     Attributes:
         places: the place of each sample in the block, in order.
         columns: the columns of these samples, in the order of the schema.
-        lengths: how many ids the longest text of each has.
+        lengths: the number of ids of each sample's longest text.
         left: the places of the other samples, which are encoded one by one.
     """
 
@@ -77,7 +77,7 @@ class TokenizedSample:
 
     Attributes:
         row: the columns.
-        length: how many ids the longest text has.
+        length: the number of ids of the longest text.
     """
 
     row: dict[str, Any]
@@ -90,11 +90,11 @@ class SampleTokenizer:
     Args:
         schema: the columns.
         tokenizer: a fast tokenizer of transformers.
-        selection: what is trained on.
-        engine: the name of the engine, or the directory that it is in; None for the installed `tokenizers`.
+        selection: the tokens to train on.
+        engine: the name of the engine, or its directory; None for the installed `tokenizers`.
 
     Raises:
-        DefinitionError: as `load_engine` and `tokenize`.
+        DefinitionError: as for `load_engine` and `tokenize`.
     """
 
     def __init__(
@@ -113,16 +113,16 @@ class SampleTokenizer:
 
     @property
     def is_current(self) -> bool:
-        """Whether the tokenizer has the tokens that it had when this was made."""
+        """Return whether the tokenizer still has the tokens that it had when this was made."""
         return get_tokenizer_copies(self._tokenizer) is self._encoder.copies
 
     @property
     def engine(self) -> Engine:
-        """The engine in use."""
+        """Return the engine in use."""
         return self._blocks.engine
 
     def encode_block(self, block: Block) -> TokenizedBlock:
-        """Return the tokens of the samples of a block whose texts are written by plans."""
+        """Return the tokens of the samples in a block whose texts are written by plans."""
         tokens = self._blocks.encode(block)
         labels = dict(zip(self.schema.text_schema.names, block.columns, strict=True))
         columns = self._list_columns(tokens)
@@ -155,11 +155,11 @@ class SampleTokenizer:
 
         Args:
             sample: the sample, as messages.
-            labels: the labels by name, as the dialect of texts spells them.
+            labels: the labels by name, as the text dialect writes them.
 
         Raises:
-            RowError: the style cannot write the sample, or nothing of a response can be trained on.
-            StyleContractError: as `tokenize`.
+            RowError: the style cannot write the sample, or no token of a response can be trained on.
+            StyleContractError: as for `tokenize`.
         """
         rendered = render_sample(sample, self._style)
         prompt = self._encoder.encode(rendered.prompt)
@@ -182,7 +182,7 @@ class SampleTokenizer:
         return TokenizedSample(self.schema.fill_row(len(prompt), responses, labels), longest)
 
     def read_sample(self, block: Block, place: int) -> tuple[Sample[list[Message]], dict[str, Any]]:
-        """Return a sample of a block as messages, and its labels as the dialect of texts spells them."""
+        """Return a sample of a block as messages, and its labels as the text dialect writes them."""
         parts: dict[str, Any] = {name: part.list_messages(place) for name, part in block.parts.items()}
         labels = {
             name: column[place].as_py()
@@ -198,7 +198,7 @@ class SampleTokenizer:
 
 
 def _advise(selection: LossSelection, tokens: Tokens) -> str:
-    """Return what to do where a style ends no answer with a token, and that token should be trained on."""
+    """Return what to do if a style ends no answer with a token, and that token should be trained on."""
     kinds = {span.kind for span in tokens.spans if span is not None}
     asks = selection.stop and "stop" not in kinds and "content" in kinds
     return "; LossSelection(stop=False), on the command line --no-stop, trains on the content alone" if asks else ""

@@ -1,4 +1,4 @@
-"""Shared prompts: training prompts that are in a test set too, equal or nearly so, by the rules of `check`."""
+"""Find training prompts that are in a test set too, exactly or nearly, by the rules of `check`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SharedPrompt(NamedTuple):
     Attributes:
         place: its place among the training prompts.
         code: `in_test`, or `near_test` for a near copy.
-        message: says which row of the test set has it.
+        message: names the row of the test set.
     """
 
     place: int

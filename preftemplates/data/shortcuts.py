@@ -1,4 +1,4 @@
-"""Shortcuts: rules that read no meaning, and how often they find the chosen answer."""
+"""Shortcuts: rules that ignore meaning, and how often they find the chosen answer."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ REFUSAL = re.compile(
     r"i don(?:'|\u2019)?t feel comfortable)\b",
     re.IGNORECASE,
 )
-"""How refusals begin, in English."""
+"""The beginnings of declining answers, in English."""
 
 REFUSAL_CHARACTERS = 200
-"""How many characters of an answer are searched for a refusal."""
+"""How many characters of an answer are searched for such a beginning."""
 
 MessagePair = Preference[list[Message]]
 
@@ -37,9 +37,9 @@ class Shortcut:
     """How often a rule finds the chosen answer.
 
     Attributes:
-        pairs: how many pairs were looked at.
-        right, wrong: in how many of them the rule chooses the chosen answer, or the rejected one. In the others it
-            chooses none, and they count as one half.
+        pairs: how many pairs were counted.
+        right, wrong: in how many of them the rule picks the chosen or the rejected answer. In the others it picks
+            neither, and they count as one half.
     """
 
     pairs: int = 0
@@ -47,7 +47,7 @@ class Shortcut:
     wrong: int = 0
 
     def add(self, choice: bool | None) -> None:
-        """Count one pair: True where the rule chooses the chosen answer, None where it chooses none."""
+        """Count one pair: True if the rule picks the chosen answer, None if it picks neither."""
         self.pairs += 1
         self.right += choice is True
         self.wrong += choice is False
@@ -60,26 +60,26 @@ class Shortcut:
 
     @property
     def accuracy(self) -> float:
-        """The share of pairs in which the rule is right, undecided ones as one half; NaN without a pair."""
+        """Return the share of pairs in which the rule is right, undecided ones as one half; NaN without pairs."""
         return (self.pairs + self.right - self.wrong) / (2 * self.pairs) if self.pairs else math.nan
 
     @property
     def error(self) -> float:
-        """The standard error of the accuracy; NaN for fewer than two pairs."""
+        """Return the standard error of the accuracy; NaN for fewer than two pairs."""
         if self.pairs < 2:
             return math.nan
         moment = (self.right + 0.25 * (self.pairs - self.right - self.wrong)) / self.pairs
         return math.sqrt(max(0.0, moment - self.accuracy**2) / (self.pairs - 1))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts and the accuracy; None in the place of NaN."""
+        """Return the counts and the accuracy, with None instead of NaN."""
         figures = {"accuracy": self.accuracy, "standard_error": self.error}
         rounded = {name: None if math.isnan(value) else round(value, 6) for name, value in figures.items()}
         return {"pairs": self.pairs, "right": self.right, "wrong": self.wrong, **rounded}
 
 
 def _choose_longer(formatted: Formatted, _columns: Iterable[str]) -> bool | None:
-    """The longer answer, in characters."""
+    """Pick the longer answer, in characters."""
     pair = cast("MessagePair", formatted.messages)
     chosen, rejected = (sum(map(len, list_message_texts(answer))) for answer in (pair.chosen, pair.rejected))
     return None if chosen == rejected else chosen > rejected
@@ -89,11 +89,11 @@ def is_first_listed(formatted: Formatted, columns: Iterable[str]) -> bool | None
     """Return whether the chosen answer of a pair is the one that its row lists first.
 
     Args:
-        formatted: a formatted pair whose messages know the cells that they came from.
+        formatted: a formatted pair whose messages know the values that they came from.
         columns: the columns that the format reads, in order.
 
     Returns:
-        None as `choose_first_listed`; and for a custom template, and for a row that gives several pairs.
+        None as for `choose_first_listed`, for a custom template, and for a row that gives several pairs.
     """
     if not isinstance(formatted.messages, Preference) or formatted.others:
         return None
@@ -101,13 +101,13 @@ def is_first_listed(formatted: Formatted, columns: Iterable[str]) -> bool | None
 
 
 def choose_first_listed(pair: MessagePair, columns: Iterable[str]) -> bool | None:
-    """Choose the answer that the row lists first: by the order of columns, by its place in a list, by its key.
+    """Pick the answer that the row lists first: by the order of columns, by its place in a list, or by its key.
 
-    It chooses none where both answers come from one place, or where no column is read next to prompt and answers:
-    then no label says which is better, and the chosen answer has a column of its own.
+    It picks neither if both answers come from one place, or if no column besides prompt and answers is read: then no
+    label says which is better, and the chosen answer has its own column.
 
     Returns:
-        True for the chosen answer, False for the rejected one, None for none.
+        True for the chosen answer, False for the rejected one, None for neither.
     """
     order = list(columns)
     chosen, rejected, prompt = (_find_paths(messages) for messages in (pair.chosen, pair.rejected, pair.prompt))
@@ -121,7 +121,7 @@ def choose_first_listed(pair: MessagePair, columns: Iterable[str]) -> bool | Non
 
 
 def _choose_refusal(formatted: Formatted, _columns: Iterable[str]) -> bool | None:
-    """The answer that refuses, if one of the two does."""
+    """Pick the answer that declines to help, if one of the two does."""
     pair = cast("MessagePair", formatted.messages)
     chosen, rejected = (is_refusal(answer) for answer in (pair.chosen, pair.rejected))
     return None if chosen == rejected else chosen
@@ -137,7 +137,7 @@ SHORTCUTS: Mapping[str, Callable[[Formatted, Iterable[str]], bool | None]] = {
 
 @dataclass
 class ShortcutCounts:
-    """The shortcuts of a set of pairs, counted one by one."""
+    """The shortcuts of a set of pairs, counted pair by pair."""
 
     by_name: dict[str, Shortcut] = field(default_factory=lambda: {name: Shortcut() for name in SHORTCUTS})
 
@@ -148,7 +148,7 @@ class ShortcutCounts:
 
 
 def is_refusal(messages: Iterable[Message]) -> bool:
-    """Whether an answer begins as a refusal does.
+    """Return whether an answer begins like one that declines to help.
 
     >>> is_refusal([{"role": "assistant", "content": "I'm sorry, but I can't help with that."}])
     True
@@ -157,17 +157,17 @@ def is_refusal(messages: Iterable[Message]) -> bool:
 
 
 def list_columns(messages: Iterable[Message]) -> list[str | None]:
-    """Return the columns of the row that the texts of messages come from, in their order."""
+    """Return the columns of the row that the texts of messages come from, in order."""
     return [*map(column_of, _find_paths(messages))]
 
 
 def _find_paths(messages: Iterable[Message]) -> list[str]:
-    """Where in the row the messages' texts come from, in their order, such as `answers[0].text`."""
+    """Return where in the row the texts of messages come from, in order, such as `answers[0].text`."""
     return [str(piece.origin) for text in list_message_texts(messages) for piece in pieces_of(text)]
 
 
 def _find_place(path: str, columns: Sequence[str]) -> list[tuple[int, str]]:
-    """Return a path's place in a row, for comparison: the column's and an item's number, a key by its name.
+    """Return a path's place in a row, for comparison: the numbers of the column and of items, a key by its name.
 
     >>> _find_place("answers[10].text", ["prompt", "answers"])
     [(1, ''), (10, ''), (0, 'text')]

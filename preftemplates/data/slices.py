@@ -1,4 +1,4 @@
-"""Slices: what converts some rows at once, as columns where a plan fits them and else one by one."""
+"""Slices: convert several rows at once, as columns where a plan fits them and otherwise one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SliceConverter(Protocol):
     """Converts the rows of slices."""
 
     def cut(self, records: Iterator[Record]) -> Iterator[list[Record]]:
-        """Yield the rows of one slice after the other."""
+        """Yield the rows of one slice after another."""
 
     def convert(self, records: list[Record]) -> ResultSlice:
         """Return the results of some rows."""
@@ -30,7 +30,7 @@ class RowSliceConverter:
         self._conversion = conversion
 
     def cut(self, records: Iterator[Record]) -> Iterator[list[Record]]:
-        """Yield the rows of one slice after the other; a slice is one row, so that no result waits for others."""
+        """Yield the rows of one slice after another; each slice is one row, so that no result waits for others."""
         return ([record] for record in records)
 
     def convert(self, records: list[Record]) -> ResultSlice:
@@ -40,7 +40,7 @@ class RowSliceConverter:
 
 
 def make_slice_converter(conversion: RowAcceptor, options: SliceOptions | None) -> SliceConverter:
-    """Return what converts slices: by plans where pyarrow is installed and one can be made."""
+    """Build the converter of slices: by plans if pyarrow is installed and a plan can be made."""
     if options is not None and find_spec("pyarrow") and find_spec("numpy"):
         from preftemplates.data.columnar.conversion import ColumnarSliceConverter
 

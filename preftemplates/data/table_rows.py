@@ -1,4 +1,4 @@
-"""Rows of an Arrow batch, which are read as cells when they are looked at; as long as none is, they stay columns."""
+"""Rows of an Arrow batch, whose values are read on first access; until then, they stay columns."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from preftemplates.errors import Code, RowError
 
 SLICE_ROWS = 16_384
-"""So many rows are formatted at once: of fewer, plans that fit few rows cost too much, and more take much memory."""
+"""How many rows are formatted at once: with fewer, plans for few rows cost too much; more take much memory."""
 
 
 class TableRow(Mapping[str, Any]):
     """One row of a batch.
 
     Args:
-        batch: the batch, of pyarrow.
+        batch: the pyarrow batch.
         index: the row's place in it.
 
     Example:
@@ -50,7 +50,7 @@ class TableRow(Mapping[str, Any]):
 
 
 def list_rows(batch: Any) -> Iterator[TableRow | RowError]:
-    """Yield the rows of a batch; in the place of one with text that is not UTF-8 its error."""
+    """Yield the rows of a batch; yield an error instead of a row whose text is not UTF-8."""
     import pyarrow as pa
 
     try:
@@ -71,18 +71,18 @@ def _read_row(row: TableRow) -> TableRow | RowError:
 
 
 def count_bytes(table: Any) -> int:
-    """Return about how many bytes a table or a batch has, at least 1."""
+    """Return the approximate number of bytes of a table or batch, at least 1."""
     import pyarrow as pa
 
     try:
         size = int(table.nbytes)
-    except pa.ArrowException:  # pyarrow 20 does not know where in its buffers a view of texts is
+    except pa.ArrowException:  # pyarrow 20 cannot tell which part of its buffers a view of texts uses
         size = int(table.get_total_buffer_size())
     return max(1, size)
 
 
 def join_rows(rows: Sequence[Any]) -> Any:
-    """Return rows as one batch of their columns; None if one of them is not of a table, or they are too long."""
+    """Return rows as one batch of their columns; None if one is not from a table, or if they are too long."""
     if not all(type(row) is TableRow for row in rows):
         return None
     slices, first = [], 0
@@ -96,4 +96,4 @@ def join_rows(rows: Sequence[Any]) -> Any:
     import pyarrow as pa
 
     batches = pa.Table.from_batches(slices).combine_chunks().to_batches()
-    return batches[0] if len(batches) == 1 else None  # more than 2 GiB of text
+    return batches[0] if len(batches) == 1 else None  # None for more than 2 GiB of text

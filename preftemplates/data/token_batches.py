@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 
 
 class TokenBatchFormatter(BatchFormatter):
-    r"""Formats the rows of an Arrow batch or table, and gives back their token ids, loss masks and lengths.
+    r"""Formats the rows of an Arrow batch or table, and returns their token ids, loss masks and lengths.
 
-    The ids are those that `tokenize` gives for the sample's text in the template's style. It is used as
-    `BatchFormatter` is, also within `datasets.map`.
+    The ids are those that `tokenize` gives for the sample's text in the template's style. Use it like
+    `BatchFormatter`, also inside `datasets.map`.
 
     Args:
         template: the template; its style writes the texts.
         format: the format's name.
         tokenizer: a fast tokenizer of transformers.
-        loss: which tokens are trained on.
-        engine: the name of an engine, or the directory that it is in; by default the tokenizer itself.
+        loss: the tokens to train on.
+        engine: the name of an engine, or its directory; by default the tokenizer itself.
         on_error: as for `BatchFormatter`. A sample without a token to train on is an error.
         id_column: as for `BatchFormatter`.
 
     Raises:
-        DefinitionError: the template is a custom one, or the engine's ids are not those of the tokenizer.
+        DefinitionError: the template is custom, or the engine's ids differ from those of the tokenizer.
 
     Example:
         >>> import pyarrow as pa
@@ -83,7 +83,7 @@ class TokenBatchFormatter(BatchFormatter):
 
     @property
     def engine(self) -> Engine:
-        """The engine in use."""
+        """Return the engine in use."""
         return self._sample_tokenizer.engine
 
     @cached_property
@@ -99,7 +99,7 @@ class TokenBatchFormatter(BatchFormatter):
 
     def _read_blocks(self, blocks: Sequence[Block]) -> tuple[list[Outcome], Numbers]:
         if not self._sample_tokenizer.is_current:
-            del self._sample_tokenizer  # tokens were added to the tokenizer
+            del self._sample_tokenizer  # the tokenizer has new tokens
         kept_blocks = [_drop_skipped(block) for block in blocks]
         encoded = [self._sample_tokenizer.encode_block(block) for block in kept_blocks]
         left_rows = [block.rows[one.left] for block, one in zip(kept_blocks, encoded, strict=True)]
@@ -134,7 +134,7 @@ class TokenBatchFormatter(BatchFormatter):
 
 
 def _drop_skipped(block: Block) -> Block:
-    """The samples of a block that should be trained on."""
+    """Return the samples of a block that should be trained on."""
     if block.skips is None or not block.skips.any():
         return block
     return block.take(np.flatnonzero(block.skips == 0))

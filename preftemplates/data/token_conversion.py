@@ -1,4 +1,4 @@
-"""Token conversion: rows in, token ids and loss masks out, slice by slice, and every row counted."""
+"""Token conversion: rows in, token ids and loss masks out, slice by slice, with every row counted."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
     from preftemplates.data.token_schema import TokenSchema
 
 _SKIPPED = (Code.TOO_LONG, Code.NOTHING_TRAINED)
-"""The samples that have ids, and should not be trained on."""
+"""The codes of samples that have ids but should not be trained on."""
 
 
 @dataclass
 class TokenCounts:
-    """Counts of the token ids that are written.
+    """Counts of the written token ids.
 
     Attributes:
-        ids: how many are written.
+        ids: how many ids are written.
         trained: how many of them are trained on.
-        longest: how many the longest text has.
-        cut_prompts: how many samples have lost turns of their prompt.
-        truncated: how many samples have lost the end of a text.
+        longest: how many ids the longest text has.
+        cut_prompts: how many samples lost turns of their prompt.
+        truncated: how many samples lost the end of a text.
     """
 
     ids: int = 0
@@ -57,7 +57,7 @@ class TokenCounts:
 
 
 class _Part(NamedTuple):
-    """Samples of a slice as columns, each with the place of its row, and a number that orders the samples of a row."""
+    """Samples of a slice as columns, each with the place of its row and its number within the row."""
 
     rows: Numbers
     numbers: Numbers
@@ -65,14 +65,14 @@ class _Part(NamedTuple):
 
 
 class _Dropped(NamedTuple):
-    """A sample that is not written: why, and its label if it is a single answer."""
+    """A sample that is not written, with the reason and, for a single answer, its label."""
 
     error: Any
     label: Any
 
 
 def _get_label(labels: Mapping[str, Any], place: int = 0) -> Any:
-    """The label of a single answer: a value, or that of a column at a place."""
+    """Return the label of a single answer: a value, or an item of a column."""
     label = labels.get("label")
     return label[place].as_py() if isinstance(label, pa.Array) else label
 
@@ -81,15 +81,15 @@ class TokenConversion:
     """Encodes rows; iterate over `convert_slices` for the results, and read its report and counts at any time.
 
     Args:
-        records: the rows, as `open_rows` gives them; plain mappings are numbered in order.
-        tokenizer: encodes samples; its schema names the template and the dataset type.
+        records: the rows, as `open_rows` returns them; plain mappings are numbered in order.
+        tokenizer: encodes samples; its schema has the template and the dataset type.
         limit: the most ids that a text may have.
         on_error: whether a row that cannot be encoded raises its error or is counted as rejected.
         file: the file's name, for errors.
-        special_tokens: those of the tokenizer, which no content should spell.
+        special_tokens: the special tokens of the tokenizer, which no content should spell.
 
     Attributes:
-        report: the counts of the rows. Samples that are too long, or without a token to train on, are skipped.
+        report: the counts of the rows. Samples that are too long, or have no token to train on, are skipped.
         counts: the counts of the token ids.
     """
 
@@ -120,12 +120,12 @@ class TokenConversion:
 
     @property
     def report(self) -> ConversionReport:
-        """The counts of the rows read so far."""
+        """Return the counts of the rows read so far."""
         return self._conversion.report
 
     @property
     def schema(self) -> pa.Schema:
-        """The schema of the results."""
+        """Return the schema of the results."""
         return self._tokenizer.schema.schema
 
     def convert_slices(self) -> Iterator[ResultSlice]:
@@ -147,7 +147,7 @@ class TokenConversion:
         self._conversion.finish()
 
     def _convert(self, records: list[Record], converter: ColumnarSliceConverter | None) -> ResultSlice:
-        """The results of a slice, whose rows are counted in their order."""
+        """Return the results of a slice, and count its rows in order."""
         whole = self._conversion.report
         self._conversion.report = ConversionReport(unread=whole.unread.begin_slice())
         try:
@@ -162,7 +162,7 @@ class TokenConversion:
             self._conversion.report = whole
 
     def _encode(self, records: Sequence[Record], blocks: Sequence[Block], others: Sequence[Any]) -> ResultSlice:
-        """The results of a slice, in the order of its rows."""
+        """Return the results of a slice, in the order of its rows."""
         dropped: dict[int, list[_Dropped]] = defaultdict(list)
         totals = Counter(row for row, _ in others)
         parts = []
@@ -197,9 +197,9 @@ class TokenConversion:
         return ResultSlice(batch, [*range(batch.num_rows)])
 
     def _encode_block(self, block: Block, number: int) -> tuple[_Part, list[int], list[tuple[int, int]]]:
-        """Return the samples of a block that fit, the places of those that are encoded one by one, and the others.
+        """Return a block's samples that fit, the places of those to encode one by one, and those that are too long.
 
-        The others are too long: the place of each, and its length.
+        Those that are too long are given by place and length.
         """
         encoded, limit = self._tokenizer.encode_block(block), self._limit
         places, columns, left = encoded.places, encoded.columns, encoded.left
@@ -221,10 +221,10 @@ class TokenConversion:
         return self._encode_sample(sample, labels)
 
     def _encode_sample(self, sample: Sample[list[Message]], labels: Mapping[str, Any]) -> TokenizedSample:
-        """The tokens of a sample.
+        """Encode one sample.
 
         Raises:
-            RowError: it is too long, or as `SampleTokenizer.encode_sample`.
+            RowError: the sample is too long, or as for `SampleTokenizer.encode_sample`.
         """
         encoded, limit = self._tokenizer.encode_sample(sample, labels), self._limit
         if limit.allows(encoded.length):
@@ -248,7 +248,7 @@ class TokenConversion:
     def _count_dropped(
         self, records: Sequence[Record], dropped: Mapping[int, list[_Dropped]], totals: Mapping[int, int]
     ) -> None:
-        """Count the samples that are not written, or raise the error of the first row that has one."""
+        """Count the samples that are not written, or raise the error of the first row with one."""
         report, rows = self.report, set[int]()
         for place, samples in sorted(dropped.items()):
             record, errors = records[place], [sample.error for sample in samples]
@@ -295,7 +295,7 @@ class TokenConversion:
 
 
 _ROWS = 1_000
-"""Encode this many rows one by one before their results are written."""
+"""How many rows that are encoded one by one are written at once."""
 
 
 def _batch(records: Iterator[Record]) -> Iterator[list[Record]]:

@@ -1,4 +1,4 @@
-"""Length policies: what is done with a sample that has more token ids than the maximum length."""
+"""Length policies: how a sample with more token ids than the maximum length is handled."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ TooLong = Literal["drop", "cut_prompt", "truncate"]
 
 @dataclass(frozen=True)
 class LengthLimit:
-    """The most token ids that a text may have, and what is done with a longer one.
+    """The most token ids that a text may have, and how a longer one is handled.
 
     Attributes:
-        max_length: the most ids; None for any number.
-        too_long: `drop` skips the sample; `cut_prompt` leaves out as few of the oldest turns of its prompt as
-            possible, and skips it where that is not enough; `truncate` cuts off the end of its texts, and skips it
-            where nothing is left to train on.
+        max_length: the most ids; None for no limit.
+        too_long: `drop` skips the sample. `cut_prompt` leaves out as few of the oldest turns of its prompt as
+            possible, and skips the sample if that is not enough. `truncate` cuts off the end of its texts, and skips
+            the sample if no token is left to train on.
 
     Raises:
-        DefinitionError: there is no such choice, or the maximum is below 1.
+        DefinitionError: the choice does not exist, or the maximum is below 1.
     """
 
     max_length: int | None = None
@@ -42,12 +42,12 @@ class LengthLimit:
             raise DefinitionError(f"max_length is a whole number from 1 on, got {preview(self.max_length)}")
 
     def allows(self, length: int) -> bool:
-        """Return whether a text may have so many ids."""
+        """Return whether a text may have this many ids."""
         return self.max_length is None or length <= self.max_length
 
 
 def shorten_prompt(prompt: Sequence[Message]) -> Iterator[list[Message]]:
-    """Yield the prompt without more and more of its oldest turns; system messages stay, and a user's turn comes first.
+    """Yield the prompt with fewer and fewer old turns; system messages stay, and a user's turn comes first.
 
     >>> turns = [{"role": role, "content": role} for role in ("system", "user", "assistant", "user")]
     >>> [[message["role"] for message in shorter] for shorter in shorten_prompt(turns)]

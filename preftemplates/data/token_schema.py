@@ -1,4 +1,4 @@
-"""Token columns: the names and types under which token ids, loss masks and lengths are written, per dataset type."""
+"""Token columns: the names and types of columns of token ids, loss masks and lengths, per dataset type."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class ResponseColumns(NamedTuple):
 
     Attributes:
         ids: the token ids of prompt and response.
-        mask: 1 for each token that is trained on, else 0; empty where nothing is.
+        mask: 1 for each token that is trained on, otherwise 0; empty if nothing is trained on.
         length: how many ids there are.
-        completion: 1 for each token after the prompt, else 0; empty where there is no such column.
+        completion: 1 for each token after the prompt, otherwise 0; empty if there is no such column.
     """
 
     ids: str
@@ -48,7 +48,7 @@ class ResponseColumns(NamedTuple):
 class TokenSchema:
     """The columns of tokens for one template and dataset type.
 
-    Where TRL tokenizes a dataset type itself, its column names are used: `input_ids`, `completion_mask` and
+    If TRL tokenises a dataset type itself, its column names are used: `input_ids`, `completion_mask` and
     `assistant_masks` (SFTTrainer), `chosen_ids` and `rejected_ids` (RewardTrainer).
 
     Args:
@@ -57,13 +57,13 @@ class TokenSchema:
         has_masks: whether there are loss masks.
 
     Attributes:
-        template: the template, in the dialect of texts.
+        template: the template, in the text dialect.
         responses: the columns of each response, by its name; `prompt` for prompts alone.
         labels: the names of the labels.
-        several: whether each of these columns holds a list for each of several responses.
+        several: whether each of these columns holds one list per response, because there are several.
 
     Raises:
-        DefinitionError: the template is a custom one.
+        DefinitionError: the template is custom.
     """
 
     def __init__(self, template: Template, format: Format, has_masks: bool) -> None:
@@ -87,7 +87,7 @@ class TokenSchema:
 
     @property
     def has_prompt_length(self) -> bool:
-        """Whether a column tells how many of the first ids are the prompt's."""
+        """Return whether a column holds the number of ids that belong to the prompt."""
         return "prompt" not in self.responses
 
     def _build_schema(self) -> pa.Schema:
@@ -111,7 +111,7 @@ class TokenSchema:
 
         Args:
             prompt_count: how many ids the prompt has.
-            responses: the ids and the mask of each response, in order; of several, each is one.
+            responses: the ids and the mask of each response, in order; several responses are given one by one.
             labels: the labels by name.
         """
         row: dict[str, Any] = {}
@@ -127,7 +127,7 @@ class TokenSchema:
         return row | {name: labels.get(name) for name in self.labels}
 
     def truncate(self, row: Mapping[str, Any], max_length: int) -> dict[str, Any] | None:
-        """Return the columns of a sample without the end of its longest texts; None if nothing is left to train on."""
+        """Return a sample's columns without the end of its longest texts; None if no token is left to train on."""
         shorter = dict(row)
         for columns in self.responses.values():
             for name in filter(None, (columns.ids, columns.mask, columns.completion)):
@@ -149,7 +149,7 @@ class TokenSchema:
         """Return columns of samples with one text per response, without the end of longer texts.
 
         Returns:
-            the columns, and in which samples something is left to train on.
+            The columns, and for each sample whether a token is left to train on.
         """
         by_name = dict(zip(self.schema.names, columns, strict=True))
         limit, lasting = to_scalar(max_length, COUNTS), np.ones(len(columns[0]), bool)
@@ -174,7 +174,7 @@ class TokenSchema:
 
 
 def _have_ones(masks: pa.Array) -> Mask:
-    """Which of the lists have a 1."""
+    """Return which of the lists contain a 1."""
     sums = np.append(0, np.cumsum(fill(masks.flatten(), 0), dtype=np.int64))
     ends = np.cumsum(fill(pc.list_value_length(masks), 0), dtype=np.int64)
     return np.asarray(np.diff(sums[np.append(0, ends)]) > 0)
@@ -187,5 +187,5 @@ def _name_columns(name: str, is_only: bool) -> ResponseColumns:
 
 
 def _is_text(field: Any) -> bool:
-    """Whether a field of a sample is a text of the style."""
+    """Return whether a field of a sample is a text of the style."""
     return bool(field.needs_text)

@@ -1,4 +1,4 @@
-"""Counts of unread values: how many rows have a value that the template does not read, by its path."""
+"""Count unread values: how many rows have a value that the template does not read, by path."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MAX_NAMED = 8
-"""So many columns are named in a line."""
+"""How many columns a line names."""
 
 MAX_ROWS = 20
-"""So many rows with unread content are remembered."""
+"""How many rows with unread content are remembered."""
 
 MAX_PATHS = 10_000
-"""So many paths are counted; further ones are counted together."""
+"""How many paths are counted separately; the others are counted together."""
 
 _OTHERS = "others"
 
 
 @dataclass
 class UnreadPath:
-    """The rows that have a value at one unread path.
+    """The rows with a value at one unread path.
 
     Attributes:
-        rows: how many they are.
-        carries_content: whether the value is part of what is asked or answered, or judges an answer.
+        rows: the number of rows.
+        carries_content: whether the value is part of the question or answer, or rates an answer.
     """
 
     rows: int = 0
@@ -37,12 +37,12 @@ class UnreadPath:
 
 @dataclass
 class UnreadCounts:
-    """The unread values of the rows that come through.
+    """The unread values of the formatted rows.
 
     Attributes:
-        paths: the rows by path, such as `system` or `answers[].model`, in the order in which they are found.
+        paths: the rows by path, such as `system` or `answers[].model`, in the order of discovery.
         content_rows: how many rows have an unread value that carries content.
-        first_rows: the first of these, each with its number, line and paths.
+        first_rows: the first of these rows, each with its number, line and paths.
 
     Example:
         >>> counts = UnreadCounts()
@@ -74,7 +74,7 @@ class UnreadCounts:
                 self.first_rows.append((row, line, contents))
 
     def begin_slice(self) -> UnreadCounts:
-        """Return counts of no row, which know the paths that carry content."""
+        """Return empty counts that know which paths carry content."""
         return UnreadCounts(
             {path: UnreadPath(0, True) for path, counted in self.paths.items() if counted.carries_content}
         )
@@ -95,14 +95,14 @@ class UnreadCounts:
 
     @property
     def contents(self) -> Iterator[tuple[str, int]]:
-        """The paths whose values carry content, each with its number of rows."""
+        """Yield the paths whose values carry content, each with its number of rows."""
         return ((path, counted.rows) for path, counted in self.paths.items() if counted.carries_content)
 
     def describe(self) -> str | None:
-        """Return what is not read in one line: the columns that carry content, and how many others there are.
+        """Return one line on what is not read: the columns that carry content, and the number of others.
 
         Returns:
-            None where everything is read.
+            None if everything is read.
         """
         contents = sorted(self.contents, key=lambda item: -item[1])
         named = [f"{path} ({rows:,} {'row' if rows == 1 else 'rows'})" for path, rows in contents[:MAX_NAMED]]
@@ -115,7 +115,7 @@ class UnreadCounts:
         return f"not read: {', '.join(named)}" + (f", and {others:,} more" if others else "")
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts as JSON-like data: for each path its rows, and whether it carries content."""
+        """Return the counts as JSON-like data: for each path, its rows and whether it carries content."""
         return {
             path: {"rows": counted.rows, "carries_content": counted.carries_content}
             for path, counted in self.paths.items()

@@ -1,4 +1,4 @@
-"""Write rows: a file appears whole or not at all."""
+"""Write rows so that a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class RowWriter(Protocol):
-    """Takes one result after the other."""
+    """Takes results one by one."""
 
     def write(self, result: Mapping[str, Any]) -> None:
         """Add one row to the file."""
@@ -34,15 +34,15 @@ class RowWriter(Protocol):
 
 @contextmanager
 def open_writer(path: str | Path, schema: Any = None) -> Iterator[RowWriter]:
-    """Open a file to write rows to: it appears under its name when the block ends, and not if the block raises.
+    """Open a file to write rows to: it appears under its name when the block ends, unless the block raises an error.
 
     Args:
-        path: a name ending in .jsonl, .json, .csv (lists as JSON), each also with .gz, or .parquet. Where a schema of
-            .parquet has text, what is not text is written as JSON.
-        schema: a `pyarrow.Schema` for .parquet; found from the first thousand rows where it is None.
+        path: a name ending in .jsonl, .json or .csv (lists as JSON), each also with .gz, or in .parquet. If the schema
+            of a .parquet file has text for a value that is not text, the value is written as JSON.
+        schema: a `pyarrow.Schema` for .parquet; None to infer it from the first thousand rows.
 
     Raises:
-        FileError: the ending says nothing known, or the place cannot be written to.
+        FileError: the ending is unknown, or the path cannot be written to.
     """
     path = Path(path)
     kind = find_file_kind(path)
@@ -53,19 +53,19 @@ def open_writer(path: str | Path, schema: Any = None) -> Iterator[RowWriter]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole.
+    """Write a complete text file.
 
     Raises:
-        FileError: the place cannot be written to.
+        FileError: the path cannot be written to.
     """
     write_pieces(path, [text])
 
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
-    """Write a text file whole, piece by piece.
+    """Write a complete text file piece by piece.
 
     Raises:
-        FileError: the place cannot be written to.
+        FileError: the path cannot be written to.
     """
     with _write_whole(path) as raw:
         for piece in pieces:
@@ -74,7 +74,7 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
 
 @contextmanager
 def _write_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file under another name, which takes its own when the block ends."""
+    """Yield a file under a temporary name, which gets its final name when the block ends."""
     check_writable(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -86,15 +86,15 @@ def _write_whole(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        with suppress(OSError):  # what is raised above says more
+        with suppress(OSError):  # the error raised above says more
             partial.unlink(missing_ok=True)
 
 
 def check_writable(path: Path) -> None:
-    """Raise an error for a path that no file can be written to, before there is anything to write.
+    """Check that a path can be written to, before there is anything to write.
 
     Raises:
-        FileError: its directory is not there, it is a directory or a device, or no file can have that name.
+        FileError: its directory does not exist, it is a directory or a device, or no file can have that name.
     """
     try:
         if not os.path.isdir(path.absolute().parent):
@@ -117,7 +117,7 @@ def _open_row_writer(kind: str, compressed: bool, raw: IO[bytes], schema: Any) -
         with _ParquetWriter(raw, schema) as writer:
             yield writer
         return
-    # the time and the name that gzip would store make equal rows into unequal bytes
+    # the time and name that gzip stores would make equal rows into unequal bytes
     stream: Any = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if compressed else raw
     text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=False)
     with {".csv": _CSVWriter, ".json": _JSONListWriter}.get(kind, _JSONLinesWriter)(text) as writer:
@@ -129,7 +129,7 @@ def _open_row_writer(kind: str, compressed: bool, raw: IO[bytes], schema: Any) -
 
 
 class _TextWriter:
-    """A writer over a text stream, with something at the beginning and the end."""
+    """A writer over a text stream, with something at its start and end."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self.text = text
@@ -156,7 +156,7 @@ class _TextWriter:
 
 
 class _JSONLinesWriter(_TextWriter):
-    """One JSON object a line."""
+    """Writes one JSON object per line."""
 
     def write_slice(self, results: ResultSlice) -> None:
         """Add several lines; those of columns are written all at once."""
@@ -179,7 +179,7 @@ class _JSONLinesWriter(_TextWriter):
 
 
 class _JSONListWriter(_TextWriter):
-    """One JSON list, an object a line."""
+    """Writes one JSON list, one object per line."""
 
     def write(self, result: Mapping[str, Any]) -> None:
         """Add one item."""
@@ -192,12 +192,12 @@ class _JSONListWriter(_TextWriter):
 
 
 class _CSVWriter(_TextWriter):
-    """A header and a line a row; what is not text is written as JSON."""
+    """Writes a header, and one line per row; values that are not text are written as JSON."""
 
     header: tuple[str, ...] = ()
 
     def write(self, result: Mapping[str, Any]) -> None:
-        """Add one line, and the header before the first.
+        """Add one line, after the header if it is the first.
 
         Raises:
             FileError: the result has other keys than the first one.
@@ -217,7 +217,7 @@ class _CSVWriter(_TextWriter):
 
 
 class _ParquetWriter:
-    """Parquet, in row groups of a thousand rows, or of a slice."""
+    """Writes Parquet, in row groups of a thousand rows or of one slice."""
 
     _GROUP_ROWS = 1000
 
@@ -240,7 +240,7 @@ class _ParquetWriter:
             self._flush()
 
     def write_slice(self, results: ResultSlice) -> None:
-        """Add several rows; columns that are all of them stay columns."""
+        """Add several rows; if all of them are columns, they stay columns."""
         if results.columns is None or results.columns.schema != self._schema:
             for result in results.results():
                 self.write(result)

@@ -1,1 +1,1 @@
-"""Output formats: the keys and layouts that frameworks expect, as tables."""
+"""Output formats: tables of the keys and layouts that frameworks expect."""

@@ -1,8 +1,9 @@
 """Messages and tools as OpenAI's API takes them: calls with ids, arguments as JSON text, tools as a list of functions.
 
-Source: OpenAI's API reference on chat completions and on the rows of fine-tuning files. The API refuses a row that has
-another key, a call without an id and an answer of a tool to no call, so such rows are refused here, with the place.
-The images of a user are parts with a URL; a file's bytes become a data URL, unchanged, in base64.
+Source: OpenAI's API reference on chat completions and on the rows of fine-tuning files. The API rejects a row with any
+other key, a call without an id, or a tool's message that answers no call. Such rows are therefore rejected here, with
+the place of the fault. The images of a user are parts with a URL. The bytes of a file become a base64 data URL,
+unchanged.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ _KEYS = {
     "assistant": (*_ASKING, "refusal", "weight", "tool_calls"),
     "tool": ("role", "content", "tool_call_id", "name"),
 }
-"""The keys that a message of each role may have; a tool's `name` is read, and not written."""
+"""The keys that a message of each role may have; the `name` of a tool is read but not written."""
 
 _PART_KEYS = {"text": ("type", "text"), "image_url": ("type", "image_url"), "refusal": ("type", "refusal")}
 _PARTS = {"user": ("text", "image_url"), "assistant": ("text", "refusal")}
-"""The kinds of parts of a content, by role; others have texts only."""
+"""The kinds of parts in a content, by role; other roles have text only."""
 
 _FUNCTION_KEYS = ("name", "description", "parameters", "strict")
 _SCHEMA_TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
@@ -45,14 +46,14 @@ _SCHEMAS = ("items", "additionalProperties", "anyOf", "oneOf", "allOf")
 
 
 def spell_api_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Return a conversation as the API takes it.
+    """Convert a conversation to the form of the API.
 
-    A call keeps the id that the row brings; the others are numbered from `call_0`. A tool's message answers the call
-    that it names, or else the first call that has no answer yet.
+    A call keeps its id from the row; calls without one are numbered from `call_0`. A tool's message answers the call
+    that it names, or else the first call without an answer.
 
     Raises:
-        RowError: `bad_role` for another role; `bad_turns` for an answer of a tool to no call, and for a call that is
-            not answered before the next turn; `unsupported_content` for what the API has no key for.
+        RowError: `bad_role` for an unknown role; `bad_turns` for a tool's message that answers no call, and for a call
+            without an answer before the next turn; `unsupported_content` for something the API has no key for.
 
     Example:
         >>> call = {"name": "water", "arguments": {"herb": "dill"}}
@@ -104,7 +105,7 @@ def _list_calls(message: Mapping[str, Any]) -> list[Any]:
 
 
 def _spell_call(call: Mapping[str, Any], index: int, new_ids: Iterator[str]) -> dict[str, Any]:
-    """Return a call; its name and arguments may stand in it or in its `function`."""
+    """Convert a call, whose name and arguments may be in the call itself or in its `function`."""
     function = call.get("function", call)
     if not isinstance(function, dict) or call.get("type", "function") != "function":
         raise _make_error(f"message {index}: the API has no call such as {preview(call)}", {"call": call}, "call")
@@ -124,7 +125,7 @@ def _spell_call(call: Mapping[str, Any], index: int, new_ids: Iterator[str]) -> 
 
 
 def _spell_arguments(arguments: Any, index: int) -> str:
-    """Return arguments as the text of a JSON object; a text stays as it is."""
+    """Return arguments as the text of a JSON object; text stays unchanged."""
     try:
         text = (
             arguments
@@ -145,7 +146,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _find_call(message: Mapping[str, Any], index: int, unanswered: dict[str, str], name: str | None) -> str:
-    """Return the id of the call that a tool's message answers, and take it from those without an answer."""
+    """Remove the call that a tool's message answers from the unanswered ones, and return its id."""
     call_id = message.get("tool_call_id")
     found = next(iter(unanswered), None) if call_id is None else call_id
     if found is None or found not in unanswered:
@@ -174,7 +175,7 @@ def _spell_part(part: Mapping[str, Any], role: str, index: int) -> Mapping[str, 
 
 
 def _spell_image_url(image: Any, index: int) -> str:
-    """The URL of an image; the bytes of a file become a data URL."""
+    """Return the URL of an image; the bytes of a file become a data URL."""
     file = image.get("bytes") if isinstance(image, Mapping) else image
     if isinstance(image, Mapping) and isinstance(image.get("source"), Mapping):
         file = _spell_source(image["source"])
@@ -191,7 +192,7 @@ def _spell_image_url(image: Any, index: int) -> str:
 
 
 def _spell_source(source: Mapping[str, Any]) -> Any:
-    """The URL, or the bytes, of an image as Anthropic's API has it."""
+    """Return the URL or the bytes of an image in the form of Anthropic's API."""
     return source.get("url") if source.get("type") == "url" else _decode(source.get("data"))
 
 
@@ -207,15 +208,15 @@ _FILE_STARTS = {
     "image/jpeg": re.compile(rb"\xff\xd8\xff"),
     "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
 }
-"""How the files begin that the API takes as images."""
+"""The first bytes of the image files that the API accepts."""
 
 
 def spell_api_tools(text: str) -> list[dict[str, Any]]:
-    """Return the text of a JSON list of tools as a list of functions; a tool that is not wrapped is wrapped.
+    """Convert the text of a JSON list of tools to a list of functions; a bare function is wrapped.
 
     Raises:
-        RowError: `unsupported_content` for a tool that the API refuses: another kind, key or name, or parameters that
-            are no JSON Schema of an object.
+        RowError: `unsupported_content` for a tool that the API rejects: another kind, key or name, or parameters that
+            are not a JSON Schema of an object.
 
     Example:
         >>> spell_api_tools('[{"name": "water", "parameters": {"type": "object", "properties": {}}}]')
@@ -240,7 +241,7 @@ def _spell_tool(tool: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _check_schema(schema: Any, where: str) -> None:
-    """Refuse a JSON Schema with a type that there is not, such as Python's `dict`."""
+    """Reject a JSON Schema with an unknown type, such as Python's `dict`."""
     if not isinstance(schema, dict):
         return
     kinds = schema.get("type", [])
@@ -259,7 +260,7 @@ def _check_schema(schema: Any, where: str) -> None:
 
 
 def _check_name(name: Any, where: str) -> str:
-    """Return the name of a function; one that the API refuses is refused."""
+    """Return the name of a function if the API accepts it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         fault = f"{where}: the API has functions of names of up to 64 letters, digits, _ and -; got {preview(name)}"
         raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=name)

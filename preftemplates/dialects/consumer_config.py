@@ -1,4 +1,4 @@
-"""Consumer configurations: the file that a framework needs next to the rows, as a text with places to fill in."""
+"""Consumer configurations: the file that a framework needs next to the rows, written from a Jinja text."""
 
 from __future__ import annotations
 
@@ -21,30 +21,32 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"ensure_ascii": False}  # Python reads surrogate pairs as two characters
 
 _LOADERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}
-"""The builder of `datasets` that reads a file, by its ending."""
+"""The loader in `datasets` for each file ending."""
 
 
 @dataclass(frozen=True)
 class ConsumerConfig:
-    r"""How a framework is configured to read the files of a dialect.
+    r"""The configuration with which a framework reads the files of a dialect.
 
-    A text is a Jinja template. It finds:
+    Each text is a Jinja template with these variables:
 
-    - `format`: the dataset type, and `config`: the name of the configuration;
-    - `rows`: the path of the rows as it was given, `rows_nearby` from the configuration's folder, and `rows_absolute`;
-    - `chat_template`, `chat_template_nearby`, `chat_template_absolute`: the same of the chat template that was
+    - `format`: the dataset type;
+    - `config`: the file name of the configuration;
+    - `rows`: the path of the rows as given, `rows_nearby`: relative to the configuration's folder, and
+      `rows_absolute`;
+    - `chat_template`, `chat_template_nearby`, `chat_template_absolute`: the same for the chat template that was
       written, or None;
-    - `name`: the file's name without its ending;
-    - `loader`: `json` or `parquet`, the builder of `datasets` that reads the rows;
+    - `name`: the name of the rows' file without its ending;
+    - `loader`: the loader in `datasets` that reads the rows, `json` or `parquet`;
     - `keys`: the keys of the rows.
 
     Attributes:
-        suffix: how the configuration's name ends, such as `.yaml`.
-        texts: the configuration of each dataset type.
-        style_note: what to do with a chat template that was written, where the configuration cannot name it.
-        row_suffixes: the endings of the files that the framework reads; without it those of JSON Lines, JSON and
+        suffix: the ending of the configuration's name, such as `.yaml`.
+        texts: the configuration of each dataset type, as a Jinja text.
+        style_note: what to do with a chat template that was written, if the configuration cannot name it.
+        row_suffixes: the endings of the files that the framework reads; by default those of JSON Lines, JSON and
             Parquet.
-        refusals: why a dataset type has no configuration, by dataset type.
+        `refusals`: the reason why a dataset type has no configuration, by dataset type.
 
     Example:
         >>> config = ConsumerConfig(".yaml", {"preference": "data: {{ rows | tojson }}\n"})
@@ -70,17 +72,17 @@ class ConsumerConfig:
     def render(
         self, format: str, *, config: str | Path, rows: str | Path, chat_template: str | Path | None, keys: list[str]
     ) -> str:
-        """Return the configuration of a file.
+        """Return the text of a configuration.
 
         Args:
             format: the dataset type of the rows.
-            config: where the configuration will be.
+            config: the path where the configuration will be written.
             rows: the path of the rows.
-            chat_template: the path of the chat template that renders the rows' messages; None for the model's own.
+            chat_template: the path of the chat template that renders the messages; None for the model's own.
             keys: the keys of the rows.
 
         Raises:
-            FileError: the name of the configuration has another ending, or no framework reads rows of that ending.
+            FileError: the configuration or the rows have a file ending that the framework does not use.
             DefinitionError: there is no configuration for the dataset type.
         """
         if format not in self.texts:
@@ -114,7 +116,7 @@ class ConsumerConfig:
 
 
 def _check_script_name(path: Path, text: str) -> None:
-    """Raise an error for a script that cannot be imported, or would be in the place of a library."""
+    """Raise an error for a script that cannot be imported, or that would shadow a library."""
     if path.suffix == ".py" and not path.stem.isidentifier():
         raise FileError(f"a Python file has a name without spaces and dashes, got {path.name}")
     imported = re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE)
@@ -123,7 +125,7 @@ def _check_script_name(path: Path, text: str) -> None:
 
 
 def _find_relative(path: Path, folder: Path) -> str:
-    """The path as it is found from a folder; absolute where they are on different drives."""
+    """Return a path relative to a folder, or absolute if they are on different drives."""
     try:
         return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
     except ValueError:

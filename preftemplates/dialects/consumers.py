@@ -1,4 +1,4 @@
-"""Consumers of text: frameworks that tokenize texts themselves, and what their tokenizers add at the edges."""
+"""Consumers of text: frameworks that tokenize texts themselves, and the tokens that they add."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any, Literal
 class TextConsumer:
     """A framework that reads texts and tokenizes them itself.
 
-    Its tokenizer may add a BOS, and the framework an EOS. A style that writes these too would have them twice.
+    Its tokenizer may add a BOS, and the framework an EOS. A style that also writes them would double them.
 
     Attributes:
-        name: the framework.
-        messages: the dialect of messages that it reads as well; None where it reads texts only.
-        appends_eos: when it appends the tokenizer's EOS to an answer.
-        tokenizes_apart: whether it tokenizes a prompt and its answers apart; then each gets what the tokenizer adds.
+        name: the framework's name.
+        messages: the framework's dialect for messages; None if it reads only texts.
+        appends_eos: when the framework appends the tokenizer's EOS to an answer.
+        tokenizes_apart: whether it tokenizes a prompt and its answers separately, each with the tokens that the
+            tokenizer adds.
     """
 
     name: str

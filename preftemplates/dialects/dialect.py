@@ -1,4 +1,4 @@
-"""Dialects: how a result's keys are spelled for another framework, as a table; registered by name."""
+"""Dialects: the keys and layouts that frameworks expect, as tables, registered by name."""
 
 from __future__ import annotations
 
@@ -33,29 +33,30 @@ D = TypeVar("D", bound="type[Dialect]")
 
 
 _MESSAGE_ATTRIBUTES = ("role_key", "content_key", "roles", "dropped", "calls_role", "media")
-"""What a dialect declares of messages, next to its tables."""
+"""Attributes of a dialect about messages."""
 
 _ATTRIBUTES = (*_MESSAGE_ATTRIBUTES, "text_consumer", "config", "pairs_only", "exclusive")
-"""What a dialect declares next to its tables."""
+"""All attributes of a dialect next to its tables."""
 
 
 class Dialect(Frozen):
-    """How a result's keys are spelled.
+    """The column names and layout of an output format.
 
-    A dialect is declared as a class with one table a format and registered by `@register_dialect(name)`; an object
-    of it is frozen and compares by its tables. What a table may hold, `preftemplates.dialects.table.read_shape` says.
+    Declare a dialect as a class with one table per dataset type, and register it with `@register_dialect(name)`.
+    Instances are frozen and compare by their tables. `preftemplates.dialects.table.read_shape` documents the entries
+    of a table.
 
     Class attributes:
-        role_key, content_key: the keys of a message; `role` and `content`.
-        roles: the framework's names for roles; a role that it has no name for is refused. Without it all stay.
-        dropped: keys of a message that the framework leaves out in silence; a message that holds one is refused.
-        calls_role: the name of a turn that only calls tools; its content is the calls' JSON text, without their ids.
-        media: how messages show a medium that a key of the row holds: `parts`, by a typed part without it; `marks`, by
-            `<image>`, `<video>` and `<audio>` in the text. By default it stays in its typed part.
-        text_consumer: the framework that tokenizes the texts, if it adds BOS and EOS by itself.
-        config: how the framework is configured to read a file, a `ConsumerConfig`.
-        exclusive: parts of a sample of which the framework reads one and loses the others: `("images", "tools")`.
-        pairs_only: whether the framework reads rankings of exactly two completions without a tie; others are refused.
+        role_key, content_key: the keys of a message; by default `role` and `content`.
+        roles: the framework's names for roles; a role without a name is rejected. By default all roles stay unchanged.
+        dropped: keys of a message that the framework silently drops; a message with one of them is rejected.
+        calls_role: the role of a turn that only calls tools; its content is the calls as JSON text, without their ids.
+        media: how messages refer to a medium that is under a key of the row: `parts`, by an empty typed part; `marks`,
+            by `<image>`, `<video>` and `<audio>` in the text. By default the medium stays in its typed part.
+        text_consumer: the framework that tokenizes the texts, if it adds BOS or EOS itself.
+        config: a `ConsumerConfig` with which the framework reads a file.
+        exclusive: parts of a sample of which the framework reads only one, such as `("images", "tools")`.
+        pairs_only: whether the framework reads only rankings of two completions without a tie; others are rejected.
 
     Example:
         >>> class Mine(Dialect):
@@ -69,7 +70,7 @@ class Dialect(Frozen):
     holds = "table"
 
     declared: ClassVar[Mapping[str, Any]] = {}
-    """What a class and its parents say, by format."""
+    """The declarations of a class and its parents, by name."""
 
     def __init_subclass__(cls) -> None:
         attributes = {name: value for name, value in vars(cls).items() if not name.startswith("__")}
@@ -78,7 +79,7 @@ class Dialect(Frozen):
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """The formats that the dialect can spell."""
+        """The dataset types that the dialect supports."""
         return tuple(name for name, _ in self.table.formats)
 
     @cached_property
@@ -86,14 +87,14 @@ class Dialect(Frozen):
         return dict(self.table.formats)
 
     def shape(self, format: str, parts: Collection[str] = ()) -> ObjectShape:
-        """What each key of a format holds.
+        """Return the values that each key of a dataset type holds.
 
         Args:
-            format: the format's name.
-            parts: the labels that there are, and `tools`; keys of others that are optional are left out.
+            format: the dataset type.
+            parts: the labels, media and `tools` that are present; optional keys for other parts are left out.
 
         Raises:
-            UnknownNameError: the dialect cannot spell the format.
+            UnknownNameError: the dialect does not support the dataset type.
         """
         if format not in self._shapes:
             raise UnknownNameError(
@@ -105,19 +106,19 @@ class Dialect(Frozen):
         return shape
 
     def keys(self, format: str, parts: Collection[str] = ()) -> tuple[str, ...]:
-        """The keys of a format, in order; those of optional parts only where they are among these."""
+        """Return the keys of a dataset type in order, with the optional keys of the given parts only."""
         return tuple(key for key, _ in self.shape(format, parts).fields)
 
     def needs_text(self, format: str) -> bool:
-        """Whether any key holds text in a style."""
+        """Return whether any key holds text in a style."""
         return any(field.needs_text for field in iter_sample_fields(self.shape(format)))
 
     def spells(self, format: str, label: str) -> bool:
-        """Whether a key holds that label."""
+        """Return whether a key holds the label."""
         return any(field.name == label for field in iter_sample_fields(self.shape(format, [label])))
 
     def keeps_tools(self, format: str) -> bool:
-        """Whether a key holds the tools, or a text of the prompt in which the style writes them."""
+        """Return whether a key holds the tools, or a text of the prompt in which the style writes them."""
         shape = self.shape(format, Sample.prompt_parts)
         return any(field.holds_tools for field in iter_sample_fields(shape))
 
@@ -127,17 +128,17 @@ class Dialect(Frozen):
         texts: Sample[Any] | None,
         parts: Collection[str] | None = None,
     ) -> dict[str, Any]:
-        """The result.
+        """Return a sample in the keys of the dialect.
 
         Args:
-            messages: the sample with lists of messages; a response holds its own only.
-            texts: the sample with texts; a response holds the prompt and its own. None where no key needs it.
-            parts: the labels, the tools and the media that the result has a key for where that is optional; those of
-                the sample, if None. Media that the sample shows have one in any case.
+            messages: the sample with lists of messages; a response holds only its own messages.
+            texts: the sample with texts; a response holds the prompt and its own text. None if no key needs text.
+            parts: the labels, tools and media for which the result has its optional keys; by default those of the
+                sample. Media in the sample always have their keys.
 
         Raises:
-            RowError: the dialect has no room for what the sample holds.
-            StyleContractError: a key needs a response's own text, and its text does not begin with the prompt's.
+            RowError: the dialect has no place for something in the sample.
+            StyleContractError: a key needs the text of a response alone, and it does not begin with the prompt's text.
         """
         given = messages.given_parts if parts is None else tuple(parts)
         media = (part for part in given if part in MEDIA_COLUMNS.values())
@@ -145,14 +146,14 @@ class Dialect(Frozen):
         return self.fill(self.shape(messages.format, (*given, *kinds)), messages, texts, kinds)
 
     def check_media(self, messages: Sample[Any], parts: Collection[str] = ()) -> tuple[str, ...]:
-        """Return the kinds of media that a sample shows, after checking that a result has a key for them.
+        """Check that the result has a key for every medium in a sample, and return the kinds of media.
 
         Args:
             messages: the sample with lists of messages.
             parts: as in `spell`.
 
         Raises:
-            RowError: `unsupported_content`; `media_mismatch` where a place in a message has no medium.
+            RowError: `unsupported_content`; `media_mismatch` if a placeholder in a message has no medium.
         """
         kinds = find_kinds(messages)
         if self.table.exclusive and messages.tools is not None:
@@ -175,12 +176,12 @@ class Dialect(Frozen):
         media: Collection[str] = (),
         may_lack: Collection[str] = (),
     ) -> dict[str, Any]:
-        """Return the same for a shape that is selected already, for these kinds of media among others.
+        """Return a sample in the keys of a selected shape, with these kinds of media.
 
-        Labels that the sample may lack are null where it does.
+        Labels in `may_lack` are null if the sample lacks them.
 
         Raises:
-            RowError, StyleContractError: as `spell`.
+            RowError, StyleContractError: as in `spell`.
         """
         if self.table.pairs_only and messages.several and not messages.pieces:
             _check_is_pair(messages)
@@ -203,11 +204,11 @@ class Dialect(Frozen):
             format: the dataset type of the rows.
             config: the path of the configuration.
             rows: the path of the rows.
-            chat_template: the path of the chat template that renders the rows' messages; None for the model's own.
-            keys: the keys of the rows; without it those of every row.
+            chat_template: the path of the chat template that renders the messages; None for the model's own.
+            keys: the keys of the rows; by default the keys that every row has.
 
         Raises:
-            FileError: the configuration's name has the wrong ending, or no framework reads rows of that ending.
+            FileError: the configuration or the rows have a file ending that the framework does not use.
             DefinitionError: the dialect has no configuration for the dataset type.
 
         Example:
@@ -254,10 +255,10 @@ def _read_table(cls: type[Dialect]) -> DialectTable:
 
 
 def _check_is_pair(sample: Sample[Any]) -> None:
-    """Refuse several responses that are not two, or of which none is better.
+    """Check that several responses are two, one of them better.
 
     Raises:
-        RowError: `unsupported_content` for another number, `bad_label` for a tie.
+        RowError: `unsupported_content` for another number of responses, `bad_label` for a tie.
     """
     found = len(sample.responses)
     if found != 2:
@@ -314,7 +315,7 @@ DIALECTS: Registry[type[Dialect]] = Registry("dialect", "preftemplates.dialects.
 
 
 def register_dialect(name: str, *, aliases: Iterable[str] = ()) -> Callable[[D], D]:
-    """Register a dialect class under a name, and under other names by which it is found.
+    """Register a dialect class under a name and its aliases.
 
     Raises:
         DefinitionError: the name is taken by another class.
@@ -323,10 +324,10 @@ def register_dialect(name: str, *, aliases: Iterable[str] = ()) -> Callable[[D],
 
 
 def get_dialect(name: str | Dialect) -> Dialect:
-    """Return the dialect of that name; a dialect is returned as it is.
+    """Return the dialect with a name; a dialect is returned unchanged.
 
     Raises:
-        UnknownNameError: there is none; the message says which name is near.
+        UnknownNameError: there is no such dialect; the message suggests the nearest name.
     """
     return name if isinstance(name, Dialect) else DIALECTS.get(name)()
 

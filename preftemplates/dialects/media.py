@@ -1,4 +1,4 @@
-"""Media in a dialect: how messages spell them, and whether a result has all that a sample shows."""
+"""Media in a dialect: how messages spell them, and whether a result keeps every medium of a sample."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from preftemplates.core.samples import Sample
 
 MediaSpelling = Literal["inline", "parts", "marks"]
-"""How messages of a dialect show a medium: in a typed part, by a typed part without it, or by a mark in the text."""
+"""How messages of a dialect show a medium: in a typed part, by an empty typed part, or by a mark in the text."""
 
 
 class MediaView(NamedTuple):
@@ -33,7 +33,7 @@ class MediaView(NamedTuple):
 
     Attributes:
         kind: the kind of media.
-        is_list: whether it yields a list of them, or the only one.
+        is_list: whether the value is a list of media, or a single medium.
     """
 
     kind: str
@@ -41,15 +41,15 @@ class MediaView(NamedTuple):
 
     @property
     def part(self) -> str:
-        """Return the name of the kind as columns have it, by which `Template.with_parts` knows it."""
+        """Return the plural name that columns and `Template.with_parts` use for the kind."""
         return MEDIA_COLUMNS[self.kind]
 
     def build(self, messages: Iterable[Message]) -> Any:
         """Return the media of messages, in order.
 
         Raises:
-            RowError: `unsupported_content` for media that are no value under a key, and where there are several of
-                which one is asked for.
+            RowError: `unsupported_content` for a medium that cannot be a value under a key, and for several media
+                where the table asks for one.
         """
         values = [_check_value(medium) for medium in iter_media(messages) if medium.kind == self.kind]
         if self.is_list:
@@ -64,11 +64,11 @@ MEDIA_VIEWS = {
     **{column: MediaView(kind, True) for kind, column in MEDIA_COLUMNS.items()},
     **{kind: MediaView(kind, False) for kind in MEDIA_COLUMNS},
 }
-"""The views by the name that a table gives them after a dot: `prompt.images`, `prompt.video`."""
+"""The views by the names that tables give them after a dot: `prompt.images`, `prompt.video`."""
 
 
 def _check_value(medium: Medium) -> Any:
-    """The medium as a value of a column: a path, a URL, a file's bytes or an object of another library."""
+    """Return a medium as a value of a column: a path, a URL, the bytes of a file or an object of another library."""
     value = medium.value
     if isinstance(value, Mapping) and not (value.keys() <= {"bytes", "path"} or "array" in value):
         raise RowError(
@@ -79,16 +79,16 @@ def _check_value(medium: Medium) -> Any:
 
 
 def spell_media(message: Mapping[str, Any], spelling: MediaSpelling, *, as_text: bool) -> Mapping[str, Any]:
-    """Return a message of a sample with media as a framework reads it that finds these under a key of the row.
+    """Return a message for a framework that finds the media of the sample under a key of the row.
 
     Args:
         message: the message.
         spelling: how the dialect shows media.
-        as_text: whether the table asks for a text and not for messages; then a text stays one.
+        as_text: whether the table asks for text instead of messages; text then stays text.
 
     Raises:
-        RowError: `unsupported_content` for media next to the content or in a tool's result, for what a mark has no
-            place for, and for a text that spells a mark.
+        RowError: `unsupported_content` for media next to the content or in a tool's result, for content that a mark
+            cannot stand for, and for text that spells a mark.
     """
     if spelling == "inline":
         return message
@@ -106,11 +106,11 @@ def spell_media(message: Mapping[str, Any], spelling: MediaSpelling, *, as_text:
 
 
 _DOCUMENTS = ("document", "file", "input_file")
-"""The types of other parts that show something."""
+"""Types of parts that show something other than image, video or audio."""
 
 
 def check_parts_are_known(message: Mapping[str, Any]) -> None:
-    """Refuse a part that shows something which no key would hold, such as `{"type": "document"}`.
+    """Reject a part such as `{"type": "document"}`, whose contents no key would hold.
 
     Raises:
         RowError: `unsupported_content`.
@@ -123,7 +123,7 @@ def check_parts_are_known(message: Mapping[str, Any]) -> None:
 
 
 def join_text_parts(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a message of a sample without media as a framework reads it whose contents are texts."""
+    """Return a message without media for a framework whose contents are text: its text parts are joined."""
     content = message.get("content")
     if not isinstance(content, list) or not all(set(part) == {"type", "text"} for part in content):
         return message
@@ -131,7 +131,7 @@ def join_text_parts(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _spell_parts(message: Mapping[str, Any], content: Any) -> list[Any]:
-    """A list of typed parts, in which media are placeholders."""
+    """Return a content as a list of typed parts, with placeholders for media."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     media = [(part, read_medium(part)) for part in content]
@@ -148,7 +148,7 @@ def _make_placeholder(medium: Medium) -> dict[str, Any]:
 
 
 def _spell_marks(message: Mapping[str, Any], content: Any) -> str:
-    """A text in which marks stand for media."""
+    """Return a content as text, with marks for media."""
     if isinstance(content, str):
         return _check_unmarked(content)
     if message.get("role") == "system" and any(map(read_medium, content)):
@@ -181,33 +181,33 @@ def _make_error(what: str, value: Any) -> RowError:
 
 
 def find_media(sample: Sample[list[Message]]) -> dict[str, list[Medium]]:
-    """Return the media of a sample with messages: of the prompt and of each response, those that show any."""
+    """Return the media of the prompt and of each response of a sample, for those that show any."""
     parts = {"prompt": sample.prompt, **sample.responses}
     return {name: media for name, messages in parts.items() if (media := list(iter_media(messages)))}
 
 
 def find_kinds(sample: Sample[list[Message]]) -> tuple[str, ...]:
-    """Return the kinds of media that a sample with messages shows, as columns name them."""
+    """Return the plural names of the kinds of media in a sample."""
     kinds: dict[str, None] = {}
     for messages in (sample.prompt, *sample.responses.values()):
         for message in messages:
-            if len(message) > 2 or message.get("content").__class__ is list:  # seldom: most are a role and a text
+            if len(message) > 2 or message.get("content").__class__ is list:  # rare: most messages are a role and text
                 kinds |= {MEDIA_COLUMNS[medium.kind]: None for medium in iter_media([message])}
     return tuple(kinds)
 
 
 def check_media_are_kept(sample: Sample[list[Message]], places: Places, dialect: str) -> None:
-    """Refuse media that no key of a result holds, and places without a medium.
+    """Reject media that no key of a result holds, and placeholders without a medium.
 
-    Responses of which only some have a key share what is under it, so they must show the same.
+    Responses that share a key share the media under it, so they must show the same media.
 
     Args:
         sample: the sample.
-        places: which kinds of media the result has, by the part of the sample.
+        places: the kinds of media that the result has, by the part of the sample.
         dialect: the dialect's name, for errors.
 
     Raises:
-        RowError: `unsupported_content` for media without a key; `media_mismatch` for a place without a medium.
+        RowError: `unsupported_content` for media without a key; `media_mismatch` for a placeholder without a medium.
     """
     media = find_media(sample)
     if places.has_messages:
@@ -229,10 +229,10 @@ def check_media_are_kept(sample: Sample[list[Message]], places: Places, dialect:
 
 
 def _check_places_are_filled(media: Mapping[str, list[Medium]]) -> None:
-    """Refuse places without a medium, and what is no medium.
+    """Reject placeholders without a medium, and values that are not media.
 
     Raises:
-        RowError: `media_mismatch`; as `check_medium`.
+        RowError: `media_mismatch`; as in `check_medium`.
     """
     for name, shown in media.items():
         for medium in shown:
@@ -245,16 +245,16 @@ def _check_places_are_filled(media: Mapping[str, list[Medium]]) -> None:
 
 
 def _find_part(response: str, several: str | None) -> str:
-    """The part of the sample that a response belongs to: `completions` for `completions[0]`."""
+    """Return the part of the sample that a response belongs to: `completions` for `completions[0]`."""
     return several if several is not None and response.startswith(f"{several}[") else response
 
 
 class Places(NamedTuple):
-    """Which media a result has: a kind and a part of the sample each.
+    """The media that a result has, as pairs of a kind and a part of the sample.
 
     Attributes:
         kept: the pairs of a kind and a part.
-        has_messages: whether the result has messages, and not texts alone.
+        has_messages: whether the result has messages, and not only texts.
     """
 
     kept: frozenset[tuple[str, str]]

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from preftemplates.dialects.media import MediaSpelling
 
 ViewKind = Literal["messages", "message", "text", "turns"]
-"""What a view yields: a list of messages, one message, a text, or a list of pairs of texts."""
+"""The type of a view's value: a list of messages, one message, a text, or a list of pairs of texts."""
 
 
 @dataclass(frozen=True)
 class MessageKeys:
-    """The keys and the names of roles by which a dialect spells one message.
+    """The keys and role names with which a dialect spells a message.
 
     Attributes:
         role: the key of the role.
         content: the key of the content.
-        roles: other names for roles; those that are not named stay.
-        only: whether a role that is not named is refused, and what a message holds beside role and content.
-        dropped: the keys of a message that are refused.
+        roles: the framework's names for roles; other roles stay unchanged.
+        only: whether roles without a name are rejected, and any value next to role and content.
+        dropped: keys of a message that are rejected.
         calls_role: the role of a turn that calls tools, with the calls as JSON text; empty if there is none.
         media: how a medium is shown.
     """
@@ -46,18 +46,18 @@ class MessageKeys:
 
     @property
     def identity(self) -> Any:
-        """How messages are spelled as JSON-like data, for digests."""
+        """The spelling of messages as JSON-like data, for digests."""
         keys = {"role_key": self.role, "content_key": self.content}
         calls = {"calls_role": self.calls_role} if self.calls_role else {}
         media = {} if self.media == "inline" else {"media": self.media}
         return {**keys, "roles": dict(self.roles), "only": self.only, "dropped": self.dropped, **calls, **media}
 
     def spell(self, message: Message) -> dict[str, Any]:
-        """Return the message in the dialect's words.
+        """Return the message in the dialect's keys and role names.
 
         Raises:
-            RowError: `bad_role`, where the dialect has no name for its role; `unsupported_content`, where it has no
-                place for what the message holds beside its content, or uses that place for the role or the content.
+            RowError: `bad_role` if the dialect has no name for the role; `unsupported_content` if it has no place for
+                a value next to the content, or uses the name of its key for the role or the content.
         """
         names = dict(self.roles)
         if self.only and message["role"] not in names:
@@ -91,11 +91,11 @@ class MessageView(NamedTuple):
     """A form in which a table may ask for messages.
 
     Attributes:
-        kind: what it yields.
-        build: the function that makes it.
-        needs_prompt: whether a response is spelled after its prompt, since the spelling depends on the turns before;
-            `build` then has these turns as a third argument.
-        media: the kinds of media that typed parts of the messages show.
+        kind: the type of its value.
+        build: the function that builds the value.
+        needs_prompt: whether the spelling of a response depends on the turns before it; `build` then gets these turns
+            as a third argument.
+        media: the kinds of media that typed parts of the messages may show.
     """
 
     kind: ViewKind
@@ -105,33 +105,33 @@ class MessageView(NamedTuple):
 
 
 def _spell_messages(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
-    """All messages."""
+    """Spell all messages."""
     return [keys.spell(message) for message in messages]
 
 
 def _spell_only_message(messages: Sequence[Message], keys: MessageKeys) -> dict[str, Any]:
-    """The only message.
+    """Spell a single message.
 
     Raises:
-        RowError: `bad_turns`, where there are others.
+        RowError: `bad_turns` if there are several messages.
     """
     return keys.spell(_require_single(messages))
 
 
 def _read_only_content(messages: Sequence[Message], _: MessageKeys) -> str:
-    """The text of the only message, without a style.
+    """Return the text of a single message, without a style.
 
     Raises:
-        RowError: `bad_turns`, where there are others; `unsupported_content`, where it is more than text.
+        RowError: `bad_turns` if there are several messages; `unsupported_content` if the message is more than text.
     """
     return _read_text(_require_single(messages))
 
 
 def _spell_flat(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
-    """All messages, for frameworks that read them as a table: in a table, a value within another gets the keys of all.
+    """Spell all messages for frameworks that read them as a table, which gives nested values the keys of all others.
 
     Raises:
-        RowError: `unsupported_content`, where a message holds a list or an object, such as calls of tools.
+        RowError: `unsupported_content` if a message holds a list or an object, such as tool calls.
     """
     for message in messages:
         for key, value in message.items():
@@ -146,35 +146,35 @@ def _spell_flat(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str
 def _spell_for_api(
     messages: Sequence[Message], _: MessageKeys, before: Sequence[Message] = ()
 ) -> list[dict[str, Any]]:
-    """All messages as OpenAI's API takes them (`preftemplates.dialects.chat_api`)."""
+    """Spell all messages in the form of OpenAI's API (`preftemplates.dialects.chat_api`)."""
     return spell_api_messages([*before, *messages])[len(before) :]
 
 
 def _spell_only_for_api(messages: Sequence[Message], _: MessageKeys, before: Sequence[Message] = ()) -> dict[str, Any]:
-    """The only message as OpenAI's API takes it.
+    """Spell a single message in the form of OpenAI's API.
 
     Raises:
-        RowError: `bad_turns`, where there are others; as `spell_api_messages`.
+        RowError: `bad_turns` if there are several messages; as in `spell_api_messages`.
     """
     return spell_api_messages([*before, _require_single(messages)])[-1]
 
 
 def _read_system(messages: Sequence[Message], _: MessageKeys) -> str:
-    """The text of the system message that opens a conversation; empty where there is none."""
+    """Return the text of the system message that opens a conversation; empty if there is none."""
     return _read_text(messages[0]) if messages and messages[0]["role"] == "system" else ""
 
 
 def _spell_without_system(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
-    """All messages but the system message that opens a conversation."""
+    """Spell all messages except a system message at the start."""
     return _spell_messages(_skip_system(messages), keys)
 
 
 def _read_history(messages: Sequence[Message], _: MessageKeys) -> list[list[str]]:
-    """The questions and answers before the last question, as pairs of texts.
+    """Return the questions and answers before the last question, as pairs of texts.
 
     Raises:
-        RowError: `bad_turns`, where questions and answers do not alternate; `unsupported_content`, where one is more
-            than text.
+        RowError: `bad_turns` if questions and answers do not alternate; `unsupported_content` if one is more than
+            text.
     """
     turns = _skip_system(messages)
     roles = [message["role"] for message in turns]
@@ -185,10 +185,10 @@ def _read_history(messages: Sequence[Message], _: MessageKeys) -> list[list[str]
 
 
 def _spell_in_turn(messages: Sequence[Message], keys: MessageKeys, *, ends: str) -> list[dict[str, Any]]:
-    """All messages, where the turns of a user or a tool alternate with an assistant's after an optional system turn.
+    """Spell all messages; turns of a user or tool must alternate with an assistant's, after an optional system turn.
 
     Raises:
-        RowError: `bad_turns`, where they do not, or the last turn is not of the kind that `ends` names.
+        RowError: `bad_turns` if they do not alternate, or the last turn is not of the kind `ends`.
     """
     spelled = _spell_messages(messages, keys)
     turns = _skip_system(messages)
@@ -202,20 +202,20 @@ def _spell_in_turn(messages: Sequence[Message], keys: MessageKeys, *, ends: str)
 
 
 def _read_question(messages: Sequence[Message], keys: MessageKeys) -> str:
-    """The text of the last message, a user's.
+    """Return the text of the last message, a user's.
 
     Raises:
-        RowError: as `_read_history`.
+        RowError: as in `_read_history`.
     """
     _read_history(messages, keys)
     return _read_text(messages[-1])
 
 
 def _spell_dialogue(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
-    """All messages: questions and answers in turn, an answer last, and text only.
+    """Spell messages that are text only, in which questions and answers alternate and an answer is last.
 
     Raises:
-        RowError: `bad_turns` or `unsupported_content`, where they are something else.
+        RowError: `bad_turns` or `unsupported_content` for any other messages.
     """
     if [message["role"] for message in messages] != ["user", "assistant"] * (len(messages) // 2):
         raise RowError("the dialect has questions and answers in turn only, and an answer last", code=Code.BAD_TURNS)
@@ -223,10 +223,10 @@ def _spell_dialogue(messages: Sequence[Message], keys: MessageKeys) -> list[dict
 
 
 def _spell_conversation(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str, Any]]:
-    """The same, after a system message that opens the conversation, if there is one.
+    """Spell a dialogue that a system message may open.
 
     Raises:
-        RowError: as `_spell_dialogue`, also where there is nothing to answer.
+        RowError: as in `_spell_dialogue`, and for a conversation without a question.
     """
     turns = _skip_system(messages)
     if not turns:
@@ -252,7 +252,7 @@ MESSAGE_VIEWS: dict[str, MessageView] = {
     "asking": MessageView("messages", partial(_spell_in_turn, ends="asks"), media=_ALL_MEDIA),
     "answering": MessageView("messages", partial(_spell_in_turn, ends="assistant"), media=_ALL_MEDIA),
 }
-"""The views by the name that a table gives them after a dot."""
+"""The views by the names that tables give them after a dot."""
 
 
 def _skip_system(messages: Sequence[Message]) -> Sequence[Message]:
@@ -276,10 +276,10 @@ def _read_text(message: Mapping[str, Any]) -> str:
 
 
 def _write_calls(message: Mapping[str, Any]) -> str:
-    """The calls of a turn that only calls functions, as JSON text: one object, or a list of several.
+    """Return the calls of a turn that only calls functions as JSON text: one object, or a list of several.
 
     Raises:
-        RowError: `unsupported_content`, where the turn or a call holds anything that the text has no place for.
+        RowError: `unsupported_content` if the turn or a call holds anything that the text has no place for.
     """
     calls = [_read_call(call) for call in message["tool_calls"]]
     if message.get("content") or set(message) - {"role", "content", "tool_calls"} or None in calls:
@@ -291,7 +291,7 @@ def _write_calls(message: Mapping[str, Any]) -> str:
 
 
 def _read_call(call: Any) -> dict[str, Any] | None:
-    """The name and the arguments of a call; None where it holds more, or something else."""
+    """Return the name and arguments of a call; None if it is not a function call or holds more."""
     function = call.get("function") if isinstance(call, dict) and call.get("type", "function") == "function" else None
     if not isinstance(function, dict) or set(call) - {"type", "function"} or set(function) != {"name", "arguments"}:
         return None

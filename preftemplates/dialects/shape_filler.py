@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ShapeFiller:
-    """Fills shapes with the prompt, the responses and the labels of a sample.
+    """Fill shapes with the prompt, the responses and the labels of a sample.
 
     Attributes:
-        messages: the sample with lists of messages; a response holds its own only.
-        texts: the sample with texts; a response holds the prompt and its own. None where no shape needs it.
-        message_keys: how messages are spelled.
-        shows_media: whether the messages are spelled as those of rows with media.
+        messages: the sample with lists of messages; a response holds only its own messages.
+        texts: the sample with texts; a response holds the prompt and its own text. None if no shape needs text.
+        message_keys: the dialect's spelling of messages.
+        shows_media: whether the row has media, so that messages need placeholders or marks for them.
         may_lack: labels that are null where the sample has none.
-        index: which of the several responses is meant, inside a `PerResponseShape`.
+        index: the index of the response to fill, inside a `PerResponseShape`.
     """
 
     messages: Sample[Any]
@@ -53,8 +53,9 @@ class ShapeFiller:
         """Return the value of a shape.
 
         Raises:
-            RowError: the dialect has no room for the messages, or the sample lacks a label that it must have.
-            StyleContractError: a response's own text is asked for, and its text does not begin with the prompt's.
+            RowError: the dialect has no place for the messages, or the sample lacks a required label.
+            StyleContractError: the shape needs the text of a response alone, and it does not begin with the prompt's
+                text.
         """
         if type(shape) is SampleField:
             return self._fill_field(shape)
@@ -74,7 +75,7 @@ class ShapeFiller:
         return self._fill_label(shape) if isinstance(shape, LabelField) else self._fill_field(shape)
 
     def _fill_field(self, field: SampleField) -> Any:
-        """The prompt or a response, or all of several responses."""
+        """Return the value of the prompt or of a response, or a list with all of several responses."""
         name, several = field.name, self.messages.several
         if name == several and self.index is None:
             return self._fill_per_response(field)
@@ -82,7 +83,7 @@ class ShapeFiller:
         return self._fill_messages(field, name) if field.view else self._fill_text(field, name)
 
     def _lacks(self, shape: ResultShape) -> bool:
-        """Whether a key is left out of this result."""
+        """Return whether a key is left out of this result."""
         return isinstance(shape, ToolsField) and not shape.is_text and self.messages.tools is None
 
     def _fill_per_response(self, shape: ResultShape) -> list[Any]:
@@ -133,7 +134,7 @@ class ShapeFiller:
         return whole[len(before) :]
 
     def _text_before(self, name: str) -> str:
-        """The text before a response's own: the prompt's, or that up to the piece before it."""
+        """Return the text before a response's own: the prompt's, or the text up to the step before it."""
         assert self.texts is not None
         if not self.texts.pieces:
             return plain(self.texts.prompt)

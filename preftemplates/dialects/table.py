@@ -1,4 +1,4 @@
-"""Tables of keys: what each key of a result holds, as a dialect declares it."""
+"""Tables of keys: the value of each key of a result, as a dialect declares it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _SAMPLE_FIELD = re.compile(r"(?P<prompt>prompt\+)?(?P<name>\w+)(\.(?P<view>\w+))
 
 @dataclass(frozen=True)
 class SampleField:
-    """A field of a sample: the messages of the prompt or a response, as such or as text.
+    """A field of a sample: the messages or the text of the prompt or a response.
 
     Attributes:
-        name: `prompt`, or the response's name.
+        name: `prompt`, or the name of the response.
         with_prompt: whether the prompt comes before the response.
-        view: the form of messages that is asked for (`preftemplates.dialects.message_views`); empty for text.
-        optional: whether the key is left out of the result where the template does not fill the field.
+        view: the form of the messages (`preftemplates.dialects.message_views`); empty for text.
+        optional: whether the key is left out if the template does not fill the field.
     """
 
     name: str
@@ -47,12 +47,12 @@ class SampleField:
 
     @property
     def part(self) -> str:
-        """The part of a sample that must be there where the key is optional."""
+        """The part of a sample that must be present if the key is optional."""
         return self.name
 
     @property
     def holds_tools(self) -> bool:
-        """Whether the tools of the prompt are in it, as a value or in the text."""
+        """Whether it holds the tools of the prompt, as a value or in the text."""
         return self.needs_text and (self.with_prompt or self.name == "prompt")
 
     @property
@@ -68,7 +68,7 @@ TOOL_VIEWS: dict[str, Callable[[str], Any]] = {"": str, "list": json.loads, "ope
 
 @dataclass(frozen=True)
 class ToolsField(SampleField):
-    """The tools of the prompt. Where a row has none, a text is null and a list is left out: APIs refuse null."""
+    """The tools of the prompt. Without tools, a text is null, and a list is left out, since APIs reject null."""
 
     @property
     def is_text(self) -> bool:
@@ -82,7 +82,7 @@ class ToolsField(SampleField):
 
     @property
     def holds_tools(self) -> bool:
-        """Whether the tools of the prompt are in it, as a value or in the text."""
+        """Whether it holds the tools of the prompt, as a value or in the text."""
         return True
 
 
@@ -92,7 +92,7 @@ class MediaField(SampleField):
 
     @property
     def part(self) -> str:
-        """The part of a sample that must be there where the key is optional: `images`, `videos` or `audios`."""
+        """The part of a sample that must be present if the key is optional: `images`, `videos` or `audios`."""
         return MEDIA_VIEWS[self.view].part
 
 
@@ -120,7 +120,7 @@ class FixedValue:
 
 @dataclass(frozen=True)
 class DefaultedField:
-    """A label, or a value that stands in its place where the template does not fill it."""
+    """A label, or a default value if the template does not fill the label."""
 
     field: LabelField
     default: FixedValue
@@ -133,7 +133,7 @@ class DefaultedField:
 
 @dataclass(frozen=True)
 class DefaultedEntry:
-    """An entry of a dialect's table that `with_default` returns: a label's name, and a value."""
+    """An entry of a dialect's table that `with_default` returns: the name of a label and a default value."""
 
     name: str
     default: Any
@@ -141,7 +141,7 @@ class DefaultedEntry:
 
 @dataclass(frozen=True)
 class ObjectShape:
-    """Values by key."""
+    """An object with values by key."""
 
     fields: tuple[tuple[str, ResultShape], ...]
 
@@ -153,7 +153,7 @@ class ObjectShape:
 
 @dataclass(frozen=True)
 class ListShape:
-    """A list of values, one written after the other."""
+    """A list of fixed length, with a shape for each value."""
 
     shapes: tuple[ResultShape, ...]
 
@@ -165,7 +165,7 @@ class ListShape:
 
 @dataclass(frozen=True)
 class PerResponseShape:
-    """A list with one value for each of the several responses of a sample."""
+    """A list with one value per response, in a sample of several responses."""
 
     shape: ResultShape
 
@@ -176,12 +176,12 @@ class PerResponseShape:
 
 
 ResultShape = SampleField | FixedValue | DefaultedField | ObjectShape | ListShape | PerResponseShape
-"""What a table holds under one key."""
+"""The shape of the value under one key of a table."""
 
 
 @dataclass(frozen=True)
 class DialectTable:
-    """What each key of each format holds, how messages are spelled, and how the framework is configured."""
+    """The keys of each dataset type, the spelling of messages, and the configuration of the framework."""
 
     formats: tuple[tuple[str, ObjectShape], ...]
     message_keys: MessageKeys
@@ -201,7 +201,7 @@ class DialectTable:
 
 
 def fixed(value: str | float | bool | None) -> FixedValue:
-    """Return an entry of a dialect's table: a value that is the same in every result.
+    """Return an entry of a dialect's table whose value is the same in every result.
 
     Example:
         >>> from preftemplates import Dialect, get_template
@@ -214,7 +214,7 @@ def fixed(value: str | float | bool | None) -> FixedValue:
 
 
 def with_default(label: str, value: str | float | bool | None) -> DefaultedEntry:
-    """Return an entry of a dialect's table: a label, or a value where the template does not fill the label.
+    """Return an entry of a dialect's table that holds a label, or a value if the template does not fill the label.
 
     Example:
         >>> from preftemplates import Dialect, get_template
@@ -229,13 +229,13 @@ def with_default(label: str, value: str | float | bool | None) -> DefaultedEntry
 def read_shape(key: str, entry: Any, format: type[Sample[Any]], in_each: bool = False) -> ResultShape:
     """Return the shape that an entry of a table describes.
 
-    A text names the prompt, a response (its own text), `prompt+` and a response (from character 0) or a label. `.view`
-    asks for messages in a form, or for the media that they show; `?` after a label, the tools or media says that a row
-    may have none. A mapping and a list
-    hold further entries. In a format of several responses, a list of one entry has one value for each of them.
+    A string names the prompt, a response (its own text), a response after `prompt+` (from character 0), or a label.
+    `.view` asks for messages in a form, or for the media in them. `?` after a label, tools or media marks it as
+    optional. A mapping or a list holds further entries. In a dataset type with several responses, a list of one entry
+    has one value per response.
 
     Raises:
-        DefinitionError: the format has no such response or label, or there is no such view.
+        DefinitionError: the dataset type has no such response or label, or there is no such view.
     """
     if isinstance(entry, FixedValue):
         return entry
@@ -289,7 +289,7 @@ def iter_sample_fields(shape: ResultShape) -> Iterator[SampleField]:
 
 
 def _inner_shapes(shape: ResultShape) -> Sequence[ResultShape]:
-    """The shapes directly inside a shape."""
+    """Return the shapes directly inside a shape."""
     if isinstance(shape, ObjectShape):
         return [inner for _, inner in shape.fields]
     if isinstance(shape, PerResponseShape):
@@ -300,9 +300,9 @@ def _inner_shapes(shape: ResultShape) -> Sequence[ResultShape]:
 
 
 def select_parts(shape: ResultShape, parts: Collection[str]) -> ResultShape | None:
-    """Return the shape without what holds an optional part that is not among these; None if nothing is left.
+    """Return a shape without the optional parts that are not given; None if nothing is left.
 
-    Of a whole table the keys that are left are given, even if there is none.
+    A whole table keeps its remaining keys, even if there are none.
     """
     if isinstance(shape, SampleField):
         return None if shape.optional and shape.part not in parts else shape
@@ -321,7 +321,7 @@ def select_parts(shape: ResultShape, parts: Collection[str]) -> ResultShape | No
 def _select_parts_of_fields(
     fields: Iterable[tuple[str, ResultShape]], parts: Collection[str]
 ) -> Iterator[tuple[str, ResultShape]]:
-    """The fields of which something is left; Parquet has no struct without a field."""
+    """Yield the fields that are not empty after the selection; Parquet has no struct without a field."""
     for key, field in fields:
         rest = select_parts(field, parts)
         if rest is not None and rest != ObjectShape(()):
@@ -330,7 +330,7 @@ def _select_parts_of_fields(
 
 @lru_cache(maxsize=1024)
 def find_places(shape: ObjectShape, keys: MessageKeys) -> Places:
-    """Return which media a result of a shape has."""
+    """Return the media that a result of a shape has."""
     kept, has_messages = set[tuple[str, str]](), False
     for field in iter_sample_fields(shape):
         if isinstance(field, MediaField):

@@ -1,1 +1,1 @@
-"""Sandboxed Jinja that tracks where text comes from and enforces limits; it knows neither chats nor rows."""
+"""Sandboxed Jinja that tracks where text comes from and enforces limits; it depends on neither chats nor rows."""

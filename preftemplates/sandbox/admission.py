@@ -27,18 +27,18 @@ _BLOCK_TAGS = frozenset({"call", "filter", "for", "generation", "if", "macro", "
 """Tags that open a block; `set` does without an equals sign."""
 
 _BLOCKS_PER_EXTRA_COST = 8
-"""In every so many blocks a token takes as long again to compile, since Jinja looks at the names of each."""
+"""A token counts once more per this many open blocks: Jinja looks its name up in each block, so it compiles slower."""
 
 _OPERATOR_WORDS = frozenset({"and", "else", "if", "in", "is", "not", "or"})
-"""Names that are operators."""
+"""Names that the lexer reports for operators."""
 
 
 def check_source(source: str, limits: Limits, environment: Environment) -> None:
-    """Refuse a source that would need too much to be parsed.
+    """Reject a source that would take too many resources to parse.
 
     Raises:
-        StyleLimitError: it is too long, or nested too deeply.
-        StyleSyntaxError: it has no tokens, since a text or a tag does not end, for example.
+        StyleLimitError: it is too long, has too many tokens, or is nested too deeply.
+        StyleSyntaxError: the lexer fails, for example because a string or a tag does not end.
     """
     if len(source) > limits.source:
         raise StyleLimitError(f"the chat template has {len(source):,} characters; {limits.source:,} are allowed")
@@ -51,7 +51,7 @@ def check_source(source: str, limits: Limits, environment: Environment) -> None:
 
 
 def _read_tokens(source: str, environment: Environment) -> Iterator[tuple[int, str, str]]:
-    """Yield the source's tokens with their lines and kinds."""
+    """Yield the line, kind and value of each token of a source."""
     try:
         yield from environment.lexer.tokeniter(source, None)
     except TemplateSyntaxError as error:
@@ -59,7 +59,7 @@ def _read_tokens(source: str, environment: Environment) -> Iterator[tuple[int, s
 
 
 class _NestingDepths:
-    """How deep the tokens read so far are nested."""
+    """Track how deep the tokens read so far are nested."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -71,7 +71,7 @@ class _NestingDepths:
         """Count one token.
 
         Raises:
-            StyleLimitError: it is nested too deeply, or is too large a number.
+            StyleLimitError: the token exceeds the nesting limit, or is too large a number.
         """
         if kind in ("block_begin", "variable_begin"):
             self.tag, self.runs = [], [0]
@@ -107,7 +107,7 @@ class _NestingDepths:
             self.runs[-1] = 0
         else:
             self._count_run(True, line)
-        if len(self.runs) - 1 > self.limits.nesting:  # the first run stands in no bracket
+        if len(self.runs) - 1 > self.limits.nesting:  # the first run is outside all brackets
             raise StyleLimitError(f"more than {self.limits.nesting} brackets stand in each other", line=line)
 
     def _count_run(self, counts: bool, line: int) -> None:
@@ -117,19 +117,20 @@ class _NestingDepths:
 
 
 def _estimate_int_bits(written: str) -> int:
-    """Return about how many bits a written whole number has, and never fewer than it has."""
+    """Estimate the bits of a written whole number, without ever returning fewer than it has."""
     digits = written.replace("_", "").lower()
     bits = {"0x": 4, "0o": 3, "0b": 1}.get(digits[:2])
     if bits is not None:
+        # int() takes quadratic time, so a long number is estimated: a decimal digit needs fewer than 4 bits
         return bits * (len(digits) - 2)
     return int(digits).bit_length() if len(digits) < 100 else 4 * len(digits)
 
 
 def check_tree(tree: nodes.Template) -> None:
-    """Refuse a tree that does what no untrusted template may do.
+    """Reject a tree that does something no untrusted template may do.
 
     Raises:
-        StyleRefusedError: it names another file, something internal, or a function that is not allowed.
+        StyleRefusedError: it names another file, an internal attribute or a function that is not allowed.
     """
     all_nodes = list(walk_nodes(tree))
     assigned = {node.name for node in all_nodes if isinstance(node, nodes.Name) and node.ctx != "load"}
@@ -141,7 +142,7 @@ def check_tree(tree: nodes.Template) -> None:
 
 
 def walk_nodes(tree: nodes.Node) -> Iterator[nodes.Node]:
-    """Yield the nodes of a tree; Jinja's own walk takes a time that grows with the depth of each."""
+    """Yield the nodes of a tree; Jinja's own walk is recursive, and slow on deep trees."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -150,7 +151,7 @@ def walk_nodes(tree: nodes.Node) -> Iterator[nodes.Node]:
 
 
 def _find_objection(node: nodes.Node, assigned: set[str]) -> str | None:
-    """Why a node is refused."""
+    """Explain why a node is rejected; return None if it is allowed."""
     if not isinstance(node, ALLOWED_STATEMENTS + ALLOWED_EXPRESSIONS):
         return f"has the tag {type(node).__name__.lower()!r}, which no chat template may have"
     if isinstance(node, nodes.Name):
@@ -169,7 +170,7 @@ def _find_objection(node: nodes.Node, assigned: set[str]) -> str | None:
 
 
 def _find_internal_name(node: nodes.Node) -> str | None:
-    """A text that is looked up, if it leads to what begins with two underscores; data may have keys with one."""
+    """Return a constant key that leads to a name with two leading underscores; keys of data may begin with one."""
     if not isinstance(node, nodes.Const) or not isinstance(node.value, str):
         return None
     return node.value if any(step.startswith("__") for step in node.value.split(".")) else None
@@ -178,6 +179,7 @@ def _find_internal_name(node: nodes.Node) -> str | None:
 def _find_name_objection(node: nodes.Name, assigned: set[str]) -> str | None:
     if not node.name.isascii():
         return f"has the name {spell_out(node.name)}, which looks like another"
+    # a template may define its own variable with the name of a hidden global, such as `cycler`
     hidden = node.name in DEFAULT_NAMESPACE and node.name not in ALLOWED_GLOBALS
     if (hidden or node.name == "self") and node.name not in assigned:
         return f"reads {node.name!r}, which no chat template may"
@@ -187,20 +189,21 @@ def _find_name_objection(node: nodes.Name, assigned: set[str]) -> str | None:
 def _find_function_objection(
     kind: str, node: nodes.Filter | nodes.Test, allowed: frozenset[str], jinja_names: Mapping[str, object]
 ) -> str | None:
-    """One that Jinja does not know either is left to Jinja, which objects only where it is used."""
+    """Explain why a filter or test is rejected; unknown ones are left to Jinja, which raises only if they run."""
     if node.name in jinja_names and node.name not in allowed:
         return f"uses the {kind} {node.name!r}, which no chat template may"
     return None
 
 
 def _find_path_objection(node: nodes.Filter) -> str | None:
-    """Filters such as `map` look names up that are texts."""
+    """Explain why an attribute path is rejected: filters such as `map` look names up that are given as strings."""
     paths = [keyword.value for keyword in node.kwargs if keyword.key == "attribute"]
     if node.name in ("groupby", "map", "rejectattr", "selectattr"):
         paths += node.args[:1]
     for path in paths:
         if name := _find_internal_name(path):
             return f"reads {name!r}; names inside a value may not begin with two underscores"
+        # `map("upper")` applies a filter by its name, so the allowlist must hold there as well
         used = path.value if isinstance(path, nodes.Const) and node.name == "map" else None
         if used in DEFAULT_FILTERS and used not in ALLOWED_FILTERS:
             return f"uses the filter {used!r}, which no chat template may"

@@ -10,17 +10,17 @@ ALLOWED_FILTERS = frozenset((
     "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr", "sort", "string", "sum", "title",
     "tojson", "trim", "unique", "upper",
 ))  # fmt: skip
-"""Filters, of those that Jinja or the environment has."""
+"""Allowed filters, out of those that Jinja or the environment has."""
 
 ALLOWED_TESTS = frozenset((
     "!=", "<", "<=", "==", ">", ">=", "boolean", "callable", "defined", "divisibleby", "eq", "equalto", "even",
     "false", "float", "ge", "greaterthan", "gt", "in", "integer", "iterable", "le", "lessthan", "lower", "lt",
     "mapping", "ne", "none", "number", "odd", "sameas", "sequence", "string", "true", "undefined", "upper",
 ))  # fmt: skip
-"""Tests, of those that Jinja has."""
+"""Allowed tests, out of those that Jinja has."""
 
 ALLOWED_GLOBALS = frozenset({"dict", "namespace", "raise_exception", "range", "strftime_now"})
-"""Functions, of those that Jinja or the environment has."""
+"""Allowed functions, out of those that Jinja or the environment has."""
 
 TEXT_METHODS = frozenset((
     "capitalize", "casefold", "count", "endswith", "find", "format", "index", "isalnum", "isalpha", "isascii",
@@ -29,28 +29,28 @@ TEXT_METHODS = frozenset((
     "rindex", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "swapcase",
     "title", "upper",
 ))  # fmt: skip
-"""Methods of texts."""
+"""Allowed methods of strings."""
 
 LIST_METHODS = frozenset({"copy", "count", "index"})
-"""Methods of lists and tuples."""
+"""Allowed methods of lists and tuples."""
 
 MAPPING_METHODS = frozenset({"copy", "get", "items", "keys", "values"})
-"""Methods of mappings."""
+"""Allowed methods of mappings."""
 
 LOOP_ATTRIBUTES = frozenset((
     "changed", "cycle", "depth", "depth0", "first", "index", "index0", "last", "length", "nextitem", "previtem",
     "revindex", "revindex0",
 ))  # fmt: skip
-"""Attributes of the variable `loop`."""
+"""Allowed attributes of the variable `loop`."""
 
 MACRO_ATTRIBUTES = frozenset({"arguments", "caller", "catch_kwargs", "catch_varargs", "name"})
-"""Attributes of macros."""
+"""Allowed attributes of macros."""
 
 ALLOWED_STATEMENTS = (
     nodes.Template, nodes.Output, nodes.For, nodes.If, nodes.Macro, nodes.CallBlock, nodes.FilterBlock, nodes.With,
     nodes.Scope, nodes.Assign, nodes.AssignBlock, nodes.ExprStmt, nodes.Continue, nodes.Break,
 )  # fmt: skip
-"""The statements that a template may have."""
+"""Allowed statements."""
 
 ALLOWED_EXPRESSIONS = (
     nodes.Name, nodes.NSRef, nodes.Const, nodes.TemplateData, nodes.Tuple, nodes.List, nodes.Dict, nodes.Pair,
@@ -58,4 +58,4 @@ ALLOWED_EXPRESSIONS = (
     nodes.Concat, nodes.Compare, nodes.Operand, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Add, nodes.Sub, nodes.Mod,
     nodes.Pow, nodes.And, nodes.Or, nodes.Not, nodes.Neg, nodes.Pos,
 )  # fmt: skip
-"""The expressions that a template may have."""
+"""Allowed expressions."""

@@ -1,4 +1,4 @@
-"""Jinja's sandbox with resource limits, in which untrusted templates compile and render."""
+"""Jinja's sandbox with resource limits: the environment that compiles and renders untrusted templates."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ _READABLE_ATTRIBUTES: dict[type, frozenset[str]] = {
     LoopContext: LOOP_ATTRIBUTES,
     Macro: MACRO_ATTRIBUTES,
 }
-"""What a template may read of a value, by the value's type; all of a namespace, and nothing of any other."""
+"""Readable attributes by type; a namespace may be read entirely, and any other type not at all."""
 
 RESOURCE_ERRORS = (RecursionError, MemoryError, OverflowError)
-"""What Python raises where something needs too much."""
+"""Exceptions that Python raises when something takes too many resources."""
 
 
 class TestedUndefined(Undefined):
-    """What is not defined: it may be tested, and never becomes text."""
+    """An undefined value: it may be tested, but printing it raises an error."""
 
     __slots__ = ()
 
@@ -75,17 +75,17 @@ class BoundedTemplate(Template):
     """A compiled template that renders within the limits of its environment."""
 
     def render(self, *args: Any, **variables: Any) -> str:
-        """The text."""
+        """Render within the limits of the environment and return the text."""
         environment = self.environment
         assert isinstance(environment, BoundedEnvironment)
         return render_bounded(self, dict(*args, **variables), environment.limits)
 
 
 class BoundedEnvironment(TracedEnvironment):
-    """Jinja's sandbox, in which an untrusted template stays within its limits.
+    """Jinja's sandbox with resource limits for untrusted templates.
 
-    As the first base of a class it bounds what the other bases set up: filters, tests and functions that are not in
-    the vocabulary go, and the others are counted.
+    As the first base class, it restricts what the other bases set up: filters, tests and functions outside the
+    allowlist are removed, and the rest are charged to the budget.
 
     >>> BoundedEnvironment().from_string("{{ 'a' * 10 ** 9 }}").render()
     Traceback (most recent call last):
@@ -110,7 +110,7 @@ class BoundedEnvironment(TracedEnvironment):
 
     @property
     def budget(self) -> Budget:
-        """What the render that is going on may still spend."""
+        """The budget of the render that is in progress."""
         return CURRENT_BUDGET.get()
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -120,12 +120,12 @@ class BoundedEnvironment(TracedEnvironment):
         return tree
 
     def from_string(self, source: Any, *args: Any, **options: Any) -> Template:
-        """The compiled template.
+        """Compile a template.
 
         Raises:
-            StyleSyntaxError: it does not parse.
-            StyleRefusedError: it does what no untrusted template may do.
-            StyleLimitError: it needs more than its limits allow.
+            StyleSyntaxError: the source does not parse.
+            StyleRefusedError: the source does something no untrusted template may do.
+            StyleLimitError: the source exceeds the limits.
         """
         try:
             return super().from_string(source, *args, **options)
@@ -134,16 +134,17 @@ class BoundedEnvironment(TracedEnvironment):
         raise failure
 
     def text_of(self, value: Any) -> str:  # type: ignore[override]
-        """The text of a value, as `{{ value }}` prints it; what is not defined has none, nor what has an address."""
+        """Return the text of a value, as `{{ value }}` prints it; values without a text raise an error."""
         if isinstance(value, str):
             return value
+        # str() of a container writes its whole contents, so it is weighed first
         if type(value) not in UNTRACED_TYPES:
             budget = CURRENT_BUDGET.get()
             budget.spend(10 * budget.weigh(value, printing=True))
         return super().text_of(value)
 
     def is_safe_attribute(self, obj: Any, attr: str, _value: Any) -> bool:
-        """Whether a template may read an attribute; what data holds under a key is no attribute."""
+        """Return whether a template may read an attribute; the keys of data are not attributes."""
         allowed = _READABLE_ATTRIBUTES.get(type(obj))
         if allowed is None:
             allowed = next(
@@ -152,7 +153,7 @@ class BoundedEnvironment(TracedEnvironment):
         return attr in allowed or (isinstance(obj, Namespace) and not attr.startswith("_"))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """`obj.attribute`."""
+        """Return `obj.attribute`."""
         if isinstance(obj, str):
             if attribute not in _TEXT_ATTRIBUTES:
                 return self.undefined(obj=obj, name=attribute)
@@ -161,8 +162,8 @@ class BoundedEnvironment(TracedEnvironment):
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """`obj[argument]`."""
-        # some templates ask each letter for its type
+        """Return `obj[argument]`."""
+        # some templates check the type of each character this way, so it is worth a shortcut
         if type(argument) is str and isinstance(obj, str) and argument not in _TEXT_ATTRIBUTES:
             return self.undefined(obj=obj, name=argument)
         if isinstance(argument, tuple):
@@ -170,7 +171,8 @@ class BoundedEnvironment(TracedEnvironment):
         return super().getitem(obj, argument)
 
     def call_method(self, context: Context, obj: Any, name: str, *args: Any) -> Any:
-        """`obj.name(*args)`."""
+        """Return `obj.name(*args)`."""
+        # shortcuts for the common types; all other objects take Jinja's checked path at the end
         kind = type(obj)
         if kind is str:
             if name in _PLAIN_METHODS and all(type(arg) is str for arg in args):
@@ -185,7 +187,7 @@ class BoundedEnvironment(TracedEnvironment):
         return self.call(context, self.getattr(obj, name), *args)
 
     def call(self, context: Context, function: Any, /, *args: Any, **options: Any) -> Any:
-        """Call a function, a macro or a method."""
+        """Call a function, a macro or a method, and charge its cost first."""
         budget = CURRENT_BUDGET.get()
         owner = function.__self__ if isinstance(function, BuiltinMethodType | MethodType) else None
         if isinstance(owner, str | dict | list | tuple):
@@ -199,14 +201,14 @@ class BoundedEnvironment(TracedEnvironment):
         return super().call(context, function, *args, **options)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """`left % right`; the other operators are the budget's."""
+        """Return `left % right`; the budget computes the other operators."""
         budget = CURRENT_BUDGET.get()
         if isinstance(left, str):
             count_percent_format(budget, left, right)
         return budget.check_number(super().call_binop(context, operator, left, right))
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
-        """`format` of a text, counted."""
+        """Return `str.format` of a string with its cost charged."""
         formatted = super().wrap_str_format(value)
         if formatted is None or value.__name__ != "format":
             return None
@@ -220,22 +222,22 @@ class BoundedEnvironment(TracedEnvironment):
 
 _TEXT_ATTRIBUTES = frozenset(dir(TracedMarkup))
 _PLAIN_METHODS = TEXT_METHODS - {"format", "format_map"}
-"""Methods of texts that call nothing of their arguments'."""
+"""Methods of strings that call nothing on their arguments."""
 
 
 def render_bounded(template: Template, variables: Mapping[str, Any], limits: Limits) -> str:
-    """Return the text of a template.
+    """Render a template within limits and return the text.
 
     Args:
-        template: compiled by a `BoundedEnvironment`.
-        variables: what the template finds, by name.
-        limits: how much it may need.
+        template: a template compiled by a `BoundedEnvironment`.
+        variables: the template's variables by name.
+        limits: the resources that the render may use.
 
     Raises:
-        TemplateError: the template raised it itself, by `raise_exception`; no subclass of it is raised.
-        StyleRefusedError: it did what no untrusted template may do; `line` is the template's own, here and below.
-        StyleLimitError: it needed more than its limits allow.
-        RowError: `refused_by_style`, when it failed in another way.
+        TemplateError: the template raised it by `raise_exception`; a subclass is never raised.
+        StyleRefusedError: it did something no untrusted template may do; `line` is one of the source, here and below.
+        StyleLimitError: it exceeded the limits.
+        RowError: `refused_by_style`, if it failed in another way.
     """
     budget = Budget(limits)
     token = CURRENT_BUDGET.set(budget)
@@ -248,14 +250,15 @@ def render_bounded(template: Template, variables: Mapping[str, Any], limits: Lim
         failure = _convert_render_error(error, template.get_corresponding_lineno(at) if at else None)
     finally:
         CURRENT_BUDGET.reset(token)
-    raise failure  # apart, so that the render's values are not kept with the error
+    raise failure  # outside the handler, so that the error does not keep the render's values alive
 
 
 def _convert_render_error(error: Exception, line: int | None) -> Exception:
-    """The error that a failed render raises."""
+    """Convert an exception of a failed render to the error to raise."""
     reason = one_line(str(error), 200)
     if isinstance(error, PrefTemplatesError):
         return error.located(line=line)
+    # a TemplateError itself is what `raise_exception` raises: callers handle it, so it passes through
     if type(error) is TemplateError:
         return TemplateError(error.message)
     if isinstance(error, RESOURCE_ERRORS):
@@ -268,7 +271,7 @@ def _convert_render_error(error: Exception, line: int | None) -> Exception:
 
 
 def _find_line(traceback: TracebackType | None, template: Template) -> int | None:
-    """The line of the template's code at which an error was raised."""
+    """Return the line of the template's compiled code at which an error was raised."""
     line = None
     while traceback is not None:
         if traceback.tb_frame.f_globals is template.root_render_func.__globals__:
@@ -278,7 +281,7 @@ def _find_line(traceback: TracebackType | None, template: Template) -> int | Non
 
 
 def _convert_compile_error(error: Exception) -> Exception:
-    """The error that a source raises that does not compile."""
+    """Convert an exception of a failed compilation to the error to raise."""
     if isinstance(error, PrefTemplatesError):
         return error
     if isinstance(error, TemplateSyntaxError):

@@ -1,4 +1,4 @@
-"""What one render may still spend, and the operations that cost something."""
+"""The budget of one render, and the operations that spend from it."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 SMALL_TEXT = KIB
-"""Texts up to this many characters are charged as if each character took four bytes; fewer under a lower limit."""
+"""Up to this many characters, a string is charged at four bytes per character without a look at its width."""
 
 _PLAIN_TYPES = frozenset({str})
 _TRACED_TYPES = frozenset({str, Traced})
 
 _STEPS_PER_CHECK = 64
 _WORK_PER_CHECK = 512 * KIB
-"""How much may be done between two checks of the limits and the clock."""
+"""Work allowed between two checks of the limits and the clock."""
 
 _VIEW_TYPES: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()), range)
-"""Types beside lists, tuples and dicts whose values are printed with what they contain."""
+"""Types, next to lists, tuples and dicts, that are printed with their contents."""
 
 _CONTAINER_TYPES = (list, tuple, dict, *_VIEW_TYPES)
-"""Types of values within which others are nested."""
+"""Types whose values contain other values."""
 _COUNTED_TYPES = (*_CONTAINER_TYPES, BaseModel)
 
 BYTES_PER_VALUE = 80
-"""Bytes charged for a value that is no text; characters that a number has at most."""
+"""Bytes charged for a value that is not a string; also the most characters of a number."""
 
 BYTES_PER_PRINTED_PIECE = 512
-"""Bytes of a piece of the output, which becomes a span: it takes that long."""
+"""Bytes charged for a piece of the output: it becomes a span, which takes as long as writing them."""
 
 _BYTES_PER_WALKED_VALUE = 320
-"""Bytes charged for a value that is looked at on a walk through all that a value contains: it takes that long."""
+"""Bytes charged for a value visited while a container is walked: a visit takes about the time of writing that many."""
 
 
 class Budget:
-    """What one render may still spend.
+    """The resources that one render has used, and its limits.
 
     Attributes:
         steps: iterations and calls so far.
-        work: bytes so far.
+        work: bytes written so far.
     """
 
     __slots__ = ("deadline", "limits", "next_step", "next_work", "small", "steps", "work")
@@ -86,7 +86,7 @@ class Budget:
         self.next_step, self.next_work = self.steps + _STEPS_PER_CHECK, self.work + _WORK_PER_CHECK
 
     def count_text(self, length: int, *parts: str) -> None:
-        """Count a text of this many characters that is about to be made of these parts."""
+        """Count a string of this many characters that is about to be built from these parts."""
         if length <= self.small and _PLAIN_TYPES.issuperset(map(type, parts)):
             self.work += 4 * length + 64
             if self.work >= self.next_work:
@@ -94,6 +94,7 @@ class Budget:
             return
         if length > self.limits.string:
             raise_over_limit(f"makes a text of {length:,} characters; {self.limits.string:,} are allowed")
+        # Python stores a string of ASCII in one byte per character, and any other in up to four
         width = 1 if length > SMALL_TEXT and all(map(str.isascii, parts)) else 4
         self.work += width * length + 64
         for part in parts:
@@ -103,32 +104,34 @@ class Budget:
             self._check_limits()
 
     def count_container(self, count: int, value: Any) -> Any:
-        """Count a new list, tuple or dict of `count` values, and give it back."""
+        """Count a new list, tuple or dict of `count` values, and return it."""
         self.spend(128 + 72 * count)
         return value
 
     def weigh(self, value: Any, printing: bool = False) -> int:
-        """The characters of a value's text at most; lists and mappings are walked, and each value counted.
+        """Return the most characters that a value's text can have; containers are walked, and each value is charged.
 
         Args:
             value: any value.
-            printing: whether the value is about to become text; it must then have one.
+            printing: whether the value is about to become text; a value without a text then raises an error.
         """
         if isinstance(value, str):
             return len(value)
         if type(value) is Undefined:  # an inline `if` without an `else` is an empty text
             return 0
         total, depth, level = 0, 0, [value]
+        # level by level: recursion would overflow Python's stack on deep values before the limit is reported
         while level:
             depth += 1
             if depth > self.limits.nesting and any(isinstance(item, _CONTAINER_TYPES) for item in level):
                 raise_over_limit(f"nests values more than {self.limits.nesting} deep")
             level = [part for item in level for part in self._list_parts(item, printing)]
+            # a nested string is printed as its repr, in which a character takes up to ten
             total += sum([2 + 10 * len(part) if isinstance(part, str) else BYTES_PER_VALUE for part in level])
         return total + BYTES_PER_VALUE
 
     def _list_parts(self, value: Any, printing: bool) -> Iterable[Any]:
-        """What a value contains; texts count among the leaves."""
+        """List the values inside a value; strings are leaves."""
         if value is None or isinstance(value, str | int | float):
             return ()
         if isinstance(value, dict):
@@ -145,7 +148,7 @@ class Budget:
         return ()
 
     def count_values(self, value: Any) -> Any:
-        """Count a value, and each value in it as a step, and give it back."""
+        """Count a value, and each value inside it as a step, and return it."""
         level, depth = [value], 0
         while level:
             depth += 1
@@ -168,7 +171,7 @@ class Budget:
             self._check_limits()
 
     def count_compared(self, value: Any) -> Any:
-        """Count a value that is about to be compared, and give it back."""
+        """Count a value that is about to be compared, and return it."""
         if isinstance(value, str):
             if len(value) > SMALL_TEXT:
                 self.spend(len(value))
@@ -177,13 +180,13 @@ class Budget:
         return value
 
     def count_key(self, value: Any) -> Any:
-        """Count a value that is about to be a key, and give it back."""
+        """Count a value that is about to be a key, and return it; hashing a tuple walks its contents."""
         if isinstance(value, tuple):
             self.weigh(value)
         return value
 
     def contains(self, item: Any, container: Any) -> bool:
-        """`item in container`."""
+        """Return `item in container`, counted."""
         if isinstance(container, dict):
             self.count_key(item)
         elif isinstance(container, str):
@@ -193,14 +196,14 @@ class Budget:
         return item in container
 
     def count_search(self, container: Any, item: Any) -> None:
-        """Count a look at each value of a container."""
+        """Count a comparison of an item with each value of a container."""
         cost_per_value = len(item) // 16 + 32 if isinstance(item, str) else 32
         if isinstance(item, list | tuple | dict):
             cost_per_value += self.weigh(item)
         self.spend(cost_per_value * operator.length_hint(container))
 
     def add(self, left: Any, right: Any) -> Any:
-        """`left + right`."""
+        """Return `left + right`, counted."""
         if type(left) is str and type(right) is str:
             self.count_text(len(left) + len(right), left, right)
             return left + right
@@ -214,7 +217,7 @@ class Budget:
         return self.check_number(left + right)
 
     def add_all(self, *parts: Any) -> Any:
-        """`a + b + c + ...`."""
+        """Return `a + b + c + ...`, counted once: adding pairs would copy the beginning for each summand."""
         length = 0
         for part in parts:
             if type(part) is not str:
@@ -232,14 +235,14 @@ class Budget:
         return total
 
     def concat(self, parts: Iterable[str]) -> Any:
-        """The text of texts."""
+        """Return the texts as one, counted."""
         parts = parts if isinstance(parts, list | tuple) else [*parts]
         if parts:
             self.count_text(sum(map(len, parts)), *parts)
         return concat(parts)
 
     def multiply(self, left: Any, right: Any) -> Any:
-        """`left * right`."""
+        """Return `left * right`, counted."""
         if isinstance(left, int | float) and isinstance(right, int | float):
             return self.check_number(left * right)
         some, times = (left, right) if isinstance(right, int) else (right, left)
@@ -252,7 +255,7 @@ class Budget:
         return left * right
 
     def power(self, left: Any, right: Any) -> Any:
-        """`left ** right`."""
+        """Return `left ** right`, unless the result has too many bits."""
         self._require_numbers(left, right)
         is_whole = isinstance(left, int) and isinstance(right, int) and abs(left) > 1
         if is_whole and left.bit_length() * abs(right) > self.limits.bits:
@@ -260,7 +263,7 @@ class Budget:
         return self.check_number(left**right)
 
     def arithmetic(self, name: str, left: Any, right: Any) -> Any:
-        """`left - right`, or another operator that is for numbers only."""
+        """Return `left - right`, or the result of another operator that is defined for numbers only."""
         self._require_numbers(left, right)
         return self.check_number(_ARITHMETIC[name](left, right))
 
@@ -277,7 +280,7 @@ class Budget:
         return value
 
     def slice_value(self, value: Any, *bounds: Any) -> Any:
-        """`value[start:stop:step]`."""
+        """Return `value[start:stop:step]`, counted."""
         part = slice(*bounds)
         if isinstance(value, str | list | tuple):
             count = len(range(*part.indices(len(value))))
@@ -285,7 +288,7 @@ class Budget:
         return value[part]
 
     def count_iterations(self, values: Iterable[Any]) -> Iterator[Any]:
-        """Yield the values of an iterable and count each as a step."""
+        """Yield the values of an iterable, and count each as a step."""
         for value in values:
             self.tick()
             yield value
@@ -315,12 +318,12 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 _DEADLINE: ContextVar[float] = ContextVar("DEADLINE", default=float("inf"))
-"""When all renders of a block must be over, whatever each may need."""
+"""The time at which all renders of a block must be finished, whatever their own limits."""
 
 
 @contextmanager
 def limit_total_seconds(seconds: float) -> Iterator[None]:
-    """Limit the time that all renders in the block may take together."""
+    """Limit the total time of all renders in the block."""
     token = _DEADLINE.set(min(monotonic() + seconds, _DEADLINE.get()))
     try:
         yield
@@ -329,17 +332,17 @@ def limit_total_seconds(seconds: float) -> Iterator[None]:
 
 
 def get_seconds_left(seconds: float) -> float:
-    """Return the seconds that a render may take whose own limit is `seconds`."""
+    """Return the seconds left for a render whose own limit is `seconds`."""
     return max(min(seconds, _DEADLINE.get() - monotonic()), 0)
 
 
 CURRENT_BUDGET: ContextVar[Budget] = ContextVar("CURRENT_BUDGET")
-"""The budget of the render that is going on in this thread."""
+"""The budget of the render that is in progress in this thread."""
 
 
 @contextmanager
 def share_budget(limits: Limits) -> Iterator[None]:
-    """Let everything in the block that is bounded spend from one budget."""
+    """Charge all bounded work in the block to one budget."""
     token = CURRENT_BUDGET.set(Budget(limits))
     try:
         yield
@@ -351,7 +354,7 @@ _SUBJECT = "the chat template "
 
 
 def describe_without_subject(error: PrefTemplatesError) -> str:
-    """Return what an error says that something did, for whatever did it.
+    """Return the message of an error without its subject, so that a caller can name another.
 
     >>> describe_without_subject(StyleLimitError("the chat template takes more than 5 steps"))
     'takes more than 5 steps'
@@ -360,17 +363,17 @@ def describe_without_subject(error: PrefTemplatesError) -> str:
 
 
 def raise_over_limit(what: str) -> NoReturn:
-    """Raise the error that a limit does not allow what the template does."""
+    """Raise the error for a template that exceeds a limit."""
     raise StyleLimitError(_SUBJECT + what, code=Code.OVER_LIMIT)
 
 
 def raise_refusal(what: str) -> NoReturn:
-    """Raise the error that no template may do what this one does."""
+    """Raise the error for a template that does something no template may do."""
     raise StyleRefusedError(_SUBJECT + what, code=Code.REFUSED_BY_STYLE)
 
 
 def describe_value(value: Any) -> str:
-    """Return a few words that describe a value."""
+    """Describe a value in a few words."""
     if isinstance(value, Undefined):
         return f"a value that is not defined ({value._undefined_message})"
     return f"a value of type {type(value).__name__!r}"

@@ -1,4 +1,4 @@
-"""The Python code of a template in which everything that takes time or memory is counted."""
+"""The code generator that charges everything that takes time or memory in a template to the budget."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _BUDGET_METHODS = (
     "tick", "add", "add_all", "multiply", "power", "arithmetic", "concat", "contains", "count_container", "count_key",
     "slice_value", "count_compared",
 )  # fmt: skip
-"""Methods of the budget that the code calls; a template's own names begin with `l_` there."""
+"""Methods of the budget that the code calls; they cannot clash with the template's names, which begin with `l_`."""
 
 
 class BoundedCodeGenerator(TracedCodeGenerator):
-    """Compiles a template so that its operations go through the budget, and nothing is computed beforehand."""
+    """Compile a template so that its operations go through the budget and none is computed at compile time."""
 
     repeated = 0
-    """How many loops and macros the code being written stands in."""
+    """How many loops and macros enclose the code being written."""
 
     def write_commons(self) -> None:
         """Write the preamble: the budget's methods as local names."""
@@ -38,6 +38,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
         node.body.insert(0, nodes.ExprStmt(_TICK, lineno=node.lineno))
         if node.test is not None:
             node.test = nodes.Or(_TICK, node.test, lineno=node.lineno)
+        # a mark for `visit_MarkSafe` below: no template source parses to this node
         if self.repeated:
             node.iter = nodes.MarkSafe(node.iter, lineno=node.lineno)
         self.repeated += 1
@@ -59,17 +60,17 @@ class BoundedCodeGenerator(TracedCodeGenerator):
         self.write(")")
 
     def visit_EnvironmentAttribute(self, _node: nodes.EnvironmentAttribute, _frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
-        """Write a tick: Jinja lets nobody define nodes, and no template can write this one."""
+        """Write a tick: Jinja allows no new node classes, and no source parses to this one."""
         self.write("tick()")
 
     def visit_MarkSafe(self, node: nodes.MarkSafe, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
-        """Write what a loop that is run again and again goes through: the loop itself takes memory."""
+        """Write the iterable of a nested loop: each run of the inner loop allocates its loop object."""
         self.write("count_container(8, ")
         self.visit(node.expr, frame)
         self.write(")")
 
     def visit_Add(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
-        """Write a sum; a long one is made at once."""
+        """Write a sum; a sum of several summands is computed in one call."""
         parts = _list_summands(node)
         self._write_call("add" if len(parts) == 2 else "add_all", parts, frame)
 
@@ -90,7 +91,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
         self._write_call("arithmetic", [nodes.Const("/"), node.left, node.right], frame)
 
     def visit_FloorDiv(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
-        """Write a quotient without its rest."""
+        """Write a quotient rounded down."""
         self._write_call("arithmetic", [nodes.Const("//"), node.left, node.right], frame)
 
     def _write_call(self, name: str, args: list[nodes.Expr], frame: Frame) -> None:
@@ -110,7 +111,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
         self.write("))")
 
     def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
-        """Write a comparison; what may be long is weighed, unless it is compared with a constant."""
+        """Write a comparison; operands that may be long are charged, unless one side is a constant."""
         first, *more = node.ops
         if more:
             self._write_comparison(node, frame, "count_compared(")
@@ -138,7 +139,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
         self.write(")")
 
     def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
-        """Write a value's item or slice."""
+        """Write an item or slice of a value."""
         if not isinstance(node.arg, nodes.Slice):
             super().visit_Getitem(node, frame)
             return
@@ -176,7 +177,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
         self.write("}")
 
     def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:  # noqa: N802  Jinja calls it by the node's name
-        """Write a call; a method with plain arguments is looked up and called at once."""
+        """Write a call; a method with plain arguments is looked up and called in one step."""
         plain = not (forward_caller or node.kwargs or node.dyn_args or node.dyn_kwargs)
         if not (plain and isinstance(node.node, nodes.Getattr)):
             super().visit_Call(node, frame, forward_caller=forward_caller)
@@ -194,7 +195,7 @@ _TICK = nodes.EnvironmentAttribute("tick")
 
 
 def _list_summands(node: nodes.Expr) -> list[nodes.Expr]:
-    """The summands of `a + b + c`."""
+    """List the summands of `a + b + c`."""
     parts: list[nodes.Expr] = []
     while isinstance(node, nodes.Add):
         parts.append(node.right)
@@ -203,7 +204,7 @@ def _list_summands(node: nodes.Expr) -> list[nodes.Expr]:
 
 
 def _is_text(node: nodes.Expr) -> bool:
-    """Whether the value of an expression is always a text, or an error."""
+    """Return whether an expression always gives a string, if it does not raise an error."""
     if isinstance(node, nodes.Add):
         return any(map(_is_text, _list_summands(node)))
     return isinstance(node, nodes.Concat) or (isinstance(node, nodes.Const) and isinstance(node.value, str))

@@ -1,4 +1,4 @@
-"""The filters, tests and functions of a bounded environment: those that it had, with what they cost counted."""
+"""Wrappers that charge the cost of filters, tests and functions to the budget before they run."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from preftemplates.sandbox.method_costs import BYTES_PER_PART, BYTES_PER_TRACED_
 
 _Function = Callable[..., Any]
 _Cost = Callable[..., Any]
-"""Called with the budget and what the filter is given; gives what the filter is to be given in its place, or None."""
+"""Takes the budget and the filter's arguments; returns a replacement for the first argument, or None to keep it."""
 
 _LAZY_FILTERS = frozenset({"items", "map", "reject", "rejectattr", "select", "selectattr", "slice", "unique"})
-"""Filters that Jinja writes as generators."""
+"""Filters that Jinja implements as generators."""
 
 _MAX_DIGITS = 30
-"""To how many digits a number may be rounded."""
+"""The most digits a number may be rounded to."""
 
 
 def count_filter(name: str, function: _Function) -> _Function:
-    """Return a filter that is counted before it is used."""
+    """Wrap a filter so that its cost is charged before it runs."""
     cost: _Cost = _COSTS.get(name, _count_values)
     path_at = _PATH_ARGUMENTS.get(name)
     at = int(hasattr(function, "jinja_pass_arg"))
@@ -47,10 +47,10 @@ _PATH_ARGUMENTS = {
     "groupby": 1, "join": 2, "map": 1, "max": 2, "min": 2, "rejectattr": 1, "selectattr": 1, "sort": 3, "sum": 1,
     "unique": 2,
 }  # fmt: skip
-"""Filters that look an attribute up in each value, and which of their arguments names it."""
+"""The position of the argument that names an attribute, of filters that look one up in each value."""
 
 _MAX_PATH_STEPS = 16
-"""So many steps lead to an attribute at most."""
+"""The most steps of an attribute path."""
 
 
 def _check_path(path: Any) -> None:
@@ -64,11 +64,11 @@ _METHODS_OF_FILTERS: dict[str, Any] = {
     "trim": str.strip,
     "upper": str.upper,
 }
-"""Filters that do to a plain text what a method does."""
+"""Filters that do the same to a string as one of its methods."""
 
 
 def _add_shortcut(function: _Function, method: Any) -> _Function:
-    """A filter that goes straight to the method: most templates put every content through one."""
+    """Wrap a filter to call the method directly on a short string: most templates pass every content through one."""
 
     @wraps(function)
     def filter(value: Any, *args: Any, **named: Any) -> Any:
@@ -85,7 +85,7 @@ def _add_shortcut(function: _Function, method: Any) -> _Function:
 
 
 def _make_eager(function: _Function) -> _Function:
-    """A filter whose values are all made at once, and given one by one: generators in generators can crash Python."""
+    """Wrap a filter to compute all its values at once: deeply nested generators can crash the interpreter."""
 
     @wraps(function)
     def filter(*args: Any, **named: Any) -> Any:
@@ -101,7 +101,7 @@ def _count_nothing(budget: Budget, _value: Any = None, *_args: Any, **_named: An
 
 
 def _count_values(budget: Budget, value: Any = None, *args: Any, **_named: Any) -> None:
-    """Each value is looked at once."""
+    """Charge one look at each value."""
     if isinstance(value, str):
         budget.spend(len(value) * (BYTES_PER_PART if type(value) is str else BYTES_PER_TRACED_PART))
     elif hasattr(value, "__len__"):
@@ -112,7 +112,7 @@ def _count_values(budget: Budget, value: Any = None, *args: Any, **_named: Any) 
 
 
 def _count_text(budget: Budget, value: Any = "", *_args: Any, **_named: Any) -> None:
-    """The value is made a text, and written once more."""
+    """Charge the conversion of a value to a string, and one copy of it."""
     if isinstance(value, str):
         budget.count_text(len(value), value)
     else:
@@ -120,14 +120,14 @@ def _count_text(budget: Budget, value: Any = "", *_args: Any, **_named: Any) -> 
 
 
 def _count_trim(budget: Budget, value: Any = "", chars: Any = None) -> None:
-    """Each character at the ends is looked up among those to be cut off."""
+    """Charge a look-up of each character at the ends among those to be trimmed."""
     _count_text(budget, value)
     if isinstance(value, str) and isinstance(chars, str):
         budget.spend(len(value) * (len(chars) // 16))
 
 
 def _count_escape(budget: Budget, value: Any = "", *_args: Any, **_named: Any) -> None:
-    """A character is written as five at most."""
+    """Charge five characters per character, the most that an escape takes."""
     if isinstance(value, str):
         budget.count_text(5 * len(value), value)
     else:
@@ -135,7 +135,7 @@ def _count_escape(budget: Budget, value: Any = "", *_args: Any, **_named: Any) -
 
 
 def _count_comparisons(budget: Budget, value: Any = None, *_args: Any, **_named: Any) -> Any:
-    """Values are compared with each other."""
+    """Charge the comparisons of a sort; return the values if they came from an iterator."""
     values = value if hasattr(value, "__len__") else [*budget.count_iterations(value)]
     count = len(values)
     budget.spend((budget.weigh(values) + 64) * (count.bit_length() + 1))
@@ -175,7 +175,7 @@ def _count_indent(budget: Budget, value: Any, width: Any = 4, *_args: Any, **_na
 def _count_tojson(
     budget: Budget, value: Any, ensure_ascii: Any = False, indent: Any = None, *args: Any, **named: Any
 ) -> None:
-    """The first argument of Jinja's own `tojson` is the indent."""
+    """Charge the JSON text; the first argument of Jinja's own `tojson` is the indent."""
     indent = ensure_ascii if indent is None and not isinstance(ensure_ascii, bool) else indent
     if isinstance(indent, int | str) and (indent if isinstance(indent, int) else len(indent)) > _MAX_DIGITS:
         raise_over_limit(f"indents JSON by more than {_MAX_DIGITS} characters")
@@ -190,7 +190,7 @@ def _count_tojson(
 
 
 def _require_number(budget: Budget, value: Any = None, *_args: Any, **_named: Any) -> None:
-    """Whatever is not a number is refused, since `%` formats a text and `*` repeats it."""
+    """Reject a value that is not a number, since `%` formats a string and `*` repeats it."""
     budget.spend(64)
     if not isinstance(value, int | float):
         raise TypeError(f"a number is needed here, got a value of type {type(value).__name__!r}")
@@ -209,7 +209,7 @@ def _count_int(budget: Budget, value: Any = None, *_args: Any, **_named: Any) ->
 
 
 def _count_slices(budget: Budget, value: Any, slices: Any, *_args: Any, **_named: Any) -> list[Any]:
-    """Each slice is a list, be there a value in it or not."""
+    """Charge a list per slice, even an empty one."""
     values = [*budget.count_iterations(value)]
     if isinstance(slices, int):
         budget.spend(2 * BYTES_PER_VALUE * slices)
@@ -233,7 +233,7 @@ _COSTS: dict[str, _Cost] = {
 
 
 def count_test(name: str, function: _Function) -> _Function:
-    """Return a test that is counted, if it looks at more than the type of its arguments."""
+    """Wrap a test so that its cost is charged, if it looks at more than the types of its arguments."""
     if name in ("divisibleby", "even", "odd"):
         return _count_before(function, _require_number)
     if name in ("in", "lower", "upper") or name in _COMPARING_TESTS:
@@ -265,7 +265,7 @@ def _count_contained(budget: Budget, item: Any, container: Any) -> None:
 
 
 def limit_clock(function: _Function) -> _Function:
-    """Return `strftime_now`, limited to a short format."""
+    """Wrap `strftime_now` to accept only short formats."""
 
     @wraps(function)
     def strftime_now(format: str) -> str:
@@ -277,7 +277,7 @@ def limit_clock(function: _Function) -> _Function:
 
 
 def limit_message(function: _Function) -> _Function:
-    """Return `raise_exception`, whose text is counted."""
+    """Wrap `raise_exception` to charge its message."""
 
     @wraps(function)
     def raise_exception(message: Any = "") -> Any:

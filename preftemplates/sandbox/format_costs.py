@@ -1,4 +1,4 @@
-"""How long the texts become that `%`, `format` and `replace` make."""
+"""Estimates of the lengths of the strings that `%`, `format` and `replace` make."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ MAX_WIDTH = 999
 """The greatest width or precision; a number that is written with it has at most twice as many characters."""
 
 _BYTES_PER_FIELD = 2048
-"""Bytes charged for a field of a format: it takes that long."""
+"""Bytes charged for a field of a format: formatting one takes about the time of writing that many bytes."""
 
 _PERCENT = re.compile(r"%(?:\([^()]*\))?(?P<flags>[#0\- +]*)(?P<numbers>[\d.*]*)[hlL]?(?P<kind>.|\Z)", re.DOTALL)
-"""One conversion of a text that is formatted by `%`."""
+"""Matches one conversion of a `%` format."""
 
 
 def count_percent_format(budget: Budget, template: str, values: Any) -> None:
-    """Count `template % values`.
+    """Charge `template % values` to the budget.
 
     Raises:
-        StyleLimitError: it would be too long.
+        StyleLimitError: the result would be too long.
     """
     budget.spend(len(template))
     count = 0
@@ -37,11 +37,11 @@ def count_percent_format(budget: Budget, template: str, values: Any) -> None:
 
 
 def count_brace_format(budget: Budget, template: str, args: Sequence[Any], named: Mapping[str, Any]) -> None:
-    """Count `template.format(*args, **named)`.
+    """Charge `template.format(*args, **named)` to the budget.
 
     Raises:
-        StyleRefusedError: a field names something inside a value.
-        StyleLimitError: it would be too long.
+        StyleRefusedError: a field names an attribute or item of a value.
+        StyleLimitError: the result would be too long.
     """
     budget.spend(len(template))
     count = 0
@@ -65,7 +65,7 @@ def _check_widths(spec: str) -> None:
 
 
 def _count_fields(budget: Budget, template: str, fields: int, values: Iterable[Any]) -> None:
-    """Count a text of this many fields; each may show the longest value."""
+    """Charge a string with this many fields, each of which may show the longest value."""
     longest = max((_estimate_length(budget, value) for value in values), default=0) * get_escape_growth(template)
     length = len(template) + fields * (longest + 2 * MAX_WIDTH)
     if length > 100 * MAX_WIDTH:
@@ -76,7 +76,7 @@ def _count_fields(budget: Budget, template: str, fields: int, values: Iterable[A
 
 
 def get_escape_growth(text: str) -> int:
-    """Return how many times as long a text becomes when it is added to this one: a safe text escapes it."""
+    """Return how many times longer a string can get when it is added to this one: safe markup escapes it."""
     return 6 if hasattr(text, "__html__") else 1
 
 
@@ -85,6 +85,6 @@ def _estimate_length(budget: Budget, value: Any) -> int:
 
 
 def estimate_replaced_length(text: str, old: str, new: str, count: int = -1) -> int:
-    """Return the length that `text.replace(old, new, count)` has at most."""
+    """Return the most characters that `text.replace(old, new, count)` can have."""
     occurrences = text.count(old) if old else len(text) + 1
     return len(text) + max(0, len(new) - len(old)) * (min(occurrences, count) if count >= 0 else occurrences)

@@ -1,4 +1,4 @@
-"""What the methods of texts, lists and mappings cost."""
+"""The costs of the methods of strings, lists and mappings."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ if TYPE_CHECKING:
     from preftemplates.sandbox.budget import Budget
 
 CONSTANT_TIME_METHODS = frozenset({"endswith", "get", "items", "keys", "startswith", "values"})
-"""Methods that take the same time on any object, if their arguments are short."""
+"""Methods that take constant time if their arguments are short."""
 
 _STRIPPING_METHODS = frozenset({"lstrip", "rstrip", "strip"})
 """Methods that look each character up in their argument."""
 
 _REVERSE_METHODS = frozenset({"rfind", "rindex", "rpartition", "rsplit"})
-"""Methods that look from behind for a text; Python compares it anew at each place."""
+"""Methods that search from the end; Python compares the whole argument at each position."""
 
 BYTES_PER_PART = 72
 BYTES_PER_TRACED_PART = 320
-"""Bytes of a short text, and of one with its origin."""
+"""Bytes charged for a short string, and for one that tracks its origin."""
 
 
 def count_method(budget: Budget, owner: Any, name: str, args: tuple[Any, ...]) -> list[Any]:
-    """Count a method that is about to be called, and give the arguments with which to call it.
+    """Charge a method call that is about to happen, and return the arguments to call it with.
 
-    Texts are split at blanks, or by a named separator, into as many parts as they could have.
+    A split is charged for as many parts as it could give, at whitespace or at the separator.
     """
     arguments = [*args]
     if isinstance(owner, str):
@@ -64,7 +64,7 @@ def _count_text_method(budget: Budget, owner: str, name: str, args: list[Any]) -
 
 
 def _count_parts(budget: Budget, text: str, separator: str | None) -> None:
-    """Count the parts into which a text is split."""
+    """Charge the parts of a split string."""
     count = text.count(separator) if separator else len(text) // 2
     part_cost = BYTES_PER_PART if type(text) is str else BYTES_PER_TRACED_PART
     if count * part_cost > 4096:
@@ -72,7 +72,7 @@ def _count_parts(budget: Budget, text: str, separator: str | None) -> None:
 
 
 def count_join(budget: Budget, separator: str, parts: Any) -> None:
-    """Count `separator.join(parts)`, in which each part becomes text."""
+    """Charge `separator.join(parts)`, including the conversion of each part to a string."""
     budget.spend(16 * len(parts))
     texts = [part for part in parts if isinstance(part, str)]
     length = sum(map(len, texts)) + len(separator) * len(parts)

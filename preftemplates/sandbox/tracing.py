@@ -1,7 +1,7 @@
-"""Jinja's sandbox, in which text keeps where it came from.
+"""Jinja's sandbox with strings that track where their text comes from.
 
-Text that is cut or put together keeps its pieces; what is made from text in any other way (JSON, a changed case, a
-number in figures) is derived from it. Nothing loses its origin without a trace.
+A string that is cut or joined keeps its pieces. A string that is made from others in any other way (JSON, a changed
+case, a number in digits) is marked as derived from them. No text loses its origin silently.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
     from jinja2.runtime import Context
 
 UNTRACED_TYPES = (int, float, bool, type(None))
-"""Types whose values are printed as they are, without a look inside."""
+"""Types whose values are printed without a search for traced text inside."""
 
 DICT_ATTRIBUTES = frozenset(dir(dict))
-"""Names that mean a dict's own attribute, and not what it holds."""
+"""Names that mean an attribute of a dict itself, and not one of its keys."""
 
 _REWRITING_FILTERS = (
     "center", "filesizeformat", "forceescape", "indent", "pprint", "striptags", "title", "truncate",
     "urlencode", "urlize", "wordwrap", "xmlattr",
 )  # fmt: skip
-"""Jinja's filters that put new text together from that of their arguments."""
+"""Jinja's filters that write new text from their arguments."""
 
 _TEXT_FILTERS = ("capitalize", "lower", "upper")
-"""Jinja's filters that are methods of the text of what they are given, whatever that is."""
+"""Jinja's filters that convert their argument to a string and call a method of it."""
 
 _CONVERSION = re.compile(
     r"%(?:%|(?:\((?P<name>[^()]*)\))?(?P<flags>[#0\- +]*(?:\*|\d*)(?:\.(?:\*|\d*))?[hlL]?)(?P<kind>[a-zA-Z]))"
 )
-"""One conversion of a text that is formatted by `%`."""
+"""Matches one conversion of a `%` format."""
 
 
 class TracedMarkup(Traced):
-    """What the filter `safe` makes: it escapes the text that is added to it, as markupsafe's own class does."""
+    """The result of the filter `safe`: it escapes text that is added to it, as markupsafe's class does."""
 
     __slots__ = ()
 
@@ -63,17 +63,17 @@ class TracedMarkup(Traced):
         return TracedMarkup.of(concat((escape_traced(other), self))) if isinstance(other, str) else NotImplemented
 
     def join(self, parts: Iterable[Any], /) -> Traced:
-        """The parts, escaped, with this text between them."""
+        """Join the parts, escaped, with this text between them."""
         return TracedMarkup.of(join(self, map(escape_traced, parts)))
 
     @classmethod
     def of(cls, text: str) -> TracedMarkup:
-        """The same text and pieces."""
+        """Return the text as markup, with the same pieces."""
         return cls(plain(text), pieces_of(text))
 
 
 def escape_traced(value: Any) -> str:
-    """Return the text of a value with HTML's special characters escaped, if it is not safe."""
+    """Return the text of a value with HTML's special characters escaped, unless it is safe already."""
     if isinstance(value, TracedMarkup):
         return value
     text = plain(escape(plain(value) if isinstance(value, str) else value))
@@ -81,7 +81,7 @@ def escape_traced(value: Any) -> str:
 
 
 def _wrap_markup_method(name: str) -> Callable[..., Any]:
-    """A method of `TracedMarkup`: what markupsafe's own class gives, with the pieces that a traced text keeps."""
+    """Make a method of `TracedMarkup` that gives markupsafe's result, with the pieces that a traced string keeps."""
 
     def method(self: TracedMarkup, *args: Any, **options: Any) -> Any:
         expected = getattr(Markup(plain(self)), name)(*args, **options)
@@ -103,9 +103,10 @@ for _name in (
 
 
 class TracedCodeGenerator(CodeGenerator):
-    """Compiles what makes text of a value so that it keeps where the text came from, and computes nothing itself."""
+    """Compile a template so that text keeps its origin, and compute nothing at compile time."""
 
     def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
+        # an expression folded at compile time would be plain text that no budget has counted
         if not isinstance(node, nodes.TemplateData):
             raise nodes.Impossible
         return super()._output_child_to_const(node, frame, finalize)
@@ -120,21 +121,21 @@ class TracedCodeGenerator(CodeGenerator):
         self.write("))")
 
     def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
-        """Write `value.name`; what a dict holds under the name is looked up without a call."""
+        """Write `value.name`; a key of a dict is looked up without a call."""
         if node.attr in DICT_ATTRIBUTES:
             super().visit_Getattr(node, frame)
         else:
             self._write_lookup(node.node, node.attr, frame, super().visit_Getattr, node)
 
     def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
-        """Write `value["name"]`; what a dict holds under the name is looked up without a call."""
+        """Write `value["name"]`; a key of a dict is looked up without a call."""
         if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
             self._write_lookup(node.node, node.arg.value, frame, super().visit_Getitem, node)
         else:
             super().visit_Getitem(node, frame)
 
     def _write_lookup(self, holder: nodes.Expr, key: str, frame: Frame, visit: Callable[..., None], node: Any) -> None:
-        """Write the look-up of a key in a variable, and what `visit` writes for what is not a dict with the key."""
+        """Write the look-up of a key in a dict variable, and the result of `visit` for everything else."""
         if isinstance(holder, nodes.Name):
             variable = frame.symbols.ref(holder.name)
             self.write(f"({variable}[{key!r}] if type({variable}) is dict and {key!r} in {variable} else ")
@@ -148,7 +149,7 @@ class TracedCodeGenerator(CodeGenerator):
 
 
 class TracedEnvironment(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, in which text keeps its origin."""
+    """Jinja's sandbox with strings that track their origin."""
 
     code_generator_class = TracedCodeGenerator
     intercepted_binops = frozenset({"%"})
@@ -170,57 +171,57 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
     ) -> str:
         """Write the code of a template, without Jinja's optimizer.
 
-        The optimizer computes what is constant while it compiles: it raises whatever that raises, and no budget counts
+        The optimizer evaluates constant expressions at compile time: it raises their exceptions, and no budget counts
         `8 ** (9 ** 10)`.
         """
         return generate(source, self, name, filename, defer_init=defer_init, optimized=False) or ""
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
-        """Return the functions of a template: a dict, since each render copies them; Jinja chains two mappings."""
+        """Return a template's globals as one dict: each render copies them, and Jinja would chain two mappings."""
         return {**self.globals, **(d or {})}
 
     @staticmethod
     def text_of(value: Any) -> str:
-        """The text of a value, as `{{ value }}` prints it."""
+        """Return the text of a value, as `{{ value }}` prints it."""
         if isinstance(value, str):
             return value
         text = str(value)
         return text if type(value) in UNTRACED_TYPES or isinstance(text, Traced) else derived(text, [value])
 
     def _make_text_filter(self, method: str) -> Callable[..., Any]:
-        """A filter that makes text of its argument, and calls a method of that."""
+        """Make a filter that converts its argument to a string and calls a method of it."""
         text_of = self.text_of
         return lambda s: getattr(text_of(s), method)()
 
     def _trim(self, value: Any, chars: str | None = None) -> str:
-        """Jinja's filter `trim`."""
+        """Apply Jinja's filter `trim`."""
         return self.text_of(value).strip(chars)
 
     def _replace(self, value: Any, old: Any, new: Any, count: int | None = None) -> str:
-        """Jinja's filter `replace`."""
+        """Apply Jinja's filter `replace`."""
         text, by = remove_markup(self.text_of(value)), remove_markup(self.text_of(new))
         text = Traced(text) if type(text) is str and isinstance(by, Traced) else text
         return text.replace(self.text_of(old), by, -1 if count is None else count)
 
     def _join(self, value: Any, d: Any = "", attribute: str | int | None = None) -> str:
-        """Jinja's filter `join`."""
+        """Apply Jinja's filter `join`."""
         if attribute is not None:
             value = map(make_attrgetter(self, attribute), value)
         parts = [remove_markup(self.text_of(part)) for part in value]
         return self.text_of(join(remove_markup(self.text_of(d)), parts))
 
     def _format(self, value: Any, *args: Any, **named: Any) -> str:
-        """Jinja's filter `format`."""
+        """Apply Jinja's filter `format`."""
         return _format_percent(self.text_of(value), named or args)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """`obj.attribute`; Jinja asks a dict for the attribute first, and catches an exception for each key."""
+        """Return `obj.attribute`; Jinja would try the dict's attribute first, and catch an exception per key."""
         if type(obj) is dict and attribute not in DICT_ATTRIBUTES:
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """`obj[argument]`; Jinja catches two exceptions for a key that is not there."""
+        """Return `obj[argument]`; Jinja would catch two exceptions for a missing key."""
         if type(obj) is dict and type(argument) is str:
             if argument in obj:
                 return obj[argument]
@@ -229,19 +230,19 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
         return super().getitem(obj, argument)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """The value of a binary operator; `%` formats text."""
+        """Return the value of a binary operator; `%` formats strings."""
         if operator == "%" and isinstance(left, str):
             return _format_percent(left, right)
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Context, function: Any, /, *args: Any, **options: Any) -> Any:
-        """Call a function; a method of a text that is given traced text keeps where that came from."""
+        """Call a function; a method of a plain string that is given traced text keeps its origin."""
         if isinstance(function, BuiltinMethodType) and type(function.__self__) is str and _has_traced(args):
             function = getattr(Traced(function.__self__), function.__name__)
         return super().call(context, function, *args, **options)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
-        """`format` and `format_map` of a text, in which fields keep where they came from."""
+        """Return `format` or `format_map` of a string, with fields that keep their origin."""
         if super().wrap_str_format(value) is None:
             return None
 
@@ -256,6 +257,7 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(template, TracedMarkup):
             text = SandboxedEscapeFormatter(self, escape=Markup.escape).vformat(plain(template), args, named)
             return TracedMarkup.of(derived(plain(text), [template, args, named]))
+        # Jinja's formatter gives the text; the fields are formatted again one by one, to learn where each comes from
         formatter = SandboxedFormatter(self)
         text = formatter.vformat(plain(template), args, named)
         if isinstance(template, Traced) or not derived_from("", [args, named]):
@@ -267,7 +269,7 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
 def _format_fields(
     formatter: SandboxedFormatter, template: str, args: tuple[Any, ...], named: Mapping[str, Any]
 ) -> Iterator[str]:
-    """The parts of a text between its fields, and what these become."""
+    """Yield the text between the fields of a format, and the text of each field."""
     count = 0
     for literal, name, spec, conversion in formatter.parse(template):
         yield literal
@@ -282,12 +284,12 @@ def _format_fields(
 
 
 def remove_markup(text: str) -> str:
-    """Return the same text and pieces, no longer safe: Jinja's filters make a plain `str` of what they are given."""
+    """Return the text and pieces, no longer safe: Jinja's filters convert their arguments to a plain `str`."""
     return Traced(plain(text), pieces_of(text)) if isinstance(text, TracedMarkup) else text
 
 
 def _trace_number(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter that reads a number from a text, which then knows that it was."""
+    """Wrap a filter that reads a number from text, so that the number tracks the text."""
 
     @wraps(function)
     def filter(value: Any, *args: Any, **named: Any) -> Any:
@@ -297,17 +299,17 @@ def _trace_number(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _escape(s: Any) -> str:
-    """Jinja's filter `escape`."""
+    """Apply Jinja's filter `escape`."""
     return TracedMarkup.of(escape_traced(s))
 
 
 def _safe(value: Any) -> str:
-    """Jinja's filter `safe`."""
+    """Apply Jinja's filter `safe`."""
     return TracedMarkup.of(TracedEnvironment.text_of(value))
 
 
 def _trace_result(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter whose text is derived from its arguments, if it is not one of them unchanged."""
+    """Wrap a filter so that its text is derived from its arguments, unless it returns one of them unchanged."""
 
     @wraps(function)
     def filter(*args: Any, **options: Any) -> Any:
@@ -315,6 +317,7 @@ def _trace_result(function: Callable[..., Any]) -> Callable[..., Any]:
         value = function(*safe, **options)
         if not isinstance(value, str):
             return value
+        # an unchanged argument keeps its pieces: `indent` of one line is that line
         same = next((arg for arg in args if isinstance(arg, Traced) and arg == value), None)
         if same is not None:
             return TracedMarkup.of(same) if hasattr(value, "__html__") else same
@@ -329,18 +332,19 @@ def _has_traced(values: Any) -> bool:
 
 
 def _format_percent(template: str, values: Any) -> str:
-    """`template % values`, in which `%s` of a text is that text."""
+    """Return `template % values`, in which a `%s` of a string keeps that string's pieces."""
     if isinstance(template, TracedMarkup):
         return TracedMarkup.of(derived(plain(Markup(plain(template)) % values), [template, values]))
     text: str = plain(template) % values
     if not derived_from("", [template, values]):
         return text
+    # the parts are kept only if they spell Python's own result: padding and rare conversions may differ
     parts = list(_format_conversions(template, values))
     return str(concat(parts)) if "".join(parts) == text else derived(text, [template, values])
 
 
 def _format_conversions(template: str, values: Any) -> Iterator[str]:
-    """The parts of a text between its conversions, and what these become."""
+    """Yield the text between the conversions of a format, and the text of each conversion."""
     at, arguments = 0, iter(values if isinstance(values, tuple) else (values,))
     for conversion in _CONVERSION.finditer(template):
         yield template[at : conversion.start()]

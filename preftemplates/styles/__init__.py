@@ -1,1 +1,1 @@
-"""Chat templates: render messages, import, export, parse back, lint."""
+"""Chat templates: rendering messages, importing, exporting, parsing and checking styles."""

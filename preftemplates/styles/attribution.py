@@ -1,4 +1,4 @@
-"""Which message each character of a rendered chat template comes from."""
+"""Attribution: the message and field that each character of a rendered chat template comes from."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _span = partial(tuple.__new__, Span)  # several times as fast as Span(...), whic
 
 
 class TracedLayout(Layout, Protocol):
-    """A layout whose text is traced as far as the messages are."""
+    """A layout that keeps the provenance of traced messages in its text."""
 
     def render_source(self, messages: Any, add_generation_prompt: bool) -> str:
         """Return the text without opening and closing."""
 
 
 class TracedRender(NamedTuple):
-    """The text of messages that are traced, and these messages as they were."""
+    """The text of traced messages, and the messages that it was rendered from."""
 
     messages: list[dict[str, Any]]
     rendered: str
@@ -44,10 +44,11 @@ class TracedRender(NamedTuple):
 def render_traced(
     layout: TracedLayout, messages: Sequence[Message], add_generation_prompt: bool
 ) -> TracedRender | None:
-    """Return the text of traced messages; None if the messages as they are may give another one.
+    """Return the text of traced messages; None if the untraced messages might give another text.
 
-    They may where the template compares objects by identity, and where it fails: traced texts cost more of its limits.
+    This is the case if the template compares objects by identity, or fails: traced texts use more of its limits.
     """
+    # traced messages are new objects, so the test `sameas` could give another result than for the caller's own
     token = REFUSES_IDENTITY.set(True)
     try:
         traced = trace_messages(messages)
@@ -60,15 +61,15 @@ def render_traced(
 
 @dataclass(frozen=True)
 class ChatTrace:
-    """The render of a text in which each of its characters knows its message: the first, or one when it is asked for.
+    """The spans and changes of a text, found on demand by rendering traced messages.
 
     Attributes:
         layout: the layout.
         messages: the messages.
         add_generation_prompt: whether the text ends with a generation prompt.
         text: the text that the layout wrote.
-        moment: the time that it found when it wrote the text, and finds again.
-        traced: the text of traced messages, if it was the first; None for another render.
+        moment: the time at which the text was written; a second render gets the same time.
+        traced: the traced render that gave the text; None if the messages must be rendered again.
     """
 
     layout: TracedLayout
@@ -79,26 +80,27 @@ class ChatTrace:
     traced: TracedRender | None = None
 
     def spans(self) -> tuple[Span, ...]:
-        """The spans that partition the text."""
+        """Return the spans that partition the text."""
         return self._attributed.spans
 
     def changes(self) -> tuple[Change, ...]:
-        """What the template did to the messages."""
+        """Return what the template did to the messages."""
         return self._attributed.changes
 
     def stops(self) -> tuple[str, ...]:
-        """What ends an answer in the layout."""
+        """Return the texts that end an answer in the layout."""
         with FixedMoment(self.moment):
             return self.layout.stops
 
     @cached_property
     def _attributed(self) -> AttributedText:
-        """The text with its owners; a content that is empty and went unprinted gets the place that it would have."""
+        """The text with its provenance; an unprinted empty content is placed where it would be printed."""
         with FixedMoment(self.moment), limit_total_seconds((self.layout.limits or Limits()).seconds):
             return self._attribute()
 
     def _attribute(self) -> AttributedText:
         opening, closing = self.layout.opening, "" if self.add_generation_prompt else self.layout.closing
+        # a caller may have changed the messages since the first render
         if self.traced is not None and self.traced.messages == self.messages:
             rendered = self.traced.rendered
         else:
@@ -115,7 +117,7 @@ class ChatTrace:
         return replace(attributed, empty={index: len(opening) + place for index, place in places.items()})
 
     def _check_text(self, text: str) -> None:
-        """Raise an error if the characters that know their messages are not those of the text."""
+        """Raise an error if the traced text differs from the text that was written."""
         if text != self.text:
             pairs = enumerate(zip(text, self.text, strict=False))
             at = next((at for at, (a, b) in pairs if a != b), min(len(text), len(self.text)))
@@ -132,21 +134,22 @@ class ChatTrace:
             if message.get("tool_calls") and message["role"] == "assistant":
                 with suppress(RowError):
                     prompt = self.layout.text(self.messages[:index], add_generation_prompt=True)
+                    # text around a call comes from no message, so rendering up to it finds its turn
                     whole = self.layout.text(self.messages[: index + 1], add_generation_prompt=False)
                     if text.startswith(prompt):
                         answers[index] = len(prompt), len(whole) if text.startswith(whole) else len(prompt)
         return answers
 
     def _find_places(self, indexes: Sequence[int], text: str) -> dict[int, int]:
-        """Where empty contents would stand: where marks in their places stand, if nothing else changes with these."""
+        """Return where empty contents would be printed: the places of marks put into them, if nothing else changes."""
         places = self._find_marked_places(indexes, text)
-        if places is None:  # one of the marks does change something: each by itself
+        if places is None:  # one of the marks changes other text: try each alone
             separate = [self._find_marked_places([index], text) or {} for index in indexes] if len(indexes) > 1 else []
             places = {index: place for marked in separate for index, place in marked.items()}
         return places
 
     def _find_marked_places(self, indexes: Sequence[int], text: str) -> dict[int, int] | None:
-        """The places of marks in `text`; None where it is another text with them."""
+        """Return the places of marks in `text`; None if the marks change any other text."""
         messages: list[Any] = list(self.messages)
         for index in indexes:
             messages[index] = {**messages[index], "content": PROBE_TEXT}
@@ -157,6 +160,7 @@ class ChatTrace:
         except RowError:
             return None
         origins = {extend_path(str(index), "content"): index for index in indexes}
+        # cutting the marks out again must give the text back, else the template branches on an empty content
         rest, at, places = "", 0, dict[int, int]()
         for start, end, origin, offset in pieces_of(rendered):
             if (
@@ -174,17 +178,19 @@ class ChatTrace:
 
 
 def trace_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Return the messages with every text, number and key but the roles traced to its message and field."""
+    """Return the messages with every text, number and key traced to its message and field; roles stay untraced."""
     return [_trace_message(message, index) for index, message in enumerate(messages)]
 
 
 def _trace_message(message: Message, index: int) -> dict[str, Any]:
-    """The message with all but the role traced to its field."""
+    """Return a message with everything except the role traced to its field."""
     content = message.get("content")
-    if (type(content) is str or type(content) is Traced) and len(message) == 2:  # a role and a text, as most are
+    # the usual message of a role and a text takes a shortcut
+    if (type(content) is str or type(content) is Traced) and len(message) == 2:
         return {**message, "content": Traced.whole(content, f"{index}.content")}
     traced: dict[str, Any] = {}
     for key, value in message.items():
+        # a role that is printed is part of the layout's own text, so it stays untraced
         if key == "role":
             traced[key] = value
         else:
@@ -194,16 +200,17 @@ def _trace_message(message: Message, index: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class AttributedText:
-    """A text and the messages that it was rendered from.
+    """A rendered text, and the messages that it was rendered from.
 
     Attributes:
-        text: traced; the origin of a piece is the index of a message and the path of the text in it: `2.content`.
-        messages: the messages, in which texts may have pieces of their own: the cells of a row.
-        stop: what ends an answer.
-        opening, closing: so many characters at the start and at the end are the style's own.
-        empty: where the contents stand that are empty and have no piece, by the index of their message.
-        answers: where what an assistant writes begins, and its turn ends, by the index of a message that calls tools.
-        find_stops: finds all that ends an answer somewhere; called where an answer does not end with `stop`.
+        text: the traced text; the origin of a piece is the index of a message and the path of the text in it:
+            `2.content`.
+        messages: the messages; their texts may have pieces of their own, which lead to the values of a row.
+        stop: the end-of-turn token of an answer.
+        opening, closing: the number of characters at the start and end that the style adds around the template's text.
+        empty: the places of empty contents without a piece, by the index of their message.
+        answers: the start and end of the assistant's text, by the index of a message that calls tools.
+        find_stops: returns all texts that end an answer; called if an answer does not end with `stop`.
     """
 
     text: str
@@ -237,7 +244,7 @@ class AttributedText:
                 spans.append(_span((start, end, "derived", message["role"], index, path, None)))
             elif path.isidentifier() and type(message.get(path)) is str:
                 spans.append(_span((start, end, "content", message["role"], index, path, None)))
-            else:  # a text inside the message, under a quoted key, or with pieces of its own: the cells of a row
+            else:  # text nested in the message or under a quoted key, or with pieces of its own: values of a row
                 original = self.originals[str(origin)][offset : offset + end - start]
                 spans += content_spans(start, original, message["role"], index or 0, path)
             at, filled = end, filled and start < end
@@ -248,9 +255,9 @@ class AttributedText:
         return tuple(spans if filled else _drop_empty_spans(spans))
 
     def _find_message(self, origin: Any) -> tuple[int | None, str, Mapping[str, Any] | None]:
-        """The message that a piece is from: its index, the path of the text in it, and itself."""
+        """Return the message that a piece comes from: its index, the path of the text in it, and the message."""
         step, path = split_path(origin)
-        if step is None:  # what several messages have in common
+        if step is None:  # text that comes from several messages
             return None, path, None
         index = int(step)
         return index, path, self.messages[index]
@@ -259,13 +266,14 @@ class AttributedText:
     def _pieces(self) -> Iterable[Piece]:
         if not self.empty:
             return pieces_of(self.text)
+        # sorted by end, so that an empty content comes before the piece that starts at its place
         placed = [Piece(at, at, extend_path(str(index), "content"), 0) for index, at in self.empty.items()]
         return sorted([*pieces_of(self.text), *placed], key=lambda piece: piece.end)
 
     def _add_template_text(self, spans: list[Span], start: int, end: int, following: int | None = None) -> None:
-        """Add the style's own characters between two contents: a stop, if they follow an answer, and scaffold.
+        """Add the style's characters between two contents: an end-of-turn token after an answer, and template text.
 
-        What stands around the calls in a message that calls tools is that message's.
+        Text around the calls of a message that calls tools belongs to that message.
         """
         if self.answers:
             start = self._add_end_of_call(spans, start, end, following)
@@ -284,7 +292,7 @@ class AttributedText:
             spans.append(_span((start, end, "scaffold", None, None, None, None)))
 
     def _add_end_of_call(self, spans: list[Span], start: int, end: int, following: int | None) -> int:
-        """Add what the message of the last span writes around its calls after it; where it ends."""
+        """Add the text that the last span's message writes after its calls; return where it ends."""
         last = spans[-1] if spans else None
         if last is None or last.message not in self.answers:
             return start
@@ -295,14 +303,14 @@ class AttributedText:
         return start
 
     def _find_stop(self, start: int, end: int) -> str:
-        """What ends an answer at this place; an empty text if nothing does."""
+        """Return the text that ends an answer at this place; empty if nothing does."""
         if start == end or (self.stop and self.text.startswith(self.stop, start, end)):
             return self.stop if start < end else ""
         stops = (stop for stop in self.find_stops() if self.text.startswith(stop, start, end))
         return max(stops, key=len, default="")
 
     def _add_closing_stop(self, spans: list[Span], start: int) -> int:
-        """Add what ends an answer only before another turn, if the closing spells it; return its length."""
+        """Add a token that otherwise ends only earlier answers, if the closing spells it; return its length."""
         last = spans[-1] if spans and self.closing else None
         if last is None or last.role != "assistant" or last.kind == "stop":
             return 0
@@ -313,18 +321,18 @@ class AttributedText:
         return len(stop)
 
     def _find_call_end(self, start: int, end: int, last: Span) -> int:
-        """Where the text of a call ends that began before `start`: at the stop, or with its turn."""
+        """Return where a call's text ends that began before `start`: at the end-of-turn token, or with its turn."""
         stop = self.text.find(self.stop, start, end) if self.stop else -1
         return stop if stop >= 0 else min(self.answers[last.message or 0][1], end)
 
     def _add_call(self, spans: list[Span], index: int | None, start: int, end: int) -> int:
-        """Add what a layout writes around calls of tools; where it ends."""
+        """Add the text that a layout writes around tool calls; return where it ends."""
         if start < end:
             spans.append(_span((start, end, "derived", "assistant", index, "tool_calls", None)))
         return max(start, end)
 
     def _split_call_stop(self, spans: list[Span], start: int, end: int) -> None:
-        """Make the control token at the end of a call the end of its turn, where no other one follows."""
+        """Mark the control token at the end of a call as the end of its turn, if no other such token follows."""
         last = spans[-1]
         stop = CALL_STOP.search(self.text[last.start : last.end])
         if stop and last.field == "tool_calls" and last.kind == "derived" and not self._find_stop(start, end):
@@ -341,7 +349,7 @@ class AttributedText:
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
-        """What became of the messages' texts, as far as they are not printed once and whole."""
+        """The changes to the messages' texts: each text that is not printed exactly once and whole."""
         exact: dict[str, list[tuple[int, int]]] = {}
         derived = set[str]()
         for piece in pieces_of(self.text):
@@ -355,7 +363,7 @@ class AttributedText:
     def _find_changes(self, exact: Mapping[str, list[tuple[int, int]]], derived: set[str]) -> Iterator[Change]:
         for path, text in self.originals.items():
             step, field = split_path(path)
-            if step is None or field == "role" or ends_in_key(field, "type"):  # what kind a thing is: no one's words
+            if step is None or field == "role" or ends_in_key(field, "type"):  # names of kinds are not anyone's words
                 continue
             index = int(step)
             for what in _classify_changes(
@@ -365,7 +373,7 @@ class AttributedText:
 
 
 def _classify_changes(text: str, parts: list[tuple[int, int]], derived: bool) -> Iterator[Any]:
-    """What a text became of which these parts are printed, in order of their starts."""
+    """Yield what happened to a text, of which the given parts are printed, sorted by their starts."""
     if derived:
         yield "rewritten"
     elif not parts and text.strip():
@@ -374,6 +382,7 @@ def _classify_changes(text: str, parts: list[tuple[int, int]], derived: bool) ->
         return
     if any(start < end for (_, end), (start, _) in pairwise(parts)):
         yield "repeated"
+    # the unprinted parts: trimming leaves whitespace at the ends only, anything else is a cut
     gaps, at = "", 0
     for start, end in parts:
         gaps += text[at:start]
@@ -386,7 +395,7 @@ def _classify_changes(text: str, parts: list[tuple[int, int]], derived: bool) ->
 
 
 def _list_texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """All texts inside, by path."""
+    """Yield all texts inside a value with their paths."""
     if isinstance(value, str):
         yield path, value
     for item, place in list_parts(value, path):
@@ -398,7 +407,7 @@ def _make_template_span(start: int, end: int) -> list[Span]:
 
 
 def _drop_empty_spans(spans: list[Span]) -> list[Span]:
-    """The spans without empty ones of a field that has others; one of a field that has none but empty ones stays."""
+    """Drop empty spans of a field that has others; a field with only empty spans keeps the first."""
     filled = {(span.message, span.field) for span in spans if span.start < span.end}
     remaining: list[Span] = []
     for span in spans:

@@ -47,15 +47,15 @@ class ChatTemplate(PickledByFields):
     """The layout of a style that is a chat template.
 
     Attributes:
-        source: the template's text.
-        bos_token, eos_token: what the template finds under these names.
+        source: the text of the template.
+        bos_token, eos_token: the template's variables of these names.
         defaults: the template's further variables, by name, each as JSON.
-        opening: written once, in front of what the template renders.
-        closing: written once, behind it, unless the text ends with a generation prompt.
-        reasoning: what becomes of thinking before the template sees it.
+        opening: the prefix, written once before the template's text.
+        closing: the suffix, written once after the template's text, unless that ends with a generation prompt.
+        reasoning: the policy for thinking, applied before the template gets the messages.
         roles: the roles that have a turn.
-        limits: how much the template may need; None for one that is trusted. Text is the same with any.
-        isolate: whether it renders in a process of its own.
+        limits: the resources that the template may use; None for a trusted one. They do not affect the text.
+        isolate: whether the template renders in a separate process.
     """
 
     source: str
@@ -82,16 +82,16 @@ class ChatTemplate(PickledByFields):
         roles: Any = ROLES,
         compile_now: bool = True,
     ) -> ChatTemplate:
-        """Check and freeze what a style says of its chat template.
+        """Check and freeze the declarations of a style about its chat template.
 
-        Without `compile_now` the source is compiled when it is first rendered, and the errors are raised then.
+        Without `compile_now`, the source is compiled at the first render, and its errors are raised then.
 
         Raises:
-            DefinitionError: the source or a token is no text, a default is no JSON or has a name that is no
-                variable's, or the roles are no names.
+            DefinitionError: the source or a token is not text, a default is not JSON or does not have the name of a
+                variable, or the roles are not names.
             StyleSyntaxError: the source does not parse.
-            StyleRefusedError: it does what no untrusted template may do.
-            StyleLimitError: it needs more than its limits allow.
+            StyleRefusedError: the source does something no untrusted template may do.
+            StyleLimitError: the source exceeds the limits.
         """
         if not isinstance(source, str):
             raise DefinitionError(f"chat_template is text, got {preview(source)}")
@@ -123,7 +123,7 @@ class ChatTemplate(PickledByFields):
         return {"chat_template": self.source, "defaults": dict(self.defaults), **tokens, **around, **policy}
 
     def compile(self) -> None:
-        """Compile the template, here or in the process of its own."""
+        """Compile the template, in the separate process if it is isolated."""
         if self.isolate:
             render_in_worker({"layout": self._facts}, self._limits, self._limits.seconds)
         else:
@@ -135,13 +135,13 @@ class ChatTemplate(PickledByFields):
 
     @property
     def _facts(self) -> dict[str, Any]:
-        """What another process needs to make the same layout."""
+        """The facts from which another process builds the same layout."""
         names = ("source", "bos_token", "eos_token", "defaults", "reasoning")
         return {**{name: getattr(self, name) for name in names}, "limits": self._limits.model_dump()}
 
     @cached_property
     def variables(self) -> dict[str, Any]:
-        """What the template finds beside the messages."""
+        """The variables of the template next to the messages."""
         tokens = {"bos_token": self.bos_token, "eos_token": self.eos_token}
         defaults = {name: json.loads(value) for name, value in self.defaults}
         policy = {POLICY_NAME: self.reasoning} if self.applies_reasoning else {}
@@ -149,17 +149,17 @@ class ChatTemplate(PickledByFields):
 
     @cached_property
     def applies_reasoning(self) -> bool:
-        """Whether the template reads the policy for thinking, and applies it itself: some take more for thinking."""
+        """Whether the template reads the policy for thinking and applies it itself."""
         return POLICY_NAME in self.source and POLICY_NAME in find_names(self.source).read
 
     @property
     def stop(self) -> str:
-        """What follows the last answer, found by rendering one; trailing blanks are cut."""
+        """The text after the last answer, without whitespace at its end; found by rendering one."""
         return probe_stop(self.without_tools())
 
     @property
     def stops(self) -> tuple[str, ...]:
-        """What ends an answer: `stop`, and what does so before another turn, found by rendering one."""
+        """The texts that end an answer: `stop`, and those before another turn; found by rendering."""
         return probe_stops(self.without_tools())
 
     # --- texts -----------------------------------------------------------------------------------------------------
@@ -168,21 +168,22 @@ class ChatTemplate(PickledByFields):
         """Return the text of a conversation.
 
         Raises:
-            RowError: `refused_by_style`, when the template raises on it.
+            RowError: `refused_by_style` if the template raises an error for it.
         """
         return self._add_edges(self.render_source(plain_data(messages), add_generation_prompt), add_generation_prompt)
 
     def texts(self, prompt: Sequence[Message], responses: Sequence[Sequence[Message]]) -> Iterator[str]:
-        """Yield the text of a prompt, with the generation prompt, then for each response that of prompt and response.
+        """Yield the text of the prompt with the generation prompt, then the text of the prompt with each response.
 
         Raises:
-            RowError: as `text`.
+            RowError: as in `text`.
         """
         before, moment = plain_data(prompt), read_moment()
         prepared = self._prepare(before)
         yield self._add_edges(self._render_prepared(prepared, True, moment), True)
         for response in responses:
             own = plain_data(response)
+            # a user's turn in the response turns the end of the prompt into history, whose thinking may be dropped
             if is_history_kept(own, self.reasoning):
                 messages = [*prepared, *self._prepare(own)]
             else:
@@ -192,13 +193,14 @@ class ChatTemplate(PickledByFields):
     def render(self, messages: Sequence[Message], add_generation_prompt: bool) -> Rendered:
         """Return the text of a conversation, with its spans and changes on demand.
 
-        One render of texts that know their messages gives all of it. Where that fails, `text` gives the text, and
-        another render the spans, which must give the same text.
+        A single render of traced messages usually gives all of it. If that fails, `text` gives the text, and a second
+        render the spans; it must give the same text.
 
         Raises:
-            RowError: as `text`.
+            RowError: as in `text`.
         """
         with FixedMoment() as moment:
+            # an isolated render would send its pieces through a pipe, so they are requested for spans only
             traced = None if self.isolate else render_traced(self, messages, add_generation_prompt)
             if traced is None:
                 text = self.text(messages, add_generation_prompt)
@@ -208,19 +210,19 @@ class ChatTemplate(PickledByFields):
         return Rendered(text, trace.spans, trace.changes, trace.stops, len(messages))
 
     def _add_edges(self, rendered: str, add_generation_prompt: bool) -> str:
-        """Return what the template renders, as plain text between opening and closing."""
+        """Return the template's text without provenance, between opening and closing."""
         return self.opening + plain(rendered) + ("" if add_generation_prompt else self.closing)
 
     def render_source(self, messages: Any, add_generation_prompt: bool) -> str:
-        """Return the text without opening and closing, traced as far as the messages are.
+        """Return the text without opening and closing; it keeps the provenance of traced messages.
 
         Raises:
-            RowError: as `text`.
+            RowError: as in `text`.
         """
         return self._render_prepared(self._prepare(messages), add_generation_prompt, None)
 
     def _prepare(self, messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Return messages as the template finds them; the process of an isolated template does so itself."""
+        """Return messages as the template gets them; for an isolated template, the other process prepares them."""
         if self.isolate:
             return [*messages]
         policy = "keep" if self.applies_reasoning else self.reasoning
@@ -229,7 +231,7 @@ class ChatTemplate(PickledByFields):
     def _render_prepared(
         self, messages: Sequence[Mapping[str, Any]], add_generation_prompt: bool, moment: datetime | None
     ) -> str:
-        """Return what the template renders of prepared messages at a moment, by default at the fixed one or now."""
+        """Return the template's text for prepared messages at a moment; by default at the fixed one, or now."""
         with FixedMoment(moment):
             if self.isolate:
                 return self._render_isolated(messages, add_generation_prompt)
@@ -265,30 +267,30 @@ class ChatTemplate(PickledByFields):
     # --- the export ------------------------------------------------------------------------------------------------
 
     def export(self) -> str:
-        """Return the layout as a chat template, with a header wherever it can be read back."""
+        """Return the layout as a chat template, with a header if the layout can be read back from it."""
         template = self.write_chat_template()
         start = template.rfind(self.source)
-        # the end of the source may have to be written in another way, and a source may not see all variables
+        # an export may have to change the end of the source, and a source may hide variables that are set before it
         if start < 0 or not self._sees_all_variables():
             return template
         facts = {name: fact for name, fact in asdict(self).items() if name not in ("limits", "isolate")}
         return f"{write_header({**facts, 'source': [start, start + len(self.source)]})}{template}"
 
     def _sees_all_variables(self) -> bool:
-        """Return whether the source sees a variable that an export sets before it as it sees one that is passed in.
+        """Return whether the source reads variables that an export sets before it like those that are passed in.
 
-        A source that hides the variable from an inner scope does not, see `TemplateNames`; it may then also hide what
-        the statements of the export read.
+        A source that hides such a variable from an inner scope does not, see `TemplateNames`; it may then also hide
+        the variables that the statements of the export read.
         """
         names = find_names(self.source)
         return not names.hidden & {*_NAMES_IN_EXPORTS, *names.read.intersection(self.variables)}
 
     def write_chat_template(self) -> str:
-        """Return the source with what the style declares besides: tokens, opening, closing, other roles.
+        """Return the source with the style's other declarations as Jinja: tokens, opening, closing, rejected roles.
 
-        A variable that the source does not look up is not set: to set it could only change what the source does.
+        Variables that the source does not read are not set, since setting them could only change its meaning.
         """
-        # trim_blocks removes the line ends of these statements, and nothing of the source
+        # trim_blocks removes the newlines after these statements, and nothing of the source
         statements = [
             f"{{%- set {name} = {format_jinja_literal(value)} %}}\n"
             for name, value in self.variables.items()
@@ -301,61 +303,61 @@ class ChatTemplate(PickledByFields):
         if self.opening:
             statements.append(f"{{{{ {format_jinja_literal(self.opening)} }}}}{{##}}\n")
         if self.source[:1].isspace() and not statements and not self.closing:
-            statements.append("{##}\n")  # else the statement before the source removes its leading whitespace
+            statements.append("{##}\n")  # else the statement before the source would strip whitespace at its start
         source = self._write_closed_source() if self.closing else self.source
         policy = "keep" if self.applies_reasoning else self.reasoning
         return write_reasoning(policy, self.source) + "".join(statements) + source
 
     def _write_closed_source(self) -> str:
-        """Return the source followed by the closing; the condition is first, since a source may set its variables."""
+        """Return the source followed by the closing; its condition comes first, since a source may set variables."""
         name = find_unused_name("closing", self.source)
-        source = re.sub(r"(\r\n|\r|\n)\Z", "", self.source)  # as Jinja does at the end of a template
-        source = re.sub(r"\{\Z", "{{ '{' }}", source)  # else it would open a tag with the next brace
+        source = re.sub(r"(\r\n|\r|\n)\Z", "", self.source)  # Jinja also drops the last newline of a template
+        source = re.sub(r"\{\Z", "{{ '{' }}", source)  # a brace at the end would open a tag with the next brace
         condition = f"'' if add_generation_prompt else {format_jinja_literal(self.closing)}"
         return f"{{%- set {name} = {condition} %}}\n{source}{{{{ {name} }}}}"
 
     # --- the same layout with something else -----------------------------------------------------------------------
 
     def between(self, opening: str, closing: str) -> ChatTemplate:
-        """Return the same layout with other text before what it renders, and after it.
+        """Return the layout with another opening and closing.
 
         Raises:
-            DefinitionError: one is no text, or there is Jinja in it.
+            DefinitionError: one of them is not text, or contains Jinja.
         """
         check_plain_text("opening", opening)
         check_plain_text("closing", closing)
         return replace(self, opening=opening, closing=closing)
 
     def with_reasoning(self, reasoning: Reasoning) -> ChatTemplate:
-        """Return the same layout with another policy for thinking."""
+        """Return the layout with another policy for thinking."""
         return replace(self, reasoning=reasoning)
 
     def with_date(self, moment: datetime) -> ChatTemplate:
-        """Return the same layout, whose template finds this moment wherever it asks for the date or time."""
+        """Return the layout with a fixed moment for each date or time that the template asks for."""
         return replace(self, source=pin_date(self.source, moment))
 
     def with_token(self, name: str, token: str) -> ChatTemplate:
-        """Return the same layout, whose template finds this text as `bos_token` or `eos_token`."""
+        """Return the layout with another value for `bos_token` or `eos_token`."""
         changed: dict[str, Any] = {name: token}
         return replace(self, **changed)
 
     @property
     def prints_tools(self) -> bool:
-        """Whether the template prints the tools that it is given, or refuses them itself; found by a probe."""
+        """Whether the template prints tools, or rejects them itself; found by rendering a probe."""
         return "tools" in find_names(self.source).read and _probe_tools(self)
 
     def with_tools(self, tools: str) -> ChatTemplate:
-        """Return the same layout with the text of a JSON list as the tools that its template finds.
+        """Return the layout with a list of tools for the template, given as JSON text.
 
         Raises:
-            RowError: `wrong_type`: it is no such list.
+            RowError: `wrong_type` if the text is not a JSON list of objects.
         """
         if not is_json_list(tools):
             raise RowError("tools are the text of a JSON list of objects", code=Code.WRONG_TYPE, value=tools)
         return replace(self, defaults=tuple(sorted({**dict(self.defaults), "tools": plain(tools)}.items())))
 
     def without_tools(self) -> ChatTemplate:
-        """Return the layout without tools: itself if its template finds none."""
+        """Return the layout without tools."""
         defaults = dict(self.defaults)
         tools = defaults.pop("tools", None)
         return self if tools is None else replace(self, defaults=tuple(defaults.items()))
@@ -364,16 +366,16 @@ class ChatTemplate(PickledByFields):
 
     @property
     def reversible(self) -> bool:
-        """False: what a template does cannot be undone."""
+        """False: the text of a template cannot be parsed back."""
         return False
 
     @property
     def turn_marks(self) -> frozenset[str]:
-        """No marks: the layout is not reversible."""
+        """Empty: the layout is not reversible."""
         return frozenset()
 
     def parse(self, text: str) -> NoReturn:  # noqa: ARG002  every layout has this signature
-        """Raise an error.
+        """Raise an error, since the text of a template cannot be parsed back.
 
         Raises:
             StyleContractError: the layout is not reversible.
@@ -386,7 +388,7 @@ _NAMES_IN_EXPORTS = ("messages", "add_generation_prompt", "raise_exception")
 
 
 def _read_roles(roles: Any) -> tuple[str, ...]:
-    """The names of the roles that have a turn."""
+    """Check and return the names of the accepted roles."""
     if not isinstance(roles, list | tuple) or not all(isinstance(role, str) for role in roles):
         raise DefinitionError(f"accepted_roles are names of roles, got {preview(roles)}")
     if "assistant" not in roles:
@@ -400,12 +402,12 @@ def _probe_tools(layout: ChatTemplate) -> bool:
     tool = {"type": "function", "function": {"name": PROBE_TEXT, "description": "?", "parameters": parameters}}
     try:
         return PROBE_TEXT in layout.with_tools(json.dumps([tool])).text([{"role": "user", "content": "?"}], True)
-    except RowError:  # it says itself what it wants
+    except RowError:  # the template reports its own requirements, which counts as support
         return True
 
 
 def _add_template_line(error: RowError) -> RowError:
-    """The error with the template's line in its message, since the line of a row's error is the row's own."""
+    """Return the error with the template's line in its message, since the field `line` is the line of the row."""
     facts = {name: fact for name, fact in error.facts.items() if name != "line"}
     place = f" (line {error.line} of the template)" if error.line else ""
     return type(error)(error.message + place, **facts)

@@ -1,7 +1,7 @@
-"""The texts by which a style tells turns apart, and contents that spell one of them.
+"""Control texts: the texts by which a style tells turns apart, and contents that spell one of them.
 
-Where a text is tokenised by somebody else, such a content can end its turn and begin another. `tokenize` encodes it as
-the text that it is.
+If another program tokenises the text, such a content can end its turn and begin another. `tokenize` encodes it as
+plain text.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=64)
 def list_control_texts(style: Style) -> tuple[str, ...]:
-    r"""Return what the style writes between contents: of each text its tags, or the whole of it where it has none.
+    r"""Return the texts that a style writes between contents: their control tags, or the whole text if it has no tag.
 
-    Tags that an answer may hold itself, such as `<think>`, tell no turns apart.
+    Tags that an answer itself may contain, such as `<think>`, are left out.
 
     >>> from preftemplates import get_style
     >>> list_control_texts(get_style("chatml"))
@@ -44,7 +44,7 @@ def list_control_texts(style: Style) -> tuple[str, ...]:
 
 
 def _render_template_texts(style: Style) -> Iterable[str]:
-    """What stands between the contents of a usual conversation."""
+    """Yield the texts between the contents of typical conversations."""
     roles = [role for role in ("system", "user", "assistant") if role in style.accepted_roles]
     for turns in (roles, [role for role in roles if role != "system"]):
         messages = [{"role": role, "content": PROBE_TEXT} for role in [*turns, *turns[-2:]]]

@@ -1,4 +1,4 @@
-"""A chat template that prints the date, changed so that it always prints the same one."""
+"""Fixed dates: a chat template that prints the date, changed to always print the same one."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _CLOCK = "strftime_now"
-"""The function by which chat templates read the clock."""
+"""The function with which chat templates read the clock."""
 
 _KNOWN_USE = re.compile(rf"""{_CLOCK}\s*\(\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*\)|{_CLOCK}\s+is\s+(?:not\s+)?defined""")
-"""A call with a literal format, or a question whether there is such a function."""
+"""Matches a call with a literal format, and a test whether the function is defined."""
 
 _DIRECTIVES = ("-d", "-m", "-H", "-I", "-M", "-S", "-j", "-y", "e", *"aAbBcdDfFGHIjmMpSTuUVwWxXyYzZ", "%")
-"""The characters that a format may hold after a percent sign; the last one is the sign itself."""
+"""The characters that may follow a percent sign in a format; the last one is the percent sign itself."""
 
 
 def pin_date(source: str, moment: datetime) -> str:
-    """Return a chat template that finds one moment wherever it asks for the date or time.
+    """Return a chat template that gets a fixed moment for each date or time that it asks for.
 
-    A macro of the same name replaces the clock, so the template prints the date in every program that renders it.
+    A macro of the same name replaces the clock, so the template prints this date in every program that renders it.
 
     Args:
-        source: the template's text; it is returned as it is if it does not read the clock.
+        source: the text of the template, returned unchanged if it does not read the clock.
         moment: the moment.
 
     Example:
@@ -43,12 +43,12 @@ def pin_date(source: str, moment: datetime) -> str:
         value = f"{known}[format]"
     else:
         value = f"{known}.get(format, {_write_any_format(moment)})"
-    # the line end is removed by trim_blocks, and nothing of the source is
+    # trim_blocks removes the newline after the macro, and nothing of the source
     return f"{{%- macro {_CLOCK}(format) -%}}{{{{- {value} -}}}}{{%- endmacro %}}\n{source}"
 
 
 def _write_any_format(moment: datetime) -> str:
-    """Return an expression for the text of the moment in a format that is known only when the template renders."""
+    """Return a Jinja expression for the moment in a format that is known only at render time."""
     texts = {f"%{directive}": moment.strftime(f"%{directive}") for directive in _DIRECTIVES}
     return "format" + "".join(
         f".replace({format_jinja_literal(directive)}, {format_jinja_literal(text)})"

@@ -1,4 +1,4 @@
-"""What a class statement may declare of a style, and the layout that it gives."""
+"""Declarations: the parts that a class statement may declare of a style, and the layout that they give."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from preftemplates.styles.layout import Layout
 
 BUNDLED_STYLES = "preftemplates.styles.bundled"
-"""The package of the bundled styles: all of them are found at once, so each compiles when it is first rendered."""
+"""The package of the bundled styles: all are imported at once, so each compiles at its first render."""
 
 _COMMON_PARTS = ("reasoning",)
 _FRAGMENT_PARTS = (*ROLES, "roles", "opening", "stop", "closing")
@@ -26,10 +26,10 @@ def read_layout(cls: type[Any], declared: Mapping[str, Any]) -> Layout:
 
     Args:
         cls: the class, for its name and its module.
-        declared: what the class and its parents declare, by the parts' names.
+        declared: the declarations of the class and its parents, by the names of the parts.
 
     Raises:
-        DefinitionError: a part has no such name, has the wrong type, or contradicts another one.
+        DefinitionError: a part has an unknown name, has the wrong type, or contradicts another one.
         StyleSyntaxError: the chat template does not parse.
     """
     parts = (*_FRAGMENT_PARTS, *_TEMPLATE_PARTS, *_COMMON_PARTS)

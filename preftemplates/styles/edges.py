@@ -1,4 +1,4 @@
-"""What a layout writes at the edges of a conversation: a BOS before it, a stop and a tail after the last answer."""
+"""The edges of a conversation in a layout: a BOS at the start, and a stop and a tail after the last answer."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class StyleEdges(NamedTuple):
-    """What a style writes at the edges of a conversation that ends with an answer.
+    """The text that a style writes at the edges of a conversation that ends with an answer.
 
     Attributes:
         bos: the BOS; empty if there is none.
-        stop: what ends the answer; empty if nothing does.
-        tail: what follows the stop, or the answer if it has no stop.
+        stop: the end-of-turn token; empty if nothing ends an answer.
+        tail: the text after the stop, or after the answer if there is no stop.
     """
 
     bos: str
@@ -29,11 +29,11 @@ class StyleEdges(NamedTuple):
 
 
 _TOKEN = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
-"""A special token as most tokenizers spell them."""
+"""Matches a special token as most tokenizers spell them."""
 
 
 def find_edges(layout: Layout) -> StyleEdges:
-    """Return what a layout writes at the edges, found by rendering an answer; all empty if it refuses one."""
+    """Return the edges of a layout, found by rendering an answer; all are empty if it rejects one."""
     text = PROBE_TEXT
     for roles in (("user", "assistant"), ("system", "user", "assistant")):
         with suppress(RowError):

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 class GenerationTag(Extension):
-    """`{% generation %}`: marks what the assistant wrote; it changes no text."""
+    """The tag `{% generation %}`, which marks the assistant's text and does not change it."""
 
     tags = {"generation"}
 
     def parse(self, parser: Parser) -> nodes.Node:
-        """Read the marked body as a scope of its own."""
+        """Parse the marked body as a scope of its own."""
         lineno = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         if any(map(_leaves_block, body)):
@@ -45,14 +45,14 @@ class GenerationTag(Extension):
 
 
 def _leaves_block(node: nodes.Node) -> bool:
-    """Whether a statement leaves a loop that it does not stand in; transformers compiles the block as a function."""
+    """Return whether a statement leaves a loop outside the block; transformers compiles the block as a function."""
     if isinstance(node, nodes.Break | nodes.Continue):
         return True
     return not isinstance(node, nodes.For) and any(map(_leaves_block, node.iter_child_nodes()))
 
 
 class ChatTemplateEnvironment(TracedEnvironment):
-    """What chat templates are written for: transformers' settings, filters and functions."""
+    """The environment of chat templates: the settings, filters and functions of transformers."""
 
     def __init__(self) -> None:
         super().__init__(trim_blocks=True, lstrip_blocks=True, extensions=[GenerationTag, "jinja2.ext.loopcontrols"])
@@ -64,21 +64,21 @@ class ChatTemplateEnvironment(TracedEnvironment):
 
 
 class NewDict:
-    """The function `dict` of chat templates: it makes dicts, and has none of the type's other attributes."""
+    """The function `dict` of chat templates, without the attributes that the type `dict` has."""
 
     def __call__(self, *args: Any, **items: Any) -> dict[Any, Any]:
-        """A dict of these items."""
+        """Return a dict of these items."""
         return dict(*args, **items)
 
     def fromkeys(self, keys: Iterable[Any], value: Any = None) -> dict[Any, Any]:
-        """A dict of these keys, all with one value."""
+        """Return a dict of these keys, all with the same value."""
         return dict.fromkeys(keys, value)
 
 
 class ClosedNamespace(Namespace):
-    """The function `namespace` of chat templates, in which no name begins with an underscore."""
+    """The function `namespace` of chat templates, which rejects names that begin with an underscore."""
 
-    def __init__(*args: Any, **items: Any) -> None:  # so that an item may be called self
+    def __init__(*args: Any, **items: Any) -> None:  # no parameter `self`, so that an item may have this name
         self, *positional = args
         attributes = dict(*positional, **items)
         for name in attributes:
@@ -107,7 +107,7 @@ def _tojson(
 
 
 REFUSES_IDENTITY: ContextVar[bool] = ContextVar("REFUSES_IDENTITY", default=False)
-"""Whether a render may not tell an object from an equal one, since its texts are traced in the place of others."""
+"""Whether a render must not compare objects by identity, because traced copies replace the caller's objects."""
 
 
 def _is_same_object(value: Any, other: Any) -> bool:
@@ -121,11 +121,11 @@ def _raise_exception(message: str) -> NoReturn:
 
 
 CLOCK: ContextVar[Callable[[], datetime]] = ContextVar("CLOCK", default=datetime.now)
-"""What tells the day to chat templates."""
+"""Returns the time that chat templates get."""
 
 
 class _StoppedClock:
-    """A clock that always gives the same moment."""
+    """A clock that always returns the same moment."""
 
     __slots__ = ("moment",)
 
@@ -137,15 +137,15 @@ class _StoppedClock:
 
 
 def read_moment() -> datetime:
-    """Return the moment that chat templates find now."""
+    """Return the moment that chat templates get now."""
     return CLOCK.get()()
 
 
 class FixedMoment:
-    """A context in which chat templates always find the same moment; one inside of another has the moment of that.
+    """Give chat templates the same moment throughout a block; nested blocks share the moment of the outer one.
 
     Args:
-        moment: the moment, which then holds inside of another context too; by default, the clock is read.
+        moment: the moment, which takes precedence over an outer block; by default, the clock is read.
 
     Example:
         >>> with FixedMoment() as first, FixedMoment() as second:
@@ -179,7 +179,7 @@ def _strftime_now(format: str) -> str:
 
 
 class BoundedChatTemplateEnvironment(BoundedEnvironment, ChatTemplateEnvironment):
-    """The same environment for untrusted templates."""
+    """The environment of chat templates, with resource limits for untrusted ones."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
@@ -187,28 +187,28 @@ class BoundedChatTemplateEnvironment(BoundedEnvironment, ChatTemplateEnvironment
 
 @lru_cache(maxsize=8)
 def get_environment(limits: Limits | None) -> ChatTemplateEnvironment:
-    """Return the environment with these limits, or the one of trusted templates."""
+    """Return the environment with these limits, or the environment of trusted templates."""
     return ChatTemplateEnvironment() if limits is None else BoundedChatTemplateEnvironment(limits)
 
 
 _MAX_COMPILED_CHARACTERS = 4 << 20
-"""Characters of all sources whose templates are kept compiled: with more, all are forgotten, since memory is held."""
+"""The most characters of all sources that stay compiled; beyond it, the cache is cleared to free memory."""
 
 _compiled_characters = 0
 
 
 @lru_cache(maxsize=256)
 def compile_template(source: str, limits: Limits | None) -> JinjaTemplate:
-    """Return the compiled template.
+    """Compile a template, or return it from the cache.
 
     Args:
-        source: the template's text.
-        limits: within which it is compiled and rendered; None for one that is trusted.
+        source: the text of the template.
+        limits: the limits for compiling and rendering; None for a trusted template.
 
     Raises:
-        StyleSyntaxError: it does not parse; the error has the template's line.
-        StyleRefusedError: it does what no untrusted template may do.
-        StyleLimitError: it needs more than its limits allow.
+        StyleSyntaxError: the source does not parse; the error has its line.
+        StyleRefusedError: the source does something no untrusted template may do.
+        StyleLimitError: the source exceeds the limits.
     """
     global _compiled_characters
     _compiled_characters += len(source)
@@ -219,7 +219,7 @@ def compile_template(source: str, limits: Limits | None) -> JinjaTemplate:
         return get_environment(limits).from_string(source)
     except TemplateSyntaxError as error:
         raise StyleSyntaxError(f"the chat template does not parse: {error.message}", line=error.lineno) from error
-    except (SyntaxError, ValueError, *RESOURCE_ERRORS) as error:  # those of Python's compiler, for a trusted one
+    except (SyntaxError, ValueError, *RESOURCE_ERRORS) as error:  # of Python's compiler, for trusted templates
         if isinstance(error, PrefTemplatesError):
             raise
         reason = one_line(str(error) or type(error).__name__, 200)
@@ -227,12 +227,12 @@ def compile_template(source: str, limits: Limits | None) -> JinjaTemplate:
 
 
 class TemplateNames(NamedTuple):
-    """What a template does with names.
+    """The names that a template reads and hides.
 
     Attributes:
-        read: those that it looks up among its variables.
-        hidden: those that it sets in some scope without looking them up there first. A look from a scope inside of
-            that finds no value until they are set, and not the variable of that name.
+        read: names that it looks up among its variables.
+        hidden: names that it sets in some scope without reading them there first. An inner scope that reads one
+            before it is set gets no value, instead of the variable of that name.
     """
 
     read: frozenset[str]
@@ -240,7 +240,7 @@ class TemplateNames(NamedTuple):
 
 
 class _NameFinder(CodeGenerator):
-    """Walks through a template as Jinja's compiler does, and notes the names of each scope."""
+    """A walk through a template as Jinja's compiler does it, which notes the names of each scope."""
 
     def __init__(self, source: str) -> None:
         super().__init__(get_environment(None), "<names>", "<names>", optimized=False)
@@ -249,13 +249,13 @@ class _NameFinder(CodeGenerator):
         self.visit(get_environment(None).parse(source))
 
     def write(self, x: str) -> None:
-        """Write no code."""
+        """Discard the code."""
 
     def _output_child_to_const(self, *_: Any) -> NoReturn:
         raise nodes.Impossible
 
     def enter_frame(self, frame: Frame) -> None:
-        """Note what the names of a scope stand for when it begins."""
+        """Note the names of a scope as it begins."""
         super().enter_frame(frame)
         names = {place: name for name, place in frame.symbols.refs.items()}
         for place, (action, name) in frame.symbols.loads.items():
@@ -267,7 +267,7 @@ class _NameFinder(CodeGenerator):
 
 @lru_cache(maxsize=64)
 def find_names(source: str) -> TemplateNames:
-    """Return the names of a template that parses; of one that is too deep to be walked through, every name as both.
+    """Return the names of a template; all names count as both if it is nested too deeply to walk through.
 
     >>> names = find_names("{{ a }}{% set b = 1 %}{% for c in messages %}{{ b }}{% endfor %}")
     >>> sorted(names.read), sorted(names.hidden)

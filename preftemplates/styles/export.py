@@ -1,7 +1,7 @@
-"""What an exported chat template is made of: its header, Jinja literals, and statements that apply a policy.
+"""The parts of an exported chat template: its header, Jinja literals, and statements that apply a policy.
 
-The header is a comment at the start of an exported template, which names the layout. It counts only where exporting
-that layout gives the same template again, so an edited template is read as any other.
+The header is a comment at the start of an exported template, which describes the layout. It counts only if exporting
+that layout gives the same template again, so an edited template is read like any other.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ EXPORT_HEADER = re.compile(r"\{#- preftemplates: (\{.*\}) -#\}\n")
 
 
 def write_header(facts: Mapping[str, Any]) -> str:
-    """Return the comment that holds what is declared of a layout."""
-    text = json.dumps(facts).replace("#", "\\u0023")  # so that the text does not end the comment
+    """Return the comment that describes a layout."""
+    text = json.dumps(facts).replace("#", "\\u0023")  # a # in the text could end the comment
     return f"{{#- preftemplates: {text} -#}}\n"
 
 
@@ -47,11 +47,11 @@ _REASONING_STATEMENTS = """\
 {%- endfor -%}
 {%- set messages = ⟨thought⟩.messages -%}
 """
-"""The function is looked up outside of the loops, which do not see it where the source sets a `dict` of its own."""
+"""`dict` is looked up outside the loops, which would not see it if the source sets its own variable `dict` later."""
 
 
 def write_reasoning(policy: Reasoning, source: str = "") -> str:
-    """Return statements that apply the policy to `messages`; they set no variable that `source` names."""
+    """Return statements that apply a policy to `messages`, with variables that do not occur in `source`."""
     condition = "loop.index0 < ⟨thought⟩.last" if policy == "drop-history" else "true"
     name = find_unused_name("thought", source)
     statements = _REASONING_STATEMENTS.replace("⟨which⟩", condition).replace("⟨thought⟩", name)
@@ -59,7 +59,7 @@ def write_reasoning(policy: Reasoning, source: str = "") -> str:
 
 
 def find_unused_name(name: str, source: str) -> str:
-    """Return the name, or one like it that does not occur in the source."""
+    """Return the name, with underscores added until it does not occur in the source."""
     while name in source:
         name += "_"
     return name

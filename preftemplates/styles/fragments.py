@@ -1,6 +1,6 @@
-"""A layout written as one fragment per role: a literal, `{{ content }}` once, a literal.
+"""A layout written as one role template per role: literal text, `{{ content }}` once, literal text.
 
-The fragments alone determine texts, spans and the exported chat template.
+The role templates alone determine texts, spans and the exported chat template.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ JINJA_TAG = re.compile(r"\{\{|\{%|\{#")
 
 
 class Fragment(NamedTuple):
-    """What stands before and behind the content of a role's turn."""
+    """The text before and after the content of a role's turn."""
 
     role: str
     head: str
@@ -48,7 +48,7 @@ class Fragment(NamedTuple):
         """Read `literal {{ content }} literal`.
 
         Raises:
-            DefinitionError: the content does not stand there once, or there is other Jinja.
+            DefinitionError: the source does not have `{{ content }}` once, or contains other Jinja.
         """
         literals = CONTENT_SLOT.split(source) if isinstance(source, str) else []
         if len(literals) != 2:
@@ -64,7 +64,7 @@ class Fragment(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """A run of characters with one owner."""
+    """A run of characters with the same kind and message."""
 
     text: str
     kind: SpanKind
@@ -74,14 +74,14 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Fragments(PickledByFields):
-    """The layout of a style that is declared by fragments.
+    """The layout of a style that is declared by role templates.
 
     Attributes:
-        opening: written once, at the very start.
-        turns: a fragment a role.
-        stop: what ends an assistant's turn, with which the tail of its fragment begins; may be empty.
-        closing: written once, behind everything, unless the text ends with a generation prompt.
-        reasoning: what becomes of thinking.
+        opening: the prefix, written once at the start.
+        turns: one role template per role.
+        stop: the end-of-turn token of an assistant, which directly follows its content; may be empty.
+        closing: the suffix, written once at the end, unless the text ends with a generation prompt.
+        reasoning: the policy for thinking.
     """
 
     opening: str
@@ -124,12 +124,12 @@ class Fragments(PickledByFields):
 
     @property
     def stops(self) -> tuple[str, ...]:
-        """What ends an answer: the same everywhere."""
+        """The texts that end an answer: always the same one."""
         return (self.stop,) if self.stop else ()
 
     @cached_property
     def generation_prompt(self) -> str:
-        """The head of the assistant's turn, without its trailing blanks (a line's end is none)."""
+        """The text before an assistant's content, without spaces and tabs at its end; newlines stay."""
         return self._turn_by_role["assistant"].head.rstrip(" \t")
 
     @property
@@ -139,17 +139,17 @@ class Fragments(PickledByFields):
 
     @property
     def variables(self) -> dict[str, Any]:
-        """No variables."""
+        """Empty: there are no variables."""
         return {}
 
     @property
     def limits(self) -> Limits | None:
-        """No limits."""
+        """None: there are no limits."""
         return None
 
     @property
     def isolate(self) -> bool:
-        """Whether it renders in a process of its own: never."""
+        """Whether it renders in a separate process: never."""
         return False
 
     # --- texts -----------------------------------------------------------------------------------------------------
@@ -158,16 +158,16 @@ class Fragments(PickledByFields):
         """Return the text of a conversation.
 
         Raises:
-            RowError: a message holds what is not text.
+            RowError: a message contains something other than text.
         """
         turns = self._write_turns(apply_reasoning(messages, self.reasoning))
         return f"{self.opening}{turns}{self.generation_prompt if add_generation_prompt else self.closing}"
 
     def texts(self, prompt: Sequence[Message], responses: Sequence[Sequence[Message]]) -> Iterator[str]:
-        """Yield the text of a prompt, with the generation prompt, then for each response that of prompt and response.
+        """Yield the text of the prompt with the generation prompt, then the text of the prompt with each response.
 
         Raises:
-            RowError: as `text`.
+            RowError: as in `text`.
         """
         written = self.opening + self._write_turns(apply_reasoning(prompt, self.reasoning))
         yield written + self.generation_prompt
@@ -179,7 +179,7 @@ class Fragments(PickledByFields):
                 yield self.text([*prompt, *response], add_generation_prompt=False)
 
     def _write_turns(self, messages: Sequence[Mapping[str, Any]], start: int = 0) -> str:
-        """Return the text of messages, of which the first has this index."""
+        """Return the text of messages, the first of which has this index."""
         texts: list[str] = []
         for index, message in enumerate(messages, start):
             _, head, tail = self._turn_by_role[message["role"]]
@@ -190,7 +190,7 @@ class Fragments(PickledByFields):
         """Return the text of a conversation, with its spans and changes on demand.
 
         Raises:
-            RowError: as `text`.
+            RowError: as in `text`.
         """
         text = self.text(messages, add_generation_prompt)
         return Rendered(
@@ -214,7 +214,7 @@ class Fragments(PickledByFields):
         return tuple(spans)
 
     def find_changes(self, messages: Sequence[Message]) -> tuple[Change, ...]:
-        """Return what the policy for thinking did to the messages; each content is printed once and whole."""
+        """Return the changes by the policy for thinking; each content is printed exactly once and whole."""
         return tuple(find_policy_changes(messages, self.reasoning))
 
     def _write_parts(self, messages: Sequence[Message], add_generation_prompt: bool) -> Iterator[_Part]:
@@ -238,7 +238,7 @@ class Fragments(PickledByFields):
         return f"{write_header(asdict(self))}{self.write_chat_template()}"
 
     def write_chat_template(self) -> str:
-        """Return the chat template alone; its generation marks hold what follows the generation prompt."""
+        """Return the chat template without a header; generation marks cover the text after the generation prompt."""
         tests = ["if", *["elif"] * (len(self.turns) - 1)]
         closing = f"{{%- else -%}}{_write_print(self.closing)}" if self.closing else ""
         turns = [
@@ -278,28 +278,28 @@ class Fragments(PickledByFields):
     # --- the same layout with something else -----------------------------------------------------------------------
 
     def between(self, opening: str, closing: str) -> Fragments:
-        """Return the same layout with other text at its start and at its end."""
+        """Return the layout with another opening and closing."""
         return replace(self, opening=opening, closing=closing)
 
     def with_reasoning(self, reasoning: Reasoning) -> Fragments:
-        """Return the same layout with another policy for thinking."""
+        """Return the layout with another policy for thinking."""
         return replace(self, reasoning=reasoning)
 
     def with_date(self, moment: datetime) -> Fragments:  # noqa: ARG002  every layout has this signature
-        """Return the layout itself: its texts print no date."""
+        """Return the layout unchanged: its texts print no date."""
         return self
 
     def with_token(self, name: str, token: str) -> Fragments:  # noqa: ARG002  every layout has this signature
-        """Return the layout itself: its special tokens are in its texts."""
+        """Return the layout unchanged: its special tokens are part of its texts."""
         return self
 
     @property
     def prints_tools(self) -> bool:
-        """False: no fragment is written for tools."""
+        """False: no role template prints tools."""
         return False
 
     def with_tools(self, tools: str) -> NoReturn:
-        """Raise an error: no fragment is written for tools.
+        """Raise an error: no role template prints tools.
 
         Raises:
             RowError: `unsupported_content`.
@@ -307,26 +307,26 @@ class Fragments(PickledByFields):
         raise RowError("this layout has no place for tools", code=Code.UNSUPPORTED_CONTENT, value=tools)
 
     def without_tools(self) -> Fragments:
-        """Return the layout itself, which has no tools."""
+        """Return the layout unchanged: it has no tools."""
         return self
 
     # --- parsing ---------------------------------------------------------------------------------------------------
 
     @property
     def reversible(self) -> bool:
-        """Whether each turn begins with a mark of its role's own."""
+        """Whether each turn begins with a marker that belongs to its role alone."""
         return is_reversible(self)
 
     @property
     def turn_marks(self) -> frozenset[str]:
-        """The heads and tails that are not blank."""
+        """The texts around contents, as far as they are more than whitespace."""
         return find_turn_marks(self)
 
     def parse(self, text: str) -> list[Message]:
-        """Return the messages whose text it is; a generation prompt at its end is no message.
+        """Return the messages of a text; a generation prompt at its end is not a message.
 
         Raises:
-            RowError: `bad_turns`: it is not a text of this layout, or may be another conversation's too.
+            RowError: `bad_turns` if it is not a text of this layout, or is also the text of another conversation.
             StyleContractError: the layout is not reversible.
         """
         if not self.reversible:
@@ -335,7 +335,7 @@ class Fragments(PickledByFields):
 
 
 def _check_turns(turns: Any) -> None:
-    """Refuse what is no fragment, and a second one for a role: of two it would not be clear which is written."""
+    """Check that the turns are role templates, one per role: with two, it would be ambiguous which one is written."""
     if not all(isinstance(turn, Fragment) and all(isinstance(part, str) for part in turn) for turn in turns):
         raise DefinitionError(f"turns are fragments: a role, and the texts around its content; got {preview(turns)}")
     roles = [turn.role for turn in turns]
@@ -345,23 +345,23 @@ def _check_turns(turns: Any) -> None:
 
 
 def check_plain_text(part: str, value: Any) -> None:
-    """Refuse what a style cannot write as it is.
+    """Check that a text can be written unchanged.
 
     Raises:
-        DefinitionError: it is no text, or there is Jinja in it.
+        DefinitionError: it is not text, or contains Jinja.
     """
     if not isinstance(value, str) or JINJA_TAG.search(value):
         raise DefinitionError(f"{part} is text without Jinja, got {preview(value)}")
 
 
 def _write_print(text: str) -> str:
-    """Return a Jinja statement that prints a text; nothing for an empty one."""
+    """Return a Jinja statement that prints a text; empty for an empty text."""
     return f"{{{{- {format_jinja_literal(text)} -}}}}" if text else ""
 
 
 def _read_text(message: Mapping[str, Any], index: int) -> str:
     content = message.get("content")
-    if isinstance(content, str) and len(message) == 2:  # a role and a text, as most are
+    if isinstance(content, str) and len(message) == 2:  # the usual message: a role and a text
         return content
     lost = next((key for key in CONTENT_KEYS if message.get(key)), None)
     if isinstance(content, str) and lost is None:

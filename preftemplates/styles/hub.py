@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 
 _MAX_NAME_LENGTH = 96
-"""Characters that the hub allows."""
+"""The most characters of a name on the hub."""
 
 _REASONS = {
     "GatedRepoError": "the model is gated: accept its terms on its page and log in with `hf auth login`",
@@ -25,7 +25,7 @@ _REASONS = {
     "OfflineModeIsEnabled": "there is no such directory, and HF_HUB_OFFLINE forbids to ask the hub",
     "HFValidationError": "there is no such directory, and it is not a hub name",
 }
-"""Errors of huggingface_hub, the most special ones first."""
+"""Explanations of the errors of huggingface_hub, most specific first."""
 
 
 def is_hub_name(name: str) -> bool:
@@ -39,7 +39,7 @@ def is_hub_name(name: str) -> bool:
 
 
 def download_tokenizer_files(name: str) -> str:
-    """Return the folder with the tokenizer's files of a model on the hub, as far as they hold text or JSON."""
+    """Download the tokenizer's text and JSON files of a model on the hub, and return their folder."""
     from huggingface_hub import snapshot_download
 
     return snapshot_download(name, allow_patterns=list(TOKENIZER_FILE_PATTERNS))
@@ -49,7 +49,7 @@ def read_hub_files(name: str) -> TokenizerFiles:
     """Return the tokenizer's files of a model on the hub.
 
     Raises:
-        FileError: they cannot be downloaded; the message says why.
+        FileError: they cannot be downloaded; the message gives the reason.
         DefinitionError: the model has no chat template.
     """
     try:
@@ -64,7 +64,7 @@ def read_hub_files(name: str) -> TokenizerFiles:
 
 
 def explain_hub_error(error: Exception) -> str:
-    """Return why a model on the hub could not be read, in words."""
+    """Explain why a model on the hub could not be read."""
     classes = {cls.__name__ for each in (error, error.__cause__) for cls in type(each).__mro__}
     reason = next((reason for name, reason in _REASONS.items() if name in classes), None)
     if reason is None and isinstance(error, OSError | RuntimeError | ValueError):

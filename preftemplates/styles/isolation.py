@@ -1,8 +1,9 @@
-"""A separate process in which untrusted chat templates render, for services and scanners.
+"""A separate process that renders untrusted chat templates, for services and scanners.
 
-The process may open no file, write none and start no other, and has a limit of memory. What goes in is JSON; what
-comes back is JSON, UTF-8 and numbers, and no more of it is read than the limits allow. It is killed if it does not
-answer in time, or has come to keep too much; the next render starts another. POSIX only.
+The process cannot open or write files or start other processes, and has a memory limit. Requests are JSON. Answers are
+JSON, UTF-8 and numbers, and are read only as far as the limits allow, since a template might control what the process
+sends. The process is killed if it does not answer in time or keeps too much memory; the next render starts another.
+POSIX only.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from preftemplates.sandbox.limits import Limits
 
 _GRACE_SECONDS = 0.5
-"""Seconds beyond the template's own limit until the process is killed."""
+"""Seconds beyond the template's own limit after which the process is killed."""
 
 _START_SECONDS = 30.0
 """Seconds that the process may take to start."""
@@ -45,23 +46,23 @@ _ERRORS = {kind.__name__: kind for kind in (RowError, StyleLimitError, StyleRefu
 
 
 _TUPLE, _OBJECT = "\ud800", "\udfff"
-"""The keys of mappings that stand for what JSON does not have; no text of a message has these characters."""
+"""Keys of mappings that stand for values JSON does not have; no text of a message contains these characters."""
 
 _DECODING_ERRORS = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading an answer raises that is none."""
+"""Exceptions from decoding an answer that is malformed."""
 
 
 def render_in_worker(request: Mapping[str, Any], limits: Limits, seconds: float) -> str:
-    """Return the text that this process's worker renders; it is traced if the worker's is.
+    """Return the text that the worker of this process renders, traced if the request asks for it.
 
     Args:
-        request: JSON-like data, as `isolation_worker` reads it.
-        limits: how much may come back.
-        seconds: how long the answer may take.
+        request: JSON-like data in the form that `isolation_worker` reads.
+        limits: the limits on the answer.
+        seconds: the time until the answer must arrive.
 
     Raises:
-        StyleLimitError: it took longer, it would be more, or the process died: of its limit of memory, as a rule.
-        PrefTemplatesError: the worker raised it.
+        StyleLimitError: the answer took too long or was too long, or the process died, usually of its memory limit.
+        PrefTemplatesError: the error that the worker raised.
     """
     answer = _get_worker().ask(json.dumps(_encode_json(request)).encode(), limits, seconds + _GRACE_SECONDS)
     error = answer.failure.get("error")
@@ -71,7 +72,7 @@ def render_in_worker(request: Mapping[str, Any], limits: Limits, seconds: float)
 
 
 def _decode_error(failure: Mapping[str, Any]) -> PrefTemplatesError:
-    """Return the error that the worker reports."""
+    """Convert the error that the worker reports; only known error types are created."""
     try:
         facts = dict(failure["facts"])
         if "code" in facts:
@@ -82,7 +83,7 @@ def _decode_error(failure: Mapping[str, Any]) -> PrefTemplatesError:
 
 
 def _encode_json(value: Any) -> Any:
-    """The same value with a mapping for each tuple, and for each object that is no data."""
+    """Return a value with a mapping for each tuple, and for each object that is not data."""
     if isinstance(value, tuple):
         return {_TUPLE: [_encode_json(item) for item in value]}
     if isinstance(value, list):
@@ -93,14 +94,14 @@ def _encode_json(value: Any) -> Any:
 
 
 def decode_json_object(mapping: dict[str, Any]) -> Any:
-    """Return a mapping that was read from JSON, or what it stands for: of an object only its type's name is known."""
+    """Return a mapping read from JSON, or the tuple or object that it stands for; objects are empty."""
     if _TUPLE in mapping:
         return tuple(mapping[_TUPLE])
     return type(mapping[_OBJECT], (), {})() if _OBJECT in mapping else mapping
 
 
 class WorkerAnswer(NamedTuple):
-    """What comes back: a text, or the facts of an error; and whether the process keeps too much to continue."""
+    """The answer of the worker: a text or the facts of an error, and whether the process uses too much memory."""
 
     text: str
     failure: dict[str, Any]
@@ -108,7 +109,7 @@ class WorkerAnswer(NamedTuple):
 
 
 def pack_answer(text: str, failure: Mapping[str, Any], is_full: bool) -> list[bytes]:
-    """Return an answer as it is sent: eight bytes of length, then JSON with the lengths of text and pieces."""
+    """Return the bytes of an answer: eight bytes of length, JSON with the lengths of text and pieces, then these."""
     origins: dict[Any, int] = {}
     pieces = array("q")
     for start, end, origin, offset in pieces_of(text):
@@ -122,7 +123,7 @@ def pack_answer(text: str, failure: Mapping[str, Any], is_full: bool) -> list[by
 
 
 class Worker:
-    """The process, and the pipes to it; one request at a time."""
+    """The process and the pipes to it; it handles one request at a time."""
 
     def __init__(self) -> None:
         if sys.platform == "win32":
@@ -131,20 +132,19 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, request: bytes, limits: Limits, seconds: float) -> WorkerAnswer:
-        """Send a request and wait for its answer."""
+        """Send a request and wait for the answer."""
         with self._lock:
             try:
                 process = self._start_process()
                 deadline = time.monotonic() + seconds
                 self._send(process, len(request).to_bytes(8, "big"), deadline)
                 self._send(process, request, deadline)
+                # the head names origins, which are paths into the request, so the request bounds its size
                 answer = self._receive_answer(process, 8 * len(request) + (1 << 20), limits, deadline)
                 if answer.is_full:
                     self.stop()
                 return answer
-            except (
-                BaseException
-            ) as error:  # also when the caller is interrupted: an answer that comes later is nobody's
+            except BaseException as error:  # also on an interrupt: a late answer would be taken for the next request's
                 self.stop()
                 if isinstance(error, _DECODING_ERRORS) and not isinstance(error, PrefTemplatesError):
                     raise _make_no_answer_error() from error
@@ -153,13 +153,14 @@ class Worker:
     def _receive_answer(
         self, process: subprocess.Popen[bytes], most: int, limits: Limits, deadline: float
     ) -> WorkerAnswer:
-        """The answer, of which nothing is read that is longer than it may be."""
+        """Read the answer, and check each length before reading that much."""
         length = int.from_bytes(self._receive(process, 8, deadline), "big")
         head = json.loads(self._receive(process, _check_length(length, most), deadline))
         text_length, pieces_length = head["lengths"]
         data = self._receive(process, _check_length(text_length, 4 * limits.output), deadline)
         text = str(data, "utf-8", "surrogatepass")
         del data
+        # a piece is four numbers of eight bytes, and each costs work, which is limited
         most = 4 * 8 * (limits.work // BYTES_PER_PRINTED_PIECE)
         numbers = array("q")
         numbers.frombytes(self._receive(process, _check_length(pieces_length, most), deadline))
@@ -173,13 +174,16 @@ class Worker:
     def _start_process(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             place = str(Path(__file__).parents[2])
+            # -P and a fixed environment and folder: nothing of the caller's can change what is imported
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "preftemplates.styles.isolation_worker"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 env={"PYTHONPATH": place, "PYTHONUTF8": "1"}, cwd="/",
             )  # fmt: skip
             assert self._process.stdin is not None
+            # a blocking write could outlast the deadline if the process stops reading
             os.set_blocking(self._process.stdin.fileno(), False)
+            # the process sends one byte once it has given up its rights
             self._receive(self._process, 1, time.monotonic() + _START_SECONDS)
         return self._process
 
@@ -222,7 +226,7 @@ class Worker:
 
 
 def _check_length(length: int, most: int) -> int:
-    """The length of what comes next, if it is allowed."""
+    """Return the length of the next part if it is within the limit."""
     if not 0 <= length <= most:
         raise StyleLimitError(
             f"the process of the chat template answers {length:,} bytes; {most:,} are allowed", code=Code.OVER_LIMIT
@@ -242,12 +246,12 @@ _workers: dict[int, Worker] = {}
 
 
 def _get_worker() -> Worker:
-    """The worker of this process; a fork has one of its own."""
+    """Return the worker of this process; a forked process gets its own, since pipes must not be shared."""
     return _workers.setdefault(os.getpid(), Worker())
 
 
 @atexit.register
 def _stop_worker() -> None:
-    """Stop the worker of this process, and of no other."""
+    """Stop the worker of this process, but not one inherited by a fork."""
     if os.getpid() in _workers:
         _workers[os.getpid()].stop()

@@ -1,4 +1,4 @@
-"""The program of the separate process: it reads requests, renders, and answers, until its input ends."""
+"""The program of the separate process: it reads requests, renders and answers until its input ends."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SPARE_BYTES = 256 << 20
-"""Bytes of memory on top of what the limits of a render allow: the messages, and the text as it is sent."""
+"""Bytes of memory beyond the limits of a render, for the messages and for the text as it is sent."""
 
 _MAX_KEPT_BYTES = 64 << 20
-"""Bytes that may be kept from one request to the next, such as compiled templates; then another process continues."""
+"""Bytes that may stay in use between requests, such as compiled templates; beyond it, a new process takes over."""
 
 
 def main() -> None:
-    """Answer requests: eight bytes of length, and JSON."""
+    """Answer requests, each of eight bytes of length and JSON."""
     receive, send = sys.stdin.buffer, sys.stdout.buffer
     read_memory = make_memory_reader()
     confine_process(Limits().work + _SPARE_BYTES + _MAX_KEPT_BYTES)
@@ -47,30 +47,31 @@ def _write(send: BinaryIO, parts: list[bytes]) -> None:
 
 
 def make_memory_reader() -> Callable[[], int]:
-    """Return a function that tells the bytes of memory of this process, also when it can open no file any more."""
+    """Return a function that reads this process's memory in bytes, even after files can no longer be opened."""
     import resource
 
     try:
         file = os.open("/proc/self/statm", os.O_RDONLY)
-    except OSError:  # no Linux: at most so much at any time
+    except OSError:  # not Linux: the peak memory use replaces the current one
         unit = 1 if sys.platform == "darwin" else 1024
         return lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return lambda: int(os.pread(file, 64, 0).split()[0]) * resource.getpagesize()
 
 
 def confine_process(memory: int) -> None:
-    """Take from this process what rendering does not need: files, other processes, and more memory than this."""
+    """Take away what rendering does not need: files, other processes, and memory beyond this many bytes."""
     import resource
 
-    for source in _WARMING_SOURCES:  # what is imported late is imported now
+    for source in _WARMING_SOURCES:  # late imports must happen while files can still be opened
         pack_answer(*answer_request(_make_warming_request(source)), is_full=False)
     used = 0
     try:
         with open("/proc/self/statm") as file:
             used = int(file.read().split()[0]) * resource.getpagesize()
-    except OSError:  # no Linux: the limit then counts from nothing, with more room
+    except OSError:  # not Linux: the limit includes everything, so it is more generous
         used = 1 << 30
     limits = {
+        # descriptors 0 to 2 are the pipes, and files that are open already stay open
         "RLIMIT_AS": used + memory,
         "RLIMIT_NOFILE": 3,
         "RLIMIT_FSIZE": 0,
@@ -84,7 +85,7 @@ def confine_process(memory: int) -> None:
 
 
 def answer_request(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the text, or an empty one and the facts of the error."""
+    """Return the text of a request, or an empty text and the facts of the error."""
     try:
         layout = _read_layout(json.dumps(request["layout"]))
         if "messages" not in request:
@@ -108,7 +109,7 @@ def _read_layout(facts: str) -> ChatTemplate:
 
 
 def _make_warming_request(source: str) -> dict[str, Any]:
-    """A request to render a template."""
+    """Return a request to render a template."""
     layout: dict[str, Any] = {"bos_token": None, "eos_token": None, "defaults": [], "reasoning": "keep", "limits": {}}
     messages = [{"role": "user", "content": "Hi", "n": 1.5}]
     request = {"messages": messages, "traced": True, "add_generation_prompt": False, "now": "2026-11-20T12:00:00"}
@@ -120,7 +121,7 @@ _WARMING_SOURCES = (
     "{{ 1 +", "{{ messages.__class__ }}", "{{ messages[0].x }}", "{{ 1 / 0 }}", "{{ raise_exception('no') }}",
     "{{ 'x' * 10 ** 9 }}", "{{ messages.append(1) }}", "{{ '{}'.format(1) }}", "{{ x | nothing }}",
 )  # fmt: skip
-"""Templates that end in each way in which one can end."""
+"""Templates that end in each possible way, so that every code path has imported its modules."""
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""The interface of layouts, which fragments and chat templates satisfy, and through which everybody else uses them."""
+"""The interface of layouts, which role templates and chat templates implement and all other code uses."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PROBE_TEXT = "q8Zk3vXw"
 
 
 class Layout(Protocol):
-    """How messages become text.
+    """A layout turns messages into text.
 
-    `Fragments` and `ChatTemplate` satisfy it, and another class may. A layout never changes, it is hashable, and two
+    `Fragments` and `ChatTemplate` implement it, and other classes may. A layout is immutable and hashable, and two
     layouts are equal if they hold the same data.
     """
 
@@ -28,19 +28,19 @@ class Layout(Protocol):
 
     @property
     def opening(self) -> str:
-        """The text that is written once, before everything else."""
+        """The text written once, before everything else."""
 
     @property
     def closing(self) -> str:
-        """The text that is written once, after everything else, unless the text ends with a generation prompt."""
+        """The text written once, after everything else, unless the text ends with a generation prompt."""
 
     @property
     def stop(self) -> str:
-        """The text that ends an assistant's turn; empty where nothing does."""
+        """The text that ends an assistant's turn; empty if nothing does."""
 
     @property
     def stops(self) -> tuple[str, ...]:
-        """The texts that end an assistant's turn somewhere: `stop`, and those that do so only before another turn."""
+        """All texts that end an assistant's turn: `stop`, and those that appear only before another turn."""
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -52,11 +52,11 @@ class Layout(Protocol):
 
     @property
     def source(self) -> str | None:
-        """The text of the chat template that the layout renders; None if it renders none."""
+        """The chat template that the layout renders; None if it does not render one."""
 
     @property
     def variables(self) -> Mapping[str, Any]:
-        """What that chat template finds by name besides the messages."""
+        """The variables of that chat template next to the messages."""
 
     @property
     def limits(self) -> Limits | None:
@@ -64,7 +64,7 @@ class Layout(Protocol):
 
     @property
     def isolate(self) -> bool:
-        """Whether it renders in a process of its own."""
+        """Whether the layout renders in a separate process."""
 
     @property
     def identity(self) -> Any:
@@ -80,13 +80,13 @@ class Layout(Protocol):
         """
 
     def texts(self, prompt: Sequence[Message], responses: Sequence[Sequence[Message]]) -> Iterator[str]:
-        """Yield the text of a prompt, with the generation prompt, then for each response that of prompt and response.
+        """Yield the text of the prompt with the generation prompt, then the text of the prompt with each response.
 
-        They are the texts that `text` returns, of one moment if they show the time, and so are the errors.
+        The texts and errors are those of `text`. If the texts show the time, all show the same moment.
         """
 
     def render(self, messages: Sequence[Message], add_generation_prompt: bool) -> Rendered:
-        """Return the text of a conversation, with its spans and changes on demand; they belong to this very text.
+        """Return the text of a conversation, with its spans and changes on demand.
 
         Raises:
             RowError: the layout cannot write the messages.
@@ -98,45 +98,46 @@ class Layout(Protocol):
     # --- the same layout with something else -----------------------------------------------------------------------
 
     def between(self, opening: str, closing: str) -> Layout:
-        """Return the same layout with other text at its start and at its end."""
+        """Return the layout with another opening and closing."""
 
     def with_reasoning(self, reasoning: Reasoning) -> Layout:
-        """Return the same layout with another policy for thinking."""
+        """Return the layout with another policy for thinking."""
 
     def with_date(self, moment: datetime) -> Layout:
-        """Return the same layout, which finds this moment wherever it asks for the date or time."""
+        """Return the layout with a fixed moment for each date or time that it asks for."""
 
     def with_token(self, name: str, token: str) -> Layout:
-        """Return the same layout, whose chat template finds this text as `bos_token` or `eos_token`."""
+        """Return the layout with another value for `bos_token` or `eos_token` in its chat template."""
 
     @property
     def prints_tools(self) -> bool:
-        """Whether the layout writes the tools that it is given, or rejects them itself."""
+        """Whether the layout prints tools, or rejects them itself."""
 
     def with_tools(self, tools: str) -> Layout:
-        """Return the same layout with the text of a JSON list as the tools that may be called.
+        """Return the layout with a list of tools, given as JSON text.
 
         Raises:
-            RowError: `unsupported_content`: there is no place for tools; `wrong_type`: it is not such a text.
+            RowError: `unsupported_content` if there is no place for tools; `wrong_type` if it is not a JSON list of
+                objects.
         """
 
     def without_tools(self) -> Layout:
-        """Return the layout without tools: itself if it has none."""
+        """Return the layout without tools."""
 
     # --- parsing ---------------------------------------------------------------------------------------------------
 
     @property
     def reversible(self) -> bool:
-        """Whether `parse` reads texts of the layout."""
+        """Whether `parse` can read the texts of the layout."""
 
     @property
     def turn_marks(self) -> frozenset[str]:
-        """The texts that tell turns apart; a content that spells one of these is not read back."""
+        """The texts that tell turns apart; a content that spells one of them cannot be parsed back."""
 
     def parse(self, text: str) -> list[Message]:
-        """Return the messages whose text it is; a generation prompt at its end is no message.
+        """Return the messages of a text; a generation prompt at its end is not a message.
 
         Raises:
-            RowError: `bad_turns`: it is not a text of this layout, or may be another conversation's too.
+            RowError: `bad_turns` if it is not a text of this layout, or is also the text of another conversation.
             StyleContractError: the layout is not reversible.
         """

@@ -1,4 +1,4 @@
-"""Parsing: the messages of a text, for layouts that tell turns apart by what stands before them."""
+"""Parsing: the messages of a text, for layouts whose turns begin with distinct markers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _Turn(Protocol):
-    """What is written before and after the content of a role's turn."""
+    """The text before and after the content of a role's turn."""
 
     @property
     def role(self) -> str:
@@ -28,14 +28,14 @@ class _Turn(Protocol):
 
     @property
     def tail(self) -> str:
-        """The text after it."""
+        """The text after the content."""
 
 
 class TurnLayout(Protocol):
     """A layout that writes each turn between two texts of its role."""
 
     def __hash__(self) -> int:
-        """Return a hash, by which its grammar is kept."""
+        """Return a hash, by which the grammar of the layout is cached."""
 
     @property
     def opening(self) -> str:
@@ -47,7 +47,7 @@ class TurnLayout(Protocol):
 
     @property
     def generation_prompt(self) -> str:
-        """The text in place of the closing where an answer is asked for."""
+        """The text that replaces the closing in a prompt."""
 
     @property
     def turns(self) -> Sequence[_Turn]:
@@ -62,23 +62,23 @@ class TurnLayout(Protocol):
 
 
 def is_reversible(layout: TurnLayout) -> bool:
-    """Whether the turns of a text can be told apart: each begins with a mark of its role's own."""
+    """Return whether the turns of a text can be separated: each begins with a marker of its role alone."""
     heads = [turn.head.strip() for turn in layout.turns]
     return all(heads) and len(set(heads)) == len(heads) and layout.reasoning == "keep"
 
 
 def parse_conversation(layout: TurnLayout, text: str) -> list[Message]:
-    """Return the messages whose text it is; a generation prompt at its end is no message.
+    """Return the messages of a text; a generation prompt at its end is not a message.
 
-    A turn ends where the next one begins. So a content that spells the end of its turn and the beginning of another
-    would be read as two turns; what is written between turns must not stand in contents.
+    A turn ends where the next one begins. A content that spells the end of its turn and the beginning of another would
+    therefore be read as two turns, so such a text is rejected.
 
     Args:
         layout: a reversible layout.
         text: the text.
 
     Raises:
-        RowError: `bad_turns`, where no turn begins, or the text can be read in two ways.
+        RowError: `bad_turns` if no turn begins at a position, or the text can be read in two ways.
     """
     if not text.startswith(layout.opening):
         raise _make_unreadable_error(text, 0, f"expected it to begin with {preview(layout.opening)}")
@@ -97,7 +97,7 @@ def parse_conversation(layout: TurnLayout, text: str) -> list[Message]:
 
 
 class _Grammar:
-    """How turns begin and end."""
+    """The beginnings and ends of turns."""
 
     def __init__(self, layout: TurnLayout) -> None:
         self.turns = sorted(layout.turns, key=lambda turn: -len(turn.head))
@@ -108,11 +108,11 @@ class _Grammar:
     @staticmethod
     @lru_cache(maxsize=64)
     def of(layout: TurnLayout) -> _Grammar:
-        """The grammar of a layout, made once."""
+        """Return the grammar of a layout, from the cache if possible."""
         return _Grammar(layout)
 
     def turn(self, text: str, at: int, end: int) -> tuple[int, Message]:
-        """Where the turn ends that begins at `at`, and its message."""
+        """Return the end of the turn that begins at `at`, and its message."""
         turn: _Turn | None = next((turn for turn in self.turns if text.startswith(turn.head, at)), None)
         if turn is None:
             raise _make_unreadable_error(text, at, "no turn begins there")
@@ -124,13 +124,13 @@ class _Grammar:
 
 
 def find_turn_marks(layout: TurnLayout) -> frozenset[str]:
-    """Return the texts that tell turns apart; a content that spells one of these is not read back."""
+    """Return the texts that tell turns apart; a content that spells one of them cannot be parsed back."""
     marks = (mark.rstrip() for turn in layout.turns for mark in (turn.head, turn.tail))
     return frozenset(filter(None, marks))
 
 
 def _check_unambiguous(layout: TurnLayout, messages: list[Message], text: str, asking: bool) -> None:
-    """Refuse a text that may be another conversation's too: a content spells a mark, or an answer is empty."""
+    """Reject a text that could also be another conversation's: a content spells a mark, or an answer is empty."""
     marks = find_turn_marks(layout)
     for index, message in enumerate(messages):
         spelled = next((mark for mark in marks if mark in str(message.get("content"))), None)
@@ -147,7 +147,7 @@ def _check_unambiguous(layout: TurnLayout, messages: list[Message], text: str, a
 
 
 def make_irreversible_error() -> StyleContractError:
-    """Return the error that a text of the layout cannot be parsed."""
+    """Return the error for a layout whose texts cannot be parsed."""
     return StyleContractError("the style is not reversible: its turns cannot be told apart")
 
 

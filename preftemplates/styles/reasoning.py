@@ -1,7 +1,7 @@
-"""What becomes of the thinking in an assistant's earlier and last turns before a style writes them.
+"""The policy for the thinking of assistant's turns, applied before a style writes them.
 
-Thinking is a message's `reasoning_content` (or `thinking`, or `reasoning`), or what stands in its content between
-`<think>` at the start and the first `</think>`. History is what stands before the last user's turn.
+Thinking is a message's `reasoning_content` (or `thinking`, or `reasoning`), or the part of its content from `<think>`
+at the start to the first `</think>`. History is everything before the last user's turn.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 Reasoning = Literal["keep", "drop-history", "drop"]
-"""keep: messages are written as they are; drop-history: no thinking in history; drop: no thinking anywhere."""
+"""keep: all thinking is written; drop-history: thinking in history is dropped; drop: all thinking is dropped."""
 
 POLICY_NAME = "preftemplates_reasoning"
-"""The variable by which a chat template that applies the policy itself finds it."""
+"""The variable that holds the policy, for chat templates that apply it themselves."""
 
 THINKING_FIELDS = ("reasoning_content", "thinking", "reasoning")
-"""What the thinking of a message is called; chat templates read the first two."""
+"""The fields that may hold the thinking of a message; chat templates read the first two."""
 
 
 _FIELD_SET = frozenset(THINKING_FIELDS)
 
 
 def check_reasoning(value: Any) -> Reasoning:
-    """The policy.
+    """Check and return a policy.
 
     Raises:
-        DefinitionError: there is none of that name.
+        DefinitionError: there is no such policy.
     """
     if value not in get_args(Reasoning):
         policies = get_args(Reasoning)
@@ -41,7 +41,7 @@ def check_reasoning(value: Any) -> Reasoning:
 
 
 def apply_reasoning(messages: Sequence[Mapping[str, Any]], policy: Reasoning) -> list[Mapping[str, Any]]:
-    """Return the messages as a style writes them; none is changed, those that lose their thinking are new.
+    """Return the messages as a style writes them; messages that lose their thinking are copies, the others are shared.
 
     >>> apply_reasoning([{"role": "assistant", "content": "<think>Sum.</think>Four."}], "drop")
     [{'role': 'assistant', 'content': 'Four.'}]
@@ -57,7 +57,7 @@ def apply_reasoning(messages: Sequence[Mapping[str, Any]], policy: Reasoning) ->
 
 
 def add_thinking_names(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a message with its thinking under both names that chat templates read, as transformers hands it over."""
+    """Return a message with its thinking under both names that chat templates read, as transformers passes it."""
     if _FIELD_SET.isdisjoint(message):
         return message
     thinking = next((message[name] for name in THINKING_FIELDS if message.get(name) is not None), None)
@@ -65,9 +65,9 @@ def add_thinking_names(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def is_history_kept(response: Sequence[Mapping[str, Any]], policy: Reasoning) -> bool:
-    """Return whether a prompt and a response are written as both are by themselves.
+    """Return whether prompt and response can be processed separately.
 
-    They are not where a user's turn in the response makes history of the end of the prompt.
+    They cannot if a user's turn in the response turns the end of the prompt into history.
 
     >>> is_history_kept([{"role": "assistant", "content": "Four."}], "drop-history")
     True
@@ -84,8 +84,8 @@ def _remove_thinking(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def find_policy_changes(messages: Sequence[Mapping[str, Any]], policy: Reasoning) -> Iterator[Change]:
-    """Yield what the policy alone does to the messages."""
+    """Yield the changes that the policy makes to the messages."""
     for index, (before, after) in enumerate(zip(messages, apply_reasoning(messages, policy), strict=True)):
         for field, value in before.items():
-            if value is not after.get(field):  # a text that the policy keeps is the same object
+            if value is not after.get(field):  # the policy keeps the same object for unchanged values
                 yield Change(index, before["role"], field, "cut" if field in after else "dropped")

@@ -1,4 +1,4 @@
-"""An exported chat template read back as the style that it came from, if nobody has edited it."""
+"""Reimport: reading an exported chat template back as its original style, if it has not been edited."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ def read_header(source: str, limits: Limits, given_names: Collection[str] = ()) 
     """Return the layout that a chat template was exported from.
 
     Args:
-        source: the template's text.
-        limits: how much the template may need.
-        given_names: variables that the caller sets; a template that reads one of them is read as any other.
+        source: the text of the template.
+        limits: the resources that the template may use.
+        given_names: variables that the caller sets; a template that reads one of them is read like any other.
 
     Returns:
-        None if the template has no header, or is no longer the one that its header describes.
+        None if the template has no header, or no longer matches it.
     """
     header = EXPORT_HEADER.match(source) if len(source) <= limits.source else None
     if header is None:
         return None
     try:
         layout = _read_layout(json.loads(header[1]), source[header.end() :], limits)
+        # the header is untrusted too: it counts only if its layout exports to exactly this text
         exact = layout.export() == source and not find_names(source).read.intersection(given_names)
         return layout if exact else None
     except (PrefTemplatesError, ValueError, TypeError, LookupError, AttributeError, RecursionError):

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from preftemplates.styles.tokenizer_files import TokenizerFiles
 
 _TEMPLATE_SUFFIX = re.compile(r"(..+):([\w.-]+)", re.DOTALL)
-"""A path or hub name, and the name of one of its templates; a single letter before the colon is a drive of Windows."""
+"""Matches a path or hub name with the name of a template; a single character before the colon is a Windows drive."""
 
 
 @dataclass(frozen=True)
 class StyleSource:
-    """Where a style comes from.
+    """The place that a style comes from.
 
     Attributes:
         name: a short name: the registered one, the hub name, or the name of the folder or file.
-        files: the files that the style is read from; None for a registered style.
-        template: the name of the chat template, where the files hold several.
-        folder: a folder or file of the same name, which a registered style goes before.
+        files: the tokenizer's files; None for a registered style.
+        template: the name of the chat template, if the files contain several.
+        folder: a folder or file of the same name, over which a registered style takes precedence.
     """
 
     name: str
@@ -41,10 +41,10 @@ class StyleSource:
     folder: str | None = None
 
     def load(self, bos_token: str | None = None, eos_token: str | None = None) -> Style:
-        """Return the style.
+        """Load the style.
 
         Args:
-            bos_token: what the template of a file finds as `bos_token`; its files' own if absent.
+            bos_token: the variable `bos_token` of a file's template; by default the value in the files.
             eos_token: likewise.
 
         Raises:
@@ -64,7 +64,7 @@ class StyleSource:
         return Style.of(style.layout, self.name)
 
     def list_notes(self, style: Style, *, token_options: bool = False) -> Iterator[str]:
-        """Yield what one should know of how the style was found.
+        """Yield notes for the user about how the style was found.
 
         Args:
             style: what `load` returned.
@@ -84,7 +84,7 @@ class StyleSource:
 
 
 def get_style(name: str | os.PathLike[str] | Style) -> Style:
-    """Return the style that a name or path stands for; a style is returned as it is.
+    """Return the style that a name or path stands for; a style is returned unchanged.
 
     Example:
         >>> get_style("chatml") == get_style("ChatML")
@@ -93,29 +93,30 @@ def get_style(name: str | os.PathLike[str] | Style) -> Style:
         'harmony'
 
     Args:
-        name: one of the following; the first that fits is taken:
+        name: one of the following; the first match counts:
 
             - a registered name or alias (`list_styles`);
             - the path of a tokenizer's or processor's folder, of its `tokenizer_config.json` or
-              `chat_template.json`, or of a file that holds a chat template. A text is a path if it contains a
-              separator, begins with `.` or `~`, ends in `.jinja` or `.json`, or exists;
-            - a model on the hub, `OWNER/NAME`, if there is no such path. Its chat template and special tokens are
-              downloaded with huggingface_hub, and nothing else;
+              `chat_template.json`, or of a file that contains a chat template. A string is a path if it contains a
+              separator, begins with `.` or `~`, ends with `.jinja` or `.json`, or exists;
+            - a model on the hub, `OWNER/NAME`, if there is no such path. Only its chat template and special tokens are
+              downloaded, with huggingface_hub;
             - another spelling of a registered name or alias, which differs in case, `-` and `_`.
 
-            Of several chat templates the default one is taken, or the one named after a colon: `models/ada:tool_use`.
+            If there are several chat templates, the default one is used, or the one named after a colon:
+            `models/ada:tool_use`.
 
     Raises:
-        UnknownNameError: there is no such style; the message names the nearest one.
+        UnknownNameError: there is no such style; the message suggests the nearest name.
         FileError: the file, folder or model cannot be read.
         DefinitionError: it has no chat template, or none of that name.
-        StyleError: the chat template does not parse, or does what no untrusted template may do.
+        StyleError: the chat template does not parse, or does something no untrusted template may do.
     """
     return name if isinstance(name, Style) else find_style(name).load()
 
 
 def find_style(name: str | os.PathLike[str]) -> StyleSource:
-    """Return where the style comes from that a name or path stands for; see `get_style`.
+    """Find where the style comes from that a name or path stands for; see `get_style`.
 
     Raises:
         UnknownNameError: there is no such style.
@@ -140,14 +141,14 @@ def find_style(name: str | os.PathLike[str]) -> StyleSource:
 
 
 def is_style_file(name: str | os.PathLike[str]) -> bool:
-    """Return whether this names a file, a folder or a model on the hub, and not a registered style."""
+    """Return whether a name stands for a file, a folder or a model on the hub instead of a registered style."""
     if isinstance(name, os.PathLike):
         return True
     return STYLES.find(name) is None and _looks_like_path(_split_template_name(name)[0])
 
 
 def _split_template_name(spec: str) -> tuple[str, str]:
-    """Return a path, and the name of one of its chat templates."""
+    """Split a path from the name of one of its chat templates."""
     match = None if os.path.exists(os.path.expanduser(spec)) else _TEMPLATE_SUFFIX.fullmatch(spec)
     return (match[1], match[2]) if match else (spec, DEFAULT_TEMPLATE_NAME)
 

@@ -1,6 +1,6 @@
 """Pieces of chat templates that the styles of several families share.
 
-First of all what a layout has no place for: it is refused, so that nothing is left out of a text without a word.
+They reject contents that a layout has no place for, so that nothing is left out of a text silently.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from preftemplates.core.messages import CONTENT_KEYS
 from preftemplates.styles.reasoning import THINKING_FIELDS
 
 THOUGHT = "(message['reasoning_content'] or message['thinking'] or message['reasoning'] or '')"
-"""A message's thinking as Jinja text: what a style with `thinking` writes, whatever the key is called."""
+"""Jinja expression for a message's thinking under any of its keys."""
 
 KEEPS_THOUGHT = (
     "(preftemplates_reasoning == 'keep' or preftemplates_reasoning == 'drop-history' and loop.index0 > last.question)"
 )
-"""Whether the policy keeps the thinking of the message of this loop, where `last.question` is known."""
+"""Jinja expression for whether the policy keeps the thinking of the loop's message; needs `last.question`."""
 
 
 def split_thought(strip: str = "lstrip") -> str:
-    """Return Jinja text that sets `thought`, and takes a thought out of `content`, as real chat templates do.
+    """Return Jinja statements that move a thought from `content` to `thought`, as real chat templates do.
 
-    Thinking is a message's own key, or else what is before `</think>` in its content. Those templates lose what is
-    before the thought, and between two of them: such a content is rejected.
+    Thinking is a separate key of the message, or the text before `</think>` in its content. Real templates lose any
+    text before the thought, and between two thoughts, so such contents are rejected.
 
     Args:
-        strip: the method that removes the line ends around the rest of the content.
+        strip: the method that removes the newlines around the rest of the content.
     """
     fields = " and ".join(f"message['{key}'] is not string" for key in THINKING_FIELDS)
     return (
@@ -45,7 +45,7 @@ def split_thought(strip: str = "lstrip") -> str:
 ARGUMENTS = (
     "(asked.arguments if asked.arguments is string and asked.arguments | trim else (asked.arguments or {}) | tojson)"
 )
-"""The arguments of the call `asked` as JSON; those that are text already are taken for it. Without any it is {}."""
+"""Jinja expression for the arguments of the call `asked` as JSON; strings are taken as JSON; without any it is {}."""
 
 ONLY_FUNCTIONS = (
     "{%- for tool in tools or [] -%}"
@@ -55,7 +55,7 @@ ONLY_FUNCTIONS = (
     "{%- if tool.function is not mapping -%}{{- raise_exception('a tool has a function') -}}{%- endif -%}"
     "{%- endfor -%}"
 )
-"""Refuses tools of which more is known than a layout writes that has room for their functions alone."""
+"""Jinja statements that reject tools with keys other than their function, for layouts that print only that."""
 
 EACH_CALL = (
     "{%- for call in message.tool_calls or [] -%}"
@@ -65,14 +65,14 @@ EACH_CALL = (
     "{{- raise_exception('arguments are an object, or its JSON') -}}"
     "{%- endif -%}"
 )
-"""Opens a loop over the calls of `message`, in which `asked` has the name and the arguments."""
+"""Jinja statements that open a loop over the calls of `message`; `asked` has the name and arguments."""
 
 CALLS_IN_TAGS = (
     EACH_CALL + "{%- if message.content or not loop.first -%}{{- '\n' -}}{%- endif -%}"
     '{{- \'<tool_call>\n{"name": "\' + asked.name + \'", "arguments": \' + ' + ARGUMENTS + " + '}\n</tool_call>' -}}"
     "{%- endfor -%}"
 )
-"""Calls as Hermes writes them, and Qwen and Granite after it: JSON between <tool_call> and </tool_call>."""
+"""Calls as Hermes writes them, and Qwen and Granite like it: JSON between <tool_call> and </tool_call>."""
 
 EACH_ARGUMENT = (
     "{%- if asked.arguments and asked.arguments is not mapping -%}"
@@ -80,16 +80,16 @@ EACH_ARGUMENT = (
     "{%- endif -%}"
     "{%- for name, value in (asked.arguments or {}).items() -%}"
 )
-"""Opens a loop over the arguments of the call `asked`, each with its `name` and its `value`."""
+"""Jinja statements that open a loop over the arguments of the call `asked`, with their `name` and `value`."""
 
 
 def refuse_all_but(*, tools: bool = False, calls: bool = False, thinking: bool = False) -> str:
-    """Jinja text that refuses what a layout has no place for; it stands in front of a chat template.
+    """Return Jinja statements that reject contents without a place in a layout, to put before its chat template.
 
     Args:
-        tools: whether the layout writes the list of tools that may be called.
-        calls: whether it writes an assistant's `tool_calls`; a message that has some may have no content.
-        thinking: whether it writes an assistant's thinking.
+        tools: whether the layout prints the list of tools.
+        calls: whether it prints an assistant's `tool_calls`; a message with calls may have no content.
+        thinking: whether it prints an assistant's thinking.
 
     Examples:
         >>> from preftemplates import Style

@@ -1,4 +1,4 @@
-"""Special tokens around a text, which the style or the tokenizer writes, and which must be written once."""
+"""Special tokens around a text: either the style or the tokenizer writes them, and they must be written once."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 def add_special_tokens(layout: Layout, before: str, after: str, style: str) -> Layout:
-    """Return the same layout, which writes each of the two tokens at its edge unless it already does.
+    """Return the layout with the two tokens at its edges, unless it already writes them.
 
     Args:
         layout: any layout.
-        before: the token before everything.
-        after: the token after everything.
+        before: the token at the start.
+        after: the token at the end.
         style: the style's name, for errors.
 
     Raises:
-        DefinitionError: a token is no text, or there is Jinja in it.
-        StyleContractError: some texts of the layout begin, or end, with the token already, and others do not.
+        DefinitionError: a token is not text, or contains Jinja.
+        StyleContractError: only some texts of the layout already begin or end with the token.
     """
     check_plain_text("before", before)
     check_plain_text("after", after)
@@ -38,7 +38,7 @@ def add_special_tokens(layout: Layout, before: str, after: str, style: str) -> L
 
 
 def _render_answers(layout: Layout) -> Iterator[str]:
-    """Yield the texts of usual conversations that end with an answer, of those that the layout does not refuse."""
+    """Yield the texts of typical conversations that end with an answer, except those that the layout rejects."""
     for roles in (("user", "assistant"), ("system", "user", "assistant")):
         messages = [Message(role=role, content=PROBE_TEXT) for role in roles if role in layout.roles]
         with suppress(RowError):
@@ -46,7 +46,7 @@ def _render_answers(layout: Layout) -> Iterator[str]:
 
 
 def _is_written(token: str, outcomes: Sequence[bool], style: str) -> bool:
-    """Return whether all texts have the token, and raise an error if only some have it."""
+    """Return whether all texts have the token; raise an error if only some have it."""
     if len(set(outcomes)) > 1:
         raise StyleContractError(
             f"{preview(token)} stands at the edge of some texts and not of others, so it cannot be written once",
@@ -68,7 +68,7 @@ def convert_token(token: Any) -> Any:
 def select_read_tokens(source: Any, tokens: Mapping[str, Any]) -> dict[str, Any]:
     """Return the special tokens that a chat template may read: those whose names occur in it.
 
-    The others cannot change a text, so they are no part of a style or of its digest.
+    Other tokens cannot change a text, so they are not part of a style or its digest.
 
     >>> select_read_tokens("{{ bos_token }}", {"bos_token": "<s>", "pad_token": "<pad>"})
     {'bos_token': '<s>'}

@@ -1,4 +1,4 @@
-"""Styles: how messages become text, in one conversation layout."""
+"""Styles: the chat templates that turn messages into text."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ S = TypeVar("S", bound="type[Style]")
 
 
 class Style(Frozen):
-    r"""How messages become text.
+    r"""A style turns messages into text.
 
-    A style is declared as a class with one fragment a role, or with a `chat_template`, and registered by
-    `@register_style(name)`. An object of it is frozen; it pickles, hashes and compares by its layout.
+    Declare a style as a class with one role template per role, or with a `chat_template`, and register it with
+    `@register_style(name)`. Instances are frozen; they pickle, hash and compare by their layout.
 
     Class attributes:
-        system, developer, user, assistant, tool: a text with `{{ content }}` in it once.
-        roles: fragments of further roles, by name.
-        opening: written once at the very start.
-        closing: written once at the very end, unless that is a generation prompt.
-        stop: what ends an assistant's turn; the assistant fragment has it behind the content.
-        chat_template: instead of fragments, a Hugging Face chat template, with `bos_token`, `eos_token` and
-            `defaults` (its further variables).
-        accepted_roles: beside a chat template, the roles that it has a turn for; a message of another one is refused.
-            Without it, all five roles are handed to the template.
-        reasoning: what becomes of the thinking of assistant's turns: `keep`, `drop-history` (those before the last
+        system, developer, user, assistant, tool: role templates: text that contains `{{ content }}` once.
+        roles: role templates of other roles, by name.
+        opening: the prefix, written once at the start.
+        closing: the suffix, written once at the end, unless the text ends with a generation prompt.
+        stop: the end-of-turn token of an assistant, which follows the content in its role template.
+        chat_template: a Hugging Face chat template instead of role templates, with `bos_token`, `eos_token` and
+            `defaults` (its other variables).
+        accepted_roles: the roles that a chat template has turns for; messages of other roles are rejected. By default,
+            all five roles are passed to the template.
+        reasoning: the policy for the thinking of assistant's turns: `keep`, `drop-history` (turns before the last
             user's turn lose it) or `drop`.
 
     Example:
@@ -60,7 +60,7 @@ class Style(Frozen):
     holds = "layout"
 
     declared: ClassVar[Mapping[str, Any]] = {}
-    """What a class and its parents say, by the parts' names."""
+    """The declarations of a class and its parents, by the names of the parts."""
 
     accepted_roles: ClassVar[tuple[str, ...]] = computed(lambda style: style.layout.roles)
     """The roles that the layout has a turn for."""
@@ -69,7 +69,7 @@ class Style(Frozen):
     chat_template: ClassVar[str] = computed(lambda style: style.layout.export())
     """The style as a Hugging Face chat template, with generation marks where the style knows them.
 
-    Read by `from_chat_template`, it is this style again: it begins with a comment that says what the style is.
+    `from_chat_template` reads it back as the same style, by a comment at its start that describes the style.
     """
 
     def __init_subclass__(cls) -> None:
@@ -89,21 +89,22 @@ class Style(Frozen):
         isolate: bool = False,
         **defaults: Any,
     ) -> Style:
-        """The style that a Hugging Face chat template describes.
+        """Return the style of a Hugging Face chat template.
 
         Args:
-            source: the template's text.
-            bos_token: what the template finds as `bos_token`.
-            eos_token: what the template finds as `eos_token`.
-            reasoning: what becomes of the thinking of assistant's turns before the template sees it.
-            limits: how much time and memory the template may need; the default is enough for all real ones.
-            isolate: compile and render it in a process of its own, which is killed where it does not answer in time.
-            defaults: further variables of the template, such as `enable_thinking` or `tools`.
+            source: the text of the template.
+            bos_token: the variable `bos_token` of the template.
+            eos_token: the variable `eos_token` of the template.
+            reasoning: the policy for the thinking of assistant's turns, applied before the template gets the messages.
+            limits: the time and memory that the template may use; the default is enough for all known templates.
+            isolate: whether to compile and render it in a separate process, which is killed if it does not answer in
+                time.
+            defaults: other variables of the template, such as `enable_thinking` or `tools`.
 
         Raises:
             StyleSyntaxError: the template does not parse.
-            StyleRefusedError: it does what no untrusted template may do.
-            StyleLimitError: it needs more than its limits allow.
+            StyleRefusedError: the template does something no untrusted template may do.
+            StyleLimitError: the template exceeds the limits.
         """
         limits = limits or Limits()
         layout: Layout | None = None
@@ -119,16 +120,16 @@ class Style(Frozen):
     def from_tokenizer(
         cls, tokenizer: Any, *, chat_template: str = "default", reasoning: Reasoning = "keep", **defaults: Any
     ) -> Style:
-        """Return the style of a tokenizer or processor: its chat template, which finds the special tokens by name.
+        """Return the style of a tokenizer or processor: its chat template, with its special tokens as variables.
 
-        The style holds the special tokens that the template reads, and no others. Two tokenizers with the same
-        template and the same tokens in it give equal styles, wherever they were loaded from.
+        The style holds only the special tokens that the template reads. Two tokenizers with the same template and the
+        same tokens in it give equal styles, wherever they were loaded from.
 
         Args:
-            tokenizer: a tokenizer or processor of transformers, or anything else with `chat_template` and
-                `special_tokens_map`. The special tokens of a processor are those of its `tokenizer`; so is its chat
-                template where it has none itself.
-            chat_template: which one, where the tokenizer has several by name.
+            tokenizer: a tokenizer or processor of transformers, or another object with `chat_template` and
+                `special_tokens_map`. A processor uses the special tokens of its `tokenizer`, and also its chat
+                template if the processor has none.
+            chat_template: the name of the chat template, if the tokenizer has several.
             reasoning: as in `from_chat_template`.
             defaults: likewise.
 
@@ -151,10 +152,10 @@ class Style(Frozen):
         return Style.of(style.layout, shorten_path(str(getattr(tokenizer, "name_or_path", ""))) or style.name)
 
     def with_tools(self, tools: str | None) -> Style:
-        """The same style with a list of tools that may be called, which its layout writes in front of the messages.
+        """Return the style with a list of tools, which its layout prints before the messages.
 
         Args:
-            tools: the text of a JSON list, one object a tool; None for none.
+            tools: the text of a JSON list with one object per tool; None for no tools.
 
         Example:
             >>> from preftemplates import get_style
@@ -163,7 +164,8 @@ class Style(Frozen):
             True
 
         Raises:
-            RowError: `unsupported_content`: the layout has no place for tools; `wrong_type`: the text is no JSON list.
+            RowError: `unsupported_content` if the layout has no place for tools; `wrong_type` if the text is not a
+                JSON list.
         """
         if tools is None or tools.strip() == "[]":
             return self
@@ -172,7 +174,7 @@ class Style(Frozen):
         return Style.of(self.layout.with_tools(tools), self.name)
 
     def with_reasoning(self, reasoning: Reasoning) -> Style:
-        """The same style with another policy for the thinking of assistant's turns.
+        """Return the style with another policy for the thinking of assistant's turns.
 
         Example:
             >>> from preftemplates import get_style
@@ -186,9 +188,9 @@ class Style(Frozen):
         return Style.of(self.layout.with_reasoning(check_reasoning(reasoning)), self.name)
 
     def with_date(self, moment: datetime) -> Style:
-        """Return the same style with a fixed date; a style that does not print the date is returned as it is.
+        """Return the style with a fixed date; a style that does not print the date is returned unchanged.
 
-        The exported chat template prints that date too.
+        The exported chat template prints the fixed date too.
 
         Example:
             >>> from datetime import datetime
@@ -201,9 +203,9 @@ class Style(Frozen):
 
     @cached_property
     def findings(self) -> tuple[StyleFinding, ...]:
-        """What the style does that people may not expect: drops, trims, dates, words of its own.
+        """Surprising behaviour of the style, such as dropped or trimmed contents, dates, and default system messages.
 
-        They are found by rendering some conversations, the first time that they are asked for.
+        The first access renders some conversations to find it.
 
         Example:
             >>> from preftemplates import Style
@@ -216,9 +218,9 @@ class Style(Frozen):
 
     @cached_property
     def edges(self) -> StyleEdges:
-        r"""What the style writes before a conversation and after its last answer.
+        r"""The text that the style writes before a conversation and after its last answer.
 
-        It is found by rendering an answer, the first time that it is asked for.
+        The first access renders an answer to find it.
 
         Example:
             >>> from preftemplates import get_style
@@ -230,14 +232,14 @@ class Style(Frozen):
         return find_edges(self.layout)
 
     def with_special_tokens(self, before: str = "", after: str = "") -> Style:
-        """The same style, which also writes what a tokenizer would put around the text.
+        """Return the style with the special tokens that a tokenizer would add around the text.
 
-        What the style writes there already is not written twice. That is seen from texts of the style that end with an
-        answer; blanks behind them do not count.
+        Tokens that the style already writes are not doubled. This is detected from texts that end with an answer;
+        whitespace after a token is ignored.
 
         Args:
-            before: stands once before everything, such as `<s>`.
-            after: stands once behind everything, such as `[SEP]`, unless the text ends with a generation prompt.
+            before: the token at the start, such as `<s>`.
+            after: the token at the end, such as `[SEP]`, written unless the text ends with a generation prompt.
 
         Example:
             >>> from preftemplates import get_style
@@ -248,20 +250,20 @@ class Style(Frozen):
             True
 
         Raises:
-            DefinitionError: one is no text, or there is Jinja in it.
-            StyleContractError: some texts of the style begin, or end, with it already, and others do not.
+            DefinitionError: a token is not text, or contains Jinja.
+            StyleContractError: only some texts of the style already begin or end with the token.
         """
         return Style.of(add_special_tokens(self.layout, before, after, self.name), self.name)
 
     def render(self, messages: Iterable[Mapping[str, Any]], add_generation_prompt: bool = False) -> Rendered:
-        """The text of a conversation.
+        """Render a conversation.
 
         Args:
-            messages: dicts with role and content; they are read, never written to.
-            add_generation_prompt: whether the text ends where an assistant would begin to write.
+            messages: dicts with role and content; they are not modified.
+            add_generation_prompt: whether to end the text where an assistant would begin to write.
 
         Raises:
-            RowError: a role has no turn in this style, or a message holds what it cannot spell.
+            RowError: a role has no turn in this style, or the style cannot spell the contents of a message.
         """
         if not isinstance(messages, Iterable):
             kind = preview(messages)
@@ -270,7 +272,7 @@ class Style(Frozen):
         return self.render_normal(conversation, add_generation_prompt)
 
     def render_normal(self, messages: Sequence[Message], add_generation_prompt: bool) -> Rendered:
-        """The same for messages that are normal already."""
+        """Render messages that are normalised already."""
         try:
             check_roles(messages, self.accepted_roles)
             return self.layout.render(messages, add_generation_prompt)
@@ -279,14 +281,14 @@ class Style(Frozen):
 
     @property
     def reversible(self) -> bool:
-        """Whether `parse` reads texts of the style: each turn begins with a mark of its role's own."""
+        """Whether `parse` can read the style's texts: each turn begins with a marker of its role alone."""
         return self.layout.reversible
 
     def parse(self, text: str) -> list[Message]:
-        r"""The messages whose text in this style it is; it refuses rather than guesses.
+        r"""Return the messages of a text in this style; raise an error instead of guessing.
 
-        A generation prompt at the end is no message. A content that spells the end of its turn and the beginning of
-        another cannot be told from two turns.
+        A generation prompt at the end is not a message. A content that spells the end of its turn and the beginning of
+        another cannot be distinguished from two turns.
 
         Example:
             >>> from preftemplates import get_style
@@ -294,7 +296,7 @@ class Style(Frozen):
             [{'role': 'user', 'content': 'Mint?'}, {'role': 'assistant', 'content': 'Half shade.'}]
 
         Raises:
-            RowError: `bad_turns`: it is no text of this style, or may be another conversation's too.
+            RowError: `bad_turns` if it is not a text of this style, or is also the text of another conversation.
             StyleContractError: the style is not reversible.
         """
         try:
@@ -303,7 +305,7 @@ class Style(Frozen):
             raise error.located(style=self.name) from error.__cause__
 
     def text(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
-        """The text alone, for messages that are normal already."""
+        """Return the text alone, for messages that are normalised already."""
         try:
             check_roles(messages, self.accepted_roles)
             return self.layout.text(messages, add_generation_prompt)
@@ -311,16 +313,16 @@ class Style(Frozen):
             raise self._locate(error, messages, add_generation_prompt) from error.__cause__
 
     def texts(self, prompt: Sequence[Message], responses: Iterable[Sequence[Message]]) -> tuple[str, list[str]]:
-        """The text of a prompt, which ends with the generation prompt, and those of the prompt with each response.
+        """Return the text of a prompt with the generation prompt, and the texts of the prompt with each response.
 
-        The prompt is written once as far as the layout can. All texts are of one moment, if they show the time.
+        The prompt is rendered only once if the layout allows it. If the texts show the time, all show the same moment.
 
         Args:
-            prompt: messages that are normal already.
-            responses: likewise, for each response those after the prompt.
+            prompt: messages that are normalised already.
+            responses: the messages after the prompt for each response, also normalised.
 
         Raises:
-            RowError: as `text`, for the first text that cannot be written.
+            RowError: as in `text`, for the first text that cannot be written.
         """
         responses, roles = [*responses], self.accepted_roles
         texts = list[str]()
@@ -336,13 +338,13 @@ class Style(Frozen):
         return texts[0], texts[1:]
 
     def _locate(self, error: RowError, messages: Sequence[Message], add_generation_prompt: bool) -> RowError:
-        """The error of a conversation with the style's name, and another code if its texts alone are accepted."""
+        """Return the error with the style's name, and with a better code if only the extra contents are rejected."""
         if type(error) is RowError and error.code == Code.REFUSED_BY_STYLE:
             error = self._refine_refusal(error, messages, add_generation_prompt)
         return error.located(style=self.name)
 
     def _refine_refusal(self, error: RowError, messages: Sequence[Message], add_generation_prompt: bool) -> RowError:
-        """The error with another code where a chat template refuses what is more than text, and the texts it takes."""
+        """Return the error with the code `unsupported_content` if the template accepts the messages as text only."""
         texts, layout = [reduce_to_text(message) for message in messages], self.layout.without_tools()
         if texts == list(messages) and layout is self.layout:
             return error
@@ -354,7 +356,7 @@ class Style(Frozen):
 
 
 def _read_chat_template(tokenizer: Any) -> Any:
-    """Return the chat template of a tokenizer, or that of a processor or else of the tokenizer in it."""
+    """Return the chat template of a tokenizer or processor; a processor without one has that of its tokenizer."""
     source = getattr(tokenizer, "chat_template", None)
     return getattr(getattr(tokenizer, "tokenizer", None), "chat_template", None) if source is None else source
 
@@ -367,7 +369,7 @@ def _read_special_tokens(tokenizer: Any) -> dict[str, Any]:
 
 
 def reduce_to_text(message: Message) -> Message:
-    """Return the message with nothing but a role and a text.
+    """Return the message with only its role and a text.
 
     >>> reduce_to_text({"role": "user", "content": [{"type": "image"}]})
     {'role': 'user', 'content': '...'}
@@ -380,7 +382,7 @@ STYLES: Registry[type[Style]] = Registry("style", BUNDLED_STYLES, "preftemplates
 
 
 def register_style(name: str, *, aliases: Iterable[str] = ()) -> Callable[[S], S]:
-    """Register a style class under a name, and under other names by which it is found.
+    """Register a style class under a name and its aliases.
 
     Raises:
         DefinitionError: the name is taken by another class.
@@ -389,5 +391,5 @@ def register_style(name: str, *, aliases: Iterable[str] = ()) -> Callable[[S], S
 
 
 def list_styles() -> list[str]:
-    """The names of all styles."""
+    """Return the names of all styles."""
     return STYLES.names()

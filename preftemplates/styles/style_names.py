@@ -1,4 +1,4 @@
-"""The name of a style that is not registered: the name of its folder or file, and never a machine's path."""
+"""The names of styles that are not registered: the name of a folder or file, but never a local path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from preftemplates.errors import one_line
 _USUAL_FILES = frozenset(
     ("chat_template.jinja", "chat_template.json", "tokenizer_config.json", "processor_config.json")
 )
-"""Files that have one name in every folder, so that the folder's name says more."""
+"""Files that have the same name in every folder, so that the folder's name is more informative."""
 
 _MAX_LENGTH = 80
 
@@ -27,7 +27,7 @@ def shorten_path(path: str) -> str:
     parts = Path(os.path.abspath(path)).parts
     if parts[-1] in _USUAL_FILES:
         parts = parts[:-1]
-    if len(parts) > 2 and parts[-2] == "snapshots":  # the cache of the hub: models--OWNER--NAME/snapshots/COMMIT
+    if len(parts) > 2 and parts[-2] == "snapshots":  # the hub's cache: models--OWNER--NAME/snapshots/COMMIT
         parts = (*parts[:-2], parts[-3].rpartition("--")[2]) if "--" in parts[-3] else parts
     name = re.sub(r"\.(jinja|json)\Z", "", parts[-1]).strip(os.sep)
     return one_line(name, _MAX_LENGTH)

@@ -1,6 +1,6 @@
-"""A tokenizer's chat template and special tokens, from its files.
+"""A tokenizer's chat template and special tokens, read from its files.
 
-Nothing is executed, and transformers is not needed: the files are text and JSON.
+The files are text and JSON, so nothing is executed, and transformers is not needed.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ TOKENIZER_FILE_PATTERNS = (
     _PROCESSOR_FILE,
     f"{_FURTHER_TEMPLATES_FOLDER}/*.jinja",
 )
-"""The files of a tokenizer's folder that are read."""
+"""The files that are read in a tokenizer's folder."""
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
-"""Bytes of a file; a longer one is none of a tokenizer's."""
+"""The most bytes of a file; a longer one cannot be a tokenizer's."""
 
 
 @dataclass(frozen=True)
 class TokenizerFiles:
-    """What a tokenizer's files say of chat; it has the two attributes that a tokenizer of transformers has.
+    """The chat templates and special tokens in a tokenizer's files, named as in transformers' tokenizers.
 
     Attributes:
-        path: the directory, or the file.
-        templates: chat templates by name; one without a name is called `default`.
-        special_tokens_map: special tokens by what they are for, such as `bos_token`.
-        file: the file that the default template stands in.
-        config: the object that `tokenizer_config.json` holds.
+        path: the folder or file.
+        templates: chat templates by name; a template without a name is called `default`.
+        special_tokens_map: special tokens by purpose, such as `bos_token`.
+        file: the file that contains the default template.
+        config: the contents of `tokenizer_config.json`.
     """
 
     path: Path
@@ -66,14 +66,14 @@ class TokenizerFiles:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the templates beside the default one."""
+        """The names of the templates other than the default one."""
         return tuple(name for name in self.templates if name != DEFAULT_TEMPLATE_NAME)
 
     def template(self, name: str = DEFAULT_TEMPLATE_NAME) -> str:
-        """The chat template of that name.
+        """Return the chat template with a name.
 
         Raises:
-            DefinitionError: there is none; the message says what there is.
+            DefinitionError: there is no such template; the message lists those that exist.
         """
         if name in self.templates:
             return self.templates[name]
@@ -86,18 +86,18 @@ class TokenizerFiles:
     def style(
         self, bos_token: str | None = None, eos_token: str | None = None, template: str = DEFAULT_TEMPLATE_NAME
     ) -> Style:
-        """Return the style of a template, which finds the special tokens by their names.
+        """Return the style of a template, with the special tokens as variables.
 
         Args:
-            bos_token: replaces the token of the files.
+            bos_token: a replacement for the token in the files.
             eos_token: likewise.
             template: the name of the template.
 
         Raises:
             DefinitionError: there is no template of that name.
-            StyleSyntaxError: it does not parse; the error has its line.
-            StyleRefusedError: it does what no untrusted template may do.
-            StyleLimitError: it needs more than its limits allow.
+            StyleSyntaxError: the template does not parse; the error has its line.
+            StyleRefusedError: the template does something no untrusted template may do.
+            StyleLimitError: the template exceeds the limits.
         """
         overrides = {"bos_token": bos_token, "eos_token": eos_token}
         given = {name: token for name, token in overrides.items() if token is not None}
@@ -107,17 +107,17 @@ class TokenizerFiles:
 
 
 def read_tokenizer_files(path: str | Path) -> TokenizerFiles:
-    """Read a tokenizer's directory, or one of its files.
+    """Read a tokenizer's folder, or one of its files.
 
-    In a directory, `chat_template.jinja` goes before `chat_template.json`, and that before `tokenizer_config.json`;
-    further templates stand in the folder `additional_chat_templates`. Special tokens stand in `tokenizer_config.json`;
-    `special_tokens_map.json` of older tokenizers goes before it.
+    In a folder, `chat_template.jinja` takes precedence over `chat_template.json`, and that over
+    `tokenizer_config.json`; other templates are in the folder `additional_chat_templates`. Special tokens are in
+    `tokenizer_config.json`; the `special_tokens_map.json` of older tokenizers takes precedence.
 
     Args:
-        path: a directory, a `.json` file of one, or a file that holds a template and nothing else.
+        path: a folder, a `.json` file in one, or a file that contains only a template.
 
     Raises:
-        FileError: nothing is there, it cannot be read, or it is not what its name says.
+        FileError: the path does not exist, cannot be read, or is not what its name says.
     """
     path = Path(path)
     if not os.path.isdir(path):
@@ -135,12 +135,12 @@ def read_tokenizer_files(path: str | Path) -> TokenizerFiles:
     with_template = [files for files in files_by_name.values() if files.templates]
     last = with_template[-1] if with_template else TokenizerFiles(path)
     if config is not None and last is config and further:
-        last = TokenizerFiles(path)  # files of templates stand in place of the key, and do not add to it
+        last = TokenizerFiles(path)  # template files replace the key in the configuration instead of adding to it
     return TokenizerFiles(path, {**last.templates, **further}, tokens, last.file, config.config if config else {})
 
 
 def _read_older_tokens(path: Path) -> Mapping[str, str]:
-    """The tokens of `special_tokens_map.json`, which counts where no configuration lists the added tokens."""
+    """Return the tokens of `special_tokens_map.json`, which counts if no configuration lists the added tokens."""
     config = path / _CONFIG_FILE
     if not (path / _TOKENS_FILE).is_file() or (config.is_file() and "added_tokens_decoder" in _read_object(config)):
         return {}
@@ -157,7 +157,7 @@ def _read_file(path: Path) -> TokenizerFiles:
 
 
 def _read_text(path: Path) -> str:
-    r"""The text of a file, in which lines end with \n, as transformers reads it."""
+    r"""Return the text of a file with all newlines as \n, as transformers reads it."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
@@ -173,7 +173,7 @@ def _read_text(path: Path) -> str:
 
 
 def _suggest_file(path: Path) -> str:
-    """A sentence that names the nearest file in the same directory, or nothing."""
+    """Return a sentence that names the nearest file in the same folder, or an empty text."""
     try:
         others = os.listdir(path.parent)
     except (OSError, ValueError):
@@ -197,7 +197,7 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 def _read_templates(value: Any, path: Path) -> dict[str, str]:
-    """Chat templates by name, from a text, a list of named ones, or a mapping."""
+    """Return chat templates by name, from a text, a list of named ones, or a mapping."""
     if value is None:
         return {}
     if isinstance(value, str):
@@ -213,7 +213,7 @@ def _read_templates(value: Any, path: Path) -> dict[str, str]:
 
 
 def _read_tokens(data: Mapping[str, Any]) -> dict[str, str]:
-    """Special tokens by what they are for: what is called `..._token`, there or among a model's own, and is a text."""
+    """Return special tokens by purpose: all text values named `..._token`, including a model's extra tokens."""
     model_tokens = data.get("extra_special_tokens")
     named = {**data, **(model_tokens if isinstance(model_tokens, dict) else {})}
     texts = {name: _read_token(value) for name, value in named.items() if name.endswith("_token")}
@@ -221,11 +221,11 @@ def _read_tokens(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _read_token(value: Any) -> str | None:
-    """A special token, written as a text or with how it is cut from its neighbours."""
+    """Return the text of a special token, which may be written as an object with options."""
     text = value.get("content") if isinstance(value, dict) else value
     return text if isinstance(text, str) else None
 
 
 def format_path(path: Path) -> str:
-    """Return a path as one line that is safe to print."""
+    """Return a path as one printable line."""
     return one_line(str(path), 300)

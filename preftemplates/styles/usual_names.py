@@ -1,4 +1,4 @@
-"""Usual names of models for which no bundled style is right: one that writes something else is worse than an error."""
+"""Usual names of models without a bundled style: an error for them is better than the layout of a similar model."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _FAMILIES = {
     "QwQ": ("qwq",),
     "SmolVLM": ("smolvlm",),
 }
-"""Families of models, each with the names that people type, among them those of LLaMA-Factory, axolotl, Unsloth,
+"""Families of models, each with the names that people type, including those of LLaMA-Factory, axolotl, Unsloth,
 FastChat and llama.cpp."""
 
 
 def find_missing_family(name: str) -> str | None:
-    """Return the family of models that a name stands for and no bundled style writes; None for any other name.
+    """Return the family of models that a name stands for if no bundled style writes its layout; None for other names.
 
     >>> find_missing_family("gemma-4"), find_missing_family("chatml")
     ('Gemma 4', None)

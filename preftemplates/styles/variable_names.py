@@ -12,14 +12,14 @@ from preftemplates.sandbox.allowlist import ALLOWED_GLOBALS
 _OPERATOR_WORDS = frozenset(
     ("and", "else", "false", "False", "if", "in", "is", "none", "None", "not", "or", "true", "True")
 )
-"""What Jinja reads as a constant or an operator."""
+"""Names that Jinja reads as constants or operators."""
 
 _RESERVED_NAMES = frozenset({"messages", "add_generation_prompt", "loop", "self"}) | ALLOWED_GLOBALS | _OPERATOR_WORDS
-"""Names that mean something else in every chat template."""
+"""Names with a fixed meaning in every chat template."""
 
 
 def is_variable_name(name: Any) -> bool:
-    """Whether a default, or a tokenizer's token, may have this name: a template can read and set it.
+    """Return whether a default or a tokenizer's token may have this name, so that a template can read and set it.
 
     >>> [is_variable_name(name) for name in ("enable_thinking", "a-b", "true", "messages")]
     [True, False, False, False]
@@ -28,10 +28,10 @@ def is_variable_name(name: Any) -> bool:
 
 
 def freeze_variables(variables: Any) -> tuple[tuple[str, str], ...]:
-    """Return the further variables of a chat template by name, each as JSON.
+    """Return the variables of a chat template by name, each as JSON.
 
     Raises:
-        DefinitionError: they are not a mapping, a name is not a variable's, or a value is not JSON.
+        DefinitionError: they are not a mapping, a name is not that of a variable, or a value is not JSON.
     """
     if not isinstance(variables, Mapping):
         raise DefinitionError(f"defaults are variables by name, got {preview(variables)}")

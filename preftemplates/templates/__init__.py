@@ -1,1 +1,1 @@
-"""Dataset templates: from a row to samples, texts and results."""
+"""Dataset templates: from rows to samples, texts and results."""

@@ -1,4 +1,4 @@
-"""Cells as any source holds them: by the type of a column, the one value that a row validator checks."""
+"""Readers for the values of any source: each converts to the one value that a row validator checks, by column type."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from preftemplates.core.paths import Steps, get_row_key, spell_path
 from preftemplates.core.provenance import plain
 
 CellReader = Callable[[Any, Steps, Reading], Any]
-"""Reads a cell of one type, at a path; what is not of the type stays, for the check."""
+"""Reads the value of one type at a path; a value of any other type stays unchanged, for the check to report."""
 
 
 def make_cell_reader(annotation: Any) -> CellReader:
-    """Return how a cell of a type is read, whatever library holds it.
+    """Return the function that reads values of a type, whatever library holds them.
 
-    Scalars, arrays, maps and records of other libraries become Python's own; a whole float is an integer, and 0 and 1
-    are truth values where the type is bool. NaN is null. JSON text is read where the type is a list or an object.
+    Scalars, arrays, maps and records of other libraries become Python's own types. A whole float becomes an integer,
+    and 0 and 1 become truth values if the type is bool. NaN is null. JSON text is parsed if the type is a list or an
+    object.
 
     >>> reading = Reading()
     >>> make_cell_reader(int)(1.0, (), reading), make_cell_reader(int)(True, (), reading)
@@ -50,7 +51,7 @@ def make_cell_reader(annotation: Any) -> CellReader:
 def _read_scalar(value: Any, _steps: Steps, _reading: Reading) -> Any:
     if type(value) is str:
         return value
-    value = unwrap(value)  # a whole number for a float becomes one when it is checked
+    value = unwrap(value)  # a whole number for a float is converted by the check itself
     return None if is_gap(value) else value
 
 
@@ -118,7 +119,7 @@ def _make_row_reader(model: type[BaseModel]) -> CellReader:
 
 
 def _make_union_reader(members: tuple[Any, ...]) -> CellReader:
-    """Reads a value by the member that has its shape; a text is read as JSON only where no member is a text."""
+    """Return a reader that picks a union's member by the value's shape; it parses JSON only if no member is text."""
     kinds = [member for member in members if member is not type(None)]
     if len(kinds) == 1:
         return make_cell_reader(kinds[0])
@@ -140,7 +141,7 @@ def _make_union_reader(members: tuple[Any, ...]) -> CellReader:
 
 
 def _find_shape(kind: Any) -> Any:
-    """The type of Python's own that values of a type have."""
+    """Return the built-in Python type that represents values of a type."""
     if get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     origin = get_origin(kind) or kind
@@ -152,7 +153,7 @@ def _find_shape(kind: Any) -> Any:
 
 
 def _parse(value: Any, kind: type, steps: Steps, reading: Reading) -> Any:
-    """The object or list that a text spells as JSON, and None for NaN; another value as it is."""
+    """Parse a text as JSON of a kind, and NaN as None; other values stay unchanged."""
     if not isinstance(value, str):
         return None if is_gap(value) else value
     read = read_json_as(plain(value), kind)

@@ -1,4 +1,4 @@
-"""Comparisons in expressions: which columns are compared with which values, and which decide between answers."""
+"""Comparisons in expressions: the columns compared with constants, and the columns that decide between answers."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def find_nodes(node: nodes.Node, kind: Any) -> list[Any]:
 
 
 _EQUALITY_OPERATORS = frozenset(("eq", "ne", "in", "notin"))
-"""The operators that ask for a value and take every other for the rest."""
+"""Operators that test for some values and treat all others alike."""
 
 _EQUALITY_TESTS = frozenset(("eq", "equalto", "==", "ne", "!=", "in"))
 
 _LABEL_FILTERS = frozenset(("abs", "default", "int", "lower", "round", "trim", "upper"))
-"""Filters after which a label is still the label."""
+"""Filters that leave a label a label."""
 
 
 def list_compared_columns(node: nodes.Expr) -> Iterator[str]:
-    """The columns that are compared with values that are written out, other than with no text."""
+    """Yield the columns compared with constants other than the empty text."""
     for compare in find_nodes(node, nodes.Compare):
         if all(operand.op in _EQUALITY_OPERATORS for operand in compare.ops):
             yield from _list_columns_next_to_values(compare.expr, *(operand.expr for operand in compare.ops))
@@ -35,7 +35,7 @@ def list_compared_columns(node: nodes.Expr) -> Iterator[str]:
 
 
 def list_comparisons(node: nodes.Expr) -> Iterator[tuple[str, Any]]:
-    """The columns that are asked whether they are values that are written out, or among them, and each value."""
+    """Yield the columns tested for being constants, or among constants, with each constant."""
     for compare in find_nodes(node, nodes.Compare):
         if len(compare.ops) == 1:
             operator, left, right = compare.ops[0].op, compare.expr, compare.ops[0].expr
@@ -59,7 +59,7 @@ def _pair_with_values(column: nodes.Expr, values: nodes.Expr) -> Iterator[tuple[
 
 
 def list_deciding_columns(node: nodes.Expr) -> Iterator[str]:
-    """The columns that an expression as a whole asks to take one of two others."""
+    """Yield the columns by which a conditional expression as a whole chooses between two others."""
     if isinstance(node, nodes.CondExpr) and node.expr2 is not None:
         one, other = ({name.name for name in find_nodes(side, nodes.Name)} for side in (node.expr1, node.expr2))
         if one - other and other - one:
@@ -80,14 +80,14 @@ def _list_columns_next_to_values(*sides: nodes.Expr) -> Iterator[str]:
 
 
 def _strip_label_filters(node: nodes.Expr) -> nodes.Expr:
-    """What a label is before filters that leave it a label."""
+    """Return the label inside filters that leave it a label."""
     while isinstance(node, nodes.Filter) and node.name in _LABEL_FILTERS and node.node is not None:
         node = node.node
     return node
 
 
 def _is_written_out(node: nodes.Expr) -> bool:
-    """Whether it is a value, or a list of some; none and the empty text are not: any other is a text that is there."""
+    """Return whether an expression is a constant or a list of constants; none and "" only test for presence."""
     if isinstance(node, nodes.List | nodes.Tuple):
         return any(_is_written_out(item) for item in node.items)
     return isinstance(node, nodes.Neg) or (isinstance(node, nodes.Const) and node.value not in ("", None))

@@ -1,4 +1,4 @@
-"""Cells of a CSV, which are all text: how each becomes a value of its column's type."""
+"""CSV values, which are all text: conversion to the types of their columns."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.0*)?")
 
 
 def make_cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:
-    """Return, for each column that is not text, how a cell written as text, as in a CSV, becomes a value of its type.
+    """Return a parser for each column that is not text, which converts text as in a CSV to a value of its type.
 
-    A text that spells no such value is left as it is, so that the check refuses it with what it had. An empty cell is
-    null, but in a column of text.
+    A text that spells no such value stays unchanged, so that the check rejects it with the original text. An empty
+    value is null, except in a column of text.
 
     >>> from preftemplates.templates.row_types import read_row_type
     >>> parsers = make_cell_parsers(read_row_type("{'prompt': str, 'label': Index01, 'scores': list[int]}"))
@@ -37,7 +37,7 @@ def make_cell_parsers(model: type[RowModel]) -> dict[str, Callable[[str], Any]]:
 
 
 def _make_cell_parser(annotation: Any) -> Callable[[str], Any] | None:
-    if get_origin(annotation) is Annotated:  # in a union; else pydantic has taken the bounds off
+    if get_origin(annotation) is Annotated:  # inside a union; elsewhere, pydantic has already removed the bounds
         return _make_cell_parser(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         members = [member for member in get_args(annotation) if member is not type(None)]
@@ -55,19 +55,19 @@ def _make_cell_parser(annotation: Any) -> Callable[[str], Any] | None:
 
 
 def _parse_integer(text: str) -> Any:
-    """An integer, or the float that a table with a gap has written for it."""
+    """Parse an integer, or the float that a table with a gap writes for it."""
     if _INTEGER.fullmatch(text):
         return int(text)
     return float(text) if _NUMBER.fullmatch(text) else text
 
 
 def _parse_truth(text: str) -> Any:
-    """A truth value in words, or the number that stands for it."""
+    """Parse a truth value in words, or as 0 or 1."""
     return {"true": True, "false": False}.get(text.lower(), _parse_integer(text))
 
 
 def _parse_or_keep(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a parser that leaves a text as it is where `parse` fails."""
+    """Return a parser that leaves text unchanged if `parse` fails."""
 
     def parse_or_keep(text: str) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Custom templates: classes with their own `format_*_sample` methods, how these are called, and what goes wrong."""
+"""Custom templates: classes with their own `format_*_sample` methods, how they are called, and their errors."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ if TYPE_CHECKING:
     from preftemplates.dialects.table import ObjectShape
 
 _RESULT_DIALECT = "align-anything"
-"""The dialect whose keys custom templates are taken to give, since their methods are named after it."""
+"""The dialect whose keys custom templates are assumed to return, since their methods are named after its methods."""
 
 
 class CustomTemplate(Template):
-    """A template whose class writes its methods itself instead of declaring samples.
+    """A template whose class has its own methods instead of declaring samples.
 
-    It has no messages, so what needs them raises `DefinitionError`. Its objects are not frozen.
+    It has no messages, so methods that need them raise `DefinitionError`. Its instances are not frozen.
     """
 
     is_custom = True
     ties = "drop"
 
     def __new__(cls) -> Self:
-        """Return an object of the class."""
+        """Return an instance of the class."""
         return object.__new__(cls)
 
     @property
@@ -60,7 +60,7 @@ class CustomTemplate(Template):
 
     @property
     def identity(self) -> Any:
-        """The class's own methods as JSON-like data, of which the digest is made."""
+        """The class's own methods as JSON-like data, for digests."""
         return {"text": self.text_digest, "dialect": None}
 
     @cached_property
@@ -76,26 +76,26 @@ class CustomTemplate(Template):
 
     @property
     def about(self) -> About:
-        """What the class says about its dataset."""
+        """The class's facts about its dataset."""
         return read_about(type(self))
 
     @property
     def formats(self) -> tuple[Format, ...]:
-        """The formats for which the class has a method of its own."""
+        """The dataset types for which the class has its own method."""
         return tuple(name for name in list_formats() if _is_overridden(type(self), f"format_{name}_sample"))
 
     @property
     def derived_formats(self) -> tuple[Format, ...]:
-        """None: nothing is made from results."""
+        """Empty: no dataset type is derived from results."""
         return ()
 
     @property
     def row_type(self) -> type[RowModel]:
-        """A row type without columns: the class declares none, so the cells of a CSV stay text."""
+        """A row type without columns: the class declares none, so the values of a CSV stay text."""
         return RowModel
 
     def describe(self) -> dict[str, Any]:
-        """Return the formats; style, dialect and columns are the class's own matter."""
+        """Return the dataset types; style, dialect and columns are known only to the class."""
         return {"style": None, "dialect": None, "formats": {format: None for format in self.formats}}
 
     def known_columns(self, format: Format) -> None:
@@ -103,36 +103,36 @@ class CustomTemplate(Template):
         self.check_format(format)
 
     def select_columns(self, format: Format, columns: Sequence[str]) -> list[str]:
-        """Return all columns of a table, since the class may read any."""
+        """Return all columns of a table, since the class may read any of them."""
         self.check_format(format)
         return list(columns)
 
     def result_shape(self, format: Format) -> tuple[ObjectShape, MessageKeys]:
-        """Return what each key of the results is taken to hold: the text that align-anything has there."""
+        """Return the assumed contents of the results' keys: the text that align-anything has there."""
         self.check_format(format)
         dialect = get_dialect(_RESULT_DIALECT)
         return dialect.shape(format), dialect.table.message_keys
 
     def spells(self, format: Format) -> bool:
-        """Whether the class has a method for a format."""
+        """Return whether the class has a method for a dataset type."""
         return format in self.formats
 
     def text_style(self, format: Format) -> None:
-        """Return None: the layout is the class's own."""
+        """Return None: the class writes its own layout."""
 
     def choose_edges(self, format: Format) -> None:
-        """Return None: the texts are the class's own."""
+        """Return None: the class writes its own texts."""
 
     def adapted(self, **changed: Any) -> Template:  # noqa: ARG002  likewise
-        """Return the template as it is."""
+        """Return the template unchanged."""
         return self
 
     def format(self, row: Mapping[str, Any], format: Format) -> dict[str, Any]:
-        """Return what the class's method for a format gives.
+        """Return the result of the class's method for a dataset type.
 
         Raises:
-            RowError: the method raises an error, or its result is no dict.
-            UnknownNameError: the class has no method for the format.
+            RowError: the method raises an error, or its result is not a dict.
+            UnknownNameError: the class has no method for the dataset type.
         """
         return self.formatted(row, format).samples[0].result
 
@@ -143,7 +143,7 @@ class CustomTemplate(Template):
         *,
         traced: bool = False,  # noqa: ARG002  there are no messages to trace
     ) -> FormattedRow:
-        """Return the same, and whether the class's `check_equal` says that the responses are equal."""
+        """Return the result for a row, and whether the class's `check_equal` finds its responses equal."""
         try:
             self.check_format(format)
             touched = TouchedRow(row) if isinstance(row, Mapping) else row
@@ -158,7 +158,7 @@ class CustomTemplate(Template):
             raise self._name_error(error, format) from error.__cause__
 
     def find_unread(self, row: Mapping[str, Any], touched: Collection[str] | None = None) -> Iterator[UnreadValue]:
-        """Yield the values of columns that the class has not looked at; none where that is not known."""
+        """Yield the values of columns that the class has not read; none if that is unknown."""
         columns = () if touched is None else [column for column in row if column not in touched]
         ignored = frozenset(self.about.ignored)
         for column in columns:
@@ -180,16 +180,16 @@ TemplateMeta.custom_base = CustomTemplate
 
 
 def _is_overridden(cls: type[Template], method: str) -> bool:
-    """Return whether a class has a method of its own where `Template` has another or none."""
+    """Return whether a class overrides a method of `Template` or adds it."""
     function = getattr(cls, method, None)
     return function is not None and function is not getattr(Template, method, None)
 
 
 def _call_method(method: Callable[[dict[str, Any]], Any], row: Mapping[str, Any]) -> Any:
-    """Return what a method of a custom template gives for a row.
+    """Call a method of a custom template with a row, and return its result.
 
     Raises:
-        RowError: `missing_field` for a KeyError, `bad_expression` for any other error that is not this library's own.
+        RowError: `missing_field` for a KeyError, `bad_expression` for any other error except this library's own.
     """
     if not isinstance(row, Mapping):
         raise RowError(f"a row is a mapping of columns to cells, got {preview(row)}", code=Code.WRONG_TYPE, value=row)

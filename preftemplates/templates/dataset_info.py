@@ -1,7 +1,7 @@
-"""LLaMA-Factory's dataset_info.json: an entry read as a template, and the entry by which it reads what we wrote.
+"""LLaMA-Factory's dataset_info.json: entries read as templates, and entries with which it reads our files.
 
-Keys and their defaults: LLaMA-Factory's data/README.md. Where an entry has `columns`, those that it does not name are
-not there; the same holds for `tags`.
+Keys and their defaults: LLaMA-Factory's data/README.md. If an entry has `columns`, columns that it does not name are
+absent; the same applies to `tags`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LOCATION_KEYS = (
     "hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name", "file_name", "subset", "split",
     "folder", "num_samples",
 )  # fmt: skip
-"""Keys that say where rows are; a template does not."""
+"""Keys for the location of the rows, which is not part of a template."""
 
 _ENTRY_KEYS = ("formatting", "ranking", "columns", "tags")
 _FORMATTINGS = ("alpaca", "sharegpt")
@@ -60,18 +60,18 @@ _ROLES_OF_TAGS = {
 
 
 def read_entry(path: str | Path, name: str, base: type[T]) -> T:
-    """The template that an entry stands for.
+    """Return the template that an entry describes.
 
     Args:
-        path: a dataset_info.json.
-        name: of the entry.
+        path: the path of a dataset_info.json.
+        name: the name of the entry.
         base: the class `Template`.
 
     Raises:
-        FileError: the file cannot be read, or a key of the entry is unknown or has no place here; with the line.
+        FileError: the file cannot be read, or a key of the entry is unknown or out of place; the error has the line.
         UnknownNameError: there is no such entry.
     """
-    document = read_yaml(path)  # JSON is YAML, and so errors have lines
+    document = read_yaml(path)  # JSON is YAML, and this reader knows the lines of keys for errors
     if not isinstance(document.data, Mapping):
         raise FileError(f"expected entries by name, got {preview(document.data)}", file=document.path)
     if name not in document.data:
@@ -80,7 +80,7 @@ def read_entry(path: str | Path, name: str, base: type[T]) -> T:
 
 
 class _Entry:
-    """An entry of the file, with what it leaves out filled in."""
+    """An entry of the file, with defaults filled in."""
 
     def __init__(self, document: Document, name: str) -> None:
         self.document, self.name = document, name
@@ -100,7 +100,7 @@ class _Entry:
         self.hub = entry.get("hf_hub_url")
 
     def template(self, base: type[T]) -> T:
-        """The template; its class is declared on the spot."""
+        """Return the template of the entry, whose class is created here."""
         for side in ("chosen", "rejected") if self.ranking else ():
             if side not in self.columns:
                 raise self._file_error(("columns",), f"a ranking names a column for {side}, and this one does not")
@@ -150,12 +150,12 @@ class _Entry:
 
     @property
     def _show(self) -> str:
-        """The filter that puts media where a whole conversation shows them; empty without a column of media."""
+        """The filter that inserts media into a whole conversation; empty without columns of media."""
         columns = ", ".join(f"{medium}={medium}" for medium in _MEDIA_COLUMNS if medium in self.columns)
         return f" | show_media({columns})" if columns else ""
 
     def _alpaca_talk(self, answer: str) -> str:
-        """The expression of a whole conversation of alpaca with media."""
+        """Return the expression of a whole alpaca conversation with media."""
         question = "prompt"
         if "query" in self.columns:
             question = "(prompt ~ ('\\n' if prompt and query else '') ~ (query or ''))"
@@ -180,7 +180,7 @@ class _Entry:
         if self.ranking:
             types += [self._column("chosen", turn), self._column("rejected", turn)]
             asked, sides = f"messages | {filters}", {side: f"[{side}] | {filters}" for side in ("chosen", "rejected")}
-            if self._show:  # media are those of a whole conversation
+            if self._show:  # the media belong to the whole conversation, so each side is shown with its prompt
                 sides = {side: f"((messages + [{side}]) | {filters})[-1:]" for side in ("chosen", "rejected")}
                 both = [f"((messages + [{side}]) | {filters})[:-1]" for side in ("chosen", "rejected")]
                 asked = f"{both[0]} | agreed_with({both[1]})"
@@ -191,7 +191,7 @@ class _Entry:
         return self._make_sample(types, [*before, prompt], answer)
 
     def _make_sample(self, types: list[str], prompt: Any, completion: Any) -> tuple[list[str], Any]:
-        """A sample of one answer; with a verdict, if the entry names a column for one."""
+        """Return a supervised sample, or an unpaired one if the entry names a column for the label."""
         if "kto_tag" not in self.columns:
             return types, Supervised(prompt=prompt, completion=completion)
         types = [*types, self._column("kto_tag", "bool")]
@@ -238,22 +238,22 @@ class _Entry:
 def make_dataset_info_entry(
     dialect: str, format: str, file_name: str, *, keys: Iterable[str] | None = None
 ) -> dict[str, Any]:
-    """Return the entry by which LLaMA-Factory reads a file that `convert` wrote.
+    """Return the entry with which LLaMA-Factory reads a file that `convert` wrote.
 
     `convert --consumer-config dataset_info.json` writes the same entry under the file's name.
 
     Args:
         dialect: `llama-factory-alpaca` or `llama-factory-sharegpt`.
-        format: the format that was written: supervised, preference or unpaired.
-        file_name: the file, in LLaMA-Factory's data folder.
-        keys: the keys of the rows, where they have optional ones such as `tools`.
+        format: the dataset type of the file: supervised, preference or unpaired.
+        file_name: the name of the file in LLaMA-Factory's data folder.
+        keys: the keys of the rows, if they have optional ones such as `tools`.
 
     Example:
         >>> make_dataset_info_entry("llama-factory-alpaca", "preference", "pairs.jsonl")["ranking"]
         True
 
     Raises:
-        DefinitionError: LLaMA-Factory reads no such file.
+        DefinitionError: LLaMA-Factory does not read such a file.
     """
     if dialect not in _DIALECTS:
         raise DefinitionError(f"the dialect is {' or '.join(_DIALECTS)}, got {preview(dialect)}")

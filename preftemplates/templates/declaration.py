@@ -1,4 +1,4 @@
-"""Declarations: what a template says, as plain data read from a class statement."""
+"""Declarations: the contents of a template as plain data, read from a class statement."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from preftemplates.templates.turns import (
 )
 
 _CLASS_PARTS = ("Row", "example", "each", "tie", "ties", "dataset", "licence", "verified", "ignored")
-"""What a class may declare apart from its samples."""
+"""The parts that a class may declare next to its samples."""
 
 Ties = Literal["drop", "half", "keep"]
-"""What becomes of a pair in which neither answer is better: it is left out of what is trained on, or it gets the
-probability one half, or it is kept with the first listed answer as the chosen one."""
+"""The policy for pairs in which neither answer is better: they are left out of training, or get the probability one
+half, or are kept with the first listed answer as the chosen one."""
 
 _SET_ON_CLASSES = (
     "name", "declaration", "filters", "extractions", "limits", "written", "default_style", "default_dialect",
     "_abc_impl",
 )  # fmt: skip
-"""What is set on a class when it is made and registered."""
+"""Attributes that are set when a class is created and registered."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class SampleSource:
     """One declared sample.
 
     Attributes:
-        format: the format's name.
-        turns: for the prompt and each response, by name, the turns that fill it.
-        tools: the expression that yields the tools of the prompt, if there is one.
-        labels: for each label, by name, the expression that yields it.
+        format: the dataset type.
+        turns: the turns that fill the prompt and each response, by name.
+        tools: the expression for the tools of the prompt, if there is one.
+        labels: the expression for each label, by name.
     """
 
     format: str
@@ -62,7 +62,7 @@ class SampleSource:
 
     @property
     def values(self) -> tuple[tuple[str, str], ...]:
-        """The parts that are no messages, by name: the tools, if there are any, and the labels."""
+        """The expressions of the parts that are not messages, by name: tools, if there are any, and labels."""
         return (*(() if self.tools is None else (("tools", self.tools),)), *self.labels)
 
     @property
@@ -75,14 +75,14 @@ class SampleSource:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a template says about its dataset; it needs no module to be read again.
+    """The contents of a template as plain data, which can be read again without the module of its class.
 
     Attributes:
-        row: the row type, spelled.
-        samples: the samples, prompt-only included.
-        filters: the registered filters that the expressions name, with their source.
-        each: a name, and the expression over whose values a row's samples are filled; () where a row is one sample.
-        tie: the expression that says whether neither answer is better, if there is one.
+        row: the row type in its spelling.
+        samples: the samples, including the prompt-only one.
+        filters: the registered filters that the expressions use, with their source.
+        each: a name and an expression; one sample is filled per value of the expression. Empty if a row is one sample.
+        tie: the expression that tells whether neither answer is better, if there is one.
     """
 
     row: str
@@ -100,15 +100,15 @@ class Declaration:
 
     @property
     def formats(self) -> tuple[Format, ...]:
-        """The formats that the template can fill, in the order of `list_formats`."""
+        """The dataset types of the template, in the order of `list_formats`."""
         declared = {sample.format for sample in self.samples}
         return tuple(name for name in list_formats() if name in declared)
 
     def sample(self, format: str) -> SampleSource:
-        """The declared sample of a format.
+        """Return the declared sample of a dataset type.
 
         Raises:
-            UnknownNameError: the template has none.
+            UnknownNameError: the template declares no such sample.
         """
         for sample in self.samples:
             if sample.format == format:
@@ -120,22 +120,22 @@ class Declaration:
 
 
 def has_samples(cls: type[Any], root: type[Any]) -> bool:
-    """Whether a class, or one between it and `root`, declares a sample, under whatever name."""
+    """Return whether a class, or a parent below `root`, declares a sample, even under an unknown name."""
     declared, formats = [item for parent in _list_classes(cls, root) for item in vars(parent).items()], list_formats()
     return any(name in formats or isinstance(value, Sample) for name, value in declared)
 
 
 def _list_classes(cls: type[Any], root: type[Any]) -> list[type[Any]]:
-    """The classes from the one below `root` down to `cls`."""
+    """Return the classes from the one below `root` down to `cls`."""
     return [parent for parent in reversed(cls.__mro__) if issubclass(parent, root) and parent is not root]
 
 
 def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filters]:
-    """Read and check what a class declares, what it inherits included; and the filters that it names, as they are now.
+    """Read and check the declarations of a class and its parents; also return the current filters that they use.
 
     Raises:
-        DefinitionError: a part is unknown, a sample has another name than its format, an expression does not parse or
-            reads a column that Row does not declare, a filter is unknown, prompts differ between samples.
+        DefinitionError: a part is unknown, a sample has another name than its dataset type, an expression does not
+            parse or reads a column that Row does not declare, a filter is unknown, or prompts differ between samples.
     """
     declared = [item for parent in _list_classes(cls, root) for item in vars(parent).items()]
     parts = {name: value for name, value in declared if not name.startswith("__") and name not in _SET_ON_CLASSES}
@@ -169,10 +169,10 @@ def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filt
 
 
 def check_ties(ties: Any) -> None:
-    """Refuse what is no policy for ties.
+    """Check that a value is a policy for ties.
 
     Raises:
-        DefinitionError: it is none.
+        DefinitionError: it is not.
     """
     if ties not in get_args(Ties):
         raise DefinitionError(f"ties is one of {', '.join(get_args(Ties))}; got {preview(ties)}")
@@ -240,7 +240,7 @@ def _read_sample(owner: str, name: str, sample: Any, message_lists: Collection[s
 
 
 def _with_prompt_only(owner: str, samples: list[SampleSource]) -> tuple[SampleSource, ...]:
-    """The samples and, where there is a prompt, the prompt alone."""
+    """Return the samples and, if there is a prompt, the prompt alone."""
     declared = [sample.format for sample in samples]
     prompts = {sample.prompt: sample.format for sample in samples if sample.prompt[0]}
     if PromptOnly.format in declared or not prompts:
@@ -255,7 +255,7 @@ def _with_prompt_only(owner: str, samples: list[SampleSource]) -> tuple[SampleSo
 
 
 def _check_fields(owner: str, declaration: Declaration) -> set[str]:
-    """Check every field against the row; the filters that are named."""
+    """Check every field against the row, and return the names of the filters used."""
     columns = read_row_type(declaration.row).model_fields
     names, filters = set(columns), set[str]()
     without_domain = {name for name, info in columns.items() if not has_domain(info)}
@@ -272,7 +272,7 @@ def _check_fields(owner: str, declaration: Declaration) -> set[str]:
             place = f"{owner}.{sample.format}.{part}"
             filters |= _check_field(place, parsed, names)
             for expression in parsed.expressions:
-                # a prompt has no better side, and one that differs by a column's value inverts no label
+                # choosing a prompt by a label is harmless: it has no better side, and cannot be inverted
                 choosing = expression.choosing | (expression.naming if part != "prompt" else frozenset())
                 for name in sorted(choosing & without_domain):
                     raise DefinitionError(
@@ -285,9 +285,9 @@ def _check_fields(owner: str, declaration: Declaration) -> set[str]:
 
 
 def _check_compared_texts(owner: str, declaration: Declaration) -> None:
-    """Raise an error for a comparison with a text that a column cannot have, and for a choice that lumps two texts.
+    """Check comparisons of columns with texts: the text must be possible, and a choice must not merge two texts.
 
-    Where three texts are possible and an answer is one column or another by one of them, the other two count as one.
+    If a column has three possible texts and an answer depends on one of them, the other two would count as the same.
     """
     columns = read_row_type(declaration.row).model_fields
     domains = {
@@ -326,7 +326,7 @@ def _list_fields(owner: str, declaration: Declaration) -> Iterator[tuple[str, st
 
 
 def _check_answers(owner: str, sample: SampleSource, fields: list[tuple[str, Field]], declared: set[str]) -> None:
-    """Refuse answers none of which depends on the row, and a part that is the name of a column without its braces."""
+    """Check that some answer depends on the row, and that no part is a column name without braces."""
     answers = SAMPLE_TYPES.get(sample.format).response_names
     for part in ("prompt", *answers):
         for name in (field.source.strip() for field_part, field in fields if field_part == part):
@@ -339,7 +339,7 @@ def _check_answers(owner: str, sample: SampleSource, fields: list[tuple[str, Fie
 
 
 def _check_field(place: str, field: Field, declared: set[str]) -> frozenset[str]:
-    """Refuse a field that reads what is not declared; the filters that it names."""
+    """Check that a field reads only declared names, and return the names of its filters."""
     for name in sorted(field.names - declared):
         raise DefinitionError(
             f"{place} reads {name!r}, which Row does not declare."
@@ -349,7 +349,7 @@ def _check_field(place: str, field: Field, declared: set[str]) -> frozenset[str]
 
 
 def _parse_fields(place: str, sample: SampleSource) -> list[tuple[str, Field]]:
-    """The parsed fields of a sample, each with the part that it belongs to."""
+    """Return the parsed fields of a sample, each with its part."""
     fields: list[tuple[str, Field]] = []
     for part, turns in sample.turns:
         try:

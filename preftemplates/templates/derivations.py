@@ -1,4 +1,4 @@
-"""Samples of one format made from those of another, with a count of what that loses."""
+"""Derivations: samples of one dataset type made from those of another, with a count of the losses."""
 
 from __future__ import annotations
 
@@ -28,21 +28,20 @@ if TYPE_CHECKING:
 
 Messages = list[Message]
 Pairs = Literal["all", "adjacent", "best-worst"]
-"""Which pairs a ranking gives: each with each, each with the next, or the best with the worst."""
+"""The pairs that a ranking gives: each with each, each with the next, or the best with the worst."""
 
 Lost = Counter[str]
-"""How often what was lost, by the name of a response or label; `tie` for two answers of one rank."""
+"""The number of losses by the name of a response or label; `tie` for two answers of equal rank."""
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """How samples of one format are made from one of another.
+    """A way to make samples of one dataset type from those of another.
 
     Attributes:
-        source, target: the formats' names.
-        make: yields the samples, and counts what is lost.
-        labels: for each label that the target may have, the source's label that it needs; None for one that is always
-            there.
+        source, target: the dataset types.
+        make: a function that yields the samples and counts the losses.
+        labels: the source's label that each label of the target needs; None for a label that is always present.
     """
 
     source: str
@@ -51,16 +50,16 @@ class Derivation:
     labels: Mapping[str, str | None]
 
     def labels_from(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """The labels that the target has where the source has these."""
+        """Return the labels of the target if the source has these labels."""
         return tuple(name for name, origin in self.labels.items() if origin is None or origin in labels)
 
     @property
     def keeps_prompt(self) -> bool:
-        """Whether the target has the prompt of the source, and so its tools."""
+        """Whether the target has the prompt of the source, and therefore its tools."""
         return self.target != Judge.format
 
     def samples(self, sample: Sample[Messages], pairs: Pairs, lost: Lost) -> Iterator[Sample[Messages]]:
-        """The samples made from one, with its tools; what is lost is counted."""
+        """Yield the samples made from one sample, with its tools, and count the losses."""
         derived_samples = self.make(sample, pairs, lost)
         if sample.tools is None:
             yield from derived_samples
@@ -72,13 +71,13 @@ class Derivation:
 
 
 DERIVATIONS: dict[tuple[str, str], Derivation] = {}
-"""By the names of source and target."""
+"""The derivations by source and target."""
 
 
 def register_derivation(
     source: type[Sample[Any]], target: type[Sample[Any]], **labels: str | None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter a function as the way from one format to another."""
+    """Register a function that makes samples of one dataset type from those of another."""
 
     def enter(make: Callable[..., Any]) -> Callable[..., Any]:
         DERIVATIONS[source.format, target.format] = Derivation(source.format, target.format, make, labels)
@@ -88,21 +87,21 @@ def register_derivation(
 
 
 def find_derivation(formats: Sequence[str], target: str) -> Derivation | None:
-    """How a format is made from the first of these that it can be made from; None if it cannot."""
+    """Return the first derivation of a dataset type from one of these; None if there is none."""
     return next((DERIVATIONS[name, target] for name in formats if (name, target) in DERIVATIONS), None)
 
 
 def list_derived_formats(formats: Sequence[str]) -> tuple[Format, ...]:
-    """The formats that can be made from these and are none of them."""
+    """Return the dataset types that can be derived from these, without these themselves."""
     targets = [OwnFormat(target) for source, target in DERIVATIONS if source in formats and target not in formats]
     return tuple(dict.fromkeys(targets))
 
 
 def check_pairs(pairs: Any) -> None:
-    """Refuse what is no choice of pairs.
+    """Check that a value is a choice of pairs.
 
     Raises:
-        DefinitionError: it is none.
+        DefinitionError: it is not.
     """
     if pairs not in get_args(Pairs):
         raise DefinitionError(f"pairs is one of {', '.join(get_args(Pairs))}; got {preview(pairs)}")
@@ -110,7 +109,7 @@ def check_pairs(pairs: Any) -> None:
 
 @register_derivation(Preference, Supervised)
 def keep_chosen(sample: Preference[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
-    """The chosen answer is the one to learn; of a tie neither is."""
+    """Keep the chosen answer; a tie has none."""
     lost.update(["rejected", *sample.label_values])
     if sample.is_tie:
         lost.update(["chosen", "tie"])
@@ -120,7 +119,7 @@ def keep_chosen(sample: Preference[Messages], _pairs: Pairs, lost: Lost) -> Iter
 
 @register_derivation(Preference, Unpaired, label=None)
 def label_both_answers(sample: Preference[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Unpaired[Messages]]:
-    """The chosen answer is good and the rejected one is not; a tie says neither."""
+    """Label the chosen answer good and the rejected one bad; a tie gives neither."""
     lost.update([*sample.label_values])
     if sample.is_tie:
         lost.update(["chosen", "rejected", "tie"])
@@ -131,7 +130,7 @@ def label_both_answers(sample: Preference[Messages], _pairs: Pairs, lost: Lost) 
 
 @register_derivation(Preference, Ranked, ranks=None)
 def rank_both_answers(sample: Preference[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Ranked[Messages]]:
-    """Two answers in order, or on one rank."""
+    """Rank the two answers; those of a tie share a rank."""
     lost.update([*sample.label_values])
     ranks = [0.0, 0.0 if sample.is_tie else 1.0]
     yield Ranked(prompt=sample.prompt, completions=(sample.chosen, sample.rejected), ranks=ranks)
@@ -139,7 +138,7 @@ def rank_both_answers(sample: Preference[Messages], _pairs: Pairs, lost: Lost) -
 
 @register_derivation(Preference, Judge, verdict=None)
 def judge_in_both_orders(sample: Preference[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Judge[Messages]]:
-    """The question which answer is better, with the answers in both orders, and the verdict."""
+    """Ask which answer is better, with the answers in both orders, and answer with the label."""
     lost.update([*sample.label_values])
     for answers, better in (((sample.chosen, sample.rejected), "A"), ((sample.rejected, sample.chosen), "B")):
         verdict = "tie" if sample.is_tie else better
@@ -151,7 +150,7 @@ def judge_in_both_orders(sample: Preference[Messages], _pairs: Pairs, lost: Lost
 
 @register_derivation(Ranked, Preference, margin="scores")
 def pair_ranked_answers(sample: Ranked[Messages], pairs: Pairs, lost: Lost) -> Iterator[Preference[Messages]]:
-    """The pairs that `pairs` says, the better answer first; the margin is that of the scores, and 0 in a tie."""
+    """Pair ranked answers, the better one first; the margin is the difference of their scores, and 0 in a tie."""
     ranks, completions = cast("list[float]", sample.ranks), list(sample.responses.values())
     order = sorted(range(len(ranks)), key=ranks.__getitem__)
     if pairs == "all":
@@ -174,7 +173,7 @@ def pair_ranked_answers(sample: Ranked[Messages], pairs: Pairs, lost: Lost) -> I
 
 @register_derivation(Ranked, Supervised)
 def keep_best(sample: Ranked[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
-    """The best answer is the one to learn; the first listed of several that are, and none where all are tied."""
+    """Keep the best answer, or the first one listed if several are best; a ranking of ties has none."""
     ranks = cast("list[float]", sample.ranks)
     lost.update([*sample.label_values])
     if len(ranks) > 1 and sample.is_tie:
@@ -186,7 +185,7 @@ def keep_best(sample: Ranked[Messages], _pairs: Pairs, lost: Lost) -> Iterator[S
 
 @register_derivation(Unpaired, Supervised)
 def keep_good(sample: Unpaired[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
-    """A good answer is one to learn; a bad one is left out."""
+    """Keep a good answer; a bad one is lost."""
     lost.update(["label"])
     if sample.label:
         yield Supervised(prompt=sample.prompt, completion=sample.completion)
@@ -196,14 +195,14 @@ def keep_good(sample: Unpaired[Messages], _pairs: Pairs, lost: Lost) -> Iterator
 
 @register_derivation(Scored, Supervised)
 def drop_score(sample: Scored[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
-    """The answer, whatever its score."""
+    """Keep the answer, whatever its score."""
     lost.update([*sample.label_values])
     yield Supervised(prompt=sample.prompt, completion=sample.completion)
 
 
 @register_derivation(Stepwise, Unpaired, label=None)
 def join_all_steps(sample: Stepwise[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Unpaired[Messages]]:
-    """The steps as one answer, which is good if all of them are right."""
+    """Join the steps to one answer, which is good if all steps are right."""
     lost.update(["labels"])
     is_right = all(cast("list[bool]", sample.labels))
     yield Unpaired(prompt=sample.prompt, completion=[join_steps(list(sample.responses.values()))], label=is_right)
@@ -211,7 +210,7 @@ def join_all_steps(sample: Stepwise[Messages], _pairs: Pairs, lost: Lost) -> Ite
 
 @register_derivation(Stepwise, Supervised)
 def join_right_steps(sample: Stepwise[Messages], _pairs: Pairs, lost: Lost) -> Iterator[Supervised[Messages]]:
-    """The steps as one answer, if all of them are right."""
+    """Join the steps to one answer, if all steps are right."""
     lost.update(["labels"])
     if all(cast("list[bool]", sample.labels)):
         yield Supervised(prompt=sample.prompt, completion=[join_steps(list(sample.responses.values()))])
@@ -220,14 +219,14 @@ def join_right_steps(sample: Stepwise[Messages], _pairs: Pairs, lost: Lost) -> I
 
 
 def join_steps(steps: Sequence[Messages]) -> Message:
-    r"""The steps of an answer as one message, a step a line.
+    r"""Join the steps of an answer to one message, with one line per step.
 
     >>> say = lambda text: [{"role": "assistant", "content": text}]
     >>> join_steps([say("a"), say("b")])
     {'role': 'assistant', 'content': 'a\nb'}
 
     Raises:
-        RowError: `bad_turns` or `unsupported_content`: a step is more than one text.
+        RowError: `bad_turns` or `unsupported_content` if a step is more than one text.
     """
     texts = [_require_text(message) for step in steps for message in step]
     if len(texts) != len(steps):
@@ -241,14 +240,14 @@ _JUDGING_TEXTS = (
     "\n\n[Answer B]\n",
     "\n\nWhich answer is better?",
 )
-"""What stands around the conversation and the answers when a judge is asked."""
+"""The texts around the conversation and the answers in a judge's prompt."""
 
 
 def make_judging_prompt(prompt: Messages, first: Messages, second: Messages) -> Messages:
-    """The question which of two answers is better, as one message of the user.
+    """Return the question which of two answers is better, as one message of the user.
 
     Raises:
-        RowError: `unsupported_content`, where a message is more than text.
+        RowError: `unsupported_content` if a message is more than text.
     """
     parts = [_JUDGING_TEXTS[0]]
     for message in prompt:

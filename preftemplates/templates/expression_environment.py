@@ -1,4 +1,4 @@
-"""The Jinja environments in which the expressions of templates are evaluated, with limits for those of files."""
+"""The Jinja environments that evaluate the expressions of templates, with limits for those in files."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ BUILTIN_FILTERS = (
     "rejectattr", "replace", "reverse", "round", "select", "selectattr", "slice", "sort", "sum", "tojson", "trim",
     "unique", "upper",
 )  # fmt: skip
-"""Jinja's own filters that expressions may use: those that neither reach into objects nor depend on chance."""
+"""Jinja's own filters that expressions may use: they neither reach into objects nor depend on chance."""
 
 BUILTIN_NAMES = frozenset({*BUILTIN_FILTERS, "join"})
 
 FILE_LIMITS = Limits()
-"""The limits of a template from a file: of its expressions one by one, and of all of them together on one row."""
+"""The limits of a template in a file: for each expression, and for all expressions of a row together."""
 
 
 class RowContext(Context):
-    """The values of a row that an expression finds by name, without what Jinja's own context holds for statements.
+    """The values of a row by name, without the state that Jinja's own context keeps for statements.
 
-    It takes a quarter of the time to make, and one is made for each expression of each row.
+    It is four times as fast to create, and each expression of each row needs one.
     """
 
     def __init__(self, environment: Environment, values: Mapping[str, Any]) -> None:
@@ -50,12 +50,12 @@ class RowContext(Context):
 
     @cached_property
     def eval_ctx(self) -> EvalContext:  # type: ignore[override]
-        """The settings that filters may ask for; few do."""
+        """The settings that filters may ask for, created on demand since few do."""
         return EvalContext(self.environment)
 
 
 class ExpressionEnvironment(TracedEnvironment):
-    """Where expressions are evaluated: no globals, every undefined name is an error."""
+    """The environment of expressions: it has no globals, and every undefined name is an error."""
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
@@ -67,7 +67,7 @@ class ExpressionEnvironment(TracedEnvironment):
 
 
 def _require_whole_number(read_int: Callable[..., Any]) -> Callable[..., Any]:
-    """Jinja's `int` without its default: what is no number is refused, and no 0."""
+    """Wrap Jinja's `int` to reject a value that is not a number, instead of returning 0."""
 
     def whole_number(value: Any, *default: Any, **options: Any) -> Any:
         if default or "default" in options:
@@ -84,7 +84,7 @@ ENVIRONMENT = ExpressionEnvironment()
 
 
 class BoundedExpressionEnvironment(BoundedEnvironment, ExpressionEnvironment):
-    """The same for the expressions of files, within limits."""
+    """The environment of expressions in files, with resource limits."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
@@ -92,7 +92,7 @@ class BoundedExpressionEnvironment(BoundedEnvironment, ExpressionEnvironment):
         self.filters = {name: count_filter(name, ENVIRONMENT.filters[name]) for name in BUILTIN_NAMES}
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Whether an expression may read an attribute; an object of a row has those that its type declares."""
+        """Return whether an expression may read an attribute; objects of a row have those that their type declares."""
         if isinstance(obj, BaseModel):
             return attr in type(obj).model_fields
         return super().is_safe_attribute(obj, attr, value)
@@ -104,10 +104,10 @@ def _get_bounded_environment(limits: Limits) -> BoundedExpressionEnvironment:
 
 
 def choose_environment(limits: Limits | None, filters: Filters) -> TracedEnvironment:
-    """Return the environment in which these filters are what they are now, whatever is registered later.
+    """Return an environment that keeps these filters, whatever is registered later.
 
     Args:
-        limits: within which expressions are evaluated; None for those that are trusted.
+        limits: the limits for evaluating expressions; None for trusted ones.
         filters: the registered filters, by name.
     """
     shared = ENVIRONMENT if limits is None else _get_bounded_environment(limits)
@@ -120,9 +120,10 @@ def choose_environment(limits: Limits | None, filters: Filters) -> TracedEnviron
 
 
 def _count_registered(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a registered filter, of which the values that go in and come out are counted."""
+    """Wrap a registered filter to count the values that go in and come out."""
 
     @wraps(function)
+    # the filter's own work cannot be counted, so its input and output bound it
     def filter(*args: Any, **named: Any) -> Any:
         budget = CURRENT_BUDGET.get()
         for value in (*args, *named.values()):

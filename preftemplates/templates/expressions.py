@@ -1,7 +1,7 @@
-"""The Jinja expressions in which a template says what it takes from a row.
+"""Expressions: the Jinja in which a template declares what it takes from a row.
 
-A field is text and `{{ expressions }}`, no statements. The free names of its expressions are the columns that it
-reads. A field that is exactly one expression keeps the value's type.
+A field is text with `{{ expressions }}`, without statements. The free names of its expressions are the columns that it
+reads. A field that is exactly one expression keeps the type of its value.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Filter = TypeVar("Filter", bound=Callable[..., Any])
 Filters = Mapping[str, Callable[..., Any]]
 
 _RESERVED_NAMES = ("self", "super", "loop", "caller")
-"""Names to which Jinja gives a meaning of its own; as columns they are called something else inside."""
+"""Names with a fixed meaning in Jinja; columns with these names are renamed internally."""
 
 
 FILTERS: Registry[Callable[..., Any]] = Registry("filter", "preftemplates.templates.filters", "preftemplates.filters")
@@ -58,10 +58,11 @@ def register_filter(function: Filter, /) -> Filter: ...
 @overload
 def register_filter(function: str, /) -> Callable[[Filter], Filter]: ...
 def register_filter(function: Any, /) -> Any:
-    r"""Make a function usable as a filter in the expressions of templates, under its own name or the one given.
+    r"""Register a function as a filter for the expressions of templates, under its own name or the given one.
 
-    A filter takes the value before the `|`, and further arguments in brackets. It must cut text by slices and string
-    methods, so that the spans of the result stay exact, and raise `RowError` with a code where a row has no answer.
+    A filter takes the value before the `|`, and further arguments in parentheses. It must cut text with slices and
+    string methods, so that the spans of the result stay exact, and raise `RowError` with a code for a row that it
+    cannot use.
 
     Example:
         >>> @register_filter
@@ -69,7 +70,7 @@ def register_filter(function: Any, /) -> Any:
         ...     return text.split("\n")[0]
 
     Raises:
-        DefinitionError: the name is taken, by Jinja or by another function.
+        DefinitionError: Jinja or another function already has the name.
     """
     if isinstance(function, str):
         return lambda decorated: _register_filter(function, decorated)
@@ -85,24 +86,24 @@ def _register_filter(name: str, function: Filter) -> Filter:
 
 
 class Argument(NamedTuple):
-    """An argument of a filter: the value that is written there, if it is one, and the columns that it reads."""
+    """An argument of a filter: its value if it is a constant, and the columns that it reads."""
 
     value: Any
     names: frozenset[str]
 
 
 class Expression:
-    """One `{{ expression }}`: parsed when made, compiled when first evaluated.
+    """One `{{ expression }}`, parsed on creation and compiled at the first evaluation.
 
     Attributes:
-        source: the field that holds it, for messages.
-        limits: within which it is evaluated; None for one that is trusted.
-        names: the free names, which are columns of the row.
-        name: the column, if the expression is nothing but its name.
-        choosing: the columns that choose an item by standing in `[...]`, or in the brackets of `.get(...)`.
-        compared: the columns that are compared as they are with texts, each with a text.
+        source: the field that contains it, for messages.
+        limits: the limits for its evaluation; None for a trusted one.
+        names: its free names, which are columns of the row.
+        name: the column, if the expression is only its name.
+        choosing: the columns that choose an item in `[...]`, or in the parentheses of `.get(...)`.
+        compared: the columns compared directly with texts, with each text.
         deciding: the columns by which the whole expression is one of two other columns.
-        naming: the columns that are compared with one value or some, `winner == 'model_a'`: all others are the rest.
+        naming: the columns compared with constants, as in `winner == 'model_a'`, so that all other values count alike.
         filters: the names of the registered filters that it uses.
         functions: these filters by name.
     """
@@ -151,10 +152,10 @@ class Expression:
                 raise DefinitionError(f"{preview(self.source)} gives an argument twice")
 
     def _check_arguments(self, used: nodes.Filter, function: Callable[..., Any]) -> None:
-        """Refuse a use of a filter with other arguments than its function takes."""
+        """Check that a filter is used with arguments that its function accepts."""
         try:
             signature = inspect.signature(function)
-        except (TypeError, ValueError):  # a function that is not Python's does not say what it takes
+        except (TypeError, ValueError):  # a function that is not written in Python may have no signature
             return
         try:
             signature.bind(None, *used.args, **{str(keyword.key): None for keyword in used.kwargs})
@@ -164,7 +165,7 @@ class Expression:
             raise DefinitionError(f"{preview(self.source)} {reason}") from None
 
     def list_calls(self, name: str) -> Iterator[tuple[list[Argument], dict[str, Argument]]]:
-        """Yield the arguments of each use of a filter, in order and by name, apart from what it is used on."""
+        """Yield the arguments of each use of a filter, by position and by name, without the value before the `|`."""
         for used in find_nodes(self.node, nodes.Filter):
             if used.name == name:
                 yield (
@@ -173,10 +174,10 @@ class Expression:
                 )
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
-        """The value of the expression over these names, with its type.
+        """Return the value of the expression, with its type.
 
         Raises:
-            RowError: a filter's own, or `bad_expression` for whatever else fails.
+            RowError: the error of a filter, or `bad_expression` for any other failure.
         """
         if self.name is not None:
             return values[self.name]
@@ -193,13 +194,13 @@ class Expression:
         return value
 
     def evaluate_in(self, environment: Environment, values: Mapping[str, Any]) -> Any:
-        """Return the value in another environment, such as one in which texts are columns; its errors are raised."""
+        """Return the value in another environment, such as one in which texts are columns; errors stay unchanged."""
         value = self._run(environment.from_string(self._write_assignment()), environment, values)
         _check_defined(value)
         return value
 
     def _run(self, compiled: JinjaTemplate, environment: Environment, values: Mapping[str, Any]) -> Any:
-        """The value that the compiled expression assigns."""
+        """Run the compiled expression and return the value that it assigns."""
         if self._is_renamed:
             values = {_inner_name(name): value for name, value in values.items()}
         context = RowContext(environment, values)
@@ -208,10 +209,10 @@ class Expression:
         return context.vars["result"]
 
     def compile(self) -> JinjaTemplate:
-        """Return the compiled expression.
+        """Compile the expression.
 
         Raises:
-            DefinitionError: it is nested too deeply for Python, or over its limits.
+            DefinitionError: it is nested too deeply for Python, or exceeds its limits.
         """
         try:
             return self._environment.from_string(self._write_assignment())
@@ -221,14 +222,14 @@ class Expression:
             raise DefinitionError(f"{preview(self.source)} cannot be compiled: {_describe(error)}") from error
 
     def _write_assignment(self) -> nodes.Template:
-        """The template that assigns the value to `result`."""
+        """Return a template that assigns the value to `result`."""
         for inner in find_nodes(self.node, nodes.Name):
             inner.name = _inner_name(inner.name)
         body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store", lineno=1), self.node, lineno=1)]
         return nodes.Template(body, lineno=1)
 
     def _convert_error(self, error: Exception) -> RowError:
-        """Return the error that is raised where evaluating raises this one."""
+        """Convert an error during evaluation to the error to raise."""
         if isinstance(error, StyleLimitError | StyleRefusedError):
             code = Code.OVER_LIMIT if isinstance(error, StyleLimitError) else Code.BAD_EXPRESSION
             return RowError(f"{preview(self.source)} {describe_without_subject(error)}", code=code)
@@ -255,7 +256,7 @@ def _inner_name(name: str) -> str:
 
 
 def _list_filter_names(node: nodes.Expr) -> Iterator[str]:
-    """The filters that an expression uses, also those that `map` is given by name."""
+    """Yield the filters that an expression uses, including those that `map` applies by name."""
     for used in find_nodes(node, nodes.Filter):
         yield used.name
         if used.name == "map" and used.args and isinstance(used.args[0], nodes.Const):
@@ -267,7 +268,7 @@ def _is_get(call: nodes.Call) -> bool:
 
 
 def _check_defined(value: Any) -> None:
-    """Raise if a value, or a part of it, is what was not there."""
+    """Raise an error if a value, or a part of it, is undefined."""
     if isinstance(value, Undefined):
         value._fail_with_undefined_error()
     if isinstance(value, (dict, Mapping)):
@@ -280,7 +281,7 @@ def _check_defined(value: Any) -> None:
 
 
 class Field:
-    """Text and expressions, as a template's field is written.
+    """Text with expressions, as written in a template's field.
 
     >>> field = Field("{{ prompt }}!")
     >>> field.names, field.evaluate({"prompt": "Hi"})
@@ -312,10 +313,10 @@ class Field:
         return frozenset[str]().union(*(expression.filters for expression in self.expressions))
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
-        """The value of the one expression, or the text of all parts.
+        """Return the value of the only expression, or the text of all parts.
 
         Raises:
-            RowError: an expression fails, or one among text has no text as its value.
+            RowError: an expression fails, or an expression within text has a value other than text.
         """
         if self.limits is not None and CURRENT_BUDGET.get(None) is None:
             with share_budget(self.limits):

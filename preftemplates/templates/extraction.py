@@ -1,4 +1,4 @@
-"""Extraction: the samples of one format that a row gives, as declared or made from another format."""
+"""Extraction: the samples of one dataset type in a row, declared or derived from another dataset type."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Extracted:
-    """The samples of a row with messages, and what was lost where they were made from another format.
+    """The samples of a row with messages, and the losses of derived samples.
 
     Attributes:
-        samples: the samples; a response holds its own messages only.
-        lost: how often each response or label of the other format was left out.
-        reading: what was changed in tools and in the arguments of calls, so that every source gives the same.
-        ties: how many samples the template declares as ties, and drops.
+        samples: the samples; a response holds only its own messages.
+        lost: how often each response or label of the source was left out.
+        reading: the normalisations of tools and call arguments, which make all sources give the same samples.
+        ties: the number of samples that the template declares as ties and drops.
     """
 
     samples: tuple[Sample[Messages], ...]
@@ -45,7 +45,7 @@ class Extracted:
     ties: int = 0
 
     def only(self) -> Sample[Messages]:
-        """The only sample.
+        """Return the only sample.
 
         Raises:
             RowError: `no_sample`, `tie` or `several_samples`.
@@ -63,12 +63,12 @@ class Extracted:
 
 
 class Policies(NamedTuple):
-    """What a template decides where a row leaves a choice.
+    """A template's decisions where a row allows several.
 
     Attributes:
         roles: the roles that messages may have.
-        pairs: which pairs a ranking gives.
-        ties: how pairs are handled in which neither answer is better.
+        pairs: the pairs that a ranking gives.
+        ties: the policy for pairs in which neither answer is better.
     """
 
     roles: tuple[str, ...]
@@ -76,21 +76,21 @@ class Policies(NamedTuple):
     ties: Ties = "drop"
 
     def halves_ties(self, format: str) -> bool:
-        """Whether the samples of a format have a probability, one half for a tie."""
+        """Return whether samples of a dataset type have a probability, one half for a tie."""
         return self.ties == "half" and format == Preference.format
 
 
 class ExtractionSteps(NamedTuple):
-    """What the samples of one format are taken from rows with.
+    """The steps that take the samples of one dataset type from rows.
 
     Attributes:
         sample_type: the dataset type that is filled.
-        fillers: what fills the prompt and each response.
+        fillers: the fillers of the prompt and each response.
         values: the expressions of the tools and the labels.
-        each: the name and the expression over whose values a row's samples are filled, if there are several.
-        tie: the expression that says whether neither answer is better, if there is one.
-        derivation: how the samples of the format are made from those, if they are of another.
-        validator: what checks the cells.
+        each: the name and the expression; one sample is filled per value, if a row has several.
+        tie: the expression that tells whether neither answer is better, if there is one.
+        derivation: the derivation of the samples, if they are not declared.
+        validator: the validator of the row's values.
     """
 
     sample_type: type[Sample[Any]]
@@ -103,19 +103,19 @@ class ExtractionSteps(NamedTuple):
 
 
 class Extraction:
-    """Takes the samples of one format from rows, by the filters that were there when the template was declared.
+    """Takes the samples of one dataset type from rows, with the filters of the time when the template was declared.
 
     Args:
-        declaration: what the template says.
-        format: the format's name.
-        filters: the filters that the declaration names.
-        limits: within which the expressions are evaluated, all of a row together; None for a template that is trusted.
+        declaration: the template's declaration.
+        format: the dataset type.
+        filters: the filters that the declaration uses.
+        limits: the limits for evaluating all expressions of a row together; None for a trusted template.
 
     Attributes:
         has_prompt: whether the samples have a prompt; some datasets have none.
 
     Raises:
-        UnknownNameError: the template neither declares the format nor one that it can be made from.
+        UnknownNameError: the template neither declares the dataset type nor one that it can be derived from.
     """
 
     def __init__(self, declaration: Declaration, format: str, filters: Filters, limits: Limits | None = None) -> None:
@@ -137,7 +137,7 @@ class Extraction:
         self.has_prompt = bool(source.prompt[0])
 
     def _find_names(self) -> frozenset[str]:
-        """The names of the columns that the fields read."""
+        """Return the names of the columns that the fields read."""
         fields = (*self._list_message_fields(), *self._values.values(), *([self._tie] if self._tie else []))
         names = frozenset[str]().union(*(field.names for field in fields))
         for name, items in self._each.items():
@@ -148,9 +148,9 @@ class Extraction:
         return [field for filler in self._fillers.values() for field in filler.fields]
 
     def find_parts(self, columns: Collection[str] = ()) -> tuple[str, ...]:
-        """Return the labels, `tools` and the kinds of media that the samples of a table have.
+        """Return the labels, `tools` and kinds of media that the samples of a table have.
 
-        What only columns fill that a row need not have is among them where the table has one of these columns.
+        A part that only optional columns fill is included if the table has one of these columns.
 
         Args:
             columns: the columns of the table, apart from those that every row must have.
@@ -188,14 +188,14 @@ class Extraction:
 
     @property
     def steps(self) -> ExtractionSteps:
-        """What the samples are taken from rows with."""
+        """The steps that take the samples from rows."""
         return ExtractionSteps(
             self._sample_type, self._fillers, self._values, self._each, self._tie, self._derivation, self._validator
         )
 
     @property
     def limits(self) -> Limits | None:
-        """The limits within which the expressions are evaluated; None for a template that is trusted."""
+        """The limits for evaluating the expressions; None for a trusted template."""
         return self._limits
 
     @property
@@ -204,7 +204,7 @@ class Extraction:
         return list(self._validator.columns.values())
 
     def check_columns(self, columns: Iterable[str]) -> None:
-        """Refuse columns among which one that must be there is missing (`RowValidator.check_columns`)."""
+        """Check that no required column is missing (`RowValidator.check_columns`)."""
         self._validator.check_columns(columns)
 
     @property
@@ -213,22 +213,22 @@ class Extraction:
         return "tools" in self._sources
 
     def labels(self, policies: Policies) -> tuple[str, ...]:
-        """The labels that the samples have."""
+        """Return the labels that the samples have."""
         labels = tuple(name for name in self._values if name in self._sample_type.label_types)
         if self._derivation:
             labels = self._derivation.labels_from(labels)
         return tuple(dict.fromkeys((*labels, "probability"))) if policies.halves_ties(self._format) else labels
 
     def extract(self, row: Mapping[str, Any], policies: Policies, *, traced: bool) -> Extracted:
-        """The samples of a row.
+        """Return the samples of a row.
 
         Args:
-            row: one record; only the columns that the format reads are looked at.
-            policies: what the template decides where the row leaves a choice.
-            traced: whether texts know the cell that they came from.
+            row: one record; only the columns that the dataset type reads are accessed.
+            policies: the template's decisions where the row allows several.
+            traced: whether texts keep the path in the row that they came from.
 
         Raises:
-            RowError: a cell or what an expression makes of it is not as declared.
+            RowError: a value, or the result of an expression, is not as declared.
         """
         reading = Reading()
         if self._limits is None:
@@ -252,7 +252,7 @@ class Extraction:
     def _fill_within_limits(
         self, row: Mapping[str, Any], policies: Policies, traced: bool, reading: Reading, limits: Limits
     ) -> list[Sample[Messages] | None]:
-        """The samples of the declared format; their messages and values are counted, and so are copies of a text."""
+        """Return the declared samples; their messages and values count, and so do copies of a text."""
         samples = []
         with share_budget(limits):
             budget = CURRENT_BUDGET.get()
@@ -268,7 +268,7 @@ class Extraction:
     def _fill_samples(
         self, row: Mapping[str, Any], policies: Policies, traced: bool, reading: Reading
     ) -> Iterator[Sample[Messages] | None]:
-        """The samples of the declared format: one, or one for each value of `each`; None for a tie that is dropped."""
+        """Yield the declared samples: one, or one per value of `each`; None for a tie that is dropped."""
         values = self._validator.read_traced(row, reading) if traced else self._validator.read(row, reading)
         try:
             for sample_values in self._values_of_samples(values):
@@ -278,12 +278,12 @@ class Extraction:
                     continue
                 sample = self._fill(sample_values, reading)
                 yield _make_tie(sample) if is_tie else sample
-        except RowError as error:  # an expression knows a column by its Python name
+        except RowError as error:  # expressions know a column by its Python name
             column = self._validator.columns.get(error.column or "", error.column)
             raise RowError(error.message, **{**error.facts, "column": column}) from error.__cause__
 
     def _values_of_samples(self, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The values with which each sample is filled."""
+        """Yield the values that fill each sample."""
         if not self._each:
             yield values
         for name, items in self._each.items():
@@ -311,9 +311,9 @@ class Extraction:
 
 
 class Extractions:
-    """The extractions of one declaration, each made when a format is first asked for.
+    """The extractions of one declaration, each created when its dataset type is first used.
 
-    Templates that differ in style, dialect or policies share them, so that no expression is parsed again.
+    Templates that differ in style, dialect or policies share them, so that no expression is parsed twice.
     """
 
     def __init__(self, declaration: Declaration, filters: Filters, limits: Limits | None = None) -> None:
@@ -323,26 +323,26 @@ class Extractions:
         self._by_format: dict[str, Extraction] = {}
 
     def made(self, format: str) -> Extraction | None:
-        """Return the extraction of a format, if it is made already."""
+        """Return the extraction of a dataset type, if it exists already."""
         return self._by_format.get(format)
 
     def make(self, format: str) -> Extraction:
-        """Make the extraction of a format.
+        """Create the extraction of a dataset type.
 
         Raises:
-            UnknownNameError: the template neither declares the format nor one that it can be made from.
+            UnknownNameError: the template neither declares the dataset type nor one that it can be derived from.
         """
         extraction = Extraction(self._declaration, format, self.filters, self._limits)
         return self._by_format.setdefault(format, extraction)
 
 
 def make_tie_error() -> RowError:
-    """Return the error for a row whose only sample is a declared tie, where ties are dropped."""
+    """Return the error for a row whose only sample is a declared tie, if ties are dropped."""
     return RowError("neither answer is better, and ties are dropped", code=Code.TIE)
 
 
 def _make_tie(sample: Sample[Messages]) -> Sample[Messages]:
-    """The sample with labels that say that no answer is better."""
+    """Return the sample with labels for a tie."""
     if isinstance(sample, Preference):
         return replace(sample, probability=0.5)
     if isinstance(sample, Ranked):
@@ -351,10 +351,10 @@ def _make_tie(sample: Sample[Messages]) -> Sample[Messages]:
 
 
 def _read_truth(value: Any) -> bool:
-    """The value of the expression that says whether a row is a tie.
+    """Check and return the value of a tie expression.
 
     Raises:
-        RowError: `bad_label` where it is neither true nor false.
+        RowError: `bad_label` if it is neither true nor false.
     """
     if not isinstance(value, bool):
         raise RowError(f"tie: expected true or false, got {preview(value)}", code=Code.BAD_LABEL, value=value)
@@ -374,7 +374,7 @@ def _check_messages(sample: Sample[Messages], roles: tuple[str, ...]) -> None:
 
 
 def with_probability(sample: Sample[Messages]) -> Sample[Messages]:
-    """A preference with the probability that its chosen answer is the better one: one half for a tie, or one.
+    """Return a preference with the probability that its chosen answer is better: one half for a tie, otherwise one.
 
     >>> from preftemplates import Preference
     >>> pair = Preference(prompt=[], chosen=[], rejected=[])

@@ -1,4 +1,4 @@
-"""The library of templates: register one under a name, get one by its name or file, list all."""
+"""The library of templates: register a template, get one by its name or file, list all."""
 
 from __future__ import annotations
 
@@ -38,14 +38,13 @@ def register_template(
     """Register a template class under a name.
 
     Args:
-        name: letters, digits, `.`, `_` and `-`.
-        style: the style that it formats with unless told otherwise, named as for `get_style`; chatml if none is
-            named here or by a parent class.
-        dialect: likewise the dialect; trl.
-        aliases: other names by which the template is found.
+        name: the name, of A to Z, a to z, digits, `.`, `_` and `-`.
+        style: the default style, named as for `get_style`; chatml if neither this call nor a parent class names one.
+        dialect: the default dialect, likewise; trl if none is named.
+        aliases: other names of the template.
 
     Raises:
-        DefinitionError: the name is taken by another class, or the class neither declares nor formats.
+        DefinitionError: another class has the name, or the class neither declares samples nor has methods of its own.
         UnknownNameError: there is no such style or dialect.
     """
     register = TEMPLATES.decorator(name, Template, aliases)
@@ -58,7 +57,7 @@ def register_template(
                     f" {', '.join(CUSTOM_METHODS)}"
                 )
             if style is not None:
-                get_style(style)  # refused here if there is none
+                get_style(style)  # an unknown name raises an error here, at registration
                 cls.default_style = style
             if dialect is not None:
                 get_dialect(dialect)
@@ -69,16 +68,21 @@ def register_template(
 
 
 def get_template(name: str | Template) -> Template:
-    """Return the template of that name, or in that Python file; a template is returned as it is.
+    """Return the template with a name, or in a file; a template is returned unchanged.
 
     Args:
-        name: a registered name; or a dataset's name on the hub, `Anthropic/hh-rlhf`, where one template is for it; or
-            the path of a `.py` file that registers one template, or of several with the name after a colon:
-            `mine.py:Second`; or the path of a `.yaml` file that declares one; or an entry of LLaMA-Factory's
-            `dataset_info.json`, its name after a colon: `data/dataset_info.json:dpo_en_demo`.
+        name: one of the following:
+
+            - a registered name;
+            - the name of a dataset on the hub, `Anthropic/hh-rlhf`, if exactly one template is for it;
+            - the path of a `.py` file that registers one template, or of several with the name after a colon:
+              `mine.py:Second`;
+            - the path of a `.yaml` file that declares one;
+            - an entry of LLaMA-Factory's `dataset_info.json`, with its name after a colon:
+              `data/dataset_info.json:dpo_en_demo`.
 
     Raises:
-        UnknownNameError: there is none; the message says which name is near.
+        UnknownNameError: there is no such template; the message suggests the nearest name.
         FileError: the file cannot be read or run.
     """
     if isinstance(name, Template):
@@ -116,7 +120,7 @@ def _find_by_dataset(dataset: str) -> str:
 
 
 def _load_from_file(path: str, name: str) -> Template:
-    """Return the template of that name in a Python file; the only one if the name is empty."""
+    """Return the template with a name in a Python file, or the only one if the name is empty."""
     names = TEMPLATES.names_from(run_file(path).__name__)
     if name and name not in names:
         raise UnknownNameError(f"{path} registers no template {name!r}." + did_you_mean(name, names))

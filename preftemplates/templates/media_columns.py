@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class MediaColumns(RowModel):
-    """Base class of a `Row` with columns of media: a list of each kind, or one image.
+    """Base class of a `Row` with columns of media: a list for each kind, or a single image.
 
-    An item is a path, a URL, the bytes of a file with its path, as `datasets` stores them, or an object of another
-    library. The filter `show_media` puts the media where the messages show them.
+    An item is a path, a URL, the bytes of a file with its path as in `datasets`, or an object of another library. The
+    filter `show_media` puts the media into the messages.
 
     Example:
         >>> from preftemplates import Supervised, Template
@@ -40,11 +40,11 @@ _PARAMETERS = (*MEDIA_COLUMNS.values(), "image")
 
 
 def list_media_columns(fields: Iterable[Field]) -> dict[str, frozenset[str]]:
-    """Return the kinds of media that fields show, each with the columns that hold it, by their Python names.
+    """Return the kinds of media that fields show, each with the Python names of the columns that hold it.
 
     >>> from preftemplates.templates.expressions import Field
-    >>> list_media_columns([Field("{{ prompt | show_media(images, audios=sounds) }}")])["audios"]
-    frozenset({'sounds'})
+    >>> list_media_columns([Field("{{ prompt | show_media(images, audios=recordings) }}")])["audios"]
+    frozenset({'recordings'})
     """
     found: dict[str, set[str]] = {}
     for expression in (expression for field in fields for expression in field.expressions):

@@ -1,4 +1,4 @@
-"""What a template is made of, and what is known of its dataset."""
+"""The parts of a template, and the facts about its dataset."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class About(NamedTuple):
-    """What is known of a dataset apart from its columns.
+    """Facts about a dataset apart from its columns.
 
     Attributes:
-        example: a row that shows what it looks like.
-        dataset: its name on the hub.
+        example: an example row.
+        dataset: the dataset's name on the hub.
         licence: the licence of its rows.
-        verified: whether a real row of it was formatted.
-        ignored: the paths of its values that are not read on purpose, such as `id` or `answers[].model`.
+        verified: whether a real row was formatted.
+        ignored: the paths of values that are deliberately not read, such as `id` or `answers[].model`.
     """
 
     example: Mapping[str, Any] | None = None
@@ -39,15 +39,15 @@ class About(NamedTuple):
 
 @dataclass(frozen=True)
 class Parts:
-    """What a template is: a declaration, a style, a dialect, and the policies for pairs, ties and the edges of texts.
+    """The parts of a template: a declaration, a style, a dialect, and the policies for pairs, ties and text edges.
 
-    `keyed` are the parts of a sample for which every result has a key, though not every row fills them.
+    `keyed` are the parts of a sample for which every result has a key, even if a row does not fill them.
 
-    `limits` are those of a template from a file; None for one that Python declares, which is trusted. Results are the
-    same with any.
+    `limits` apply to a template in a file; None for one declared in Python, which is trusted. They do not affect
+    results.
 
-    What is known about the dataset is no part of its identity. The filters are in it by their source, which the
-    declaration holds; the functions themselves are in `extractions`.
+    The facts about the dataset are not part of a template's identity. The filters are part of it by their source,
+    which the declaration holds; the functions themselves are in `extractions`.
     """
 
     declaration: Declaration
@@ -62,14 +62,14 @@ class Parts:
     extractions: Extractions = field(repr=False, compare=False, kw_only=True)
 
     def without_functions(self) -> Parts:
-        """Return the same parts without the filters themselves, which are pickled in their own way."""
+        """Return the parts without the filters' functions, which are pickled separately."""
         return replace(self, extractions=None)  # type: ignore[arg-type]
 
 
 def read_about(cls: type[Any]) -> About:
-    """Return what a class says about its dataset.
+    """Return the facts that a class declares about its dataset.
 
-    A property is what `Template` itself has under these names: the class says nothing there.
+    A property under one of these names is `Template`'s own, so the class declares nothing there.
     """
     values = {name: getattr(cls, name, None) for name in About._fields}
     said = {name: value for name, value in values.items() if value is not None and not isinstance(value, property)}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def render_texts(sample: Sample[list[Message]], style: Style) -> Sample[str]:
-    """The sample with texts: the prompt's ends with the generation prompt, a response's holds prompt and response.
+    """Render a sample to text: a prompt ends with the generation prompt, and a response includes its prompt.
 
     Raises:
         RowError: the style cannot spell the messages.
@@ -29,13 +29,13 @@ def render_texts(sample: Sample[list[Message]], style: Style) -> Sample[str]:
 
 
 def render_sample(sample: Sample[list[Message]], style: Style) -> Sample[Rendered]:
-    """The same with spans.
+    """Render a sample to text with spans.
 
     Raises:
-        RowError: as `render_texts`.
+        RowError: as in `render_texts`.
     """
     prompt, style = sample.prompt, style.with_tools(cast("str | None", sample.tools))
-    with FixedMoment():  # a response begins with its prompt, though the day ends between them
+    with FixedMoment():  # a response must begin with its prompt, even if midnight passes in between
         if sample.pieces:
             asked = style.render_normal(prompt, add_generation_prompt=True)
             return sample.refilled(asked, _render_pieces(sample, style))
@@ -46,7 +46,7 @@ def render_sample(sample: Sample[list[Message]], style: Style) -> Sample[Rendere
 
 
 def _render_pieces(sample: Sample[list[Message]], style: Style) -> list[Rendered]:
-    """The text up to the end of each piece of the answer; up to the end of all for the last."""
+    """Return the text up to the end of each step of the answer; for the last step, the whole text."""
     contents = [_require_text(step) for step in sample.responses.values()]
     answer = cast("Message", {"role": "assistant", "content": concat(contents)})
     whole = style.render_normal([*sample.prompt, answer], add_generation_prompt=False)
@@ -67,7 +67,7 @@ def _require_text(step: list[Message]) -> str:
 
 
 def _cut(rendered: Rendered, end: int) -> Rendered:
-    """The beginning of a rendered text."""
+    """Return the beginning of a rendered text."""
 
     def spans() -> tuple[Span, ...]:
         return tuple([span._replace(end=min(span.end, end)) for span in rendered.spans if span.start < end])

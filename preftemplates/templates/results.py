@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Formatted:
-    """A result, and what it was made of.
+    """A result with the messages and texts that it was made from.
 
     Attributes:
         messages: the sample with messages; None for a custom template.
-        texts: the sample with texts; None where the dialect needs none.
+        texts: the sample with texts; None if the dialect needs none.
         result: the keys and values of the dialect.
-        without_key: the labels that the sample has and the dialect has no key for, `tools` likewise, and the keys of
-            messages that no text shows.
-        equal: whether a custom template says, by its `check_equal`, that the responses are equal.
-        others: how many other samples the row gives.
-        has_prompt: whether the template takes a prompt from the row, so that one without messages is empty.
+        without_key: the labels and `tools` of the sample for which the dialect has no key, and the keys of messages
+            that no text shows.
+        equal: whether a custom template's `check_equal` finds the responses equal.
+        others: the number of other samples in the row.
+        has_prompt: whether the template takes a prompt from the row, so that an empty one is a fault of the row.
     """
 
     messages: Sample[list[Message]] | None
@@ -52,19 +52,19 @@ class Formatted:
 
     @property
     def plain_messages(self) -> Sample[list[Message]] | None:
-        """The sample with messages that do not know the cells that they came from, so that it takes less memory."""
+        """The sample with messages that do not track where their texts came from, which takes less memory."""
         return None if self.messages is None else self.messages.map(plain_data, plain_data)
 
 
 class FormattedRow(NamedTuple):
-    """The results of a row, and what was lost in making their samples.
+    """The results of a row, and the losses of their samples.
 
     Attributes:
         samples: the results.
-        lost: how often each response or label was left out, where samples are made from another format.
-        reading: what was changed in tools and in the arguments of calls.
-        touched: of a custom template, the columns that its class has looked at; None where that is not known.
-        ties: how many samples the template declares as ties, and drops.
+        lost: how often each response or label was left out, if the samples are derived.
+        reading: the normalisations of tools and call arguments.
+        touched: the columns that the class of a custom template has read; None if that is unknown.
+        ties: the number of samples that the template declares as ties and drops.
     """
 
     samples: list[Formatted]
@@ -75,20 +75,20 @@ class FormattedRow(NamedTuple):
 
 
 class ResultFormatter:
-    """Turns samples of one format into results: texts in a style where the dialect needs them, then its keys.
+    """Turns samples of one dataset type into results: it renders texts if the dialect needs them, then fills its keys.
 
     Args:
         style: the style of the texts.
-        dialect: the dialect whose keys the results have.
-        format: the format's name.
-        parts: the labels, `tools` and the kinds of media for which every result has a key.
-        edges: what texts have of BOS and EOS; None where they are as the style writes them.
-        optional: the labels and `tools` that a sample may lack; those that are not in `parts` have a key only where
-            it has them.
+        dialect: the dialect of the results.
+        format: the dataset type.
+        parts: the labels, `tools` and kinds of media for which every result has a key.
+        edges: the BOS and EOS of texts; None to keep those of the style.
+        optional: the labels and `tools` that a sample may lack; those that are not in `parts` have a key only if the
+            sample has them.
         has_prompt: whether the samples have a prompt.
 
     Raises:
-        UnknownNameError: the dialect cannot spell the format.
+        UnknownNameError: the dialect does not support the dataset type.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class ResultFormatter:
         self._media = tuple(part for part in parts if part in MEDIA_COLUMNS.values())
         self._optional = tuple(part for part in optional if part not in parts)
         sample_type = SAMPLE_TYPES.get(format)
-        # a prompt without a reference answer is a prompt; a pair without its margin would be trained otherwise
+        # a prompt is complete without its reference answer, but a pair without its margin would train differently
         of_prompt = sample_type.label_types if format == PromptOnly.format else ()
         self._may_lack = frozenset((*optional, *of_prompt))
         self._shapes = {self._media: dialect.shape(format, parts)}
@@ -124,11 +124,11 @@ class ResultFormatter:
 
         Args:
             sample: the sample.
-            others: how many other samples its row gives.
+            others: the number of other samples in its row.
 
         Raises:
             RowError: the style or the dialect cannot spell the messages.
-            StyleContractError: a key needs a response's own text, and the style writes none.
+            StyleContractError: a key needs the text of a response alone, and it does not begin with the prompt's text.
         """
         media = self._dialect.check_media(sample, self._parts)
         if media or self._media:
@@ -147,24 +147,24 @@ class ResultFormatter:
         return Formatted(sample, texts, result, lost, others=others, has_prompt=self._has_prompt)
 
     def _find_optional(self, sample: Sample[Any]) -> tuple[str, ...]:
-        """The labels and tools that this sample has, and that others may lack."""
+        """Return the labels and tools that this sample has and others may lack."""
         return tuple(part for part in self._optional if getattr(sample, part) is not None)
 
     def _select_shape(self, more: tuple[str, ...]) -> ObjectShape:
-        """The shape of results with these kinds of media, labels and tools next to those of every result."""
+        """Return the shape of results that also have these kinds of media, labels and tools."""
         if more not in self._shapes:
             self._shapes[more] = self._dialect.shape(self._format, (*self._parts, *more))
         return self._shapes[more]
 
     def _find_parts_without_key(self, sample: Sample[Any]) -> tuple[str, ...]:
-        """What the sample has and the result has not: labels that no text tells either, and tools."""
+        """Return the parts of the sample that the result lacks: labels that are in no text either, and tools."""
         unwritten = self._labels_without_key
         labels = tuple(label for label in sample.label_values if label in unwritten) if unwritten else ()
         return (*labels, "tools") if sample.tools is not None and not self._keeps_tools else labels
 
 
 def list_unwritten_keys(sample: Sample[list[Message]], texts: Sample[str]) -> Iterator[str]:
-    """Yield the keys of messages, such as `name`, whose value none of the texts shows; ids are no content."""
+    """Yield the keys of messages, such as `name`, whose value is in none of the texts; ids do not count."""
     written = None
     for messages in (sample.prompt, *sample.responses.values()):
         for message in messages:
@@ -177,14 +177,14 @@ def list_unwritten_keys(sample: Sample[list[Message]], texts: Sample[str]) -> It
 
 
 _WRITTEN_KEYS = ("role", "content", "id", "tool_call_id", *CONTENT_KEYS)
-"""The keys of a message that are no loss: a style writes them, or rejects the message."""
+"""Keys of a message that are never lost: a style writes them, or rejects the message."""
 
 
 def check_ties_are_spelled(dialect: Dialect, ties: Ties, labels: tuple[str, ...]) -> None:
-    """Refuse to keep ties, as halves or as they are, in a dialect of which no key tells them from other pairs.
+    """Check that a dialect can distinguish ties from other pairs, if they are kept or halved.
 
     Raises:
-        DefinitionError: there is no such key.
+        DefinitionError: no key of the dialect distinguishes them.
     """
     format = Preference.format
     if ties == "half" and not dialect.spells(format, "probability"):
@@ -201,7 +201,7 @@ def check_ties_are_spelled(dialect: Dialect, ties: Ties, labels: tuple[str, ...]
 
 
 def has_equal(sample: Sample[Any]) -> bool:
-    """Return whether a sample's responses leave no choice: of two or more, all are equal."""
+    """Return whether a sample has several responses that are all equal."""
     responses = list(sample.responses.values())
     return (
         len(responses) > 1 and not sample.pieces and all(is_same(response, responses[0]) for response in responses[1:])

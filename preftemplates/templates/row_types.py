@@ -1,7 +1,8 @@
-"""Row types: which columns a dataset has, of which types, and how that is spelled.
+"""Row types: the columns of a dataset, their types, and the spelling of these as text.
 
 A row type is spelled as text, such as `{'prompt': str, 'better_response_id': Index01}`. A class statement is one way
-to write it; the spelling is what a template pickles, hashes and compares by, and it needs no module to be read again.
+to write it. Templates pickle, hash and compare by the spelling, which can be read again without the module of the
+class.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 class RowModel(BaseModel):
     """Base class of a template's `Row`: the columns of a dataset and their types.
 
-    Types are exact: no number is read from text, `True` is not 1. A whole float is an integer, since a gap in a table
-    makes floats of integers, and 0 and 1 are values of `bool`. Columns that the class does not name are ignored. A
-    column whose name Python cannot spell is written `score_a: int = Field(alias="score-A")`; one that may be absent
-    or null is `str | None = None`.
+    Types are exact: text is not converted to numbers, and `True` is not 1. A whole float counts as an integer, since
+    a gap in a table turns integers into floats, and 0 and 1 count as `bool`. Columns that the class does not name are
+    ignored. For a column whose name is not a Python name, write `score_a: int = Field(alias="score-A")`; for one that
+    may be absent or null, write `str | None = None`.
     """
 
     # `frozen=True` in the class statement would demand the same of every subclass, for type checkers
@@ -39,12 +40,12 @@ class RowModel(BaseModel):
 
 @dataclass(frozen=True)
 class Label:
-    """Marks a type as a label that says which of two is better.
+    """Marks a type as a label that tells which of two answers is better.
 
     Attributes:
-        name: what the type is called.
-        domain: its domain in words.
-        turned: the value for the opposite is this less the value.
+        name: the name of the type.
+        domain: the domain in words.
+        turned: the value of the opposite label is `turned` minus the value.
     """
 
     name: str
@@ -53,19 +54,19 @@ class Label:
 
 
 Index01 = Annotated[int, Strict(), Field(ge=0, le=1), Label("Index01", "0 or 1", 1)]
-"""The index of the better of two, counted from 0: 0 or 1, and not True."""
+"""0 or 1: the index of the better of two, counted from 0."""
 
 Index12 = Annotated[int, Strict(), Field(ge=1, le=2), Label("Index12", "1 or 2", 3)]
-"""The number of the better of two, counted from 1."""
+"""1 or 2: the number of the better of two, counted from 1."""
 
 FirstIs1 = Annotated[int, Strict(), Field(ge=0, le=1), Label("FirstIs1", "0 or 1, 1 where the first is better", 1)]
-"""1 where the first of two is better, and 0 where the second is: the reverse of an index."""
+"""1 if the first of two is better, 0 if the second is: the reverse of an index."""
 
 Strength = Annotated[int, Strict(), Field(ge=-3, le=3), Label("Strength", "-3 to 3, negative for the first", 0)]
-"""By how much the second of two is better, from -3 to 3: negative where the first is, and 0 for a tie."""
+"""-3 to 3: by how much the second of two is better; negative if the first is better, and 0 for a tie."""
 
 Probability = Annotated[float, Field(ge=0, le=1), Label("Probability", "0 to 1, of the first", 1)]
-"""How probable it is that the first of two is better."""
+"""0 to 1: the probability that the first of two is better."""
 
 NAMED_TYPES: dict[str, Any] = {
     "str": str,
@@ -80,13 +81,13 @@ NAMED_TYPES: dict[str, Any] = {
     "Strength": Strength,
     "Probability": Probability,
 }
-"""What a column's type may be built of, with `list[...]`, `dict[str, ...]`, `Literal[...]`, `|` and nested rows."""
+"""Names in a column's type, next to `list[...]`, `dict[str, ...]`, `Literal[...]`, `|` and nested rows."""
 
 BOUNDS = {annotated_types.Ge: "ge", annotated_types.Gt: "gt", annotated_types.Le: "le", annotated_types.Lt: "lt"}
 
 
 def spell_row(row: type[BaseModel]) -> str:
-    """The spelling of a row class.
+    """Return the spelling of a row class.
 
     >>> class Row(RowModel):
     ...     prompt: str
@@ -96,7 +97,7 @@ def spell_row(row: type[BaseModel]) -> str:
     "{'prompt': str, 'better': Index01, 'score-A as score?': float | None}"
 
     Raises:
-        DefinitionError: a column has a type that no spelling covers, a default that is not None, or a validator.
+        DefinitionError: a column has a type without a spelling, a default other than None, or a validator.
     """
     decorators = row.__pydantic_decorators__
     for kind in ("validators", "field_validators", "root_validators", "model_validators", "computed_fields"):
@@ -158,7 +159,7 @@ def _spell_nested_type(annotation: Any, place: str) -> str:
 
 
 def _flatten_metadata(metadata: Iterable[Any]) -> tuple[Any, ...]:
-    """The metadata with pydantic's `Field(...)` opened into its parts."""
+    """Return the metadata with pydantic's `Field(...)` split into its parts."""
     flat: list[Any] = []
     for item in metadata:
         flat += item.metadata if isinstance(item, FieldInfo) else [item]
@@ -166,7 +167,7 @@ def _flatten_metadata(metadata: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def spell_bounds(metadata: tuple[Any, ...], place: str = "") -> str:
-    """The bounds of a number as the spelling has them, such as `(ge=0, le=4)`; nothing for none."""
+    """Return the bounds of a number in the spelling, such as `(ge=0, le=4)`; empty if there are none."""
     bounds = []
     for item in metadata:
         if type(item) in BOUNDS:
@@ -178,7 +179,7 @@ def spell_bounds(metadata: tuple[Any, ...], place: str = "") -> str:
 
 
 def has_domain(info: FieldInfo) -> bool:
-    """Whether a column's values are limited, so that it can say which of some is meant.
+    """Return whether a column's values are limited, so that they can choose among answers.
 
     >>> class Row(RowModel):
     ...     better: Index01
@@ -196,10 +197,10 @@ def has_domain(info: FieldInfo) -> bool:
 
 @lru_cache(maxsize=1024)
 def read_row_type(spelling: str) -> type[RowModel]:
-    """The row class that a spelling describes; the inverse of `spell_row`.
+    """Return the row class that a spelling describes; the inverse of `spell_row`.
 
     Raises:
-        DefinitionError: the text is no spelling.
+        DefinitionError: the text is not the spelling of a row type.
     """
     try:
         tree = ast.parse(spelling, mode="eval").body

@@ -1,4 +1,4 @@
-"""Validation: one row is checked against a row type, and the error says what is wrong with it."""
+"""Validation: checking a row against a row type, with errors that name each fault."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _OUT_OF_DOMAIN = ("literal_error", "greater_than", "greater_than_equal", "less_than", "less_than_equal")
-"""Pydantic's names for a value of the right type outside its domain."""
+"""Pydantic's error types for a value of the right type outside its domain."""
 
 
 class RowValidator:
-    """Checks the cells that one format reads, and no others.
+    """Checks the values of the columns that one dataset type reads, and no others.
 
     Args:
         model: the whole row type.
@@ -36,17 +36,17 @@ class RowValidator:
         infos = {name: info for name, info in model.model_fields.items() if name in names}
         columns: dict[str, Any] = {name: (info.annotation, info) for name, info in infos.items()}
         self.model = create_model("Row", __base__=RowModel, **columns)
-        self._validate = self.model.__pydantic_validator__.validate_python  # half the time of `model_validate`
+        self._validate = self.model.__pydantic_validator__.validate_python  # twice as fast as `model_validate`
         self.columns = {name: get_row_key(name, info) for name, info in infos.items()}
         self._readers = {self.columns[name]: make_cell_reader(info.annotation) for name, info in infos.items()}
         self._paths = {name: spell_path((column,)) for name, column in self.columns.items()}
         self._domains = {self.columns[name]: _describe_domain(info) for name, info in infos.items()}
 
     def check_columns(self, columns: Iterable[str]) -> None:
-        """Refuse columns among which one that must be there is missing.
+        """Check that no required column is missing.
 
         Raises:
-            RowError: `missing_field`, with the nearest column.
+            RowError: `missing_field`; the message suggests the nearest column.
         """
         columns = list(columns)
         for name, column in self.columns.items():
@@ -54,14 +54,14 @@ class RowValidator:
                 raise missing_column_error(column, columns)
 
     def read(self, row: Mapping[str, Any], reading: Reading | None = None) -> dict[str, Any]:
-        """The checked cells by Python name, whatever container holds the row.
+        """Return the checked values by Python name, whatever container holds the row.
 
         Args:
-            row: one record: a mapping, a row of Spark or a series of pandas.
-            reading: counts what reading the cells changes.
+            row: one record: a mapping, a Spark row or a pandas series.
+            reading: counts the normalisations.
 
         Raises:
-            RowError: a cell is missing or null, has the wrong type, or is a label outside its domain.
+            RowError: a value is missing or null, has the wrong type, or is a label outside its domain.
         """
         reading = Reading() if reading is None else reading
         row = _read_record(row)
@@ -80,14 +80,14 @@ class RowValidator:
         values = {name: held[name] for name in self.columns}
         try:
             for name, value in values.items():
-                if type(value) is not str or not value.isascii():  # as most are: no more need be asked of it
+                if type(value) is not str or not value.isascii():  # ASCII text, the usual case, is always readable
                     _check_readable(value, self._paths[name])
         except RowError:
             raise join_faults(_find_unreadable(values, self._paths)) from None
         return values
 
     def _find_faults(self, row: Mapping[str, Any]) -> list[RowError]:
-        """What is wrong with the cells of a row, one fault for each path, in the order of the columns."""
+        """Return the faults of a row's values, one per path, in the order of the columns."""
         faults: dict[str, list[RowError]] = {column: [] for column in self._readers}
         cells: dict[str, Any] = {}
         for column, read in self._readers.items():
@@ -108,7 +108,7 @@ class RowValidator:
         return list(reversed(by_path.values()))
 
     def read_traced(self, row: Mapping[str, Any], reading: Reading | None = None) -> dict[str, Any]:
-        """The same, with every text traced to its cell."""
+        """Return the checked values, with every text traced to its path in the row."""
         reading = Reading() if reading is None else reading
         values = self.read(row, reading)
         return {name: trace_texts(value, self._paths[name], reading.parsed) for name, value in values.items()}
@@ -152,11 +152,11 @@ def _find_unreadable(values: Mapping[str, Any], paths: Mapping[str, str]) -> lis
 
 
 _MAX_FAULTS = 5
-"""So many faults of a row are named."""
+"""The most faults of a row that a message names."""
 
 
 def join_faults(faults: Sequence[RowError]) -> RowError:
-    """Return the error for a row with several faults: the first one, which names the others too.
+    """Return the error for a row with several faults: the first one, whose message also lists the others.
 
     >>> print(join_faults([RowError("is null", column="a"), RowError("missing", column="b")]))
     column 'a': is null; column 'b': missing
@@ -169,7 +169,7 @@ def join_faults(faults: Sequence[RowError]) -> RowError:
 
 
 def _read_record(row: Any) -> Mapping[str, Any]:
-    """A row as a mapping, where another library holds it.
+    """Return a row as a mapping, converted if another library holds it.
 
     Raises:
         RowError: `wrong_type`.
@@ -185,11 +185,11 @@ def _read_record(row: Any) -> Mapping[str, Any]:
 
 
 _SCALAR_TYPES = frozenset({int, float, bool, type(None)})
-"""Types of values that hold neither text nor other values."""
+"""Types whose values contain neither text nor other values."""
 
 
 def _check_readable(value: Any, path: str, depth: int = 0) -> None:
-    """Refuse texts with lone surrogates, as keys too, and values that are nested too deeply."""
+    """Reject texts and keys with lone surrogates, and values that are nested too deeply."""
     if depth > MAX_DEPTH:
         raise RowError(f"is nested more than {MAX_DEPTH} deep", code=Code.TOO_DEEP, column=column_of(path))
     if type(value) in _SCALAR_TYPES or (type(value) is str and value.isascii()):
@@ -202,7 +202,7 @@ def _check_readable(value: Any, path: str, depth: int = 0) -> None:
 
 
 def _describe_domain(info: FieldInfo) -> str | None:
-    """The domain of a label in words; None where the type has none."""
+    """Describe the domain of a label; return None if its type has none."""
     for item in info.metadata:
         if isinstance(item, Label):
             return item.domain
@@ -215,15 +215,15 @@ def _describe_domain(info: FieldInfo) -> str | None:
 def _locate(location: tuple[int | str, ...], fault: Any, cells: Any) -> tuple[Steps, Any]:
     """Return the steps of a pydantic error's location in the data, and the value there.
 
-    A location also names the members of unions and the keys of mappings, which are no places in the data, though the
-    data may have a key of that name: `fault` is the value that pydantic refuses.
+    A location also names members of unions and the keys of mappings, which are not steps in the data, although the
+    data may have a key of that name. `fault` is the value that pydantic rejects, and identifies the right place.
     """
     places: list[tuple[Steps, Any]] = [((), cells)]
     for step in location:
         steps, value = places[-1]
         if _has_item(value, step):
             places.append(((*steps, step), value[step]))
-        elif step == "[key]":  # the step before is a key, and what is wrong; the mapping has its place
+        elif step == "[key]":  # the key itself is at fault, so the place is that of its mapping
             return places[-2]
         else:
             places.append(places[-1])

@@ -1,4 +1,4 @@
-"""What a template reads and gives, as far as it is known before the first row."""
+"""Schemas: the inputs and outputs of a template that are known before the first row."""
 
 from __future__ import annotations
 
@@ -34,107 +34,107 @@ if TYPE_CHECKING:
 TRAINING_METHODS = frozenset(
     ("cpo", "dpo", "grpo", "ipo", "kto", "orpo", "ppo", "reward", "rl", "rlhf", "rm", "sft", "simpo")
 )
-"""Names of ways to train that users take for dataset types."""
+"""Names of training methods that users confuse with dataset types."""
 
 
 class TemplateSchema(Frozen):
-    """What a template reads and gives: its formats, their columns and labels, and the keys of the results."""
+    """The inputs and outputs of a template: its dataset types, their columns and labels, and keys of the results."""
 
     parts: Parts
     is_custom: ClassVar[bool] = False
-    """Whether the class writes its methods itself instead of declaring samples."""
+    """Whether the class has its own methods instead of declaring samples."""
 
     example: ClassVar[Mapping[str, Any] | Any] = computed(lambda template: template.about.example)
-    """A row that shows what the dataset looks like; None if the template has none.
+    """An example row; None if the template has none.
 
-    For type checkers, it is a row: `None` in the type would demand a check before each use of an example.
+    Its declared type is a row: with `None` in it, type checkers would demand a check before each use of an example.
     """
     ignored: ClassVar[Sequence[str]] = computed(lambda template: template.about.ignored)
-    """The paths of values that the template leaves out on purpose, such as `id` or `answers[].model`."""
+    """The paths of values that the template deliberately does not read, such as `id` or `answers[].model`."""
     ties: ClassVar[Ties] = computed(lambda template: template.parts.ties)
-    """How pairs are handled in which neither answer is better."""
+    """The policy for pairs in which neither answer is better."""
 
     @property
     def identity(self) -> Any:
-        """What the class declares as JSON-like data, of which the digest is made."""
+        """The declarations as JSON-like data, for digests."""
         edges = {} if self.parts.edges is None else {"edges": self.parts.edges.identity}
         return {"text": self.text_digest, "dialect": self.dialect.digest, **edges}
 
     @cached_property
     def text_digest(self) -> str:
-        """A hash of what decides the samples and their texts: all but the dialect."""
+        """A hash of everything that determines the samples and their texts, which excludes the dialect."""
         parts = self.parts
         declared = {"style": parts.style.digest, "pairs": parts.pairs, "ties": parts.ties}
         return digest("template text", {**parts.declaration.identity, **declared})
 
     def _require_parts(self, feature: str) -> Parts:  # noqa: ARG002  a custom template names the feature it lacks
-        """What the template is made of."""
+        """Return the parts of the template; a custom template raises an error that names the feature."""
         return self.parts
 
     @property
     def style(self) -> Style:
-        """The style that texts are written in."""
+        """The style of the texts."""
         return self._require_parts("style").style
 
     @property
     def dialect(self) -> Dialect:
-        """The dialect that results are spelled in."""
+        """The dialect of the results."""
         return self._require_parts("dialect").dialect
 
     @property
     def about(self) -> About:
-        """What is known of the dataset."""
+        """The facts about the dataset."""
         return self.parts.about
 
     @property
     def formats(self) -> tuple[Format, ...]:
-        """The formats that the template declares, or for which it has a method of its own."""
+        """The dataset types that the template declares, or for which it has its own method."""
         return self.parts.declaration.formats
 
     @property
     def derived_formats(self) -> tuple[Format, ...]:
-        """The formats that are made from those: `unpaired` from `preference`, for example."""
+        """The dataset types derived from these, such as `unpaired` from `preference`."""
         return list_derived_formats(self.formats)
 
     @property
     def row_type(self) -> type[RowModel]:
-        """The columns of a row and their types; without any for a custom template."""
+        """The columns of a row and their types; empty for a custom template."""
         return read_row_type(self.parts.declaration.row)
 
     @cached_property
     def cell_parsers(self) -> Mapping[str, Callable[[str], Any]]:
-        """For each column that is not text: how a cell written as text, as in a CSV, becomes a value of its type."""
+        """A parser for each column that is not text, which converts text as in a CSV to a value of its type."""
         return make_cell_parsers(self.row_type)
 
     def describe(self) -> dict[str, Any]:
-        """Return the names of style and dialect, the columns that each format reads, derived formats and ties."""
+        """Return the names of style and dialect, each dataset type's columns, the derived dataset types and ties."""
         columns = {format: self.known_columns(format) for format in self.formats}
         names = {"style": self.style.name, "dialect": self.dialect.name}
         return {**names, "formats": columns, "derived": list(self.derived_formats), "ties": self.ties}
 
     def columns(self, format: Format) -> list[str]:
-        """The row's own names of the columns that a format reads.
+        """Return the columns that a dataset type reads, by the row's own names.
 
         Raises:
-            UnknownNameError: the template cannot fill the format.
+            UnknownNameError: the template cannot fill the dataset type.
             DefinitionError: it is a custom template.
         """
         self._require_parts("columns")
         return self._extraction(format).columns
 
     def known_columns(self, format: Format) -> list[str] | None:
-        """Return the same; None for a custom template, which may read any column.
+        """Return the columns that a dataset type reads; None for a custom template, which may read any column.
 
         Raises:
-            UnknownNameError: the template cannot fill the format.
+            UnknownNameError: the template cannot fill the dataset type.
         """
         return self.columns(format)
 
     def select_columns(self, format: Format, columns: Sequence[str]) -> list[str]:
-        """Return the columns of a table that a format reads; a custom template may read any.
+        """Return the columns of a table that a dataset type reads; a custom template may read any.
 
         Raises:
-            RowError: `missing_field`, where one is missing that must be there, with the nearest.
+            RowError: `missing_field` if a required one is missing; the message suggests the nearest column.
         """
         self.check_columns(format, columns)
         return [column for column in self.columns(format) if column in columns]
@@ -144,16 +144,16 @@ class TemplateSchema(Frozen):
         row: Mapping[str, Any],
         touched: Collection[str] | None = None,  # noqa: ARG002  a custom template needs it
     ) -> Iterator[UnreadValue]:
-        """Yield the values of a row that no format of the template reads, and that it does not ignore on purpose.
+        """Yield the values of a row that no dataset type of the template reads, except ignored ones.
 
         Args:
             row: one record.
-            touched: for a custom template, the columns that its class has looked at (`FormattedRow.touched`).
+            touched: the columns that the class of a custom template has read (`FormattedRow.touched`).
         """
         return self._unread_finder.find(row)
 
     def find_read_columns(self) -> frozenset[str]:
-        """Return the columns in which nothing is unread: all that they hold is read, or ignored."""
+        """Return the columns without unread values: everything in them is read or ignored."""
         return self._unread_finder.find_read_columns()
 
     @cached_property
@@ -162,12 +162,12 @@ class TemplateSchema(Frozen):
         return UnreadFinder(self.row_type, columns, self.about.ignored)
 
     def labels(self, format: Format) -> tuple[str, ...]:
-        """The labels that the samples of a format have.
+        """Return the labels that the samples of a dataset type have.
 
         Raises:
-            UnknownNameError: the template cannot fill the format.
-            DefinitionError: it is a custom template; or ties are to be halves, or kept, and the dialect has no key
-                that says so.
+            UnknownNameError: the template cannot fill the dataset type.
+            DefinitionError: it is a custom template; or ties are halved or kept, and the dialect has no key to
+                distinguish them.
         """
         parts, labels = self._require_parts("labels"), self._extraction(format).labels(self._policies)
         if format == Preference.format:
@@ -175,12 +175,12 @@ class TemplateSchema(Frozen):
         return labels
 
     def sample_parts(self, format: Format) -> tuple[str, ...]:
-        """Return the labels, `tools` and the kinds of media for which every result of a format has a key.
+        """Return the labels, `tools` and kinds of media for which every result of a dataset type has a key.
 
-        What only columns fill that a row need not have is not among them (`Template.with_columns`).
+        Parts that only optional columns fill are not included (`Template.with_columns`).
 
         Raises:
-            UnknownNameError, DefinitionError: as `labels`.
+            UnknownNameError, DefinitionError: as in `labels`.
         """
         return self._select_parts(format, (*self._extraction(format).find_parts(), *self.parts.keyed))
 
@@ -188,7 +188,7 @@ class TemplateSchema(Frozen):
         """Return the labels and `tools` that a row need not fill.
 
         Raises:
-            UnknownNameError, DefinitionError: as `labels`.
+            UnknownNameError, DefinitionError: as in `labels`.
         """
         extraction = self._extraction(format)
         always = self._select_parts(format, extraction.find_parts())
@@ -196,17 +196,17 @@ class TemplateSchema(Frozen):
         return tuple(part for part in parts if part not in always and part not in MEDIA_COLUMNS.values())
 
     def find_parts(self, columns: Sequence[str]) -> Iterator[str]:
-        """Yield the labels, `tools` and kinds of media that columns of a table fill and that rows may lack."""
+        """Yield the labels, `tools` and kinds of media that optional columns of a table fill."""
         for format in (*self.formats, *self.derived_formats):
             extraction = self._extraction(format)
             always = extraction.find_parts()
             yield from (part for part in extraction.find_parts(columns) if part not in always)
 
     def check_parts(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return the names of parts of a sample, each once, after checking that its samples may have them.
+        """Return the names of parts of a sample without duplicates, after checking that samples may have them.
 
         Raises:
-            DefinitionError: none may have one of them.
+            DefinitionError: no sample may have one of these parts.
         """
         formats = (*self.formats, *self.derived_formats)
         known = dict.fromkeys((*MEDIA_COLUMNS.values(), "tools"))
@@ -218,7 +218,7 @@ class TemplateSchema(Frozen):
         return parts
 
     def _select_parts(self, format: Format, given: Collection[str]) -> tuple[str, ...]:
-        """The parts of a format's samples that are given by their columns, or in all samples."""
+        """Return the parts of a dataset type's samples that are given or that a policy adds."""
         labels, parts = self.labels(format), {*given}
         policy = {"probability"} if self._policies.halves_ties(format) else set()
         kinds = (kind for kind in given if kind in MEDIA_COLUMNS.values())
@@ -229,40 +229,40 @@ class TemplateSchema(Frozen):
         )
 
     def result_shape(self, format: Format) -> tuple[ObjectShape, MessageKeys]:
-        """Return what each key of the results of a format holds, and the keys of a message.
+        """Return the shape of the results of a dataset type, and the keys of a message.
 
         Raises:
-            UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
-            DefinitionError: as `choose_edges`.
+            UnknownNameError: the template cannot fill the dataset type, or the dialect does not support it.
+            DefinitionError: as in `choose_edges`.
         """
         self.check_format(format)
         self.choose_edges(format)
         return self.dialect.shape(format, self.sample_parts(format)), self.dialect.table.message_keys
 
     def choose_edges(self, format: Format) -> TextEdges | None:
-        """Return what the texts of a format have of BOS and EOS; None where they are as the style writes them.
+        """Return the BOS and EOS of a dataset type's texts; None if they stay as the style writes them.
 
         Raises:
-            DefinitionError: the dialect's framework would write a second BOS or EOS, and nothing says what it adds; or
-                its tokenizer adds another BOS than the style.
+            DefinitionError: the dialect's framework would add a second BOS or EOS, and it is unknown what its
+                tokenizer adds; or its tokenizer adds another BOS than the style.
         """
         parts = self.parts
         consumer = parts.dialect.table.consumer if parts.dialect.needs_text(format) else None
         return choose_text_edges(consumer, parts.style, parts.edges, parts.dialect.name)
 
     def spells(self, format: Format) -> bool:
-        """Whether the results of a format have keys in the dialect."""
+        """Return whether the dialect has keys for the results of a dataset type."""
         return format in self.dialect.formats
 
     def text_style(self, format: Format) -> Style | None:
-        """Return the style in which the results of a format hold text; None if they hold none, or the class's own."""
+        """Return the style of the results' text; None if they hold no text, or a custom template's own."""
         return self.style if self.dialect.needs_text(format) else None
 
     def check_format(self, format: str) -> Format:
-        """Return a name as that of a format, after checking that the template can fill it.
+        """Check that the template can fill a dataset type, and return its name.
 
         Raises:
-            UnknownNameError: it cannot; the message says what it fills.
+            UnknownNameError: it cannot; the message lists its dataset types.
         """
         formats = (*self.formats, *self.derived_formats)
         if format not in formats:
@@ -278,10 +278,10 @@ class TemplateSchema(Frozen):
         return OwnFormat(format)
 
     def check_columns(self, format: Format, columns: Iterable[str]) -> None:
-        """Refuse a table among whose columns one is missing that the format must read.
+        """Check that a table has all columns that a dataset type requires.
 
         Raises:
-            RowError: `missing_field`, with the nearest column.
+            RowError: `missing_field`; the message suggests the nearest column.
         """
         self._require_parts("check_columns")
         try:
@@ -290,14 +290,14 @@ class TemplateSchema(Frozen):
             raise self._name_error(error, format) from error.__cause__
 
     def _name_error(self, error: RowError | StyleError, format: str) -> RowError | StyleError:
-        """Return the same error with the names of the template and the format."""
+        """Return the error with the names of the template and the dataset type."""
         return error.located(template=self.name, format=format)
 
     def get_extraction(self, format: Format) -> tuple[Extraction, Policies]:
-        """Return what takes the samples of a format from rows, and what is decided where a row leaves a choice.
+        """Return the extraction of a dataset type's samples, and the policies for it.
 
         Raises:
-            UnknownNameError: the template cannot fill the format.
+            UnknownNameError: the template cannot fill the dataset type.
             DefinitionError: it is a custom template.
         """
         self._require_parts("get_extraction")

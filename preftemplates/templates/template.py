@@ -1,4 +1,4 @@
-"""Templates: how the rows of a dataset become samples, texts and a framework's keys."""
+"""Templates: the conversion of a dataset's rows to samples, texts and a framework's keys."""
 
 from __future__ import annotations
 
@@ -45,24 +45,24 @@ if TYPE_CHECKING:
     from preftemplates.templates.expressions import Filters
 
 CUSTOM_METHODS = ("format_supervised_sample", "format_preference_sample", "check_equal", "format_prompt_only_sample")
-"""The methods that a class may write itself instead of declaring samples."""
+"""The methods that a class may define itself instead of declaring samples."""
 
 
 class TemplateMeta(ABCMeta):
-    """The type of template classes: one that writes its methods itself becomes a subclass of `CustomTemplate`."""
+    """The type of template classes: a class with its own methods becomes a subclass of `CustomTemplate`."""
 
     custom_base: type[Template] | None = None
-    """`CustomTemplate`, as soon as there is one."""
+    """`CustomTemplate`, once it is defined."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
-        """Return the class, with another base if it needs one."""
+        """Return the class, with another base if it has its own methods."""
         if any(method in namespace or _is_inherited(bases, method) for method in CUSTOM_METHODS):
             bases = _add_base(bases, TemplateMeta.custom_base)
         return super().__new__(cls, name, bases, namespace, **options)
 
 
 def _add_base(bases: tuple[type, ...], base: type[Template] | None) -> tuple[type, ...]:
-    """Return the bases with another one, in the place of `Template` if that is among them."""
+    """Return the bases with another base, which replaces `Template` if that is among them."""
     if base is None or any(issubclass(each, base) for each in bases):
         return bases
     replaced = tuple(base if each is Template else each for each in bases)
@@ -70,9 +70,9 @@ def _add_base(bases: tuple[type, ...], base: type[Template] | None) -> tuple[typ
 
 
 def _is_inherited(bases: Sequence[type], method: str) -> bool:
-    """Return whether a class with these bases has a method where `Template` has another or none.
+    """Return whether a class with these bases overrides a method of `Template` or adds it.
 
-    Those of a mixin after a template class are hidden by the methods of `Template`.
+    Methods of a mixin listed after a template class are hidden by those of `Template`.
     """
     first = next((index for index, base in enumerate(bases) if issubclass(base, Template)), len(bases))
     visible = [*bases[:first], *(base for base in bases[first:] if issubclass(base, Template))]
@@ -81,23 +81,23 @@ def _is_inherited(bases: Sequence[type], method: str) -> bool:
 
 
 class Template(TemplateSchema, metaclass=TemplateMeta):
-    """How the rows of one dataset become training data.
+    """A dataset template turns the rows of one dataset into training data.
 
-    A template is declared as a class with a `Row` and one sample a format, and registered by
-    `@register_template(name, style=..., dialect=...)`. An object of it is frozen; it pickles, hashes and compares by
-    its declaration, style and dialect.
+    Declare a template as a class with a `Row` and one sample per dataset type, and register it with
+    `@register_template(name, style=..., dialect=...)`. Instances are frozen; they pickle, hash and compare by their
+    declaration, style and dialect.
 
-    A class may instead have its own `format_supervised_sample`, `format_preference_sample`, `check_equal` and
-    `format_prompt_only_sample`: a custom template. It formats by these; it has no messages, so `extract`, `render`,
-    `columns`, `with_style` and `with_dialect` raise `DefinitionError`.
+    A class may instead define `format_supervised_sample`, `format_preference_sample`, `check_equal` and
+    `format_prompt_only_sample` itself. Such a custom template has no messages, so `extract`, `render`, `columns`,
+    `with_style` and `with_dialect` raise `DefinitionError`.
 
     Class attributes:
         Row: the columns and their types, a `RowModel`.
-        preference, supervised, prompt_only: `Preference(...)` and so on, filled with expressions over the columns; and
-            so for every other format.
-        each: a name, and the expression over whose values the samples of a row are filled, where a row holds several.
-        ties: what becomes of pairs in which neither answer is better: "drop", "half" or "keep".
-        example: a row that shows what the dataset looks like.
+        preference, supervised, prompt_only: the samples, as `Preference(...)` and so on with expressions over the
+            columns; likewise for every other dataset type.
+        each: a name and an expression; one sample is filled per value of the expression, if a row has several samples.
+        ties: the policy for pairs in which neither answer is better: "drop", "half" or "keep".
+        example: an example row.
         dataset, licence: the dataset's name on the hub, and its licence.
         verified: whether a real row was formatted.
 
@@ -129,10 +129,10 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             cls.declaration, cls.filters = read_declaration(cls, Template)
             cls.extractions = Extractions(
                 cls.declaration, cls.filters, cls.limits
-            )  # all objects of the class share them
+            )  # all instances of the class share them
 
     def __new__(cls) -> Self:
-        """The template that the class declares, or an object of the class if it is a custom template."""
+        """Return the template that the class declares, or an instance of a custom template."""
         if cls.declaration is None:
             raise DefinitionError(
                 f"{cls.__name__} declares nothing; ask for a template by name, or write a class of your own"
@@ -145,51 +145,51 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         return cast("Self", Template.of(parts, cls.name))
 
     def with_style(self, style: str | PathLike[str] | Style) -> Template:
-        """Return the same template with another style, which is named as for `get_style`."""
+        """Return the template with another style, named as for `get_style`."""
         return self._with(self._require_parts("with_style"), style=get_style(style))
 
     def with_dialect(self, dialect: str | Dialect) -> Template:
-        """The same template with another dialect; edges set before are dropped, so set them again."""
+        """Return the template with another dialect, and without edges, which you must set again."""
         return self._with(self._require_parts("with_dialect"), dialect=get_dialect(dialect), edges=None)
 
     def with_pairs(self, pairs: Pairs) -> Template:
-        """The same template, whose rankings give other pairs: "all", "adjacent" or "best-worst"."""
+        """Return the template with another choice of pairs from rankings: "all", "adjacent" or "best-worst"."""
         check_pairs(pairs)
         return self._with(self._require_parts("with_pairs"), pairs=pairs)
 
     def with_ties(self, ties: Ties) -> Template:
-        """The same template with another policy for ties: "drop", "half" or "keep"."""
+        """Return the template with another policy for ties: "drop", "half" or "keep"."""
         check_ties(ties)
         return self._with(self._require_parts("with_ties"), ties=ties)
 
     def with_edges(self, *, bos: EdgePolicy, eos: EdgePolicy) -> Template:
-        """The same template, whose texts begin with the style's BOS and end with its stop, or leave these out.
+        """Return the template with texts that keep or drop the style's BOS and stop.
 
-        It matters for dialects of texts whose consumer tokenizes them itself, such as `trl-text`.
+        This matters for text dialects whose consumer tokenizes the texts itself, such as `trl-text`.
 
         Args:
             bos: "keep" if the consumer's tokenizer adds no BOS, "drop" if it adds one.
-            eos: "keep" if the consumer appends EOS to an answer that does not end in it, "drop" if it always does.
+            eos: "keep" if the consumer appends EOS to an answer that does not end with it, "drop" if it always does.
 
         Raises:
-            DefinitionError: the dialect holds no text that a framework tokenizes, or there is no such policy.
+            DefinitionError: the dialect has no text that a framework tokenizes, or there is no such policy.
         """
         self._require_consumer("with_edges")
         return self._with(self.parts, edges=TextEdges(bos, eos))
 
     def with_tokenizer(self, tokenizer: Any) -> Template:
-        """The same template, whose texts have what this tokenizer does not add in the framework of the dialect.
+        """Return the template with texts that leave out the special tokens added by the framework and this tokenizer.
 
         Raises:
-            DefinitionError: the dialect holds no text that a framework tokenizes.
+            DefinitionError: the dialect has no text that a framework tokenizes.
         """
         consumer = self._require_consumer("with_tokenizer")
         return self._with(self.parts, edges=read_text_edges(tokenizer, consumer))
 
     def with_columns(self, columns: Iterable[str]) -> Template:
-        """Return the same template for the rows of a table: what its columns fill has a key in every result.
+        """Return the template for a table with these columns, so that each result has the keys that the columns fill.
 
-        Without it, a result has a key for media, tools or a label that rows need not have where its row has them.
+        Without it, a result has the keys for optional media, tools and labels only if its own row fills them.
 
         Args:
             columns: the names of the table's columns.
@@ -203,13 +203,13 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         return self.with_parts((*self._require_parts("with_columns").keyed, *self.find_parts(list(columns))))
 
     def with_parts(self, names: Iterable[str]) -> Template:
-        """Return the same template, each of whose results has a key for these parts of a sample.
+        """Return the template with a key for these parts of a sample in each result.
 
         Args:
-            names: `images`, `videos`, `audios`, `tools` and labels that rows need not have, or some of them.
+            names: some of `images`, `videos`, `audios`, `tools` and the optional labels.
 
         Raises:
-            DefinitionError: no sample of the template may have such a part.
+            DefinitionError: no sample of the template may have one of these parts.
 
         Example:
             >>> from preftemplates import get_template
@@ -226,10 +226,10 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         return dialect.table.consumer
 
     def adapted(self, **changed: Any) -> Template:
-        """Return the same template with another `style`, `dialect`, `pairs` or `ties`; a custom template as it is.
+        """Return the template with another `style`, `dialect`, `pairs` or `ties`; a custom template stays unchanged.
 
         Raises:
-            UnknownNameError, DefinitionError: as `with_style` and so on.
+            UnknownNameError, DefinitionError: as in `with_style` and so on.
         """
         template: Template = self
         for part, value in changed.items():
@@ -258,12 +258,12 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
     @overload
     def extract(self, row: Mapping[str, Any], format: Format) -> Sample[Messages]: ...
     def extract(self, row: Mapping[str, Any], format: Format) -> Any:
-        """The sample with messages; a response holds its own messages only, and texts know their cell.
+        """Extract the sample with messages; a response holds its own messages only, and texts keep their origin.
 
         Raises:
-            RowError: a cell is missing, mistyped or outside its domain, or no messages come of it; the row gives no
-                sample of the format, or several.
-            UnknownNameError: the template cannot fill the format.
+            RowError: a value is missing, has the wrong type or is outside its domain, or gives no messages; or the
+                row has no sample of the dataset type, or several.
+            UnknownNameError: the template cannot fill the dataset type.
             DefinitionError: it is a custom template.
         """
         self._require_parts("extract")
@@ -273,7 +273,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             raise self._name_error(error, format) from error.__cause__
 
     def extract_all(self, row: Mapping[str, Any], format: Format) -> Extracted:
-        """All samples of the row with messages, and what was lost in making them from another format.
+        """Extract all samples of a row with messages, and count the losses of derived samples.
 
         Example:
             >>> from preftemplates import get_template
@@ -283,7 +283,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             [True, False]
 
         Raises:
-            RowError, UnknownNameError, DefinitionError: as `extract`, but for the number of samples.
+            RowError, UnknownNameError, DefinitionError: as in `extract`, except for the number of samples.
         """
         self._require_parts("extract_all")
         try:
@@ -310,12 +310,12 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
     @overload
     def render(self, row: Mapping[str, Any], format: Format) -> Sample[Rendered]: ...
     def render(self, row: Mapping[str, Any], format: Format) -> Any:
-        """The sample with rendered texts; a response holds the whole text, prompt included.
+        """Render the sample to text; the text of a response includes its prompt.
 
-        The prompt ends with the style's generation prompt. What follows it in a response is the response's own text.
+        The prompt ends with the style's generation prompt. The rest of a response's text is its own.
 
         Raises:
-            RowError: as `extract`; and where the style cannot spell the messages.
+            RowError: as in `extract`, or the style cannot spell the messages.
         """
         style = self._require_parts("render").style
         try:
@@ -324,12 +324,12 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             raise self._name_error(error, format) from error.__cause__
 
     def format(self, row: Mapping[str, Any], format: Format) -> dict[str, Any]:
-        """The result in the dialect's keys.
+        """Format a row in the dialect's keys.
 
         Raises:
-            RowError: as `extract` and `render`.
-            UnknownNameError: the template cannot fill the format, or the dialect cannot spell it.
-            StyleContractError: a key needs a response's own text, and the style writes none.
+            RowError: as in `extract` and `render`.
+            UnknownNameError: the template cannot fill the dataset type, or the dialect does not support it.
+            StyleContractError: a key needs the text of a response alone, and it does not begin with the prompt's text.
         """
         try:
             return self._formatter(format).format(self._extract(row, format, traced=False).only()).result
@@ -337,23 +337,23 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             raise self._name_error(error, format) from error.__cause__
 
     def format_all(self, row: Mapping[str, Any], format: Format) -> list[dict[str, Any]]:
-        """The results of all samples of the row.
+        """Format all samples of a row.
 
         Raises:
-            RowError: as `format`, but for the number of samples.
+            RowError: as in `format`, except for the number of samples.
         """
         return [formatted.result for formatted in self.formatted(row, format).samples]
 
     def formatted(self, row: Mapping[str, Any], format: Format, *, traced: bool = False) -> FormattedRow:
-        """Return the results of all samples of the row, each with the messages and texts that it was made of.
+        """Format all samples of a row, and return each result with the messages and texts that it was made from.
 
         Args:
             row: one record.
-            format: the format's name.
-            traced: whether the messages know the cell that they came from.
+            format: the dataset type.
+            traced: whether the texts of messages keep their origin in the row.
 
         Raises:
-            RowError: as `format_all`.
+            RowError: as in `format_all`.
         """
         try:
             formatter = self._formatter(format)
@@ -365,22 +365,22 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             raise self._name_error(error, format) from error.__cause__
 
     def format_supervised_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
-        """`format(raw_sample, "supervised")`."""
+        """Return `format(raw_sample, "supervised")`."""
         return self.format(raw_sample, "supervised")
 
     def format_preference_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
-        """`format(raw_sample, "preference")`."""
+        """Return `format(raw_sample, "preference")`."""
         return self.format(raw_sample, "preference")
 
     def format_prompt_only_sample(self, raw_sample: dict[str, Any]) -> dict[str, Any]:
-        """`format(raw_sample, "prompt_only")`."""
+        """Return `format(raw_sample, "prompt_only")`."""
         return self.format(raw_sample, "prompt_only")
 
     def check_equal(self, raw_sample: dict[str, Any]) -> bool:
-        """Whether two of the responses are the same messages.
+        """Return whether all responses are the same messages.
 
         Raises:
-            DefinitionError: the template fills no format with two responses.
+            DefinitionError: the template has no dataset type with two responses.
         """
         for name in self.formats:
             if len(SAMPLE_TYPES.get(name).response_names) > 1:
@@ -413,7 +413,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
 def _restore_template(
     parts: Parts, name: str, functions: Mapping[str, PackedDefinition], sample_types: Iterable[PackedDefinition]
 ) -> Template:
-    """Return a template from its pickled parts; the dataset types of other modules register themselves."""
+    """Return a template from its pickled parts; dataset types of other modules register themselves when unpacked."""
     for sample_type in sample_types:
         sample_type.unpack()
     filters = {name: function.unpack() for name, function in functions.items()}

@@ -1,8 +1,8 @@
-"""The edges of texts for a consumer that tokenizes them: its tokenizer adds BOS and EOS, so these are left out.
+"""Text edges: BOS and EOS are left out of texts for a consumer that tokenizes them, since it adds these itself.
 
-A style's text begins with a BOS, or does not; an answer ends with the style's stop, and with a tail after it, such as
-ChatML's newline. A consumer's tokenizer would write the BOS a second time, and the consumer appends EOS to a text that
-does not end in it, so after a tail.
+A style's text may begin with a BOS. An answer ends with the style's stop, and with a tail after it, such as ChatML's
+newline. A consumer's tokenizer would add a second BOS, and the consumer appends EOS to a text that does not end with
+it, which would be after the tail.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from preftemplates.styles.style import Style
 
 EdgePolicy = Literal["keep", "drop"]
-"""keep: a text has what the style writes there; drop: the consumer writes it."""
+"""keep: a text has the tokens that the style writes there; drop: the consumer adds them."""
 
 
 @dataclass(frozen=True)
 class TextEdges:
-    """What texts have of the special tokens that a style writes at their edges.
+    """The special tokens at the edges of texts.
 
     Attributes:
         bos: whether texts begin with the style's BOS.
-        eos: whether answers end with the style's stop. A tail after the stop is left out in both cases.
+        eos: whether answers end with the style's stop; a tail after the stop is left out in both cases.
         bos_token: the tokenizer's BOS, if one is known.
         adds_eos: whether the tokenizer is known to add an EOS to every text.
     """
@@ -49,14 +49,14 @@ class TextEdges:
         return {"bos": self.bos, "eos": self.eos, "bos_token": self.bos_token, **added}
 
     def cut(self, sample: Sample[str], style: Style) -> Sample[str]:
-        """Return the texts without what the consumer writes."""
+        """Return the texts without the tokens that the consumer adds."""
         responses = list(sample.responses.values())
-        whole = len(responses) - 1 if sample.pieces else 0  # the pieces before the last end within the answer
+        whole = len(responses) - 1 if sample.pieces else 0  # the steps before the last end inside the answer
         texts = [self.cut_text(text, style, is_response=index >= whole) for index, text in enumerate(responses)]
         return sample.refilled(self.cut_text(sample.prompt, style, is_response=False), texts)
 
     def cut_text(self, text: str, style: Style, *, is_response: bool) -> str:
-        """Return one text without what the consumer writes; only a response has an end."""
+        """Return one text without the tokens that the consumer adds; only a response has an end to cut."""
         start, end = self.list_cuts(style)
         text = text.removeprefix(start)
         if is_response and end is not None and text.endswith(end[0]):
@@ -64,7 +64,7 @@ class TextEdges:
         return text
 
     def list_cuts(self, style: Style) -> tuple[str, tuple[str, str] | None]:
-        """Return what a text does not begin with, and what it does not end with and has instead, if anything."""
+        """Return the prefix to remove from a text, and the suffix to remove with its replacement, if there is one."""
         written = style.edges
         bos = self.bos_token if self.bos_token is not None else written.bos
         ending = written.stop + written.tail
@@ -73,11 +73,11 @@ class TextEdges:
 
 
 def read_text_edges(tokenizer: Any, consumer: TextConsumer) -> TextEdges:
-    """Return the edges that a consumer with this tokenizer needs.
+    """Return the edges for a consumer with this tokenizer.
 
     Args:
-        tokenizer: of transformers, or anything else with `bos_token`, `bos_token_id`, `eos_token_id` and a call that
-            gives `input_ids`.
+        tokenizer: a tokenizer of transformers, or another callable object with `bos_token`, `bos_token_id` and
+            `eos_token_id` that returns `input_ids`.
         consumer: the framework.
     """
     ids = list(tokenizer("a")["input_ids"])
@@ -90,10 +90,10 @@ def read_text_edges(tokenizer: Any, consumer: TextConsumer) -> TextEdges:
 def choose_text_edges(
     consumer: TextConsumer | None, style: Style, edges: TextEdges | None, dialect: str
 ) -> TextEdges | None:
-    """Return the edges that texts need for a consumer; None where texts stay as the style writes them.
+    """Return the edges for a consumer; None if texts stay as the style writes them.
 
     Raises:
-        DefinitionError: the consumer would write a second BOS or EOS, and nothing says what its tokenizer adds; or its
+        DefinitionError: the consumer would add a second BOS or EOS, and it is unknown what its tokenizer adds; or its
             tokenizer adds another BOS than the style, or one to each answer.
     """
     if consumer is None:

@@ -1,4 +1,4 @@
-"""A row that remembers which of its columns were looked at."""
+"""Touched rows: rows that remember which of their columns were read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class TouchedRow(dict[str, Any]):
-    """A row as a dict, which remembers the columns that are looked up; walking through it looks at all of them.
+    """A row as a dict that remembers the columns that are looked up; iterating over it reads all of them.
 
     Example:
         >>> row = TouchedRow({"prompt": "Hi", "id": 3})
@@ -25,7 +25,7 @@ class TouchedRow(dict[str, Any]):
         self._is_walked = False
 
     def list_touched(self) -> frozenset[str] | None:
-        """Return the columns that were looked at; None where none was, or all were."""
+        """Return the columns that were read; None if none or all were."""
         return None if self._is_walked or not self._touched else frozenset(self._touched)
 
     def __getitem__(self, column: str) -> Any:
@@ -33,17 +33,17 @@ class TouchedRow(dict[str, Any]):
         return super().__getitem__(column)
 
     def get(self, column: str, default: Any = None) -> Any:
-        """Return a cell, or the default, and remember its column."""
+        """Return a value or the default, and remember its column."""
         self._touched.add(column)
         return super().get(column, default)
 
     def pop(self, column: str, *default: Any) -> Any:
-        """Remove a cell and remember its column."""
+        """Remove a value, and remember its column."""
         self._touched.add(column)
         return super().pop(column, *default)
 
     def setdefault(self, column: str, default: Any = None) -> Any:
-        """Return a cell, which is set where the column is absent, and remember its column."""
+        """Return a value, set to the default if the column is absent, and remember its column."""
         self._touched.add(column)
         return super().setdefault(column, default)
 
@@ -52,22 +52,22 @@ class TouchedRow(dict[str, Any]):
         return super().__iter__()
 
     def keys(self) -> Any:
-        """Return the columns, all of which count as looked at."""
+        """Return the columns, all of which count as read."""
         self._is_walked = True
         return super().keys()
 
     def values(self) -> Any:
-        """Return the cells, whose columns all count as looked at."""
+        """Return the values, whose columns all count as read."""
         self._is_walked = True
         return super().values()
 
     def items(self) -> Any:
-        """Return columns and cells, all of which count as looked at."""
+        """Return columns and values, all of which count as read."""
         self._is_walked = True
         return super().items()
 
     def copy(self) -> dict[str, Any]:
-        """Return the cells as a plain dict; all columns count as looked at."""
+        """Return the row as a plain dict; all columns count as read."""
         self._is_walked = True
         return dict(super().items())
 

@@ -1,4 +1,4 @@
-"""Turns: how a field of a sample is declared, and how a row fills it with messages."""
+"""Turns: how a template declares a field of a sample, and how a row fills it with messages."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class Turn:
 
     @property
     def identity(self) -> Any:
-        """The same as JSON-like data, for digests."""
+        """The turn as JSON-like data, for digests."""
         return {"role": self.role, "keys": [list(pair) for pair in self.keys]}
 
 
 @dataclass(frozen=True)
 class Splice:
-    """Messages that an expression yields: any number of them, or none."""
+    """Messages that an expression yields: any number, including none."""
 
     expression: str
 
     @property
     def identity(self) -> Any:
-        """The same as JSON-like data, for digests."""
+        """The splice as JSON-like data, for digests."""
         return {"messages": self.expression}
 
 
@@ -57,19 +57,19 @@ class SeveralResponses:
 
     @property
     def identity(self) -> Any:
-        """The same as JSON-like data, for digests."""
+        """The responses as JSON-like data, for digests."""
         return {"responses": self.expression}
 
 
 Turns = tuple[Turn | Splice | SeveralResponses, ...]
-"""What a declared field becomes; plain data, so that it pickles and hashes."""
+"""A declared field as plain data, so that it pickles and hashes."""
 
 
 def messages(expression: str) -> Splice:
-    """In a template's declaration: the messages that a list column or a filter yields, in place.
+    """Insert the messages of a list column or a filter into a template's declaration.
 
     Args:
-        expression: one `{{ expression }}` whose value is a list of messages; an empty list is an optional turn.
+        expression: one `{{ expression }}` whose value is a list of messages; an empty list leaves the turn out.
 
     Example:
         >>> messages("{{ history }}")
@@ -79,7 +79,7 @@ def messages(expression: str) -> Splice:
 
 
 def splice_message_lists(source: Any, columns: Collection[str]) -> Any:
-    """Return a declared field in which a text that is nothing but a column of messages stands for `messages(...)`.
+    """Return a declared field with `messages(...)` for each text that is only the name of a column of messages.
 
     >>> splice_message_lists(["Be brief.", "{{ thread }}"], {"thread"})
     ['Be brief.', Splice(expression='{{ thread }}')]
@@ -94,11 +94,11 @@ _ONE_NAME = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 def read_turns(source: Any, role: str) -> Turns:
-    """The turns that a declared field stands for.
+    """Return the turns that a declared field describes.
 
     Args:
         source: a text (one turn), a message, `messages(...)`, or a list of these.
-        role: the role of a turn that is written as a bare text.
+        role: the role of a turn that is written as a plain text.
 
     Raises:
         DefinitionError: it is none of these, or a role is unknown.
@@ -116,10 +116,10 @@ def read_turns(source: Any, role: str) -> Turns:
 
 
 def read_responses(source: Any) -> Turns:
-    """What a declared field stands for that holds several responses: one expression that yields a list.
+    """Return the turns of a declared field with several responses: one expression that yields a list.
 
     Raises:
-        DefinitionError: it is none.
+        DefinitionError: it is not a single expression.
     """
     expression = source.expression if isinstance(source, Splice) else source
     check_one_expression(expression, "a field of several responses")
@@ -127,10 +127,10 @@ def read_responses(source: Any) -> Turns:
 
 
 def check_one_expression(source: Any, what: str) -> None:
-    """Refuse whatever is not one `{{ expression }}`.
+    """Check that a source is exactly one `{{ expression }}`.
 
     Raises:
-        DefinitionError: it is text, or text and expressions.
+        DefinitionError: it is text, or text with expressions.
     """
     parts = Field(source).parts
     if len(parts) != 1 or isinstance(parts[0], str):
@@ -162,7 +162,7 @@ class Filler:
 
     @property
     def turns(self) -> list[tuple[Turn | Splice | SeveralResponses, dict[str, Field]]]:
-        """What is filled, each with the field of each of its keys."""
+        """The turns to fill, each with the fields of its keys."""
         return self._turns
 
     @property
@@ -171,10 +171,10 @@ class Filler:
         return [field for _, fields in self._turns for field in fields.values()]
 
     def fill(self, values: Mapping[str, Any], reading: Reading | None = None) -> list[Message]:
-        """The messages; `reading` counts what is changed in what they hold.
+        """Return the messages for a row's values; `reading` counts normalisations.
 
         Raises:
-            RowError: an expression fails, or what it yields is no message.
+            RowError: an expression fails, or yields something other than messages.
         """
         filled: list[Message] = []
         for turn, fields in self._turns:
@@ -189,10 +189,11 @@ class Filler:
         return filled
 
     def fill_several(self, values: Mapping[str, Any], reading: Reading | None = None) -> tuple[list[Message], ...]:
-        """The messages of each response.
+        """Return the messages of each response for a row's values.
 
         Raises:
-            RowError: the expression fails, or what it yields is no list of texts or messages; or the list is empty.
+            RowError: the expression fails, or yields something other than a list of texts or messages, or an empty
+                list.
         """
         field = self.fields[0]
         responses = evaluate_list(field, values, "responses")
@@ -202,10 +203,10 @@ class Filler:
 
 
 def evaluate_list(field: Field, values: Mapping[str, Any], what: str) -> list[Any] | tuple[Any, ...]:
-    """The list that an expression yields.
+    """Return the list that an expression yields.
 
     Raises:
-        RowError: the expression fails, or yields something else.
+        RowError: the expression fails, or yields anything else.
     """
     value = field.evaluate(values)
     if not isinstance(value, list | tuple):
@@ -216,7 +217,7 @@ def evaluate_list(field: Field, values: Mapping[str, Any], what: str) -> list[An
 
 
 def _make_messages(items: Sequence[Any], field: Field, reading: Reading | None) -> list[Message]:
-    """The messages of a list; an error names a column that the list is."""
+    """Return normalised messages; an error names the column if the expression is only a column."""
     try:
         return [_make_message(item, index, reading) for index, item in enumerate(items)]
     except RowError as error:
@@ -225,10 +226,10 @@ def _make_messages(items: Sequence[Any], field: Field, reading: Reading | None) 
 
 
 def _make_message(message: Any, index: int, reading: Reading | None) -> Message:
-    """A message that an expression yields.
+    """Return a normalised message.
 
     Raises:
-        RowError: as `clean_message` and `normalise_message`, with the message's place.
+        RowError: as in `clean_message` and `normalise_message`, with the index of the message.
     """
     if type(message) is dict and is_simple(message):
         return normalise_message(message, index)
@@ -243,7 +244,7 @@ def _make_message(message: Any, index: int, reading: Reading | None) -> Message:
 
 
 def _read_response(item: Any, reading: Reading | None) -> list[Message]:
-    """The messages of a response: a text is one answer."""
+    """Return the messages of a response; a text is a single answer."""
     if isinstance(item, str):
         item = {"role": "assistant", "content": item}
     messages = item if isinstance(item, list | tuple) else [item]

@@ -1,4 +1,4 @@
-"""Unread values: what a row holds and its template does not read."""
+"""Unread values: values of a row that its template does not read."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _MESSAGE_KEYS = frozenset(("role", "content", "name", "tool_call_id", *CONTENT_K
 
 
 class UnreadValue(NamedTuple):
-    """A value that is in a row and that its template does not read.
+    """A value of a row that its template does not read.
 
     Attributes:
-        path: where it is, such as `system`, `answers[].model` or `chosen[].timestamp`.
+        path: its path, such as `system`, `answers[].model` or `chosen[].timestamp`.
         value: the value.
     """
 
@@ -32,13 +32,13 @@ class UnreadValue(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The last key of the path; empty where there is none."""
+        """The last key of the path; empty if there is none."""
         return find_last_key(self.path)
 
 
 @lru_cache(maxsize=4096)
 def find_last_key(path: str) -> str:
-    """Return the last key of a path in which `[]` stands for any item of a list.
+    """Return the last key of a path in which `[]` means any item of a list.
 
     >>> find_last_key("answers[].model"), find_last_key('["better.id"]')
     ('model', 'better.id')
@@ -48,22 +48,22 @@ def find_last_key(path: str) -> str:
 
 
 _Walk = Callable[[Any, str], Iterator[UnreadValue]]
-"""Yields what is not read of the value at a path."""
+"""Yields the unread values inside the value at a path."""
 
 _UNDECLARED: Any = object()
-"""Stands for the walk of a key that is not declared."""
+"""Marks a key that is not declared."""
 
 
 class UnreadFinder:
     """Finds the values of a row that a row type does not declare.
 
-    Within a column that is read, so are the keys of a declared object, and those of a message that styles know. Null,
-    NaN, empty texts, lists and objects are not values.
+    In a column that is read, the keys of a declared object are read, and the keys of a message that styles know.
+    Null, NaN, and empty texts, lists and objects do not count as values.
 
     Args:
         row_type: the row type.
-        columns: the columns of it that some format reads.
-        ignored: the paths that are left out on purpose, each with all that it leads to.
+        columns: those of its columns that some dataset type reads.
+        ignored: the paths that are deliberately not read, each with everything inside it.
 
     Example:
         >>> from preftemplates import get_template
@@ -87,7 +87,7 @@ class UnreadFinder:
 
 
 def check_ignored(ignored: Any, owner: str) -> tuple[str, ...]:
-    """Return the paths of columns that a template ignores on purpose.
+    """Check and return the paths that a template deliberately does not read.
 
     Raises:
         DefinitionError: they are not a list of texts.
@@ -102,7 +102,7 @@ def check_ignored(ignored: Any, owner: str) -> tuple[str, ...]:
 
 
 def is_ignored(path: str, ignored: frozenset[str]) -> bool:
-    """Return whether a path, or what leads to it, is among the ignored ones.
+    """Return whether a path, or a parent of it, is ignored.
 
     >>> is_ignored("answers[].model", frozenset(["answers[].model"])), is_ignored("meta.id", frozenset(["meta"]))
     (True, True)
@@ -111,7 +111,7 @@ def is_ignored(path: str, ignored: frozenset[str]) -> bool:
 
 
 def has_value(value: Any) -> bool:
-    """Return whether a value says anything: not None, NaN, or an empty text, list or object.
+    """Return whether a value is present: not None, NaN, or an empty text, list or object.
 
     >>> [has_value(value) for value in (0, False, "", [], None, float("nan"))]
     [True, True, False, False, False, False]
@@ -127,30 +127,30 @@ _CONTEXT_WORD = re.compile(
     r"system|history|query|speech|dialog(?:ue)?s?|(?:input|context|prompt|question|instruction|conversation|message|turn"
     r"|document|passage|tool|function|image|picture|video|audio)s?"
 )
-"""Words in the names of columns that are part of what is asked."""
+"""Words in the names of columns that belong to a prompt."""
 
 _PLACE_WORD = re.compile(r"path|url|uri|file|filename|bytes|data|values")
-"""Words that end the names of columns which hold a medium, or say where it is."""
+"""Last words in the names of columns that hold a medium or its location."""
 
 _ANSWER_WORD = re.compile(
     r"chosen|rejected|repl(?:y|ies)|preferred|better|worse|safer?|winner|ranking|margin|probability|kto|verdict|grade"
     r"|truth|reasoning|thinking|votes?|rationale|critique|feedback|weight|(?:answer|response|completion|output|solution"
     r"|reference|label|score|rating|preference|rank|reward|thought)s?"
 )
-"""Words in the names of columns that are an answer, or judge one."""
+"""Words in the names of columns that hold an answer or rate one."""
 
 _ABOUT_WORD = re.compile(
     r"idx|hash|sha|digest|index|num|number|count|len|length|tokens|size|lang|language|locale|version|time|timestamp|date"
     r"|created|updated|user|username|format|status|path|file|licen[cs]e|categor(?:y|ies)"
     r"|(?:id|uid|uuid|key|url|link|source|origin|dataset|subset|split|model|type|name|author|template|style)s?"
 )
-"""Words that end the names of columns about a row, such as `prompt_id`."""
+"""Last words in the names of columns that describe a row, such as `prompt_id`."""
 
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def is_context(unread: UnreadValue) -> bool:
-    """Return whether a value is, by its name or type, part of what is asked.
+    """Return whether a value belongs to a prompt, judged by its name or type.
 
     >>> [is_context(UnreadValue(name, "a")) for name in ("system", "promptText", "prompt_id", "score")]
     [True, True, False, False]
@@ -159,7 +159,7 @@ def is_context(unread: UnreadValue) -> bool:
 
 
 def carries_content(unread: UnreadValue) -> bool:
-    """Return whether a value is, by its name or type, part of what is asked or answered, or judges an answer.
+    """Return whether a value belongs to a prompt or an answer, or rates an answer, judged by its name or type.
 
     >>> [carries_content(UnreadValue(name, "a")) for name in ("images", "answers[].score", "response_length", "lang")]
     [True, True, False, False]
@@ -174,25 +174,25 @@ def carries_content(unread: UnreadValue) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_named(path: str, word: re.Pattern[str]) -> bool:
-    """Whether the last key of a path has such a word, and does not end in one about the row."""
+    """Return whether the last key of a path contains such a word, and does not end with one that describes the row."""
     words = [part.lower() for part in _WORDS.findall(find_last_key(path))]
     return bool(words) and not _ABOUT_WORD.fullmatch(words[-1]) and any(map(word.fullmatch, words))
 
 
 _LOOKED_AT = 8
-"""So many items of a list are looked at."""
+"""The number of items of a list that are checked."""
 
 
 @lru_cache(maxsize=4096)
 def _names_medium(path: str) -> bool:
-    """Whether the last key of a path has a word for a medium, and ends in it or in a word for its place."""
+    """Return whether the last key of a path names a medium, and ends with its name or a word for its location."""
     key = find_last_key(path)
     *_, last = ["", *_WORDS.findall(key)]
     return has_medium_word(key) and (has_medium_word(last) or bool(_PLACE_WORD.fullmatch(last.lower())))
 
 
 def _is_medium(value: Any) -> bool:
-    """Whether a value is an image, a sound or a film, as `datasets` decodes or stores them; or a list of such."""
+    """Return whether a value is an image, audio or a video as `datasets` decodes or stores it, or a list of these."""
     if isinstance(value, list | tuple):
         return any(map(_is_medium, value[:_LOOKED_AT]))
     if isinstance(value, Mapping):
@@ -206,12 +206,12 @@ def _is_medium(value: Any) -> bool:
 
 
 def _make_model_walks(model: type[BaseModel]) -> dict[str, _Walk | None]:
-    """For each declared key how its value is walked through; None where all of it is read."""
+    """Return the walk through the value of each declared key; None for a value that is read as a whole."""
     return {get_row_key(name, info): _make_walk(info.annotation) for name, info in model.model_fields.items()}
 
 
 def _make_walk(annotation: Any) -> _Walk | None:
-    """How a value of a type is walked through; None where all of it is read."""
+    """Return the walk through a value of a type; None if such a value is read as a whole."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _make_walk(arguments[0])
@@ -223,7 +223,7 @@ def _make_walk(annotation: Any) -> _Walk | None:
         return lambda value, path: _walk_keys(value, path, declared)
     if origin in (Union, types.UnionType):
         inner = [walk for walk in map(_make_walk, arguments) if walk is not None]
-        # a union of two kinds of objects reads what either of them declares
+        # with several kinds of objects, the value's own kind is unknown, so all of it counts as read
         return inner[0] if len(inner) == 1 else None
     if origin is list:
         item = _make_walk(arguments[0])

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 _FAULTS = (StyleLimitError, RowError, SyntaxError, *RESOURCE_ERRORS)
-"""What shows that a field needs too much; whatever else is wrong with it is found when the template is declared."""
+"""Causes that mean a field exceeds the limits; other faults are found when the template is declared."""
 
 
 def check_fields(document: Document, place: KeyPath, value: Any) -> None:
-    """Check the fields of a part of a file against the limits; other faults are those of a declaration.
+    """Check the fields in a part of a file against the limits; the declaration reports other faults.
 
     Raises:
-        DefinitionError: a field is over the limits; with the line.
+        DefinitionError: a field exceeds the limits; the error has the line.
     """
     for at, text in _list_texts(place, value):
         try:
@@ -52,7 +52,7 @@ def _list_texts(place: KeyPath, value: Any) -> Iterator[tuple[KeyPath, str]]:
 
 
 def check_constants(source: str, limits: Limits) -> None:
-    """Compile a field and evaluate what needs no row, so that what can never be evaluated is found before the first.
+    """Compile a field and evaluate its constant parts, so that a field which always fails does so before any row.
 
     Example:
         >>> from preftemplates import Limits
@@ -61,7 +61,7 @@ def check_constants(source: str, limits: Limits) -> None:
         preftemplates.errors.DefinitionError: '{{ prompt * 8 ** (9 ** 10) }}' makes a number of more than 256 bits
 
     Raises:
-        DefinitionError: it needs more than the limits allow, or does not parse or compile.
+        DefinitionError: the field exceeds the limits, or does not parse or compile.
     """
     for expression in Field(source, limits=limits).expressions:
         for constant in _list_constants(expression.node):
@@ -75,7 +75,7 @@ def check_constants(source: str, limits: Limits) -> None:
 
 
 def _list_constants(node: nodes.Node) -> Iterator[nodes.Expr]:
-    """Yield the largest parts of an expression that read no column and are more than a value that is written out."""
+    """Yield the largest parts of an expression that read no column and are not plain constants."""
     if isinstance(node, nodes.Const):
         return
     is_part = isinstance(node, nodes.Expr) and not isinstance(node, nodes.Slice)

@@ -22,28 +22,28 @@ from preftemplates.templates.untrusted_fields import check_fields
 T = TypeVar("T")
 
 _FACT_KEYS = ("dataset", "licence", "verified", "ignored", "tie", "ties", "each", "example")
-"""What a file may say apart from its name, row and samples; the same as in a class."""
+"""The facts that a file may declare next to its name, row and samples, as in a class."""
 
 MAX_DECLARED_COLUMNS = 1_000
-"""So many columns a row may name, with the keys of the objects in it; each becomes a field of a class."""
+"""The most columns of a row, including the keys of objects in it; each becomes a field of a class."""
 
 MAX_TYPE_CHARACTERS = 2_000
-"""So many characters the type of one column may have: each bracket is a level that Python's parser descends."""
+"""The most characters in the type of a column: Python's parser recurses once per bracket."""
 
 _KEYS = ("name", "summary", "style", "dialect", "row", *_FACT_KEYS)
 
 
 def read_template(path: str | Path, base: type[T]) -> T:
-    """The template that a YAML file declares.
+    """Return the template that a YAML file declares.
 
     Args:
-        path: a file whose keys are those of a template's class: `row` with a type for each column, and a sample for
-            each format; and `name` (the file's, if absent), `style` and `dialect`.
+        path: a file with the keys of a template's class: `row` with a type for each column, and a sample for each
+            dataset type; also `name` (by default that of the file), `style` and `dialect`.
         base: the class `Template`.
 
     Raises:
-        FileError: the file cannot be read, or a key is there twice or unknown; with the line.
-        DefinitionError: what it declares is refused, as it would be in a class; with the line.
+        FileError: the file cannot be read, or a key is unknown or occurs twice; the error has the line.
+        DefinitionError: the declaration would be invalid in a class as well; the error has the line.
         UnknownNameError: there is no such style or dialect.
     """
     document = read_yaml(path)
@@ -86,7 +86,7 @@ def _declare(document: Document, name: str, body: dict[str, Any], base: type[T])
 
 
 def _begins_with_place(message: str, place: KeyPath) -> bool:
-    """Whether an error's message begins with a place."""
+    """Return whether an error's message begins with a place."""
     path = "Template." + ".".join(map(str, place))
     return message.startswith((path + ":", path + " ", path + "."))
 
@@ -97,7 +97,7 @@ def _file_error(document: Document, place: KeyPath, message: str, names: Any = (
 
 
 def _read_row(document: Document) -> type[RowModel]:
-    """The row type: each column's type is spelled as `preftemplates.templates.row_types.spell_row` does."""
+    """Return the row type; the type of each column is spelled as in `preftemplates.templates.row_types.spell_row`."""
     row = document.data.get("row")
     if row is None:
         raise _file_error(document, (), f"row is missing; name the columns and their types: {_propose_row(document)}")
@@ -114,14 +114,14 @@ def _read_row(document: Document) -> type[RowModel]:
 
 
 def _count_columns(kind: Any) -> int:
-    """Return how many columns a row names, with the keys of the objects in it."""
+    """Return the number of columns of a row, including the keys of objects in it."""
     if isinstance(kind, Mapping):
         return len(kind) + sum(map(_count_columns, kind.values()))
     return sum(map(_count_columns, kind)) if isinstance(kind, list) else 0
 
 
 def _propose_row(document: Document) -> str:
-    """A row type for the names that the samples of a file read."""
+    """Return a row type for the names that the samples of a file read."""
     names: dict[str, None] = {}
     for text in (text for format in list_formats() for text in list_strings(document.data.get(format))):
         try:
@@ -149,7 +149,7 @@ def _spell_columns(document: Document, place: KeyPath, columns: Mapping[Any, Any
 
 
 def _spell_type(document: Document, place: KeyPath, kind: Any) -> str | None:
-    """A column's type as it is spelled: a mapping is an object, a list of one type a list; None if it is no type."""
+    """Return the spelling of a column's type: a mapping is an object, a list of one type a list; None otherwise."""
     if isinstance(kind, Mapping):
         return _spell_columns(document, place, kind)
     if isinstance(kind, list) and len(kind) == 1:
@@ -168,7 +168,7 @@ _TYPES_OF_DATASETS = {
     **{f"{sign}int{bits}": "int" for sign in ("", "u") for bits in (8, 16, 32, 64)},
     **{f"float{bits}": "float" for bits in (16, 32, 64)},
 }  # fmt: skip
-"""How `datasets` and Arrow call types, by what they are here."""
+"""Our types by the names that `datasets` and Arrow use."""
 
 
 def _type_error(document: Document, place: KeyPath, kind: Any) -> FileError:
@@ -208,7 +208,7 @@ def _read_sample(document: Document, format: str) -> Sample[Any]:
 
 
 def _read_field(value: Any) -> Any:
-    """A field as a class has it: a mapping with `messages` alone stands for `messages(...)`."""
+    """Return a field as in a class: a mapping with only `messages` becomes `messages(...)`."""
     if isinstance(value, list):
         return [_read_field(item) for item in value]
     if isinstance(value, Mapping) and list(value) == ["messages"]:
@@ -217,7 +217,7 @@ def _read_field(value: Any) -> Any:
 
 
 def make_json_schema() -> dict[str, Any]:
-    """The JSON Schema of such a file, for editors."""
+    """Return the JSON Schema of template files, for editors."""
     text = {"type": "string"}
     turn = {
         "anyOf": [
@@ -273,5 +273,5 @@ def _make_sample_schema(kind: type[Sample[Any]]) -> dict[str, Any]:
 
 
 def _closed_object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    """The schema of an object that has no other keys."""
+    """Return the schema of an object without other keys."""
     return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}

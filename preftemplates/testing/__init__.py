@@ -1,7 +1,7 @@
-"""Property tests: strategies that draw rows and conversations, and the laws that every template and style keeps.
+"""Property tests for templates and styles, and the Hypothesis strategies that draw their rows and conversations.
 
-`check_laws(MyTemplate)` runs the laws that apply. A law is a function that is named by what it says. It raises
-`AssertionError` where that is false, and lets the `RowError` of a row that cannot be used pass.
+`check_laws(MyTemplate)` runs all tests that apply. Each test is a function named after the property that it checks. It
+raises `AssertionError` if the property does not hold, and lets the `RowError` of a row that cannot be used pass.
 """
 
 from preftemplates.core.extras import import_extra

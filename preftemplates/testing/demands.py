@@ -1,4 +1,4 @@
-"""Demands: what a law raises where it does not hold, and the outcome of a call, which may be an error."""
+"""Checks that raise an error if a property does not hold, and calls whose outcome may be an error."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 def demand(condition: object, message: str) -> None:
-    """Raise an AssertionError unless the condition holds, also where Python runs without assert."""
+    """Raise an AssertionError unless a condition holds, even if Python runs with assert statements disabled."""
     if not condition:
         raise AssertionError(message)
 
 
 def demand_equal(actual: object, expected: object, message: str) -> None:
-    """Demand that two values are spelled alike: by that 1 is not True, and a NaN is a NaN."""
+    """Check that two values have the same repr, so that 1 differs from True, and NaN equals NaN."""
     demand(repr(actual) == repr(expected), f"{message}: {actual!r} and {expected!r}")
 
 
 def get_outcome(call: Callable[..., Any], *arguments: Any) -> Any:
-    """Return the result of a call, or the error of this library that it raises."""
+    """Return the result of a call, or the error that it raises if the error is one of this library's."""
     try:
         return call(*arguments)
     except PrefTemplatesError as error:
@@ -30,11 +30,11 @@ def get_outcome(call: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def describe_error(outcome: Any) -> tuple[object, ...] | None:
-    """Return the type and code of an error, whatever its words; None for any other outcome."""
+    """Return the type and code of an error, without its message; None for any other outcome."""
     return (type(outcome), outcome.code) if isinstance(outcome, PrefTemplatesError) else None
 
 
 def raise_error(outcome: Any) -> None:
-    """Raise an outcome that is an error."""
+    """Raise an outcome if it is an error."""
     if isinstance(outcome, PrefTemplatesError):
         raise outcome

@@ -1,4 +1,4 @@
-"""The laws that every template and style keeps, each a function that is named by what it says."""
+"""The properties of every template and style, each a function named after what it checks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def formatting_is_rendering_after_extracting(template: Template, row: Row, format: Format) -> None:
-    """Law 1: `format` is `extract`, then the style, then the dialect's table; every refusal is one of theirs."""
+    """Check that `format` equals extracting, rendering and spelling by the dialect, errors included (law 1)."""
     formatted = get_outcome(template.format, row, format)
     composed = get_outcome(_compose_result, template, row, format)
     if not (describe_error(formatted) and describe_error(formatted) == describe_error(composed)):
@@ -70,14 +70,14 @@ def _compose_result(template: Template, row: Row, format: Format) -> dict[str, A
 
 
 def the_prompt_opens_every_response(template: Template, row: Row, format: Format) -> None:
-    """Law 2: the text of each response begins with the text of the prompt."""
+    """Check that the text of each response begins with the text of the prompt (law 2)."""
     sample = template.render(row, format)
     for response in sample.responses.values():
         demand(response.text.startswith(sample.prompt.text), f"{response.text!r} is not opened by {sample.prompt}")
 
 
 def the_generation_prompt_opens_every_answer(style: Style, messages: MessageSequence) -> None:
-    """Law 2, for styles: the text up to an answer begins with the text that asks for it."""
+    """Check that the text up to each answer begins with the prompt that asks for it (law 2, for styles)."""
     for index, message in enumerate(messages):
         if message["role"] == "assistant":
             prompt = style.render(messages[:index], add_generation_prompt=True).text
@@ -86,7 +86,7 @@ def the_generation_prompt_opens_every_answer(style: Style, messages: MessageSequ
 
 
 def spans_partition_the_text_and_spell_their_cells(template: Template, row: Row, format: Format) -> None:
-    """Law 3: spans follow one another over the whole text, and one with a source spells what stands in that cell."""
+    """Check that spans partition the text, and that one with a source spells the text of its column (law 3)."""
     messages, rendered = template.extract(row, format), template.render(row, format)
     cells = [(spell_path(keys), text) for keys, text in iter_texts(row)]
     conversations = [messages.prompt, *([*messages.prompt, *response] for response in messages.responses.values())]
@@ -102,7 +102,7 @@ def spans_partition_the_text_and_spell_their_cells(template: Template, row: Row,
 
 
 def spans_partition_the_text_and_spell_the_messages(style: Style, messages: MessageSequence) -> None:
-    """Law 3, for styles: spans follow one another over the whole text, spell each content and keep the stop."""
+    """Check that spans partition the text, spell each content and keep the end-of-turn token (law 3, for styles)."""
     for generate in (False, True):
         _check_spans(style, messages, style.render(messages, add_generation_prompt=generate))
 
@@ -125,7 +125,7 @@ def _check_spans(style: Style, messages: MessageSequence, rendered: Rendered) ->
 
 
 def _list_shown_contents(style: Style, message: Message) -> list[str]:
-    """What a content may look like: as it is; trimmed too, where the style's chat template says that it trims."""
+    """List the forms in which a content may be printed: unchanged, or trimmed if the style's chat template trims."""
     content, source = str(message.get("content") or ""), style.layout.source or ""
     trimmed = [content.strip(), content.rstrip(), content.lstrip("\n")] if re.search("trim|strip", source) else []
     return [*dict.fromkeys([content, *trimmed])]
@@ -135,7 +135,7 @@ _THINKING_TAG = re.compile(r"(?:\s|</?think>)*")
 
 
 def _is_shown(style: Style, message: Message, text: str) -> bool:
-    """Whether a text is what a content may look like, of which a style that splits thinking writes the tags itself."""
+    """Return whether a text is one of the forms of a content; a style that splits thinking writes the tags itself."""
     content = str(message.get("content") or "")
     if text in _list_shown_contents(style, message):
         return True
@@ -144,13 +144,13 @@ def _is_shown(style: Style, message: Message, text: str) -> bool:
 
 
 def _splits_thinking(style: Style, message: Message) -> bool:
-    """Whether the style writes a thought apart from the answer that has it in its content."""
+    """Return whether a style writes the thinking of an answer apart from the rest of its content."""
     is_answer = message["role"] == "assistant" and "think>" in str(message.get("content"))
     return is_answer and "</think>" in (style.layout.source or "")
 
 
 class Choice(NamedTuple):
-    """A label that chooses among two text columns; the value for the opposite is `turned` less the value."""
+    """A label that chooses between two text columns; the value for the opposite choice is `turned` minus the value."""
 
     label: str
     turned: int
@@ -158,18 +158,18 @@ class Choice(NamedTuple):
     second: str
 
     def flip(self, row: Row) -> Row:
-        """Return the row with the other label: the opposite preference."""
+        """Return the row with the opposite label."""
         return {**row, self.label: self.turned - row[self.label]}
 
     def swap(self, row: Row) -> Row:
-        """Return the same preference with answers, the columns that are named after them, and label exchanged."""
+        """Return the same preference with the answers, the columns named after them, and the label exchanged."""
         twins = {name: name.replace(self.first, self.second) for name in row if self.first in name}
         pairs = [pair for name, twin in twins.items() if twin in row for pair in ((name, twin), (twin, name))]
         return {**self.flip(row), **{name: row[other] for name, other in pairs}}
 
 
 def find_choice(template: Template, format: Format) -> Choice | None:
-    """Return the choice that a template makes on its example by a label such as `Index01`; None for none."""
+    """Find the choice that a label such as `Index01` makes on a template's example; return None if there is none."""
     for column, info in get_columns_read(template, format).items():
         for label in (item for item in info.metadata if isinstance(item, Label)):
             sides = (1, 2) if label.turned == 3 else (-1, 1) if label.turned == 0 else (0, 1)
@@ -183,7 +183,7 @@ def find_choice(template: Template, format: Format) -> Choice | None:
 
 
 def _find_columns(messages: MessageSequence) -> set[str]:
-    """The columns that messages take text from."""
+    """Return the columns that messages take text from."""
     paths = (str(piece.origin) for message in messages for piece in pieces_of(str(message.get("content"))))
     return {column for column in map(column_of, paths) if column is not None}
 
@@ -191,13 +191,13 @@ def _find_columns(messages: MessageSequence) -> set[str]:
 def swapping_the_answers_and_the_label_changes_nothing(
     template: Template, row: Row, format: Format, swap: Callable[[Row], Row] | None = None
 ) -> None:
-    """Law 4: a preference written the other way round is the same; the other label alone exchanges the responses.
+    """Check that exchanging answers and label changes nothing, and the label alone exchanges the responses (law 4).
 
     Args:
         template: the template.
         row: a row.
-        format: the format.
-        swap: writes a row the other way round; without one, `find_choice` says how.
+        format: the dataset type.
+        swap: exchanges the answers and the label of a row; by default, `find_choice` derives it.
     """
     choice = None if swap else find_choice(template, format)
     swap = choice.swap if choice else swap
@@ -213,27 +213,27 @@ def swapping_the_answers_and_the_label_changes_nothing(
 
 
 def a_row_is_never_written_to(template: Template, row: Row, format: Format) -> None:
-    """Law 5: a row is afterwards what it was, also deep inside; one that refuses writes formats alike."""
+    """Check that formatting leaves a row unchanged, nested values included (law 5)."""
     before = deepcopy(row)
     formatted = get_outcome(template.format, row, format)
     demand_equal(row, before, "format wrote to the row")
     demand_equal(
         get_outcome(template.format, MappingProxyType({**row}), format), formatted, "a row that is no dict differs"
     )
-    get_outcome(template.render, row, format)  # a custom template raises an error, and cannot write either
+    get_outcome(template.render, row, format)  # a custom template raises an error here, and must not write either
     demand_equal(row, before, "render wrote to the row")
     raise_error(formatted)
 
 
 def messages_are_never_written_to(style: Style, messages: MessageSequence) -> None:
-    """Law 5, for styles: messages are afterwards what they were."""
+    """Check that rendering leaves messages unchanged (law 5, for styles)."""
     before = deepcopy(messages)
     demand(style.render(messages, add_generation_prompt=True).spans is not None, "there are no spans")
     demand_equal(messages, before, "render wrote to the messages")
 
 
 def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row], format: Format) -> None:
-    """Law 6: formatting an Arrow table is formatting its rows: whole, in chunks, and cut in two anywhere."""
+    """Check that formatting an Arrow table formats its rows: whole, in chunks, and cut in two anywhere (law 6)."""
     import_extra("pyarrow", "this property test formats Arrow tables")
     import pyarrow as pa
 
@@ -254,7 +254,7 @@ def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row
     if any(isinstance(get_outcome(check_fits_schema, result, formatter.schema), RowError) for result in expected):
         formatter = BatchFormatter(template, format, json_messages=True)
     written = [write_nested_as_json(result, formatter.schema) for result in expected]
-    held = pa.Table.from_pylist(written, schema=formatter.schema)  # a table has the keys of other messages too
+    held = pa.Table.from_pylist(written, schema=formatter.schema)  # Arrow gives each message the keys of all others
     expected = held.to_pylist(maps_as_pydicts="strict")
     for cut in range(len(expected) + 1):
         parts = [table.slice(0, cut), table.slice(cut)]
@@ -267,7 +267,7 @@ def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row
 
 
 def an_exported_style_reads_back_the_same(style: Style, messages: MessageSequence) -> None:
-    """Law 7, without transformers: a style that is exported as a chat template and read back renders the same."""
+    """Check that a style exported as a chat template and imported again renders the same text (law 7)."""
     imported = Style.from_chat_template(style.chat_template)
     for generate in (False, True):
         text = style.render(messages, add_generation_prompt=generate).text
@@ -279,9 +279,9 @@ def an_exported_style_reads_back_the_same(style: Style, messages: MessageSequenc
 
 
 def parsing_undoes_rendering(style: Style, messages: MessageSequence) -> None:
-    """Law 20: a reversible style reads its own texts back, and what it does not read back it refuses.
+    """Check that a reversible style parses its own texts back, and raises an error instead of guessing (law 20).
 
-    A content that spells what marks turns may be read as turns; that is all that it may do.
+    A content that spells a turn mark may be parsed as several turns; nothing else may differ.
     """
     turns = [{"role": message["role"], "content": message.get("content")} for message in messages]
     for generate in (False, True) if style.reversible else ():
@@ -294,12 +294,12 @@ def parsing_undoes_rendering(style: Style, messages: MessageSequence) -> None:
 
 
 def _spells_a_mark(style: Style, messages: MessageSequence) -> bool:
-    """Whether a content spells what tells the turns of the style apart."""
+    """Return whether a content spells one of the style's turn marks."""
     return any(mark in str(message.get("content")) for message in messages for mark in style.layout.turn_marks)
 
 
 def _ends_in_doubt(style: Style, messages: MessageSequence, generate: bool) -> bool:
-    """Whether an empty answer at the end, and a question for one, are the same text."""
+    """Return whether a trailing empty answer and a generation prompt give the same text."""
     empty = Message(role="assistant", content="")
     turns = [*messages, empty] if generate else [*messages]
     if not turns or {**turns[-1], **empty} != {**turns[-1]}:
@@ -308,15 +308,17 @@ def _ends_in_doubt(style: Style, messages: MessageSequence, generate: bool) -> b
 
 
 def no_content_is_executed_escaped_or_trimmed(style: Style, messages: MessageSequence) -> None:
-    """Law 9: a conversation's text is that of numbered blanks, with each content written in as it is.
+    """Check that a text is the style's layout with each content inserted unchanged (law 9).
 
-    An empty content beside calls of tools is none: a layout may have a line's end between words and a call. Answers
-    with tags of thinking are not looked at in a style that writes such tags.
+    The layout is found by rendering numbered placeholders. An empty content next to tool calls counts as no content,
+    since a layout may put a newline between text and calls. Answers with thinking tags are skipped in a style that
+    writes such tags itself.
     """
     if any(_splits_thinking(style, message) for message in messages):
         raise RowError("the style writes the thinking of an answer apart", code=Code.UNSUPPORTED_CONTENT)
     indexes = [index for index, message in enumerate(messages) if _has_content(message)]
     blanks: list[Message] = [*messages]
+    # private-use characters: no style writes or trims them, and no content is likely to hold them
     for index in indexes:
         blanks[index] = {**messages[index], "content": f"\ue000{index}\ue001"}
     for generate in (False, True):
@@ -336,9 +338,9 @@ def _has_content(message: Message) -> bool:
 
 
 def no_cell_is_executed_or_escaped(template: Template, row: Row, format: Format) -> None:
-    """Law 9, for templates: a mark that is put into texts of the row shows whole or not at all.
+    """Check that a mark inserted into the row's texts is printed whole or not at all (law 9, for templates).
 
-    Where tools are listed or called, layouts spell them as JSON, and a mark may show as JSON spells it.
+    If tools are listed or called, layouts spell them as JSON, so the mark may also appear JSON-escaped.
     """
     raise_error(get_outcome(template.format, row, format))
     paths = [path for path, _ in iter_texts(row)]
@@ -355,7 +357,7 @@ def no_cell_is_executed_or_escaped(template: Template, row: Row, format: Format)
 
 
 def _has_tools(sample: Sample[list[Message]]) -> bool:
-    """Whether tools are listed or called in a sample."""
+    """Return whether a sample lists or calls tools."""
     messages = [*sample.prompt, *(message for response in sample.responses.values() for message in response)]
     return sample.tools is not None or any(message.get("tool_calls") for message in messages)
 
@@ -365,7 +367,7 @@ def _insert_mark(position: int, text: str) -> str:
 
 
 def every_one_pickles_and_equal_ones_hash_equal(*things: Template | Style) -> None:
-    """Law 10: an object that was pickled is equal, hashes equal and works alike, here and in a fresh process."""
+    """Check that a pickled object is equal, hashes equal and behaves alike, here and in a fresh process (law 10)."""
     behaviours = [_describe_behaviour(thing) for thing in things]
     pickles = [pickle.dumps(thing) for thing in things]
     for thing, twin, behaviour in zip(things, map(pickle.loads, pickles), behaviours, strict=True):
@@ -384,7 +386,7 @@ def every_one_pickles_and_equal_ones_hash_equal(*things: Template | Style) -> No
 
 
 def _describe_behaviour(thing: Any) -> list[Any]:
-    """What is equal wherever an object is: its hash, and what it makes of an example."""
+    """List what must be equal in every process: the digest, the hash, and the results for an example."""
     if isinstance(thing, Style):
         results = [get_outcome(thing.text, [{"role": role, "content": "Hi"}], True) for role in thing.accepted_roles]
     else:
@@ -393,13 +395,13 @@ def _describe_behaviour(thing: Any) -> list[Any]:
 
 
 def _print_answers() -> None:
-    """Print on standard output how the pickled objects on standard input behave here."""
+    """Print on standard output how the pickled objects on standard input behave in this process."""
     answers = [_describe_behaviour(pickle.loads(pickled)) for pickled in pickle.load(sys.stdin.buffer)]
     sys.stdout.buffer.write(pickle.dumps(answers))
 
 
 def rows_in_are_formatted_skipped_or_rejected(template: Template, rows: Sequence[Row], format: Format) -> None:
-    """Law 11: each row comes through or is counted once, and what comes through is what it gives alone, in order."""
+    """Check that each row is formatted, skipped or rejected once, with the result it has alone, in order (law 11)."""
     conversion = Conversion(rows, template, format, on_error="skip")
     results, report = [*conversion], conversion.report
     alone = [get_outcome(template.format_all, row, format) for row in rows]

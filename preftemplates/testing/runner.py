@@ -1,4 +1,4 @@
-"""Run the laws that apply to a template or a style, on drawn rows and conversations."""
+"""The runner that draws rows and conversations, and runs the property tests that apply to a template or style."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ def check_laws(
     max_examples: int = 50,
     laws: Iterable[Callable[..., None]] | None = None,
 ) -> None:
-    """Run the laws that apply to a template, with its own style and dialect, or to a style.
+    """Run the property tests that apply to a template, with its own style and dialect, or to a style.
 
-    What is drawn is the same in every run.
+    Drawing is deterministic: every run uses the same examples.
 
     Args:
         subject: a template or a style, or a class that declares one.
-        max_examples: how many rows, batches or conversations are drawn for each law and format.
-        laws: the laws to run, functions of `preftemplates.testing`; without them, all that apply.
+        max_examples: the number of rows, batches or conversations drawn per property and dataset type.
+        laws: the properties to check, functions of `preftemplates.testing`; by default, all that apply.
 
     Raises:
-        AssertionError: a law does not hold, with the law and what falsified it; or neither what was drawn nor the
-            template's example could be used, so that nothing is shown; or none of the laws applies.
+        AssertionError: a property does not hold; the message has the property and an example that fails. Also if no
+            example could be used, neither a drawn one nor the template's own, or if no property applies.
     """
     checked: Any = subject() if isinstance(subject, type) else subject
     trials = [*(_make_style_trials(checked) if isinstance(checked, Style) else _make_template_trials(checked))]
@@ -90,7 +90,7 @@ def check_laws(
 
 
 _Trial = tuple[Callable[..., None], SearchStrategy[tuple[Any, ...]], list[tuple[Any, ...]]]
-"""A law, what is drawn for it, and what it is tried on always."""
+"""A property, the strategy for its arguments, and arguments that are always tried."""
 
 
 def _make_style_trials(style: Style) -> list[_Trial]:
@@ -110,7 +110,7 @@ def _make_template_trials(template: Template) -> Iterator[_Trial]:
 
 
 def _applies(law: Callable[..., None], template: Template, format: Format) -> bool:
-    """Whether a template has what the law is about."""
+    """Return whether a template has what the property is about."""
     if law is swapping_the_answers_and_the_label_changes_nothing:
         return find_choice(template, format) is not None
     if law is a_batch_is_its_rows_however_it_is_cut and importlib.util.find_spec("pyarrow") is None:
@@ -123,7 +123,7 @@ def _applies(law: Callable[..., None], template: Template, format: Format) -> bo
 
 
 def _has_no_text(template: Template, format: Format) -> bool:
-    """Whether the example holds what no text style spells: images, tool calls."""
+    """Return whether the example holds something that no text style can spell, such as images or tool calls."""
     rendered = get_outcome(template.render, template.example or {}, format)
     return isinstance(rendered, RowError) and rendered.code == Code.UNSUPPORTED_CONTENT
 
@@ -131,7 +131,7 @@ def _has_no_text(template: Template, format: Format) -> bool:
 def _try_law(
     law: Callable[..., None], thing: Any, arguments: SearchStrategy[Any], always: Iterable[Any], max_examples: int
 ) -> None:
-    """Try a law on what is drawn, and on what it is tried on always."""
+    """Test a property on drawn examples and on those that are always tried."""
     name = law.__name__.replace("_", " ")
     tried: list[Any] = []
     refused: list[Any] = []

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: nasty texts, conversations, and rows of any template."""
+"""Hypothesis strategies for awkward texts, conversations, and rows of any template."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ NASTY = (
     "<b>&amp;", "\n", "\r\n", "\r", "\0", "\u2028", "\x85", "\xa0", " ", "\t", "e\u0301", "\u200b", "\u202e", "\ufeff",
     "\U0001f600",
 )  # fmt: skip
-"""Pieces of text that have broken formatters: the syntax of Jinja, `format` and styles, blanks, invisible marks."""
+"""Pieces of text that break formatters: the syntax of Jinja, `format` and styles, whitespace, invisible characters."""
 
 MARK = "\ue000{{ 7*7 }}{# 7 #}{0}%1<7>&\"'\\\r\n \t\ue001"
-"""A text without letters that is no longer itself once it is executed, escaped or has its blanks collapsed."""
+"""A text that keeps its case, and changes when it is executed, escaped or has its whitespace collapsed."""
 
 
 @st.composite
 def nasty_text(draw: st.DrawFn) -> str:
-    """Draw texts over all code points but surrogates, mixed with what breaks formatters; the empty text too."""
+    """Draw a text over all code points except surrogates, mixed with pieces that break formatters; may be empty."""
     return "".join(draw(_PIECES))
 
 
@@ -49,10 +49,10 @@ _PIECES = st.lists(st.sampled_from(NASTY) | st.text(max_size=6), max_size=6)
 
 
 def conversations(style: Style | None = None) -> SearchStrategy[list[Message]]:
-    """Return lists of text messages, in any order of roles and in the usual one; the empty list too.
+    """Return a strategy for lists of text messages, with roles in any order and in the usual order; may be empty.
 
     Args:
-        style: whose roles the messages have; without one, those that every message may have.
+        style: the style whose roles the messages have; by default, the roles that every message may have.
     """
     return _draw_conversation(ROLES if style is None else style.accepted_roles)
 
@@ -72,13 +72,13 @@ def _draw_message(*roles: str) -> SearchStrategy[Any]:
 
 
 def rows(template: Template, format: Format) -> SearchStrategy[dict[str, Any]]:
-    """Return rows of a template's dataset: drawn by column types, and its example with other texts and labels.
+    """Return a strategy for rows of a template: drawn by column type, or the example with other texts and labels.
 
-    A drawn text is no transcript: of a template that reads one, only what is made of an example is accepted. Some
-    rows still raise a `RowError`.
+    A drawn text is not a transcript, so a template that reads transcripts accepts only changed examples. Some rows
+    still raise a `RowError`.
 
     Raises:
-        AssertionError: the template formats by hand and has no example, so that no row can be drawn.
+        AssertionError: the template is custom and has no example, so no row can be drawn.
     """
     columns = get_columns_read(template, format)
     roles = template.style.accepted_roles if columns else ()
@@ -92,7 +92,7 @@ def rows(template: Template, format: Format) -> SearchStrategy[dict[str, Any]]:
 
 
 def get_columns_read(template: Template, format: Format) -> dict[str, FieldInfo]:
-    """Return the columns that a format reads, by the row's own names."""
+    """Return the columns that a dataset type reads, by the row's own names."""
     infos = _index_by_alias(template.row_type)
     return {column: infos[column] for column in template.known_columns(format) or ()}
 
@@ -111,7 +111,7 @@ def _draw_record(columns: Mapping[str, FieldInfo], cells: Mapping[str, SearchStr
 
 
 def _draw_cell(kind: Any, metadata: Sequence[Any], roles: Sequence[str]) -> SearchStrategy[Any]:
-    """The values of a column's type."""
+    """Return a strategy for the values of a column's type."""
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return _draw_cell(args[0], args[1:], roles)
@@ -144,9 +144,9 @@ def _draw_leaf(kind: Any, metadata: Sequence[Any]) -> SearchStrategy[Any]:
 
 @st.composite
 def _change_example(draw: st.DrawFn, example: Row, labels: Mapping[str, SearchStrategy[Any]]) -> Any:
-    """The example with other labels, and a nasty text in one of its texts, in some or at the same place in all.
+    """Draw the example with other labels, and an awkward text in one or several of its texts, or at one place in all.
 
-    Mostly, texts that are the same stay the same: a prompt that stands on both sides of a row is one prompt.
+    Equal texts mostly stay equal: a prompt that both sides of a row contain must remain one prompt.
     """
     row = {**example, **{column: draw(cell) for column, cell in labels.items() if draw(st.booleans())}}
     texts = {path: text for path, text in iter_texts(row) if path[0] not in labels}
@@ -164,7 +164,7 @@ TextPath = tuple[Any, ...]
 
 
 def iter_texts(value: Any, path: TextPath = ()) -> Iterator[tuple[TextPath, str]]:
-    """Yield all texts inside but speakers and the types of parts, each with its path."""
+    """Yield all texts inside a value with their paths, except roles and the types of parts."""
     if isinstance(value, str):
         yield path, value
     items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
@@ -174,7 +174,7 @@ def iter_texts(value: Any, path: TextPath = ()) -> Iterator[tuple[TextPath, str]
 
 
 def replace_texts(value: Any, paths: Iterable[TextPath], change: Callable[[str], str], path: TextPath = ()) -> Any:
-    """Return the same value with other texts at some paths."""
+    """Return the value with the texts at some paths replaced."""
     if isinstance(value, Mapping):
         return {step: replace_texts(item, paths, change, (*path, step)) for step, item in value.items()}
     if isinstance(value, list):

@@ -1,1 +1,1 @@
-"""Token ids with their source spans; content cannot forge a control token."""
+"""Token ids with their source spans. Content cannot forge a control token."""

@@ -1,4 +1,4 @@
-"""Byte-aligned tokenizers: those of tokenizers 1.x, which has no offsets, with offsets from the bytes of tokens."""
+"""Byte-aligned tokenizers: the offsets that tokenizers 1.x lacks, computed from the bytes of its tokens."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 _ADVICE = "install tokenizers before 1.0 (pip install 'tokenizers<1'), which gives the characters of each token"
 
 _PLAIN_TEXTS = ("Hello world", "A b", "The 2 dogs.", "x Y", "\u00c9t\u00e9 \u65e5")
-"""Texts that a tokenizer spells in full, at least one of them, unless it changes case or whitespace in every text."""
+"""Plain texts. A tokenizer spells at least one in full, unless it changes case or whitespace in every text."""
 
 
 class AlignedEncoding:
-    """The tokens of one text, of which the characters are found when they are asked for.
+    """The tokens of one text, with offsets that are computed on demand.
 
     Attributes:
-        ids: the ids, with those around the text.
-        special_tokens_mask: 1 for each token that the post-processor has put around the text, 0 for the others.
+        ids: the ids, including those around the text.
+        special_tokens_mask: 1 for each token that the post-processor puts around the text, 0 for the others.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class AlignedEncoding:
 
     @property
     def offsets(self) -> list[tuple[int, int]]:
-        """The characters `(start, end)` that each token covers, half-open; `(0, 0)` for those around the text.
+        """Return the characters `(start, end)` that each token covers, half-open; `(0, 0)` for those around the text.
 
         Raises:
-            RowError: `unsupported_content`: the bytes of the tokens are not those of the text.
+            RowError: `unsupported_content`: the tokens do not spell the bytes of the text.
         """
         (found,) = self._tokenizer.find_offsets([self._text], [self._plain])
         if len(found) != len(self._plain):
@@ -58,12 +58,12 @@ class AlignedEncoding:
 
 
 class ByteAlignedTokenizer:
-    """A tokenizer of tokenizers 1.x, with the methods of version 0.2x that this library calls.
+    """A tokenizer of tokenizers 1.x, with those methods of version 0.2x that this library calls.
 
-    Version 1.x gives ids alone. Here the characters of a token come from its bytes (`TokenBytes`), which are known
-    where the bytes of all tokens are those of the text. Texts with other bytes have no offsets: an accent that a
-    normalizer composes, or a character that the vocabulary lacks. Everything is made from the JSON text, so a changed
-    copy is `ByteAlignedTokenizer.from_str` of changed JSON.
+    Version 1.x returns only ids. This class finds the characters of each token from its bytes (`TokenBytes`), which
+    works if the tokens of a text spell exactly its bytes. Other texts have no offsets, for example if a normalizer
+    composes an accent or the vocabulary lacks a character. Everything is made from the JSON text, so a changed copy is
+    `ByteAlignedTokenizer.from_str` of changed JSON.
 
     Args:
         tokenizer_json: the text of a `tokenizer.json`, in the older format (version 1.0) or the one of 1.x (2.0).
@@ -72,8 +72,8 @@ class ByteAlignedTokenizer:
         tokenizer: the `tokenizers.Tokenizer`.
         version: the version of `tokenizers`.
         token_bytes: the bytes of the tokens.
-        missing_bytes: the ids of tokens that stand for bytes that the vocabulary lacks. Version 1.x wants a token for
-            each byte, so they are added, and no text may have one. Version 0.2x drops such bytes instead.
+        missing_bytes: the ids of tokens for bytes that the vocabulary lacks. Version 1.x needs a token for each byte,
+            so they are added here, and texts that contain one are rejected. Version 0.2x drops such bytes instead.
         encode_special_tokens: whether special tokens in texts are encoded as text.
 
     Raises:
@@ -100,11 +100,11 @@ class ByteAlignedTokenizer:
             self.token_bytes = replace(self.token_bytes, spellings=(*spellings, *padding))
             tokenizer_json = json.dumps(filled)
         try:
-            with temporary_json_file(tokenizer_json) as path:  # it converts the older format in files alone
+            with temporary_json_file(tokenizer_json) as path:  # only `from_file` converts the older format
                 self.tokenizer = package.Tokenizer.from_file(path)
         except (PrefTemplatesError, KeyboardInterrupt, SystemExit, MemoryError):
             raise
-        except BaseException as error:  # a panic of Rust is none of the usual exceptions
+        except BaseException as error:  # a panic in Rust is not an Exception
             reason = one_line(" ".join(f"{type(error).__name__}: {error}".split()), 300)
             raise DefinitionError(
                 f"tokenizers {self.version} cannot load this tokenizer: {reason}; {_ADVICE}"
@@ -112,29 +112,29 @@ class ByteAlignedTokenizer:
 
     @classmethod
     def from_str(cls, tokenizer_json: str) -> Self:
-        """Return the tokenizer of a JSON text."""
+        """Build the tokenizer that a JSON text describes."""
         return cls(tokenizer_json)
 
     def to_str(self) -> str:
-        """Return the JSON text."""
+        """Return the JSON text of the tokenizer."""
         return self._json
 
     def no_truncation(self) -> None:
-        """Do nothing: no text is truncated."""
+        """Do nothing, since no text is truncated."""
 
     def no_padding(self) -> None:
-        """Do nothing: no text is padded."""
+        """Do nothing, since no text is padded."""
 
     def get_vocab_size(self) -> int:
         """Return the largest id plus one."""
         return len(self.token_bytes.spellings)
 
     def encode(self, text: str, add_special_tokens: bool = True) -> AlignedEncoding:
-        """Return the tokens of a text.
+        """Encode a text.
 
         Args:
             text: the text.
-            add_special_tokens: whether to add what the post-processor puts around a text.
+            add_special_tokens: whether to add the tokens that the post-processor puts around a text.
 
         Raises:
             RowError: `unsupported_content`: the text has a byte for which the vocabulary has no token.
@@ -145,7 +145,7 @@ class ByteAlignedTokenizer:
         return encoding
 
     def encode_batch(self, texts: Sequence[str], add_special_tokens: bool = True) -> list[AlignedEncoding]:
-        """Return the tokens of texts; arguments as for `encode`."""
+        """Encode several texts; the arguments are those of `encode`."""
         before, after = self._added_ids if add_special_tokens else ([], [])
         return [
             AlignedEncoding(self, text, ids, len(before), [*before, *ids, *after])
@@ -153,21 +153,21 @@ class ByteAlignedTokenizer:
         ]
 
     encode_batch_fast = encode_batch
-    """The same: offsets are not found before they are asked for."""
+    """The same method, since offsets are always computed on demand."""
 
     def find_offsets(
         self, texts: Sequence[str], ids: Sequence[Sequence[int]] | None = None
     ) -> list[list[tuple[int, int]]]:
         """Return for each text the characters `(start, end)` that each of its tokens covers, half-open.
 
-        A token that is nothing but a space that the tokenizer has added covers the character after it, as in 0.2x.
+        A token that is only a space which the tokenizer has added covers the character after it, as in 0.2x.
 
         Args:
             texts: the texts.
-            ids: the ids of each, without those around it; None to encode them here.
+            ids: the ids of each text, without those around it; None to encode the texts here.
 
         Returns:
-            Nothing for a text whose tokens do not spell its bytes.
+            An empty list for a text whose tokens do not spell its bytes.
         """
         rows = self._encode_plainly(texts) if ids is None else ids
         return [self._find_offsets(text, row) for text, row in zip(texts, rows, strict=True)]
@@ -184,12 +184,13 @@ class ByteAlignedTokenizer:
     def check(self) -> None:
         """Raise an error unless the characters of tokens can be found from their ids.
 
-        There is no older version here to compare ids with. So two things are checked: that the tokens of at least one
-        of a few plain texts spell its bytes, which no tokenizer does that changes case or drops spaces; and that the
-        name of each added token is that token alone, which version 1.0.0rc3 gets wrong for some Unigram models.
+        No older version is installed to compare ids with. So this checks that the tokens of at least one of a few
+        plain texts spell its bytes, which fails for a tokenizer that changes case or drops spaces. It also checks that
+        the name of each added token encodes to that token alone, which fails in version 1.0.0rc3 for some Unigram
+        models.
 
         Raises:
-            DefinitionError: one of these is not so.
+            DefinitionError: one of the checks fails.
         """
         if not any(self.find_offsets(_PLAIN_TEXTS)):
             raise DefinitionError(
@@ -208,7 +209,7 @@ class ByteAlignedTokenizer:
 
     @cached_property
     def _added_ids(self) -> tuple[list[int], list[int]]:
-        """The ids that the post-processor puts before a text and after it."""
+        """Return the ids that the post-processor puts before a text and after it."""
         whole = self._encode_batch(["a"], True)[0]
         (plain,) = self._encode_plainly(["a"])
         for start in range(len(whole) - len(plain) + 1) if plain else ():
@@ -234,6 +235,7 @@ class ByteAlignedTokenizer:
         if extents is None:
             return []
         if text.isascii():
+            # an empty extent is an added space: it covers the next character, as in 0.2x
             return [(start, end if end > start else min(start + 1, len(text))) for start, end in extents]
         starts = [0, *accumulate(len(character.encode()) for character in text)]
         offsets = []

@@ -1,4 +1,4 @@
-"""The encoder: turns a text into tokens, with a control token only where the style wrote it."""
+"""The encoder: turns a text into tokens, with control tokens only where the style wrote them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Encoder:
-    """A tokenizer's copies, with the tokens that are declared to be control or content."""
+    """The copies of a tokenizer, with the tokens that are declared to be control or content."""
 
     copies: TokenizerCopies
     control: frozenset[str]
     content_tokens: frozenset[str]
 
     def encode(self, rendered: Rendered) -> Tokens:
-        """Return the tokens of a text."""
+        """Encode a text."""
         return self._add_prefix(rendered, self._encode_whole(rendered))
 
     def encode_response(self, rendered: Rendered, prompt: Tokens) -> Tokens:
-        """Return the tokens of a response, which begin with those of its prompt."""
+        """Encode a response so that its tokens begin with those of its prompt."""
         prompt_text = prompt.rendered.text
         if not rendered.text.startswith(prompt_text):
             raise StyleContractError(
@@ -41,6 +41,8 @@ class Encoder:
         tokens = self._add_prefix(rendered, self._encode_whole(rendered), length)
         if (tokens.input_ids[:length], tokens.offsets[:length]) == (prompt.input_ids, prompt.offsets):
             return tokens
+        # The whole text has other tokens in or across the prompt. The prompt's ids must stay the same in every
+        # response, so only the response's own text is encoded, as the continuation of a text.
         control, written = self._find_written(rendered)
         response_control = [token for token in written if token.start >= len(prompt_text)]
         response = self._encode_pieces(rendered.text, response_control, control, len(prompt_text))
@@ -49,7 +51,7 @@ class Encoder:
         return Tokens(rendered, ids, offsets, length, apart=ids != tokens.input_ids)
 
     def find_forged(self, rendered: Rendered) -> tuple[Span, ...]:
-        """Return where content spells a control token."""
+        """Return the spans in which content spells a control token."""
         control, written = self._find_written(rendered)
         candidates = extend_over_gaps(self._read_whole(rendered), self.copies.get_ids(control), len(rendered.text))
         forged = [
@@ -65,7 +67,7 @@ class Encoder:
         )
 
     def find_control_ids(self, rendered: Rendered) -> frozenset[int]:
-        """Return the ids of all tokens that control in a text of this style."""
+        """Return the ids of all control tokens in a text of this style."""
         return self.copies.get_ids(self._find_written(rendered)[0])
 
     def find_written(self, rendered: Rendered) -> list[Token]:
@@ -76,13 +78,13 @@ class Encoder:
         """Return the control tokens that the style writes into every text like this one, in order.
 
         Returns:
-            None where that depends on content: a token is one as a word only, and content may be next to it.
+            None if content decides: a token counts only as a separate word, and content may be next to it.
         """
         doubtful = self._select_doubtful(self._list_spelled(rendered), rendered)
         return None if doubtful else self.find_written(rendered)
 
     def _add_prefix(self, rendered: Rendered, tokens: Sequence[Token], prompt_length: int = 0) -> Tokens:
-        """The tokens after what the tokenizer puts before plain text, unless the style wrote that."""
+        """Put the tokenizer's prefix, such as a BOS, before the tokens, unless the style wrote it."""
         ids, prefix = tuple(token.id for token in tokens), self.copies.prefix_ids
         if ids[: len(prefix)] == prefix:
             prefix = ()
@@ -90,18 +92,18 @@ class Encoder:
         return Tokens(rendered, prefix + ids, ((0, 0),) * len(prefix) + offsets, prompt_length)
 
     def _encode_whole(self, rendered: Rendered) -> list[Token]:
-        """The tokens of the text as the tokenizer reads it, unless content makes or unmakes a control token."""
+        """Encode the whole text as the tokenizer reads it, or in pieces if content makes or breaks a control token."""
         control, written = self._find_written(rendered)
         tokens = self._read_whole(rendered)
         control_ids = self.copies.get_ids(control)
         extended = [token for _, token in extend_over_gaps(tokens, control_ids, len(rendered.text))]
         if len(extended) == len(written) and all(map(_is_written_token, extended, written)):
-            stripped = iter(written)  # without the blanks that some swallow
+            stripped = iter(written)  # these do not cover the whitespace that some tokens swallow
             return [next(stripped) if token.id in control_ids else token for token in tokens]
         return self._encode_pieces(rendered.text, written, control, 0)
 
     def _find_written(self, rendered: Rendered) -> tuple[frozenset[str], list[Token]]:
-        """The control tokens of this text's style, and where it wrote them."""
+        """Return the names of the control tokens in this style's text, and the places where the style wrote them."""
         copies = self.copies
         written = self._drop_lost_words(self._list_spelled(rendered), rendered)
         control = copies.special | self.control | {copies.names_by_id[token.id] for token in written}
@@ -109,7 +111,7 @@ class Encoder:
         return control, [token for token in written if copies.names_by_id[token.id] in control]
 
     def _list_spelled(self, rendered: Rendered) -> list[Token]:
-        """The added tokens that the style's own characters spell."""
+        """Return the added tokens that the style's own characters spell."""
         return [
             Token(id, start + offset, end + offset)
             for offset, text in _style_runs(rendered)
@@ -117,7 +119,7 @@ class Encoder:
         ]
 
     def _select_doubtful(self, written: Sequence[Token], rendered: Rendered) -> list[Token]:
-        """The tokens that a content next to them may make part of a longer word."""
+        """Return the written tokens that adjacent content may turn into a part of a longer word."""
         edges = {edge for start, text in _style_runs(rendered) for edge in (start, start + len(text))}
         lasting = self.copies.special | self.control
         return [
@@ -129,11 +131,11 @@ class Encoder:
         ]
 
     def _drop_lost_words(self, written: list[Token], rendered: Rendered) -> list[Token]:
-        """The tokens without those that are tokens as words only, where a content makes them part of a longer word.
+        """Drop word-only tokens that adjacent content has turned into a part of a longer word.
 
-        So are those before which the normalizer puts a space that is part of the token, as it does at a text's start.
+        This also drops tokens that the normalizer spells with a space before them, as it does at the start of a text.
 
-        One that is special, or declared as control, stays: content cannot unmake it.
+        Special tokens and tokens declared as control stay, since content cannot break them.
         """
         doubtful = self._select_doubtful(written, rendered)
         if not doubtful:
@@ -144,11 +146,11 @@ class Encoder:
         return [token for token in written if token not in lost]
 
     def _read_whole(self, rendered: Rendered) -> list[Token]:
-        """The tokens of the text as the tokenizer reads it."""
+        """Encode the text as the tokenizer reads it."""
         return encode_text(self.copies.full, rendered.text)
 
     def _encode_pieces(self, text: str, written: Sequence[Token], control: frozenset[str], start: int) -> list[Token]:
-        """The tokens from a position on, with the control tokens that the style wrote there and no other."""
+        """Encode the text from a position on, with the given control tokens and no others."""
         tokens: list[Token] = []
         position: PiecePosition = "inside" if start else "start"
         for token in written:
@@ -166,7 +168,7 @@ class Encoder:
     def _encode_piece(
         self, text: str, start: int, end: int, control: frozenset[str], position: PiecePosition
     ) -> list[Token]:
-        """The tokens of a piece of text, none of them a control token."""
+        """Encode a piece of text without any control token."""
         if start == end:
             return []
         control_ids = self.copies.get_ids(control)
@@ -183,7 +185,8 @@ class Encoder:
                 f"the tokenizer has nothing but a control token for {preview(text[single.start : single.end])}",
                 code=Code.UNSUPPORTED_CONTENT,
             )
-        # a model can have such a token in its own vocabulary; of the halves of its text it makes other tokens
+        # A model can have the token in its own vocabulary too. Cutting its text in two makes the model use other
+        # tokens.
         cuts = [start, *(token.start + 1 for token in forged), end]
         return [
             token
@@ -195,7 +198,7 @@ class Encoder:
 
 
 def _style_runs(rendered: Rendered) -> Iterator[tuple[int, str]]:
-    """The texts that the style wrote in one go, each with its start; an empty content parts none."""
+    """Yield the texts that the style wrote without a break, each with its start; empty contents are not breaks."""
     start = end = 0
     for span in rendered.spans:
         if span.kind in ("content", "derived") and span.start < span.end:
@@ -208,5 +211,5 @@ def _style_runs(rendered: Rendered) -> Iterator[tuple[int, str]]:
 
 
 def _is_written_token(token: Token, written: Token) -> bool:
-    """Whether a token is the one that the style wrote; blanks around it may be part of it."""
+    """Return whether a token is the one that the style wrote; it may include whitespace around it."""
     return token.id == written.id and token.start <= written.start and written.end <= token.end

@@ -1,4 +1,4 @@
-"""JSON tokenizers: a tokenizer of a `tokenizer.json`, as transformers would read its folder, without transformers."""
+"""A tokenizer read from a `tokenizer.json`, as transformers would read its folder, without transformers."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
 _TOKENIZER_FILE = "tokenizer.json"
 
 _PARTS = ("truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder")
-"""The parts that a `tokenizer.json` may lack next to the model."""
+"""The parts that a `tokenizer.json` may lack."""
 
 _FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-"""The flags of a special token that is named and has none of its own, as transformers adds it."""
+"""The flags that transformers gives a named special token without flags of its own."""
 
 
 class ReadFiles(Protocol):
-    """What is known of a tokenizer's folder, as `read_tokenizer_files` of `preftemplates.styles` gives it."""
+    """The files of a tokenizer's folder, as `read_tokenizer_files` of `preftemplates.styles` reads them."""
 
     @property
     def path(self) -> Path:
-        """The folder."""
+        """Return the folder."""
 
     @property
     def chat_template(self) -> str | dict[str, str] | None:
-        """The chat template, or several by name."""
+        """Return the chat template, or several by name."""
 
     @property
     def special_tokens_map(self) -> Mapping[str, str]:
-        """Special tokens by what they are for, such as `bos_token`."""
+        """Return the special tokens by purpose, such as `bos_token`."""
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """The object that `tokenizer_config.json` holds."""
+        """Return the object in `tokenizer_config.json`."""
 
 
 @dataclass(frozen=True)
@@ -57,29 +57,29 @@ class AddedName:
 
 
 class JsonTokenizer:
-    r"""A tokenizer that needs the package `tokenizers` alone, of any version, where transformers is not installed.
+    r"""A tokenizer that needs only the package `tokenizers`, of any version, and works without transformers.
 
-    `tokenize`, `TokenBatchFormatter` and `Style.from_tokenizer` take it as they take a tokenizer of transformers. It
-    has the ids that `PreTrainedTokenizerFast` gives for the same files. For some models transformers has classes of
-    their own, such as `LlamaTokenizer`, which may make parts of the tokenizer anew instead of reading them.
+    `tokenize`, `TokenBatchFormatter` and `Style.from_tokenizer` accept it like a tokenizer of transformers. Its ids
+    are those of `PreTrainedTokenizerFast` for the same files. For some models, transformers has classes such as
+    `LlamaTokenizer`, which may rebuild parts of the tokenizer instead of reading them.
 
-    With tokenizers 1.x, which has no offsets, the tokens are found in a text by their bytes: see
-    `ByteAlignedTokenizer`. It can be pickled, and weakly referenced.
+    With tokenizers 1.x, which has no offsets, tokens are located in a text by their bytes: see `ByteAlignedTokenizer`.
+    An instance can be pickled and weakly referenced.
 
     Args:
-        tokenizer_json: the text of a `tokenizer.json`, in the older format or the one of tokenizers 1.x.
-        special_tokens_map: special tokens by what they are for, such as `eos_token`.
+        tokenizer_json: the text of a `tokenizer.json`, in the older format or in that of tokenizers 1.x.
+        special_tokens_map: special tokens by purpose, such as `eos_token`.
         chat_template: the chat template, or several by name.
-        config: the object of a `tokenizer_config.json`, which may name more added tokens. As in transformers,
-            `add_bos_token` and `add_eos_token` have no effect next to a `tokenizer.json`.
-        name_or_path: the folder, which names the style of the chat template.
+        config: the object in a `tokenizer_config.json`, which may name more added tokens. As in transformers,
+            `add_bos_token` and `add_eos_token` have no effect if there is a `tokenizer.json`.
+        name_or_path: the folder, after which the style of the chat template is named.
 
     Attributes:
-        is_fast: True, as `tokenize` asks.
-        json: the text of the `tokenizer.json`, with what the other files change.
+        is_fast: True, as `tokenize` requires.
+        json: the text of the `tokenizer.json`, with the changes from the other files.
         added_tokens_decoder: the added tokens by id.
         all_special_tokens: the named special tokens, and those that the configuration lists.
-        bos_token, eos_token, pad_token, unk_token, cls_token, sep_token: special tokens, each None if it is not named.
+        bos_token, eos_token, pad_token, unk_token, cls_token, sep_token: special tokens, each None if it has no name.
         bos_token_id, eos_token_id, pad_token_id: the ids of three of them.
 
     Raises:
@@ -125,7 +125,7 @@ class JsonTokenizer:
 
     @classmethod
     def from_files(cls, files: ReadFiles) -> Self:
-        """Read the `tokenizer.json` of a folder of which the other files are read.
+        """Read the `tokenizer.json` of a folder whose other files have been read.
 
         Args:
             files: the folder's other files.
@@ -154,11 +154,11 @@ class JsonTokenizer:
 
     @cached_property
     def backend_tokenizer(self) -> Any:
-        """The tokenizer that does the work: a `tokenizers.Tokenizer` before version 1, else a `ByteAlignedTokenizer`.
+        """Return the underlying tokenizer: a `tokenizers.Tokenizer` before version 1, else a `ByteAlignedTokenizer`.
 
         Raises:
             MissingPackageError: `tokenizers` is not installed.
-            DefinitionError: it cannot load the tokenizer.
+            DefinitionError: `tokenizers` cannot load the tokenizer.
         """
         tokenizers = import_extra("tokenizers", "a text is turned into tokens")
         if not hasattr(tokenizers.Tokenizer, "encode_batch_fast"):
@@ -177,7 +177,7 @@ class JsonTokenizer:
 
         Args:
             text: the text.
-            add_special_tokens: whether to add what the tokenizer puts around a text.
+            add_special_tokens: whether to add the tokens that the tokenizer puts around a text.
         """
         return {"input_ids": [*self.backend_tokenizer.encode(text, add_special_tokens=add_special_tokens).ids]}
 
@@ -195,7 +195,7 @@ def _get_content(token: Any) -> str:
 def _complete_json(
     tokenizer_json: str, special_tokens: Iterable[str], named: Mapping[str, str], config: Mapping[str, Any]
 ) -> str:
-    """A `tokenizer.json` with what transformers changes by the other files: more added tokens, and other flags."""
+    """Add to a `tokenizer.json` what transformers takes from the other files: more added tokens, and other flags."""
     description: dict[str, Any] = dict.fromkeys(_PARTS) | read_tokenizer_json(tokenizer_json)
     tokens: dict[str, dict[str, Any]] = {token["content"]: token for token in description["added_tokens"] or ()}
     listed = config.get("added_tokens_decoder")

@@ -1,4 +1,4 @@
-"""Loss selection: which tokens of a conversation are trained on."""
+"""Loss selection: the tokens of a conversation that are trained on."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from preftemplates.tokens.tokens import Tokens
 
 TrainedTurns = Literal["response", "conversation", "last"]
-"""Which turns are trained on: those of the response, those of the whole conversation, or the last one."""
+"""The turns to train on: those of the response, those of the whole conversation, or only the last one."""
 
 
 @dataclass(frozen=True)
 class LossSelection:
-    """Which tokens of a conversation are trained on.
+    """The tokens of a conversation to train on.
 
-    A message with a flag of its own is trained on, or is not, as the flag says (`select_trained_messages`).
+    A message with a loss flag follows its flag (`select_trained_messages`).
 
     Attributes:
-        turns: `response` for turns of the response, `conversation` for those of the prompt too, and `last` for the
-            last one.
-        stop: whether the end-of-turn tokens are trained on too, where the style writes them.
+        turns: `response` for turns of the response, `conversation` for turns of the prompt too, and `last` for the
+            last turn only.
+        stop: whether to train on the end-of-turn tokens too, where the style writes them.
         roles: the roles of these turns.
-        messages: the indices of the messages that may be trained on, negative ones counted from the end; None for all.
+        messages: the indices of the messages that may be trained on; negative ones count from the end. None for all.
             Indices that a conversation does not have select nothing.
 
     Raises:
-        DefinitionError: there is no such choice of turns, or no role or message is named.
+        DefinitionError: the choice of turns does not exist, or roles or messages are empty.
 
     Example:
         >>> talk = [{"role": role, "content": role} for role in ("user", "assistant", "user", "assistant")]
@@ -60,18 +60,18 @@ class LossSelection:
 
     @property
     def kinds(self) -> tuple[SpanKind, ...]:
-        """The kinds of spans that are trained on."""
+        """Return the kinds of spans to train on."""
         return ("content", "derived", "stop") if self.stop else ("content", "derived")
 
     def select_messages(self, messages: Sequence[Message], prompt_length: int) -> list[int]:
-        """Return the indices of the messages that are trained on.
+        """Return the indices of the messages to train on.
 
         Args:
             messages: the conversation.
-            prompt_length: how many of the first messages are the prompt.
+            prompt_length: how many messages at the start are the prompt.
 
         Raises:
-            RowError: as `select_trained_messages`.
+            RowError: as for `select_trained_messages`.
         """
         default = [
             index
@@ -90,16 +90,16 @@ class LossSelection:
         return self.messages is None or index in self.messages or index - count in self.messages
 
     def mask(self, tokens: Tokens, messages: Sequence[Message], prompt_length: int) -> list[bool]:
-        """Return one bool per token: whether it is trained on.
+        """Return one bool per token: True if it is trained on.
 
         Args:
             tokens: the tokens of the conversation.
             messages: the conversation.
-            prompt_length: how many of the first messages are the prompt.
+            prompt_length: how many messages at the start are the prompt.
 
         Raises:
-            SpanError: as `Tokens.mask`; and where no message is trained on.
-            RowError: as `select_trained_messages`.
+            SpanError: as for `Tokens.mask`, and if no message is trained on.
+            RowError: as for `select_trained_messages`.
         """
         trained = self.select_messages(messages, prompt_length)
         if not trained:

@@ -1,4 +1,4 @@
-"""Token bytes: what each token of a vocabulary spells, so that spans can be assigned without offsets."""
+"""Token bytes: the bytes that each token of a vocabulary spells, from which spans are found without offsets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BYTES_BY_CHARACTER = {character: byte for byte, character in enumerate(list_byt
 
 _SPACES = [char for char in map(chr, range(0x3001)) if char.isspace() and not "\x1c" <= char <= "\x1f"]
 _WHITESPACE = re.compile(b"(?:%s)*" % b"|".join(re.escape(char.encode()) for char in _SPACES))
-"""A run of whitespace in UTF-8. Rust's tokenizers take Unicode's White_Space for it, which lacks four of Python's."""
+"""A run of whitespace in UTF-8, as tokenizers in Rust define it: White_Space, which lacks four of Python's."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,16 @@ class TokenBytes:
     r"""The bytes that each token of a tokenizer spells.
 
     They are read from the tokenizer's description: the alphabet of byte-level tokenizers, the mark that SentencePiece
-    writes for a space, and its tokens for single bytes. What a tokenizer changes in a text (accents, case, whitespace)
-    is not in them. So the bytes of a text's tokens are the text's own, or nothing is known of the text.
+    writes for a space, and its tokens for single bytes. They do not include what a tokenizer changes in a text
+    (accents, case, whitespace). So either the tokens of a text spell exactly its bytes, or nothing is known about the
+    text.
 
     Attributes:
-        spellings: the bytes by id; None for the unknown token, and for an id without a token.
+        spellings: the bytes by id; None for the unknown token and for an id without a token.
         may_prepend: whether the tokenizer may add a space at the start of a text, or after an added token.
-        added: the ids of the added tokens, between which texts are encoded apart.
-        strips_left: the ids of those that swallow the whitespace before them.
-        strips_right: the ids of those that swallow the whitespace after them.
+        added: the ids of the added tokens; the texts between them are encoded separately.
+        strips_left: the ids of the added tokens that swallow the whitespace before them.
+        strips_right: the ids of the added tokens that swallow the whitespace after them.
 
     Example:
         >>> model = {"type": "BPE", "vocab": {"\u0120Hi": 0, "!": 1}}
@@ -51,7 +52,7 @@ class TokenBytes:
 
     @classmethod
     def read(cls, description: Mapping[str, Any]) -> Self:
-        """Read the bytes from a tokenizer's description, as its `tokenizer.json` holds it."""
+        """Read the bytes from a tokenizer's description, the object in its `tokenizer.json`."""
         model, added = description["model"], description.get("added_tokens") or ()
         steps = [*_list_steps(description.get("normalizer")), *_list_steps(description.get("pre_tokenizer"))]
         spell = _choose_speller(steps, model, [*_list_steps(description.get("decoder"))])
@@ -59,7 +60,7 @@ class TokenBytes:
         for id in _find_unknown(model):
             spellings[id] = None
         spellings |= {token["id"]: token["content"].encode() for token in added}
-        if any(step["type"] == "Prepend" for step in steps):  # it comes before the names of such tokens too
+        if any(step["type"] == "Prepend" for step in steps):  # it is put before the names of these tokens too
             spellings |= {token["id"]: b" " + spellings[token["id"]] for token in added if token.get("normalized")}
         size = max(spellings, default=-1) + 1
         return cls(
@@ -72,20 +73,22 @@ class TokenBytes:
 
     @cached_property
     def leading_spaces(self) -> frozenset[int]:
-        """The ids of the tokens that begin with a space, which the tokenizer may have added."""
+        """Return the ids of the tokens that begin with a space, which the tokenizer may have added."""
         return frozenset(id for id, spelling in enumerate(self.spellings) if spelling and spelling[:1] == b" ")
 
     def find_extents(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]] | None:
-        """Return which bytes of a text each token spells, half-open; None unless they are all of its bytes.
+        """Return the bytes `(start, end)` that each token spells, half-open; None unless these are the text's bytes.
 
-        A token that is nothing but a space that the tokenizer has added spells no byte. An added token spells the
-        whitespace that it swallows too.
+        A token that is only a space which the tokenizer has added spells no bytes. An added token also spells the
+        whitespace that it swallows.
 
         Args:
             text: the text.
-            ids: the ids of its tokens, without those that the tokenizer adds around a text.
+            ids: the ids of its tokens, without those that the tokenizer puts around a text.
         """
         data, starts = text.encode(), {at for at in range(len(ids)) if at == 0 or ids[at - 1] in self.added}
+        # The tokenizer may have added a space at the text's start and after each added token, only at the start, or
+        # nowhere. The ids do not tell, so each case is tried until the spelled bytes are those of the text.
         droppings: list[Container[int]] = [starts, {0}, ()] if self.may_prepend else [()]
         if self.strips_left.isdisjoint(ids) and self.strips_right.isdisjoint(ids):
             for dropping in droppings:
@@ -100,7 +103,7 @@ class TokenBytes:
     def _walk(
         self, data: bytes, ids: Sequence[int], dropping: Container[int], *, optional: bool
     ) -> list[tuple[int, int]] | None:
-        """The bytes that each token spells; at some places without its leading space, or there only where none is."""
+        """Match tokens to bytes one by one; those in `dropping` may lack a leading space, or do unless `optional`."""
         extents, start = list[tuple[int, int]](), 0
         for place, id in enumerate(ids):
             whole, shorter = self._spell(id, False), self._spell(id, place in dropping)
@@ -142,7 +145,7 @@ def _list_steps(part: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
 
 
 def _may_prepend(step: Mapping[str, Any]) -> bool:
-    """Whether a step may add a space at the start of a text."""
+    """Return whether a step may add a space at the start of a text."""
     kind = step["type"]
     if kind == "Metaspace":
         return bool(step.get("prepend_scheme", "always") != "never" and step.get("add_prefix_space", True))
@@ -152,7 +155,7 @@ def _may_prepend(step: Mapping[str, Any]) -> bool:
 
 
 def _list_vocabulary(model: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """Yield the tokens of a model, each with its id."""
+    """Yield the tokens of a model with their ids."""
     vocabulary = model.get("vocab") or {}
     if isinstance(vocabulary, dict):
         yield from vocabulary.items()
@@ -161,7 +164,7 @@ def _list_vocabulary(model: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 def _find_unknown(model: Mapping[str, Any]) -> list[int]:
-    """The id of the token for what the model does not know, which spells anything."""
+    """Return the id of the unknown token, which may stand for any text, in a list; empty if there is none."""
     if isinstance(model.get("unk_id"), int):
         return [model["unk_id"]]
     vocabulary, unknown = model.get("vocab"), model.get("unk_token")
@@ -184,7 +187,7 @@ def _choose_speller(steps: Sequence[Mapping[str, Any]], model: Mapping[str, Any]
 
 
 def _spell_byte_level(token: str) -> bytes | None:
-    """The bytes of a token of a byte-level model; None if a character is none of the alphabet."""
+    """Return the bytes of a token of a byte-level model; None if a character is not in the alphabet."""
     try:
         return bytes(map(_BYTES_BY_CHARACTER.__getitem__, token))
     except KeyError:

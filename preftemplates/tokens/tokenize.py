@@ -1,4 +1,4 @@
-"""Tokenize a text, and find the control tokens that its content spells."""
+"""Tokenise a text, and find the control tokens that its content spells."""
 
 from __future__ import annotations
 
@@ -134,37 +134,37 @@ def tokenize(
     control: Collection[str] = (),
     content_tokens: Collection[str] = CONTENT_TOKENS,
 ) -> Tokens | Sample[Tokens]:
-    """Return the tokens of a text, or of a sample's prompt and of each of its responses.
+    """Tokenise a text, or a sample's prompt and each of its responses.
 
-    The ids are those of `tokenizer(text, add_special_tokens=False)`, and in front of them what the tokenizer itself
-    puts before plain text (a BOS), unless the style wrote it. What the tokenizer would put behind a text is not
+    The ids are those of `tokenizer(text, add_special_tokens=False)`, after the ids that the tokenizer itself puts
+    before plain text (a BOS), unless the style wrote them. The ids that the tokenizer would put after a text are not
     added: a text ends as its style ends it, see `Style.with_special_tokens`.
 
-    A control token stands only where the style wrote it. Control tokens are those that the tokenizer marks special
-    or names, and those of its added tokens that the style's own characters spell in this text. Content that spells
-    one is encoded as plain text, as with `split_special_tokens=True`. A token that the tokenizer marks special stands
-    wherever the style wrote it: also one that is a token as a word only (`single_word`), beside a letter of the
-    content, where the tokenizer would not see it.
+    Control tokens occur only where the style wrote them. They are the tokens that the tokenizer marks special or
+    names, and those of its added tokens that the style's own characters spell in this text. If content spells one, it
+    is encoded as plain text, as with `split_special_tokens=True`. A token that the tokenizer marks special stays where
+    the style wrote it, even if it counts only as a separate word (`single_word`) and is next to a letter of the
+    content, where the tokenizer would miss it.
 
-    In a sample the prompt has the same ids everywhere: the ids of a response begin with those of the prompt. Where
-    the ids of the whole text do not, the response's own text is encoded apart, as text that goes on.
+    In a sample, the prompt has the same ids everywhere: the ids of a response begin with those of the prompt. If the
+    ids of the whole text do not, the response's own text is encoded separately, as the continuation of a text.
 
     Args:
         rendered: a text, or a sample of texts whose responses begin with the prompt.
-        tokenizer: a fast tokenizer of transformers, or a `JsonTokenizer`; its settings for padding and truncation have
+        tokenizer: a fast tokenizer of transformers, or a `JsonTokenizer`. Its settings for padding and truncation have
             no effect, and it is not changed. Several threads may share it.
-        control: further added tokens that content must not become: those that the style writes in other texts only,
-            and that the tokenizer does not mark special.
-        content_tokens: added tokens that content may become although the style writes them, or the tokenizer marks
-            them special.
+        control: further added tokens that content must not become: those that the style writes only in other texts and
+            that the tokenizer does not mark special.
+        content_tokens: added tokens that content may become even if the style writes them or the tokenizer marks them
+            special.
 
     Raises:
-        DefinitionError: the tokenizer is none of the fast ones, or has no added token that `control` names; or
-            tokenizers 1.x is installed, and the bytes of its tokens are never those of the text.
+        DefinitionError: the tokenizer is not a fast tokenizer, or lacks an added token named in `control`; or
+            tokenizers 1.x is installed, and the tokens never spell the bytes of a text.
         StyleContractError: a response does not begin with the prompt (`prefix_unstable`).
-        RowError: the text is not Unicode (`bad_text`), or the tokenizer has nothing but a control token for one of
-            its characters (`unsupported_content`). With tokenizers 1.x, which has no offsets: the bytes of the tokens
-            are not those of this text (`unsupported_content`).
+        RowError: the text is not valid Unicode (`bad_text`), or the tokenizer has only a control token for one of its
+            characters (`unsupported_content`). With tokenizers 1.x, which has no offsets: the tokens do not spell the
+            bytes of this text (`unsupported_content`).
 
     Example:
         >>> from tokenizers import Tokenizer, models, pre_tokenizers
@@ -193,17 +193,17 @@ def find_forged_tokens(
     control: Collection[str] = (),
     content_tokens: Collection[str] = CONTENT_TOKENS,
 ) -> tuple[Span, ...]:
-    """Return where content spells a control token: the characters of each, with the message that holds them.
+    """Find where content spells a control token: the characters of each, with the message that holds them.
 
     Args:
         rendered: a text.
         tokenizer: as for `tokenize`.
-        control: as for `tokenize`, which encodes what is found here as plain text.
-        content_tokens: likewise.
+        control: as for `tokenize`, which encodes the spans found here as plain text.
+        content_tokens: as for `tokenize`.
 
     Raises:
-        DefinitionError: as `tokenize`.
-        RowError: likewise.
+        DefinitionError: as for `tokenize`.
+        RowError: as for `tokenize`.
 
     Example:
         >>> from tokenizers import Tokenizer, models
@@ -220,7 +220,7 @@ def find_forged_tokens(
 def make_encoder(
     tokenizer: FastTokenizer, control: Collection[str] = (), content_tokens: Collection[str] = CONTENT_TOKENS
 ) -> Encoder:
-    """Return the encoder of a tokenizer; the arguments and errors are those of `tokenize`."""
+    """Build the encoder of a tokenizer; the arguments and errors are those of `tokenize`."""
     copies = get_tokenizer_copies(tokenizer)
     for name, tokens in (("control", control), ("content_tokens", content_tokens)):
         if isinstance(tokens, str):

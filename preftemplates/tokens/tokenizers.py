@@ -1,4 +1,4 @@
-"""A tokenizer's private copies: one that reads a text as the tokenizer does, and some that see no control token."""
+"""Private copies of a tokenizer: one that reads a text as the tokenizer does, and some without control tokens."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class FastTokenizer(Protocol):
-    """What is asked of a tokenizer: to be one of the fast ones of transformers, or a `JsonTokenizer`."""
+    """The interface of a tokenizer: a fast tokenizer of transformers, or a `JsonTokenizer`."""
 
     @property
     def is_fast(self) -> bool:
-        """Whether it is one."""
+        """Return whether it is a fast tokenizer."""
 
     @property
     def backend_tokenizer(self) -> Any:
-        """The `tokenizers.Tokenizer` or `ByteAlignedTokenizer` that does the work; it is copied, and never changed."""
+        """Return its `tokenizers.Tokenizer` or `ByteAlignedTokenizer`, which is copied and never changed."""
 
     @property
     def all_special_tokens(self) -> list[str]:
-        """The tokens that have a name, such as BOS."""
+        """Return the tokens that have a name, such as BOS."""
 
 
 class Token(NamedTuple):
@@ -40,10 +40,10 @@ class Token(NamedTuple):
 
 
 PiecePosition = Literal["start", "after", "inside"]
-"""Where a piece of a text is: at its start, after a control token, or inside of other text.
+"""The place of a piece in its text: at the start, after a control token, or inside other text.
 
-A tokenizer that puts a blank in front of a text does so at the start, and some do after a token; inside of a text
-none does.
+A tokenizer that puts a space before a text does so at the start, and some also do so after a token. None does so
+inside a text.
 """
 
 
@@ -65,24 +65,24 @@ _PROBES = (
     "\u200b",
     "Ab\u00a0",
 )
-"""Texts on both sides of a token, between which a tokenizer may see a difference."""
+"""Texts for both sides of a token, on which a cut may make a difference."""
 
 
 class TokenizerCopies:
-    """A tokenizer's private copies: one that reads a text as the tokenizer does, and some that see no control token.
+    """Private copies of a tokenizer: one that reads a text as the tokenizer does, and some without control tokens.
 
-    A copy without control tokens is made for each position that a piece can have, where the tokenizer treats it
-    otherwise there, when it is first needed.
+    A copy without control tokens is made on first use, one for each position at which the tokenizer treats a piece
+    differently.
 
     Attributes:
         full: the copy that reads a text as the tokenizer does.
         added_tokens: the added tokens by name, each as the tokenizer's JSON describes it.
         names_by_id: the names of the added tokens by id.
-        special: the names of the added tokens that control, wherever the style writes them.
-        can_cut_before: whether a text may be encoded in two parts, of which the second begins with a token.
-        prefix_ids, suffix_ids: the ids that the tokenizer puts before plain text, and after it.
+        special: the names of the added tokens that are control tokens wherever the style writes them.
+        can_cut_before: returns whether a text may be encoded in two parts, the second of which begins with a token.
+        prefix_ids, suffix_ids: the ids that the tokenizer puts before and after plain text.
         json: the tokenizer's `tokenizer.json`.
-        description: the same as JSON data.
+        description: the same as a Python object.
     """
 
     def __init__(self, tokenizer: FastTokenizer) -> None:
@@ -104,7 +104,7 @@ class TokenizerCopies:
         is_added = probe.special_tokens_mask
         self.prefix_ids = tuple(probe.ids[: is_added.index(0)]) if 0 in is_added else ()
         self.suffix_ids = tuple(probe.ids[len(is_added) - is_added[::-1].index(0) :]) if 0 in is_added else ()
-        self.full.post_processor = None  # some trim the blanks off the offsets
+        self.full.post_processor = None  # some post-processors trim whitespace off the offsets
         self.find_added = lru_cache(maxsize=4096)(self._find_added)
         self.get_copy = lru_cache(maxsize=16)(self._make_copy)
         self.get_ids = lru_cache(maxsize=16)(self._get_ids)
@@ -113,16 +113,16 @@ class TokenizerCopies:
     def find_offsets(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Return for each text the characters `(start, end)` that each of its tokens covers, half-open.
 
-        With tokenizers 1.x there are none for a text whose tokens do not spell its bytes.
+        With tokenizers 1.x, the list is empty for a text whose tokens do not spell its bytes.
         """
         if isinstance(self.full, ByteAlignedTokenizer):
             return self.full.find_offsets(texts)
         return [encoding.offsets for encoding in self.full.encode_batch([*texts], add_special_tokens=False)]
 
     def _find_added(self, text: str) -> tuple[Token, ...]:
-        """The added tokens that a text of the style spells, as the tokenizer finds them, without blanks around them.
+        """Return the added tokens that a text of the style spells, as the tokenizer finds them, without whitespace.
 
-        What the model makes of other characters is none, also where it has the id of one: the unknown.
+        A token is left out if other characters produced it, such as the unknown token.
         """
         tokens: list[Token] = []
         for candidates in extend_over_gaps(encode_text(self.full, text), self.names_by_id, len(text)):
@@ -133,7 +133,7 @@ class TokenizerCopies:
         return tuple(tokens)
 
     def _strip_blanks(self, token: Token, text: str) -> Token:
-        """A token without the blanks that it swallows, if its name does not have them itself."""
+        """Remove the whitespace that a token swallows, unless its name includes it."""
         name = self.names_by_id[token.id]
         covered, flags = text[token.start : token.end], self.added_tokens[name]
         leading = len(covered) - len(covered.lstrip()) - (len(name) - len(name.lstrip()))
@@ -143,7 +143,7 @@ class TokenizerCopies:
         return token._replace(start=start, end=end)
 
     def _is_spelled(self, text: str, name: str) -> bool:
-        """Whether a text is the name of a token, or becomes the same as it where the tokenizer normalizes both."""
+        """Return whether a text is the name of a token, or equals it after the tokenizer's normalization of both."""
         if text == name:
             return True
         normalizer = self.full.normalizer if self.added_tokens[name]["normalized"] else None
@@ -151,7 +151,7 @@ class TokenizerCopies:
 
     @cached_property
     def word_tokens(self) -> frozenset[str]:
-        """The added tokens that are none after a letter."""
+        """Return the added tokens that the tokenizer does not find after a letter."""
         names = [name for name, token in self.added_tokens.items() if token["normalized"] and not token["single_word"]]
         encodings = self.full.encode_batch_fast(["x" + name for name in names], add_special_tokens=False)
         words = {name for name, token in self.added_tokens.items() if token["single_word"]}
@@ -160,9 +160,9 @@ class TokenizerCopies:
         return frozenset(words | {name for name, is_found in zip(names, found, strict=True) if not is_found})
 
     def _can_cut_before(self, name: str) -> bool:
-        """Whether the ids of a text are those of what comes before this token, and of the rest, encoded apart.
+        """Return whether the ids of a text equal those of the part before this token plus those of the rest.
 
-        It is tried: with spaces, line ends, accents, digits and letters of several scripts on both sides.
+        This is tried out, with spaces, line ends, accents, digits and characters of several scripts on both sides.
         """
         heads = [head + name + middle for middle in ("", "\n", "Hi ") for head in ("", *_PROBES)] + [*_PROBES]
         tails = [name + tail for tail in ("", *_PROBES)]
@@ -177,16 +177,18 @@ class TokenizerCopies:
 
     @cached_property
     def token_bytes(self) -> TokenBytes:
-        """The bytes of the tokens."""
+        """Return the bytes of the tokens."""
         is_aligned = isinstance(self.full, ByteAlignedTokenizer)
         return self.full.token_bytes if is_aligned else TokenBytes.read(self.description)
 
     def _make_copy(self, control: frozenset[str], position: PiecePosition) -> Any:
-        """The tokenizer for a piece at that position, to which the control tokens are text."""
+        """Build the tokenizer for a piece at that position, which reads control tokens as text."""
         description = json.loads(self.json)
         parts = {part: _adapt_part(description[part], position) for part in ("normalizer", "pre_tokenizer")}
         if position != "start" and all(description[part] == adapted for part, adapted in parts.items()):
             return self.get_copy(control, "start")
+        # `encode_special_tokens` below encodes special tokens as text, so exactly the control tokens are marked
+        # special
         for token in description["added_tokens"]:
             token["special"] = token["content"] in control
         description |= {**parts, "post_processor": None, "truncation": None, "padding": None}
@@ -199,11 +201,11 @@ _COPIES: WeakKeyDictionary[Any, tuple[Any, TokenizerCopies]] = WeakKeyDictionary
 
 
 def get_tokenizer_copies(tokenizer: FastTokenizer) -> TokenizerCopies:
-    """Return the private copies of a tokenizer, kept for as long as it lives and has the same tokens.
+    """Return the private copies of a tokenizer, cached for as long as it lives and has the same tokens.
 
     Raises:
-        DefinitionError: the tokenizer is none of the fast ones; or tokenizers 1.x is installed, and cannot load it or
-            its tokens cannot be found in a text (`ByteAlignedTokenizer.check`).
+        DefinitionError: the tokenizer is not a fast tokenizer; or tokenizers 1.x is installed, and it cannot load the
+            tokenizer or find its tokens in a text (`ByteAlignedTokenizer.check`).
     """
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     if not getattr(tokenizer, "is_fast", False) or not hasattr(backend, "to_str"):
@@ -214,6 +216,7 @@ def get_tokenizer_copies(tokenizer: FastTokenizer) -> TokenizerCopies:
             " JsonTokenizer.from_files reads one"
         )
     processor = backend.post_processor
+    # the tokenizer can change after it was copied, for example by `add_special_tokens`
     state = backend.get_vocab_size(), (*tokenizer.all_special_tokens,), processor and processor.__getstate__()
     copied_state, copies = _COPIES.get(tokenizer, (None, None))
     if copies is None or copied_state != state:
@@ -225,10 +228,10 @@ def get_tokenizer_copies(tokenizer: FastTokenizer) -> TokenizerCopies:
 
 
 def encode_text(tokenizer: Any, text: str) -> list[Token]:
-    """Return the tokens that a `tokenizers.Tokenizer` makes of a text.
+    """Encode a text with a `tokenizers.Tokenizer`, without special tokens around it.
 
     Raises:
-        RowError: `bad_text`: the text is not Unicode.
+        RowError: `bad_text`: the text is not valid Unicode.
     """
     try:
         encoding = tokenizer.encode(text, add_special_tokens=False)
@@ -238,9 +241,9 @@ def encode_text(tokenizer: Any, text: str) -> list[Token]:
 
 
 def extend_over_gaps(tokens: Sequence[Token], ids: Collection[int], length: int) -> list[tuple[Token, Token]]:
-    """Return the tokens of these ids, each with the same up to the next token's start.
+    """Return the tokens with these ids, each next to a copy that reaches up to the start of the next token.
 
-    An accent that a tokenizer composes with its letter is in no token's offsets.
+    If a tokenizer composes an accent with its letter, no token's offsets include the accent.
     """
     ends = [*(token.start for token in tokens[1:]), length]
     matching = [(token, end) for token, end in zip(tokens, ends, strict=False) if token.id in ids]
@@ -248,20 +251,20 @@ def extend_over_gaps(tokens: Sequence[Token], ids: Collection[int], length: int)
 
 
 def _unknown_tokens(model: Mapping[str, Any]) -> set[str]:
-    """The token that a model gives for what it does not know: it controls nothing."""
+    """Return the token that a model gives for unknown text; it is not a control token."""
     if isinstance(model.get("unk_id"), int):
         return {model["vocab"][model["unk_id"]][0]}
     return {model["unk_token"]} if model.get("unk_token") else set()
 
 
 def _boundary_tokens(tokenizer: FastTokenizer) -> set[str]:
-    """The tokens that begin, end or part texts."""
+    """Return the tokens that begin, end or separate texts."""
     attributes = ("bos_token", "eos_token", "cls_token", "sep_token")
     return {token for name in attributes if (token := getattr(tokenizer, name, None))}
 
 
 def _adapt_part(part: Any, position: PiecePosition) -> Any:
-    """A normalizer or pre-tokenizer for a piece at that position, which puts no blank where none belongs."""
+    """Change a normalizer or pre-tokenizer so that it adds no space to a piece at a position without one."""
     kind = part["type"] if part else None
     if kind == "Sequence":
         key = "normalizers" if "normalizers" in part else "pretokenizers"
@@ -270,9 +273,9 @@ def _adapt_part(part: Any, position: PiecePosition) -> Any:
     if kind == "MetaspaceNormalizer" and (
         position == "inside" or (position == "after" and part["prepend"] == "first")
     ):
-        return {**part, "prepend": "never"}  # tokenizers 1.x writes this for Metaspace
+        return {**part, "prepend": "never"}  # tokenizers 1.x has this instead of Metaspace
     if kind == "Metaspace":
-        scheme = part.get("prepend_scheme", "always")  # older files have add_prefix_space alone
+        scheme = part.get("prepend_scheme", "always")  # older files have only add_prefix_space
         if position == "inside" or (position == "after" and scheme == "first"):
             return {**part, "prepend_scheme": "never"} | (
                 {"add_prefix_space": False} if "add_prefix_space" in part else {}

@@ -1,4 +1,4 @@
-"""Tokens: the token ids of a text, each with the characters that it covers and the span that owns it."""
+"""Tokens: the token ids of a text, each with the characters that it covers and the span that it belongs to."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tokens:
-    r"""A text's tokens: T ids, and for each the characters that it covers and the span that it belongs to.
+    r"""The tokens of a text: T ids, each with the characters that it covers and the span that it belongs to.
 
-    A token belongs to the span of the first character that it covers and that is no scaffold; where all of them are
-    scaffold, to the first one's. So ` Hi` belongs to the content `Hi`, also where the style wrote the blank. A
-    character that is several tokens owns them all. A control token covers its own characters only, also where it
-    swallows the blanks around it. A token that covers no character (the BOS that the tokenizer adds, the blank that
-    it puts in front of a text) belongs to nobody, and is in no mask.
+    A token belongs to the span of its first character that is not scaffold, or to the span of its first character if
+    all are scaffold. So ` Hi` belongs to the content `Hi`, even if the style wrote the space. If a character is split
+    into several tokens, all of them belong to its span. A control token covers only its own characters, even if it
+    swallows whitespace around them. A token that covers no character (the BOS or the space that the tokenizer adds
+    before a text) belongs to no span and is in no mask.
 
     Attributes:
         rendered: the text.
-        input_ids: T ids.
-        offsets: for each token the characters `(start, end)` of `rendered.text` that it covers, in code points,
-            half-open; `(0, 0)` for what the tokenizer adds in front.
-        prompt_length: how many of the first tokens are the prompt's; 0 where the text is no response.
-        apart: whether prompt and response are encoded apart, because the text as a whole has a token across the
-            prompt's end, and so has other ids.
+        input_ids: the T ids.
+        offsets: for each token, the characters `(start, end)` of `rendered.text` that it covers, in code points,
+            half-open; `(0, 0)` for the tokens that the tokenizer adds before the text.
+        prompt_length: how many tokens at the start belong to the prompt; 0 if the text is not a response.
+        apart: whether prompt and response are encoded separately, because the whole text has a token across the
+            prompt's end and therefore other ids.
 
     Example:
         >>> from tokenizers import Tokenizer, models, pre_tokenizers
@@ -60,14 +60,14 @@ class Tokens:
 
     @cached_property
     def spans(self) -> tuple[Span | None, ...]:
-        """The span that each token belongs to; None for a token that covers no character."""
+        """Return the span that each token belongs to; None for a token that covers no character."""
         spans = [span for span in self.rendered.spans if span.start < span.end]
         starts = [span.start for span in spans]
         return tuple(_find_owner(spans, starts, start, end) for start, end in self.offsets)
 
     @property
     def kinds(self) -> tuple[SpanKind | None, ...]:
-        """The kind of the span that each token belongs to."""
+        """Return the kind of the span that each token belongs to."""
         return tuple(None if span is None else span.kind for span in self.spans)
 
     def mask(
@@ -77,17 +77,18 @@ class Tokens:
         messages: Collection[int] | None = None,
         strict: bool = False,
     ) -> list[bool]:
-        """Return one bool per token: True for those that belong to spans of these kinds, this role and these messages.
+        """Return one bool per token: True if its span has one of these kinds, this role and one of these messages.
 
         Args:
             kinds: the kinds of spans.
-            role: the role whose spans they are; None for all.
-            messages: the indices of the messages whose spans they are, as for `Rendered.mask`; None for all.
-            strict: whether to raise an error where `stop` is asked for and the style never ends a turn of this role.
+            role: the role of the spans; None for all roles.
+            messages: the indices of the spans' messages, as for `Rendered.mask`; None for all.
+            strict: whether to raise an error if `stop` is requested and the style never ends a turn of this role.
 
         Raises:
-            SpanError: as `Rendered.mask`; and where no token belongs to such a span, such as to an empty content.
+            SpanError: as for `Rendered.mask`, and if no token belongs to such a span, for example to an empty content.
         """
+        # the characters' mask raises the errors; it is not converted, since a token may begin outside of its span
         self.rendered.mask(*kinds, role=role, messages=messages, strict=strict)
         span_filter = self.rendered.make_span_filter(kinds, role, messages)
         mask = [span is not None and span_filter.includes(span) for span in self.spans]
@@ -97,7 +98,7 @@ class Tokens:
 
 
 def _find_owner(spans: Sequence[Span], starts: Sequence[int], start: int, end: int) -> Span | None:
-    """The span that a token belongs to which covers these characters."""
+    """Return the span to which a token with these characters belongs; None if it covers no character."""
     if start == end:
         return None
     first = bisect_right(starts, start) - 1

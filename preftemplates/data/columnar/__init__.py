@@ -1,1 +1,1 @@
-"""The columnar path: a template and a style become a plan, by which whole columns are formatted at once."""
+"""The columnar path: a plan, made of a template and a style, formats whole columns at once."""

@@ -1,6 +1,6 @@
-"""Arrow arrays and NumPy arrays of the same buffers.
+"""Conversions between Arrow and NumPy arrays that share their buffers.
 
-pyarrow's own conversions import pandas where it is installed, which takes a second of CPU time.
+pyarrow's own conversions import pandas if it is installed, which takes a second of CPU time.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NUMPY_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
-"""The types of Arrow that NumPy calls otherwise."""
+"""The names of Arrow types that have another name in NumPy."""
 
 _MAX_BYTES = 2**31 - 1
-"""The texts of an array have so many bytes together."""
+"""The most bytes of all texts in an array together."""
 
 
 def to_arrow(values: np.ndarray[Any, Any], mask: np.ndarray[Any, np.dtype[np.bool_]] | None = None) -> pa.Array:
-    """Return numbers or truth values as an Arrow array.
+    """Convert numbers or bools to an Arrow array.
 
     Args:
         values: the values.
@@ -40,11 +40,11 @@ def to_arrow(values: np.ndarray[Any, Any], mask: np.ndarray[Any, np.dtype[np.boo
 
 
 def to_arrow_texts(values: Sequence[str | None]) -> pa.Array:
-    """Return texts as an Arrow array.
+    """Convert strings to an Arrow array.
 
     Raises:
         UnicodeEncodeError: a text has a lone surrogate.
-        OverflowError: they have more than 2 GiB together.
+        OverflowError: the texts have more than 2 GiB together.
 
     >>> to_arrow_texts(["é", None, ""]).to_pylist()
     ['é', None, '']
@@ -54,10 +54,10 @@ def to_arrow_texts(values: Sequence[str | None]) -> pa.Array:
 
 
 def to_arrow_bytes(values: Sequence[bytes], mask: np.ndarray[Any, np.dtype[np.bool_]] | None = None) -> pa.Array:
-    """Return bytes as an Arrow array, null where the mask is true.
+    """Convert bytes to an Arrow array that is null where the mask is true.
 
     Raises:
-        OverflowError: they have more than 2 GiB together.
+        OverflowError: the values have more than 2 GiB together.
     """
     ends = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)))
     if len(ends) and ends[-1] > _MAX_BYTES:
@@ -75,7 +75,7 @@ def _pack_bits(values: np.ndarray[Any, np.dtype[np.bool_]]) -> pa.Buffer:
 
 @lru_cache(maxsize=256, typed=True)
 def to_scalar(value: Any, kind: pa.DataType | None = None) -> pa.Scalar:
-    """Return a text, a number or a truth value, or None, as an Arrow scalar of a type.
+    """Convert a string, a number, a bool or None to an Arrow scalar of a type.
 
     >>> to_scalar("a"), to_scalar(2, pa.float32()).as_py(), to_scalar(None, pa.int8()).is_valid
     (<pyarrow.StringScalar: 'a'>, 2.0, False)
@@ -87,7 +87,7 @@ def to_scalar(value: Any, kind: pa.DataType | None = None) -> pa.Scalar:
 
 
 def fill(values: pa.Array, value: bool | int) -> np.ndarray[Any, Any]:
-    """Return values with another in the place of null.
+    """Return values with nulls replaced by another value.
 
     >>> fill(to_arrow(np.array([1, 2]), np.array([False, True])), 0).tolist()
     [1, 0]
@@ -102,5 +102,5 @@ def fill(values: pa.Array, value: bool | int) -> np.ndarray[Any, Any]:
 
 
 def to_mask(answers: pa.Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Return truth values of which null is false."""
+    """Return bools as a mask in which null counts as false."""
     return fill(answers, False)

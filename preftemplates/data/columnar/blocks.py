@@ -1,4 +1,4 @@
-"""Blocks: the results of some rows of a slice, what is lost of these, and what became of all rows."""
+"""Blocks: the results of some rows of a slice, what they lose, and the counts of all rows."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class BlockLoss(NamedTuple):
-    """What is lost of each row of a block, by the name of a response or label.
+    """The losses of each row in a block, by the name of a response or label.
 
     Attributes:
-        derived: in making the samples from another format; the first block of a row has it.
-        without_key: for want of a key in the dialect, of each sample.
+        derived: lost when the samples were made from another format; set on a row's first block only.
+        without_key: lost in each sample because the dialect has no key.
     """
 
     derived: Mapping[str, int] = MappingProxyType({})
@@ -32,16 +32,16 @@ class BlockLoss(NamedTuple):
 
 
 LISTED = (None, True, False, ...)
-"""Whether a row lists the chosen answer first, by number; the last is that only the row path knows."""
+"""Whether a row lists the chosen answer first, by number; the last one means that only the row path knows."""
 
 
 class BlockTexts(NamedTuple):
-    """The plans by which the texts of a block are written.
+    """The plans that write the texts of a block.
 
     Attributes:
         planned: the plan of each sample.
         group: the samples.
-        places: which part of the group the prompt is, and each response, by name.
+        places: for the prompt and each response, by name, the part of the group that holds it.
     """
 
     planned: PlannedRows
@@ -49,7 +49,7 @@ class BlockTexts(NamedTuple):
     places: Mapping[str, int]
 
     def take(self, places: Numbers) -> BlockTexts:
-        """Return those of some samples."""
+        """Return the plans of some samples."""
         return self._replace(planned=self.planned.take(places), group=self.group.take(places))
 
 
@@ -57,15 +57,15 @@ class Block(NamedTuple):
     """The results of some rows of a slice.
 
     Attributes:
-        rows: the number of the row of each result.
-        columns: the results.
-        skips: for each result the number among `REASONS` of why it should not be trained on; None if nobody asked.
-        labels: each label by name: a column, or a value that all results have.
+        rows: the row number of each result.
+        columns: the columns of the results.
+        skips: for each result, the number in `REASONS` of why it should not be trained on; None if that is not needed.
+        labels: each label by name: a column, or one value for all results.
         parts: the messages of the prompt and of each response, by name.
-        lost: what is lost of each row: in making the sample from another format, and for want of a key.
-        first_listed: for each result the number among `LISTED` of whether the row lists the chosen answer first; None
-            if nobody asked.
-        texts: the plans of the texts; None where no text is written.
+        lost: the losses of each row: from another format, and for want of a key in the dialect.
+        first_listed: for each result, the number in `LISTED` of whether the row lists the chosen answer first; None if
+            that is not needed.
+        texts: the plans of the texts; None if no texts are written.
     """
 
     rows: Numbers
@@ -95,11 +95,11 @@ class Block(NamedTuple):
 
 @dataclass
 class PlanCounts:
-    """What became of rows.
+    """Counts of rows by path.
 
     Attributes:
-        columnar: how many were formatted as columns.
-        reasons: how many took the row path, by the reason.
+        columnar: how many rows were formatted as columns.
+        reasons: how many rows took the row path, by reason.
     """
 
     columnar: int = 0
@@ -107,7 +107,7 @@ class PlanCounts:
 
 
 class Derived(NamedTuple):
-    """A sample that is made of a declared one: which response is which of that, and the labels."""
+    """How a sample is made of a declared one: the source of each response, and the labels."""
 
     responses: Mapping[str, str]
     labels: Mapping[str, Any]
@@ -121,4 +121,4 @@ DERIVED = {
     ],
     ("scored", "supervised"): [Derived({"completion": "completion"}, {})],
 }
-"""How samples of one format are made of those of another, where that needs no look at a row."""
+"""How samples of one format become samples of another, where that does not depend on the row."""

@@ -1,4 +1,4 @@
-"""Checks of cells: which rows have values that a plan may be made of, by the types that their template declares."""
+"""Check columns: find the rows whose values suit a plan, by the types that the template declares."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 def check_cell(cell: Cell, name: str, cells: Cells, limits: Limits | None) -> Mask:
-    """Return which rows have a value in a column that is as it must be.
+    """Return which rows have a valid value in a column.
 
     Args:
-        cell: the column.
-        name: the name by which expressions know it.
-        cells: the cells.
-        limits: those of the template; None for one that is trusted.
+        cell: the description of the column.
+        name: the name by which expressions refer to it.
+        cells: the columns of the rows.
+        limits: the limits of the template; None for a trusted one.
     """
     column = cells.columns[name]
-    if cell.kind in ("turns", "message"):  # checked whether or not an expression comes to it
+    if cell.kind in ("turns", "message"):  # checked even if no expression reads it
         fine = to_arrow(cells.read_turns(TurnSource("cell", (name,))).known)
     elif cell.kind == "items":
         fine = to_arrow(check_items(column, [key for _, key in cell.keys]))
@@ -61,7 +61,7 @@ def _check_text_or_label(cell: Cell, name: str, cells: Cells, limits: Limits | N
 
 
 def _check_numbers(cell: Cell, numbers: Numbers, kind: pa.DataType) -> pa.Array:
-    """Which numbers are finite, exact as floats, and within their bounds."""
+    """Return which numbers are finite, exact as floats and within their bounds."""
     fine = np.isfinite(numbers)
     if pa.types.is_integer(kind):
         fine &= np.abs(numbers) < MAX_EXACT
@@ -74,10 +74,10 @@ _COMPARISONS = {"ge": np.greater_equal, "gt": np.greater, "le": np.less_equal, "
 
 
 def _is_in_domain(column: pa.Array, domain: tuple[Any, ...]) -> pa.Array:
-    """Which labels are among the values that they may have."""
+    """Return which labels are among the allowed values."""
     if isinstance(domain[0], str):
         return pc.is_in(column, value_set=to_arrow_texts([value for value in domain if not has_surrogate(value)]))
     if isinstance(domain[0], bool):
         return column.is_valid()
-    numbers = fill(column, max(domain[0], 0))  # of unsigned numbers, none is below 0
+    numbers = fill(column, max(domain[0], 0))  # an unsigned number is never below 0
     return to_arrow((numbers >= domain[0]) & (numbers <= domain[-1]), mask=to_mask(column.is_null()))

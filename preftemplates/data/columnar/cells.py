@@ -1,4 +1,4 @@
-"""Cells: the columns of some rows, and what operations make of them: texts, numbers and messages."""
+"""The columns of some rows, and the texts, numbers and messages that operations make from them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class TurnSource(NamedTuple):
-    """Messages, as an expression takes them from a row.
+    """Messages that an expression takes from a row.
 
     Attributes:
-        operation: the name of a function of `OPERATIONS`.
-        operands: what it is done with: cells, columns, other sources, and values.
+        operation: the name of a function in `OPERATIONS`.
+        operands: its operands: names of columns, other sources, and values.
     """
 
     operation: str
@@ -33,27 +33,27 @@ class TurnSource(NamedTuple):
 
 
 class TurnColumns(NamedTuple):
-    """The messages of all rows, and for which rows they are known."""
+    """The messages of all rows, and the rows for which they are known."""
 
     turns: PartTurns
     known: Mask
 
 
 OPERATIONS: dict[str, Callable[..., TurnColumns]] = {}
-"""What is done with columns, by name."""
+"""The operations on columns by name."""
 
 
 def register_operation(function: Callable[..., TurnColumns]) -> Callable[..., TurnColumns]:
-    """Enter a function under its name; that of a bundled filter does for columns what the filter does for rows."""
+    """Register a function by name; it does for columns what the bundled filter of that name does for rows."""
     OPERATIONS[function.__name__] = function
     return function
 
 
 class Cells:
-    """The columns of some rows, and what is made of them; each is made once.
+    """The columns of some rows, and values made from them, each made only once.
 
     Args:
-        columns: the cells by name.
+        columns: the columns by name.
         count: the number of rows.
     """
 
@@ -71,12 +71,12 @@ class Cells:
         return turns
 
     def read_numbers(self, formula: Formula) -> Numbers:
-        """Return what a formula makes of columns of numbers."""
+        """Compute a formula from columns of numbers."""
         numbers: Numbers = self._make(formula, lambda: compute(formula, self.columns))
         return numbers
 
     def read(self, column: Column) -> Any:
-        """Return the values of a cell in all rows, or the content of the only message that is taken from one."""
+        """Return the values of a column in all rows, or the content of the only message taken from one."""
         if column.cuts:
             return self._make(column, lambda: self._cut(column))
         if isinstance(column.source, Formula):
@@ -93,7 +93,7 @@ class Cells:
         return cut_ends(texts, method, self.read(characters) if isinstance(characters, Column) else characters)
 
     def join(self, pieces: Pieces) -> pa.Array:
-        """Return the texts that literals and columns make."""
+        """Return the texts that consist of literals and columns."""
         return join_pieces(pieces, self.count, self.read)
 
     def _make(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -115,7 +115,7 @@ class RowValues(Mapping[Any, Any]):
         self._cells, self._row = cells, row
 
     def __getitem__(self, source: Any) -> Any:
-        """Return a value; None for a null, and for messages that are not known."""
+        """Return a value; None for null, and for messages that are not known."""
         value = self._cells.read(Column(source))[self._row]
         return float(value) if isinstance(value, np.floating) else value.as_py()
 

@@ -1,10 +1,10 @@
-"""Texts of which only the column is known: what is asked of them becomes a guard, and what is made of them a plan.
+"""Texts of which only the column is known: questions about them become guards, and texts made of them plans.
 
-A plan is found by running a template once on the cells of one row. A text in it is a `ColumnText`: pieces that are
-literal, and pieces that are a column. Every question about its characters is answered as the row in hand answers it,
-and noted as a guard. Other rows for which all guards hold would take the same way through the template.
+A plan is found by running a template once on the values of one row. A text in it is a `ColumnText`, which consists of
+literals and columns. Every question about its characters is answered for the row in hand and recorded as a guard.
+Rows for which all guards hold would take the same way through the template.
 
-A `ColumnText` is not a `str`. What looks at characters in another way than is written here fails, and no plan is made.
+A `ColumnText` is not a `str`. Code that looks at its characters in any other way fails, and no plan is made.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, NoReturn
 
 Cut = Literal["strip", "lstrip", "rstrip", "removeprefix", "removesuffix"]
-"""A method of `str` that cuts at the ends."""
+"""A method of `str` that cuts at the ends of a text."""
 
 Question = Literal[
     "equals", "equals_column", "starts_with", "starts_with_column", "ends_with", "contains", "is_null", "longer_than",
     "is_positive", "is_negative", "is_zero",
 ]  # fmt: skip
-"""What may be asked of a column; the answer is a truth value."""
+"""The questions about a column; each answer is a bool."""
 
 
 class Column(NamedTuple):
-    """A column, from whose texts characters may be cut at the ends.
+    """A column, perhaps with characters cut at the ends of its texts.
 
     Attributes:
-        source: which column it is: the name of a cell, a source of messages or numbers, or a part of a sample and the
-            index of a message.
-        cuts: the methods that cut, in order, each with what it cuts: characters, None for whitespace, or the texts of
+        source: the origin of the column: the name of a row's column, a source of messages or numbers, or a part of a
+            sample and the index of a message.
+        cuts: the cutting methods, in order, each with what it cuts: characters, None for whitespace, or the texts of
             another column.
     """
 
@@ -39,16 +39,16 @@ class Column(NamedTuple):
 
 
 Pieces = tuple[str | Column, ...]
-"""A text: literals, and columns between them."""
+"""A text as literals and columns, in order."""
 
 
 class Guard(NamedTuple):
     """A question, and the answer that a row must give to be formatted by a plan.
 
     Attributes:
-        column: the column that is asked.
-        question: what is asked.
-        operand: what it is compared with: a text, a value, or another column.
+        column: the column of the question.
+        question: the question.
+        operand: the text, value or column that it compares with.
         answer: the answer.
     """
 
@@ -64,13 +64,13 @@ class UntraceableError(Exception):
 
 @dataclass
 class Trace:
-    """One run of a template on the cells of one row.
+    """One run of a template on the values of one row.
 
     Attributes:
         values: the values of the row, by column.
-        guards: what was asked so far, in order.
-        fault: why no plan can be made, if that is known: an error may be caught on its way through a template.
-        moments: what the template has written of the time, by its format.
+        guards: the questions so far, in order.
+        fault: why no plan can be made, if known: the template may catch an error before it arrives here.
+        moments: the times that the template has written, by format.
     """
 
     values: Mapping[Hashable, Any]
@@ -79,7 +79,7 @@ class Trace:
     moments: dict[str, str] = field(default_factory=dict)
 
     def ask(self, column: Column, question: Question, operand: Any = None) -> bool:
-        """Return the answer of the row in hand, and note it as a guard."""
+        """Return the answer of the row in hand, and record it as a guard."""
         answer = answer_question(self.read(column), question, self.read_operand(operand))
         self.guards[Guard(column, question, operand, answer)] = None
         return answer
@@ -92,11 +92,11 @@ class Trace:
         return value
 
     def read_operand(self, operand: Any) -> Any:
-        """Return what a column is compared with."""
+        """Return the value that a column is compared with."""
         return self.read(operand) if isinstance(operand, Column) else operand
 
     def fail(self, reason: str) -> NoReturn:
-        """Raise an error: no plan can be made.
+        """Raise an error because no plan can be made.
 
         Raises:
             UntraceableError: with the reason.
@@ -136,9 +136,9 @@ class ColumnValue:
 
 
 class ColumnText(ColumnValue):
-    """A text that is made of literals and columns, in order.
+    """A text that consists of literals and columns, in order.
 
-    It has the methods of `str` that a plan can do with columns. All others raise `UntraceableError`.
+    It has the methods of `str` that a plan can apply to columns. All others raise `UntraceableError`.
     """
 
     __slots__ = ("_pieces", "_trace")
@@ -149,10 +149,10 @@ class ColumnText(ColumnValue):
         self._pieces = _merge_literals(pieces)
 
     def require_column(self, what: str) -> Column:
-        """Return the column that the text is, without a literal.
+        """Return the column, if the text is a column without literals.
 
         Args:
-            what: what needs the column, for the reason why no plan can be made.
+            what: the operation that needs the column, for the reason in the error.
         """
         if len(self._pieces) == 1 and isinstance(self._pieces[0], Column):
             return self._pieces[0]
@@ -192,7 +192,7 @@ class ColumnText(ColumnValue):
         return concat_texts(self._trace, [other, self])
 
     def startswith(self, prefix: Any) -> bool:
-        """Ask whether the text begins with a prefix, or with one of several."""
+        """Return whether the text begins with a prefix, or with one of several."""
         if isinstance(prefix, tuple):
             return any(self.startswith(one) for one in prefix)
         if isinstance(prefix, ColumnText):
@@ -204,7 +204,7 @@ class ColumnText(ColumnValue):
         return self._ask("starts_with", prefix)
 
     def endswith(self, suffix: Any) -> bool:
-        """Ask whether the text ends with a suffix, or with one of several."""
+        """Return whether the text ends with a suffix, or with one of several."""
         if isinstance(suffix, tuple):
             return any(self.endswith(one) for one in suffix)
         last = self._pieces[-1] if self._pieces else ""
@@ -252,7 +252,7 @@ class ColumnText(ColumnValue):
     rsplit = split
 
     def partition(self, separator: Any) -> tuple[ColumnText, str, str]:
-        """Return the text and nothing, if the separator is not in it."""
+        """Return the text and two empty strings if the separator is not in it."""
         return self.split(separator)[0], "", ""
 
     def replace(self, old: Any, new: Any, count: int = -1) -> ColumnText:
@@ -274,7 +274,7 @@ class ColumnText(ColumnValue):
         return 0
 
     def length(self) -> TextLength:
-        """Return the number of characters, of which only comparisons are known."""
+        """Return the number of characters, which can only be compared."""
         return TextLength(self._trace, self.require_column("the length"))
 
     def __getitem__(self, key: Any) -> NoReturn:
@@ -301,7 +301,7 @@ def require_text(trace: Trace, value: Any) -> str:
 
 @dataclass(frozen=True, eq=False)
 class TextLength(ColumnValue):
-    """The number of characters of a column; it can be compared, and nothing else."""
+    """The number of characters of a column; it can only be compared."""
 
     trace: Trace
     column: Column
@@ -331,7 +331,7 @@ class TextLength(ColumnValue):
 
 
 def _merge_literals(pieces: Iterable[str | Column]) -> tuple[str | Column, ...]:
-    """The pieces, without empty literals and with adjacent ones as one."""
+    """Return the pieces without empty literals, with adjacent literals joined."""
     merged: list[str | Column] = []
     for piece in pieces:
         if merged and isinstance(piece, str) and isinstance(merged[-1], str):
@@ -345,7 +345,7 @@ def list_pieces(text: Any) -> tuple[str | Column, ...]:
     """Return the pieces of a text, whether or not it has columns.
 
     Raises:
-        TypeError: it is not a text.
+        TypeError: the value is not a text.
     """
     if isinstance(text, ColumnText):
         return text._pieces
@@ -355,10 +355,10 @@ def list_pieces(text: Any) -> tuple[str | Column, ...]:
 
 
 def concat_texts(trace: Trace, texts: Iterable[Any]) -> Any:
-    """Return texts one after the other; an ordinary `str` if no column is among them.
+    """Join texts; return an ordinary `str` if none of them has columns.
 
     Raises:
-        TypeError: one is not a text.
+        TypeError: a value is not a text.
     """
     pieces = _merge_literals(piece for text in texts for piece in list_pieces(text))
     if all(isinstance(piece, str) for piece in pieces):
@@ -367,7 +367,7 @@ def concat_texts(trace: Trace, texts: Iterable[Any]) -> Any:
 
 
 def holds_columns(value: Any) -> bool:
-    """Return whether a value is of columns, or has such a value in it."""
+    """Return whether a value is made of columns or contains such a value."""
     if isinstance(value, ColumnValue):
         return True
     if isinstance(value, Mapping):

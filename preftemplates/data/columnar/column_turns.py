@@ -1,4 +1,4 @@
-"""Messages in an expression of which only the columns are known, and the objects that messages are made of."""
+"""Messages of which an expression knows only the columns, and the objects that messages are made of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class _Opaque(ColumnValue):
-    """A value that is looked at in no way but those that are written here."""
+    """A value that can only be used through the methods defined here."""
 
     trace: Trace
 
@@ -27,12 +27,12 @@ class _Opaque(ColumnValue):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ColumnTurns(_Opaque):
-    """A list of messages of which only the column is known, in an expression.
+    """A list of messages in an expression, of which only the column is known.
 
     Attributes:
-        trace: notes what is asked.
+        trace: records the questions.
         source: where the messages come from.
-        has_parts: whether an expression finds typed parts as contents, though the source has their texts.
+        has_parts: whether an expression sees typed parts as contents, although the source has their texts.
     """
 
     trace: Trace
@@ -56,18 +56,18 @@ class ColumnTurns(_Opaque):
         return join_turns(self.trace, [other, self])
 
     def apply(self, operation: str, *operands: Any) -> ColumnTurns:
-        """Return what an operation makes of the messages."""
+        """Apply an operation to the messages."""
         has_parts = self.has_parts and operation != "lone_texts"
         return ColumnTurns(self.trace, TurnSource(operation, (self.source, *operands)), has_parts)
 
     def require_texts(self) -> None:
-        """Raise an error if contents are typed parts where an expression looks at them."""
+        """Raise an error if contents are typed parts and an expression looks at them."""
         if self.has_parts:
             self.trace.fail("an expression looks at typed parts")
 
     @property
     def last_content(self) -> ColumnText:
-        """The content of the last message."""
+        """Return the content of the last message."""
         self.require_texts()
         return ColumnText(self.trace, [Column(TurnSource("last_turn", (self.source,)))])
 
@@ -82,13 +82,13 @@ class ColumnMessage(_Opaque):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ColumnRecord(_Opaque):
-    """An object of a row type: an expression reads its fields as attributes.
+    """An object of a row type, whose fields expressions read as attributes.
 
     Attributes:
-        trace: notes what is asked.
-        name: the name of its cell.
+        trace: records the questions.
+        name: the name of its column.
         fields: the values of its fields, by their Python names.
-        keys: the names of the fields that are texts or lists of parts in the column, likewise.
+        keys: the keys of the fields that are texts or lists of parts in the column, by Python name.
     """
 
     trace: Trace
@@ -107,8 +107,8 @@ class ColumnItems(_Opaque):
     """A list of objects of a row type.
 
     Attributes:
-        trace: notes what is asked.
-        cells: the columns whose items it has, one after the other: the name of each cell, and its keys.
+        trace: records the questions.
+        cells: the columns that hold the items, one after another: the name of each column, and its keys.
     """
 
     trace: Trace
@@ -128,14 +128,14 @@ def read_items(trace: Trace, value: Any) -> ColumnItems:
 
 
 def join_turns(trace: Trace, lists: list[Any]) -> ColumnTurns:
-    """Return the messages of several lists, of which some are columns."""
+    """Join the messages of several lists, some of which are columns."""
     sources = tuple(source for messages in lists for source in list_turn_sources(trace, messages))
     has_parts = any(isinstance(messages, ColumnTurns) and messages.has_parts for messages in lists)
     return ColumnTurns(trace, sources[0] if len(sources) == 1 else TurnSource("joined", sources), has_parts)
 
 
 def list_turn_sources(trace: Trace, messages: Any) -> list[TurnSource]:
-    """Return the sources of the messages of a list."""
+    """Return the sources of a list's messages."""
     if isinstance(messages, ColumnTurns):
         return [messages.source]
     if not isinstance(messages, list | tuple):
@@ -151,7 +151,7 @@ def _read_source(trace: Trace, message: Any) -> TurnSource:
 
 
 def read_message(trace: Trace, message: Any) -> tuple[str, str | ColumnText]:
-    """Return the role and the content of a message that an expression makes."""
+    """Return the role and content of a message that an expression makes."""
     if not isinstance(message, dict) or set(message) != {"role", "content"}:
         trace.fail("a message has more than a role and a content")
     role, content = message["role"], message["content"]

@@ -1,4 +1,4 @@
-"""Columnar conversion: the rows of a slice by plans, counted as a conversion counts rows one by one."""
+"""Columnar conversion: convert the rows of a slice by plans, and count them as the row path would."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from preftemplates.templates.unread import UnreadValue
 
 _MAX_ROWS, _MAX_BYTES = 8_192, 64 << 20
-"""So many rows of a file, and bytes of their cells, are formatted at once; they are held as objects too."""
+"""The most rows, and bytes of their values, that are formatted at once; they are also held as objects."""
 
 
 class ColumnarSliceConverter:
@@ -41,7 +41,7 @@ class ColumnarSliceConverter:
     Args:
         conversion: counts the rows, and converts those that no plan fits.
         options: what is converted.
-        columns: the columns of a row in order, where it is asked which answer a row lists first.
+        columns: the columns of a row in order, if the first listed answer is needed.
 
     Attributes:
         reason: why no row can be formatted as columns; empty if some can.
@@ -63,11 +63,11 @@ class ColumnarSliceConverter:
         self.reason = self._formatter.reason
         if not self.reason:
             self._extraction = self._template.get_extraction(self._format)[0]
-            # messages with more than a role and a content are no columns, and so row by row
+            # columns cannot hold messages with more than a role and a content, so such rows take the row path
             self._read_columns = self._template.find_read_columns() | list_message_columns(self._extraction)
 
     def cut(self, records: Iterator[Record]) -> Iterator[list[Record]]:
-        """Yield the rows of one slice after the other; what was read before an error comes before it."""
+        """Yield the rows of one slice after another; rows that were read before an error come before the error."""
         rows, size = list[Record](), 0
         try:
             for record in records:
@@ -84,7 +84,7 @@ class ColumnarSliceConverter:
             yield rows
 
     def convert(self, records: list[Record]) -> ResultSlice:
-        """Return the results of some rows."""
+        """Convert some rows."""
         return self.format(records).merge()
 
     def format(self, records: list[Record]) -> FormattedSlice:
@@ -104,7 +104,7 @@ class ColumnarSliceConverter:
         return formatted
 
     def _find_unread(self, records: Sequence[Record]) -> dict[int, tuple[UnreadValue, ...]]:
-        """The unread values of the rows that have some, by their places."""
+        """Return the unread values of the rows that have some, by place."""
         found: dict[int, tuple[UnreadValue, ...]] = {}
         table = join_rows([record.cells for record in records])
         unread_rows = None if table is None else self._select_unread(table)
@@ -117,7 +117,7 @@ class ColumnarSliceConverter:
         return found
 
     def _select_unread(self, table: pa.RecordBatch) -> list[dict[str, Any]]:
-        """The rows of a table without the columns that are read, and those that are null."""
+        """Return the rows of a table without the columns that are read and those that are null."""
         names = [name for name in table.schema.names
                  if name not in self._read_columns and table.column(name).null_count < table.num_rows]  # fmt: skip
         return table.select(names).to_pylist() if names else [{}] * table.num_rows
@@ -125,7 +125,7 @@ class ColumnarSliceConverter:
     def _read_batch(
         self, records: Sequence[Record], unread: Mapping[int, tuple[UnreadValue, ...]]
     ) -> tuple[pa.RecordBatch, Mask]:
-        """The cells as columns, and the rows that plans may format."""
+        """Return the values as columns, and the rows that plans may format."""
         rows = [{} if isinstance(record.cells, RowError) else record.cells for record in records]
         batch = join_rows(rows)
         if batch is None:
@@ -139,7 +139,7 @@ class ColumnarSliceConverter:
 
 
 def _estimate_size(cells: Any) -> int:
-    """About how many bytes the cells of a row have."""
+    """Return the approximate number of bytes of a row's values."""
     if type(cells) is TableRow:
         return int(count_bytes(cells.batch) // cells.batch.num_rows)
     if isinstance(cells, str):
@@ -153,13 +153,13 @@ def _estimate_size(cells: Any) -> int:
 
 
 class FormattedSlice:
-    """The samples of a slice, as they are found.
+    """The samples of a slice, which are added as they are found.
 
     Args:
         records: the rows.
         schema: the schema of the results.
         blocks: the results of plans.
-        unread: the unread values of the rows that have some, by their places.
+        unread: the unread values of the rows that have some, by place.
 
     Attributes:
         others: the samples of rows that no plan fits, each with the place of its row.
@@ -177,7 +177,7 @@ class FormattedSlice:
 
     @property
     def blocks(self) -> list[Block]:
-        """The samples of plans that are not skipped."""
+        """Return the samples of plans that are not skipped."""
         kept = (block if block.skips is None or not block.skips.any() else block.take(np.flatnonzero(block.skips == 0))
                 for block in self._blocks)  # fmt: skip
         return [block for block in kept if len(block.rows)]
@@ -251,13 +251,13 @@ class FormattedSlice:
 
 
 def _join(columns: Sequence[pa.Array], order: Any) -> pa.Array:
-    """The values of several blocks, in order."""
+    """Join the values of several blocks, in order."""
     joined = columns[0] if len(columns) == 1 else pa.concat_arrays(columns)
     return joined if bool((order == np.arange(len(order))).all()) else joined.take(to_arrow(order))
 
 
 def _list_skipped(block: Block) -> list[tuple[int, int]]:
-    """The rows that are skipped, each with the number of the reason."""
+    """Return the skipped rows, each with the number of the reason."""
     if block.skips is None or not block.skips.any():
         return []
     places = np.flatnonzero(block.skips)

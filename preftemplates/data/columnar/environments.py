@@ -1,4 +1,4 @@
-"""Jinja environments in which templates run on columns: what looks into a text fails, or becomes a guard."""
+"""Jinja environments that run templates on columns: code that looks into a text fails, or becomes a guard."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 CURRENT_TRACE: ContextVar[Trace] = ContextVar("CURRENT_TRACE")
-"""The run that is going on in this thread."""
+"""The current run in this thread."""
 
 
 @contextmanager
 def run_traced(trace: Trace) -> Iterator[None]:
-    """Let templates in the block note what they ask.
+    """Let templates in the block record their questions.
 
     Raises:
-        UntraceableError: no plan can be made, whatever error says so.
+        UntraceableError: no plan can be made, whatever error reports it.
     """
     token = CURRENT_TRACE.set(trace)
     try:
@@ -43,12 +43,12 @@ def run_traced(trace: Trace) -> Iterator[None]:
         raise UntraceableError(reason) from error
     finally:
         CURRENT_TRACE.reset(token)
-    if trace.fault:  # an error that something caught on its way
+    if trace.fault:  # the template may have caught the error
         raise UntraceableError(trace.fault)
 
 
 class ColumnarMixin(TracedEnvironment):
-    """What an environment does otherwise where texts are columns."""
+    """Differences of an environment in which texts are columns."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class ColumnarMixin(TracedEnvironment):
 
     @staticmethod
     def concat(parts: Iterable[Any]) -> Any:
-        """Return texts one after the other."""
+        """Join texts."""
         return concat_texts(CURRENT_TRACE.get(), parts)
 
     @staticmethod
@@ -68,14 +68,14 @@ class ColumnarMixin(TracedEnvironment):
         return value if isinstance(value, ColumnText) else TracedEnvironment.text_of(value)
 
     def call(self, context: Any, function: Any, /, *args: Any, **options: Any) -> Any:
-        """Call a function; `join` of a text may be given columns."""
+        """Call a function; allow columns as arguments of a text's `join`."""
         owner = getattr(function, "__self__", None)
         if isinstance(owner, str) and getattr(function, "__name__", "") == "join" and holds_columns(list(args)):
             return self._join_texts(args[0], owner)
         return ImmutableSandboxedEnvironment.call(self, context, function, *args, **options)
 
     def _join_texts(self, value: Any, d: Any = "", attribute: str | int | None = None) -> Any:
-        """Jinja's filter `join`."""
+        """Join texts like Jinja's filter `join`."""
         if attribute is not None:
             CURRENT_TRACE.get().fail("texts are joined by an attribute")
         spaced = [part for item in value for part in (d, self.text_of(item))]
@@ -83,27 +83,27 @@ class ColumnarMixin(TracedEnvironment):
 
 
 _TEXT_FILTERS = ("count", "default", "d", "length", "replace", "string", "trim")
-"""Filters that a text may be given to, since they call its methods or nothing at all."""
+"""Filters that accept a text, because they call only its methods or do nothing with it."""
 
 _LIST_FILTERS = (
     "first", "last", "length", "count", "list", "map", "select", "selectattr", "reject", "rejectattr", "reverse",
     "join", "items",
 )  # fmt: skip
-"""Filters of lists that may have texts in them: they look at the texts only by `==` and the other operators."""
+"""Filters of lists that may contain texts: they use only `==` and other operators on the texts."""
 
 _CONSTANT_ANSWERS = {
     "string": True, "defined": True, "undefined": False, "none": False, "mapping": False, "number": False,
     "integer": False, "float": False, "boolean": False, "true": False, "false": False, "iterable": True,
     "sequence": True, "callable": False,
 }  # fmt: skip
-"""What tests say of any text."""
+"""The results of tests that are the same for any text."""
 
 _COMPARING_TESTS = ("eq", "equalto", "==", "ne", "!=", "in")
-"""Tests that ask a text by its operators."""
+"""Tests that use only the operators of a text."""
 
 
 def _guard_filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a filter that is given columns only where it does with them what it does with texts."""
+    """Return a filter that accepts columns only where it treats them like texts."""
 
     @wraps(function)
     def filter(*args: Any, **options: Any) -> Any:
@@ -134,7 +134,7 @@ def _apply_filter(name: str, function: Callable[..., Any], args: tuple[Any, ...]
 
 
 def _guard_test(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a test that says of a column what it says of a text."""
+    """Return a test that gives for a column the result that it gives for a text."""
 
     @wraps(function)
     def test(*args: Any, **options: Any) -> Any:
@@ -149,7 +149,7 @@ def _guard_test(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class ColumnarChatTemplateEnvironment(ColumnarMixin, ChatTemplateEnvironment):
-    """Where chat templates run on columns; what they write of the time is noted."""
+    """Runs chat templates on columns, and records the times that they write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,11 +157,11 @@ class ColumnarChatTemplateEnvironment(ColumnarMixin, ChatTemplateEnvironment):
 
 
 _DAILY = frozenset("aAbBdjmUwWyYuVGxeDFhC")
-"""The conversions of `strftime` that change with the day, and not within it."""
+"""The conversions of `strftime` that change only from one day to the next."""
 
 
 def _note_moment(format: Any) -> str:
-    """Return what `strftime_now` writes; a plan ends with the day of which it does so."""
+    """Return what `strftime_now` writes; the plan is valid until the end of that day."""
     trace = CURRENT_TRACE.get()
     if not isinstance(format, str):
         trace.fail("a date is written in a format that is not known")
@@ -173,10 +173,10 @@ def _note_moment(format: Any) -> str:
 
 
 class ColumnarExpressionEnvironment(ColumnarMixin, ExpressionEnvironment):
-    """Where the expressions of templates run on columns."""
+    """Runs the expressions of templates on columns."""
 
     def with_filters(self, functions: Mapping[str, Callable[..., Any]]) -> ColumnarExpressionEnvironment:
-        """Return the environment with registered filters, which are given columns only where these can be done."""
+        """Return the environment with registered filters, which accept columns only where they support them."""
         environment = self.overlay()
         environment.filters = {**self.filters, **{name: _adapt_filter(name, functions[name]) for name in functions}}
         return environment
@@ -186,7 +186,7 @@ _BUNDLED_FILTERS = "preftemplates.templates.filters."
 
 
 def _adapt_filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a registered filter, or what does the same for columns where it is given one."""
+    """Return a registered filter, or its equivalent for columns."""
     is_bundled = function.__module__.startswith(_BUNDLED_FILTERS)
 
     @wraps(function)

@@ -1,4 +1,4 @@
-"""Columnar formatting: the rows of a slice by plans, and the numbers of those that only the row path can do."""
+"""Columnar formatting: format the rows of a slice by plans, and return the numbers of the rows for the row path."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 
 class _Slice(NamedTuple):
-    """The rows of a slice, row plans of one outline, and which of these fits each row; -1 for none."""
+    """The rows of a slice, row plans with one outline, and the plan of each row; -1 for none."""
 
     batch: pa.RecordBatch
     plans: Sequence[RowPlan]
@@ -62,11 +62,11 @@ class _Slice(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """What the row path finds in the rows of a plan.
+    """The results of the row path for the rows of a plan.
 
     Attributes:
-        lost: what is lost of each sample.
-        first_listed: the number among `LISTED` of whether they list the chosen answer first.
+        lost: the losses of each sample.
+        first_listed: the number in `LISTED` of whether they list the chosen answer first.
     """
 
     lost: Sequence[BlockLoss]
@@ -74,21 +74,21 @@ class Compared(NamedTuple):
 
 
 class ColumnarFormatter:
-    """Formats the rows of slices by plans, which it makes as rows need them.
+    """Formats the rows of slices by plans, which it makes on demand.
 
     Args:
         template: the template.
         format: the format's name.
         schema: the schema of the results.
-        json_messages: whether messages are JSON, as text.
-        finds_skips: whether to say which results should not be trained on.
-        screen: finds the rows that are left to the row path, since a rule may find something in them.
+        json_messages: whether messages are JSON text.
+        finds_skips: whether to report which results should not be trained on.
+        screen: finds the rows that are left to the row path, because a rule may find something in them.
         style: the style in which messages will be rendered, if it is known and the dialect holds no text.
-        columns: the columns of a row in order, where it is asked which answer a row lists first.
+        columns: the columns of a row in order, if the first listed answer is needed.
 
     Attributes:
         reason: why no row can be formatted as columns; empty if some can.
-        counts: what became of the rows so far.
+        counts: the counts of the rows so far.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class ColumnarFormatter:
             self._check_is_columnar()
         except UntraceableError as error:
             self.reason = str(error)
-        self._is_unplanned = bool(self.reason)  # whatever the schema of the rows is
+        self._is_unplanned = bool(self.reason)  # independent of the schema of the rows
 
     def _check_is_columnar(self) -> None:
         """Raise an error if nothing can be formatted as columns.
@@ -155,14 +155,14 @@ class ColumnarFormatter:
         return TextPlanner(style, edges, needs_own=needs_own, keeps_contents=is_screened, count=self._count)
 
     def format(self, batch: pa.RecordBatch, usable: Mask | None = None) -> tuple[list[Block], Numbers]:
-        """Format what can be formatted as columns.
+        """Format all rows that can be formatted as columns.
 
         Args:
             batch: the rows of a slice.
-            usable: the rows whose cells are in the columns; all, if None.
+            usable: the rows whose values are in the columns; None for all.
 
         Returns:
-            the results in blocks, and the numbers of the rows that are left.
+            The results in blocks, and the numbers of the remaining rows.
         """
         with self._lock:  # plans are made for one schema at a time
             return self._format_slice(batch, np.ones(batch.num_rows, bool) if usable is None else usable)
@@ -180,7 +180,7 @@ class ColumnarFormatter:
         return blocks, np.flatnonzero(left)
 
     def _list_blocks(self, batch: pa.RecordBatch, usable: Mask) -> list[Block]:
-        """The results of the rows that plans fit; none where Arrow cannot do it, or hold it."""
+        """Return the results of the rows that plans fit; none if Arrow cannot compute or hold them."""
         counts = PlanCounts(self.counts.columnar, self.counts.reasons.copy())
         try:
             return list(self._format_rows(batch, usable)) if batch.num_rows else []
@@ -190,13 +190,13 @@ class ColumnarFormatter:
             return []
 
     def describe(self) -> FormattingPlan:
-        """Return how rows were formatted so far, and what is asked of their texts."""
+        """Return how rows were formatted so far, and the conditions on their texts."""
         plans: list[Any] = [*self._row_plans.plans, *(self._planner.plans if self._planner else ())]
         guards = [guard for plan in plans for guard in plan.guards]
         return FormattingPlan(self.counts.columnar, dict(self.counts.reasons), spell_guards(guards, self._names))
 
     def _start(self, schema: pa.Schema) -> None:
-        """Begin with rows of another schema."""
+        """Start with rows of another schema."""
         self._input = schema
         self._row_plans = PlanBook()
         self._compared.clear()
@@ -207,13 +207,13 @@ class ColumnarFormatter:
         self.reason = f"column {others[0]} has a type that is read row by row" if others else ""
 
     def _count(self, reason: str, rows: Mask | Numbers) -> None:
-        """Count rows that take the row path: a mask, or their numbers."""
+        """Count rows that take the row path, given as a mask or by number."""
         count = int(rows.sum()) if rows.dtype == bool else len(rows)
         if count:
             self.counts.reasons[reason] += count
 
     def _format_rows(self, batch: pa.RecordBatch, alive: Mask) -> Iterator[Block]:
-        """The results of the rows that plans fit."""
+        """Yield the results of the rows that plans fit."""
         cells = Cells(read_columns(self._cells, batch), batch.num_rows)
         self._count("a value does not fit in its column", ~alive)
         for name in cells.columns:
@@ -232,10 +232,10 @@ class ColumnarFormatter:
             yield from self._format_group(batch, cells, fits)
 
     def _extract_within_limits(self, batch: pa.RecordBatch, row: int) -> None:
-        """Let the row path extract the sample first, since a plan is made without a budget, on the same way.
+        """Extract the sample by the row path first, within limits, because plans are made without a budget.
 
         Raises:
-            UntraceableError: it cannot, or needs more than the template's limits allow.
+            UntraceableError: the row path rejects the row, or extraction exceeds the template's limits.
         """
         if self._extraction.limits is None:
             return
@@ -260,7 +260,7 @@ class ColumnarFormatter:
     def _format_group(
         self, batch: pa.RecordBatch, cells: Cells, fits: Sequence[tuple[Numbers, RowPlan]]
     ) -> Iterator[Block]:
-        """The results of rows whose plans differ in columns only."""
+        """Yield the results of rows whose plans differ only in columns."""
         which = np.full(cells.count, -1, np.int8)
         for index, (rows, _) in enumerate(fits):
             which[rows] = index
@@ -287,14 +287,14 @@ class ColumnarFormatter:
             yield from self._fill(rows_of, filled, planned)
 
     def _find_suspicious(self, screen: Screen, group: SampleGroup) -> Mask:
-        """In which rows a rule may find something."""
+        """Return in which rows a rule may find something."""
         own = {name: name for name in self._names[1:]}
         samples = [derived.responses for derived in self._derivation] if self._derivation else [own]
         places = [[self._names.index(source) for source in sample.values()] for sample in samples]
         return screen.find_suspicious(group.parts, places, group.known)
 
     def _may_be_made(self, group: SampleGroup) -> Mask:
-        """Which samples are within the template's limits, and no ties that a derivation drops."""
+        """Return which samples are within the template's limits and not ties that a derivation drops."""
         limits, fine = self._extraction.limits, np.ones(len(group.rows), bool)
         if limits is not None:
             fine &= group.find_short(limits.string // 64)
@@ -302,7 +302,7 @@ class ColumnarFormatter:
         return fine & ~are_ties(group.labels, len(group.rows)) if self._derivation else fine
 
     def _find_fault(self, shape: Shape) -> str:
-        """Why the row path formats, or rejects, rows of a shape."""
+        """Return why the row path formats, or rejects, rows of a shape."""
         for roles in shape[1:]:
             if roles[:1] != ("assistant",) or roles[-1:] != ("assistant",):
                 return "a response does not begin and end with an answer"
@@ -317,7 +317,7 @@ class ColumnarFormatter:
         return "the dialect has no name for a role" if find_unspelled_roles(self._keys, sorted(roles_used)) else ""
 
     def _fill(self, rows_of: _Slice, group: SampleGroup, planned: PlannedRows | None) -> Iterator[Block]:
-        """The results of rows, without those of plans with another result than the row path."""
+        """Yield the results of rows, without those of plans whose result differs from the row path's."""
         samples = self._derivation or [Derived({name: name for name in self._names[1:]}, group.labels)]
         blocks = [self._fill_sample(group, sample, planned) for sample in samples]
         plans: Sequence[TextPlan | None] = (None,) if planned is None else planned.plans
@@ -367,7 +367,7 @@ class ColumnarFormatter:
         return find_skip_reasons(asked, responses, sample.labels, texts, self._policies.ties == "drop")
 
     def _compare(self, batch: pa.RecordBatch, blocks: Sequence[Block], place: int, plan: RowPlan) -> Compared | None:
-        """Return what the row path finds in a row of the blocks; None if it gives the row another result."""
+        """Run the row path on one row of the blocks; return None if its result differs."""
         cells = batch.select(self._template.select_columns(self._format, batch.schema.names))
         try:
             row = cells.slice(int(blocks[0].rows[place]), 1).to_pylist()[0]
@@ -384,7 +384,7 @@ class ColumnarFormatter:
         return Compared(lost, self._find_first_listed(plan, formatted.samples[0]))
 
     def _find_first_listed(self, plan: RowPlan, formatted: Formatted) -> int:
-        """Return the number among `LISTED` of whether all rows of a plan list the chosen answer first."""
+        """Return the number in `LISTED` of whether all rows of a plan list the chosen answer first."""
         if self._columns is None or not isinstance(formatted.messages, Preference):
             return LISTED.index(None)
         sources = find_single_sources(plan.parts[1:])
@@ -397,7 +397,7 @@ class ColumnarFormatter:
 
 
 def _fill_nulls(result: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """A result as its columns give it back: with null for what it lacks."""
+    """Return a result as its columns return it: with null for each missing key."""
     return {field.name: _fill_value(result.get(field.name), field.type) for field in schema}
 
 

@@ -1,4 +1,4 @@
-"""Formatting plans in words: how rows are formatted, and what rows must have to be formatted as columns."""
+"""Formatting plans in words: how rows are formatted, and the conditions for formatting them as columns."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class FormattingPlan(NamedTuple):
 
     Attributes:
         columnar: how many rows were formatted as columns.
-        reasons: how many were formatted row by row, by the reason.
-        guards: what is asked of the texts of rows, one sentence each, so that a plan fits them.
+        reasons: how many rows were formatted row by row, by reason.
+        guards: the conditions on the texts of rows under which a plan fits them, one sentence each.
 
     Example:
         >>> from preftemplates import BatchFormatter, get_template
@@ -38,12 +38,12 @@ class FormattingPlan(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """How many rows were formatted."""
+        """Return how many rows were formatted."""
         return self.columnar + sum(self.reasons.values())
 
     @property
     def is_complete(self) -> bool:
-        """Whether all rows were formatted as columns."""
+        """Return whether all rows were formatted as columns."""
         return not self.reasons
 
     def __str__(self) -> str:
@@ -65,11 +65,11 @@ _SENTENCES: dict[Question, tuple[str, str]] = {
     "is_null": ("is null", "is not null"),
     "longer_than": ("has more than {} characters", "has at most {} characters"),
 }
-"""What a guard says, where its answer is true and where it is false."""
+"""The text of each guard for a true answer and for a false one."""
 
 
 def spell_guards(guards: Iterable[Guard], names: Sequence[str]) -> tuple[str, ...]:
-    """Return what guards say, each once.
+    """Describe guards in words, each once.
 
     Args:
         guards: the guards.
@@ -89,7 +89,7 @@ def _spell_guard(guard: Guard, names: Sequence[str]) -> str:
 
 
 def _spell_column(column: Column, names: Sequence[str]) -> str:
-    """The path of a cell or of the content of a message, and what is cut off."""
+    """Return the path of a value or of a message's content, with what is cut off."""
     source: Any = column.source
     if isinstance(source, Place):
         path = extend_path(extend_path(names[source.part], source.message), "content")
@@ -104,7 +104,7 @@ _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
 
 
 def _spell_formula(formula: Formula) -> str:
-    """A number as an expression writes it."""
+    """Return a number as an expression would write it."""
     if formula.operator in ("cell", "constant"):
         return str(formula.operands[0])
     operands = [_spell_formula(operand) for operand in formula.operands]

@@ -1,4 +1,4 @@
-"""Groups: the samples of some rows of a slice, of which the messages and labels are columns."""
+"""Groups: the samples of some rows of a slice, with messages and labels as columns."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class SampleGroup:
     Attributes:
         rows: the number of each row in the slice.
         parts: the messages of the prompt and of each response.
-        labels: each label by name: a column, or a value that all rows have.
-        known: what is known of the contents of all rows of the slice; groups that are taken from one share it.
+        labels: each label by name: a column, or one value for all rows.
+        known: what is known about the contents of all rows in the slice; groups taken from one another share it.
     """
 
     rows: Numbers
@@ -48,14 +48,14 @@ class SampleGroup:
         return SampleGroup(self.rows[rows], tuple(part.take(rows) for part in self.parts), labels, self.known)
 
     def read(self, column: Column) -> pa.Array:
-        """Return the content of a message of all rows; all of them have one."""
+        """Return the content of a message in all rows, each of which has one."""
         place: Any = column.source
         part = self.parts[place.part]
         contents = self._cut(place.part, column.cuts)
         return contents if part.is_single else contents.take(to_arrow(part.starts + place.message))
 
     def _cut(self, part: int, cuts: tuple[Any, ...]) -> pa.Array:
-        """The contents of all messages of a part, without what is cut at their ends."""
+        """Return the contents of all messages of a part with their ends cut."""
         if not cuts:
             return self.parts[part].contents
         if (part, cuts) not in self.known:
@@ -75,7 +75,7 @@ class SampleGroup:
         return np.asarray(answers[self.parts[place.part].starts + place.message])
 
     def find_short(self, max_bytes: int) -> Mask:
-        """Return which rows have contents of no more bytes together."""
+        """Return which rows have contents of at most this many bytes together."""
         sizes = np.zeros(len(self.rows), np.int64)
         for index, part in enumerate(self.parts):
             if ("bytes", index) not in self.known:
@@ -86,12 +86,12 @@ class SampleGroup:
 
 
 def make_group(cells: Cells, plans: Sequence[RowPlan], which: Numbers) -> tuple[SampleGroup, Mask]:
-    """Return the samples of rows whose plans have one outline, and of which rows they are as they must be.
+    """Return the samples of rows whose plans have one outline, and which of these rows are valid.
 
     Args:
-        cells: the cells of all rows.
+        cells: the columns of all rows.
         plans: the plans.
-        which: the plan of each row; -1 for none of them.
+        which: the plan of each row; -1 for none.
     """
     alive = which >= 0
     which = np.maximum(which, 0)
@@ -112,7 +112,7 @@ def make_group(cells: Cells, plans: Sequence[RowPlan], which: Numbers) -> tuple[
 def _read_part(
     cells: Cells, plans: Sequence[tuple[MessagePlan | TurnSource, ...]], which: Numbers
 ) -> tuple[PartTurns, Mask]:
-    """The messages of a part, and of which rows they are known."""
+    """Return the messages of a part, and the rows for which they are known."""
     known, turns = np.ones(cells.count, bool), []
     for items in zip(*plans, strict=True):
         if isinstance(items[0], TurnSource):
@@ -127,7 +127,7 @@ def _read_part(
 
 
 def _choose(cells: Cells, alternatives: Sequence[Any], which: Numbers) -> pa.Array:
-    """The texts of which each plan has other pieces."""
+    """Return texts for which each plan has other pieces."""
     pieces = [*dict.fromkeys(alternatives)]
     columns = [cells.join(one) for one in pieces]
     choice = np.array([pieces.index(one) for one in alternatives], np.int8)[which]
@@ -135,7 +135,7 @@ def _choose(cells: Cells, alternatives: Sequence[Any], which: Numbers) -> pa.Arr
 
 
 def _read_label(cells: Cells, values: Sequence[Any], which: Numbers) -> Any:
-    """A label as a column, or as the value that all rows have."""
+    """Return a label as a column, or as one value for all rows."""
     if isinstance(values[0], Formula):
         numbers = cells.read_numbers(values[0])
         return to_arrow(numbers, mask=~np.isfinite(numbers))
@@ -145,11 +145,11 @@ def _read_label(cells: Cells, values: Sequence[Any], which: Numbers) -> Any:
 
 
 _LABEL_RANGES = {"margin": (0, np.inf), "probability": (0.5, 1)}
-"""The least and the greatest value of labels of pairs (`Preference.check_labels`)."""
+"""The smallest and largest values of labels of pairs (`Preference.check_labels`)."""
 
 
 def _check_label(name: str, values: pa.Array) -> Mask:
-    """Which rows have a label that their dataset type accepts."""
+    """Return which rows have a label that their dataset type accepts."""
     if name not in _LABEL_RANGES:
         return to_mask(values.is_valid())
     low, high = _LABEL_RANGES[name]
@@ -158,6 +158,6 @@ def _check_label(name: str, values: pa.Array) -> Mask:
 
 
 def hold_cell_guard(cells: Cells, guard: Guard) -> Mask:
-    """Return for which rows a guard holds that asks for cells."""
+    """Return for which rows a guard on a row's columns holds."""
     operand = cells.read(guard.operand) if isinstance(guard.operand, Column) else guard.operand
     return answer_guard(guard, cells.read(guard.column), operand)

@@ -1,4 +1,4 @@
-"""Results as lines of JSON: what the standard library writes of each, for a batch at once."""
+"""Write results as lines of JSON, a batch at once, with the same text as the standard library."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 try:
     import orjson
-except ImportError:  # it comes with the extra `arrow`
+except ImportError:  # it is installed with the extra `arrow`
     orjson = None  # type: ignore[assignment]
 
 
 def write_json_lines(batch: pa.RecordBatch) -> list[bytes]:
-    r"""Return each result as JSON, with a line end; keys that results may lack, and that are null, are left out.
+    r"""Return each result as JSON with a line end, without null keys that results may lack.
 
     >>> write_json_lines(pa.RecordBatch.from_pylist([{"text": "Hi", "score": 1.0}]))
     [b'{"text": "Hi", "score": 1.0}\n']
@@ -36,7 +36,7 @@ def _escape_percent(text: bytes) -> bytes:
 
 
 def _write_column(column: pa.Array) -> list[bytes]:
-    """The values of a column as JSON."""
+    """Return the values of a column as JSON."""
     kind = column.type
     if pa.types.is_string(kind) and not column.null_count:
         return _write_texts(column)
@@ -54,7 +54,7 @@ def _write_texts(column: pa.Array) -> list[bytes]:
 
 
 def _write_messages(messages: pa.Array) -> list[bytes]:
-    """Messages as JSON; what a column has for calls of tools is null in all of them, and left out."""
+    """Return messages as JSON, without the fields for tool calls, which are null in all of them."""
     fields = [field for field in messages.type if messages.field(field.name).null_count < len(messages)]
     columns = [_write_message_field(messages.field(field.name)) for field in fields]
     row = b"{" + b", ".join(b"%s: %%b" % _escape_percent(json.dumps(field.name).encode()) for field in fields) + b"}"
@@ -62,7 +62,7 @@ def _write_messages(messages: pa.Array) -> list[bytes]:
 
 
 def _write_message_field(column: pa.Array) -> list[bytes]:
-    """The values of a key of messages; a few roles are written once each."""
+    """Return the values of a key of messages as JSON; each of a few roles is written only once."""
     encoded = column.dictionary_encode()
     if len(encoded.dictionary) > _FEW:
         return _write_texts(column)
@@ -71,11 +71,11 @@ def _write_message_field(column: pa.Array) -> list[bytes]:
 
 
 _FEW = 16
-"""So many different values are written once each."""
+"""The most different values that are each written only once."""
 
 
 def _write_lists(column: pa.Array) -> list[bytes]:
-    """Lists of messages as JSON."""
+    """Return lists of messages as JSON."""
     messages: Sequence[bytes] = _write_messages(column.flatten())
     lists, at = list[bytes](), 0
     for count in pc.list_value_length(column).to_pylist():

@@ -1,4 +1,4 @@
-"""Kernels: what a plan asks of a column and makes of it, for all rows at once."""
+"""Kernels: the questions and operations of plans on a column, for all rows at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from preftemplates.data.columnar.column_texts import Column, Cut, Guard, Pieces
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
-"""One truth value a row."""
+"""One bool per row."""
 
 _STRIP_WHITESPACE: dict[Cut, Callable[..., Any]] = {
     "strip": pc.utf8_trim_whitespace, "lstrip": pc.utf8_ltrim_whitespace, "rstrip": pc.utf8_rtrim_whitespace
@@ -30,12 +30,12 @@ _STRIP_CHARACTERS: dict[Cut, Callable[..., Any]] = {
 
 
 def cut_ends(texts: pa.Array, method: Cut, characters: str | pa.Array | None) -> pa.Array:
-    """Return texts without whitespace, or without these characters, at their ends, as `str.strip` and so on do.
+    """Cut whitespace or characters off the ends of texts, like `str.strip` and its variants.
 
     Args:
         texts: the texts.
         method: the method of `str`.
-        characters: what is cut: whitespace, characters, a prefix or suffix, or the prefix of each text.
+        characters: None for whitespace, the characters, a prefix or suffix, or the prefix of each text.
 
     >>> cut_ends(pa.array(["  Hi ", "x"]), "rstrip", None).to_pylist()
     ['  Hi', 'x']
@@ -67,7 +67,7 @@ def _remove_prefixes(texts: pa.Array, prefixes: pa.Array) -> pa.Array:
 
 
 def starts_with_texts(texts: pa.Array, prefixes: pa.Array) -> Mask:
-    """Return which texts begin with the prefix at the same place.
+    """Return which texts begin with the prefix at the same index.
 
     >>> starts_with_texts(pa.array(["abc", "b"]), pa.array(["ab", "bb"])).tolist()
     [True, False]
@@ -80,7 +80,7 @@ def starts_with_texts(texts: pa.Array, prefixes: pa.Array) -> Mask:
 
 
 def cut_texts(texts: pa.Array, starts: np.ndarray[Any, Any], ends: np.ndarray[Any, Any]) -> pa.Array:
-    """Return the texts between places in the bytes of a column, which are in order and do not overlap."""
+    """Return the texts between places in the bytes of a column; the places are in order and do not overlap."""
     borders = np.empty(2 * len(starts) + 1, np.int32)
     borders[0:-1:2], borders[1::2] = starts, ends
     borders[-1] = ends[-1] if len(ends) else 0
@@ -89,12 +89,12 @@ def cut_texts(texts: pa.Array, starts: np.ndarray[Any, Any], ends: np.ndarray[An
 
 
 def answer_guard(guard: Guard, values: Any, operand: Any) -> Mask:
-    """Return for which values the question of a guard has its answer.
+    """Return for which values a guard's question has its answer.
 
     Args:
         guard: the guard.
-        values: the values that are asked: numbers as those of NumPy.
-        operand: what they are compared with: that of the guard, or the values of the column that it is.
+        values: the values in question; numbers as a NumPy array.
+        operand: the value to compare with: the guard's operand, or the values of the column that it names.
     """
     if guard.question == "is_null":
         answers = values.is_null()
@@ -117,7 +117,7 @@ _COMPARE_WITH_ZERO = {"is_positive": np.greater, "is_negative": np.less, "is_zer
 
 
 def _equal(values: pa.Array, operand: Any) -> pa.Array:
-    if operand == "":  # the length of a text is known without a look at it
+    if operand == "":  # the offsets tell the length of a text
         return pc.equal(pc.binary_length(values), to_scalar(0))
     if isinstance(operand, str) and has_surrogate(operand):
         return pa.repeat(to_scalar(False), len(values))
@@ -125,7 +125,7 @@ def _equal(values: pa.Array, operand: Any) -> pa.Array:
 
 
 def _match(values: pa.Array, question: str, operand: str) -> pa.Array:
-    """Whether texts begin with a text, end with it, or hold it."""
+    """Return which texts begin with a text, end with it, or contain it."""
     if has_surrogate(operand):  # no text of a row has one
         return pa.repeat(to_scalar(False), len(values))
     if question == "starts_with":
@@ -134,14 +134,14 @@ def _match(values: pa.Array, question: str, operand: str) -> pa.Array:
 
 
 def match_part(values: pa.Array, part: str) -> pa.Array:
-    """Return which texts hold a part."""
+    """Return which texts contain a part."""
     if not occurs(values, part.encode()):
         return pc.if_else(values.is_valid(), to_scalar(False), to_scalar(None, pa.bool_()))
     return pc.match_substring(values, part)
 
 
 def occurs(values: pa.Array, part: bytes) -> bool:
-    """Return whether bytes occur in the texts, or across the border of two: a search that is ten times as fast."""
+    """Return whether bytes occur in the texts or across two of them, which is ten times as fast as an exact search."""
     start, end = get_text_range(values)
     data = values.buffers()[2]
     return data is not None and bool(data.slice(start, end - start).to_pybytes().find(part) >= 0)
@@ -164,7 +164,7 @@ def get_text_range(texts: pa.Array) -> tuple[int, int]:
 
 
 def read_bytes(texts: pa.Array) -> np.ndarray[Any, Any]:
-    """Return the bytes of all texts, one after the other."""
+    """Return the bytes of all texts, one after another."""
     start, end = get_text_range(texts)
     data = texts.buffers()[2]
     if data is None or end == start:
@@ -173,7 +173,7 @@ def read_bytes(texts: pa.Array) -> np.ndarray[Any, Any]:
 
 
 def count_before(mask: Mask) -> np.ndarray[Any, Any]:
-    """Return how many values are true before each place, and at last how many in all.
+    """Return how many values are true before each place, with the total at the end.
 
     >>> count_before(np.array([True, False, True])).tolist()
     [0, 1, 1, 2]
@@ -184,7 +184,7 @@ def count_before(mask: Mask) -> np.ndarray[Any, Any]:
 
 
 def join_pieces(pieces: Pieces, count: int, read: Callable[[Column], pa.Array]) -> pa.Array:
-    """Return the texts that literals and columns make.
+    """Return the texts that consist of literals and columns.
 
     Args:
         pieces: the pieces.
@@ -203,12 +203,12 @@ def join_pieces(pieces: Pieces, count: int, read: Callable[[Column], pa.Array]) 
 
 
 def repeat_text(text: str, count: int) -> pa.Array:
-    """Return a column of one text."""
+    """Return a column with one repeated text."""
     return pa.repeat(to_scalar(text), count)
 
 
 def read_texts(column: pa.Array) -> pa.Array | None:
-    """Return a column of text, however it is encoded, as Arrow's plain texts; None if it is not text, or not UTF-8."""
+    """Return a column of text in any encoding as Arrow's plain strings; None if it is not text or not UTF-8."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         kind, column = kind.value_type, column.cast(kind.value_type) if _is_text(kind.value_type) else column
@@ -220,19 +220,19 @@ def read_texts(column: pa.Array) -> pa.Array | None:
         texts = column if pa.types.is_string(kind) else column.cast(pa.string())
         if _has_high_bytes(texts):
             texts.validate(full=True)
-    except pa.ArrowInvalid:  # over 2 GiB of text, or bytes that are not UTF-8
+    except pa.ArrowInvalid:  # more than 2 GiB of text, or bytes that are not UTF-8
         return None
     return texts
 
 
 def holds_text(kind: pa.DataType) -> bool:
-    """Return whether a column of a type is text, however it is encoded."""
+    """Return whether a type holds text, in any of Arrow's encodings."""
     is_encoded = pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind)
     return _is_text(kind.value_type if is_encoded else kind)
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Return whether a column of a type is lists, of any number of items each."""
+    """Return whether a type holds lists of any length."""
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 

@@ -1,6 +1,6 @@
 """Bundled filters on columns: what each does in an expression whose texts, messages or numbers are columns.
 
-A filter that is not here, or is given something else than it does here, fails, and the row path formats the rows.
+A filter that is missing here, or that gets an argument of another kind, fails, and the row path formats the rows.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     Filter = Callable[..., Any]
 
 COLUMNAR_FILTERS: dict[str, Filter] = {}
-"""By the name of a bundled filter what it does with columns. It is given the run that notes what is asked, the filter,
-and the filter's arguments."""
+"""The column version of each bundled filter, by name. It gets the run that records questions, the filter, and the
+filter's arguments."""
 
 
 def _register(*names: str) -> Callable[[Filter], Filter]:
@@ -41,7 +41,7 @@ def _register(*names: str) -> Callable[[Filter], Filter]:
 
 @_register("none_if", "either", "better_first", "two", "before_turn_end", "before_rating_mark")
 def _run_as_written(_trace: Trace, function: Filter, *args: Any, **options: Any) -> Any:
-    """Run the filter itself: it asks columns by operators and methods, and looks into no text."""
+    """Run the filter itself: it uses operators and methods of columns and looks into no text."""
     return function(*args, **options)
 
 
@@ -50,7 +50,7 @@ def _run_as_written(_trace: Trace, function: Filter, *args: Any, **options: Any)
 
 @_register("answered", "asking", "before_open_answer")
 def _cut_turns(trace: Trace, function: Filter, messages: Any) -> Any:
-    """Use the operation of the filter's name on columns, and the filter itself on messages whose roles are known."""
+    """Use the operation with the filter's name on columns, and the filter itself on messages with known roles."""
     if not isinstance(messages, ColumnTurns):
         return function(_list_messages(trace, messages))
     if function.__name__ == "before_open_answer":
@@ -59,7 +59,7 @@ def _cut_turns(trace: Trace, function: Filter, messages: Any) -> Any:
 
 
 def _list_messages(trace: Trace, messages: Any) -> list[dict[str, Any]]:
-    """Messages that an expression makes, after a check that they have a role and a content."""
+    """Return the messages that an expression makes, after checking that each has a role and a content."""
     if not isinstance(messages, list | tuple):
         trace.fail("messages are not a list")
     pairs = [read_message(trace, message) for message in messages]
@@ -103,7 +103,7 @@ def _read_lone_texts(trace: Trace, _function: Filter, messages: Any) -> Any:
 
 @_register("calls_among")
 def _require_no_tools(trace: Trace, _function: Filter, messages: Any, tools: Any) -> Any:
-    """Return the messages of a conversation without tools; columns have no calls."""
+    """Return the messages of a conversation without tools, since columns have no calls."""
     _require_nothing(trace, tools)
     return messages if isinstance(messages, ColumnTurns) else _list_messages(trace, messages)
 
@@ -120,7 +120,7 @@ def _require_nothing(trace: Trace, tools: Any) -> None:
 
 @_register("show_media")
 def _show_nothing(trace: Trace, _function: Filter, shown: Any, *media: Any, **named: Any) -> Any:
-    """Return messages, or a text, of a row without media."""
+    """Return messages or a text of a row without media."""
     if any(cell is not None and not (isinstance(cell, list) and not cell) for cell in (*media, *named.values())):
         trace.fail("the row has media")
     return shown
@@ -131,7 +131,7 @@ def _show_nothing(trace: Trace, _function: Filter, shown: Any, *media: Any, **na
 _CONTENT_FIELDS = {
     "sharegpt": ("from_", "value"), "colossalchat_turns": ("from_", "content"), "typed_values": ("role", "content")
 }  # fmt: skip
-"""The fields of an object that say who speaks, and what."""
+"""The fields of an object with the speaker and the content."""
 
 
 @_register(*_CONTENT_FIELDS)

@@ -1,4 +1,4 @@
-"""Numbers of which only the column is known: formulas of columns, and what expressions may ask of them."""
+"""Numbers of which only the column is known: formulas of columns, and the questions that expressions may ask."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from preftemplates.data.columnar.turns import Numbers
 
 MAX_EXACT = 2**45
-"""The size up to which whole numbers take part: sums and products of a few of them are floats of their own."""
+"""The largest whole numbers that take part, so that sums and products of a few of them are exact as floats."""
 
 Operator = Literal["cell", "constant", "add", "subtract", "multiply", "absolute"]
-"""How a number is made: each does with floats of 64 bits what Python does."""
+"""How a number is made; each operator does with 64-bit floats what Python does."""
 
 
 class Formula(NamedTuple):
-    """A number that is made of cells.
+    """A number computed from columns.
 
     Attributes:
-        operator: how.
-        operands: the name of the cell, the constant, or one or two formulas.
+        operator: the operator.
+        operands: the name of the column, the constant, or one or two formulas.
     """
 
     operator: Operator
@@ -37,7 +37,7 @@ class Formula(NamedTuple):
 
 
 def compute(formula: Formula, columns: Mapping[str, pa.Array]) -> Numbers:
-    """Return a number for each row; NaN for a null.
+    """Return a number for each row; NaN for null.
 
     >>> import pyarrow as pa
     >>> cell, one = Formula("cell", ("x",)), Formula("constant", (1.0,))
@@ -68,9 +68,9 @@ class ColumnNumber(ColumnValue):
     """A number of which only the formula is known; it can be compared, added and subtracted.
 
     Attributes:
-        trace: notes what is asked.
+        trace: records the questions.
         formula: the formula.
-        is_whole: whether Python computes with whole numbers here, which are exact.
+        is_whole: whether Python would compute with integers here, which are exact.
     """
 
     trace: Trace
@@ -87,7 +87,7 @@ class ColumnNumber(ColumnValue):
         return ColumnNumber(self.trace, Formula(operator, operands), self.is_whole and operand.is_whole)
 
     def _read(self, value: Any) -> ColumnNumber:
-        """A constant as a column."""
+        """Return a constant as a column."""
         if isinstance(value, ColumnNumber):
             return value
         if type(value) not in (int, float) or not abs(value) <= MAX_EXACT:

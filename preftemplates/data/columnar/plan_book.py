@@ -1,4 +1,4 @@
-"""Plans that were made for rows, and which rows each of them fits."""
+"""The plans that were made for rows, and the rows that each of them fits."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 class Guarded(Protocol):
-    """A plan that holds for rows with some answers."""
+    """A plan that holds for rows with certain answers."""
 
     @property
     def guards(self) -> tuple[Guard, ...]:
-        """What must hold."""
+        """Return the conditions of the plan."""
 
     @property
     def is_current(self) -> bool:
-        """Whether the plan holds today."""
+        """Return whether the plan is still valid today."""
 
 
 P = TypeVar("P", bound=Guarded)
 
 
 class Fit(NamedTuple, Generic[P]):
-    """Rows that a plan fits, or the reason for which no plan does."""
+    """Rows that a plan fits, or the reason why no plan does."""
 
     rows: Numbers
     plan: P | None
@@ -40,29 +40,29 @@ class Fit(NamedTuple, Generic[P]):
 
 
 MAX_PLANS = 16
-"""So many plans are kept for rows of one shape."""
+"""The most plans that are kept for rows of one shape."""
 
 MAX_FAILURES = 3
-"""So many rows of one shape are tried in a slice that no plan can be made for."""
+"""The most rows of one shape for which making a plan may fail within a slice."""
 
 MAX_FAILURES_AT_ALL = 30
-"""So many in all slices."""
+"""The most such rows in all slices."""
 
 
 class PlanBook(Generic[P]):
-    """The plans for rows of one shape, made as rows need them."""
+    """The plans for rows of one shape, made on demand."""
 
     def __init__(self) -> None:
         self.plans: list[P] = []
         self._failures = Counter[str]()
 
     def fit(self, alive: Mask, hold: Callable[[Guard], Mask], make: Callable[[int], P]) -> Iterator[Fit[P]]:
-        """Yield each plan with the rows that it fits, and then the rows that none fits.
+        """Yield each plan with the rows that it fits, and finally the rows that no plan fits.
 
         Args:
-            alive: the rows that are looked at.
+            alive: the rows to consider.
             hold: returns for which rows a guard holds.
-            make: makes the plan of one row, by its number; raises `UntraceableError`.
+            make: makes the plan of one row, given by number; raises `UntraceableError`.
         """
         rest = alive.copy()
         self.plans = [plan for plan in self.plans if plan.is_current]
@@ -90,13 +90,13 @@ class PlanBook(Generic[P]):
         return few_failures and len(self.plans) < MAX_PLANS
 
     def _take(self, plan: P, rest: Mask, hold: Callable[[Guard], Mask], row: int | None = None) -> Iterator[Fit[P]]:
-        """The rows among the rest that a plan fits; the row that it was made of is one of them in any case."""
+        """Return the remaining rows that a plan fits; the row for which it was made is always one of them."""
         holds = rest.copy()
         for guard in plan.guards:
             if not holds.any():
                 break
             holds &= hold(guard)
-        if row is not None and not holds[row]:  # a question that columns answer otherwise than texts
+        if row is not None and not holds[row]:  # columns answer a question differently than texts
             rest[row] = False
             self.plans.remove(plan)
             yield Fit(np.array([row]), None, "the guards of its own plan do not hold")

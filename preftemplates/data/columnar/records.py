@@ -1,4 +1,4 @@
-"""Records as columns: the cells that a template reads of some rows, as an Arrow batch."""
+"""Records as columns: the values that a template reads from some rows, as an Arrow batch."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def read_records(extraction: Extraction, rows: Rows) -> tuple[pa.RecordBatch, Mask]:
-    """Return the cells that a format reads as columns, and the rows of which a cell does not fit in its column.
+    """Return the values that a format reads as columns, and the rows with a value that does not fit its column.
 
     Args:
-        extraction: what takes samples from rows.
+        extraction: extracts samples from rows.
         rows: the rows.
     """
     odd, names, columns = np.zeros(len(rows), bool), list[str](), list[pa.Array]()
@@ -40,13 +40,13 @@ def read_records(extraction: Extraction, rows: Rows) -> tuple[pa.RecordBatch, Ma
 
 
 def list_message_columns(extraction: Extraction) -> frozenset[str]:
-    """Return the columns that a format reads and that hold lists of messages."""
+    """Return the columns of message lists that a format reads."""
     infos = extraction.steps.validator.model.model_fields.items()
     return frozenset(get_row_key(name, info) for name, info in infos if list[Message] in list_members(info.annotation))
 
 
 def _make_column(members: Sequence[Any], values: list[Any]) -> tuple[pa.Array, list[int]]:
-    """A column, and the places of the values that do not fit in it."""
+    """Return a column, and the places of the values that do not fit it."""
     first = next((value for value in values if value is not None), None)
     if str in members and isinstance(first, str):
         return _make_texts(values)
@@ -65,7 +65,7 @@ _SCALARS: list[tuple[tuple[type, ...], Any, Callable[[Any], bool]]] = [
     ((int,), np.int64, lambda kind: kind is int),
     ((int, float), np.float64, lambda kind: kind is float),
 ]
-"""The types of values that are columns, the columns' types, and for which declared types."""
+"""The types of values that columns hold, the types of these columns, and the declared types that they are for."""
 
 
 def _make_scalars(values: list[Any], fits: tuple[type, ...], kind: Any) -> tuple[pa.Array, list[int]]:
@@ -80,7 +80,7 @@ def _make_scalars(values: list[Any], fits: tuple[type, ...], kind: Any) -> tuple
 
 
 def _fits(value: Any, kinds: tuple[type, ...]) -> bool:
-    """Whether a value is of one of some types, and has as many bits as its column."""
+    """Return whether a value has one of some types, and no more bits than its column."""
     if type(value) is int:
         return int in kinds and abs(value) < (MAX_EXACT if float in kinds else 2**63)
     return type(value) in kinds
@@ -102,7 +102,7 @@ def _make_texts(values: list[Any]) -> tuple[pa.Array, list[int]]:
 
 
 def _make_messages(values: list[Any]) -> tuple[pa.Array, list[int]]:
-    """Lists of messages; one with more than a role and a text does not fit."""
+    """Return a column of message lists; a list with more than roles and texts does not fit."""
     faults = [index for index, value in enumerate(values) if value is not None and not _are_texts(value)]
     for index in faults:
         values[index] = None
@@ -123,7 +123,7 @@ def _make_messages(values: list[Any]) -> tuple[pa.Array, list[int]]:
 
 
 def _are_texts(value: Any) -> bool:
-    """Whether a value is a list of messages of a role and a text."""
+    """Return whether a value is a list of messages with only a role and a text."""
     return type(value) is list and all(
         type(item) is dict and len(item) == 2 and type(item.get("role")) is str and type(item.get("content")) is str
         for item in value

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from preftemplates.dialects.message_views import MessageKeys
 
 _VIEWS = ("messages", "flat_messages", "message", "content")
-"""The views of messages that are columns."""
+"""The layouts of messages that columns can hold."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class SampleColumns:
     Attributes:
         count: the number of samples.
         parts: the messages of the prompt and of each response, by name.
-        labels: each label by name: a column, a value that all have, or None.
-        write: returns the texts of a part, with the prompt or without; not called where a shape has no text.
+        labels: each label by name: a column, one value for all samples, or None.
+        write: returns the texts of a part, with or without the prompt; not called if a shape has no text.
     """
 
     count: int
@@ -51,11 +51,11 @@ class SampleColumns:
 
 
 def check_shape_is_columnar(shape: ObjectShape, json_messages: bool) -> None:
-    """Raise an error for a shape of results that is filled row by row.
+    """Raise an error for a shape of results that must be filled row by row.
 
     Args:
-        shape: what each key holds.
-        json_messages: whether messages are JSON, as text.
+        shape: the value of each key.
+        json_messages: whether messages are JSON text.
 
     Raises:
         UntraceableError: with the reason.
@@ -73,13 +73,13 @@ def check_shape_is_columnar(shape: ObjectShape, json_messages: bool) -> None:
 
 
 def list_single_parts(shape: ObjectShape) -> list[tuple[str, bool]]:
-    """Return the parts of which the results have exactly one message, and whether the prompt's count too."""
+    """Return the parts of which results hold exactly one message, and whether the prompt's messages count too."""
     fields = iter_sample_fields(shape)
     return [(field.name, field.with_prompt) for field in fields if field.view in ("message", "content")]
 
 
 def list_text_fields(shape: ObjectShape) -> list[tuple[str, bool]]:
-    """Return the parts that are text in a style, and whether with the prompt."""
+    """Return the parts that are text in a style, and whether the prompt is included."""
     return [(field.name, field.with_prompt) for field in iter_sample_fields(shape) if field.needs_text]
 
 
@@ -87,9 +87,9 @@ def fill_columns(shape: ObjectShape, schema: pa.Schema, keys: MessageKeys, sampl
     """Return the columns of the results.
 
     Args:
-        shape: what each key holds.
+        shape: the value of each key.
         schema: the schema of the results.
-        keys: how messages are spelled.
+        keys: the dialect's keys of messages.
         sample: the samples.
     """
     shapes = dict(shape.fields)
@@ -119,14 +119,14 @@ def _fill_column(shape: ResultShape, kind: pa.DataType, keys: MessageKeys, sampl
 
 
 def _repeat(value: Any, count: int, kind: pa.DataType) -> pa.Array:
-    """A column as it is, or one of a value."""
+    """Return a column as it is, or a column with one repeated value."""
     if isinstance(value, pa.Array):
         return value.cast(kind)
     return pa.repeat(to_scalar(value, kind), count)
 
 
 def _spell_messages(turns: PartTurns, kind: pa.DataType, keys: MessageKeys) -> pa.Array:
-    """Messages as the dialect spells them, all in one column."""
+    """Return messages in the dialect's spelling, all in one column."""
     names = dict(keys.roles)
     roles = to_arrow_texts([names.get(role, role) for role in ROLES]).take(to_arrow(turns.roles))
     columns = {keys.role: roles, keys.content: turns.contents}
@@ -138,5 +138,5 @@ def _spell_messages(turns: PartTurns, kind: pa.DataType, keys: MessageKeys) -> p
 
 
 def find_unspelled_roles(keys: MessageKeys, roles: Sequence[str]) -> set[str]:
-    """Return the roles that a dialect has no name for."""
+    """Return the roles for which a dialect has no name."""
     return {role for role in roles if keys.only and role not in dict(keys.roles)}

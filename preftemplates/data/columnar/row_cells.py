@@ -1,4 +1,4 @@
-"""Cells of rows: how each column that a template reads takes part in a plan, by its declared type and Arrow's."""
+"""The columns that a template reads, and how each takes part in a plan by its declared type and its Arrow type."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 CellKind = Literal[
     "text", "turns", "message", "items", "record", "list", "number", "label", "nothing", "other"
 ]  # fmt: skip
-"""How a cell takes part in a plan: a label has a few values, and each has its plan; of a list only whether it is empty
-is known."""
+"""How a column takes part in a plan. A label has a few values, each with its own plan; of a list, only whether it is
+empty is known."""
 
 
 class Cell(NamedTuple):
     """A column that a template reads, or a field of one.
 
     Attributes:
-        path: the row's own names that lead to it.
-        kind: how it takes part.
-        domain: for a label, the values that it may have.
-        bounds: for a number, what it is compared with, by the name of the comparison.
+        path: the row's own names that lead to the value.
+        kind: how the column takes part.
+        domain: for a label, its allowed values.
+        bounds: for a number, the values that it is compared with, by the name of the comparison.
         is_optional: whether it may be null.
-        is_whole: whether a number is declared to be a whole one.
+        is_whole: whether a number is declared as an integer.
         keys: for objects, the keys of their texts by Python name.
-        fields: for an object, the name of the cell of each field, by Python name.
+        fields: for an object, the name of the column of each field, by Python name.
         has_parts: whether the contents of messages are typed parts.
     """
 
@@ -55,17 +55,17 @@ class Cell(NamedTuple):
 
     @property
     def column(self) -> str:
-        """The row's own name of it, for a reader."""
+        """Return the row's own name of the column, for people to read."""
         return ".".join(self.path)
 
     @property
     def is_read(self) -> bool:
-        """Whether the rows have the column."""
+        """Return whether the rows have the column."""
         return self.kind != "nothing"
 
 
 def list_cells(steps: ExtractionSteps, schema: pa.Schema) -> dict[str, Cell]:
-    """Return the cells that a format reads by the names that expressions know them by; fields follow their objects."""
+    """Return the columns that a format reads by their names in expressions; fields follow their objects."""
     infos = steps.validator.model.model_fields
     fields = {name: _find_type(schema, get_row_key(name, info)) for name, info in infos.items()}
     return {
@@ -81,7 +81,7 @@ def _find_type(fields: Any, column: str) -> pa.DataType | None:
 
 
 def read_columns(cells: Mapping[str, Cell], batch: pa.RecordBatch) -> dict[str, pa.Array]:
-    """Return the columns of cells by name; a field of an object that is null is null."""
+    """Return the Arrow columns by name; a field of a null object is null."""
     columns: dict[str, pa.Array] = {}
     for name, cell in cells.items():
         if cell.is_read:
@@ -116,7 +116,7 @@ def list_members(annotation: Any) -> tuple[Any, ...]:
 
 
 def _find_kind(path: tuple[str, ...], kinds: Sequence[Any], metadata: tuple[Any, ...], arrow: pa.DataType) -> Cell:
-    """How a column of an Arrow type takes part whose declared type has these members."""
+    """Return how a column of an Arrow type takes part, given the members of its declared type."""
     if pa.types.is_null(arrow):
         return Cell(path, "nothing")
     if (str in kinds or Any in kinds) and holds_text(arrow):
@@ -159,7 +159,7 @@ def _find_object_kind(path: tuple[str, ...], kind: Any, arrow: pa.DataType) -> C
 
 
 def _list_keys(kind: Any) -> tuple[tuple[str, str], ...]:
-    """The keys of an object all of whose fields are texts, or lists of parts with a type and a value, by name."""
+    """Return the keys, by name, of an object whose fields are all texts or lists of parts with a type and a value."""
     if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
         return ()
     infos = kind.model_fields
@@ -176,7 +176,7 @@ def _list_keys_of_parts(kind: Any) -> bool:
 
 
 def _holds_items(arrow: pa.DataType, keys: Sequence[tuple[str, str]]) -> bool:
-    """Whether objects of an Arrow type have these keys, and texts or parts under them."""
+    """Return whether objects of an Arrow type have these keys, with texts or parts as values."""
     if not pa.types.is_struct(arrow):
         return False
     names = [field.name for field in arrow]
@@ -197,7 +197,7 @@ def _list_types(arrow: pa.DataType) -> list[pa.DataType]:
 
 _BOUNDS = ("ge", "gt", "le", "lt")
 _MAX_DOMAIN = 16
-"""A label of more values is a number."""
+"""The most values of a label; a column with more is a number."""
 
 
 def _find_number_kind(path: tuple[str, ...], kind: Any, metadata: tuple[Any, ...], arrow: pa.DataType) -> Cell:

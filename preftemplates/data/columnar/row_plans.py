@@ -1,4 +1,4 @@
-"""Plans of rows: what the expressions of a template make of the cells of a row, as columns."""
+"""Plans of rows: the results of a template's expressions on the values of a row, as columns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class MessagePlan(NamedTuple):
-    """One message: its role, and its content."""
+    """One message: its role and its content."""
 
     role: str
     content: Pieces
@@ -46,19 +46,19 @@ class MessagePlan(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelColumn(ColumnValue):
-    """A label that is a column as it is."""
+    """A label that is an unchanged column."""
 
     name: str
 
 
 class RowPlan(NamedTuple):
-    """The sample that rows give for which the guards hold.
+    """The sample of all rows for which the guards hold.
 
     Attributes:
         parts: the messages of the prompt and of each response.
-        labels: for each label its value, or its column.
+        labels: the value or column of each label.
         is_tie: whether the template says that neither answer is better.
-        guards: what must hold of the cells.
+        guards: the conditions on the row's values.
     """
 
     parts: tuple[tuple[MessagePlan | TurnSource, ...], ...]
@@ -68,12 +68,12 @@ class RowPlan(NamedTuple):
 
     @property
     def is_current(self) -> bool:
-        """True: no expression asks for the date."""
+        """Return True, since no expression reads the date."""
         return True
 
     @property
     def outline(self) -> Any:
-        """The parts without their contents: plans of one outline differ in columns only."""
+        """Return the parts without their contents: plans with the same outline differ only in columns."""
         parts = tuple(
             tuple(item.role if isinstance(item, MessagePlan) else item for item in part) for part in self.parts
         )
@@ -82,7 +82,7 @@ class RowPlan(NamedTuple):
 
 
 def find_single_sources(parts: Sequence[Sequence[MessagePlan | TurnSource]]) -> list[Any] | None:
-    """Return the one column, or the one list of messages, that each part is made of; None if one is made otherwise."""
+    """Return the single column or list of messages of each part; None if a part has another form."""
     sources: list[Any] = []
     for part in parts:
         for item in part:
@@ -99,15 +99,15 @@ def _is_fixed(value: Any) -> bool:
 
 
 def make_row_plan(steps: ExtractionSteps, cells: Mapping[str, Cell], values: Mapping[Any, Any]) -> RowPlan:
-    """Return the plan of one row, and of all that are like it.
+    """Make the plan for one row and for all rows like it.
 
     Args:
-        steps: what takes samples from rows.
-        cells: the cells that it reads.
+        steps: the steps that extract samples from rows.
+        cells: the columns that the steps read.
         values: the values of one row, by the source of the column.
 
     Raises:
-        UntraceableError: it does what cannot be done with columns.
+        UntraceableError: the template does something that cannot be done with columns.
     """
     if steps.each or steps.sample_type.several:
         raise UntraceableError("a row gives several samples, or a sample several responses")
@@ -123,7 +123,7 @@ def make_row_plan(steps: ExtractionSteps, cells: Mapping[str, Cell], values: Map
 
 
 def _make_value(trace: Trace, name: str, cells: Mapping[str, Cell]) -> Any:
-    """What an expression finds in a cell."""
+    """Return the value that an expression sees for a column."""
     cell = cells[name]
     if not cell.is_read or (cell.is_optional and trace.ask(Column(name), "is_null")):
         return None
@@ -139,7 +139,7 @@ def _make_value(trace: Trace, name: str, cells: Mapping[str, Cell]) -> Any:
         case "record":
             fields = {field: _make_value(trace, inner, cells) for field, inner in cell.fields}
             return ColumnRecord(trace, name, fields, dict(cell.keys))
-        case "list":  # others are not looked at
+        case "list":  # other lists are not looked at
             return []
         case "number":
             return ColumnNumber(trace, Formula("cell", (name,)), cell.is_whole)
@@ -152,9 +152,9 @@ class _Evaluator:
     """Evaluates the expressions of a template on one row.
 
     Attributes:
-        trace: notes what is asked.
-        cells: the cells by name.
-        values: what expressions find under these names.
+        trace: records the questions.
+        cells: the columns by name.
+        values: the values that expressions see under these names.
     """
 
     trace: Trace
@@ -162,7 +162,7 @@ class _Evaluator:
     values: Mapping[str, Any]
 
     def evaluate_label(self, name: str, field: Field, kind: Any) -> Any:
-        """Return the value of a label or of the tools: a column, pieces of text, or what all rows have."""
+        """Return the value of a label or of the tools: a column, pieces of text, or one value for all rows."""
         value = self.evaluate(field)
         if isinstance(value, LabelColumn):
             domain = self.cells[value.name].domain
@@ -219,7 +219,7 @@ class _Evaluator:
         return expression.evaluate_in(EXPRESSIONS.with_filters(expression.functions), values)
 
     def _settle(self, name: str) -> Any:
-        """Return the value that an expression computes with; of a label that is the value of the row in hand."""
+        """Return the value that an expression computes with; for a label, that of the row in hand."""
         value, cell = self.values[name], self.cells[name]
         if not isinstance(value, LabelColumn):
             return value

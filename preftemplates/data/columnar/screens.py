@@ -1,7 +1,7 @@
-"""Screens: the rows in which a rule may find something, for all rows at once.
+"""Screens: find the rows in which a rule may find something, for all rows at once.
 
-A screen lets no row pass that one of the rules on single rows would flag. It may hold others back: the row path looks
-at these, and says what is found.
+A screen never passes a row that a rule on single rows would flag. It may hold back others, which the row path then
+checks exactly.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Screen:
     """Finds rows in which a rule may find something.
 
     Args:
-        style: the style in which texts are written, if it is known.
-        special_tokens: those of the tokenizer that will be used; None for those of common ones.
+        style: the style in which texts are written, if known.
+        special_tokens: the special tokens of the tokenizer that will be used; None for those of common tokenizers.
     """
 
     def __init__(self, style: Style | None, special_tokens: Collection[str] | None) -> None:
@@ -51,12 +51,12 @@ class Screen:
     def find_suspicious(
         self, parts: Sequence[PartTurns], samples: Sequence[Sequence[int]], known: dict[Any, Any]
     ) -> Mask:
-        """Return the rows to look at.
+        """Return the rows to check.
 
         Args:
             parts: the messages of the prompt and of each response.
-            samples: for each sample that a row gives, which of the parts are its responses.
-            known: keeps what was found in the messages of a part, for other rows of the same slice.
+            samples: for each sample that a row gives, the parts that are its responses.
+            known: stores findings about the messages of a part for other rows of the same slice.
         """
         suspicious = np.sum([part.measure() for part in parts], axis=0) > MAX_CHARACTERS
         for index, part in enumerate(parts):
@@ -69,7 +69,7 @@ class Screen:
         return np.asarray(suspicious)
 
     def _find_in_messages(self, contents: pa.Array) -> Mask:
-        """Which messages are suspicious by their content alone."""
+        """Return which messages are suspicious by their content alone."""
         found = _find_invisible(contents) | self._find_special_tokens(contents)
         for mark in (*self._marks, "<think>", "</think>"):
             if occurs(contents, mark.encode()):
@@ -78,7 +78,7 @@ class Screen:
         return found | to_mask(pc.or_(pc.starts_with(opened, "{"), pc.starts_with(opened, "[")))
 
     def _find_special_tokens(self, contents: pa.Array) -> Mask:
-        """Which messages may spell a special token: they have its first byte, and match its pattern."""
+        """Return which messages may spell a special token: they contain its first byte and match its pattern."""
         return _match_candidates(contents, _find_bytes(contents, self._first_bytes), self._pattern)
 
     @staticmethod
@@ -89,12 +89,12 @@ class Screen:
 
 
 def _escape(text: str) -> str:
-    """A pattern of RE2 for a text."""
+    """Return an RE2 pattern for a text."""
     return re.sub(r"([^A-Za-z0-9_\x80-\U0010ffff])", r"\\\1", text)
 
 
 def _find_places(contents: pa.Array, places: Numbers) -> Mask:
-    """In which texts some places of the bytes of all are."""
+    """Return which texts contain some places in the bytes of all texts."""
     found = np.zeros(len(contents), bool)
     if len(places):
         offsets = get_offsets(contents)
@@ -103,7 +103,7 @@ def _find_places(contents: pa.Array, places: Numbers) -> Mask:
 
 
 def _find_bytes(contents: pa.Array, values: bytes) -> Mask:
-    """Which texts have one of some bytes."""
+    """Return which texts contain one of some bytes."""
     data = read_bytes(contents)
     found = np.zeros(len(contents), bool)
     for value in values:
@@ -112,7 +112,7 @@ def _find_bytes(contents: pa.Array, values: bytes) -> Mask:
 
 
 def _match_candidates(contents: pa.Array, candidates: Mask, pattern: str) -> Mask:
-    """Which of some texts match a pattern."""
+    """Return which of some texts match a pattern."""
     places = np.flatnonzero(candidates)
     if len(places) and pattern:
         matched = to_mask(pc.match_substring_regex(contents.take(to_arrow(places)), pattern))
@@ -128,7 +128,7 @@ _DELETE = 0x7F
 
 
 def _find_invisible(contents: pa.Array) -> Mask:
-    """Which messages have a character that does not show."""
+    """Return which messages contain an invisible character."""
     data = read_bytes(contents)
     found = np.zeros(len(contents), bool)
     if not len(data):
@@ -148,7 +148,7 @@ def _find_invisible(contents: pa.Array) -> Mask:
 
 
 def _may_repeat_prompt(prompt: PartTurns, responses: Sequence[PartTurns]) -> Mask:
-    """In which rows every answer may begin with the last message of the prompt."""
+    """Return in which rows every answer may begin with the last message of the prompt."""
     count = len(prompt.counts)
     if not responses:
         return np.zeros(count, bool)
@@ -164,5 +164,5 @@ def _may_repeat_prompt(prompt: PartTurns, responses: Sequence[PartTurns]) -> Mas
 
 
 def _take_message(turns: PartTurns) -> pa.Array:
-    """The content of the first message of each row; null where there is none."""
+    """Return the content of the first message of each row; null if there is none."""
     return turns.contents.take(to_arrow(turns.starts, mask=turns.counts == 0))

@@ -1,4 +1,4 @@
-"""Skips: which samples can be formatted and should not be trained on, for all rows at once."""
+"""Skips: find the samples that can be formatted but should not be trained on, for all rows at once."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from preftemplates.data.columnar.turns import Numbers, PartTurns
 
 _BLANKS = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1)))) + "\u200b\u200c\u200d\u2060\ufeff"
-"""The characters of which a blank text is made (`preftemplates.data.row_rules`)."""
+"""The characters of an empty text (`preftemplates.data.row_rules`)."""
 
 REASONS = (None, Code.EMPTY, Code.EQUAL, Code.TIE)
-"""Why a sample is skipped, by number; the first is that it is not."""
+"""The reasons for skipping a sample, by number; the first means that it is not skipped."""
 
 
 def find_skip_reasons(
@@ -33,13 +33,13 @@ def find_skip_reasons(
     texts: Sequence[pa.Array],
     drops_ties: bool,
 ) -> Numbers:
-    """Return the number among `REASONS` of why each sample is skipped, as `find_skip_reason` does.
+    """Return the number in `REASONS` for each sample, as `find_skip_reason` would give it.
 
     Args:
-        prompt: the messages of the prompts; None for a template that takes none from the row.
-        responses: those of each response.
-        labels: the labels by name, as columns or as values that all have.
-        texts: the texts of each response; none where they are not written.
+        prompt: the messages of the prompts; None for a template that reads no prompt from the row.
+        responses: the messages of each response.
+        labels: the labels by name, as columns or as one value for all.
+        texts: the texts of each response; empty if they are not written.
         drops_ties: whether ties are left out.
     """
     count = len(responses[0].counts) if responses else len(prompt.counts) if prompt is not None else 0
@@ -57,7 +57,7 @@ def find_skip_reasons(
 
 
 def _are_blank(part: PartTurns) -> Mask:
-    """In which rows no message says anything."""
+    """Return in which rows all messages are empty."""
     contents = part.contents
     short = pc.utf8_trim(contents, _BLANKS)
     blank = fill(pc.equal(pc.binary_length(short), to_scalar(0)), True)
@@ -65,7 +65,7 @@ def _are_blank(part: PartTurns) -> Mask:
 
 
 def _have_equal_messages(responses: Sequence[PartTurns]) -> Mask:
-    """In which rows all responses are the same messages."""
+    """Return in which rows all responses have the same messages."""
     first, *others = responses
     equal = np.ones(len(first.counts), bool)
     for other in others:

@@ -1,4 +1,4 @@
-"""Plans of texts: what a style writes for messages of these roles, as literals and the columns between them."""
+"""Plans of texts: what a style writes for messages with given roles, as literals and columns."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Place(NamedTuple):
     """The content of a message in all rows of one shape.
 
     Attributes:
-        part: 0 for the prompt, and from 1 on the responses in order.
+        part: 0 for the prompt, and 1, 2, ... for the responses in order.
         message: the message's index in the part.
     """
 
@@ -47,11 +47,12 @@ class TextPlan:
 
     Attributes:
         prompt: the text of the prompt, with the generation prompt.
-        wholes: for each response the text of prompt and response.
-        own: for each response what that adds to the prompt; None where it does not begin with the prompt's pieces.
-        guards: what must hold of the contents.
-        max_bytes: how long the contents of a row may be together; with longer ones the style's limits may matter.
-        moments: what is written of the date, by its format; the plan holds as long as that is so.
+        wholes: for each response, the text of prompt and response.
+        own: for each response, the text that it adds to the prompt; None if it does not begin with the prompt's
+            pieces.
+        guards: the conditions on the contents.
+        max_bytes: the most bytes of a row's contents together, above which the style's limits may matter.
+        moments: the dates that are written, by format; the plan holds as long as they are current.
     """
 
     prompt: Pieces
@@ -62,13 +63,13 @@ class TextPlan:
     moments: tuple[tuple[str, str], ...]
 
     def get_pieces(self, part: int, with_prompt: bool) -> Pieces:
-        """Return the text of the prompt, or of a response with its prompt or without."""
+        """Return the text of the prompt, or of a response with or without its prompt."""
         if part == 0:
             return self.prompt
         return self.wholes[part - 1] if with_prompt else self.own[part - 1] or ()
 
     def keeps_contents(self, parts: Sequence[Conversation]) -> bool:
-        """Return whether the texts hold every content whole, in order, apart from blanks at its ends."""
+        """Return whether the texts contain every content in full and in order, apart from whitespace at its ends."""
         for number, whole in enumerate(self.wholes, 1):
             columns = [piece for piece in whole if isinstance(piece, Column)]
             places = [place for place, _ in _list_messages(parts) if place.part in (0, number)]
@@ -79,7 +80,7 @@ class TextPlan:
 
     @property
     def is_current(self) -> bool:
-        """Whether the dates in the texts are those of now."""
+        """Return whether the dates in the texts are current."""
         now = read_moment()
         return all(now.strftime(format) == text for format, text in self.moments)
 
@@ -89,15 +90,15 @@ Conversation = Sequence[tuple[str, str]]
 
 
 def make_text_plan(style: Style, edges: TextEdges | None, parts: Sequence[Conversation]) -> TextPlan:
-    """Return the plan by which the texts of one sample are written, and those of all that are like it.
+    """Make the plan that writes the texts of one sample and of all samples like it.
 
     Args:
         style: the style.
-        edges: what the texts have of BOS and EOS; None where they are as the style writes them.
+        edges: the BOS and EOS of the texts; None if they are as the style writes them.
         parts: the prompt and each response of the sample.
 
     Raises:
-        UntraceableError: the style rejects it, or does what cannot be done with columns.
+        UntraceableError: the style rejects the sample, or does something that cannot be done with columns.
     """
     with FixedMoment():
         return _make_text_plan(style, edges, parts)
@@ -134,7 +135,7 @@ def _choose_writer(style: Style, trace: Trace) -> Any:
     """Return the function that writes messages as the style's layout does.
 
     Raises:
-        UntraceableError: the layout cannot run here.
+        UntraceableError: the layout cannot run on columns.
     """
     layout: Any = style.layout
     if layout.isolate:
@@ -160,7 +161,7 @@ def _compile(source: str) -> JinjaTemplate:
 
 
 def _write_fragments(layout: Any, messages: Sequence[Mapping[str, Any]], generates: bool, trace: Trace) -> Any:
-    """Return the text of messages in fragments."""
+    """Return the text of messages in a style of role templates."""
     _require_no_thinking(messages, layout.reasoning, trace)
     fragments = {turn.role: turn for turn in layout.turns}
     turns = ((fragments[message["role"]], message["content"]) for message in messages)
@@ -169,17 +170,17 @@ def _write_fragments(layout: Any, messages: Sequence[Mapping[str, Any]], generat
 
 
 def _require_no_thinking(messages: Sequence[Mapping[str, Any]], policy: str, trace: Trace) -> None:
-    """Let the row path write answers of which the policy may cut the thinking."""
+    """Raise an error for answers of which the policy may cut the thinking; the row path writes them."""
     for message in messages:
         if policy != "keep" and message["role"] == "assistant" and "<think>" in message["content"]:
             trace.fail("an answer may lose its thinking")
 
 
 def _cut_edges(pieces: Pieces, is_response: bool, edges: TextEdges, style: Style) -> Pieces:
-    """Return a text without the special tokens that a consumer writes, as `TextEdges.cut` does.
+    """Remove the special tokens that a consumer writes itself from a text, as `TextEdges.cut` does.
 
     Raises:
-        UntraceableError: a content may decide what is cut.
+        UntraceableError: a content may decide what is removed.
     """
     start, end = edges.list_cuts(style)
     if start and pieces:
@@ -197,7 +198,7 @@ def _cut_edges(pieces: Pieces, is_response: bool, edges: TextEdges, style: Style
 
 
 def remove_pieces(whole: Pieces, start: Pieces) -> Pieces | None:
-    """Return what a text adds to another that it begins with; None if it does not.
+    """Return the rest of a text that begins with another one; None if it does not.
 
     >>> remove_pieces(("<a>", Column("x"), "</a><b>", Column("y")), ("<a>", Column("x"), "</a>"))
     ('<b>', Column(source='y', cuts=()))
@@ -216,11 +217,11 @@ def remove_pieces(whole: Pieces, start: Pieces) -> Pieces | None:
 
 
 _BYTES_PER_CHARACTER = 64
-"""So many bytes of work are allowed for each character and message: text is copied a few times at most."""
+"""The work in bytes that is allowed for each character and message: text is copied a few times at most."""
 
 
 def _find_max_bytes(limits: Limits | None, parts: Sequence[Conversation]) -> int | None:
-    """Return how long contents may be so that none of the limits matters; steps are those of the row in hand."""
+    """Return the most bytes of contents for which no limit matters; steps are those of the row in hand."""
     if limits is None:
         return None
     count = sum(map(len, parts)) + 4

@@ -1,4 +1,4 @@
-"""Plans of texts for the rows of a group, found shape by shape, and the texts that they write."""
+"""Find plans of texts for the rows of a group, shape by shape, and write the texts."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 FREE_SHAPES = 64
-"""So many shapes get plans however few rows have them; a plan costs as much as fifty rows one by one."""
+"""How many shapes get a plan even if few rows have them; a plan costs as much as fifty rows one by one."""
 
 MIN_ROWS = 50
-"""So many rows of a slice must have a shape for which a plan is made later."""
+"""How many rows of a slice must have any further shape for it to get a plan."""
 
 MAX_SHAPES = 1000
-"""So many shapes get plans at all."""
+"""The most shapes that get plans."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class PlannedRows:
     Attributes:
         rows: the places of the rows in the group, in order.
         plans: the plans.
-        which: which of the plans each row has.
+        which: the number of each row's plan.
     """
 
     rows: Numbers
@@ -58,12 +58,12 @@ class PlannedRows:
         return PlannedRows(self.rows[places], self.plans, self.which[places])
 
     def write(self, group: SampleGroup, part: int, with_prompt: bool) -> pa.Array:
-        """Return the texts of a part of all rows: of the prompt, or of a response with its prompt or without.
+        """Return the texts of a part in all rows: of the prompt, or of a response with or without its prompt.
 
         Args:
-            group: the rows alone.
-            part: 0 for the prompt, and from 1 on the responses.
-            with_prompt: whether the text of a response begins with that of its prompt.
+            group: the group of these rows only.
+            part: 0 for the prompt, and 1, 2, ... for the responses.
+            with_prompt: whether the text of a response includes that of its prompt.
         """
         pieces_of = [plan.get_pieces(part, with_prompt) for plan in self.plans]
         numbers = {pieces: number for number, pieces in enumerate(dict.fromkeys(pieces_of))}
@@ -82,14 +82,14 @@ class PlannedRows:
 
 
 class TextPlanner:
-    """Finds the plans of the texts of groups, which it makes as rows need them.
+    """Finds the plans for the texts of groups, which it makes on demand.
 
     Args:
         style: the style.
-        edges: what texts have of BOS and EOS; None where they are as the style writes them.
-        needs_own: whether each response must have a text of its own.
-        keeps_contents: whether a text must hold all contents whole.
-        count: counts rows that no plan fits, by the reason.
+        edges: the BOS and EOS of the texts; None if they are as the style writes them.
+        needs_own: whether each response must have its own text.
+        keeps_contents: whether a text must contain all contents in full.
+        count: counts rows that no plan fits, by reason.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class TextPlanner:
 
     @property
     def plans(self) -> list[TextPlan]:
-        """The plans that were made so far."""
+        """Return the plans that were made so far."""
         return [plan for book in self._books.values() for plan in book.plans]
 
     def assign(self, group: SampleGroup, numbers: Numbers, shapes: Sequence[Shape], alive: Mask) -> PlannedRows:
@@ -117,7 +117,7 @@ class TextPlanner:
             group: the rows.
             numbers: the number of each row's shape.
             shapes: the shapes.
-            alive: the rows that are looked at.
+            alive: the rows to consider.
         """
         plans, rows, which = list[TextPlan](), [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for number, shape in enumerate(shapes):
@@ -130,7 +130,7 @@ class TextPlanner:
         return PlannedRows(np.concatenate(rows)[order], tuple(plans), np.concatenate(which)[order])
 
     def _fit(self, group: SampleGroup, shape: Shape) -> list[tuple[TextPlan, Numbers]]:
-        """The plans of rows of one shape, each with the rows that it fits."""
+        """Return the plans for rows of one shape, each with the rows that it fits."""
         if shape not in self._books and not self._may_begin(len(group.rows)):
             self._count("few rows have its turns", group.rows)
             return []
@@ -148,10 +148,10 @@ class TextPlanner:
         return fits
 
     def _render_within_limits(self, parts: Sequence[Conversation]) -> None:
-        """Let the style write the texts first, since a plan is made without a budget, on the same way through it.
+        """Render the texts by the style first, within limits, because plans are made without a budget.
 
         Raises:
-            UntraceableError: it rejects the sample, or needs more than its limits allow.
+            UntraceableError: the style rejects the sample, or exceeds its limits.
         """
         if self._style.layout.limits is None:
             return
@@ -162,7 +162,7 @@ class TextPlanner:
             raise UntraceableError(f"the style rejects it: {one_line(str(error), 200)}") from error
 
     def _may_begin(self, rows: int) -> bool:
-        """Whether a plan is made for another shape that so many rows have."""
+        """Return whether a plan should be made for another shape with this many rows."""
         count = len(self._books)
         return count < FREE_SHAPES or (count < MAX_SHAPES and rows >= MIN_ROWS)
 

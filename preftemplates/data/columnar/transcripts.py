@@ -1,4 +1,4 @@
-"""Transcripts: conversations that are written as one text, taken apart for all rows at once."""
+"""Transcripts: split conversations that are written as one text, for all rows at once."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _SYSTEM_MARK = b"<extra_id_0>System\n"
 
 
 def _measure(marks: dict[str, bytes]) -> Numbers:
-    """The bytes of each role's mark."""
+    """Return the number of bytes of each role's mark."""
     lengths = np.zeros(len(ROLES) + 1, np.int64)
     lengths[[ROLE_CODES[role] for role in marks]] = [len(mark) for mark in marks.values()]
     return lengths
 
 
 _WORD = 8
-"""So many bytes are compared at once; a mark has at least as many."""
+"""How many bytes are compared at once; every mark has at least as many."""
 
 _LENGTHS, _TURN_LENGTHS = _measure(_MARKS), _measure(_TURN_MARKS)
 
 
 @register_operation
 def human_assistant_turns(cells: Cells, column: Column) -> TurnColumns:
-    """Return the turns of transcripts, as the filter of that name does."""
+    """Return the turns of transcripts, like the filter of that name."""
     texts = cells.read(column)
     offsets = get_offsets(texts).astype(np.int64)
     data = _read_bytes(texts)
@@ -63,16 +63,17 @@ def _read_bytes(texts: pa.Array) -> Numbers:
 def _find_marks(
     data: Numbers, offsets: Numbers, places: Numbers, marks: dict[str, bytes], checked: int = 2
 ) -> tuple[Numbers, Numbers]:
-    """Where marks begin in the bytes of all texts, and the role of each; none spans two texts.
+    """Find where marks begin in the bytes of all texts, and the role of each; leave out marks across two texts.
 
     Args:
         data: the bytes.
         offsets: where each text begins, and where the last one ends.
         places: where marks may begin.
         marks: the mark of each role.
-        checked: how many bytes of a mark are at these places for sure.
+        checked: how many bytes of a mark are already known to be at these places.
     """
     roles, last = np.full(len(places), len(ROLES), np.uint8), int(offsets[-1])
+    # overlapping words of 8 bytes, so that a mark is compared in a few array operations
     words = np.ndarray(max(0, last - _WORD + 1), "<u8", data, strides=(1,))
     for role, mark in marks.items():
         found = np.flatnonzero(places + len(mark) <= last)
@@ -90,7 +91,7 @@ def _find_marks(
 
 @register_operation
 def extra_id_turns(cells: Cells, column: Column) -> TurnColumns:
-    """Return the turns of texts with the marks of NeMo-Aligner, as the filter of that name does."""
+    """Return the turns of texts with the marks of NeMo-Aligner, like the filter of that name."""
     texts = cells.read(column)
     offsets, data = get_offsets(texts).astype(np.int64), _read_bytes(texts)
     places = int(offsets[0]) + np.flatnonzero(data[offsets[0] : offsets[-1]] == ord("<"))
@@ -102,7 +103,7 @@ def extra_id_turns(cells: Cells, column: Column) -> TurnColumns:
 
 
 def _step_back_over_line_end(data: Numbers, offsets: Numbers, marks: Numbers, ends: Numbers) -> Numbers:
-    """Where marks begin with the line end before them, which is of their text and of no other mark."""
+    """Move the starts of marks back over a line end before them, if it is in their text and in no other mark."""
     before = marks - 1
     firsts = offsets[np.searchsorted(offsets, marks, side="right") - 1]
     free = np.maximum(np.append(0, ends[:-1])[: len(marks)], firsts)
@@ -113,7 +114,7 @@ def _step_back_over_line_end(data: Numbers, offsets: Numbers, marks: Numbers, en
 def _join_turns(
     texts: pa.Array, offsets: Numbers, has_system: Any, marks: Numbers, starts: Numbers, roles: Numbers
 ) -> TurnColumns:
-    """The turns of texts with marks: what comes before the first mark, and what follows each."""
+    """Return the turns of texts with marks: the text before the first mark, and the text after each mark."""
     borders = np.searchsorted(marks, offsets)
     counts = np.diff(borders)
     ends = np.append(marks, offsets[-1])[1:] if len(marks) else marks

@@ -36,7 +36,7 @@ def last_turn(cells: Cells, source: TurnSource) -> TurnColumns:
 
 @register_operation
 def joined(cells: Cells, *sources: TurnSource) -> TurnColumns:
-    """Return the messages of several sources, one after the other."""
+    """Join the messages of several sources."""
     if not sources:
         return TurnColumns(PartTurns.of_nothing(cells.count), np.ones(cells.count, bool))
     parts = [cells.read_turns(source) for source in sources]
@@ -46,14 +46,14 @@ def joined(cells: Cells, *sources: TurnSource) -> TurnColumns:
 
 @register_operation
 def answered(cells: Cells, source: TurnSource) -> TurnColumns:
-    """Return the messages of rows that end with an answer to something, as the filter of that name does."""
+    """Return the messages of rows that end with an answer to something, like the filter of that name."""
     turns, known = cells.read_turns(source)
     return TurnColumns(turns, known & (turns.counts > 1) & _end_with_answer(turns))
 
 
 @register_operation
 def asking(cells: Cells, source: TurnSource) -> TurnColumns:
-    """Return the messages that ask for an answer, as the filter of that name does."""
+    """Return the messages that ask for an answer, like the filter of that name."""
     turns, known = cells.read_turns(source)
     counts = turns.counts - _end_with_answer(turns)
     return TurnColumns(PartTurns(turns.starts, counts, turns.roles, turns.contents), known & (counts > 0))
@@ -61,7 +61,7 @@ def asking(cells: Cells, source: TurnSource) -> TurnColumns:
 
 @register_operation
 def before_open_answer(cells: Cells, source: TurnSource) -> TurnColumns:
-    """Return the messages before an empty answer, as the filter of that name does."""
+    """Return the messages before an empty answer, like the filter of that name."""
     turns, known = cells.read_turns(source)
     ends = np.flatnonzero(known & (turns.counts > 1) & _end_with_answer(turns))
     lengths = fill(pc.binary_length(turns.contents), -1)
@@ -71,7 +71,7 @@ def before_open_answer(cells: Cells, source: TurnSource) -> TurnColumns:
 
 
 def _end_with_answer(turns: PartTurns) -> Mask:
-    """Which rows end with a message of an assistant."""
+    """Return which rows end with a message of an assistant."""
     ends = np.zeros(len(turns.counts), bool)
     rows = np.flatnonzero(turns.counts)
     ends[rows] = turns.roles[turns.ends[rows] - 1] == _ASSISTANT
@@ -80,7 +80,7 @@ def _end_with_answer(turns: PartTurns) -> Mask:
 
 @register_operation
 def before_last_answer(cells: Cells, source: TurnSource, other: TurnSource) -> TurnColumns:
-    """Return the turns before the last answer, which both sides share, as the filter of that name does."""
+    """Return the turns before the last answer, which both sides share, like the filter of that name."""
     (turns, known), (others, others_known) = cells.read_turns(source), cells.read_turns(other)
     known = known & others_known & (turns.counts == others.counts) & (turns.counts > 1)
     rows = np.flatnonzero(known)
@@ -93,7 +93,7 @@ def before_last_answer(cells: Cells, source: TurnSource, other: TurnSource) -> T
 
 @register_operation
 def agreed_with(cells: Cells, source: TurnSource, other: TurnSource) -> TurnColumns:
-    """Return messages that both sides give, as the filter of that name does."""
+    """Return messages that both sides give, like the filter of that name."""
     (turns, known), (others, others_known) = cells.read_turns(source), cells.read_turns(other)
     known = known & others_known & (turns.counts == others.counts)
     rows = np.flatnonzero(known)
@@ -103,20 +103,20 @@ def agreed_with(cells: Cells, source: TurnSource, other: TurnSource) -> TurnColu
 
 @register_operation
 def common_history(cells: Cells, source: TurnSource, other: TurnSource) -> TurnColumns:
-    """Return the leading messages that two conversations share, as the filter of that name does."""
+    """Return the leading messages that two conversations share, like the filter of that name."""
     turns, known, shared = _find_history(cells, source, other)
     return TurnColumns(PartTurns(turns.starts, shared, turns.roles, turns.contents), known)
 
 
 @register_operation
 def after_history(cells: Cells, source: TurnSource, other: TurnSource) -> TurnColumns:
-    """Return what a conversation adds to the history that it shares with another, as the filter of that name does."""
+    """Return what a conversation adds to the history that it shares with another, like the filter of that name."""
     turns, known, shared = _find_history(cells, source, other)
     return TurnColumns(PartTurns(turns.starts + shared, turns.counts - shared, turns.roles, turns.contents), known)
 
 
 def _find_history(cells: Cells, source: TurnSource, other: TurnSource) -> tuple[PartTurns, Mask, Numbers]:
-    """The first conversations, in which rows both have a common history, and how many messages that has."""
+    """Return the first conversations, which rows have a common history, and how many messages it has."""
     (turns, known), (others, others_known) = cells.read_turns(source), cells.read_turns(other)
     known = known & others_known & (turns.counts > 0) & (others.counts > 0)
     shared = np.zeros(cells.count, np.int64)
@@ -132,7 +132,7 @@ def _find_history(cells: Cells, source: TurnSource, other: TurnSource) -> tuple[
 
 @register_operation
 def with_prompt(cells: Cells, source: TurnSource, prompt: Column) -> TurnColumns:
-    """Return messages of which one is the prompt of a column, as the filter of that name does."""
+    """Return messages, one of which is the prompt of a column, like the filter of that name."""
     turns, known = cells.read_turns(source)
     prompts = cells.read(prompt).take(to_arrow(np.repeat(np.arange(cells.count), turns.counts)))
     same = to_mask(pc.equal(turns.contents.take(to_arrow(turns.places)), prompts))
@@ -142,7 +142,7 @@ def with_prompt(cells: Cells, source: TurnSource, prompt: Column) -> TurnColumns
 
 @register_operation
 def with_prompt_turns(cells: Cells, source: TurnSource, prompt: TurnSource) -> TurnColumns:
-    """Return messages that begin with those of another column; rows that hold them elsewhere are not known."""
+    """Return messages that begin with those of another column; rows that have these elsewhere are unknown."""
     (turns, known), (asked, asked_known) = cells.read_turns(source), cells.read_turns(prompt)
     known = known & asked_known & (asked.counts > 0) & (asked.counts <= turns.counts)
     rows = np.flatnonzero(known)
@@ -152,7 +152,7 @@ def with_prompt_turns(cells: Cells, source: TurnSource, prompt: TurnSource) -> T
 
 
 def _compare(one: PartTurns, two: PartTurns) -> Mask:
-    """Which messages are the same; both have as many in each row."""
+    """Return which messages are the same; both have the same number in each row."""
     places, others = one.places, two.places
     if len(one.roles) == len(two.roles) and (one.starts == two.starts).all():
         same = to_mask(pc.equal(one.contents, two.contents))[places]
@@ -163,13 +163,13 @@ def _compare(one: PartTurns, two: PartTurns) -> Mask:
 
 
 def _are_same(one: PartTurns, two: PartTurns) -> Mask:
-    """In which rows all messages are the same; both have as many."""
+    """Return in which rows all messages are the same; both have the same number."""
     ends = np.cumsum(one.counts)
     return hold_for_all(_compare(one, two), ends - one.counts, ends)
 
 
 def _count_same(one: PartTurns, two: PartTurns) -> Numbers:
-    """How many messages of each row are the same before the first that is not; both have as many."""
+    """Return how many leading messages of each row are the same; both have the same number."""
     starts = np.cumsum(one.counts) - one.counts
     faults = np.flatnonzero(~_compare(one, two))
     following = np.append(faults, len(one.roles) + one.counts.sum())[np.searchsorted(faults, starts)]
@@ -177,7 +177,7 @@ def _count_same(one: PartTurns, two: PartTurns) -> Numbers:
 
 
 def _have_user(turns: PartTurns) -> Mask:
-    """In which rows a message is a user's."""
+    """Return in which rows a message is a user's."""
     ends = np.cumsum(turns.counts)
     places = list_ranges(turns.starts, turns.counts)
     return ~hold_for_all(turns.roles[places] != _USER, ends - turns.counts, ends)

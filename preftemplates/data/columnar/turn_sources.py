@@ -1,4 +1,4 @@
-"""Sources of turns: columns of messages, however they are spelled, for all rows at once."""
+"""Sources of turns: columns of messages in any spelling, for all rows at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @register_operation
 def cell(cells: Cells, name: str) -> TurnColumns:
-    """Return the messages of a column: lists of a role and a content, or one of them in each row."""
+    """Return the messages of a column that holds, in each row, a list of messages or a single one."""
     column = cells.columns[name]
     messages = column.flatten() if is_list(column.type) else column
     contents, fine = _read_contents(pc.struct_field(messages, "content"), "text")
@@ -43,15 +43,16 @@ def spoken(
     content: tuple[str, str],
     others: tuple[str, ...],
 ) -> TurnColumns:
-    """Return the messages of a column of objects that are checked by a row type, or of one of them in each row.
+    """Return the messages of a column that holds, in each row, a list of objects of a row type or a single one.
 
     Args:
         cells: the columns.
         name: the column.
-        function: the filter, which says for one object what its message is.
-        speaker: the name and the key of the field that says who speaks.
-        content: those of what is said: a text, or parts with a type and a value, of which only one text is known.
-        others: keys that must be texts.
+        function: the filter, which decides the message of one object.
+        speaker: the name and the key of the field for the speaker.
+        content: the name and the key of the field for the content: a text, or parts of which only a single text is
+            known.
+        others: keys whose values must be texts.
     """
     column = cells.columns[name]
     items = column.flatten() if is_list(column.type) else column
@@ -67,7 +68,7 @@ def spoken(
 
 
 def _find_role(function: Callable[..., Any], speaker: str, content: str, name: str, has_parts: bool) -> str:
-    """The role that a filter gives a speaker; none where that is not the role of a plain message."""
+    """Return the role that a filter gives a speaker; empty if the message is not a plain one."""
     text = [SimpleNamespace(type="text", value="x")] if has_parts else "x"
     try:
         (message,) = function([SimpleNamespace(**{speaker: name, content: text})])
@@ -77,7 +78,7 @@ def _find_role(function: Callable[..., Any], speaker: str, content: str, name: s
 
 
 def _make_turns(column: pa.Array, roles: Numbers, contents: pa.Array, fine: Mask) -> TurnColumns:
-    """The messages of each row, which are known where all of them are fine."""
+    """Return the messages of each row, which are known if all of them are fine."""
     valid = to_mask(column.is_valid())
     if is_list(column.type):
         counts = fill(pc.list_value_length(column), 0).astype(np.int64)
@@ -91,7 +92,7 @@ _MAX_SPEAKERS = 64
 
 
 def _read_roles(speakers: pa.Array, find: Callable[[str], str]) -> Numbers:
-    """The code of each speaker's role; the number of roles for one that is not known."""
+    """Return the code of each speaker's role; the number of roles if it is not known."""
     names = read_texts(speakers)
     unknown = np.full(len(speakers), len(ROLES), np.uint8)
     if names is None:
@@ -105,7 +106,7 @@ def _read_roles(speakers: pa.Array, find: Callable[[str], str]) -> Numbers:
 
 
 def _read_contents(contents: pa.Array, part_text: str) -> tuple[pa.Array, Mask]:
-    """The text of each content, and which of them are known: texts, and lists of one typed part that is a text."""
+    """Return the text of each content, and which are known: texts, and lists with one typed part that is a text."""
     texts = _read_lone_texts(contents, part_text) if is_list(contents.type) else read_texts(contents)
     if texts is None:
         texts = pa.nulls(len(contents), pa.string())
@@ -126,7 +127,7 @@ def _read_lone_texts(contents: pa.Array, text: str) -> pa.Array | None:
 
 
 def _are_null(items: pa.Array, names: Sequence[str]) -> Mask:
-    """Which objects have nothing under other keys than these."""
+    """Return which objects have nothing under keys other than these."""
     fine = np.ones(len(items), bool)
     for index in range(items.type.num_fields):
         if items.type.field(index).name not in names:
@@ -151,7 +152,7 @@ def check_items(column: pa.Array, keys: Sequence[str]) -> Mask:
 
 
 def holds_messages(arrow: pa.DataType) -> bool:
-    """Return whether objects of a type have a role and a content, which is a text or typed parts.
+    """Return whether objects of a type have a role and a content that is a text or typed parts.
 
     >>> holds_messages(pa.struct([("role", pa.string()), ("content", pa.string())]))
     True
@@ -176,12 +177,12 @@ def holds_parts(arrow: pa.DataType) -> bool:
 
 @register_operation
 def lone_texts(cells: Cells, source: TurnSource) -> TurnColumns:
-    """Return the same messages: of typed parts, only a lone text is known."""
+    """Return the same messages; of typed parts, only a single text is known."""
     return cells.read_turns(source)
 
 
 @register_operation
 def said(cells: Cells, role: str, pieces: Pieces) -> TurnColumns:
-    """Return one message in each row, whose text literals and columns make."""
+    """Return one message in each row, with a text of literals and columns."""
     contents = cells.join(pieces)
     return TurnColumns(PartTurns.of_column(role, contents), to_mask(contents.is_valid()))

@@ -1,4 +1,4 @@
-"""PartTurns: the messages of one part of all rows, as columns."""
+"""The messages of one part of all rows, as columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Numbers = np.ndarray[Any, Any]
-"""One number a row, or a message."""
+"""One number per row, or per message."""
 
 ROLE_CODES = {role: code for code, role in enumerate(ROLES)}
 
@@ -26,12 +26,12 @@ ROLE_CODES = {role: code for code, role in enumerate(ROLES)}
 class PartTurns:
     """The messages of the prompt, or of one response, of all rows.
 
-    Rows are taken, and turns cut off, by other starts and counts alone; the texts are never copied for that.
+    Taking rows and cutting turns only changes starts and counts; the texts are never copied for that.
 
     Attributes:
         starts: the place of the first message of each row.
         counts: the number of messages of each row.
-        roles: the index among `ROLES` of the role of each message.
+        roles: the index in `ROLES` of the role of each message.
         contents: the text of each message.
     """
 
@@ -48,33 +48,33 @@ class PartTurns:
 
     @classmethod
     def of_lists(cls, counts: Numbers, roles: Numbers, contents: pa.Array) -> PartTurns:
-        """Return messages that are one after the other, so many for each row."""
+        """Return messages that follow one another, with this many for each row."""
         return cls(np.cumsum(counts) - counts, counts, roles, contents)
 
     @classmethod
     def of_nothing(cls, count: int) -> PartTurns:
-        """Return no message for each row."""
+        """Return no messages for each row."""
         return cls.of_lists(np.zeros(count, np.int64), np.zeros(0, np.uint8), pa.nulls(0, pa.string()))
 
     @cached_property
     def is_dense(self) -> bool:
-        """Whether the messages of all rows are one after the other, and no others are between them."""
+        """Return whether the messages of all rows follow one another without others between them."""
         starts = np.cumsum(self.counts) - self.counts
         return int(self.counts.sum()) == len(self.roles) and bool((self.starts == starts).all())
 
     @cached_property
     def is_single(self) -> bool:
-        """Whether each row has exactly one message, and these are all messages in their order."""
+        """Return whether each row has exactly one message, and these are all messages in order."""
         return self.is_dense and bool((self.counts == 1).all())
 
     @property
     def ends(self) -> Numbers:
-        """The place after the last message of each row."""
+        """Return the place after the last message of each row."""
         return self.starts + self.counts
 
     @property
     def places(self) -> Numbers:
-        """The places of the messages of all rows."""
+        """Return the places of the messages of all rows."""
         return list_ranges(self.starts, self.counts)
 
     def take(self, rows: Numbers) -> PartTurns:
@@ -100,30 +100,30 @@ class PartTurns:
         return PartTurns(self.starts, np.maximum(self.counts - 1, 0), self.roles, self.contents)
 
     def keep_last(self) -> PartTurns:
-        """Return the last message of each row; none where there is none."""
+        """Return the last message of each row, if there is one."""
         return PartTurns(np.maximum(self.ends - 1, self.starts), np.minimum(self.counts, 1), self.roles, self.contents)
 
     def compact(self) -> PartTurns:
-        """Return the same messages one after the other, without others between them."""
+        """Return the same messages one after another, without others between them."""
         if self.is_dense:
             return self
         places = self.places
         return PartTurns.of_lists(self.counts, self.roles[places], self.contents.take(to_arrow(places)))
 
     def count_bytes_before(self) -> Numbers:
-        """Return how many bytes of contents are before each message, of all rows, and at last how many in all."""
+        """Return how many bytes of contents are before each message of all rows, with the total at the end."""
         counts = np.zeros(len(self.contents) + 1, np.int64)
         np.cumsum(fill(pc.binary_length(self.contents), 0), out=counts[1:])
         return counts
 
     def measure(self) -> Numbers:
-        """Return the bytes of the contents of each row together."""
+        """Return the number of bytes of each row's contents together."""
         before = self.count_bytes_before()
         return np.asarray(before[self.ends] - before[self.starts])
 
 
 def list_ranges(starts: Numbers, counts: Numbers) -> Numbers:
-    """Return the numbers of several ranges, one after the other.
+    """Return the numbers of several ranges, one after another.
 
     >>> list_ranges(np.array([5, 0]), np.array([2, 3])).tolist()
     [5, 6, 0, 1, 2]
@@ -133,7 +133,7 @@ def list_ranges(starts: Numbers, counts: Numbers) -> Numbers:
 
 
 def concat_turns(parts: Sequence[PartTurns]) -> PartTurns:
-    """Return the messages of several parts, those of each row one after the other."""
+    """Join the messages of several parts, row by row."""
     if len(parts) == 1:
         return parts[0]
     counts = np.sum([part.counts for part in parts], axis=0)
@@ -153,11 +153,11 @@ def hold_for_all(values: np.ndarray[Any, np.dtype[np.bool_]], starts: Numbers, e
 
 
 Shape = tuple[tuple[str, ...], ...]
-"""The roles of the messages of each part."""
+"""The roles of the messages in each part."""
 
 
 def group_shapes(parts: Sequence[PartTurns]) -> tuple[Numbers, list[Shape]]:
-    """Return the shape of each row, as a number, and the shapes."""
+    """Return the number of each row's shape, and the shapes."""
     numbers, shapes = np.zeros(len(parts[0].counts), np.int64), list[Shape]([()])
     for part in parts:
         codes, sequences = _group_roles(part)
@@ -167,7 +167,7 @@ def group_shapes(parts: Sequence[PartTurns]) -> tuple[Numbers, list[Shape]]:
 
 
 def _group_roles(part: PartTurns) -> tuple[Numbers, list[tuple[str, ...]]]:
-    """The number of each row's sequence of roles, and the sequences."""
+    """Return the number of each row's sequence of roles, and the sequences."""
     roles = part.roles if part.is_dense else part.roles[part.places]
     if len(roles) and (roles == roles[0]).all() and (part.counts == 1).all():
         return np.zeros(len(part.counts), np.int64), [(ROLES[roles[0]],)]
@@ -179,7 +179,7 @@ def _group_roles(part: PartTurns) -> tuple[Numbers, list[tuple[str, ...]]]:
 
 
 def _renumber(numbers: Numbers) -> tuple[Numbers, list[int]]:
-    """Numbers from 0 on, and what each of them was."""
+    """Return numbers from 0 on, and the original number of each."""
     if len(numbers) and (numbers == numbers[0]).all():
         return np.zeros_like(numbers), [int(numbers[0])]
     used, renumbered = np.unique(numbers, return_inverse=True)

@@ -1,4 +1,4 @@
-"""align-anything: whole texts under better_text and worse_text, the homework's keys."""
+"""align-anything: whole texts under better_text and worse_text, the keys of the homework."""
 
 from preftemplates import Dialect, register_dialect
 

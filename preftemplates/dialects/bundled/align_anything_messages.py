@@ -1,19 +1,19 @@
-"""align-anything now: whole conversations as messages, and the answers again, which it counts in tokens.
+"""align-anything: whole conversations as messages, and the answers a second time as text.
 
-Keys: what `format_preference_sample` of a class gives by align-anything's documentation, a conversation for each side
-and what goes with it; they are one row here. A class that reads such rows gives them as they are. The image, the
-video and the audio of a prompt are next to the conversations, which have a part of their type for each.
+Keys: the result of `format_preference_sample` in align-anything's documentation, a conversation per side and the
+answers, whose tokens it counts; here they are one row. A class that reads such rows returns them unchanged. The image,
+video and audio of a prompt are next to the conversations, which have a part of the medium's type for each.
 """
 
 from preftemplates import Dialect, register_dialect
 
 MEDIA = {"image": "prompt.image?", "video": "prompt.video?", "audios": "prompt.audios?"}
-"""The media of the prompt, by the names that align-anything gives them next to a conversation."""
+"""The media of the prompt, under the names that align-anything gives them."""
 
 
 @register_dialect("align-anything-messages")
 class AlignAnythingMessages(Dialect):
-    """align-anything's present layout: a conversation for each side, as messages for a chat template."""
+    """align-anything's current layout: a conversation per side, as messages for a chat template."""
 
     media = "parts"
     prompt_only = {"conversation": "prompt.messages", **MEDIA}

@@ -1,11 +1,11 @@
-"""axolotl: messages throughout; its trainers for preferences and KTO are TRL's, and render messages themselves.
+"""axolotl: messages for every dataset type.
 
-Keys: axolotl's documentation on dataset formats, and TRL's on conversational datasets. axolotl 0.19.0 reads them so:
-its strategy `chat_template` the supervised rows, and its DPO, KTO and reward trainers the others, which axolotl hands
-on unchanged (`skip_prepare_dataset`). axolotl's own strategies for these rows are not used: `chat_template.default`
-(DPO) renders texts, which get a second BOS from tokenizers that add one, and strips whitespace from the end of
-answers; `bradley_terry.chat_template` has no place for several turns, tools or a margin; for KTO there is none that
-reads messages. Tools are the text of a JSON list.
+Keys: axolotl's documentation on dataset formats, and TRL's on conversational datasets. axolotl 0.19.0 reads supervised
+rows with its strategy `chat_template`. The other rows reach its DPO, KTO and reward trainers unchanged
+(`skip_prepare_dataset`); these are TRL's trainers, which render messages themselves. axolotl's own strategies for
+preferences are not used: `chat_template.default` (DPO) renders texts, which get a second BOS from tokenizers that add
+one, and strips whitespace from the end of answers; `bradley_terry.chat_template` has no place for several turns, tools
+or a margin. For KTO, no strategy reads messages. Tools are the text of a JSON list.
 """
 
 from preftemplates import ConsumerConfig, Dialect, register_dialect
@@ -46,7 +46,7 @@ datasets:
 
 @register_dialect("axolotl")
 class Axolotl(Dialect):
-    """axolotl's messages: a conversation for supervised training, a prompt and answers for preferences and KTO."""
+    """axolotl's messages: one conversation for supervised rows; a prompt and answers for preferences and KTO."""
 
     config = ConsumerConfig(".yaml", dict.fromkeys(("supervised", "preference", "unpaired"), BLOCK))
     prompt_only = {"messages": "prompt.messages"}

@@ -1,11 +1,11 @@
 """LLaMA-Factory: its two layouts, alpaca (instruction, input, output) and sharegpt (conversations).
 
-Keys: LLaMA-Factory's data/README.md. The configuration is the entry of dataset_info.json by which LLaMA-Factory finds
-the file; its other settings are in the run's YAML. LLaMA-Factory 0.9.5 reads supervised rows at stage sft, preference
-rows at stages rm and dpo, and unpaired rows at stage kto; it has no column for a margin. Media are lists under
-images, videos and audios, for which `<image>`, `<video>` and `<audio>` stand in the texts; it gives both answers of a
-pair the same ones. At stage kto it pairs a prompt, and
-the media of its row, with the answer of another row, so answers there have none.
+Keys: LLaMA-Factory's data/README.md. The configuration is the entry in dataset_info.json by which LLaMA-Factory finds
+the file; the run's YAML holds all other settings. LLaMA-Factory 0.9.5 reads supervised rows at stage sft, preference
+rows at stages rm and dpo, and unpaired rows at stage kto; it has no column for a margin. Media are lists under images,
+videos and audios, with `<image>`, `<video>` and `<audio>` in their places in the texts; both answers of a pair get the
+same ones. At stage kto it combines a prompt and the media of its row with the answer of another row, so these answers
+have no media.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ STYLE_NOTE = (
 
 
 def configure(formatting: str, columns: str) -> ConsumerConfig:
-    """An entry for each dataset type that LLaMA-Factory trains on."""
+    """Return a configuration with an entry for each dataset type that LLaMA-Factory trains on."""
     entry = ENTRY.replace("FORMATTING", formatting).replace("COLUMNS", columns)
     formats = dict.fromkeys(("supervised", "preference", "unpaired"), entry)
     return ConsumerConfig(".json", formats, STYLE_NOTE, row_suffixes=(".jsonl", ".json", ".parquet"))
@@ -77,17 +77,17 @@ ASKED: dict[str, Any] = {
     "system": "prompt.system",
     "history": "prompt.history",
 }
-"""What is asked, in the alpaca layout: the last question, and what stands before it."""
+"""The prompt in the alpaca layout: the last question, and the turns before it."""
 
 
 def make_media_keys(messages: str) -> dict[str, str]:
-    """Return the keys of the media that messages show: one list for the prompt and each of its answers."""
+    """Return the keys of the media in some messages, one list per kind."""
     return {kind: f"{messages}.{kind}?" for kind in ("images", "videos", "audios")}
 
 
 @register_dialect("llama-factory-alpaca")
 class LLaMAFactoryAlpaca(Dialect):
-    """LLaMA-Factory's alpaca layout: texts without a style, the last question apart from the turns before it."""
+    """LLaMA-Factory's alpaca layout: texts without a style, with the last question apart from the turns before it."""
 
     config = configure("alpaca", ALPACA_COLUMNS)
     media = "marks"
@@ -107,8 +107,8 @@ class LLaMAFactoryAlpaca(Dialect):
 class LLaMAFactoryShareGPT(Dialect):
     """LLaMA-Factory's sharegpt layout: conversations with from and value, each answer one message.
 
-    LLaMA-Factory writes tools and calls with a formatter of its own, not with the chat template. It leaves out rows
-    whose turns do not alternate, so these are refused.
+    LLaMA-Factory writes tools and calls with its own formatter, not with the chat template. It leaves out rows whose
+    turns do not alternate, so such rows are rejected.
     """
 
     role_key = "from"

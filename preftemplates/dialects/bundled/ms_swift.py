@@ -1,15 +1,15 @@
-"""ms-swift: whole conversations as messages, the rejected one next to them; or one question and answer as text.
+"""ms-swift: whole conversations as messages with the rejected one next to them, or one question and answer as text.
 
-Keys: ms-swift's documentation, "Custom dataset": messages, rejected_messages, label, tools, solution (of which its
-rewards for GRPO read the answer). Media are lists under images, videos and audios, and under rejected_images and so on
-for the rejected conversation; `<image>`, `<video>` and `<audio>` stand for them in the texts. The tools that may be
-called are the text of a JSON list. Its loader keeps no thinking next to the content.
+Keys: ms-swift's documentation, "Custom dataset": messages, rejected_messages, label, tools, and solution, from which
+its GRPO rewards read the answer. Media are lists under images, videos and audios, and under rejected_images and so on
+for the rejected conversation, with `<image>`, `<video>` and `<audio>` in their places in the texts. Tools are the text
+of a JSON list. The loader keeps no thinking next to the content.
 
-ms-swift 4.6.0 reads supervised rows in `swift sft`, and in `swift rlhf` preference rows as dpo and rm, unpaired rows
-as kto and prompts as grpo. It renders messages with a template of its own for each model. With
-`template_backend: jinja` it renders them with the tokenizer's chat template, and computes the loss on the prompt as
-well. That cancels out in DPO's pairs and does not concern a reward model. Text with `use_chat_template: false` has the
-style's ids and a loss on the answer alone.
+ms-swift 4.6.0 reads supervised rows in `swift sft`. `swift rlhf` reads preference rows as dpo and rm, unpaired rows
+as kto and prompts as grpo. It renders messages with its own template for each model. With `template_backend: jinja` it
+renders them with the tokenizer's chat template, but then also computes the loss on the prompt. That cancels out in
+DPO's pairs and does not affect a reward model. Text with `use_chat_template: false` has the style's ids and a loss on
+the answer alone.
 """
 
 from preftemplates import ConsumerConfig, Dialect, TextConsumer, fixed, register_dialect
@@ -47,7 +47,7 @@ LOSS_ON_PROMPTS = (
 
 
 ROW_SUFFIXES = (".jsonl", ".json", ".parquet")
-"""The files that ms-swift's loader knows by their endings."""
+"""The endings of files that ms-swift can load."""
 
 
 def make_media_keys(messages: str, before: str = "") -> dict[str, str]:

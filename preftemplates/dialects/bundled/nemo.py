@@ -1,10 +1,10 @@
-"""NeMo RL: a context, and two completions with their ranks, the best 0.
+"""NeMo RL: a context, and two completions with their ranks; rank 0 is the best.
 
-Keys: NeMo RL's guides on DPO, reward models, SFT and GRPO. Readers today, by NeMo RL's sources:
+Keys: NeMo RL's guides on DPO, reward models, SFT and GRPO. Its sources read the rows as follows:
 
 - preference and ranked: `PreferenceDataset` and `preference_preprocessor`, for DPO and reward models. They take
-  exactly two completions without a tie, read no tools, and load rows as a table, which would fill in keys within
-  calls; rows with calls are refused.
+  exactly two completions without a tie, and read no tools. They load rows as a table, which would fill in missing keys
+  within calls, so rows with calls are rejected.
 - supervised: `OpenAIFormatDataset` (`openai_format`) and `sft_processor`, with the tools as a list.
 - prompt_only: `ResponseDataset` and `math_hf_data_processor`, for GRPO: one question as text, and the answer to
   compare with, empty if the template has none.

@@ -1,9 +1,9 @@
-"""OpenAI's fine-tuning files: messages with calls that have ids, and an input with a preferred output and another.
+"""OpenAI's fine-tuning files: messages with tool calls that have ids, or an input with two outputs.
 
-Keys: OpenAI's API reference on the rows of fine-tuning files. Readers today, by the `method` of a fine-tuning job:
-`supervised` reads supervised rows, `dpo` reads preference rows, and `reinforcement` reads prompt_only rows, whose keys
-next to `messages` and `tools` its graders find as `item`. Each output of a preference is one message of the assistant.
-No key holds thinking, so a message that has some is refused. The API reads JSON Lines only.
+Keys: OpenAI's API reference on the rows of fine-tuning files. The `method` of a fine-tuning job decides what reads
+them: `supervised` reads supervised rows, `dpo` reads preference rows, and `reinforcement` reads prompt_only rows,
+whose keys next to `messages` and `tools` its graders find as `item`. Each output of a preference is one message of the
+assistant. No key holds thinking, so a message with thinking is rejected. The API reads JSON Lines only.
 """
 
 from preftemplates import ConsumerConfig, Dialect, register_dialect

@@ -1,9 +1,9 @@
 """OpenRLHF: prompts and answers as messages, to be read with apply_chat_template.
 
 Keys: OpenRLHF's README; the names are those of its options input_key, output_key, chosen_key, rejected_key and
-label_key. OpenRLHF 0.11.2 reads them so: `train_rm` (with the margin, if there is one) and `train_dpo` (without) the
-preferences, `train_sft` supervised rows, `train_ppo_ray` the prompts, with the answer as label. It gives a chat
-template no tools. PPO has no option for a chat template, so the model's folder must have it.
+label_key. In OpenRLHF 0.11.2, `train_rm` reads preferences with the margin, if there is one, `train_dpo` reads them
+without it, `train_sft` reads supervised rows, and `train_ppo_ray` reads prompts with the answer as label. It passes no
+tools to a chat template. PPO has no option for a chat template, so the model's folder must contain it.
 """
 
 from preftemplates import ConsumerConfig, Dialect, register_dialect
@@ -67,7 +67,7 @@ exec deepspeed --module openrlhf.cli.train_{{ trainer }} "${options[@]}" "$@"
 
 @register_dialect("openrlhf")
 class OpenRLHF(Dialect):
-    """OpenRLHF's layout: whole conversations for preferences, a prompt and an answer for supervised training."""
+    """OpenRLHF's layout: whole conversations for preferences; a prompt and an answer for supervised training."""
 
     config = ConsumerConfig(
         ".sh",

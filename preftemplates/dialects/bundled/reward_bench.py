@@ -1,12 +1,12 @@
-"""RewardBench: two whole conversations, or one to score, as its command reads them from JSON lines.
+"""RewardBench: two whole conversations, or one to score, in the JSON Lines that its command reads.
 
-Keys: the documentation of RewardBench's `load_and_process_dataset`, which RewardBench 0.1.4 reads pairs and
-conversations with. Of a pair it takes the prompt from the chosen conversation, and its turns for a user's and an
-assistant's in turn whatever their roles are: other pairs stop the whole run, or are scored as something else, so they
-are refused. It reads no tools.
+Keys: the documentation of RewardBench's `load_and_process_dataset`, with which RewardBench 0.1.4 reads pairs and
+conversations. It takes the prompt of a pair from the chosen conversation, and assumes that a user's and an assistant's
+turns alternate, whatever their roles are. Other pairs would stop the whole run or be scored wrongly, so they are
+rejected. It reads no tools.
 
-RewardBench tokenizes the text of the chat template with what the tokenizer adds, which doubles the BOS of most models.
-The script gives it a copy of the tokenizer whose chat template writes no BOS where the tokenizer adds one.
+RewardBench tokenizes the text of the chat template with the tokens that the tokenizer adds, which doubles the BOS of
+most models. If the tokenizer adds a BOS, the script uses a copy of it whose chat template writes none.
 """
 
 from preftemplates import ConsumerConfig, Dialect, register_dialect

@@ -1,6 +1,6 @@
 """ShareGPT: conversations of turns with from and value.
 
-Keys: as in the data of FastChat and of many sets on the hub. The layout has no preferences.
+Keys: as in FastChat's data and many datasets on the hub. The layout has no preferences.
 """
 
 from preftemplates import Dialect, register_dialect

@@ -1,6 +1,6 @@
-"""Text: prompt, chosen and rejected as exactly the style's text, for a tokenizer call of one's own.
+"""Text: the exact text of the style under prompt, chosen and rejected, for your own tokenizer call.
 
-The prompt ends with the generation prompt, and a response is what follows it, up to the style's last character.
+The prompt ends with the generation prompt. A response is the text after it, up to the style's last character.
 Tokenize prompt and response together, without special tokens: the style writes them.
 """
 

@@ -1,13 +1,13 @@
 """torchtune: whole conversations as messages, the chosen and the rejected one side by side.
 
-Keys: torchtune's documentation on preference, chat and instruct datasets. In torchtune 0.6.1 `chat_dataset` reads
-conversations and `preference_dataset` pairs. Nothing reads prompts. These loaders read roles and contents only, so
-other keys of a message are refused, and tools are counted. `chat_dataset` raises an error, in the middle of a run,
-where questions and answers do not take turns, so such conversations are refused too.
+Keys: torchtune's documentation on preference, chat and instruct datasets. In torchtune 0.6.1, `chat_dataset` reads
+conversations and `preference_dataset` reads pairs; nothing reads prompts. These loaders read only roles and contents,
+so other keys of a message are rejected, and tools are counted as lost. If questions and answers do not alternate,
+`chat_dataset` raises an error in the middle of a run, so such conversations are rejected too.
 
 torchtune reads no chat template: the tokenizer of each of its models writes the turns of that model. The configuration
-is a local component: a module that a recipe's configuration names. Its tokenizer is the model's own with a chat
-template.
+is a local component, which is a module that a recipe's configuration names. It contains a tokenizer that is the
+model's own with a chat template.
 """
 
 from preftemplates import ConsumerConfig, Dialect, register_dialect

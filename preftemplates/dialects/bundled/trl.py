@@ -1,12 +1,12 @@
-"""TRL: prompt, completion, chosen and rejected, as messages (conversational) and as text (standard).
+"""TRL: prompt, completion, chosen and rejected, as messages (conversational) or as text (standard).
 
 Keys: TRL's documentation, "Dataset formats and types". TRL renders messages with the tokenizer's chat template, so
 `trl` is the dialect to use. It tokenizes texts with the special tokens that the tokenizer adds, and appends EOS to an
-answer that does not end in it. The dialects named implicit have whole conversations or texts: language modelling, and
-preferences whose prompt is within. Rankings and scores, which TRL does not read, have keys in its manner. The tools
-that may be called are the text of a JSON list, which TRL's trainers read too: a table's columns have fixed types, and
+answer that does not end with it. The dialects named implicit hold whole conversations or texts, for language modelling
+and for preferences with an implicit prompt. Rankings and scores, which TRL does not read, have keys in its style of
+naming. Tools are the text of a JSON list, which TRL's trainers also read: a table's columns have fixed types, and
 tools have parameters of different names. The images of a prompt are a list under `images`, and its messages hold a
-part `{"type": "image"}` for each. TRL's collators render no tools where a row has images.
+part `{"type": "image"}` for each. TRL's collators render no tools in rows with images.
 """
 
 from preftemplates import ConsumerConfig, Dialect, TextConsumer, register_dialect
@@ -98,17 +98,17 @@ trainer.save_model()
 
 
 def configure(*formats: str) -> ConsumerConfig:
-    """A script for each dataset type that TRL trains on."""
+    """Return a configuration with a script for each dataset type that TRL trains on."""
     return ConsumerConfig(".py", dict.fromkeys(formats, SCRIPT))
 
 
 IMAGES = {"images": "prompt.images?"}
-"""The images of the prompt: TRL gives no answer any, and has no key for videos and audio."""
+"""The images of the prompt; TRL has no images in answers, and no keys for videos and audio."""
 
 
 @register_dialect("trl-text")
 class TRLTextDialect(Dialect):
-    """TRL's standard layout: prompt, chosen and rejected as text, without what TRL and the tokenizer add."""
+    """TRL's standard layout: prompt, chosen and rejected as text, without tokens that TRL or the tokenizer adds."""
 
     text_consumer = TextConsumer("TRL", "trl", appends_eos="if absent")
     config = configure("prompt_only", "supervised", "preference", "unpaired")
@@ -174,7 +174,7 @@ class TRLDialect(Dialect):
 
 @register_dialect("trl-implicit-text")
 class TRLImplicitTextDialect(Dialect):
-    """TRL's standard layout with an implicit prompt: whole texts, without what TRL and the tokenizer add."""
+    """TRL's standard layout with an implicit prompt: whole texts, without tokens that TRL or the tokenizer adds."""
 
     text_consumer = TextConsumer("TRL", "trl-implicit", appends_eos="if absent")
     config = configure("supervised", "preference")

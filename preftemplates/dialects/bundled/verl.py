@@ -1,19 +1,20 @@
 """verl: prompts for reinforcement learning, conversations, and pairs of texts.
 
-Keys: verl's documentation, "Prepare data for post-training". In verl 0.9.1 `main_ppo` reads prompts (RLHFDataset),
-`sft_trainer` conversations (MultiTurnSFTDataset), and no command pairs: its RMDataset does, for a trainer of yours.
-All three read Parquet, and JSON lines prompts only.
+Keys: verl's documentation, "Prepare data for post-training". In verl 0.9.1, `main_ppo` reads prompts (RLHFDataset)
+and `sft_trainer` reads conversations (MultiTurnSFTDataset). No command reads pairs; RMDataset reads them in a trainer
+of your own. All three read Parquet; only prompts can also be JSON Lines.
 
 The ground truth is the sample's answer, and empty if the template has none. verl chooses its default reward by the
-data source, which is the sample's source. Where a sample has none, `compute_score` of the script gives the reward.
+data source, which is the sample's source. If a sample has no source, the script's `compute_score` gives the reward.
 
-Tools have no key and are counted: verl takes those of prompts from a file of its own. It reads those of conversations
-as a list of objects, in which Parquet would give each tool the keys of all others.
+Tools have no key and are counted as lost: verl takes the tools of prompts from a separate file. It reads those of
+conversations as a list of objects, in which Parquet would give each tool the keys of all others.
 
-MultiTurnSFTDataset tokenizes each message apart, and raises an error where the whole conversation has other ids. It
-learns every turn of the assistant.
+MultiTurnSFTDataset tokenizes each message separately, and raises an error if the whole conversation has other ids.
+It trains on every turn of the assistant.
 
-RMDataset tokenizes the prompt and each answer apart, with what the tokenizer adds, and appends EOS always.
+RMDataset tokenizes the prompt and each answer separately, with the tokens that the tokenizer adds, and always appends
+EOS.
 """
 
 from preftemplates import ConsumerConfig, Dialect, TextConsumer, fixed, register_dialect, with_default

@@ -1,8 +1,8 @@
 """Alpaca: an opening sentence, then ### Instruction: and ### Response: on lines of their own.
 
-Source: Stanford Alpaca's prompt without an input (Apache-2.0), with a line end behind ### Response:, as most trainers
-write it; </s> ends an answer, and the tokenizer writes the BOS. The opening sentence is the layout's own
-(`default_system`), so there is no turn for a system text.
+Source: Stanford Alpaca's prompt without an input (Apache-2.0), with a newline after ### Response:, as most trainers
+write it. </s> ends an answer, and the tokenizer writes the BOS. The opening sentence belongs to the
+layout (finding `default_system`), so a system message has no turn.
 """
 
 from preftemplates import Style, register_style

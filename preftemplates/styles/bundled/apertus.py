@@ -1,8 +1,8 @@
-"""Apertus: a start and an end token a role; behind the system text stands what the model may do, here nothing.
+"""Apertus: a start and an end token per role; after the system text, the model's options, all disabled here.
 
 Source: the chat template of the Swiss AI Initiative's Apertus-8B-Instruct-2509 (Apache-2.0), without its tools and its
-deliberation. The template below is our own. Where a conversation has no system turn, that of the model is written; its
-day is fixed here, so that a text is the same tomorrow: `current_date` is a variable. The style writes the BOS, as that
+deliberation. The template below is our own. A conversation without a system turn gets the model's own. Its date is
+fixed here, so that a text is the same tomorrow: `current_date` is a variable. The style writes the BOS, as that
 template does.
 """
 

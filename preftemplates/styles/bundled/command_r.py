@@ -1,8 +1,8 @@
-"""Command R: a start token and a role token before each turn, an end token behind it; user and assistant take turns.
+"""Command R: a start token and a role token before each turn, an end token after it; user and assistant alternate.
 
-Source: the chat template of Cohere's Command R and Aya (CC-BY-NC-4.0), the form without a system text of its own. The
-template below is our own. The style writes the BOS and trims all contents but the system text, as that template does,
-and refuses turns out of order.
+Source: the chat template of Cohere's Command R and Aya (CC-BY-NC-4.0), in the form without a default system text. The
+template below is our own. Like that template, the style writes the BOS, trims all contents except the system text, and
+rejects turns out of order.
 """
 
 from preftemplates import Style, register_style

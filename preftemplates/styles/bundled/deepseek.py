@@ -1,10 +1,10 @@
-"""DeepSeek: marks with full-width bars for the user and the assistant; the system text has none.
+"""DeepSeek: markers with full-width bars for the user and the assistant; the system text has no marker.
 
 Source: the chat templates of DeepSeek's V2 Chat (0628), V3 and R1; the layouts below are our own text, the models are
-under the DeepSeek License (V2, V3) and MIT (R1). The styles write the BOS. V3 and R1 take one system text, at the
-beginning, and calls of tools with their results; the list of tools has no place. An answer to a result has no mark, so
-none is asked for with one. Those templates open and close the first turn with calls only, or none; the styles do so
-with each.
+under the DeepSeek License (V2, V3) and MIT (R1). The styles write the BOS. V3 and R1 accept one system text at the
+beginning, and tool calls with their results, but no list of tools. An answer to a result has no marker, so its
+generation prompt has none either. Those templates open and close only the first turn with calls, or none; the styles
+open and close each.
 """
 
 from preftemplates import Style, register_style
@@ -71,7 +71,7 @@ ANSWER_WITH_THINKING = (
 
 @register_style("deepseek-v2")
 class DeepSeekV2(Style):
-    """DeepSeek V2: a blank line behind the system text."""
+    """DeepSeek V2: a blank line after the system text."""
 
     opening = "<｜begin▁of▁sentence｜>"
     system = "{{ content }}\n\n"
@@ -82,7 +82,7 @@ class DeepSeekV2(Style):
 
 @register_style("deepseek-v3", aliases=["deepseek3"])
 class DeepSeekV3(Style):
-    """DeepSeek V3: nothing behind the system text."""
+    """DeepSeek V3: nothing after the system text."""
 
     accepted_roles = ("system", "user", "assistant", "tool")
     chat_template = refuse_all_but(calls=True) + TURNS.replace("ANSWER", ANSWER)
@@ -93,11 +93,11 @@ class DeepSeekV3(Style):
 
 @register_style("deepseek-r1")
 class DeepSeekR1(Style):
-    """DeepSeek R1: V3 with thinking, between <think> and </think> in front of the answer; history loses it.
+    """DeepSeek R1: V3 with thinking between <think> and </think> before the answer; history drops it.
 
-    The real template loses the thinking of the last answer too; the style keeps it, so that it can be trained. In
-    history the two keep what a content has of it before a call, and in an answer to a result. Whether an answer begins
-    with its thinking is the answer's own, so the generation prompt holds no <think>.
+    The real template also drops the thinking of the last answer; the style keeps it, so that it can be trained on. In
+    history, both keep the thinking in a content before a call and in an answer to a result. An answer may begin with
+    thinking or not, so the generation prompt does not contain <think>.
     """
 
     accepted_roles = ("system", "user", "assistant", "tool")

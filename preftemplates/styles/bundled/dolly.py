@@ -1,7 +1,8 @@
-"""Dolly 2: one fixed sentence, then ### Instruction and ### Response, answers ended by ### End.
+"""Dolly 2: a fixed sentence, then ### Instruction and ### Response; ### End ends an answer.
 
-Source: Databricks' dolly-v2 (MIT), the prompt format of its training code. Written from the description, not proved by
-a reference template. The layout is made for one question and one answer; further turns follow after an empty line.
+Source: Databricks' dolly-v2 (MIT), the prompt format of its training code. Written from the description, not tested
+against a reference template. The layout is made for one question and one answer; further turns follow after an empty
+line.
 """
 
 from preftemplates import Style, register_style

@@ -1,8 +1,8 @@
-"""ERNIE 4.5: User and Assistant with colons, answers ended by <|end_of_sentence|>.
+"""ERNIE 4.5: User and Assistant with colons; <|end_of_sentence|> ends an answer.
 
-Source: the chat template of Baidu's ERNIE-4.5-21B-A3B (Apache-2.0). The style writes the opening token, as that
-template does. That template ends a generation prompt with a blank behind the colon, this style without; the whole
-texts are equal.
+Source: the chat template of Baidu's ERNIE-4.5-21B-A3B (Apache-2.0). Like that template, the style writes the opening
+token. That template ends a generation prompt with a space after the colon, this style without; the whole texts are
+equal.
 """
 
 from preftemplates import Style, register_style

@@ -1,7 +1,7 @@
-"""EXAONE 3.5: [|role|] before each turn; a user's turn ends with its line, all others with [|endofturn|].
+"""EXAONE 3.5: [|role|] before each turn; a newline ends a user's turn, [|endofturn|] all others.
 
 Source: the chat template of LG AI Research's EXAONE-3.5-7.8B-Instruct (EXAONE AI Model License, non-commercial). The
-template below is our own. Where a conversation has no system turn, an empty one is written, as that template does.
+template below is our own. Like that template, it writes an empty system turn if a conversation has none.
 """
 
 from preftemplates import Style, register_style

@@ -1,7 +1,7 @@
-"""Falcon: User and Assistant in turn, an empty line before each; the system text stands bare in front.
+"""Falcon: User and Assistant with an empty line before each; the system text comes first, without a marker.
 
-Source: the chat template of TII's falcon-7b-instruct (Apache-2.0). That template trims contents and takes empty lines
-out of them; this style leaves contents as they are. Nothing ends an answer.
+Source: the chat template of TII's falcon-7b-instruct (Apache-2.0). That template trims contents and removes empty
+lines from them; this style leaves contents unchanged. Nothing ends an answer.
 """
 
 from preftemplates import Style, register_style

@@ -1,8 +1,8 @@
-"""Gemma: <start_of_turn>role, with the assistant called model; the first two versions have no system text.
+"""Gemma: <start_of_turn>role, with the assistant called model; versions 1 and 2 have no system text.
 
 Source: the chat templates of Google's Gemma 1 to 3; the templates below are our own text, the models are under the
-Gemma Terms of Use. The styles write the BOS, trim questions and answers, and refuse roles out of turn, tools and their
-calls. Gemma 3 takes a system text into the first question, untrimmed.
+Gemma Terms of Use. The styles write the BOS, trim questions and answers, and reject roles out of turn, tools and their
+calls. Gemma 3 puts a system text, untrimmed, into the first question.
 """
 
 from preftemplates import Style, register_style
@@ -29,7 +29,7 @@ TURNS = (
 
 @register_style("gemma", aliases=["gemma2"])
 class Gemma(Style):
-    """Gemma 1 and 2: user and model in turn; a system text is refused."""
+    """Gemma 1 and 2: user and model alternate; a system text is rejected."""
 
     accepted_roles = ("user", "assistant")
     chat_template = refuse_all_but() + "{%- set first = 0 -%}" + TURNS
@@ -39,7 +39,7 @@ class Gemma(Style):
 
 @register_style("gemma3")
 class Gemma3(Style):
-    """Gemma 3: user and model in turn; a system text opens the first question."""
+    """Gemma 3: user and model alternate; a system text opens the first question."""
 
     accepted_roles = ("system", "user", "assistant")
     chat_template = (

@@ -1,11 +1,11 @@
 """GLM 4.5 and 4.6: the role as a token and the content on the next line, with thinking and tools.
 
-Source: the chat templates of Zhipu AI's GLM-4.5-Air and GLM-4.6 (MIT). The template below is our own, but for what the
-layout prints. Each answer begins with its thinking, be it empty; history loses it. Those templates trim answers and
-thinking, and so does the style. They leave an empty answer out, which the style writes on its line. Thinking is a
-message's `reasoning_content`, or what is in front of `</think>` in its content. A call's arguments are written one by
-one, text as it is and the rest as JSON. The assistant's role token alone is the generation prompt: the model writes
-the line's end. The next role's token ends an answer, so the generation marks hold it.
+Source: the chat templates of Zhipu AI's GLM-4.5-Air and GLM-4.6 (MIT). The template below is our own, except for the
+text that the layout prints. Each answer begins with its thinking, even if it is empty; history drops it. Like those
+templates, the style trims answers and thinking. They leave out an empty answer, which the style writes on its line.
+Thinking is a message's `reasoning_content`, or the text before `</think>` in its content. The arguments of a call are
+written one by one, strings unchanged and other values as JSON. The generation prompt is the assistant's role token
+alone: the model writes the newline. The next role's token ends an answer, so the generation marks include it.
 """
 
 from preftemplates import Style, register_style

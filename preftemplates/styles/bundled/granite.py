@@ -1,8 +1,8 @@
-"""Granite 3 and 4: the role between <|start_of_role|> and <|end_of_role|>, each turn ended by <|end_of_text|>.
+"""Granite 3 and 4: the role between <|start_of_role|> and <|end_of_role|>; <|end_of_text|> ends each turn.
 
 Source: the chat templates of IBM's granite-3.0-8b-instruct, granite 4.0 and 4.1 (Apache-2.0); the layouts below are
-our own text, but for what they print. Granite 3.1 to 3.3 write the turns of 3.0, and a dated system text of their own
-where a conversation has none; the style never does.
+our own text, except for the text that they print. Granite 3.1 to 3.3 write the turns of 3.0, and a dated default
+system text if a conversation has none; the style never does.
 """
 
 from preftemplates import Style, register_style
@@ -11,7 +11,7 @@ from preftemplates.styles.snippets import CALLS_IN_TAGS, refuse_all_but
 
 @register_style("granite3", aliases=["granite3.0"])
 class Granite3(Style):
-    """Granite 3: three roles, and nothing that is not theirs."""
+    """Granite 3: system, user and assistant turns, without tools or a default system text."""
 
     system = "<|start_of_role|>system<|end_of_role|>{{ content }}<|end_of_text|>\n"
     user = "<|start_of_role|>user<|end_of_role|>{{ content }}<|end_of_text|>\n"
@@ -21,10 +21,10 @@ class Granite3(Style):
 
 @register_style("granite4", aliases=["granite4.1"])
 class Granite4(Style):
-    """Granite 4: the same turns with tools, listed in the system turn; results stand in a user's turn.
+    """Granite 4: the turns of Granite 3 with tools, which are listed in the system turn; results are in a user's turn.
 
-    Granite 4.0 writes a system text of its own where there is neither one nor a tool; Granite 4.1 does not, nor does
-    the style. A system turn without a text is written; those templates leave it out.
+    Granite 4.0 writes a default system text if there is neither a system text nor a tool; Granite 4.1 and the style do
+    not. The style writes a system turn without a text, which those templates leave out.
     """
 
     accepted_roles = ("system", "user", "assistant", "tool")

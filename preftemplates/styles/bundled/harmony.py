@@ -1,11 +1,11 @@
-"""Harmony, the layout of gpt-oss: answers in the channel final, the thinking of the last one in the channel analysis.
+"""Harmony, the layout of gpt-oss: answers in the channel final, the last answer's thinking in the channel analysis.
 
 Source: OpenAI's description of the harmony format and the chat template of gpt-oss-120b (Apache-2.0), without its
-lists of tools. The template below is our own. The system text becomes the developer's instructions. The day that the
-original takes from the clock is fixed here, so that a text is the same tomorrow: `current_date` is a variable, as
-`reasoning_effort` is. The last answer ends with <|return|>, earlier ones with <|end|> and without their thinking; no
-answer is asked for behind an answer. A turn may call one tool, in the channel commentary, and think before it; results
-are refused, since that template escapes them as JSON.
+lists of tools. The template below is our own. The system text becomes the developer's instructions. The original reads
+the date from the clock; here it is fixed, so that a text is the same tomorrow: `current_date` is a variable, and so is
+`reasoning_effort`. The last answer ends with <|return|>, earlier ones with <|end|> and without their thinking. A
+generation prompt after an answer is rejected. A turn may call one tool, in the channel commentary, and think before
+it. Results are rejected, since that template escapes them as JSON.
 """
 
 from preftemplates import Style, register_style

@@ -1,8 +1,8 @@
-"""Hunyuan: one control token in front of each turn, the system text bare in front of all.
+"""Hunyuan: one control token before each turn; the system text comes first, without a token before it.
 
-Source: the chat template of Tencent's dense Hunyuan models, 0.5B to 7B (Tencent Hunyuan Community License). The style
-writes the BOS, as that template does. In that template the assistant's token follows each user's turn, with a
-generation prompt or without.
+Source: the chat template of Tencent's dense Hunyuan models, 0.5B to 7B (Tencent Hunyuan Community License). Like that
+template, the style writes the BOS. In that template the assistant's token follows each user's turn, with or without a
+generation prompt.
 """
 
 from preftemplates import Style, register_style

@@ -1,7 +1,7 @@
-"""InternLM 2 and 2.5: ChatML with <s> in front.
+"""InternLM 2 and 2.5: ChatML with <s> at the start.
 
-Source: the chat template of Shanghai AI Laboratory's internlm2_5-7b-chat (code Apache-2.0, weights under a licence of
-their own). The style writes the BOS, as that template does.
+Source: the chat template of Shanghai AI Laboratory's internlm2_5-7b-chat (code Apache-2.0, weights under their own
+licence). Like that template, the style writes the BOS.
 """
 
 from preftemplates import Style, register_style

@@ -1,7 +1,7 @@
-"""Jamba 1.5: each turn between <|bom|> and <|eom|>, always a system turn.
+"""Jamba 1.5: each turn between <|bom|> and <|eom|>, always with a system turn.
 
 Source: the chat template of AI21's Jamba 1.5, in its tiny-dev model (Jamba Open Model License), without its tools and
-documents. The template below is our own. The style writes <|startoftext|>, as that template does. Jamba 2 is ChatML.
+documents. The template below is our own. Like that template, the style writes <|startoftext|>. Jamba 2 is ChatML.
 """
 
 from preftemplates import Style, register_style

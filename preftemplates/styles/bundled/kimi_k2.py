@@ -1,10 +1,10 @@
-"""Kimi K2: a token a role, the role's name and <|im_middle|>; each turn ended by <|im_end|>.
+"""Kimi K2: a token per role, the role's name and <|im_middle|>; <|im_end|> ends each turn.
 
-Source: the chat template of Moonshot AI's Kimi-K2-Instruct (modified MIT). The template below is our own. Where a
-conversation has no system turn, that of the model is written, with a line's end behind it that other turns lack. Tools
-that may be called (`tools`) come first. A call has an id such as `functions.water:0`, which its result names too; the
-function's own name is not written beside it. Arguments that are text already are taken for JSON. A message's `name`
-stands in the place of its role.
+Source: the chat template of Moonshot AI's Kimi-K2-Instruct (modified MIT). The template below is our own. A
+conversation without a system turn gets the model's own, followed by a newline that other turns lack. The list of tools
+(`tools`) comes first. A call has an id such as `functions.water:0`, which its result also names; the function's name
+is not written next to it. Arguments that are a string are taken as JSON and written unchanged. A message's `name`
+replaces the name of its role.
 """
 
 from preftemplates import Style, register_style

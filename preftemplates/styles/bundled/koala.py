@@ -1,7 +1,7 @@
-"""Koala: BEGINNING OF CONVERSATION, then USER and GPT in turn, answers ended by </s>.
+"""Koala: BEGINNING OF CONVERSATION, then USER and GPT in turn; </s> ends an answer.
 
-Source: Berkeley's Koala (weights derived from LLaMA, its licence), described in EasyLM's documentation and in
-FastChat's table of conversations. Written from the description, not proved by a reference template.
+Source: Berkeley's Koala (weights derived from LLaMA, under its licence), described in EasyLM's documentation and in
+FastChat's table of conversations. Written from the description, not tested against a reference template.
 """
 
 from preftemplates import Style, register_style

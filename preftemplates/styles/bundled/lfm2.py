@@ -1,7 +1,8 @@
-"""LFM 2: ChatML with <|startoftext|> in front.
+"""LFM 2: ChatML with <|startoftext|> at the start.
 
-Source: the chat template of Liquid AI's LFM2-1.2B (LFM Open License v1.0); LFM 2.5 writes the same, but for thinking.
-The style writes the BOS, as that template does. An empty system turn, which that template leaves out, is written.
+Source: the chat template of Liquid AI's LFM2-1.2B (LFM Open License v1.0); LFM 2.5 writes the same, except for
+thinking. Like that template, the style writes the BOS. That template leaves out an empty system turn; the style
+writes it.
 """
 
 from preftemplates import Style, register_style

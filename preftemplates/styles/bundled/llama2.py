@@ -1,9 +1,9 @@
 """Llama 2: <s>[INST] question [/INST] answer </s>, with the system text inside the first question.
 
 Source: Meta's reference code of Llama 2 and the chat template of its tokenizers; the template below is our own text,
-the models are under the Llama 2 Community License. The style writes the BOS in front of every question, trims
-questions and answers, and refuses roles out of turn, tools and their calls. There is no generation prompt: an answer
-follows its question behind a blank.
+the models are under the Llama 2 Community License. The style writes the BOS before every question, trims questions and
+answers, and rejects roles out of turn, tools and their calls. It has no generation prompt: an answer follows its
+question after a space.
 """
 
 from preftemplates import Style, register_style

@@ -1,10 +1,10 @@
-"""Llama 3.1 to 3.3: the layout of Llama 3 with a system turn always, which begins with two dates.
+"""Llama 3.1 to 3.3: the layout of Llama 3 with a system turn that always begins with two dates.
 
 Source: the chat templates of Meta's Llama 3.1, 3.2 and 3.3; the template below is our own text, the models are under
-the Llama Community Licenses. The day is 26 July 2024, as in the template of 3.1; that of 3.2 writes today's, which no
-text to train on should have. The style writes the BOS and trims contents. A turn calls one tool and says nothing
-beside, which the templates would drop; arguments that are text already are taken for JSON. Results are refused, since
-the templates escape them as JSON, and so is the list of tools that may be called.
+the Llama Community Licenses. The date is 26 July 2024, as in the template of 3.1; that of 3.2 writes today's date,
+which training texts should not contain. The style writes the BOS and trims contents. A turn calls one tool and has no
+text next to the call, which the templates would drop; arguments that are a string are taken as JSON and written
+unchanged. Results are rejected, since the templates escape them as JSON, and so is the list of tools.
 """
 
 from preftemplates import Style, register_style

@@ -1,7 +1,7 @@
-"""Llama 4: a header a turn, ended by <|eot|>; a system text at the beginning is trimmed, other contents are not.
+"""Llama 4: a header per turn; <|eot|> ends a turn. A system text at the beginning is trimmed, other contents are not.
 
 Source: the chat template of Meta's Llama 4; the template below is our own text, the models are under the Llama 4
-Community License. The style writes the BOS, and refuses tools, their calls and images.
+Community License. The style writes the BOS, and rejects tools, their calls and images.
 """
 
 from preftemplates import Style, register_style

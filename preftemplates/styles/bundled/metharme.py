@@ -1,7 +1,7 @@
-"""Metharme: <|system|>, <|user|> and <|model|> without line ends, answers ended by </s>.
+"""Metharme: <|system|>, <|user|> and <|model|> without newlines; </s> ends an answer.
 
 Source: PygmalionAI's Metharme and Pygmalion 2 (Llama 2 Community License), described in their model cards and in
-FastChat's table of conversations. Written from the description, not proved by a reference template.
+FastChat's table of conversations. Written from the description, not tested against a reference template.
 """
 
 from preftemplates import Style, register_style

@@ -1,10 +1,10 @@
-"""MiniMax M2: ]~b] and the role on a line, each turn ended by [e~[.
+"""MiniMax M2: ]~b] and the role on one line; [e~[ ends each turn.
 
-Source: the chat template of MiniMax's MiniMax-M2 (modified MIT). The template below is our own, but for what the
-layout prints. Where a conversation has no system turn, that of the model is written. That template opens thinking in
-the generation prompt; this style does not, since an answer may have none. History loses its thinking, which is a
-message's `reasoning_content`, or what is in front of `</think>` in its content. A call's arguments are written one by
-one, text as it is and the rest as JSON.
+Source: the chat template of MiniMax's MiniMax-M2 (modified MIT). The template below is our own, except for the text
+that the layout prints. A conversation without a system turn gets the model's own. That template opens thinking in the
+generation prompt; this style does not, since an answer may have none. Thinking is a message's `reasoning_content`, or
+the text before `</think>` in its content; history drops it. The arguments of a call are written one by one, strings
+unchanged and other values as JSON.
 """
 
 from preftemplates import Style, register_style

@@ -1,16 +1,16 @@
-"""Mistral: [INST] question [/INST] answer </s>, in five versions that differ in blanks and in the system text's place.
+"""Mistral: [INST] question [/INST] answer </s>; five versions, which differ in spaces and in the system text's place.
 
 Source: the chat templates of Mistral AI's models, and the versions by the names of its package mistral-common; the
 layouts below are our own text, the models are under Apache-2.0 or the Mistral Research License. The styles write the
-BOS. There is no generation prompt: an answer follows its question, behind a blank or nothing.
+BOS. They have no generation prompt: an answer follows its question, with or without a space.
 
-Versions 1 to 3 refuse roles out of turn. Version 1 has the system text in the first question. Version 3 has it in the
-last one, so that earlier text changes as a conversation goes on; here it is refused where there are several questions,
-and so is the list of tools, which stands before that question. Version 7 has a mark of its own for the system text,
-and writes none unasked.
+Versions 1 to 3 reject roles out of turn. Version 1 has the system text in the first question. Version 3 has it in the
+last one, so that earlier text changes as a conversation continues. The style therefore rejects a system text if there
+are several questions, and also the list of tools, which comes before that question. Version 7 has a marker for the
+system text, and writes no default one.
 
-Tools, calls and results are those of version 3; the others refuse them. An id has nine characters, and a turn that
-calls says nothing beside, which the templates would drop.
+Tools, calls and results are those of version 3; the other versions reject them. An id has nine characters, and a turn
+with calls has no text next to them, which the templates would drop.
 """
 
 from preftemplates import Style, register_style
@@ -83,7 +83,7 @@ WITHOUT_TOOLS = TURNS.replace("TOOLS", "").replace("CALLS", "")
 
 @register_style("mistral-v1", aliases=["mistral-v0.2"])
 class MistralV1(Style):
-    """Mistral version 1, as the template of Mistral 7B Instruct v0.2 writes it: blanks around every mark."""
+    """Mistral version 1, as in the template of Mistral 7B Instruct v0.2: spaces around every marker."""
 
     accepted_roles = ("system", "user", "assistant")
     chat_template = refuse_all_but() + OPENING + WITHOUT_TOOLS.replace("ANSWER", "message.content")
@@ -98,7 +98,7 @@ class MistralV1(Style):
 
 @register_style("mistral-v3", aliases=["mistral", "mistral-v2", "mistral-v0.3", "mistral-v2v3"])
 class MistralV3(Style):
-    """Mistral versions 2 and 3, as of Mistral 7B Instruct v0.3: no blank in front of a mark; answers are trimmed."""
+    """Mistral versions 2 and 3, as in Mistral 7B Instruct v0.3: no space before a marker; answers are trimmed."""
 
     accepted_roles = ("system", "user", "assistant", "tool")
     chat_template = (
@@ -116,7 +116,7 @@ class MistralV3(Style):
 
 @register_style("mistral-v3-tekken", aliases=["mistral-nemo"])
 class MistralV3Tekken(Style):
-    """Mistral version 3 with the tekken tokenizer, as of Mistral Nemo: no blanks at all."""
+    """Mistral version 3 with the tekken tokenizer, as in Mistral Nemo: no spaces at all."""
 
     accepted_roles = ("system", "user", "assistant", "tool")
     chat_template = refuse_all_but(tools=True, calls=True) + OPENING + WITH_TOOLS.replace("ANSWER", "message.content")
@@ -132,7 +132,7 @@ class MistralV3Tekken(Style):
 
 @register_style("mistral-v7", aliases=["mistral-large-2411"])
 class MistralV7(Style):
-    """Mistral version 7, as of Mistral Large 2411: the system text between marks, a blank behind a mark."""
+    """Mistral version 7, as in Mistral Large 2411: the system text between markers, and a space after a marker."""
 
     opening = "<s>"
     system = "[SYSTEM_PROMPT] {{ content }}[/SYSTEM_PROMPT]"
@@ -143,7 +143,7 @@ class MistralV7(Style):
 
 @register_style("mistral-v7-tekken")
 class MistralV7Tekken(Style):
-    """Mistral version 7 with the tekken tokenizer, as of Mistral Small 3: the same without blanks."""
+    """Mistral version 7 with the tekken tokenizer, as in Mistral Small 3: the layout of version 7 without spaces."""
 
     opening = "<s>"
     system = "[SYSTEM_PROMPT]{{ content }}[/SYSTEM_PROMPT]"

@@ -1,10 +1,10 @@
-"""Nemotron 3: ChatML, always a system turn, and thinking before each answer, be it <think></think> alone.
+"""Nemotron 3: ChatML with a system turn always, and thinking before each answer, at least <think></think>.
 
 Source: the chat templates of NVIDIA's Nemotron 3 Nano and Super (NVIDIA Open Model License), without tools. The
-template below is our own. Those templates trim answers, and so does the style. Thinking is a message's
-`reasoning_content`, or is in its content between <think> and </think>; history loses it. Those templates open or write
-the thinking in the generation prompt; here it is the answer's, and with `enable_thinking=False` the prompt says that
-there is none. The template of Ultra leaves out the line ends around </think>.
+template below is our own. Like those templates, the style trims answers. Thinking is a message's `reasoning_content`,
+or the part of its content between <think> and </think>; history drops it. Those templates open or write the thinking
+in the generation prompt. Here it belongs to the answer, and with `enable_thinking=False` the prompt says that there is
+none. The template of Ultra leaves out the newlines around </think>.
 """
 
 from preftemplates import Style, register_style

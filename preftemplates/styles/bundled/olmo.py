@@ -1,7 +1,7 @@
-"""OLMo 1: <|role|> on a line of its own, answers ended by <|endoftext|> and a line's end.
+"""OLMo 1: <|role|> on a line of its own; <|endoftext|> and a newline end an answer.
 
-Source: the chat template of Ai2's OLMoE-1B-7B-0924-Instruct, the layout of OLMo 1's instruct models too (Apache-2.0).
-The tokenizer adds no BOS, so the style opens each text with it. OLMo 2 leaves the last line's end out: see the style
+Source: the chat template of Ai2's OLMoE-1B-7B-0924-Instruct, which OLMo 1's instruct models also use (Apache-2.0).
+The tokenizer adds no BOS, so the style writes it at the start. OLMo 2 leaves out the last newline: see the style
 olmo2.
 """
 

@@ -1,4 +1,4 @@
-"""OpenChat 3.5 and Starling: GPT4 Correct User and Assistant in turn, each ended by <|end_of_turn|>.
+"""OpenChat 3.5 and Starling: GPT4 Correct User and Assistant in turn; <|end_of_turn|> ends each turn.
 
 Source: the chat template of openchat-3.5-0106 (Apache-2.0), which Starling-LM shares; the style writes the BOS.
 """

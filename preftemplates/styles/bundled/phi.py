@@ -1,4 +1,4 @@
-"""Phi: a mark a role; version 3 ends each turn with <|end|>, version 4 writes ChatML on one line.
+"""Phi: a marker per role; version 3 ends each turn with <|end|>, version 4 writes ChatML on one line.
 
 Source: the chat templates of Microsoft's Phi-3 Mini and Phi-4 (MIT); the tokenizer writes the BOS.
 """
@@ -8,7 +8,7 @@ from preftemplates import Style, register_style
 
 @register_style("phi3", aliases=["phi3.5", "phi35"])
 class Phi3(Style):
-    """Phi-3: <|role|> on a line of its own, each turn ended by <|end|>, the whole by <|endoftext|>."""
+    """Phi-3: <|role|> on a line of its own; <|end|> ends each turn, and <|endoftext|> the whole text."""
 
     system = "<|system|>\n{{ content }}<|end|>\n"
     user = "<|user|>\n{{ content }}<|end|>\n"
@@ -19,7 +19,7 @@ class Phi3(Style):
 
 @register_style("phi4")
 class Phi4(Style):
-    """Phi-4: <|im_start|>role<|im_sep|> and <|im_end|> around each content, without line ends."""
+    """Phi-4: <|im_start|>role<|im_sep|> before each content and <|im_end|> after it, without newlines."""
 
     system = "<|im_start|>system<|im_sep|>{{ content }}<|im_end|>"
     user = "<|im_start|>user<|im_sep|>{{ content }}<|im_end|>"

@@ -1,6 +1,6 @@
-"""Plain: the contents alone, one behind the other; for rows whose text is ready as it is.
+"""Plain: the contents alone, one after another, for rows whose text is already complete.
 
-Layout: none, and so nobody's licence.
+Layout: none, so there is no licence.
 """
 
 from preftemplates import Style, register_style

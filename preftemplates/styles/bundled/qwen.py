@@ -1,8 +1,8 @@
-"""Qwen 2.5 and 3: ChatML with tool calls; 2.5 has a system text of its own, 3 has thinking.
+"""Qwen 2.5 and 3: ChatML with tool calls; 2.5 has a default system text, 3 has thinking.
 
-Source: the chat templates of Qwen2.5-Instruct and Qwen3 (Apache-2.0); the templates below are our own text, but for
-what the layout prints. Arguments of a call that are text already are taken for JSON. A tool's results stand in a
-user's turn. The tokenizer has no BOS.
+Source: the chat templates of Qwen2.5-Instruct and Qwen3 (Apache-2.0); the templates below are our own text, except
+for the text that the layout prints. Arguments of a call that are a string are taken as JSON and written unchanged.
+Tool results are in a user's turn. The tokenizer has no BOS.
 """
 
 from preftemplates import Style, register_style
@@ -73,7 +73,7 @@ ANSWER_WITH_THINKING = (
 
 @register_style("qwen2.5", aliases=["qwen", "qwen25", "qwen2.5-instruct"])
 class Qwen25(Style):
-    """Qwen 2.5: without a system turn the layout writes one, in which the model says whose it is."""
+    """Qwen 2.5: a conversation without a system turn gets the default one, which names the model's maker."""
 
     accepted_roles = ("system", "user", "assistant", "tool")
     chat_template = refuse_all_but(tools=True, calls=True) + HEADER + TURNS.replace("ANSWER", ANSWER)
@@ -85,10 +85,10 @@ class Qwen25(Style):
 
 @register_style("qwen3")
 class Qwen3(Style):
-    """Qwen 3: answers after the last question begin with their thinking; the last one writes it even if it is empty.
+    """Qwen 3: answers after the last question begin with their thinking, and the last one writes even empty thinking.
 
-    Thinking is a message's `reasoning_content`, or what is in front of `</think>` in its content. History loses it.
-    With `enable_thinking=False` the generation prompt says that there is none.
+    Thinking is a message's `reasoning_content`, or the text before `</think>` in its content; history drops it. With
+    `enable_thinking=False` the generation prompt says that there is none.
     """
 
     accepted_roles = ("system", "user", "assistant", "tool")

@@ -1,11 +1,11 @@
-"""Qwen 3.5 and 3.6: ChatML with thinking in front of each answer, and calls whose arguments stand one by one.
+"""Qwen 3.5 and 3.6: ChatML with thinking before each answer, and calls with one element per argument.
 
-Source: the chat templates of Qwen3.5 and Qwen3.6 (Apache-2.0); the template below is our own, but for what the layout
-prints. It trims contents and thinking, as those do. What is written behind the last question begins with its thinking,
-be it empty; history loses it. Those templates open the thinking in the generation prompt; here it is the answer's,
-and with `enable_thinking=False` the prompt says that there is none. Thinking is a message's `reasoning_content`, or
-what is in front of `</think>` in its content. With the policy `keep` history has its thinking, as those of Qwen 3.6
-write it with `preserve_thinking=True`.
+Source: the chat templates of Qwen3.5 and Qwen3.6 (Apache-2.0); the template below is our own, except for the text that
+the layout prints. Like those templates, it trims contents and thinking. An answer after the last question begins with
+its thinking, even if it is empty; history drops it. Those templates open the thinking in the generation prompt. Here
+it belongs to the answer, and with `enable_thinking=False` the prompt says that there is none. Thinking is a message's
+`reasoning_content`, or the text before `</think>` in its content. With the policy `keep`, history keeps its thinking,
+as in the template of Qwen 3.6 with `preserve_thinking=True`.
 """
 
 from preftemplates import Style, register_style
@@ -14,7 +14,7 @@ from preftemplates.styles.snippets import EACH_ARGUMENT, EACH_CALL, KEEPS_THOUGH
 
 @register_style("qwen3.5")
 class Qwen35(Style):
-    """Qwen 3.5: arguments that are neither text nor lists nor objects are written as Python does (True, None)."""
+    """Qwen 3.5: arguments other than strings, lists and objects are written as Python prints them (True, None)."""
 
     accepted_roles = ("system", "user", "assistant", "tool")
     chat_template = refuse_all_but(tools=True, calls=True, thinking=True) + (
@@ -107,6 +107,6 @@ class Qwen35(Style):
 
 @register_style("qwen3.6")
 class Qwen36(Qwen35):
-    """Qwen 3.6: all arguments but text are JSON."""
+    """Qwen 3.6: all arguments except strings are written as JSON."""
 
     defaults = {**Qwen35.defaults, "json_only": True}

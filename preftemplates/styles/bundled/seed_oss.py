@@ -1,9 +1,9 @@
-"""Seed-OSS: each turn between <seed:bos> and <seed:eos>, the role on the first line; answers are trimmed.
+"""Seed-OSS: each turn between <seed:bos> and <seed:eos>, with the role on the first line; answers are trimmed.
 
 Source: the chat template of ByteDance Seed's Seed-OSS-36B-Instruct (Apache-2.0), without its tools and its budget for
 thinking. The template below is our own. A message's `reasoning_content` is written between <seed:think> and
-</seed:think>, in history too; in a content, tags of thinking are text. That template writes no line and no end for an
-empty answer; this style does.
+</seed:think>, in history too; thinking tags in a content are plain text. For an empty answer, that template writes
+neither the newline after the role nor the end-of-turn token; this style writes both.
 """
 
 from preftemplates import Style, register_style

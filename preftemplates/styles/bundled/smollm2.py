@@ -1,7 +1,8 @@
-"""SmolLM 2: ChatML with a system text of its own where a conversation has none.
+"""SmolLM 2: ChatML with a default system text if a conversation has none.
 
 Source: the chat template of Hugging Face's SmolLM2-135M-Instruct (Apache-2.0). The template below is our own. That
-template writes a turn for any role; this style has the roles that the models were trained with, and refuses others.
+template writes a turn for any role; this style accepts the roles that the models were trained with, and rejects
+others.
 """
 
 from preftemplates import Style, register_style

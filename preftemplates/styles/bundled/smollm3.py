@@ -1,9 +1,9 @@
 """SmolLM 3 without thinking: ChatML, a system turn with metadata, and an empty thought before each answer.
 
 Source: the chat template of Hugging Face's SmolLM3-3B (Apache-2.0), in the form without today's date, with
-`enable_thinking=False`. The template below is our own. That template removes line ends at the start of an answer, and
-so does the style. It also trims the end of a system text, and takes /think and /no_think out of it; this style does
-not trim it, and refuses such a text.
+`enable_thinking=False`. The template below is our own. Like that template, the style removes newlines at the start of
+an answer. That template also trims the end of a system text and removes /think and /no_think from it; this style does
+not trim it, and rejects a system text with one of these.
 """
 
 from preftemplates import Style, register_style

@@ -1,7 +1,7 @@
-"""StableLM Alpha: <|SYSTEM|>, <|USER|> and <|ASSISTANT|> without line ends, answers ended by <|endoftext|>.
+"""StableLM Alpha: <|SYSTEM|>, <|USER|> and <|ASSISTANT|> without newlines; <|endoftext|> ends an answer.
 
 Source: Stability AI's stablelm-tuned-alpha (CC-BY-NC-SA-4.0), described in its model card. Written from the
-description, not proved by a reference template. StableLM 2 is Zephyr's layout or ChatML.
+description, not tested against a reference template. StableLM 2 uses Zephyr's layout or ChatML.
 """
 
 from preftemplates import Style, register_style

@@ -1,9 +1,9 @@
-"""Tulu 3, OLMo 2 and Falcon 3: <|role|> on a line of its own, and no line's end behind the last answer.
+"""Tulu 3, OLMo 2 and Falcon 3: <|role|> on a line of its own, and no newline after the last answer.
 
 Source: the chat templates of Ai2's Llama-3.1-Tulu-3-8B-SFT (Llama 3.1 Community License) and OLMo 2 (Apache-2.0; that
 of OLMoE-1B-7B-0125-Instruct is the same), and of TII's Falcon3-7B-Instruct (Falcon LLM License 2.0) without its tools.
-The template below is our own. Those templates leave other roles out; the styles refuse them. Where an answer is asked
-for behind an answer, those templates leave the line's end between the two out, and the styles write it.
+The template below is our own. Those templates leave out other roles; the styles reject them. In a generation prompt
+after an answer, those templates leave out the newline between the two; the styles write it.
 """
 
 from preftemplates import Style, register_style
@@ -12,7 +12,7 @@ from preftemplates.styles.snippets import refuse_all_but
 
 @register_style("tulu", aliases=["tulu3"])
 class Tulu(Style):
-    """Tulu 3: <|role|> on a line of its own; no BOS is written, since Llama's tokenizer adds it."""
+    """Tulu 3: <|role|> on a line of its own; the style writes no BOS, since Llama's tokenizer adds it."""
 
     accepted_roles = ("system", "user", "assistant")
     chat_template = refuse_all_but() + (

@@ -1,8 +1,8 @@
-"""Vicuna 1.1: a system sentence, then USER: and ASSISTANT: on one line, with </s> behind an answer.
+"""Vicuna 1.1: a system sentence, then USER: and ASSISTANT: on one line, with </s> after an answer.
 
 Source: FastChat's conversation template vicuna_v1.1 (Apache-2.0; the models are under the Llama 2 Community License);
-the template below is our own text. Without a system turn the usual sentence stands in its place, and the tokenizer
-writes the BOS.
+the template below is our own text. A conversation without a system turn gets the usual sentence. The tokenizer writes
+the BOS.
 """
 
 from preftemplates import Style, register_style

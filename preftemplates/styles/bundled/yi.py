@@ -1,7 +1,7 @@
-"""Yi 1.5: ChatML for user and assistant; the system text stands bare in front.
+"""Yi 1.5: ChatML for user and assistant; the system text comes first, without markers.
 
-Source: the chat template of 01.AI's Yi-1.5-9B-Chat (Apache-2.0). Yi-34B-Chat and Yi-Coder are plain ChatML: for them
-use the style chatml.
+Source: the chat template of 01.AI's Yi-1.5-9B-Chat (Apache-2.0). Yi-34B-Chat and Yi-Coder are plain ChatML: use the
+style chatml for them.
 """
 
 from preftemplates import Style, register_style

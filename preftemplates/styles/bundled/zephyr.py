@@ -1,4 +1,4 @@
-"""Zephyr: <|role|> on a line of its own, each turn ended by </s>.
+"""Zephyr: <|role|> on a line of its own; </s> ends each turn.
 
 Layout: the chat template of HuggingFaceH4's zephyr-7b-beta (MIT); the tokenizer writes the BOS.
 """

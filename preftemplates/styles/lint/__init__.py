@@ -1,1 +1,1 @@
-"""The check of a style: what it does that people may not expect, found by rendering conversations."""
+"""The check of a style: surprising behaviour, found by rendering conversations."""

@@ -1,4 +1,4 @@
-"""Findings on the style's own words: a BOS token, a default system message, dates."""
+"""Findings on text that a style adds: a BOS token, a default system message, dates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MIN_DEFAULT_WORDS = 4
-"""So many words of a style, beyond those of each turn, are taken for a system message."""
+"""The fewest added words, beyond those of each turn, that count as a default system message."""
 
 _TAG = re.compile(r"<[^<>\n]{1,40}>|\[[^\[\]\n]{1,40}\]")
 
@@ -33,7 +33,7 @@ def find_bos_token(texts: ProbeTexts) -> Iterator[StyleFinding]:
 
 
 def find_default_system(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield a finding if the style writes words of its own where there is no system message."""
+    """Yield a finding if the style adds words to a conversation without a system message."""
     if texts.one_turn is None or texts.required_opening:
         return
     added = remove_contents(texts.one_turn, (USER, ANSWER))
@@ -52,7 +52,7 @@ def _count_words(text: str) -> int:
 
 
 def find_varying_texts(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield a finding if a conversation gives another text when it is rendered again, or on another day."""
+    """Yield a finding if a conversation gives different text when rendered again, or on another day."""
     if texts.source is None or texts.one_turn is None:
         return
     again, later = ProbeTexts(texts.layout), ProbeTexts(texts.layout, PROBE_DAYS[1])

@@ -1,4 +1,4 @@
-"""Findings on what a template's source does to contents: replaced, cut, looked up, or judged by their length."""
+"""Findings on operations on contents in the source: replacing, cutting, looking up, and testing their length."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _CUTTING_METHODS = frozenset(("partition", "removeprefix", "removesuffix", "rpar
 _STRIPPING = frozenset(("lstrip", "rstrip", "strip", "trim"))
 
 _THINK_TAGS = frozenset(("<think>", "</think>"))
-"""Where the contents of reasoning models are split to find their thinking; probes show what is lost by that."""
+"""Tags at which reasoning models split contents to find thinking; probes show what is lost by that."""
 
 _LOOK_UP_METHODS = frozenset(("count", "get", "index"))
 
 _SMALL = 2
-"""Numbers below this one say whether there is a content, or a first message."""
+"""Smaller numbers test whether there is a content, or a first message."""
 
 _FEW_PARTS = 3
-"""Lengths of contents below this one count its typed parts, or what is before and after its thinking."""
+"""Smaller lengths of contents count typed parts, or the texts before and after thinking."""
 
 _Change = tuple[FindingCode, str, str | None]
 """A code, a message, and the field that it concerns."""
 
 
 def find_changed_contents(tree: Iterable[nodes.Node], variables: MessageVariables) -> Iterator[StyleFinding]:
-    """Yield findings on operations that change what a content says by its words or its length.
+    """Yield findings on operations that change a content, or depend on its words or length.
 
     Args:
         tree: the nodes of the template.
-        variables: which of its variables hold what.
+        variables: the variables that hold messages and contents.
     """
     changes = ((change, node.lineno) for node in tree for change in _list_changes(node, variables))
     for (code, message, field), line in dict.fromkeys(changes):
@@ -61,7 +61,7 @@ def _list_changes(node: nodes.Node, variables: MessageVariables) -> Iterator[_Ch
 def _list_method_changes(
     method: nodes.Getattr, arguments: Sequence[nodes.Node], variables: MessageVariables
 ) -> Iterator[_Change]:
-    """`content.replace("a", "b")`, `content.split("a")`."""
+    """Yield changes by methods: `content.replace("a", "b")`, `content.split("a")`."""
     if not variables.is_content(method.node):
         return
     if method.attr == "replace":
@@ -71,7 +71,7 @@ def _list_method_changes(
 
 
 def _list_filter_changes(node: nodes.Filter, variables: MessageVariables) -> Iterator[_Change]:
-    """`content | replace("a", "b")`, also by `map`."""
+    """Yield changes by filters: `content | replace("a", "b")`, also through `map`."""
     if node.node is None or not variables.is_content(node.node):
         return
     name, arguments = node.name, [*node.args, *(keyword.value for keyword in node.kwargs)]
@@ -84,7 +84,7 @@ def _list_filter_changes(node: nodes.Filter, variables: MessageVariables) -> Ite
 
 
 def _list_block_changes(node: nodes.FilterBlock, variables: MessageVariables) -> Iterator[_Change]:
-    """`{% filter replace("a", "b") %}{{ content }}{% endfilter %}`."""
+    """Yield changes by filter blocks: `{% filter replace("a", "b") %}{{ content }}{% endfilter %}`."""
     printed = [part for statement in node.body for part in statement.find_all(nodes.Expr)]
     if any(map(variables.is_content, printed)):
         applied: nodes.Node | None = node.filter
@@ -109,7 +109,7 @@ def _describe_cut(name: str, arguments: Sequence[nodes.Node], variables: Message
 
 
 def _list_item_changes(node: nodes.Getitem, variables: MessageVariables) -> Iterator[_Change]:
-    """`content[:2500]`, `messages[-30:]`, `messages[30]`."""
+    """Yield changes by indexes: `content[:2500]`, `messages[-30:]`, `messages[30]`."""
     is_slice = isinstance(node.arg, nodes.Slice)
     numbers = [number for number in variables.numbers(node.arg) if abs(number) >= _SMALL]
     if not numbers:
@@ -121,7 +121,7 @@ def _list_item_changes(node: nodes.Getitem, variables: MessageVariables) -> Iter
 
 
 def _list_look_ups(node: nodes.Node, variables: MessageVariables) -> Iterator[_Change]:
-    """`{"a": "b"}[content]`, `{"a": "b"}.get(content)`, `content in {"a": "b"}`."""
+    """Yield look-ups: `{"a": "b"}[content]`, `{"a": "b"}.get(content)`, `content in {"a": "b"}`."""
     found = False
     if isinstance(node, nodes.Getitem) and not isinstance(node.arg, nodes.Slice):
         found = variables.is_content(node.arg)
@@ -137,7 +137,7 @@ def _list_look_ups(node: nodes.Node, variables: MessageVariables) -> Iterator[_C
 
 
 def _list_length_branches(node: nodes.Node, variables: MessageVariables) -> Iterator[_Change]:
-    """Comparisons of a length, or of a place among the messages, with a number."""
+    """Yield comparisons of a length, or of a position among the messages, with a number."""
     sides: list[nodes.Node]
     if isinstance(node, nodes.Compare):
         sides = [node.expr, *(operand.expr for operand in node.ops)]
@@ -157,13 +157,13 @@ def _list_length_branches(node: nodes.Node, variables: MessageVariables) -> Iter
 
 
 def _list_thresholds(node: nodes.Node, variables: MessageVariables) -> Iterator[int]:
-    """The numbers in a side of a comparison; `% 2` asks whose turn it is."""
+    """Yield the numbers in one side of a comparison; `% 2` only tests whose turn it is."""
     if isinstance(node, nodes.Mod) and isinstance(node.right, nodes.Const) and node.right.value == _SMALL:
         return
     if isinstance(node, nodes.BinExpr):
         yield from _list_thresholds(node.left, variables)
         yield from _list_thresholds(node.right, variables)
-    elif isinstance(node, nodes.Compare | nodes.Test):  # judged by itself
+    elif isinstance(node, nodes.Compare | nodes.Test):  # visited separately
         return
     else:
         yield from variables.numbers(node)

@@ -1,6 +1,6 @@
-"""The check of a layout: a few conversations are rendered, and each expectation that fails is a finding.
+"""The check of a layout: it renders a few conversations, and reports each failed expectation as a finding.
 
-Nothing is refused here. A fifth to a third of the chat templates in use trim, date or rewrite something on purpose;
+Findings are not errors. A fifth to a third of the chat templates in use trim, date or rewrite something on purpose;
 whoever trains with one should know.
 """
 
@@ -58,14 +58,13 @@ _CHECKS: tuple[Callable[[ProbeTexts], Iterator[StyleFinding]], ...] = (
     find_content_branches,
     find_exceeded_limits,
 )
-"""In this order, since a check renders nothing once the time is used up; the last one reports that."""
+"""The order matters: after the time is used up, no check renders any more, and the last one reports that."""
 
 
 def find_findings(layout: Layout) -> tuple[StyleFinding, ...]:
-    """Return what a layout does that a person should know before training with it, in the order of the codes.
+    """Return what a person should know about a layout before training with it, in the order of the codes.
 
-    About 30 short conversations are rendered. What the layout's own policy does to thinking is declared, and no
-    finding.
+    About 30 short conversations are rendered. The effect of the layout's declared policy for thinking is not reported.
 
     Example:
         >>> from preftemplates import get_style

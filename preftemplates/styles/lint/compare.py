@@ -1,4 +1,4 @@
-"""Where two styles write a conversation differently."""
+"""Differences between two styles on the same conversations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Agreement(StrEnum):
-    """What comes of two styles on one conversation."""
+    """The outcome of two styles on one conversation."""
 
     EQUAL = "equal"
     DIFFERS = "differs"
@@ -31,7 +31,7 @@ class Agreement(StrEnum):
 
 
 class Difference(NamedTuple):
-    """What two styles make of one conversation: a text each, or the reason why there is none."""
+    """The results of two styles on one conversation: the text of each, or the reason why there is none."""
 
     name: str
     a: str | None
@@ -41,7 +41,7 @@ class Difference(NamedTuple):
 
     @property
     def verdict(self) -> Agreement:
-        """Whether the texts are equal, or which of them there is."""
+        """Whether the texts are equal, or which of them exists."""
         if self.a is None:
             return Agreement.BOTH_REFUSE if self.b is None else Agreement.ONLY_B
         if self.b is None:
@@ -49,13 +49,13 @@ class Difference(NamedTuple):
         return Agreement.EQUAL if self.a == self.b else Agreement.DIFFERS
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain data, without what there is not."""
+        """Return the difference as plain data, without absent values."""
         facts = {key: value for key, value in self._asdict().items() if value is not None}
         return {"name": facts.pop("name"), "verdict": str(self.verdict), **facts}
 
 
 def compare_styles(a: Style, b: Style, names: Iterable[str] = CONVERSATIONS) -> tuple[Difference, ...]:
-    """Return the results of two styles on the fixed conversations, the equal ones too, in their order.
+    """Compare two styles on the fixed conversations, and return all results in order, equal ones included.
 
     Example:
         >>> from preftemplates import get_style
@@ -67,20 +67,20 @@ def compare_styles(a: Style, b: Style, names: Iterable[str] = CONVERSATIONS) -> 
     Args:
         a: a style.
         b: another one.
-        names: names of `preftemplates.styles.lint.conversations.CONVERSATIONS`; all of them by default.
+        names: names of conversations in `preftemplates.styles.lint.conversations.CONVERSATIONS`; by default all.
 
     Raises:
-        UnknownNameError: there is no conversation of that name.
+        UnknownNameError: there is no conversation with one of these names.
     """
-    with FixedMoment():  # else texts that show the time differ by that
+    with FixedMoment():  # texts that show the time must not differ by it
         return tuple(_compare_texts(name, find_conversation(name), a, b) for name in names)
 
 
 def find_conversation(name: str) -> ProbeConversation:
-    """Return the fixed conversation of that name.
+    """Return the fixed conversation with a name.
 
     Raises:
-        UnknownNameError: there is none; the message says which name is near.
+        UnknownNameError: there is none; the message suggests the nearest name.
     """
     if name not in CONVERSATIONS:
         names = ", ".join(map(repr, CONVERSATIONS))
@@ -95,7 +95,7 @@ def _compare_texts(name: str, conversation: ProbeConversation, a: Style, b: Styl
 
 
 def _render(style: Style, conversation: ProbeConversation) -> tuple[str | None, str | None]:
-    """The text, or the reason why there is none, in one line that is safe to print."""
+    """Return the text of a conversation, or the reason why there is none as one printable line."""
     style_with_tools = Style.of(add_tools(style.layout, conversation.tools), style.name)
     try:
         return style_with_tools.render(conversation.messages, conversation.add_generation_prompt).text, None

@@ -1,6 +1,6 @@
-"""A fixed set of conversations, each with one thing special about it, on which styles are compared.
+"""The fixed conversations on which styles are compared, each with one special feature.
 
-Every text in them is one that no chat template writes by itself.
+No chat template writes any of these texts by itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TOOL = {
 
 
 class ProbeConversation(NamedTuple):
-    """Messages, and how they are to be rendered."""
+    """Messages, and the options to render them with."""
 
     messages: tuple[Message, ...]
     add_generation_prompt: bool = False
@@ -47,12 +47,12 @@ class ProbeConversation(NamedTuple):
 
 
 def make_turn(role: str, content: Any = None, **more: Any) -> Message:
-    """Return a message; without a content, it has none."""
+    """Return a message; without a content, the key is absent."""
     return {"role": role, **({} if content is None else {"content": content}), **more}  # type: ignore[typeddict-item]
 
 
 def make_thinking_answer(thought: str, answer: str) -> str:
-    """Return an answer with its thinking in front, in the tags that most models write."""
+    """Return an answer after its thinking, in the tags that most models write."""
     return f"<think>\n{thought}\n</think>\n\n{answer}"
 
 
@@ -115,4 +115,4 @@ CONVERSATIONS: dict[str, ProbeConversation] = {
         (make_turn("user", _make_parts(USER)), make_turn("assistant", _make_parts(ANSWER)))
     ),
 }
-"""Conversations by what is special about them."""
+"""The conversations by their special feature."""

@@ -1,4 +1,4 @@
-"""Findings on what is not printed: messages, thinking, tool calls and tools."""
+"""Findings on content that is not printed: messages, thinking, tool calls and tools."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def find_dropped_messages(texts: ProbeTexts) -> Iterator[StyleFinding]:
 
 
 def find_dropped_reasoning(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield findings on thinking that is not printed, within a content and in a field of its own."""
+    """Yield findings on thinking that is not printed, in a content or in a separate field."""
     yield from _find_dropped_in_content(texts)
     answer = make_turn("assistant", ANSWER, reasoning_content=FIRST_THOUGHT)
     last = texts.render_turns(ONE_TURN[0], answer)
@@ -79,7 +79,7 @@ def _make_finding(code: FindingCode, whose: str, field: str, is_printed: bool = 
 
 
 def find_dropped_tools(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield findings on tool calls and offered tools that are not printed."""
+    """Yield findings on tool calls and tools that are not printed."""
     if texts.source is None:
         return
     call = texts.render_turns(*A_CALL)

@@ -1,4 +1,4 @@
-"""What can be wrong with a style, one code each."""
+"""Findings: the surprising behaviours of a style, with one code each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from preftemplates.errors import CodeWithMeaning
 
 
 class FindingCode(CodeWithMeaning):
-    """What a style does that a person should know before training with it."""
+    """A behaviour of a style that a person should know about before training with it."""
 
     # prompt and answer
     PREFIX_UNSTABLE = "prefix_unstable", "The text of a prompt does not open the text of the prompt with its answer."
@@ -38,7 +38,7 @@ class FindingCode(CodeWithMeaning):
     PRINTS_PARTS = "prints_parts", "Typed parts of a content are printed as Python shows a list."
     PRINTS_UNDEFINED = "prints_undefined", "An everyday conversation would print a value that is not defined."
 
-    # what is refused
+    # what is rejected
     REFUSES_CONVERSATION = "refuses_conversation", "An everyday conversation raises an error."
     REFUSES_ROLE = "refuses_role", "A message of this role raises an error."
     REFUSES_TOOL_CALLS = "refuses_tool_calls", "A tool call raises an error."
@@ -113,19 +113,19 @@ FINDING_GROUPS: dict[str, tuple[FindingCode, ...]] = {
         FindingCode.HIDDEN_CHARACTERS,
     ),
 }
-"""The codes by what they are about."""
+"""The codes by subject."""
 
 
 @dataclass(frozen=True)
 class StyleFinding:
-    """One thing that a style does.
+    """One finding about a style.
 
     Attributes:
-        code: what it is, as one word that a program can count.
-        message: what happens, in a sentence; what stands in it from the template is escaped.
-        line: the line of the chat template, where it is known.
-        role: the role of the message that it concerns.
-        field: the message's field.
+        code: the kind of finding, as a word that programs can count.
+        message: a sentence that describes it; text from the template is escaped.
+        line: the line of the chat template, if it is known.
+        role: the role of the message concerned.
+        field: the field of the message concerned.
     """
 
     code: FindingCode
@@ -135,7 +135,7 @@ class StyleFinding:
     field: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain data; what is not known is left out."""
+        """Return the finding as plain data, without absent values."""
         facts = {name: fact for name, fact in asdict(self).items() if fact is not None}
         return {**facts, "code": str(self.code)}
 

@@ -1,4 +1,4 @@
-"""The texts that a layout gives of probing conversations, on one day and within a time, and how they are compared."""
+"""The texts that a layout gives for probe conversations, on a fixed day and within a time limit."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from preftemplates.styles.layout import Layout
 
 PROBE_DAYS = datetime(2024, 2, 3, 4, 5, 6), datetime(2031, 10, 29, 17, 38, 49)
-"""Two days on which each part of a date is another one."""
+"""Two days that differ in every part of a date."""
 
 MAX_PROBE_SECONDS = 5
-"""So long the conversations may take in all; everyday templates take a hundredth of a second."""
+"""The seconds that all conversations may take together; everyday templates take a hundredth of a second."""
 
 ODD_CHARACTERS = "<b>&\"'</b>  {{ x }} %s \\n\n\n\tÜber\u00e4 ﬁ 茶"
-"""Characters that are escaped, folded or split by what rewrites texts."""
+"""Characters that operations on text often escape, fold or split."""
 
 LONG_TEXT = " ".join(["basil"] * 600)
-"""A text that is longer than what a template might cut it to."""
+"""A text longer than a template might cut contents to."""
 
 THINKING_ANSWERS = make_thinking_answer(FIRST_THOUGHT, ANSWER), f"<think>{FIRST_THOUGHT}</think>{ANSWER}"
-"""An answer with its thinking in front, in two spellings."""
+"""An answer after its thinking, in two spellings."""
 
 WORD = re.compile(r"[^\W\d_]{2,}|[\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -49,19 +49,19 @@ _TEMPLATE_LINE = re.compile(r"\(line (\d+) of the template\)")
 
 
 def add_tools(layout: Layout, tools: Sequence[Any]) -> Layout:
-    """Return the same layout, which finds tools where it is a chat template and there are some."""
+    """Return the layout with tools, if it is a chat template and there are any."""
     return layout.with_tools(json.dumps([*tools])) if tools and layout.source is not None else layout
 
 
 class ProbeTexts:
-    """The texts that a layout gives; None where it refuses."""
+    """The texts that a layout gives for conversations; None if it rejects one."""
 
     def __init__(self, layout: Layout, day: datetime = PROBE_DAYS[0]) -> None:
         self.layout = layout.with_reasoning("keep")
         self.day = day
         self.errors: dict[str, PrefTemplatesError] = {}
         self.exhausted: str | None = None
-        """Why nothing more is rendered."""
+        """The reason why nothing more is rendered."""
         self.seconds = 0.0
         self._texts: dict[str, str | None] = {}
 
@@ -71,7 +71,7 @@ class ProbeTexts:
         return self.layout.source
 
     def render(self, messages: Iterable[Message], generate: bool = False, tools: Sequence[Any] = ()) -> str | None:
-        """Return the text of a conversation, rendered once."""
+        """Return the text of a conversation, rendered at most once."""
         conversation = [*messages]
         key = repr((conversation, generate, bool(tools)))
         if key not in self._texts:
@@ -96,13 +96,13 @@ class ProbeTexts:
                 self.exhausted = f"the conversations of this check take more than {MAX_PROBE_SECONDS} seconds"
 
     def get_error(self, messages: Iterable[Message], generate: bool = False, tools: Sequence[Any] = ()) -> str:
-        """Return why there is no text of a conversation."""
+        """Return the reason why a conversation has no text."""
         error = self.errors.get(repr(([*messages], generate, bool(tools))))
         return error.message if error else "it has no turn for a role"
 
     @cached_property
     def required_opening(self) -> tuple[Message, ...]:
-        """What must come before a user's turn: nothing, or a system message."""
+        """The messages that must come before a user's turn: none, or a system message."""
         system = (make_turn("system", SYSTEM),)
         return system if self.render(ONE_TURN) is None and self.render([*system, *ONE_TURN]) is not None else ()
 
@@ -136,7 +136,7 @@ class ProbeTexts:
 
     @cached_property
     def changed_thinking(self) -> tuple[str, str] | None:
-        """The first answer with thinking that is not printed as it is, and the text that is printed."""
+        """The first answer with thinking that is not printed unchanged, and the text that is printed."""
         for answer in THINKING_ANSWERS:
             text = self.render_turns(ONE_TURN[0], make_turn("assistant", answer))
             if text is not None and answer not in text:
@@ -145,7 +145,7 @@ class ProbeTexts:
 
     @cached_property
     def rewritten_contents(self) -> dict[str, tuple[str, str]]:
-        """By role, the first content that is not printed as it is, and the text that is printed."""
+        """The first content per role that is not printed unchanged, and the text that is printed."""
         rewritten: dict[str, tuple[str, str]] = {}
         messages = self.longest_conversation
         usual = self.render(messages) or ""
@@ -164,7 +164,7 @@ class ProbeTexts:
 
 
 def is_lost(content: str, text: str) -> bool:
-    """Return whether a content is not in a text, in whatever case, and with whatever between its words."""
+    """Return whether a content is missing from a text; other case, and other text between its words, do not count."""
     return content not in text and not all(word in text.casefold() for word in WORD.findall(content.casefold()))
 
 
@@ -181,7 +181,7 @@ def shorten(text: str, size: int = 24) -> str:
 
 
 def shorten_difference(first: str, second: str) -> tuple[str, str]:
-    """Return the beginnings of two texts from shortly before the place where they differ."""
+    """Return excerpts of two texts from shortly before their first difference."""
     pairs = enumerate(zip(first, second, strict=False))
     at = next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
     begin = max(0, at - 10)

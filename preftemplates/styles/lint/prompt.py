@@ -30,7 +30,7 @@ def find_unstable_prefix(texts: ProbeTexts) -> Iterator[StyleFinding]:
 
 
 def find_missing_generation_prompt(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield a finding if a prompt ends before the assistant's turn is opened."""
+    """Yield a finding if a prompt ends before the assistant's turn begins."""
     prompt, closed = (texts.render_turns(ONE_TURN[0], generate=generate) for generate in (True, False))
     whole = texts.one_turn
     if prompt is None or prompt != closed or whole is None or not whole.startswith(prompt):
@@ -45,7 +45,7 @@ def find_missing_generation_prompt(texts: ProbeTexts) -> Iterator[StyleFinding]:
 
 
 def find_stop_faults(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield a finding if nothing ends the last answer, or something else ends an earlier one."""
+    """Yield a finding if nothing ends the last answer, or if an earlier answer ends differently."""
     if texts.one_turn is None or ANSWER not in texts.one_turn:
         return
     stop, two_turns = texts.layout.stop, texts.two_turns

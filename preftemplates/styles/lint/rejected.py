@@ -1,4 +1,4 @@
-"""Findings on what raises an error: conversations, roles and tool calls, and templates over their limits."""
+"""Findings on errors: rejected conversations, roles and tool calls, and templates that exceed their limits."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from preftemplates.core.messages import Message
 
 _CALL_WITH_JSON = {**CALL, "function": {"name": "water_herb", "arguments": '{"herb": "lovage", "cups": 3}'}}
-"""A tool call as OpenAI's API spells it."""
+"""A tool call in the spelling of OpenAI's API."""
 
 
 def find_rejections(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield findings on what raises an error, with the reasons that the template gives."""
+    """Yield findings on conversations that raise an error, with the template's reasons."""
     return (finding for finding in _find_rejections(texts) if not texts.exhausted)
 
 
@@ -52,7 +52,7 @@ def _find_rejected_roles(texts: ProbeTexts, roles: tuple[str, ...]) -> Iterator[
         messages = [make_turn(role, SYSTEM), *ONE_TURN]
         if role in roles and texts.render(messages) is None:
             yield _make_finding(texts, messages, FindingCode.REFUSES_ROLE, f"the role {role} is refused", role=role)
-    if "tool" not in roles:  # a layout without results has no calls
+    if "tool" not in roles:  # a layout without tool results has no calls either
         return
     if texts.render_turns(*A_CALL) is None:
         what = "a tool call is refused"
@@ -78,7 +78,7 @@ def _make_finding(
 
 
 def find_exceeded_limits(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield a finding if the conversations needed more than the limits allow, so that nothing more was rendered."""
+    """Yield a finding if the conversations exceeded the limits, so that the remaining ones were not rendered."""
     if texts.exhausted:
         reason, line = split_template_line(texts.exhausted)
         yield StyleFinding(FindingCode.OVER_LIMIT, f"what comes after is not checked: {reason.strip()}", line)

@@ -1,4 +1,4 @@
-"""Findings on what is printed otherwise: trimmed, rewritten, repeated, moved, or as Python shows a value."""
+"""Findings on contents that are trimmed, rewritten, repeated or moved, and on values printed in Python's syntax."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from preftemplates.styles.layout import Layout
 
 _WHITESPACE = "\n" * 4 + " " * 4, " " * 4 + "\n" * 4
-"""More whitespace of a kind than a style writes itself, so that its own is not taken for a content's."""
+"""More whitespace of a kind than a style itself writes, so that the two cannot be confused."""
 
 _ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9a-f]{4,}[^<>\n]*>")
 _PYTHON_MAPPING = re.compile(r"\{'(?:type|name|function|herb|id)': ")
@@ -41,9 +41,9 @@ _MISSING_TOKEN = re.compile(r"'((?:bos|eos)_token)' is undefined")
 
 
 def supply_missing_tokens(layout: Layout) -> tuple[ProbeTexts, list[StyleFinding]]:
-    """Return the texts of a layout, with made-up special tokens in place of those that it prints and does not have.
+    """Return the texts of a layout, with made-up values for special tokens that its template prints but does not have.
 
-    The findings say which tokens are made up.
+    The findings name the made-up tokens.
     """
     texts, findings = ProbeTexts(layout), list[StyleFinding]()
     for _ in ("bos_token", "eos_token"):
@@ -66,7 +66,7 @@ def supply_missing_tokens(layout: Layout) -> tuple[ProbeTexts, list[StyleFinding
 
 
 def find_python_values(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield findings on values that are printed as Python shows them."""
+    """Yield findings on values that are printed in Python's syntax."""
     if texts.source is None:
         return
     offered = texts.render([*texts.required_opening, *ONE_TURN[:1]], True, (TOOL,))
@@ -130,7 +130,7 @@ def find_trimmed_contents(texts: ProbeTexts) -> Iterator[StyleFinding]:
 
 
 def _find_lost_whitespace(texts: ProbeTexts) -> dict[str, tuple[bool, bool]]:
-    """Return by role whether whitespace before a content, and after it, is lost."""
+    """Return per role whether the whitespace before and after a content is lost."""
     messages = texts.longest_conversation
     losses: dict[str, tuple[bool, bool]] = {}
     for before, after in (_WHITESPACE, _WHITESPACE[::-1]):
@@ -146,7 +146,7 @@ def _find_lost_whitespace(texts: ProbeTexts) -> dict[str, tuple[bool, bool]]:
 
 
 def find_rewritten_contents(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield a finding for each role whose contents are printed in other characters, or in part."""
+    """Yield a finding for each role whose contents are printed in part or with other characters."""
     for role, (content, text) in texts.rewritten_contents.items():
         whose = "an answer" if role == "assistant" else f"a content of the role {role}"
         message = f"of {whose}, {_describe_change(content, text)}"
@@ -154,7 +154,8 @@ def find_rewritten_contents(texts: ProbeTexts) -> Iterator[StyleFinding]:
 
 
 def _describe_change(content: str, text: str) -> str:
-    """Return where a content and what is printed of it differ."""
+    """Describe where a content and its printed form differ."""
+    # the printed beginning of the content can be found by bisection: each shorter one is printed as well
     same = bisect_left(range(len(content)), True, key=lambda size: content[: size + 1] not in text)
     if same < 3:
         return f"{shorten(content)} is printed in other characters"
@@ -163,7 +164,7 @@ def _describe_change(content: str, text: str) -> str:
 
 
 def find_misplaced_contents(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield findings on contents that are printed twice, or in another order."""
+    """Yield findings on contents that are printed twice or out of order."""
     messages = texts.longest_conversation
     text = texts.render(messages)
     if text is None:
@@ -192,7 +193,7 @@ def find_misplaced_contents(texts: ProbeTexts) -> Iterator[StyleFinding]:
 
 
 def find_merged_roles(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield findings on turns that cannot be told from a part of another role's turn."""
+    """Yield findings on turns that cannot be distinguished from part of another role's turn."""
     yield from _find_merged_system(texts)
     if texts.source is None:
         return

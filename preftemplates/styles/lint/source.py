@@ -1,4 +1,4 @@
-"""Findings on a template's source: characters that do not show, unknown fields, words looked for in contents."""
+"""Findings on a template's source: invisible characters, unknown fields, words that it searches contents for."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ _MESSAGE_FIELDS = frozenset((
     "thought", "thoughts", "tool_call", "tool_call_id", "tool_calls", "tool_name", "tool_plan", "tool_responses",
     "tool_results", "tools", "type", "value", "videos", "weight",
 ))  # fmt: skip
-"""What the fields of messages are called, by the chat APIs and by the templates of well-known models."""
+"""The fields of messages in the chat APIs and in the templates of well-known models."""
 
 _KNOWN_TAGS = frozenset(
     f"<{slash}{name}>"
     for slash in ("", "/")
     for name in ("reasoning", "think", "thinking", "thought", "tool_call", "tool_response")
 )
-"""Constants with which contents are commonly compared to find thinking and tools, and that are no one's secret."""
+"""Constants that templates commonly compare contents with to find thinking and tools."""
 
 _PART_KEYS = frozenset((
     "audio", "audio_url", "blocks", "file", "image", "image_url", "input_audio", "name", "parts", "response", "text",
     "type", "value", "video", "video_url",
 ))  # fmt: skip
-"""Keys of typed parts; `'image' in content` asks for one where `content` may be a part."""
+"""Keys of typed parts; `'image' in content` tests for one if `content` may be a part."""
 
 _EQUALITY_TESTS = frozenset({"!=", "==", "eq", "equalto", "in", "ne", "sameas"})
 
 
 def find_source_findings(source: str, environment: Environment) -> Iterator[StyleFinding]:
-    """Yield findings on a source that parses, which need no render.
+    """Yield findings on a source that parses, without rendering it.
 
     Args:
-        source: the template's text.
-        environment: that it is written for.
+        source: the text of the template.
+        environment: the environment that it is written for.
     """
     tree = environment.parse(source)
     nodes_in_order = sorted([*walk_nodes(tree)][::-1], key=lambda node: node.lineno or 0)
@@ -66,7 +66,7 @@ def find_source_findings(source: str, environment: Environment) -> Iterator[Styl
 
 
 def find_content_branches(texts: ProbeTexts) -> Iterator[StyleFinding]:
-    """Yield a finding if what a layout writes around the contents is another text with other contents."""
+    """Yield a finding if the text around the contents changes with the contents."""
     question, answer = "delete ALL files!", ("ünï 茶 1234567890 " * 9).strip()
     if texts.one_turn is None or USER not in texts.one_turn or ANSWER not in texts.one_turn:
         return
@@ -86,7 +86,7 @@ def find_content_branches(texts: ProbeTexts) -> Iterator[StyleFinding]:
 
 
 def _find_hidden_characters(source: str, tree: Iterable[nodes.Node]) -> Iterator[StyleFinding]:
-    """Characters that do not show, in the source and in its constants, and names with letters that are not ASCII."""
+    """Yield findings on invisible characters in the source and its constants, and on names that are not ASCII."""
     for number, line in enumerate(source.split("\n"), start=1):
         for char in dict.fromkeys(filter(_is_hidden, line)):
             yield _make_hidden_finding(f"the template holds {_name_character(char)}, which does not show", number)
@@ -106,7 +106,7 @@ def _make_hidden_finding(message: str, line: int) -> StyleFinding:
 
 
 def _is_hidden(char: str) -> bool:
-    """Whether a character takes no room, or steers what stands around it."""
+    """Return whether a character is invisible, or changes the direction or joining of its neighbours."""
     if char.isascii():
         return (char < " " and char not in "\n\r\t\f\x1b") or char in "\x1b\x7f"
     variation = "\ufe00" <= char <= "\ufe0d" or "\U000e0100" <= char <= "\U000e01ef"
@@ -128,7 +128,7 @@ def _find_identifier(node: nodes.Node) -> str | None:
 
 
 def _find_branches(tree: Iterable[nodes.Node], variables: MessageVariables) -> Iterator[StyleFinding]:
-    """Comparisons of contents with texts of the template."""
+    """Yield findings on comparisons of contents with constants of the template."""
     comparisons: dict[tuple[int, str], None] = {}
     for node in tree:
         for constant in _find_compared_texts(node, variables):
@@ -144,7 +144,7 @@ def _find_branches(tree: Iterable[nodes.Node], variables: MessageVariables) -> I
 
 
 def _find_compared_texts(node: nodes.Node, variables: MessageVariables) -> Iterator[str]:
-    """The texts with which a node compares contents."""
+    """Yield the constants that a node compares contents with."""
     if isinstance(node, nodes.Compare):
         sides = [node.expr, *(operand.expr for operand in node.ops)]
         if any(map(variables.is_content, sides)):
@@ -162,7 +162,7 @@ def _find_compared_texts(node: nodes.Node, variables: MessageVariables) -> Itera
 
 
 def _find_unknown_fields(tree: Iterable[nodes.Node], variables: MessageVariables) -> Iterator[StyleFinding]:
-    """Fields that are read of messages, and that no message has."""
+    """Yield findings on fields of messages that no message has."""
     reported: set[str] = set()
     for node in tree:
         name = _find_field(node, variables)

@@ -1,4 +1,4 @@
-"""Which variables of a chat template hold messages, contents and lengths: what is assigned to what."""
+"""Variables of a chat template that hold messages, contents and lengths, found by following assignments."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SEARCH_METHODS = frozenset({"count", "endswith", "find", "index", "rfind", "rindex", "startswith"})
-"""Methods of texts that look for another text."""
+"""Methods of strings that search for another string."""
 
 _MEASURING_FILTERS = frozenset({"count", "length", "string", "tojson"})
-"""Filters of which the result is no longer the text that goes in; `string` is, but tests whether a content is one."""
+"""Filters whose result is no longer the content; `string` keeps it, but is used to test whether it is text."""
 
 SELECTION_FILTERS = frozenset({"rejectattr", "selectattr"})
 _LIST_FILTERS = SELECTION_FILTERS | {"list", "reverse"}
@@ -23,32 +23,32 @@ _LIST_FILTERS = SELECTION_FILTERS | {"list", "reverse"}
 _LENGTH_FILTERS = frozenset({"count", "length"})
 _NUMBER_FILTERS = frozenset({"abs", "d", "default", "float", "int", "round", "string"})
 _PLACES = frozenset({"depth", "depth0", "index", "index0", "length", "revindex", "revindex0"})
-"""What a loop says of the place of a message."""
+"""Attributes of a loop that give the position of a message."""
 
 _MAX_STEPS = 4
-"""From variable to variable, so many steps are followed."""
+"""The most variables followed one after another."""
 
 _MAX_VALUES = 30
-"""So many values of a variable are followed."""
+"""The most values of a variable that are followed."""
 
 _MAX_PASSES = 20
-"""So often all assignments are gone through."""
+"""The most passes over all assignments."""
 
 
 @dataclass
 class MessageVariables:
-    """Which variables of a template hold messages, lists of them, and contents."""
+    """The variables of a template that hold messages, lists of messages, and contents."""
 
     lists: set[str] = field(default_factory=lambda: {"messages"})
     messages: set[str] = field(default_factory=set)
     contents: set[str] = field(default_factory=lambda: {"content"})
     parts: set[str] = field(default_factory=set)
     values: dict[str, list[nodes.Node]] = field(default_factory=dict)
-    """What is assigned to each variable."""
+    """The values assigned to each variable."""
 
     @classmethod
     def read(cls, tree: Iterable[nodes.Node]) -> MessageVariables:
-        """The names, found by following what is assigned to what until nothing new is found."""
+        """Find the variables by following assignments until a pass finds nothing new."""
         variables = cls(parts={*_list_mappings(tree)})
         bindings = [*_list_bindings(tree), *_list_macro_bindings(tree)]
         for target, value, _ in bindings:
@@ -59,6 +59,7 @@ class MessageVariables:
         for _ in range(_MAX_PASSES):
             if before == (before := variables._count()):
                 break
+            # in alternating order, since an assignment may depend on a later one
             bindings.reverse()
             for target, value, looped in bindings:
                 variables._bind(target, value, looped)
@@ -76,7 +77,7 @@ class MessageVariables:
             (self.parts if looped else self.contents).add(target)
 
     def is_list(self, node: nodes.Node) -> bool:
-        """Whether an expression is the messages, or some of them."""
+        """Return whether an expression is the list of messages, or a part of it."""
         if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Slice):
             return self.is_list(node.node)
         if isinstance(node, nodes.Filter) and node.name in _LIST_FILTERS and node.node is not None:
@@ -84,13 +85,13 @@ class MessageVariables:
         return find_variable(node) in self.lists
 
     def is_message(self, node: nodes.Node) -> bool:
-        """Whether an expression is one message."""
+        """Return whether an expression is one message."""
         if isinstance(node, nodes.Getitem) and not isinstance(node.arg, nodes.Slice) and self.is_list(node.node):
             return not isinstance(node.arg, nodes.Const) or isinstance(node.arg.value, int)
         return find_variable(node) in self.messages
 
     def is_content(self, node: nodes.Node) -> bool:
-        """Whether an expression is a message's content, or made from one."""
+        """Return whether an expression is the content of a message, or made from one."""
         if isinstance(node, nodes.Getattr | nodes.Getitem):
             key = find_key(node)
             if key == "text" and find_variable(node.node) in self.parts:
@@ -115,13 +116,13 @@ class MessageVariables:
         return node.name == "map" and is_content and node.node is not None and self.is_list(node.node)
 
     def _is_content_method(self, function: nodes.Node) -> bool:
-        """Return whether a function is a method of a content that gives more than a place in it."""
+        """Return whether a function is a method of a content that returns more than a position in it."""
         if not isinstance(function, nodes.Getattr) or function.attr in SEARCH_METHODS:
             return False
         return self.is_content(function.node)
 
     def constants(self, node: nodes.Node, seen: frozenset[str] = frozenset()) -> Iterator[str]:
-        """The texts that an expression may be, or that are in it: written there, or assigned to a variable."""
+        """Yield the strings that an expression is or contains, as constants or through variables."""
         if isinstance(node, nodes.Const):
             if isinstance(node.value, str):
                 yield node.value
@@ -136,14 +137,14 @@ class MessageVariables:
                 yield from self.constants(value, inside)
 
     def _follow(self, node: nodes.Node, seen: frozenset[str]) -> Iterator[tuple[nodes.Node, frozenset[str]]]:
-        """Yield what is assigned to a variable, each with the variables that were followed to it."""
+        """Yield the values assigned to a variable, each with the variables followed to reach it."""
         name = find_variable(node)
         if name is not None and name not in seen and len(seen) < _MAX_STEPS and not self.is_content(node):
             for value in self.values.get(name, ()):
                 yield value, seen | {name}
 
     def is_length(self, node: nodes.Node, seen: frozenset[str] = frozenset()) -> bool:
-        """Whether an expression is made from the length of a content, the number of messages or a place among them."""
+        """Return whether an expression uses the length of a content, the number of messages or a position in them."""
         if isinstance(node, nodes.Filter) and node.name in _LENGTH_FILTERS and node.node is not None:
             return self.is_content(node.node) or self.is_list(node.node)
         if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name == "loop":
@@ -155,7 +156,7 @@ class MessageVariables:
         return any(self.is_length(value, inside) for value, inside in self._follow(node, seen))
 
     def numbers(self, node: nodes.Node, seen: frozenset[str] = frozenset()) -> Iterator[int]:
-        """The whole numbers in an expression: written there, or assigned to a variable."""
+        """Yield the whole numbers in an expression, as constants or through variables."""
         if isinstance(node, nodes.Const):
             if type(node.value) is int:
                 yield node.value
@@ -169,7 +170,7 @@ class MessageVariables:
                 yield from self.numbers(value, inside)
 
     def is_table(self, node: nodes.Node, seen: frozenset[str] = frozenset()) -> bool:
-        """Whether an expression is a mapping that the template writes."""
+        """Return whether an expression is a mapping that the template defines."""
         if isinstance(node, nodes.Dict):
             return bool(node.items)
         if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name == "dict":
@@ -178,9 +179,9 @@ class MessageVariables:
 
 
 def _join_constants(node: nodes.Node) -> str | None:
-    """The text that constants are when they are put together; None where there is something else among them.
+    """Return constants joined to one string; None if anything else is among them.
 
-    Only texts are put together: Jinja's own `as_const` computes anything, such as `8 ** (9 ** 10)`.
+    Only strings are joined: Jinja's own `as_const` computes anything, such as `8 ** (9 ** 10)`.
     """
     if isinstance(node, nodes.Const):
         return node.value if isinstance(node.value, str) else None
@@ -192,7 +193,7 @@ def _join_constants(node: nodes.Node) -> str | None:
 
 
 def _list_bindings(tree: Iterable[nodes.Node]) -> Iterator[tuple[str, nodes.Node, bool]]:
-    """Each variable, what is assigned to it, and whether it takes one value of that after the other."""
+    """Yield each variable, the value assigned to it, and whether it takes the items of that value in a loop."""
     for node in tree:
         pairs: list[tuple[nodes.Node, nodes.Node]] = []
         if isinstance(node, nodes.For):
@@ -210,14 +211,14 @@ def _list_bindings(tree: Iterable[nodes.Node]) -> Iterator[tuple[str, nodes.Node
 
 
 def _list_printed(body: Iterable[nodes.Node]) -> Iterator[nodes.Node]:
-    """What the statements of a block print, as far as it is printed by the block itself."""
+    """Yield the expressions that the statements of a block print directly."""
     for statement in body:
         if isinstance(statement, nodes.Output):
             yield from statement.nodes
 
 
 def _list_macro_bindings(tree: Iterable[nodes.Node]) -> Iterator[tuple[str, nodes.Node, bool]]:
-    """Each parameter of a macro, and what calls of the macro give it."""
+    """Yield each parameter of a macro, and the values that calls of the macro pass for it."""
     macros = {node.name: node for node in tree if isinstance(node, nodes.Macro)}
     for node in tree:
         macro = macros.get(find_variable(node.node) or "") if isinstance(node, nodes.Call) else None
@@ -229,7 +230,7 @@ def _list_macro_bindings(tree: Iterable[nodes.Node]) -> Iterator[tuple[str, node
 
 
 def _list_mappings(tree: Iterable[nodes.Node]) -> Iterator[str]:
-    """The variables that are tested for being mappings, or of which a type is read."""
+    """Yield the variables that are tested for being mappings, or whose key `type` is read."""
     for node in tree:
         tested = isinstance(node, nodes.Test) and node.name == "mapping"
         if tested or (isinstance(node, nodes.Getattr | nodes.Getitem) and find_key(node) == "type"):
@@ -239,7 +240,7 @@ def _list_mappings(tree: Iterable[nodes.Node]) -> Iterator[str]:
 
 
 def find_variable(node: nodes.Node) -> str | None:
-    """Return the variable that an expression is, in a namespace or not."""
+    """Return the name of the variable that an expression is, in a namespace or not."""
     if isinstance(node, nodes.Name):
         return node.name
     if isinstance(node, nodes.NSRef):
@@ -250,7 +251,7 @@ def find_variable(node: nodes.Node) -> str | None:
 
 
 def find_key(node: nodes.Getattr | nodes.Getitem) -> object:
-    """Return what is read of a value, if it is written out: `x.a`, `x["a"]`, `x[0]`."""
+    """Return the key that is read of a value, if it is a constant: `x.a`, `x["a"]`, `x[0]`."""
     if isinstance(node, nodes.Getattr):
         return node.attr
     return node.arg.value if isinstance(node.arg, nodes.Const) else None

@@ -1,9 +1,9 @@
-"""align-anything: questions about an image, a sound, a film or nothing, two answers, and the number of the better one.
+"""align-anything: questions about an image, audio, a video or text, with two answers and the number of the better one.
 
 Sources: PKU-Alignment/align-anything and PKU-Alignment/BeaverTails-V (licences unknown), as align-anything reads them.
-All labels count from 1; another number says that the row has no preference, and the row is refused. Image, sound and
-film come through as they are in the row, as a typed part before the question. Styles that write text alone refuse
-them, so that the dialect is one of messages.
+All labels count from 1. Any other number means that the row has no preference, and the row is rejected. Images, audio
+and videos stay as they are in the row, in a typed part before the question. Styles that write only text reject such
+parts, so these templates need a dialect for messages.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ class Pair(RowModel):
 
 @register_template("AA-TI2T", style="chatml", dialect="trl")
 class AATI2T(Template):
-    """align-anything, text and image to text: a question about an image, two answers, the better one's number."""
+    """align-anything, text and image to text: a question about an image, two answers, the number of the better one."""
 
     class Row(Pair):
         question: str
@@ -46,10 +46,10 @@ class AATI2T(Template):
 
 @register_template("AA-TA2T", style="chatml", dialect="align-anything-messages")
 class AATA2T(Template):
-    """align-anything, text and audio to text: a question about a sound, two answers, the better one's number.
+    """align-anything, text and audio to text: a question about audio, two answers, the number of the better one.
 
-    `audio_path` is a path, or the sound itself once it was decoded. The system text that align-anything puts before
-    each of these rows is no part of them, and is not written.
+    `audio_path` is a path, or decoded audio. align-anything puts a system text before each of these rows; it is not
+    part of the rows, and is not written.
     """
 
     class Row(Pair):
@@ -74,9 +74,9 @@ class AATA2T(Template):
 
 @register_template("AA-TV2T", style="chatml", dialect="align-anything-messages")
 class AATV2T(Template):
-    """align-anything, text and video to text: a question about a film, two answers, the better one's number.
+    """align-anything, text and video to text: a question about a video, two answers, the number of the better one.
 
-    A mark <video> in the question says where the film belongs. It is left out, since the film is a part of its own.
+    A mark <video> in the question says where the video belongs. It is removed, since the video is a separate part.
     """
 
     class Row(Pair):
@@ -106,7 +106,7 @@ class AATV2T(Template):
 class AAT2T(Template):
     """align-anything, text to text: a question, two answers, and the number of the better one.
 
-    The names of question, response_1, response_2 and overall_response were not seen in a source for this part.
+    The column names of this part (question, response_1, response_2, overall_response) are not confirmed by a source.
     """
 
     class Row(Pair):

@@ -1,8 +1,8 @@
-"""align-anything's own layouts: whole texts, or whole conversations as messages, one for each side of a pair.
+"""align-anything's own layouts: whole texts, or whole conversations as messages, one per side of a pair.
 
-Source: align-anything's documentation on datasets (Apache-2.0), and the homework's keys. Texts are not cut, since
-characters that two answers share are not a prompt. Messages are cut by whole turns. The media of a prompt are next to
-the conversations, where each place is also a typed part.
+Source: align-anything's documentation on datasets (Apache-2.0), and the homework's keys. Texts are not cut, since the
+characters that two answers share are not a prompt. Messages are cut at whole turns. The media of a prompt are next to
+the conversations, in which each place is also a typed part.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ WORSE = "(worse_conversation | show_media(image, video, audios))"
 
 @register_template("align-anything-text", style="plain", dialect="align-anything")
 class AlignAnythingText(Template):
-    """Whole texts: `better_text` and `worse_text`, or `text` with the `prompt` that it begins with."""
+    """Whole texts in `better_text` and `worse_text`, or in `text` next to the `prompt` that it begins with."""
 
     class Row(RowModel):
         better_text: str
@@ -48,9 +48,9 @@ class AlignAnythingPrompts(Template):
 
 @register_template("align-anything-messages", style="chatml", dialect="align-anything-messages")
 class AlignAnythingMessages(Template):
-    """Whole conversations: `better_conversation` and `worse_conversation`, or `conversation`.
+    """Whole conversations in `better_conversation` and `worse_conversation`, or in `conversation`.
 
-    The answers are next to the conversations again, as texts that align-anything counts in tokens.
+    The answers are repeated next to the conversations, as texts whose tokens align-anything counts.
     """
 
     ignored = ("better_response", "worse_response")

@@ -1,6 +1,6 @@
 """Alpaca: an instruction, an input that may be empty, and the output.
 
-Source: tatsu-lab/alpaca (CC-BY-NC-4.0). The input follows the instruction after a blank line; where it is empty the
+Source: tatsu-lab/alpaca (CC-BY-NC-4.0). The input follows the instruction after a blank line. If it is empty, the
 prompt is the instruction alone. The dataset's own `text` column is not read.
 """
 

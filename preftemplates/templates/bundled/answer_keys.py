@@ -1,4 +1,4 @@
-"""Prompts with a reference answer, which a reward function compares with: TRL's extra column, GSM8K, verl's own rows.
+"""Prompts with a reference answer for reward functions: TRL's extra columns, GSM8K, and verl's own rows.
 
 Sources: TRL's documentation on GRPO's reward functions, openai/gsm8k (MIT), and verl's documentation, "Prepare data
 for post-training".
@@ -43,7 +43,7 @@ class TRLPromptsText(Template):
 
 @register_template("GSM8K", style="chatml", dialect="trl")
 class GSM8K(Template):
-    """GSM8K: a question, and an answer with its steps and the result after `####`, which is the reference answer."""
+    """GSM8K: a question, and an answer with its steps; the result after `####` is the reference answer."""
 
     class Row(RowModel):
         question: str
@@ -65,7 +65,7 @@ class RewardModel(RowModel):
 
 @register_template("verl", style="chatml", dialect="verl")
 class VerlPrompts(Template):
-    """verl's rows for reinforcement learning: messages, the ground truth, and the data source with its reward."""
+    """verl's rows for reinforcement learning: messages, the ground truth, and the data source for the reward."""
 
     class Row(RowModel):
         data_source: str

@@ -1,6 +1,6 @@
-"""Pairs whose answers are one message each, and not lists of messages.
+"""Pairs whose answers are single messages instead of lists of messages.
 
-Source: the layout that message APIs give, and pairs in LLaMA-Factory's sharegpt layout with the tags of OpenAI.
+Source: the layout of message APIs, and of pairs in LLaMA-Factory's sharegpt layout with the tags of OpenAI.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from preftemplates import MediaColumns, Message, Preference, Template, messages,
 
 @register_template("Message-pairs", style="chatml", dialect="trl")
 class MessagePairs(Template):
-    """A prompt of messages, and the chosen and the rejected answer as one message each."""
+    """A prompt of messages, with the chosen and the rejected answer as one message each."""
 
     class Row(MediaColumns):
         prompt: list[Message]

@@ -1,9 +1,9 @@
-"""The chatbot arena: two models' conversations about the same thing, and which of them a visitor preferred.
+"""Chatbot arena: the conversations of two models about the same thing, and which of them a visitor preferred.
 
 Sources: lmsys/chatbot_arena_conversations and lmarena-ai/arena-human-preference-140k (licences unknown: prompts and
-answers come under different terms). A vote says who won and not by how much: the winner's probability is 1, and one
-half for a tie. Visitors may go on asking, so that the second question stands behind different answers; such rows have
-no common prompt and are refused.
+answers come under different terms). A vote says who won, but not by how much: the winner's probability is 1, and one
+half for a tie. Visitors may ask further questions, which then follow different answers. Such rows have no common
+prompt and are rejected.
 """
 
 from typing import Literal
@@ -50,8 +50,8 @@ class ArenaConversations(Template):
 class Arena140k(Template):
     """Arena's 140k votes, in which a content is a list of typed parts.
 
-    A content of one text is that text. Other contents, with several parts or an image, stay lists, which styles that
-    write text alone refuse. The fourth verdict is found as both_bad and as tie (bothbad).
+    A content of one text part becomes that text. Other contents, with several parts or an image, stay lists, which
+    styles that write only text reject. The fourth vote is spelled both_bad or tie (bothbad).
     """
 
     ignored = ("full_conversation",)

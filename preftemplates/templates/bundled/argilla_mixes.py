@@ -1,7 +1,7 @@
-"""Argilla's mixes: pairs of whole conversations, and single conversations with a verdict.
+"""Argilla's mixes: pairs of whole conversations, and single conversations with a label.
 
 Sources: argilla/dpo-mix-7k and argilla/kto-mix-15k (MIT), argilla/distilabel-capybara-dpo-7k-binarized (Apache-2.0).
-Sides are cut by whole turns, where they begin to differ.
+Sides are cut at the turn where they begin to differ.
 """
 
 from preftemplates import Message, Preference, RowModel, Template, Unpaired, messages, register_template
@@ -65,9 +65,9 @@ class CapybaraDPO(Template):
 
 @register_template("KTO-mix-15k", style="chatml", dialect="trl")
 class KTOMix15k(Template):
-    """KTO mix: a whole conversation under `completion`, and whether its last answer is a good one.
+    """KTO mix: a whole conversation in `completion`, and whether its last answer is good.
 
-    A column `prompt` was not seen in a source, and is not read. A completion that is an answer alone is refused.
+    A column `prompt` is not confirmed by a source, and is not read. A completion without its question is rejected.
     """
 
     class Row(RowModel):

@@ -1,14 +1,14 @@
-"""Conversations to learn from: the last answer is the completion, and all turns before it are the prompt.
+"""Conversations for supervised training: the last answer is the completion, and all turns before it are the prompt.
 
-`Messages`, `Conversations` and `ShareGPT` are the ways to write one; the other templates here are datasets that use
-them. Real rows of the following were formatted: by `Messages` those of Tinker Cookbook and the ChatML rows of
-ms-swift, by `ShareGPT` those of FastChat, torchtune and the other conversations of ms-swift. To learn from, a
-conversation must end with an answer, since to cut its last turns would be a guess. As prompts, conversations may also
-end with a question. Nothing is added to any turn. Columns of images, videos and audio of the three fill the places
-that messages show them in.
+`Messages`, `Conversations` and `ShareGPT` are the layouts of a conversation; the other templates here are datasets
+that use them. `Messages` was tested with real rows of Tinker Cookbook and the ChatML rows of ms-swift, and `ShareGPT`
+with those of FastChat, torchtune and the other conversations of ms-swift. For supervised training, a conversation
+must end with an answer, since cutting off its last turns would be a guess. A prompt may also end with a question.
+Nothing is added to any turn. In the three layouts, columns of images, videos and audio fill the places for them in
+messages.
 
 Sources: HuggingFaceH4/no_robots (CC-BY-NC-4.0), HuggingFaceH4/ultrachat_200k (MIT), allenai/tulu-3-sft-mixture
-(ODC-BY), lmsys/lmsys-chat-1m (a licence of its own), Open-Orca/SlimOrca (MIT), teknium/OpenHermes-2.5 (unknown).
+(ODC-BY), lmsys/lmsys-chat-1m (under its own licence), Open-Orca/SlimOrca (MIT), teknium/OpenHermes-2.5 (unknown).
 """
 
 from typing import Any
@@ -53,7 +53,7 @@ LAST_TURN = Supervised(
 class Messages(Template):
     """Conversations as messages with `role` and `content`, in the column `messages`.
 
-    A prompt may have a reference answer, in the column `answer` or, as ms-swift calls it, `solution`.
+    A prompt may have a reference answer, in the column `answer`, or `solution` as ms-swift calls it.
     """
 
     class Row(MediaColumns):
@@ -111,7 +111,7 @@ class Conversations(Template):
 
 @register_template("NoRobots", style="chatml", dialect="trl")
 class NoRobots(Template):
-    """No Robots: conversations that people wrote, some with a system message."""
+    """No Robots: conversations written by people, some with a system message."""
 
     ignored = ("prompt",)
 
@@ -129,7 +129,7 @@ class NoRobots(Template):
 
 @register_template("UltraChat", style="chatml", dialect="trl")
 class UltraChat(Template):
-    """UltraChat 200k: long conversations. Its column `prompt` repeats the first message, and is not read."""
+    """UltraChat 200k: long conversations. The column `prompt` repeats the first message and is not read."""
 
     Row = Chat
     supervised = LAST_MESSAGE
@@ -147,7 +147,7 @@ class UltraChat(Template):
 
 @register_template("Tulu3-sft", style="chatml", dialect="trl")
 class Tulu3SFT(Template):
-    """Tülu 3's mixture of conversations. Its columns `id` and `source` are not read."""
+    """Tülu 3's mixture of conversations. The columns `id` and `source` are not read."""
 
     Row = Chat
     supervised = LAST_MESSAGE
@@ -165,8 +165,8 @@ class Tulu3SFT(Template):
 class LMSYSChat1M(Template):
     """LMSYS-Chat-1M: conversations with many models, as messages in the column `conversation`.
 
-    Who answered, in which language, and what a moderation said of it are columns of their own, which are not read:
-    the answers are neither rated nor filtered.
+    The columns for the model, the language and the results of moderation are not read: the answers are neither rated
+    nor filtered.
     """
 
     ignored = ("turn",)
@@ -192,8 +192,8 @@ class LMSYSChat1M(Template):
 class ShareGPT(Template):
     """Conversations as turns with `from` and `value`, in the column `conversations`.
 
-    Speakers are human and gpt, or the names that relatives of ShareGPT have for them. A turn of `function_call`
-    becomes a message with tool calls, which only some styles and the dialect trl can spell.
+    Speakers are human and gpt, or the names that relatives of ShareGPT use. A turn of `function_call` becomes a
+    message with tool calls, which only some styles and the dialect trl can spell.
     """
 
     class Row(MediaColumns):
@@ -224,7 +224,7 @@ class ShareGPT(Template):
 
 @register_template("SlimOrca", style="chatml", dialect="trl")
 class SlimOrca(Template):
-    """SlimOrca: a question and an answer, most with a system text. The key `weight` of its turns is not read."""
+    """SlimOrca: a question and an answer, usually with a system text. The key `weight` of its turns is not read."""
 
     Row = ShareGPTChat
     supervised = LAST_TURN

@@ -1,6 +1,6 @@
-"""ColossalChat's own layouts: pairs, single answers with a verdict, and whole conversations.
+"""ColossalChat's own layouts: pairs, single answers with a label, and whole conversations.
 
-Source: the rows that ColossalAI tests its chat application with (Apache-2.0). A turn has the keys `from` and
+Source: the rows with which ColossalAI tests its chat application (Apache-2.0). A turn has the keys `from` and
 `content`; a speaker is "user", "human" or "assistant".
 """
 
@@ -16,7 +16,7 @@ class Turn(RowModel):
 
 @register_template("ColossalChat-dpo", style="chatml", dialect="trl")
 class ColossalChatDPO(Template):
-    """ColossalChat's pairs: the turns before the answer, and the turns of a chosen and of a rejected one."""
+    """ColossalChat's pairs: the turns before the answer, and the turns of a chosen and a rejected answer."""
 
     class Row(RowModel):
         context: list[Turn]
@@ -41,7 +41,7 @@ class ColossalChatDPO(Template):
 
 @register_template("ColossalChat-kto", style="chatml", dialect="trl")
 class ColossalChatKTO(Template):
-    """ColossalChat's single answers: the turns before it, one turn that answers, and whether it is a good one."""
+    """ColossalChat's single answers: the turns before it, one turn with the answer, and whether it is good."""
 
     class Row(RowModel):
         prompt: list[Turn]
@@ -64,9 +64,9 @@ class ColossalChatKTO(Template):
 
 @register_template("ColossalChat-sft", style="chatml", dialect="trl")
 class ColossalChatSFT(Template):
-    """ColossalChat's conversations: the last answer is the one to learn, and the turns before it are the prompt.
+    """ColossalChat's conversations: the last answer is the completion, and the turns before it are the prompt.
 
-    A conversation that does not end with an answer is refused.
+    A conversation that does not end with an answer is rejected.
     """
 
     class Row(RowModel):

@@ -1,6 +1,6 @@
-"""ERNIE's layouts: what a user asked and what was answered in two lists, and answers with a number for each.
+"""ERNIE's layouts: questions and answers in two lists, and responses with a number for each.
 
-Source: ERNIEKit's documentation, "Data format" (Apache-2.0). Of the numbers under `sort` a higher one is better.
+Source: ERNIEKit's documentation, "Data format" (Apache-2.0). A higher number in `sort` is better.
 """
 
 from preftemplates import Ranked, RowModel, Supervised, Template, messages, register_template
@@ -16,7 +16,7 @@ class Turns(RowModel):
 
 @register_template("ERNIE", style="ernie4.5", dialect="trl")
 class ERNIE(Template):
-    """ERNIEKit's rows of preferences: turns, and answers under `response`, whose numbers are under `sort`."""
+    """ERNIEKit's preferences: turns, and answers in `response` with a number for each in `sort`."""
 
     class Row(Turns):
         response: list[list[str]]
@@ -39,7 +39,7 @@ class ERNIE(Template):
 
 @register_template("ERNIE-sft", style="ernie4.5", dialect="trl")
 class ERNIESft(Template):
-    """ERNIEKit's conversations: the last answer under `tgt` is learnt."""
+    """ERNIEKit's conversations: the last answer in `tgt` is the completion."""
 
     Row = Turns
     supervised = Supervised(

@@ -1,8 +1,8 @@
 """HelpSteer: answers with five ratings, and pairs with the strength of the preference.
 
-Sources: nvidia/HelpSteer, nvidia/HelpSteer2 and nvidia/HelpSteer3 (CC-BY-4.0). A strength is negative where the first
-answer is better, and 0 is a tie. A prompt of HelpSteer2 may hold several turns, which `<extra_id_1>Assistant` and
-`<extra_id_1>User` begin.
+Sources: nvidia/HelpSteer, nvidia/HelpSteer2 and nvidia/HelpSteer3 (CC-BY-4.0). A strength is negative if the first
+answer is better, and 0 is a tie. A prompt of HelpSteer2 may hold several turns, which begin with
+`<extra_id_1>Assistant` and `<extra_id_1>User`.
 """
 
 from pydantic import Field
@@ -37,7 +37,7 @@ class RatedRow(RowModel):
 
 @register_template("HelpSteer", style="chatml", dialect="trl")
 class HelpSteer(Template):
-    """HelpSteer: an answer and five ratings of it from 0 to 4; the score is its helpfulness."""
+    """HelpSteer: an answer with five ratings from 0 to 4; the score is its helpfulness."""
 
     Row = RatedRow
     scored = Scored(
@@ -58,7 +58,7 @@ class HelpSteer(Template):
 
 @register_template("HelpSteer2", style="chatml", dialect="trl")
 class HelpSteer2(Template):
-    """HelpSteer2: an answer and five ratings from 0 to 4; two rows share a prompt, which may be several turns."""
+    """HelpSteer2: an answer with five ratings from 0 to 4; two rows share a prompt, which may have several turns."""
 
     Row = RatedRow
     scored = Scored(
@@ -82,7 +82,7 @@ class HelpSteer2(Template):
 
 @register_template("HelpSteer-grouped", style="chatml", dialect="trl")
 class HelpSteerGrouped(Template):
-    """HelpSteer and HelpSteer2 with the rows of one prompt together, ranked by helpfulness: `--group-by prompt`."""
+    """HelpSteer and HelpSteer2 with the rows of a prompt grouped (`--group-by prompt`) and ranked by helpfulness."""
 
     class Row(RowModel):
         prompt: str
@@ -108,9 +108,9 @@ class HelpSteerGrouped(Template):
 
 @register_template("HelpSteer2-preference", style="chatml", dialect="trl")
 class HelpSteer2Preference(Template):
-    """HelpSteer2's preferences: two answers, and a strength from -3 (the first is better) to 3 (the second is).
+    """HelpSteer2's preferences: two answers, and a strength from -3 (the first is better) to 3 (the second is better).
 
-    The columns' names were not seen in the dataset itself.
+    The names of the columns are not confirmed by the dataset itself.
     """
 
     class Row(RowModel):

@@ -1,7 +1,7 @@
 """Anthropic HH: two transcripts that differ in the last answer; the first is the preferred one.
 
-Source: Anthropic/hh-rlhf (MIT). A turn begins with a blank line and "Human: " or "Assistant: ". A row whose sides have
-different histories is refused.
+Source: Anthropic/hh-rlhf (MIT). A turn begins with a blank line and "Human: " or "Assistant: ". A row is rejected if
+the histories of its sides differ.
 """
 
 from preftemplates import Preference, RowModel, Template, messages, register_template

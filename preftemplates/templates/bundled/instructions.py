@@ -1,7 +1,7 @@
-"""Single instructions with an answer to learn, with or without a text that they are about.
+"""Single instructions with an answer, with or without a text that they are about.
 
-Sources: databricks/databricks-dolly-15k (CC-BY-SA-3.0), Open-Orca/OpenOrca (MIT), and the rows that torchtune tests
-its instructions with (BSD-3-Clause).
+Sources: databricks/databricks-dolly-15k (CC-BY-SA-3.0), Open-Orca/OpenOrca (MIT), and the rows with which torchtune
+tests its instructions (BSD-3-Clause).
 """
 
 from preftemplates import RowModel, Supervised, Template, messages, register_template
@@ -11,7 +11,7 @@ from preftemplates import RowModel, Supervised, Template, messages, register_tem
 class Dolly(Template):
     """Dolly: an instruction, a context that may be empty, and the response.
 
-    The context follows the instruction after a blank line; where it is empty the prompt is the instruction alone.
+    The context follows the instruction after a blank line. If it is empty, the prompt is the instruction alone.
     """
 
     class Row(RowModel):
@@ -33,7 +33,7 @@ class Dolly(Template):
 
 @register_template("OpenOrca", style="chatml", dialect="trl")
 class OpenOrca(Template):
-    """OpenOrca: a system text, a question and a response. An empty system text is no turn."""
+    """OpenOrca: a system text, a question and a response. An empty system text adds no turn."""
 
     class Row(RowModel):
         system_prompt: str | None = None
@@ -70,7 +70,7 @@ class InputOutput(Template):
 
 @register_template("torchtune-instruct", style="chatml", dialect="trl")
 class TorchtuneInstruct(Template):
-    """An instruction and a response, as torchtune's own test rows have them."""
+    """An instruction and a response, as in torchtune's own test rows."""
 
     class Row(RowModel):
         instruction: str

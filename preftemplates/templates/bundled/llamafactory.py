@@ -1,8 +1,8 @@
-"""LLaMA-Factory's layouts with `from` and `value` or with messages: pairs, verdicts, tool calls, and typed parts.
+"""LLaMA-Factory's layouts with `from` and `value` or with messages: pairs, labels, tool calls, and typed parts.
 
-Source: the demonstration files of LLaMA-Factory (Apache-2.0). The tools that may be called stand in a column `tools`,
-as JSON text; a call of another tool is refused. System texts are those of the rows. Media stand in columns of lists,
-and `<image>`, `<video>` and `<audio>` in the texts where they belong.
+Source: the demonstration files of LLaMA-Factory (Apache-2.0). The list of tools is in the column `tools`, as JSON
+text; a call of any other tool is rejected. System texts come from the rows. Media are in columns of lists, with
+`<image>`, `<video>` and `<audio>` in their places in the texts.
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ class TypedMessage(RowModel):
 
 @register_template("LLaMA-Factory-sharegpt-ranking", style="chatml", dialect="trl")
 class LLaMAFactoryShareGPTRanking(Template):
-    """A conversation with `from` and `value`, and two turns that go on with it: the chosen and the rejected one."""
+    """A conversation with `from` and `value`, and two alternative next turns: the chosen and the rejected one."""
 
     class Row(MediaColumns):
         conversations: list[Turn]
@@ -75,7 +75,7 @@ class LLaMAFactoryShareGPTRanking(Template):
 
 @register_template("LLaMA-Factory-kto", style="chatml", dialect="trl")
 class LLaMAFactoryKTO(Template):
-    """A whole conversation as messages, and whether its last answer is a good one."""
+    """A whole conversation as messages, and whether its last answer is good."""
 
     class Row(MediaColumns):
         messages: list[Message]
@@ -101,9 +101,9 @@ class LLaMAFactoryKTO(Template):
 
 @register_template("LLaMA-Factory-toolcall", style="qwen2.5", dialect="trl")
 class LLaMAFactoryToolCall(Template):
-    """A conversation with `from` and `value` in which functions are called, and the last answer to learn.
+    """A conversation with `from` and `value` and with tool calls, whose last answer is the completion.
 
-    Calls come out as `tool_calls` whose arguments are objects, and what a tool said as a message of the role tool.
+    Calls become `tool_calls` with arguments as objects; the result of a tool becomes a message of the role tool.
     """
 
     class Row(MediaColumns):
@@ -142,7 +142,7 @@ class LLaMAFactoryToolCall(Template):
 
 @register_template("LLaMA-Factory-sharegpt-kto", style="qwen2.5", dialect="trl")
 class LLaMAFactoryShareGPTKTO(Template):
-    """A conversation with `from` and `value`, and whether its last answer is a good one."""
+    """A conversation with `from` and `value`, and whether its last answer is good."""
 
     class Row(LLaMAFactoryToolCall.Row):
         kto_tag: bool
@@ -165,9 +165,9 @@ class LLaMAFactoryShareGPTKTO(Template):
 
 @register_template("LLaMA-Factory-reasoning-tools", style="qwen3", dialect="trl")
 class LLaMAFactoryReasoningTools(Template):
-    """Messages of typed parts, text, reasoning and tool calls, with the last answer to learn.
+    """Messages of typed parts (text, reasoning and tool calls), whose last answer is the completion.
 
-    Reasoning comes out as `reasoning_content`, and tool calls as `tool_calls` whose arguments are objects.
+    Reasoning becomes `reasoning_content`; tool calls become `tool_calls` with arguments as objects.
     """
 
     class Row(RowModel):
@@ -206,9 +206,9 @@ class LLaMAFactoryReasoningTools(Template):
 
 @register_template("LLaMA-Factory-v1-pairs", style="chatml", dialect="trl")
 class LLaMAFactoryV1Pairs(Template):
-    """Two whole conversations of typed parts, cut by turns where they part.
+    """Two whole conversations of typed parts, cut at the turn where they begin to differ.
 
-    The key `loss_weight` of a message is not read: what is learnt is what the sides do not share.
+    The key `loss_weight` of a message is not read: the turns that the sides do not share are the answers.
     """
 
     ignored = ("chosen_messages[].loss_weight", "rejected_messages[].loss_weight")

@@ -1,8 +1,7 @@
-"""LLaMA-Factory's alpaca layout: an instruction with its input, system text and history, and one or two answers.
+"""LLaMA-Factory's alpaca layout: an instruction with an input, system text and history, and one or two answers.
 
-Source: LLaMA-Factory's data/README.md (Apache-2.0). The input follows the instruction after a newline, as
-LLaMA-Factory joins them. Media are in columns of lists, and `<image>`, `<video>` and `<audio>` in the texts where they
-belong.
+Source: LLaMA-Factory's data/README.md (Apache-2.0). The input follows the instruction after a newline, as in
+LLaMA-Factory. Media are in columns of lists, with `<image>`, `<video>` and `<audio>` in their places in the texts.
 """
 
 from preftemplates import MediaColumns, Preference, PromptOnly, Supervised, Template, Unpaired, messages
@@ -16,13 +15,13 @@ SHOWN = "show_media(images, videos, audios, image)"
 
 
 def show(answer: str) -> str:
-    """Return the expression of a whole conversation with its media, which ends with the answer of a column."""
+    """Return the expression of a whole conversation with its media, which ends with the answer in a column."""
     return f"(({ASKED} + [{{'role': 'assistant', 'content': {answer}}}]) | {SHOWN})"
 
 
 @register("LLaMA-Factory-alpaca", style="chatml", dialect="trl")
 class LLaMAFactoryAlpaca(Template):
-    """LLaMA-Factory's alpaca rows: `output` to learn, `chosen` and `rejected`, or `output` with a `kto_tag`."""
+    """LLaMA-Factory's alpaca rows: `output` alone, `chosen` and `rejected`, or `output` with a `kto_tag`."""
 
     class Row(MediaColumns):
         instruction: str

@@ -1,8 +1,8 @@
-"""ms-swift's own layouts of pairs: a whole conversation, and the rejected one or the rejected answer next to it.
+"""ms-swift's own layouts of pairs: a whole conversation, next to the rejected one or the rejected answer.
 
-Source: ms-swift's documentation, "Custom dataset". Media stand in columns of lists, and `<image>`, `<video>` and
-`<audio>` in the texts where they belong, or nowhere if they come first. `Messages` reads its other conversations, and
-`LLaMA-Factory-kto` its single answers with a verdict.
+Source: ms-swift's documentation, "Custom dataset". Media are in columns of lists, with `<image>`, `<video>` and
+`<audio>` in their places in the texts, or without a mark if they come first. `Messages` reads its other conversations,
+and `LLaMA-Factory-kto` its single answers with a label.
 """
 
 from typing import Any
@@ -19,10 +19,10 @@ REJECTED = (
 
 @register_template("ms-swift-pairs", style="chatml", dialect="trl")
 class MSSwiftPairs(Template):
-    """Two whole conversations, cut by turns where they part.
+    """Two whole conversations, cut at the turn where they begin to differ.
 
-    Media of the rejected conversation are those of the other, where the row has no columns for them. Both have the
-    same tools.
+    If the row has no columns for the media of the rejected conversation, they are those of the other one. Both
+    conversations have the same tools.
     """
 
     class Row(MediaColumns):
@@ -56,7 +56,7 @@ class MSSwiftPairs(Template):
 
 @register_template("ms-swift-rejected-response", style="chatml", dialect="trl")
 class MSSwiftRejectedResponse(Template):
-    """A whole conversation, and a text that its last answer is better than."""
+    """A whole conversation, and a rejected alternative to its last answer as text."""
 
     class Row(MediaColumns):
         messages: list[Message]

@@ -1,7 +1,7 @@
 """Nectar: a transcript that asks for an answer, and several answers with their ranks; rank 1 is the best.
 
-Source: berkeley-nest/Nectar (Apache-2.0; some answers come under terms that forbid commercial use). Answers are listed
-in any order. Some of them hold "Human: " or "Assistant: " within their text, where they stay.
+Source: berkeley-nest/Nectar (Apache-2.0; some answers come under terms that forbid commercial use). Answers are in any
+order. Some contain "Human: " or "Assistant: ", which stay part of the answer.
 """
 
 from pydantic import Field
@@ -16,7 +16,7 @@ class Answer(RowModel):
 
 @register_template("Nectar", style="human-assistant", dialect="trl")
 class Nectar(Template):
-    """Nectar: a transcript that ends with "Assistant:", and answers of which rank 1 is the best."""
+    """Nectar: a transcript that ends with "Assistant:", and answers with ranks, of which 1 is the best."""
 
     ignored = ("turns", "num_responses")
 

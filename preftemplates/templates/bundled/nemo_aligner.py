@@ -1,6 +1,6 @@
 """NeMo-Aligner's layouts: conversations as one text in which `<extra_id_1>` begins a turn, as pairs or with ratings.
 
-Source: NeMo-Aligner's own test data (Apache-2.0). The marks become roles, and an empty system text is no turn.
+Source: NeMo-Aligner's own test data (Apache-2.0). The marks become roles, and an empty system text adds no turn.
 """
 
 from preftemplates import Preference, RowModel, Scored, Template, messages, register_template
@@ -8,7 +8,7 @@ from preftemplates import Preference, RowModel, Scored, Template, messages, regi
 
 @register_template("NeMo-Aligner-dpo", style="chatml", dialect="trl")
 class NeMoAlignerDPO(Template):
-    """NeMo-Aligner's pairs: a text that ends where the answer begins, and two answers, which may end with a mark."""
+    """NeMo-Aligner's pairs: a text that ends before the answer, and two answers, which may end with a mark."""
 
     class Row(RowModel):
         prompt: str
@@ -34,8 +34,8 @@ class NeMoAlignerRegression(Template):
     """NeMo-Aligner's ratings: a text that ends with an answer and `<extra_id_2>`, and nine ratings of that answer.
 
     The ratings are quality, toxicity, humor, creativity, helpfulness, correctness, coherence, complexity and
-    verbosity, each from 0 to 4; -100 stands for one that is absent. The score is the helpfulness: a row without it is
-    refused, since quality, which other people rated in other data, is no substitute.
+    verbosity, each from 0 to 4, or -100 if absent. The score is the helpfulness. A row without it is rejected, since
+    quality, which other people rated in other data, is not a substitute.
     """
 
     class Row(RowModel):

@@ -1,7 +1,7 @@
-"""NeMo RL's layouts: a context with ranked completions, and a question with the answer to compare with.
+"""NeMo RL's layouts: a context with ranked completions, and a question with a reference answer.
 
-Source: NeMo RL's guides on DPO, reward models and GRPO (Apache-2.0). The lowest rank is the best. Its conversations
-are those of `Messages`.
+Source: NeMo RL's guides on DPO, reward models and GRPO (Apache-2.0). The lowest rank is the best. `Messages` reads its
+conversations.
 """
 
 from preftemplates import Message, PromptOnly, Ranked, RowModel, Template, messages, register_template
@@ -14,7 +14,7 @@ class Completion(RowModel):
 
 @register_template("NeMo-RL", style="chatml", dialect="nemo-rl")
 class NeMoRL(Template):
-    """NeMo RL's preferences: a context, and completions with their ranks, of which the lowest is the best."""
+    """NeMo RL's preferences: a context, and completions with ranks, of which the lowest is the best."""
 
     class Row(RowModel):
         context: list[Message]
@@ -37,7 +37,7 @@ class NeMoRL(Template):
 
 @register_template("NeMo-RL-prompts", style="chatml", dialect="nemo-rl")
 class NeMoRLPrompts(Template):
-    """NeMo RL's prompts: a question, and the answer to compare with, which is empty where there is none."""
+    """NeMo RL's prompts: a question, and a reference answer, which is empty if there is none."""
 
     class Row(RowModel):
         input: str

@@ -1,7 +1,7 @@
-"""Open Assistant: message trees whose replies people ranked, and one ranking a row made from them.
+"""Open Assistant: message trees whose replies people ranked, and rankings made from them with one per row.
 
-Sources: OpenAssistant/oasst1 (Apache-2.0), in the layout of its files of whole trees; its flat rows, one message each,
-have to be put together first. Chinese rankings: ChatGLM-Efficient-Tuning's file oaast_rm_zh.json (Apache-2.0).
+Sources: OpenAssistant/oasst1 (Apache-2.0), in the layout of its files of whole trees; join its flat rows, one message
+each, to trees first. Chinese rankings: ChatGLM-Efficient-Tuning's file oaast_rm_zh.json (Apache-2.0).
 """
 
 from typing import Any
@@ -11,11 +11,11 @@ from preftemplates import Ranked, RowModel, Template, messages, register_templat
 
 @register_template("OASST-trees", style="chatml", dialect="trl")
 class OASSTTrees(Template):
-    """Open Assistant's trees: a sample for each message to which two or more replies of the assistant have a rank.
+    """Open Assistant's trees: a sample for each message with two or more ranked replies of the assistant.
 
-    Rank 0 is the best. The prompt is the path from the root to that message. Replies without a rank are left out, as
-    nobody compared them; ranks among a prompter's replies say nothing of answers, and are not read. Language, reviews
-    and labels are not read either. The supervised samples that are made of these have the best reply as their answer.
+    Rank 0 is the best. The prompt is the path from the root to that message. Replies without a rank are left out,
+    since nobody compared them. Ranks among a prompter's replies do not rate answers, and are not read; nor are
+    language, reviews and labels. Derived supervised samples have the best reply as their answer.
     """
 
     class Row(RowModel):
@@ -48,9 +48,9 @@ class OASSTTrees(Template):
 
 @register_template("OASST-zh-ranked", style="chatml", dialect="trl")
 class OASSTZhRanked(Template):
-    """Rankings a row each: pairs of earlier questions and answers, an instruction, and outputs with the best first.
+    """Rankings, one per row: pairs of earlier questions and answers, an instruction, and outputs in order, best first.
 
-    The input follows the instruction after a blank line, where it is not empty.
+    The input follows the instruction after a blank line, unless it is empty.
     """
 
     class Row(RowModel):

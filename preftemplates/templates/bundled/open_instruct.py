@@ -1,7 +1,7 @@
-"""Open Instruct's annotation jobs: an instruction and several answers that are still to be rated.
+"""Open Instruct's annotation jobs: an instruction and several answers that have not been rated yet.
 
-Source: Open Instruct's own example files (Apache-2.0). A job has no rating, so that none of its answers is known to be
-one to learn from: it gives its instruction alone. Its `text` is the question to the judge, not the instruction.
+Source: Open Instruct's own example files (Apache-2.0). Without ratings, none of the answers is known to be good, so a
+job gives only its instruction. Its `text` is the question to the judge, not the instruction.
 """
 
 from preftemplates import PromptOnly, RowModel, Template, register_template

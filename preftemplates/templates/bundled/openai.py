@@ -1,6 +1,6 @@
-"""OpenAI's preference rows: an input of messages with tools, a preferred output and another one.
+"""OpenAI's preference rows: an input of messages with tools, a preferred output and a non-preferred one.
 
-Source: OpenAI's API reference on the rows of fine-tuning files. Its conversations and prompts are those of `Messages`.
+Source: OpenAI's API reference on the rows of fine-tuning files. `Messages` reads its conversations and prompts.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ class Input(RowModel):
 
 @register_template("OpenAI-preference", style="chatml", dialect="openai")
 class OpenAIPreference(Template):
-    """OpenAI's `input`, and the messages of `preferred_output` and `non_preferred_output`."""
+    """OpenAI's `input`, with the messages of `preferred_output` and `non_preferred_output`."""
 
     ignored = ("input.parallel_tool_calls",)
 

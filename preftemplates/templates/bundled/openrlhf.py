@@ -1,7 +1,7 @@
-"""OpenRLHF's prompts and answers: two columns of messages, and a reference answer for its reward functions.
+"""OpenRLHF's prompts and answers: two columns of messages, or prompts with a reference answer for reward functions.
 
-Source: OpenRLHF's README (Apache-2.0), options input_key, output_key and label_key. Its pairs are those of
-`TRL-implicit-messages`.
+Source: OpenRLHF's README (Apache-2.0), options input_key, output_key and label_key. `TRL-implicit-messages` reads its
+pairs.
 """
 
 from preftemplates import Message, PromptOnly, RowModel, Supervised, Template, messages, register_template
@@ -9,7 +9,7 @@ from preftemplates import Message, PromptOnly, RowModel, Supervised, Template, m
 
 @register_template("OpenRLHF", style="chatml", dialect="openrlhf")
 class OpenRLHF(Template):
-    """OpenRLHF's `input` of messages, with an `output` to learn, or with a `label` that a reward function reads."""
+    """OpenRLHF's `input` of messages, with an `output` to train on, or with a `label` for a reward function."""
 
     class Row(RowModel):
         input: list[Message]

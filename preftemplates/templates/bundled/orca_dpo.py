@@ -1,7 +1,7 @@
 """Orca pairs: a system text that may be empty, a question, a chosen and a rejected answer.
 
-Sources: Intel/orca_dpo_pairs and argilla/distilabel-intel-orca-dpo-pairs (both Apache-2.0). An empty system text is no
-turn.
+Sources: Intel/orca_dpo_pairs and argilla/distilabel-intel-orca-dpo-pairs (both Apache-2.0). An empty system text adds
+no turn.
 """
 
 from typing import Literal
@@ -34,10 +34,11 @@ class OrcaDPO(Template):
 
 @register_template("Orca-DPO-distilabel", style="chatml", dialect="trl")
 class OrcaDPODistilabel(Template):
-    """Orca pairs that were rated again: a status says whether the sides were left, exchanged or found equally good.
+    """Orca pairs that were rated again: a status says if the sides were left, exchanged or found equally good.
 
-    The values of status were not seen in a source. A row of status "tie" has the probability one half; the others say
-    nothing of how sure they are, and have 1. "swapped" means that chosen and rejected are exchanged already.
+    The values of status are not confirmed by a source. A row with the status "tie" has the probability one half. The
+    other values do not say how certain they are, and have 1. "swapped" means that chosen and rejected are already
+    exchanged.
     """
 
     class Row(RowModel):

@@ -1,7 +1,7 @@
 """The relatives of PKU-SafeRLHF: pairs with one label, and single answers that are safe or not.
 
 Sources: PKU-Alignment/PKU-SafeRLHF-single-dimension, PKU-Alignment/PKU-SafeRLHF-QA and PKU-Alignment/BeaverTails (all
-CC-BY-NC-4.0). The index counts from 0. `is_safe` says that an answer is harmless, and nothing of its use.
+CC-BY-NC-4.0). The index counts from 0. `is_safe` says that an answer is harmless, but not whether it is helpful.
 """
 
 from preftemplates import Index01, Preference, RowModel, Template, Unpaired, register_template
@@ -18,7 +18,7 @@ SAFE_OR_NOT = Unpaired(prompt="{{ prompt }}", completion="{{ response }}", label
 
 @register_template("PKU-SafeRLHF-single-dimension", style="beginning-of-conversation", dialect="align-anything")
 class PKUSafeRLHFSingleDimension(Template):
-    """PKU-SafeRLHF-single-dimension: a question, two answers, and the index of the one that is better on the whole."""
+    """PKU-SafeRLHF-single-dimension: a question, two answers, and the index of the better one overall."""
 
     ignored = ("is_response_0_safe", "is_response_1_safe", "safer_response_id")
 

@@ -1,7 +1,7 @@
 """PKU-SafeRLHF: a question, two answers, the index of the more helpful one and of the safer one.
 
-Source: PKU-Alignment/PKU-SafeRLHF (CC-BY-NC-4.0). Both labels count from 0. `answer` is no column of the dataset: it
-is what the homework's supervised rows call their answer.
+Source: PKU-Alignment/PKU-SafeRLHF (CC-BY-NC-4.0). Both labels count from 0. `answer` is not a column of the dataset:
+it is the answer in the homework's supervised rows.
 """
 
 from preftemplates import Index01, Preference, RowModel, Supervised, Template, register_template
@@ -73,7 +73,7 @@ class PKUSafeRLHFSafer(PKUSafeRLHF):
 
 @register_template("PKUSafeRLHF-safety")
 class PKUSafeRLHFSafety(PKUSafeRLHF):
-    """PKU-SafeRLHF by its labels of safety: the safer answer is the chosen one, and both are safe or not."""
+    """PKU-SafeRLHF by its safety labels: the safer answer is the chosen one, and each answer is marked safe or not."""
 
     ignored = [
         "better_response_id",

@@ -1,7 +1,7 @@
 """Preference mixes of whole conversations: chosen and rejected each begin with the prompt.
 
 Sources: mlabonne/orpo-dpo-mix-40k (Apache-2.0), Skywork/Skywork-Reward-Preference-80K-v0.1 and v0.2 (Apache-2.0),
-allenai/llama-3.1-tulu-3-8b-preference-mixture (ODC-BY). No row is left out by its source.
+allenai/llama-3.1-tulu-3-8b-preference-mixture (ODC-BY). No row is left out because of its source.
 """
 
 from preftemplates import Message, Preference, RowModel, Template, messages, register_template
@@ -21,10 +21,10 @@ WHERE_THEY_PART = Preference(
 
 @register_template("ORPO-DPO-mix-40k", style="chatml", dialect="trl")
 class ORPODPOMix40k(Template):
-    """ORPO-DPO mix: two conversations, cut by whole turns where they part.
+    """ORPO-DPO mix: two conversations, cut at the turn where they begin to differ.
 
-    Rows whose `source` is toxic-dpo-v0.2 prefer the harmful answer. They are kept: filter by `source` to be rid of
-    them. The column `prompt` repeats what the conversations hold, and is not read.
+    Rows whose `source` is toxic-dpo-v0.2 prefer the harmful answer. They are kept; filter by `source` to remove them.
+    The column `prompt` repeats a part of the conversations, and is not read.
     """
 
     Row = ConversationPair
@@ -45,7 +45,7 @@ class ORPODPOMix40k(Template):
 
 @register_template("Skywork-Reward-80K", style="chatml", dialect="trl")
 class SkyworkReward80K(Template):
-    """Skywork's reward pairs, of both versions: two conversations, cut by whole turns where they part."""
+    """Skywork's reward pairs, in both versions: two conversations, cut at the turn where they begin to differ."""
 
     Row = ConversationPair
     preference = WHERE_THEY_PART
@@ -65,9 +65,9 @@ class SkyworkReward80K(Template):
 
 @register_template("Tulu3-preference", style="chatml", dialect="trl")
 class Tulu3Preference(Template):
-    """Tulu 3's preferences: two conversations that must be the same up to the last answer.
+    """Tulu 3's preferences: two conversations that must be equal up to the last answer.
 
-    The column `prompt` is a text that repeats what both begin with, and is not read.
+    The column `prompt` repeats the shared beginning of both as text, and is not read.
     """
 
     Row = ConversationPair

@@ -35,13 +35,13 @@ class Labels(RowModel):
 
 @register_template("PRM800K", style="chatml", dialect="text")
 class PRM800K(Template):
-    """PRM800K: a problem, and for each step of a solution rated candidates, of which one may be chosen.
+    """PRM800K: a problem, and rated candidates for each step of a solution, of which one may be chosen.
 
-    A row gives a sample for each candidate that was rated and not chosen, behind the chosen steps before it, and one
-    for the chosen steps. At a step without a chosen candidate the step that a person wrote stands in its place, and
-    is right. Where there is none either the solution ends; if candidates were rated there, each of them ends a sample,
-    and the chosen steps alone, all of which these samples hold, are none. A candidate without a rating is left out,
-    and refused if it was chosen.
+    A row gives one sample for each candidate that was rated but not chosen, after the chosen steps before it, and one
+    for the chosen steps. At a step without a chosen candidate, a step written by a person takes its place, and counts
+    as right. Without either, the solution ends. If candidates were rated at that step, each of them ends a sample,
+    and the chosen steps alone do not give another one, since all these samples contain them. A candidate without a
+    rating is left out; if it was chosen, the row is rejected.
 
     Only the rating 1 is right: 0 (neither wrong nor helpful) counts as wrong, as in TRL's version of the dataset.
     """
@@ -70,10 +70,10 @@ class PRM800K(Template):
 
 @register_template("Math-Shepherd", style="chatml", dialect="text")
 class MathShepherd(Template):
-    """Math-Shepherd: a question and steps in one text, a mark behind each step, and a second text with the verdicts.
+    """Math-Shepherd: a question and steps in one text, with a mark after each step, and a second text with the labels.
 
-    The second text is the first with + (right) or - where the marks are; a row in which it is not is refused. So is
-    one whose text does not hold "Step 1:" once before the first mark: the question would end nowhere.
+    The second text is the first one with + (right) or - instead of the marks; otherwise the row is rejected. The
+    first text must contain "Step 1:" once before the first mark: without it, the question would have no end.
     """
 
     class Row(RowModel):

@@ -1,4 +1,4 @@
-"""RewardBench: prompts with one answer that a reward model should prefer, and one or more that it should not.
+"""RewardBench: prompts with one answer that a reward model should prefer to one or more others.
 
 Sources: allenai/reward-bench and allenai/reward-bench-2 (ODC-BY). Both are for evaluation: do not train on them.
 """
@@ -8,7 +8,7 @@ from preftemplates import Preference, Ranked, RowModel, Template, register_templ
 
 @register_template("RewardBench", style="chatml", dialect="trl")
 class RewardBench(Template):
-    """RewardBench: a prompt, the answer that is better by the order of the columns, and the other one."""
+    """RewardBench: a prompt, the better answer in `chosen`, and the other one in `rejected`."""
 
     class Row(RowModel):
         prompt: str
@@ -27,7 +27,7 @@ class RewardBench(Template):
 
 @register_template("RewardBench2", style="chatml", dialect="trl")
 class RewardBench2(Template):
-    """RewardBench 2: a prompt, right answers and wrong ones; answers of one kind are tied with each other.
+    """RewardBench 2: a prompt, right answers and wrong ones; answers of the same kind are tied.
 
     Most rows have one right answer among four. Those of the subset Ties have several.
     """

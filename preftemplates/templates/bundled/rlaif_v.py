@@ -1,6 +1,6 @@
 """RLAIF-V and its relatives: a question about an image, the better and the worse answer.
 
-Source: openbmb/RLAIF-V-Dataset (CC-BY-NC-4.0). Where its rows are from is in columns of their own, which are not read.
+Source: openbmb/RLAIF-V-Dataset (CC-BY-NC-4.0). The columns with the origin of a row are not read.
 """
 
 from typing import Any

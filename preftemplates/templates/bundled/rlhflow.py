@@ -8,7 +8,7 @@ from preftemplates import Message, Preference, RowModel, Template, messages, reg
 
 @register_template("HH-helpful-standard", style="chatml", dialect="trl")
 class HHHelpfulStandard(Template):
-    """HH's helpful part as messages; a row whose sides have different histories is refused."""
+    """HH's helpful part as messages; a row is rejected if the histories of its sides differ."""
 
     class Row(RowModel):
         chosen: list[Message]

@@ -1,6 +1,6 @@
-"""SHP: a Reddit post and two comments, and which of them has more votes.
+"""SHP: a Reddit post, two comments, and which of them has more votes.
 
-Source: stanfordnlp/SHP (Reddit's terms hold for its texts). `labels` is 1 where the first comment, A, is better: the
+Source: stanfordnlp/SHP (Reddit's terms apply to its texts). `labels` is 1 if the first comment, A, is better: the
 reverse of an index. `score_ratio` is the better comment's votes divided by the other's.
 """
 
@@ -11,7 +11,7 @@ from preftemplates import FirstIs1, Preference, RowModel, Template, register_tem
 
 @register_template("SHP", style="chatml", dialect="trl")
 class SHP(Template):
-    """SHP: a post and two comments; the margin is by which part more votes the better one has, so that 0 is a tie."""
+    """SHP: a post and two comments; the margin is the relative lead in votes of the better one, and 0 is a tie."""
 
     ignored = ("score_A", "score_B")
 

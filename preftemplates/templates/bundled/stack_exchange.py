@@ -1,7 +1,7 @@
 """Stack Exchange, paired: a question and two answers, of which the first has more votes.
 
-Source: lvwerra/stack-exchange-paired (the texts are CC-BY-SA). `response_j` is the better answer. Texts may hold HTML,
-which stays as it is.
+Source: lvwerra/stack-exchange-paired (the texts are CC-BY-SA). `response_j` is the better answer. Texts may contain
+HTML, which stays unchanged.
 """
 
 from preftemplates import Preference, RowModel, Template, register_template

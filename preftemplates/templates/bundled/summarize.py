@@ -1,8 +1,8 @@
-"""Summaries and continuations that OpenAI's labellers compared: of Reddit posts, of news articles, of short texts.
+"""Summaries and continuations that OpenAI's labellers compared: of Reddit posts, news articles and short texts.
 
 Sources: openai/summarize_from_feedback (licence unknown), its configurations comparisons and axis; and
-openai/lm-human-preferences (licence unknown). A post is asked for with its subreddit and title, an article without its
-title; behind "TL;DR:" the summary follows as it is.
+openai/lm-human-preferences (licence unknown). The prompt has the subreddit and title of a post, but not the title of
+an article. The summary follows "TL;DR:" unchanged.
 """
 
 from pydantic import Field
@@ -11,7 +11,7 @@ from preftemplates import Index01, Preference, Ranked, RowModel, Scored, Templat
 
 
 class Info(RowModel):
-    """A Reddit batch has post, title and subreddit; a batch of CNN/DM has article."""
+    """The columns of a batch: post, title and subreddit from Reddit, or article from CNN/DM."""
 
     post: str | None = None
     title: str | None = None
@@ -63,7 +63,7 @@ class TLDRComparisons(Template):
 class TLDRAxis(Template):
     """TL;DR ratings: a post or an article, a summary, and its overall rating from 1 to 7.
 
-    The bounds of the rating were not seen in a source.
+    The bounds of the rating are not confirmed by a source.
     """
 
     class Row(RowModel):
@@ -85,8 +85,8 @@ class TLDRAxis(Template):
 class LMHumanPreferences(Template):
     """Four continuations of a text, and the index of the best one, counted from 0; the other three are tied.
 
-    The dataset's own rows hold ids of GPT-2's tokeniser, which no template can read: they are refused as no text.
-    Decode query, sample0, sample1, sample2 and sample3 first, under the same names.
+    The dataset's own rows hold ids of GPT-2's tokeniser, which no template can read, so they are rejected. Decode
+    query, sample0, sample1, sample2 and sample3 first, under the same names.
     """
 
     class Row(RowModel):

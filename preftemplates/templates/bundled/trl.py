@@ -1,8 +1,8 @@
-"""TRL's own layouts: language modelling, prompts, completions, pairs, verdicts and steps, as text and as messages.
+"""TRL's own layouts: language modelling, prompts, completions, pairs, labels and steps, as text and as messages.
 
-Source: TRL's documentation, "Dataset formats and types". Where the prompt is implicit, messages are cut by whole
-turns; texts are not cut at all, since letters that two answers share are no prompt. A column of images fills the
-places of the prompt, as TRL does it, and so do columns of videos and audio, which TRL does not read.
+Source: TRL's documentation, "Dataset formats and types". With an implicit prompt, messages are cut at whole turns.
+Texts are not cut, since characters that two answers share are not a prompt. A column of images fills the places of
+the prompt, as in TRL; columns of videos and audio do the same, although TRL does not read them.
 """
 
 from typing import Any
@@ -25,20 +25,20 @@ HERB = {"type": "object", "properties": {"herb": {"type": "string"}}, "required"
 
 
 class PairColumns(MediaColumns):
-    """The columns that rows of pairs may have."""
+    """Optional columns of rows with pairs."""
 
     margin: float | None = None
     probability: float | None = None
 
 
 class ToolColumns(MediaColumns):
-    """The columns that rows of messages may have."""
+    """Optional columns of rows with messages."""
 
     tools: list[dict[str, Any]] | str | None = None
 
 
 class ToolPairColumns(PairColumns, ToolColumns):
-    """The columns that pairs of messages may have."""
+    """Optional columns of pairs with messages."""
 
 
 @register_template("TRL", style="plain", dialect="trl-text")
@@ -99,7 +99,7 @@ class TRLMessages(Template):
 
 @register_template("TRL-tools", style="qwen3", dialect="trl")
 class TRLTools(Template):
-    """TRL's conversational layouts with a column of tools: a list of them, or its JSON text; a row may have none."""
+    """TRL's conversational layouts with a column of tools, as a list or its JSON text; a row may have none."""
 
     Row = TRLMessages.Row
     preference = TRLMessages.preference
@@ -117,7 +117,7 @@ class TRLTools(Template):
 
 @register_template("TRL-text-to-messages", style="chatml", dialect="trl")
 class TRLTextToMessages(Template):
-    """A prompt that is text, and answers that are messages: in pairs, alone, or with a verdict."""
+    """A prompt as text, and answers as messages: pairs, single answers, or answers with a label."""
 
     class Row(ToolPairColumns):
         prompt: str
@@ -156,7 +156,7 @@ class TRLTextToMessages(Template):
 
 @register_template("TRL-messages-to-text", style="chatml", dialect="trl")
 class TRLMessagesToText(Template):
-    """A prompt that is messages, and answers that are text: in pairs, alone, or with a verdict."""
+    """A prompt as messages, and answers as text: pairs, single answers, or answers with a label."""
 
     class Row(ToolPairColumns):
         prompt: list[Message]
@@ -197,7 +197,7 @@ class TRLMessagesToText(Template):
 class TRLImplicit(Template):
     """TRL's standard preference with an implicit prompt: two whole texts, which are not cut.
 
-    A prompt in a column next to them must open both: it would be left out.
+    Both texts must begin with the prompt in a column next to them, if there is one; else it would be lost.
     """
 
     class Row(RowModel):
@@ -220,9 +220,9 @@ class TRLImplicit(Template):
 
 @register_template("TRL-implicit-messages", style="chatml", dialect="trl")
 class TRLImplicitMessages(Template):
-    """TRL's conversational preference with an implicit prompt: two whole conversations, cut by turns.
+    """TRL's conversational preference with an implicit prompt: two whole conversations, cut at whole turns.
 
-    A prompt in a column next to them must be among the turns that they share: it would be left out.
+    The turns that they share must contain the prompt in a column next to them, if there is one; else it would be lost.
     """
 
     class Row(ToolPairColumns):
@@ -249,7 +249,7 @@ class TRLImplicitMessages(Template):
 
 @register_template("TRL-unpaired", style="plain", dialect="trl-text")
 class TRLUnpaired(Template):
-    """TRL's standard unpaired preference: a prompt, a completion, and whether it is a good one."""
+    """TRL's standard unpaired preference: a prompt, a completion, and whether it is good."""
 
     class Row(MediaColumns):
         prompt: str
@@ -267,7 +267,7 @@ class TRLUnpaired(Template):
 
 @register_template("TRL-unpaired-messages", style="chatml", dialect="trl")
 class TRLUnpairedMessages(Template):
-    """TRL's conversational unpaired preference: messages, the answer's messages, and whether it is a good one."""
+    """TRL's conversational unpaired preference: messages, the answer's messages, and whether it is good."""
 
     class Row(ToolColumns):
         prompt: list[Message]
@@ -312,7 +312,7 @@ class TRLStepwise(Template):
 
 @register_template("TRL-language-modeling", style="plain", dialect="trl-implicit-text")
 class TRLLanguageModeling(Template):
-    """TRL's standard language modelling: one text, which is learnt as a whole, after no prompt."""
+    """TRL's standard language modelling: one text to train on as a whole, without a prompt."""
 
     class Row(RowModel):
         text: str
@@ -324,9 +324,9 @@ class TRLLanguageModeling(Template):
 
 @register_template("TRL-language-modeling-messages", style="chatml", dialect="trl")
 class TRLLanguageModelingMessages(Template):
-    """TRL's conversational language modelling, of which the last answer is learnt: all before it is the prompt.
+    """TRL's conversational language modelling: the last answer is the completion, the turns before it are the prompt.
 
-    TRL itself learns all turns of such a row, unless it is told to learn those of the assistant only.
+    TRL itself trains on all turns of such a row, unless it is configured to train on those of the assistant only.
     """
 
     class Row(ToolColumns):

@@ -1,7 +1,7 @@
-"""Ranked and scored answers in the columns that the dialects `trl` and `text` write them in.
+"""Ranked and scored answers in the columns of the dialects `trl` and `text`.
 
-Source: these dialects. TRL itself has no trainer that reads such rows. The lowest rank is the best, and the highest
-score.
+Source: these dialects. TRL itself has no trainer that reads such rows. The lowest rank and the highest score are the
+best.
 """
 
 from typing import Any

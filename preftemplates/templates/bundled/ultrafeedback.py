@@ -1,12 +1,12 @@
-"""UltraFeedback and what was made of it: ranked answers with ratings, and pairs of a better and a worse one.
+"""UltraFeedback and its derivatives: ranked answers with ratings, and pairs of a better and a worse one.
 
 Sources: openbmb/UltraFeedback, HuggingFaceH4/ultrafeedback_binarized and Argilla's three copies (all MIT);
 llamafactory/ultrafeedback_binarized and trl-lib/ultrafeedback_binarized (licences unknown).
 
-In about 2,000 rows of the original an overall score of 1 became 10. "UltraFeedback" does not read that score: it ranks
-by the mean of the four aspects' ratings. "UltraFeedback-overall" refuses a row in which the two contradict each other.
-The pairs were made of either. Where scores are there, the margin is their difference: equal ones are a tie, and a
-chosen answer with the lower score has a margin below 0, so that the row is refused as an inverted label.
+In about 2,000 rows of the original, an overall score of 1 became 10. "UltraFeedback" does not read that score: it
+ranks by the mean of the four aspects' ratings. "UltraFeedback-overall" rejects a row in which the two contradict each
+other. The pairs were made from either. If there are scores, the margin is their difference: equal scores are a tie,
+and if the chosen answer has the lower score, the margin is below 0 and the row is rejected as an inverted label.
 """
 
 from pydantic import Field
@@ -37,7 +37,7 @@ class ScoredCompletion(RowModel):
 
 
 class Pair(RowModel):
-    """Two conversations of which each begins with the prompt."""
+    """Two conversations that both begin with the prompt."""
 
     chosen: list[Message]
     rejected: list[Message]
@@ -52,8 +52,8 @@ REJECTED = messages("{{ (rejected | answered)[-1:] }}")
 class UltraFeedback(Template):
     """UltraFeedback: an instruction and answers of several models, ranked by the mean rating of four aspects.
 
-    A row is refused in which a rating is "N/A", or anything else but "1" to "5". The texts that told the models how to
-    behave, one for each answer, are not read.
+    A row is rejected if a rating is "N/A", or anything other than "1" to "5". The texts that instructed the models
+    how to behave, one per answer, are not read.
     """
 
     ignored = (
@@ -116,7 +116,7 @@ class UltraFeedback(Template):
 class UltraFeedbackOverall(Template):
     """UltraFeedback by its overall score, at most 10, which a critic gave.
 
-    A row is refused in which an answer has the overall score 10 and a mean rating of 2 or less: that 10 was a 1.
+    A row is rejected if an answer has the overall score 10 and a mean rating of 2 or less: that 10 was a 1.
     """
 
     ignored = (
@@ -153,7 +153,7 @@ class UltraFeedbackOverall(Template):
 class UltraFeedbackBinarized(Template):
     """Hugging Face's pairs: two conversations with the overall score of each.
 
-    The columns prompt and messages repeat what the conversations hold, and are not read.
+    The columns prompt and messages repeat parts of the conversations, and are not read.
     """
 
     ignored = ("messages",)
@@ -186,7 +186,7 @@ class UltraFeedbackBinarized(Template):
 class UltraFeedbackArgilla(Template):
     """Argilla's pairs: an instruction, two answers as texts, and the mean rating of each.
 
-    The names of the two ratings were not seen in the dataset itself.
+    The names of the two ratings are not confirmed by the dataset itself.
     """
 
     class Row(RowModel):
@@ -216,10 +216,10 @@ class UltraFeedbackArgilla(Template):
 
 @register_template("UltraFeedback-cleaned", style="chatml", dialect="trl")
 class UltraFeedbackCleaned(Template):
-    """Argilla's cleaned pairs: two conversations, and the mean rating of each, in columns that are named with hyphens.
+    """Argilla's cleaned pairs: two conversations with the mean rating of each, in columns named with hyphens.
 
-    The names of the ratings were not seen in the dataset itself. The column prompt repeats what the conversations
-    begin with, and is not read.
+    The names of the ratings are not confirmed by the dataset itself. The column prompt repeats the beginning of the
+    conversations, and is not read.
     """
 
     class Row(Pair):

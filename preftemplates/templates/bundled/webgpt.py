@@ -1,7 +1,7 @@
-"""WebGPT: a question, and two answers that were written with quotes from the web, each with a score from -1 to 1.
+"""WebGPT: a question, and two answers written with quotes from the web, each with a score from -1 to 1.
 
-Source: openai/webgpt_comparisons (licence unknown). Each answer has quotes of its own, so that a prompt with quotes
-would differ between the sides. The prompt here is the question alone, and the quotes are left out; marks such as [1]
+Source: openai/webgpt_comparisons (licence unknown). Each answer has its own quotes, so a prompt with quotes would
+differ between the sides. The prompt is therefore the question alone, and the quotes are left out; marks such as [1]
 in an answer stay.
 """
 
@@ -16,7 +16,7 @@ class Question(RowModel):
 
 @register_template("WebGPT", style="chatml", dialect="trl")
 class WebGPT(Template):
-    """WebGPT: a question and two answers; the higher score is the better one, and equal scores are a tie."""
+    """WebGPT: a question and two answers; the answer with the higher score is better, and equal scores are a tie."""
 
     class Row(RowModel):
         question: Question

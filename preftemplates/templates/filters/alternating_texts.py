@@ -1,4 +1,4 @@
-"""Turns that are written as lists of texts without roles, as ERNIE's rows have them."""
+"""Turns written as lists of texts without roles, as in ERNIE's rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ def turn_by_turn(questions: Sequence[str], answers: Sequence[str]) -> list[dict[
     ['Hi', 'Hello.', 'And sage?']
 
     Raises:
-        RowError: `bad_turns` where there is not one question more than answers.
+        RowError: `bad_turns` unless there is one question more than answers.
     """
     if len(questions) != len(answers) + 1:
         counts = f"{len(questions)} questions and {len(answers)} answers"
@@ -32,7 +32,7 @@ def answer_turns(texts: Sequence[str]) -> list[dict[str, Any]]:
     [{'role': 'assistant', 'content': 'Mint does.'}]
 
     Raises:
-        RowError: `bad_turns` where the last text is not an answer.
+        RowError: `bad_turns` if the last text is not an answer.
     """
     if len(texts) % 2 == 0:
         raise RowError(f"an answer has {len(texts)} texts and does not end with one", code=Code.BAD_TURNS)

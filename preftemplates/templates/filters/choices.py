@@ -1,4 +1,4 @@
-"""Labels that choose: which of two answers is better, and how several are ranked."""
+"""Labels that choose: the better of two answers, and ranks of several."""
 
 import math
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from preftemplates.errors import Code, RowError, preview
 
 @register_filter
 def better_first(pair: Sequence[Any], strength: float) -> list[Any]:
-    """Two things with the better one first: the second is better by `strength`, so a negative one favours the first.
+    """Put the better of two things first: a positive `strength` favours the second, and a negative one the first.
 
-    A strength of 0 is a tie, and leaves the order.
+    A strength of 0 is a tie, and keeps the order.
 
     >>> better_first(["a", "b"], -2), better_first(["a", "b"], 1), better_first(["a", "b"], 0)
     (['a', 'b'], ['b', 'a'], ['a', 'b'])
 
     Raises:
-        RowError: `bad_label`, where they are not two.
+        RowError: `bad_label` if there are not two things.
     """
     if len(pair) != 2:
         raise RowError(f"expected two to choose from, got {preview(pair)}", code=Code.BAD_LABEL)
@@ -27,13 +27,13 @@ def better_first(pair: Sequence[Any], strength: float) -> list[Any]:
 
 @register_filter
 def two(items: Sequence[Any]) -> Sequence[Any]:
-    """A list that must hold two things: of more, the others would be left out without a word.
+    """Return a list that must hold two things, since any others would be lost silently.
 
     >>> two(["a", "b"])
     ['a', 'b']
 
     Raises:
-        RowError: `bad_label`, where they are not two.
+        RowError: `bad_label` if there are not two things.
     """
     if len(items) != 2:
         raise RowError(f"expected two to choose from, got {len(items)}", code=Code.BAD_LABEL, value=items)
@@ -42,7 +42,7 @@ def two(items: Sequence[Any]) -> Sequence[Any]:
 
 @register_filter
 def ranks(scores: Sequence[float]) -> list[float]:
-    """The rank of each score: how many are higher. Equal scores have one rank, and the best has rank 0.
+    """Return the rank of each score: the number of higher ones. Equal scores share a rank, and the best has rank 0.
 
     >>> ranks([4.0, 5.0, 4.0, 1.0])
     [1.0, 0.0, 1.0, 3.0]
@@ -52,7 +52,7 @@ def ranks(scores: Sequence[float]) -> list[float]:
 
 @register_filter
 def places(items: Sequence[Any]) -> list[float]:
-    """The rank of each item of a list that is sorted from the best to the worst: its place.
+    """Return the rank of each item of a list sorted from best to worst: its position.
 
     >>> places(["best", "good", "bad"])
     [0.0, 1.0, 2.0]
@@ -62,13 +62,13 @@ def places(items: Sequence[Any]) -> list[float]:
 
 @register_filter
 def numbers(texts: Sequence[Any]) -> list[float]:
-    """Scores that are written as texts, such as "4"; numbers stay.
+    """Convert scores written as texts, such as "4", to numbers; numbers stay unchanged.
 
     >>> numbers(["4", 5])
     [4.0, 5.0]
 
     Raises:
-        RowError: `bad_label`, where one is no number, such as "N/A".
+        RowError: `bad_label` if one is not a number, such as "N/A".
     """
     return [_number(text) for text in texts]
 

@@ -1,4 +1,4 @@
-"""ColossalChat's way to write a conversation: turns with `from` and `content`."""
+"""ColossalChat's layout of a conversation: turns with `from` and `content`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,19 +7,19 @@ from preftemplates import register_filter
 from preftemplates.errors import Code, RowError, did_you_mean, preview
 
 ROLES = {"system": "system", "human": "user", "user": "user", "assistant": "assistant"}
-"""What ColossalChat calls a speaker, and the role that it has."""
+"""The role of each of ColossalChat's speakers."""
 
 
 @register_filter
 def colossalchat_turns(turns: Sequence[Any]) -> list[dict[str, Any]]:
-    """The messages of turns that have a speaker, `from_`, and `content`.
+    """Return the messages of turns with a speaker, `from_`, and `content`.
 
     >>> from types import SimpleNamespace
     >>> colossalchat_turns([SimpleNamespace(from_="human", content="Hi")])
     [{'role': 'user', 'content': 'Hi'}]
 
     Raises:
-        RowError: `bad_role` where a speaker is unknown.
+        RowError: `bad_role` if a speaker is unknown.
     """
     return [{"role": _role(str(turn.from_)), "content": turn.content} for turn in turns]
 

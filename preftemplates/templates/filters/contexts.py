@@ -1,4 +1,4 @@
-"""Contexts: what comes before an answer, as one text or as messages."""
+"""Contexts: the text or messages before an answer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from preftemplates import register_filter
 
 @register_filter
 def text_or_messages(context: str | Sequence[Any]) -> list[Any]:
-    """The messages of a context that is a text, which the user says, or a list of messages already.
+    """Return the messages of a context: a text becomes one message of the user, and a list stays unchanged.
 
     >>> text_or_messages("Hi")
     [{'role': 'user', 'content': 'Hi'}]

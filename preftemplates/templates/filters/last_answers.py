@@ -1,4 +1,4 @@
-"""Conversations by their last answer: one that is still to be given, and one that has been given."""
+"""Conversations by their last answer: one that is still missing, or one that was given."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +9,13 @@ from preftemplates.errors import Code, RowError
 
 @register_filter
 def before_open_answer(turns: Sequence[Any]) -> list[Any]:
-    """The turns before the answer that is asked for: the last turn is an assistant's, and has no text yet.
+    """Return the turns before a missing answer: the last turn must be an assistant's without text.
 
     >>> before_open_answer([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": ""}])
     [{'role': 'user', 'content': 'Hi'}]
 
     Raises:
-        RowError: `bad_turns` where the last turn is another one, or nothing is before it.
+        RowError: `bad_turns` if the last turn is another one, or the only one.
     """
     if len(turns) < 2 or turns[-1]["role"] != "assistant" or turns[-1]["content"] != "":
         raise RowError("the prompt does not end where an answer to something begins", code=Code.BAD_TURNS)
@@ -24,14 +24,14 @@ def before_open_answer(turns: Sequence[Any]) -> list[Any]:
 
 @register_filter
 def asking(messages: Sequence[Any]) -> list[Any]:
-    """Return the messages of a conversation that ask for an answer: all of them, or those before the last answer.
+    """Return the messages that ask for an answer: all of them, or those before the last answer.
 
     >>> hi, hello = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
     >>> asking([hi]) == asking([hi, hello]) == [hi]
     True
 
     Raises:
-        RowError: `bad_turns` where nothing asks for an answer.
+        RowError: `bad_turns` if nothing asks for an answer.
     """
     ends_with_answer = bool(messages) and messages[-1].get("role") == "assistant"
     asked = list(messages[:-1] if ends_with_answer else messages)
@@ -42,13 +42,13 @@ def asking(messages: Sequence[Any]) -> list[Any]:
 
 @register_filter
 def answered(messages: Sequence[Any]) -> list[Any]:
-    """The messages of a conversation that ends with an answer to something.
+    """Return the messages of a conversation, which must end with an answer to something.
 
     >>> answered([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}])[-1]["content"]
     'Hello'
 
     Raises:
-        RowError: `bad_turns` where the last message is no assistant's, or nothing is before it.
+        RowError: `bad_turns` if the last message is not an assistant's, or is the only one.
     """
     if len(messages) < 2 or messages[-1].get("role") != "assistant":
         raise RowError("the conversation does not end with an answer to something", code=Code.BAD_TURNS)

@@ -1,4 +1,4 @@
-"""Questions about images, videos or audio: content in typed parts, and columns of media that fill their places."""
+"""Questions about images, videos or audio: contents of typed parts, and columns of media that fill their places."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,14 +12,13 @@ from preftemplates.errors import Code, RowError
 
 @register_filter
 def after_media(text: str, kind: str, media: Any) -> list[dict[str, Any]]:
-    """Return a content in two typed parts: what a question is about, under the name of its kind, and the question.
+    """Return a content of two typed parts: the medium of a question, under the name of its kind, and the question.
 
     >>> after_media("What is this?", "image", "pot.png")
     [{'type': 'image', 'image': 'pot.png'}, {'type': 'text', 'text': 'What is this?'}]
 
     Raises:
-        RowError: `missing_field` where there is nothing that the question could be about; `media_mismatch` where there
-            is more than one; as `list_media`.
+        RowError: `missing_field` if there is no medium; `media_mismatch` if there are several; as in `list_media`.
     """
     listed = list_media(media, kind)
     if not listed:
@@ -31,9 +30,9 @@ def after_media(text: str, kind: str, media: Any) -> list[dict[str, Any]]:
 
 @register_filter
 def without_mark(text: str, mark: str) -> str:
-    r"""Return a text without the first mark that says where a film or an image belongs, and the end of its own line.
+    r"""Return a text without the first mark for a video or an image, and without the newline of the mark's own line.
 
-    Further marks are text, since there is one film.
+    Further marks are text, since there is only one medium.
 
     >>> without_mark("<video>\nWho sings? ", "<video>"), without_mark(" Who sings?\n<video>", "<video>")
     ('Who sings? ', ' Who sings?')
@@ -50,7 +49,7 @@ def without_mark(text: str, mark: str) -> str:
 
 @register_filter
 def lone_texts(messages: list[Any]) -> list[Any]:
-    """Messages in which a content of one typed part that is a text is that text; other contents stay.
+    """Replace a content of one text part by its text; other contents stay unchanged.
 
     >>> lone_texts([{"role": "user", "content": [{"type": "text", "text": "Hi", "image": None}]}])
     [{'role': 'user', 'content': 'Hi'}]
@@ -72,24 +71,24 @@ def _with_lone_text(message: Any) -> Any:
 
 @register_filter
 def show_media(shown: Any, images: Any = None, videos: Any = None, audios: Any = None, image: Any = None) -> Any:
-    """Put the media of columns into the places that messages, or the text of a user, have for them, in order.
+    """Fill the places for media in messages, or in the text of a user, with the media of columns, in order.
 
-    A place is a typed part without a medium, such as `{"type": "image"}`. Where messages have neither such a part nor
-    a medium of the kind, the marks `<image>`, `<video>` and `<audio>` in their texts are the places: those of users
-    and tools if they are as many as the media, or else those of assistants too. Without any, the media come before
-    the text of the first user. In all other cases a mark is text. Without media nothing changes.
+    A place is a typed part without a medium, such as `{"type": "image"}`. If messages have neither such a part nor a
+    medium of the kind, the marks `<image>`, `<video>` and `<audio>` in their texts are the places: those of users and
+    tools if their number matches the media, otherwise also those of assistants. Without any mark, the media come
+    before the text of the first user. In all other cases a mark is text. Without media, nothing changes.
 
     Args:
         shown: messages, or the text of a user.
         images: a list of images, its JSON text, one image, or None.
         videos: likewise.
         audios: likewise.
-        image: the only image, where the row has no list of them.
+        image: a single image, if the row has no list of images.
 
     Sources: TRL's `prepare_multimodal_messages`, LLaMA-Factory's data/README.md and ms-swift's "Custom dataset".
 
     Raises:
-        RowError: `media_mismatch` where the media of a kind are more or fewer than its places; as `list_media`.
+        RowError: `media_mismatch` if there are more or fewer media of a kind than places; as in `list_media`.
 
     >>> show_media("<image>What is this?", ["pot.png"])
     [{'type': 'image', 'image': 'pot.png'}, {'type': 'text', 'text': 'What is this?'}]
@@ -106,7 +105,7 @@ def show_media(shown: Any, images: Any = None, videos: Any = None, audios: Any =
 
 
 def _join_images(images: Any, image: Any) -> Any:
-    """The images of a column of lists and a column of one."""
+    """Return the images of a column of lists and a column of single images, which must not contradict each other."""
     listed, single = list_media(images, "image"), list_media(image, "image")
     if listed and single and not is_same(listed, single):
         raise RowError(
@@ -117,7 +116,7 @@ def _join_images(images: Any, image: Any) -> Any:
 
 
 def _open_places(messages: list[Any], counts: Mapping[str, int]) -> list[Any]:
-    """The messages with a typed part in each place of a medium, where marks or nothing said where that is."""
+    """Return the messages with typed parts for media whose places are only marked, or not marked at all."""
     shown = {medium.kind for part in _iter_parts(messages) if (medium := read_medium(part))}
     unplaced: list[str] = []
     for kind in (kind for kind in counts if kind not in shown):
@@ -126,6 +125,7 @@ def _open_places(messages: list[Any], counts: Mapping[str, int]) -> list[Any]:
         if not asked + answered:
             unplaced.append(kind)
             continue
+        # the marks of users and tools are places only if their number matches; an answer may quote a mark
         roles = _ASKING if asked == counts[kind] else (*_ASKING, *_ANSWERING)
         marks = re.compile(MARKS[kind])
         messages = [_split_at_marks(one, marks) if _get_role(one) in roles else one for one in messages]
@@ -148,7 +148,7 @@ def _iter_parts(messages: list[Any]) -> Iterator[Any]:
 
 
 def _iter_texts(messages: list[Any], roles: tuple[str, ...]) -> Iterator[str]:
-    """The texts of the messages of some roles, those of typed parts too."""
+    """Yield the texts of messages with some roles, including those of typed parts."""
     for message in messages:
         if _get_role(message) in roles:
             content = message.get("content")
@@ -162,7 +162,7 @@ def _is_text(part: Any) -> bool:
 
 
 def _split_at_marks(message: Any, marks: re.Pattern[str]) -> Any:
-    """A message with a typed part in the place of each mark, and the texts between them as parts."""
+    """Return a message with a typed part for each mark, and with the texts between them as parts."""
     content = message.get("content") if isinstance(message, Mapping) else None
     if isinstance(content, str):
         parts = list(_split_text({"type": "text", "text": content}, marks)) if marks.search(content) else content

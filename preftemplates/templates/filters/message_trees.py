@@ -11,24 +11,24 @@ ROLES = {"prompter": "user", "assistant": "assistant"}
 
 @register_filter
 def ranked_threads(root: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The threads of a tree that end where an assistant's replies were ranked, as `prompt`, `replies` and `ranks`.
+    """Return the threads of a tree that end with ranked replies of an assistant: `prompt`, `replies` and `ranks`.
 
     A message has `role` (prompter or assistant), `text`, `replies` and `rank`. The prompt is the path from the root.
-    Replies without a rank are left out, and so is a thread in which fewer than two have one.
+    Replies without a rank are left out, and so are threads with fewer than two ranked replies.
 
     >>> replies = [{"role": "assistant", "text": text, "rank": rank, "replies": []} for rank, text in enumerate("ab")]
     >>> ranked_threads({"role": "prompter", "text": "Hi", "replies": replies})
     [{'prompt': [{'role': 'user', 'content': 'Hi'}], 'replies': ['a', 'b'], 'ranks': [0.0, 1.0]}]
 
     Raises:
-        RowError: `missing_field` or `wrong_type` where a message lacks a part, `bad_role`, or `bad_label` where a rank
-            is no whole number of 0 or more.
+        RowError: `missing_field` or `wrong_type` if a message lacks a part, `bad_role`, or `bad_label` if a rank is
+            not a whole number of 0 or more.
     """
     return list(_threads(root))
 
 
 def _threads(root: Any) -> Iterator[dict[str, Any]]:
-    """The threads in the order of a walk through the tree, without recursion: trees are as deep as people write."""
+    """Yield the threads in the order of a walk through the tree, without recursion, since trees may be deep."""
     waiting: list[tuple[Any, list[dict[str, Any]]]] = [(root, [])]
     while waiting:
         node, before = waiting.pop()

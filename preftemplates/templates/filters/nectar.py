@@ -1,4 +1,4 @@
-"""Nectar's way to write a prompt: a transcript whose first and last mark may be cut short."""
+"""Nectar's layout of a prompt: a transcript whose first and last marks may be cut short."""
 
 from preftemplates import register_filter
 from preftemplates.errors import Code, RowError, preview
@@ -6,13 +6,13 @@ from preftemplates.errors import Code, RowError, preview
 
 @register_filter
 def with_whole_marks(text: str) -> str:
-    r"""A transcript that begins with "Human: ", with the blanks that belong to its first mark and to one at its end.
+    r"""Complete the whitespace of the first mark "Human: " of a transcript, and of a mark at its end.
 
     >>> with_whole_marks("Human: Hi\n\nAssistant:")
     '\n\nHuman: Hi\n\nAssistant: '
 
     Raises:
-        RowError: `bad_turns` where it begins in another way.
+        RowError: `bad_turns` if it begins differently.
     """
     if not text.startswith(("Human: ", "\n\nHuman: ")):
         raise RowError(f"the prompt begins with {preview(text[:40])} and no question", code=Code.BAD_TURNS)

@@ -1,4 +1,4 @@
-"""NeMo-Aligner's way to write a conversation as one text, and its list of ratings."""
+"""NeMo-Aligner's layout of a conversation as one text, and its list of ratings."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ RATING_MARK = "\n<extra_id_2>"
 ATTRIBUTES = (
     "quality", "toxicity", "humor", "creativity", "helpfulness", "correctness", "coherence", "complexity", "verbosity",
 )  # fmt: skip
-"""What the nine ratings of an answer are, in order: the first four are Open Assistant's, the others HelpSteer's."""
+"""The names of the nine ratings, in order: the first four are Open Assistant's, the others HelpSteer's."""
 
 NOT_RATED = -100
 HIGHEST = 4
@@ -24,10 +24,10 @@ HIGHEST = 4
 
 @register_filter
 def extra_id_turns(text: str) -> list[dict[str, Any]]:
-    r"""The turns of a text in which "<extra_id_0>System", "<extra_id_1>User" and "<extra_id_1>Assistant" are marks.
+    r"""Split a text into turns at the marks "<extra_id_0>System", "<extra_id_1>User" and "<extra_id_1>Assistant".
 
-    A mark ends with the line, and the line end before it belongs to it. Text before the first mark is the user's. An
-    empty system text is no turn; any other empty turn is kept. Nothing but the marks is dropped.
+    A mark extends to the end of its line, and includes the newline before it. Text before the first mark is the
+    user's. An empty system text adds no turn; any other empty turn is kept. Only the marks are dropped.
 
     >>> extra_id_turns("Hi\n<extra_id_1>Assistant\nHello\n<extra_id_1>User\nBye")[1:]
     [{'role': 'assistant', 'content': 'Hello'}, {'role': 'user', 'content': 'Bye'}]
@@ -47,7 +47,7 @@ def extra_id_turns(text: str) -> list[dict[str, Any]]:
 
 @register_filter
 def before_turn_end(text: str) -> str:
-    r"""An answer without the "<extra_id_1>" that ends its turn, if there is one.
+    r"""Return an answer without the "<extra_id_1>" that ends its turn, if there is one.
 
     >>> before_turn_end("Yes.\n<extra_id_1>")
     'Yes.'
@@ -57,13 +57,13 @@ def before_turn_end(text: str) -> str:
 
 @register_filter
 def before_rating_mark(text: str) -> str:
-    r"""A text without the "<extra_id_2>" at its end, behind which the ratings of the last answer would stand.
+    r"""Return a text without the "<extra_id_2>" at its end, which introduces the ratings of the last answer.
 
     >>> before_rating_mark("Yes.\n<extra_id_2>")
     'Yes.'
 
     Raises:
-        RowError: `bad_turns` where it ends in another way.
+        RowError: `bad_turns` if it ends differently.
     """
     if not text.endswith(RATING_MARK):
         raise RowError(f"the text ends with {preview(text[-20:])} and no <extra_id_2>", code=Code.BAD_TURNS)
@@ -72,13 +72,13 @@ def before_rating_mark(text: str) -> str:
 
 @register_filter
 def steerlm_attributes(ratings: Sequence[float]) -> dict[str, float]:
-    """Nine ratings by name, without those that are -100, which means that nobody rated it.
+    """Return nine ratings by name, without those of -100, which are absent ratings.
 
     >>> steerlm_attributes([-100, -100, -100, -100, 4, 4, 3, 1, 0])["coherence"]
     3
 
     Raises:
-        RowError: `bad_label` where they are not nine, or one is neither from 0 to 4 nor -100.
+        RowError: `bad_label` if there are not nine, or one is neither from 0 to 4 nor -100.
     """
     if len(ratings) != len(ATTRIBUTES):
         raise RowError(f"expected {len(ATTRIBUTES)} ratings, got {preview(ratings)}", code=Code.BAD_LABEL)
@@ -91,13 +91,13 @@ def steerlm_attributes(ratings: Sequence[float]) -> dict[str, float]:
 
 @register_filter
 def rating_of(attributes: Mapping[str, float], name: str) -> float:
-    """One rating among those that were given.
+    """Return a rating by name.
 
     >>> rating_of({"helpfulness": 4.0}, "helpfulness")
     4.0
 
     Raises:
-        RowError: `bad_label` where it is not among them.
+        RowError: `bad_label` if there is no such rating.
     """
     if name not in attributes:
         raise RowError(f"{name} was not rated; rated are {', '.join(attributes) or 'none'}", code=Code.BAD_LABEL)

@@ -1,4 +1,4 @@
-"""Values that are written where there is none, in layouts whose keys must all be there."""
+"""Values that stand for absent ones, in layouts whose keys must all be present."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from preftemplates.errors import Code, RowError, preview
 
 @register_filter
 def none_if(value: Any, placeholder: Any) -> Any:
-    """Return a value, or None where it is the placeholder of a layout for no value.
+    """Return a value, or None if it is the layout's placeholder for an absent value.
 
     >>> none_if("5", ""), none_if("", "")
     ('5', None)
@@ -18,13 +18,13 @@ def none_if(value: Any, placeholder: Any) -> Any:
 
 @register_filter
 def either(value: Any, other: Any) -> Any:
-    """Return the one of two values that is there, where a layout has two names for one value; None where neither is.
+    """Return the present one of two values, for layouts with two names for one value; None if both are absent.
 
     >>> either(None, "5"), either("5", ""), either(None, None)
     ('5', '5', None)
 
     Raises:
-        RowError: `bad_label` where both are there and differ.
+        RowError: `bad_label` if both are present and differ.
     """
     given = [one for one in (value, other) if one not in (None, "")]
     if len(given) == 2 and given[0] != given[1]:

@@ -1,4 +1,4 @@
-"""Histories that are written as pairs of a question and an answer."""
+"""Histories written as pairs of a question and an answer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +9,13 @@ from preftemplates.errors import Code, RowError
 
 @register_filter
 def question_answer_pairs(history: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
-    """The messages of a list of pairs, each a question and its answer.
+    """Return the messages of a list of pairs, each a question and its answer.
 
     >>> question_answer_pairs([["Hi", "Hello"]])
     [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello'}]
 
     Raises:
-        RowError: `bad_turns` where one is no pair.
+        RowError: `bad_turns` if an item is not a pair.
     """
     for index, pair in enumerate(history):
         if len(pair) != 2:

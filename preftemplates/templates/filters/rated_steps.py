@@ -1,4 +1,4 @@
-"""Solutions in steps, of which people rated several candidates each and chose one to go on with."""
+"""Solutions in steps, with several rated candidates for each step, of which one was chosen to continue."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,11 +9,11 @@ from preftemplates.errors import Code, RowError, preview
 
 @register_filter
 def rated_solutions(steps: Sequence[Any]) -> list[dict[str, Any]]:
-    """The solutions that rated candidates make: each as its `steps`, and for each of these whether it is `right`.
+    """Return the solutions that rated candidates give: the `steps` of each, and whether each step is `right`.
 
-    A candidate that was rated and not chosen ends a solution behind the chosen steps before it; the chosen steps
-    are one solution more, unless they end where such a candidate goes on. A step that a person wrote stands for one
-    of which none was chosen, and is right; where there is none either, nothing follows. Only the rating 1 is right.
+    A candidate that was rated but not chosen ends a solution after the chosen steps before it. The chosen steps give
+    one more solution, unless such a candidate follows their end. A step written by a person replaces a missing
+    choice, and is right; without either, the solutions end. Only the rating 1 is right.
 
     >>> from types import SimpleNamespace
     >>> rated = [SimpleNamespace(text="2", rating=1), SimpleNamespace(text="3", rating=-1)]
@@ -22,7 +22,7 @@ def rated_solutions(steps: Sequence[Any]) -> list[dict[str, Any]]:
     [{'steps': ['3'], 'right': [False]}, {'steps': ['2'], 'right': [True]}]
 
     Raises:
-        RowError: `bad_label` where the chosen candidate does not exist or was not rated.
+        RowError: `bad_label` if the chosen candidate does not exist or was not rated.
     """
     return list(_solutions(steps))
 
@@ -49,7 +49,7 @@ def _solutions(steps: Sequence[Any]) -> Iterator[dict[str, Any]]:
 
 
 def _chosen(step: Any, candidates: Sequence[Any], number: int) -> tuple[str, bool] | None:
-    """The text of the step that is gone on with, and whether it is right; None where there is none."""
+    """Return the text of the step that continues the solution, and whether it is right; None if there is none."""
     index = step.chosen_completion
     if index is None:
         return None if step.human_completion is None else (step.human_completion.text, True)

@@ -1,4 +1,4 @@
-"""Conversations that share their history: the common part, what each adds to it, and a prompt that is given twice."""
+"""Conversations that share their history: the common part, the rest of each, and prompts that are given twice."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,10 +11,10 @@ from preftemplates.errors import Code, RowError, preview
 
 @register_filter
 def common_history(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
-    """The leading messages that two conversations share, by whole turns; at least one is left to each.
+    """Return the leading messages that two conversations share; at least one message is left to each.
 
-    Turns are equal if their roles and contents are, whatever times and ids they have. Those of the first conversation
-    are returned.
+    Turns are equal if their roles and contents are, whatever other keys such as times and ids they have. The turns of
+    the first conversation are returned.
 
     >>> hi = {"role": "user", "content": "Hi"}
     >>> yes, no = {"role": "assistant", "content": "Yes"}, {"role": "assistant", "content": "No"}
@@ -22,8 +22,8 @@ def common_history(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
     True
 
     Raises:
-        RowError: `prompt_mismatch` where they part before an answer, so that they answer different prompts, or share
-            no turn of a user; `bad_turns` where one is empty.
+        RowError: `prompt_mismatch` if they differ before an answer, and thus answer different prompts, or share no
+            user's turn; `bad_turns` if one is empty.
     """
     if not one or not other:
         raise RowError("a conversation has no messages", code=Code.BAD_TURNS)
@@ -43,7 +43,7 @@ def common_history(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
 
 @register_filter
 def after_history(own: Sequence[Any], other: Sequence[Any]) -> list[Any]:
-    """What a conversation adds to the history that it shares with another.
+    """Return the messages of a conversation after the history that it shares with another.
 
     >>> hi = {"role": "user", "content": "Hi"}
     >>> yes, no = {"role": "assistant", "content": "Yes"}, {"role": "assistant", "content": "No"}
@@ -51,14 +51,14 @@ def after_history(own: Sequence[Any], other: Sequence[Any]) -> list[Any]:
     True
 
     Raises:
-        RowError: as `common_history`.
+        RowError: as in `common_history`.
     """
     return list(own[len(common_history(own, other)) :])
 
 
 @register_filter
 def before_last_answer(turns: list[dict[str, Any]], other: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The turns before the last answer, which both sides must share.
+    """Return the turns before the last answer, which both sides must share.
 
     >>> ask = {"role": "user", "content": "Hi"}
     >>> yes, no = {"role": "assistant", "content": "Yes"}, {"role": "assistant", "content": "No"}
@@ -66,8 +66,8 @@ def before_last_answer(turns: list[dict[str, Any]], other: list[dict[str, Any]])
     True
 
     Raises:
-        RowError: `bad_turns` where a side does not end with an answer; `prompt_mismatch` where the turns differ, or
-            none is a user's.
+        RowError: `bad_turns` if a side does not end with an answer; `prompt_mismatch` if the turns differ, or none is
+            a user's.
     """
     for side in (turns, other):
         if side[-1]["role"] != "assistant":
@@ -78,7 +78,7 @@ def before_last_answer(turns: list[dict[str, Any]], other: list[dict[str, Any]])
 
 
 def _with_user(history: list[Any]) -> list[Any]:
-    """A history in which somebody asks something; without, the prompt is elsewhere, or there is none."""
+    """Return a history after checking that a user asks something in it."""
     if not any(message.get("role") == "user" for message in history):
         raise RowError("the conversations share no turn of a user, so nothing is answered", code=Code.PROMPT_MISMATCH)
     return history
@@ -86,13 +86,13 @@ def _with_user(history: list[Any]) -> list[Any]:
 
 @register_filter
 def agreed_with(history: list[Any], other: list[Any]) -> list[Any]:
-    """Return a history that both sides of a pair give, as it is where they do.
+    """Return the history of one side of a pair, which must equal that of the other.
 
     >>> agreed_with([{"role": "user", "content": "Hi"}], [{"role": "user", "content": "Hi"}])
     [{'role': 'user', 'content': 'Hi'}]
 
     Raises:
-        RowError: `prompt_mismatch` where they differ, such as by an image that only one of them shows.
+        RowError: `prompt_mismatch` if they differ, for example in an image that only one of them shows.
     """
     if not is_same(list_comparable(history), list_comparable(other)):
         raise RowError("the two sides give the prompt other turns or media", code=Code.PROMPT_MISMATCH)
@@ -101,13 +101,13 @@ def agreed_with(history: list[Any], other: list[Any]) -> list[Any]:
 
 @register_filter
 def with_prompt(history: list[Any], prompt: Any) -> list[Any]:
-    """A history, which holds the prompt that a column next to the conversations has, if there is one.
+    """Return a history, which must contain the prompt in a column next to the conversations, if there is one.
 
     >>> with_prompt([{"role": "user", "content": "Hi"}], "Hi")
     [{'role': 'user', 'content': 'Hi'}]
 
     Raises:
-        RowError: `prompt_mismatch` where it holds another one, which would be left out.
+        RowError: `prompt_mismatch` if it does not, since the prompt would be lost.
     """
     if prompt is None or prompt in ("", []):
         return history
@@ -123,13 +123,13 @@ def with_prompt(history: list[Any], prompt: Any) -> list[Any]:
 
 @register_filter
 def after_prompt(text: str, prompt: Any) -> str:
-    """A whole text, which begins with the prompt that a column next to it has, if there is one.
+    """Return a whole text, which must begin with the prompt in a column next to it, if there is one.
 
     >>> after_prompt("Two and two are four.", "Two and two")
     'Two and two are four.'
 
     Raises:
-        RowError: `prompt_mismatch` where it begins otherwise, so that the prompt would be left out.
+        RowError: `prompt_mismatch` if it does not, since the prompt would be lost.
     """
     if prompt is None or prompt in ("", []) or (isinstance(prompt, str) and text.startswith(prompt)):
         return text
@@ -138,13 +138,13 @@ def after_prompt(text: str, prompt: Any) -> str:
 
 @register_filter
 def cut_prompt(text: str, prompt: str) -> str:
-    """Return what a whole text adds to the prompt that it begins with.
+    """Return a whole text without the prompt at its beginning.
 
     >>> cut_prompt("Two and two are four.", "Two and two")
     ' are four.'
 
     Raises:
-        RowError: `prompt_mismatch` where it begins otherwise.
+        RowError: `prompt_mismatch` if it does not begin with the prompt.
     """
     if not text.startswith(prompt):
         raise _make_prompt_error(prompt)

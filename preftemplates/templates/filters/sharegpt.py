@@ -16,45 +16,45 @@ ROLES = {
     "chatgpt": "assistant", "bing": "assistant", "bard": "assistant", "observation": "tool", "tool": "tool",
     "function_call": "function",
 }  # fmt: skip
-"""What ShareGPT and its relatives call a speaker, and the role that it has; `function` calls functions."""
+"""The role of each speaker of ShareGPT and its relatives; `function` calls functions."""
 
 ORDER = ("reasoning", "text", "tool_call")
-"""The kinds of parts, in the only order that a message can keep: its keys say nothing of another one."""
+"""The kinds of parts in the only order that a message can represent."""
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @register_filter
 def sharegpt(turns: Sequence[Any]) -> list[dict[str, Any]]:
-    """The messages of turns that have a speaker, `from_`, and a `value`.
+    """Return the messages of turns with a speaker, `from_`, and a `value`.
 
-    A `function_call` becomes an assistant's message with the tool calls that its JSON text holds (`tool_calls`), an
-    `observation` a tool's message, whose text stays as it is.
+    A `function_call` becomes an assistant's message with the tool calls of its JSON text (`tool_calls`). An
+    `observation` becomes a tool's message, whose text stays unchanged.
 
     >>> from types import SimpleNamespace
     >>> sharegpt([SimpleNamespace(from_="human", value="Hi"), SimpleNamespace(from_="gpt", value="Hello")])
     [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello'}]
 
     Raises:
-        RowError: `bad_role` where a speaker is unknown; as `tool_calls` where a function call is none.
+        RowError: `bad_role` if a speaker is unknown; as in `tool_calls` if a function call cannot be read.
     """
     return tagged_turns(turns, ROLES)
 
 
 @register_filter
 def tagged_turns(turns: Sequence[Any], speakers: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The messages of turns that have a speaker, `from_`, and a `value`, by a table of speakers.
+    """Return the messages of turns with a speaker, `from_`, and a `value`, by a table of speakers.
 
     Args:
         turns: the turns.
-        speakers: the role of each speaker; that of one who calls functions is `function`.
+        speakers: the role of each speaker; `function` for one that calls functions.
 
     >>> from types import SimpleNamespace
     >>> tagged_turns([SimpleNamespace(from_="Q", value="Hi")], {"Q": "user", "A": "assistant"})
     [{'role': 'user', 'content': 'Hi'}]
 
     Raises:
-        RowError: as `sharegpt`.
+        RowError: as in `sharegpt`.
     """
     return [_said(turn, speakers) for turn in turns]
 
@@ -71,10 +71,10 @@ def _said(turn: Any, speakers: Mapping[str, str]) -> dict[str, Any]:
 
 @register_filter
 def typed_values(turns: Sequence[Any]) -> list[dict[str, Any]]:
-    """The messages of turns with a `role` and a `content` of parts, each with `type` and `value`.
+    """Return the messages of turns with a `role` and a `content` of parts, each with `type` and `value`.
 
-    One text is the content; several stay typed parts. Reasoning becomes `reasoning_content`, and the JSON texts of
-    tool calls become `tool_calls`.
+    A single text is the content; several stay typed parts. Reasoning becomes `reasoning_content`, and the JSON texts
+    of tool calls become `tool_calls`.
 
     >>> from types import SimpleNamespace
     >>> part = SimpleNamespace(type="text", value="Hi")
@@ -82,8 +82,8 @@ def typed_values(turns: Sequence[Any]) -> list[dict[str, Any]]:
     [{'role': 'user', 'content': 'Hi'}]
 
     Raises:
-        RowError: `unsupported_content` where a part is of another kind, there are two reasonings, or the parts stand
-            in an order that a message cannot keep; as `tool_calls` where a call is none.
+        RowError: `unsupported_content` if a part is of another kind, there is more than one reasoning part, or the
+            parts are in an order that a message cannot represent; as in `tool_calls` if a call cannot be read.
     """
     return [_message(turn, index) for index, turn in enumerate(turns)]
 
@@ -115,18 +115,18 @@ def _unsupported(index: int, what: str) -> RowError:
 
 @register_filter
 def tool_calls(text: str) -> list[dict[str, Any]]:
-    """The tool calls that a JSON text holds: one object with `name` and `arguments`, or a list of such objects.
+    """Return the tool calls in a JSON text: one object with `name` and `arguments`, or a list of such objects.
 
-    Arguments become an object, also where they are a JSON text once more. That is what chat templates write as JSON
-    themselves; a text they would quote a second time. Tables whose columns have fixed types have no place for objects
-    of different keys, so that tool calls are written as JSON lines.
+    Arguments become an object, even if they are JSON text inside the JSON. Chat templates write objects as JSON
+    themselves, and would quote a text a second time. Tables with fixed column types have no place for objects of
+    different keys, so write tool calls to JSON Lines.
 
     >>> tool_calls('{"name": "water", "arguments": {"herb": "dill"}}')
     [{'type': 'function', 'function': {'name': 'water', 'arguments': {'herb': 'dill'}}}]
 
     Raises:
-        RowError: `wrong_type` where the text is no JSON or no call, or a call has keys that would be lost;
-            `duplicate_key` where an object names a key twice; `bad_text` where it spells half a character; `too_deep`.
+        RowError: `wrong_type` if the text is not JSON or not a call, or a call has keys that would be lost;
+            `duplicate_key` if an object has a key twice; `bad_text` if it spells a lone surrogate; `too_deep`.
     """
     read = _read(text)
     calls = [_call(call) for call in (read if isinstance(read, list) else [read])]
@@ -137,16 +137,17 @@ def tool_calls(text: str) -> list[dict[str, Any]]:
 
 @register_filter
 def calls_among(messages: Sequence[Any], tools: Any) -> list[Any]:
-    """The messages of a conversation, in which no function is called that is not among the tools.
+    """Return the messages of a conversation, which must call only functions among the tools.
 
-    They are a list or its JSON text, each with a `name`, or with a `function` that has one; None and an empty text
-    hold none.
+    The tools are a list or its JSON text, each with a `name`, or with a `function` that has one. None and an empty
+    text mean no tools.
 
     >>> calls_among([{"role": "assistant", "tool_calls": tool_calls('{"name": "water"}')}], '[{"name": "water"}]')
     [{'role': 'assistant', 'tool_calls': [{'type': 'function', 'function': {'name': 'water', 'arguments': {}}}]}]
 
     Raises:
-        RowError: `bad_turns` where one is called; `wrong_type` where the text is no such list; as `tool_calls`.
+        RowError: `bad_turns` if another function is called; `wrong_type` if the text is not such a list; as in
+            `tool_calls`.
     """
     offered = _offered(tools)
     for message in messages:
@@ -161,30 +162,30 @@ def calls_among(messages: Sequence[Any], tools: Any) -> list[Any]:
 
 @register_filter
 def tool_list(tools: Any) -> str | None:
-    """The tools that may be called, for a sample's `tools`: the text of a JSON list; None where there are none.
+    """Return tools as the JSON text that a sample's `tools` hold; None if there are no tools.
 
-    Each is an object of type `function`, as chat templates expect them; one that is bare gets that around it.
+    Each tool becomes an object of type `function`, as chat templates expect; a bare function is wrapped.
 
     >>> tool_list('[{"name": "water"}]')
     '[{"type": "function", "function": {"name": "water"}}]'
 
     Args:
-        tools: a list of tools or its JSON text; an empty one, or None, holds none.
+        tools: a list of tools or its JSON text; an empty one, or None, means no tools.
 
     Raises:
-        RowError: `wrong_type` where it is no such list; as `tool_calls`.
+        RowError: `wrong_type` if it is not such a list; as in `tool_calls`.
     """
     whole = [tool if tool.get("function") else {"type": "function", "function": tool} for tool in _tools(tools)]
     return json.dumps(whole, ensure_ascii=False) if whole else None
 
 
 def _offered(tools: Any) -> set[str]:
-    """The names of the tools."""
+    """Return the names of the tools."""
     return {(tool.get("function") or tool)["name"] for tool in _tools(tools)}
 
 
 def _tools(tools: Any) -> list[dict[str, Any]]:
-    """The tools of a list or of its JSON text."""
+    """Return the tools of a list or of its JSON text."""
     read = _read(tools) if isinstance(tools, str) and tools else tools or []
     listed: list[Any] = read if isinstance(read, list) else [None]
     named: list[Any] = [tool.get("function") or tool if isinstance(tool, dict) else None for tool in listed]
@@ -206,7 +207,7 @@ def _call(call: Any) -> dict[str, Any]:
 
 
 def _read(text: str) -> Any:
-    """The value of a JSON text, which can be written as JSON again."""
+    """Read a JSON text; the value can be written as JSON again."""
     try:
         value = json.loads(text, object_pairs_hook=_object)
     except RowError:
@@ -220,7 +221,7 @@ def _read(text: str) -> Any:
 
 
 def _check(value: Any, depth: int = 0) -> None:
-    """Refuse what JSON text can smuggle past the check of its cell: half characters, infinite numbers, depth."""
+    """Reject values that JSON text can hide from the check of its column: lone surrogates, infinity, depth."""
     if depth > MAX_DEPTH:
         raise _too_deep()
     if isinstance(value, float) and not math.isfinite(value):
@@ -244,7 +245,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _traced(value: Any, source: str) -> Any:
-    """The same value, whose texts know the text that they were read from."""
+    """Return the value with each text marked as derived from the JSON text."""
     if isinstance(value, str):
         return derived(value, [source])
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Solutions in one text, in which a mark ends each step, and a second text has the verdicts where the marks are."""
+"""Solutions in one text, in which a mark ends each step, and a second text with labels instead of the marks."""
 
 from preftemplates import register_filter
 from preftemplates.errors import Code, RowError, preview
@@ -10,27 +10,27 @@ VERDICTS = {"+": True, "-": False}
 
 @register_filter
 def before_first_step(text: str) -> str:
-    """The question before "Step 1:", without outer blanks.
+    """Return the question before "Step 1:", without whitespace around it.
 
     >>> before_first_step("Two and two? Step 1: Four. ки")
     'Two and two?'
 
     Raises:
-        RowError: `bad_turns` where the first marked step does not hold "Step 1:" once, so that nothing says where the
-            question ends.
+        RowError: `bad_turns` if the text before the first mark does not contain "Step 1:" once, so that the end of the
+            question is unknown.
     """
     return text[: _first_step(text)].strip()
 
 
 @register_filter
 def marked_steps(text: str) -> list[str]:
-    r"""The steps from "Step 1:" on, each up to its mark, without outer blanks.
+    r"""Return the steps from "Step 1:", each up to its mark, without whitespace around them.
 
     >>> marked_steps("Two and two? Step 1: Add. ки\nStep 2: Four. ки")
     ['Step 1: Add.', 'Step 2: Four.']
 
     Raises:
-        RowError: `bad_turns` where a step has no mark, and as `before_first_step`.
+        RowError: `bad_turns` if a step has no mark; as in `before_first_step`.
     """
     *steps, rest = text[_first_step(text) :].split(MARK)
     if rest.strip():
@@ -40,13 +40,13 @@ def marked_steps(text: str) -> list[str]:
 
 @register_filter
 def marked_verdicts(label: str, text: str) -> list[bool]:
-    """For each mark of a text whether + stands in its place in the label, which is else the same text.
+    """Return for each mark of a text whether the label, which is otherwise the same text, has + instead of it.
 
     >>> marked_verdicts("Step 1: Add. + Step 2: Five. -", "Step 1: Add. ки Step 2: Five. ки")
     [True, False]
 
     Raises:
-        RowError: `bad_label` where the label is another text, or something else stands in a mark's place.
+        RowError: `bad_label` if the label is another text, or has anything other than + or - instead of a mark.
     """
     verdicts: list[bool] = []
     at = 0
@@ -73,7 +73,7 @@ def _other_text(at: int) -> RowError:
 
 
 def _first_step(text: str) -> int:
-    """Where the first step begins."""
+    """Return the index of the first step."""
     before = text.split(MARK)[0]
     found = [before.find(name) for name in FIRST if before.count(name) == 1]
     if len(found) != 1 or sum(before.count(name) for name in FIRST) != 1:

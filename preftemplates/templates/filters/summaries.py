@@ -1,4 +1,4 @@
-"""What is to be summarised: a Reddit post or a news article, with the mark behind which the summary goes."""
+"""Requests for a summary of a Reddit post or a news article, which end with the mark that the summary follows."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from preftemplates.errors import Code, RowError
 
 @register_filter
 def to_summarise(info: Any) -> str:
-    r"""The request for a summary of a post, with its subreddit and title, or of an article.
+    r"""Return the request for a summary of a post, with its subreddit and title, or of an article.
 
     >>> from types import SimpleNamespace
     >>> to_summarise(SimpleNamespace(post=None, article="Rain fell.", title=None, subreddit=None))
     'Article:\n\nRain fell.\n\nTL;DR:'
 
     Raises:
-        RowError: `missing_field` where there is neither a post nor an article, or a post has no subreddit or title;
-            `wrong_type` where there are both.
+        RowError: `missing_field` if there is neither a post nor an article, or a post has no subreddit or title;
+            `wrong_type` if there are both.
     """
     if info.post is not None and info.article is not None:
         raise RowError(
@@ -32,6 +32,6 @@ def to_summarise(info: Any) -> str:
 
 
 def _joined(parts: list[str]) -> str:
-    """The parts as one text that knows where each came from."""
+    """Join the parts to one text that keeps where each came from."""
     text: str = concat(parts)
     return text

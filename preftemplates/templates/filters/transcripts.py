@@ -1,4 +1,4 @@
-"""Transcripts: conversations written as one text, with a mark where each turn begins."""
+"""Transcripts: conversations written as one text, with a mark at the beginning of each turn."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ ROLES = {"Human": "user", "Assistant": "assistant"}
 
 @register_filter
 def human_assistant_turns(text: str) -> list[dict[str, Any]]:
-    r"""The turns of a transcript whose turns begin with "\n\nHuman: " and "\n\nAssistant: ".
+    r"""Split a transcript into turns at the marks "\n\nHuman: " and "\n\nAssistant: ".
 
     A mark elsewhere in a line is text. Nothing is trimmed: the marks and the contents together are the transcript.
 
@@ -20,7 +20,7 @@ def human_assistant_turns(text: str) -> list[dict[str, Any]]:
     [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello Human: friend'}]
 
     Raises:
-        RowError: `bad_turns` where the text does not begin with a mark.
+        RowError: `bad_turns` if the text does not begin with a mark.
     """
     marks = list(HUMAN_ASSISTANT.finditer(text))
     if not marks or marks[0].start() > 0:

@@ -1,4 +1,4 @@
-"""UltraFeedback's ratings: of four aspects, and one over all that is wrong in some rows."""
+"""UltraFeedback's ratings: four aspects, and an overall score that is wrong in some rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ RATINGS = {"1": 1, "2": 2, "3": 3, "4": 4, "5": 5}
 
 @register_filter
 def mean_ratings(completions: Sequence[Any]) -> list[float]:
-    """For each completion the mean of the ratings of its four aspects, which are written as texts from "1" to "5".
+    """Return the mean rating of four aspects for each completion; ratings are texts from "1" to "5".
 
     >>> from types import SimpleNamespace
     >>> good, fair = SimpleNamespace(rating="5"), SimpleNamespace(rating="4")
@@ -21,7 +21,7 @@ def mean_ratings(completions: Sequence[Any]) -> list[float]:
     [4.75]
 
     Raises:
-        RowError: `bad_label` where a rating is something else, such as "N/A".
+        RowError: `bad_label` if a rating is anything else, such as "N/A".
     """
     return [_mean_rating(completion.annotations, index) for index, completion in enumerate(completions)]
 
@@ -41,14 +41,14 @@ def _mean_rating(annotations: Any, index: int) -> float:
 
 @register_filter
 def sound_overall_scores(completions: Sequence[Any]) -> list[float]:
-    """The overall score of each completion, where the mean of its finer ratings does not contradict it.
+    """Return the overall score of each completion, after checking it against the mean of its ratings.
 
     >>> from types import SimpleNamespace
     >>> sound_overall_scores([SimpleNamespace(overall_score=7.5, fine_grained_score=4.25)])
     [7.5]
 
     Raises:
-        RowError: `bad_label` where one is 10 and the mean is 2 or less: it was a 1 when it was given.
+        RowError: `bad_label` if a score is 10 and the mean is 2 or less, since the score was then given as 1.
     """
     for index, completion in enumerate(completions):
         if completion.overall_score == 10 and completion.fine_grained_score <= 2:

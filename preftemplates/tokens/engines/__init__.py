@@ -1,1 +1,1 @@
-"""Engines: libraries that turn texts into token ids, each used only where its ids are those of the default one."""
+"""Engines: libraries that encode texts, each used only where its ids equal those of the default engine."""

@@ -1,4 +1,4 @@
-"""What an engine is, and the registry of engines."""
+"""The interface of an engine, and the registry of engines."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class TokenBatch(NamedTuple):
     """The token ids of several texts.
 
     Attributes:
-        ids: int32, of shape (T,): the ids of all texts, one text after the other.
-        counts: int64, of shape (N,): how many ids each of the N texts has; together they are T.
+        ids: int32 of shape (T,): the ids of all texts, one text after another.
+        counts: int64 of shape (N,): the number of ids of each of the N texts; they add up to T.
     """
 
     ids: np.ndarray[Any, np.dtype[np.int32]]
@@ -29,34 +29,34 @@ class TokenBatch(NamedTuple):
 
 
 class Engine(Protocol):
-    """A tokenizer that encodes many texts at a time; several threads may share it.
+    """A tokenizer that encodes many texts at once. Several threads may share it.
 
     Attributes:
-        name: the library with its version, such as `tokenizers 0.23.3`.
+        name: the name and version of the library, such as `tokenizers 0.23.3`.
     """
 
     name: str
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
-        """Return the ids of texts, without special tokens around them.
+        """Encode texts, without special tokens around them.
 
-        An added token that a text spells becomes its id, as in `tokenizer(text, add_special_tokens=False)`. Nothing is
-        padded or truncated.
+        An added token that a text spells becomes its id, as in `tokenizer(text, add_special_tokens=False)`. Texts are
+        neither padded nor truncated.
 
         Raises:
-            RowError: `bad_text`: a text is not Unicode.
+            RowError: `bad_text`: a text is not valid Unicode.
         """
 
 
 class LoadFunction(Protocol):
-    """What an engine's file registers: a function that makes the engine of one tokenizer."""
+    """A function that builds the engine of one tokenizer; the file of an engine registers one."""
 
     def __call__(self, tokenizer_json: str, directory: Path | None) -> Engine:
-        """Return the engine of a tokenizer.
+        """Build the engine of a tokenizer.
 
         Args:
-            tokenizer_json: the text of its `tokenizer.json`, without truncation, padding and post-processor.
-            directory: where the engine's package is installed; None for the packages of this environment.
+            tokenizer_json: the text of the `tokenizer.json`, without truncation, padding and post-processor.
+            directory: where the engine's package is installed; None for this environment's packages.
         """
 
 
@@ -65,8 +65,8 @@ class EngineEntry:
     """An engine in the registry.
 
     Attributes:
-        load: makes the engine of one tokenizer.
-        side_loaded: the package by which a directory is recognised, if the engine can be loaded from one; or empty.
+        load: builds the engine of one tokenizer.
+        side_loaded: the package that identifies a directory from which the engine can be loaded; empty if it cannot.
     """
 
     load: LoadFunction
@@ -79,11 +79,11 @@ ENGINES: Registry[EngineEntry] = Registry("engine", "preftemplates.tokens.engine
 def register_engine(name: str, *, side_loaded: str = "") -> Callable[[LoadFunction], LoadFunction]:
     """Register the function that loads an engine under a name.
 
-    A file in this package registers one engine. So does a package's entry point in the group `preftemplates.engines`.
+    A file in this package registers one engine. A package's entry point in the group `preftemplates.engines` does too.
 
     Args:
         name: the engine's name.
-        side_loaded: the package by which a directory is recognised, if the engine can be loaded from one.
+        side_loaded: the package that identifies a directory from which the engine can be loaded.
 
     Raises:
         DefinitionError: the name is taken.
@@ -105,7 +105,7 @@ def register_engine(name: str, *, side_loaded: str = "") -> Callable[[LoadFuncti
 
 
 def make_bad_text_error(texts: Sequence[str]) -> RowError | None:
-    r"""Return the error for the first text that is not Unicode; None if all of them are.
+    r"""Return the error for the first text that is not valid Unicode; None if all are.
 
     >>> make_bad_text_error(["a", "\ud800"]).code
     <Code.BAD_TEXT: 'bad_text'>
@@ -119,10 +119,10 @@ def make_bad_text_error(texts: Sequence[str]) -> RowError | None:
 
 
 def import_numpy() -> Any:
-    """Return the module `numpy`, which only some features of the library need.
+    """Import `numpy`, which only some features of the library need.
 
     Raises:
-        MissingPackageError: it is not installed.
+        MissingPackageError: `numpy` is not installed.
 
     Example:
         >>> import_numpy().__name__

@@ -26,21 +26,21 @@ class GigatokenEngine:
         self._tokenizer = package.Tokenizer.from_json(tokenizer_json)
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
-        """Return the ids of texts, without special tokens around them."""
+        """Encode texts, without special tokens around them."""
         np = import_numpy()
         rows = self._tokenizer.encode_batch([*texts])
         layout = getattr(rows, "layout", None)
-        if layout is not None:  # an array of awkward: one array of all ids
+        if layout is not None:  # an Awkward array, which holds all ids in one array
             offsets = np.asarray(layout.offsets.data, np.int64)
             ids = np.asarray(layout.content.data)[offsets[0] : offsets[-1]]
             return TokenBatch(ids.astype(np.int32), np.diff(offsets))
-        counts = np.fromiter(map(len, rows), np.int64, len(rows))  # without awkward: a list of arrays
+        counts = np.fromiter(map(len, rows), np.int64, len(rows))  # without Awkward, a list of arrays
         return TokenBatch(np.concatenate(rows).astype(np.int32) if rows else np.empty(0, np.int32), counts)
 
 
 @register_engine("gigatoken")
 def load_gigatoken_engine(tokenizer_json: str, directory: Path | None) -> GigatokenEngine:
-    """Return the engine of a tokenizer.
+    """Build the gigatoken engine of a tokenizer.
 
     Raises:
         MissingPackageError: `gigatoken` is not installed.

@@ -1,4 +1,4 @@
-"""Load an engine by its name or from a directory, and use it only if the self-check finds it equal."""
+"""Load an engine by name or from a directory, and use it only if the self-check finds its ids equal."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class CheckedEngine:
-    """An engine next to the default one, which encodes the texts that the engine reads otherwise.
+    """An engine backed by the default one, which encodes the texts that the engine would encode differently.
 
     Args:
         engine: the engine.
         reference: the default engine.
-        first_id: the first id that is not the tokenizer's own: the default engine encodes texts with such an id. None
-            if the engine was given no other.
-        characters: the default engine encodes texts with any of these characters, none of which is ASCII.
+        first_id: the first id that the tokenizer itself does not have. The default engine encodes texts with such ids.
+            None if no ids were added.
+        characters: non-ASCII characters; the default engine encodes texts with any of them.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class CheckedEngine:
         self._table = make_character_table(characters) if characters else None
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
-        """Return the ids of texts, without special tokens around them.
+        """Encode texts, without special tokens around them.
 
         Raises:
-            RowError: `bad_text`: a text is not Unicode.
+            RowError: `bad_text`: a text is not valid Unicode.
             DefinitionError: the engine raises an exception.
         """
         try:
@@ -60,7 +60,7 @@ class CheckedEngine:
         return self._replace(batch, texts, indexes) if indexes else batch
 
     def _find_others(self, batch: TokenBatch, texts: Sequence[str]) -> list[int]:
-        """The numbers of the texts that the default engine has to encode."""
+        """Return the indices of the texts that the default engine has to encode."""
         np, indexes = import_numpy(), set[int]()
         if self._first_id is not None:
             foreign = np.flatnonzero(batch.ids >= self._first_id)
@@ -70,7 +70,7 @@ class CheckedEngine:
         return sorted(indexes)
 
     def _replace(self, batch: TokenBatch, texts: Sequence[str], indexes: Sequence[int]) -> TokenBatch:
-        """The ids with those of the default engine for some texts."""
+        """Replace the ids of some texts with those of the default engine."""
         np = import_numpy()
         replaced = self._reference.encode([texts[index] for index in indexes])
         rows, counts = np.split(batch.ids, np.cumsum(batch.counts)[:-1]), batch.counts.copy()
@@ -80,7 +80,7 @@ class CheckedEngine:
 
 
 def make_default_engine(tokenizer: Any) -> HuggingFaceEngine | Tokenizers1Engine:
-    """Return the engine of the installed tokenizers, whose ids are those that `tokenize` gives.
+    """Build the engine of the installed tokenizers, whose ids are those of `tokenize`.
 
     Args:
         tokenizer: a `tokenizers.Tokenizer` before 1.0 without truncation and padding, or a `ByteAlignedTokenizer` of
@@ -97,7 +97,7 @@ def make_default_engine(tokenizer: Any) -> HuggingFaceEngine | Tokenizers1Engine
 
 
 def list_engines() -> list[str]:
-    """Return the names of all engines, sorted; their packages need not be installed.
+    """Return the names of all engines, sorted, whether or not their packages are installed.
 
     >>> list_engines()
     ['gigatoken', 'tokenizers', 'tokenizers-1', 'tokie']
@@ -106,24 +106,24 @@ def list_engines() -> list[str]:
 
 
 def load_engine(name_or_directory: str, tokenizer_json: str, reference: Engine) -> CheckedEngine:
-    """Return an engine of a tokenizer, after the self-check proved it equal to the default engine.
+    """Load an engine for a tokenizer and check that its ids equal those of the default engine.
 
-    Where tokenizers 1.x is installed, the default engine is that version. The engine `tokenizers-1` is then compared
-    with itself; what else is checked there is in `ByteAlignedTokenizer.check`.
+    If tokenizers 1.x is installed, it is the default engine. The engine `tokenizers-1` is then compared with itself,
+    and `ByteAlignedTokenizer.check` checks what that comparison cannot.
 
-    The check takes one or two seconds. What engines are known to differ in is left to the default engine: texts with
-    bytes that the vocabulary lacks, and with characters that another version of Unicode treats otherwise.
+    The check takes one or two seconds. The default engine encodes texts on which engines are known to differ: those
+    with bytes that the vocabulary lacks, and those with characters that another Unicode version treats differently.
 
     Args:
         name_or_directory: the engine's name, or a directory into which tokenizers 1.x was installed
-            (`pip install --no-deps --target DIRECTORY tokenizers==1.0.0rc3`). So tokenizers 0.2x stays what
-            transformers uses.
+            (`pip install --no-deps --target DIRECTORY tokenizers==1.0.0rc3`). That way transformers keeps using
+            tokenizers 0.2x.
         tokenizer_json: the text of the tokenizer's `tokenizer.json`.
         reference: the default engine of this tokenizer.
 
     Raises:
         UnknownNameError: no engine has that name.
-        FileError: the directory does not exist, or holds no engine.
+        FileError: the directory does not exist or holds no engine.
         MissingPackageError: the engine's package is not installed.
         DefinitionError: the engine cannot load the tokenizer, or its ids differ.
 
@@ -141,7 +141,7 @@ def load_engine(name_or_directory: str, tokenizer_json: str, reference: Engine) 
         loaded = entry.load(prepared, directory)
     except PrefTemplatesError:
         raise
-    except BaseException as error:  # noqa: BLE001  a panic of Rust is none of the usual exceptions
+    except BaseException as error:  # noqa: BLE001  a panic in Rust is not an Exception
         raise_engine_error(preview(name_or_directory), error, "load this tokenizer")
     description = read_tokenizer_json(tokenizer_json)
     characters = find_differing_characters(CheckedEngine(loaded, reference, first_id), reference, description)
@@ -151,7 +151,7 @@ def load_engine(name_or_directory: str, tokenizer_json: str, reference: Engine) 
 
 
 def _find_entry(name_or_directory: str) -> tuple[EngineEntry, Path | None]:
-    """The registry's entry of an engine, with the directory that holds its package."""
+    """Find the registry entry of an engine, and the directory that holds its package."""
     if not isinstance(name_or_directory, str):
         raise ENGINES.make_unknown_name_error(name_or_directory)
     directory = Path(name_or_directory)

@@ -1,4 +1,4 @@
-"""The probe texts of the self-check: what engines are known to differ in, and drawn mixes of it."""
+"""The probe texts of the self-check: everything on which engines are known to differ, and random mixes of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MAX_LENGTH = 2_000
-"""A probe text has at most so many characters."""
+"""The most characters of a probe text, except for a few long ones."""
 
 _SCRIPTS = (
     "Hello, world! The quick brown fox jumps over the lazy dog.",
@@ -44,7 +44,7 @@ _SCRIPTS = (
 
 
 def _split(*texts: str) -> list[str]:
-    """The words of texts; lists of one word each would fill pages."""
+    """Split texts into words; lists with one word per line would fill pages."""
     return [word for text in texts for word in text.split(" ")]
 
 
@@ -56,7 +56,7 @@ _NORMALIZED = _split(
     "ς Ǆ \u0345 \u1fb3 ½ ﬅ Å \uff76\uff9e e\u0301\u0301 \u0e33 \u0f71\u0f72 \U0001d160 \u00a8 \u00b4 … ‥ \u2011",
     "\ufb4f \u3131 \uffa1",
 )
-"""Characters that normalizers compose, decompose, lower, strip or replace, and what they make of them."""
+"""Characters that normalizers compose, decompose, lowercase, strip or replace, and the results of that."""
 
 _SPACES = (
     *" \t\n\r\x0b\x0c\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029",
@@ -77,7 +77,7 @@ _RECENT = tuple(
     "\ufdcf\U00010570\U00010d40\U00010d4a\U00011f00\U00011f50\U00016d40\U0001df00\U0001e4d0\U0001e5d0\U0001e5f1"
     "\U0001e900\U0001e922\U0001fa75\U0002a6de\U0002b739\U0002ebf0\U00031350\U000323b0"
 )
-"""Characters of the newest versions of Unicode, and numbers that have no character yet."""
+"""Characters from recent Unicode versions, and code points without a character so far."""
 
 _WORDS = _split(
     "a A I the The THE hello don't DON'T we'll 's 'S 'll ' '' \" x1 1x iPhone HTTPResponse snake_case camelCase",
@@ -91,28 +91,28 @@ _REPEATED = (
 )
 
 _LENGTHS = (2, 3, 7, 16, 63, 64, 99, 100, 101, 256, 700)
-"""How often a text is repeated. Some models give up on words of more than 100 characters."""
+"""How often a text is repeated; some models give up on words of more than 100 characters."""
 
 _LONG = ("\n", " ", "a", "ab ", "日", "\u3000\n", "1")
 _MAX_LONG = 40_000
-"""A few texts have so many characters: some engines cut long texts, and encode the parts in several threads."""
+"""The length of a few long texts: some engines cut long texts and encode the parts in several threads."""
 
 _MAX_TOKENS = 300
-"""Draw this many added tokens for the mixes."""
+"""How many added tokens are drawn for the mixes."""
 
 _MAX_WORDS = 4_000
-"""Draw this many tokens of the vocabulary for the mixes."""
+"""How many tokens of the vocabulary are drawn for the mixes."""
 
 
 def list_probe_texts(description: dict[str, Any]) -> list[str]:
-    """Return the probe texts for a tokenizer, the same on each call.
+    """Return the probe texts for a tokenizer, the same ones on each call.
 
-    They are texts of many scripts, code and URLs; accents in all forms, whitespace, invisible characters and long
-    words; every added token alone, within letters, within spaces, twice, at line ends and cut short; words of the
-    vocabulary; and drawn mixes of all these. Each has at most 2,000 characters, but for eight of 40,000.
+    They are texts in many scripts, code and URLs; accents in all forms, whitespace, invisible characters and long
+    words; every added token alone, inside words, between spaces, twice, at line ends and cut short; words of the
+    vocabulary; and random mixes of all these. Each has at most 2,000 characters, except for eight of 40,000.
 
     Args:
-        description: the object that its `tokenizer.json` holds.
+        description: the object in the tokenizer's `tokenizer.json`.
 
     Example:
         >>> description = {"model": {"vocab": {"a": 0}}, "added_tokens": [{"content": "<s>"}]}
@@ -145,7 +145,7 @@ def list_probe_texts(description: dict[str, Any]) -> list[str]:
 
 
 def _surround_token(token: str) -> list[str]:
-    """An added token in the places in which engines differ."""
+    """Return an added token in the surroundings in which engines differ."""
     places = (
         *("{}", "x{}x", "é{}1", " {} ", "a  {}  b", "{}{}", "{} {}", "\n{}\n", "\r\n\t{}\xa0\u3000", ".{}'s", "_{}0"),
         *("{}a", "a{}", "a {}b", "a{} b"),
@@ -155,14 +155,14 @@ def _surround_token(token: str) -> list[str]:
 
 
 def _mix(rng: Random, pool: Sequence[str], number: int) -> Iterator[str]:
-    """Texts of drawn parts, most of them few, with a space between some."""
+    """Yield texts of drawn parts, mostly short, with spaces between some parts."""
     for _ in range(number if pool else 0):
         parts = rng.choices(pool, k=rng.choice((2, 3, 5, 8, 13, 40)))
         yield "".join(part + rng.choice(("", "", " ")) for part in parts)
 
 
 def _spell_vocabulary(description: dict[str, Any], rng: Random) -> list[str]:
-    """Texts of drawn tokens of the vocabulary, spelled as bytes where they can be, and as most other models do."""
+    """Return texts of drawn vocabulary tokens, decoded from bytes if possible, or with the usual marks replaced."""
     vocabulary = description["model"]["vocab"]
     tokens = [*vocabulary] if isinstance(vocabulary, dict) else [token for token, _ in vocabulary]
     byte_numbers = {character: byte for byte, character in enumerate(list_byte_characters())}

@@ -1,4 +1,4 @@
-"""The self-check of an engine: it is used only if it gives the ids of the default engine for each probe text."""
+"""The self-check of an engine: it is used only if its ids equal those of the default engine on every probe text."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 
 _SHOWN_IDS = 6
 _ALONE = 400
-"""Encode this many probe texts one by one too."""
+"""How many probe texts are also encoded one at a time."""
 
 _MAX_SHORTENED = 400_000
-"""The parts of a text that are tried for a short one have so many characters together, each counted with 100 more."""
+"""How many characters the search for a shorter differing text may encode, with 100 added per try."""
 
 ADVICE = "use the engine 'tokenizers' for this tokenizer"
 
 
 def check_engine(engine: Engine, reference: Engine, tokenizer_json: str) -> None:
-    """Raise an error unless an engine gives the ids of another one for each probe text.
+    """Raise an error unless an engine gives the same ids as the reference for each probe text.
 
-    The texts are encoded together, again in the reverse order, and some of them alone. So an engine is refused too
-    whose ids depend on the other texts of a batch, or on what it encoded before. It has to refuse a text that is not
-    Unicode.
+    The texts are encoded together, again in reverse order, and some of them alone. This rules out engines whose ids
+    depend on the other texts of a batch or on earlier calls. An engine must also raise an error for a text that is not
+    valid Unicode.
 
     Args:
-        engine: the engine that is checked.
-        reference: the engine whose ids are right.
-        tokenizer_json: the text of the tokenizer's `tokenizer.json`: its tokens are part of the probe texts.
+        engine: the engine to check.
+        reference: the engine whose ids are correct.
+        tokenizer_json: the text of the tokenizer's `tokenizer.json`; its tokens are part of the probe texts.
 
     Raises:
-        DefinitionError: the ids differ, or the engine raises any exception. The message has the shortest part of the
+        DefinitionError: the ids differ, or the engine raises an exception. The message shows the shortest part of a
             text that was found to differ.
 
     Example:
@@ -65,10 +65,10 @@ def check_engine(engine: Engine, reference: Engine, tokenizer_json: str) -> None
 
 
 def encode_safely(engine: Engine, texts: Sequence[str]) -> TokenBatch:
-    """Return the ids that an engine gives, as one of the library's errors where it raises another exception.
+    """Encode texts with an engine, and turn its exceptions into this library's error.
 
     Raises:
-        DefinitionError: the engine raises an exception, of whatever kind, or gives something else than arrays of ids.
+        DefinitionError: the engine raises any exception, or returns anything but arrays of ids.
     """
     try:
         batch = engine.encode(texts)
@@ -77,7 +77,7 @@ def encode_safely(engine: Engine, texts: Sequence[str]) -> TokenBatch:
         dtypes = str(ids.dtype), str(counts.dtype)
     except PrefTemplatesError:
         raise
-    except BaseException as error:  # noqa: BLE001  a panic of Rust is none of the usual exceptions
+    except BaseException as error:  # noqa: BLE001  a panic in Rust is not an Exception
         raise_engine_error(engine.name, error)
     if not is_batch or dtypes != ("int32", "int64"):
         raise DefinitionError(
@@ -88,10 +88,10 @@ def encode_safely(engine: Engine, texts: Sequence[str]) -> TokenBatch:
 
 
 def encode_rows(engine: Engine, texts: Sequence[str]) -> list[list[int]]:
-    """Return the ids that an engine gives for each text.
+    """Return the ids of each text as a list.
 
     Raises:
-        DefinitionError: the engine raises an exception, or gives something else than arrays of ids.
+        DefinitionError: the engine raises any exception, or returns anything but arrays of ids.
 
     Example:
         >>> from tokenizers import Tokenizer, models
@@ -106,12 +106,12 @@ def encode_rows(engine: Engine, texts: Sequence[str]) -> list[list[int]]:
 
 
 def raise_engine_error(name: str, error: BaseException, action: str = "encode texts") -> NoReturn:
-    """Raise the library's error for an exception that an engine raised.
+    """Raise this library's error for an exception of an engine.
 
     Args:
         name: the engine's name.
-        error: the exception. One that ends the program is raised as it is.
-        action: what the engine cannot do.
+        error: the exception. One that ends the program is raised again as it is.
+        action: what the engine failed to do.
 
     Raises:
         DefinitionError: always, unless the exception ends the program.
@@ -154,7 +154,7 @@ def _compare(
 def _shorten(
     engine: Engine, reference: Engine, text: str, got: list[int], right: list[int]
 ) -> tuple[str, list[int], list[int]]:
-    """The shortest part of a text that was found to differ within some tries, with both ids."""
+    """Return the shortest part of a text that was found to differ within a limited search, with both lists of ids."""
     size, budget = len(text) // 2, _MAX_SHORTENED
     while size and budget > 0:
         for start in range(0, len(text) - size + 1, max(1, size // 2)):
@@ -172,14 +172,14 @@ def _shorten(
 
 
 def _spell_ids(ids: list[int], start: int) -> str:
-    """Some ids from a number on, and how many there are."""
+    """Show some ids from an index on, and how many there are in all."""
     end = start + _SHOWN_IDS
     shown = [*(["…"] if start else []), *map(str, ids[start:end]), *(["…"] if len(ids) > end else [])]
     return f"[{', '.join(shown)}]" + (f" ({len(ids)} ids)" if "…" in shown else "")
 
 
 def _check_bad_text(engine: Engine) -> None:
-    """Raise an error if an engine encodes what is not Unicode, instead of raising an exception."""
+    """Check that an engine raises an exception for a text that is not valid Unicode."""
     try:
         engine.encode(["a", "\ud800"])
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""What engines are given of a tokenizer: its `tokenizer.json`, with a token for each byte."""
+"""Prepare the `tokenizer.json` of a tokenizer for engines, with a token for each byte."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SHOWN_BYTES = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-"""The bytes that a byte-level vocabulary spells as the character of the same number."""
+"""The bytes that a byte-level vocabulary spells as the character with the same number."""
 
 
 def list_byte_characters() -> list[str]:
-    """Return the characters by which byte-level vocabularies spell the 256 bytes, in the order of the bytes.
+    """Return the characters with which byte-level vocabularies spell the 256 bytes, in the order of the bytes.
 
     >>> [list_byte_characters()[byte] for byte in b" a"]
     ['Ġ', 'a']
@@ -43,12 +43,12 @@ def is_byte_level(description: dict[str, Any]) -> bool:
 
 
 def prepare_tokenizer_json(tokenizer_json: str) -> tuple[str, int | None]:
-    """Return the `tokenizer.json` for an engine, and the first id that is not the tokenizer's own.
+    """Return the `tokenizer.json` for an engine, and the first id that the tokenizer itself does not have.
 
-    Truncation, padding and the post-processor are left out. A byte-level vocabulary that lacks bytes gets a token for
-    each, since some engines refuse it. These tokens have the ids from the second result on. It is None where no byte
-    is missing. A text with such an id has to be encoded by the default engine, which drops the byte and merges its
-    neighbours.
+    Truncation, padding and the post-processor are removed. If a byte-level vocabulary lacks bytes, a token is added
+    for each of them, because some engines fail without it. The ids of these tokens start at the second result, which
+    is None if no byte is missing. The default engine must encode any text with such an id: it drops the byte and
+    merges its neighbours.
 
     Raises:
         DefinitionError: the text is not the JSON of a tokenizer.
@@ -66,7 +66,7 @@ def prepare_tokenizer_json(tokenizer_json: str) -> tuple[str, int | None]:
         vocabulary: dict[str, int] = model["vocab"]
         missing = [character for character in list_byte_characters() if character not in vocabulary]
         if missing:
-            for token in description.get("added_tokens") or ():  # else their ids follow the larger vocabulary
+            for token in description.get("added_tokens") or ():  # or their ids would follow the larger vocabulary
                 vocabulary.setdefault(token["content"], token["id"])
             first_id = max(vocabulary.values(), default=-1) + 1
             vocabulary.update(zip(missing, range(first_id, first_id + len(missing)), strict=True))
@@ -74,7 +74,7 @@ def prepare_tokenizer_json(tokenizer_json: str) -> tuple[str, int | None]:
 
 
 def read_tokenizer_json(tokenizer_json: str) -> dict[str, Any]:
-    """Return the object that a `tokenizer.json` holds.
+    """Parse a `tokenizer.json`.
 
     Raises:
         DefinitionError: the text is not the JSON of a tokenizer.
@@ -97,7 +97,7 @@ def read_tokenizer_json(tokenizer_json: str) -> dict[str, Any]:
 
 @contextmanager
 def temporary_json_file(tokenizer_json: str) -> Iterator[str]:
-    """Write a `tokenizer.json` to a temporary file, and yield its path; the file is removed afterwards.
+    """Write a `tokenizer.json` to a temporary file, yield its path, and remove the file afterwards.
 
     >>> with temporary_json_file("{}") as path:
     ...     Path(path).read_text()

@@ -1,4 +1,4 @@
-"""The engine of Hugging Face tokenizers 1.x, which is installed, or loaded from a directory next to an older one."""
+"""The engine of Hugging Face tokenizers 1.x, installed or loaded from a directory alongside an older version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Tokenizers1Engine:
-    """The engine of a `tokenizers.Tokenizer` of version 1.x, which has no offsets.
+    """The engine of a `tokenizers.Tokenizer` of version 1.x, without offsets.
 
     Args:
         tokenizer: the tokenizer. It is not copied.
@@ -30,10 +30,10 @@ class Tokenizers1Engine:
         self._tokenizer = tokenizer
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
-        """Return the ids of texts, without special tokens around them.
+        """Encode texts, without special tokens around them.
 
         Raises:
-            RowError: `bad_text`: a text is not Unicode.
+            RowError: `bad_text`: a text is not valid Unicode.
         """
         np = import_numpy()
         try:
@@ -50,10 +50,10 @@ class Tokenizers1Engine:
 
 @register_engine("tokenizers-1", side_loaded="tokenizers")
 def load_tokenizers_1_engine(tokenizer_json: str, directory: Path | None) -> Tokenizers1Engine:
-    """Return the engine of a tokenizer.
+    """Build the engine of a tokenizer.
 
     Raises:
-        DefinitionError: the `tokenizers` that is installed, or in the directory, is older than 1.0.
+        DefinitionError: the installed `tokenizers`, or the one in the directory, is older than 1.0.
         MissingPackageError: `tokenizers` is not installed.
     """
     if directory is None:
@@ -67,12 +67,12 @@ def load_tokenizers_1_engine(tokenizer_json: str, directory: Path | None) -> Tok
             " for transformers, run pip install --no-deps --target DIRECTORY 'tokenizers>=1.0.0rc3' and give DIRECTORY"
             " as the engine"
         )
-    with temporary_json_file(tokenizer_json) as path:  # it converts older texts in files alone
+    with temporary_json_file(tokenizer_json) as path:  # only `from_file` converts the older format
         return Tokenizers1Engine(package.Tokenizer.from_file(path), package.__version__)
 
 
 def _import_from(directory: Path) -> Any:
-    """Import `tokenizers` of a directory under another name, so that transformers still uses the older one."""
+    """Import `tokenizers` from a directory under another name, so that transformers keeps using the older version."""
     folder = directory.resolve() / "tokenizers"
     name = f"tokenizers_{blake2b(str(folder).encode(), digest_size=8).hexdigest()}"
     if name in sys.modules:

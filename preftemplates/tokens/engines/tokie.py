@@ -28,7 +28,7 @@ class TokieEngine:
             self._tokenizer = package.Tokenizer.from_json(path)
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
-        """Return the ids of texts, without special tokens around them."""
+        """Encode texts, without special tokens around them."""
         ids, counts = self._tokenizer.encode_batch_flat([*texts], add_special_tokens=False)
         np = import_numpy()
         return TokenBatch(ids.astype(np.int32), counts.astype(np.int64))
@@ -36,7 +36,7 @@ class TokieEngine:
 
 @register_engine("tokie")
 def load_tokie_engine(tokenizer_json: str, directory: Path | None) -> TokieEngine:
-    """Return the engine of a tokenizer.
+    """Build the tokie engine of a tokenizer.
 
     Raises:
         MissingPackageError: `tokie` is not installed.

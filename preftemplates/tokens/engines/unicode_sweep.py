@@ -1,4 +1,4 @@
-"""Find the characters that an engine reads by another version of Unicode than the default engine."""
+"""Find the characters that an engine reads with another Unicode version than the default engine."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ _DENSE = (
     *((0x13430, 0x13460), (0x16000, 0x17000), (0x18CD0, 0x18DF0), (0x1A000, 0x1B300), (0x1BC00, 0x1BD00)),
     *((0x1CC00, 0x1FC00), (0xE0000, 0xE0200)),
 )
-"""Code points of which each is tried. Between them are large blocks of one kind, such as CJK ideographs."""
+"""Ranges in which every code point is tried. Between them are large blocks of one kind, such as CJK ideographs."""
 
 _STRIDE = 64
-"""In a large block one of so many code points is tried."""
+"""In a large block, only every code point at this distance is tried."""
 
 _PAIRS = (
     *("\U00016d67\U00016d67", "\U00016d63\U00016d67", "\U00011382\U000113c9", "\U00011384\U000113bb"),
     *("\U0001138b\U000113c2", "\U00011390\U000113c9", "\U000113c2\U000113c2", "\U000113c2\U000113b8"),
     *("\U000113c2\U000113c9", "\U000105d2\u0307", "\U000105da\u0307"),
 )
-"""Pairs of characters that Unicode 16 composes to one."""
+"""Pairs of characters that Unicode 16 composes into one."""
 
 _PACK = 200
-"""Try this many characters in one text."""
+"""How many characters are tried in one text."""
 
 _MAX_PACKS = 150
-"""If more texts than these differ, another version of Unicode is not what the engines differ in."""
+"""If more texts than this differ, the cause must be something else than the Unicode version."""
 
 
 def find_differing_characters(engine: Engine, reference: Engine, description: dict[str, Any]) -> frozenset[str]:
-    r"""Return the characters for which an engine gives other ids than the default one.
+    r"""Return the characters for which an engine gives other ids than the default engine.
 
-    Engines have different versions of Unicode, which say what a letter is, and what composes with what. About 70,000
-    characters are tried: within letters, and between accents if the tokenizer normalizes texts.
+    Engines use different Unicode versions, which decide which characters are alphabetic and which compose. About
+    70,000 characters are tried: inside words, and between accents if the tokenizer normalizes texts.
 
     Args:
         engine: the engine.
         reference: the default engine.
-        description: the object that the tokenizer's `tokenizer.json` holds.
+        description: the object in the tokenizer's `tokenizer.json`.
 
     Returns:
-        The characters beyond ASCII that differ; none if so many do that the reason has to be another one.
+        The non-ASCII characters that differ; empty if so many differ that the cause must be something else.
 
     Raises:
         DefinitionError: the engine raises an exception.
@@ -73,7 +73,7 @@ def find_differing_characters(engine: Engine, reference: Engine, description: di
 
 
 def make_character_table(characters: frozenset[str]) -> Any:
-    """Return a NumPy array that says for each code point whether it is one of these.
+    """Return a bool NumPy array that is True at the code points of these characters.
 
     >>> make_character_table(frozenset("é"))[[0xE8, 0xE9]].tolist()
     [False, True]
@@ -85,11 +85,11 @@ def make_character_table(characters: frozenset[str]) -> Any:
 
 
 def find_texts_with(characters: frozenset[str], table: Any, texts: Sequence[str]) -> list[int]:
-    """Return the numbers of the texts that have any of these characters, in order.
+    """Return the indices of the texts that contain any of these characters, in order.
 
     Args:
-        characters: the characters, none of them ASCII.
-        table: what `make_character_table` gives for them.
+        characters: non-ASCII characters.
+        table: the result of `make_character_table` for them.
         texts: the texts.
 
     Raises:
@@ -109,7 +109,7 @@ def find_texts_with(characters: frozenset[str], table: Any, texts: Sequence[str]
 
 
 def _choose_place(description: dict[str, Any]) -> Callable[[str], str]:
-    """Return the function that puts a character where the tokenizer's parts can differ."""
+    """Return a function that puts a character into the surroundings in which the tokenizer's parts may differ."""
     words = [token["content"] for token in description.get("added_tokens") or () if token.get("single_word")]
     normalizes = bool(description.get("normalizer"))
 
@@ -121,14 +121,14 @@ def _choose_place(description: dict[str, Any]) -> Callable[[str], str]:
 
 
 def _list_code_points() -> list[int]:
-    """The code points that are tried, in order."""
+    """Return the code points to try, in order."""
     dense = [*chain.from_iterable(range(start, end) for start, end in _DENSE)]
     sparse = {*range(0x80, 0x110000, _STRIDE)}.difference(dense, range(0xD800, 0xE000))
     return sorted([*dense, *sparse])
 
 
 def _widen(text: str) -> list[str]:
-    """The characters beyond ASCII of a text that differs; for one of a large block those around it too."""
+    """Return the non-ASCII characters of a text that differs, with their neighbours if only a sample was tried."""
     code_points = [ord(character) for character in text if not character.isascii()]
     if len(code_points) == 1 and not any(start <= code_points[0] < end for start, end in _DENSE):
         middle = code_points[0]
@@ -137,6 +137,6 @@ def _widen(text: str) -> list[str]:
 
 
 def _find_differing(engine: Engine, reference: Engine, texts: Sequence[str]) -> list[int]:
-    """The numbers of the texts of which two engines give different ids."""
+    """Return the indices of the texts for which two engines give different ids."""
     rows = zip(encode_rows(engine, texts), encode_rows(reference, texts), strict=True)
     return [index for index, (one, other) in enumerate(rows) if one != other]

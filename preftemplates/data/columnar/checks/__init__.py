@@ -1,1 +1,1 @@
-"""Checks of many rows at once: copies, near copies and shortcuts, found in columns."""
+"""Checks of many rows at once: find copies, near copies and shortcuts in columns."""

@@ -1,4 +1,4 @@
-"""Columnar checks: the rows of a slice by plans; rules look at those in which one may find something."""
+"""Columnar checks: check the rows of a slice with plans, and apply rules to those in which one may find something."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 
 class CheckedSample(NamedTuple):
-    """A sample of a row that no plan fits, at which rules are to look.
+    """A sample of a row that no plan fits, for rules to check.
 
     Attributes:
         number: its number among the samples of the slice.
-        record: its row.
+        record: the row.
         formatted: the sample.
     """
 
@@ -50,11 +50,11 @@ class CheckedSample(NamedTuple):
 
 
 class Choices(NamedTuple):
-    """How often a shortcut finds the chosen answer of pairs.
+    """How often a shortcut picks the chosen answer of pairs.
 
     Attributes:
-        pairs: how many pairs there are.
-        right, wrong: in how many of them it chooses the chosen answer, or the rejected one.
+        pairs: the number of pairs.
+        right, wrong: in how many of them it picks the chosen or the rejected answer.
     """
 
     pairs: int
@@ -63,15 +63,15 @@ class Choices(NamedTuple):
 
 
 class SliceFindings(NamedTuple):
-    """What was found in the rows of a slice.
+    """The findings in the rows of a slice.
 
     Attributes:
         records: the rows.
         blocks: the samples of plans.
-        numbers: the number of each of these among the samples of the slice, block by block.
-        others: the samples at which rules are to look.
+        numbers: the number of each of these samples within the slice, block by block.
+        others: the samples for rules to check.
         copies: the copies of earlier samples, each with the number of the sample.
-        choices: for pairs, the shortcuts by name, over all pairs of plans.
+        choices: for pairs, the shortcuts by name, counted over all pairs of plans.
     """
 
     records: Sequence[Record]
@@ -87,9 +87,9 @@ class ColumnarSliceChecker:
 
     Args:
         conversion: counts the rows, and formats those that no plan fits.
-        options: what is checked.
-        columns: the columns of a row in order, where shortcuts are counted.
-        without: codes that are not looked for.
+        options: the options of the columnar path.
+        columns: the columns of a row in order, if shortcuts are counted.
+        without: the codes that are not checked.
         counts_choices: whether shortcuts are counted.
 
     Attributes:
@@ -121,7 +121,7 @@ class ColumnarSliceChecker:
             self.copies.remember_test(make_prompt_samples(held))
 
     def check(self, records: Iterator[Record]) -> Iterator[SliceFindings]:
-        """Yield what is found in the rows of one slice after the other."""
+        """Yield the findings in the rows of one slice after another."""
         for rows in self._converter.cut(records):
             formatted = self._converter.format(rows)
             blocks, others = formatted.blocks, [(row, sample) for row, sample in formatted.others if sample.messages]
@@ -147,7 +147,7 @@ class ColumnarSliceChecker:
         places: Numbers,
         order: Numbers,
     ) -> list[tuple[int, RowIssue]]:
-        """The copies among the samples of a slice, of which blocks come first and others after them."""
+        """Find the copies among the samples of a slice, with those of blocks first and others after them."""
         if not len(order):
             return []
         records = [formatted.records[place] for place in places[order].tolist()]
@@ -166,7 +166,7 @@ class ColumnarSliceChecker:
         ]
 
     def _count_choices(self, rows: Sequence[Record], blocks: Sequence[Block]) -> dict[str, Choices]:
-        """The shortcuts over the pairs of plans."""
+        """Count the shortcuts over the pairs of plans."""
         if self._columns is None or not self._is_pair:
             return {}
         choices: dict[str, list[Numbers]] = {name: [] for name in SHORTCUTS}
@@ -178,12 +178,12 @@ class ColumnarSliceChecker:
         return {name: _count(np.concatenate([np.zeros(0), *chosen])) for name, chosen in choices.items()}
 
     def _choose_first_listed(self, rows: Sequence[Record], block: Block) -> Numbers:
-        """1 where the row lists the chosen answer first, -1 where it lists the rejected one first, else 0."""
+        """Return 1 where the row lists the chosen answer first, -1 where it lists the rejected one first, else 0."""
         choice = {None: 0, True: 1, False: -1}
         return np.array([choice[first] for first in self.list_first(rows, block)], np.int64)
 
     def list_first(self, rows: Sequence[Record], block: Block) -> list[bool | None]:
-        """Return for each pair of a block whether its row lists the chosen answer first; None if that is not known."""
+        """Return for each pair of a block whether its row lists the chosen answer first; None if that is unknown."""
         assert block.first_listed is not None
         known: list[Any] = [LISTED[number] for number in list_first(block.first_listed, block.parts).tolist()]
         for at in [at for at, first in enumerate(known) if first is ...]:
@@ -193,7 +193,7 @@ class ColumnarSliceChecker:
 
 
 def make_prompt_samples(prompts: Sequence[TestPrompt]) -> CopySamples:
-    """Return prompts without responses as they are compared."""
+    """Return prompts without responses in the form in which they are compared."""
     rows, messages, tools = zip(*prompts, strict=True)
     nothing = np.zeros(len(rows), np.uint64)
     others = np.array([*map(_hash_others, messages, tools)], np.uint64)
@@ -208,7 +208,7 @@ def _count(choices: Numbers) -> Choices:
 def _join_messages(
     name: str, blocks: Sequence[Block], others: Sequence[Sample[Any]], order: Numbers
 ) -> MessageColumns:
-    """The messages of one part of all samples, in order."""
+    """Join the messages of one part of all samples, in order."""
     parts = [MessageColumns.of_turns(block.parts[name]) for block in blocks]
     if others or not parts:
         parts.append(MessageColumns.of_messages([_get_part(sample, name) for sample in others]))
@@ -221,7 +221,7 @@ def _get_part(sample: Sample[Any], name: str) -> Sequence[Message]:
 
 
 def _hash_labels(blocks: Sequence[Block], others: Sequence[Sample[Any]]) -> Numbers:
-    """A hash of the labels of each sample."""
+    """Return a hash of the labels of each sample."""
     hashes: list[int] = []
     for block in blocks:
         count, columns = len(block.rows), {}
@@ -234,7 +234,7 @@ def _hash_labels(blocks: Sequence[Block], others: Sequence[Sample[Any]]) -> Numb
 
 
 def _hash_verdict(labels: Mapping[str, Any]) -> int:
-    """A hash of the labels of a sample that are not None, of which 1 and 1.0 are the same."""
+    """Return a hash of the labels of a sample that are not None; 1 and 1.0 have the same hash."""
     try:
         return hash(frozenset((name, value) for name, value in labels.items() if value is not None)) & (2**64 - 1)
     except TypeError:  # a list
@@ -246,7 +246,7 @@ def _find_ties(block: Block) -> Any:
 
 
 def _hash_all_others(blocks: Sequence[Block], others: Sequence[Sample[Any]]) -> Numbers:
-    """A hash of what the prompt of each sample has besides text; those of plans have nothing."""
+    """Return a hash of what each sample's prompt has besides text; samples of plans have nothing."""
     hashes = [_hash_others(sample.prompt, sample.tools) for sample in others]
     return np.append(np.zeros(sum(len(block.rows) for block in blocks), np.uint64), np.array(hashes, np.uint64))
 
@@ -257,7 +257,7 @@ def _hash_others(messages: Sequence[Message], tools: Any) -> int:
 
 
 def _hash_contexts(unread: Mapping[int, Sequence[Any]], count: int) -> Numbers:
-    """A hash of the unread values of each row that are part of what is asked; 0 where there are none."""
+    """Return a hash of each row's unread values that are part of the question; 0 if there are none."""
     hashes = np.zeros(count, np.uint64)
     for place, values in unread.items():
         context = [*filter(is_context, values)]

@@ -1,4 +1,4 @@
-"""Copies among many samples at once: those that `CopyFinder` finds one by one."""
+"""Find copies among many samples at once, the same ones that `CopyFinder` finds one by one."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _SYSTEM = [ROLE_CODES["system"], ROLE_CODES["developer"]]
 
 @dataclass(frozen=True)
 class CopySamples:
-    """Samples as they are compared, in the order of their rows.
+    """Samples in the form in which they are compared, in the order of their rows.
 
     Attributes:
-        rows: the number of the row of each.
+        rows: the row number of each sample.
         prompt: the messages of the prompts.
-        responses: those of each response.
-        labels: a hash of the labels of each.
-        are_ties: which of them say that no response is better.
-        others: a hash of what is asked and is neither text nor unread: tools and media; 0 if there is nothing.
-        unread: a hash of what is asked and not read; 0 if there is nothing.
+        responses: the messages of each response.
+        labels: a hash of the labels of each sample.
+        are_ties: which samples say that no response is better.
+        others: a hash of what is asked besides text and unread values: tools and media; 0 if there is nothing.
+        unread: a hash of unread values that are asked; 0 if there are none.
     """
 
     rows: Numbers
@@ -53,16 +53,16 @@ class CopySamples:
 
     @cached_property
     def asked(self) -> Numbers:
-        """A hash of all that is asked."""
+        """Return a hash of everything asked."""
         return mix_all(self.prompt.hashes, self.others, self.unread)
 
     def hash_asked_and(self, responses: Sequence[MessageColumns]) -> Numbers:
-        """Return a hash of all that is asked, and of responses in this order."""
+        """Return a hash of everything asked, and of responses in this order."""
         return mix_all(self.asked, *(response.hashes for response in responses))
 
     @cached_property
     def prompts(self) -> tuple[PromptBatch, Numbers]:
-        """The prompts that have messages, and of which samples they are."""
+        """Return the prompts that have messages, and the samples that they belong to."""
         turns = self.prompt.turns
         samples = np.flatnonzero(turns.counts > 0)
         asked = self.prompt.take(samples)
@@ -70,7 +70,7 @@ class CopySamples:
         owners = np.repeat(np.arange(len(samples)), turns.counts)
         is_spoken = ~np.isin(turns.roles, _SYSTEM)
         spoken_counts = np.bincount(owners[is_spoken], minlength=len(samples))
-        is_spoken |= (spoken_counts == 0)[owners]  # a prompt of nothing else
+        is_spoken |= (spoken_counts == 0)[owners]  # a prompt of system messages only keeps them
         places = np.flatnonzero(is_spoken)
         counts = np.bincount(owners[places], minlength=len(samples))
         contents = turns.contents if len(places) == len(owners) else turns.contents.take(to_arrow(places))
@@ -87,8 +87,8 @@ class ColumnarCopyFinder:
     """Finds samples that are copies of earlier ones, or whose prompts are in a test set, as `CopyFinder` does.
 
     Args:
-        is_pair: whether the samples are pairs, of which the order of the responses is the label.
-        without: codes that are not looked for.
+        is_pair: whether the samples are pairs, whose order of responses is the label.
+        without: the codes that are not checked.
     """
 
     def __init__(self, is_pair: bool, without: Collection[str] = ()) -> None:
@@ -107,16 +107,16 @@ class ColumnarCopyFinder:
 
     @property
     def forgotten_rows(self) -> int:
-        """The number of samples with which later ones were not compared, since there were too many before."""
+        """Return how many samples later ones were not compared with, because the memory was full."""
         return max(self._forgotten)
 
     @property
     def forgotten(self) -> int:
-        """The number of prompts with which later rows were not compared, since there were too many before."""
+        """Return how many prompts later rows were not compared with, because the memory was full."""
         return self._near.forgotten + self._near_test.forgotten
 
     def remember_test(self, samples: CopySamples) -> None:
-        """Remember the prompts of samples of a test set."""
+        """Remember the prompts of a test set's samples."""
         if Code.IN_TEST in self._finders:
             self._test.setdefault(samples.prompt.hashes, samples.rows)
         if Code.NEAR_TEST in self._finders:
@@ -124,9 +124,9 @@ class ColumnarCopyFinder:
             self._near_test.add(NormalPrompts(batch), samples.rows[places])
 
     def find(self, samples: CopySamples) -> list[tuple[int, Code, str]]:
-        """Return the samples that are copies, each with a code and a message, and remember all.
+        """Return the samples that are copies, each with a code and a message, and remember all samples.
 
-        A sample that is an exact copy is not a near one.
+        An exact copy is not reported as a near copy.
         """
         self._first = len(self._rows.values)
         room = min(MAX_REMEMBERED - self._first, len(samples.rows))
@@ -139,7 +139,7 @@ class ColumnarCopyFinder:
         return [(sample, code, message) for code, messages in found.items() for sample, message in messages.items()]
 
     def _remember(self, table: KeyTable, keys: Numbers, which: Numbers) -> Numbers:
-        """Remember some samples by their keys, and return the first that has each; -1 where it is not remembered."""
+        """Remember samples by their keys, and return the first sample with each key; -1 if it is not remembered."""
         entered = which[which < len(self._rows.values) - self._first]
         table.setdefault(keys[entered], self._first + entered)
         firsts = table.get(keys[which])

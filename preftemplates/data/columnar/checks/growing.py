@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Growing:
-    """Numbers to which others are added at the end.
+    """Numbers to which more can be added at the end.
 
     Args:
-        kind: their type.
+        kind: the dtype of the numbers.
 
     Example:
         >>> numbers = Growing(np.uint64)
@@ -29,11 +29,11 @@ class Growing:
 
     @property
     def values(self) -> Numbers:
-        """All of them."""
+        """Return all numbers."""
         return self._held[: self._count]
 
     def extend(self, values: Numbers) -> None:
-        """Add some."""
+        """Add numbers at the end."""
         count = self._count + len(values)
         if count > len(self._held):
             grown = np.zeros(max(count, 2 * len(self._held)), self._held.dtype)

@@ -1,4 +1,4 @@
-"""Hashes of 64 bits, for many values at once; they are the same within one process only."""
+"""Hashes of 64 bits for many values at once; they are the same only within one process."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 _MASK = 2**64 - 1
 _BASE = SystemRandom().getrandbits(64) | 5
-"""The number whose powers weigh the bytes of a text; odd, so that it has an inverse."""
+"""The base whose powers weight the bytes of a text; odd, so that it has an inverse."""
 
 _INVERSE = pow(_BASE, -1, 2**64)
 
 
 def mix(values: Numbers) -> Numbers:
-    """Return numbers of 64 bits whose bits all depend on all bits of the values.
+    """Mix numbers of 64 bits so that all bits of each result depend on all bits of its value.
 
     Source: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
     """
@@ -31,7 +31,7 @@ def mix(values: Numbers) -> Numbers:
 
 
 def mix_all(*values: Numbers | int) -> Numbers:
-    """Return a hash of several numbers each, of which the order matters.
+    """Return hashes of several numbers at each place; their order matters.
 
     >>> one, two = np.arange(2, dtype=np.uint64), np.ones(2, np.uint64)
     >>> (mix_all(one, two) == mix_all(two, one)).tolist()
@@ -50,13 +50,13 @@ def hash_values(values: Iterable[Any]) -> Numbers:
 
 
 class PowerTable:
-    """The powers of a number that weigh the items of sequences, and those of its inverse."""
+    """The powers of the base, which weight the items of sequences, and the powers of its inverse."""
 
     def __init__(self) -> None:
         self.powers = self.inverses = np.ones(1, np.uint64)
 
     def reach(self, count: int) -> None:
-        """Compute so many powers."""
+        """Compute at least this many powers."""
         if count > len(self.powers):
             count = max(count, 2 * len(self.powers))
             self.powers, self.inverses = (_list_powers(base, count) for base in (_BASE, _INVERSE))
@@ -71,25 +71,25 @@ def _list_powers(base: int, count: int) -> Numbers:
 _TABLE = PowerTable()
 
 _LONG = 32
-"""Sequences of more items on average are weighed one by one."""
+"""The average length from which the items of each sequence are weighted separately."""
 
 
 def _weigh(starts: Numbers, counts: Numbers, total: int) -> Numbers:
-    """The powers that weigh the items of sequences."""
+    """Return the powers that weight the items of sequences."""
     if total > _LONG * len(counts):
         return np.concatenate([_TABLE.powers[:count] for count in counts.tolist()])
     return np.asarray(_TABLE.powers[np.arange(total) - np.repeat(starts, counts)])
 
 
 class Sequences:
-    """Sequences of numbers, any part of which is hashed at once.
+    """Sequences of numbers, any parts of which are hashed at once.
 
-    A hash is the sum of the items of a part, weighed by powers, which depend on the place in the part alone.
+    A hash is the sum of a part's items, weighted by powers that depend only on the place within the part.
 
     Args:
-        items: the items of all sequences, one after the other; none is 0.
+        items: the items of all sequences, one after another; none is 0.
         starts: the place of the first item of each sequence.
-        counts: the number of its items.
+        counts: the number of items of each sequence.
 
     Example:
         >>> sequences = Sequences(np.array([1, 2, 3, 1, 2]), np.array([0, 3]), np.array([3, 2]))
@@ -109,9 +109,9 @@ class Sequences:
         """Return the hashes of parts.
 
         Args:
-            starts: where each begins, among all items.
-            ends: where it ends.
-            which: the number of the sequence that it is a part of.
+            starts: where each part begins, among all items.
+            ends: where each part ends.
+            which: the sequence that each part belongs to.
         """
         sums = self._sums[ends] - self._sums[starts]
         return mix(sums * _TABLE.inverses[starts - self._starts[which]])

@@ -1,4 +1,4 @@
-"""A table from 64-bit hashes to numbers, in which many are looked up at once."""
+"""A table from 64-bit hashes to numbers, which looks up many hashes at once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 _FIRST_PLACES = 1024
 _NO_KEY = np.uint64(0)
-"""Marks a free place, so no key may be 0."""
+"""Marks a free slot, so no key may be 0."""
 
 
 class KeyTable:
-    """Map 64-bit hashes to numbers below 2**32; the first number of a hash stays.
+    """Map 64-bit hashes to numbers below 2**32; the first number of a hash is kept.
 
-    It is `preftemplates.data.hash_table.HashTable` for many keys at once.
+    It does for many keys at once what `preftemplates.data.hash_table.HashTable` does for one.
 
     Example:
         >>> table = KeyTable()
@@ -37,11 +37,11 @@ class KeyTable:
 
     @property
     def bytes_held(self) -> int:
-        """The memory of the entries, in bytes."""
+        """Return the memory of the entries in bytes."""
         return self._keys.nbytes + self._values.nbytes
 
     def get(self, keys: Numbers) -> Numbers:
-        """Return the number of each hash; -1 where there is none."""
+        """Return the number of each hash; -1 if there is none."""
         keys = np.where(keys == _NO_KEY, np.uint64(1), keys)
         found = np.full(len(keys), -1, np.int64)
         waiting, places = np.arange(len(keys)), self._find_first_places(keys)
@@ -53,7 +53,7 @@ class KeyTable:
         return found
 
     def setdefault(self, keys: Numbers, values: Numbers) -> Numbers:
-        """Enter, in their order, the numbers of hashes that have none, and return the number that each has."""
+        """Store, in order, the numbers of hashes that have none, and return the number that each hash has now."""
         keys = np.where(keys == _NO_KEY, np.uint64(1), keys)
         self._make_room(len(keys))
         self._enter(keys, values)
@@ -64,20 +64,20 @@ class KeyTable:
         while len(waiting):
             is_free = self._keys[places] == _NO_KEY
             free, entered = places[is_free][::-1], waiting[is_free][::-1]
-            self._keys[free] = keys[entered]  # of several for one place, the last that is written stays: the first key
+            self._keys[free] = keys[entered]  # reversed, so that the first of several keys stays
             self._values[free] = values[entered]
             waiting, places = self._go_on(waiting, places, self._keys[places] != keys[waiting])
 
     def _go_on(self, waiting: Numbers, places: Numbers, mask: Numbers) -> tuple[Numbers, Numbers]:
-        """The keys that are looked for at the next place."""
+        """Return the keys that are looked up in the next slot, and these slots."""
         return waiting[mask], (places[mask] + 1) & (len(self._keys) - 1)
 
     def _find_first_places(self, keys: Numbers) -> Numbers:
         return (keys & np.uint64(len(self._keys) - 1)).astype(np.int64)
 
     def _make_room(self, count: int) -> None:
-        """Make room for so many more keys."""
-        self._used += count  # at most: some keys may be there already
+        """Make room for this many more keys."""
+        self._used += count  # an upper bound, since some keys may be there already
         if 3 * self._used > 2 * len(self._keys):
             held = self._keys != _NO_KEY
             keys, values = self._keys[held], self._values[held]

@@ -1,4 +1,4 @@
-"""Messages as columns: those of one part of some samples, with a hash of each message and of all."""
+"""Messages as columns: those of one part of some samples, with a hash per message and per sample."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class MessageColumns:
     """The messages of one part of some samples.
 
     Args:
-        turns: the messages, one after the other; a text may have lone surrogates, and typed parts are joined.
-        digests: of each message that has more than a role and a text a hash of all that it has; else 0.
+        turns: the messages, one after another; a text may have lone surrogates, and typed parts are joined.
+        digests: for a message with more than a role and a text, a hash of everything in it; otherwise 0.
 
     Example:
         >>> hello = [{"role": "user", "content": "Hi"}]
@@ -61,7 +61,7 @@ class MessageColumns:
 
     @classmethod
     def concat(cls, parts: Sequence[MessageColumns]) -> MessageColumns:
-        """Return the messages of several, one after the other."""
+        """Concatenate the messages of several parts."""
         turns = [part.turns for part in parts]
         counts, roles = (
             np.concatenate(arrays) for arrays in zip(*((one.counts, one.roles) for one in turns), strict=True)
@@ -70,7 +70,7 @@ class MessageColumns:
         return cls(PartTurns.of_lists(counts, roles, contents), np.concatenate([part._digests for part in parts]))
 
     def take(self, samples: Numbers) -> MessageColumns:
-        """Return those of some samples."""
+        """Return the messages of some samples."""
         turns = self.turns
         if len(samples) == len(turns.counts) and bool((samples == np.arange(len(samples))).all()):
             return self
@@ -82,17 +82,17 @@ class MessageColumns:
 
     @cached_property
     def text_hashes(self) -> Numbers:
-        """A hash of the role and the text of each message."""
+        """Return a hash of the role and the text of each message."""
         return mix_all(self.turns.roles, hash_values(self.turns.contents.to_pylist()))
 
     @cached_property
     def message_hashes(self) -> Numbers:
-        """A hash of all that each message has."""
+        """Return a hash of everything in each message."""
         return mix(np.where(self._digests > 0, self._digests, self.text_hashes)) | np.uint64(1)
 
     @cached_property
     def hashes(self) -> Numbers:
-        """A hash of the messages of each sample."""
+        """Return a hash of the messages of each sample."""
         sequences = Sequences(self.message_hashes, self.turns.starts, self.turns.counts)
         return mix_all(self.turns.counts, sequences.hash_whole())
 
@@ -102,12 +102,12 @@ def _join_texts(message: Message) -> str:
 
 
 def _digest(message: Message) -> int:
-    """A hash of a message that has more than a role and a text; 0 for others."""
+    """Return a hash of a message with more than a role and a text; 0 for other messages."""
     if len(message) == 2 and isinstance(message.get("content"), str):
         return 0
     return hash_digest(message)
 
 
 def hash_digest(value: Any) -> int:
-    """Return a hash of JSON-like data, which is not 0."""
+    """Return a hash of JSON-like data; it is never 0."""
     return int.from_bytes(short_digest(value)[:8], "little") or 1

@@ -1,4 +1,4 @@
-"""Near copies of many prompts at once: those that `NearCopyIndex` finds one by one."""
+"""Find near copies among many prompts at once, the same ones that `NearCopyIndex` finds one by one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from preftemplates.data.columnar.turns import Numbers
 
 _MAX_ITEMS = 1 << 20
-"""So many words are compared at once."""
+"""How many words are compared at once."""
 
 _DIFFERENCES = (WRAPPED, UNWRAPPED, REORDERED)
 
@@ -39,11 +39,11 @@ class ColumnarNearCopyIndex:
     """Finds the earlier prompts of which prompts are near copies, as `NearCopyIndex` does.
 
     Args:
-        max_prompts: how many prompts are remembered, at less than 1 KiB each.
+        max_prompts: how many prompts are remembered, with less than 1 KiB each.
 
     Attributes:
         compared: how often two prompts were compared word by word.
-        forgotten: how many prompts came when the index was full.
+        forgotten: how many prompts arrived when the index was full.
     """
 
     def __init__(self, max_prompts: int = MAX_PROMPTS) -> None:
@@ -59,7 +59,7 @@ class ColumnarNearCopyIndex:
 
     @property
     def bytes_held(self) -> int:
-        """The memory of the index, in bytes."""
+        """Return the memory of the index in bytes."""
         tables = (self._whole, self._cores, self._orders, self._halves)
         return sum(table.bytes_held for table in tables) + 32 * len(self) + 4 * len(self._words.values)
 
@@ -68,7 +68,7 @@ class ColumnarNearCopyIndex:
         self._add(prompts, rows)
 
     def find(self, prompts: NormalPrompts) -> dict[int, NearCopy]:
-        """Return for the prompts that are near copies the first remembered prompt that each is a copy of."""
+        """Return for each prompt that is a near copy the first remembered prompt that it is a copy of."""
         return dict(self._find(prompts, np.full(len(prompts.whole), len(self))))
 
     def find_and_add(self, prompts: NormalPrompts, rows: Numbers) -> dict[int, NearCopy]:
@@ -77,7 +77,7 @@ class ColumnarNearCopyIndex:
         return dict(self._find(prompts, known))
 
     def _add(self, prompts: NormalPrompts, rows: Numbers) -> Numbers:
-        """Remember prompts; return how many were remembered before each."""
+        """Remember prompts, and return how many were remembered before each."""
         new = self._select_new(prompts)
         known = len(self) + np.cumsum(new) - new
         added = np.flatnonzero(new)
@@ -98,7 +98,7 @@ class ColumnarNearCopyIndex:
         return known
 
     def _select_new(self, prompts: NormalPrompts) -> Mask:
-        """Which prompts are to be remembered; those for which there is no room are counted."""
+        """Return which prompts should be remembered, and count those for which there is no room."""
         new = np.zeros(len(prompts.whole), bool)
         waiting = np.flatnonzero(prompts.have_words & (self._whole.get(prompts.whole) < 0))
         if len(waiting):
@@ -110,7 +110,7 @@ class ColumnarNearCopyIndex:
         return new
 
     def _add_halves(self, prompts: NormalPrompts, added: Numbers, known: Numbers) -> None:
-        """Enter each half in the first free place of its variants; in none if the half is a template's."""
+        """Store each half in the first free slot of its variants, or nowhere if the half is a template."""
         keys = prompts.make_halves(added, 0).ravel()
         entries = np.repeat(known[added], 2)
         held = np.zeros(len(keys), np.int64)
@@ -124,7 +124,7 @@ class ColumnarNearCopyIndex:
         self._halves.setdefault(keys[order][free] + places[free].astype(np.uint64), entries[order][free])
 
     def _find(self, prompts: NormalPrompts, known: Numbers) -> Iterator[tuple[int, NearCopy]]:
-        """Yield the prompts that are near copies of one of the first that are known for each."""
+        """Yield the prompts that are near copies of one of the first `known` prompts, which differ per prompt."""
         same, other = (self._get(self._whole, keys, known) for keys in (prompts.whole, prompts.whole_of_others))
         same = np.where(same >= 0, same, other)
         has_same = same >= 0
@@ -148,20 +148,20 @@ class ColumnarNearCopyIndex:
             yield index, NearCopy(int(self._rows.values[entry]), ONE_WORD)
 
     def _get(self, table: KeyTable, keys: Numbers, known: Numbers) -> Numbers:
-        """The entries of keys among the first that are known; -1 for none."""
+        """Return the entries of keys among the first `known` entries; -1 for none."""
         entries = table.get(keys)
         return np.where(entries < known, entries, -1)
 
     def _get_first(self, table: KeyTable, keys: Keys, known: Numbers) -> Numbers:
-        """The first entry that one of the keys of each prompt has."""
+        """Return the first entry with one of the keys of each prompt."""
         entries = self._get(table, keys.keys, known[keys.prompts])
         found = np.full(len(known), -1)
         hits = np.flatnonzero(entries >= 0)[::-1]
-        found[keys.prompts[hits]] = entries[hits]  # the first is written last
+        found[keys.prompts[hits]] = entries[hits]  # in reverse order, so that the first is written last
         return found
 
     def _find_one_word_off(self, prompts: NormalPrompts, rows: Numbers, known: Numbers) -> Iterator[tuple[int, int]]:
-        """Yield prompts that have one other word than an entry, or one more or less, with the first such entry."""
+        """Yield prompts with one word changed, added or removed compared with an entry, and the first such entry."""
         found: set[int] = set()
         for which, entries in self._list_variants(prompts, rows, known):
             self.compared += len(which)
@@ -175,7 +175,7 @@ class ColumnarNearCopyIndex:
     def _list_variants(
         self, prompts: NormalPrompts, rows: Numbers, known: Numbers
     ) -> Iterator[tuple[Numbers, Numbers]]:
-        """Yield prompts, each with an entry that shares a half; a half that is a template's has none."""
+        """Yield prompts, each with an entry that shares a half, unless the half is a template."""
         keys = np.concatenate([prompts.make_halves(rows, more) for more in (0, -1, 1)], axis=1)
         rows = np.repeat(rows, keys.shape[1])
         entries = self._get(self._halves, keys.ravel(), known[rows])
@@ -191,7 +191,7 @@ class ColumnarNearCopyIndex:
             yield which[part], entries[part]
 
     def _find_changes(self, prompts: NormalPrompts, which: Numbers, entries: Numbers) -> tuple[Numbers, Numbers]:
-        """The place at which each prompt and an entry differ, and how many items the longer one has from there on."""
+        """Return where each prompt and an entry differ, and how many items of the longer one from there on."""
         items, starts, counts = prompts.items
         starts, counts = starts[which], counts[which]
         bounds = np.append(0, self._word_ends.values)
@@ -205,7 +205,7 @@ class ColumnarNearCopyIndex:
 
 
 def _count_common(one: Numbers, other: Numbers, starts: Numbers, other_starts: Numbers, counts: Numbers) -> Numbers:
-    """Return how many items are the same at the beginning of two parts, of so many items each."""
+    """Return how many items are the same at the start of two parts of the same length, for each pair of parts."""
     differs = one[list_ranges(starts, counts)] != other[list_ranges(other_starts, counts)]
     ends = np.cumsum(counts)
     faults = np.append(np.flatnonzero(differs), len(differs))

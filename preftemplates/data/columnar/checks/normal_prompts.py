@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 class PromptBatch(NamedTuple):
-    """Prompts as they are compared, each of at least one turn.
+    """Prompts in the form in which they are compared, each with at least one turn.
 
     Attributes:
-        turns: the turns of each prompt that are not system messages, one after the other.
-        contexts: a hash of what is asked and is not text: tools, images; 0 if there is nothing.
+        turns: the turns of each prompt that are not system messages, one after another.
+        contexts: a hash of everything asked that is not text, such as tools and images; 0 if there is nothing.
         spellings: a hash of the turns as they are spelled.
         full_spellings: the same with the system messages.
     """
@@ -44,11 +44,11 @@ class PromptBatch(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """Keys of prompts, of which each may have several.
+    """Keys of prompts, any number per prompt.
 
     Attributes:
         keys: the keys, those of each prompt in order.
-        prompts: the number of the prompt of each.
+        prompts: the number of the prompt of each key.
     """
 
     keys: Numbers
@@ -56,12 +56,12 @@ class Keys(NamedTuple):
 
 
 class Items(NamedTuple):
-    """What prompts are compared by, one after the other.
+    """The items by which prompts are compared, one after another.
 
     Attributes:
-        hashes: a hash of 32 bits of each word of the long prompts, or of each clause of the longest.
-        starts: where those of each prompt begin.
-        counts: how many each prompt has; 0 where it is not long.
+        hashes: a hash of 32 bits for each word of the long prompts, or for each clause of the longest.
+        starts: where the items of each prompt begin.
+        counts: how many items each prompt has; 0 if it is not long.
     """
 
     hashes: Numbers
@@ -71,7 +71,7 @@ class Items(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class NormalPrompts:
-    """Prompts as `NormalPrompt` is one.
+    """The normal forms of prompts, each like `NormalPrompt`.
 
     Args:
         batch: the prompts.
@@ -81,67 +81,67 @@ class NormalPrompts:
 
     @cached_property
     def texts(self) -> NormalTexts:
-        """The normal forms of all turns."""
+        """Return the normal forms of all turns."""
         is_last = np.zeros(len(self.batch.turns.roles), bool)
         is_last[self._lasts] = True
         return normalise_texts(self.batch.turns.contents, is_last)
 
     @cached_property
     def _firsts(self) -> Numbers:
-        """The number of the first turn of each prompt."""
+        """Return the number of the first turn of each prompt."""
         counts = self.batch.turns.counts
         return np.asarray(np.cumsum(counts) - counts)
 
     @cached_property
     def _lasts(self) -> Numbers:
-        """The number of the last turn of each prompt."""
+        """Return the number of the last turn of each prompt."""
         return self._firsts + self.batch.turns.counts - 1
 
     @cached_property
     def have_words(self) -> Mask:
-        """Which prompts have words; the others have no normal form."""
+        """Return which prompts have words; the others have no normal form."""
         return self._sum_turns(np.diff(self.texts.words)) > 0
 
     def _sum_turns(self, values: Numbers) -> Numbers:
-        """The sum of a number of each turn, for each prompt."""
+        """Sum a number of each turn, for each prompt."""
         sums = np.append(np.zeros(1, values.dtype), np.cumsum(values, dtype=values.dtype))
         return np.asarray(sums[self._firsts + self.batch.turns.counts] - sums[self._firsts])
 
     @cached_property
     def _weights(self) -> Numbers:
-        """How many words there are before each word of all turns, and at last in all."""
+        """Return the cumulative weight of words before each word of all turns, with the total at the end."""
         return np.append(0.0, np.cumsum(self.texts.weights))
 
     @cached_property
     def turn_sizes(self) -> Numbers:
-        """The number of words in each turn."""
+        """Return the number of words in each turn."""
         return np.diff(self._weights[self.texts.words])
 
     @cached_property
     def signs(self) -> Numbers:
-        """A hash of the punctuation of numbers in a short prompt; 0 if there is none."""
+        """Return a hash of the punctuation of numbers in each short prompt; 0 if there is none."""
         return np.where(self.turn_sizes[self._lasts] < MIN_WORDS, self.texts.signs[self._lasts], np.uint64(0))
 
     @cached_property
     def are_long(self) -> Mask:
-        """In which prompts a changed word leaves most."""
+        """Return in which prompts most remains when one word changes."""
         return self._sum_turns(self.turn_sizes) >= MIN_WORDS
 
     @cached_property
     def _contexts(self) -> Numbers:
-        """A hash of what all copies leave as it is: context and roles."""
+        """Return a hash of what all kinds of copies leave unchanged: context and roles."""
         turns = self.batch.turns
         roles = Sequences(turns.roles.astype(np.int64) + 1, self._firsts, turns.counts).hash_whole()
         return mix_all(self.batch.contexts, roles, turns.counts)
 
     @cached_property
     def _letters(self) -> Numbers:
-        """A hash of the letters of each turn."""
+        """Return a hash of the characters of each turn."""
         return mix(self.texts.letters.hash_whole()) | np.uint64(1)
 
     @cached_property
     def _histories(self) -> Numbers:
-        """The same, with the turns before the last."""
+        """Return a hash of context, roles and the turns before the last."""
         turns = Sequences(self._letters, self._firsts, self.batch.turns.counts)
         return mix_all(self._contexts, turns.hash_parts(self._firsts, self._lasts, np.arange(len(self._lasts))))
 
@@ -150,28 +150,28 @@ class NormalPrompts:
 
     @cached_property
     def whole(self) -> Numbers:
-        """The key of the last turn as it is."""
+        """Return the key of the last turn as it is."""
         return self._make_whole(self.signs)
 
     @cached_property
     def whole_of_others(self) -> Numbers:
-        """The key under which a prompt finds its copies without signs, or with some."""
+        """Return the key by which a prompt finds its copies without signs, or with some."""
         return np.where(self.signs != 0, self._make_whole(0), self.whole_with_any_signs)
 
     @cached_property
     def whole_with_any_signs(self) -> Numbers:
-        """The key by which copies that lost their signs find a prompt."""
+        """Return the key by which copies that lost their signs find a prompt."""
         return self._make_whole(SIGNED)
 
     @cached_property
     def cores(self) -> Keys:
-        """The keys of what is left of the last turn without the sentences that may be a wrapper."""
+        """Return the keys of what is left of the last turn without the sentences that may be a wrapper."""
         prompts, starts, ends = self._find_cores()
         words = np.append(self.texts.parts, self.texts.words[-1])
         lasts = self._lasts[prompts]
         stops = np.where(ends == self.texts.part_bounds[lasts + 1], self.texts.words[lasts + 1], words[ends])
         begins = words[starts]
-        # hashed as whole turns are, among which cores are looked up
+        # hashed like whole turns, among which cores are looked up
         letters = mix(self.texts.hash_parts(begins, stops, lasts)) | np.uint64(1)
         histories, signs = self._histories[prompts], self.texts.signs[lasts]
         is_signed = (signs != 0) & (self._weights[stops] - self._weights[begins] < MIN_WORDS)
@@ -182,7 +182,7 @@ class NormalPrompts:
         return Keys(np.concatenate([plain, signed])[order], np.concatenate([prompts, prompts[is_signed]])[order])
 
     def _find_cores(self) -> tuple[Numbers, Numbers, Numbers]:
-        """The prompts, and the parts from which and up to which their cores are, the longest ones first."""
+        """Return the prompts, and the first and last parts of their cores, the longest cores first."""
         texts = self.texts
         rows = np.flatnonzero(np.diff(texts.part_bounds)[self._lasts] > 1)
         lasts = self._lasts[rows]
@@ -208,12 +208,12 @@ class NormalPrompts:
 
     @cached_property
     def _clauses(self) -> Numbers:
-        """The number of the first word of each clause."""
+        """Return the number of the first word of each clause."""
         return self.texts.parts[self.texts.is_clause]
 
     @cached_property
     def _clause_bounds(self) -> Numbers:
-        """The number of the first clause of each turn, and at last that of all."""
+        """Return the number of the first clause of each turn, with the total at the end."""
         return np.searchsorted(self._clauses, self.texts.words)
 
     @cached_property
@@ -228,7 +228,7 @@ class NormalPrompts:
 
     @cached_property
     def reordered(self) -> Keys:
-        """The keys of the sentences in any order, of prompts that have several."""
+        """Return the keys of the sentences in any order, for prompts that have several."""
         by_words = _hash_sets(self._words, self.texts.words)
         by_clauses = _hash_sets(self._clause_hashes, self._clause_bounds)
         counts = self.batch.turns.counts
@@ -242,7 +242,7 @@ class NormalPrompts:
 
     @cached_property
     def _item_hashes(self) -> tuple[Numbers, Numbers, Numbers]:
-        """Hashes of the words of each long prompt, or of its clauses; where those of each are, and how many."""
+        """Return hashes of the words or clauses of each long prompt, where those of each prompt are, and how many."""
         word_counts = self._sum_turns(np.diff(self.texts.words))
         has_clauses = self.are_long & (word_counts > MAX_COMPARED_WORDS)
         clause_counts = self._sum_turns(np.diff(self._clause_bounds))
@@ -254,7 +254,7 @@ class NormalPrompts:
 
     @cached_property
     def items(self) -> Items:
-        """What long prompts are compared by."""
+        """Return the items by which long prompts are compared."""
         hashes, starts, counts = self._item_hashes
         return Items(hashes.astype(np.uint32), starts, counts)
 
@@ -264,14 +264,14 @@ class NormalPrompts:
         return Sequences(hashes | np.uint64(1), starts, counts)
 
     def make_halves(self, prompts: Numbers, more: int) -> Numbers:
-        """Return the keys of prompts that begin, and that end, as some do.
+        """Return the keys of prompts that begin, and that end, like some prompts.
 
         Args:
             prompts: the prompts.
-            more: how many more words than these the others have.
+            more: by how many words the other prompts are longer than these.
 
         Returns:
-            two keys for each.
+            Two keys for each prompt.
         """
         _, starts, counts = self.items
         starts, counts, others = starts[prompts], counts[prompts], counts[prompts] + more
@@ -284,7 +284,7 @@ class NormalPrompts:
         )
 
     def describe_change(self, prompt: int) -> ChangeRule:
-        """Return what of a prompt may change in a near copy."""
+        """Return the change in a prompt that a near copy allows."""
         turns = range(self._firsts[prompt], self._firsts[prompt] + self.batch.turns.counts[prompt])
         words, sizes = np.diff(self.texts.words)[turns.start : turns.stop], self.turn_sizes[turns.start : turns.stop]
         if words.sum() <= MAX_COMPARED_WORDS:
@@ -295,10 +295,10 @@ class NormalPrompts:
 
 
 def _pair_parts(is_clause: Mask, firsts: Numbers, stops: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    """Pair the parts at which a core of a turn may begin with those at which it may end.
+    """Pair the parts at which a core of a turn may begin with the parts at which it may end.
 
     Returns:
-        the number of the turn, and of both parts, of each pair.
+        The number of the turn, and of both parts, of each pair.
     """
     starts: list[Numbers] = []
     ends: list[Numbers] = []
@@ -329,20 +329,20 @@ def _sort_by_row(rows: list[Numbers], values: list[Numbers]) -> tuple[Numbers, N
 
 
 def _may_wrap(core: Numbers, before: Numbers, after: Numbers) -> Mask:
-    """Whether sentences of so many words around a prompt may be a wrapper, as the row path decides it."""
+    """Return whether sentences with these numbers of words can wrap a prompt, as the row path decides it."""
     around = before + after
     longest = np.where(core < 5, np.where(before > 0, 24, 16), np.minimum(20 + 2 * core, 80))
     return np.where(core < 3, (np.maximum(before, after) <= 4) & (before > 0), around <= longest)
 
 
 def _hash_sets(items: Numbers, bounds: Numbers) -> Numbers:
-    """A hash of the items between bounds that is the same in any order."""
+    """Return a hash of the items between bounds that does not depend on their order."""
     numbers = mix(items)
     sums = np.append(np.zeros(1, np.uint64), np.cumsum(numbers, dtype=np.uint64))
     return mix_all(np.diff(bounds), sums[bounds[1:]] - sums[bounds[:-1]])
 
 
 def _round_down(counts: Numbers) -> Numbers:
-    """Numbers with their two highest bits alone, as the row path gives them."""
+    """Keep only the two highest bits of numbers, as the row path does."""
     shifts = np.maximum(np.frexp(counts.astype(np.float64))[1] - 2, 0)
     return np.asarray(counts >> shifts << shifts)

@@ -1,4 +1,4 @@
-"""Normal forms of many texts at once: what `normalise_text` makes of each, as columns."""
+"""Normal forms of many texts at once, equal to those of `normalise_text`, as columns."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 _END, _OPENING, _SPACE = CLAUSE_END[0], OPENING[0], ord(" ")
 _NOTHING = 0xFF
-"""Stands for what is left out, such as an apostrophe; UTF-8 never uses this byte."""
+"""Stands for a character that is left out, such as an apostrophe; UTF-8 never uses this byte."""
 
 _QUOTE, _STOP, _SPACE_MARK = 0x80, 0x81, 0x82
-"""Each stands for a common mark that is not ASCII; in UTF-8, no character begins with one of these bytes."""
+"""Each stands for a common non-ASCII mark; in UTF-8, no character begins with one of these bytes."""
 
 _MARKS = {"’": _QUOTE, "‘": _QUOTE, "“": _STOP, "”": _STOP, "—": _STOP, "…": _STOP, "\u00a0": _SPACE_MARK}
 
@@ -64,15 +64,15 @@ _DASH = re.compile(rb"-+>?[\s\x82]")
 
 @dataclass(frozen=True, eq=False)
 class NormalTexts:
-    """Texts as words in clauses, as `NormalText` is one.
+    """Texts as words in clauses, each like `NormalText`.
 
     Attributes:
-        letters: hashes of the letters of each text.
-        letter_places: where each word begins among the letters of all texts, and at last their number.
-        words: the number of the first word of each text, and at last that of all words.
+        letters: a hash of the characters of each text.
+        letter_places: where each word begins among the characters of all texts, with their number at the end.
+        words: the number of the first word of each text, with that of all words at the end.
         parts: the number of the first word of each part.
-        part_bounds: the number of the first part of each text, and at last that of all parts.
-        is_clause: whether a clause begins with the part.
+        part_bounds: the number of the first part of each text, with that of all parts at the end.
+        is_clause: whether the part begins a clause.
         weights: how many words each word counts as.
         signs: a hash of the punctuation of numbers in each text; 0 if there is none.
     """
@@ -87,7 +87,7 @@ class NormalTexts:
     signs: Numbers
 
     def hash_parts(self, starts: Numbers, ends: Numbers, which: Numbers) -> Numbers:
-        """Return the hashes of the letters from one word of a text up to another.
+        """Return the hashes of the characters from one word of a text up to another.
 
         Args:
             starts: the number of the first word.
@@ -108,7 +108,7 @@ def normalise_texts(texts: pa.Array, with_openings: Mask) -> NormalTexts:
 
     Args:
         texts: the texts, as UTF-8 that may have lone surrogates.
-        with_openings: in which of them a part begins where a clause may begin that no mark sets off.
+        with_openings: in which texts a part begins where an unmarked clause may begin.
 
     >>> import pyarrow as pa
     >>> normal = normalise_texts(pa.array(["Don't  worry.", "dont worry"]), np.zeros(2, bool))
@@ -139,7 +139,7 @@ def normalise_texts(texts: pa.Array, with_openings: Mask) -> NormalTexts:
 
 
 def _shorten_marks(data: Numbers, bounds: Numbers) -> tuple[Numbers, Numbers]:
-    """Return the bytes of texts with one byte for each of the common marks that are not ASCII, and their bounds."""
+    """Replace common non-ASCII marks by one byte each, and return the bytes of the texts and their new bounds."""
     leads = np.flatnonzero(data >= 0xC2)
     if not len(leads):
         return data, bounds
@@ -158,7 +158,7 @@ def _shorten_marks(data: Numbers, bounds: Numbers) -> tuple[Numbers, Numbers]:
 
 
 def _find_odd_texts(data: Numbers, kinds: Numbers, bounds: Numbers) -> Mask:
-    """Which texts are translated one by one: those with other than ASCII, names such as C++, or signs of numbers."""
+    """Return which texts are translated one by one: those with non-ASCII, names such as C++ or signs of numbers."""
     plus = np.flatnonzero(data == ord("+"))
     found = [np.flatnonzero(kinds & _ODD), plus[:-1][np.diff(plus) == 1]]
     digits = np.flatnonzero(kinds & _DIGIT)
@@ -173,14 +173,14 @@ def _find_odd_texts(data: Numbers, kinds: Numbers, bounds: Numbers) -> Mask:
 
 
 def _mark_openings(translated: Numbers, data: Numbers, kinds: Numbers, starts: Numbers, ends: Numbers) -> None:
-    """Write a mark where a clause may begin that no mark sets off, as `fold_text` does.
+    """Write a mark where an unmarked clause may begin, as `fold_text` does.
 
     Args:
         translated: the bytes to write to.
         data: the bytes of the texts.
-        kinds: what each byte is.
-        starts: where each text begins that is searched at its ends.
-        ends: where it ends.
+        kinds: the kind of each byte.
+        starts: where each text begins; only its ends are searched.
+        ends: where each text ends.
     """
     long = ends - starts > 2 * MARGIN
     starts, ends = (np.concatenate([starts, ends[long] - MARGIN]),
@@ -208,7 +208,7 @@ def _mark_openings(translated: Numbers, data: Numbers, kinds: Numbers, starts: N
 
 
 def _find_marks(data: Numbers, places: Numbers, ends: Numbers) -> Numbers:
-    """Return the places after which a word with a capital is, or an arrow; 0 for the others."""
+    """Return the places after which there is a word with a capital or an arrow; 0 for the others."""
     padded = np.append(data, np.zeros(1, np.uint8))
     following = [padded[np.minimum(places + step, len(data))] for step in (0, 1)]
     inside = [places + step < ends for step in (0, 1)]
@@ -221,10 +221,10 @@ def _find_marks(data: Numbers, places: Numbers, ends: Numbers) -> Numbers:
 
 
 def _replace_texts(translated: Numbers, bounds: Numbers, others: Mapping[int, bytes]) -> tuple[Numbers, Numbers]:
-    """Put other bytes in the place of some texts, and leave out what becomes nothing.
+    """Replace the bytes of some texts, and drop bytes that stand for nothing.
 
     Returns:
-        the bytes of all texts, and where each begins, and the last one ends.
+        The bytes of all texts, and where each text begins and the last one ends.
     """
     if others:
         lengths = np.diff(bounds)
@@ -245,7 +245,7 @@ def _replace_texts(translated: Numbers, bounds: Numbers, others: Mapping[int, by
 
 
 def _split(translated: Numbers, bounds: Numbers) -> NormalTexts:
-    """Return translated texts as words in clauses."""
+    """Split translated texts into words in clauses."""
     is_letter = translated > _SPACE
     letters = count_before(is_letter)
     begins = is_letter.copy()

@@ -1,4 +1,4 @@
-"""Shortcuts of many pairs at once: how often a rule that reads no meaning finds the chosen answer."""
+"""Shortcuts of many pairs at once: how often rules that ignore meaning find the chosen answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _PATTERN = "(?i)" + REFUSAL.pattern.replace(r"\u2019", r"\x{2019}")
 _OTHER_SPELLINGS = "[\u0130\u0131]"
-"""Letters that Python takes for an i where case does not matter, and Arrow does not."""
+"""Characters that case-insensitive matching treats as an i in Python but not in Arrow."""
 
 
 def choose_longer(chosen: PartTurns, rejected: PartTurns) -> Numbers:
@@ -29,12 +29,12 @@ def choose_longer(chosen: PartTurns, rejected: PartTurns) -> Numbers:
 
 
 def choose_refusal(chosen: PartTurns, rejected: PartTurns) -> Numbers:
-    """Return 1 for pairs whose chosen answer alone refuses, -1 where the rejected one alone does, else 0."""
+    """Return 1 where only the chosen answer declines to help, -1 where only the rejected one does, else 0."""
     return _are_refusals(chosen).astype(np.int8) - _are_refusals(rejected).astype(np.int8)
 
 
 def list_first(first_listed: Numbers, parts: Mapping[str, PartTurns]) -> Numbers:
-    """Return for each pair the number among `LISTED`; only the row path knows it where a message has no text."""
+    """Return the number in `LISTED` for each pair; only the row path knows it if a message has no text."""
     has_text = np.ones(len(first_listed), bool)
     for part in parts.values():
         lengths = fill(pc.binary_length(part.contents), 0)
@@ -49,7 +49,7 @@ def _count_characters(answers: PartTurns) -> Numbers:
 
 
 def _are_refusals(answers: PartTurns) -> Mask:
-    """Which answers begin as refusals do."""
+    """Return which answers begin like those that decline to help."""
     opening = pc.utf8_slice_codeunits(answers.contents.take(to_arrow(answers.starts)), 0, REFUSAL_CHARACTERS)
     likely = pc.or_(pc.match_substring_regex(opening, _PATTERN), pc.match_substring_regex(opening, _OTHER_SPELLINGS))
     refusals = to_mask(likely)

@@ -1,1 +1,1 @@
-"""Token ids and loss masks of whole slices, from the provenance of plans instead of offsets."""
+"""Token ids and loss masks of whole slices, computed from the provenance of plans instead of offsets."""

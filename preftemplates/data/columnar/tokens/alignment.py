@@ -1,4 +1,4 @@
-"""Alignment: which bytes of its text each token spells, for many texts at once."""
+"""Alignment: find which bytes of its text each token spells, for many texts at once."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     FindOffsets = Callable[[Sequence[str]], Sequence[Sequence[tuple[int, int]]]]
 
 _CHUNK_TOKENS = 1 << 17
-"""Compare at most this many tokens at once: a processor's cache holds their numbers."""
+"""The most tokens that are compared at once, so that their numbers fit in a processor's cache."""
 
 _UNKNOWN = b"\xff"
-"""Stands for the unknown token: no text in UTF-8 has this byte."""
+"""Stands for the unknown token; no text in UTF-8 contains this byte."""
 
 
 class TextTokens(NamedTuple):
@@ -33,8 +33,8 @@ class TextTokens(NamedTuple):
 
     Attributes:
         texts: N texts in one column.
-        ids: the ids of all of them, one text after the other, shape (T,).
-        counts: how many ids each text has, shape (N,).
+        ids: the ids of all texts, one text after another, shape (T,).
+        counts: the number of ids of each text, shape (N,).
     """
 
     texts: pa.Array
@@ -43,13 +43,13 @@ class TextTokens(NamedTuple):
 
     @property
     def bases(self) -> Numbers:
-        """The byte at which each text starts among the bytes of all, and where the last one ends, shape (N + 1,)."""
+        """Return the byte at which each text starts among all bytes, and where the last one ends, shape (N + 1,)."""
         offsets = get_offsets(self.texts).astype(np.int64)
         return np.asarray(offsets - offsets[0])
 
     @property
     def borders(self) -> Numbers:
-        """The index of the first token of each text, and how many tokens there are, shape (N + 1,)."""
+        """Return the index of the first token of each text, and the number of tokens, shape (N + 1,)."""
         return np.append(0, np.cumsum(self.counts))
 
     def take(self, places: Numbers) -> TextTokens:
@@ -68,13 +68,13 @@ class TextTokens(NamedTuple):
 
 
 class Alignment(NamedTuple):
-    """Which bytes each token covers, counted from the first byte of all texts.
+    """The bytes that each token covers, counted from the first byte of all texts.
 
     Attributes:
         starts: the first byte of each token.
-        ends: the byte after the last one. A token that is nothing but a space that the tokenizer has added covers what
-            follows it, as in the offsets of Hugging Face's tokenizers.
-        known: for each text whether that is known; the tokens of another text are at its first byte.
+        ends: the byte after the last byte of each token. A token that is only a space added by the tokenizer covers
+            the byte after it, as in the offsets of Hugging Face's tokenizers.
+        known: for each text, whether its alignment is known; if not, its tokens are at its first byte.
     """
 
     starts: Numbers
@@ -86,7 +86,7 @@ class TokenTable:
     """The bytes of the tokens of a vocabulary, as columns.
 
     Args:
-        token_bytes: the bytes.
+        token_bytes: the bytes of the tokens.
 
     Attributes:
         size: the number of ids.
@@ -104,7 +104,7 @@ class TokenTable:
         self._is_added[[*token_bytes.added]] = True
 
     def align(self, tokens: TextTokens) -> Alignment:
-        """Return which bytes each token spells, where the bytes of all tokens of a text are those of the text."""
+        """Return which bytes each token spells, for texts that their tokens spell exactly."""
         count = len(tokens.ids)
         ends, lengths = np.empty(count, np.int64), np.empty(count, np.int32)
         known = np.zeros(len(tokens.counts), bool)
@@ -115,7 +115,7 @@ class TokenTable:
             lengths[chunk], known[start:stop] = self._align_chunk(part)
             np.cumsum(lengths[chunk], out=ends[chunk])
             ends[chunk] += bases[start]
-            lost = np.diff(part.bases) * (part.counts == 0)  # the bytes of texts of which no token is left
+            lost = np.diff(part.bases) * (part.counts == 0)  # the bytes of texts without tokens
             if lost.any():
                 ends[chunk] += np.repeat(np.cumsum(lost), part.counts)
         starts = ends - lengths
@@ -124,9 +124,9 @@ class TokenTable:
         return Alignment(starts, ends, known)
 
     def _align_chunk(self, tokens: TextTokens) -> tuple[Numbers, Mask]:
-        """How many bytes each token spells, and for which texts these are the bytes of the text.
+        """Return how many bytes each token spells, and which texts their tokens spell exactly.
 
-        In a text of which it is not known, the last token spells the whole text.
+        In a text that they do not spell, the last token is given the bytes of the whole text.
         """
         lengths, known = np.zeros(len(tokens.ids), np.int32), np.zeros(len(tokens.counts), bool)
         for where in ("all", "first", "none") if self._may_prepend else ("none",):
@@ -145,9 +145,10 @@ class TokenTable:
         return lengths, known
 
     def _try(self, tokens: TextTokens, where: str) -> tuple[Numbers, Mask]:
-        """How many bytes each token spells, and for which texts these are the bytes of the text.
+        """Return how many bytes each token spells under one assumption, and which texts their tokens spell exactly.
 
-        A leading space is taken as added by the tokenizer at all starts of segments, at the first one, or at none.
+        The assumption is that the tokenizer added a leading space at all starts of segments, at the first one, or at
+        none.
         """
         chosen = tokens.ids
         if where != "none":
@@ -155,6 +156,7 @@ class TokenTable:
             if where == "all":
                 begins[1:] = self._is_added[chosen]
             begins[tokens.borders] = True
+            # the ids from `size` on stand for the same tokens without their leading space
             chosen = chosen + np.int32(self.size) * (begins[:-1] & self._is_leading[chosen])
         lengths = self._lengths[chosen]
         ends, bases = np.append(0, np.cumsum(lengths))[tokens.borders], tokens.bases
@@ -171,7 +173,7 @@ class TokenTable:
 
 
 def align_by_offsets(tokens: TextTokens, alignment: Alignment, find_offsets: FindOffsets) -> Alignment:
-    """Return an alignment with the texts that are not known yet, from the offsets of the tokenizer.
+    """Complete an alignment for texts that are not known yet, with the offsets of the tokenizer.
 
     Args:
         tokens: the tokens.

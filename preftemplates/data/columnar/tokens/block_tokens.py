@@ -1,4 +1,4 @@
-"""Block tokens: the ids and loss masks of the samples of a block, and the samples that are encoded one by one."""
+"""Block tokens: the ids and loss masks of a block's samples, and the samples that are encoded one by one."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 
 _MAX_FAILURES = 3
-"""Try this many rows before all rows of a plan are encoded one by one: one row may have nothing to train on."""
+"""How many rows are tried before all rows of a plan are encoded one by one; one may have nothing to train on."""
 
 
 _SAMPLES, _BYTES = 4_096, 8 << 20
-"""Encode at most this many samples, and bytes of their contents, at once: memory is used again for the next ones."""
+"""The most samples, and bytes of their contents, that are encoded at once, so that memory is reused."""
 
 
 class TextIds(NamedTuple):
@@ -44,8 +44,8 @@ class TextIds(NamedTuple):
 
     Attributes:
         ids: the ids of all texts, shape (T,).
-        mask: which of them are trained on, shape (T,); None where only ids are wanted.
-        counts: how many each text has, shape (N,).
+        mask: which of them are trained on, shape (T,); None if only ids are needed.
+        counts: the number of ids of each text, shape (N,).
     """
 
     ids: Numbers
@@ -58,8 +58,9 @@ class BlockTokens(NamedTuple):
 
     Attributes:
         places: the place of each sample in the block, in order.
-        prompt_counts: how many tokens the prompt of each sample has; of no meaning where only ids are wanted.
-        responses: the tokens of each response, prompt included, by name; those of the prompt where there is none.
+        prompt_counts: the number of tokens of each sample's prompt; meaningless if only ids are needed.
+        responses: the tokens of each response by name, including the prompt; those of the prompt if there is no
+            response.
         left: the places of the other samples, which are encoded one by one.
     """
 
@@ -76,7 +77,7 @@ class _Rows(NamedTuple):
     contents: Contents
     plan: TokenPlan
     first: int
-    """The index of the first of their texts, of which there are as many as parts times samples, part by part."""
+    """The index of the first of their texts. There are parts times samples texts, one part after another."""
 
 
 class _Encoded(NamedTuple):
@@ -87,7 +88,7 @@ class _Encoded(NamedTuple):
         firsts: the index of the first token of each text.
         bases: the byte at which each text starts among the bytes of all.
         alignment: which bytes each token covers.
-        mask: which tokens are trained on; None where only ids are wanted.
+        mask: which tokens are trained on; None if only ids are needed.
     """
 
     ids: Numbers
@@ -107,7 +108,7 @@ class _Encoded(NamedTuple):
 
 
 class _Pieces(NamedTuple):
-    """Where the tokens of the samples of a plan are among the ids of all texts: those of the head and of the tails."""
+    """The places of a plan's tokens among the ids of all texts: those of the head and those of the tails."""
 
     places: Numbers
     prompt_counts: Numbers
@@ -125,9 +126,9 @@ class BlockEncoder:
         style: the style of the texts.
         engine: encodes many texts at once, with the ids of the encoder's tokenizer.
         table: the bytes of the tokens.
-        selection: what is trained on; None where only ids are wanted.
-        find_offsets: returns the characters of each token, for texts whose bytes are not those of their tokens; None
-            where nothing knows them.
+        selection: the tokens to train on; None if only ids are needed.
+        find_offsets: returns the characters of each token, for texts that their tokens do not spell exactly; None if
+            they cannot be known.
 
     Attributes:
         engine: the engine in use.
@@ -149,7 +150,7 @@ class BlockEncoder:
         self._control: dict[frozenset[int], Mask] = {}
 
     def encode(self, block: Block) -> BlockTokens:
-        """Return the tokens of the samples of a block whose texts are written by plans."""
+        """Return the tokens of the samples in a block whose texts are written by plans."""
         assert block.texts is not None
         count = len(block.rows)
         size = sum(int(part.measure().sum()) for part in block.parts.values())
@@ -185,7 +186,7 @@ class BlockEncoder:
         return self._join(pieces, encoded, names or ["prompt"], count)
 
     def _list_parts(self, plan: TokenPlan) -> list[TextLayout]:
-        """The parts of texts that are encoded; where only ids are wanted, the end of the prompt is not looked for."""
+        """Return the parts of texts to encode; if only ids are needed, the end of the prompt is not searched for."""
         return [*filter(None, (plan.head, None if self._selection is None else plan.rest)), *plan.tails]
 
     def _find_plan(self, plan: Any, places: tuple[int, ...], group: SampleGroup) -> TokenPlan | str:
@@ -215,7 +216,7 @@ class BlockEncoder:
         return _Encoded(tokens.ids, tokens.counts, tokens.borders[:-1], tokens.bases[:-1], alignment, mask)
 
     def _check(self, rows: _Rows, encoded: _Encoded) -> _Pieces:
-        """Check the tokens of the samples of a plan, fill in their mask, and return where those are that are right."""
+        """Check the tokens of a plan's samples, fill in their mask, and return where the correct ones are."""
         plan, count = rows.plan, len(rows.places)
         fine = np.ones(count, bool)
         for number, part in enumerate(self._list_parts(plan)):
@@ -249,7 +250,7 @@ class BlockEncoder:
         )
 
     def _has_prefix(self, encoded: _Encoded, starts: Numbers, counts: Numbers) -> Mask:
-        """Whether texts begin with what the tokenizer puts before plain text."""
+        """Return whether texts begin with the ids that the tokenizer puts before plain text."""
         prefix = self._encoder.copies.prefix_ids
         same = counts >= len(prefix)
         for offset, id in enumerate(prefix):
@@ -259,7 +260,7 @@ class BlockEncoder:
     def _check_part(
         self, part: TextLayout, plan: TokenPlan, contents: Contents, encoded: _Encoded, texts: slice
     ) -> Mask:
-        """Which texts have the control tokens of the plan, and no other; their mask is filled in."""
+        """Return which texts have exactly the control tokens of the plan, and fill in their mask."""
         starts, counts = part.find_starts(contents), encoded.counts[texts]
         tokens = slice(int(encoded.firsts[texts.start]), int(encoded.firsts[texts.start] + counts.sum()))
         ids, known, bases = encoded.ids[tokens], encoded.alignment.known[texts], encoded.bases[texts]
@@ -274,7 +275,7 @@ class BlockEncoder:
         for number, token in enumerate(part.tokens if known.any() else ()):
             place = at[:, number]
             start, end = bases[rows] + _find(starts, token.start)[rows], bases[rows] + _find(starts, token.end)[rows]
-            following = token_starts[np.minimum(place + 1, len(ids) - 1)]  # an accent may be in no token's offsets
+            following = token_starts[np.minimum(place + 1, len(ids) - 1)]  # no token's offsets may include an accent
             reach = np.maximum(token_ends[place], np.where(place + 1 == borders[rows], end, following))
             covers = (token_starts[place] <= start) & (end <= reach)
             is_right &= covers | ~known[rows]
@@ -290,7 +291,7 @@ class BlockEncoder:
         return np.asarray(fine)
 
     def _find_control(self, control: frozenset[int]) -> Mask:
-        """Which ids are those of control tokens."""
+        """Return which ids belong to control tokens."""
         if control not in self._control:
             is_control = np.zeros(self._table.size, bool)
             is_control[[*control]] = True
@@ -322,7 +323,7 @@ class BlockEncoder:
         encoded.mask[tokens] |= np.cumsum(changes[:-1]) > 0
 
     def _join(self, pieces: Sequence[_Pieces], encoded: _Encoded, names: Sequence[str], count: int) -> BlockTokens:
-        """Return the tokens of all samples that are right, in the order of the block."""
+        """Return the tokens of all correct samples, in the order of the block."""
         places = np.concatenate([np.zeros(0, np.int64), *(piece.places for piece in pieces)])
         order = np.argsort(places, kind="stable")
         left = np.ones(count, bool)
@@ -347,7 +348,7 @@ class BlockEncoder:
 
 
 def _concat(parts: Sequence[BlockTokens], starts: Sequence[int]) -> BlockTokens:
-    """Return the tokens of all samples of a block, from those of its parts, which begin at some places."""
+    """Join the tokens of parts of a block, given where each part begins."""
 
     def join(arrays: Iterable[Numbers]) -> Numbers:
         return np.concatenate([*arrays])
@@ -368,7 +369,7 @@ def _concat(parts: Sequence[BlockTokens], starts: Sequence[int]) -> BlockTokens:
 
 
 def _find_filled(contents: Contents, plan: Any, places: Sequence[int]) -> Mask:
-    """In which rows no content of the texts of a plan is empty."""
+    """Return in which rows no content of a plan's texts is empty."""
     texts = [plan.get_pieces(0, False), *(plan.get_pieces(place, True) for place in places)]
     filled = np.ones(len(contents), bool)
     for column in {piece for text in texts for piece in text if isinstance(piece, Column)}:
@@ -377,12 +378,12 @@ def _find_filled(contents: Contents, plan: Any, places: Sequence[int]) -> Mask:
 
 
 def _find(starts: Numbers, position: Position) -> Numbers:
-    """The byte of a position in each text."""
+    """Return the byte of a position in each text."""
     return np.asarray(starts[:, position.piece] + position.byte)
 
 
 def _begins_with(encoded: _Encoded, texts: slice, beginnings: slice) -> Mask:
-    """Whether the tokens of texts begin with those of others, and these cover the same characters there."""
+    """Return whether the tokens of texts begin with those of others, and cover the same characters there."""
     counts, alignment = encoded.counts[beginnings], encoded.alignment
     fits = (counts <= encoded.counts[texts]) & alignment.known[texts] & alignment.known[beginnings]
     some = np.where(fits, counts, 0)
@@ -397,7 +398,7 @@ def _begins_with(encoded: _Encoded, texts: slice, beginnings: slice) -> Mask:
 
 
 def _spell_any(part: TextLayout, contents: Contents, names: frozenset[str]) -> Mask:
-    """In which rows a content of a text spells one of these names."""
+    """Return in which rows a content of a text spells one of these names."""
     found = np.zeros(len(contents), bool)
     for column in {piece for piece in part.pieces if isinstance(piece, Column)}:
         for name in names:
@@ -406,7 +407,7 @@ def _spell_any(part: TextLayout, contents: Contents, names: frozenset[str]) -> M
 
 
 def _find_trained(part: TextLayout, plan: TokenPlan) -> frozenset[int]:
-    """The messages of a part that are trained on."""
+    """Return the messages of a part that are trained on."""
     number = next((at for at, tail in enumerate(plan.tails) if tail is part), 0)
     return plan.trained[number] if plan.trained else frozenset()
 

@@ -1,4 +1,4 @@
-"""Layouts: where the spans and the control tokens are in the texts of a plan."""
+"""Layouts: the places of spans and control tokens in the texts of a plan."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Contents:
-    """The contents of some samples, each column read once.
+    """The contents of some samples, with each column read once.
 
     Args:
         group: the samples.
@@ -47,7 +47,7 @@ class Contents:
         return self._columns[column]
 
     def measure(self, column: Column) -> Numbers:
-        """Return how many bytes the contents have."""
+        """Return the number of bytes of each content."""
         return np.diff(get_offsets(self.read(column)))
 
 
@@ -56,7 +56,7 @@ class Position(NamedTuple):
 
     Attributes:
         piece: the index of a piece.
-        byte: how many bytes of it come before; 0 in a column.
+        byte: the number of bytes of the piece before the place; 0 in a column.
     """
 
     piece: int
@@ -64,7 +64,7 @@ class Position(NamedTuple):
 
 
 class LaidSpan(NamedTuple):
-    """A span of the texts of a plan: from one position up to another."""
+    """A span of a plan's texts, from one position up to another."""
 
     start: Position
     end: Position
@@ -73,7 +73,7 @@ class LaidSpan(NamedTuple):
 
 
 class LaidToken(NamedTuple):
-    """A control token that the style writes into the texts of a plan."""
+    """A control token that the style writes into a plan's texts."""
 
     start: Position
     end: Position
@@ -82,10 +82,10 @@ class LaidToken(NamedTuple):
 
 @dataclass(frozen=True)
 class TextLayout:
-    """Where spans and control tokens are in the texts of a plan.
+    """The places of spans and control tokens in the texts of a plan.
 
     Attributes:
-        pieces: the texts: literals, and columns between them.
+        pieces: the texts, as literals and columns.
         spans: the spans that are not empty, in order.
         tokens: the control tokens, in order.
     """
@@ -95,9 +95,9 @@ class TextLayout:
     tokens: tuple[LaidToken, ...]
 
     def cut(self, at: Position) -> tuple[TextLayout, TextLayout]:
-        """Return what comes before a position and what comes after it.
+        """Split the texts at a position.
 
-        The position is the start of a control token, and so within a literal.
+        The position must be the start of a control token, and therefore inside a literal.
         """
         literal = self.pieces[at.piece]
         assert isinstance(literal, str)
@@ -139,14 +139,14 @@ class TextLayout:
 
 
 def _move(position: Position, at: Position) -> Position:
-    """A position, counted from another before it."""
+    """Return a position relative to an earlier one."""
     if position.piece == at.piece:
         return Position(0, position.byte - at.byte)
     return Position(position.piece - at.piece, position.byte)
 
 
 def make_layout(pieces: Pieces, texts: Sequence[str], rendered: Rendered, tokens: Sequence[Token]) -> TextLayout:
-    """Return the layout of the texts of a plan, as the text of one row has it.
+    """Build the layout of a plan's texts from the text of one row.
 
     Args:
         pieces: the pieces of the texts.
@@ -155,7 +155,8 @@ def make_layout(pieces: Pieces, texts: Sequence[str], rendered: Rendered, tokens
         tokens: the control tokens in it.
 
     Raises:
-        UntraceableError: the pieces are not the text, or a span or control token begins or ends within a column.
+        UntraceableError: the pieces do not make up the text, or a span or control token begins or ends inside a
+            column.
     """
     if "".join(texts) != rendered.text:
         raise UntraceableError("the text with spans is another one")

@@ -1,4 +1,4 @@
-"""Token plans: how the texts of a plan are cut, encoded and checked, found from the text of one row."""
+"""Token plans: how a plan's texts are cut, encoded and checked, derived from the text of one row."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 
 class TokenPlan(NamedTuple):
-    """How the texts of the samples of a plan are encoded.
+    """How the texts of a plan's samples are encoded.
 
     Attributes:
-        head: what is encoded once per sample; None where texts cannot be cut.
+        head: the part that is encoded once per sample; None if texts cannot be cut.
         rest: the rest of the prompt.
-        tails: the rest of each response, which begins with that of the prompt; of a prompt without responses, its own.
+        tails: the rest of each response, which begins with the rest of the prompt; without responses, the prompt's own
+            rest.
         control: the ids of the tokens that content must not become.
         names: the names of the control tokens that the style writes.
-        trained: for each response, the indices of the messages that are trained on.
+        trained: for each response, the indices of the messages to train on.
     """
 
     head: TextLayout | None
@@ -46,18 +47,18 @@ def make_token_plan(
     encoder: Encoder,
     selection: LossSelection | None,
 ) -> TokenPlan:
-    """Return how the texts of a plan are encoded.
+    """Work out how the texts of a plan are encoded.
 
     Args:
         plan: the plan of the texts.
-        group: some row whose texts it writes, none of whose contents is empty.
-        places: which part of the sample each response is; none for a prompt alone.
+        group: a row whose texts the plan writes, without empty contents.
+        places: the part of the sample that each response is; empty for a prompt alone.
         style: the style.
         encoder: encodes texts one by one.
-        selection: which tokens are trained on; None where only ids are wanted.
+        selection: the tokens to train on; None if only ids are needed.
 
     Raises:
-        UntraceableError: the ids, or what is trained on, depend on more than the plan.
+        UntraceableError: the ids, or the tokens to train on, depend on more than the plan.
     """
     parts = [part.list_messages(0) for part in group.parts]
     prompt, responses = parts[0], [parts[place] for place in places]
