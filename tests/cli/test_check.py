@@ -29,7 +29,7 @@ def test_check_prints_a_line_for_each_code_and_ends_with_1(tmp_path):
 def test_check_without_findings_ends_with_0(rows):
     out = run("check", rows, "-t", "PKUSafeRLHF", "--without", "contradiction").stdout
     assert "2 rows = 2 formatted + 0 skipped + 0 rejected" in out
-    assert "nothing was found" in out
+    assert "no findings" in out
 
 
 def test_contents_of_messages_are_checked_in_a_named_style(tmp_path):

@@ -144,7 +144,7 @@ def test_texts_for_a_consumer_leave_out_what_its_tokenizer_adds(tmp_path, rows):
     assert done.stderr.startswith("error: the style llama3 writes a BOS and an end of turn, and TRL adds BOS and EOS")
     assert done.stderr.count("\n") == 1
     done = run(*arguments, "--tokenizer", tmp_path / "tokenizer", "--bos", "keep", code=2)
-    assert "--tokenizer says what --bos and --eos say; keep one" in done.stderr
+    assert "--tokenizer decides about BOS and EOS; leave out --bos and --eos" in done.stderr
     done = run(*arguments, "--tokenizer", tmp_path / "nothing", code=2)
     assert "there is no directory" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -163,7 +163,7 @@ def test_where_no_row_comes_through_nothing_is_written(tmp_path, change):
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps({**GOOD_ROW, **change}))
     done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl", code=3)
-    assert "no row came through, so" in done.stderr
+    assert "no row was formatted;" in done.stderr
     assert os.listdir(tmp_path) == ["rows.jsonl"]
 
 
@@ -229,3 +229,14 @@ def test_prompts_of_a_test_file_are_flagged_or_skipped(tmp_path, eggs):
 
 def test_a_way_to_handle_copies_that_is_none_is_refused(tmp_path, eggs):
     assert "drop" in run("convert", eggs, "-t", "PKUSafeRLHF", "-o", tmp_path / "o", "--copies", "drop", code=2).stderr
+
+
+def test_the_report_is_printed_as_json_and_nothing_else_is(tmp_path, rows):
+    with rows.open("a") as file:
+        file.write(json.dumps({**GOOD_ROW, "better_response_id": "\x1b"}) + "\n")
+    arguments = ("convert", rows, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl", "--report", tmp_path / "r.json")
+    done = run(*arguments, "--json")
+    assert "\x1b" not in done.stdout
+    printed = json.loads(done.stdout)
+    assert printed == json.loads((tmp_path / "r.json").read_text())
+    assert (printed["rows"], printed["formatted"], len(printed["rejected"])) == (3, 2, 1)

@@ -14,7 +14,7 @@ from preftemplates.styles.lint.conversations import CONVERSATIONS
 def test_equal_styles_are_one_line_below_which_nothing_differs(run_here):
     code, out, _ = run_here("diff", "chatml", "chatml")
     assert code == 0
-    assert re.fullmatch(r"19 conversations: \d+ equal(, \d+ refused by both)?\n--- chatml\n\+\+\+ chatml\n", out)
+    assert re.fullmatch(r"19 conversations: \d+ equal(, \d+ rendered by neither)?\n--- chatml\n\+\+\+ chatml\n", out)
 
 
 def test_the_counts_of_the_first_line_are_those_of_compare(run_here):
@@ -91,7 +91,7 @@ def test_a_refusal_is_told_with_its_reason_and_its_side(run_here, write_template
     code, out, _ = run_here("diff", "chatml", refusing, "--conversation", "one turn")
     assert code == 1
     assert out.startswith("1 conversation: 1 rendered by the first only\n")
-    assert r"+ the second refuses: the style's chat template raised: no \x1b[1m[bold]" in out
+    assert r"+ the second raises an error: the style's chat template raised: no \x1b[1m[bold]" in out
     assert "- the first refuses" in run_here("diff", refusing, "chatml", "--conversation", "one turn")[1]
     code, out, _ = run_here("diff", refusing, refusing, "--conversation", "one turn")
     assert code == 0

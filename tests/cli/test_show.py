@@ -1,12 +1,16 @@
 """`preftemplates show`: a row in every format, with nothing that a terminal would act on."""
 
 import json
+import sys
+from pathlib import Path
 
 from command_support import GOOD_ROW
-from support import run
+from support import HOMEWORK, run
 
 from preftemplates import get_template
-from preftemplates.cli.show import _choose_colours, _format_rendered
+from preftemplates.cli.show import _build_legend, _choose_colours, _format_rendered
+from preftemplates.cli.terminal import SafeConsole
+from preftemplates.templates.library import TEMPLATES
 
 
 def test_show_has_every_format_and_the_dialects_keys():
@@ -23,7 +27,7 @@ def test_show_takes_a_row_of_a_file_and_acts_on_no_escape(tmp_path):
     out = run("show", "PKUSafeRLHF", "--row", f"{path}:1").stdout
     assert "\x1b" not in out
     assert r"red \x1b[31m [bold]text[/bold]" in out
-    assert "has 2 rows, and no row 5" in run("show", "PKUSafeRLHF", "--row", f"{path}:5", code=2).stderr
+    assert "there is no row 5" in run("show", "PKUSafeRLHF", "--row", f"{path}:5", code=2).stderr
 
 
 def test_show_says_which_format_a_row_cannot_fill(tmp_path):
@@ -39,7 +43,7 @@ def test_show_has_messages_where_the_style_does_not_write_them_and_nothing_asks_
     assert "as messages, since chatml does not write them" in out
     assert "soil_moisture" in out.split("prompt_only")[1]
     arguments = ("show", "LLaMA-Factory-toolcall", "--style", "chatml", "-d", "text")
-    assert "the row can be formatted in no format" in run(*arguments, code=2).stderr
+    assert "the row cannot be formatted in any" in run(*arguments, code=2).stderr
 
 
 def test_show_has_every_sample_of_a_row_its_labels_and_formats_made_of_others():
@@ -80,3 +84,46 @@ preference: {prompt: "{{ prompt }}", chosen: "{{ [empty, first][better] }}", rej
         for text in texts:
             (column,) = [column for column, cell in row.items() if cell == text]
             assert styles[text] == colours[column]
+
+
+def test_show_prints_the_file_that_declares_a_template(tmp_path):
+    bundled = sys.modules[TEMPLATES.get("PKUSafeRLHF").__module__].__file__
+    assert run("show", "PKUSafeRLHF", "--source").stdout == Path(bundled).read_text()
+    file = tmp_path / "mine.yaml"
+    file.write_text('row: {q: str}\nprompt_only: {prompt: "{{ q }}"}\n')
+    assert run("show", file, "--source").stdout == file.read_text()
+    entries = tmp_path / "dataset_info.json"
+    entries.write_text('{"a": {"ranking": true, "columns": {"prompt": "q", "chosen": "x", "rejected": "y"}}}')
+    assert run("show", f"{entries}:a", "--source").stdout == entries.read_text()
+    assert "Did you mean 'PKUSafeRLHF'?" in run("show", "PKUSafeRLFH", "--source", code=2).stderr
+
+
+def test_show_as_json_has_results_texts_and_spans(tmp_path):
+    shown = json.loads(run("show", "PKUSafeRLHF", "--style", "chatml", "--dialect", "text", "--json").stdout)
+    template = get_template("PKUSafeRLHF").with_style("chatml").with_dialect("text")
+    assert list(shown["formats"]) == list(template.formats)
+    (sample,) = shown["formats"]["preference"]["samples"]
+    assert sample["result"] == template.format(template.example, "preference")
+    assert sample["skipped"] is None
+    chosen = sample["texts"]["chosen"]
+    contents = [chosen["text"][span["start"] : span["end"]] for span in chosen["spans"] if span["kind"] == "content"]
+    assert contents == [template.example["prompt"], template.example["response_1"]]
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({**GOOD_ROW, "better_response_id": 2}))
+    shown = json.loads(run("show", "PKUSafeRLHF", "--row", path, "--json").stdout)
+    assert shown["formats"]["preference"]["code"] == "bad_label"
+    assert shown["formats"]["prompt_only"]["samples"]
+    path.write_text(json.dumps({**GOOD_ROW, "response_0": "same", "response_1": "same"}))
+    shown = json.loads(run("show", "PKUSafeRLHF", "--row", path, "-f", "preference", "--json").stdout)
+    assert shown["formats"]["preference"]["samples"][0]["skipped"] == "equal"
+    shown = json.loads(run("show", HOMEWORK, "-f", "preference", "--row", path, "--json").stdout)
+    assert "texts" not in shown["formats"]["preference"]["samples"][0]
+
+
+def test_a_legend_of_colours_needs_colours(capsys):
+    template = get_template("HH")
+    assert "colour" not in str(_build_legend(template, has_colours=False)).casefold()
+    assert "colour" in str(_build_legend(template, has_colours=True)).casefold()
+    assert "colour" not in run("show", "HH").stdout.casefold()
+    assert SafeConsole(force_terminal=True, color_system="standard").has_colours
+    assert not SafeConsole(force_terminal=True, color_system="standard", no_color=True).has_colours

@@ -36,7 +36,7 @@ ties: keep
 dataset: example/garden
 example: {question: "Sun?", answers: ["Yes.", "No."], preferred: 1, asked-by: {name: "Ann"}}
 """
-PUBLISHED = TESTS.parent / "docs" / "reference" / "template.schema.json"
+PUBLISHED = TESTS.parent / "preftemplates" / "templates" / "template.schema.json"
 
 
 @pytest.fixture
