@@ -12,9 +12,11 @@ import pytest
 from support import DOCS
 
 import preftemplates
+from preftemplates import data, errors, testing
 from preftemplates.core import samples
 
 PAGES = sorted(DOCS.rglob("*.md"))
+API = DOCS / "reference" / "api"
 TAKEN = re.compile(r"^::: ([\w.]+)(?:\n    options:\n      members: \[(.*)\])?", re.MULTILINE)
 
 
@@ -47,6 +49,48 @@ def test_every_name_on_a_page_is_found(page):
         assert value.__doc__ or name.removeprefix("preftemplates.") in described(samples), name
         for member in re.findall(r'"(\w+)"', members):
             assert getattr(value, member).__doc__, (name, member)
+
+
+def list_public_names():
+    """Yield the dotted public names of the library; a name that two modules export belongs to the first."""
+    for module in (preftemplates, data, testing):
+        yield from (f"{module.__name__}.{name}" for name in module.__all__)
+    classes = [item for item in vars(errors).values() if inspect.isclass(item) and item.__module__ == errors.__name__]
+    yield from (f"{errors.__name__}.{item.__name__}" for item in classes if item.__name__ not in preftemplates.__all__)
+
+
+PUBLIC_NAMES = sorted(list_public_names())
+
+
+def find_pages(name, pages):
+    """Return the pages that document a name, once for each directive."""
+    return [page for page, names in pages.items() for taken in names if taken == name]
+
+
+def read_api_pages():
+    """Return the names that each page of the API documents."""
+    return {path.name: [name for name, _ in TAKEN.findall(path.read_text())] for path in sorted(API.glob("*.md"))}
+
+
+@pytest.mark.parametrize("name", PUBLIC_NAMES)
+def test_a_public_name_is_on_one_page_and_linked_from_the_index(name):
+    (page,) = find_pages(name, read_api_pages())
+    short = name.rpartition(".")[2]
+    assert f"\n| [`{short}`]({page}#{name}) | " in (API / "index.md").read_text()
+
+
+def test_the_api_pages_document_public_names_alone():
+    assert sorted(name for names in read_api_pages().values() for name in names) == PUBLIC_NAMES
+    links = re.findall(r"^\| \[`\w+`\]\([\w-]+\.md#([\w.]+)\)", (API / "index.md").read_text(), flags=re.MULTILINE)
+    assert sorted(links) == PUBLIC_NAMES
+
+
+def test_a_name_that_is_missing_or_twice_is_noticed():
+    assert len(PUBLIC_NAMES) > 90
+    pages = read_api_pages()
+    assert find_pages("preftemplates.Template", pages) == ["templates.md"]
+    assert find_pages("preftemplates.Template", {**pages, "templates.md": []}) == []
+    assert len(find_pages("preftemplates.Template", {**pages, "more.md": ["preftemplates.Template"]})) == 2
 
 
 def test_the_pages_are_seen_to_take_names():

@@ -17,7 +17,7 @@ OPENING = "<!-- What follows is written by tests/styles/test_every_real_chat_tem
 
 def judge(found: Survey) -> None:
     """Say whether each outcome is one that may be."""
-    assert set(found.counts[RENDERS]) <= {"equal", "both refuse", "only we refuse"}
+    assert set(found.counts[RENDERS]) <= {"equal", "both raise an error", "only this library raises an error"}
     assert set(found.counts[SPANS]) <= {"exact", "not printed", "the layout changes with the answer"}
     assert "wrong" not in found.counts[OTHERS]
 
@@ -31,7 +31,7 @@ def test_every_real_chat_template_renders_as_in_transformers_and_every_answer_ha
     judge(found)
     renders, spans, others = (found.counts[group] for group in (RENDERS, SPANS, OTHERS))
     assert renders["equal"] > 17_000
-    assert len(found.templates(RENDERS, "only we refuse")) <= 0.01 * len(real_templates())
+    assert len(found.templates(RENDERS, "only this library raises an error")) <= 0.01 * len(real_templates())
     assert spans["exact"] > 13_000
     assert others["exact"] > 20_000
     check_page(page(found))
@@ -46,7 +46,7 @@ def test_a_fifth_of_the_real_chat_templates_do_so_and_the_page_names_the_same():
     chosen = {*sorted(special)[::5], *refused, *others[::5]}
     found = survey({name: source for name, source in real_templates().items() if name in chosen})
     judge(found)
-    assert {*found.templates(RENDERS, "only we refuse")} == refused
+    assert {*found.templates(RENDERS, "only this library raises an error")} == refused
     assert {*found.templates(OTHERS, REBUILT)} == rebuilt & chosen
     assert {*found.templates(SPANS, "not printed")} == lost & chosen
     assert {*found.templates(SPANS, "the layout changes with the answer")} == changing & chosen
@@ -56,9 +56,9 @@ def test_a_fifth_of_the_real_chat_templates_do_so_and_the_page_names_the_same():
 
 
 TITLES = (
-    "What transformers renders, and this library refuses",
+    "Templates that only transformers renders",
     "Templates that write the tags of thinking themselves",
-    "Templates that do not print an answer that is a text",
+    "Templates that do not print a text answer",
     "Templates whose layout changes with an empty answer",
     "Generation marks and the training region",
 )
@@ -107,10 +107,10 @@ def refused(results: Survey) -> list[str]:
     """What transformers renders and we refuse."""
     rows = [
         [f"`{name}`", reason.replace("|", "\\|")]
-        for name, reason in results.templates(RENDERS, "only we refuse").items()
+        for name, reason in results.templates(RENDERS, "only this library raises an error").items()
     ]
     lines = table(["template", "the first reason"], rows) if rows else ["None.", ""]
-    return ["## What transformers renders, and this library refuses", "", *lines]
+    return ["## Templates that only transformers renders", "", *lines]
 
 
 def rebuilt(results: Survey) -> list[str]:
@@ -121,7 +121,7 @@ def rebuilt(results: Survey) -> list[str]:
 
 def lost(results: Survey) -> list[str]:
     """Templates without the answer's text."""
-    lines = ["## Templates that do not print an answer that is a text", ""]
+    lines = ["## Templates that do not print a text answer", ""]
     lines += [listed([f"`{name}`" for name in results.templates(SPANS, "not printed")]), ""]
     lines += ["## Templates whose layout changes with an empty answer", ""]
     changing = results.templates(SPANS, "the layout changes with the answer")

@@ -106,9 +106,14 @@ def renders(
         wanted = transformers_render(source, messages, generate, **more)
         if not isinstance(ours, Rendered):
             reason = str(ours) if wanted is not None else ""
-            found.add(RENDERS, "both refuse" if wanted is None else "only we refuse", name, f"{case}: {reason}")
+            found.add(
+                RENDERS,
+                "both raise an error" if wanted is None else "only this library raises an error",
+                name,
+                f"{case}: {reason}",
+            )
         elif wanted is None:
-            found.add(RENDERS, "only transformers refuses", name, case)
+            found.add(RENDERS, "only transformers raises an error", name, case)
         else:
             found.add(RENDERS, "equal" if ours.text == wanted else "differ", name, case)
             at = [0, *(span.end for span in ours.spans)]
@@ -181,7 +186,7 @@ def marks(found: Survey, name: str, case: str, source: str, style: Style, messag
 
 
 def training_region(whole: Rendered, prompt: Rendered, index: int) -> tuple[int, int] | None:
-    """What follows the prompt, through the stop; None where the prompt does not open the text."""
+    """What follows the prompt, through the stop; None where the text does not begin with the prompt."""
     if not whole.text.startswith(prompt.text):
         return None
     own = [span.end for span in whole.spans if span.message == index]
@@ -191,9 +196,9 @@ def training_region(whole: Rendered, prompt: Rendered, index: int) -> tuple[int,
 def why_marks_differ(text: str, marked: tuple[int, int] | None, region: tuple[int, int] | None) -> str:
     """In one sentence, or several."""
     if region is None:
-        return "the prompt does not open the text"
+        return "the text does not begin with the prompt"
     if region[0] == region[1]:
-        return "the template prints nothing of the answer"
+        return "the template does not print the answer"
     if marked is None:
         return "nothing is marked"
     return ", and ".join(_differences(text, marked, region))
@@ -203,9 +208,13 @@ def _differences(text: str, marked: tuple[int, int], region: tuple[int, int]) ->
     (start, end), (begin, stop) = marked, region
     if start != begin:
         early = "the marks begin with the role's header"
-        yield early if start < begin else "the marks leave out the answer's begin"
+        yield early if start < begin else "the marks leave out the start of the answer"
     if end > stop:
         behind = text[stop:end]
-        yield "the marks end with the blanks behind the stop" if behind.isspace() else f"the marks hold {behind!r} too"
+        yield (
+            "the marks include the whitespace after the end-of-turn token"
+            if behind.isspace()
+            else f"the marks include {behind!r} too"
+        )
     if end < stop:
-        yield "the marks leave out the stop"
+        yield "the marks leave out the end-of-turn token"
