@@ -25,7 +25,7 @@ from preftemplates.cli.options import (
     TokenizerOption,
 )
 from preftemplates.cli.progress import show_progress
-from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_reading
+from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_reading, spell_count
 from preftemplates.cli.terminal import SafeConsole, print_json
 from preftemplates.data.check import CheckReport, check
 from preftemplates.data.content_rules import read_special_tokens
@@ -106,7 +106,7 @@ def command(
 def _print_report(report: CheckReport, console: SafeConsole) -> None:
     """Print the totals, a line per status and code, and the shortcuts."""
     console.print(
-        f"{report.rows:,} rows = {report.formatted:,} formatted + {report.skipped:,} skipped"
+        f"{spell_count(report.rows, 'row')} = {report.formatted:,} formatted + {report.skipped:,} skipped"
         f" + {report.rejected:,} rejected" + (f": {report.results:,} samples" * (report.results != report.formatted)),
         highlight=False,
     )
@@ -136,10 +136,10 @@ def _build_findings_table(report: CheckReport) -> Table:
 
 def _build_shortcuts_table(report: CheckReport) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_row(Text("accuracy of rules that do not read the texts; guessing has 50 %", "bold"))
+    table.add_row(Text("accuracy of rules that do not read the texts (guessing: 50 %)", "bold"))
     for name, shortcut in report.shortcuts.items():
         decided = shortcut.right + shortcut.wrong
         error = "" if math.isnan(shortcut.error) else f" ± {shortcut.error:.1%}"
         accuracy = f"{shortcut.accuracy:.1%}{error}, decides {decided:,} of {shortcut.pairs:,} pairs"
-        table.add_row(Text(f"  {name:18} {accuracy}" if decided else f"  {name:18} decides none of the pairs"))
+        table.add_row(Text(f"  {name:18} {accuracy}" if decided else f"  {name:18} decides no pair"))
     return table

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from preftemplates.cli.open_style import OpenedStyle, get_template_line, open_style
@@ -43,7 +41,7 @@ def _convert_to_json(opened: OpenedStyle, findings: Sequence[StyleFinding]) -> d
     return {"style": opened.name, **({"note": opened.note} if opened.note else {}), "findings": items}
 
 
-def _print_findings(opened: OpenedStyle, findings: Sequence[StyleFinding], console: Console) -> None:
+def _print_findings(opened: OpenedStyle, findings: Sequence[StyleFinding], console: SafeConsole) -> None:
     """Print the findings in words, by what they are about, with the template's lines."""
     if opened.note:
         console.print(Text(f"note: {one_line(opened.note, 400)}", "dim"))
@@ -52,7 +50,7 @@ def _print_findings(opened: OpenedStyle, findings: Sequence[StyleFinding], conso
         if group_findings:
             console.print(Text(group, "bold underline"))
         for code in dict.fromkeys(finding.code for finding in group_findings):
-            console.print(Padding(Text(code, "bold yellow"), (0, 0, 0, 2), expand=False))
+            console.print_indented(Text(code, "bold yellow"), 2)
             for finding in group_findings:
                 if finding.code is code:
                     _print_finding(finding, opened.source, console)
@@ -60,9 +58,9 @@ def _print_findings(opened: OpenedStyle, findings: Sequence[StyleFinding], conso
     console.print(Text(f"{one_line(opened.name, 300)}: {count}", "bold" if findings else "bold green"))
 
 
-def _print_finding(finding: StyleFinding, source: str | None, console: Console) -> None:
-    console.print(Padding(Text(one_line(finding.message, 400)), (0, 0, 0, 4), expand=False))
+def _print_finding(finding: StyleFinding, source: str | None, console: SafeConsole) -> None:
+    console.print_indented(Text(one_line(finding.message, 400)), 4)
     line = get_template_line(source, finding.line).strip() if finding.line and source is not None else ""
     if line:
         numbered = Text(f"line {finding.line} | {line}", "dim", no_wrap=True, overflow="ellipsis")
-        console.print(Padding(numbered, (0, 0, 0, 6), expand=False))
+        console.print_indented(numbered, 6)

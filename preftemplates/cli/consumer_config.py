@@ -63,11 +63,12 @@ def prepare_config(
     if os.path.exists(path):
         text = _merge_entries(path, text)
     config = dialect.table.config
-    return PreparedConfig(path, text, config.style_note if config is not None and chat_template is not None else "")
+    note = config.get_style_note(format) if config is not None and chat_template is not None else ""
+    return PreparedConfig(path, text, note)
 
 
 def _merge_entries(path: Path, text: str) -> str:
-    """The text with the entries that the file has already.
+    """Return the text with the entries that the file already has.
 
     Raises:
         FileError: the file does not hold entries, or another entry of one name.

@@ -32,7 +32,13 @@ from preftemplates.cli.options import (
     TokenizerOption,
 )
 from preftemplates.cli.progress import show_progress
-from preftemplates.cli.report_counts import describe_issues, print_group_counts, print_reading, spell_report
+from preftemplates.cli.report_counts import (
+    describe_issues,
+    print_group_counts,
+    print_reading,
+    spell_count,
+    spell_report,
+)
 from preftemplates.cli.terminal import SafeConsole, print_json_text
 from preftemplates.core.extras import import_extra
 from preftemplates.core.samples import Format
@@ -109,7 +115,8 @@ def command(
     Rows in = formatted + skipped + rejected. Skipped rows are empty, have equal answers, are ties or, with
     `--copies skip`, are copies. Rejected rows cannot be formatted.
 
-    Exit code 3 if more rows are rejected than 10 and 1 %, or if no row is formatted. Then no file is written.
+    Exit code 3 if more than 10 rows and more than 1 % of the rows are rejected; the others are written. Also if no
+    row is formatted; then no file is written.
     """
     console = SafeConsole(stderr=True)
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
@@ -228,7 +235,7 @@ def print_totals(
 ) -> None:
     """Print the counts of the rows, notes on the results, and the path of the output."""
     console.print(
-        f"{report.rows:,} rows = {report.formatted:,} formatted + {len(report.skipped):,} skipped"
+        f"{spell_count(report.rows, 'row')} = {report.formatted:,} formatted + {len(report.skipped):,} skipped"
         f" + {len(report.rejected):,} rejected, in {seconds:.1f} s ({report.rows / max(seconds, 1e-9):,.0f} rows/s)",
         highlight=False,
     )

@@ -123,8 +123,9 @@ def _print_near_misses(
             _print_next(command, console)
             return
         console.print(Text(f"to see why rows are rejected: {command}"), soft_wrap=True)
-    console.print("write a template: a class, or a YAML file of about ten lines", soft_wrap=True)
-    _print_next(f"preftemplates show mine.yaml --row {quote(source)}:0", console)
+    message = "write a template for these columns, in Python or YAML: the guide 'Add a dataset' shows how"
+    console.print(message, soft_wrap=True)
+    _print_next(f"preftemplates show YOUR_TEMPLATE.yaml --row {quote(source)}:0", console)
 
 
 def _print_next(command: str, console: Console) -> None:

@@ -147,8 +147,8 @@ def _summarise(cls: type[Any]) -> str:
 def _build_table(items: list[dict[str, Any]]) -> Table:
     """Return a line per item: its name and its summary, cut at the edge of a terminal."""
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True, min_width=max(len(item["name"]) for item in items))
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for item in items:
         table.add_row(Text(item["name"], "bold green"), Text(item["summary"]))
     return table

@@ -98,7 +98,9 @@ EdgeEosOption = Annotated[
     typer.Option("--eos", help="Keep or drop the end-of-turn token, without --tokenizer."),
 ]
 
-OnErrorOption = Annotated[OnError, typer.Option(help="Skip a row that cannot be formatted, or raise its error.")]
+OnErrorOption = Annotated[
+    OnError, typer.Option(help="Count a row that cannot be formatted as rejected, or stop with its error.")
+]
 PairsOption = Annotated[Pairs, typer.Option(help="Choose which pairs of a ranking to write.")]
 TiesOption = Annotated[
     Ties | None,

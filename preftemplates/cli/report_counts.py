@@ -103,3 +103,12 @@ def describe_issues(issues: Sequence[RowIssue]) -> str:
     lines = [f"row {issue.row}: {issue.message}" for issue in list(by_column.values())[:_MAX_COLUMNS]]
     more = len(by_column) - _MAX_COLUMNS
     return "\n".join([*lines, f"and {more} more columns: --report"] if more > 0 else lines)
+
+
+def spell_count(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is one.
+
+    >>> spell_count(1, "row"), spell_count(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -98,7 +98,8 @@ def command(
     if colours:
         console.print(_build_legend(loaded, console.has_colours))
     if not printed_formats:
-        print_error("error: the row cannot be formatted in any of these dataset types")
+        kinds = "any dataset type of the template" if format is None else f"the dataset type {format}"
+        print_error(f"error: the row cannot be formatted as {kinds}")
         raise typer.Exit(2)
 
 

@@ -58,6 +58,7 @@ class SafeConsole(Console):
     def print_table(self, table: Table, indent: int = 0) -> None:
         """Print a table: within the width of a terminal, and elsewhere as aligned columns."""
         if self.is_terminal:
+            table.expand = any(column.ratio for column in table.columns)  # else rich narrows every column
             self.print(Padding(table, (0, 0, 0, indent), expand=False))
             return
         if table.title:
@@ -75,6 +76,13 @@ class SafeConsole(Console):
         self.print(Text(title))
         self._print_unpadded(Group(*parts), 2)
         self.print()
+
+    def print_indented(self, text: Text, indent: int) -> None:
+        """Print a text indented: within the width of a terminal, and elsewhere without breaks."""
+        if self.is_terminal:
+            self.print(Padding(text, (0, 0, 0, indent), expand=False))
+        else:
+            self._print_unpadded(text, indent)
 
     def _print_unpadded(self, renderable: RenderableType, indent: int) -> None:
         options = self.options.update(width=_UNLIMITED, no_wrap=True, overflow="ignore")

@@ -18,7 +18,7 @@ from preftemplates.styles.lint.findings import FindingCode, StyleFinding
         (["convert", "{rows}", "-t", "PKUSafeRLFH", "-o", "o.jsonl"], "Did you mean 'PKUSafeRLHF'?"),
         (["convert", "{rows}", "-t", "PKUSafeRLHF", "-s", "chat-mll", "-o", "o.jsonl"], "Did you mean 'chatml'?"),
         (["convert", "{rows}", "-t", "PKUSafeRLHF", "-d", "tlr", "-o", "o.jsonl"], "Did you mean 'trl'?"),
-        (["convert", "{rows}", "-t", "HH", "-f", "stepwise", "-o", "o.jsonl"], "HH fills no format 'stepwise'"),
+        (["convert", "{rows}", "-t", "HH", "-f", "stepwise", "-o", "o.jsonl"], "HH has no dataset type 'stepwise'"),
         (
             ["convert", "{rows}", "-t", "PKUSafeRLHF", "-f", "preferences", "-o", "o.jsonl"],
             "Did you mean 'preference'?",
@@ -31,7 +31,7 @@ from preftemplates.styles.lint.findings import FindingCode, StyleFinding
         (["convert", "{rows}", "-t", "missing.py", "-o", "o.jsonl"], "missing.py cannot be read"),
         (["convert", "{rows}", "-t", "broken.py", "-o", "o.jsonl"], "broken.py line 2"),
         (["convert", "{rows}", "-t", "nothing.py", "-o", "o.jsonl"], "registers no templates"),
-        (["convert", "nobody/nothing", "-t", "HH", "-o", "o.jsonl"], "the hub gives no such dataset"),
+        (["convert", "nobody/nothing", "-t", "HH", "-o", "o.jsonl"], "neither a file here nor a dataset on the hub"),
         (["show", "HHH"], "Did you mean 'HH'?"),
     ],
 )
@@ -59,7 +59,7 @@ def test_a_template_file_works_wherever_a_name_does(tmp_path, rows):
     run("convert", rows, "--template", "PKUSafeRLHF", "-o", tmp_path / "declared.jsonl")
     assert (tmp_path / "hand.jsonl").read_bytes() == (tmp_path / "declared.jsonl").read_bytes()
     assert "better_text" in run("show", HOMEWORK, "--row", f"{rows}:1").stdout
-    assert "formats by hand" in run("show", HOMEWORK, "--style", "chatml", code=2).stderr
+    assert "is a custom template" in run("show", HOMEWORK, "--style", "chatml", code=2).stderr
 
 
 def test_a_reader_that_goes_away_is_no_error():

@@ -32,7 +32,7 @@ def test_findings_are_told_by_group_with_the_templates_line(run_here, set_findin
         "prompt and answer",
         "  no_stop",
         "    nothing ends an answer",
-        "what is printed otherwise",
+        "what the style prints differently",
         "  trims_content",
         "    blanks are lost",
         f"      line 2 | {TRIMMING.splitlines()[1]}",
@@ -95,15 +95,16 @@ def test_a_syntax_error_is_shown_with_its_line(run_here, tmp_path, end):
 def test_tokens_reach_the_template_of_a_file_and_are_asked_for(run_here, write_template):
     path = write_template("{{ bos_token }}" + GOOD_TEMPLATE)
     _, out, _ = run_here("check-style", path)
-    assert (
-        "the template reads bos_token, which no file says; name the tokenizer's folder, or give it by --bos-token"
-        in join_lines(out)
-    )
+    note = "reads bos_token, which no file contains; name the tokenizer's folder, or give it by --bos-token"
+    assert note in join_lines(out)
     _, out, _ = run_here("check-style", path, "--bos-token", "<s>")
-    assert "which no file says" not in out
+    assert "which no file contains" not in out
     assert "writes_bos" in out
     code, _, err = run_here("check-style", "chatml", "--bos-token", "<s>")
-    assert (code, err) == (2, "error: the style chatml has its own tokens; others are for the template of a file\n")
+    assert (code, err) == (
+        2,
+        "error: the style chatml has its own tokens; give others only for a chat template in a file\n",
+    )
 
 
 def test_other_templates_of_a_tokenizer_are_noted(run_here, tmp_path, set_findings):

@@ -27,7 +27,7 @@ def test_without_a_style_the_model_s_own_chat_template_is_used(tmp_path, rows):
     ("name", "held", "message"),
     [
         ("train.py", "mine", "is another file already; choose another name"),
-        ("train.yaml", None, "the configuration of this dialect is a .py file, got train.yaml"),
+        ("train.yaml", None, "the configuration of this dialect must be a .py file, got train.yaml"),
         ("o.jsonl", None, "is the output; the configuration needs another name"),
         ("none/train.py", None, "cannot be written: No such file or directory"),
     ],
@@ -45,7 +45,7 @@ def test_what_cannot_be_written_stops_before_a_row_is_read(tmp_path, rows, name,
 
 def test_a_dataset_type_without_a_trainer_is_one_line(tmp_path, rows):
     done = convert(rows, tmp_path, "-f", "ranked", "--consumer-config", tmp_path / "train.py", code=2)
-    assert "there is no configuration for ranked rows in this dialect" in done.stderr
+    assert "this dialect has no configuration for ranked rows" in done.stderr
 
 
 def test_nothing_is_configured_where_no_row_came_through(tmp_path, rows):

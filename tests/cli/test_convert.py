@@ -141,7 +141,9 @@ def test_texts_for_a_consumer_leave_out_what_its_tokenizer_adds(tmp_path, rows):
         run(*arguments, *edges)
         assert json.loads((tmp_path / "o.jsonl").read_text(encoding="utf-8").splitlines()[0]) == expected
     done = run(*arguments, code=2)
-    assert done.stderr.startswith("error: the style llama3 writes a BOS and an end of turn, and TRL adds BOS and EOS")
+    assert done.stderr.startswith(
+        "error: the style llama3 writes a BOS and an end of turn, and TRL itself adds BOS and EOS"
+    )
     assert done.stderr.count("\n") == 1
     done = run(*arguments, "--tokenizer", tmp_path / "tokenizer", "--bos", "keep", code=2)
     assert "--tokenizer decides about BOS and EOS; leave out --bos and --eos" in done.stderr
@@ -181,7 +183,7 @@ def test_no_place_is_written_over_or_twice(tmp_path, rows):
 
 def test_a_split_of_a_file_is_refused(tmp_path, rows):
     done = run("convert", rows, "-t", "PKUSafeRLHF", "-o", tmp_path / "o.jsonl", "--split", "test", code=2)
-    assert "is a file; only a dataset has splits, names, folders and revisions" in done.stderr
+    assert "is a file; only a dataset has splits, configurations, folders and revisions" in done.stderr
 
 
 def test_gz_in_and_out(tmp_path, rows):

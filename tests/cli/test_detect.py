@@ -24,7 +24,7 @@ def test_the_command_ends_with_1_where_nothing_fits(tmp_path):
     path.write_text(json.dumps({"prompt": "p", "response_0": "a", "respons_1": "b", "better_response_id": 0}) + "\n")
     err = run("detect", path, code=1).stderr
     assert "no template fits the columns 'prompt', 'response_0', 'respons_1'" in err
-    assert "has no response_1 (near: respons_1)" in err
+    assert "has no response_1 (nearest: respons_1)" in err
 
 
 def test_the_command_reads_the_cells_of_a_csv_and_ends_with_the_next_command(tmp_path):
@@ -33,7 +33,7 @@ def test_the_command_reads_the_cells_of_a_csv_and_ends_with_the_next_command(tmp
     out = run("detect", path).stdout
     assert out.startswith("PKUSafeRLHF  preference")
     command = next(line for line in out.splitlines() if line.startswith("next: ")).removeprefix("next: preftemplates ")
-    assert "1 rows = 1 formatted" in run(*shlex.split(command)).stdout
+    assert "1 row = 1 formatted" in run(*shlex.split(command)).stdout
 
 
 def test_a_miss_names_the_template_that_rejects_every_row_and_how_to_look(tmp_path):

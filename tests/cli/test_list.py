@@ -36,7 +36,10 @@ def test_list_has_a_line_for_each_and_finds_what_has_all_words():
     assert templates[0]["verified"] is True
     assert templates[0]["licence"] == "CC-BY-NC-4.0"
     assert templates[0]["origin"].startswith("preftemplates.templates.bundled.pku_safe_rlhf.PKUSafeRLHFSafer")
-    assert "no template, style or dialect contains 'no such word'" in run("list", "--search", "no such word", code=1).stderr
+    assert (
+        "no template, style or dialect contains 'no such word'"
+        in run("list", "--search", "no such word", code=1).stderr
+    )
 
 
 def test_templates_are_grouped_by_dataset_type_and_listed_once():
@@ -54,10 +57,12 @@ def batched_pairs(items):
 @pytest.mark.parametrize("width", [60, 100])
 def test_a_terminal_cuts_each_line_and_a_pipe_gets_it_whole(width, capsys):
     items = [{"name": "Garden", "summary": "word " * 40}, {"name": "Kitchen-rows", "summary": "a pot"}]
+    # a name is never cut
     SafeConsole(force_terminal=True, color_system=None, width=width).print_table(_build_table(items), indent=2)
     first, second = capsys.readouterr().out.splitlines()
     assert len(first) == width
     assert first.endswith("…")
+    assert second.startswith("  Kitchen-rows  a pot")
     SafeConsole(width=width).print_table(_build_table(items), indent=2)
     assert capsys.readouterr().out == f"  Garden        {'word ' * 39}word\n  Kitchen-rows  a pot\n"
 

@@ -43,7 +43,7 @@ def test_show_has_messages_where_the_style_does_not_write_them_and_nothing_asks_
     assert "as messages, since chatml does not write them" in out
     assert "soil_moisture" in out.split("prompt_only")[1]
     arguments = ("show", "LLaMA-Factory-toolcall", "--style", "chatml", "-d", "text")
-    assert "the row cannot be formatted in any" in run(*arguments, code=2).stderr
+    assert "the row cannot be formatted as any dataset type" in run(*arguments, code=2).stderr
 
 
 def test_show_has_every_sample_of_a_row_its_labels_and_formats_made_of_others():
@@ -51,7 +51,7 @@ def test_show_has_every_sample_of_a_row_its_labels_and_formats_made_of_others():
     assert "sample 1 of 2" in out
     assert out.index("label = True") < out.index("sample 2 of 2") < out.index("label = False")
     assert "margin = 2.0" in run("show", "HelpSteer-grouped", "-f", "preference", "-d", "openai").stdout
-    assert "fills no format 'judged'" in run("show", "HH", "-f", "judged", code=2).stderr
+    assert "has no dataset type 'judged'" in run("show", "HH", "-f", "judged", code=2).stderr
 
 
 def test_show_says_which_row_convert_would_skip(tmp_path):
@@ -120,7 +120,7 @@ def test_show_as_json_has_results_texts_and_spans(tmp_path):
     assert "texts" not in shown["formats"]["preference"]["samples"][0]
 
 
-def test_a_legend_of_colours_needs_colours(capsys):
+def test_a_legend_of_colours_needs_colours():
     template = get_template("HH")
     assert "colour" not in str(_build_legend(template, has_colours=False)).casefold()
     assert "colour" in str(_build_legend(template, has_colours=True)).casefold()

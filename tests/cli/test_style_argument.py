@@ -103,9 +103,9 @@ def test_the_other_names_say_which_kind_they_are(run_here, rows):
 @pytest.mark.parametrize(
     ("form", "note"),
     [
-        ("ada", "the template 'default' is used; there are also 'tools': add a colon and the name"),
-        ("beth/chat_template.json", "the template reads bos_token, which no file says; name the tokenizer's"),
-        ("chatml", "chatml is the style of that name; ./chatml names what is in this directory"),
+        ("ada", "the chat template 'default' is used; for 'tools', add a colon and the name"),
+        ("beth/chat_template.json", "the chat template reads bos_token, which no file contains; name the tokenizer's"),
+        ("chatml", "chatml is the style of that name; write ./chatml for the one in this directory"),
     ],
 )
 def test_a_note_is_printed_once(run_here, rows, tmp_path, set_findings, form, note):

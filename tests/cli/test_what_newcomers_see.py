@@ -24,7 +24,7 @@ def test_a_test_set_that_the_template_cannot_read_is_an_error(write, tmp_path, c
     more = ["-o", tmp_path / "o.jsonl"] if command == "convert" else []
     done = run(command, rows, "-t", "TRL", "--test", test, *more, code=2)
     (line,) = done.stderr.splitlines()
-    assert "the template TRL reads none of the 2 rows of the test set; the first is row 0" in line
+    assert "the template TRL can read none of the 2 rows of the test set; the first error: row 0" in line
 
 
 def test_rows_of_a_test_set_that_cannot_be_read_are_counted(write):
