@@ -1,4 +1,4 @@
-"""Reads the section titles of our docstrings that the reference's parser does not know."""
+"""Read the section titles of our docstrings that the parser of the reference does not know."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ CLASS_ATTRIBUTES = re.compile(r"^(Class attributes:)\n((?: {4}.*\n?)+)", re.MULT
 
 
 class DocstringSections(Extension):
-    """Spells titles as the parser of Google docstrings expects them, and class attributes as a list."""
+    """Writes titles as the parser of Google docstrings expects them, and class attributes as a list."""
 
     def on_object(self, *, obj: Object, **_: Any) -> None:
         """Change the docstring of one object."""
@@ -22,6 +22,6 @@ class DocstringSections(Extension):
 
 
 def _listed(match: re.Match[str]) -> str:
-    """The names, in code, and what is said of each."""
+    """Return the class attributes as a list: each name as code, and its description."""
     items = re.sub(r"\n {8}", " ", match[2])
     return "**" + match[1] + "**\n\n" + re.sub(r"^ {4}([^:]+): ", r"- `\1` – ", items, flags=re.MULTILINE)

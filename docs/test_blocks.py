@@ -1,4 +1,4 @@
-"""What runs the docs' blocks sees a block that is wrong, and lets one that is right pass."""
+"""Test the runner of the docs' blocks: a wrong block fails, and a right one passes."""
 
 import re
 import shutil
@@ -71,8 +71,8 @@ WRONG = {
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What pytest says of the right page and of one page per fault."""
+def output(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the output of pytest for the right page and for one page per fault."""
     folder = tmp_path_factory.mktemp("pages")
     (folder / "docs").mkdir()
     for name, page in {"right": RIGHT, **{name: f"Herbs.\n\n{page}\n" for name, page in WRONG.items()}}.items():
@@ -85,19 +85,19 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
     return done.stdout + done.stderr
 
 
-def test_a_page_whose_blocks_are_right_passes(said: str) -> None:
-    """Every kind of block."""
-    assert "PASSED docs/right.md::blocks" in said, said
+def test_a_page_whose_blocks_are_right_passes(output: str) -> None:
+    """Run a page with every kind of block."""
+    assert "PASSED docs/right.md::blocks" in output, output
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_each_planted_fault_is_seen(said: str, name: str) -> None:
-    """One page a fault."""
-    assert f"FAILED docs/{name}.md::blocks" in said, said
+def test_each_planted_fault_is_found(output: str, name: str) -> None:
+    """Run one page per fault."""
+    assert f"FAILED docs/{name}.md::blocks" in output, output
 
 
-def test_the_cpu_seconds_of_a_run_come_before_its_last_line(said: str) -> None:
-    """One line for the run, also without workers."""
-    *_, figures, last = said.splitlines()
-    assert re.fullmatch(r"CPU: \d+ s in tests \(main process [1-9]\d* s\)", figures), said
-    assert last.startswith(f"{len(WRONG)} failed, 1 passed"), said
+def test_the_cpu_seconds_of_a_run_come_before_its_last_line(output: str) -> None:
+    """Print one line for the run, also without workers."""
+    *_, figures, last = output.splitlines()
+    assert re.fullmatch(r"CPU: \d+ s in tests \(main process [1-9]\d* s\)", figures), output
+    assert last.startswith(f"{len(WRONG)} failed, 1 passed"), output

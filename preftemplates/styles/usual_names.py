@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from preftemplates.core.registry import fold_name
 
-_FAMILIES = {
+MODEL_FAMILIES = {
     "Command R7B and Command A": ("command-r7b", "command-a", "cohere2"),
     "DeepSeek's first models": ("deepseek", "deepseek-llm", "deepseek-v2-lite", "deepseek2"),
     "DeepSeek Coder": ("deepseek-coder", "deepseek-coder-v2"),
@@ -48,5 +48,5 @@ def find_missing_family(name: str) -> str | None:
     ('Gemma 4', None)
     """
     folded = fold_name(name)
-    families = (family for family, names in _FAMILIES.items() if folded in map(fold_name, names))
+    families = (family for family, names in MODEL_FAMILIES.items() if folded in map(fold_name, names))
     return next(families, None)

@@ -172,7 +172,7 @@ def test_another_layout_refuses_with_the_style_s_name():
         with pytest.raises(RowError) as caught:
             call()
         assert caught.value.style == "lines"
-    with pytest.raises(RowError, match="message 2: expected a role among user, assistant"):
+    with pytest.raises(RowError, match="message 2: expected one of the roles user, assistant"):
         LINES.texts(TALK, [[{"role": "system", "content": ""}]])
 
 
@@ -393,7 +393,7 @@ def test_a_layout_that_is_not_reversible_says_so():
     style = Style.from_chat_template("{% for m in messages %}{{ m.content }}{% endfor %}")
     assert not style.reversible
     for call in (style.parse, style.layout.parse):
-        with pytest.raises(StyleContractError, match="is not reversible: its turns cannot be told apart"):
+        with pytest.raises(StyleContractError, match="is not reversible: its turns cannot be distinguished"):
             call("x")
     with pytest.raises(StyleContractError, match="style imported"):
         style.parse("x")

@@ -106,7 +106,7 @@ def test_what_the_policy_left_out_is_told(name):
 def test_an_unknown_policy_is_refused_with_the_nearest():
     with pytest.raises(DefinitionError, match="Did you mean 'drop-history'"):
         get_style("chatml").with_reasoning("drop_history")
-    with pytest.raises(DefinitionError, match="reasoning is one of"):
+    with pytest.raises(DefinitionError, match="reasoning must be one of"):
 
         class Wrong(Style):
             assistant = "{{ content }}"

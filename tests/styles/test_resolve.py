@@ -58,7 +58,7 @@ def test_a_registered_name_goes_before_a_folder_or_file_of_that_name(here):
         assert get_style(Path(name)) == get_style(f"./{name}")
     found = find_style("chatml")
     assert list(found.list_notes(found.load())) == [
-        "chatml is the style of that name; ./chatml names what is in this directory"
+        "chatml is the style of that name; write ./chatml for the one in this directory"
     ]
 
 
@@ -112,11 +112,13 @@ def test_one_of_several_templates_is_named_behind_a_colon(here):
     assert get_style("ada:default") == get_style("ada")
     found = find_style("ada")
     assert list(found.list_notes(found.load())) == [
-        "the template 'default' is used; there are also 'tool_use': add a colon and the name"
+        "the chat template 'default' is used; for 'tool_use', add a colon and the name"
     ]
     with pytest.raises(DefinitionError, match=r"has no chat template 'tool-use', but 'default', 'tool_use'"):
         get_style("ada:tool-use")
-    with pytest.raises(DefinitionError, match="the style chatml has one chat template, and none is called 'tool_use'"):
+    with pytest.raises(
+        DefinitionError, match="the style chatml has only one chat template, and none named 'tool_use'"
+    ):
         get_style("chatml:tool_use")
 
 
@@ -277,7 +279,7 @@ def make_hub_error(name):
         ("LocalEntryNotFoundError", "there is no such directory, the hub cannot be reached"),
         ("OfflineModeIsEnabled", "HF_HUB_OFFLINE"),
         (ConnectionError("name resolution\nfailed"), r"the hub cannot be reached.*\(name resolution\)"),
-        (KeyError("x"), "the hub gives no tokenizer: KeyError"),
+        (KeyError("x"), "the hub returned no tokenizer: KeyError"),
         (ImportError("no huggingface_hub"), "there is no directory Ada/beth; to read a model from the hub: "),
     ],
 )
@@ -309,7 +311,7 @@ def test_a_model_without_a_chat_template_is_an_error(here, monkeypatch):
         ("HH", r"'HH' is a template, not a style: use --template HH"),
         ("trl", r"'trl' is a dialect, not a style: use --dialect trl"),
         ("", "no style ''"),
-        (7, "a style is asked for by its name, a text; got 7"),
+        (7, "expected the name of a style as a string, got 7"),
     ],
 )
 def test_an_unknown_name_says_what_was_probably_meant(name, message):
@@ -320,7 +322,11 @@ def test_an_unknown_name_says_what_was_probably_meant(name, message):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("mine.py", "{{ x }}", "mine.py is not a chat template; if it declares a template, use --template mine.py"),
+        (
+            "mine.py",
+            "{{ x }}",
+            "mine.py is not a chat template; if it declares a dataset template, use --template mine.py",
+        ),
         ("mine.yaml", "{{ x }}", r"use --template mine\.yaml"),
         ("rows.jsonl", '{"prompt": "q"}', "rows.jsonl holds no chat template: there is neither {{ nor {% in it"),
         ("notes", "Peas.", "notes holds no chat template"),

@@ -62,9 +62,9 @@ def test_a_style_may_declare_further_roles():
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"user": "U:{{ content }}"}, "style Mine: a style has a fragment for the role assistant"),
-        ({}, "style Mine: a style has a fragment for the role assistant"),
-        ({"assistant": "A:"}, "style Mine: assistant: a fragment is text with {{ content }} in it once"),
+        ({"user": "U:{{ content }}"}, "style Mine: a style needs a role template for the role assistant"),
+        ({}, "style Mine: a style needs a role template for the role assistant"),
+        ({"assistant": "A:"}, "style Mine: assistant: a role template must be text with {{ content }} in it once"),
         (
             {"assistant": ANSWER, "user": "{{ bos_token }}{{ content }}"},
             "style Mine: user: a fragment holds no Jinja but",
@@ -196,7 +196,7 @@ def test_a_chat_template_has_the_roles_that_its_class_declares_on_every_way():
     for style, before, after in variants_of(few()):
         assert style.accepted_roles == ("user", "assistant", "observation")
         assert style.render([{"role": "observation", "content": "x"}]).text == f"{before}<observation>x</s>{after}"
-        with pytest.raises(RowError, match=r"message 1: expected a role among user, .*; got 'systm'") as caught:
+        with pytest.raises(RowError, match=r"message 1: expected one of the roles user, .*; got 'systm'") as caught:
             style.render([*HELLO[:1], {"role": "systm", "content": "x"}])
         assert (caught.value.code, caught.value.value) == (Code.BAD_ROLE, "systm")
         with pytest.raises(RowError) as caught:
@@ -245,7 +245,7 @@ def test_a_role_that_is_declared_to_be_absent_is_no_finding_and_differs_from_one
     assert {"refuses_role", "refuses_tool_calls"} == undeclared_codes - codes
     differences = {difference.name: difference for difference in compare_styles(few(), declared(chat_template=TURNS))}
     assert differences["a system message"].verdict == Agreement.ONLY_B
-    assert "expected a role among user" in differences["a system message"].reason_a
+    assert "expected one of the roles user" in differences["a system message"].reason_a
     assert differences["one turn"].verdict == Agreement.EQUAL
 
 
@@ -278,9 +278,9 @@ def test_without_special_tokens_the_style_is_equal_and_with_some_it_has_its_name
 @pytest.mark.parametrize("token", ["{{ bos_token }}", "{% raw %}", "{# #}", "<s>{{", None, 5, ["<s>"]])
 @pytest.mark.parametrize("name", ["chatml", "llama3"])
 def test_a_special_token_that_is_no_text_or_holds_jinja_is_refused(name, token):
-    with pytest.raises(DefinitionError, match="before is text without Jinja, got"):
+    with pytest.raises(DefinitionError, match="before must be text without Jinja, got"):
         get_style(name).with_special_tokens(token, "</s>")
-    with pytest.raises(DefinitionError, match="after is text without Jinja, got"):
+    with pytest.raises(DefinitionError, match="after must be text without Jinja, got"):
         get_style(name).with_special_tokens("<s>", token)
 
 

@@ -11,7 +11,7 @@ from support import transformers_text
 from preftemplates import get_style, list_styles
 from preftemplates.errors import RowError, UnknownNameError
 from preftemplates.styles.style import STYLES
-from preftemplates.styles.usual_names import _FAMILIES, find_missing_family
+from preftemplates.styles.usual_names import MODEL_FAMILIES, find_missing_family
 
 RESOLVED = {
     # names of families and versions, as on the hub
@@ -39,7 +39,7 @@ RESOLVED = {
 }  # fmt: skip
 """Usual names, each with the bundled style that writes the model's layout."""
 
-MISSING = [name for names in _FAMILIES.values() for name in names]
+MISSING = [name for names in MODEL_FAMILIES.values() for name in names]
 """Usual names for which no bundled style is right."""
 
 BEGIN, END = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"

@@ -133,7 +133,7 @@ def test_a_role_has_a_turn_or_is_refused_with_those_that_have_one(style, role):
         return
     error = refused(style, HELLO, {"role": role, "content": "x"})
     assert (error.code, error.style, error.value) == (Code.BAD_ROLE, style, role)
-    assert f"expected a role among {', '.join(roles)}; got {role!r}" in str(error)
+    assert f"expected one of the roles {', '.join(roles)}; got {role!r}" in str(error)
 
 
 # --- facts of single layouts ---------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from preftemplates.styles.lint.check import find_findings
 
 MESSAGES = {
     "writes_bos": "every text begins with the BOS token '<s>'",
-    "default_system": "without a system message, 'You are a helpful assistant.' is written",
-    "depends_on_date": "on two days, a text has '03 Feb 2024<|system|>Sp…' and '29 Oct 2031<|system|>Sp…'",
+    "default_system": "without a system message, 'You are a helpful assistant.' is added",
+    "depends_on_date": "a text has '03 Feb 2024<|system|>Sp…' on one day, and '29 Oct 2031<|system|>Sp…' on another",
 }
 
 

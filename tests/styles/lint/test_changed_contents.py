@@ -27,7 +27,7 @@ CHANGES = {
     "m.content.removesuffix('Sources: none')": ("content_cut", "'Sources: none'"),
     "m.content.rstrip('!')": ("content_cut", "the characters '!'"),
     "m.content | trim('!')": ("content_cut", "the characters '!'"),
-    "m.content[:2500]": ("content_cut", "place 2500"),
+    "m.content[:2500]": ("content_cut", "position 2500"),
     "{'Agreed.': 'Refused.'}[m.content] or m.content": ("content_looked_up", "table"),
     "m.content if m.content not in {'Agreed.': 1} else 'Refused.'": ("content_looked_up", "table"),
     "m.content if ['Agreed.', 'Done.'].index(m.content) else ''": ("content_looked_up", "table"),
@@ -35,8 +35,8 @@ CHANGES = {
     "m.content ~ ('!' if loop.length - 30 > 0)": ("length_branch", "30"),
     "m.content ~ ('!' if m.content | length is ge 2500)": ("length_branch", "2500"),
     "m.content ~ ('!' if (messages | length) // 31)": ("length_branch", "31"),
-    "m.content ~ ('!' if messages[30] is defined)": ("length_branch", "counts to 30"),
-    "m.content ~ ('!' if messages[30:])": ("length_branch", "counts to 30"),
+    "m.content ~ ('!' if messages[30] is defined)": ("length_branch", "the messages at 30"),
+    "m.content ~ ('!' if messages[30:])": ("length_branch", "the messages at 30"),
     "m.content ~ ('!' if (messages | length) % 31 == 0)": ("length_branch", "31"),
 }  # fmt: skip
 

@@ -34,4 +34,4 @@ def test_thinking_that_an_earlier_answer_keeps_in_part_is_found():
     kept_last = "{{ m.content if loop.last else m.content | replace('<think>', '') }}"
     source = FAITHFUL.replace("{{ m.content }}", kept_last)
     [message] = [f.message for f in find_findings(import_layout(source)) if f.code == "drops_history_reasoning"]
-    assert message.endswith("between <think> and </think>, is not printed as it was written")
+    assert message.endswith("between <think> and </think>, is not printed unchanged")

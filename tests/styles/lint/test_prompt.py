@@ -6,12 +6,12 @@ from style_faults import FAITHFUL, PRINT, import_layout, list_codes, plant_fault
 from preftemplates.styles.lint.check import find_findings
 
 MESSAGES = {
-    "prefix_unstable": "the prompt goes on with '<think>' where the same with its answer goes on with"
-    " 'No, basil likes sun.<|e…'",
-    "no_generation_prompt": "a prompt is the same with a generation prompt and without, and '<|assistant|>' stands in"
-    " front of its answer",
-    "no_stop": "nothing but blanks stands behind the last answer",
-    "uneven_stop": "behind an answer in the middle stands '<|end|><|user|>', behind the last one '<|eos|>'",
+    "prefix_unstable": "the prompt continues with '<think>', but with"
+    " 'No, basil likes sun.<|e…' if its answer follows",
+    "no_generation_prompt": "a prompt is the same with and without a generation prompt, and '<|assistant|>' comes"
+    " before its answer",
+    "no_stop": "only whitespace follows the last answer",
+    "uneven_stop": "'<|end|><|user|>' follows an answer in the middle, but '<|eos|>' follows the last one",
     "same_text": "the answers 'basil basil basil basil basil1' and 'basil basil basil basil basil2' give the same"
     " text",
 }

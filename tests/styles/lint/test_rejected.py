@@ -14,7 +14,7 @@ def test_what_is_refused_is_told_with_the_templates_reason_and_line():
     assert (first.code, first.line) == ("prints_undefined", 2)
     assert "'rol'" in first.message
     role = next(f for f in find_findings(import_layout(plant_fault("refuses_role"))) if f.code == "refuses_role")
-    assert role.message == "the role developer is refused: no"
+    assert role.message == "the role developer is rejected: no"
 
 
 def test_a_template_that_does_not_end_costs_one_render(monkeypatch):
@@ -31,7 +31,7 @@ def test_a_template_that_is_slow_every_time_is_left_off_in_the_middle_and_that_i
     slow = "{% for i in range(9999) %}{% for j in [1, 2] %}{% endfor %}{% endfor %}" + FAITHFUL
     findings = find_findings(import_layout(slow))
     assert [f.message for f in findings if f.code == "over_limit"] == [
-        "what comes after is not checked: the conversations of this check take more than 0.001 seconds"
+        "the remaining conversations were not checked: the conversations of this check take more than 0.001 seconds"
     ]
 
 

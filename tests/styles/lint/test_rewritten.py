@@ -14,9 +14,9 @@ def test_trimming_is_told_for_each_role_and_end():
     source = FAITHFUL.replace(PRINT, "{{ m.content.lstrip() if m.role == 'user' else m.content.rstrip('\n') }}")
     messages = {finding.role: finding.message for finding in find_findings(import_layout(source))}
     assert messages == {
-        "system": "blanks at the end of a content of the role system are not printed",
-        "user": "blanks at the start of a content of the role user are not printed",
-        "assistant": "blanks at the end of an answer are not printed",
+        "system": "whitespace at the end of a content of the role system is not printed",
+        "user": "whitespace at the start of a content of the role user is not printed",
+        "assistant": "whitespace at the end of an answer is not printed",
     }
 
 

@@ -96,8 +96,12 @@ def test_a_misspelt_field_is_told_with_the_line_and_the_nearest_name():
     findings = [f for f in find_findings(import_layout(source)) if f.code == "unknown_field"]
     unknown_fields = [(f.line, f.field, f.message) for f in findings]
     assert unknown_fields == [
-        (2, "tool_cals", "the template reads 'tool_cals' of a message, which no message has; near: 'tool_calls'"),
-        (2, "rolle", "the template reads 'rolle' of a message, which no message has; near: 'role'"),
+        (
+            2,
+            "tool_cals",
+            "the template reads 'tool_cals' of a message, which no message has; the nearest field is 'tool_calls'",
+        ),
+        (2, "rolle", "the template reads 'rolle' of a message, which no message has; the nearest field is 'role'"),
     ]
 
 
@@ -127,7 +131,7 @@ def test_a_name_that_looks_like_another_is_found_in_a_trusted_template_and_refus
     source = "{% set r\u043ele = 1 %}" + FAITHFUL
     trusted = find_findings(ChatTemplate.read(source, None, None, {}))
     assert [(f.code, f.line, f.message) for f in trusted] == [
-        ("hidden_characters", 1, "the name 'rU+043Ele' has letters that are not ASCII")
+        ("hidden_characters", 1, "the name 'rU+043Ele' has characters that are not ASCII")
     ]
     with pytest.raises(StyleRefusedError, match=r"rU\+043Ele"):
         import_layout(source)
