@@ -39,11 +39,11 @@ def _make_pipe(folder: Path) -> None:
 
 
 TOO_LONG = "f" * 300 + ".jsonl"
-UNKNOWN_ENDING = "the ending is not known; files end in .jsonl,"
+UNKNOWN_ENDING = "unknown file name ending, expected .jsonl,"
 
 UNREADABLE: dict[str, tuple[str, Callable[[Path], Any] | None, str]] = {
     "empty": ("bad.jsonl", write("bad.jsonl", ""), "bad.jsonl is empty"),
-    "blank lines": ("bad.jsonl", write("bad.jsonl", "\n\n"), "bad.jsonl holds no rows"),
+    "blank lines": ("bad.jsonl", write("bad.jsonl", "\n\n"), "bad.jsonl has no rows"),
     "half a gzip file": (
         "bad.jsonl.gz",
         write("bad.jsonl.gz", gzip.compress(TEXT.encode())[:-50]),
@@ -62,15 +62,19 @@ UNREADABLE: dict[str, tuple[str, Callable[[Path], Any] | None, str]] = {
         "bad.parquet cannot be read",
     ),
     "a list that is not closed": ("bad.json", write("bad.json", '[{"prompt": "a"'), "bad.json"),
-    "an object for a list": ("bad.json", write("bad.json", "{"), "this begins with an object and not with a list"),
-    "a list for rows": ("bad.jsonl", write("bad.jsonl", "[1, 2]\n" * 30), "each line is a list, and rows are objects"),
-    "100,000 brackets": ("bad.jsonl", write("bad.jsonl", "[" * 100_000 + "\n"), "this is one JSON list and not one"),
+    "an object for a list": ("bad.json", write("bad.json", "{"), "the file begins with an object, expected a list"),
+    "a list for rows": ("bad.jsonl", write("bad.jsonl", "[1, 2]\n" * 30), "each line is a list, expected an object"),
+    "100,000 brackets": (
+        "bad.jsonl",
+        write("bad.jsonl", "[" * 100_000 + "\n"),
+        "the file is one JSON list, expected one",
+    ),
     "an unknown ending": ("bad.arrow", write("bad.arrow", "xx"), UNKNOWN_ENDING),
     "no ending": ("bad", write("bad", TEXT), UNKNOWN_ENDING),
     "another compression": ("bad.jsonl.zst", write("bad.jsonl.zst", "x"), UNKNOWN_ENDING),
-    "a pipe": ("pipe.jsonl", _make_pipe, "pipe.jsonl is a pipe or a device, and rows are read more than once"),
-    "/dev/null": ("/dev/null", None, "/dev/null is a pipe or a device, and rows are read more than once"),
-    "/dev/zero": ("/dev/zero", None, "/dev/zero is a pipe or a device, and rows are read more than once"),
+    "a pipe": ("pipe.jsonl", _make_pipe, "pipe.jsonl is a pipe or a device, but rows are read more than once"),
+    "/dev/null": ("/dev/null", None, "/dev/null is a pipe or a device, but rows are read more than once"),
+    "/dev/zero": ("/dev/zero", None, "/dev/zero is a pipe or a device, but rows are read more than once"),
     "a name that is too long": (TOO_LONG, None, "cannot be read: File name too long"),
     "a link to itself": (
         "loop.jsonl",
@@ -94,9 +98,9 @@ UNUSABLE: dict[str, tuple[str, str | bytes, int, str]] = {
         "bad.jsonl",
         TEXT.encode("utf-16"),
         2,
-        "bad.jsonl is UTF-16, and rows are read as UTF-8: iconv -f UTF-16",
+        "bad.jsonl is UTF-16, expected UTF-8; convert it: iconv -f UTF-16",
     ),
-    "random bytes": ("bad.jsonl", bytes(range(128, 256)) * 9, 2, "bad.jsonl, row 0: byte 0 of the line is no UTF-8"),
+    "random bytes": ("bad.jsonl", bytes(range(128, 256)) * 9, 2, "bad.jsonl, row 0: byte 0 of the line is not UTF-8"),
     "null bytes": ("bad.jsonl", "\0" * 100, 2, "bad.jsonl, row 0: not JSON: "),
     "Latin-1": ("bad.jsonl", '{"prompt": "é"}\n'.encode("latin-1"), 2, "bad.jsonl, row 0: byte 12 of the line is no"),
     "another layout": ("bad.jsonl", json.dumps({"question": 1}) + "\n", 2, "row 0: column 'prompt': missing"),
@@ -151,26 +155,28 @@ BAD_FILES = [
         for name, path, prepare, message in OUTPUTS
     ),
     BadInput(
-        "score: the output is the input", (*SCORE[:-1], ROWS), "rows.jsonl is the input; the output needs another"
+        "score: the output is the input", (*SCORE[:-1], ROWS), "rows.jsonl is the input; name another file with --out"
     ),
     BadInput("score: an output of an unknown ending", (*SCORE[:-1], "out.txt"), UNKNOWN_ENDING),
     BadInput(
         "score: a column that is there already",
         SCORE,
-        "row 0 has a column 'unscored' already, which would be written over",
+        "row 0 already has a column 'unscored', which would be overwritten",
         prepare=write(ROWS, json.dumps({**PAIRS[0], "unscored": 1}) + "\n"),
     ),
     BadInput(
         "score: the lines of another job",
         (*SCORE, "--resume"),
-        "was begun with another model and another template",
+        "was started with another model and another template",
         prepare=write("scored.jsonl.part", '{"a": 1}\n'),
     ),
-    BadInput("score: another style", (*SCORE, "--style", "zephyr"), "was trained in style chatml, and not in style"),
+    BadInput("score: another style", (*SCORE, "--style", "zephyr"), "was trained in style chatml, not in style"),
     BadInput("score: no such style", (*SCORE, "--style", "nope"), "no style 'nope'."),
     BadInput("score: no such template", (*SCORE, "--template", "nope"), "no template 'nope'."),
     BadInput(
-        "score: a split of a file", (*SCORE, "--split", "x"), "only a dataset has splits, names, folders and revisions"
+        "score: a split of a file",
+        (*SCORE, "--split", "x"),
+        "only a dataset has splits, configurations, folders and revisions",
     ),
     BadInput("evaluate: no such column", (*EVALUATE, "--by", "nope"), "no row has a column 'nope'."),
 ]

@@ -103,17 +103,20 @@ def _set_to_nan(values: torch.Tensor) -> torch.Tensor:
 
 
 DAMAGED = f"{MODEL}/{{}} is damaged: "
-NO_MODEL = f"{MODEL} gives no model: "
+NO_MODEL = f"{MODEL}: its model cannot be loaded: "
 
 MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "empty": (_empty, "model is no checkpoint: it holds no config.json"),
-    "no configuration": (remove(CONFIG), "model is no checkpoint: it holds no config.json"),
+    "empty": (_empty, "model is not a checkpoint: it has no config.json"),
+    "no configuration": (remove(CONFIG), "model is not a checkpoint: it has no config.json"),
     "half a configuration": (cut(CONFIG), DAMAGED.format(CONFIG)),
     "a list for a configuration": (write(CONFIG, "[]"), "is damaged: expected an object, got []; copy the checkpoint"),
     "null for a configuration": (write(CONFIG, "null"), "is damaged: expected an object, got None; copy"),
     "an unknown architecture": (change(CONFIG, model_type="nonsense"), "has model type `nonsense` but Transformers"),
     "no architecture": (change(CONFIG, model_type=None), NO_MODEL),
-    "no classifier": (change(CONFIG, model_type="clip"), NO_MODEL + "transformers has no classifier of the kind clip"),
+    "no classifier": (
+        change(CONFIG, model_type="clip"),
+        NO_MODEL + "transformers has no classifier for the model type clip",
+    ),
     "another architecture": (change(CONFIG, model_type="t5"), "of the model's weights, such as "),
     "no layers": (change(CONFIG, num_hidden_layers=0), "config.json: num_hidden_layers must be at least 1, got 0"),
     "no words": (change(CONFIG, vocab_size=-1), "config.json: vocab_size must be at least 1, got -1"),
@@ -132,13 +135,16 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "other bytes for weights": (write(WEIGHTS, b"\xff" * 500), DAMAGED.format(WEIGHTS)),
     "weights of another shape": (
         change_weights("model.norm.weight", lambda values: values[:5]),
-        "model: model.norm.weight has the shape [5], and in a reward model it has [32]",
+        "model: model.norm.weight has the shape [5], expected [32] in a reward model",
     ),
     "weights that are not finite": (
         change_weights("model.norm.weight", _set_to_nan),
-        "model: the weights model.norm.weight hold NaN or infinity",
+        "model: the weights model.norm.weight contain NaN or infinity",
     ),
-    "pickled weights": (pickle_weights, "model has weights only as pytorch_model.bin, and no pickle is read; save"),
+    "pickled weights": (
+        pickle_weights,
+        "model has its weights only as pytorch_model.bin, and pickled weights are never read; save",
+    ),
     "a shard that is not there": (
         lambda folder: shard_weights(folder, shards=1),
         "model lacks model-00002-of-00002.safetensors, which model.safetensors.index.json names; copy",
@@ -152,12 +158,15 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
         "index.json is damaged: it has no weight_map",
     ),
     "an adapter": (write("adapter_config.json", "{}"), "model is a LoRA adapter; merge it into its base model"),
-    "no tokenizer": (remove(TOKENIZER, "tokenizer_config.json"), "model holds no tokenizer; save that of its base"),
+    "no tokenizer": (
+        remove(TOKENIZER, "tokenizer_config.json"),
+        "model has no tokenizer; save the tokenizer of its base",
+    ),
     "half a tokenizer": (cut(TOKENIZER), DAMAGED.format(TOKENIZER)),
     "an empty tokenizer": (write(TOKENIZER, ""), DAMAGED.format(TOKENIZER)),
     "a list for a tokenizer": (write(TOKENIZER, "[]"), "tokenizer.json is damaged: expected an object, got []; copy"),
     "half a tokenizer's configuration": (cut("tokenizer_config.json"), DAMAGED.format("tokenizer_config.json")),
-    "a slow tokenizer": (_keep_slow_tokenizer, "has a tokenizer of the kind CTRLTokenizer; a fast one is needed"),
+    "a slow tokenizer": (_keep_slow_tokenizer, "expected a fast tokenizer, got CTRLTokenizer"),
     "damaged special tokens": (write("special_tokens_map.json", "{"), DAMAGED.format("special_tokens_map.json")),
     "damaged added tokens": (write("added_tokens.json", "{"), DAMAGED.format("added_tokens.json")),
     "a damaged generation configuration": (
@@ -167,7 +176,7 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 """What is done to a model's folder, and what is said of it."""
 
-NO_RECORD = f"{REWARD_MODEL} is no reward model of preftemplates-train: preftemplates.json: "
+NO_RECORD = f"{REWARD_MODEL} is not a reward model of preftemplates-train: preftemplates.json: "
 
 REWARD_MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no record": (remove(RECORD), NO_RECORD + "No such file or directory"),
@@ -183,28 +192,31 @@ REWARD_MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "half the weights": (cut(WEIGHTS), f"{REWARD_MODEL}/{WEIGHTS} is damaged: "),
     "no weights": (remove(WEIGHTS), f"{REWARD_MODEL} has no weights: "),
     "half a tokenizer": (cut(TOKENIZER), f"{REWARD_MODEL}/{TOKENIZER} is damaged: "),
-    "no tokenizer": (remove(TOKENIZER, "tokenizer_config.json"), f"{REWARD_MODEL} holds no tokenizer; "),
+    "no tokenizer": (remove(TOKENIZER, "tokenizer_config.json"), f"{REWARD_MODEL} has no tokenizer; "),
     "half a configuration": (cut(CONFIG), f"{REWARD_MODEL}/{CONFIG} is damaged: "),
-    "no configuration": (remove(CONFIG), f"{REWARD_MODEL} is no checkpoint: it holds no config.json"),
+    "no configuration": (remove(CONFIG), f"{REWARD_MODEL} is not a checkpoint: it has no config.json"),
     "no layers": (change(CONFIG, num_hidden_layers=0), "num_hidden_layers must be at least 1, got 0"),
-    "two labels": (change(CONFIG, id2label={"0": "a", "1": "b"}), f"{REWARD_MODEL} has 2 labels, and a reward model"),
-    "no chat template": (remove("chat_template.jinja"), f"{REWARD_MODEL} has lost its chat template"),
+    "two labels": (
+        change(CONFIG, id2label={"0": "a", "1": "b"}),
+        f"{REWARD_MODEL} has 2 labels, expected 1 for a reward model",
+    ),
+    "no chat template": (remove("chat_template.jinja"), f"{REWARD_MODEL} lacks the chat template"),
     "half a chat template": (
         write("chat_template.jinja", "{% for %}"),
-        f"{REWARD_MODEL}: its chat template: line 1: the chat template does not parse",
+        f"{REWARD_MODEL}: its chat template cannot be used: line 1: the chat template does not parse",
     ),
     "a hostile chat template": (
         write("chat_template.jinja", "{{ ''.__class__ }}"),
-        f"{REWARD_MODEL}: its chat template: line 1: the chat template reads '__class__'",
+        f"{REWARD_MODEL}: its chat template cannot be used: line 1: the chat template reads '__class__'",
     ),
     "an adapter whose base model has moved": (
         make_adapter("/nowhere/base"),
         f"{REWARD_MODEL} is a LoRA adapter on /nowhere/base, and this base model cannot be loaded: there is no"
-        " directory /nowhere/base; put it back, or name its place as base_model_name_or_path in adapter_config.json",
+        " directory /nowhere/base; restore it, or set base_model_name_or_path in adapter_config.json",
     ),
     "an adapter whose base model is not on the hub": (
         make_adapter("some-one/no-model"),
-        "on some-one/no-model, and this base model cannot be loaded: some-one/no-model gives no model: We couldn't",
+        "on some-one/no-model, and this base model cannot be loaded: some-one/no-model: its model cannot be loaded: ",
     ),
     "an adapter without a base model": (
         make_adapter(None),
@@ -223,7 +235,7 @@ REWARD_MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
         write("adapter_config.json", '{"base_mod'),
         f"{REWARD_MODEL}/adapter_config.json is damaged: ",
     ),
-    "no pad token": (change("tokenizer_config.json", pad_token=None), f"{REWARD_MODEL} has lost its pad token"),
+    "no pad token": (change("tokenizer_config.json", pad_token=None), f"{REWARD_MODEL} lacks the pad token"),
 }
 """What is done to a reward model's folder, and what `score` and `evaluate` say of it."""
 
@@ -252,15 +264,20 @@ OUTPUTS = [
     ("a device", "/dev/null", None, CANNOT.format("/dev/null") + "Not a directory; name another --output_dir"),
     ("within /proc", "/proc/out", None, CANNOT.format("/proc/out")),
     ("no name", "", None, "output_dir is empty"),
-    ("another model's folder", MODEL, None, "output_dir model holds config.json, which is not as a run here wrote it"),
-    ("half of a surrogate pair", "\udcff", None, "is a name that no folder can have; name another --output_dir"),
+    ("another model's folder", MODEL, None, "output_dir model contains config.json, which was not written by a run"),
+    ("half of a surrogate pair", "\udcff", None, "is not a valid folder name; name another --output_dir"),
 ]  # fmt: skip
 
 NAMES = [
     ("a name that is too long", "m" * 5000, None, "File name too long"),
     ("a link to itself", "loop", _link_to_itself, "there is no directory loop"),
     ("a file", ROWS, None, f"{ROWS} is a file; a checkpoint is a directory"),
-    ("a name that is nowhere", "some-one/no-model", None, "some-one/no-model gives no tokenizer: We couldn't connect"),
+    (
+        "a name that is nowhere",
+        "some-one/no-model",
+        None,
+        "some-one/no-model: its tokenizer cannot be loaded: We couldn't connect",
+    ),
     ("a folder that is nowhere", "./gone", None, "there is no directory ./gone"),
 ]
 """Models that are not there."""
@@ -291,8 +308,10 @@ BAD_FOLDERS = [
         for name, (spoil, message) in REWARD_MODELS.items()
         for words in (SCORE, EVALUATE)
     ),
-    BadInput("score: a model that was not trained here", (*SCORE[:3], MODEL, *SCORE[4:]), "model is no reward model"),
-    BadInput("evaluate: against such a model", (*EVALUATE, "--against", MODEL), "model is no reward model"),
+    BadInput(
+        "score: a model that was not trained here", (*SCORE[:3], MODEL, *SCORE[4:]), "model is not a reward model"
+    ),
+    BadInput("evaluate: against such a model", (*EVALUATE, "--against", MODEL), "model is not a reward model"),
 ]
 """Each with what spoils a folder that would be good without it."""
 

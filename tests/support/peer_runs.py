@@ -210,7 +210,7 @@ class File:
             self.format, config=paths["config"], rows=rows, chat_template=paths["chat_template"], keys=keys
         )
         Path(paths["config"]).write_text(text, encoding="utf-8")
-        if config.style_note and paths["chat_template"]:  # what the note asks for: the model's folder has the style
+        if config.get_style_note(self.format) and paths["chat_template"]:  # the note asks for it in the model's folder
             shutil.copy(paths["chat_template"], Path(paths["tokenizer"]) / "chat_template.jinja")
         return {**paths, "format": self.format, "dialect": self.dialect, "variant": self.variant}
 
@@ -337,7 +337,7 @@ def explain(peer: Peer, file: File, number: int, verdict: str) -> str | None:
     return next((reason for reason, holds in reasons.items() if holds(file, file.rows[number], verdict)), None)
 
 
-FINE = ("equal", "without the tail", "EOS in the place of the tail", "EOS after the end", "control_text")
+FINE = ("equal", "without the tail", "EOS instead of the tail", "EOS after the end", "control_text")
 """The verdicts on ids that are ours up to the last end of turn, or of a row that spells a control token."""
 
 _LABELS = ("margin", "label", "answer")
@@ -352,7 +352,7 @@ def _compare(row: Row, name: str, theirs: list[int] | None, setup: Setup) -> str
     if theirs is None or theirs[:end] != ours[:end]:
         return "other ids"
     rest, tail, eos = theirs[end:], ours[end:], setup.tokenizer.eos_token_id
-    endings = {(): "without the tail", (eos,): "EOS in the place of the tail", (*tail, eos): "EOS after the end"}
+    endings = {(): "without the tail", (eos,): "EOS instead of the tail", (*tail, eos): "EOS after the end"}
     if not tail:
         endings = {(eos,): "EOS after the end"}
     last = ours[end - 1] if end else None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PAGE = DOCS / "results.md"
 BEGIN, END = "<!-- the table of peers: make peers writes it -->", "<!-- the end of the table of peers -->"
 HEADER = ("peer", "dialect", "dataset type", "rows", "equal", "equal up to the end of turn", "`control_text`", "other")
-ENDINGS = ("without the tail", "EOS in the place of the tail", "EOS after the end")
+ENDINGS = ("without the tail", "EOS instead of the tail", "EOS after the end")
 
 
 @dataclass

@@ -32,7 +32,7 @@ def renders_two_questions(file, _, verdict):
 
 REASONS = {
     "verl takes the tools of prompts from a file of its own": reads_no_tools,
-    "verl renders two questions in a row to find the system prompt, which the chat template refuses": (
+    "verl renders two questions in a row to find the system prompt, for which the chat template raises an error": (
         renders_two_questions
     ),
 }
