@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import nodes
 
@@ -58,12 +58,66 @@ def _pair_with_values(column: nodes.Expr, values: nodes.Expr) -> Iterator[tuple[
         yield from ((column.name, value) for value in _list_written_values(values))
 
 
-def list_deciding_columns(node: nodes.Expr) -> Iterator[str]:
-    """Yield the columns by which a conditional expression as a whole chooses between two others."""
+class Choice(NamedTuple):
+    """A choice between two values by a column that is compared with constants.
+
+    Attributes:
+        column: the column.
+        one: the value paths that are read only if the comparison holds, such as `replies.a.body`.
+        other: those that are read only if it does not hold.
+        is_between_columns: whether each side reads a column that the other does not read.
+    """
+
+    column: str
+    one: frozenset[str]
+    other: frozenset[str]
+    is_between_columns: bool
+
+
+def list_choices(node: nodes.Expr) -> Iterator[Choice]:
+    """Yield the choices of a whole expression: `a if x == 'y' else b`, `x == 'y' and a or b`, `[b, a][x == 'y']`."""
+    for test, one, other in _list_branches(node):
+        paths, other_paths = (frozenset(list_paths(side)) for side in (one, other))
+        columns, other_columns = ({name.name for name in find_nodes(side, nodes.Name)} for side in (one, other))
+        is_between_columns = bool(columns - other_columns and other_columns - columns)
+        for column, _ in list_comparisons(test):
+            yield Choice(column, paths - other_paths, other_paths - paths, is_between_columns)
+
+
+def _list_branches(node: nodes.Expr) -> Iterator[tuple[nodes.Expr, nodes.Expr, nodes.Expr]]:
+    """Yield the test of a choice, the value if it holds, and the value if it does not hold."""
     if isinstance(node, nodes.CondExpr) and node.expr2 is not None:
-        one, other = ({name.name for name in find_nodes(side, nodes.Name)} for side in (node.expr1, node.expr2))
-        if one - other and other - one:
-            yield from (name for name, _ in list_comparisons(node.test))
+        yield node.test, node.expr1, node.expr2
+    elif isinstance(node, nodes.Or) and isinstance(node.left, nodes.And):
+        yield node.left.left, node.left.right, node.right
+    elif isinstance(node, nodes.Getitem) and isinstance(node.node, nodes.List | nodes.Tuple):
+        if len(node.node.items) == 2:
+            yield node.arg, node.node.items[1], node.node.items[0]
+    elif isinstance(node, nodes.Getitem | nodes.Getattr):
+        yield from _list_branches(node.node)  # such as ([b, a][x == 'y']).text
+
+
+def list_paths(node: nodes.Node) -> Iterator[str]:
+    """Yield the value paths that an expression reads, each as long as it is written out: `a`, `a.b`, `a[0].b`."""
+    path = _spell_path(node)
+    if path is not None:
+        yield path
+        return
+    for child in node.iter_child_nodes():
+        yield from list_paths(child)
+
+
+def _spell_path(node: nodes.Node) -> str | None:
+    if isinstance(node, nodes.Name):
+        return node.name
+    if isinstance(node, nodes.Getattr):
+        key, parent = node.attr, node.node
+    elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+        key, parent = str(node.arg.value), node.node
+    else:
+        return None
+    path = _spell_path(parent)
+    return None if path is None else f"{path}.{key}"
 
 
 def _list_written_values(node: nodes.Expr) -> list[Any]:

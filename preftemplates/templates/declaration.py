@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo  # noqa: TC002
 
 from preftemplates.core.messages import Message
 from preftemplates.core.paths import get_row_key
@@ -114,7 +115,7 @@ class Declaration:
             if sample.format == format:
                 return sample
         raise UnknownNameError(
-            f"no format {preview(format)} here; there are {', '.join(self.formats)}."
+            f"no dataset type {preview(format)} here; there are {', '.join(self.formats)}."
             + did_you_mean(str(format), self.formats)
         )
 
@@ -149,7 +150,7 @@ def read_declaration(cls: type[Any], root: type[Any]) -> tuple[Declaration, Filt
         raise DefinitionError(f"{cls.__name__}.limits: expected Limits(...), got {preview(cls.limits)}")
     if "Row" not in parts:
         raise DefinitionError(
-            f"{cls.__name__} declares samples but no Row: class Row(RowModel) with the columns' types"
+            f"{cls.__name__} declares samples but no Row; add class Row(RowModel) with the columns' types"
         )
     row = _spell_row_class(cls.__name__, parts["Row"])
     lists = {name for name, info in read_row_type(row).model_fields.items() if info.annotation == list[Message]}
@@ -175,7 +176,7 @@ def check_ties(ties: Any) -> None:
         DefinitionError: it is not.
     """
     if ties not in get_args(Ties):
-        raise DefinitionError(f"ties is one of {', '.join(get_args(Ties))}; got {preview(ties)}")
+        raise DefinitionError(f"ties must be one of {', '.join(get_args(Ties))}; got {preview(ties)}")
 
 
 def _read_each(owner: str, each: Any) -> tuple[tuple[str, str], ...]:
@@ -183,7 +184,7 @@ def _read_each(owner: str, each: Any) -> tuple[tuple[str, str], ...]:
         raise DefinitionError(f"{owner}.each: expected a name and the expression of its values, got {preview(each)}")
     for name, source in each.items():
         if not isinstance(name, str) or not name.isidentifier():
-            raise DefinitionError(f"{owner}.each: {preview(name)} is no name")
+            raise DefinitionError(f"{owner}.each: {preview(name)} is not a name")
         try:
             check_one_expression(source, "each")
         except DefinitionError as error:
@@ -207,9 +208,7 @@ def _spell_row_class(owner: str, row: Any) -> str:
     try:
         return spell_row(row)
     except RecursionError:
-        raise DefinitionError(
-            f"{owner}.Row holds itself and has no end; what is nested so is dict[str, Any]"
-        ) from None
+        raise DefinitionError(f"{owner}.Row contains itself; declare such a column as dict[str, Any]") from None
 
 
 def _read_sample(owner: str, name: str, sample: Any, message_lists: Collection[str]) -> SampleSource:
@@ -247,7 +246,7 @@ def _with_prompt_only(owner: str, samples: list[SampleSource]) -> tuple[SampleSo
         return tuple(samples)
     if len(prompts) > 1:
         raise DefinitionError(
-            f"{owner}: {' and '.join(prompts.values())} declare different prompts; say which one is the prompt alone:"
+            f"{owner}: {' and '.join(prompts.values())} declare different prompts; declare which one prompt_only has:"
             " prompt_only = PromptOnly(prompt=...)"
         )
     prompt, tools = next(iter(prompts))
@@ -261,7 +260,7 @@ def _check_fields(owner: str, declaration: Declaration) -> set[str]:
     without_domain = {name for name, info in columns.items() if not has_domain(info)}
     for name, source in declaration.each:
         if name in columns:
-            raise DefinitionError(f"{owner}.each: {name!r} is a column of Row")
+            raise DefinitionError(f"{owner}.each: {name!r} is already a column of Row")
         filters |= _check_field(f"{owner}.each", Field(source), names)
     names |= {name for name, _ in declaration.each}
     if declaration.tie is not None:
@@ -275,13 +274,18 @@ def _check_fields(owner: str, declaration: Declaration) -> set[str]:
                 # choosing a prompt by a label is harmless: it has no better side, and cannot be inverted
                 choosing = expression.choosing | (expression.naming if part != "prompt" else frozenset())
                 for name in sorted(choosing & without_domain):
-                    raise DefinitionError(
-                        f"{place} chooses by {name!r}, whose type has no domain: any value would be taken."
-                        " Types with one are Index01, Index12, FirstIs1, int with ge and le, and Literal of texts"
-                    )
+                    raise DefinitionError(f"{place} chooses by {name!r}, {_explain_domain(columns[name])}")
         _check_answers(owner, sample, fields, names)
     _check_compared_texts(owner, declaration)
     return filters
+
+
+def _explain_domain(info: FieldInfo) -> str:
+    """Return why a column cannot choose an answer, and how to declare it."""
+    if type(None) in get_args(info.annotation):
+        return "whose type allows null, which chooses neither answer; leave out None, and rows with null are rejected"
+    labels = "Index01, Index12, FirstIs1, int with ge and le, or Literal of texts"
+    return f"whose type allows any value; declare it as {labels}"
 
 
 def _check_compared_texts(owner: str, declaration: Declaration) -> None:
@@ -294,7 +298,6 @@ def _check_compared_texts(owner: str, declaration: Declaration) -> None:
         name: get_args(info.annotation) for name, info in columns.items() if get_origin(info.annotation) is Literal
     }
     named = {name: set[str]() for name in domains}
-    choosing: dict[str, str] = {}
     for place, part, field in _list_fields(owner, declaration):
         for expression in field.expressions:
             for name, text in sorted(pair for pair in expression.compared if pair[0] in domains):
@@ -303,15 +306,38 @@ def _check_compared_texts(owner: str, declaration: Declaration) -> None:
                     raise DefinitionError(f"{place} compares {name!r} with {text!r}, which is not in its type.{guess}")
                 if part != "prompt":
                     named[name].add(text)
-            if part in ("chosen", "rejected"):
-                choosing |= dict.fromkeys(expression.deciding & domains.keys(), place)
-    for name, place in sorted(choosing.items()):
-        others = [text for text in domains[name] if text not in named[name]]
-        if len(named[name]) == 1 and len(others) > 1:
+    for name, place in sorted(_find_choosing_columns(owner, declaration).items()):
+        others = [text for text in domains.get(name, ()) if text not in named[name]]
+        if len(others) > 1:
             raise DefinitionError(
                 f"{place} chooses by {name!r}, and {' and '.join(map(repr, others))} choose the same answer; name all"
                 f' but one, or declare a tie: tie = "{{{{ {name} == {others[-1]!r} }}}}"'
             )
+
+
+def _find_choosing_columns(owner: str, declaration: Declaration) -> dict[str, str]:
+    """Return the columns that choose between two answers, with the field in which they do.
+
+    A choice between two columns is one. So is a choice between two parts of one column, such as `answers[0]` and
+    `answers[1]`, if the other answer reads both parts too; else the column may choose how an answer is written.
+    """
+    choosing: dict[str, str] = {}
+    for sample in declaration.samples:
+        fields = dict(_parse_fields(f"{owner}.{sample.format}", sample))
+        answers = {part: fields[part] for part in ("chosen", "rejected") if part in fields}
+        for part, field in answers.items():
+            other_paths = {
+                path
+                for name, other in answers.items()
+                for expression in other.expressions
+                for path in expression.paths
+                if name != part
+            }
+            for choice in (choice for expression in field.expressions for choice in expression.choices):
+                is_mirrored = bool(choice.one and choice.other) and choice.one | choice.other <= other_paths
+                if choice.is_between_columns or is_mirrored:
+                    choosing.setdefault(choice.column, f"{owner}.{sample.format}.{part}")
+    return choosing
 
 
 def _list_fields(owner: str, declaration: Declaration) -> Iterator[tuple[str, str, Field]]:

@@ -54,11 +54,42 @@ class RowContext(Context):
         return EvalContext(self.environment)
 
 
+def describe_missing_field(row: BaseModel, name: str) -> str:
+    """Return which fields an object of a row has instead of one that it lacks.
+
+    >>> from preftemplates import RowModel
+    >>> from pydantic import Field
+    >>> class Turn(RowModel):
+    ...     speaker: str = Field(alias="by")
+    >>> turn = Turn(by="me")
+    >>> describe_missing_field(turn, "by"), describe_missing_field(turn, "text")
+    ("'by' is declared as 'speaker'", "an object has no field 'text'; it has 'speaker'")
+    """
+    fields = type(row).model_fields
+    for field, info in fields.items():
+        if name in (info.alias, info.validation_alias):
+            return f"{name!r} is declared as {field!r}"
+    known = ", ".join(map(repr, fields))
+    return f"an object has no field {preview(name)}; it has {known}"
+
+
+class UndefinedValue(StrictUndefined):
+    """An undefined value; the error about a missing field of an object names the fields that it has."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        if isinstance(self._undefined_obj, BaseModel) and isinstance(self._undefined_name, str):
+            return describe_missing_field(self._undefined_obj, self._undefined_name)
+        return super()._undefined_message
+
+
 class ExpressionEnvironment(TracedEnvironment):
     """The environment of expressions: it has no globals, and every undefined name is an error."""
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+        super().__init__(undefined=UndefinedValue, keep_trailing_newline=True, autoescape=False)
         self.globals.clear()
         self.filters = {name: self.filters[name] for name in BUILTIN_NAMES}
         tests: dict[str, Any] = {**self.tests}
@@ -88,7 +119,7 @@ class BoundedExpressionEnvironment(BoundedEnvironment, ExpressionEnvironment):
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
-        self.undefined = StrictUndefined
+        self.undefined = UndefinedValue
         self.filters = {name: count_filter(name, ENVIRONMENT.filters[name]) for name in BUILTIN_NAMES}
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:

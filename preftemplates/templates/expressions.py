@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from jinja2 import TemplateSyntaxError, Undefined, nodes
+from pydantic import BaseModel
 
 from preftemplates.core.provenance import Traced, concat
 from preftemplates.core.registry import DefinitionSite, Registry
@@ -30,11 +31,18 @@ from preftemplates.sandbox.bounded import RESOURCE_ERRORS
 from preftemplates.sandbox.budget import CURRENT_BUDGET, describe_without_subject, share_budget
 from preftemplates.templates.comparisons import (
     find_nodes,
+    list_choices,
     list_compared_columns,
     list_comparisons,
-    list_deciding_columns,
+    list_paths,
 )
-from preftemplates.templates.expression_environment import BUILTIN_NAMES, ENVIRONMENT, RowContext, choose_environment
+from preftemplates.templates.expression_environment import (
+    BUILTIN_NAMES,
+    ENVIRONMENT,
+    RowContext,
+    choose_environment,
+    describe_missing_field,
+)
 
 if TYPE_CHECKING:
     from jinja2.environment import Environment
@@ -79,7 +87,9 @@ def register_filter(function: Any, /) -> Any:
 
 def _register_filter(name: str, function: Filter) -> Filter:
     if name in BUILTIN_NAMES:
-        raise DefinitionError(f"Jinja has a filter {name!r} already; register the function as @register_filter('...')")
+        raise DefinitionError(
+            f"Jinja already has a filter {name!r}; give the function another name: @register_filter('...')"
+        )
     FILTERS.register(name, function, DefinitionSite.of(function))
     ENVIRONMENT.filters[name] = function
     return function
@@ -102,7 +112,8 @@ class Expression:
         name: the column, if the expression is only its name.
         choosing: the columns that choose an item in `[...]`, or in the parentheses of `.get(...)`.
         compared: the columns compared directly with texts, with each text.
-        deciding: the columns by which the whole expression is one of two other columns.
+        choices: the choices that the whole expression makes by a column that is compared with constants.
+        paths: the value paths that it reads.
         naming: the columns compared with constants, as in `winner == 'model_a'`, so that all other values count alike.
         filters: the names of the registered filters that it uses.
         functions: these filters by name.
@@ -122,7 +133,8 @@ class Expression:
         self.choosing = frozenset(name.name for choice in choices for name in find_nodes(choice, nodes.Name))
         self.naming = frozenset(list_compared_columns(node))
         self.compared = frozenset((name, value) for name, value in list_comparisons(node) if isinstance(value, str))
-        self.deciding = frozenset(list_deciding_columns(node))
+        self.choices = tuple(list_choices(node))
+        self.paths = frozenset(list_paths(node))
         self._compiled: JinjaTemplate | None = None
         self._is_renamed = not self.names.isdisjoint(_RESERVED_NAMES)
         self._check(filters or {})
@@ -133,16 +145,18 @@ class Expression:
         for attribute in find_nodes(self.node, nodes.Getattr):
             if attribute.attr.startswith("_"):
                 raise DefinitionError(
-                    f"{preview(self.source)} reaches for {attribute.attr!r}; names with _ are closed"
+                    f"{preview(self.source)} reads {attribute.attr!r}; names that begin with _ are not allowed"
                 )
         for name in self.filters - set(filters):
             names = {*FILTERS.names(), *BUILTIN_NAMES}
             if name not in names:
-                raise DefinitionError(f"{preview(self.source)} uses no filter {name!r}." + did_you_mean(name, names))
+                raise DefinitionError(
+                    f"{preview(self.source)} uses an unknown filter {name!r}." + did_you_mean(name, names)
+                )
         for test in find_nodes(self.node, nodes.Test):
             if test.name not in ENVIRONMENT.tests:
                 guess = did_you_mean(test.name, ENVIRONMENT.tests)
-                raise DefinitionError(f"{preview(self.source)} uses no test {test.name!r}.{guess}")
+                raise DefinitionError(f"{preview(self.source)} uses an unknown test {test.name!r}.{guess}")
         for used in find_nodes(self.node, nodes.Filter):
             if used.name in self.filters and used.dyn_args is None and used.dyn_kwargs is None:
                 self._check_arguments(used, filters.get(used.name) or FILTERS.get(used.name))
@@ -161,7 +175,7 @@ class Expression:
             signature.bind(None, *used.args, **{str(keyword.key): None for keyword in used.kwargs})
         except TypeError as error:
             parameters = ", ".join(list(signature.parameters)[1:])
-            reason = f"uses the filter {used.name!r} wrongly: {error}; it is {used.name}({parameters})"
+            reason = f"uses the filter {used.name!r} wrongly: {error}; its signature is {used.name}({parameters})"
             raise DefinitionError(f"{preview(self.source)} {reason}") from None
 
     def list_calls(self, name: str) -> Iterator[tuple[list[Argument], dict[str, Argument]]]:
@@ -236,6 +250,9 @@ class Expression:
         if isinstance(error, RowError):
             return error
         cause = error.__cause__ if isinstance(error.__cause__, StopIteration) else error
+        if isinstance(cause, AttributeError) and isinstance(cause.obj, BaseModel):
+            reason = describe_missing_field(cause.obj, str(cause.name))  # a filter read it
+            return RowError(f"{preview(self.source)} fails: {one_line(reason, 200)}", code=Code.BAD_EXPRESSION)
         message = str(cause).replace(f"{Traced.__module__}.{Traced.__name__} object", "str object")
         over_limit = self.limits is not None and isinstance(cause, RESOURCE_ERRORS)
         code = Code.OVER_LIMIT if over_limit else Code.BAD_EXPRESSION
@@ -337,7 +354,7 @@ class Field:
         value = expression.evaluate(values)
         if not isinstance(value, str):
             raise RowError(
-                f"{preview(self.source)} needs text, got {preview(value)}",
+                f"{preview(self.source)} must be text, got {preview(value)}",
                 code=Code.WRONG_TYPE, column=expression.name, value=value,
             )  # fmt: skip
         return value
@@ -347,7 +364,7 @@ def _parse(source: str, filters: Filters | None, limits: Limits | None) -> list[
     if not isinstance(source, str):
         raise DefinitionError(f"expected text with {{{{ expressions }}}}, got {preview(source)}")
     if "\r" in source:
-        raise DefinitionError(f"{preview(source)} holds a carriage return, which Jinja would rewrite")
+        raise DefinitionError(f"{preview(source)} contains a carriage return, which Jinja would rewrite")
     try:
         if limits is not None:
             check_source(source, limits, ENVIRONMENT)
@@ -367,8 +384,8 @@ def _list_parts(source: str, filters: Filters | None, limits: Limits | None) -> 
     for output in ENVIRONMENT.parse(source).body:
         if not isinstance(output, nodes.Output):
             raise DefinitionError(
-                f"{preview(source)} holds a statement; a field is text and expressions, and what is not a look-up is a"
-                " filter (register_filter)"
+                f"{preview(source)} contains a statement; a field may have only text and expressions,"
+                " so write a filter (register_filter) for anything else"
             )
         parts += [
             node.data if isinstance(node, nodes.TemplateData) else Expression(node, source, filters, limits)

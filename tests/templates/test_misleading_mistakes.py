@@ -1,6 +1,7 @@
 """Mistakes that users make in their first template: each works, or its error names the fix in their words."""
 
 import pickle
+import re
 
 import pytest
 from support import DATA
@@ -26,14 +27,14 @@ def read(tmp_path):
     ("row", "fix"),
     [
         ("row: {task: str, answer one: str, first: str, second: str}",
-         "expressions cannot name the column 'answer one'; name it: 'answer one as answer_one': str"),
+         "expressions cannot use the name of the column 'answer one'; rename it: 'answer one as answer_one': str"),
         ("row: {task: str, 1st: str, first: str, second: str}", "name it: '1st as column_1st': str"),
         ('row: {task: str, first: str, second: str, vote: "Literal[1, 2]"}',
-         "Literal holds texts, numbers have bounds: int(ge=1, le=2), or Index12"),
-        ('row: {task: "list[dict]", first: str, second: str}', "a list of objects is list[dict[str, Any]]"),
-        ('row: {task: "list", first: str, second: str}', "and one of messages list[Message]"),
-        ("", "row is missing; name the columns and their types: row: {task: str, first: str, second: str}"),
-        ("row: {task: strin, first: str, second: str}", "column 'task' has no type 'strin'. Did you mean 'str'?"),
+         "Literal may have only texts; declare a number as int(ge=1, le=2) or Index12"),
+        ('row: {task: "list[dict]", first: str, second: str}', "write list[dict[str, Any]] for a list of objects"),
+        ('row: {task: "list", first: str, second: str}', "list[Message] for a list of messages"),
+        ("", "row is missing; declare the columns and their types: row: {task: str, first: str, second: str}"),
+        ("row: {task: strin, first: str, second: str}", "'task' has an unknown type 'strin'. Did you mean 'str'?"),
     ],
     ids=str,
 )  # fmt: skip
@@ -96,7 +97,7 @@ def joined_by(text, word, *, twice=False):
 @pytest.mark.parametrize(
     ("use", "reason"),
     [
-        ("joined_by", "missing a required argument: 'word'; it is joined_by(word, twice)"),
+        ("joined_by", "missing a required argument: 'word'; its signature is joined_by(word, twice)"),
         ("joined_by('a', 'b')", "too many positional arguments"),
         ("joined_by('a', thrice=true)", "got an unexpected keyword argument 'thrice'"),
     ],
@@ -131,10 +132,10 @@ FIXES = {
     "bare_message_list_response": None,
     "braces_missing_GOOD_message": "the column is '{{ task }}'",
     "column_with_space": "name it: 'answer one as answer_one': str",
-    "list_dict": "a list of objects is list[dict[str, Any]]",
-    "literal_numbers": "numbers have bounds: int(ge=1, le=2), or Index12",
+    "list_dict": "write list[dict[str, Any]] for a list of objects",
+    "literal_numbers": "declare a number as int(ge=1, le=2) or Index12",
     "no_row": "row: {task: str, first: str, second: str}",
-    "type_string": "chooses by 'vote', whose type has no domain",
+    "type_string": "chooses by 'vote', whose type allows any value",
 }
 """The words that name the fix of each mistake; None where it is none any more."""
 
@@ -162,7 +163,7 @@ def test_all_faults_of_a_row_are_named_in_the_order_of_its_columns():
         get_template("PKUSafeRLHF").format(BAD, "preference")
     assert caught.value.reason == (
         "column 'prompt': expected text, got 5; column 'response_0': is null; column 'response_1': missing;"
-        " near: 'response_0'; column 'better_response_id': expected 0 or 1, got 7"
+        " nearest: 'response_0'; column 'better_response_id': expected 0 or 1, got 7"
     )
     assert (caught.value.column, caught.value.code, len(caught.value.others)) == ("prompt", Code.WRONG_TYPE, 3)
     again = pickle.loads(pickle.dumps(caught.value))
@@ -201,7 +202,7 @@ def test_two_texts_that_are_no_unicode_are_both_named():
 @pytest.mark.parametrize("cell", ["good", "true", "1", ""])
 def test_a_label_as_text_names_the_type_to_declare(cell):
     row = {"prompt": "a", "completion": "b", "label": cell}
-    fix = f"expected true or false, got {cell!r}; for a label that is text declare all of its values"
+    fix = f"expected true or false, got {cell!r}; if the label is text, declare all of its values"
     with pytest.raises(RowError) as caught:
         get_template("TRL-unpaired").format(row, "unpaired")
     assert fix in str(caught.value)
@@ -243,6 +244,39 @@ def test_a_third_value_is_not_taken_for_the_second(read):
     assert caught.value.code is Code.TIE
 
 
+PARTS = "row: {q: str, r: {a: {body: str}, b: {body: str}}, s: 'list[str]', w: \"Literal['a', 'b', 'none']\"}\n"
+CHOOSING = {
+    "attributes": ("r.a.body if w == 'a' else r.b.body", "r.b.body if w == 'a' else r.a.body"),
+    "short attributes": ("r.a['body'] if w == 'a' else r['b'].body", "r.b.body if w == 'a' else r.a.body"),
+    "items": ("s[0] if w == 'a' else s[1]", "s[1] if w == 'a' else s[0]"),
+    "an index": ("[s[1], s[0]][w == 'a']", "[s[0], s[1]][w == 'a']"),
+    "a part of an indexed list": ("[r.b, r.a][w == 'a'].body", "[r.a, r.b][w == 'a'].body"),
+    "and, or": ("w == 'a' and s[0] or s[1]", "w == 'a' and s[1] or s[0]"),
+    "not equal": ("s[1] if w != 'a' else s[0]", "s[0] if w != 'a' else s[1]"),
+    "a test": ("s[0] if w is eq('a') else s[1]", "s[1] if w is eq('a') else s[0]"),
+}
+
+
+@pytest.mark.parametrize(("chosen", "rejected"), CHOOSING.values(), ids=list(CHOOSING))
+def test_a_third_value_is_not_taken_for_the_second_in_parts_of_one_column(chosen, rejected, read):
+    sample = f'preference: {{prompt: "{{{{ q }}}}", chosen: "{{{{ {chosen} }}}}", rejected: "{{{{ {rejected} }}}}"}}\n'
+    with pytest.raises(DefinitionError, match="'b' and 'none' choose the same answer"):
+        read(PARTS + sample)
+    tie = "tie: \"{{ w == 'none' }}\"\n"
+    assert read(PARTS + sample + tie)
+    with pytest.raises(DefinitionError, match="'b' and 'A' choose the same answer"):
+        read(PARTS.replace("'none'", "'none', 'A'") + sample + tie)
+
+
+def test_a_column_may_choose_how_each_answer_is_written(read):
+    sample = """preference:
+  prompt: "{{ q }}"
+  chosen: "{{ r.a.body if w == 'a' else r.a.note }}"
+  rejected: "{{ r.b.body if w == 'a' else r.b.note }}"
+"""
+    assert read(PARTS.replace("{body: str}", "{body: str, note: str}") + sample)
+
+
 def test_two_values_need_one_name_and_groups_may_be_named(read):
     assert read(THREE.replace(", 'same'", "") + CHOICE % "A")
     both = CHOICE.replace("verdict == '%s'", "verdict in ['A', 'same']")
@@ -262,3 +296,30 @@ FAIR = {
 def test_other_comparisons_of_a_label_are_fair(fair, read):
     field = FAIR[fair].replace('"', "'")
     assert read(THREE + f'preference: {{prompt: "{{{{ q }}}}", chosen: "{field}", rejected: "{{{{ b }}}}"}}\n')
+
+
+# --- fields of objects ----------------------------------------------------------------------------------------------
+
+TALK = "row: {thread: [{by as speaker: str, says as text: str}], b: str, c: str}\n"
+TALK_PROMPT = 'preference: {prompt: "{{ %s }}", chosen: "{{ b }}", rejected: "{{ c }}"}\n'
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("thread[0].says", "'says' is declared as 'text'"),
+        ("thread[0].body", "an object has no field 'body'; it has 'speaker', 'text'"),
+        ("thread | tagged_turns({'me': 'user'})", "an object has no field 'from_'; it has 'speaker', 'text'"),
+    ],
+)
+def test_a_missing_field_names_those_that_there_are(expression, message, read):
+    row = {"thread": [{"by": "me", "says": "Why?"}], "b": "x", "c": "y"}
+    with pytest.raises(RowError, match=re.escape(message)) as caught:
+        read(TALK + TALK_PROMPT % expression).extract(row, "preference")
+    assert caught.value.code is Code.BAD_EXPRESSION
+    assert "row_types" not in str(caught.value)
+
+
+def test_a_label_that_may_be_null_says_so(read):
+    with pytest.raises(DefinitionError, match="whose type allows null, which chooses neither answer"):
+        read("row: {q: str, a: str, b: str, w: \"Literal['A', 'B'] | None\"}\n" + CHOICE.replace("verdict", "w") % "A")
