@@ -50,22 +50,22 @@ class Code(CodeWithMeaning):
     """The kinds of faults in rows, each a word that a program can count."""
 
     MISSING_FIELD = "missing_field", "A column is absent or null."
-    WRONG_TYPE = "wrong_type", "A cell, or what an expression made of it, has another type than declared."
-    BAD_LABEL = "bad_label", "A label lies outside its domain."
-    BAD_TEXT = "bad_text", "A text is not Unicode: a lone surrogate."
+    WRONG_TYPE = "wrong_type", "A value, or the result of an expression, does not have the declared type."
+    BAD_LABEL = "bad_label", "A label is outside its domain."
+    BAD_TEXT = "bad_text", "A text is not valid Unicode: it holds a lone surrogate."
     BAD_EXPRESSION = "bad_expression", "An expression of the template failed on this row."
     BAD_ROLE = "bad_role", "A message's role is unknown, or the style has no turn for it."
     BAD_TURNS = (
         "bad_turns",
-        "Messages are missing, or stand in an order that has no meaning, such as a user's turn as the answer.",
+        "Messages are missing, or in an order that makes no sense, such as a user's turn as the answer.",
     )
     UNSUPPORTED_CONTENT = (
         "unsupported_content",
-        "A message holds what the style or the output cannot spell: images, tool calls.",
+        "A message holds something that the style or the output cannot express, such as images or tool calls.",
     )
     MEDIA_MISMATCH = (
         "media_mismatch",
-        "The images, videos or audio of a row are more or fewer than the places that show them.",
+        "A row has more or fewer images, videos or audio than its messages have places for.",
     )
     REFUSED_BY_STYLE = "refused_by_style", "The style's chat template raised an error on this conversation."
     OVER_LIMIT = (
@@ -73,64 +73,70 @@ class Code(CodeWithMeaning):
         "The style's chat template, or a template from a file, needs more time or memory than its limits allow.",
     )
     PREFIX_UNSTABLE = "prefix_unstable", "The text of a response does not begin with the prompt's text."
-    PROMPT_MISMATCH = "prompt_mismatch", "The two sides answer different prompts, or share none."
-    EMPTY = "empty", "A response, or the prompt, is empty or blank."
+    PROMPT_MISMATCH = "prompt_mismatch", "The two sides answer different prompts, or have no prompt in common."
+    EMPTY = "empty", "A response, or the prompt, is empty or only whitespace."
     EQUAL = "equal", "Two responses are the same."
-    TIE = "tie", "No response is better than the other, and ties are dropped."
+    TIE = "tie", "No response is better than the others, and ties are dropped."
     TOO_LONG = "too_long", "A text has more token ids than the maximum length."
     NOTHING_TRAINED = (
         "nothing_trained",
-        "No token of a response can be trained on, or the style loses what should be.",
+        "No token of a response can be trained on, or the style drops text that should be trained on.",
     )
-    NO_SAMPLE = "no_sample", "The row holds no sample of the format."
-    SEVERAL_SAMPLES = "several_samples", "The row gives several samples, and one was asked for."
+    NO_SAMPLE = "no_sample", "The row has no sample of the dataset type."
+    SEVERAL_SAMPLES = "several_samples", "The row gives several samples, but only one was requested."
     CONTROL_TEXT = (
         "control_text",
-        "A content spells what the style writes between turns; who tokenises the text may take it for that.",
+        "A message contains text that the style writes between turns, so a tokenizer may mistake it for a new turn.",
     )
     INVISIBLE = (
         "invisible",
-        "A content holds characters that do not show, turn the direction of others, or are for private use.",
+        "A message contains characters that are invisible, change the direction of text, or are for private use.",
     )
-    LONG_TEXT = "long_text", "A content, or all of a conversation together, has more than 100,000 characters."
-    ODD_TURNS = "odd_turns", "The turns of a prompt stand in an unusual order."
+    LONG_TEXT = "long_text", "A message, or a whole conversation, has more than 100,000 characters."
+    ODD_TURNS = "odd_turns", "The turns of a prompt are in an unusual order."
     PROMPT_REPEATED = (
         "prompt_repeated",
         "Every answer begins with the whole prompt, which would be written twice.",
     )
     JSON_TEXT = (
         "json_text",
-        "A content is the JSON text of messages, or of a list of texts, which would be trained on as text.",
+        "A message is the JSON text of messages, or of a list of texts, and would be trained on as plain text.",
     )
     UNBALANCED_THINKING = (
         "unbalanced_thinking",
-        "A thought of an answer is opened and not closed, closed and not opened, or opened within another.",
+        "The thinking tags of an answer do not match: one is not closed, not opened, or inside another.",
     )
-    SPECIAL_TOKEN = "special_token", "A content spells a special token of the tokenizer, or of a common one."
-    CONTENT_CHANGED = "content_changed", "The style cuts, drops or changes a content, other than by trimming it."
+    SPECIAL_TOKEN = "special_token", "A message contains a special token of the tokenizer, or of a common tokenizer."
+    CONTENT_CHANGED = (
+        "content_changed",
+        "The style cuts, drops or changes the content of a message, other than by trimming it.",
+    )
     SCORE_CONTRADICTION = (
         "score_contradiction",
-        "Scores in columns that are not read say that the rejected answer is the better one.",
+        "Scores in columns that are not read rate the rejected answer higher.",
     )
-    OWN_CHAT_TEMPLATE = "own_chat_template", "The row brings a chat template, which is not used."
-    ONE_CLASS = "one_class", "Single answers are all good, or all bad."
-    UNREAD_CONTENT = "unread_content", "A column that carries content is not read by the template."
-    DUPLICATE = "duplicate", "The same prompt and answers stand in an earlier row."
+    OWN_CHAT_TEMPLATE = "own_chat_template", "The row contains a chat template, which is not used."
+    ONE_CLASS = "one_class", "The answers of unpaired rows are all good, or all bad."
+    UNREAD_CONTENT = "unread_content", "The template does not read a column that carries content."
+    DUPLICATE = "duplicate", "An earlier row has the same prompt and answers."
     CONTRADICTION = (
         "contradiction",
-        "An earlier row prefers the other of the same two answers, or judges the same in another way.",
+        "An earlier row prefers the other of the same two answers, or labels the same answer differently.",
     )
-    IN_TEST = "in_test", "The prompt stands in the test set too."
+    IN_TEST = "in_test", "The prompt is also in the test set."
     NEAR_DUPLICATE = "near_duplicate", "The prompt is a near copy of an earlier row's prompt."
-    NEAR_TEST = "near_test", "The prompt is a near copy of a prompt of the test set."
-    BAD_JSON = "bad_json", "A line is not JSON, or not one object."
+    NEAR_TEST = "near_test", "The prompt is a near copy of a prompt in the test set."
+    BAD_JSON = "bad_json", "A line is not JSON, or is not an object."
     BAD_NUMBER = "bad_number", "A number has more digits than can be read."
     TOO_DEEP = "too_deep", "JSON is nested more deeply than can be read."
-    DUPLICATE_KEY = "duplicate_key", "A JSON object names one key twice."
+    DUPLICATE_KEY = "duplicate_key", "A JSON object has a key twice."
     BAD_ENCODING = "bad_encoding", "A line is not UTF-8."
-    TOO_WIDE = "too_wide", "A row has more columns than are read."
-    LINE_TOO_LONG = "line_too_long", "A line has more bytes than are read."
-    BAD_CSV = "bad_csv", "A CSV record is not one: it has other cells than the header, or a quote that is not closed."
+    TOO_WIDE = "too_wide", "A row has more columns than the limit."
+    LINE_TOO_LONG = "line_too_long", "A line has more bytes than the limit."
+    BAD_CSV = (
+        "bad_csv",
+        "A CSV record is damaged: it has more values than the header has columns, or a quote is not closed.",
+    )
 
 
 class ReadingChange(CodeWithMeaning):
@@ -138,9 +144,12 @@ class ReadingChange(CodeWithMeaning):
 
     NULL_MEMBER = (
         "null_member",
-        "A null member of an object was dropped: a table fills such members in, so no source can keep them.",
+        "A null member of an object was dropped: tables add such members, so no source can keep them.",
     )
-    REFORMATTED = "reformatted", "The JSON text of arguments became an object, which is written as another text."
+    REFORMATTED = (
+        "reformatted",
+        "The JSON text of arguments was parsed into an object, which is written as a different text.",
+    )
 
 
 def preview(value: object) -> str:
@@ -265,7 +274,7 @@ class PrefTemplatesError(Exception):
     def reason(self) -> str:
         """Return what is wrong and in which column, without the row's place."""
         column = f"column {preview(self.column)}: " if self.column is not None else ""
-        own = column + self.message + (f"; near: {spell_out(self.hint)}" if self.hint else "")
+        own = column + self.message + (f"; nearest: {spell_out(self.hint)}" if self.hint else "")
         return "; ".join([own, *self.others])
 
     def __str__(self) -> str:

@@ -282,7 +282,7 @@ def test_the_name_that_was_meant_is_found_past_slips_case_and_blanks(written, na
 def test_a_missing_column_is_answered_with_the_near_key_so_that_the_difference_is_seen(key, shown):
     error = row_error({"prompt": "p", key: "a", "response_1": "b", "better_response_id": 1})
     assert (error.code, error.column) == (Code.MISSING_FIELD, "response_0")
-    assert f"column 'response_0': missing; near: {shown} [" in str(error)
+    assert f"column 'response_0': missing; nearest: {shown} [" in str(error)
     assert str(error).isprintable()
 
 

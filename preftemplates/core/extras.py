@@ -29,9 +29,9 @@ def import_extra(module: str, why: str) -> Any:
         return import_module(module)
     except ModuleNotFoundError as error:
         package, *_ = (error.name or module).split(".", 1)
-        raise MissingPackageError(f"{why}; that needs {package}: {spell_install(package)}") from error
+        raise MissingPackageError(f"{why}, which needs {package}: {spell_install(package)}") from error
     except ImportError as error:  # installed but damaged, or a system library is missing
-        raise MissingPackageError(f"{why}; {module} cannot be imported: {one_line(str(error), 200)}") from error
+        raise MissingPackageError(f"{why}, but {module} cannot be imported: {one_line(str(error), 200)}") from error
 
 
 def spell_install(*packages: str) -> str:

@@ -44,7 +44,7 @@ class Frozen:
         """
         if not hasattr(cls, cls.holds):
             raise DefinitionError(
-                f"{cls.__name__} declares nothing; ask for an object by name, or write a class of your own"
+                f"{cls.__name__} declares nothing; get an object by name, or declare one in a subclass"
             )
         return cls._base().of(getattr(cls, cls.holds), cls.name)
 

@@ -46,7 +46,7 @@ def write_json(value: Any) -> str:
 
 def _refuse_constant(name: str) -> Any:
     """Raise an error for NaN and Infinity, which Python reads although JSON does not have them."""
-    raise ValueError(f"{name} is not a number in JSON")
+    raise ValueError(f"{name} is not a finite number")
 
 
 def _read_float(text: str) -> float:

@@ -100,7 +100,7 @@ def _check_label_type(kind: Any, place: str) -> Any:
         return dict[str, _check_label_type(args[1], place)]  # type: ignore[misc]
     raise DefinitionError(
         f"{place}: a label cannot have the type {spell_label_type(kind)}. Types are"
-        f" {', '.join(leaf.__name__ for leaf in LEAF_TYPES)}, list, dict with texts as keys, Literal of texts, and '|'"
+        f" {', '.join(leaf.__name__ for leaf in LEAF_TYPES)}, list, dict with str keys, Literal of strings, and '|'"
     )
 
 

@@ -173,7 +173,10 @@ def check_medium(value: Any, kind: str) -> Any:
         RowError: as for `list_media`.
     """
     if is_gap(value) or is_empty(value):
-        raise RowError(f"{MEDIA_COLUMNS[kind]}: one is {preview(value)}", code=Code.MISSING_FIELD)
+        raise RowError(
+            f"{MEDIA_COLUMNS[kind]}: expected a path, URL or file for each item, got {preview(value)}",
+            code=Code.MISSING_FIELD,
+        )
     frames = kind == "video" and isinstance(value, list)
     if isinstance(value, int | float | tuple | set | frozenset) or (isinstance(value, list) and not frames):
         raise _make_type_error(value, kind)

@@ -247,15 +247,15 @@ def describe_fix(value: Any) -> str:
     """Return advice on how to keep a text that a reader converted to a date or time; empty for other values.
 
     >>> import datetime
-    >>> describe_fix(datetime.date(2024, 5, 1)).partition(", in datasets")[0]
-    '; the reader made it of a text: read the column as text'
+    >>> describe_fix(datetime.date(2024, 5, 1)).partition(" (in datasets")[0]
+    '; the reader converted it from text: read the column as text'
     """
     if isinstance(value, date | time | timedelta) or getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M"):
-        return f"; the reader made it of a text: {_READ_AS_TEXT}"
+        return f"; the reader converted it from text: {_READ_AS_TEXT}"
     return ""
 
 
-_READ_AS_TEXT = "read the column as text, in datasets with features=Features({...: Value('string')})"
+_READ_AS_TEXT = "read the column as text (in datasets, with features=Features({...: Value('string')}))"
 
 
 def settle_content(message: Mapping[str, Any]) -> Mapping[str, Any]:

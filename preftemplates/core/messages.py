@@ -32,7 +32,7 @@ CONTENT_KEYS = (
 CONTENT_TOKENS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
 """Marks that an assistant writes itself; content may become the token of that name, if a tokenizer has one."""
 
-SURROGATE = "holds a lone surrogate, which is no character"
+SURROGATE = "holds a lone surrogate, which is not a character"
 
 MAX_DEPTH = 250
 """How deeply a value, or what a message holds, may be nested; deeper ones could not be traversed."""
@@ -100,7 +100,7 @@ def check_roles(messages: Iterable[Message], roles: Collection[str], start: int 
     for index, message in enumerate(messages, start):
         role = message["role"]
         if role not in roles:
-            reason = f"expected a role among {', '.join(roles)}; got {preview(role)}.{did_you_mean(role, roles)}"
+            reason = f"expected one of the roles {', '.join(roles)}; got {preview(role)}.{did_you_mean(role, roles)}"
             raise make_message_error(reason, index, "role", code=Code.BAD_ROLE, value=role)
 
 
@@ -114,11 +114,11 @@ def check_response(messages: Sequence[Message], response: str) -> None:
         RowError: `bad_turns`.
     """
     if not messages or messages[0]["role"] != "assistant":
-        first = f"a turn of {preview(messages[0]['role'])}" if messages else "no message"
-        raise RowError(f"{response} begins with {first}, and with no answer", code=Code.BAD_TURNS)
+        found = f"begins with a turn of {preview(messages[0]['role'])}" if messages else "has no message"
+        raise RowError(f"{response} {found}, expected an answer", code=Code.BAD_TURNS)
     if messages[-1]["role"] != "assistant":
         last = preview(messages[-1]["role"])
-        raise RowError(f"{response} ends with a turn of {last}, and with no answer", code=Code.BAD_TURNS)
+        raise RowError(f"{response} ends with a turn of {last}, expected an answer", code=Code.BAD_TURNS)
 
 
 def check_content_parts(messages: Iterable[Message]) -> None:
@@ -134,7 +134,7 @@ def check_content_parts(messages: Iterable[Message]) -> None:
         for at, part in enumerate(content):
             kind = part.get("type") if isinstance(part, Mapping) else None
             if not isinstance(kind, str) or (kind == "text" and not isinstance(part.get("text"), str)):
-                fault = f"expected a part with a type, and with text if it is one; got {preview(part)}"
+                fault = f"expected a part with a type, and with a text if the type is 'text'; got {preview(part)}"
                 raise make_message_error(fault, index, "content", at, code=Code.WRONG_TYPE, value=part)
 
 
@@ -170,7 +170,7 @@ def check_jsonlike(value: Any, index: int, path: tuple[str | int, ...] = (), roo
     Example:
         >>> check_jsonlike({"role": "user", "args": [1, {2: "b"}]}, 3)
         Traceback (most recent call last):
-        preftemplates.errors.RowError: message 3: args[1] has the key 2; a key is text [wrong_type]
+        preftemplates.errors.RowError: message 3: args[1] has the key 2, expected a string [wrong_type]
     """
     if isinstance(value, str):
         if has_surrogate(value):
@@ -178,7 +178,7 @@ def check_jsonlike(value: Any, index: int, path: tuple[str | int, ...] = (), roo
     elif isinstance(value, int):
         if not -_TOO_LARGE < value < _TOO_LARGE:
             raise _message_error(
-                f"is a number of more than {_MAX_DIGITS:,} digits", Code.BAD_NUMBER, None, index, path
+                f"is a number with more than {_MAX_DIGITS:,} digits", Code.BAD_NUMBER, None, index, path
             )
     elif isinstance(value, dict | list | tuple | Mapping):
         room = [_MAX_VALUES] if room is None else room
@@ -214,7 +214,7 @@ def _check_key(key: Any, index: int, path: tuple[str | int, ...]) -> None:
         RowError: `wrong_type` or `bad_text`.
     """
     if not isinstance(key, str):
-        raise _message_error(f"has the key {preview(key)}; a key is text", Code.WRONG_TYPE, key, index, path)
+        raise _message_error(f"has the key {preview(key)}, expected a string", Code.WRONG_TYPE, key, index, path)
     if has_surrogate(key):
         raise _message_error(f"has the key {preview(key)}, which {SURROGATE}", Code.BAD_TEXT, key, index, path)
 

@@ -35,7 +35,7 @@ class PackedDefinition(NamedTuple):
             if self.value is None or _read_source(item) == self.source:
                 return item
         if self.value is None:
-            raise ImportError(f"{self.module}.{self.qualname} is not there")
+            raise ImportError(f"{self.module}.{self.qualname} does not exist")
         import cloudpickle
 
         return cloudpickle.loads(self.value)

@@ -117,11 +117,16 @@ class Registry(Generic[T]):
             raise DefinitionError(f"two {self.kind}s are named {name!r}: {registered} and {site}")
         self._forget_older(site)
         for alias in aliases:
-            named = self._aliases.get(alias, name)
-            if alias in self._items or named != name:
-                raise DefinitionError(f"the {self.kind} {name!r} cannot be called {alias!r} too: that is {named!r}")
+            owner = alias if alias in self._items else self._aliases.get(alias, name)
+            if alias in self._items or owner != name:
+                raise DefinitionError(
+                    f"the {self.kind} {name!r} cannot have the alias {alias!r}: the {self.kind}"
+                    f" {owner!r} has that name"
+                )
         if name in self._aliases:
-            raise DefinitionError(f"{name!r} is another name of the {self.kind} {self._aliases[name]!r}")
+            raise DefinitionError(
+                f"{name!r} is an alias of the {self.kind} {self._aliases[name]!r}; rename one of the two"
+            )
         self._aliases.update(dict.fromkeys(aliases, name))
         self._items[name] = item
         self._sites[name] = site
@@ -129,8 +134,8 @@ class Registry(Generic[T]):
     def _check_name(self, name: Any) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise DefinitionError(
-                f"{_add_article(self.kind)} name is made of letters, digits, '.', '_' and '-', and begins with a"
-                f" letter or digit; got {preview(name)}"
+                f"{_add_article(self.kind)} name may have only A-Z, a-z, 0-9, '.', '_' and '-', and must begin with"
+                f" one of A-Z, a-z and 0-9; got {preview(name)}"
             )
 
     def _forget_older(self, site: DefinitionSite) -> None:
@@ -144,7 +149,7 @@ class Registry(Generic[T]):
 
         def decorate(cls: Any) -> Any:
             if not (isinstance(cls, type) and issubclass(cls, base)):
-                raise DefinitionError(f"{self.kind} {name!r}: {preview(cls)} is no subclass of {base.__name__}")
+                raise DefinitionError(f"{self.kind} {name!r}: {preview(cls)} is not a subclass of {base.__name__}")
             self.register(name, cast("T", cls), DefinitionSite.of(cls), aliases)
             cls.name = name  # type: ignore[attr-defined]
             return cls
@@ -170,7 +175,7 @@ class Registry(Generic[T]):
     def make_unknown_name_error(self, name: Any) -> UnknownNameError:
         """Return the error for an unknown name, with the nearest name or the kind that the name belongs to."""
         if not isinstance(name, str):
-            return UnknownNameError(f"{_add_article(self.kind)} is asked for by its name, a text; got {preview(name)}")
+            return UnknownNameError(f"expected the name of {_add_article(self.kind)} as a string, got {preview(name)}")
         return UnknownNameError(f"no {self.kind} {preview(name)}." + self._suggest(name))
 
     def names(self) -> list[str]:
@@ -248,8 +253,8 @@ class Registry(Generic[T]):
         names = self.names()
         guess = did_you_mean(name, [*names, *self._aliases])
         if guess or len(names) <= _MAX_LISTED:
-            return guess or f" There are: {', '.join(names)}."
-        return f" There are {len(names)}; `preftemplates list {self.kind}s` names them."
+            return guess or f" Choose from: {', '.join(names)}."
+        return f" `preftemplates list {self.kind}s` lists all {len(names)}."
 
     def _find_bundled(self, name: Any) -> bool:
         """Import the bundled files that mention a name, and return whether one of them registers it.
@@ -298,7 +303,7 @@ class Registry(Generic[T]):
         if entries and name not in self._items:
             self._load_entry(entries[0])
             if name not in self._items:
-                raise DefinitionError(f"{places[0]} registers no {self.kind} of that name")
+                raise DefinitionError(f"{places[0]} does not register {_add_article(self.kind)} with that name")
 
     def _load_entry(self, entry: EntryPoint) -> None:
         try:

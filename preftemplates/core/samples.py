@@ -212,9 +212,11 @@ class Preference(Sample[T]):
         """Check the types of the labels, that a margin is not below 0 and that a probability is not below 0.5."""
         super().check_labels()
         if self.margin is not None and cast("float", self.margin) < 0:
-            raise _label_error("margin", self.margin, "0 or more: the chosen answer is the better one")
+            raise _label_error("margin", self.margin, "0 or more, because the chosen answer is the better one")
         if self.probability is not None and not 0.5 <= cast("float", self.probability) <= 1:
-            raise _label_error("probability", self.probability, "0.5 to 1: the chosen answer is the better one")
+            raise _label_error(
+                "probability", self.probability, "0.5 to 1, because the chosen answer is the better one"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,9 +254,7 @@ class Ranked(Sample[T]):
             ranks, scores = cast("list[float]", self.ranks), cast("list[float]", self.scores)
             order = sorted(zip(ranks, scores, strict=True), key=lambda both: (both[0], -both[1]))
             if any(better[0] < worse[0] and better[1] < worse[1] for better, worse in pairwise(order)):
-                raise _label_error(
-                    "scores", scores, f"none that is below the score of a worse rank: the ranks are {ranks}"
-                )
+                raise _label_error("scores", scores, f"no higher score for a worse rank (the ranks are {ranks})")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -187,7 +187,7 @@ class Rendered:
             return SpanFilter(kinds, role)
         messages = _list_indices(messages)
         if not messages:
-            raise SpanError("messages is empty, expected the index of a message: skip this text, or pass None for all")
+            raise SpanError("messages is empty, expected the index of a message; skip this text, or pass None for all")
         count = self._count_messages()
         for index in messages:
             if not -count <= index < count:
@@ -208,7 +208,8 @@ class Rendered:
         stops = self.find_stops() if role in (None, "assistant") else ()
         if not stops and not ended:
             if strict:
-                raise SpanError(f"the style never ends a turn of {role or 'any role'} with a token: ask for content")
+                turn = f"a turn of {role or 'any role'}"
+                raise SpanError(f"the style never ends {turn} with a token; select the content alone")
             return
         answers = [span for span in self.spans if span.kind in ("content", "derived") and span.role == "assistant"]
         unended = (span for span in answers if span.message not in ended and span_filter.selects(span.message))
@@ -216,11 +217,11 @@ class Rendered:
         if missing is None:
             return
         is_last = missing.message == max(span.message for span in self.spans if span.message is not None)
-        remedy = f", or write it with Style.with_special_tokens(after={stops[0]!r})" if stops and is_last else ""
+        remedy = f", or add the token with Style.with_special_tokens(after={stops[0]!r})" if stops and is_last else ""
         written = f" ({', '.join(map(repr, stops))})" if stops else ""
         raise SpanError(
             f"message {missing.message} (assistant) has no end-of-turn token, which the style writes after other"
-            f" answers{written}: ask for the content alone{remedy}"
+            f" answers{written}; select the content alone{remedy}"
         )
 
     def _refuse_torn_calls(self, span_filter: SpanFilter) -> None:
@@ -229,7 +230,7 @@ class Rendered:
         for span in self.spans:
             if derived.includes(span) and split_path(span.field or "")[0] == "tool_calls":
                 raise SpanError(
-                    f"message {span.message} ({span.role}) calls tools, whose text is derived: ask for it too"
+                    f"message {span.message} ({span.role}) calls tools, whose text is derived; select 'derived' too"
                 )
 
     def _refuse_lost_contents(self, span_filter: SpanFilter, masked: set[int | None]) -> None:
@@ -265,7 +266,7 @@ def _list_indices(messages: Any) -> list[int]:
     indices = []
     for item in items:
         if isinstance(item, bool) or type(item).__name__ in ("bool", "bool_"):
-            raise SpanError(f"messages holds {item}, expected an index: pass indices, not one bool per message")
+            raise SpanError(f"messages holds {item}, expected an index; pass indices, not one bool per message")
         try:
             indices.append(operator.index(item))
         except TypeError:

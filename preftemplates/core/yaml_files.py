@@ -58,7 +58,7 @@ def read_yaml(path: str | Path) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         reason = ", ".join(words for words in (error.context, error.problem) if words)
-        reason += "; {{ ... }} is written in quotes" if "unhashable key" in reason else ""
+        reason += "; put {{ ... }} in quotes" if "unhashable key" in reason else ""
         raise FileError(one_line(reason, 200), file=path, line=line) from error
     except FileError:
         raise
@@ -78,9 +78,7 @@ def _read_text(path: str) -> str:
     with Path(path).open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise FileError(
-            f"it has more than {MAX_BYTES:,} bytes, the most that a template or settings may have", file=path
-        )
+        raise FileError(f"the file has more than {MAX_BYTES:,} bytes, the limit for templates and settings", file=path)
     return content.decode("utf-8")
 
 
@@ -105,7 +103,7 @@ def _make_loader(yaml: Any) -> Any:
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.AliasEvent):
                 mark = self.peek_event().start_mark
-                raise yaml.constructor.ConstructorError(None, None, "aliases are not read", mark)
+                raise yaml.constructor.ConstructorError(None, None, "aliases are not supported", mark)
             return super().compose_node(parent, index)
 
         def compose_mapping_node(self, anchor: Any) -> Any:
@@ -113,7 +111,8 @@ def _make_loader(yaml: Any) -> Any:
             keys = set()
             for key, _ in node.value:
                 if (key.tag, str(key.value)) in keys:
-                    raise yaml.constructor.ConstructorError(None, None, f"{key.value} is named twice", key.start_mark)
+                    fault = f"the key {key.value} is repeated"
+                    raise yaml.constructor.ConstructorError(None, None, fault, key.start_mark)
                 keys.add((key.tag, str(key.value)))
             return node
 

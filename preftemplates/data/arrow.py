@@ -114,7 +114,9 @@ class ArrowTypes:
         if isinstance(shape, ListShape):
             kinds = [self.convert(inner, in_each) for inner in shape.shapes]
             if any(kind != kinds[0] for kind in kinds):
-                raise DefinitionError("a list in a dialect's table has items of several types, which Arrow has not")
+                raise DefinitionError(
+                    "a list in a dialect's table has items of several types, but a list in Arrow has one type"
+                )
             return pa.list_(kinds[0])
         if isinstance(shape, PerResponseShape):
             return pa.list_(self.convert(shape.shape, in_each=True))
@@ -136,7 +138,7 @@ class ArrowTypes:
         kind = self.format.label_types[field.name]
         arrow_type = _convert_label_type(get_args(kind)[0] if in_each and get_origin(kind) is list else kind)
         if arrow_type is None:
-            raise DefinitionError(f"Arrow has no one type for the label {field.name}: {spell_label_type(kind)}")
+            raise DefinitionError(f"Arrow has no single type for the label {field.name}: {spell_label_type(kind)}")
         return arrow_type
 
     def _convert_view(self, view: str) -> pa.DataType:
@@ -215,8 +217,8 @@ def _check_parts_have_columns(result: Mapping[str, Any], schema: pa.Schema) -> N
     others = [key for key in result if key not in schema.names]
     if others:
         raise RowError(
-            f"{others[0]}: the table has no column for it; with_columns gives it one, and convert does so if"
-            " one of the first 1,000 rows has it",
+            f"{others[0]}: the table has no column for it; add one with with_columns (convert adds it if one of the"
+            " first 1,000 rows has it)",
             code=Code.UNSUPPORTED_CONTENT, value=result[others[0]],
         )  # fmt: skip
 
@@ -270,7 +272,7 @@ def _write_media(value: Any, kind: pa.DataType) -> Any:
     if isinstance(file, Mapping) and set(file) <= {"bytes", "path"} and pa.types.is_struct(kind):
         return {"bytes": file.get("bytes"), "path": file.get("path")}
     raise RowError(
-        f"a column has no place for {preview(value)}; it has paths, URLs and, for images, the bytes of files",
+        f"a column cannot hold {preview(value)}, expected a path, a URL or, for an image, the bytes of a file",
         code=Code.UNSUPPORTED_CONTENT, value=value,
     )  # fmt: skip
 
@@ -293,12 +295,12 @@ def _write_json(value: Any) -> str:
     try:
         return write_json(value)
     except (TypeError, ValueError):
-        message = f"JSON has no place for {preview(value)}"
+        message = f"JSON cannot hold {preview(value)}"
         raise RowError(message, code=Code.UNSUPPORTED_CONTENT, value=value) from None
 
 
 def _make_fit_error(path: str, value: Any) -> RowError:
-    message = f"{path} has no place in Arrow columns of text; write messages as JSON text (--json-messages)"
+    message = f"{path} does not fit into an Arrow column of text; write messages as JSON text (--json-messages)"
     return RowError(message, code=Code.UNSUPPORTED_CONTENT, value=value)
 
 

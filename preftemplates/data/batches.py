@@ -22,7 +22,7 @@ from preftemplates.data.columnar.skips import REASONS
 from preftemplates.data.frames import read_frame
 from preftemplates.data.row_rules import find_skip_reason
 from preftemplates.data.table_rows import SLICE_ROWS, count_bytes
-from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, one_line, preview
+from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean, one_line, preview
 from preftemplates.templates.extraction import make_tie_error
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ class BatchFormatter:
         id_column: str | None = None,
     ) -> None:
         if on_error not in get_args(OnRowError):
-            raise DefinitionError(f"on_error is one of {', '.join(get_args(OnRowError))}; got {preview(on_error)}")
+            raise DefinitionError(
+                f"on_error must be one of {', '.join(get_args(OnRowError))}; got {preview(on_error)}"
+            )
         self.template = template
         self.format = format
         self.json_messages = json_messages
@@ -168,13 +170,13 @@ class BatchFormatter:
             return restore(self._format_table(table, indices))
         batches = self._format_table(pa.Table.from_batches([batch]), indices).combine_chunks().to_batches()
         if len(batches) > 1:
-            raise DefinitionError("the results of this batch have more than 2 GiB; give a Table, or fewer rows")
+            raise DefinitionError("the results of this batch have more than 2 GiB; pass a Table, or fewer rows")
         return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=self.schema)
 
     def _format_table(self, table: pa.Table, indices: Sequence[int] | None) -> pa.Table:
         check_column_names(table.schema.names)
         if indices is not None and len(indices) != table.num_rows:
-            raise DefinitionError(f"{len(indices):,} indices are given for {table.num_rows:,} rows")
+            raise DefinitionError(f"got {len(indices):,} indices for {table.num_rows:,} rows")
         table = table.select(self._select_columns(table.schema.names))
         formatted, start = list[pa.RecordBatch](), 0
         for batch in _cut(table):
@@ -187,7 +189,8 @@ class BatchFormatter:
         if self.id_column is None or self.id_column in columns:
             return columns
         if self.id_column not in names:
-            raise DefinitionError(f"there is no column {preview(self.id_column)} that names the rows")
+            guess = did_you_mean(self.id_column, names)
+            raise DefinitionError(f"the id column {preview(self.id_column)} does not exist.{guess}")
         return [*columns, self.id_column]
 
     def _format_slice(self, batch: pa.RecordBatch, names: _Names) -> pa.RecordBatch:

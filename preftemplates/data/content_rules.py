@@ -44,7 +44,7 @@ def _find_special_token(accepted: AcceptedSample, _: RuleMemory) -> str | None:
             continue
         for token in _list_special_tokens(text, accepted.special_tokens):
             if token not in own and token not in CONTENT_TOKENS:
-                return f"a content spells {preview(token)}"
+                return f"a message contains {preview(token)}"
     return None
 
 
@@ -101,7 +101,7 @@ def _find_score_contradiction(accepted: AcceptedSample, _: RuleMemory) -> str | 
         for worse, better in _SIDES.items():
             other = path.replace(worse, better)
             if worse in path and other in numbers and value > numbers[other]:
-                return f"{path} is {preview(value)}, and {other} {preview(numbers[other])}"
+                return f"{path} is {preview(value)}, but {other} is {preview(numbers[other])}"
     return None
 
 

@@ -98,9 +98,9 @@ class Conversion:
         read_keys: Collection[str] = (),
     ) -> None:
         if on_error not in ("raise", "skip"):
-            raise DefinitionError(f"on_error is 'raise' or 'skip', got {preview(on_error)}")
+            raise DefinitionError(f"on_error must be 'raise' or 'skip'; got {preview(on_error)}")
         if on_copy not in ("flag", "skip"):
-            raise DefinitionError(f"on_copy is 'flag' or 'skip', got {preview(on_copy)}")
+            raise DefinitionError(f"on_copy must be 'flag' or 'skip'; got {preview(on_copy)}")
         self._records = records
         self._template = template
         self._format = format

@@ -69,7 +69,7 @@ class ConversionReport:
         if len(self.classes) != 1 or self.classes.total() < 2 or self.first_answer is None:
             return None
         ((label, count),) = self.classes.items()
-        message = f"all {count:,} answers have the label {label}; a trainer of unpaired answers needs both"
+        message = f"all {count:,} answers have the label {label}; training on unpaired answers needs both labels"
         return RowIssue(*self.first_answer, Code.ONE_CLASS, message)
 
     def counts(self) -> dict[str, dict[str, int]]:

@@ -109,7 +109,7 @@ class TestPrompts:
     def __init__(self, rows: Iterable[Record | Mapping[str, Any]], template: Template, format: Format) -> None:
         if template.is_custom:
             raise DefinitionError(
-                f"copies are found in messages, and the custom template {template.name} has none; give no test set"
+                f"copies are found in messages, but the custom template {template.name} has none; give no test set"
             )
         self._rows, self._template, self._format = rows, template, format
         self.unread_rows = 0
@@ -129,8 +129,10 @@ class TestPrompts:
             read += 1
             yield from (TestPrompt(record.row, sample.prompt, sample.tools) for sample in samples)
         if first is not None and not read:
-            message = f"the template {self._template.name} reads none of the {self.unread_rows:,} rows of the test set"
-            raise FileError(f"{message}; the first is {first}") from first
+            count = f"{self.unread_rows:,} rows of the test set"
+            raise FileError(
+                f"the template {self._template.name} can read none of the {count}; the first error: {first}"
+            ) from first
 
 
 class CopyFinder:

@@ -116,7 +116,7 @@ def _read_header(lines: _CSVLines) -> list[str]:
         raise FileError("the header is not UTF-8; save the file as UTF-8: iconv -f WINDOWS-1252 -t UTF-8", line=1)
     check_separator(header)
     if (repeated := find_repeated(header)) is not None:
-        raise FileError(f"the header names {preview(repeated)} twice", line=1)
+        raise FileError(f"the header has the column {preview(repeated)} twice; rename one", line=1)
     check_column_count(len(header), "the header")
     return header
 
@@ -128,7 +128,7 @@ def check_column_count(count: int, name: str) -> None:
         FileError: it has more columns than are read.
     """
     if count > MAX_COLUMNS:
-        raise FileError(f"{name} has {count:,} columns; {MAX_COLUMNS:,} are read")
+        raise FileError(f"{name} has {count:,} columns, more than the limit of {MAX_COLUMNS:,}")
 
 
 def _read_csv_row(
@@ -143,9 +143,9 @@ def _read_csv_row(
         is_sure: whether a record certainly begins here, and not inside a damaged one.
     """
     if len(cells) > len(header):
-        return RowError(f"{len(cells)} cells under {len(header)} columns", code=Code.BAD_CSV)
+        return RowError(f"got {len(cells)} values for {len(header)} columns", code=Code.BAD_CSV)
     if not is_sure:
-        return RowError("may be a part of the damaged record before it", code=Code.BAD_CSV)
+        return RowError("may be part of the damaged record before it", code=Code.BAD_CSV)
     if damaged := next((name for name, cell in zip(header, cells, strict=False) if has_surrogate(cell)), None):
         fix = "save the file as UTF-8, as iconv -f WINDOWS-1252 -t UTF-8 does"
         return RowError(f"holds bytes that are not UTF-8; {fix}", code=Code.BAD_ENCODING, column=damaged)

@@ -81,7 +81,7 @@ def load_directory(path: Path, choice: DatasetChoice, datasets: Any) -> Any:
         _check_one_kind(path / (choice.data_dir or ""))
         return _load(str(path), choice, datasets, "cannot be loaded as a dataset")
     if choice.options:
-        raise FileError(f"{path} is a saved dataset, which has parts, but no configurations, folders or revisions")
+        raise FileError(f"{path} is a saved dataset, which has splits, but no configurations, folders or revisions")
     try:
         dataset = datasets.load_from_disk(str(path))
     except Exception as error:
@@ -93,8 +93,8 @@ def load_directory(path: Path, choice: DatasetChoice, datasets: Any) -> Any:
         return dataset[split]
     own = None if dataset.split is None else str(dataset.split)
     if choice.split not in (None, own):
-        name = "which has no name" if own is None else f"{own!r}"
-        raise FileError(f"{path} is one saved part, {name}; there is no part {preview(choice.split)}")
+        name = "without a name" if own is None else f"{own!r}"
+        raise FileError(f"{path} is one saved split, {name}; there is no split {preview(choice.split)}")
     return dataset
 
 
@@ -123,7 +123,10 @@ def _check_one_kind(path: Path) -> None:
             first.setdefault(kind, str(file.relative_to(path)))
     if len(first) > 1:
         names = ", ".join(f"{name} is {kind}" for kind, name in first.items())
-        raise FileError(f"{path} holds files of several kinds, of which one would be read: {names}; read each alone")
+        raise FileError(
+            f"{path} holds files of several kinds, of which datasets would read only one: {names};"
+            " read each file alone"
+        )
 
 
 def load_hub_dataset(name: str, choice: DatasetChoice, datasets: Any) -> Any:
@@ -132,7 +135,7 @@ def load_hub_dataset(name: str, choice: DatasetChoice, datasets: Any) -> Any:
     Raises:
         FileError: the dataset, the split or the configuration does not exist.
     """
-    failure = "is no file here, and the hub gives no such dataset"
+    failure = "is neither a file here nor a dataset on the hub"
     return _load(name, choice, datasets, failure, streaming=True)
 
 
@@ -170,7 +173,7 @@ def _find_choice_error(name: str, split: str, choice: DatasetChoice, message: st
     if match := _SPLITS.search(message):
         return _make_split_error(name, split, _read_names(match[1]))
     if match := _MISSING_NAME.search(message):
-        return FileError(f"{name} has several configurations; name one of them: {', '.join(_read_names(match[1]))}")
+        return FileError(f"{name} has several configurations; choose one of {', '.join(_read_names(match[1]))}")
     if match := _UNKNOWN_NAME.search(message):
         names = _read_names(match[1])
         guess = did_you_mean(str(choice.name), names) or f" It has {', '.join(names)}"
@@ -183,7 +186,7 @@ def _read_names(listed: str) -> list[str]:
 
 
 def _make_split_error(name: str, split: str, splits: Iterable[str]) -> FileError:
-    return FileError(f"{name} has no part {preview(split)}; name one that it has: {', '.join(splits)}")
+    return FileError(f"{name} has no split {preview(split)}. It has {', '.join(splits)}")
 
 
 def describe_foreign_error(error: BaseException) -> str:
@@ -198,10 +201,10 @@ def describe_foreign_error(error: BaseException) -> str:
 
 def _describe_other_columns(found: list[str], expected: list[str]) -> str:
     """Describe how the columns of a file differ from those of the first file of a dataset."""
-    more = [f"one has {preview(name)} more than the first" for name in found if name not in expected]
+    more = [f"one has {preview(name)}, which the first lacks" for name in found if name not in expected]
     less = [f"one lacks {preview(name)}" for name in expected if name not in found]
-    differences = "; ".join([*more, *less][:8]) or "columns of the same names have other types"
-    return f"its files have different columns: {differences}; read each file alone, or give all the same columns"
+    differences = "; ".join([*more, *less][:8]) or "columns with the same name have different types"
+    return f"its files have different columns: {differences}; read each file alone, or give them all the same columns"
 
 
 def count_rows(dataset: Any, split: str | None) -> int | None:

@@ -91,14 +91,14 @@ class TemplateCandidate:
     def why(self) -> str:
         """Return why the template fits or does not fit, in words."""
         if self.missing:
-            lacking = [name + (f" (near: {nearest})" if nearest else "") for name, nearest in self.missing.items()]
+            lacking = [name + (f" (nearest: {nearest})" if nearest else "") for name, nearest in self.missing.items()]
             return f"has no {', '.join(lacking)}"
         fit = f"{self.fit} of {self.rows} rows fit"
         if self.first_rejected is not None:
             reasons = ", ".join(f"{count} {code}" for code, count in self.reasons.most_common())
             number, reason = self.first_rejected
             rejected = f"{self.rows - self.fit} of {self.rows} rows rejected"
-            fit = f"all columns present, {rejected} ({reasons}), the first is row {number}: {reason}"
+            fit = f"all columns present, {rejected} ({reasons}); the first is row {number}: {reason}"
         unread = f"; leaves {', '.join(self.unread)} unread" if self.unread else ""
         return f"{fit}; reads {', '.join(self.read)}{unread}"
 

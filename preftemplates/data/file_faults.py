@@ -27,11 +27,11 @@ _SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
 """Separators of values other than commas, with their names."""
 
 _HINTS = {
-    ".tsv": "separate the cells by commas, as .csv",
-    ".txt": "name it by what it holds",
+    ".tsv": "separate the values by commas, and save the file as .csv",
+    ".txt": "rename it to match its contents, such as rows.jsonl",
     ".xlsx": "save the sheet as .csv (UTF-8)",
     ".xls": "save the sheet as .csv (UTF-8)",
-    ".arrow": "datasets.load_from_disk or Dataset.from_file reads it: write .parquet",
+    ".arrow": "read it with datasets.load_from_disk or Dataset.from_file, and write .parquet",
     ".zst": "decompress it: unzstd FILE",
     ".zip": "unpack it",
     ".pkl": "write .jsonl or .parquet",
@@ -44,7 +44,7 @@ def spell_ending_hint(path: Path) -> str:
 
     >>> from pathlib import Path
     >>> spell_ending_hint(Path("rows.tsv"))
-    '; separate the cells by commas, as .csv'
+    '; separate the values by commas, and save the file as .csv'
     """
     hint = _HINTS.get(path.suffix.lower())
     return f"; {hint}" if hint else ""
@@ -68,7 +68,7 @@ def check_encoding(head: bytes, name: str) -> None:
                 encoding = candidate
     if encoding is not None:
         raise FileError(
-            f"{name} is {encoding}, and rows are read as UTF-8:"
+            f"{name} is {encoding}, expected UTF-8; convert it:"
             f" iconv -f {encoding} -t UTF-8 {quote(name)} > {quote(_spell_new_name(name))}"
         )
 
@@ -101,7 +101,7 @@ def check_first_line(text: str, following: str) -> None:
         _refuse_list(text, following)
     goes_on = following.strip() and not following.strip().startswith("{")
     if text.startswith("{") and text.endswith(("{", ",", "[")) and goes_on:
-        raise FileError("an object goes over several lines; write one per line: jq -c . FILE > rows.jsonl", line=1)
+        raise FileError("an object spans several lines; write one per line: jq -c . FILE > rows.jsonl", line=1)
     if not following.strip() and text.startswith("{"):
         check_is_not_wrapped(_read(text))
 
@@ -112,14 +112,14 @@ def _refuse_list(text: str, following: str) -> None:
         names = ", ".join(f"NAME{index}: .[{index}]" for index in range(min(len(value), _MAX_NAMES)))
         names += ", ..." if len(value) > _MAX_NAMES else ""
         raise FileError(
-            "each line is a list, and rows are objects with a name for each value:"
+            "each line is a list, expected an object with a name for each value:"
             f" jq -c '{{{names}}}' FILE > rows.jsonl",
             line=1,
         )
     if following.strip() and isinstance(value, list):
         fix = "jq -c '.[]' FILE > rows.jsonl"
         raise FileError(f"each line is a list of objects; write one object per line: {fix}", line=1)
-    raise FileError("this is one JSON list and not one object per line; its name should end in .json")
+    raise FileError("the file is one JSON list, expected one object per line; its name should end in .json")
 
 
 def check_is_not_wrapped(value: Any) -> None:
@@ -136,7 +136,7 @@ def check_is_not_wrapped(value: Any) -> None:
             inner = ".row" if all(isinstance(item.get("row"), dict) for item in rows[:3]) else ""
             path = f".[{json.dumps(key)}][]{inner}"
             raise FileError(
-                f"this is one object whose key {preview(key)} holds the rows; take them out:"
+                f"the file is one object whose key {preview(key)} holds the rows; take them out:"
                 f" jq -c {quote(path)} FILE > rows.jsonl"
             )
 
@@ -163,19 +163,21 @@ def describe_object(text: str, position: int) -> FileError:
     try:
         value, end = json.JSONDecoder().raw_decode(text, position)
     except (ValueError, RecursionError):
-        return FileError("this begins with an object and not with a list; one object per line is .jsonl")
+        return FileError(
+            "the file begins with an object, expected a list; if it has one object per line, name it .jsonl"
+        )
     if text[end:].strip():
-        return FileError("this is one object per line and not a list; its name should end in .jsonl")
+        return FileError("the file has one object per line, expected a list; its name should end in .jsonl")
     try:
         check_is_not_wrapped(value)
     except FileError as error:
         return error
     if value and all(isinstance(item, dict | list) for item in value.values()):
         return FileError(
-            "this is an object of columns and not a list of rows:"
+            "the file is an object of columns, expected a list of rows:"
             " pandas.read_json(FILE).to_json('rows.jsonl', orient='records', lines=True)"
         )
-    return FileError("this is one object and not a list of rows; put it in [ ]")
+    return FileError("the file is one object, expected a list of rows; put the object in [ ]")
 
 
 def check_separator(header: Sequence[str]) -> None:
@@ -190,7 +192,7 @@ def check_separator(header: Sequence[str]) -> None:
         if separator in header[0]:
             columns = ", ".join(header[0].split(separator))
             raise FileError(
-                f"the cells are separated by {name} and not by commas ({preview(columns)}):"
+                f"the values are separated by {name} ({preview(columns)}), expected commas:"
                 f" pandas.read_csv(FILE, sep={separator!r}, dtype=str, keep_default_na=False)"
                 ".to_csv('commas.csv', index=False)",
                 line=1,
@@ -200,8 +202,8 @@ def check_separator(header: Sequence[str]) -> None:
 def name_file(error: FileError, name: str) -> FileError:
     """Return an error for a file, with the file's name in its fix.
 
-    >>> print(name_file(FileError("an object goes over lines: jq -c . FILE > rows.jsonl"), "my rows.json"))
-    my rows.json: an object goes over lines: jq -c . 'my rows.json' > rows.jsonl
+    >>> print(name_file(FileError("an object spans lines: jq -c . FILE > rows.jsonl"), "my rows.json"))
+    my rows.json: an object spans lines: jq -c . 'my rows.json' > rows.jsonl
     """
     message = error.message.replace("(FILE", f"({name!r}").replace(" FILE ", f" {quote(name)} ")
     return FileError(message, **error.facts).located(file=name)

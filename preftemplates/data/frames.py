@@ -15,14 +15,14 @@ Restore = Callable[[pa.Table], Any]
 
 _HINTS = {
     ("polars", "LazyFrame"): "call collect() first",
-    ("polars", "Series"): "give the frame, whose columns have names",
+    ("polars", "Series"): "pass the DataFrame, whose columns have names",
     ("builtins", "dict"): 'use dataset.with_format("arrow").map(formatter, batched=True)',
-    ("builtins", "list"): "pa.Table.from_pylist(rows) makes a table of rows",
+    ("builtins", "list"): "convert the rows with pa.Table.from_pylist(rows)",
     ("datasets", "Dataset"): 'use dataset.with_format("arrow").map(formatter, batched=True)',
     ("datasets", "DatasetDict"): 'use dataset.with_format("arrow").map(formatter, batched=True)',
     ("datasets", "IterableDataset"): 'use dataset.with_format("arrow").map(formatter, batched=True)',
     ("datasets", "LazyBatch"): 'use dataset.with_format("arrow").map(formatter, batched=True)',
-    ("duckdb", "DuckDBPyRelation"): "give its .to_arrow_table()",
+    ("duckdb", "DuckDBPyRelation"): "pass its .to_arrow_table()",
     ("pyspark", "DataFrame"): "use frame.mapInArrow(lambda batches: map(formatter, batches), schema)",
     ("ray", "Dataset"): 'use dataset.map_batches(formatter, batch_format="pyarrow")',
 }
@@ -47,16 +47,14 @@ def read_frame(frame: Any) -> tuple[pa.Table, Restore]:
         return _read_pandas(frame), partial(_make_pandas_frame, frame.index)
     hint = next((hint for (owner, kind), hint in _HINTS.items() if kind == name and library.startswith(owner)), "")
     end = f"; {hint}" if hint else ""
-    raise DefinitionError(
-        f"expected a RecordBatch or Table of Arrow, or a DataFrame of Polars or pandas, got {name}{end}"
-    )
+    raise DefinitionError(f"expected an Arrow RecordBatch or Table, or a Polars or pandas DataFrame, got {name}{end}")
 
 
 def _read_pandas(frame: Any) -> pa.Table:
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, ValueError, OverflowError) as error:
-        raise DefinitionError(f"Arrow has no place for this DataFrame: {one_line(str(error), 200)}") from error
+        raise DefinitionError(f"this DataFrame cannot be converted to Arrow: {one_line(str(error), 200)}") from error
 
 
 def _make_pandas_frame(index: Any, table: pa.Table) -> Any:

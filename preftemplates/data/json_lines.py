@@ -128,7 +128,7 @@ def _read_exactly(line: bytes) -> Mapping[str, Any] | RowError:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
-        return RowError(f"byte {error.start} of the line is no UTF-8", code=Code.BAD_ENCODING)
+        return RowError(f"byte {error.start} of the line is not UTF-8", code=Code.BAD_ENCODING)
     decoder = ObjectDecoder()
     try:
         value = decoder.decode(text)
@@ -153,7 +153,7 @@ class ObjectDecoder(json.JSONDecoder):
     def to_row(self, value: Any) -> Mapping[str, Any] | RowError:
         """Return the value as a row, or the reason why it is not one."""
         if self.repeated is not None:
-            return RowError("an object names this key twice", code=Code.DUPLICATE_KEY, column=self.repeated)
+            return RowError("an object has this key twice", code=Code.DUPLICATE_KEY, column=self.repeated)
         if not isinstance(value, dict):
             return RowError(f"expected an object, got {preview(value)}", code=Code.BAD_JSON, value=value)
         return value
@@ -164,6 +164,6 @@ def make_json_error(error: Exception) -> RowError:
     if isinstance(error, RecursionError):
         return RowError("JSON is nested too deeply", code=Code.TOO_DEEP)
     if isinstance(error, json.JSONDecodeError):
-        quotes = "; it looks like Python's: write json.dumps(row)" if error.doc.lstrip()[:2] == "{'" else ""
+        quotes = "; it looks like a Python literal: write json.dumps(row)" if error.doc.lstrip()[:2] == "{'" else ""
         return RowError(f"not JSON: {error.msg} at character {error.pos}{quotes}", code=Code.BAD_JSON)
     return RowError("a number has too many digits", code=Code.BAD_NUMBER)

@@ -89,7 +89,8 @@ class CSVCheck:
         self._keys = list(result) if self._keys is None else self._keys
         if list(result) != self._keys:
             raise RowError(
-                f"a CSV has the columns of its first row, {self._keys}, got {list(result)}; write .jsonl",
+                f"got the columns {list(result)}, expected those of the first row of the CSV, {self._keys};"
+                " write .jsonl",
                 code=Code.UNSUPPORTED_CONTENT, value=list(result),
             )  # fmt: skip
 
@@ -103,7 +104,7 @@ def check_fits_json(result: Mapping[str, Any]) -> None:
 
     >>> check_fits_json({"images": [{"bytes": b"1", "path": None}]})
     Traceback (most recent call last):
-    preftemplates.errors.RowError: images: JSON has no place for {'bytes': b'1', 'path': None}; write .parquet [unsupported_content]
+    preftemplates.errors.RowError: images: JSON cannot hold {'bytes': b'1', 'path': None}; write .parquet [unsupported_content]
 
     Raises:
         RowError: `unsupported_content`, with the key.
@@ -113,7 +114,7 @@ def check_fits_json(result: Mapping[str, Any]) -> None:
             odd = next((item for item in value if not _is_json(item)), value) if isinstance(value, list) else value
             fix = "; write .parquet" if key in _IMAGE_KEYS else ""
             raise RowError(
-                f"{spell_path((key,))}: JSON has no place for {preview(odd)}{fix}",
+                f"{spell_path((key,))}: JSON cannot hold {preview(odd)}{fix}",
                 code=Code.UNSUPPORTED_CONTENT, value=odd,
             )  # fmt: skip
 

@@ -16,11 +16,11 @@ MAX_PROMPTS = 1_000_000
 
 MAX_VARIANTS = 4
 """If this many prompts share one half, the half is a template, and the question is in the other half."""
-RECASED = "other case, punctuation or whitespace"
-OTHER_SYSTEM = "another system message"
-WRAPPED = "other sentences around it"
+RECASED = "different case, punctuation or whitespace"
+OTHER_SYSTEM = "a different system message"
+WRAPPED = "with other sentences around it"
 UNWRAPPED = "without the sentences around it"
-REORDERED = "the same sentences in another order"
+REORDERED = "the same sentences in a different order"
 ONE_WORD = "one word changed"
 
 
@@ -59,7 +59,7 @@ class NearCopyIndex:
         ...     prompt = normalise_prompt([{"role": "user", "content": text}])
         ...     print(index.find(prompt), index.add(prompt, row))
         None True
-        NearCopy(row=0, difference='other sentences around it') True
+        NearCopy(row=0, difference='with other sentences around it') True
     """
 
     def __init__(self, max_prompts: int = MAX_PROMPTS) -> None:

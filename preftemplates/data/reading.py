@@ -83,12 +83,12 @@ class RowSource:
         record = None
         for record in self.records:
             if not isinstance(record.cells, RowError) and len(record.cells) > MAX_COLUMNS:
-                message = f"{len(record.cells):,} columns; {MAX_COLUMNS:,} are read"
+                message = f"the row has {len(record.cells):,} columns, more than the limit of {MAX_COLUMNS:,}"
                 yield record._replace(cells=RowError(message, code=Code.TOO_WIDE))
             else:
                 yield record
         if record is None:
-            raise FileError(f"{self.name} holds no rows")
+            raise FileError(f"{self.name} has no rows")
 
 
 def open_rows(
@@ -120,11 +120,11 @@ def open_rows(
         return _make_dataset_source(str(path), load_directory(path, choice, datasets), split)
     kind = find_file_kind(path)
     if kind is None and not path.exists() and not _LIKE_A_FILE.fullmatch(path.suffix):
-        datasets = import_extra("datasets", f"{source} is no file here, and a dataset on the hub")
+        datasets = import_extra("datasets", f"{source} is not a file here, so it is read as a dataset on the hub")
         return _make_dataset_source(str(source), load_hub_dataset(str(source), choice, datasets), split)
     _check_readable(path, kind)
     if split or choice.options:
-        raise FileError(f"{path} is a file; only a dataset has splits, names, folders and revisions")
+        raise FileError(f"{path} is a file; only a dataset has splits, configurations, folders and revisions")
     if kind == ".parquet":
         return _open_parquet(path)
     raw = path.open("rb")
@@ -161,7 +161,7 @@ def _is_directory(path: Path) -> bool:
         name = one_line(str(path))
         raise FileError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not (S_ISDIR(kind) or S_ISREG(kind)):
-        raise FileError(f"{path} is a pipe or a device, and rows are read more than once; write them to a file")
+        raise FileError(f"{path} is a pipe or a device, but rows are read more than once; write them to a file")
     return S_ISDIR(kind)
 
 
@@ -173,8 +173,8 @@ def find_file_kind(path: Path) -> str | None:
 
 def make_ending_error(path: Path) -> FileError:
     """Return the error for a file whose name does not tell its kind."""
-    endings = f"files end in {', '.join(_ENDINGS)}, or these with .gz"
-    return FileError(f"{path}: the ending is not known; {endings}{spell_ending_hint(path)}")
+    endings = f"{', '.join(_ENDINGS)}, or one of these with .gz"
+    return FileError(f"{path}: unknown file name ending, expected {endings}{spell_ending_hint(path)}")
 
 
 def _check_readable(path: Path, kind: str | None) -> None:
@@ -214,13 +214,13 @@ def _close_after(raw: IO[bytes], records: Iterator[Record], name: str) -> Iterat
 def _read_json_list(stream: IO[bytes]) -> Iterator[Record]:
     raw = stream.read(MAX_LIST_BYTES + 1)
     if len(raw) > MAX_LIST_BYTES:
-        raise FileError(f"this list has more than {MAX_LIST_BYTES >> 30} GiB; write one object a line, as .jsonl")
+        raise FileError(f"the list has more than {MAX_LIST_BYTES >> 30} GiB; write one object per line, as .jsonl")
     text = raw.decode("utf-8-sig")
     at = _skip_whitespace(text, 0)
     if text[at : at + 1] == "{":
         raise describe_object(text, at)
     if text[at : at + 1] != "[":
-        raise FileError("this is not a JSON list of objects")
+        raise FileError("the file is not a JSON list of objects")
     at, line, counted, row = _skip_whitespace(text, at + 1), 1, 0, 0
     while text[at : at + 1] != "]":
         line, counted = line + text.count("\n", counted, at), at
@@ -236,7 +236,7 @@ def _read_json_list(stream: IO[bytes]) -> Iterator[Record]:
         elif text[at : at + 1] != "]":
             raise FileError("not JSON: a ',' or the list's ']' is missing", line=line + text.count("\n", counted, at))
     if _skip_whitespace(text, at + 1) < len(text):
-        raise FileError("not JSON: there is more after the list", line=line)
+        raise FileError("not JSON: there is more text after the list", line=line)
 
 
 def _skip_whitespace(text: str, at: int) -> int:
@@ -254,7 +254,7 @@ def _open_parquet(path: Path) -> RowSource:
         raise FileError(f"{path} is not Parquet: {preview(str(error))}") from error
     names = file.schema_arrow.names
     if (repeated := find_repeated(names)) is not None:
-        raise FileError(f"{path} has two columns of the name {preview(repeated)}")
+        raise FileError(f"{path} has two columns named {preview(repeated)}; rename one")
     check_column_count(len(names), str(path))
     total, done = max(1, file.metadata.num_rows), [0]
 

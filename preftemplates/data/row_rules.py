@@ -147,7 +147,7 @@ def register_rule(code: Code) -> Callable[[RowRule], RowRule]:
 def _find_control_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """Find a content that spells what the style writes between turns."""
     text = find_control_text(accepted.messages, accepted.style) if accepted.style is not None else None
-    return None if text is None else f"a content spells {preview(text)}"
+    return None if text is None else f"a message contains {preview(text)}"
 
 
 @register_rule(Code.PREFIX_UNSTABLE)
@@ -156,7 +156,7 @@ def _find_unstable_prefix(accepted: AcceptedSample, _: RuleMemory) -> str | None
     texts = accepted.texts
     if texts is None or texts.pieces or all(text.startswith(texts.prompt) for text in texts.responses.values()):
         return None
-    return "the text of an answer does not begin with the prompt's, so trainers lose the prompt's end"
+    return "the text of an answer does not begin with the prompt's text, so trainers lose the end of the prompt"
 
 
 INVISIBLE_RANGES = (
@@ -181,7 +181,7 @@ def _find_invisible(accepted: AcceptedSample, _: RuleMemory) -> str | None:
         if match:
             is_private = unicodedata.category(match[0]) == "Co"
             name = "for private use" if is_private else unicodedata.name(match[0], "a control character").lower()
-            return f"a content holds U+{ord(match[0]):04X} ({name})"
+            return f"a message contains U+{ord(match[0]):04X} ({name})"
     return None
 
 
@@ -195,8 +195,8 @@ def _find_long_text(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     lengths = [*map(len, accepted.contents)]
     longest = max(lengths, default=0)
     if longest <= MAX_CHARACTERS < sum(lengths):
-        return f"the contents have {sum(lengths):,} characters together"
-    return f"a content has {longest:,} characters" if longest > MAX_CHARACTERS else None
+        return f"the messages have {sum(lengths):,} characters together"
+    return f"a message has {longest:,} characters" if longest > MAX_CHARACTERS else None
 
 
 @register_rule(Code.ODD_TURNS)
@@ -204,18 +204,18 @@ def _find_odd_turns(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     """Find turns in an unusual order."""
     roles = [message["role"] for message in accepted.sample.prompt]
     if "system" in roles[1:]:
-        return "a system message does not stand first" if roles.count("system") == 1 else "two system messages"
+        return "a system message is not the first message" if roles.count("system") == 1 else "several system messages"
     turns = [role for role in roles if role not in ("system", "developer")]
     if len(turns) > 1 and turns[0] == "assistant":
         return "the prompt begins with an answer"
     if any(role == "tool" and before not in ("assistant", "tool") for before, role in pairwise(["", *roles])):
-        return "a tool answers that was not called"
+        return "a tool result has no call before it"
     if roles and roles[-1] == "assistant":
         return "the prompt ends with an answer"
     if roles and not {"user", "tool"} & set(roles):
-        return "the prompt asks nothing: it has no turn of a user"
+        return "the prompt has no user turn"
     repeated = next((role for before, role in pairwise(roles) if before == role in ("user", "assistant")), None)
-    return f"two turns of {repeated} in a row" if repeated else None
+    return f"two {repeated} turns in a row" if repeated else None
 
 
 MIN_REPEATED_PROMPT = 20
@@ -292,7 +292,7 @@ def _describe_unbalanced_thinking(message: Message) -> str | None:
     """Return what is wrong with the thinking tags in a message."""
     for key in THINKING_FIELDS:
         if _THINKING_TAG.search(str(message.get(key) or "")):
-            return f"the {key} of an answer holds a tag of thinking, which is around it already"
+            return f"the {key} of an answer holds a thinking tag, but styles add the tags themselves"
     is_open = False
     for tag in _THINKING_TAG.findall("".join(list_message_texts([message]))):
         if is_open == (tag == "<think>"):
@@ -359,7 +359,7 @@ def _find_contradiction(accepted: AcceptedSample, memory: RuleMemory) -> str | N
     if not isinstance(sample, Preference | Ranked):
         content = [*accepted.asked, *sample.responses.values()]
         row, is_same = seen.enter(content, accepted.row, sample.label_values)
-        return None if is_same else f"row {row} judges the same in another way"
+        return None if is_same else f"row {row} labels the same answer differently"
     opposite_row = None
     for better, worse in _preferred_pairs(sample):
         seen.enter([*accepted.asked, better, worse], accepted.row)
@@ -384,4 +384,4 @@ def _preferred_pairs(sample: Preference[list[Message]] | Ranked[list[Message]]) 
 def _find_in_test(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
     """Find the prompt in the test set; `memory` holds the prompts of the test set."""
     row = memory.get(short_digest(accepted.sample.prompt)) if accepted.sample.prompt else None
-    return None if row is None else f"the prompt is that of row {row} of the test set"
+    return None if row is None else f"the prompt is the same as in row {row} of the test set"

@@ -201,4 +201,5 @@ def _advise(selection: LossSelection, tokens: Tokens) -> str:
     """Return what to do if a style ends no answer with a token, and that token should be trained on."""
     kinds = {span.kind for span in tokens.spans if span is not None}
     asks = selection.stop and "stop" not in kinds and "content" in kinds
-    return "; LossSelection(stop=False), on the command line --no-stop, trains on the content alone" if asks else ""
+    advice = "; to train on the content alone, use LossSelection(stop=False), or --no-stop on the command line"
+    return advice if asks else ""

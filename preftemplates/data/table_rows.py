@@ -66,7 +66,7 @@ def _read_row(row: TableRow) -> TableRow | RowError:
         try:
             row.batch.column(name)[row.index].as_py()
         except UnicodeDecodeError:
-            return RowError("the cell holds bytes that are not UTF-8", code=Code.BAD_TEXT, column=name)
+            return RowError("holds bytes that are not UTF-8", code=Code.BAD_TEXT, column=name)
     return row
 
 

@@ -75,7 +75,7 @@ class TokenBatchFormatter(BatchFormatter):
         id_column: str | None = None,
     ) -> None:
         if loss is not None and not isinstance(loss, LossSelection):
-            raise DefinitionError(f"loss is a LossSelection, such as LossSelection('last'); got {preview(loss)}")
+            raise DefinitionError(f"loss must be a LossSelection, such as LossSelection('last'); got {preview(loss)}")
         self.tokenizer, self.loss, self._engine_name = tokenizer, loss or LossSelection(), engine
         self._tokens = TokenSchema(template, format, has_masks=True)
         super().__init__(self._tokens.template, format, on_error=on_error, id_column=id_column)

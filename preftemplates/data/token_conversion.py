@@ -243,7 +243,8 @@ class TokenConversion:
         raise self._make_too_long(encoded.length)
 
     def _make_too_long(self, length: int) -> RowError:
-        return RowError(f"a text has {length:,} ids, more than {self._limit.max_length:,}", code=Code.TOO_LONG)
+        fault = f"a text has {length:,} token ids, more than the maximum of {self._limit.max_length:,}"
+        return RowError(fault, code=Code.TOO_LONG)
 
     def _count_dropped(
         self, records: Sequence[Record], dropped: Mapping[int, list[_Dropped]], totals: Mapping[int, int]

@@ -37,9 +37,11 @@ class LengthLimit:
         choices = get_args(TooLong)
         if self.too_long not in choices:
             guess = did_you_mean(str(self.too_long), choices)
-            raise DefinitionError(f"too_long is one of {', '.join(choices)}; got {preview(self.too_long)}.{guess}")
+            raise DefinitionError(
+                f"too_long must be one of {', '.join(choices)}; got {preview(self.too_long)}.{guess}"
+            )
         if self.max_length is not None and (type(self.max_length) is not int or self.max_length < 1):
-            raise DefinitionError(f"max_length is a whole number from 1 on, got {preview(self.max_length)}")
+            raise DefinitionError(f"max_length must be a whole number, 1 or more; got {preview(self.max_length)}")
 
     def allows(self, length: int) -> bool:
         """Return whether a text may have this many ids."""

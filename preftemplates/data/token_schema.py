@@ -69,7 +69,7 @@ class TokenSchema:
     def __init__(self, template: Template, format: Format, has_masks: bool) -> None:
         if template.is_custom:
             raise DefinitionError(
-                f"the custom template {template.name} has no messages, of which token ids and loss masks are made;"
+                f"the custom template {template.name} has no messages to make token ids and loss masks from;"
                 " declare its columns, or call the tokenizer on its texts"
             )
         self.template = template.with_dialect(TEXT_DIALECT)

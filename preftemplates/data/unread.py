@@ -10,6 +10,9 @@ from preftemplates.templates.unread import UnreadValue, carries_content
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+MAX_OTHERS = 3
+"""The number of paths without content that a line names."""
+
 MAX_NAMED = 8
 """How many columns a line names."""
 
@@ -49,7 +52,7 @@ class UnreadCounts:
         >>> for row in range(2):
         ...     counts.add([UnreadValue("system", "Be brief."), UnreadValue("id", row)], row, None)
         >>> counts.describe()
-        'not read: system (2 rows), and 1 more'
+        'not read: system (2 rows), and 1 more (id)'
     """
 
     paths: dict[str, UnreadPath] = field(default_factory=dict)
@@ -110,9 +113,11 @@ class UnreadCounts:
         if not self.paths:
             return None
         if not named:
-            columns = ", ".join([*self.paths][:3]) + (", ..." if others > 3 else "")
+            columns = ", ".join([*self.paths][:MAX_OTHERS]) + (", ..." if others > MAX_OTHERS else "")
             return f"not read: {others:,} {'column' if others == 1 else 'columns'} without content ({columns})"
-        return f"not read: {', '.join(named)}" + (f", and {others:,} more" if others else "")
+        names = [path for path in self.paths if path not in dict(contents[:MAX_NAMED])]
+        listed = f" ({', '.join(names)})" if others <= MAX_OTHERS else ""
+        return f"not read: {', '.join(named)}" + (f", and {others:,} more{listed}" if others else "")
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts as JSON-like data: for each path, its rows and whether it carries content."""

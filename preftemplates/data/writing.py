@@ -208,7 +208,8 @@ class _CSVWriter(_TextWriter):
             writer.writerow(result)
         if tuple(result) != self.header:
             raise FileError(
-                f"a CSV has the columns of its first row, {list(self.header)}, got {list(result)}; write .jsonl"
+                f"got the columns {list(result)}, expected those of the first row of the CSV, {list(self.header)};"
+                " write .jsonl"
             )
         self.written += 1
         writer.writerow(

@@ -73,7 +73,7 @@ def spell_api_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
             raise RowError(f"message {index}: the API has no role {preview(role)}", code=Code.BAD_ROLE, value=role)
         if role != "tool" and unanswered:
             raise _make_turn_error(
-                index, f"follows a call of {preview(next(iter(unanswered.values())))} without answer"
+                index, f"follows a call of {preview(next(iter(unanswered.values())))} that has no answer"
             )
         if unknown := [key for key, value in message.items() if key not in _KEYS[role] and value is not None]:
             raise _make_error(f"message {index} ({role}): the API has no key {unknown[0]!r}", message, unknown[0])
@@ -93,7 +93,7 @@ def spell_api_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
             raise RowError(f"message {index} ({role}) has no content", code=Code.MISSING_FIELD)
         spelled.append({"role": plain(role), **turn})
     if unanswered and messages[-1]["role"] == "tool":
-        raise _make_turn_error(len(messages) - 1, "is the last, and a call has no answer")
+        raise _make_turn_error(len(messages) - 1, "is the last one, but a call has no answer")
     return spelled
 
 
@@ -112,10 +112,10 @@ def _spell_call(call: Mapping[str, Any], index: int, new_ids: Iterator[str]) -> 
     allowed = {"name", "arguments"} if function is not call else {"name", "arguments", "id", "type"}
     outer = {"id", "type", "function"} if function is not call else allowed
     if extra := [*(set(call) - outer), *(set(function) - allowed)]:
-        raise _make_error(f"message {index}: a call has no key {extra[0]!r} in the API", {"call": call}, "call")
+        raise _make_error(f"message {index}: the API has no key {extra[0]!r} for a call", {"call": call}, "call")
     name, call_id = _check_name(function.get("name"), f"message {index}"), call.get("id")
     if call_id is not None and not (isinstance(call_id, str) and call_id):
-        raise _make_error(f"message {index}: the id of a call is text, got {preview(call_id)}", call, "id")
+        raise _make_error(f"message {index}: expected text as the id of a call, got {preview(call_id)}", call, "id")
     arguments = _spell_arguments(function.get("arguments"), index)
     return {
         "id": plain(call_id) if call_id else next(new_ids),
@@ -150,10 +150,10 @@ def _find_call(message: Mapping[str, Any], index: int, unanswered: dict[str, str
     call_id = message.get("tool_call_id")
     found = next(iter(unanswered), None) if call_id is None else call_id
     if found is None or found not in unanswered:
-        raise _make_turn_error(index, "answers a call that there is not" if call_id else "answers no call")
+        raise _make_turn_error(index, f"answers the unknown call {preview(call_id)}" if call_id else "answers no call")
     function = unanswered.pop(found)
     if name is not None and name != function:
-        raise _make_turn_error(index, f"is of the tool {preview(name)} and answers a call of {preview(function)}")
+        raise _make_turn_error(index, f"is of the tool {preview(name)} but answers a call of {preview(function)}")
     return plain(found)
 
 
@@ -187,7 +187,7 @@ def _spell_image_url(image: Any, index: int) -> str:
             return f"data:{media_type};base64,{b64encode(file).decode()}"
     elif isinstance(file, str) and file.startswith(("https://", "http://", "data:image/")):
         return file
-    fault = f"message {index}: the API takes images by their URL or as the bytes of a file, got {preview(image)}"
+    fault = f"message {index}: the API accepts an image as a URL or as the bytes of a file, got {preview(image)}"
     raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=image)
 
 
@@ -232,10 +232,10 @@ def _spell_tool(tool: dict[str, Any], where: str) -> dict[str, Any]:
         raise _make_error(f"{where}: the API has no tool such as {preview(tool)}", {"tool": tool}, "tool")
     _check_name(function.get("name"), where)
     if extra := [key for key in function if key not in _FUNCTION_KEYS]:
-        raise _make_error(f"{where}: a function has no key {extra[0]!r} in the API", {"tool": tool}, "tool")
+        raise _make_error(f"{where}: the API has no key {extra[0]!r} for a function", {"tool": tool}, "tool")
     parameters = function.get("parameters", {})
     if not isinstance(parameters, dict) or parameters.get("type", "object") != "object":
-        raise _make_error(f"{where}.parameters are no JSON Schema of an object", {"tool": tool}, "tool")
+        raise _make_error(f"{where}.parameters are not the JSON Schema of an object", {"tool": tool}, "tool")
     _check_schema(parameters, f"{where}.parameters")
     return {"type": "function", "function": function}
 
@@ -262,7 +262,7 @@ def _check_schema(schema: Any, where: str) -> None:
 def _check_name(name: Any, where: str) -> str:
     """Return the name of a function if the API accepts it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        fault = f"{where}: the API has functions of names of up to 64 letters, digits, _ and -; got {preview(name)}"
+        fault = f"{where}: expected a function name of up to 64 letters, digits, _ and -, got {preview(name)}"
         raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=name)
     return plain(name)
 

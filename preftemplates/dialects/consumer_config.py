@@ -43,7 +43,8 @@ class ConsumerConfig:
     Attributes:
         suffix: the ending of the configuration's name, such as `.yaml`.
         texts: the configuration of each dataset type, as a Jinja text.
-        style_note: what to do with a chat template that was written, if the configuration cannot name it.
+        style_note: what to do with a chat template that was written, if the configuration cannot name it; a text for
+            all dataset types, or a mapping with one for each dataset type concerned.
         row_suffixes: the endings of the files that the framework reads; by default those of JSON Lines, JSON and
             Parquet.
         `refusals`: the reason why a dataset type has no configuration, by dataset type.
@@ -56,18 +57,22 @@ class ConsumerConfig:
 
     suffix: str
     texts: Mapping[str, str] = field(hash=False)
-    style_note: str = ""
+    style_note: str | Mapping[str, str] = field(default="", hash=False)
     row_suffixes: tuple[str, ...] = ()
     refusals: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.suffix, str) or not self.suffix.startswith("."):
-            raise DefinitionError(f"suffix is an ending such as .yaml, got {preview(self.suffix)}")
+            raise DefinitionError(f"suffix must be a file ending such as .yaml, got {preview(self.suffix)}")
         for format, text in self.texts.items():
             try:
                 _ENVIRONMENT.from_string(text)
             except TemplateError as error:
                 raise DefinitionError(f"the configuration of {format} is not a Jinja template: {error}") from error
+
+    def get_style_note(self, format: str) -> str:
+        """Return what to do with a chat template that was written; empty if the configuration names it."""
+        return self.style_note if isinstance(self.style_note, str) else self.style_note.get(format, "")
 
     def render(
         self, format: str, *, config: str | Path, rows: str | Path, chat_template: str | Path | None, keys: list[str]
@@ -88,16 +93,17 @@ class ConsumerConfig:
         if format not in self.texts:
             reason = f": {self.refusals[format]}" if format in self.refusals else ""
             known = ", ".join(self.texts)
-            raise DefinitionError(
-                f"there is no configuration for {format} rows in this dialect{reason}; there is for {known}"
-            )
+            raise DefinitionError(f"this dialect has no configuration for {format} rows, only for {known}{reason}")
         if not re.fullmatch(r"[\w .+-]+", Path(config).name):
-            raise FileError(f"a configuration has a plain name, got {preview(Path(config).name)}")
+            raise FileError(
+                "the name of a configuration may have letters, digits, spaces and any of _ . + -,"
+                f" got {preview(Path(config).name)}"
+            )
         if Path(config).suffix != self.suffix:
-            raise FileError(f"the configuration of this dialect is a {self.suffix} file, got {Path(config).name}")
+            raise FileError(f"the configuration of this dialect must be a {self.suffix} file, got {Path(config).name}")
         loader = _LOADERS.get(Path(str(rows).removesuffix(".gz")).suffix.lower())
         if loader is None:
-            raise FileError(f"a configuration names rows in {', '.join(_LOADERS)}, got {Path(rows).name}")
+            raise FileError(f"a configuration needs rows in {', '.join(_LOADERS)}, got {Path(rows).name}")
         if self.row_suffixes and not str(rows).lower().endswith(self.row_suffixes):
             raise FileError(f"the framework reads rows in {', '.join(self.row_suffixes)}, got {Path(rows).name}")
         facts: dict[str, Any] = {"format": format, "config": Path(config).name, "loader": loader, "keys": keys}
@@ -118,10 +124,10 @@ class ConsumerConfig:
 def _check_script_name(path: Path, text: str) -> None:
     """Raise an error for a script that cannot be imported, or that would shadow a library."""
     if path.suffix == ".py" and not path.stem.isidentifier():
-        raise FileError(f"a Python file has a name without spaces and dashes, got {path.name}")
+        raise FileError(f"the name of a Python script may not have spaces or dashes, got {path.name}")
     imported = re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE)
     if path.suffix == ".py" and path.stem in imported:
-        raise FileError(f"{path.name} would be imported in the place of {path.stem}; name it train_{path.name}")
+        raise FileError(f"{path.name} would be imported instead of {path.stem}; name it train_{path.name}")
 
 
 def _find_relative(path: Path, folder: Path) -> str:

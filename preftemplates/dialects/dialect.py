@@ -98,8 +98,8 @@ class Dialect(Frozen):
         """
         if format not in self._shapes:
             raise UnknownNameError(
-                f"the dialect {self.name} cannot spell the format {preview(format)};"
-                f" it spells {', '.join(self.formats)}"
+                f"the dialect {self.name} does not support the dataset type {preview(format)};"
+                f" it supports {', '.join(self.formats)}"
             )
         shape = select_parts(self._shapes[format], parts)
         assert isinstance(shape, ObjectShape)
@@ -166,7 +166,9 @@ class Dialect(Frozen):
     def _check_exclusive(self, parts: Collection[str]) -> None:
         if set(self.table.exclusive) <= set(parts):
             names = " or ".join(self.table.exclusive)
-            raise RowError(f"the dialect's framework reads {names} of a file, not both", code=Code.UNSUPPORTED_CONTENT)
+            raise RowError(
+                f"the dialect's framework reads {names} from a file, not both", code=Code.UNSUPPORTED_CONTENT
+            )
 
     def fill(
         self,
@@ -230,7 +232,7 @@ def _read_table(cls: type[Dialect]) -> DialectTable:
             continue
         if name not in list_formats():
             guess = did_you_mean(name, [*list_formats(), *_ATTRIBUTES])
-            raise DefinitionError(f"{cls.__name__}.{name}: there is no such format.{guess}")
+            raise DefinitionError(f"{cls.__name__}.{name}: there is no such dataset type.{guess}")
         if not isinstance(keys, Mapping) or not keys:
             raise DefinitionError(f"{cls.__name__}.{name}: expected a table of keys, got {preview(keys)}")
         try:
@@ -263,14 +265,14 @@ def _check_is_pair(sample: Sample[Any]) -> None:
     found = len(sample.responses)
     if found != 2:
         raise RowError(
-            f"the dialect's framework takes exactly two completions, got {found};"
-            " --format preference gives the pairs of a ranking",
+            f"the dialect's framework reads exactly two completions, got {found};"
+            " use --format preference for the pairs of a ranking",
             code=Code.UNSUPPORTED_CONTENT, value=found,
         )  # fmt: skip
     ranks = getattr(sample, "ranks", None)
     if ranks is not None and len(set(ranks)) == 1:
         raise RowError(
-            "the two completions have the same rank, and the dialect's framework takes no ties",
+            "the two completions have the same rank, but the dialect's framework accepts no ties",
             code=Code.BAD_LABEL, value=list(ranks),
         )  # fmt: skip
 
@@ -291,15 +293,19 @@ def _read_message_keys(cls: type[Dialect]) -> MessageKeys:
     defaults = zip(_MESSAGE_ATTRIBUTES, ("role", "content", {}, (), "", "inline"), strict=True)
     role, content, roles, dropped, calls_role, media = (cls.declared.get(name, default) for name, default in defaults)
     if not (isinstance(role, str) and isinstance(content, str) and isinstance(roles, Mapping)):
-        raise DefinitionError(f"{cls.__name__}: role_key and content_key are texts, and roles names by role")
+        raise DefinitionError(
+            f"{cls.__name__}: role_key and content_key must be texts, and roles a mapping of roles to names"
+        )
     if role == content:
         raise DefinitionError(f"{cls.__name__}: role_key and content_key are both {preview(role)}; one would be lost")
     for message_role, name in roles.items():
         if message_role not in ROLES:
             guess = did_you_mean(str(message_role), ROLES)
-            raise DefinitionError(f"{cls.__name__}.roles: {preview(message_role)} is no role.{guess}")
+            raise DefinitionError(f"{cls.__name__}.roles: {preview(message_role)} is not a role.{guess}")
         if not isinstance(name, str):
-            raise DefinitionError(f"{cls.__name__}.roles: the name of {message_role} is text, got {preview(name)}")
+            raise DefinitionError(
+                f"{cls.__name__}.roles: expected text as the name of {message_role}, got {preview(name)}"
+            )
     if not isinstance(dropped, tuple) or not all(isinstance(key, str) for key in dropped):
         raise DefinitionError(f"{cls.__name__}.dropped: expected a tuple of keys, got {preview(dropped)}")
     if not isinstance(calls_role, str):

@@ -55,7 +55,7 @@ class MediaView(NamedTuple):
         if self.is_list:
             return values
         if len(values) > 1:
-            fault = f"the dialect has a key for one {self.kind}, got {len(values)}"
+            fault = f"the dialect has a key for only one {self.kind}, got {len(values)}"
             raise RowError(fault, code=Code.UNSUPPORTED_CONTENT, value=values)
         return values[0] if values else None
 
@@ -72,7 +72,7 @@ def _check_value(medium: Medium) -> Any:
     value = medium.value
     if isinstance(value, Mapping) and not (value.keys() <= {"bytes", "path"} or "array" in value):
         raise RowError(
-            f"a list of {MEDIA_COLUMNS[medium.kind]} holds paths, URLs and files, got {preview(dict(value))}",
+            f"expected a path, URL or file in the list of {MEDIA_COLUMNS[medium.kind]}, got {preview(dict(value))}",
             code=Code.UNSUPPORTED_CONTENT, value=value,
         )  # fmt: skip
     return value
@@ -94,7 +94,9 @@ def spell_media(message: Mapping[str, Any], spelling: MediaSpelling, *, as_text:
         return message
     for key in MEDIA_KEYS:
         if message.get(key) is not None:
-            raise _make_error(f"media under {key!r} of a message; a typed part of its content has", message[key])
+            raise _make_error(
+                f"media under {key!r} of a message; move them to typed parts of its content", message[key]
+            )
     if spelling == "marks" and len(message) > 2:
         others = (value for key, value in message.items() if key not in ("role", "content"))
         for text in list_strings(list(others)):
@@ -143,7 +145,7 @@ def _spell_parts(message: Mapping[str, Any], content: Any) -> list[Any]:
 def _make_placeholder(medium: Medium) -> dict[str, Any]:
     spare = list_spare_sources(medium)
     if spare:
-        raise _make_error(f"two media in one part; {spare[0]!r} holds the other", medium.others)
+        raise _make_error(f"two media in one part; the other one is in {spare[0]!r}", medium.others)
     return {"type": medium.kind, **medium.others}
 
 
@@ -169,7 +171,7 @@ def _spell_mark(part: Mapping[str, Any]) -> str:
 def _check_unmarked(text: str) -> str:
     for mark in MARKS.values():
         if mark in text:
-            raise _make_error(f"the text {mark!r}, which it takes for a medium", text)
+            raise _make_error(f"the text {mark!r}, which it would read as a medium", text)
     return text
 
 
@@ -177,7 +179,7 @@ _SPELLERS: dict[str, Callable[[Mapping[str, Any], Any], Any]] = {"parts": _spell
 
 
 def _make_error(what: str, value: Any) -> RowError:
-    return RowError(f"the dialect has no place for {what}", code=Code.UNSUPPORTED_CONTENT, value=value)
+    return RowError(f"the dialect does not support {what}", code=Code.UNSUPPORTED_CONTENT, value=value)
 
 
 def find_media(sample: Sample[list[Message]]) -> dict[str, list[Medium]]:
@@ -221,9 +223,9 @@ def check_media_are_kept(sample: Sample[list[Message]], places: Places, dialect:
         if not places.keeps(kind, "prompt") and any(medium.kind == kind for medium in media.get("prompt", ())):
             lost = ["the prompt"]
         if lost:
-            what = f"the dialect {dialect} has no key" if places.has_messages else "a text has no place"
+            what = f"the dialect {dialect} has no key for" if places.has_messages else "a text cannot show"
             raise RowError(
-                f"{what} for the {MEDIA_COLUMNS[kind]} of {lost[0]}",
+                f"{what} the {MEDIA_COLUMNS[kind]} of {lost[0]}",
                 code=Code.UNSUPPORTED_CONTENT, value=[medium.value for shown in media.values() for medium in shown],
             )  # fmt: skip
 
@@ -240,7 +242,7 @@ def _check_places_are_filled(media: Mapping[str, list[Medium]]) -> None:
                 check_medium(medium.value, medium.kind)
                 continue
             others = f" (it has {', '.join(medium.others)})" if medium.others else ""
-            message = f"{name} has a place for {medium.kind} data{others}, and no column fills it"
+            message = f"{name} has a place for {medium.kind} data{others}, but no column fills it"
             raise RowError(message, code=Code.MEDIA_MISMATCH)
 
 

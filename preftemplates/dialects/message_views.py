@@ -71,7 +71,7 @@ class MessageKeys:
             _read_text(message)
         for name in filter(message.__contains__, self.dropped):
             raise RowError(
-                f"the dialect's framework drops {name!r} in silence",
+                f"the dialect's framework silently drops {name!r}",
                 code=Code.UNSUPPORTED_CONTENT, value=message[name],  # type: ignore[literal-required]
             )  # fmt: skip
         keys = {"role": self.role, "content": self.content}
@@ -79,7 +79,8 @@ class MessageKeys:
             if name in keys or name not in message:
                 continue
             raise RowError(
-                f"the dialect has {preview(name)} for something else than the message has",
+                f"the dialect uses the key {preview(name)} for the {'role' if name == self.role else 'content'},"
+                " but the message has another value there",
                 code=Code.UNSUPPORTED_CONTENT, value=message[name],  # type: ignore[literal-required]
             )  # fmt: skip
         spelled: dict[str, Any] = plain_data({keys.get(key, key): value for key, value in message.items()})
@@ -137,7 +138,7 @@ def _spell_flat(messages: Sequence[Message], keys: MessageKeys) -> list[dict[str
         for key, value in message.items():
             if isinstance(value, list | dict):
                 raise RowError(
-                    f"the dialect's framework reads messages as a table, and would fill in {preview(key)}",
+                    f"the dialect's framework reads messages as a table, which would add keys to {preview(key)}",
                     code=Code.UNSUPPORTED_CONTENT, value=value,
                 )  # fmt: skip
     return _spell_messages(messages, keys)
@@ -179,7 +180,9 @@ def _read_history(messages: Sequence[Message], _: MessageKeys) -> list[list[str]
     turns = _skip_system(messages)
     roles = [message["role"] for message in turns]
     if roles != ["user", "assistant"] * (len(roles) // 2) + ["user"]:
-        raise RowError("the dialect has questions and answers in turn only, and a question last", code=Code.BAD_TURNS)
+        raise RowError(
+            "the dialect needs alternating questions and answers, with a question last", code=Code.BAD_TURNS
+        )
     texts = [_read_text(message) for message in turns[:-1]]
     return [list(pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
 
@@ -195,7 +198,7 @@ def _spell_in_turn(messages: Sequence[Message], keys: MessageKeys, *, ends: str)
     kinds = ["asks" if message["role"] in ("user", "tool") else message["role"] for message in turns]
     if not kinds or kinds[-1] != ends or kinds != [("asks", "assistant")[turn % 2] for turn in range(len(kinds))]:
         raise RowError(
-            "the dialect has turns of a user or a tool and of the assistant that alternate, a user's first",
+            "the dialect needs turns of a user or tool that alternate with the assistant's, with a user's first",
             code=Code.BAD_TURNS,
         )
     return spelled
@@ -218,7 +221,7 @@ def _spell_dialogue(messages: Sequence[Message], keys: MessageKeys) -> list[dict
         RowError: `bad_turns` or `unsupported_content` for any other messages.
     """
     if [message["role"] for message in messages] != ["user", "assistant"] * (len(messages) // 2):
-        raise RowError("the dialect has questions and answers in turn only, and an answer last", code=Code.BAD_TURNS)
+        raise RowError("the dialect needs alternating questions and answers, with an answer last", code=Code.BAD_TURNS)
     return [{keys.role: keys.spell(message)[keys.role], keys.content: _read_text(message)} for message in messages]
 
 
@@ -230,7 +233,7 @@ def _spell_conversation(messages: Sequence[Message], keys: MessageKeys) -> list[
     """
     turns = _skip_system(messages)
     if not turns:
-        raise RowError("the dialect has a question and its answer at least", code=Code.BAD_TURNS)
+        raise RowError("the dialect needs at least a question and its answer", code=Code.BAD_TURNS)
     return _spell_messages(messages[: len(messages) - len(turns)], keys) + _spell_dialogue(turns, keys)
 
 
@@ -261,7 +264,7 @@ def _skip_system(messages: Sequence[Message]) -> Sequence[Message]:
 
 def _require_single(messages: Sequence[Message]) -> Message:
     if len(messages) != 1:
-        raise RowError(f"the dialect has room for one message here, got {len(messages)}", code=Code.BAD_TURNS)
+        raise RowError(f"the dialect accepts only one message here, got {len(messages)}", code=Code.BAD_TURNS)
     return messages[0]
 
 
@@ -269,7 +272,7 @@ def _read_text(message: Mapping[str, Any]) -> str:
     text = message.get("content")
     if not isinstance(text, str) or set(message) - {"role", "content"}:
         raise RowError(
-            f"the dialect has room for text only in a turn of {preview(message['role'])}",
+            f"the dialect accepts only text in a turn of {preview(message['role'])}",
             code=Code.UNSUPPORTED_CONTENT, value=text,
         )  # fmt: skip
     return str("".join((text,)))
@@ -284,7 +287,7 @@ def _write_calls(message: Mapping[str, Any]) -> str:
     calls = [_read_call(call) for call in message["tool_calls"]]
     if message.get("content") or set(message) - {"role", "content", "tool_calls"} or None in calls:
         raise RowError(
-            "the dialect has room for tool calls of a name and arguments only, in a turn without text",
+            "the dialect accepts only tool calls with a name and arguments, in a turn without text",
             code=Code.UNSUPPORTED_CONTENT, value=message["tool_calls"],
         )  # fmt: skip
     return json.dumps(plain_data(calls[0] if len(calls) == 1 else calls), ensure_ascii=False)

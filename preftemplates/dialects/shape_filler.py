@@ -127,8 +127,8 @@ class ShapeFiller:
         before = self._text_before(name)
         if not whole.startswith(before):
             raise StyleContractError(
-                f"the text of {name} does not begin with the prompt's text, so it has no text of its own;"
-                " a dialect with whole texts or messages can spell it",
+                f"the text of {name} does not begin with the prompt's text, so it cannot be separated from it;"
+                " use a dialect with whole texts or messages",
                 code=Code.PREFIX_UNSTABLE,
             )
         return whole[len(before) :]

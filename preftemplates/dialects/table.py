@@ -242,7 +242,7 @@ def read_shape(key: str, entry: Any, format: type[Sample[Any]], in_each: bool = 
     if isinstance(entry, DefaultedEntry):
         field = _read_sample_field(key, f"{entry.name}?", format)
         if not isinstance(field, LabelField):
-            raise DefinitionError(f"{key!r} has a default, and {entry.name!r} is not a label")
+            raise DefinitionError(f"{key!r} has a default, but {entry.name!r} is not a label")
         return DefaultedField(field, FixedValue(entry.default))
     if isinstance(entry, str):
         return _read_sample_field(key, entry, format)
@@ -253,7 +253,7 @@ def read_shape(key: str, entry: Any, format: type[Sample[Any]], in_each: bool = 
         if len(entry) == 1 and format.several and not in_each:
             return PerResponseShape(read_shape(key, entry[0], format, in_each=True))
         return ListShape(tuple(read_shape(key, item, format, in_each) for item in entry))
-    raise DefinitionError(f"a table holds texts by key, got {preview(key)}: {preview(entry)}")
+    raise DefinitionError(f"{preview(key)}: expected a text, a table or a list, got {preview(entry)}")
 
 
 def _read_sample_field(key: str, entry: str, format: type[Sample[Any]]) -> SampleField:
@@ -266,7 +266,9 @@ def _read_sample_field(key: str, entry: str, format: type[Sample[Any]]) -> Sampl
     if field_class is MediaField and name not in ("prompt", *format.response_names):
         wrong = True
     if not match or wrong or (field_class is LabelField and view) or (match["optional"] and not is_value):
-        raise DefinitionError(f"{key!r} is {entry!r}, which {format.format} has not." + did_you_mean(name, names))
+        raise DefinitionError(
+            f"{key!r} is {entry!r}, which {format.format} does not have." + did_you_mean(name, names)
+        )
     views = TOOL_VIEWS if field_class is ToolsField else {**MESSAGE_VIEWS, **MEDIA_VIEWS}
     if view and view not in views:
         raise DefinitionError(f"{key!r} is {entry!r}; there is no view {view!r}." + did_you_mean(view, views))

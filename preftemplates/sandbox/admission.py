@@ -86,7 +86,7 @@ class _NestingDepths:
         elif kind == "integer" and _estimate_int_bits(value) > self.limits.bits:
             raise StyleLimitError(f"a number has more than {self.limits.bits} bits", line=line)
         elif kind == "float" and float(value.replace("_", "")) == float("inf"):
-            raise StyleLimitError("a number is greater than the greatest one", line=line)
+            raise StyleLimitError("a number is too large for a float", line=line)
 
     def _count_block(self, line: int) -> None:
         name = self.tag[0] if self.tag else ""
@@ -95,7 +95,7 @@ class _NestingDepths:
         elif name.startswith("end"):
             self.blocks -= 1
         if self.blocks > self.limits.blocks:
-            raise StyleLimitError(f"more than {self.limits.blocks} blocks stand in each other", line=line)
+            raise StyleLimitError(f"blocks are nested more than {self.limits.blocks} deep", line=line)
 
     def _count_operator(self, value: str, line: int) -> None:
         if value in ("(", "[", "{"):
@@ -108,7 +108,7 @@ class _NestingDepths:
         else:
             self._count_run(True, line)
         if len(self.runs) - 1 > self.limits.nesting:  # the first run is outside all brackets
-            raise StyleLimitError(f"more than {self.limits.nesting} brackets stand in each other", line=line)
+            raise StyleLimitError(f"brackets are nested more than {self.limits.nesting} deep", line=line)
 
     def _count_run(self, counts: bool, line: int) -> None:
         self.runs[-1] += counts
@@ -153,7 +153,7 @@ def walk_nodes(tree: nodes.Node) -> Iterator[nodes.Node]:
 def _find_objection(node: nodes.Node, assigned: set[str]) -> str | None:
     """Explain why a node is rejected; return None if it is allowed."""
     if not isinstance(node, ALLOWED_STATEMENTS + ALLOWED_EXPRESSIONS):
-        return f"has the tag {type(node).__name__.lower()!r}, which no chat template may have"
+        return f"uses the tag {type(node).__name__.lower()!r}, which is not allowed"
     if isinstance(node, nodes.Name):
         return _find_name_objection(node, assigned)
     if isinstance(node, nodes.Filter):
@@ -161,11 +161,11 @@ def _find_objection(node: nodes.Node, assigned: set[str]) -> str | None:
     if isinstance(node, nodes.Test):
         return _find_function_objection("test", node, ALLOWED_TESTS, DEFAULT_TESTS)
     if isinstance(node, nodes.Getattr | nodes.NSRef) and node.attr.startswith("_"):
-        return f"reads {node.attr!r}; names inside a value may not begin with an underscore"
+        return f"reads {node.attr!r}; the name of an attribute may not begin with an underscore"
     if isinstance(node, nodes.Keyword) and node.key.startswith("_"):
-        return f"gives an argument the name {node.key!r}; it may not begin with an underscore"
+        return f"passes the argument {node.key!r}; the name of an argument may not begin with an underscore"
     if isinstance(node, nodes.Getitem) and (name := _find_internal_name(node.arg)):
-        return f"reads {name!r}; names inside a value may not begin with two underscores"
+        return f"reads {name!r}; the name of an attribute or key may not begin with two underscores"
     return None
 
 
@@ -178,11 +178,11 @@ def _find_internal_name(node: nodes.Node) -> str | None:
 
 def _find_name_objection(node: nodes.Name, assigned: set[str]) -> str | None:
     if not node.name.isascii():
-        return f"has the name {spell_out(node.name)}, which looks like another"
+        return f"uses the name {spell_out(node.name)}, which could be mistaken for another one"
     # a template may define its own variable with the name of a hidden global, such as `cycler`
     hidden = node.name in DEFAULT_NAMESPACE and node.name not in ALLOWED_GLOBALS
     if (hidden or node.name == "self") and node.name not in assigned:
-        return f"reads {node.name!r}, which no chat template may"
+        return f"reads {node.name!r}, which is not allowed"
     return None
 
 
@@ -191,7 +191,7 @@ def _find_function_objection(
 ) -> str | None:
     """Explain why a filter or test is rejected; unknown ones are left to Jinja, which raises only if they run."""
     if node.name in jinja_names and node.name not in allowed:
-        return f"uses the {kind} {node.name!r}, which no chat template may"
+        return f"uses the {kind} {node.name!r}, which is not allowed"
     return None
 
 
@@ -202,9 +202,9 @@ def _find_path_objection(node: nodes.Filter) -> str | None:
         paths += node.args[:1]
     for path in paths:
         if name := _find_internal_name(path):
-            return f"reads {name!r}; names inside a value may not begin with two underscores"
+            return f"reads {name!r}; the name of an attribute or key may not begin with two underscores"
         # `map("upper")` applies a filter by its name, so the allowlist must hold there as well
         used = path.value if isinstance(path, nodes.Const) and node.name == "map" else None
         if used in DEFAULT_FILTERS and used not in ALLOWED_FILTERS:
-            return f"uses the filter {used!r}, which no chat template may"
+            return f"uses the filter {used!r}, which is not allowed"
     return None

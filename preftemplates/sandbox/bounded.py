@@ -263,7 +263,9 @@ def _convert_render_error(error: Exception, line: int | None) -> Exception:
         return TemplateError(error.message)
     if isinstance(error, RESOURCE_ERRORS):
         return StyleLimitError(
-            f"the chat template needs too much: {reason or type(error).__name__}", code=Code.OVER_LIMIT, line=line
+            f"the chat template needs too many resources: {reason or type(error).__name__}",
+            code=Code.OVER_LIMIT,
+            line=line,
         )
     if isinstance(error, SecurityError):
         return StyleRefusedError(f"the chat template was stopped: {reason}", code=Code.REFUSED_BY_STYLE, line=line)

@@ -271,7 +271,7 @@ class Budget:
     def _require_numbers(left: Any, right: Any) -> None:
         for value in (left, right):
             if not isinstance(value, int | float | Undefined):
-                raise TypeError(f"a number is needed here, got a value of type {type(value).__name__!r}")
+                raise TypeError(f"expected a number, got a value of type {type(value).__name__!r}")
 
     def check_number(self, value: Any) -> Any:
         """Return a value, unless it is a number with too many bits."""

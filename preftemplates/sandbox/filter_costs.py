@@ -151,7 +151,7 @@ def _count_replace(budget: Budget, value: Any, old: Any, new: Any, count: Any = 
 def _count_join(budget: Budget, value: Any, d: Any = "", attribute: Any = None) -> list[Any]:
     values = [*budget.count_iterations(value)]
     if not isinstance(d, str) and budget.weigh(d, printing=True) > MAX_WIDTH:
-        raise_over_limit(f"joins by a value of more than {MAX_WIDTH} characters")
+        raise_over_limit(f"joins texts with a separator of more than {MAX_WIDTH} characters")
     if attribute is None:
         count_join(budget, d if isinstance(d, str) else " " * MAX_WIDTH, values)
     else:
@@ -167,7 +167,7 @@ def _count_indent(budget: Budget, value: Any, width: Any = 4, *_args: Any, **_na
     _count_text(budget, value)
     width = len(width) if isinstance(width, str) else width
     if not isinstance(value, str) or not isinstance(width, int) or width > MAX_WIDTH:
-        raise_over_limit(f"indents by more than {MAX_WIDTH} characters, or what is no text")
+        raise_over_limit(f"indents by more than {MAX_WIDTH} characters, or indents a value that is not text")
     lines = len(value) if len(value) < 100 else value.count("\n") + len(value.splitlines())
     budget.count_text(len(value) + width * (lines + 1), value)
 
@@ -193,7 +193,7 @@ def _require_number(budget: Budget, value: Any = None, *_args: Any, **_named: An
     """Reject a value that is not a number, since `%` formats a string and `*` repeats it."""
     budget.spend(64)
     if not isinstance(value, int | float):
-        raise TypeError(f"a number is needed here, got a value of type {type(value).__name__!r}")
+        raise TypeError(f"expected a number, got a value of type {type(value).__name__!r}")
 
 
 def _count_round(budget: Budget, value: Any, precision: Any = 0, *_args: Any, **_named: Any) -> None:

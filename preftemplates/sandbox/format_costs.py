@@ -51,7 +51,8 @@ def count_brace_format(budget: Budget, template: str, args: Sequence[Any], named
             count += 1
             if re.search(r"[.\[]", name):
                 raise_refusal(
-                    f"formats a text with the field {name[:40]!r}; a field names a value, and nothing inside it"
+                    f"formats a text with the field {name[:40]!r}; a field may name a value,"
+                    " but no attribute or item of it"
                 )
             if "{" in (spec or ""):
                 raise_refusal("formats a text with a width that is a field")

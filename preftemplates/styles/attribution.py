@@ -123,8 +123,8 @@ class ChatTrace:
             at = next((at for at, (a, b) in pairs if a != b), min(len(text), len(self.text)))
             before, after = (preview(each[max(0, at - 10) : at + 20]) for each in (self.text, text))
             raise StyleContractError(
-                f"character {at}: the chat template wrote {before}, and rendered again to find the spans it writes"
-                f" {after}; it must write the same text of the same messages"
+                f"character {at}: the chat template wrote {before}, but when rendered again to find the spans it wrote"
+                f" {after}; it must write the same text for the same messages"
             )
 
     def _find_answers(self, text: str) -> dict[int, tuple[int, int]]:

@@ -94,10 +94,10 @@ class ChatTemplate(PickledByFields):
             StyleLimitError: the source exceeds the limits.
         """
         if not isinstance(source, str):
-            raise DefinitionError(f"chat_template is text, got {preview(source)}")
+            raise DefinitionError(f"chat_template must be text, got {preview(source)}")
         for name, token in (("bos_token", bos_token), ("eos_token", eos_token)):
             if not isinstance(token, str | None):
-                raise DefinitionError(f"{name} is text, got {preview(token)}")
+                raise DefinitionError(f"{name} must be text, got {preview(token)}")
         frozen = freeze_variables(defaults)
         check_reasoning(reasoning)
         layout = cls(
@@ -353,7 +353,7 @@ class ChatTemplate(PickledByFields):
             RowError: `wrong_type` if the text is not a JSON list of objects.
         """
         if not is_json_list(tools):
-            raise RowError("tools are the text of a JSON list of objects", code=Code.WRONG_TYPE, value=tools)
+            raise RowError("tools must be the text of a JSON list of objects", code=Code.WRONG_TYPE, value=tools)
         return replace(self, defaults=tuple(sorted({**dict(self.defaults), "tools": plain(tools)}.items())))
 
     def without_tools(self) -> ChatTemplate:
@@ -390,9 +390,9 @@ _NAMES_IN_EXPORTS = ("messages", "add_generation_prompt", "raise_exception")
 def _read_roles(roles: Any) -> tuple[str, ...]:
     """Check and return the names of the accepted roles."""
     if not isinstance(roles, list | tuple) or not all(isinstance(role, str) for role in roles):
-        raise DefinitionError(f"accepted_roles are names of roles, got {preview(roles)}")
+        raise DefinitionError(f"accepted_roles must be names of roles, got {preview(roles)}")
     if "assistant" not in roles:
-        raise DefinitionError(f"a style has a turn for the role assistant, got {preview(roles)}")
+        raise DefinitionError(f"accepted_roles must contain assistant, got {preview(roles)}")
     return tuple(dict.fromkeys(roles))
 
 

@@ -45,8 +45,8 @@ def read_layout(cls: type[Any], declared: Mapping[str, Any]) -> Layout:
 
 
 def _read_chat_template(declared: Mapping[str, Any], compile_now: bool) -> ChatTemplate:
-    _check_absent(["roles"], declared, "are fragments; the roles of a chat_template are its accepted_roles")
-    _check_absent(_FRAGMENT_PARTS, declared, "stands beside chat_template, which says it already")
+    _check_absent(["roles"], declared, "holds role templates; declare the roles of a chat_template as accepted_roles")
+    _check_absent(_FRAGMENT_PARTS, declared, "cannot be declared with chat_template, which contains it already")
     return ChatTemplate.read(
         declared["chat_template"],
         declared.get("bos_token"),
@@ -59,7 +59,7 @@ def _read_chat_template(declared: Mapping[str, Any], compile_now: bool) -> ChatT
 
 
 def _read_fragments(declared: Mapping[str, Any]) -> Fragments:
-    _check_absent(_TEMPLATE_PARTS, declared, "belongs to a chat_template, and there is none")
+    _check_absent(_TEMPLATE_PARTS, declared, "needs a chat_template")
     return Fragments(
         declared.get("opening", ""),
         tuple(_read_turns(declared)),
@@ -78,11 +78,11 @@ def _check_absent(parts: Iterable[str], declared: Mapping[str, Any], why: str) -
 def _read_turns(declared: Mapping[str, Any]) -> Iterator[Fragment]:
     further = declared.get("roles", {})
     if not isinstance(further, Mapping):
-        raise DefinitionError(f"roles are fragments by role, got {preview(further)}")
+        raise DefinitionError(f"roles must map roles to role templates, got {preview(further)}")
     for role in ROLES:
         if role in declared:
             yield Fragment.read(role, declared[role])
     for role, source in further.items():
         if not isinstance(role, str) or role in ROLES:
-            raise DefinitionError(f"roles has {preview(role)}; it holds further roles only, each a text")
+            raise DefinitionError(f"roles has {preview(role)}; it may have only roles other than {', '.join(ROLES)}")
         yield Fragment.read(role, source)

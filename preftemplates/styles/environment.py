@@ -40,7 +40,7 @@ class GenerationTag(Extension):
         lineno = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         if any(map(_leaves_block, body)):
-            parser.fail("a generation block is not left by break or continue", lineno)
+            parser.fail("a generation block cannot be left by break or continue", lineno)
         return nodes.Scope(body, lineno=lineno)
 
 
@@ -92,7 +92,7 @@ class ClosedNamespace(Namespace):
 
 def _refuse_underscore(name: Any) -> None:
     if isinstance(name, str) and name.startswith("_"):
-        raise SecurityError(f"a namespace has no names that begin with an underscore, got {preview(name)}")
+        raise SecurityError(f"a name in a namespace may not begin with an underscore, got {preview(name)}")
 
 
 def _tojson(

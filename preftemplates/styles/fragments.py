@@ -53,12 +53,12 @@ class Fragment(NamedTuple):
         literals = CONTENT_SLOT.split(source) if isinstance(source, str) else []
         if len(literals) != 2:
             raise DefinitionError(
-                f"{role}: a fragment is text with {{{{ content }}}} in it once, got {preview(source)}"
+                f"{role}: a role template must be text with {{{{ content }}}} in it once, got {preview(source)}"
             )
         if any(JINJA_TAG.search(literal) for literal in literals):
             raise DefinitionError(
-                f"{role}: a fragment holds no Jinja but {{{{ content }}}}; anything richer is a chat_template,"
-                f" got {preview(source)}"
+                f"{role}: a role template may have no Jinja except {{{{ content }}}}, got {preview(source)};"
+                " use a chat_template for anything else"
             )
         return cls(role, *literals)
 
@@ -95,15 +95,15 @@ class Fragments(PickledByFields):
         check_plain_text("closing", self.closing)
         check_reasoning(self.reasoning)
         if not isinstance(self.stop, str):
-            raise DefinitionError(f"stop is text, got {preview(self.stop)}")
+            raise DefinitionError(f"stop must be text, got {preview(self.stop)}")
         _check_turns(self.turns)
         assistant = next((turn for turn in self.turns if turn.role == "assistant"), None)
         if assistant is None:
-            raise DefinitionError("a style has a fragment for the role assistant")
+            raise DefinitionError("a style needs a role template for the role assistant")
         if not assistant.tail.startswith(self.stop):
             raise DefinitionError(
-                f"the stop {preview(self.stop)} does not follow the content of the assistant fragment, which ends with"
-                f" {preview(assistant.tail)}"
+                f"the stop {preview(self.stop)} does not follow the content of the assistant's role template,"
+                f" which ends with {preview(assistant.tail)}"
             )
 
     @property
@@ -337,11 +337,13 @@ class Fragments(PickledByFields):
 def _check_turns(turns: Any) -> None:
     """Check that the turns are role templates, one per role: with two, it would be ambiguous which one is written."""
     if not all(isinstance(turn, Fragment) and all(isinstance(part, str) for part in turn) for turn in turns):
-        raise DefinitionError(f"turns are fragments: a role, and the texts around its content; got {preview(turns)}")
+        raise DefinitionError(
+            f"turns must be fragments: a role, and the texts around its content; got {preview(turns)}"
+        )
     roles = [turn.role for turn in turns]
     twice = next((role for role in roles if roles.count(role) > 1), None)
     if twice is not None:
-        raise DefinitionError(f"a style has one fragment for each role, got {roles.count(twice)} for {preview(twice)}")
+        raise DefinitionError(f"expected one role template per role, got {roles.count(twice)} for {preview(twice)}")
 
 
 def check_plain_text(part: str, value: Any) -> None:
@@ -351,7 +353,7 @@ def check_plain_text(part: str, value: Any) -> None:
         DefinitionError: it is not text, or contains Jinja.
     """
     if not isinstance(value, str) or JINJA_TAG.search(value):
-        raise DefinitionError(f"{part} is text without Jinja, got {preview(value)}")
+        raise DefinitionError(f"{part} must be text without Jinja, got {preview(value)}")
 
 
 def _write_print(text: str) -> str:
@@ -368,5 +370,7 @@ def _read_text(message: Mapping[str, Any], index: int) -> str:
         return content
     what = lost or ("typed parts" if isinstance(content, list) else "no content")
     raise RowError(
-        f"message {index}: a text style spells text only, got {what}", code=Code.UNSUPPORTED_CONTENT, value=content
+        f"message {index}: a style of role templates writes only text, got {what}",
+        code=Code.UNSUPPORTED_CONTENT,
+        value=content,
     )

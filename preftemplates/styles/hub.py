@@ -22,7 +22,7 @@ _REASONS = {
     "RepositoryNotFoundError": "there is no such directory, and no such model on the hub, or it is private",
     "RevisionNotFoundError": "the model has no branch main",
     "LocalEntryNotFoundError": "there is no such directory, the hub cannot be reached, and no copy is in the cache",
-    "OfflineModeIsEnabled": "there is no such directory, and HF_HUB_OFFLINE forbids to ask the hub",
+    "OfflineModeIsEnabled": "there is no such directory, and HF_HUB_OFFLINE forbids access to the hub",
     "HFValidationError": "there is no such directory, and it is not a hub name",
 }
 """Explanations of the errors of huggingface_hub, most specific first."""
@@ -69,4 +69,4 @@ def explain_hub_error(error: Exception) -> str:
     reason = next((reason for name, reason in _REASONS.items() if name in classes), None)
     if reason is None and isinstance(error, OSError | RuntimeError | ValueError):
         reason = _REASONS["LocalEntryNotFoundError"] + f" ({one_line(str(error).strip().splitlines()[0], 120)})"
-    return reason or f"the hub gives no tokenizer: {type(error).__name__}: {one_line(str(error), 160)}"
+    return reason or f"the hub returned no tokenizer: {type(error).__name__}: {one_line(str(error), 160)}"

@@ -229,7 +229,8 @@ def _check_length(length: int, most: int) -> int:
     """Return the length of the next part if it is within the limit."""
     if not 0 <= length <= most:
         raise StyleLimitError(
-            f"the process of the chat template answers {length:,} bytes; {most:,} are allowed", code=Code.OVER_LIMIT
+            f"the process of the chat template answered with {length:,} bytes; {most:,} are allowed",
+            code=Code.OVER_LIMIT,
         )
     return length
 
@@ -239,7 +240,7 @@ def _make_no_answer_error() -> StyleRefusedError:
 
 
 def _make_death_error() -> StyleLimitError:
-    return StyleLimitError("the process of the chat template died: it needed too much", code=Code.OVER_LIMIT)
+    return StyleLimitError("the process of the chat template died: it needed too many resources", code=Code.OVER_LIMIT)
 
 
 _workers: dict[int, Worker] = {}

@@ -135,7 +135,7 @@ def _check_unambiguous(layout: TurnLayout, messages: list[Message], text: str, a
     for index, message in enumerate(messages):
         spelled = next((mark for mark in marks if mark in str(message.get("content"))), None)
         if spelled is not None:
-            raise RowError(f"message {index} spells {preview(spelled)}, which marks a turn", code=Code.BAD_TURNS)
+            raise RowError(f"message {index} contains {preview(spelled)}, which marks a turn", code=Code.BAD_TURNS)
     for generation in (False, True):
         if layout.text(messages, generation) == text:
             break
@@ -143,14 +143,14 @@ def _check_unambiguous(layout: TurnLayout, messages: list[Message], text: str, a
         raise _make_unreadable_error(text, 0, "it can be read in two ways")
     answer: Message = {"role": "assistant", "content": ""}
     if asking and layout.text([*messages, answer], False) == text:
-        raise _make_unreadable_error(text, len(text), "it ends with an empty answer, or asks for one")
+        raise _make_unreadable_error(text, len(text), "it may end with an empty answer or with a generation prompt")
 
 
 def make_irreversible_error() -> StyleContractError:
     """Return the error for a layout whose texts cannot be parsed."""
-    return StyleContractError("the style is not reversible: its turns cannot be told apart")
+    return StyleContractError("the style is not reversible: its turns cannot be distinguished")
 
 
 def _make_unreadable_error(text: str, at: int, why: str) -> RowError:
     near = preview(text[max(0, at - 10) : at + 30])
-    return RowError(f"the text is not read at character {at} ({near}): {why}", code=Code.BAD_TURNS)
+    return RowError(f"the text cannot be parsed at character {at} ({near}): {why}", code=Code.BAD_TURNS)

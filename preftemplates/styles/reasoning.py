@@ -36,7 +36,7 @@ def check_reasoning(value: Any) -> Reasoning:
     if value not in get_args(Reasoning):
         policies = get_args(Reasoning)
         guess = did_you_mean(value, policies) if isinstance(value, str) else ""
-        raise DefinitionError(f"reasoning is one of {', '.join(policies)}; got {preview(value)}.{guess}")
+        raise DefinitionError(f"reasoning must be one of {', '.join(policies)}; got {preview(value)}.{guess}")
     return value  # type: ignore[no-any-return]
 
 

@@ -54,7 +54,7 @@ class StyleSource:
         if self.files is None:
             if not (bos_token is eos_token is None):
                 raise DefinitionError(
-                    f"the style {self.name} has its own tokens; others are for the template of a file"
+                    f"the style {self.name} has its own tokens; give others only for a chat template in a file"
                 )
             return STYLES.get(self.name)()
         try:
@@ -72,15 +72,15 @@ class StyleSource:
         """
         if self.folder is not None:
             folder = one_line(self.folder, 200)
-            yield f"{folder} is the style of that name; ./{folder} names what is in this directory"
+            yield f"{folder} is the style of that name; write ./{folder} for the one in this directory"
         others = [name for name in (self.files.templates if self.files else ()) if name != self.template]
         if others:
             listed = ", ".join(map(preview, others))
-            yield f"the template {self.template!r} is used; there are also {listed}: add a colon and the name"
+            yield f"the chat template {self.template!r} is used; for {listed}, add a colon and the name"
         for name in ("bos_token", "eos_token"):
             if name not in style.layout.variables and re.search(rf"\b{name}\b", style.layout.source or ""):
                 option = f", or give it by --{name.replace('_', '-')}" if token_options else ""
-                yield f"the template reads {name}, which no file says; name the tokenizer's folder{option}"
+                yield f"the chat template reads {name}, which no file contains; name the tokenizer's folder{option}"
 
 
 def get_style(name: str | os.PathLike[str] | Style) -> Style:
@@ -136,7 +136,7 @@ def find_style(name: str | os.PathLike[str]) -> StyleSource:
     if registered is None:
         raise _make_unknown_name_error(name)
     if path != name:
-        raise DefinitionError(f"the style {registered} has one chat template, and none is called {preview(template)}")
+        raise DefinitionError(f"the style {registered} has only one chat template, and none named {preview(template)}")
     return StyleSource(registered)
 
 
@@ -172,12 +172,12 @@ def _check_holds_template(path: Path) -> None:
     """Raise an error for a file that is not a chat template, such as rows or the Python file of a dataset template."""
     if path.suffix in (".py", ".yaml", ".yml"):
         raise UnknownNameError(
-            f"{format_path(path)} is not a chat template; if it declares a template, use --template"
+            f"{format_path(path)} is not a chat template; if it declares a dataset template, use --template"
             f" {format_path(path)}"
         )
     is_named_so = path.suffix in (".jinja", ".json")
     if not is_named_so and not any(mark in read_tokenizer_files(path).template() for mark in ("{{", "{%")):
-        raise FileError(f"{format_path(path)} holds no chat template: there is neither {{{{ nor {{% in it")
+        raise FileError(f"{format_path(path)} contains no chat template: it has neither {{{{ nor {{%")
 
 
 def _make_unknown_name_error(name: str) -> UnknownNameError:

@@ -49,7 +49,7 @@ def _is_written(token: str, outcomes: Sequence[bool], style: str) -> bool:
     """Return whether all texts have the token; raise an error if only some have it."""
     if len(set(outcomes)) > 1:
         raise StyleContractError(
-            f"{preview(token)} stands at the edge of some texts and not of others, so it cannot be written once",
+            f"{preview(token)} is at the edge of some texts but not of others, so it cannot be written exactly once",
             style=style,
         )
     return any(outcomes)

@@ -140,9 +140,9 @@ class Style(Frozen):
         source = _read_chat_template(tokenizer)
         if isinstance(source, Mapping):
             if chat_template not in source:
-                guess = did_you_mean(chat_template, source)
+                names, guess = ", ".join(map(preview, source)), did_you_mean(chat_template, source)
                 raise DefinitionError(
-                    f"the tokenizer has no chat template {chat_template!r}, but {list(source)}.{guess}"
+                    f"the tokenizer has no chat template {preview(chat_template)}; it has {names}.{guess}"
                 )
             source = source[chat_template]
         if source is None:
@@ -267,7 +267,9 @@ class Style(Frozen):
         """
         if not isinstance(messages, Iterable):
             kind = preview(messages)
-            raise RowError(f"a conversation is a list of messages, got {kind}", code=Code.WRONG_TYPE, value=messages)
+            raise RowError(
+                f"a conversation must be a list of messages, got {kind}", code=Code.WRONG_TYPE, value=messages
+            )
         conversation = [normalise_message(message, index) for index, message in enumerate(messages)]
         return self.render_normal(conversation, add_generation_prompt)
 

@@ -81,7 +81,7 @@ class TokenizerFiles:
             raise DefinitionError(f"{format_path(self.path)} has no chat template; name a style instead")
         names = ", ".join(map(preview, self.templates))
         guess = one_line(did_you_mean(name, self.templates))
-        raise DefinitionError(f"{format_path(self.path)} has no chat template {preview(name)}, but {names}.{guess}")
+        raise DefinitionError(f"{format_path(self.path)} has no chat template {preview(name)}; it has {names}.{guess}")
 
     def style(
         self, bos_token: str | None = None, eos_token: str | None = None, template: str = DEFAULT_TEMPLATE_NAME
@@ -128,7 +128,7 @@ def read_tokenizer_files(path: str | Path) -> TokenizerFiles:
     further = {file.stem: _read_text(file) for file in further_files if file.is_file()}
     if not files_by_name and not further:
         raise FileError(
-            f"{format_path(path)} is no tokenizer's directory: it has neither {_CONFIG_FILE} nor {_TEMPLATE_FILE}"
+            f"{format_path(path)} is not a tokenizer's folder: it has neither {_CONFIG_FILE} nor {_TEMPLATE_FILE}"
         )
     config = files_by_name.get(_CONFIG_FILE)
     tokens = {**(config.special_tokens_map if config else {}), **_read_older_tokens(path)}
@@ -192,7 +192,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise FileError(f"{format_path(path)} is not JSON that can be read: {preview(str(error))}") from error
     if not isinstance(data, dict):
-        raise FileError(f"{format_path(path)} holds no JSON object")
+        raise FileError(f"{format_path(path)} does not contain a JSON object")
     return data
 
 
@@ -207,7 +207,7 @@ def _read_templates(value: Any, path: Path) -> dict[str, str]:
         items = [(item.get("name"), item.get("template")) for item in value]
     if not items or not all(isinstance(text, str) for item in items for text in item):
         raise FileError(
-            f"{format_path(path)}: chat_template is a text, or a list of name and template; got {preview(value)}"
+            f"{format_path(path)}: chat_template must be text, or a list of names and templates; got {preview(value)}"
         )
     return dict(items)
 

@@ -34,11 +34,13 @@ def freeze_variables(variables: Any) -> tuple[tuple[str, str], ...]:
         DefinitionError: they are not a mapping, a name is not that of a variable, or a value is not JSON.
     """
     if not isinstance(variables, Mapping):
-        raise DefinitionError(f"defaults are variables by name, got {preview(variables)}")
+        raise DefinitionError(f"defaults must map the names of variables to values, got {preview(variables)}")
     for name in variables:
         if not is_variable_name(name):
-            raise DefinitionError(f"a default has the name of a variable that a template can set, got {preview(name)}")
+            raise DefinitionError(
+                f"a default must have the name of a variable that a chat template can set, got {preview(name)}"
+            )
     try:
         return tuple(sorted((name, json.dumps(value, allow_nan=False)) for name, value in variables.items()))
     except (TypeError, ValueError, RecursionError) as error:
-        raise DefinitionError(f"a default is text, a number or other JSON: {error}") from error
+        raise DefinitionError(f"a default must be text, a number or other JSON: {error}") from error

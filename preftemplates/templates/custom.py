@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 _RESULT_DIALECT = "align-anything"
 """The dialect whose keys custom templates are assumed to return, since their methods are named after its methods."""
 
+_OPTIONS = ("with_style", "with_dialect", "with_pairs", "with_ties")
+"""Methods that commands offer as options."""
+
 
 class CustomTemplate(Template):
     """A template whose class has its own methods instead of declaring samples.
@@ -69,9 +72,10 @@ class CustomTemplate(Template):
         return digest("custom template", self.held)
 
     def _require_parts(self, feature: str) -> NoReturn:
+        option = f" (--{feature.removeprefix('with_')})" if feature in _OPTIONS else ""
         raise DefinitionError(
-            f"{self.name} formats by hand, so it has no messages and {feature} cannot work;"
-            " declare a Row and samples to have it"
+            f"{self.name} is a custom template without messages, so {feature}{option} is not available;"
+            " declare a Row and samples to use it"
         )
 
     @property
@@ -149,7 +153,9 @@ class CustomTemplate(Template):
             touched = TouchedRow(row) if isinstance(row, Mapping) else row
             result = _call_method(getattr(self, f"format_{format}_sample"), touched)
             if not isinstance(result, dict):
-                raise RowError(f"format_{format}_sample gave {preview(result)}, and no dict", code=Code.WRONG_TYPE)
+                raise RowError(
+                    f"format_{format}_sample returned {preview(result)}, expected a dict", code=Code.WRONG_TYPE
+                )
             compares = len(SAMPLE_TYPES.get(format).response_names) > 1 and _is_overridden(type(self), "check_equal")
             equal = bool(compares and _call_method(self.check_equal, touched))
             columns = touched.list_touched() if isinstance(touched, TouchedRow) else None
@@ -192,7 +198,9 @@ def _call_method(method: Callable[[dict[str, Any]], Any], row: Mapping[str, Any]
         RowError: `missing_field` for a KeyError, `bad_expression` for any other error except this library's own.
     """
     if not isinstance(row, Mapping):
-        raise RowError(f"a row is a mapping of columns to cells, got {preview(row)}", code=Code.WRONG_TYPE, value=row)
+        raise RowError(
+            f"a row must be a mapping of columns to values, got {preview(row)}", code=Code.WRONG_TYPE, value=row
+        )
     try:
         return method(row if isinstance(row, dict) else dict(row))
     except PrefTemplatesError:

@@ -89,7 +89,9 @@ class _Entry:
         self.formatting = entry.get("formatting", "alpaca")
         if self.formatting not in _FORMATTINGS:
             guess = did_you_mean(str(self.formatting), _FORMATTINGS)
-            raise self._file_error(("formatting",), f"rows of {preview(self.formatting)} are not read.{guess}")
+            raise self._file_error(
+                ("formatting",), f"expected {' or '.join(_FORMATTINGS)}, got {preview(self.formatting)}.{guess}"
+            )
         self.ranking = bool(entry.get("ranking", False))
         columns = entry.get("columns")
         self.columns = _DEFAULT_COLUMNS[self.formatting] if columns is None else self._read_names("columns", columns)
@@ -103,7 +105,7 @@ class _Entry:
         """Return the template of the entry, whose class is created here."""
         for side in ("chosen", "rejected") if self.ranking else ():
             if side not in self.columns:
-                raise self._file_error(("columns",), f"a ranking names a column for {side}, and this one does not")
+                raise self._file_error(("columns",), f"a ranking must name a column for {side}")
         types, sample = self._sharegpt() if self.formatting == "sharegpt" else self._alpaca()
         if "tools" in self.columns:
             types += self._optional("tools", "list[dict[str, Any]] | str")
@@ -123,7 +125,7 @@ class _Entry:
 
     def _alpaca(self) -> tuple[list[str], Any]:
         if "prompt" not in self.columns:
-            raise self._file_error(("columns",), "rows of alpaca name a column for prompt")
+            raise self._file_error(("columns",), "rows of alpaca must name a column for prompt")
         types = [self._column("prompt", "str"), *self._optional("query", "str"), *self._optional("system", "str")]
         types += self._optional("history", "list[list[str]]")
         question = "{{ prompt }}"
@@ -133,7 +135,7 @@ class _Entry:
         if "history" in self.columns:
             before.append(messages("{{ (history or []) | question_answer_pairs }}"))
         if not self.ranking and "response" not in self.columns:
-            raise self._file_error(("columns",), "rows of alpaca without a ranking name a column for response")
+            raise self._file_error(("columns",), "rows of alpaca without a ranking must name a column for response")
         answers = ("chosen", "rejected") if self.ranking else ("response",)
         types += [self._column(answer, "str") for answer in answers]
         if self._show:
@@ -165,10 +167,10 @@ class _Entry:
 
     def _sharegpt(self) -> tuple[list[str], Any]:
         if "messages" not in self.columns:
-            raise self._file_error(("columns",), "rows of sharegpt name a column for messages")
+            raise self._file_error(("columns",), "rows of sharegpt must name a column for messages")
         for tag in ("role_tag", "content_tag"):
             if tag not in self.tags:
-                raise self._file_error(("tags",), f"tags name {tag}")
+                raise self._file_error(("tags",), f"tags must name {tag}")
         turn = f"{{{self.tags['role_tag'] + ' as from_'!r}: str, {self.tags['content_tag'] + ' as value'!r}: str}}"
         speakers = {self.tags[tag]: role for tag, role in _ROLES_OF_TAGS.items() if tag in self.tags}
         filters = f"tagged_turns({speakers!r})"
@@ -256,7 +258,7 @@ def make_dataset_info_entry(
         DefinitionError: LLaMA-Factory does not read such a file.
     """
     if dialect not in _DIALECTS:
-        raise DefinitionError(f"the dialect is {' or '.join(_DIALECTS)}, got {preview(dialect)}")
+        raise DefinitionError(f"the dialect must be {' or '.join(_DIALECTS)}, got {preview(dialect)}")
     if format not in _FORMATS:
         raise DefinitionError(f"LLaMA-Factory trains on {', '.join(_FORMATS[:-1])} and unpaired rows, not on {format}")
     text = get_dialect(dialect).configure(format, config="dataset_info.json", rows="rows.jsonl", keys=keys)

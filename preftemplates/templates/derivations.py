@@ -104,7 +104,7 @@ def check_pairs(pairs: Any) -> None:
         DefinitionError: it is not.
     """
     if pairs not in get_args(Pairs):
-        raise DefinitionError(f"pairs is one of {', '.join(get_args(Pairs))}; got {preview(pairs)}")
+        raise DefinitionError(f"pairs must be one of {', '.join(get_args(Pairs))}; got {preview(pairs)}")
 
 
 @register_derivation(Preference, Supervised)
@@ -230,7 +230,7 @@ def join_steps(steps: Sequence[Messages]) -> Message:
     """
     texts = [_require_text(message) for step in steps for message in step]
     if len(texts) != len(steps):
-        raise RowError("a step is one message", code=Code.BAD_TURNS)
+        raise RowError("a step must be one message", code=Code.BAD_TURNS)
     return {"role": "assistant", "content": concat([part for text in texts for part in ("\n", text)][1:])}
 
 
@@ -261,5 +261,5 @@ def make_judging_prompt(prompt: Messages, first: Messages, second: Messages) -> 
 def _require_text(message: Message) -> str:
     content = message.get("content")
     if not isinstance(content, str) or set(message) - {"role", "content"}:
-        raise RowError("a message here is text and nothing else", code=Code.UNSUPPORTED_CONTENT, value=content)
+        raise RowError("a message here may have only text", code=Code.UNSUPPORTED_CONTENT, value=content)
     return content

@@ -55,9 +55,10 @@ class Extracted:
         if not self.samples and self.ties:
             raise make_tie_error()
         if not self.samples:
-            raise RowError("the row holds no sample of this format", code=Code.NO_SAMPLE)
+            raise RowError("the row has no sample of this dataset type", code=Code.NO_SAMPLE)
         raise RowError(
-            f"the row gives {len(self.samples)} samples of this format; extract_all and format_all give all of them",
+            f"the row has {len(self.samples)} samples of this dataset type;"
+            " extract_all and format_all return all of them",
             code=Code.SEVERAL_SAMPLES,
         )
 
@@ -122,7 +123,7 @@ class Extraction:
         is_declared = format in declaration.formats
         self._derivation = None if is_declared else find_derivation(declaration.formats, format)
         if not is_declared and self._derivation is None:
-            raise UnknownNameError(f"no format {format!r} here")
+            raise UnknownNameError(f"no dataset type {format!r} here")
         source = declaration.sample(self._derivation.source if self._derivation else format)
         self._sample_type = SAMPLE_TYPES.get(source.format)
         self._fillers = {part: Filler(turns, filters, limits) for part, turns in source.turns}

@@ -53,7 +53,7 @@ def register_template(
         if isinstance(cls, type) and issubclass(cls, Template):
             if cls.declaration is None and not issubclass(cls, CustomTemplate):
                 raise DefinitionError(
-                    f"{cls.__name__} declares no sample (such as preference = Preference(...)) and writes none of"
+                    f"{cls.__name__} declares no sample (such as preference = Preference(...)) and defines none of"
                     f" {', '.join(CUSTOM_METHODS)}"
                 )
             if style is not None:
@@ -103,7 +103,9 @@ def get_template(name: str | Template) -> Template:
 def _instantiate(name: str) -> Template:
     is_known = not isinstance(name, str) or TEMPLATES.find(name) is not None or STYLES.find(name) is not None
     if not is_known and os.path.isdir(name):
-        raise UnknownNameError(f"{preview(name)} is a directory, not a template; use --style for a tokenizer's")
+        raise UnknownNameError(
+            f"{preview(name)} is a directory, not a template; use --style for a tokenizer's directory"
+        )
     return TEMPLATES.get(name)()
 
 
@@ -115,8 +117,8 @@ def _find_by_dataset(dataset: str) -> str:
     if len(names) == 1:
         return names[0]
     if names:
-        raise UnknownNameError(f"{dataset} has {len(names)} templates: {', '.join(names)}; say which one")
-    raise UnknownNameError(f"no template is for the dataset {preview(dataset)}")
+        raise UnknownNameError(f"{dataset} has {len(names)} templates: {', '.join(names)}; name one of them")
+    raise UnknownNameError(f"there is no template for the dataset {preview(dataset)}")
 
 
 def _load_from_file(path: str, name: str) -> Template:
@@ -125,7 +127,9 @@ def _load_from_file(path: str, name: str) -> Template:
     if name and name not in names:
         raise UnknownNameError(f"{path} registers no template {name!r}." + did_you_mean(name, names))
     if not name and len(names) != 1:
-        listed = f": {', '.join(names)}; say which one, as {path}:{names[0]}" if names else ", by @register_template"
+        listed = (
+            f": {', '.join(names)}; name one of them, as in {path}:{names[0]}" if names else "; use @register_template"
+        )
         raise UnknownNameError(f"{path} registers {len(names) or 'no'} templates{listed}")
     return _instantiate(name or names[0])
 

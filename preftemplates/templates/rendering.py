@@ -54,7 +54,7 @@ def _render_pieces(sample: Sample[list[Message]], style: Style) -> list[Rendered
     starts = [span.start for span in whole.spans if span.message == at and span.field == "content"]
     start = min(starts, default=0)
     if not starts or not whole.text.startswith("".join(contents), start):
-        raise RowError("the style does not print the steps as they are", code=Code.REFUSED_BY_STYLE)
+        raise RowError("the style does not print the steps unchanged", code=Code.REFUSED_BY_STYLE)
     ends = [start + end for end in accumulate(map(len, contents))]
     return [_cut(whole, end) for end in ends[:-1]] + [whole]
 
@@ -62,7 +62,7 @@ def _render_pieces(sample: Sample[list[Message]], style: Style) -> list[Rendered
 def _require_text(step: list[Message]) -> str:
     content: Any = step[0].get("content")
     if len(step) != 1 or not isinstance(content, str) or set(step[0]) != {"role", "content"}:
-        raise RowError("a step is one text", code=Code.UNSUPPORTED_CONTENT, value=content)
+        raise RowError("a step must be one text", code=Code.UNSUPPORTED_CONTENT, value=content)
     return content
 
 

@@ -189,13 +189,13 @@ def check_ties_are_spelled(dialect: Dialect, ties: Ties, labels: tuple[str, ...]
     format = Preference.format
     if ties == "half" and not dialect.spells(format, "probability"):
         raise DefinitionError(
-            f"ties are halves, and the dialect {dialect.name} spells no probability;"
-            " choose another dialect, or with_ties('drop') or with_ties('keep')"
+            f"ties have the probability one half, but the dialect {dialect.name} has no key for it;"
+            " choose another dialect, with_ties('drop') or with_ties('keep')"
         )
     tie_labels = [label for label in labels if label in ("margin", "probability")]
     if ties == "keep" and tie_labels and not any(dialect.spells(format, label) for label in tie_labels):
         raise DefinitionError(
-            f"ties are kept, and in the dialect {dialect.name} nothing tells them from other pairs;"
+            f"ties are kept, but the dialect {dialect.name} cannot distinguish them from other pairs;"
             " choose another dialect, or with_ties('drop')"
         )
 

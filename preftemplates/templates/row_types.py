@@ -59,13 +59,15 @@ Index01 = Annotated[int, Strict(), Field(ge=0, le=1), Label("Index01", "0 or 1",
 Index12 = Annotated[int, Strict(), Field(ge=1, le=2), Label("Index12", "1 or 2", 3)]
 """1 or 2: the number of the better of two, counted from 1."""
 
-FirstIs1 = Annotated[int, Strict(), Field(ge=0, le=1), Label("FirstIs1", "0 or 1, 1 where the first is better", 1)]
+FirstIs1 = Annotated[int, Strict(), Field(ge=0, le=1), Label("FirstIs1", "0 or 1 (1 if the first is better)", 1)]
 """1 if the first of two is better, 0 if the second is: the reverse of an index."""
 
-Strength = Annotated[int, Strict(), Field(ge=-3, le=3), Label("Strength", "-3 to 3, negative for the first", 0)]
+Strength = Annotated[
+    int, Strict(), Field(ge=-3, le=3), Label("Strength", "-3 to 3 (below 0 if the first is better)", 0)
+]
 """-3 to 3: by how much the second of two is better; negative if the first is better, and 0 for a tie."""
 
-Probability = Annotated[float, Field(ge=0, le=1), Label("Probability", "0 to 1, of the first", 1)]
+Probability = Annotated[float, Field(ge=0, le=1), Label("Probability", "0 to 1 (1 if the first is better)", 1)]
 """0 to 1: the probability that the first of two is better."""
 
 NAMED_TYPES: dict[str, Any] = {
@@ -103,7 +105,7 @@ def spell_row(row: type[BaseModel]) -> str:
     for kind in ("validators", "field_validators", "root_validators", "model_validators", "computed_fields"):
         for name in getattr(decorators, kind):
             raise DefinitionError(
-                f"{row.__qualname__}.{name}: a row has columns only; write a filter (register_filter)"
+                f"{row.__qualname__}.{name}: a row may have only columns; write a filter (register_filter)"
             )
     return "{" + ", ".join(_spell_column(row, name, info) for name, info in row.model_fields.items()) + "}"
 
@@ -113,10 +115,10 @@ def _spell_column(row: type[BaseModel], name: str, info: FieldInfo) -> str:
     column = get_row_key(name, info) if info.validation_alias is None else info.validation_alias
     if not isinstance(column, str) or " as " in column or column.endswith("?"):
         raise DefinitionError(
-            f"{place}: a column's name is one text without ' as ' and '?' at its end, got {column!r}"
+            f"{place}: a column's name must be one text without ' as ' and without '?' at its end, got {column!r}"
         )
     if not info.is_required() and info.get_default(call_default_factory=True, validated_data={}) is not None:
-        raise DefinitionError(f"{place}: the only default a column may have is None; another would invent data")
+        raise DefinitionError(f"{place}: a column may have no default except None; any other would invent data")
     key = (column if column == name else f"{column} as {name}") + ("" if info.is_required() else "?")
     return f"{key!r}: {_spell_type(info.annotation, tuple(info.metadata), place)}"
 
@@ -131,7 +133,7 @@ def _spell_type(annotation: Any, metadata: tuple[Any, ...], place: str) -> str:
     if annotation in (int, float):
         return f"{annotation.__name__}{spell_bounds(metadata, place)}"
     if metadata:
-        raise DefinitionError(f"{place}: {preview(annotation)} takes no constraint such as {preview(metadata[0])}")
+        raise DefinitionError(f"{place}: {preview(annotation)} cannot have the constraint {preview(metadata[0])}")
     name = next((name for name, named_type in NAMED_TYPES.items() if annotation is named_type), None)
     if name is not None:
         return name
@@ -148,7 +150,9 @@ def _spell_nested_type(annotation: Any, place: str) -> str:
         return " | ".join(_spell_type(arg, (), place) for arg in args)
     if origin is Literal:
         if not all(isinstance(arg, str) for arg in args):
-            raise DefinitionError(f"{place}: Literal holds texts; 1 == True == 1.0, so numbers need Index01 or bounds")
+            raise DefinitionError(
+                f"{place}: Literal may have only texts; numbers need Index01 or bounds, since 1 == True == 1.0"
+            )
         return f"Literal[{', '.join(map(repr, args))}]"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return spell_row(annotation)
@@ -174,7 +178,7 @@ def spell_bounds(metadata: tuple[Any, ...], place: str = "") -> str:
             name = BOUNDS[type(item)]
             bounds.append(f"{name}={getattr(item, name)!r}")
         elif item != Strict():
-            raise DefinitionError(f"{place}: numbers are bounded by ge, gt, le and lt; got {preview(item)}")
+            raise DefinitionError(f"{place}: a number may be bounded only by ge, gt, le and lt; got {preview(item)}")
     return f"({', '.join(bounds)})" if bounds else ""
 
 
@@ -206,9 +210,9 @@ def read_row_type(spelling: str) -> type[RowModel]:
         tree = ast.parse(spelling, mode="eval").body
         model = _read_type(tree, spelling)
     except Exception as error:
-        raise DefinitionError(f"{preview(spelling)} spells no row type: {one_line(str(error), 200)}") from error
+        raise DefinitionError(f"{preview(spelling)} is not a row type: {one_line(str(error), 200)}") from error
     if not (isinstance(model, type) and issubclass(model, RowModel)):
-        raise DefinitionError(f"{preview(spelling)} spells a type, but not a row's")
+        raise DefinitionError(f"{preview(spelling)} is a type, but not a row type")
     return model
 
 
@@ -236,7 +240,7 @@ def _read_type(node: ast.expr, spelling: str) -> Any:
                 return Annotated[NAMED_TYPES[name], Field(**limits)]
         case ast.Dict(keys=keys, values=values) if all(isinstance(key, ast.Constant) for key in keys):
             return _read_columns([key.value for key in keys if isinstance(key, ast.Constant)], values, spelling)
-    raise DefinitionError(f"{preview(ast.unparse(node))} in {preview(spelling)} spells no type")
+    raise DefinitionError(f"{preview(ast.unparse(node))} in {preview(spelling)} is not a type")
 
 
 def _read_columns(keys: list[Any], values: list[ast.expr], spelling: str) -> type[RowModel]:
@@ -247,7 +251,7 @@ def _read_columns(keys: list[Any], values: list[ast.expr], spelling: str) -> typ
         column = column if is_named else name
         is_taken = name in columns or column in aliases or name.startswith("_") or name in vars(BaseModel)
         if not isinstance(key, str) or not name.isidentifier() or is_taken or name == "model_config":
-            raise DefinitionError(f"{preview(key)} in {preview(spelling)} is no name for a column, or is there twice")
+            raise DefinitionError(f"{preview(key)} in {preview(spelling)} is not a name for a column, or occurs twice")
         columns[name] = (_read_type(value, spelling), Field(None if key.endswith("?") else ..., alias=column))
         aliases.add(column)
     return create_model("Row", __base__=RowModel, **columns)

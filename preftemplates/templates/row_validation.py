@@ -75,7 +75,7 @@ class RowValidator:
             except (ValidationError, RowError):
                 raise join_faults(self._find_faults(row)) from None
         except RecursionError:
-            raise RowError("a cell is nested too deeply", code=Code.TOO_DEEP) from None
+            raise RowError("a value is nested too deeply", code=Code.TOO_DEEP) from None
         held = vars(model)
         values = {name: held[name] for name in self.columns}
         try:
@@ -136,8 +136,8 @@ class RowValidator:
         )
         found = f"{preview(value)}{describe_fix(value)}"
         if detail["type"].startswith("bool") and isinstance(value, str):
-            found += "; for a label that is text declare all of its values, as in Literal['good', 'bad'],"
-            found += f" and write which is true: {{{{ {column_of(cell)} == 'good' }}}}"
+            found += "; if the label is text, declare all of its values, as in Literal['good', 'bad'],"
+            found += f" and write which one is true: {{{{ {column_of(cell)} == 'good' }}}}"
         return RowError(f"expected {expected}, got {found}", code=code, column=cell, value=value)
 
 
@@ -180,7 +180,9 @@ def _read_record(row: Any) -> Mapping[str, Any]:
         if not isinstance(row, Mapping) and hasattr(row, method):
             row = getattr(row, method)()
     if not isinstance(row, Mapping):
-        raise RowError(f"a row is a mapping of columns to cells, got {preview(row)}", code=Code.WRONG_TYPE, value=row)
+        raise RowError(
+            f"a row must be a mapping of columns to values, got {preview(row)}", code=Code.WRONG_TYPE, value=row
+        )
     return row
 
 

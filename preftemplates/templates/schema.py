@@ -214,7 +214,7 @@ class TemplateSchema(Frozen):
         parts = tuple(dict.fromkeys(names))
         for part in parts:
             if part not in known:
-                raise DefinitionError(f"the parts of its samples are {', '.join(known)}; got {preview(part)}")
+                raise DefinitionError(f"its samples have no part {preview(part)}; they may have {', '.join(known)}")
         return parts
 
     def _select_parts(self, format: Format, given: Collection[str]) -> tuple[str, ...]:
@@ -269,11 +269,11 @@ class TemplateSchema(Frozen):
             guess = did_you_mean(str(format), formats)
             if str(format).casefold() in TRAINING_METHODS:
                 guess = (
-                    f" {preview(format)} is a way to train: DPO and reward models use preference, SFT uses supervised,"
-                    " KTO uses unpaired, GRPO and PPO use prompt_only."
+                    f" {preview(format)} is a training method: DPO and reward models use preference,"
+                    " SFT uses supervised, KTO uses unpaired, GRPO and PPO use prompt_only."
                 )
             raise UnknownNameError(
-                f"{self.name} fills no format {preview(format)}; it fills {', '.join(formats)}.{guess}"
+                f"{self.name} has no dataset type {preview(format)}; it has {', '.join(formats)}.{guess}"
             )
         return OwnFormat(format)
 

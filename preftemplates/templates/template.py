@@ -123,7 +123,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             cls.written = class_source(cls)
         elif cls.is_custom:
             raise DefinitionError(
-                f"{cls.__name__} declares samples and writes methods by hand; it must be one or the other"
+                f"{cls.__name__} declares samples and also defines its own methods; do only one of the two"
             )
         else:
             cls.declaration, cls.filters = read_declaration(cls, Template)
@@ -135,7 +135,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         """Return the template that the class declares, or an instance of a custom template."""
         if cls.declaration is None:
             raise DefinitionError(
-                f"{cls.__name__} declares nothing; ask for a template by name, or write a class of your own"
+                f"{cls.__name__} declares nothing; get a template by its name, or write your own class"
             )
         style, dialect = get_style(cls.default_style), get_dialect(cls.default_dialect)
         ties: Any = cls.ties
@@ -222,7 +222,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
     def _require_consumer(self, feature: str) -> TextConsumer:
         dialect = self._require_parts(feature).dialect
         if dialect.table.consumer is None:
-            raise DefinitionError(f"the dialect {dialect.name} holds no text that a framework tokenizes itself")
+            raise DefinitionError(f"the dialect {dialect.name} has no text that a framework tokenizes itself")
         return dialect.table.consumer
 
     def adapted(self, **changed: Any) -> Template:
@@ -385,7 +385,7 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
         for name in self.formats:
             if len(SAMPLE_TYPES.get(name).response_names) > 1:
                 return has_equal(self.extract(raw_sample, name))
-        raise DefinitionError(f"{self.name} fills no format with two responses, so none can be equal")
+        raise DefinitionError(f"{self.name} has no dataset type with two responses to compare")
 
     def _extract(self, row: Mapping[str, Any], format: Format, traced: bool) -> Extracted:
         return self._extraction(format).extract(row, self._policies, traced=traced)

@@ -40,7 +40,7 @@ class TextEdges:
     def __post_init__(self) -> None:
         for name in ("bos", "eos"):
             if getattr(self, name) not in get_args(EdgePolicy):
-                raise DefinitionError(f"{name} is 'keep' or 'drop', got {preview(getattr(self, name))}")
+                raise DefinitionError(f"{name} must be 'keep' or 'drop', got {preview(getattr(self, name))}")
 
     @property
     def identity(self) -> Any:
@@ -104,29 +104,29 @@ def choose_text_edges(
         if consumer.tokenizes_apart and (edges.bos == "drop" or edges.adds_eos):
             added, where = ("a BOS", "before each answer") if edges.bos == "drop" else ("an EOS", "after the prompt")
             raise DefinitionError(
-                f"{consumer.name} tokenizes the prompt and each answer apart, and the tokenizer adds {added} to every"
-                f" text, so one would be {where}. Use a copy of the tokenizer that adds none, such as one saved after"
-                f" tokenizer.backend_tokenizer.post_processor = processors.Sequence([]){instead}"
+                f"{consumer.name} tokenizes the prompt and each answer separately, and the tokenizer adds {added} to"
+                f" every text, so there would be one {where}. Use a copy of the tokenizer that adds none, such as one"
+                f" saved after tokenizer.backend_tokenizer.post_processor = processors.Sequence([]){instead}"
             )
         if edges.bos == "drop" and edges.bos_token and written.bos not in ("", edges.bos_token):
             raise DefinitionError(
                 f"the style {style.name} begins texts with {preview(written.bos)}, and the tokenizer adds"
-                f" {preview(edges.bos_token)} before them, so the two are of different models. Use the tokenizer's own"
-                f" style{instead}"
+                f" {preview(edges.bos_token)} before them, so the two belong to different models."
+                f" Use the tokenizer's own style{instead}"
             )
         return edges
     parts = [name for name, text in zip(("a BOS", "an end of turn", "text after it"), written, strict=True) if text]
     if not parts and not consumer.tokenizes_apart:
         return None
-    fault = f"the style {style.name} writes {' and '.join(parts)}, and {consumer.name} adds BOS and EOS to the dialect"
-    fault += f" {dialect} by itself, so they would be there twice"
+    fault = f"the style {style.name} writes {' and '.join(parts)}, and {consumer.name} itself adds BOS and EOS to the"
+    fault += f" texts of the dialect {dialect}, so they would be doubled"
     if not parts:
         fault = (
-            f"{consumer.name} tokenizes the prompt and each answer apart, so a BOS that its tokenizer adds would be"
+            f"{consumer.name} tokenizes the prompt and each answer separately, so a BOS that its tokenizer adds would"
         )
-        fault += " before each answer"
+        fault += " be before each answer"
     use = f"Use the dialect {consumer.messages} (messages), or text" if consumer.messages else "Use the dialect text"
     raise DefinitionError(
-        f"{fault}. {use} (for your own tokenizer call), or say what the tokenizer adds: with_tokenizer(...) or"
-        " with_edges(...), in a command --tokenizer, or --bos and --eos"
+        f"{fault}. {use} (for your own tokenizer call), or state what the tokenizer adds: with_tokenizer(...) or"
+        " with_edges(...) in Python, --tokenizer or --bos and --eos in a command"
     )

@@ -134,7 +134,7 @@ def check_one_expression(source: Any, what: str) -> None:
     """
     parts = Field(source).parts
     if len(parts) != 1 or isinstance(parts[0], str):
-        raise DefinitionError(f"{what} takes one {{{{ expression }}}}, got {preview(source)}")
+        raise DefinitionError(f"{what} needs exactly one {{{{ expression }}}}, got {preview(source)}")
 
 
 def _read_message(source: Mapping[str, Any]) -> Turn:
@@ -142,12 +142,14 @@ def _read_message(source: Mapping[str, Any]) -> Turn:
     role = source.get("role")
     if not isinstance(role, str) or role not in ROLES:
         guess = did_you_mean(role, ROLES) if isinstance(role, str) else ""
-        raise DefinitionError(f"the role of a message is one of {', '.join(ROLES)}; got {preview(role)}.{guess}")
+        raise DefinitionError(f"the role of a message must be one of {', '.join(ROLES)}; got {preview(role)}.{guess}")
     if not keys:
-        raise DefinitionError(f"a message has a role and content, got {preview(dict(source))}")
+        raise DefinitionError(f"a message must have a role and content, got {preview(dict(source))}")
     for key, value in keys.items():
         if not isinstance(value, str):
-            raise DefinitionError(f"{key!r} of a message is text or an {{{{ expression }}}}, got {preview(value)}")
+            raise DefinitionError(
+                f"{key!r} of a message must be text or an {{{{ expression }}}}, got {preview(value)}"
+            )
     return Turn(role, tuple(keys.items()))
 
 
@@ -211,7 +213,9 @@ def evaluate_list(field: Field, values: Mapping[str, Any], what: str) -> list[An
     value = field.evaluate(values)
     if not isinstance(value, list | tuple):
         raise RowError(
-            f"{preview(field.source)} needs a list of {what}, got {preview(value)}", code=Code.WRONG_TYPE, value=value
+            f"{preview(field.source)} must be a list of {what}, got {preview(value)}",
+            code=Code.WRONG_TYPE,
+            value=value,
         )
     return value
 

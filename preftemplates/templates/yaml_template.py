@@ -100,7 +100,9 @@ def _read_row(document: Document) -> type[RowModel]:
     """Return the row type; the type of each column is spelled as in `preftemplates.templates.row_types.spell_row`."""
     row = document.data.get("row")
     if row is None:
-        raise _file_error(document, (), f"row is missing; name the columns and their types: {_propose_row(document)}")
+        raise _file_error(
+            document, (), f"row is missing; declare the columns and their types: {_propose_row(document)}"
+        )
     if not isinstance(row, Mapping) or not row:
         raise _file_error(document, ("row",), f"row: expected columns and their types, got {preview(row)}")
     count = _count_columns(row)
@@ -176,14 +178,17 @@ def _type_error(document: Document, place: KeyPath, kind: Any) -> FileError:
     if not column.rpartition(" as ")[2].removesuffix("?").isidentifier():
         name = re.sub(r"\W", "_", column.removesuffix("?"))
         spelled = f"{column.removesuffix('?')} as {name if name.isidentifier() else f'column_{name}'}"
-        message = f"expressions cannot name the column {preview(column)}; name it: {spelled!r}: {kind}"
+        message = f"expressions cannot use the name of the column {preview(column)}; rename it: {spelled!r}: {kind}"
         return _file_error(document, place, message)
     guess = did_you_mean(kind, NAMED_TYPES) if isinstance(kind, str) else ""
-    message = f"column {preview(place[-1])} has no type {preview(kind)}"
+    message = f"column {preview(place[-1])} has an unknown type {preview(kind)}"
     if isinstance(kind, str) and "Literal[" in kind:
-        message, guess = f"{message}; Literal holds texts, numbers have bounds: int(ge=1, le=2), or Index12", ""
+        message, guess = f"{message}; Literal may have only texts; declare a number as int(ge=1, le=2) or Index12", ""
     elif isinstance(kind, str) and _BARE_CONTAINER.search(kind):
-        message, guess = f"{message}; a list of objects is list[dict[str, Any]], and one of messages list[Message]", ""
+        message, guess = (
+            f"{message}; write list[dict[str, Any]] for a list of objects, list[Message] for a list of messages",
+            "",
+        )
     return _file_error(document, place, f"{message}.{guess}" if guess else message)
 
 

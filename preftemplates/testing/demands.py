@@ -18,7 +18,7 @@ def demand(condition: object, message: str) -> None:
 
 def demand_equal(actual: object, expected: object, message: str) -> None:
     """Check that two values have the same repr, so that 1 differs from True, and NaN equals NaN."""
-    demand(repr(actual) == repr(expected), f"{message}: {actual!r} and {expected!r}")
+    demand(repr(actual) == repr(expected), f"{message}: got {actual!r}, expected {expected!r}")
 
 
 def get_outcome(call: Callable[..., Any], *arguments: Any) -> Any:

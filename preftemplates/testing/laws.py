@@ -45,7 +45,7 @@ def formatting_is_rendering_after_extracting(template: Template, row: Row, forma
     formatted = get_outcome(template.format, row, format)
     composed = get_outcome(_compose_result, template, row, format)
     if not (describe_error(formatted) and describe_error(formatted) == describe_error(composed)):
-        demand_equal(formatted, composed, "format and rendering what was extracted differ")
+        demand_equal(formatted, composed, "the result of format differs from the rendered sample")
     raise_error(formatted)
 
 
@@ -63,7 +63,7 @@ def _compose_result(template: Template, row: Row, format: Format) -> dict[str, A
             lambda prompt: style.render(prompt, add_generation_prompt=True).text,
             lambda response: style.render([*messages.prompt, *response]).text,
         )
-        demand_equal(rendered, texts, "render and the style on what was extracted differ")
+        demand_equal(rendered, texts, "render differs from the style's texts of the sample")
     edges = template.choose_edges(format)
     texts = rendered if edges is None else edges.cut(rendered, template.style)
     return template.dialect.spell(messages, texts, parts)
@@ -72,8 +72,9 @@ def _compose_result(template: Template, row: Row, format: Format) -> dict[str, A
 def the_prompt_opens_every_response(template: Template, row: Row, format: Format) -> None:
     """Check that the text of each response begins with the text of the prompt (law 2)."""
     sample = template.render(row, format)
+    prompt = sample.prompt.text
     for response in sample.responses.values():
-        demand(response.text.startswith(sample.prompt.text), f"{response.text!r} is not opened by {sample.prompt}")
+        demand(response.text.startswith(prompt), f"{response.text!r} does not begin with {prompt!r}")
 
 
 def the_generation_prompt_opens_every_answer(style: Style, messages: MessageSequence) -> None:
@@ -82,7 +83,7 @@ def the_generation_prompt_opens_every_answer(style: Style, messages: MessageSequ
         if message["role"] == "assistant":
             prompt = style.render(messages[:index], add_generation_prompt=True).text
             answered = style.render(messages[: index + 1]).text
-            demand(answered.startswith(prompt), f"{answered!r} is not opened by {prompt!r}")
+            demand(answered.startswith(prompt), f"{answered!r} does not begin with {prompt!r}")
 
 
 def spans_partition_the_text_and_spell_their_cells(template: Template, row: Row, format: Format) -> None:
@@ -98,7 +99,7 @@ def spans_partition_the_text_and_spell_their_cells(template: Template, row: Row,
             spells = any(
                 path == cell_path and cell.startswith(text.text[start:end], offset) for cell_path, cell in cells
             )
-            demand(spells or source is None, f"{text.text[start:end]!r} does not stand in {path} from {offset} on")
+            demand(spells or source is None, f"{text.text[start:end]!r} is not in {path} at character {offset}")
 
 
 def spans_partition_the_text_and_spell_the_messages(style: Style, messages: MessageSequence) -> None:
@@ -108,20 +109,21 @@ def spans_partition_the_text_and_spell_the_messages(style: Style, messages: Mess
 
 
 def _check_spans(style: Style, messages: MessageSequence, rendered: Rendered) -> None:
-    starts = [0, *(span.end for span in rendered.spans)]
-    demand_equal(starts, [*(span.start for span in rendered.spans), len(rendered.text)], "the spans are no partition")
+    ends, starts = [0, *(span.end for span in rendered.spans)], [span.start for span in rendered.spans]
+    demand_equal([*starts, len(rendered.text)], ends, "the spans do not partition the text")
     empty = [span for span in rendered.spans if span.end - span.start < (span.kind != "content")]
-    demand(not empty, f"spans that are no content are empty: {empty}")
+    demand(not empty, f"spans other than content are empty: {empty}")
     for index, message in enumerate(messages):
         spans = [span for span in rendered.spans if span.message == index and span.kind in ("content", "derived")]
         demand_equal(
-            {span.role for span in spans}, {message["role"]}, f"the content spans of message {index} have other roles"
+            {span.role for span in spans}, {message["role"]}, f"the content spans of message {index} have another role"
         )
         spelled = "".join(rendered.text[span.start : span.end] for span in spans if span.field == "content")
-        demand(_is_shown(style, message, spelled), f"the spans of message {index} spell {spelled!r}")
+        demand(_is_shown(style, message, spelled), f"the spans of message {index} spell {spelled!r}, not its content")
     if messages and messages[-1]["role"] == "assistant" and style.stop:
         stops = [span for span in rendered.spans if span.kind == "stop" and span.message == len(messages) - 1]
-        demand_equal([rendered.text[span.start : span.end] for span in stops], [style.stop], "the stop is lost")
+        tokens = [rendered.text[span.start : span.end] for span in stops]
+        demand_equal(tokens, [style.stop], "the end-of-turn token of the last answer is wrong")
 
 
 def _list_shown_contents(style: Style, message: Message) -> list[str]:
@@ -202,26 +204,26 @@ def swapping_the_answers_and_the_label_changes_nothing(
     choice = None if swap else find_choice(template, format)
     swap = choice.swap if choice else swap
     if swap is None:
-        raise AssertionError(f"no label of {template!r} chooses among two columns, and no swap is given")
+        raise AssertionError(f"no label of {template!r} chooses between two columns; pass a function as swap")
     sample = template.extract(row, format)
     if sample.is_tie:
-        raise RowError("neither of the answers is better", code=Code.TIE)
-    demand_equal(template.extract(swap(row), format), sample, "the row written the other way round is another sample")
+        raise RowError("neither answer is better", code=Code.TIE)
+    demand_equal(template.extract(swap(row), format), sample, "exchanging the answers and label changes the sample")
     if choice and len(sample.responses) == 2:
         exchanged = [*template.extract(choice.flip(row), format).responses.values()][::-1]
-        demand_equal(exchanged, [*sample.responses.values()], "the other label does not exchange the responses")
+        demand_equal(exchanged, [*sample.responses.values()], "the opposite label does not exchange the responses")
 
 
 def a_row_is_never_written_to(template: Template, row: Row, format: Format) -> None:
     """Check that formatting leaves a row unchanged, nested values included (law 5)."""
     before = deepcopy(row)
     formatted = get_outcome(template.format, row, format)
-    demand_equal(row, before, "format wrote to the row")
+    demand_equal(row, before, "format changed the row")
     demand_equal(
-        get_outcome(template.format, MappingProxyType({**row}), format), formatted, "a row that is no dict differs"
+        get_outcome(template.format, MappingProxyType({**row}), format), formatted, "a Mapping gives another result"
     )
     get_outcome(template.render, row, format)  # a custom template raises an error here, and must not write either
-    demand_equal(row, before, "render wrote to the row")
+    demand_equal(row, before, "render changed the row")
     raise_error(formatted)
 
 
@@ -229,7 +231,7 @@ def messages_are_never_written_to(style: Style, messages: MessageSequence) -> No
     """Check that rendering leaves messages unchanged (law 5, for styles)."""
     before = deepcopy(messages)
     demand(style.render(messages, add_generation_prompt=True).spans is not None, "there are no spans")
-    demand_equal(messages, before, "render wrote to the messages")
+    demand_equal(messages, before, "render changed the messages")
 
 
 def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row], format: Format) -> None:
@@ -260,9 +262,9 @@ def a_batch_is_its_rows_however_it_is_cut(template: Template, rows: Sequence[Row
         parts = [table.slice(0, cut), table.slice(cut)]
         whole = [formatter(pa.concat_tables(parts)), *map(formatter, table.to_batches())]
         for result in [*whole, pa.concat_tables([formatter(part) for part in parts])]:
-            demand_equal(result.schema, formatter.schema, "the result has another schema than was said")
+            demand_equal(result.schema, formatter.schema, "the result does not have the formatter's schema")
             demand_equal(
-                result.to_pylist(maps_as_pydicts="strict"), expected, f"the batch cut at {cut} is not its rows"
+                result.to_pylist(maps_as_pydicts="strict"), expected, f"the batch cut at {cut} differs from its rows"
             )
 
 
@@ -270,12 +272,8 @@ def an_exported_style_reads_back_the_same(style: Style, messages: MessageSequenc
     """Check that a style exported as a chat template and imported again renders the same text (law 7)."""
     imported = Style.from_chat_template(style.chat_template)
     for generate in (False, True):
-        text = style.render(messages, add_generation_prompt=generate).text
-        demand_equal(
-            imported.render(messages, add_generation_prompt=generate).text,
-            text,
-            "what was read back renders otherwise",
-        )
+        texts = [one.render(messages, add_generation_prompt=generate).text for one in (imported, style)]
+        demand_equal(texts[0], texts[1], "the imported style renders another text")
 
 
 def parsing_undoes_rendering(style: Style, messages: MessageSequence) -> None:
@@ -288,9 +286,9 @@ def parsing_undoes_rendering(style: Style, messages: MessageSequence) -> None:
         parsed = get_outcome(style.parse, style.render(messages, add_generation_prompt=generate).text)
         doubtful = find_control_text(messages, style) is not None or _spells_a_mark(style, messages)
         if isinstance(parsed, PrefTemplatesError):
-            demand(doubtful or _ends_in_doubt(style, messages, generate), f"{turns!r} is not read: {parsed}")
+            demand(doubtful or _ends_in_doubt(style, messages, generate), f"{turns!r} cannot be parsed back: {parsed}")
         else:
-            demand(parsed == turns or doubtful, f"{turns!r} comes back as {parsed!r}")
+            demand(parsed == turns or doubtful, f"{turns!r} is parsed back as {parsed!r}")
 
 
 def _spells_a_mark(style: Style, messages: MessageSequence) -> bool:
@@ -315,7 +313,7 @@ def no_content_is_executed_escaped_or_trimmed(style: Style, messages: MessageSeq
     writes such tags itself.
     """
     if any(_splits_thinking(style, message) for message in messages):
-        raise RowError("the style writes the thinking of an answer apart", code=Code.UNSUPPORTED_CONTENT)
+        raise RowError("the style writes the thinking of an answer separately", code=Code.UNSUPPORTED_CONTENT)
     indexes = [index for index, message in enumerate(messages) if _has_content(message)]
     blanks: list[Message] = [*messages]
     # private-use characters: no style writes or trims them, and no content is likely to hold them
@@ -323,13 +321,13 @@ def no_content_is_executed_escaped_or_trimmed(style: Style, messages: MessageSeq
         blanks[index] = {**messages[index], "content": f"\ue000{index}\ue001"}
     for generate in (False, True):
         layout = re.split("\ue000(\\d+)\ue001", style.render(blanks, add_generation_prompt=generate).text)
-        demand_equal(layout[1::2], [str(index) for index in indexes], "the contents do not stand in order")
+        demand_equal(layout[1::2], [str(index) for index in indexes], "the contents are not in order")
         contents = [
             f"(?:{'|'.join(map(re.escape, _list_shown_contents(style, messages[index])))})" for index in indexes
         ]
         pattern = "".join(re.escape(part) + form for part, form in zip(layout[::2], [*contents, ""], strict=True))
         text = style.render(messages, add_generation_prompt=generate).text
-        demand(re.fullmatch(pattern, text), f"{text!r} is not the layout with the contents in it")
+        demand(re.fullmatch(pattern, text), f"{text!r} is not the layout with the contents inserted unchanged")
 
 
 def _has_content(message: Message) -> bool:
@@ -353,7 +351,7 @@ def no_cell_is_executed_or_escaped(template: Template, row: Row, format: Format)
     for text in texts:
         demand(text.count("\ue000") == sum(map(text.count, whole)), f"the mark {MARK!r} is changed in {text!r}")
     if MARK not in "".join(texts):
-        raise RowError("no mark shows in a result")
+        raise RowError("no result contains the mark")
 
 
 def _has_tools(sample: Sample[list[Message]]) -> bool:
@@ -371,8 +369,8 @@ def every_one_pickles_and_equal_ones_hash_equal(*things: Template | Style) -> No
     behaviours = [_describe_behaviour(thing) for thing in things]
     pickles = [pickle.dumps(thing) for thing in things]
     for thing, twin, behaviour in zip(things, map(pickle.loads, pickles), behaviours, strict=True):
-        demand(thing == twin and hash(thing) == hash(twin), f"{thing!r} is not equal to what was pickled")
-        demand_equal(_describe_behaviour(twin), behaviour, f"the pickled {thing!r} works otherwise")
+        demand(thing == twin and hash(thing) == hash(twin), f"the unpickled {thing!r} is not equal to the original")
+        demand_equal(_describe_behaviour(twin), behaviour, f"the unpickled {thing!r} behaves differently")
     child = subprocess.run(
         [sys.executable, "-c", "from preftemplates.testing.laws import _print_answers; _print_answers()"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "random"},
@@ -382,7 +380,7 @@ def every_one_pickles_and_equal_ones_hash_equal(*things: Template | Style) -> No
     )
     demand(child.returncode == 0, f"a fresh process fails: {child.stderr.decode(errors='replace')[-2000:]}")
     for thing, answer, behaviour in zip(things, pickle.loads(child.stdout), behaviours, strict=True):
-        demand_equal(answer, behaviour, f"{thing!r} works otherwise in a fresh process")
+        demand_equal(answer, behaviour, f"{thing!r} behaves differently in a fresh process")
 
 
 def _describe_behaviour(thing: Any) -> list[Any]:
@@ -408,13 +406,13 @@ def rows_in_are_formatted_skipped_or_rejected(template: Template, rows: Sequence
     errors = {number: one for number, one in enumerate(alone) if isinstance(one, PrefTemplatesError)}
     rejected = [number for number, error in errors.items() if error.code is not Code.TIE]
     lost = {*rejected, *(issue.row for issue in report.skipped)}
-    demand_equal([issue.row for issue in report.rejected], rejected, "other rows are rejected than are refused alone")
+    demand_equal([issue.row for issue in report.rejected], rejected, "the rejected rows are not those rejected alone")
     expected = [result for number, outcome in enumerate(alone) if number not in lost for result in outcome]
     if report.left_out:
-        demand(len(results) == len(expected) - len(report.left_out), "samples are left out without a count")
+        demand(len(results) == len(expected) - len(report.left_out), "samples are left out but not counted")
     else:
-        demand_equal(results, expected, "other results come through")
+        demand_equal(results, expected, "the results differ from those of the rows alone")
     counted = (report.rows, report.results, report.formatted + len(report.skipped) + len(report.rejected))
     demand_equal(counted, (len(rows), len(results), len(rows)), "the counts do not add up")
     if not results:
-        raise RowError("no row came through")
+        raise RowError("no row was formatted")

@@ -84,7 +84,7 @@ def check_laws(
     trials = [*(_make_style_trials(checked) if isinstance(checked, Style) else _make_template_trials(checked))]
     trials.append((every_one_pickles_and_equal_ones_hash_equal, st.just(()), []))
     trials = trials if laws is None else [trial for law in laws for trial in trials if trial[0] is law]
-    demand(trials, f"none of these laws applies to {checked!r}")
+    demand(trials, f"none of these property tests applies to {checked!r}")
     for law, arguments, always in trials:
         _try_law(law, checked, arguments, always, max_examples)
 
@@ -157,9 +157,9 @@ def _try_law(
             holds(example)
     except Exception as error:
         falsifying, reason = failures[-1] if failures else ((), error)
-        raise AssertionError(f"{name}: not so for {thing!r} with {falsifying!r}: {reason}") from error
+        raise AssertionError(f"{name}: does not hold for {thing!r} with {falsifying!r}: {reason}") from error
     demand(
         len(refused) < len(tried),
-        f"{name}: nothing is shown for {thing!r}, since {len(refused)} of {len(tried)} examples, such as"
-        f" {refused[-1:]!r}, were refused; an `example` row would help",
+        f"{name}: not tested for {thing!r}, since {len(refused)} of {len(tried)} examples raised an error, such as"
+        f" {refused[-1:]!r}; a template needs an `example` row that it can format",
     )

@@ -87,7 +87,10 @@ def rows(template: Template, format: Format) -> SearchStrategy[dict[str, Any]]:
     examples = (
         [] if template.example is None else [_change_example(template.example, drawn) for drawn in ({}, {}, labels)]
     )
-    demand(columns or examples, f"{template!r} formats by hand; without an example no row can be drawn")
+    demand(
+        columns or examples,
+        f"{template!r} is a custom template without an example row, so no rows can be drawn; declare an `example`",
+    )
     return st.one_of([*examples, *([_draw_record(columns, cells)] if columns else [])])
 
 

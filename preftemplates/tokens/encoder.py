@@ -182,7 +182,7 @@ class Encoder:
         single = next((token for token in forged if token.end - token.start < 2), None)
         if single:
             raise RowError(
-                f"the tokenizer has nothing but a control token for {preview(text[single.start : single.end])}",
+                f"the tokenizer has only a control token for {preview(text[single.start : single.end])}",
                 code=Code.UNSUPPORTED_CONTENT,
             )
         # A model can have the token in its own vocabulary too. Cutting its text in two makes the model use other

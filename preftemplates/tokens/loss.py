@@ -53,10 +53,10 @@ class LossSelection:
         choices = get_args(TrainedTurns)
         if self.turns not in choices:
             guess = did_you_mean(str(self.turns), choices)
-            raise DefinitionError(f"turns is one of {', '.join(choices)}; got {preview(self.turns)}.{guess}")
+            raise DefinitionError(f"turns must be one of {', '.join(choices)}; got {preview(self.turns)}.{guess}")
         for name, values in (("roles", self.roles), ("messages", self.messages)):
             if values is not None and (isinstance(values, str) or not values):
-                raise DefinitionError(f"{name} is a tuple with at least one item; got {preview(values)}")
+                raise DefinitionError(f"{name} must be a tuple with at least one item; got {preview(values)}")
 
     @property
     def kinds(self) -> tuple[SpanKind, ...]:

@@ -224,9 +224,11 @@ def make_encoder(
     copies = get_tokenizer_copies(tokenizer)
     for name, tokens in (("control", control), ("content_tokens", content_tokens)):
         if isinstance(tokens, str):
-            raise DefinitionError(f"{name} is a collection of tokens, got the text {preview(tokens)}")
+            raise DefinitionError(f"{name} must be a collection of tokens; got the string {preview(tokens)}")
     for token in control:
         if token not in copies.added_tokens:
             guess = did_you_mean(token, copies.added_tokens)
-            raise DefinitionError(f"control names {preview(token)}, which is no added token of the tokenizer.{guess}")
+            raise DefinitionError(
+                f"control names {preview(token)}, which is not an added token of the tokenizer.{guess}"
+            )
     return Encoder(copies, frozenset(control), frozenset(content_tokens))

@@ -210,10 +210,9 @@ def get_tokenizer_copies(tokenizer: FastTokenizer) -> TokenizerCopies:
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     if not getattr(tokenizer, "is_fast", False) or not hasattr(backend, "to_str"):
         raise DefinitionError(
-            f"tokenize needs one of transformers' fast tokenizers, which know the characters of each token, got"
-            f" {type(tokenizer).__name__}; AutoTokenizer.from_pretrained loads one, and"
-            " PreTrainedTokenizerFast(tokenizer_object=...) makes one of a tokenizers.Tokenizer; without transformers,"
-            " JsonTokenizer.from_files reads one"
+            f"got {type(tokenizer).__name__}, expected a fast tokenizer of transformers, which knows the characters of"
+            " each token; load one with AutoTokenizer.from_pretrained, wrap a tokenizers.Tokenizer in"
+            " PreTrainedTokenizerFast(tokenizer_object=...), or use JsonTokenizer.from_files without transformers"
         )
     processor = backend.post_processor
     # the tokenizer can change after it was copied, for example by `add_special_tokens`
@@ -236,7 +235,9 @@ def encode_text(tokenizer: Any, text: str) -> list[Token]:
     try:
         encoding = tokenizer.encode(text, add_special_tokens=False)
     except (TypeError, UnicodeError) as error:
-        raise RowError("a lone surrogate: the text is not Unicode", code=Code.BAD_TEXT, value=text) from error
+        raise RowError(
+            "the text is not valid Unicode: it holds a lone surrogate", code=Code.BAD_TEXT, value=text
+        ) from error
     return [Token(id, *offsets) for id, offsets in zip(encoding.ids, encoding.offsets, strict=True)]
 
 

@@ -49,7 +49,10 @@ print(get_template("Plants").with_dialect("text").format({"q": "q", "good": "g",
 def test_an_entry_that_registers_another_name_is_refused(tmp_path):
     install(tmp_path, PLANTS, "Trees = plants")
     _, err = run(tmp_path, "get_template('Trees')")
-    assert "DefinitionError: the entry point 'Trees' (plants) of plants 1.0 registers no template of that name" in err
+    assert (
+        "DefinitionError: the entry point 'Trees' (plants) of plants 1.0 does not register a template with that name"
+        in err
+    )
 
 
 def test_an_entry_that_takes_a_bundled_name_is_refused_with_both_places(tmp_path):
@@ -80,7 +83,7 @@ BREAKS = {
     "import no_such_module": "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'",
     "import sys; sys.exit(3)": "cannot be loaded: SystemExit: 3",
     "this is": "cannot be loaded: SyntaxError: invalid syntax (plants.py, line 1)",
-    "": "registers no template of that name",
+    "": "does not register a template with that name",
 }
 
 

@@ -20,7 +20,10 @@ COMMANDS = {
     ("pyarrow", "check rows.parquet -t TRL"): "rows.parquet is Parquet",
     ("pyarrow", "detect rows.parquet"): "rows.parquet is Parquet",
     ("datasets", "check folder -t TRL"): "folder is a directory",
-    ("datasets", "show TRL --row owner/name:0"): "owner/name is no file here",
+    (
+        "datasets",
+        "show TRL --row owner/name:0",
+    ): "owner/name is not a file here, so it is read as a dataset on the hub, which needs datasets",
     (
         "transformers",
         "convert rows.jsonl -t TRL -d trl-text --tokenizer folder -o out.jsonl",
@@ -107,7 +110,7 @@ def test_a_source_that_was_not_installed_names_the_package_alone(monkeypatch):
 
 
 def test_what_a_package_itself_lacks_is_named():
-    with pytest.raises(MissingPackageError, match=r"it is needed; that needs no_such_package: .* no_such_package"):
+    with pytest.raises(MissingPackageError, match=r"it is needed, which needs no_such_package: .* no_such_package"):
         import_extra("no_such_package.inner", "it is needed")
 
 

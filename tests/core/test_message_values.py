@@ -72,7 +72,7 @@ def test_arguments_that_are_neither_an_object_nor_its_text_are_refused_with_thei
     "moment", [datetime.datetime(2024, 5, 1), datetime.date(2024, 5, 1), np.datetime64("2024-05-01")]
 )
 def test_a_moment_that_a_reader_made_of_a_text_is_refused_with_the_fix(moment):
-    with pytest.raises(RowError, match=r"read the column as text, .*Value\('string'\)") as caught:
+    with pytest.raises(RowError, match=r"read the column as text \(in datasets, .*Value\('string'\)") as caught:
         read(call({"days": [{"from": moment}]}))
     assert caught.value.code is Code.WRONG_TYPE
     assert caught.value.column == "chosen[1].tool_calls[0].function.arguments.days[0].from"

@@ -56,7 +56,9 @@ def test_a_path_object_is_a_path(tmp_path):
 def test_of_several_templates_in_a_file_one_is_named_behind_a_colon(tmp_path):
     path = write(tmp_path, "one", "other")
     assert [get_template(f"{path}:{name}").name for name in ("one", "other")] == ["one", "other"]
-    with pytest.raises(UnknownNameError, match=r"registers 2 templates: one, other; say which one, as .*mine\.py:one"):
+    with pytest.raises(
+        UnknownNameError, match=r"registers 2 templates: one, other; name one of them, as in .*mine\.py:one"
+    ):
         get_template(path)
     with pytest.raises(UnknownNameError, match=r"registers no template 'othr'\. Did you mean 'other'"):
         get_template(f"{path}:othr")

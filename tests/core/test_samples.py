@@ -100,7 +100,7 @@ def test_a_tie_is_what_the_labels_say(sample, tie):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("prefrence", "'preference'"), ("promptonly", "'prompt_only'"), ("x", "There are")]
+    ("name", "says"), [("prefrence", "'preference'"), ("promptonly", "'prompt_only'"), ("x", "Choose from")]
 )
 def test_an_unknown_format_is_answered_with_the_nearest_or_all(name, says):
     with pytest.raises(UnknownNameError, match=says):

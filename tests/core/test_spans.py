@@ -168,7 +168,7 @@ def test_messages_are_counted_by_spans_and_changes_where_their_number_is_not_kno
         ([2], "messages holds 2, expected the index of one of 2 messages: 0 is the first, -1 the last"),
         ([0, -3], "messages holds -3, expected the index of one of 2 messages"),
         ([], "messages is empty, expected the index of a message"),
-        ([False, True], "messages holds False, expected an index: pass indices, not one bool per message"),
+        ([False, True], "messages holds False, expected an index; pass indices, not one bool per message"),
     ],
 )
 def test_what_is_no_index_of_a_message_is_refused(messages, error):

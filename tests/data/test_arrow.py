@@ -72,7 +72,7 @@ def test_a_column_that_is_missing_is_refused_before_the_first_row():
     table = pa.Table.from_pylist(ROWS).rename_columns(
         ["prompt", "response0", "response_1", "better_response_id", "other"]
     )
-    with pytest.raises(RowError, match=r"column 'response_0': missing; near: 'response0'") as caught:
+    with pytest.raises(RowError, match=r"column 'response_0': missing; nearest: 'response0'") as caught:
         BatchFormatter(PKU, "preference")(table.slice(0, 0))
     assert caught.value.row is None
 
@@ -131,7 +131,7 @@ def test_messages_with_more_than_role_and_text_are_refused_and_not_cut():
 
 
 def test_what_cannot_work_is_refused_when_the_formatter_is_made():
-    with pytest.raises(UnknownNameError, match="fills no format 'stepwise'"):
+    with pytest.raises(UnknownNameError, match="has no dataset type 'stepwise'"):
         BatchFormatter(get_template("HH"), "stepwise")
     with pytest.raises(DefinitionError, match="RecordBatch or Table"):
         BatchFormatter(PKU, "preference")([ROWS[0]])
@@ -300,7 +300,7 @@ def test_an_optional_label_has_a_column_where_the_template_fills_it_or_ties_are_
     assert build_output_schema(Bare().with_ties("half"), "preference").names == [*keys, "probability"]
     halves = Pairs().with_columns(["by"]).with_ties("half")
     assert build_output_schema(halves, "preference").names == [*keys, "margin", "probability"]
-    with pytest.raises(DefinitionError, match="spells no probability"):
+    with pytest.raises(DefinitionError, match="has no key for it"):
         BatchFormatter(Pairs().with_ties("half").with_dialect("align-anything"), "preference")
 
 
@@ -355,7 +355,7 @@ def test_columns_of_json_keep_calls_and_leave_texts_and_numbers_as_they_are():
     formatter = BatchFormatter(Called().with_dialect(Both()), "supervised", json_messages=True)
     (result,) = formatter(pa.Table.from_pylist([{"talk": ASKED, "answer": CALL}])).to_pylist()
     assert (result["text"], json.loads(result["turns"]), json.loads(result["one"])) == ("q", [CALL], {"turn": CALL})
-    with pytest.raises(RowError, match=r"turns\[0\].tool_calls has no place") as caught:
+    with pytest.raises(RowError, match=r"turns\[0\].tool_calls does not fit") as caught:
         BatchFormatter(Called().with_dialect(Both()), "supervised")(
             pa.Table.from_pylist([{"talk": ASKED, "answer": CALL}])
         )
@@ -390,11 +390,11 @@ def test_what_does_not_fit_is_named_by_its_path(value, path):
         return
     with pytest.raises(RowError) as caught:
         check_fits_schema(value, schema)
-    assert str(caught.value).startswith(f"{path} has no place in Arrow columns of text")
+    assert str(caught.value).startswith(f"{path} does not fit into an Arrow column of text")
 
 
 def test_a_result_with_more_keys_than_the_table_names_the_first_of_them():
-    with pytest.raises(RowError, match="c: the table has no column for it; with_columns gives it one") as caught:
+    with pytest.raises(RowError, match="c: the table has no column for it; add one with with_columns") as caught:
         check_fits_schema({"a": "x", "b": "y", "c": "z"}, pa.schema({"a": TEXT, "b": TEXT}))
     assert caught.value.code is Code.UNSUPPORTED_CONTENT
 

@@ -49,7 +49,7 @@ def test_a_template_with_tools_has_columns_for_calls_whose_arguments_are_json_te
 def test_a_template_without_tools_keeps_columns_of_role_and_content():
     (field, *_) = build_output_schema(get_template("TRL-messages"), "supervised")
     assert field.type.value_type.num_fields == 2
-    with pytest.raises(RowError, match=r"tool_calls has no place .*--json-messages"):
+    with pytest.raises(RowError, match=r"tool_calls does not fit .*--json-messages"):
         check_fits_schema(
             get_template("TRL-messages").format({**CALLED, "tools": None}, "supervised"),
             build_output_schema(get_template("TRL-messages"), "supervised"),
@@ -62,5 +62,5 @@ def test_two_columns_of_one_name_are_one_line(tmp_path):
         BatchFormatter(get_template("TRL"), "prompt_only")(table)
     assert (caught.value.code, caught.value.column) == (Code.DUPLICATE_KEY, "x")
     parquet.write_table(table, tmp_path / "rows.parquet")
-    with pytest.raises(FileError, match="two columns of the name 'x'"):
+    with pytest.raises(FileError, match="two columns named 'x'; rename one"):
         open_rows(tmp_path / "rows.parquet")

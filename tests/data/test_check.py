@@ -76,7 +76,7 @@ def test_a_text_of_100_000_characters_is_not_long_and_one_more_is(length, flagge
     report = check_rows({**GOOD, "response_1": "a" * length})
     assert rows_by_code(report) == ({"long_text": [0]} if flagged else {})
     assert [finding.examples[0].message for finding in report.findings] == [
-        "a content has 100,001 characters"
+        "a message has 100,001 characters"
     ] * flagged
 
 
@@ -176,7 +176,7 @@ def test_prompts_of_the_test_set_are_found():
         GOOD, {**GOOD, "prompt": "Other?"}, test=[{**GOOD, "prompt": "Third?"}, {**GOOD, "response_0": "Hm."}]
     )
     assert rows_by_code(report) == {"in_test": [0]}
-    assert report.findings[0].examples[0].message == "the prompt is that of row 1 of the test set"
+    assert report.findings[0].examples[0].message == "the prompt is the same as in row 1 of the test set"
 
 
 def test_the_prompt_of_a_test_row_that_is_skipped_is_found_too():
@@ -267,7 +267,7 @@ def test_a_rule_that_is_none_is_refused_with_the_nearest_name():
 
 
 def test_a_format_that_the_template_cannot_fill_is_refused():
-    with pytest.raises(UnknownNameError, match="fills no format 'stepwise'"):
+    with pytest.raises(UnknownNameError, match="has no dataset type 'stepwise'"):
         check_rows(GOOD, format="stepwise")
 
 

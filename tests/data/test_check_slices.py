@@ -169,7 +169,7 @@ def test_a_large_set_that_has_no_plan_is_checked_row_by_row():
 
 def test_errors_of_a_test_set_are_the_same_where_it_is_large():
     rows, template = [get_template("PKUSafeRLHF").example] * 3, get_template("PKUSafeRLHF")
-    with pytest.raises(FileError, match="reads none of the 3 rows of the test set"):
+    with pytest.raises(FileError, match="can read none of the 3 rows of the test set"):
         check_in_both_ways(rows, template, "preference", test=[{"prompt": 1}] * 3)
     report = check_in_both_ways(rows, template, "preference", test=[{"prompt": 1}, *rows])
     assert report["unread_test_rows"] == 1

@@ -209,7 +209,7 @@ def test_halves_are_refused_where_there_is_no_key_for_a_probability():
         0.5,
         1.0,
     ]
-    with pytest.raises(DefinitionError, match=r"spells no probability.*with_ties\('drop'\)"):
+    with pytest.raises(DefinitionError, match=r"has no key for it.*with_ties\('drop'\)"):
         list(Conversion(PAIRS, half.with_dialect("align-anything"), "preference"))
     assert len(list(Conversion(PAIRS, half.with_dialect("align-anything"), "supervised"))) == 2
 

@@ -68,7 +68,7 @@ def test_columns_that_are_not_read_tell_prompts_apart():
 @pytest.mark.parametrize("bad", [{"prompt": None}, {"prompt": 5}, {"question": "Which?"}, RowError("not JSON")])
 def test_rows_of_a_test_set_that_cannot_be_read_are_counted_and_a_set_of_them_is_an_error(bad):
     rows = [Record(0, 1, bad)] if isinstance(bad, RowError) else [bad]
-    with pytest.raises(FileError, match="reads none of the 1 rows of the test set; the first is row 0"):
+    with pytest.raises(FileError, match="can read none of the 1 rows of the test set; the first error: row 0"):
         check([GOOD], TEMPLATE, test=rows)
     report = check([GOOD], TEMPLATE, test=[*rows, GOOD])
     assert report.conversion.unread_test_rows == 1
@@ -110,7 +110,7 @@ def test_a_custom_template_has_no_copies_and_a_test_set_is_an_error():
 
 @pytest.mark.parametrize("on_copy", ["drop", "", None])
 def test_what_copies_cannot_become_is_an_error(on_copy):
-    with pytest.raises(DefinitionError, match="on_copy is 'flag' or 'skip'"):
+    with pytest.raises(DefinitionError, match="on_copy must be 'flag' or 'skip'"):
         Conversion([GOOD], TEMPLATE, "preference", copies=CopyFinder(), on_copy=on_copy)
 
 

@@ -55,7 +55,7 @@ def test_a_byte_that_is_not_utf_8_costs_its_row(bad):
 def test_a_header_that_is_not_utf_8_or_names_a_column_twice_is_an_error():
     with pytest.raises(FileError, match="the header is not UTF-8"):
         read(b"a\xff,b\nc,d\n")
-    with pytest.raises(FileError, match="the header names 'a' twice"):
+    with pytest.raises(FileError, match="the header has the column 'a' twice; rename one"):
         read(b"a,a\nc,d\n")
 
 

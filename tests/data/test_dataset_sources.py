@@ -56,9 +56,9 @@ def test_a_saved_part_is_read_by_its_own_name_or_none(saved):
 @pytest.mark.parametrize(
     ("name", "split", "message"),
     [
-        ("one", "test", r"one is one saved part, which has no name; there is no part 'test'$"),
-        ("named", "train", r"named is one saved part, 'test'; there is no part 'train'$"),
-        ("dict", "tset", r"dict has no part 'tset'; name one that it has: train, test$"),
+        ("one", "test", r"one is one saved split, without a name; there is no split 'test'$"),
+        ("named", "train", r"named is one saved split, 'test'; there is no split 'train'$"),
+        ("dict", "tset", r"dict has no split 'tset'. It has train, test$"),
     ],
 )
 def test_a_part_that_was_not_saved_is_an_error(saved, name, split, message):
@@ -68,20 +68,20 @@ def test_a_part_that_was_not_saved_is_an_error(saved, name, split, message):
 
 @pytest.mark.parametrize("option", ["name", "data_dir", "revision"])
 def test_a_saved_dataset_has_no_configurations(saved, option):
-    with pytest.raises(FileError, match="is a saved dataset, which has parts, but no configurations"):
+    with pytest.raises(FileError, match="is a saved dataset, which has splits, but no configurations"):
         open_rows(saved / "dict", **{option: "x"})
 
 
 def test_a_folder_of_files_has_parts(folder):
     assert cells(open_rows(folder / "files", split="test")) == MORE
-    with pytest.raises(FileError, match=r"files has no part 'valid'; name one that it has: .*train"):
+    with pytest.raises(FileError, match=r"files has no split 'valid'. It has .*train"):
         open_rows(folder / "files", split="valid")
 
 
 def test_a_dataset_with_configurations_asks_for_one(folder):
     assert cells(open_rows(folder / "several", name="small")) == MORE
     assert cells(open_rows(folder / "several", name="large")) == ROWS
-    with pytest.raises(FileError, match=r"several has several configurations; name one of them: small, large$"):
+    with pytest.raises(FileError, match=r"several has several configurations; choose one of small, large$"):
         open_rows(folder / "several")
     with pytest.raises(FileError, match=r"several has no configuration 'smal'\. Did you mean 'small'\?$"):
         open_rows(folder / "several", name="smal")
@@ -95,7 +95,7 @@ def test_the_folder_of_the_files_is_named(folder):
 
 @pytest.mark.parametrize("option", ["split", "name", "data_dir", "revision"])
 def test_a_file_has_none_of_these(folder, option):
-    with pytest.raises(FileError, match="is a file; only a dataset has splits, names, folders and revisions"):
+    with pytest.raises(FileError, match="is a file; only a dataset has splits, configurations, folders and revisions"):
         open_rows(folder / "files" / "train.jsonl", **{option: "x"})
 
 
@@ -117,5 +117,5 @@ def test_a_part_that_the_hub_does_not_have_is_an_error(monkeypatch):
         raise ValueError("Bad split: train. Available splits: ['a', 'b']")
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(FileError, match=r"^a/b has no part 'train'; name one that it has: a, b$"):
+    with pytest.raises(FileError, match=r"^a/b has no split 'train'. It has a, b$"):
         open_rows("a/b")

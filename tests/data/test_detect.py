@@ -42,7 +42,7 @@ def test_rows_that_fit_count_and_the_others_are_told_by_code():
     assert (candidate.rows, candidate.fit) == (4, 2)
     assert candidate.reasons == {Code.BAD_LABEL: 1, Code.WRONG_TYPE: 1}
     assert candidate.why.startswith(
-        "all columns present, 2 of 4 rows rejected (1 bad_label, 1 wrong_type), the first is row 1: "
+        "all columns present, 2 of 4 rows rejected (1 bad_label, 1 wrong_type); the first is row 1: "
         "column 'better_response_id': expected 0 or 1, got 2; reads prompt, response_0"
     )
 
@@ -64,7 +64,7 @@ def test_what_fits_nothing_finds_nothing_and_near_columns_are_named():
     assert "PKUSafeRLHF" not in detect_names([row])
     missed = {candidate.template.name: candidate for candidate in find_near_misses([row])}
     assert missed["PKUSafeRLHF"].missing == {"response_1": "respons_1"}
-    assert missed["PKUSafeRLHF"].why == "has no response_1 (near: respons_1)"
+    assert missed["PKUSafeRLHF"].why == "has no response_1 (nearest: respons_1)"
     assert detect_templates([]) == []
     assert detect_templates([{"unheard": 1, "of": 2}]) == []
 
@@ -74,7 +74,7 @@ def test_a_label_that_is_bad_everywhere_recommends_no_other_label():
     assert "PKUSafeRLHF-safer" not in detect_names(rows)
     best = find_near_misses(rows)[0]
     assert best.template.name == "PKUSafeRLHF", find_near_misses(rows)
-    assert best.why.startswith("all columns present, 3 of 3 rows rejected (3 bad_label), the first is row 0: ")
+    assert best.why.startswith("all columns present, 3 of 3 rows rejected (3 bad_label); the first is row 0: ")
 
 
 def test_the_cells_of_a_csv_are_read_by_the_types_of_each_template():

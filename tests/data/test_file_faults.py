@@ -20,10 +20,10 @@ FAULTS = {
     "utf-16.csv": ("prompt,chosen\na,b\n".encode("utf-16"), "is UTF-16"),
     "utf-32.json": (f"[{LINE}]".encode("utf-32"), "is UTF-32"),
     "latin.csv": (b"caf\xe9,b\nx,y\n", "line 1: the header is not UTF-8; .*iconv"),
-    "semicolons.csv": (b"prompt;chosen\na;b\n", r"line 1: the cells are separated by ';' .*sep=';'"),
+    "semicolons.csv": (b"prompt;chosen\na;b\n", r"line 1: the values are separated by ';' .*sep=';'"),
     "tabs.csv": (b"prompt\tchosen\na\tb\n", r"separated by tabs .*sep='\\t'"),
     "pipes.csv": (b"prompt|chosen\na|b\n", r"separated by '\|'"),
-    "rows.tsv": (b"prompt\tchosen\na\tb\n", "the ending is not known; .*separate the cells by commas"),
+    "rows.tsv": (b"prompt\tchosen\na\tb\n", "unknown file name ending, expected .*; separate the values by commas"),
     "wrapped.json": (
         f'{{"data": [{LINE}]}}'.encode(),
         r"""key 'data' holds the rows; .*'\.\["data"\]\[\]'""",
@@ -32,14 +32,14 @@ FAULTS = {
     "viewer.json": (f'{{"rows": [{{"row_idx": 0, "row": {LINE}}}]}}'.encode(), r"""'\.\["rows"\]\[\]\.row'"""),
     "columns.json": (json.dumps({key: [value] for key, value in ROW.items()}).encode(), "is an object of columns"),
     "pandas.json": (json.dumps({key: {"0": value} for key, value in ROW.items()}).encode(), "is an object of columns"),
-    "lines.json": (f"{LINE}\n{LINE}\n".encode(), "is one object per line .* should end in .jsonl"),
-    "one.json": (LINE.encode(), r"is one object and not a list of rows; put it in \[ \]"),
-    "list.jsonl": (f"[{LINE}]".encode(), "is one JSON list .* should end in .json"),
+    "lines.json": (f"{LINE}\n{LINE}\n".encode(), "has one object per line, expected a list; .* should end in .jsonl"),
+    "one.json": (LINE.encode(), r"is one object, expected a list of rows; put the object in \[ \]"),
+    "list.jsonl": (f"[{LINE}]".encode(), "is one JSON list, expected one object per line; .* should end in .json"),
     "lists.jsonl": (f"{LIST}\n{LIST}\n".encode(), r"each line is a list, .*\{NAME0: \.\[0\], NAME1: \.\[1\]"),
     "lists-of-objects.jsonl": (f"[{LINE}]\n[{LINE}]\n".encode(), "each line is a list of objects"),
     "list-after-a-blank-line.jsonl": (f"\n[{LINE}]".encode(), "is one JSON list"),
     "many-numbers.jsonl": (b"[" + b"1, " * 9999 + b"1]\n", r"NAME4: \.\[4\], \.\.\.\}"),
-    "pretty.jsonl": (f"{json.dumps(ROW, indent=1)}\n".encode() * 2, "an object goes over several lines; .*jq -c"),
+    "pretty.jsonl": (f"{json.dumps(ROW, indent=1)}\n".encode() * 2, "an object spans several lines; .*jq -c"),
 }
 
 
@@ -90,14 +90,14 @@ def test_the_fix_for_another_encoding_works(tmp_path):
 def test_python_s_quotes_are_named(tmp_path):
     (tmp_path / "rows.jsonl").write_text(f"{ROW!r}\n", encoding="utf-8")
     (record,) = open_rows(tmp_path / "rows.jsonl")
-    assert "it looks like Python's: write json.dumps(row)" in str(record.cells)
+    assert "it looks like a Python literal: write json.dumps(row)" in str(record.cells)
 
 
 def test_files_of_a_folder_with_other_columns_are_named(tmp_path, capfd):
     (tmp_path / "a.jsonl").write_text(f"{LINE}\n", encoding="utf-8")
     (tmp_path / "b.jsonl").write_text(json.dumps({**ROW, "more": 1}) + "\n", encoding="utf-8")
     with pytest.raises(
-        FileError, match="its files have different columns: one has 'more' more than the first"
+        FileError, match="its files have different columns: one has 'more', which the first lacks"
     ) as caught:
         list(open_rows(tmp_path))
     assert "\n" not in str(caught.value)
@@ -109,7 +109,9 @@ def test_files_of_several_kinds_in_a_folder_are_named(tmp_path, second):
     (tmp_path / "a.jsonl").write_text(f"{LINE}\n", encoding="utf-8")
     (tmp_path / second).parent.mkdir(exist_ok=True)
     (tmp_path / second).write_bytes(b"prompt,chosen,rejected\na,b,c\n")
-    with pytest.raises(FileError, match=r"holds files of several kinds, of which one would be read: a.jsonl is JSON"):
+    with pytest.raises(
+        FileError, match=r"holds files of several kinds, of which datasets would read only one: a.jsonl is JSON"
+    ):
         list(open_rows(tmp_path))
 
 
@@ -134,7 +136,7 @@ def test_commas_come_out_of_the_fix_for_a_separator_with_every_text_as_it_was(tm
     path.write_text("prompt;answer;n\nNA;None;7\n;x;08\n", encoding="utf-8")
     with pytest.raises(FileError, match="keep_default_na=False") as caught:
         list(open_rows(path))
-    code = str(caught.value).partition("): ")[2].replace("'commas.csv'", repr(str(out)))
+    code = str(caught.value).partition("expected commas: ")[2].replace("'commas.csv'", repr(str(out)))
     eval(code, {"pandas": pandas})
     assert [record.cells for record in open_rows(out)] == [
         {"prompt": "NA", "answer": "None", "n": "7"}, {"prompt": "", "answer": "x", "n": "08"}

@@ -57,10 +57,10 @@ def test_rows_that_cannot_be_grouped_come_as_errors_in_their_place_and_all_are_c
     assert second.cells is broken
     assert isinstance(third.cells, RowError)
     assert (third.row, third.cells.code, third.cells.column) == (2, Code.MISSING_FIELD, "key")
-    assert str(third.cells) == "column 'key': missing; near: 'kez' [missing_field]"
+    assert str(third.cells) == "column 'key': missing; nearest: 'kez' [missing_field]"
     assert source.ungrouped == 4
 
 
 def test_a_source_without_rows_is_an_error_as_before():
-    with pytest.raises(FileError, match="mine holds no rows"):
+    with pytest.raises(FileError, match="mine has no rows"):
         list(group_rows(source_of([]), "key"))

@@ -57,5 +57,5 @@ def test_a_small_file_of_one_huge_line_takes_little_memory(tmp_path):
 def test_a_list_that_is_too_long_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("preftemplates.data.reading.MAX_LIST_BYTES", 10)
     (tmp_path / "rows.json").write_text('[{"a": 1}]\n')
-    with pytest.raises(FileError, match=r"write one object a line, as \.jsonl"):
+    with pytest.raises(FileError, match=r"write one object per line, as \.jsonl"):
         list(open_rows(tmp_path / "rows.json"))

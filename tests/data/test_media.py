@@ -121,7 +121,7 @@ def test_what_another_library_decoded_has_no_place_in_a_column(medium):
     template = TEMPLATE.with_parts(["images"])
     result = template.format({**PAIR, "images": [medium]}, "preference")
     assert result["images"] == [medium]
-    with pytest.raises(RowError, match="a column has no place for") as caught:
+    with pytest.raises(RowError, match="a column cannot hold") as caught:
         check_fits_schema(result, build_output_schema(template, "preference"))
     assert caught.value.code == Code.UNSUPPORTED_CONTENT
 
@@ -139,7 +139,7 @@ def test_what_another_library_decoded_has_no_place_in_a_column(medium):
     ids=["list", "part", "object"],
 )
 def test_json_has_no_place_for_bytes_and_objects(result):
-    with pytest.raises(RowError, match="JSON has no place for ") as caught:
+    with pytest.raises(RowError, match="JSON cannot hold ") as caught:
         check_fits_json(result)
     assert caught.value.code == Code.UNSUPPORTED_CONTENT
 
@@ -157,7 +157,7 @@ def test_a_row_with_bytes_is_counted_where_the_output_is_text(out, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     parquet.write_table(pa.Table.from_pylist([{**PAIR, "images": [FILE]}]), tmp_path / "rows.parquet")
     done = run("convert", tmp_path / "rows.parquet", "-t", "TRL", "-d", "trl", "-o", tmp_path / out, code=3)
-    assert "1 rows = 0 formatted + 0 skipped + 1 rejected" in done.stderr
+    assert "1 row = 0 formatted + 0 skipped + 1 rejected" in done.stderr
     assert "unsupported_content" in done.stderr
 
 
@@ -258,7 +258,7 @@ def test_bytes_in_messages_that_are_written_as_json_text_are_rejected(tmp_path):
     parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "rows.parquet")
     options = ["-t", "TRL-messages", "-d", "axolotl", "-o", tmp_path / "o.parquet", "--json-messages"]
     done = run("convert", tmp_path / "rows.parquet", *options, code=3)
-    assert "1 rows = 0 formatted + 0 skipped + 1 rejected" in done.stderr
+    assert "1 row = 0 formatted + 0 skipped + 1 rejected" in done.stderr
 
 
 @pytest.mark.parametrize(

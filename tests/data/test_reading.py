@@ -52,7 +52,7 @@ def test_a_saved_dataset_and_a_directory_of_files_are_sources(tmp_path):
     assert [dict(record.cells) for record in open_rows(tmp_path / "saved")] == ROWS
     assert [dict(record.cells) for record in open_rows(tmp_path / "dict", split="test")] == ROWS
     assert [dict(record.cells) for record in open_rows(tmp_path / "files")] == ROWS
-    with pytest.raises(FileError, match="has no part 'train'"):
+    with pytest.raises(FileError, match="has no split 'train'"):
         open_rows(tmp_path / "dict", split="train")
 
 
@@ -108,23 +108,23 @@ def test_a_csv_record_with_too_many_cells_is_one_bad_row(tmp_path):
     ("name", "content", "message"),
     [
         ("r.jsonl", b"", "is empty"),
-        ("r.jsonl", b"\n\n", "holds no rows"),
-        ("r.json", b"[]", "holds no rows"),
-        ("r.csv", b"a,b\n", "holds no rows"),
+        ("r.jsonl", b"\n\n", "has no rows"),
+        ("r.json", b"[]", "has no rows"),
+        ("r.csv", b"a,b\n", "has no rows"),
         ("r.jsonl", b'[{"a": 1}]', r"name should end in \.json"),
-        ("r.json", b'{"a": 1}\n', r"is one object and not a list of rows; put it in \[ \]"),
+        ("r.json", b'{"a": 1}\n', r"is one object, expected a list of rows; put the object in \[ \]"),
         ("r.json", b'[{"a": 1}', "',' or the list's ']'"),
         ("r.json", b'[{"a": 1},, {"a": 2}]', "not JSON"),
-        ("r.json", b'[{"a": 1}] more', "more after"),
+        ("r.json", b'[{"a": 1}] more', "more text after"),
         ("r.json", b'"text"', "not a JSON list"),
         ("r.jsonl", gzip.compress(b'{"a": 1}', mtime=0), r"\.gz"),
         ("r.jsonl.gz", b'{"a": 1}', "not gzip"),
         ("r.jsonl.gz", gzip.compress(b'{"a": "%s"}\n' % (b"ab" * 9_999), mtime=0)[:40], "damaged"),
         ("r.parquet", b"PAR1 and then nothing", "not Parquet"),
         ("r.csv", b"PAR1....", "Parquet"),
-        ("r.csv", b"a,a\n1,2\n", "names 'a' twice"),
+        ("r.csv", b"a,a\n1,2\n", "the column 'a' twice"),
         ("r.csv", b"a,\xff\nb,1\n", "not UTF-8"),
-        ("r.txt", b"hello", "the ending is not known"),
+        ("r.txt", b"hello", "unknown file name ending"),
     ],
 )
 def test_what_is_not_what_its_name_says_is_one_clear_line(tmp_path, name, content, message):
@@ -150,7 +150,9 @@ def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch):
         raise ConnectionError("no route\nto host")
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(FileError, match=r"the hub gives no such dataset: ConnectionError: no route$"):
+    with pytest.raises(
+        FileError, match=r"is neither a file here nor a dataset on the hub: ConnectionError: no route$"
+    ):
         open_rows("nobody/nothing", revision="main")
 
 

@@ -38,7 +38,7 @@ def test_drop_skips_what_is_too_long_and_keeps_what_is_just_short_enough():
         assert len(results) == kept
     (issue,) = converting.report.skipped
     assert (issue.row, issue.code, issue.message) == (
-        0, Code.TOO_LONG, f"a text has {length} ids, more than {length - 1}",
+        0, Code.TOO_LONG, f"a text has {length} token ids, more than the maximum of {length - 1}",
     )  # fmt: skip
     assert converting.counts.longest == length_of(SHORT)
 
@@ -313,7 +313,7 @@ def test_what_only_encoding_can_refuse_is_rejected_or_raised():
     assert sum(map(len, converting.convert_slices())) == 1
     (issue,) = converting.report.rejected
     assert (issue.row, issue.line, issue.code) == (3, 4, Code.UNSUPPORTED_CONTENT)
-    message = r"row 3 \(a.jsonl line 4\): the tokenizer has nothing but a control token for"
+    message = r"row 3 \(a.jsonl line 4\): the tokenizer has only a control token for"
     with pytest.raises(RowError, match=message):
         [*TokenConversion(rows, encoder, file="a.jsonl").convert_slices()]
 
@@ -345,8 +345,11 @@ def test_a_file_without_rows_has_no_results():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"too_long": "cutprompt"}, r"too_long is one of drop, cut_prompt, truncate; got 'cutprompt'. Did you mean"),
-        ({"max_length": 0}, "max_length is a whole number from 1 on, got 0"),
+        (
+            {"too_long": "cutprompt"},
+            r"too_long must be one of drop, cut_prompt, truncate; got 'cutprompt'. Did you mean",
+        ),
+        ({"max_length": 0}, "max_length must be a whole number, 1 or more; got 0"),
     ],
 )
 def test_a_limit_that_makes_no_sense_is_refused(options, message):
@@ -381,7 +384,7 @@ def test_a_style_that_ends_no_last_answer_says_how_to_train_without_an_end():
     (issue,) = converting.report.skipped
     assert issue.code is Code.NOTHING_TRAINED
     assert issue.message.endswith(
-        "; LossSelection(stop=False), on the command line --no-stop, trains on the content alone"
+        "; to train on the content alone, use LossSelection(stop=False), or --no-stop on the command line"
     )
     results, _ = convert([SHORT], template=glm, selection=LossSelection(stop=False))
     assert len(results) == 1
@@ -410,5 +413,5 @@ def test_a_dropped_answer_is_not_counted_as_a_class():
 
 @pytest.mark.parametrize("max_length", ["5", 0, True, 2.0])
 def test_a_maximum_length_is_a_whole_number(max_length):
-    with pytest.raises(DefinitionError, match="max_length is a whole number from 1 on"):
+    with pytest.raises(DefinitionError, match="max_length must be a whole number, 1 or more"):
         LengthLimit(max_length)

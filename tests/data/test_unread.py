@@ -31,7 +31,7 @@ def test_rows_are_counted_by_path_and_content_stands_first():
         "input": {"rows": 1, "carries_content": True},
     }
     assert unread.content_rows == 2
-    assert unread.describe() == "not read: system (2 rows), input (1 row), and 1 more"
+    assert unread.describe() == "not read: system (2 rows), input (1 row), and 1 more (id)"
 
 
 def test_without_content_the_line_says_so_and_without_anything_there_is_none():
@@ -92,7 +92,7 @@ def write(path, rows):
 
 def test_convert_check_and_show_print_one_line(tmp_path):
     source = write(tmp_path / "rows.jsonl", rows_with({"system": "s", "id": 1}, {"system": "s", "id": 2}))
-    line = "not read: system (2 rows), and 1 more"
+    line = "not read: system (2 rows), and 1 more (id)"
     words = [source, "--template", TEMPLATE.name, "--format", "preference"]
     out, report = tmp_path / "out.jsonl", tmp_path / "report.json"
     printed = run("convert", *words, "--out", out, "--report", report).stderr
@@ -100,7 +100,7 @@ def test_convert_check_and_show_print_one_line(tmp_path):
     assert line in printed
     assert json.loads(report.read_text())["unread"]["system"] == {"rows": 2, "carries_content": True}
     assert line in run("check", *words, code=1).stdout
-    assert "not read: system (1 row), and 1 more" in run("show", TEMPLATE.name, "--row", f"{source}:0").stdout
+    assert "not read: system (1 row), and 1 more (id)" in run("show", TEMPLATE.name, "--row", f"{source}:0").stdout
 
 
 class Custom(Template):

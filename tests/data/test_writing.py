@@ -82,7 +82,7 @@ def test_a_thousand_rows_cross_a_row_group(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("o.txt", "the ending is not known"),
+        ("o.txt", "unknown file name ending"),
         ("no/such/o.jsonl", "there is no directory"),
         ("d.jsonl", "it is a directory"),
     ],
@@ -95,7 +95,7 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path, name, message):
 
 
 def test_a_csv_refuses_a_row_of_other_keys(tmp_path):
-    refused = pytest.raises(FileError, match="a CSV has the columns of its first row")
+    refused = pytest.raises(FileError, match="expected those of the first row of the CSV")
     with refused, open_writer(tmp_path / "o.csv") as writer:
         writer.write({"messages": "a"})
         writer.write({"messages": "b", "tools": "[]"})

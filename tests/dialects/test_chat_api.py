@@ -79,7 +79,7 @@ def test_a_tool_s_name_is_checked_and_not_written():
     spelled = spell_api_messages([calls(call("f")), answer(name="f")])
     assert spelled[1] == {"role": "tool", "content": "4", "tool_call_id": "call_0"}
     code, reason = get_refusal([calls(call("f")), answer(name="g")])
-    assert (code, reason) == (Code.BAD_TURNS, "message 1 is of the tool 'g' and answers a call of 'f'")
+    assert (code, reason) == (Code.BAD_TURNS, "message 1 is of the tool 'g' but answers a call of 'f'")
 
 
 # --- calls ---------------------------------------------------------------------------------------------------------
@@ -128,10 +128,10 @@ def test_an_empty_list_of_calls_is_left_out():
     [
         ([ASKED, answer()], "message 1 answers no call"),
         ([calls(call()), answer(), answer()], "message 2 answers no call"),
-        ([calls(call(id="a")), answer(tool_call_id="b")], "message 1 answers a call that there is not"),
-        ([calls(call("f")), ASKED], "message 1 follows a call of 'f' without answer"),
-        ([calls(call("f"), call("g")), answer(), ASKED], "message 2 follows a call of 'g' without answer"),
-        ([calls(call(), call()), answer()], "message 1 is the last, and a call has no answer"),
+        ([calls(call(id="a")), answer(tool_call_id="b")], "message 1 answers the unknown call 'b'"),
+        ([calls(call("f")), ASKED], "message 1 follows a call of 'f' that has no answer"),
+        ([calls(call("f"), call("g")), answer(), ASKED], "message 2 follows a call of 'g' that has no answer"),
+        ([calls(call(), call()), answer()], "message 1 is the last one, but a call has no answer"),
     ],
 )
 def test_calls_and_answers_that_do_not_match_are_refused(talk, reason):

@@ -82,7 +82,7 @@ def test_a_chat_template_is_named_or_the_user_is_asked_to_place_it(name):
         without = get_dialect(name).configure(format, **paths)
         assert "chat_template.jinja" not in without
         fields = iter_sample_fields(get_dialect(name).shape(format))
-        if any("messages" in field.view for field in fields) and not config.style_note:
+        if any("messages" in field.view for field in fields) and not config.get_style_note(format):
             assert "chat_template.jinja" in with_style
 
 
@@ -105,7 +105,7 @@ def test_a_wrong_configuration_is_an_error_of_the_class(config, message):
 def test_a_configuration_is_a_text_that_jinja_reads_and_has_an_ending():
     with pytest.raises(DefinitionError, match="the configuration of preference is not a Jinja template"):
         ConsumerConfig(".yaml", {"preference": "{{ x"})
-    with pytest.raises(DefinitionError, match=r"suffix is an ending such as \.yaml, got 'yaml'"):
+    with pytest.raises(DefinitionError, match=r"suffix must be a file ending such as \.yaml, got 'yaml'"):
         ConsumerConfig("yaml", {})
 
 
@@ -118,9 +118,9 @@ def test_a_name_that_is_not_there_is_an_error_of_the_text():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("trl.py", r"trl\.py would be imported in the place of trl; name it train_trl\.py"),
-        ("my train.py", r"a Python file has a name without spaces and dashes, got my train\.py"),
-        ("my-train.py", "a Python file has a name without spaces and dashes"),
+        ("trl.py", r"trl\.py would be imported instead of trl; name it train_trl\.py"),
+        ("my train.py", r"the name of a Python script may not have spaces or dashes, got my train\.py"),
+        ("my-train.py", "the name of a Python script may not have spaces or dashes"),
     ],
 )
 def test_a_script_is_not_named_like_a_library(config, message):
@@ -146,9 +146,9 @@ def test_rows_that_the_framework_does_not_read_are_an_error(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"config": "a.py"}, r"the configuration of this dialect is a \.yaml file, got a\.py"),
-        ({"config": 'a"b.yaml'}, "a configuration has a plain name"),
-        ({"rows": "rows.csv"}, r"a configuration names rows in \.jsonl, \.json, \.parquet, got rows\.csv"),
+        ({"config": "a.py"}, r"the configuration of this dialect must be a \.yaml file, got a\.py"),
+        ({"config": 'a"b.yaml'}, "the name of a configuration may have letters, digits, spaces"),
+        ({"rows": "rows.csv"}, r"a configuration needs rows in \.jsonl, \.json, \.parquet, got rows\.csv"),
     ],
 )
 def test_a_wrong_path_is_one_line(arguments, message):
@@ -182,7 +182,9 @@ def test_a_configuration_is_not_part_of_what_a_dialect_is():
 
 @pytest.mark.parametrize("format", ["supervised", "unpaired", "prompt_only"])
 def test_a_dataset_type_without_a_configuration_is_refused_with_the_dialect_to_use(format):
-    with pytest.raises(DefinitionError, match=r"loss on the prompt too .*; use the dialect ms-swift-text"):
+    with pytest.raises(
+        DefinitionError, match=r"also computes the loss on the prompt .*; use the dialect ms-swift-text"
+    ):
         get_dialect("ms-swift").configure(format, config="run.yaml", rows="rows.jsonl")
     text = get_dialect("ms-swift-text").configure(format, config="run.yaml", rows="rows.jsonl")
     assert yaml.safe_load(text)["use_chat_template"] is False

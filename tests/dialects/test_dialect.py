@@ -116,32 +116,47 @@ def test_a_response_whose_text_does_not_begin_with_the_prompt_has_no_text_of_its
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({"preferense": {"a": "prompt"}}, "Mine.preferense: there is no such format. Did you mean 'preference'?"),
+        (
+            {"preferense": {"a": "prompt"}},
+            "Mine.preferense: there is no such dataset type. Did you mean 'preference'?",
+        ),
         (
             {"preference": {"a": "chosn"}},
-            "Mine.preference: 'a' is 'chosn', which preference has not. Did you mean 'chosen'?",
+            "Mine.preference: 'a' is 'chosn', which preference does not have. Did you mean 'chosen'?",
         ),
-        ({"preference": {"a": "completion"}}, "Mine.preference: 'a' is 'completion', which preference has not."),
-        ({"supervised": {"a": "chosen"}}, "Mine.supervised: 'a' is 'chosen', which supervised has not."),
-        ({"preference": {"a": "prompt+prompt"}}, "Mine.preference: 'a' is 'prompt+prompt', which preference has not."),
-        ({"preference": {"a": "chosen+prompt"}}, "Mine.preference: 'a' is 'chosen+prompt', which preference has not."),
-        ({"preference": {"a": ""}}, "Mine.preference: 'a' is '', which preference has not."),
+        ({"preference": {"a": "completion"}}, "Mine.preference: 'a' is 'completion', which preference does not have."),
+        ({"supervised": {"a": "chosen"}}, "Mine.supervised: 'a' is 'chosen', which supervised does not have."),
+        (
+            {"preference": {"a": "prompt+prompt"}},
+            "Mine.preference: 'a' is 'prompt+prompt', which preference does not have.",
+        ),
+        (
+            {"preference": {"a": "chosen+prompt"}},
+            "Mine.preference: 'a' is 'chosen+prompt', which preference does not have.",
+        ),
+        ({"preference": {"a": ""}}, "Mine.preference: 'a' is '', which preference does not have."),
         ({"preference": {}}, "Mine.preference: expected a table of keys, got {}"),
         ({"preference": ["prompt"]}, "Mine.preference: expected a table of keys, got ['prompt']"),
         ({"preference": "prompt"}, "Mine.preference: expected a table of keys, got 'prompt'"),
-        ({"role_key": 5}, "Mine: role_key and content_key are texts, and roles names by role"),
-        ({"role_key": None}, "Mine: role_key and content_key are texts, and roles names by role"),
-        ({"content_key": 5}, "Mine: role_key and content_key are texts, and roles names by role"),
-        ({"content_key": ("value",)}, "Mine: role_key and content_key are texts, and roles names by role"),
+        ({"role_key": 5}, "Mine: role_key and content_key must be texts, and roles a mapping of roles to names"),
+        ({"role_key": None}, "Mine: role_key and content_key must be texts, and roles a mapping of roles to names"),
+        ({"content_key": 5}, "Mine: role_key and content_key must be texts, and roles a mapping of roles to names"),
+        (
+            {"content_key": ("value",)},
+            "Mine: role_key and content_key must be texts, and roles a mapping of roles to names",
+        ),
         ({"role_key": "content"}, "Mine: role_key and content_key are both 'content'; one would be lost"),
         ({"content_key": "role"}, "Mine: role_key and content_key are both 'role'; one would be lost"),
-        ({"roles": ("user", "assistant")}, "Mine: role_key and content_key are texts, and roles names by role"),
-        ({"roles": None}, "Mine: role_key and content_key are texts, and roles names by role"),
-        ({"roles": {"user": 5}}, "Mine.roles: the name of user is text, got 5"),
-        ({"roles": {"user": "human", "tool": None}}, "Mine.roles: the name of tool is text, got None"),
-        ({"roles": {"assistant": ["gpt"]}}, "Mine.roles: the name of assistant is text, got ['gpt']"),
-        ({"roles": {"usr": "human"}}, "Mine.roles: 'usr' is no role. Did you mean 'user'?"),
-        ({"roles": {5: "human"}}, "Mine.roles: 5 is no role."),
+        (
+            {"roles": ("user", "assistant")},
+            "Mine: role_key and content_key must be texts, and roles a mapping of roles to names",
+        ),
+        ({"roles": None}, "Mine: role_key and content_key must be texts, and roles a mapping of roles to names"),
+        ({"roles": {"user": 5}}, "Mine.roles: expected text as the name of user, got 5"),
+        ({"roles": {"user": "human", "tool": None}}, "Mine.roles: expected text as the name of tool, got None"),
+        ({"roles": {"assistant": ["gpt"]}}, "Mine.roles: expected text as the name of assistant, got ['gpt']"),
+        ({"roles": {"usr": "human"}}, "Mine.roles: 'usr' is not a role. Did you mean 'user'?"),
+        ({"roles": {5: "human"}}, "Mine.roles: 5 is not a role."),
         ({"dropped": None}, "Mine.dropped: expected a tuple of keys, got None"),
         ({"dropped": ["tool_calls"]}, "Mine.dropped: expected a tuple of keys, got ['tool_calls']"),
         ({"dropped": ("tool_calls", None)}, "Mine.dropped: expected a tuple of keys, got ('tool_calls', None)"),
@@ -176,7 +191,7 @@ def test_what_a_framework_would_drop_is_refused():
     sample = Supervised(prompt=[{"role": "user", "content": "Where?"}], completion=[answer])
     tables = {"supervised": {"messages": "prompt+completion.messages"}}
     assert declare_dialect(**tables).spell(sample, None)["messages"][-1] == answer
-    with pytest.raises(RowError, match="drops 'thinking' in silence") as caught:
+    with pytest.raises(RowError, match="silently drops 'thinking'") as caught:
         declare_dialect(**tables, dropped=("tool_calls", "thinking")).spell(sample, None)
     assert (caught.value.code, caught.value.value) == ("unsupported_content", "Mint?")
 
@@ -189,7 +204,9 @@ def test_keys_and_what_they_hold_are_texts(table):
 
 def test_a_format_that_the_dialect_cannot_spell_is_refused_with_those_that_it_can():
     template = get_template("PKUSafeRLHF").with_dialect(declare_dialect(preference={"a": "prompt"}))
-    with pytest.raises(UnknownNameError, match="cannot spell the format 'supervised'; it spells preference"):
+    with pytest.raises(
+        UnknownNameError, match="does not support the dataset type 'supervised'; it supports preference"
+    ):
         template.format(ROW, "supervised")
 
 

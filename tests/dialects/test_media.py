@@ -65,7 +65,7 @@ def test_a_mark_has_no_place_for_other_keys():
     code, reason = reject("ms-swift", [user({**IMAGE, "max_pixels": 9})])
     assert (code, reason) == (
         Code.UNSUPPORTED_CONTENT,
-        "the dialect has no place for a part with more than a text or a medium: max_pixels",
+        "the dialect does not support a part with more than a text or a medium: max_pixels",
     )
 
 
@@ -95,7 +95,7 @@ def test_a_place_without_a_medium_is_a_mismatch(dialect):
     code, reason = reject(dialect, [user({"type": "image"})])
     assert (code, reason) == (
         Code.MEDIA_MISMATCH,
-        "prompt has a place for image data, and no column fills it",
+        "prompt has a place for image data, but no column fills it",
     )
 
 
@@ -110,14 +110,14 @@ def test_trl_reads_no_media_in_the_result_of_a_tool():
     talk = [user("Look."), call, {"role": "tool", "content": [IMAGE]}]
     assert reject("trl", talk) == (
         Code.UNSUPPORTED_CONTENT,
-        "the dialect has no place for media in the result of a tool",
+        "the dialect does not support media in the result of a tool",
     )
 
 
 def test_trl_reads_tools_or_images_of_a_row():
     template = get_template("TRL-tools")
     row = {**template.example, "images": ["a.png"]}
-    with pytest.raises(RowError, match="the dialect's framework reads images or tools of a file, not both"):
+    with pytest.raises(RowError, match="the dialect's framework reads images or tools from a file, not both"):
         template.format(row, "preference")
     assert template.with_dialect("ms-swift").format(row, "preference")["images"] == ["a.png"]
     with pytest.raises(RowError, match="not both"):
@@ -165,7 +165,7 @@ def test_one_image_is_a_value_of_its_own():
     mine = declare_dialect(prompt_only={"talk": "prompt.messages", "image": "prompt.image?"}, media="parts")
     template = Plain().with_dialect(mine)
     assert template.format({"prompt": [user(IMAGE)]}, "prompt_only")["image"] == "a.png"
-    with pytest.raises(RowError, match="a key for one image, got 2"):
+    with pytest.raises(RowError, match="a key for only one image, got 2"):
         template.format({"prompt": [user(IMAGE, IMAGE)]}, "prompt_only")
     assert "image" not in template.format({"prompt": [user("Hi")]}, "prompt_only")
 
@@ -178,7 +178,7 @@ def test_the_declaration_of_media_is_checked():
     with pytest.raises(DefinitionError, match=r"'answer\.images'"):
         declare_dialect(prompt_only={"images": "answer.images"})
     with pytest.raises(
-        DefinitionError, match=r"the parts of its samples are images, videos, audios, tools, .*; got 'pictures'"
+        DefinitionError, match=r"its samples have no part 'pictures'; they may have images, videos, audios, tools"
     ):
         Plain().with_parts(["pictures"])
 
@@ -218,7 +218,7 @@ def test_the_place_that_is_not_empty_counts_and_a_second_medium_is_rejected():
     code, reason = reject("trl", [user({"type": "image", "bytes": b"1", "image": "a.png"})])
     assert (code, reason) == (
         Code.UNSUPPORTED_CONTENT,
-        "the dialect has no place for two media in one part; 'image' holds the other",
+        "the dialect does not support two media in one part; the other one is in 'image'",
     )
 
 

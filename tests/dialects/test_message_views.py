@@ -182,12 +182,12 @@ def test_a_dialect_spells_messages_wherever_its_tables_ask_for_them():
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"roles": {"usr": "human"}}, "Mine.roles: 'usr' is no role. Did you mean 'user'?"),
-        ({"roles": {"user": 5}}, "Mine.roles: the name of user is text"),
-        ({"roles": ["user"]}, "Mine: role_key and content_key are texts, and roles names by role"),
-        ({"role_key": 5}, "Mine: role_key and content_key are texts"),
-        ({"content_key": None}, "Mine: role_key and content_key are texts"),
-        ({"role_kye": "from"}, "Mine.role_kye: there is no such format. Did you mean 'role_key'?"),
+        ({"roles": {"usr": "human"}}, "Mine.roles: 'usr' is not a role. Did you mean 'user'?"),
+        ({"roles": {"user": 5}}, "Mine.roles: expected text as the name of user"),
+        ({"roles": ["user"]}, "Mine: role_key and content_key must be texts, and roles a mapping of roles to names"),
+        ({"role_key": 5}, "Mine: role_key and content_key must be texts"),
+        ({"content_key": None}, "Mine: role_key and content_key must be texts"),
+        ({"role_kye": "from"}, "Mine.role_kye: there is no such dataset type. Did you mean 'role_key'?"),
     ],
 )
 def test_a_spelling_that_is_declared_wrongly_is_refused(parts, message):

@@ -17,7 +17,7 @@ PAIR = {"prompt": "p", "response_0": "a", "response_1": "b", "better_response_id
 def test_a_bos_before_each_answer_is_refused_with_the_way_out():
     template = get_template("PKUSafeRLHF").with_style("llama3").with_dialect("verl")
     tokenizer = tokenizer_for_style("llama3", True)
-    with pytest.raises(DefinitionError, match="adds a BOS to every text, so one would be before each answer"):
+    with pytest.raises(DefinitionError, match="adds a BOS to every text, so there would be one before each answer"):
         template.with_tokenizer(tokenizer).format(PAIR, "preference")
     tokenizer.backend_tokenizer.post_processor = processors.Sequence([])
     result = template.with_tokenizer(tokenizer).format(PAIR, "preference")
@@ -31,14 +31,14 @@ def test_an_eos_after_the_prompt_is_refused():
     ends = processors.TemplateProcessing(single=f"$A {mark[0]}", special_tokens=[mark])
     tokenizer.backend_tokenizer.post_processor = ends
     template = get_template("PKUSafeRLHF").with_style("chatml").with_dialect("verl").with_tokenizer(tokenizer)
-    with pytest.raises(DefinitionError, match="adds an EOS to every text, so one would be after the prompt"):
+    with pytest.raises(DefinitionError, match="adds an EOS to every text, so there would be one after the prompt"):
         template.format(PAIR, "preference")
 
 
 @pytest.mark.parametrize("style", ["plain", "chatml"])
 def test_pairs_need_a_tokenizer_and_messages_do_not(style):
     template = get_template("PKUSafeRLHF").with_style(style).with_dialect("verl")
-    with pytest.raises(DefinitionError, match="say what the tokenizer adds"):
+    with pytest.raises(DefinitionError, match="state what the tokenizer adds"):
         template.format(PAIR, "preference")
     assert template.format(PAIR, "supervised")["messages"][-1]["content"] == "a"
 

@@ -76,7 +76,7 @@ def test_a_wrong_template_of_a_user_is_told_which_law_it_breaks():
 
     with pytest.raises(AssertionError) as caught:
         check_laws(Wrong, max_examples=50)
-    assert re.match("[a-z ]+: not so for <Template unnamed> with .*'comments'", str(caught.value))
+    assert re.match("[a-z ]+: does not hold for <Template unnamed> with .*'comments'", str(caught.value))
 
 
 def test_a_wrong_style_of_a_user_is_told_which_law_it_breaks():

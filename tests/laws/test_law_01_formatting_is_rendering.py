@@ -57,7 +57,7 @@ def never_refusing(template, row, format):
 
 @pytest.mark.parametrize(("template", "format"), [(PKU, exchanged), (HH, never_refusing)])
 def test_a_result_that_is_not_the_rendered_one_is_caught(template, format):
-    with pytest.raises(AssertionError, match="format and rendering what was extracted differ"):
+    with pytest.raises(AssertionError, match="the result of format differs from the rendered sample"):
         check(Faulty(template, format=format), formatting_is_rendering_after_extracting)
 
 
@@ -80,5 +80,5 @@ def test_state_shared_between_rows_is_caught():
         )
         example = None
 
-    with pytest.raises(AssertionError, match="format and rendering what was extracted differ"):
+    with pytest.raises(AssertionError, match="the result of format differs from the rendered sample"):
         check(Remembering, formatting_is_rendering_after_extracting)

@@ -77,7 +77,7 @@ def only_dicts(template, row, format):
 
 
 def test_a_row_that_is_no_dict_must_format_alike():
-    with pytest.raises(AssertionError, match="a row that is no dict differs"):
+    with pytest.raises(AssertionError, match="a Mapping gives another result"):
         check(Faulty(PKU, format=only_dicts), a_row_is_never_written_to)
 
 

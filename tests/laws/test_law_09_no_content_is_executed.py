@@ -85,7 +85,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_style_that_changes_contents_is_caught(change):
-    with pytest.raises(AssertionError, match="is not the layout with the contents in it"):
+    with pytest.raises(AssertionError, match="is not the layout with the contents inserted unchanged"):
         check(changing(CHANGES[change]), no_content_is_executed_escaped_or_trimmed)
 
 

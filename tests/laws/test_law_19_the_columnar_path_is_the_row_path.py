@@ -148,7 +148,7 @@ def test_turns_that_few_rows_have_get_no_plan(monkeypatch):
     formatter = BatchFormatter(template, "preference", on_error="skip")
     formatter(pa.Table.from_pylist(rows, schema=schema))
     assert formatter.plan.columnar > 50
-    assert formatter.plan.reasons["few rows have its turns"] > 5
+    assert formatter.plan.reasons["few rows have the same turns"] > 5
     check_columnar(template, "preference", rows, schema)
 
 

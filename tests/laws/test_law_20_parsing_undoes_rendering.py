@@ -37,9 +37,9 @@ def test_hh_and_chatml_are_reversible_and_others_say_that_they_are_not():
         ("chatml", "<|im_start|>user\nHi", "the turn of user does not end"),
         ("chatml", "<|im_start|>cook\nHi<|im_end|>\n", "no turn begins there"),
         ("chatml", "<|im_start|>user\nHi<|im_end|>\nand more", "does not end"),
-        ("chatml", "<|im_start|>user\na <|im_end|> b<|im_end|>\n", "spells '<|im_end|>', which marks a turn"),
+        ("chatml", "<|im_start|>user\na <|im_end|> b<|im_end|>\n", "contains '<|im_end|>', which marks a turn"),
         ("human-assistant", "Human: Hi", "no turn begins there"),
-        ("human-assistant", "\n\nHuman: Hi\n\nHuman:you", "spells '\\n\\nHuman:', which marks a turn"),
+        ("human-assistant", "\n\nHuman: Hi\n\nHuman:you", "contains '\\n\\nHuman:', which marks a turn"),
         ("beginning-of-conversation", "USER: Hi ASSISTANT:Yes", "expected it to begin with 'BEGINNING OF"),
         (
             "beginning-of-conversation",
@@ -83,5 +83,5 @@ def test_the_law_catches_a_parser_that_is_wrong(broken, monkeypatch):
     style = style_of(("U: ", "\n"), ("A: ", "\n"))
     check(style, parsing_undoes_rendering)
     monkeypatch.setattr("preftemplates.styles.fragments.parse_conversation", broken)
-    with pytest.raises(AssertionError, match="comes back as"):
+    with pytest.raises(AssertionError, match="is parsed back as"):
         check(style, parsing_undoes_rendering)

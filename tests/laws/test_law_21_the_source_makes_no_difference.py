@@ -161,7 +161,7 @@ def test_a_date_that_load_dataset_makes_of_a_text_is_refused_with_the_fix(tmp_pa
     rows = [{"prompt": "2024-05-01", "completion": "a"}, {"prompt": "2024-05-02", "completion": "b"}]
     (first, _) = SOURCES["`load_dataset`"][1](rows, tmp_path, get_template("TRL"))
     assert isinstance(first["prompt"], date)
-    with pytest.raises(RowError, match=r"read the column as text, .*Value\('string'\)") as caught:
+    with pytest.raises(RowError, match=r"read the column as text \(in datasets, .*Value\('string'\)") as caught:
         get_template("TRL").format(first, "supervised")
     assert (caught.value.code, caught.value.column) == (Code.WRONG_TYPE, "prompt")
 

@@ -41,13 +41,13 @@ def test_its_errors_are_verdicts_on_rows():
         [],
         [Code.MISSING_FIELD, Code.BAD_EXPRESSION, Code.WRONG_TYPE],
     )
-    with pytest.raises(RowError, match=r"column 'bad': missing; near: 'Bad'"):
+    with pytest.raises(RowError, match=r"column 'bad': missing; nearest: 'Bad'"):
         Careful().format({"good": "x", "Bad": "y"}, "preference")
 
 
 def test_its_formats_are_the_methods_that_it_writes():
     assert Careful().formats == ("preference",)
-    with pytest.raises(UnknownNameError, match="fills no format 'supervised'"):
+    with pytest.raises(UnknownNameError, match="has no dataset type 'supervised'"):
         Careful().format({}, "supervised")
 
 
@@ -61,12 +61,12 @@ def test_a_custom_template_derives_nothing_and_has_no_policies():
     assert template.format_all({"a": "1", "b": "2"}, "preference") == [{"better_text": "1", "worse_text": "2"}]
     assert template.formatted({"a": "1", "b": "2"}, "preference").lost == {}
     for ask in (lambda: template.with_ties("half"), lambda: template.with_pairs("all"), lambda: template.labels("x")):
-        with pytest.raises(DefinitionError, match="formats by hand"):
+        with pytest.raises(DefinitionError, match="is a custom template"):
             ask()
 
 
 def test_a_class_declares_or_writes_and_not_both():
-    with pytest.raises(DefinitionError, match="one or the other"):
+    with pytest.raises(DefinitionError, match="do only one of the two"):
 
         class Both(Template):
             class Row(RowModel):
@@ -185,5 +185,5 @@ def test_both_kinds_of_template_answer_the_same_questions():
     adapted = declared.adapted(style="chatml", ties="keep")
     assert (adapted.style.name, adapted.ties, declared.ties) == ("chatml", "keep", "drop")
     assert set(custom.describe()) < set(declared.describe())
-    with pytest.raises(UnknownNameError, match="fills no format 'ranked'"):
+    with pytest.raises(UnknownNameError, match="has no dataset type 'ranked'"):
         custom.known_columns("ranked")

@@ -42,7 +42,7 @@ def refusal(call, *arguments):
 
 
 REFUSED = {
-    "a ranking names a column for chosen": 2,
+    "a ranking must name a column for chosen": 2,
     "name a column for response": 17,
 }
 """What is wrong with the real entries that are no template: rankings without columns, and plain texts."""
@@ -67,7 +67,7 @@ def test_every_real_entry_is_a_template_or_says_on_which_line_it_is_none():
 
 @pytest.mark.parametrize("name", ["nectar_rm", "orca_dpo_de"])
 def test_fault_8_a_real_ranking_that_names_no_columns_is_refused_when_it_is_read(name):
-    with pytest.raises(FileError, match=f"{name}.columns: a ranking names a column for chosen, and this one does not"):
+    with pytest.raises(FileError, match=f"{name}.columns: a ranking must name a column for chosen"):
         real(name)
 
 
@@ -143,15 +143,18 @@ def test_speakers_have_the_names_that_the_tags_say(tmp_path):
     ("entry", "said"),
     [
         ({"formating": "sharegpt"}, r"mine.formating: an entry has no 'formating' here. Did you mean 'formatting'"),
-        ({"formatting": "share"}, r"mine.formatting: rows of 'share' are not read. Did you mean 'sharegpt'"),
+        (
+            {"formatting": "share"},
+            r"mine.formatting: expected alpaca or sharegpt, got 'share'. Did you mean 'sharegpt'",
+        ),
         ({"columns": {"promt": "a"}}, r"mine.columns.promt: an entry has no 'promt' here. Did you mean 'prompt'"),
         ({"columns": {"prompt": 5}}, r"mine.columns.prompt: expected a name, got 5"),
         ({"columns": ["prompt"]}, r"mine.columns: expected names and values"),
-        ({"columns": {"response": "a"}}, r"mine.columns: rows of alpaca name a column for prompt"),
-        ({"formatting": "sharegpt", "columns": {"chosen": "a"}}, r"rows of sharegpt name a column for messages"),
-        ({"formatting": "sharegpt", "tags": {"role_tag": "who"}}, r"mine.tags: tags name content_tag"),
+        ({"columns": {"response": "a"}}, r"mine.columns: rows of alpaca must name a column for prompt"),
+        ({"formatting": "sharegpt", "columns": {"chosen": "a"}}, r"rows of sharegpt must name a column for messages"),
+        ({"formatting": "sharegpt", "tags": {"role_tag": "who"}}, r"mine.tags: tags must name content_tag"),
         ({"formatting": "sharegpt", "tags": {"roletag": "who"}}, r"mine.tags.roletag: an entry has no 'roletag' here"),
-        ({"ranking": True, "columns": {"prompt": "a", "chosen": "b"}}, r"names a column for rejected, and this one"),
+        ({"ranking": True, "columns": {"prompt": "a", "chosen": "b"}}, r"must name a column for rejected"),
     ],
 )
 def test_what_is_wrong_with_an_entry_is_said_with_its_line(tmp_path, entry, said):
@@ -215,7 +218,7 @@ def test_an_entry_is_the_one_that_the_dialect_configures():
 @pytest.mark.parametrize(
     ("dialect", "format", "said"),
     [
-        ("text", "preference", "the dialect is llama-factory-alpaca or llama-factory-sharegpt, got 'text'"),
+        ("text", "preference", "the dialect must be llama-factory-alpaca or llama-factory-sharegpt, got 'text'"),
         ("llama-factory-alpaca", "ranked", "not on ranked"),
     ],
 )

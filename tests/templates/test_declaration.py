@@ -59,7 +59,7 @@ def test_each_format_asks_only_for_what_it_reads():
 def test_prompts_that_differ_need_one_line_that_says_which_is_the_prompt_alone():
     other = Supervised(prompt="Q: {{ question }}", completion="{{ good }}")
     assert refusal(preference=PAIR, supervised=other) == (
-        "Mine: preference and supervised declare different prompts; say which one is the prompt alone:"
+        "Mine: preference and supervised declare different prompts; declare which one prompt_only has:"
         " prompt_only = PromptOnly(prompt=...)"
     )
     template = declare(preference=PAIR, supervised=other, prompt_only=PromptOnly(prompt="Only {{ question }}"))
@@ -172,8 +172,8 @@ def test_an_expression_that_reads_an_alias_uses_the_python_name_and_columns_tell
         ),
         (
             Preference(prompt="", chosen="{{ good | human_asistant_turns }}", rejected=""),
-            "Mine.preference.chosen: '{{ good | human_asistant_turns }}' uses no filter 'human_asistant_turns'."
-            " Did you mean 'human_assistant_turns'?",
+            "Mine.preference.chosen: '{{ good | human_asistant_turns }}' uses an unknown filter"
+            " 'human_asistant_turns'. Did you mean 'human_assistant_turns'?",
         ),
     ],
 )
@@ -240,13 +240,13 @@ def test_a_class_that_declares_nothing_is_refused_and_a_misspelt_format_is_recog
 
 
 def test_a_class_cannot_declare_samples_and_have_methods_of_its_own():
-    with pytest.raises(DefinitionError, match="it must be one or the other"):
+    with pytest.raises(DefinitionError, match="do only one of the two"):
         declare(preference=PAIR, check_equal=lambda *_: False)
 
 
 def test_a_format_that_is_not_declared_is_answered_with_those_that_are():
     template = declare(preference=PAIR)
-    with pytest.raises(UnknownNameError, match=r"'stepwise'; it fills prompt_only, preference, supervised,"):
+    with pytest.raises(UnknownNameError, match=r"'stepwise'; it has prompt_only, preference, supervised,"):
         template.columns("stepwise")
     with pytest.raises(UnknownNameError, match=r"Did you mean 'preference'\?"):
         template.format(CELLS, "prefrence")
@@ -289,7 +289,7 @@ class Tree(RowModel):
 
 def test_a_row_that_holds_itself_is_refused():
     said = refusal(Row=Tree, supervised=Supervised(prompt="q", completion="{{ text }}"))
-    assert said == "Mine.Row holds itself and has no end; what is nested so is dict[str, Any]"
+    assert said == "Mine.Row contains itself; declare such a column as dict[str, Any]"
 
 
 def test_a_prompt_may_be_the_same_in_every_row():

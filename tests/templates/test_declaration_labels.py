@@ -56,8 +56,8 @@ def judged(**parts: Any) -> Any:
 def test_a_label_without_a_domain_may_not_choose(column, chosen):
     sample = Supervised(prompt="q", completion=chosen.replace("COLUMN", column))
     assert refusal(Row=Judged, supervised=sample) == (
-        f"Mine.supervised.completion chooses by '{column}', whose type has no domain: any value would be taken."
-        " Types with one are Index01, Index12, FirstIs1, int with ge and le, and Literal of texts"
+        f"Mine.supervised.completion chooses by '{column}', whose type allows any value; declare it as"
+        " Index01, Index12, FirstIs1, int with ge and le, or Literal of texts"
     )
 
 
@@ -113,9 +113,9 @@ def test_a_label_is_one_expression_and_its_columns_are_read():
 @pytest.mark.parametrize(
     ("format", "sample", "message"),
     [
-        ("unpaired", Unpaired(prompt="q", completion="a", label="good"), "Mine.unpaired.label: a label takes one"),
+        ("unpaired", Unpaired(prompt="q", completion="a", label="good"), "Mine.unpaired.label: a label needs exactly"),
         ("unpaired", Unpaired(prompt="q", completion="a", label=True), "Mine.unpaired.label: expected text with"),
-        ("unpaired", Unpaired(prompt="q", completion="a", label="{{ good }}!"), "Mine.unpaired.label: a label takes"),
+        ("unpaired", Unpaired(prompt="q", completion="a", label="{{ good }}!"), "Mine.unpaired.label: a label needs"),
         ("unpaired", Unpaired(prompt="q", completion="a", label="{{ godo }}"), "Mine.unpaired.label reads 'godo'"),
         ("unpaired", Unpaired(prompt="q", completion="a", label="{{ good | x }}"), "Mine.unpaired.label: "),
         ("scored", Scored(prompt="q", completion="a", score="{{ open }}", attributes="{{ non }}"), "Mine.scored.attr"),
@@ -137,20 +137,23 @@ def test_a_label_or_a_list_of_responses_that_is_declared_wrongly_is_refused(form
         ({"one": "{{ replies }}", "two": "{{ answers }}"}, "Mine.each: expected a name and the expression"),
         (["{{ replies }}"], "Mine.each: expected a name and the expression of its values, got ['{{ replies }}']"),
         ("{{ replies }}", "Mine.each: expected a name and the expression"),
-        ({"a reply": "{{ replies }}"}, "Mine.each: 'a reply' is no name"),
-        ({5: "{{ replies }}"}, "Mine.each: 5 is no name"),
-        ({"reply": "replies"}, "Mine.each: each takes one {{ expression }}, got 'replies'"),
-        ({"reply": "{{ replies }}{{ answers }}"}, "Mine.each: each takes one {{ expression }}"),
+        ({"a reply": "{{ replies }}"}, "Mine.each: 'a reply' is not a name"),
+        ({5: "{{ replies }}"}, "Mine.each: 5 is not a name"),
+        ({"reply": "replies"}, "Mine.each: each needs exactly one {{ expression }}, got 'replies'"),
+        ({"reply": "{{ replies }}{{ answers }}"}, "Mine.each: each needs exactly one {{ expression }}"),
         ({"reply": ["{{ replies }}"]}, "Mine.each: expected text with"),
         ({"reply": "{{ reply }}"}, "Mine.each reads 'reply', which Row does not declare. Did you mean 'replies'?"),
-        ({"answers": "{{ replies }}"}, "Mine.each: 'answers' is a column of Row"),
-        ({"reply": "{{ replies | good_ones }}"}, "Mine.each: '{{ replies | good_ones }}' uses no filter 'good_ones'"),
+        ({"answers": "{{ replies }}"}, "Mine.each: 'answers' is already a column of Row"),
+        (
+            {"reply": "{{ replies | good_ones }}"},
+            "Mine.each: '{{ replies | good_ones }}' uses an unknown filter 'good_ones'",
+        ),
     ],
 )
 def test_each_is_one_name_and_one_expression_over_columns(each, message):
     sample = Supervised(prompt="q", completion="{{ answers | first }}")
     if isinstance(each, dict) and message.startswith("Mine.each: '{{"):
-        with pytest.raises(DefinitionError, match="uses no filter 'good_ones'"):
+        with pytest.raises(DefinitionError, match="uses an unknown filter 'good_ones'"):
             judged(supervised=sample, each=each)
         return
     assert refusal(Row=Judged, supervised=sample, each=each).startswith(message)
@@ -174,8 +177,8 @@ def test_the_name_of_each_is_read_in_any_sample_and_is_part_of_the_declaration()
 
 @pytest.mark.parametrize("ties", ["dropped", "", None, True, ["drop"]], ids=repr)
 def test_a_policy_for_ties_is_one_of_three_words(ties):
-    assert refusal(preference=PAIR, ties=ties).startswith("ties is one of drop, half, keep; got ")
-    with pytest.raises(DefinitionError, match="ties is one of drop, half, keep"):
+    assert refusal(preference=PAIR, ties=ties).startswith("ties must be one of drop, half, keep; got ")
+    with pytest.raises(DefinitionError, match="ties must be one of drop, half, keep"):
         declare(preference=PAIR).with_ties(ties)
 
 

@@ -110,7 +110,7 @@ def declare(tie):
         ("label == 2", "Odd.tie: "),
         (2, "Odd.tie: "),
         ("{{ labl == 2 }}", "Odd.tie reads 'labl', which Row does not declare. Did you mean 'label'"),
-        ("{{ label | no_such }}", "uses no filter 'no_such'"),
+        ("{{ label | no_such }}", "uses an unknown filter 'no_such'"),
     ],
 )
 def test_what_is_not_an_expression_over_the_row_is_refused(tie, message):

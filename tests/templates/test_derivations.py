@@ -365,7 +365,7 @@ def test_what_is_derived_is_not_derived_from_again():
 
 
 def test_choices_of_pairs_are_three_words():
-    with pytest.raises(DefinitionError, match="pairs is one of all, adjacent, best-worst; got 'best_worst'"):
+    with pytest.raises(DefinitionError, match="pairs must be one of all, adjacent, best-worst; got 'best_worst'"):
         get_template("TRL").with_pairs("best_worst")
 
 

@@ -173,7 +173,7 @@ def test_nothing_has_a_name_but_the_columns(name):
     ],
 )  # fmt: skip
 def test_a_statement_is_refused(source):
-    with pytest.raises(DefinitionError, match="holds a statement"):
+    with pytest.raises(DefinitionError, match="contains a statement"):
         Field(source)
 
 
@@ -212,7 +212,7 @@ def test_what_is_no_text_is_no_field(source):
 
 @pytest.mark.parametrize("source", ["{{ a.__class__ }}", "{{ a._private }}", "{{ a.b.__init__.c }}", "{{ [a.__x] }}"])
 def test_a_name_with_an_underscore_in_front_is_closed(source):
-    with pytest.raises(DefinitionError, match="names with _ are closed"):
+    with pytest.raises(DefinitionError, match="names that begin with _ are not allowed"):
         Field(source)
 
 
@@ -221,14 +221,14 @@ def test_a_name_with_an_underscore_in_front_is_closed(source):
     [("human_asistant_turns", "human_assistant_turns"), ("trimm", "trim"), ("Upper", "upper"), ("joinn", "join")],
 )
 def test_an_unknown_filter_is_answered_with_the_nearest_one(written, meant):
-    with pytest.raises(DefinitionError, match=f"uses no filter '{written}'. Did you mean '{meant}'"):
+    with pytest.raises(DefinitionError, match=f"uses an unknown filter '{written}'. Did you mean '{meant}'"):
         Field(f"{{{{ a | {written} }}}}")
 
 
 @pytest.mark.parametrize("name", ["attr", "random", "pprint", "xmlattr", "urlize", "safe", "escape", "groupby"])
 def test_jinja_s_filters_that_reach_into_objects_escape_or_depend_on_chance_are_not_there(name):
     assert name not in BUILTIN_FILTERS
-    with pytest.raises(DefinitionError, match=f"uses no filter '{name}'"):
+    with pytest.raises(DefinitionError, match=f"uses an unknown filter '{name}'"):
         Field(f"{{{{ a | {name} }}}}")
 
 

@@ -95,7 +95,7 @@ def test_one_sample_is_asked_for_and_there_are_none_or_several(way):
     assert (none.code, none.format, none.template) == (Code.NO_SAMPLE, "unpaired", "unnamed")
     several = refused(getattr(template, way), thread(("a", True), ("b", True), ("c", False)), "unpaired")
     assert several.code is Code.SEVERAL_SAMPLES
-    assert "the row gives 3 samples" in str(several)
+    assert "the row has 3 samples" in str(several)
     assert getattr(template, way)(thread(("a", True)), "unpaired")
 
 

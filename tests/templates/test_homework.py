@@ -135,7 +135,9 @@ answer.append(template.check_equal(row))
     ],
 )
 def test_what_needs_messages_is_refused_and_says_that_it_formats_by_hand(homework, ask):
-    with pytest.raises(DefinitionError, match=r"HOMEWORK formats by hand, so it has no messages and .* cannot work"):
+    with pytest.raises(
+        DefinitionError, match=r"HOMEWORK is a custom template without messages, so .* is not available"
+    ):
         ask(homework)
 
 

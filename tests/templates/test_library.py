@@ -104,9 +104,9 @@ def test_a_bundled_template_says_what_it_is_in_the_docstring_of_its_file(name):
 
 def test_a_dataset_s_name_finds_its_template_and_several_are_named():
     assert get_template("Anthropic/hh-rlhf") == get_template("anthropic/HH-RLHF") == get_template("HH")
-    with pytest.raises(UnknownNameError, match=r"has 3 templates: PKUSafeRLHF, .*-safer, .*-safety; say which one"):
+    with pytest.raises(UnknownNameError, match=r"has 3 templates: PKUSafeRLHF, .*-safer, .*-safety; name one of them"):
         get_template("PKU-Alignment/PKU-SafeRLHF")
-    with pytest.raises(UnknownNameError, match="no template is for the dataset 'nobody/nothing'"):
+    with pytest.raises(UnknownNameError, match="there is no template for the dataset 'nobody/nothing'"):
         get_template("nobody/nothing")
 
 

@@ -110,7 +110,7 @@ def test_an_error_names_the_column_as_the_row_does():
 
 @pytest.mark.parametrize("choices", [(0, 1), (True, False), (1.0,), ("a", 1), (None, "a")])
 def test_a_literal_of_what_is_no_text_is_refused_since_true_would_be_1(choices):
-    with pytest.raises(DefinitionError, match="Literal holds texts"):
+    with pytest.raises(DefinitionError, match="Literal may have only texts"):
         spell_row(row_class(x=Literal[choices]))
 
 
@@ -150,7 +150,7 @@ class Computed(RowModel):
 
 @pytest.mark.parametrize("row", [Validated, Crossed, Computed])
 def test_a_row_with_a_validator_is_refused(row):
-    with pytest.raises(DefinitionError, match=r"a row has columns only; write a filter"):
+    with pytest.raises(DefinitionError, match=r"a row may have only columns; write a filter"):
         spell_row(row)
 
 
@@ -184,7 +184,7 @@ def test_a_bound_around_an_optional_type_is_kept_or_refused():
 
 @pytest.mark.parametrize("field", [Field("x"), Field(0), Field(default_factory=list)])
 def test_a_default_that_would_invent_data_is_refused(field):
-    with pytest.raises(DefinitionError, match="the only default a column may have is None"):
+    with pytest.raises(DefinitionError, match="a column may have no default except None"):
         spell_row(row_class(x=(Any, field)))
 
 

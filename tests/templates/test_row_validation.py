@@ -256,7 +256,7 @@ def test_any_mapping_is_a_row(kind):
     "row", [None, [], "prompt", 5, [("prompt", "p")], object()], ids=lambda row: type(row).__name__
 )
 def test_what_is_no_mapping_is_no_row(row):
-    with pytest.raises(RowError, match="a row is a mapping of columns to cells") as caught:
+    with pytest.raises(RowError, match="a row must be a mapping of columns to values") as caught:
         get_template("PKUSafeRLHF").format(row, "preference")
     assert caught.value.code == Code.WRONG_TYPE
 

@@ -94,7 +94,7 @@ def test_two_responses_are_equal_when_they_are_the_same_text(a, b):
 
 
 def test_a_template_without_two_responses_cannot_say_whether_they_are_equal():
-    with pytest.raises(DefinitionError, match="Alpaca fills no format with two responses"):
+    with pytest.raises(DefinitionError, match="Alpaca has no dataset type with two responses"):
         get_template("Alpaca").check_equal(get_template("Alpaca").example)
 
 
@@ -108,7 +108,9 @@ def test_a_row_s_verdicts_belong_to_batches_and_format_gives_empty_and_equal_tex
 @pytest.mark.parametrize("way", ["extract", "render", "format", "columns"])
 def test_a_format_that_is_not_filled_is_refused_by_its_name_whatever_is_asked(way):
     template = get_template("PKUSafeRLHF")
-    with pytest.raises(UnknownNameError, match=r"PKUSafeRLHF fills no format 'prefrence'.*Did you mean 'preference'"):
+    with pytest.raises(
+        UnknownNameError, match=r"PKUSafeRLHF has no dataset type 'prefrence'.*Did you mean 'preference'"
+    ):
         getattr(template, way)(*([] if way == "columns" else [ROW]), "prefrence")
 
 
@@ -300,7 +302,7 @@ def test_a_pair_is_made_into_every_other_format_that_is_said(q, a, b):
 def test_a_format_that_cannot_be_had_is_answered_with_declared_and_derived_ones(way):
     arguments = ["stepwise"] if way in ("labels", "columns") else [RATED, "stepwise"]
     with pytest.raises(
-        UnknownNameError, match="fills no format 'stepwise'; it fills prompt_only, ranked, preference, sup"
+        UnknownNameError, match="has no dataset type 'stepwise'; it has prompt_only, ranked, preference, sup"
     ):
         getattr(Rated(), way)(*arguments)
 

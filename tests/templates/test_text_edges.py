@@ -28,7 +28,7 @@ def test_the_bos_of_the_tokenizer_is_left_out(style, bos):
 
 @pytest.mark.parametrize(("style", "bos"), [("llama3", "<s>"), ("mistral-v3", "<|begin_of_text|>")])
 def test_another_bos_than_the_styles_is_refused(style, bos):
-    with pytest.raises(DefinitionError, match="so the two are of different models") as caught:
+    with pytest.raises(DefinitionError, match="so the two belong to different models") as caught:
         format_texts(style, bos)
     assert f"the style {style} begins texts with " in str(caught.value)
     assert f"the tokenizer adds {bos!r}" in str(caught.value)

@@ -105,12 +105,12 @@ def test_a_role_outside_the_closed_set_is_refused_with_the_nearest(role, guess):
 
 @pytest.mark.parametrize("value", [None, 5, ["x"], {"type": "text"}], ids=str)
 def test_a_key_of_a_declared_message_is_text(value):
-    with pytest.raises(DefinitionError, match=r"'content' of a message is text or an \{\{ expression \}\}"):
+    with pytest.raises(DefinitionError, match=r"'content' of a message must be text or an \{\{ expression \}\}"):
         read_turns({"role": "user", "content": value}, "user")
 
 
 def test_a_declared_message_has_a_role():
-    with pytest.raises(DefinitionError, match="the role of a message is one of"):
+    with pytest.raises(DefinitionError, match="the role of a message must be one of"):
         read_turns({"content": "x"}, "user")
 
 
@@ -132,7 +132,7 @@ def test_messages_come_from_one_expression_and_nothing_else(expression):
 def test_what_is_no_list_of_messages_is_refused(value):
     error = failure(messages("{{ m }}"), m=value)
     assert error.code == Code.WRONG_TYPE
-    assert "needs a list of messages" in str(error)
+    assert "must be a list of messages" in str(error)
 
 
 @pytest.mark.parametrize(

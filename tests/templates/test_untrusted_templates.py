@@ -152,8 +152,10 @@ def test_what_a_registered_filter_is_given_and_gives_is_counted():
 
 
 def test_a_filter_in_a_file_is_checked_as_in_a_class(tmp_path):
-    assert "uses no filter 'shoutt'" in str(error_of(get_template, write(tmp_path, "{{ prompt | shoutt }}")))
-    assert "uses no test 'filter'" in str(error_of(get_template, write(tmp_path, "{{ prompt is filter('x') }}")))
+    assert "uses an unknown filter 'shoutt'" in str(error_of(get_template, write(tmp_path, "{{ prompt | shoutt }}")))
+    assert "uses an unknown test 'filter'" in str(
+        error_of(get_template, write(tmp_path, "{{ prompt is filter('x') }}"))
+    )
 
 
 def test_a_template_that_python_declares_has_no_limits():

@@ -143,6 +143,6 @@ def test_the_command_reads_a_folder_without_transformers(tmp_path, monkeypatch):
     assert tokenize(CHATML.render(TALK), found) == tokenize(CHATML.render(TALK), tokenizer)
     (tmp_path / "tokenizer.json").unlink()
     read_tokenizer.cache_clear()
-    with pytest.raises(MissingPackageError, match="is a tokenizer's folder; that needs transformers"):
+    with pytest.raises(MissingPackageError, match="is a tokenizer's folder, which needs transformers"):
         read_tokenizer(str(tmp_path))
     read_tokenizer.cache_clear()

@@ -89,8 +89,8 @@ def test_a_token_that_the_layout_writes_elsewhere_can_be_declared_as_control():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"control": "</s>"}, "control is a collection of tokens, got the text '</s>'"),
-        ({"content_tokens": "</s>"}, "content_tokens is a collection of tokens"),
+        ({"control": "</s>"}, "control must be a collection of tokens; got the string '</s>'"),
+        ({"content_tokens": "</s>"}, "content_tokens must be a collection of tokens"),
         ({"control": ["<|im_ned|>"]}, r"control names '<\|im_ned\|>', .* Did you mean '<\|im_end\|>'\?"),
     ],
 )
@@ -112,7 +112,7 @@ def test_a_character_for_which_there_is_only_a_control_token_is_refused():
     backend.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>", unk_token="</s>")
     assert tokenize(PLAIN.render([answer("aa")]), tokenizer).input_ids == (1, 1)
-    with pytest.raises(RowError, match="nothing but a control token for 'b'") as refused:
+    with pytest.raises(RowError, match="only a control token for 'b'") as refused:
         tokenize(PLAIN.render([answer("ab")]), tokenizer)
     assert refused.value.code is Code.UNSUPPORTED_CONTENT
 

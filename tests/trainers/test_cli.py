@@ -67,11 +67,11 @@ def spoil(model, **files):
         (["--dataset_name", "gone.jsonl"], "gone.jsonl does not exist."),
         (["--dataset_name", "row.jsonl"], "row.jsonl does not exist. Did you mean 'rows.jsonl'?"),
         (["--dataset_name", "empty.jsonl"], "empty.jsonl is empty"),
-        (["--dataset_name", "blank.jsonl"], "blank.jsonl holds no rows"),
-        (["--dataset_name", "rows.txt"], "rows.txt: the ending is not known"),
+        (["--dataset_name", "blank.jsonl"], "blank.jsonl has no rows"),
+        (["--dataset_name", "rows.txt"], "rows.txt: unknown file name ending"),
         (
             ["--dataset_name", "some-one/no-rows"],
-            "some-one/no-rows is no file here, and the hub gives no such dataset",
+            "some-one/no-rows is neither a file here nor a dataset on the hub",
         ),
         (["--template", "PKUSafeRHLF"], "no template 'PKUSafeRHLF'. Did you mean 'PKUSafeRLHF'?"),
         (["--template", "mine.py"], "mine.py cannot be read: No such file or directory"),
@@ -79,26 +79,29 @@ def spoil(model, **files):
         (["--template", str(HOMEWORK), "--style", "chatml"], "HOMEWORK formats by hand, so it has no messages"),
         (
             ["--dataset_train_split", "train"],
-            "rows.jsonl is a file; only a dataset has splits, names, folders and revisions",
+            "rows.jsonl is a file; only a dataset has splits, configurations, folders and revisions",
         ),
         (
             ["--dataset_test_split", "test"],
-            "rows.jsonl is a file; only a dataset has splits, names, folders and revisions",
+            "rows.jsonl is a file; only a dataset has splits, configurations, folders and revisions",
         ),
         (["--eval_data", "gone.jsonl"], "gone.jsonl does not exist."),
         (["--model_name_or_path", "./gone"], "there is no directory ./gone"),
-        (["--model_name_or_path", "folder"], "folder is no checkpoint: it holds no config.json"),
+        (["--model_name_or_path", "folder"], "folder is not a checkpoint: it has no config.json"),
         (["--model_name_or_path", "rows.jsonl"], "rows.jsonl is a file; a checkpoint is a directory"),
-        (["--model_name_or_path", "some-one/no-model"], "some-one/no-model gives no tokenizer: We couldn't connect"),
+        (
+            ["--model_name_or_path", "some-one/no-model"],
+            "some-one/no-model: its tokenizer cannot be loaded: We couldn't connect",
+        ),
         (["--config", "gone.yaml"], "gone.yaml cannot be read: No such file or directory"),
         (
             ["--dataset_name", "same.jsonl"],
             "there is no pair to train on: same.jsonl, row 0: Two responses are the same",
         ),
-        (["--max_length", "5"], "all 18 pairs would be dropped, more than 5%: 18 too long for 5 tokens"),
+        (["--max_length", "5"], "all 18 pairs would be dropped, more than the 5% allowed: 18 too long for 5 tokens"),
         (["--output_dir", "rows.jsonl"], "output_dir rows.jsonl cannot be written: "),
-        (["--push_to_hub"], "push_to_hub: the hub is switched off by the variable HF_HUB_OFFLINE; unset it"),
-        (["--batch_eval_metrics"], "batch_eval_metrics must be false: the figures come from all scores"),
+        (["--push_to_hub"], "push_to_hub: the environment variable HF_HUB_OFFLINE turns the hub off; unset it"),
+        (["--batch_eval_metrics"], "batch_eval_metrics must be false: the metrics are computed from all scores"),
         (["--resume_from_checkpoint", "last"], "there is no checkpoint in reward-model to continue from"),
     ],
 )
@@ -117,12 +120,12 @@ def test_what_a_model_and_its_tokenizer_do_not_allow_is_one_line(base_model):
     named = (*ROWS, "--model_name_or_path", "model", "--style", "chatml")
     spoil(base_model("decoder with BOS"))
     assert "pad_token '</s>' is EOS, or the style" in refusal(*named, "--pad_token", "</s>")
-    assert "max_length is 257, and the model has 256 positions" in refusal(*named, "--max_length", "257")
+    assert "max_length must be at most 256, the model's positions, got 257" in refusal(*named, "--max_length", "257")
     tokenizer = AutoTokenizer.from_pretrained("model")
     tokens = len(tokenizer)
     tokenizer.add_tokens(["zz1", "good"])
     tokenizer.save_pretrained("model")
-    words = f"the tokenizer has {tokens + 2} tokens, and the model knows {tokens}; a text holds 'good'"
+    words = f"but the model has only {tokens} embeddings for the {tokens + 2} tokens of the tokenizer"
     assert words in refusal(*named)
     said = json.loads(Path("model/tokenizer_config.json").read_text())
     Path("model/tokenizer_config.json").write_text(json.dumps({**said, "eos_token": None}))
@@ -136,7 +139,7 @@ def test_too_many_bad_rows_are_exit_code_3(here):
         code, out, err = command(*ROWS, *more)
         assert (code, out, len(err.splitlines())) == (3, "", 1)
         assert err.startswith(
-            "error: rows.jsonl: 20 of 20 rows are rejected, more than 10; the first is row 0 (line 1)"
+            "error: rows.jsonl: 20 of 20 rows are rejected, more than the 10 allowed; the first is row 0 (line 1)"
         )
         assert err[:-1].isprintable()
 
@@ -146,7 +149,7 @@ def test_too_many_bad_rows_are_exit_code_3(here):
 def test_an_option_for_a_package_that_is_not_here_names_it():
     code, _, err = command(*SHORT, *ROWS, "--optim", "adamw_bnb_8bit")
     assert (code, len(err.splitlines())) == (2, 1)
-    assert err.startswith("error: optim adamw_bnb_8bit cannot be made: You need to install `bitsandbytes`")
+    assert err.startswith("error: optim adamw_bnb_8bit cannot be created: You need to install `bitsandbytes`")
 
 
 # What is installed
@@ -225,9 +228,9 @@ def test_a_dry_run_shows_three_pairs_and_does_nothing_else(here, base_model, mon
 
 def test_a_dry_run_counts_the_tokens_that_the_run_reads(here, base_model):
     words = (*ROWS, "--style", "chatml", "--eval_size", "0", "--model_name_or_path", str(base_model("encoder")))
-    shown = re.findall(r"\d+ tokens; the reward is read at the last, '.*'", command(*words, "--dry_run")[1])
+    shown = re.findall(r"\d+ tokens; the reward is read at the last one, '.*'", command(*words, "--dry_run")[1])
     said = train_by(*words, *SHORT, "--output_dir", str(here / "run"))[1]
-    assert re.findall(r"\d+ tokens; the reward is read at the last, '.*'", said) == shown
+    assert re.findall(r"\d+ tokens; the reward is read at the last one, '.*'", said) == shown
     assert len(shown) == 6
 
 
@@ -327,7 +330,7 @@ def test_ctrl_c_is_exit_code_130(monkeypatch, function, words):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(f"preftemplates_train.{function}", stopped)
-    assert command(*words) == (130, "", "\nstopped at once\n")
+    assert command(*words) == (130, "", "\ninterrupted\n")
 
 
 @pytest.mark.usefixtures("here")
@@ -343,7 +346,7 @@ def test_a_stopped_run_says_how_to_go_on(monkeypatch):
     monkeypatch.setattr(InterruptCallback, "on_step_end", interrupted)
     code, out, err = command(*ROWS, "--max_steps", "5", "--eval_strategy", "no")
     assert (code, err) == (130, "")
-    assert out.endswith("stopped at step 1; add --resume_from_checkpoint last to go on from there\n")
+    assert out.endswith("stopped at step 1; add --resume_from_checkpoint last to continue from there\n")
     assert Path("reward-model/checkpoint-1/preftemplates.json").exists()
 
 

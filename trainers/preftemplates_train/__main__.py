@@ -32,9 +32,9 @@ REQUIRED_PACKAGES = (
 
 
 def main() -> None:
-    """Run the command; what is wrong is one line and exit code 2, or 3 for too many bad rows.
+    """Run the command. An error is one line on standard error, with exit code 2, or 3 for too many bad rows.
 
-    SIGTERM ends it as Ctrl-C does: with exit code 130.
+    SIGTERM ends the command with exit code 130, as Ctrl-C does.
     """
     try:
         with _interrupted_by(signal.SIGTERM):
@@ -47,12 +47,12 @@ def main() -> None:
             print(f"error: {one_line(str(error), 5000)}", file=sys.stderr)
         sys.exit(3 if type(error).__name__ == "TooManyBadRowsError" else 2)
     except KeyboardInterrupt:
-        print("\nstopped at once", file=sys.stderr)
+        print("\ninterrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         _drop_output()
         sys.exit(0)
-    except OSError as error:  # of the machine, at a place where nothing better is known of it
+    except OSError as error:  # a fault of the machine that no inner handler explains better
         _drop_output()
         print(f"error: {one_line(str(error), 5000)}", file=sys.stderr)
         sys.exit(2)
@@ -62,14 +62,14 @@ def main() -> None:
 
 
 def _drop_output() -> None:
-    """Write what is still in the buffer of stdout nowhere, or the interpreter would fail on it again."""
+    """Discard the buffer of stdout: at exit the interpreter flushes it, and would fail on the closed pipe again."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def _interrupted_by(number: int) -> Iterator[None]:
-    """Let a signal raise KeyboardInterrupt, where signals are received at all."""
+    """Let a signal raise KeyboardInterrupt; only the main thread can set a handler."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -81,9 +81,10 @@ def _interrupted_by(number: int) -> Iterator[None]:
 
 
 def _is_reported_by_another_process(error: PrefTemplatesError) -> bool:
-    """Return whether the first process on this machine ends with the same error.
+    """Return whether the first process on this machine reports the same error.
 
-    It does for whatever is wrong with settings, data or checkpoint; what happens in a step may happen in one process.
+    All processes fail alike on settings, data and checkpoints. An error in a training step may occur in one of them
+    alone, so every process reports it.
     """
     is_other = os.environ.get("LOCAL_RANK", "0") != "0" and os.environ.get("WORLD_SIZE", "1") != "1"
     return is_other and type(error).__name__ not in ("TrainingError", "NonFiniteError")

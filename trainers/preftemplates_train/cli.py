@@ -27,7 +27,7 @@ INTERRUPTED = 130
 def run(arguments: Sequence[str]) -> int:
     """Run the command.
 
-    What imports torch is imported after the options are read: help and wrong usage do not need it.
+    Modules that import torch are imported after the options are read: help and usage errors do not need it.
 
     Args:
         arguments: the command's words, without its name.
@@ -52,14 +52,14 @@ NOTED_LIBRARIES = r"(transformers|accelerate|datasets|huggingface_hub|peft|torch
 
 
 def _silence_libraries() -> None:
-    """Leave out other libraries' progress bars and notes: what matters of them is printed as a line or an error.
+    """Silence other libraries' progress bars and notes; this package reports what matters in its own lines and errors.
 
-    `--log_level` and Python's option -W show them.
+    `--log_level` and Python's option -W show the notes.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     disable_progress_bar()
-    if "datasets" in sys.modules:  # it has read the variable
+    if "datasets" in sys.modules:  # it reads the variable when it is imported
         sys.modules["datasets"].disable_progress_bars()
     if "TRANSFORMERS_VERBOSITY" not in os.environ:
         set_verbosity_error()
@@ -81,7 +81,9 @@ def _train(arguments: Sequence[str]) -> int:
             print_json(result.metrics)
         return 0
     if config.process_index == 0:
-        console.print(f"\nstopped at step {result.stopped_at}; add --resume_from_checkpoint last to go on from there")
+        console.print(
+            f"\nstopped at step {result.stopped_at}; add --resume_from_checkpoint last to continue from there"
+        )
     return INTERRUPTED
 
 
@@ -100,4 +102,4 @@ def _evaluate(arguments: Sequence[str]) -> int:
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = MappingProxyType({"score": _score, "evaluate": _evaluate})
-"""The commands after the program's name; without one it trains."""
+"""The commands after the program's name. Without a command, the program trains."""

@@ -29,5 +29,5 @@ def print_json(figures: Mapping[str, Any]) -> None:
 
 
 def escape_text(text: str, style: str = "") -> Text:
-    """Return the text to the letter: nothing in it is markup, and a terminal acts on nothing in it but line ends."""
+    """Return the text for rich without markup, and with control characters other than line ends escaped."""
     return Text("\n".join(map(make_visible, text.split("\n"))), style)

@@ -15,11 +15,11 @@ class TrainingError(PrefTemplatesError, RuntimeError):
 
 
 class SetupError(TrainingError):
-    """The data, the model, the tokenizer or the settings do not allow a first step."""
+    """The run cannot start with this data, model, tokenizer or these settings."""
 
 
 class TooManyBadRowsError(SetupError):
-    """More rows are rejected than a set may hold."""
+    """More rows of a source are rejected than allowed."""
 
 
 class NonFiniteError(TrainingError):
@@ -27,14 +27,14 @@ class NonFiniteError(TrainingError):
 
 
 class ResumeError(TrainingError):
-    """A checkpoint was made from other data, another template, tokenizer or settings."""
+    """A checkpoint was written with different data, templates, tokenizer or settings."""
 
 
 def summarize_error(error: BaseException) -> str:
-    r"""Return the first line of another library's error message, with what it announces.
+    r"""Return the first line of another library's error message.
 
-    A first line that ends with a colon is followed by the next one. A message that says nothing by itself, such as the
-    key of a KeyError, has the error's name before it.
+    If the first line ends with a colon, the second line is added. A message that means nothing without its class, such
+    as the key of a KeyError, is preceded by the name of the class.
 
     >>> summarize_error(ValueError("no such model\nTry these:"))
     'no such model'
@@ -51,7 +51,7 @@ def summarize_error(error: BaseException) -> str:
 
 
 def make_write_error(path: Path, error: Exception) -> TrainingError:
-    """Return the error for a checkpoint or model that the disk does not take."""
+    """Return the error for a checkpoint or model that cannot be written to the disk."""
     reason = getattr(error, "strerror", None) or summarize_error(error)
-    fix = "make room, and add --resume_from_checkpoint last to continue from the newest checkpoint"
+    fix = "free some space, then add --resume_from_checkpoint last to continue from the newest checkpoint"
     return TrainingError(f"{path} cannot be written: {reason}; {fix}")

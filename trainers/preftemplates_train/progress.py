@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _consoles: list[Console | None] = [None]
-"""The console that bars are shown on, last; None while there is no console, or while a bar is shown on it."""
+"""A stack of consoles. The last one shows the bars; it is None without a terminal, and while it shows a bar."""
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def show_progress_on(console: Console) -> Iterator[None]:
 
 @contextmanager
 def show_bar(description: str, total: int | None) -> Iterator[_Bar]:
-    """Show a bar while the context lasts; within another bar it is not shown.
+    """Show a bar while the context lasts. A bar within another one is not shown.
 
     Args:
         description: what is done.
@@ -62,7 +62,7 @@ def show_bar(description: str, total: int | None) -> Iterator[_Bar]:
 
 
 class _Bar:
-    """A bar, or none."""
+    """A progress bar; without arguments, one that shows nothing."""
 
     def __init__(self, progress: Progress | None = None, task: TaskID | None = None) -> None:
         self._progress, self._task = progress, task or TaskID(0)

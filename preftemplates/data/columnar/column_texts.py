@@ -156,11 +156,11 @@ class ColumnText(ColumnValue):
         """
         if len(self._pieces) == 1 and isinstance(self._pieces[0], Column):
             return self._pieces[0]
-        return self._trace.fail(f"{what} of a text that is put together")
+        return self._trace.fail(f"{what} is applied to a text that is joined from parts")
 
     def _ask(self, question: Question, operand: Any) -> bool:
         if not isinstance(operand, str):
-            self._trace.fail(f"a text is compared with a {type(operand).__name__}")
+            self._trace.fail(f"a text is compared with a value of type {type(operand).__name__}")
         return self._trace.ask(self.require_column(question), question, operand)
 
     def __bool__(self) -> bool:
@@ -173,7 +173,7 @@ class ColumnText(ColumnValue):
         if isinstance(other, ColumnText):
             if self._pieces == other._pieces:
                 return True
-            column, operand = self.require_column("a comparison"), other.require_column("a comparison")
+            column, operand = self.require_column("=="), other.require_column("==")
             return self._trace.ask(column, "equals_column", operand)
         if not isinstance(other, str):
             return False
@@ -196,7 +196,7 @@ class ColumnText(ColumnValue):
         if isinstance(prefix, tuple):
             return any(self.startswith(one) for one in prefix)
         if isinstance(prefix, ColumnText):
-            column, operand = self.require_column("the start"), prefix.require_column("the start")
+            column, operand = self.require_column("startswith"), prefix.require_column("startswith")
             return self._trace.ask(column, "starts_with_column", operand)
         first = self._pieces[0] if self._pieces else ""
         if isinstance(first, str) and isinstance(prefix, str) and len(first) >= len(prefix):
@@ -234,7 +234,7 @@ class ColumnText(ColumnValue):
 
     def remove_start(self, start: ColumnText) -> ColumnText:
         """Cut the text of another column, with which this one begins."""
-        return self._cut_with("removeprefix", start.require_column("the start"))
+        return self._cut_with("removeprefix", start.require_column("removeprefix"))
 
     def _cut(self, method: Cut, characters: Any) -> ColumnText:
         return self._cut_with(method, None if characters is None else require_text(self._trace, characters))
@@ -264,31 +264,31 @@ class ColumnText(ColumnValue):
     def find(self, part: Any) -> int:
         """Return -1 if the part is not in the text."""
         if part in self:
-            self._trace.fail("the place of a part is asked for")
+            self._trace.fail("the position of a part of a text is needed")
         return -1
 
     def count(self, part: Any) -> int:
         """Return 0 if the part is not in the text."""
         if part in self:
-            self._trace.fail("the number of parts is asked for")
+            self._trace.fail("the number of occurrences of a part is needed")
         return 0
 
     def length(self) -> TextLength:
         """Return the number of characters, which can only be compared."""
-        return TextLength(self._trace, self.require_column("the length"))
+        return TextLength(self._trace, self.require_column("length"))
 
     def __getitem__(self, key: Any) -> NoReturn:
         if isinstance(key, str):
             raise TypeError("string indices must be integers")
-        self._trace.fail("a part of a text is taken")
+        self._trace.fail("a text is indexed or sliced")
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(str, name) and not name.startswith("_"):
-            self._trace.fail(f"{name}() of a text")
+            self._trace.fail(f"{name}() is applied to a text")
         raise AttributeError(name)
 
     def _fail(self, *_: Any) -> NoReturn:
-        self._trace.fail("a text is looked at in a way that no column is")
+        self._trace.fail("a text is used in a way that columns do not support")
 
     __str__ = __repr__ = __format__ = __iter__ = __len__ = __mul__ = __rmul__ = _fail
     __mod__ = __rmod__ = __lt__ = __le__ = __gt__ = __ge__ = __index__ = __int__ = __float__ = _fail
@@ -296,7 +296,7 @@ class ColumnText(ColumnValue):
 
 def require_text(trace: Trace, value: Any) -> str:
     """Return a text that is known."""
-    return value if isinstance(value, str) else trace.fail("characters that are not known are cut")
+    return value if isinstance(value, str) else trace.fail("the characters to cut depend on the row")
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ class _Opaque(ColumnValue):
     trace: Trace
 
     def _fail(self, *_: Any) -> NoReturn:
-        self.trace.fail("messages are looked at in a way that no column is")
+        self.trace.fail("messages are used in a way that columns do not support")
 
     __str__ = __repr__ = __format__ = __iter__ = __len__ = __bool__ = __contains__ = _fail
     __eq__ = __ne__ = _fail
@@ -47,7 +47,7 @@ class ColumnTurns(_Opaque):
                 return self.apply("turns_before_last")
         elif type(key) is int and key == -1:
             return {"content": self.last_content}
-        return self.trace.fail("messages are taken from a list in a way that no column is")
+        return self.trace.fail("messages are taken from a list in a way that columns do not support")
 
     def __add__(self, other: Any) -> ColumnTurns:
         return join_turns(self.trace, [self, other])
@@ -63,7 +63,7 @@ class ColumnTurns(_Opaque):
     def require_texts(self) -> None:
         """Raise an error if contents are typed parts and an expression looks at them."""
         if self.has_parts:
-            self.trace.fail("an expression looks at typed parts")
+            self.trace.fail("an expression reads typed parts")
 
     @property
     def last_content(self) -> ColumnText:
@@ -99,7 +99,9 @@ class ColumnRecord(_Opaque):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return self.fields[name] if name in self.fields else self.trace.fail(f"a field {name} of an object")
+        if name not in self.fields:
+            self.trace.fail(f"an expression reads the field {name} of an object")
+        return self.fields[name]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,7 +125,7 @@ def read_items(trace: Trace, value: Any) -> ColumnItems:
     if isinstance(value, ColumnItems):
         return value
     if not isinstance(value, list | tuple) or not all(isinstance(item, ColumnRecord) for item in value):
-        trace.fail("a list has other items than objects of columns")
+        trace.fail("a list has items other than objects from columns")
     return ColumnItems(trace, tuple((item.name, item.keys) for item in value))
 
 
@@ -153,7 +155,7 @@ def _read_source(trace: Trace, message: Any) -> TurnSource:
 def read_message(trace: Trace, message: Any) -> tuple[str, str | ColumnText]:
     """Return the role and content of a message that an expression makes."""
     if not isinstance(message, dict) or set(message) != {"role", "content"}:
-        trace.fail("a message has more than a role and a content")
+        trace.fail("a message has keys other than role and content")
     role, content = message["role"], message["content"]
     if type(role) is not str or not isinstance(content, str | ColumnText):
         trace.fail("a content is not a text")

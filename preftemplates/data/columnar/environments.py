@@ -77,7 +77,7 @@ class ColumnarMixin(TracedEnvironment):
     def _join_texts(self, value: Any, d: Any = "", attribute: str | int | None = None) -> Any:
         """Join texts like Jinja's filter `join`."""
         if attribute is not None:
-            CURRENT_TRACE.get().fail("texts are joined by an attribute")
+            CURRENT_TRACE.get().fail("texts are joined with an attribute")
         spaced = [part for item in value for part in (d, self.text_of(item))]
         return self.concat(spaced[1:])
 
@@ -125,7 +125,7 @@ def _apply_filter(name: str, function: Callable[..., Any], args: tuple[Any, ...]
     if text is None and name in _LIST_FILTERS:
         return function(*args, **options)
     if text is None or name not in _TEXT_FILTERS:
-        trace.fail(f"the filter {name} of a text")
+        trace.fail(f"the filter {name} is applied to a text")
     if name == "trim":
         return text.strip(*args[1:], **options)
     if name in ("length", "count"):
@@ -142,7 +142,7 @@ def _guard_test(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         if asked is None or name in _COMPARING_TESTS:
             return function(*args, **options)
         if name not in _CONSTANT_ANSWERS:
-            CURRENT_TRACE.get().fail(f"the test {name} of a text")
+            CURRENT_TRACE.get().fail(f"the test {name} is applied to a text")
         return _CONSTANT_ANSWERS[name]
 
     return test
@@ -164,7 +164,7 @@ def _note_moment(format: Any) -> str:
     """Return what `strftime_now` writes; the plan is valid until the end of that day."""
     trace = CURRENT_TRACE.get()
     if not isinstance(format, str):
-        trace.fail("a date is written in a format that is not known")
+        trace.fail("the format of a date depends on the row")
     conversions = plain(format).replace("%%", "").replace("%-", "%").split("%")[1:]
     if not all(conversion[:1] in _DAILY for conversion in conversions):
         trace.fail("the time of day is written")
@@ -194,7 +194,7 @@ def _adapt_filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]
         if not holds_columns([*args, *options.values()]):
             return function(*args, **options)
         if name not in COLUMNAR_FILTERS or not is_bundled:
-            CURRENT_TRACE.get().fail(f"the filter {name}")
+            CURRENT_TRACE.get().fail(f"the filter {name} is applied to a column")
         return COLUMNAR_FILTERS[name](CURRENT_TRACE.get(), function, *args, **options)
 
     return filter

@@ -128,7 +128,7 @@ class ColumnarFormatter:
         """
         template, format = self._template, self._format
         if template.is_custom:
-            raise UntraceableError("the template is a class of its own")
+            raise UntraceableError("the template is custom")
         self._extraction, self._policies = template.get_extraction(format)
         steps = self._extraction.steps
         self._names = ("prompt", *steps.sample_type.response_names)
@@ -139,14 +139,14 @@ class ColumnarFormatter:
         if self._style is not None:
             self._planner = self._make_planner(self._style)
         if steps.derivation is not None and self._derivation is None:
-            raise UntraceableError(f"{format} is made of {steps.derivation.source} row by row")
+            raise UntraceableError(f"{format} is derived from {steps.derivation.source} row by row")
         if steps.each or steps.sample_type.several:
             several = "a sample has several responses" if steps.sample_type.several else "a row gives several samples"
             raise UntraceableError(several)
         if steps.sample_type.check_labels not in (Sample.check_labels, Preference.check_labels):
             raise UntraceableError("the labels of the dataset type are checked row by row")
         if self._policies.halves_ties(format):
-            raise UntraceableError("ties are halves")
+            raise UntraceableError("ties are pairs with probability one half")
 
     def _make_planner(self, style: Style) -> TextPlanner:
         holds_own = any(name != "prompt" and not with_prompt for name, with_prompt in self._text_fields)
@@ -186,7 +186,7 @@ class ColumnarFormatter:
             return list(self._format_rows(batch, usable)) if batch.num_rows else []
         except pa.ArrowException as error:
             self.counts = counts
-            self._count(f"Arrow fails: {one_line(str(error), 100)}", np.ones(batch.num_rows, bool))
+            self._count(f"Arrow raises an error: {one_line(str(error), 100)}", np.ones(batch.num_rows, bool))
             return []
 
     def describe(self) -> FormattingPlan:
@@ -219,7 +219,7 @@ class ColumnarFormatter:
         for name in cells.columns:
             fine = check_cell(self._cells[name], name, cells, self._extraction.limits)
             column = self._cells[name].column
-            self._count(f"column {column} has a null, or a value that no plan is made for", alive & ~fine)
+            self._count(f"column {column} has a null, or a value that plans do not support", alive & ~fine)
             alive = alive & fine
         groups: dict[Any, list[tuple[Numbers, RowPlan]]] = {}
         hold, make = partial(hold_cell_guard, cells), partial(self._make_row_plan, batch, cells)
@@ -243,7 +243,7 @@ class ColumnarFormatter:
             (cells,) = batch.slice(row, 1).to_pylist()
             self._extraction.extract(cells, self._policies, traced=False)
         except (PrefTemplatesError, pa.ArrowException, ValueError) as error:
-            raise UntraceableError(f"the row path rejects it: {one_line(str(error), 200)}") from error
+            raise UntraceableError(f"the row path rejects the row: {one_line(str(error), 200)}") from error
 
     def _make_row_plan(self, batch: pa.RecordBatch, cells: Cells, row: int) -> RowPlan:
         self._extract_within_limits(batch, row)
@@ -267,10 +267,10 @@ class ColumnarFormatter:
         rows_of = _Slice(batch, [plan for _, plan in fits], which)
         group, alive = make_group(cells, rows_of.plans, which)
         alive &= self._may_be_made(group)
-        self._count("messages or labels are not as they must be", (which >= 0) & ~alive)
+        self._count("messages or labels are invalid", (which >= 0) & ~alive)
         if self._screen is not None:
             suspicious = alive & self._find_suspicious(self._screen, group)
-            self._count("a rule may find something in it", suspicious)
+            self._count("a rule may find something in the row", suspicious)
             alive &= ~suspicious
         group = group if alive.all() else group.take(np.flatnonzero(alive))
         numbers, shapes = group_shapes(group.parts)
@@ -310,9 +310,9 @@ class ColumnarFormatter:
         for name, with_prompt in list_single_parts(self._shape):
             source = self._derivation[0].responses.get(name, name) if self._derivation else name
             if counts[source] + with_prompt * counts["prompt"] != 1:
-                return "the dialect has room for one message"
+                return "the dialect holds only one message"
         if self._screen is not None and self._screen.has_odd_turns(shape):
-            return "its turns are in an unusual order"
+            return "the turns are in an unusual order"
         roles_used = {role for part in shape for role in part}
         return "the dialect has no name for a role" if find_unspelled_roles(self._keys, sorted(roles_used)) else ""
 
@@ -335,7 +335,7 @@ class ColumnarFormatter:
             else:
                 lost = compared.lost
                 listed[pairs == pair] = compared.first_listed
-        self._count("the row path gives another result", wrong)
+        self._count("the row path gives a different result", wrong)
         if not wrong.all():
             first_listed = None if self._columns is None else listed
             blocks = [block._replace(first_listed=first_listed) for block in blocks]

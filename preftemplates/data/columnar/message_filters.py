@@ -142,7 +142,7 @@ def _read_spoken(trace: Trace, function: Filter, turns: Any) -> ColumnTurns:
     sources = []
     for name, keys in items.cells:
         if not {speaker, content} <= {*keys}:
-            trace.fail("an object has other fields")
+            trace.fail("an object lacks the fields of a turn")
         others = tuple(key for field, key in keys.items() if field not in (speaker, content))
         operands = (name, function, (speaker, keys[speaker]), (content, keys[content]), others)
         sources.append(ColumnTurns(trace, TurnSource("spoken", operands)))
@@ -154,7 +154,7 @@ def _read_spoken(trace: Trace, function: Filter, turns: Any) -> ColumnTurns:
 
 def _read_column(trace: Trace, text: Any) -> Column:
     if not isinstance(text, ColumnText):
-        trace.fail("a filter is given something else than a column of texts")
+        trace.fail("a filter is applied to something other than a column of texts")
     return text.require_column("a filter")
 
 
@@ -170,7 +170,7 @@ def _ask_for_summary(trace: Trace, _function: Filter, info: Any) -> Any:
         return concat_texts(trace, ["Article:\n\n", article, "\n\nTL;DR:"])
     parts = ["SUBREDDIT: r/", info.subreddit, "\n\nTITLE: ", info.title, "\n\nPOST: ", post, "\n\nTL;DR:"]
     if article is not None or any(part is None for part in parts):
-        trace.fail("there is no post, or an article too")
+        trace.fail("there is no post, or there is also an article")
     return concat_texts(trace, parts)
 
 

@@ -82,7 +82,7 @@ class ColumnNumber(ColumnValue):
     def _operate(self, operator: Operator, other: Any, is_turned: bool = False) -> ColumnNumber:
         operand = self._read(other)
         if operator == "multiply" and self.is_whole and operand.is_whole:
-            self.trace.fail("whole numbers are multiplied")
+            self.trace.fail("two whole numbers are multiplied")
         operands = (operand.formula, self.formula) if is_turned else (self.formula, operand.formula)
         return ColumnNumber(self.trace, Formula(operator, operands), self.is_whole and operand.is_whole)
 
@@ -91,7 +91,7 @@ class ColumnNumber(ColumnValue):
         if isinstance(value, ColumnNumber):
             return value
         if type(value) not in (int, float) or not abs(value) <= MAX_EXACT:
-            self.trace.fail("a number is compared with something else, or with a large one")
+            self.trace.fail("a number is combined with a value of another type, or with a large number")
         return ColumnNumber(self.trace, Formula("constant", (float(value),)), type(value) is int)
 
     def __add__(self, other: Any) -> ColumnNumber:
@@ -141,7 +141,7 @@ class ColumnNumber(ColumnValue):
         return self != 0
 
     def _fail(self, *_: Any) -> NoReturn:
-        self.trace.fail("a number is used in a way that no column is")
+        self.trace.fail("a number is used in a way that columns do not support")
 
     __str__ = __repr__ = __format__ = __neg__ = __pos__ = __truediv__ = __rtruediv__ = __floordiv__ = _fail
     __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __index__ = __int__ = __float__ = __round__ = _fail

@@ -82,7 +82,7 @@ class PlanBook(Generic[P]):
             self.plans.append(plan)
             yield from self._take(plan, rest, hold, row)
         if rest.any():
-            reason = next(iter(self._failures), f"there are more than {MAX_PLANS} plans for rows like it")
+            reason = next(iter(self._failures), f"rows like it need more than {MAX_PLANS} plans")
             yield Fit(np.flatnonzero(rest), None, reason)
 
     def _may_try(self, failures: int) -> bool:
@@ -99,7 +99,7 @@ class PlanBook(Generic[P]):
         if row is not None and not holds[row]:  # columns answer a question differently than texts
             rest[row] = False
             self.plans.remove(plan)
-            yield Fit(np.array([row]), None, "the guards of its own plan do not hold")
+            yield Fit(np.array([row]), None, "the row does not meet the guards of its own plan")
             return
         rows = np.flatnonzero(holds)
         if len(rows):

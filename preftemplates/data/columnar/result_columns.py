@@ -67,7 +67,7 @@ def check_shape_is_columnar(shape: ObjectShape, json_messages: bool) -> None:
         if isinstance(field, MediaField):
             raise UntraceableError("the results have a key for media")
         if not isinstance(field, ToolsField | LabelField) and field.view and field.view not in _VIEWS:
-            raise UntraceableError(f"the dialect asks for the view {field.view} of messages")
+            raise UntraceableError(f"the dialect uses the view {field.view} of messages")
         if json_messages and field.view in _VIEWS[:-1]:
             raise UntraceableError("messages are JSON text")
 

@@ -184,7 +184,7 @@ class _Evaluator:
         for turn, fields in filler.turns:
             if isinstance(turn, Turn):
                 if set(fields) != {"content"}:
-                    self.trace.fail("a message has more than a role and a content")
+                    self.trace.fail("a message has keys other than role and content")
                 planned.append(self._plan_message({"role": turn.role, "content": self.evaluate(fields["content"])}))
             elif isinstance(turn, Splice):
                 planned += self._list_spliced(self.evaluate(fields["messages"]))

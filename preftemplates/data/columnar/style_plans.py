@@ -139,7 +139,7 @@ def _choose_writer(style: Style, trace: Trace) -> Any:
     """
     layout: Any = style.layout
     if layout.isolate:
-        trace.fail("the style renders in a process of its own")
+        trace.fail("the style renders in a separate process")
     if layout.source is None:
         return lambda messages, generates: _write_fragments(layout, messages, generates, trace)
     variables = {"tools": None, "documents": None, **layout.variables}
@@ -186,13 +186,13 @@ def _cut_edges(pieces: Pieces, is_response: bool, edges: TextEdges, style: Style
     if start and pieces:
         first = pieces[0]
         if not isinstance(first, str) or len(first) < len(start):
-            raise UntraceableError("a content may spell the BOS")
+            raise UntraceableError("a content may begin with the BOS token")
         pieces = (first.removeprefix(start), *pieces[1:])
     if is_response and end is not None and pieces:
         ending, kept = end
         last = pieces[-1]
         if not isinstance(last, str) or len(last) < len(ending):
-            raise UntraceableError("a content may spell the end of a turn")
+            raise UntraceableError("a content may contain the end-of-turn token")
         pieces = (*pieces[:-1], last.removesuffix(ending) + kept if last.endswith(ending) else last)
     return tuple(piece for piece in pieces if piece != "")
 

@@ -132,7 +132,7 @@ class TextPlanner:
     def _fit(self, group: SampleGroup, shape: Shape) -> list[tuple[TextPlan, Numbers]]:
         """Return the plans for rows of one shape, each with the rows that it fits."""
         if shape not in self._books and not self._may_begin(len(group.rows)):
-            self._count("few rows have its turns", group.rows)
+            self._count("few rows have the same turns", group.rows)
             return []
         book, fits = self._books.setdefault(shape, PlanBook()), []
         for fit in book.fit(np.ones(len(group.rows), bool), group.hold, partial(self._make, group, shape)):
@@ -159,7 +159,7 @@ class TextPlanner:
         try:
             self._style.texts(prompt, responses)
         except PrefTemplatesError as error:
-            raise UntraceableError(f"the style rejects it: {one_line(str(error), 200)}") from error
+            raise UntraceableError(f"the style rejects the row: {one_line(str(error), 200)}") from error
 
     def _may_begin(self, rows: int) -> bool:
         """Return whether a plan should be made for another shape with this many rows."""
@@ -174,7 +174,7 @@ class TextPlanner:
         self._render_within_limits(parts)
         plan = make_text_plan(self._style, self._edges, parts)
         if None in plan.own and self._needs_own:
-            raise UntraceableError("the text of a response does not begin with the prompt's")
+            raise UntraceableError("the text of a response does not begin with the prompt's text")
         if self._keeps_contents and not plan.keeps_contents(parts):
             raise UntraceableError("the style changes a content")
         return plan

@@ -12,11 +12,11 @@ from preftemplates import ConsumerConfig, Dialect, register_dialect
 
 BLOCK = """\
 # Train with axolotl: axolotl train {{ config }} --base-model MODEL --output-dir DIR --learning-rate 1e-5
-# The paths below start in the folder in which you run this.
+# Relative paths start from the folder in which you run axolotl.
 {% if format == "preference" %}
-# For a reward model, write reward_model: true in the place of rl: dpo.
+# For a reward model, write reward_model: true instead of rl: dpo.
 {% if "margin" in keys %}
-# The reward model learns with the margin of the rows; DPO does not read it.
+# The reward model uses the margin of the rows; DPO does not read it.
 {% endif %}
 rl: dpo
 {% elif format == "unpaired" %}

@@ -26,8 +26,8 @@ COLUMNS    }
 }
 """
 STYLE_NOTE = (
-    "LLaMA-Factory uses the chat template of the model's folder only if the run has no `template`: put"
-    " chat_template.jinja there and leave `template` out. For a style with a BOS, the tokenizer must add it by itself"
+    "LLaMA-Factory uses the chat template in the model's folder only if the run has no `template`: put"
+    " chat_template.jinja there and leave `template` out. If the style has a BOS, the tokenizer itself must add it"
 )
 
 

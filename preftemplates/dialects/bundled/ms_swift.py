@@ -18,7 +18,7 @@ ARGUMENTS = """\
 {% set method = {"supervised": "sft", "preference": "dpo", "unpaired": "kto", "prompt_only": "grpo"}[format] %}
 # swift {{ "sft" if method == "sft" else "rlhf" }} {{ config }} --model MODEL --output_dir DIR
 {% if method == "dpo" %}
-# For a reward model, put rm in the place of dpo.
+# For a reward model, write rm instead of dpo.
 {% elif method == "grpo" %}
 # Name your rewards: --reward_funcs NAME
 {% endif %}
@@ -42,7 +42,7 @@ agent_template: hermes
 """
 )
 LOSS_ON_PROMPTS = (
-    "ms-swift computes the loss on the prompt too where it renders messages with the tokenizer's chat template"
+    "ms-swift also computes the loss on the prompt if it renders messages with the tokenizer's chat template"
 )
 
 
@@ -63,7 +63,7 @@ class MSSwift(Dialect):
         ".yaml",
         {"preference": JINJA},
         row_suffixes=ROW_SUFFIXES,
-        style_note="ms-swift uses the chat template of the model's folder: put chat_template.jinja there",
+        style_note="ms-swift uses the chat template in the model's folder: put chat_template.jinja there",
         refusals=dict.fromkeys(
             ("supervised", "unpaired", "prompt_only"), f"{LOSS_ON_PROMPTS}; use the dialect ms-swift-text"
         ),

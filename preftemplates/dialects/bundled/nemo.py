@@ -18,7 +18,7 @@ SETTINGS = """\
 # Train with NeMo RL: copy this file into examples/configs of its checkout, and there
 #   uv run examples/run_{{ section }}.py --config examples/configs/{{ config }} policy.model_name=MODEL
 {% if section == "dpo" %}
-# For a reward model, write rm in the place of dpo everywhere.
+# For a reward model, write rm instead of dpo everywhere.
 {% endif %}
 defaults: {{ base }}.yaml
 

@@ -45,7 +45,7 @@ class OpenAI(Dialect):
     config = ConsumerConfig(
         ".py",
         dict.fromkeys(("supervised", "preference"), SCRIPT),
-        style_note="OpenAI renders the messages itself: no chat template is read",
+        style_note="OpenAI renders the messages itself and reads no chat template",
         row_suffixes=(".jsonl",),
     )
     prompt_only = {"messages": "prompt.openai_messages", "tools": "tools.openai?", "answer": "answer?"}

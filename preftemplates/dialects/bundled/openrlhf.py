@@ -73,7 +73,7 @@ class OpenRLHF(Dialect):
         ".sh",
         dict.fromkeys(("prompt_only", "supervised", "preference"), SCRIPT),
         row_suffixes=(".jsonl", ".json", ".parquet"),
-        style_note="for prompts (PPO), copy it into the model's folder: OpenRLHF has no option for it there",
+        style_note={"prompt_only": "OpenRLHF has no option for the chat template: copy it into the model's folder"},
     )
     prompt_only = {"input": "prompt.messages", "label": "answer?"}
     supervised = {"input": "prompt.messages", "output": "completion.messages"}

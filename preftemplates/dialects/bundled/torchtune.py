@@ -49,7 +49,7 @@ class Tokenizer:
         return list(self.tokenizer.apply_chat_template(turns, return_dict=True, **options)["input_ids"])
 
     def tokenize_messages(self, messages, **_):
-        """Return the ids, and True for those that are not learned."""
+        """Return the ids, and a mask that is True for ids without a loss."""
         turns = [{"role": message.role, "content": message.text_content} for message in messages]
         tokens = self.render(turns)
         mask = [True] * len(tokens)
@@ -61,7 +61,7 @@ class Tokenizer:
         return tokens[: self.max_seq_len], mask[: self.max_seq_len]
 
     def __call__(self, sample, inference=False):
-        """Put the ids and their mask in the place of the messages."""
+        """Replace the messages with their ids and mask."""
         tokens, mask = self.tokenize_messages(sample.pop("messages"))
         return {**sample, "tokens": tokens, "mask": mask}
 

@@ -24,7 +24,7 @@ SCRIPT = '''\
 {% if has_images %}
 MODEL is a vision-language model. Relative paths of images start from the folder of the rows.
 {% elif trainer == "DPO" %}
-For a reward model, write Reward in the place of DPO everywhere.
+For a reward model, write Reward instead of DPO everywhere.
 {% endif %}
 Further options are those of {{ trainer }}Config.
 """
@@ -43,12 +43,12 @@ ROWS = {{ file }}
 {% if trainer == "GRPO" %}
 
 def score(completions, **columns):
-    """Return a reward for each completion: put your own in its place."""
+    """Return a reward for each completion; replace this function with your own."""
 {% if "answer" in keys %}
     answers = columns["answer"]
     return [float(answer in str(completion)) for answer, completion in zip(answers, completions, strict=True)]
 {% else %}
-    raise NotImplementedError("say what a good completion is")
+    raise NotImplementedError("write your own reward")
 {% endif %}
 
 
@@ -66,7 +66,7 @@ def find_image(image):
 
 
 def find_images(row):
-    """Return the images of a row; TRL needs an empty list where there is none."""
+    """Return the images of a row; TRL needs an empty list if there are none."""
     return {"images": [find_image(image) for image in row["images"] or ()]}
 
 

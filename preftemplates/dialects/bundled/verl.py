@@ -45,8 +45,8 @@ def compute_score(data_source, solution_str, ground_truth, extra_info=None, **op
     if data_source != "preftemplates":
         return default_compute_score(data_source, solution_str, ground_truth, extra_info, **options)
     if ground_truth:
-        return float(ground_truth in solution_str)  # put your own in its place
-    raise NotImplementedError("say what a good answer is, or give reward.reward_model.enable=True and its model_path")
+        return float(ground_truth in solution_str)  # replace it with your own
+    raise NotImplementedError("write your own reward, or pass reward.reward_model.enable=True and its model_path")
 
 
 {% endif %}
@@ -84,7 +84,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def load_pairs(model, **options):
-    """Return the pairs as token ids; `max_length` is 1,024 if you do not say otherwise, and cuts without a word."""
+    """Return the pairs as token ids; `max_length` is 1,024 by default, and longer texts are cut silently."""
     return RMDataset(str(HERE / {{ rows_nearby | tojson }}), tokenizer=model, **options)
 '''
 

@@ -1,7 +1,7 @@
 """Llama 3: a header per turn; <|eot_id|> ends a turn. The style trims contents and writes the BOS.
 
-Layout: Meta's model card of Llama 3 (the template below is our own; the models are under the Llama 3 Community
-License). It trims, so it is a chat template instead of role templates. Llama 3.1 adds dates and tools; this style does
+Layout: Meta's model card of Llama 3. The template below is our own; the models are under the Llama 3 Community
+License. It trims, so it is a chat template instead of role templates. Llama 3.1 adds dates and tools; this style does
 not.
 """
 

@@ -43,7 +43,7 @@ def find_default_system(texts: ProbeTexts) -> Iterator[StyleFinding]:
         words_per_turn = _count_words(added_twice) - _count_words(added)
     if _count_words(added) - max(words_per_turn, 0) >= _MIN_DEFAULT_WORDS:
         sentence = max(re.split(r"\n+", _TAG.sub("\n", added)), key=_count_words).strip()
-        message = f"without a system message, {shorten(sentence, 60)} is written"
+        message = f"without a system message, {shorten(sentence, 60)} is added"
         yield StyleFinding(FindingCode.DEFAULT_SYSTEM, message)
 
 
@@ -57,14 +57,14 @@ def find_varying_texts(texts: ProbeTexts) -> Iterator[StyleFinding]:
         return
     again, later = ProbeTexts(texts.layout), ProbeTexts(texts.layout, PROBE_DAYS[1])
     if again.one_turn is not None and again.one_turn != texts.one_turn:
-        difference = " and ".join(shorten_difference(texts.one_turn, again.one_turn))
-        yield StyleFinding(FindingCode.UNSTABLE, f"rendered twice, a text has {difference}")
+        first, second = shorten_difference(texts.one_turn, again.one_turn)
+        yield StyleFinding(FindingCode.UNSTABLE, f"a text has {first}, and {second} when rendered again")
         return
     prompt = [*texts.required_opening, *ONE_TURN[:1]]
     conversations = ((texts.longest_conversation, False, ()), (prompt, True, ()), (prompt, True, (TOOL,)))
     for messages, generate, tools in conversations:
         before, after = texts.render(messages, generate, tools), later.render(messages, generate, tools)
         if before is not None and after is not None and before != after:
-            difference = " and ".join(shorten_difference(before, after))
-            yield StyleFinding(FindingCode.DEPENDS_ON_DATE, f"on two days, a text has {difference}")
+            one, other = shorten_difference(before, after)
+            yield StyleFinding(FindingCode.DEPENDS_ON_DATE, f"a text has {one} on one day, and {other} on another")
             return

@@ -104,7 +104,7 @@ def _describe_cut(name: str, arguments: Sequence[nodes.Node], variables: Message
         if text.strip() in ("", *_THINK_TAGS):
             continue
         what = "strips the characters" if name in _STRIPPING else "cuts a content at"
-        end = " off a content" if name in _STRIPPING else ""
+        end = " from a content" if name in _STRIPPING else ""
         yield FindingCode.CONTENT_CUT, f"the template {what} {preview(text)}{end}", "content"
 
 
@@ -115,9 +115,9 @@ def _list_item_changes(node: nodes.Getitem, variables: MessageVariables) -> Iter
     if not numbers:
         return
     if is_slice and variables.is_content(node.node) and not variables.is_list(node.node):
-        yield FindingCode.CONTENT_CUT, f"the template cuts a content at place {numbers[0]}", "content"
+        yield FindingCode.CONTENT_CUT, f"the template cuts a content at position {numbers[0]}", "content"
     elif variables.is_list(node.node):
-        yield FindingCode.LENGTH_BRANCH, f"the template counts to {numbers[0]} in the messages", None
+        yield FindingCode.LENGTH_BRANCH, f"the template slices or indexes the messages at {numbers[0]}", None
 
 
 def _list_look_ups(node: nodes.Node, variables: MessageVariables) -> Iterator[_Change]:
@@ -132,7 +132,7 @@ def _list_look_ups(node: nodes.Node, variables: MessageVariables) -> Iterator[_C
         operands = [operand.expr for operand in node.ops if operand.op in ("in", "notin")]
         found = variables.is_content(node.expr) and any(map(variables.is_table, operands))
     if found:
-        message = "the template looks a content up in a table and acts on what it finds"
+        message = "the template looks a content up in a table and acts on the result"
         yield FindingCode.CONTENT_LOOKED_UP, message, "content"
 
 

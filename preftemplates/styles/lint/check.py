@@ -70,7 +70,7 @@ def find_findings(layout: Layout) -> tuple[StyleFinding, ...]:
         >>> from preftemplates import get_style
         >>> for finding in find_findings(get_style("human-assistant").layout):
         ...     print(finding.code, "-", finding.message)
-        no_stop - nothing but blanks stands behind the last answer
+        no_stop - only whitespace follows the last answer
     """
     texts, findings = supply_missing_tokens(layout)
     findings += chain.from_iterable(check(texts) for check in _CHECKS)

@@ -75,7 +75,7 @@ CONVERSATIONS: dict[str, ProbeConversation] = {
     "a developer's message": ProbeConversation((make_turn("developer", SYSTEM), *ONE_TURN)),
     "an empty answer": ProbeConversation((make_turn("user", USER), make_turn("assistant", ""))),
     "an empty question": ProbeConversation((make_turn("user", ""), make_turn("assistant", ANSWER))),
-    "blanks around the contents": ProbeConversation(
+    "whitespace around the contents": ProbeConversation(
         (
             make_turn("system", f"\n {SYSTEM}\n"),
             make_turn("user", f" {USER}\n\n"),
@@ -109,8 +109,8 @@ CONVERSATIONS: dict[str, ProbeConversation] = {
     "a tool call without content": ProbeConversation(
         (A_CALL[0], make_turn("assistant", tool_calls=[CALL])), tools=(TOOL,)
     ),
-    "a prompt behind a tool's result": ProbeConversation(A_RESULT, True, (TOOL,)),
-    "an answer behind a tool's result": ProbeConversation((*A_RESULT, make_turn("assistant", ANSWER)), tools=(TOOL,)),
+    "a prompt after a tool's result": ProbeConversation(A_RESULT, True, (TOOL,)),
+    "an answer after a tool's result": ProbeConversation((*A_RESULT, make_turn("assistant", ANSWER)), tools=(TOOL,)),
     "typed parts": ProbeConversation(
         (make_turn("user", _make_parts(USER)), make_turn("assistant", _make_parts(ANSWER)))
     ),

@@ -74,7 +74,7 @@ def _find_dropped_in_content(texts: ProbeTexts) -> Iterator[StyleFinding]:
 
 def _make_finding(code: FindingCode, whose: str, field: str, is_printed: bool = False) -> StyleFinding:
     where = "between <think> and </think>" if field == "content" else f"in {field}"
-    what = "is not printed as it was written" if is_printed else "is not printed"
+    what = "is not printed unchanged" if is_printed else "is not printed"
     return StyleFinding(code, f"the thinking of {whose}, {where}, {what}", role="assistant", field=field)
 
 

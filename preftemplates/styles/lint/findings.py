@@ -12,55 +12,61 @@ class FindingCode(CodeWithMeaning):
     """A behaviour of a style that a person should know about before training with it."""
 
     # prompt and answer
-    PREFIX_UNSTABLE = "prefix_unstable", "The text of a prompt does not open the text of the prompt with its answer."
-    NO_GENERATION_PROMPT = "no_generation_prompt", "A prompt ends before the assistant's turn is opened."
-    NO_STOP = "no_stop", "Nothing stands behind the last answer, so a model cannot learn where to end."
+    PREFIX_UNSTABLE = "prefix_unstable", "The text of a prompt is not the beginning of the text with its answer."
+    NO_GENERATION_PROMPT = "no_generation_prompt", "A prompt ends before the assistant's turn begins."
+    NO_STOP = "no_stop", "No token follows the last answer, so a model cannot learn where to stop."
     UNEVEN_STOP = "uneven_stop", "An answer in the middle does not end as the last one does."
     SAME_TEXT = "same_text", "Two different answers give the same text."
 
-    # what is not printed
-    DROPS_ANSWER = "drops_answer", "An answer is not printed."
-    DROPS_SYSTEM = "drops_system", "The system message is not printed, and nothing says so."
-    DROPS_MESSAGE = "drops_message", "A message of another role is not printed, and nothing says so."
-    DROPS_REASONING = "drops_reasoning", "The thinking of the last answer is not printed."
-    DROPS_HISTORY_REASONING = "drops_history_reasoning", "The thinking of an earlier answer is not printed."
-    DROPS_TOOL_CALLS = "drops_tool_calls", "A tool call is not printed."
-    DROPS_TOOLS = "drops_tools", "The tools that a conversation offers are not printed."
+    # what the style does not print
+    DROPS_ANSWER = "drops_answer", "The style does not print an answer."
+    DROPS_SYSTEM = "drops_system", "The style does not print the system message, and does not raise an error."
+    DROPS_MESSAGE = "drops_message", "The style does not print a message of another role, and does not raise an error."
+    DROPS_REASONING = "drops_reasoning", "The style does not print the thinking of the last answer."
+    DROPS_HISTORY_REASONING = "drops_history_reasoning", "The style does not print the thinking of an earlier answer."
+    DROPS_TOOL_CALLS = "drops_tool_calls", "The style does not print a tool call."
+    DROPS_TOOLS = "drops_tools", "The style does not print the tools of a conversation."
 
-    # what is printed otherwise
-    REWRITES_REASONING = "rewrites_reasoning", "The thinking of the last answer is printed in other tags or blanks."
-    TRIMS_CONTENT = "trims_content", "Blanks at the ends of a content are not printed."
-    REWRITES_CONTENT = "rewrites_content", "A content is printed in other characters, or in part."
-    REPEATS_CONTENT = "repeats_content", "A content is printed more than once."
-    REORDERS_CONTENT = "reorders_content", "Contents are not printed in the order of the messages."
-    MERGES_ROLES = "merges_roles", "A message is printed exactly as a part of another role's turn would be."
-    PRINTS_REPR = "prints_repr", "A value is printed as Python shows it: a mapping, None, or a method's address."
-    PRINTS_PARTS = "prints_parts", "Typed parts of a content are printed as Python shows a list."
-    PRINTS_UNDEFINED = "prints_undefined", "An everyday conversation would print a value that is not defined."
+    # what the style prints differently
+    REWRITES_REASONING = (
+        "rewrites_reasoning",
+        "The style prints the thinking of the last answer in other tags or whitespace.",
+    )
+    TRIMS_CONTENT = "trims_content", "The style does not print whitespace at the ends of a content."
+    REWRITES_CONTENT = (
+        "rewrites_content",
+        "The style prints a content with other characters, or prints only a part of it.",
+    )
+    REPEATS_CONTENT = "repeats_content", "The style prints a content more than once."
+    REORDERS_CONTENT = "reorders_content", "The style prints contents in another order than the messages."
+    MERGES_ROLES = "merges_roles", "The style prints a message exactly like a part of another role's turn."
+    PRINTS_REPR = (
+        "prints_repr",
+        "The style prints a value in Python's syntax: a mapping, None, or the address of a method.",
+    )
+    PRINTS_PARTS = "prints_parts", "The style prints the typed parts of a content as a Python list."
+    PRINTS_UNDEFINED = "prints_undefined", "An everyday conversation would print an undefined value."
 
-    # what is rejected
+    # what raises an error
     REFUSES_CONVERSATION = "refuses_conversation", "An everyday conversation raises an error."
     REFUSES_ROLE = "refuses_role", "A message of this role raises an error."
     REFUSES_TOOL_CALLS = "refuses_tool_calls", "A tool call raises an error."
     OVER_LIMIT = "over_limit", "An everyday conversation needs more time or memory than the limits allow."
 
-    # the style's own words
-    WRITES_BOS = "writes_bos", "The style writes the BOS token, so a tokenizer must not add another."
-    DEFAULT_SYSTEM = "default_system", "Where there is no system message, the style writes words of its own."
-    DEPENDS_ON_DATE = "depends_on_date", "The text is another one on another day."
-    UNSTABLE = "unstable", "Rendered twice, one conversation gives two texts."
+    # what the style adds
+    WRITES_BOS = "writes_bos", "The style writes the BOS token, so a tokenizer must not add another one."
+    DEFAULT_SYSTEM = "default_system", "The style adds a default text to a conversation without a system message."
+    DEPENDS_ON_DATE = "depends_on_date", "The text is different on another day."
+    UNSTABLE = "unstable", "One conversation gives two texts if it is rendered twice."
 
-    # the template's source
-    CONTENT_BRANCH = "content_branch", "What the style writes depends on words in a content."
-    CONTENT_REPLACED = "content_replaced", "Words of a content are replaced by others."
-    CONTENT_CUT = "content_cut", "A content is cut at words or places that the template names."
-    CONTENT_LOOKED_UP = "content_looked_up", "A content is looked up in a table, and may be printed as another one."
-    LENGTH_BRANCH = (
-        "length_branch",
-        "What the style writes depends on the length of a content, or on the number of messages.",
-    )
-    UNKNOWN_FIELD = "unknown_field", "A field of a message is read that no message has."
-    HIDDEN_CHARACTERS = "hidden_characters", "The template holds characters that do not show, or look like others."
+    # the source of the template
+    CONTENT_BRANCH = "content_branch", "The text depends on words in a content."
+    CONTENT_REPLACED = "content_replaced", "The template replaces words of a content."
+    CONTENT_CUT = "content_cut", "The template cuts a content at certain words or places."
+    CONTENT_LOOKED_UP = "content_looked_up", "The template looks up a content in a table, and may print another text."
+    LENGTH_BRANCH = "length_branch", "The text depends on the length of a content, or on the number of messages."
+    UNKNOWN_FIELD = "unknown_field", "The template reads a field that no message has."
+    HIDDEN_CHARACTERS = "hidden_characters", "The template has characters that are invisible, or look like others."
 
 
 FINDING_GROUPS: dict[str, tuple[FindingCode, ...]] = {
@@ -71,7 +77,7 @@ FINDING_GROUPS: dict[str, tuple[FindingCode, ...]] = {
         FindingCode.UNEVEN_STOP,
         FindingCode.SAME_TEXT,
     ),
-    "what is not printed": (
+    "what the style does not print": (
         FindingCode.DROPS_ANSWER,
         FindingCode.DROPS_SYSTEM,
         FindingCode.DROPS_MESSAGE,
@@ -80,7 +86,7 @@ FINDING_GROUPS: dict[str, tuple[FindingCode, ...]] = {
         FindingCode.DROPS_TOOL_CALLS,
         FindingCode.DROPS_TOOLS,
     ),
-    "what is printed otherwise": (
+    "what the style prints differently": (
         FindingCode.REWRITES_REASONING,
         FindingCode.TRIMS_CONTENT,
         FindingCode.REWRITES_CONTENT,
@@ -91,19 +97,19 @@ FINDING_GROUPS: dict[str, tuple[FindingCode, ...]] = {
         FindingCode.PRINTS_PARTS,
         FindingCode.PRINTS_UNDEFINED,
     ),
-    "what is refused": (
+    "what raises an error": (
         FindingCode.REFUSES_CONVERSATION,
         FindingCode.REFUSES_ROLE,
         FindingCode.REFUSES_TOOL_CALLS,
         FindingCode.OVER_LIMIT,
     ),
-    "the style's own words": (
+    "what the style adds": (
         FindingCode.WRITES_BOS,
         FindingCode.DEFAULT_SYSTEM,
         FindingCode.DEPENDS_ON_DATE,
         FindingCode.UNSTABLE,
     ),
-    "the template's source": (
+    "the source of the template": (
         FindingCode.CONTENT_BRANCH,
         FindingCode.CONTENT_REPLACED,
         FindingCode.CONTENT_CUT,

@@ -23,8 +23,7 @@ def find_unstable_prefix(texts: ProbeTexts) -> Iterator[StyleFinding]:
         turns = "the prompt" if messages is ONE_TURN else "the prompt of a second turn"
         yield StyleFinding(
             FindingCode.PREFIX_UNSTABLE,
-            f"{turns} goes on with {shorten(prompt[at:])} where the same with its answer goes on with"
-            f" {shorten(whole[at:])}",
+            f"{turns} continues with {shorten(prompt[at:])}, but with {shorten(whole[at:])} if its answer follows",
         )
         return
 
@@ -39,7 +38,7 @@ def find_missing_generation_prompt(texts: ProbeTexts) -> Iterator[StyleFinding]:
     if answer and between.strip():
         yield StyleFinding(
             FindingCode.NO_GENERATION_PROMPT,
-            f"a prompt is the same with a generation prompt and without, and {shorten(between)} stands in front of its"
+            f"a prompt is the same with and without a generation prompt, and {shorten(between)} comes before its"
             " answer",
         )
 
@@ -50,13 +49,13 @@ def find_stop_faults(texts: ProbeTexts) -> Iterator[StyleFinding]:
         return
     stop, two_turns = texts.layout.stop, texts.two_turns
     if not stop:
-        yield StyleFinding(FindingCode.NO_STOP, "nothing but blanks stands behind the last answer")
+        yield StyleFinding(FindingCode.NO_STOP, "only whitespace follows the last answer")
     elif two_turns is not None and ANSWER in two_turns and USER_2 in two_turns.partition(ANSWER)[2]:
         between = two_turns.partition(ANSWER)[2].partition(USER_2)[0]
         if not between.startswith(stop):
             middle, last = shorten_difference(between, stop)
             yield StyleFinding(
-                FindingCode.UNEVEN_STOP, f"behind an answer in the middle stands {middle}, behind the last one {last}"
+                FindingCode.UNEVEN_STOP, f"{middle} follows an answer in the middle, but {last} follows the last one"
             )
 
 

@@ -33,15 +33,15 @@ def find_rejections(texts: ProbeTexts) -> Iterator[StyleFinding]:
 
 def _find_rejections(texts: ProbeTexts) -> Iterator[StyleFinding]:
     if texts.one_turn is None:
-        what = "a question and its answer are refused"
+        what = "a question with its answer is rejected"
         yield _make_finding(texts, ONE_TURN, FindingCode.REFUSES_CONVERSATION, what)
         return
     if texts.required_opening:
-        what = "a question without a system message is refused"
+        what = "a question without a system message is rejected"
         yield _make_finding(texts, ONE_TURN, FindingCode.REFUSES_CONVERSATION, what)
     if texts.two_turns is None:
         messages = [*texts.required_opening, *TWO_TURNS]
-        what = "two questions with their answers are refused"
+        what = "two questions with their answers are rejected"
         yield _make_finding(texts, messages, FindingCode.REFUSES_CONVERSATION, what)
     if texts.source is not None:  # fragments declare their roles
         yield from _find_rejected_roles(texts, texts.layout.roles)
@@ -51,19 +51,19 @@ def _find_rejected_roles(texts: ProbeTexts, roles: tuple[str, ...]) -> Iterator[
     for role in ("system", "developer"):
         messages = [make_turn(role, SYSTEM), *ONE_TURN]
         if role in roles and texts.render(messages) is None:
-            yield _make_finding(texts, messages, FindingCode.REFUSES_ROLE, f"the role {role} is refused", role=role)
+            yield _make_finding(texts, messages, FindingCode.REFUSES_ROLE, f"the role {role} is rejected", role=role)
     if "tool" not in roles:  # a layout without tool results has no calls either
         return
     if texts.render_turns(*A_CALL) is None:
-        what = "a tool call is refused"
+        what = "a tool call is rejected"
         if texts.render_turns(A_CALL[0], make_turn("assistant", "", tool_calls=[_CALL_WITH_JSON])) is not None:
-            what = "a tool call is refused unless its arguments are JSON text"
+            what = "a tool call is rejected unless its arguments are JSON text"
         messages = [*texts.required_opening, *A_CALL]
         yield _make_finding(texts, messages, FindingCode.REFUSES_TOOL_CALLS, what, role="assistant")
         return
     messages = [*texts.required_opening, *A_RESULT, make_turn("assistant", ANSWER)]
     if texts.render(messages) is None:
-        yield _make_finding(texts, messages, FindingCode.REFUSES_ROLE, "the role tool is refused", role="tool")
+        yield _make_finding(texts, messages, FindingCode.REFUSES_ROLE, "the role tool is rejected", role="tool")
 
 
 def _make_finding(
@@ -81,4 +81,6 @@ def find_exceeded_limits(texts: ProbeTexts) -> Iterator[StyleFinding]:
     """Yield a finding if the conversations exceeded the limits, so that the remaining ones were not rendered."""
     if texts.exhausted:
         reason, line = split_template_line(texts.exhausted)
-        yield StyleFinding(FindingCode.OVER_LIMIT, f"what comes after is not checked: {reason.strip()}", line)
+        yield StyleFinding(
+            FindingCode.OVER_LIMIT, f"the remaining conversations were not checked: {reason.strip()}", line
+        )

@@ -55,7 +55,7 @@ def supply_missing_tokens(layout: Layout) -> tuple[ProbeTexts, list[StyleFinding
         findings.append(
             StyleFinding(
                 FindingCode.PRINTS_UNDEFINED,
-                f"{token} is printed, and the style has none; what else is told holds for one that is made up",
+                f"{token} is printed, but the style has none; the other findings are for a made-up one",
                 split_template_line(reason)[1],
                 field=token,
             )
@@ -97,7 +97,7 @@ def _find_python_value(text: str) -> StyleFinding | None:
         return None
     return StyleFinding(
         FindingCode.PRINTS_REPR,
-        f"a value is printed as Python shows it: {shorten(text[match.start() :], 40)}",
+        f"a value is printed in Python's syntax: {shorten(text[match.start() :], 40)}",
         field=None if _ADDRESS.search(text) else "tools" if "Waters" in text else "tool_calls",
     )
 
@@ -111,7 +111,7 @@ def find_rewritten_reasoning(texts: ProbeTexts) -> Iterator[StyleFinding]:
     if changed is not None and not is_lost(FIRST_THOUGHT, changed[1]):
         yield StyleFinding(
             FindingCode.REWRITES_REASONING,
-            f"of the thinking of the last answer, {_describe_change(*changed)}",
+            f"in the thinking of the last answer, {_describe_change(*changed)}",
             role="assistant",
             field="content",
         )
@@ -125,7 +125,10 @@ def find_trimmed_contents(texts: ProbeTexts) -> Iterator[StyleFinding]:
             place = "both ends" if len(ends) == 2 else f"the {ends[0]}"
             whose = "an answer" if role == "assistant" else f"a content of the role {role}"
             yield StyleFinding(
-                FindingCode.TRIMS_CONTENT, f"blanks at {place} of {whose} are not printed", role=role, field="content"
+                FindingCode.TRIMS_CONTENT,
+                f"whitespace at {place} of {whose} is not printed",
+                role=role,
+                field="content",
             )
 
 
@@ -149,7 +152,7 @@ def find_rewritten_contents(texts: ProbeTexts) -> Iterator[StyleFinding]:
     """Yield a finding for each role whose contents are printed in part or with other characters."""
     for role, (content, text) in texts.rewritten_contents.items():
         whose = "an answer" if role == "assistant" else f"a content of the role {role}"
-        message = f"of {whose}, {_describe_change(content, text)}"
+        message = f"in {whose}, {_describe_change(content, text)}"
         yield StyleFinding(FindingCode.REWRITES_CONTENT, message, role=role, field="content")
 
 
@@ -158,7 +161,7 @@ def _describe_change(content: str, text: str) -> str:
     # the printed beginning of the content can be found by bisection: each shorter one is printed as well
     same = bisect_left(range(len(content)), True, key=lambda size: content[: size + 1] not in text)
     if same < 3:
-        return f"{shorten(content)} is printed in other characters"
+        return f"{shorten(content)} is printed with other characters"
     begin = max(0, same - 8)
     return f"{shorten(content[begin:])} becomes {shorten(text[text.index(content[:same]) + begin :])}"
 
@@ -183,7 +186,7 @@ def find_misplaced_contents(texts: ProbeTexts) -> Iterator[StyleFinding]:
         late = next(i for i, (a, b) in enumerate(zip(places, sorted(places), strict=True)) if a != b)
         yield StyleFinding(
             FindingCode.REORDERS_CONTENT,
-            f"{preview(messages[late]['content'])} does not stand in its place among the messages",
+            f"{preview(messages[late]['content'])} is not printed in the order of the messages",
             role=messages[late]["role"],
             field="content",
         )
@@ -200,12 +203,12 @@ def find_merged_roles(texts: ProbeTexts) -> Iterator[StyleFinding]:
     developer = texts.render(CONVERSATIONS["a developer's message"].messages)
     if developer is not None and developer == texts.with_system and SYSTEM in developer:
         yield StyleFinding(
-            FindingCode.MERGES_ROLES, "the role developer is printed as the role system is", role="developer"
+            FindingCode.MERGES_ROLES, "the role developer is printed like the role system", role="developer"
         )
     result = texts.render_turns(*A_RESULT, make_turn("assistant", ANSWER))
     as_user = texts.render_turns(*A_CALL, make_turn("user", RESULT), make_turn("assistant", ANSWER))
     if result is not None and result == as_user and RESULT in result:
-        yield StyleFinding(FindingCode.MERGES_ROLES, "a tool's result is printed as a user's turn is", role="tool")
+        yield StyleFinding(FindingCode.MERGES_ROLES, "a tool's result is printed like a user's turn", role="tool")
 
 
 def _find_merged_system(texts: ProbeTexts) -> Iterator[StyleFinding]:

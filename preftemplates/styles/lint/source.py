@@ -77,7 +77,7 @@ def find_content_branches(texts: ProbeTexts) -> Iterator[StyleFinding]:
         if remove_contents(text, contents) != remove_contents(texts.one_turn, (USER, ANSWER)):
             yield StyleFinding(
                 FindingCode.CONTENT_BRANCH,
-                f"what stands around the contents is another text when the {role}'s content is"
+                f"the text around the contents changes if the {role}'s content is"
                 f" {shorten(question if role == 'user' else answer)}",
                 role=role,
                 field="content",
@@ -89,16 +89,16 @@ def _find_hidden_characters(source: str, tree: Iterable[nodes.Node]) -> Iterator
     """Yield findings on invisible characters in the source and its constants, and on names that are not ASCII."""
     for number, line in enumerate(source.split("\n"), start=1):
         for char in dict.fromkeys(filter(_is_hidden, line)):
-            yield _make_hidden_finding(f"the template holds {_name_character(char)}, which does not show", number)
+            yield _make_hidden_finding(f"the template contains {_name_character(char)}, which is invisible", number)
     for node in tree:
         if isinstance(node, nodes.Const) and isinstance(node.value, str):
             for char in dict.fromkeys(char for char in node.value if _is_hidden(char) and char not in source):
                 yield _make_hidden_finding(
-                    f"a text of the template holds {_name_character(char)}, which does not show", node.lineno
+                    f"a text of the template contains {_name_character(char)}, which is invisible", node.lineno
                 )
         name = _find_identifier(node)
         if name is not None and not name.isascii():
-            yield _make_hidden_finding(f"the name {spell_out(name)} has letters that are not ASCII", node.lineno)
+            yield _make_hidden_finding(f"the name {spell_out(name)} has characters that are not ASCII", node.lineno)
 
 
 def _make_hidden_finding(message: str, line: int) -> StyleFinding:
@@ -170,7 +170,7 @@ def _find_unknown_fields(tree: Iterable[nodes.Node], variables: MessageVariables
             continue
         reported.add(name)
         meant = find_nearest(name, _MESSAGE_FIELDS)
-        guess = f"; near: {meant!r}" if meant else ""
+        guess = f"; the nearest field is {meant!r}" if meant else ""
         yield StyleFinding(
             FindingCode.UNKNOWN_FIELD,
             f"the template reads {spell_out(name)} of a message, which no message has{guess}",

@@ -114,7 +114,7 @@ def make_bad_text_error(texts: Sequence[str]) -> RowError | None:
         try:
             text.encode()
         except UnicodeError:
-            return RowError("a lone surrogate: the text is not Unicode", code=Code.BAD_TEXT, value=text)
+            return RowError("the text is not valid Unicode: it holds a lone surrogate", code=Code.BAD_TEXT, value=text)
     return None
 
 
@@ -128,4 +128,4 @@ def import_numpy() -> Any:
         >>> import_numpy().__name__
         'numpy'
     """
-    return import_extra("numpy", "an engine gives token ids as NumPy arrays")
+    return import_extra("numpy", "an engine returns token ids as NumPy arrays")

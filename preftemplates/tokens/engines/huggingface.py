@@ -64,7 +64,7 @@ def load_huggingface_engine(tokenizer_json: str, directory: Path | None) -> Hugg
     tokenizers = import_extra("tokenizers", "the engine 'tokenizers' encodes texts")
     if not hasattr(tokenizers.Tokenizer, "encode_batch_fast"):
         raise DefinitionError(
-            f"the engine 'tokenizers' needs tokenizers before 1.0, and {tokenizers.__version__} is installed; use the"
+            f"the engine 'tokenizers' needs tokenizers before 1.0, but {tokenizers.__version__} is installed; use the"
             " engine 'tokenizers-1'"
         )
     tokenizer = tokenizers.Tokenizer.from_str(tokenizer_json)

@@ -160,14 +160,14 @@ def _find_entry(name_or_directory: str) -> tuple[EngineEntry, Path | None]:
         return ENGINES.get(name_or_directory), None
     if not directory.is_dir():
         raise FileError(
-            f"engine {preview(name_or_directory)}: no such directory; give an engine's name"
-            f" ({', '.join(list_engines())}) or a directory into which tokenizers 1.x is installed"
+            f"engine {preview(name_or_directory)}: no such directory; pass the name of an engine"
+            f" ({', '.join(list_engines())}) or a directory that holds tokenizers 1.x"
         )
     for name in list_engines():
         entry = ENGINES.get(name)
         if entry.side_loaded and (directory / entry.side_loaded / "__init__.py").is_file():
             return entry, directory
     raise FileError(
-        f"engine {preview(name_or_directory)}: no engine is in this directory; pip install --no-deps --target"
-        f" {preview(name_or_directory)} 'tokenizers>=1.0.0rc3' puts one there"
+        f"engine {preview(name_or_directory)}: the directory holds no engine; install one with pip install --no-deps"
+        f" --target {preview(name_or_directory)} 'tokenizers>=1.0.0rc3'"
     )

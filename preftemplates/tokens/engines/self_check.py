@@ -55,7 +55,7 @@ def check_engine(engine: Engine, reference: Engine, tokenizer_json: str) -> None
     expected = encode_rows(reference, texts)
     _compare(engine, reference, texts, expected, encode_rows(engine, texts), "in a batch")
     ids = encode_rows(engine, texts[::-1])[::-1]
-    _compare(engine, reference, texts, expected, ids, "in a batch of another order")
+    _compare(engine, reference, texts, expected, ids, "in a batch in another order")
     step = max(1, len(texts) // _ALONE)
     alone = [encode_rows(engine, [text])[0] for text in texts[::step]]
     _compare(engine, reference, texts[::step], expected[::step], alone, "alone")

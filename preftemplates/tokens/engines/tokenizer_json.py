@@ -88,7 +88,8 @@ def read_tokenizer_json(tokenizer_json: str) -> dict[str, Any]:
         is_tokenizer = isinstance(description["model"]["vocab"], dict | list)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         reason = one_line(f"{type(error).__name__}: {error}", 200)
-        raise DefinitionError(f"the text is not the JSON of a tokenizer ({reason}); give tokenizer.json's") from error
+        fault = f"the text is not the JSON of a tokenizer ({reason}); pass the text of tokenizer.json"
+        raise DefinitionError(fault) from error
     if not is_tokenizer:
         raise DefinitionError("the text is not the JSON of a tokenizer (its model has no vocabulary)")
     result: dict[str, Any] = description

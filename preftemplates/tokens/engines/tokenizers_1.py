@@ -63,8 +63,8 @@ def load_tokenizers_1_engine(tokenizer_json: str, directory: Path | None) -> Tok
     if hasattr(package.Tokenizer, "encode_batch_fast"):
         place = "is installed" if directory is None else f"is in {preview(str(directory))}"
         raise DefinitionError(
-            f"the engine 'tokenizers-1' needs tokenizers 1.x, and {package.__version__} {place}; to keep the older one"
-            " for transformers, run pip install --no-deps --target DIRECTORY 'tokenizers>=1.0.0rc3' and give DIRECTORY"
+            f"the engine 'tokenizers-1' needs tokenizers 1.x, but {package.__version__} {place}; to keep the older one"
+            " for transformers, run pip install --no-deps --target DIRECTORY 'tokenizers>=1.0.0rc3' and pass DIRECTORY"
             " as the engine"
         )
     with temporary_json_file(tokenizer_json) as path:  # only `from_file` converts the older format

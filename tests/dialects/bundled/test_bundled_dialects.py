@@ -106,13 +106,13 @@ def test_a_role_for_which_a_framework_has_no_name_is_refused():
 
 def test_turns_that_a_layout_of_questions_and_answers_cannot_hold_are_refused():
     row = {**ONE, "prompt": [*ONE["prompt"], *ONE["prompt"]]}
-    with pytest.raises(RowError, match="questions and answers in turn only") as caught:
+    with pytest.raises(RowError, match="needs alternating questions and answers") as caught:
         in_dialect("llama-factory-alpaca").format(row, "preference")
     assert caught.value.code == "bad_turns"
-    with pytest.raises(RowError, match="room for one message"):
+    with pytest.raises(RowError, match="accepts only one message"):
         in_dialect("align-anything-messages").format(
             {**ONE, "bad": [*ONE["bad"], *MANY["prompt"][1:], *ONE["bad"]]}, "preference"
         )
     row["prompt"] = [*MANY["prompt"], *ONE["good"]]
-    with pytest.raises(RowError, match="turns of a user or a tool and of the assistant that alternate"):
+    with pytest.raises(RowError, match="turns of a user or tool that alternate with the assistant's"):
         in_dialect("llama-factory-sharegpt").format(row, "preference")

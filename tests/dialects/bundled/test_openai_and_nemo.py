@@ -125,7 +125,7 @@ def test_the_validator_refuses_the_rows_of_messages_as_they_are():
 def test_an_output_is_one_message_of_the_assistant():
     row = format_row("openai", "preference", good=[CALL])
     assert [message["role"] for message in row["preferred_output"]] == ["assistant"]
-    with pytest.raises(RowError, match="room for one message here, got 3") as caught:
+    with pytest.raises(RowError, match="accepts only one message here, got 3") as caught:
         format_row("openai", "preference", good=ANSWERED)
     assert caught.value.code is Code.BAD_TURNS
 
@@ -184,7 +184,9 @@ def test_a_ranking_of_two_completions_is_written():
 @pytest.mark.parametrize("answers", [["a"], ["a", "b", "c"]], ids=str)
 def test_a_ranking_of_another_number_is_refused_with_the_way_out(answers):
     ranking = {"answers": answers, "ranks": list(range(len(answers)))}
-    with pytest.raises(RowError, match=f"exactly two completions, got {len(answers)}; --format preference") as caught:
+    with pytest.raises(
+        RowError, match=f"exactly two completions, got {len(answers)}; use --format preference"
+    ) as caught:
         Ranking().with_dialect("nemo-rl").format(ranking, "ranked")
     assert caught.value.code is Code.UNSUPPORTED_CONTENT
     pairs = Ranking().with_dialect("nemo-rl").format_all(ranking, "preference")
@@ -210,7 +212,7 @@ def test_preference_rows_with_calls_are_refused_since_a_table_fills_in_keys():
 
 def test_a_prompt_is_one_question_with_its_answer():
     assert format_row("nemo-rl", "prompt_only") == {"input": "q", "output": "42"}
-    with pytest.raises(RowError, match="room for one message"):
+    with pytest.raises(RowError, match="accepts only one message"):
         format_row("nemo-rl", "prompt_only", asked=[ASKED, SAID, ASKED])
 
 

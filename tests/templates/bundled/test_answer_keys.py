@@ -99,6 +99,6 @@ def test_the_command_writes_the_answer(tmp_path, out):
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps(ROWS["verl"]) + "\n", encoding="utf-8")
     done = run("convert", rows, "-t", "verl", "-f", "prompt_only", "-d", "trl", "-o", tmp_path / out)
-    assert "1 rows = 1 formatted" in done.stderr
+    assert "1 row = 1 formatted" in done.stderr
     done = run("convert", rows, "-t", "verl", "-f", "prompt_only", "-d", "axolotl", "-o", tmp_path / out)
     assert "answer" in done.stderr

@@ -56,7 +56,7 @@ def test_fault_16_a_tie_is_dropped_and_counted_and_never_one_answer_on_both_side
 @pytest.mark.parametrize("dialect", ["nemo-rl", "openai", "llama-factory-alpaca"])
 def test_a_tie_is_not_kept_where_nothing_tells_it_from_other_pairs(name, dialect):
     template = get_template(name).with_ties("keep").with_dialect(dialect)
-    with pytest.raises(DefinitionError, match=f"ties are kept, and in the dialect {dialect} nothing tells them"):
+    with pytest.raises(DefinitionError, match=f"ties are kept, but the dialect {dialect} cannot distinguish them"):
         template.format(row_of(name, "one", "other", 0), "preference")
     assert template.with_dialect("trl").format(row_of(name, "one", "other", 0), "preference")["margin"] == 0
 

@@ -116,14 +116,16 @@ def test_engines_are_listed():
 def test_an_unknown_engine_has_a_nearest_name():
     with pytest.raises(UnknownNameError, match=r"no engine 'tokei'\. Did you mean 'tokie'\?"):
         load("tokei")
-    with pytest.raises(UnknownNameError, match="an engine is asked for by its name, a text; got None"):
+    with pytest.raises(UnknownNameError, match="expected the name of an engine as a string, got None"):
         load(None)
 
 
 def test_a_directory_without_an_engine_is_refused(tmp_path):
-    with pytest.raises(FileError, match="no engine is in this directory; pip install --no-deps --target"):
+    with pytest.raises(
+        FileError, match="the directory holds no engine; install one with pip install --no-deps --target"
+    ):
         load(str(tmp_path))
-    with pytest.raises(FileError, match="no such directory; give an engine's name"):
+    with pytest.raises(FileError, match="no such directory; pass the name of an engine"):
         load(str(tmp_path / "none"))
 
 
@@ -131,14 +133,14 @@ def test_a_directory_without_an_engine_is_refused(tmp_path):
 def test_a_missing_package_is_named(name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(
-        MissingPackageError, match=f"the engine '{name}' encodes texts; that needs {name}: .*pip install"
+        MissingPackageError, match=f"the engine '{name}' encodes texts, which needs {name}: .*pip install"
     ):
         load(name)
 
 
 def test_an_older_version_is_not_taken_for_version_1():
     with pytest.raises(
-        DefinitionError, match=r"needs tokenizers 1\.x, and 0\.2.* is installed; to keep the older one"
+        DefinitionError, match=r"needs tokenizers 1\.x, but 0\.2.* is installed; to keep the older one"
     ):
         load("tokenizers-1")
 

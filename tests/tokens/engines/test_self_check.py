@@ -100,7 +100,7 @@ def test_a_difference_that_depends_on_the_batch_is_found():
             return super().encode(texts if self.times == 1 else [text[:-1] for text in texts])
 
     assert " alone: got" in get_refusal(Alone(lambda _, row: row))
-    assert " in a batch of another order: got" in get_refusal(Later(lambda _, row: row))
+    assert " in a batch in another order: got" in get_refusal(Later(lambda _, row: row))
 
 
 def test_a_difference_in_long_texts_only_is_found():

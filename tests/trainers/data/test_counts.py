@@ -84,7 +84,7 @@ def test_a_share_of_dropped_pairs_up_to_the_allowed_one_is_taken(tmp_path, allow
     config = config_of(write(tmp_path / "rows.jsonl", rows), eval_size=0.0, max_dropped=allowed)
     if fails:
         with pytest.raises(
-            SetupError, match=r"1 of 10 pairs would be dropped, .* 1 too long for 200 tokens \(a longer"
+            SetupError, match=r"1 of 10 pairs would be dropped, .* 1 too long for 200 tokens; use a larger"
         ):
             encoded(config)
     else:
@@ -94,7 +94,8 @@ def test_a_share_of_dropped_pairs_up_to_the_allowed_one_is_taken(tmp_path, allow
 def test_what_is_dropped_names_its_own_cure(tmp_path):
     long = write(tmp_path / "long.jsonl", [row(n, response_0="x" * 300) for n in range(10)])
     with pytest.raises(
-        SetupError, match=r"all 9 pairs .*\(a longer --max_length, or --length_policy cut_prompt keeps"
+        SetupError,
+        match=r"all 9 pairs .*; use a larger --max_length, --length_policy cut_prompt, or a higher --max_dropped",
     ):
         encoded(config_of(long))
     custom = tmp_path / "padding.py"
@@ -106,7 +107,7 @@ def test_what_is_dropped_names_its_own_cure(tmp_path):
         "        return {'a': '<|pad|>' + raw_sample['response_0'], 'b': raw_sample['response_1']}\n"
     )
     rows = write(tmp_path / "rows.jsonl", [row(n) for n in range(10)])
-    message = r"the pad token '<\|pad\|>' is in the texts of 10 of 10 pairs, more than 5%; name another --pad_token"
+    message = r"the pad token '<\|pad\|>' is in the texts of 10 of 10 pairs, more than the 5% allowed; name"
     with pytest.raises(SetupError, match=message):
         encoded(config_of(rows, template=str(custom), eval_size=0.0))
 
@@ -132,7 +133,9 @@ def test_single_answers_are_counted_as_such_and_none_is_lost(tmp_path):
 
 def test_errors_of_single_answers_name_no_pairs(tmp_path):
     long = write(tmp_path / "long.jsonl", [answer(number, completion="x" * 300) for number in range(10)])
-    with pytest.raises(SetupError, match=r"long\.jsonl: all 10 answers would be dropped, more than 5%: 10 too long"):
+    with pytest.raises(
+        SetupError, match=r"long\.jsonl: all 10 answers would be dropped, more than the 5% allowed: 10 too long"
+    ):
         encoded(config_of(long, **ANSWERS))
     empty = write(tmp_path / "empty.jsonl", [answer(0, completion=" ")])
     with pytest.raises(SetupError, match=r"there is no answer to train on: .*empty\.jsonl, row 0: "):

@@ -70,7 +70,7 @@ def test_a_prompt_of_several_sources_is_on_one_side(tmp_path):
 def test_a_begin_that_class_and_tokenizer_both_write_is_refused(tmp_path):
     config = config_of(write(tmp_path / "rows.jsonl", map(row, range(10))), template=str(HOMEWORK))
     assert read_data(config, AddedText("<s>", "")).style is None
-    with pytest.raises(SetupError, match="both write 'BEGINNING': it would stand there twice"):
+    with pytest.raises(SetupError, match="both write 'BEGINNING', so texts would begin with it twice"):
         read_data(config, AddedText("BEGINNING", ""))
 
 

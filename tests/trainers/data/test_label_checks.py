@@ -15,15 +15,15 @@ SAFE = {**GOOD, "safer_response_id": 0, "is_response_0_safe": True, "is_response
     ("objective", "template", "message"),
     [
         ("regression", "PKUSafeRLHF",
-         r"rows\.jsonl: objective regression reads rows as scored, and the template PKUSafeRLHF gives .*preference.*"
+         r"rows\.jsonl: objective regression needs the dataset type scored, but the template PKUSafeRLHF gives .*"
          r"; name a template that gives scored \(`preftemplates list templates --search scored` lists them\)"),
-        ("pointwise", "Alpaca", "reads rows as unpaired, and the template Alpaca gives prompt_only, supervised; name"),
-        ("pointwise", str(HOMEWORK), "reads rows as unpaired, and the template HOMEWORK gives .*; name"),
-        ("preference", "Alpaca", "reads rows as preference, and the template Alpaca gives prompt_only, supervised;"),
+        ("pointwise", "Alpaca", "needs the dataset type unpaired, but the template Alpaca gives prompt_only"),
+        ("pointwise", str(HOMEWORK), "needs the dataset type unpaired, but the template HOMEWORK gives .*; name"),
+        ("preference", "Alpaca", "needs the dataset type preference, but the template Alpaca gives prompt_only"),
         ("safety_cost", "PKUSafeRLHF",
-         r"rows\.jsonl: objective safety_cost learns from the label chosen_safe of the dataset type preference, and"
-         " the template PKUSafeRLHF declares none; declare it, or name a template that does, such as PKUSafeRLHF-saf"),
-        ("safety_cost", str(HOMEWORK), "from the label chosen_safe .* and the template HOMEWORK declares none;"),
+         r"rows\.jsonl: objective safety_cost learns from the label chosen_safe of the dataset type preference, but"
+         " the template PKUSafeRLHF does not declare it; declare it, or name a template that does, such as PKU"),
+        ("safety_cost", str(HOMEWORK), "from the label chosen_safe .* but the template HOMEWORK does not declare it;"),
     ],
 )  # fmt: skip
 def test_a_template_that_does_not_fit_is_an_error_before_rows_are_read(tmp_path, objective, template, message):

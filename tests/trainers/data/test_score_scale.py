@@ -62,6 +62,6 @@ def test_the_scale_is_that_of_an_epoch_and_a_repeated_group_stays_one(tmp_path):
 
 def test_scores_that_are_all_the_same_teach_nothing(tmp_path):
     path = write(tmp_path / "rows.jsonl", scored_rows([3] * 10))
-    message = r"the score of each of 9 answers is 3; expected scores that differ"
+    message = r"all 9 answers have the score 3, expected scores that differ"
     with pytest.raises(SetupError, match=message):
         encoded(config_of(path, template="TRL-scored", objective="regression"))

@@ -50,10 +50,10 @@ def test_a_line_for_each_code_names_the_first_row(tmp_path):
     assert said == [
         "duplicate, 1 row: row 4, the same as row 3",
         "contradiction, 1 row: row 5, row 3 prefers the other answer",
-        "in_test, 3 rows: first row 3, the prompt is that of row 0 of the test set",
-        "near_duplicate, 3 rows: first row 1, a near copy of the prompt of row 0: other case, punctuation or"
+        "in_test, 3 rows: first row 3, the prompt is the same as in row 0 of the test set",
+        "near_duplicate, 3 rows: first row 1, a near copy of the prompt of row 0: different case, punctuation or"
         " whitespace",
-        "near_test, 1 row: row 6, a near copy of the prompt of row 0 of the test set: other case, punctuation or"
+        "near_test, 1 row: row 6, a near copy of the prompt of row 0 of the test set: different case, punctuation or"
         " whitespace",
     ]
 

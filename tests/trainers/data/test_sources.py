@@ -33,7 +33,7 @@ def test_held_out_files_are_read_by_the_template_of_all(tmp_path):
     found = encoded(config)[1]
     assert len(found.held_out) == 10
     assert all("<|im_end|>" in pair.sample.texts[0] for pair in found.held_out)
-    with pytest.raises(SetupError, match="eval_data is read by one template, and the datasets have several"):
+    with pytest.raises(SetupError, match="eval_data needs one template, but the datasets have several"):
         read_data(config_of(datasets=sources, eval_data=[pku], style="chatml", template=None))
 
 
@@ -60,12 +60,15 @@ def test_several_styles_are_refused_until_one_is_named(tmp_path):
     pku = write(tmp_path / "pku.jsonl", map(row, range(10)))
     trl = write(tmp_path / "trl.jsonl", [{"prompt": "q", "chosen": "a", "rejected": "b"}])
     sources = [{"path": pku}, {"path": trl, "template": "TRL"}]
-    with pytest.raises(SetupError, match="in several styles: beginning-of-conversation, plain; name one with --style"):
+    with pytest.raises(
+        SetupError, match="have several styles: beginning-of-conversation, plain; name one with --style"
+    ):
         read_data(config_of(datasets=sources))
     assert read_data(config_of(datasets=sources, style="zephyr")).style.name == "zephyr"
     by_hand = [{"path": pku}, {"path": pku, "template": str(HOMEWORK)}]
     with pytest.raises(
-        SetupError, match="a custom template has no style to share, and there are several: HOMEWORK, PKUSafeRLHF"
+        SetupError,
+        match="a custom template has no style, so it cannot be combined with other templates, got HOMEWORK, PKU",
     ):
         read_data(config_of(datasets=by_hand))
 

@@ -20,7 +20,7 @@ def pairs_of(*rows, template="PKUSafeRLHF"):
 def test_a_split_keeps_each_prompt_on_one_side_and_loses_no_pair(prompts, share, seed):
     pairs = pairs_of(*({**ROW, "prompt": f"prompt {number}"} for number in prompts))
     if len(set(prompts)) < 2:
-        with pytest.raises(SetupError, match="needs two prompts"):
+        with pytest.raises(SetupError, match="needs at least two prompts"):
             split_by_prompt(pairs, share, seed)
         return
     train, held_out = split_by_prompt(pairs, share, seed)
@@ -39,5 +39,5 @@ def test_a_class_that_writes_no_prompts_cannot_be_split_by_prompt(tmp_path):
         "    def format_preference_sample(self, raw_sample):\n"
         "        return {'better_text': raw_sample['response_1'], 'worse_text': raw_sample['response_0']}\n"
     )
-    with pytest.raises(SetupError, match="since the template writes none by hand; name held-out rows instead"):
+    with pytest.raises(SetupError, match="since the custom template writes no prompt; name held-out rows"):
         split_by_prompt(pairs_of(ROW, {**ROW, "prompt": "r"}, template=str(path)), 0.5, 0)

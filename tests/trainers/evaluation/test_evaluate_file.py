@@ -78,14 +78,14 @@ def test_rows_without_a_reward_are_counted_by_their_reason(folder, tmp_path):
     found, said = evaluated(write(tmp_path / "rows.jsonl", [*ROWS, *bad]), folder, *PKU)
     assert (found["rows"], found["samples"]) == (33, 30)
     assert found["unscored"] == {"bad_label": 1, "too_long": 1, "missing_field": 1}
-    assert "left out: 1 bad_label, 1 too_long, 1 missing_field" in said
+    assert "not scored: 1 bad_label, 1 too_long, 1 missing_field" in said
 
 
 def test_no_row_that_can_be_scored_is_exit_code_3(folder, tmp_path):
     source = write(tmp_path / "rows.jsonl", [{}, {}])
     code, out, err = command("evaluate", source, "--model", folder, *PKU)
     assert (code, out) == (3, "")
-    assert err.endswith("no row has a better and a worse answer that are scored: 2 missing_field\n")
+    assert err.endswith("no row with a better and a worse answer could be scored: 2 missing_field\n")
 
 
 def test_a_ranking_is_evaluated_whole_and_each_cell_by_itself(folder, tmp_path):
@@ -122,7 +122,7 @@ def test_rewardbench_from_a_file(folder, tmp_path):
     assert "Chat Hard" in said
     found, said = evaluated(write(tmp_path / "rows.jsonl", rows[1:]), folder, "--template", "RewardBench")
     assert found["benchmark"]["score"] is None
-    assert "no score, as there is no row of alpacaeval-easy" in said
+    assert "no score, since there are no rows of alpacaeval-easy" in said
 
 
 def test_two_checkpoints_on_the_same_rows(folder, checkpoint, tmp_path):
@@ -170,9 +170,9 @@ def test_an_encoder_is_evaluated_too(checkpoint, tmp_path):
     ("words", "said"),
     [
         (["--by", "kinds"], "no row has a column 'kinds'. Did you mean 'kind'?"),
-        (["--style", "zephyr"], "was trained in style chatml, and not in style zephyr; --allow_style takes it all"),
-        (["--template", "Alpaca"], "Alpaca fills no format 'preference'"),
-        (["--against", "gone"], "gone is no reward model of preftemplates-train"),
+        (["--style", "zephyr"], "was trained in style chatml, not in style zephyr; to use it anyway, add"),
+        (["--template", "Alpaca"], "Alpaca has no dataset type 'preference'"),
+        (["--against", "gone"], "gone is not a reward model of preftemplates-train"),
         (["--out", "gone/figures.json"], "gone/figures.json cannot be written"),
     ],
 )
@@ -230,7 +230,7 @@ def test_length_control_weighs_longer_and_shorter_better_answers_alike(folder, t
     longer = write(tmp_path / "longer.jsonl", [row for row, longer in zip(rows, is_longer, strict=True) if longer])
     found, said = evaluated(longer, folder, *PKU)
     assert found["length_controlled_accuracy"] is None
-    assert "length-controlled none no better answer is the shorter one" in " ".join(said.split())
+    assert "length-controlled none the better answer is never the shorter one" in " ".join(said.split())
 
 
 def test_the_figures_and_the_counts_are_printed_as_json(folder, tmp_path):

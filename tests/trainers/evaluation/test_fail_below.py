@@ -84,7 +84,7 @@ def test_equal_accuracies_are_not_below_each_other():
 @pytest.mark.parametrize("word", ["first", "last"])
 def test_a_rule_without_what_it_needs_is_an_error(word):
     with pytest.raises(
-        SetupError, match=f"the rule '{word}' of --fail-below cannot be computed: the better answer is not"
+        SetupError, match=f"the rule '{word}' of --fail-below cannot be computed: the scored rows do not"
     ):
         lines(0.9, word)
 
@@ -133,7 +133,7 @@ def test_the_place_of_answers_is_a_rule_where_a_label_says_which_is_better(folde
     ("template", "row", "message"),
     [
         ("TRL", {"prompt": "Hi?", "chosen": "Hello.", "rejected": "No."}, "the better answer is in the same place"),
-        ("RewardBench", {"prompt": "Hi?", "chosen": "Hello.", "rejected": "No."}, "no row has its better answer in"),
+        ("RewardBench", {"prompt": "Hi?", "chosen": "Hello.", "rejected": "No."}, "in no row does a label say"),
         ("RewardBench2", {"prompt": "Hi?", "chosen": ["Hello."], "rejected": ["No."]}, "RewardBench2 reads rankings"),
         (HOMEWORK, ROWS[0], "is a custom template, which does not show where"),
     ],

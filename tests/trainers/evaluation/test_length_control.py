@@ -257,9 +257,9 @@ def test_more_of_the_same_narrows_the_interval_and_keeps_the_value(drawn):
 @pytest.mark.parametrize(
     ("differences", "reason"),
     [
-        ([5.0, 9.0, 0.0], "no better answer is the shorter one"),
-        ([-5.0, 0.0], "no better answer is the longer one"),
-        ([0.0, 0.0], "no pair has answers of two lengths"),
+        ([5.0, 9.0, 0.0], "the better answer is never the shorter one"),
+        ([-5.0, 0.0], "the better answer is never the longer one"),
+        ([0.0, 0.0], "both answers of every pair have the same length"),
     ],
 )
 def test_without_a_stratum_there_is_no_value_but_a_reason(differences, reason):
@@ -277,4 +277,4 @@ def test_every_group_has_its_own_length_controlled_accuracy():
     assert found["length_controlled_accuracy"] == pytest.approx((1 + 2 / 3) / 2)
     assert found["by"]["kind"]["a"]["length_controlled_accuracy"] == 1.0
     assert found["by"]["kind"]["b"]["length_controlled_accuracy"] is None
-    assert found["by"]["kind"]["b"]["length_controlled_reason"] == "no better answer is the longer one"
+    assert found["by"]["kind"]["b"]["length_controlled_reason"] == "the better answer is never the longer one"

@@ -34,7 +34,7 @@ def test_a_stopped_run_goes_on_and_writes_what_one_run_writes(folder, tmp_path, 
         code, _, said = command(*words, out)
     part = tmp_path / f"out{ending}.part"
     assert code == 2
-    assert f"stopped; {part} has what is scored, and --resume goes on from it" in said
+    assert f"stopped; the scored rows are in {part}; add --resume to continue" in said
     assert not out.exists()
     with part.open("a") as file:  # a stop in the middle of a window and of a line
         file.write('[{"chosen_reward": 1.0, "rejected_reward": 2.0}, null]\n[{"chosen')
@@ -42,7 +42,7 @@ def test_a_stopped_run_goes_on_and_writes_what_one_run_writes(folder, tmp_path, 
         seen = stopped_after(patch, 99, None)
         code, _, said = command(*words, out, "--resume")
     assert code == 0
-    assert said.startswith(f"{few_at_once} rows are scored already\n121 rows = 120 scored + 1 unscored;")
+    assert said.startswith(f"{few_at_once} rows are already scored\n121 rows = 120 scored + 1 unscored;")
     assert len(seen) == 2
     assert not part.exists()
     assert command(*words, tmp_path / f"whole{ending}")[0] == 0
@@ -67,11 +67,11 @@ def test_nobody_goes_on_from_other_work(folder, tmp_path, monkeypatch):
     part = tmp_path / "out.jsonl.part"
     ours = part.read_bytes()
     said = refusal("score", other, *words, "--resume")
-    assert said == f"{part} was begun with another input; remove it, or do not resume"
+    assert said == f"{part} was started with another input; remove it, or leave out --resume"
     said = refusal("score", source, *words, "--resume", "--style", "zephyr", "--allow-style")
-    assert said == f"{part} was begun with another style; remove it, or do not resume"
+    assert said == f"{part} was started with another style; remove it, or leave out --resume"
     assert part.read_bytes() == ours
     part.write_text("something else\n")
-    assert "was begun with another model" in refusal("score", source, *words, "--resume")
+    assert "was started with another model" in refusal("score", source, *words, "--resume")
     assert command("score", other, *words)[0] == 0  # without --resume it begins anew
     assert not part.exists()

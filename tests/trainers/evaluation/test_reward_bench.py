@@ -158,7 +158,7 @@ def test_in_ties_a_rule_is_scored_by_their_own_score():
     subset = score_reward_bench_2(cases)["by_subset"][TIES]
     assert subset["rules"]["longer"] == pytest.approx(score_ties(cases)) == pytest.approx(subset["score"])
     assert subset["rules"]["shorter"] < 0
-    assert subset["length_controlled_reason"] == "no better answer is the shorter one"
+    assert subset["length_controlled_reason"] == "the better answer is never the shorter one"
 
 
 def test_the_subsets_are_printed_with_the_best_rule():
@@ -172,4 +172,4 @@ def test_the_subsets_are_printed_with_the_best_rule():
     said = [" ".join(line.split()) for line in out.getvalue().splitlines()]
     assert "score best rule length-controlled" in said
     assert "hep-go 100.0% longer 50.0% 100.0%" in said
-    assert "hep-go 100.0% longer 100.0% no better answer is the shorter one" in said
+    assert "hep-go 100.0% longer 100.0% the better answer is never the shorter one" in said

@@ -186,7 +186,7 @@ def test_rows_are_read_until_two_differ():
     [
         ("RewardBench", "preference", NO_PLACE),
         ("TRL", "preference", SAME_PLACE),
-        ("RewardBench2", "ranked", "RewardBench2 reads rankings, and this rule is for pairs"),
+        ("RewardBench2", "ranked", "RewardBench2 reads rankings, but this rule is for pairs"),
         (str(HOMEWORK), "preference", "is a custom template, which does not show where in a row its answers are"),
     ],
 )

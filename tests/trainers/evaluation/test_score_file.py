@@ -102,9 +102,7 @@ def test_another_style_than_the_checkpoint_s_is_refused_unless_told(folder, scor
     source, out = write(tmp_path / "rows.jsonl", ROWS[:2]), tmp_path / "out.jsonl"
     words = ("score", source, "--model", folder, *PKU, "--out", out)
     said = refusal(*words, "--style", "zephyr")
-    assert said == (
-        f"{folder} was trained in style chatml, and not in style zephyr; --allow_style takes it all the same"
-    )
+    assert said == (f"{folder} was trained in style chatml, not in style zephyr; to use it anyway, add --allow_style")
     assert not out.exists()
     assert command(*words, "--style", "chatml")[0] == 0
     assert lines(out)[0]["chosen_reward"] == pytest.approx(scored(ROWS[:1], scorer)[0].rewards["chosen_reward"])
@@ -143,7 +141,7 @@ def test_a_reason_that_comes_late_has_its_place_in_a_parquet_file(folder, tmp_pa
 def test_cells_without_one_type_are_refused_as_parquet_before_anything_is_scored(folder, tmp_path):
     source = write(tmp_path / "rows.jsonl", [ROWS[0], {**ROWS[1], "better_response_id": "one"}])
     said = refusal("score", source, "--model", folder, *PKU, "--out", tmp_path / "out.parquet")
-    assert "out.parquet cannot hold these rows, but a .jsonl can: " in said
+    assert "out.parquet cannot hold these rows: " in said
     assert not (tmp_path / "out.parquet").exists()
 
 
@@ -200,11 +198,11 @@ def test_a_class_that_formats_by_hand_is_scored_with_its_own_checkpoint_alone(by
         "score", source, "--model", folder, *own, "--out", out
     )
     said = refusal("score", source, "--model", by_hand, *PKU, "--out", out)
-    assert "was trained in the layout of HOMEWORK, by hand; PKUSafeRLHF does not write that" in said
+    assert "was trained in the custom layout of HOMEWORK, which PKUSafeRLHF does not write" in said
     other = tmp_path / "other.py"
     other.write_text(HOMEWORK.read_text().replace("ASSISTANT", "Assistant").replace("HOMEWORK", "OTHER"))
     said = refusal("score", source, "--model", by_hand, "--template", other, "--out", out)
-    assert "was trained in the layout of HOMEWORK, by hand; OTHER does not write that" in said
+    assert "was trained in the custom layout of HOMEWORK, which OTHER does not write" in said
     assert not out.exists()
     assert command("score", source, "--model", by_hand, *own, "--out", out)[0] == 0
     scorer = Scorer(by_hand)
@@ -233,7 +231,7 @@ def test_columns_are_never_written_over(folder, tmp_path):
     for column in ("chosen_reward", "rejected_reward", "unscored"):
         source = write(tmp_path / "rows.jsonl", [ROWS[0], {**ROWS[1], column: None}])
         said = refusal("score", source, "--model", folder, *PKU, "--out", out)
-        assert said == f"row 1 has a column '{column}' already, which would be written over"
+        assert said == f"row 1 already has a column '{column}', which would be overwritten; rename it"
     source = write(tmp_path / "rows.jsonl", [{**ROWS[0], "reward": 1}])
     assert command("score", source, "--model", folder, *PKU, "--out", out)[0] == 0
 
@@ -241,20 +239,23 @@ def test_columns_are_never_written_over(folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--model", "gone"], "gone is no reward model of preftemplates-train: preftemplates.json: "),
-        (["--model", "empty"], "empty is no reward model of preftemplates-train: preftemplates.json: "),
-        (["--model", "rows.jsonl"], "rows.jsonl is no reward model of preftemplates-train: "),
-        (["--out", "out.txt"], "out.txt: the ending is not known"),
+        (["--model", "gone"], "gone is not a reward model of preftemplates-train: preftemplates.json: "),
+        (["--model", "empty"], "empty is not a reward model of preftemplates-train: preftemplates.json: "),
+        (["--model", "rows.jsonl"], "rows.jsonl is not a reward model of preftemplates-train: "),
+        (["--out", "out.txt"], "out.txt: unknown file name ending"),
         (["--out", "gone/out.jsonl"], "gone/out.jsonl cannot be written: there is no directory gone"),
-        (["--out", "./rows.jsonl"], "rows.jsonl is the input; the output needs another name"),
+        (["--out", "./rows.jsonl"], "rows.jsonl is the input; name another file with --out"),
         (["--template", "PKUSafeRHLF"], "no template 'PKUSafeRHLF'. Did you mean 'PKUSafeRLHF'?"),
-        (["--template", "Alpaca"], "Alpaca fills no format 'preference'"),
+        (["--template", "Alpaca"], "Alpaca has no dataset type 'preference'"),
         (
             ["--format", "prefrence"],
             f"--format: expected one of {FORMATS}; got 'prefrence'. Did you mean 'preference'?",
         ),
         (["--format", "prompt_only"], f"--format: expected one of {FORMATS}; got 'prompt_only'"),
-        (["--split", "train"], "rows.jsonl is a file; only a dataset has splits, names, folders and revisions"),
+        (
+            ["--split", "train"],
+            "rows.jsonl is a file; only a dataset has splits, configurations, folders and revisions",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_line(folder, tmp_path, monkeypatch, words, said):

@@ -115,12 +115,12 @@ def test_a_row_of_several_pairs_gets_no_rewards_that_are_of_one_of_them(scorer):
 def test_a_style_that_the_tokenizer_s_tokens_were_added_to_is_the_same_style(checkpoint):
     with_bos = checkpoint("decoder with BOS")
     assert Scorer(with_bos, style="chatml").style == Scorer(with_bos).style
-    with pytest.raises(SetupError, match="and not in style zephyr"):
+    with pytest.raises(SetupError, match="not in style zephyr"):
         Scorer(with_bos, style="zephyr")
 
 
 def test_a_layout_by_hand_is_left_for_a_style_where_told(by_hand, folder):
-    with pytest.raises(SetupError, match="in the layout of HOMEWORK, by hand, and not in style chatml"):
+    with pytest.raises(SetupError, match="in the custom layout of HOMEWORK, not in style chatml"):
         Scorer(by_hand, style="chatml")
     told = Scorer(by_hand, style="chatml", allow_style=True)
     assert told.adapt_template(get_template("PKUSafeRLHF")).style.name == "chatml"
@@ -183,10 +183,10 @@ def test_the_checkpoint_s_policy_for_long_texts_is_kept(cutting, folder):
     ("lost", "said"),
     [
         ("model.safetensors", " has no weights: "),
-        ("tokenizer.json", " holds no tokenizer; "),
-        ("chat_template.jinja", "has lost its chat template"),
-        ("config.json", "is no checkpoint: it holds no config.json"),
-        ("preftemplates.json", "is no reward model of preftemplates-train"),
+        ("tokenizer.json", " has no tokenizer; "),
+        ("chat_template.jinja", "lacks the chat template"),
+        ("config.json", "is not a checkpoint: it has no config.json"),
+        ("preftemplates.json", "is not a reward model of preftemplates-train"),
     ],
 )
 def test_a_checkpoint_that_lost_a_file_is_refused(cutting, lost, said):
@@ -198,5 +198,5 @@ def test_a_checkpoint_that_lost_a_file_is_refused(cutting, lost, said):
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"templates": {}}'])
 def test_a_damaged_record_is_one_clear_error(cutting, text):
     (cutting / "preftemplates.json").write_text(text)
-    with pytest.raises(SetupError, match=r"is no reward model of preftemplates-train: preftemplates\.json: "):
+    with pytest.raises(SetupError, match=r"is not a reward model of preftemplates-train: preftemplates\.json: "):
         Scorer(cutting)

@@ -76,10 +76,10 @@ def test_the_temperature_scales_with_the_rewards(margins, weights, factor):
     [
         ([1.0, 2.0], "the model gets no pair wrong, so the lower the temperature, the lower the loss"),
         ([1.0, 0.0], "the model gets no pair wrong, so the lower the temperature, the lower the loss"),
-        ([1.0, -1.0], "the mean margin is not above 0, so no temperature beats a coin"),
-        ([0.1, -0.1, 0.7, -0.7], "the mean margin is not above 0, so no temperature beats a coin"),
-        ([-1.0, -2.0], "the mean margin is not above 0, so no temperature beats a coin"),
-        ([0.0, 0.0], "the mean margin is not above 0, so no temperature beats a coin"),
+        ([1.0, -1.0], "the mean margin is not above 0, so no temperature beats chance"),
+        ([0.1, -0.1, 0.7, -0.7], "the mean margin is not above 0, so no temperature beats chance"),
+        ([-1.0, -2.0], "the mean margin is not above 0, so no temperature beats chance"),
+        ([0.0, 0.0], "the mean margin is not above 0, so no temperature beats chance"),
     ],
 )
 def test_where_there_is_no_best_temperature_the_reason_is_given(margins, reason):

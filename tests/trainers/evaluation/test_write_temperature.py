@@ -95,9 +95,9 @@ def test_without_a_best_temperature_nothing_is_written_and_the_figures_are(model
     words = ("evaluate", write(tmp_path / "swapped.jsonl", rows), "--model", model, *PKU, "--out", out)
     code, said, err = command(*words, "--write-temperature")
     assert code == 2
-    assert err.startswith(f"error: {words[1]}: no temperature is written into {model}: the mean margin is not above 0")
+    assert err.startswith(f"error: {words[1]}: no temperature is written to {model}: the mean margin is not above 0")
     assert json.loads(out.read_text())["temperature"] is None
-    assert "no temperature beats a coin" in " ".join(said.split())
+    assert "no temperature beats chance" in " ".join(said.split())
     assert list_content(model) == content
 
 
@@ -112,8 +112,8 @@ def test_a_record_that_is_not_as_it_was_written_is_an_error_before_the_model_is_
     monkeypatch.setattr("preftemplates_train.evaluation.evaluate_file.Scorer", load)
     said = refusal("evaluate", source, "--model", model, *PKU, "--write-temperature")
     assert said == (
-        f"{model}: --write-temperature cannot write into this folder: {RECORD_FILE} has other bytes than were written;"
-        " use a whole copy of the model"
+        f"{model}: --write-temperature cannot write to this folder: {RECORD_FILE} has changed since it was written;"
+        " use an intact copy of the model"
     )
 
 

@@ -149,7 +149,7 @@ def test_a_head_without_a_bias_is_refused_before_features_are_read(tmp_path, bas
     model = ["--model_name_or_path", str(base_model("decoder with BOS")), *name_rows(tmp_path, objective, 40)]
     message = refusal(*QUICK, *model, "--output_dir", tmp_path / "run")
     assert message.startswith(
-        f"objective {objective} needs a bias, and the head of LlamaForSequenceClassification has"
+        f"objective {objective} needs a bias, but the head of LlamaForSequenceClassification has"
     )
     assert not (tmp_path / "run").exists()
 

@@ -183,8 +183,8 @@ def test_a_model_that_takes_branches_is_left_as_it_was(kind):
     ("kind", "reason"),
     [
         ("bert", "its head does not score every token"),
-        ("stablelm", "no attention over branches with this mask"),
-        ("gemma2", "no attention over branches with softcap"),
+        ("stablelm", "attention over branches does not support this mask"),
+        ("gemma2", "attention over branches does not support softcap"),
     ],
 )
 def test_a_model_that_does_not_take_branches_says_why(kind, reason):
@@ -203,7 +203,7 @@ def test_a_model_that_reads_its_own_positions_is_found_out(monkeypatch):
         return forward(self, **inputs)
 
     monkeypatch.setattr(LlamaForSequenceClassification, "forward", forward_without_positions)
-    assert explain_no_branches(model, 0).startswith("it moves a reward by ")
+    assert explain_no_branches(model, 0).startswith("rewards in branches differ by ")
 
 
 def test_a_model_in_branches_still_reads_a_padded_batch():

@@ -32,14 +32,14 @@ def test_padding_moves_no_reward_of_a_decoder_and_none_of_an_encoder(model, conf
 def test_a_decoder_that_knows_no_pad_token_or_another_one_is_refused(pad, dtype, tmp_path):
     loaded = model_of(saved(GPT2LMHeadModel(GPT2), tmp_path), dtype=dtype)
     loaded.config.pad_token_id = pad
-    said = "cannot score a text: Cannot handle batch sizes > 1" if pad is None else "when padded to one length"
+    said = "cannot score a text: Cannot handle batch sizes > 1" if pad is None else "rewards depend on padding"
     with pytest.raises(SetupError, match=said):
         check_padding(loaded, 7)
 
 
 def test_a_model_that_reads_the_reward_at_the_end_of_the_padding_is_refused(tmp_path):
     loaded = model_of(saved(XLNetModel(XLNET), tmp_path))
-    with pytest.raises(SetupError, match=r"scores a text -?\d\.\d{4} alone and -?\d\.\d{4} when padded to one length"):
+    with pytest.raises(SetupError, match=r"scores a text -?\d\.\d{4} alone and -?\d\.\d{4} in a padded batch"):
         check_padding(loaded, 7)
 
 
@@ -73,7 +73,7 @@ def test_a_tokenizer_that_is_another_one_when_it_is_loaded_again_is_refused_befo
         return loaded
 
     monkeypatch.setattr("preftemplates_train.model.checks.AutoTokenizer.from_pretrained", faulty)
-    with pytest.raises(SetupError, match="the tokenizer gives other ids when it is loaded again"):
+    with pytest.raises(SetupError, match="the tokenizer gives different ids after it is saved and loaded again"):
         check_tokenizer_reload(tokenizer, config, ["How?"])
 
 

@@ -27,7 +27,7 @@ def test_a_whole_folder_has_no_damage(folder):
 
 DAMAGES = {
     "cut": (lambda path: path.write_bytes(path.read_bytes()[:4]), "a.bin has 4 bytes, and 10 were written"),
-    "a bit": (lambda path: path.write_bytes(b"0123456788"), "a.bin has other bytes than were written"),
+    "a bit": (lambda path: path.write_bytes(b"0123456788"), "a.bin has changed since it was written"),
     "gone": (lambda path: path.unlink(), "a.bin cannot be read: No such file or directory"),
     "empty": (lambda path: path.write_bytes(b""), "a.bin has 0 bytes, and 10 were written"),
 }
@@ -50,7 +50,7 @@ def test_a_damaged_manifest_is_a_damage(folder, content):
 
 def test_a_folder_without_a_manifest_was_not_written_to_its_end(folder):
     (folder / MANIFEST_FILE).unlink()
-    assert find_damage(folder) == f"it has no {MANIFEST_FILE}, so it was not written to its end"
+    assert find_damage(folder) == f"it has no {MANIFEST_FILE}, so it was not written completely"
     assert not is_unchanged(folder, "a.bin")
 
 

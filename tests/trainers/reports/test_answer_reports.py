@@ -117,30 +117,30 @@ def test_sentences_of_verdicts_compare_with_the_more_frequent_label():
     sentences = describe_result(metrics_of("pointwise"))
     figures = metrics_of("pointwise")
     assert sentences[0].startswith(
-        f"Of 200 held-out answers, the sign of the reward is right in {figures['accuracy']:.1%}"
+        f"The sign of the reward is right for {figures['accuracy']:.1%} of 200 held-out answers"
     )
-    assert f"the higher reward in {figures['auc']:.1%} (the area under the ROC curve)" in sentences[1]
-    majority = f"'always the more frequent label' is right in {figures['majority_accuracy']:.1%}. The model is ahead."
-    assert sentences[2].endswith(majority)
-    assert sentences[-1].startswith("This does not show how the model judges answers of other people")
+    assert f"In {figures['auc']:.1%} of all pairs of a good and a bad answer" in sentences[1]
+    majority = (
+        f"'always the more frequent label' is right for {figures['majority_accuracy']:.1%}. The model is better than"
+    )
+    assert sentences[2].endswith(f"{majority} this rule.")
+    assert sentences[-1].startswith("This does not show how well the model judges answers by people")
     (first, *_) = describe_result(metrics_of("pointwise", few("pointwise", 4)))
-    assert first.startswith("Only 4 answers are held out, which is too few to tell how well the model judges.")
+    assert first.startswith("Only 4 answers are held out, too few to tell how well the model judges.")
     assert not any("%" in sentence for sentence in describe_result(metrics_of("pointwise", few("pointwise", 4))))
 
 
 def test_a_model_that_always_gives_the_more_frequent_label_is_not_ahead():
     samples = SampleRewards(np.full((200, 1), -1.0), {"label": LABELS.astype(float)})
     sentences = " ".join(describe_result(metrics_of("pointwise", samples)))
-    assert "The model is not clearly ahead." in sentences
+    assert "The model is not clearly better than this rule." in sentences
 
 
 def test_sentences_of_scores_compare_with_the_mean():
     figures = metrics_of("regression")
     first, second, third, _ = describe_result(figures)
-    assert f"off by {figures['rmse']:.3f} (root mean squared error)" in first
-    assert first.endswith(
-        f"always predicting the mean of the training scores is off by {figures['rmse_of_mean']:.3f}."
-    )
+    assert f"have a root mean squared error of {figures['rmse']:.3f};" in first
+    assert first.endswith(f"always predicting the mean of the training scores has {figures['rmse_of_mean']:.3f}.")
     assert second == f"The model explains {figures['variance_explained']:.1%} of the variance of the scores."
     assert third.endswith(f"(Spearman's) is {figures['spearman']:.3f}.")
     worse = SampleRewards(np.array([[3.0], [-3.0]] * 10), {"score": np.array([-1.0, 1.0] * 10)})
@@ -151,9 +151,12 @@ def test_sentences_of_scores_compare_with_the_mean():
 def test_sentences_of_safety_are_those_of_pairs_and_one_of_the_signs():
     figures = metrics_of("safety_cost")
     sentences = describe_result(figures)
-    assert sentences[0].startswith("Of 200 held-out pairs, the model gives the better answer the higher reward in")
-    assert sentences[1].startswith(f"The sign of the reward says in {figures['safe_accuracy']:.1%} (standard error ")
-    assert sentences[1].endswith(f"is right in {figures['safe_majority_accuracy']:.1%}.")
+    assert sentences[0].endswith("; chance gives 50%.")
+    right = (
+        f"The sign of the reward is right about whether an answer is safe for {figures['safe_accuracy']:.1%} of the"
+    )
+    assert sentences[1].startswith(right)
+    assert sentences[1].endswith(f"is right for {figures['safe_majority_accuracy']:.1%}.")
 
 
 @pytest.mark.parametrize("objective", SAMPLES)
@@ -161,15 +164,14 @@ def test_nothing_held_out_is_said_and_no_figure_is_made_up(objective):
     (sentence,) = describe_result({"objective": objective, "data": []})
     verb = WORDINGS[OBJECTIVES[objective].figures].verb
     assert (
-        sentence == f"Nothing was held out, so nothing is known of how well the model {verb} answers it has not seen."
+        sentence
+        == f"Nothing was held out, so this run does not show how well the model {verb} answers that it has not seen."
     )
 
 
 def test_texts_of_single_answers_share_nothing():
-    assert describe_layout("branches", None, "answer") == "batches: all texts are in one row, and nothing is padded"
-    assert (
-        describe_layout("grouped", "x", "answer") == "batches: padded, with answers of about one length together (x)"
-    )
+    assert describe_layout("branches", None, "answer") == "batches: all texts are in one row, without padding"
+    assert describe_layout("grouped", "x", "answer") == "batches: padded, with answers of similar length together (x)"
 
 
 CARD = {

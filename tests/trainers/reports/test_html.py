@@ -130,10 +130,10 @@ def bars(page):
 @pytest.mark.parametrize(
     ("accuracy", "longer", "colour", "words"),
     [
-        (0.45, 0.4, "behind", "Below chance (50%)."),
-        (0.6, 0.7, "behind", "Below the rule &#39;the longer answer wins&#39; (70.0%)."),
-        (0.71, 0.7, "training", "Not clearly ahead of &#39;the longer answer wins&#39; (70.0%)."),
-        (0.9, 0.7, "held-out", "Ahead of &#39;the longer answer wins&#39; (70.0%)."),
+        (0.45, 0.4, "below", "Worse than chance (50%)."),
+        (0.6, 0.7, "below", "Worse than the rule &#39;the longer answer wins&#39; (70.0%)."),
+        (0.71, 0.7, "training", "Not clearly better than the rule &#39;the longer answer wins&#39; (70.0%)."),
+        (0.9, 0.7, "held-out", "Better than the rule &#39;the longer answer wins&#39; (70.0%)."),
     ],
 )
 def test_the_bar_of_the_accuracy_is_green_only_where_the_model_is_ahead_and_words_say_the_same(
@@ -146,7 +146,7 @@ def test_the_bar_of_the_accuracy_is_green_only_where_the_model_is_ahead_and_word
 
 def test_the_bar_of_the_right_labels_is_not_green_below_chance(written):
     clean = {"accuracy": 0.3, "accuracy_stderr": 0.01}
-    assert bars(written(metrics={**MEASURED, "clean": clean}))[1] == "behind"
+    assert bars(written(metrics={**MEASURED, "clean": clean}))[1] == "below"
     assert bars(written(metrics={**MEASURED, "clean": {**clean, "accuracy": 0.9}}))[1] == "held-out"
 
 
@@ -197,9 +197,9 @@ def test_simpler_models_are_shown_next_to_the_model_with_the_rules(written):
     accuracy, error = MEASURED["accuracy"], MEASURED["accuracy_stderr"]
     assert shown == [
         f"this model {accuracy:.1%} ± {error:.1%}",
-        "a linear head, layer 20 of 30 trained on 8,123 pairs, 41 s of CPU time 69.1% ± 2.1% +5.2 +0.4 to −10.0 ahead"
+        "a linear head, layer 20 of 30 trained on 8,123 pairs, 41 s of CPU time 69.1% ± 2.1% +5.2 +0.4 to −10.0 better"
         " p = 0.012",
-        "word counts trained on 8,123 pairs, 1.3 s of CPU time 69.1% ± 2.1% +5.2 +0.4 to −10.0 behind p &lt; 0.001",
+        "word counts trained on 8,123 pairs, 1.3 s of CPU time 69.1% ± 2.1% +5.2 +0.4 to −10.0 worse p &lt; 0.001",
         f"the rule &#39;the longer answer wins&#39; 62.5% {100 * (accuracy - 0.625):+.1f}",
         f"the rule &#39;the first listed wins&#39; 66.7% {100 * (accuracy - 2 / 3):+.1f}",
     ]
@@ -244,10 +244,10 @@ def test_sources_are_told_apart_if_there_are_several(written):
     worse = {"pairs": 300.0, "accuracy": 0.43, "accuracy_stderr": 0.02}
     single = {"pairs": 1.0, "accuracy": 1.0, "accuracy_stderr": math.nan}
     page = written(by_source={"hh": one, "worse": worse, "single": single})
-    shown = "hh 1,279 67.1% ± 1.3% Ahead of chance (50%). worse 300 43.0% ± 2.0% Below chance (50%). single 1 1 of 1"
-    assert shown in page.text
+    assert "hh 1,279 67.1% ± 1.3% Better than chance (50%). worse 300" in page.text
+    assert "300 43.0% ± 2.0% Worse than chance (50%). single 1 1 of 1" in page.text
     assert "nan" not in page.text
-    assert bars(page)[-2:] == ["held-out", "behind"]
+    assert bars(page)[-2:] == ["held-out", "below"]
 
 
 def test_all_counts_are_shown_and_summed_up(written):

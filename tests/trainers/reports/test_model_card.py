@@ -151,7 +151,7 @@ def record(checkpoint):
 def test_a_card_says_what_was_measured(record, tmp_path):
     text = written_card(tmp_path, record, {**FOUND, "more_list_marks_wins": 0.25}).text
     assert "| on 20 held-out pairs | |" in text
-    assert "| accuracy (a tie is one half) | 0.800 ± 0.100 |" in text
+    assert "| accuracy (a tie counts one half) | 0.800 ± 0.100 |" in text
     assert '| accuracy of "the longer answer wins" | 0.600 |' in text
     assert f'| accuracy of "{METRIC_RULES["more_list_marks_wins"][0]}" | 0.250 |' in text
     assert "first listed" not in text
@@ -161,7 +161,7 @@ def test_a_card_says_what_was_measured(record, tmp_path):
 def test_of_few_pairs_a_card_says_how_many_are_right(record, tmp_path):
     text = written_card(tmp_path, record, {**FOUND, "pairs": 1.0, "accuracy": 1.0, "accuracy_stderr": math.nan}).text
     assert "| on 1 held-out pair | |" in text
-    assert "| ranked as labelled (a tie is one half) | 1 of 1 |" in text
+    assert "| ranked as labelled (a tie counts one half) | 1 of 1 |" in text
     assert "nan" not in text
     assert "0.600" not in text
 

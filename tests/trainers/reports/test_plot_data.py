@@ -29,5 +29,5 @@ def test_rewards_that_differ_by_rounding_alone_are_cut_into_bins_that_do_not_van
 
 
 def test_sides_of_different_lengths_are_refused(written):
-    with pytest.raises(ValueError, match="2 rewards of chosen answers and 1 of rejected ones"):
+    with pytest.raises(ValueError, match="2 rewards of chosen answers and 1 of rejected answers"):
         written(chosen=[1.0, 2.0], rejected=[1.0])

@@ -43,8 +43,8 @@ def test_held_out_figures_are_drawn_at_their_steps_with_a_marker_each(page, name
 
 
 def test_a_coin_is_marked_in_loss_and_accuracy(page):
-    assert "a coin: ln 2" in page.text
-    assert "a coin: 0.5" in page.text
+    assert "chance: ln 2" in page.text
+    assert "chance: 0.5" in page.text
 
 
 def test_without_an_evaluation_the_curves_say_whose_they_are(page, written):

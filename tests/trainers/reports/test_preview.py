@@ -46,10 +46,10 @@ def test_a_pair_is_shown_by_what_both_share_what_each_has_and_where_the_reward_i
         "BOT:",
         "  chosen  yes",
         f"         {len(TOKENIZER('USER: q' + chr(10) + 'BOT: yes')['input_ids'])} tokens;"
-        f" the reward is read at the last, {TOKENIZER.decode(TOKENIZER('BOT: yes')['input_ids'][-1:])!r}",
+        f" the reward is read at the last one, {TOKENIZER.decode(TOKENIZER('BOT: yes')['input_ids'][-1:])!r}",
         "rejected  no",
         f"         {len(TOKENIZER('USER: q' + chr(10) + 'BOT: no')['input_ids'])} tokens;"
-        f" the reward is read at the last, {TOKENIZER.decode(TOKENIZER('BOT: no')['input_ids'][-1:])!r}",
+        f" the reward is read at the last one, {TOKENIZER.decode(TOKENIZER('BOT: no')['input_ids'][-1:])!r}",
     ]
 
 

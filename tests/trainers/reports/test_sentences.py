@@ -59,7 +59,7 @@ def test_every_count_of_a_source_is_said_once():
     )
     line = said_of(counted(rows=9, too_long=1, equal=2, unencodable=3, cut=4, control_text=5))[1]
     assert line.endswith(
-        "0 held out, 1 too long, 2 equal as tokens, 3 without token ids of their own,"
+        "0 held out, 1 too long, 2 equal as tokens, 3 unencodable,"
         " 4 with a cut prompt, 5 with content that spells a control token, encoded as plain text"
     )
 
@@ -78,28 +78,28 @@ def figures(accuracy, pairs=100, error=0.01, **more):
 
 def test_the_first_sentence_has_pairs_accuracy_and_error():
     assert sentences.describe_result(figures(0.815, 1234, 0.0111))[0] == (
-        "Of 1,234 held-out pairs, the model gives the better answer the higher reward in 81.5%"
-        " (standard error 1.1%); a coin gets 50%."
+        "In 81.5% of 1,234 held-out pairs, the model gives the better answer the higher reward"
+        " (standard error 1.1%); chance gives 50%."
     )
 
 
 @pytest.mark.parametrize("pairs", [10, 49, 50])
 def test_from_ten_pairs_on_there_is_a_percentage_and_below_fifty_it_says_little(pairs):
     first, second, *_ = sentences.describe_result(figures(0.8, pairs, 0.1))
-    assert first.startswith(f"Of {pairs} held-out pairs, the model gives the better answer the higher reward in 80.0%")
-    assert second.startswith("So few pairs say little") == (pairs < 50)
+    assert first.startswith(f"In 80.0% of {pairs} held-out pairs, the model gives the better answer the higher reward")
+    assert second.startswith("With so few pairs") == (pairs < 50)
 
 
 def test_fewer_than_ten_pairs_are_counted_and_have_no_percentage():
     first, *others = sentences.describe_result(figures(2 / 3, 9, 0.1, longer_wins=1.0))
     assert first == (
-        "Only 9 pairs are held out, which is too few to tell how well the model ranks."
+        "Only 9 pairs are held out, too few to tell how well the model ranks."
         " It gives the better answer the higher reward in 6 of 9."
     )
     assert not any("%" in sentence for sentence in (first, *others))
     tied = sentences.describe_result(figures(0.5, 1, math.nan))[0]
     assert tied.startswith("Only 1 pair is held out")
-    assert tied.endswith("in 0.5 of 1 (a tie is one half).")
+    assert tied.endswith("in 0.5 of 1 (a tie counts one half).")
     assert "nan" not in tied
 
 
@@ -128,24 +128,30 @@ def test_where_nothing_is_held_out_nothing_is_known():
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
-        ({"longer_wins": 0.625}, "'the longer answer wins' is right in 62.5%. The model is ahead."),
-        ({"longer_wins": 0.375}, "'the shorter answer wins' is right in 62.5%. The model is ahead."),
-        ({"longer_wins": 0.5}, "'the longer answer wins' is right in 50.0%. The model is ahead."),
-        ({"longer_wins": 0.795}, "'the longer answer wins' is right in 79.5%. The model is not clearly ahead."),
-        ({"longer_wins": 0.8}, "'the longer answer wins' is right in 80.0%. The model is not clearly ahead."),
+        ({"longer_wins": 0.625}, "'the longer answer wins' is right for 62.5%. The model is better than this rule."),
+        ({"longer_wins": 0.375}, "'the shorter answer wins' is right for 62.5%. The model is better than this rule."),
+        ({"longer_wins": 0.5}, "'the longer answer wins' is right for 50.0%. The model is better than this rule."),
+        (
+            {"longer_wins": 0.795},
+            "'the longer answer wins' is right for 79.5%. The model is not clearly better than this rule.",
+        ),
+        (
+            {"longer_wins": 0.8},
+            "'the longer answer wins' is right for 80.0%. The model is not clearly better than this rule.",
+        ),
         (
             {"first_listed_wins": 0.0},
-            "'the last listed wins' is right in 100.0%. The model is below the best of them.",
+            "'the last listed wins' is right for 100.0%. The model is worse than this rule.",
         ),
         (
             {"longer_wins": 0.6, "first_listed_wins": 0.79},
-            "'the longer answer wins' is right in 60.0% and 'the first listed wins' is right in 79.0%."
-            " The model is not clearly ahead.",
+            "'the longer answer wins' is right for 60.0% and 'the first listed wins' is right for 79.0%."
+            " The model is not clearly better than the best of them.",
         ),
     ],
 )
 def test_a_model_is_ahead_of_content_blind_rules_by_more_than_two_errors_or_below_them_or_neither(rules, said):
-    assert sentences.describe_result(figures(0.8, **rules))[1] == f"Rules that do not read the content: {said}"
+    assert sentences.describe_result(figures(0.8, **rules))[1] == f"Rules that ignore the content: {said}"
 
 
 def test_without_a_rule_none_is_named():
@@ -156,7 +162,7 @@ def test_three_rules_are_listed():
     rules = {"longer_wins": 0.5, "first_listed_wins": 0.6, "more_list_marks_wins": 0.7}
     said = sentences.describe_result(figures(0.8, **rules))[1]
     third = METRIC_RULES["more_list_marks_wins"][0]
-    assert f"50.0%, 'the first listed wins' is right in 60.0% and '{third}' is right in 70.0%. The" in said
+    assert f"50.0%, 'the first listed wins' is right for 60.0% and '{third}' is right for 70.0%. The" in said
 
 
 # How an accuracy stands
@@ -165,28 +171,38 @@ def test_three_rules_are_listed():
 @pytest.mark.parametrize(
     ("accuracy", "rules", "colour", "words"),
     [
-        (0.49, {}, "behind", "Below chance (50%)."),
-        (0.5, {}, "training", "Not clearly ahead of chance (50%)."),
-        (0.519, {}, "training", "Not clearly ahead of chance (50%)."),
-        (0.521, {}, "held-out", "Ahead of chance (50%)."),
-        (0.6, {"longer_wins": 0.65}, "behind", "Below the rule 'the longer answer wins' (65.0%)."),
-        (0.6, {"longer_wins": 0.35}, "behind", "Below the rule 'the shorter answer wins' (65.0%)."),
-        (0.65, {"longer_wins": 0.35}, "training", "Not clearly ahead of 'the shorter answer wins' (65.0%)."),
-        (0.66, {"longer_wins": 0.65}, "training", "Not clearly ahead of 'the longer answer wins' (65.0%)."),
+        (0.49, {}, "below", "Worse than chance (50%)."),
+        (0.5, {}, "training", "Not clearly better than chance (50%)."),
+        (0.519, {}, "training", "Not clearly better than chance (50%)."),
+        (0.521, {}, "held-out", "Better than chance (50%)."),
+        (0.6, {"longer_wins": 0.65}, "below", "Worse than the rule 'the longer answer wins' (65.0%)."),
+        (0.6, {"longer_wins": 0.35}, "below", "Worse than the rule 'the shorter answer wins' (65.0%)."),
+        (
+            0.65,
+            {"longer_wins": 0.35},
+            "training",
+            "Not clearly better than the rule 'the shorter answer wins' (65.0%).",
+        ),
+        (
+            0.66,
+            {"longer_wins": 0.65},
+            "training",
+            "Not clearly better than the rule 'the longer answer wins' (65.0%).",
+        ),
         (
             0.68,
             {"longer_wins": 0.65, "first_listed_wins": 0.4},
             "held-out",
-            "Ahead of 'the longer answer wins' (65.0%).",
+            "Better than the rule 'the longer answer wins' (65.0%).",
         ),
         (
             0.68,
             {"longer_wins": 0.6, "first_listed_wins": 0.3},
-            "behind",
-            "Below the rule 'the last listed wins' (70.0%).",
+            "below",
+            "Worse than the rule 'the last listed wins' (70.0%).",
         ),
-        (0.4, {"longer_wins": 0.65}, "behind", "Below chance (50%)."),
-        (0.6, {"longer_wins": 0.5}, "held-out", "Ahead of chance (50%)."),
+        (0.4, {"longer_wins": 0.65}, "below", "Worse than chance (50%)."),
+        (0.6, {"longer_wins": 0.5}, "held-out", "Better than chance (50%)."),
     ],
 )
 def test_an_accuracy_stands_ahead_only_if_chance_and_the_best_rule_are_clearly_below_it(
@@ -198,7 +214,7 @@ def test_an_accuracy_stands_ahead_only_if_chance_and_the_best_rule_are_clearly_b
 def test_an_accuracy_without_an_error_is_not_clearly_ahead():
     assert sentences.judge_accuracy({"accuracy": 1.0}).colour == "training"
     assert sentences.judge_accuracy(figures(1.0, 1, math.nan)).colour == "training"
-    assert sentences.judge_accuracy({"accuracy": 0.2}).colour == "behind"
+    assert sentences.judge_accuracy({"accuracy": 0.2}).colour == "below"
 
 
 # Simpler models
@@ -213,10 +229,10 @@ def baseline(ahead, behind, p, **more):
 @pytest.mark.parametrize(
     ("ahead", "behind", "p", "said"),
     [
-        (30, 10, 0.002, "The model is ahead of a head: 80.0% to 70.0% (p = 0.002)."),
-        (10, 30, 0.00001, "The model is behind a head: 80.0% to 70.0% (p < 0.001)."),
-        (12, 10, 0.83, "The model cannot be told apart from a head: 80.0% to 70.0% (p = 0.83)."),
-        (30, 17, 0.05, "The model cannot be told apart from a head: 80.0% to 70.0% (p = 0.050)."),
+        (30, 10, 0.002, "The model is better than a head: 80.0% against 70.0% (p = 0.002)."),
+        (10, 30, 0.00001, "The model is worse than a head: 80.0% against 70.0% (p < 0.001)."),
+        (12, 10, 0.83, "The model is not clearly different from a head: 80.0% against 70.0% (p = 0.83)."),
+        (30, 17, 0.05, "The model is not clearly different from a head: 80.0% against 70.0% (p = 0.050)."),
     ],
 )
 def test_of_each_simpler_model_is_said_whether_the_run_is_ahead_of_it(ahead, behind, p, said):
@@ -231,13 +247,13 @@ def test_without_simpler_models_none_is_named_and_without_a_label_it_has_its_nam
     two = {"head": baseline(30, 10, 0.002), "words": baseline(10, 30, 0.002)}
     found = sentences.describe_result(figures(0.8, baselines=two))
     assert [sentence.partition(":")[0] for sentence in found[1:3]] == [
-        "The model is ahead of head", "The model is behind words",
+        "The model is better than head", "The model is worse than words",
     ]  # fmt: skip
 
 
 def test_next_to_few_pairs_a_simpler_model_has_no_percentage():
     found = sentences.describe_result(figures(0.8, 5, baselines={"head": baseline(1, 1, 1.0, label="a head")}))
-    assert found[1] == "The model cannot be told apart from a head (p = 1.00)."
+    assert found[1] == "The model is not clearly different from a head (p = 1.00)."
 
 
 @pytest.mark.parametrize(
@@ -245,7 +261,7 @@ def test_next_to_few_pairs_a_simpler_model_has_no_percentage():
 )
 def test_of_the_generated_set_is_said_whether_it_was_learnt(clean, said):
     said_of_it = sentences.describe_result(figures(0.9, clean=figures(clean)))
-    assert f"ranks {clean:.1%} of the pairs well" in said_of_it[1]
+    assert f"ranks {clean:.1%} of the pairs correctly" in said_of_it[1]
     assert said in said_of_it[2]
 
 

@@ -120,7 +120,7 @@ def test_the_help_shows_our_settings_and_few_others(capsys, monkeypatch):
     assert "--adam_beta1" not in shown
     assert "[default: 1e-05, 0.002 without a model]" in " ".join(shown.split())
     assert "[default: true, off by --no_disable_dropout]" in " ".join(shown.split())
-    assert "Every field of transformers.TrainingArguments is an option too; --help_all" in " ".join(shown.split())
+    assert "Every field of transformers.TrainingArguments is also an option; --help_all" in " ".join(shown.split())
 
 
 def test_every_setting_is_in_the_long_help_and_ours_in_the_short_one(capsys):

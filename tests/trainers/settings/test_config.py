@@ -48,6 +48,7 @@ def test_the_fields_have_the_names_that_trl_gives_them():
         "max_dropped",
         "allow_findings",
         "dry_run",
+        "json",
         "datasets",
         "dataset_data_dir",
         "layout",

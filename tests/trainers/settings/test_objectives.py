@@ -47,7 +47,7 @@ def test_single_rewards_have_a_zero_and_differences_have_none():
 def test_rewards_are_not_drawn_to_a_zero_that_labels_teach(name):
     words = ["--objective", name, "--center_rewards_coefficient", "0.1"]
     if name in WITH_ZERO:
-        with pytest.raises(SetupError, match=rf"objective {name} learns from \w+.* where zero is; leave it out$"):
+        with pytest.raises(SetupError, match=rf"objective {name} learns the zero point from \w+.*; leave it out$"):
             read_config(words)
     else:
         assert read_config(words).center_rewards_coefficient == 0.1
@@ -58,7 +58,7 @@ def test_labels_are_smoothed_where_the_loss_can_count_some_as_wrong(name):
     words = ["--objective", name, "--label_smoothing_factor", "0.1"]
     if name in ("plackett_luce", "regression", "safety_cost"):
         with pytest.raises(
-            SetupError, match=rf"^label_smoothing_factor .* objective {name} .*; leave it out, or choose"
+            SetupError, match=rf"^label_smoothing_factor .* objective {name}, .*; leave it out, or choose"
         ):
             read_config(words)
     else:
@@ -73,7 +73,7 @@ def test_an_objective_that_does_not_exist_names_the_nearest():
 
 @pytest.mark.parametrize(("objective", "metric"), [("preference", "rmse"), ("regression", "accuracy")])
 def test_the_best_checkpoint_is_chosen_by_a_figure_of_the_objective(objective, metric):
-    with pytest.raises(SetupError, match=f"metric_for_best_model '{metric}' is not a figure; there are loss, "):
+    with pytest.raises(SetupError, match=f"metric_for_best_model must be one of loss, .*; got '{metric}'"):
         RewardConfig(objective=objective, metric_for_best_model=metric)
 
 

@@ -122,8 +122,8 @@ def test_an_anchor_may_be_merged_and_then_overridden(read):
     [
         ("", "run.yaml: expected settings and their values, got None"),
         ("- seed", "run.yaml: expected settings and their values, got ['seed']"),
-        ("seed: 1\nstyle: a\nseed: 2", "run.yaml line 3: seed is named twice"),
-        ("lr_scheduler_kwargs:\n  a: 1\n  a: 2", "run.yaml line 3: a is named twice"),
+        ("seed: 1\nstyle: a\nseed: 2", "run.yaml line 3: the key seed is repeated"),
+        ("lr_scheduler_kwargs:\n  a: 1\n  a: 2", "run.yaml line 3: the key a is repeated"),
         ("a: 1\nb: ]", "run.yaml line 2: while parsing a block node, expected the node content, but found ']'"),
         (
             "seed: 1\n---\nseed: 2",
@@ -137,12 +137,12 @@ def test_an_anchor_may_be_merged_and_then_overridden(read):
         ("eval-data: a", "run.yaml: there is no setting 'eval-data'. Did you mean 'eval_data'?"),
         (
             "evaluation_strategy: no",
-            "run.yaml: evaluation_strategy is not taken: it is called --eval_strategy",
+            "run.yaml: evaluation_strategy is not supported: it is called --eval_strategy",
         ),
         ("3: 4", "run.yaml: there is no setting 3."),
         ("help_all: true", "run.yaml: there is no setting 'help_all'."),
         ("_n_gpu: 1", "run.yaml: there is no setting '_n_gpu'."),
-        ("config: other.yaml", "run.yaml: config: a file of settings names no other"),
+        ("config: other.yaml", "run.yaml: config: a settings file cannot name another one"),
         ("learning_rate: fast", "run.yaml: learning_rate: expected a number, got 'fast'"),
         ("seed:", "run.yaml: seed: expected a whole number, got None"),
         ("bf16: 'yes'", "run.yaml: bf16: expected true or false, got 'yes'"),
@@ -158,13 +158,13 @@ def test_an_anchor_may_be_merged_and_then_overridden(read):
         ("dtype: 16", "run.yaml: dtype: expected one of auto, float32, bfloat16, float16; got 16"),
         (
             "optim: adamw_torc",
-            "run.yaml: optim: expected one of those that --help_all shows"
+            "run.yaml: optim: expected one of the values that --help_all lists"
             "; got 'adamw_torc'. Did you mean 'adamw_torch'?",
         ),
         ("debug: [all]", "run.yaml: debug: expected one of underflow_overflow, tpu_metrics_debug; got 'all'"),
         (
             "parallelism_config: {tp_size: 2}",
-            "run.yaml: parallelism_config: expected what only Python can give, got {'tp_size': 2}",
+            "run.yaml: parallelism_config: expected a value that only Python code can pass, got {'tp_size': 2}",
         ),
         ("datasets: a.jsonl", "run.yaml: datasets: expected a mapping, got 'a.jsonl'"),
         ("datasets: [a.jsonl]", "run.yaml: datasets: expected a mapping, got 'a.jsonl'"),
@@ -251,8 +251,8 @@ def test_flags_are_spelled_as_transformers_spells_them(argv, name, value):
         (["--no_disable_dropouts"], "there is no option --no_disable_dropouts. Did you mean --no_disable_dropout?"),
         (["--learning"], "there is no option --learning. Did you mean --learning_rate?"),
         (["-x"], "there is no option -x; preftemplates-train --help shows the options"),
-        (["run.yaml"], "'run.yaml' belongs to no option. Did you mean '--config run.yaml'?"),
-        (["train"], "'train' belongs to no option; preftemplates-train --help shows the options"),
+        (["run.yaml"], "unexpected argument 'run.yaml'. Did you mean '--config run.yaml'?"),
+        (["train"], "unexpected argument 'train'; preftemplates-train --help shows the options"),
         (["--learning_rate", "fast"], "--learning_rate: expected a number, got 'fast'"),
         (["--learning-rate", "fast"], "--learning_rate: expected a number, got 'fast'"),
         (["--learning_rate"], "--learning_rate: expected one argument"),
@@ -264,8 +264,11 @@ def test_flags_are_spelled_as_transformers_spells_them(argv, name, value):
             "--dtype: expected one of auto, float32, bfloat16, float16; got 'float'. Did you mean 'float32'?",
         ),
         (["--no_disable_dropout=1"], "--no_disable_dropout: ignored explicit argument '1'"),
-        (["--datasets", "a.jsonl"], "--datasets: several sources are listed in the file of --config"),
-        (["--parallelism_config", "2"], "--parallelism_config: expected what only Python can give, got '2'"),
+        (["--datasets", "a.jsonl"], "--datasets: list several sources in the file of --config"),
+        (
+            ["--parallelism_config", "2"],
+            "--parallelism_config: expected a value that only Python code can pass, got '2'",
+        ),
         (
             ["--fsdp_config", "{1"],
             "--fsdp_config: expected a mapping in JSON, got '{1': Expecting property name enclosed in double quotes:"

@@ -63,7 +63,7 @@ EARLY = {"early_stopping_patience": 2, "load_best_model_at_end": True}
         ({"seed": -1}, "seed must be at least 0 and less than 2**32, got -1"),
         (
             {"remove_unused_columns": True},
-            "remove_unused_columns must be false: the columns that it removes are those that are trained on",
+            "remove_unused_columns must be false: it would remove the columns that are trained on",
         ),
         ({"model_name_or_path": ""}, "model_name_or_path is empty"),
         ({"dataset_name": []}, "dataset_name is empty"),
@@ -72,28 +72,28 @@ EARLY = {"early_stopping_patience": 2, "load_best_model_at_end": True}
         ({"style": ""}, "style is empty"),
         (
             {"dataset_name": ["a"], "datasets": [{"path": "b"}], "template": "T"},
-            "datasets and dataset_name both name what to train on; keep one",
+            "datasets and dataset_name both name the training data; keep one",
         ),
         (
             {"dataset_name": ["a"], "template": "T", "eval_data": ["b"], "dataset_test_split": "test"},
-            "eval_data and dataset_test_split both name what is held out; keep one",
+            "eval_data and dataset_test_split both name the held-out data; keep one",
         ),
-        ({"eval_data": ["a"]}, "eval_data is given without dataset_name, which names what to train on"),
+        ({"eval_data": ["a"]}, "eval_data needs training data; name it with --dataset_name"),
         (
             {"dataset_test_split": "a"},
-            "dataset_test_split is given without dataset_name, which names what to train on",
+            "dataset_test_split needs training data; name it with --dataset_name",
         ),
         (
             {"dataset_train_split": "a"},
-            "dataset_train_split is given without dataset_name, which names what to train on",
+            "dataset_train_split needs training data; name it with --dataset_name",
         ),
         (
             {"dataset_name": ["a"]},
-            "dataset_name is given without template, which says how rows are read; `preftemplates list` shows them",
+            "dataset_name needs a template that reads its rows; name one of `preftemplates list` with --template",
         ),
         (
             {"dataset_name": ["a"], "template": "T", "eval_size": 0.0, "eval_strategy": "epoch"},
-            "eval_strategy asks for evaluations, and nothing is held out: eval_size is 0",
+            "eval_strategy needs held-out rows, but eval_size is 0; hold out rows, or set eval_strategy to no",
         ),
         (
             {"use_peft": True, "save_adapter": True},
@@ -114,18 +114,22 @@ EARLY = {"early_stopping_patience": 2, "load_best_model_at_end": True}
         ),
         (
             {"early_stopping_patience": 2, "eval_strategy": "steps", "load_best_model_at_end": False},
-            "early_stopping_patience keeps the best weights, and load_best_model_at_end is false; set it to true",
+            "early_stopping_patience keeps the best weights, but load_best_model_at_end is false; set it to true",
         ),
         (
             {**EARLY, "eval_strategy": "epoch", "save_strategy": "no"},
-            "early_stopping_patience keeps the best weights, and save_strategy is no; set it to epoch",
+            "early_stopping_patience keeps the best weights, but save_strategy no saves no checkpoints;"
+            " set it to epoch",
         ),
         (
             {**EARLY, "eval_strategy": "epoch", "save_strategy": "steps"},
-            "load_best_model_at_end needs an evaluation before each checkpoint, and eval_strategy is epoch,"
-            " save_strategy steps; set both to steps or epoch",
+            "load_best_model_at_end needs an evaluation before each checkpoint, but eval_strategy is epoch"
+            " and save_strategy is steps; set both to steps or epoch",
         ),
-        ({"datasets": [{"path": "a"}]}, "datasets[0]: template is missing, and there is none for all"),
+        (
+            {"datasets": [{"path": "a"}]},
+            "datasets[0]: template is missing, and --template names none for all datasets",
+        ),
         ({"datasets": [{"template": "T"}]}, "datasets[0]: path is missing"),
         (
             {"datasets": [{"path": "a", "template": "T"}, {"path": None, "template": "T"}]},
@@ -164,7 +168,7 @@ def test_every_default_is_in_its_range(name):
 
 
 def test_smoothing_is_of_pairs_and_not_of_rankings():
-    with pytest.raises(SetupError, match=r"label_smoothing_factor is the share of labels .* objective plackett_luce"):
+    with pytest.raises(SetupError, match=r"label_smoothing_factor is not supported by objective plackett_luce"):
         read_config(["--objective", "plackett_luce", "--label_smoothing_factor", "0.1"])
     assert read_config(["--objective", "plackett_luce"]).objective == "plackett_luce"
 

@@ -119,7 +119,7 @@ def test_a_run_that_reaches_its_end_says_which_weights_it_kept(tmp_path):
 
 def test_a_best_evaluation_without_a_checkpoint_is_said(tmp_path):
     _, text = on_rows(tmp_path, *EARLY, "--save_steps", "4", "--max_steps", "6")
-    assert kept(text) == "the model has the weights of the last step: no checkpoint was written at the best evaluation"
+    assert kept(text) == "the model has the weights of the last step, since the best evaluation has no checkpoint"
 
 
 def test_the_best_saved_checkpoint_is_kept_where_a_better_evaluation_was_not_saved(tmp_path, monkeypatch):

@@ -55,7 +55,7 @@ def test_a_run_whose_disk_is_full_ends_in_one_line_and_continues(server, place, 
     assert done.code == 2, done.err
     assert len(done.err.splitlines()) == 1, done.err
     assert done.err.startswith(f"error: {failing} cannot be written: "), done.err
-    assert "; make room, and add --resume_from_checkpoint last to continue" in done.err
+    assert "; free some space, then add --resume_from_checkpoint last to continue" in done.err
     assert list_files(place) - before <= {"out/.preftemplates.lock"}
     assert server.run(words, place).code == 0
     equal(weights(place / "out"), whole)

@@ -28,21 +28,21 @@ def test_what_can_be_made_passes(settings):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--optim", "adamw_bnb_8bit"], "optim adamw_bnb_8bit cannot be made: "),
-        (["--lr_scheduler_type", "cosine_with_min_lr"], "lr_scheduler_type cosine_with_min_lr cannot be made: "),
+        (["--optim", "adamw_bnb_8bit"], "optim adamw_bnb_8bit cannot be created: "),
+        (["--lr_scheduler_type", "cosine_with_min_lr"], "lr_scheduler_type cosine_with_min_lr cannot be created: "),
         (
             ["--lr_scheduler_type", "cosine", "--lr_scheduler_kwargs", '{"cycles": 2}'],
-            "lr_scheduler_type cosine with lr_scheduler_kwargs {'cycles': 2} cannot be made: ",
+            "lr_scheduler_type cosine with lr_scheduler_kwargs {'cycles': 2} cannot be created: ",
         ),
         (
             ["--metric_for_best_model", "acc"],
-            "metric_for_best_model 'acc' is not a figure; there are loss, accuracy, ",
+            "metric_for_best_model must be one of loss, accuracy, ",
         ),
-        (["--do_train", "false"], "do_train false has no effect here: this command trains; "),
-        (["--do_predict", "true"], "do_predict true has no effect here: "),
-        (["--torch_dtype", "bfloat16"], "--torch_dtype is not taken: it is called --dtype here, as in TRL"),
-        (["--load_in_4bit", "true"], "--load_in_4bit is not taken: weights are loaded whole; "),
-        (["--trust_remote_code", "true"], "--trust_remote_code is not taken: no code of a checkpoint is run"),
+        (["--do_train", "false"], "do_train false has no effect: this command always trains; "),
+        (["--do_predict", "true"], "do_predict true has no effect: "),
+        (["--torch_dtype", "bfloat16"], "--torch_dtype is not supported: it is called --dtype here, as in TRL"),
+        (["--load_in_4bit", "true"], "--load_in_4bit is not supported: weights are not quantised; "),
+        (["--trust_remote_code", "true"], "--trust_remote_code is not supported: code in a checkpoint is never run"),
     ],
 )
 def test_what_cannot_be_made_is_one_line_before_a_row_is_read(words, said, tmp_path, monkeypatch):

@@ -42,7 +42,7 @@ def test_a_model_that_somebody_trained_is_not_written_over(tmp_path):
     before = everything(tmp_path / "run")
     said = refusal(*words_for(tmp_path))
     way_out = "name another --output_dir, or continue its run with --resume_from_checkpoint last"
-    assert said == f"{tmp_path / 'run'} holds a model; {way_out}"
+    assert said == f"{tmp_path / 'run'} contains a model; {way_out}"
     assert everything(tmp_path / "run") == before
 
 
@@ -52,7 +52,7 @@ def test_checkpoints_of_a_run_that_was_stopped_are_not_written_over(tmp_path):
         if path.is_file():
             path.unlink()
     said = refusal(*words_for(tmp_path))
-    assert said.startswith(f"{tmp_path / 'run' / 'checkpoint-2'} holds a model; name another --output_dir")
+    assert said.startswith(f"{tmp_path / 'run' / 'checkpoint-2'} contains a model; name another --output_dir")
     train_by(*words_for(tmp_path, "--resume_from_checkpoint", "last"))
     assert (tmp_path / "run" / "model.safetensors").exists()
 
@@ -82,7 +82,8 @@ def test_files_that_a_run_does_not_write_may_lie_in_the_folder(tmp_path):
 def test_no_file_of_anybody_else_is_replaced(tmp_path, name, resuming):
     (tmp_path / name).write_text("mine")
     with pytest.raises(
-        SetupError, match=f"holds {name}, which is not as a run here wrote it; name another --output_dir"
+        SetupError,
+        match=f"contains {name}, which was not written by a run or has changed since; name another --output_dir",
     ):
         check_output_folder(tmp_path, resuming=resuming)
     assert (tmp_path / name).read_text() == "mine"
@@ -99,7 +100,7 @@ def test_a_file_that_a_run_wrote_and_its_user_changed_is_the_user_s(tmp_path):
     words = [*QUICK, "--save_strategy", "no", "--output_dir", str(tmp_path)]
     train_by(*words)
     (tmp_path / "README.md").write_text("mine")
-    with pytest.raises(SetupError, match=r"holds README\.md, which is not as a run here wrote it"):
+    with pytest.raises(SetupError, match=r"contains README\.md, which was not written by a run"):
         train_by(*words)
     assert (tmp_path / "README.md").read_text() == "mine"
 
@@ -116,7 +117,7 @@ def test_two_runs_do_not_write_into_one_folder_and_a_dead_one_does_not_block(tmp
     ) as other:
         assert other.stdout.readline() == "locked\n"
         with (
-            pytest.raises(SetupError, match="another run writes into output_dir"),
+            pytest.raises(SetupError, match="another run is writing to output_dir"),
             lock_output_folder(tmp_path, resuming=False, is_main_process=True),
         ):
             pass
@@ -174,7 +175,7 @@ def test_checkpoints_without_a_record_are_somebody_s(tmp_path):
     checkpoint.mkdir()
     (checkpoint / "model.safetensors").write_text("mine")
     write_manifest(checkpoint)
-    with pytest.raises(SetupError, match="checkpoint-5 holds a model; name another --output_dir"):
+    with pytest.raises(SetupError, match="checkpoint-5 contains a model; name another --output_dir"):
         check_output_folder(tmp_path, resuming=False)
 
 

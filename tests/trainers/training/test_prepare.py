@@ -64,5 +64,7 @@ def test_trained_ids_are_those_of_tokenize_and_content_forges_no_control_token(t
 
 def test_more_dropped_pairs_than_allowed_are_refused(tmp_path):
     words = ["--dataset_name", rows_file(tmp_path), "--template", "PKUSafeRLHF", "--max_length", "8"]
-    with pytest.raises(SetupError, match=r"all 3\d pairs would be dropped, more than 5%: 3\d too long for 8 tokens"):
+    with pytest.raises(
+        SetupError, match=r"all 3\d pairs would be dropped, more than the 5% allowed: 3\d too long for 8 tokens"
+    ):
         prepare_run(read_config(words))

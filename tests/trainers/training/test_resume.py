@@ -34,7 +34,7 @@ def test_ctrl_c_stops_with_a_checkpoint_from_which_the_run_goes_on_to_equal_weig
     ("changed", "said"),
     [
         (["--learning_rate", "1e-4"], "learning_rate"),
-        (["--seed", "3"], "seed 42, and here it is 3"),
+        (["--seed", "3"], "seed 42, but this run has 3"),
         (["--style", "chatml"], "another style|another templates"),
         (["--max_length", "64"], "max length"),
     ],
@@ -130,7 +130,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_line_and_named_where_it_is_a
     with pytest.raises(ResumeError, match="checkpoint-6 is damaged: "):
         on_rows(here, "--save_steps", "3", "--resume_from_checkpoint", str(here / "run" / "checkpoint-6"))
     resumed, text = on_rows(here, "--save_steps", "3", "--resume_from_checkpoint", "last")
-    assert f"passed over {here / 'run' / 'checkpoint-6'}, which is damaged: " in text
+    assert f"skipped {here / 'run' / 'checkpoint-6'}, which is damaged: " in text
     assert "checkpoint-3, step 3" in text
     equal(weights(resumed.folder), before)
 
@@ -139,13 +139,13 @@ def test_no_checkpoint_that_is_whole_is_an_error_that_names_the_newest(tmp_path,
     here = shutil.copytree(finished, tmp_path / "here")
     for step in (3, 6):
         cut(here / "run" / f"checkpoint-{step}" / "model.safetensors")
-    with pytest.raises(ResumeError, match=r"no checkpoint in .* is whole: .*checkpoint-6, which is damaged"):
+    with pytest.raises(ResumeError, match=r"no checkpoint in .* is intact: .*checkpoint-6, which is damaged"):
         on_rows(here, "--save_steps", "3", "--resume_from_checkpoint", "last")
 
 
 def test_a_checkpoint_of_weights_alone_is_not_continued(tmp_path):
     on_rows(tmp_path, "--save_only_model", "true")
-    said = r"checkpoint-6 has no optimizer\.pt, scheduler\.pt, rng_state\.pth, so the run would continue otherwise"
+    said = r"checkpoint-6 has no optimizer\.pt, scheduler\.pt, rng_state\.pth, because it was saved with --save"
     with pytest.raises(ResumeError, match=said):
         on_rows(tmp_path, "--save_only_model", "true", "--resume_from_checkpoint", "last")
 
@@ -172,7 +172,7 @@ def test_a_checkpoint_of_another_folder_does_not_replace_a_model(tmp_path, finis
     here = shutil.copytree(finished, tmp_path / "here")
     on_rows(here, "--save_steps", "3", "--seed", "7", folder="other")
     before = weights(here / "other")
-    with pytest.raises(SetupError, match="other holds a model; name another --output_dir"):
+    with pytest.raises(SetupError, match="other contains a model; name another --output_dir"):
         on_rows(
             here, "--save_steps", "3", "--resume_from_checkpoint", str(here / "run" / "checkpoint-3"), folder="other"
         )
@@ -204,7 +204,7 @@ def test_a_checkpoint_of_several_processes_is_not_continued_by_fewer(tmp_path, f
         shutil.copy(folder / "rng_state.pth", folder / f"rng_state_{number}.pth")
     (folder / "rng_state.pth").unlink()
     write_manifest(folder)
-    with pytest.raises(ResumeError, match="was written by 2 processes, and here there are 1"):
+    with pytest.raises(ResumeError, match="was written by 2 processes, but this run has 1"):
         on_rows(here, "--save_steps", "3", "--resume_from_checkpoint", "last")
 
 

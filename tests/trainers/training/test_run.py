@@ -96,7 +96,7 @@ def test_a_loss_that_is_not_finite_stops_at_its_step_and_names_the_rows(tmp_path
         return rewards(self, model, inputs) * (float("nan") if self.state.global_step == 2 else 1)
 
     monkeypatch.setattr(RewardTrainer, "rewards", broken)
-    with pytest.raises(NonFiniteError, match=r"the loss is nan at step 3; its rows: \S+rows-40.jsonl:\d+"):
+    with pytest.raises(NonFiniteError, match=r"the loss is nan at step 3, whose rows are \S+rows-40.jsonl:\d+"):
         on_rows(tmp_path, "--save_steps", "2")
     assert (tmp_path / "run" / "checkpoint-2" / "model.safetensors").exists()
     assert not (tmp_path / "run" / "model.safetensors").exists()
@@ -115,7 +115,7 @@ def test_gradients_that_are_not_finite_stop_the_run_where_the_loss_is(tmp_path, 
             return gradient * float("inf")
 
     monkeypatch.setattr(RewardTrainer, "rewards", lambda *args: Infinite.apply(rewards(*args)))
-    with pytest.raises(NonFiniteError, match=r"gradients is (nan|inf) at step 1; its rows"):
+    with pytest.raises(NonFiniteError, match=r"gradients is (nan|inf) at step 1, whose rows"):
         on_rows(tmp_path)
 
 

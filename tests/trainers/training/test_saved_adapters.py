@@ -165,7 +165,7 @@ DAMAGES = {
     ),
     "not a number": (
         lambda weights: {**weights, LORA_B: weights[LORA_B] * float("nan")},
-        "hold NaN or infinity",
+        "contain NaN or infinity",
     ),
 }
 
@@ -184,7 +184,9 @@ def test_an_adapter_that_does_not_fit_is_an_error(adapter, damage):
 
 def test_an_adapter_without_a_record_is_not_scored(adapter):
     (adapter / "preftemplates.json").unlink()
-    with pytest.raises(SetupError, match=r"is no reward model of preftemplates-train: preftemplates\.json: No such"):
+    with pytest.raises(
+        SetupError, match=r"is not a reward model of preftemplates-train: preftemplates\.json: No such"
+    ):
         Scorer(adapter)
 
 
@@ -197,7 +199,7 @@ def test_a_base_model_without_a_pooler_needs_it_in_the_adapter(tmp_path, base_mo
     with pytest.raises(SetupError) as caught:
         train_adapter(tmp_path, base)
     fix = "--lora_modules_to_save bert.pooler.dense"
-    lacks = f"save_adapter: {base} lacks the weights of bert.pooler.dense, and the adapter would not hold them"
+    lacks = f"save_adapter: {base} lacks the weights of bert.pooler.dense, and the adapter would lack them too"
     assert str(caught.value) == f"{lacks}; add {fix}"
     folder = train_adapter(tmp_path, base, *fix.split())
     assert rewards_of(folder / "adapter") == pytest.approx(rewards_of(folder), abs=1e-5)
@@ -230,7 +232,7 @@ def test_an_adapter_is_in_the_manifest_and_a_run_without_one_removes_it(tmp_path
     generated(tmp_path, base, "--save_adapter")
     (tmp_path / "adapter" / "adapter_model.safetensors").write_bytes(b"mine")
     with pytest.raises(
-        SetupError, match=r"holds adapter/adapter_model\.safetensors, which is not as a run here wrote"
+        SetupError, match=r"contains adapter/adapter_model\.safetensors, which was not written by a run"
     ):
         generated(tmp_path, base)
 
@@ -239,7 +241,7 @@ def test_an_adapter_is_in_the_manifest_and_a_run_without_one_removes_it(tmp_path
 def test_no_adapter_of_anybody_else_is_replaced(tmp_path, name):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("mine")
-    with pytest.raises(SetupError, match=f"holds {name}, which is not as a run here wrote it"):
+    with pytest.raises(SetupError, match=f"contains {name}, which was not written by a run"):
         check_output_folder(tmp_path, resuming=False)
 
 

@@ -99,7 +99,7 @@ def test_a_run_with_other_labels_is_another_run(tmp_path):
     named = ["--objective", "pointwise", "--dataset_name", write_rows(tmp_path / "other.jsonl", rows)]
     code, _, err = command(*words, *named, "--template", "TRL-unpaired", "--resume_from_checkpoint", "last")
     assert code == 2
-    assert "was made with another data" in err
+    assert "was written with different data" in err
 
 
 def test_both_answers_of_a_pair_are_a_group_whose_prompt_is_computed_once():

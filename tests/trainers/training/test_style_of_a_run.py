@@ -84,13 +84,13 @@ def test_the_checkpoint_scores_in_the_models_own_chat_template_and_in_no_other(m
     assert scorer.style.text(TALK, False) == write_trained(model)
     for style in (str(model), get_style(model), model):
         assert Scorer(folder, style=style).style == scorer.style
-    with pytest.raises(Exception, match="was trained in style ada, and not in style chatml"):
+    with pytest.raises(Exception, match="was trained in style ada, not in style chatml"):
         Scorer(folder, style="chatml")
 
 
 def test_a_style_that_is_named_goes_before_the_models_own(make_model, run):
     outcome, said = run(make_model(OWN), "--style", "zephyr")
-    assert said.startswith("style: zephyr, named by --style\n")
+    assert said.startswith("style: zephyr, set by --style\n")
     assert read_record(outcome.folder)["style"]["name"] == "zephyr"
     assert write_trained(outcome.folder) == "<s><|user|>\nPeas?</s>\n<|assistant|>\nYes.</s>\n"
 
@@ -98,7 +98,7 @@ def test_a_style_that_is_named_goes_before_the_models_own(make_model, run):
 def test_the_style_can_be_a_folder(make_model, run, base_model):
     other = make_model(OWN, name="beth")
     outcome, said = run(base_model("decoder with BOS"), "--style", str(other))
-    assert said.startswith("style: beth, named by --style\n")
+    assert said.startswith("style: beth, set by --style\n")
     assert write_trained(outcome.folder) == write_trained(other)
 
 
@@ -150,8 +150,8 @@ def test_the_dry_run_says_the_style_too(make_model, tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("{% if %}", "the model's own chat template: line 1: the chat template does not parse"),
-        ("{{ messages.__class__ }}", "the model's own chat template: line 1: the chat template reads '__class__'"),
+        ("{% if %}", "its chat template cannot be used: line 1: the chat template does not parse"),
+        ("{{ messages.__class__ }}", "its chat template cannot be used: line 1: the chat template reads '__class__'"),
     ],
 )
 def test_a_chat_template_that_cannot_be_used_is_an_error_that_says_what_to_do(make_model, tmp_path, source, message):
@@ -192,7 +192,7 @@ def test_the_date_of_a_named_style_is_pinned_too(make_model, run, base_model):
     with at(FIRST):
         outcome, said = run(base_model("decoder with BOS"), "--style", str(other))
     assert said.splitlines()[:2] == [
-        "style: beth, named by --style",
+        "style: beth, set by --style",
         "date: 2025-03-01, which the style prints; the checkpoint keeps printing it",
     ]
     assert "It is 01 Mar 2025." in write_trained(outcome.folder)
@@ -201,11 +201,11 @@ def test_the_date_of_a_named_style_is_pinned_too(make_model, run, base_model):
 def test_of_several_chat_templates_the_default_is_used_and_the_others_are_named(make_model, run):
     model = make_model({"default": OWN, "loud": OWN.replace("{{ m.content }}", "{{ m.content }}!")})
     outcome, said = run(model)
-    named = f"style: the model's own chat template ({model}); it also has loud, which --style names as DIRECTORY:NAME"
+    named = f"style: the model's own chat template ({model}); it also has loud: choose one with --style DIRECTORY:NAME"
     assert said.splitlines()[0] == named
     assert write_trained(outcome.folder) == "<s>[user] Peas?</s>[assistant] Yes.</s>"
     other, said = run(model, "--style", f"{model}:loud", folder="loud")
-    assert said.startswith("style: ada:loud, named by --style\n")
+    assert said.startswith("style: ada:loud, set by --style\n")
     assert write_trained(other.folder) == "<s>[user] Peas?!</s>[assistant] Yes.!</s>"
 
 

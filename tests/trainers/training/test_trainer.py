@@ -277,7 +277,7 @@ def test_pairs_apart_cost_more_tokens_than_their_ranking(rankings):
 
 
 def test_an_objective_that_no_pair_has_a_label_for_is_refused():
-    with pytest.raises(SetupError, match="objective is margin, and no pair has one"):
+    with pytest.raises(SetupError, match="objective margin learns from the label margin, but no pair has one"):
         prepare_run(read_config(["--objective", "margin"]))
 
 
@@ -358,8 +358,11 @@ def test_a_score_that_is_not_finite_names_its_pairs(run, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ({"dataloader_drop_last": True}, "dataloader_drop_last must be false: pairs would be left out"),
-        ({"eval_do_concat_batches": False}, "eval_do_concat_batches must be true: the figures come from all scores"),
+        ({"dataloader_drop_last": True}, "dataloader_drop_last must be false: evaluations would also drop samples"),
+        (
+            {"eval_do_concat_batches": False},
+            "eval_do_concat_batches must be true: the metrics are computed from all scores",
+        ),
         ({"train_sampling_strategy": "group_by_length"}, "train_sampling_strategy must be random or sequential"),
     ],
 )

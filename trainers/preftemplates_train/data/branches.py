@@ -1,8 +1,8 @@
-"""Branches: sequences that begin alike share their beginning in one row, so that it is computed once.
+"""Branches (shared-prefix packing): sequences with a common prefix share it in one row, so that it is computed once.
 
-A group of sequences becomes its shared beginning, the prefix, followed by one branch for each sequence. Groups follow
-each other in one row, without padding. The positions of every branch continue those of the prefix, and a token sees
-its own branch and the prefix; so each sequence is read as if it were alone.
+A group of sequences is packed as its common prefix, followed by one branch per sequence. Groups follow each other in
+one row, without padding. The positions of every branch continue those of the prefix, and a token attends to its own
+branch and the prefix only. So each sequence is computed as if it were alone.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ BranchLengths = tuple[int, tuple[int, ...]]
 """The number of tokens of a group's prefix, and of each of its branches."""
 
 IsShared = Callable[[int, Sequence[int]], bool]
-"""Whether sequences of these lengths share a prefix of this many tokens."""
+"""Decides, from the length of the common prefix and the lengths of the sequences, whether the prefix is shared."""
 
 
 class PackedRow(NamedTuple):
-    """Groups in one row of T tokens.
+    """Groups of S sequences in one row of T tokens.
 
     Attributes:
         input_ids: shape (1, T).
         position_ids: shape (1, T); each token's position in its own sequence.
-        ends: the indices in the row of the sequences' last tokens, shape (S,), in the order of the sequences.
-        groups: the groups that the row is made of.
+        ends: the index in the row of each sequence's last token, shape (S,), in the order of the sequences.
+        groups: the lengths of each group's prefix and branches.
     """
 
     input_ids: Tensor
@@ -43,7 +43,7 @@ class PackedRow(NamedTuple):
 
 
 def count_shared_tokens(sequences: Sequence[Sequence[int]]) -> int:
-    """Return how many tokens all sequences begin with.
+    """Return the length of the longest prefix that all sequences have in common.
 
     >>> count_shared_tokens([[5, 6, 7], [5, 6], [5, 6, 8]])
     2
@@ -53,7 +53,9 @@ def count_shared_tokens(sequences: Sequence[Sequence[int]]) -> int:
 
 
 def batch_by_length(groups: Sequence[Sequence[Sequence[int]]], size: int) -> Iterator[list[int]]:
-    """Yield the numbers of groups in batches of so many sequences, short groups first; a larger group comes alone.
+    """Yield batches of indices of groups, with at most `size` sequences each, short groups first.
+
+    A group of more sequences is a batch of its own.
 
     >>> list(batch_by_length([[[5, 6, 7]], [[5]], [[5, 6], [5, 8]]], size=2))
     [[1], [2], [0]]
@@ -74,8 +76,8 @@ def pack_groups(groups: Sequence[Sequence[Sequence[int]]], is_shared: IsShared) 
     """Pack groups of sequences into one row.
 
     Args:
-        groups: token ids; each group holds sequences that may begin alike, none of them empty.
-        is_shared: decides for each group; the sequences of other groups follow each other whole.
+        groups: token ids; the sequences of a group may have a common prefix, and none of them is empty.
+        is_shared: decides whether a group shares its prefix; if not, each of its sequences is packed whole.
 
     Example:
         >>> row = pack_groups([[[5, 6, 7], [5, 6, 8, 9]]], lambda prefix, lengths: True)
@@ -93,17 +95,18 @@ def pack_groups(groups: Sequence[Sequence[Sequence[int]]], is_shared: IsShared) 
             for sequence in sequences:
                 ids += sequence[prefix:]
                 positions += range(prefix, len(sequence))
+                # A sequence that is all prefix has an empty branch, so its last token is the prefix's last token.
                 ends.append(len(ids) - 1 if len(sequence) > prefix else start + prefix - 1)
             packed.append((prefix, tuple(len(sequence) - prefix for sequence in sequences)))
     return PackedRow(torch.tensor([ids]), torch.tensor([positions]), torch.tensor(ends), tuple(packed))
 
 
 class ComputeCost(NamedTuple):
-    """What a model of some shape computes, in multiplications of one layer.
+    """The cost of a model's forward pass, in multiplications of one layer.
 
     Attributes:
-        per_token: for a token alone: its share of the layer's weights.
-        per_attention: for a token and one that it sees.
+        per_token: for each token: the number of the layer's weights.
+        per_attention: for each pair of a token and a token that it attends to.
     """
 
     per_token: float
@@ -111,7 +114,7 @@ class ComputeCost(NamedTuple):
 
     @classmethod
     def from_model(cls, model: Any) -> ComputeCost:
-        """Return the cost by a model's configuration and the number of its weights."""
+        """Estimate the cost from a model's configuration and the number of its weights."""
         text_config = model.config.get_text_config()
         embeddings = sum(weights.numel() for weights in model.get_input_embeddings().parameters())
         weights = sum(parameter.numel() for parameter in model.parameters()) - embeddings
@@ -120,8 +123,9 @@ class ComputeCost(NamedTuple):
     def is_sharing_cheaper(self, prefix: int, lengths: Sequence[int]) -> bool:
         """Return whether sequences of these lengths are cheaper with their common prefix computed once.
 
-        A sequence by itself sees half of all pairs of its tokens; all branches but the first are read with a mask,
-        by kernels that compute every pair under it.
+        Sharing saves the prefix's tokens in all branches but the first, and costs attention: the kernel of a causal
+        sequence skips the half of all pairs of tokens that the mask hides, while the kernel of a later branch, whose
+        mask is a tensor, computes every pair.
         """
         if prefix == 0 or len(lengths) == 1:
             return False

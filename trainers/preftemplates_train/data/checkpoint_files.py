@@ -1,4 +1,4 @@
-"""Checks of a local checkpoint's files before transformers reads them, whose errors name no file and no way out."""
+"""Check a local checkpoint's files before transformers reads them: its errors name neither the file nor a fix."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ JSON_FILES = (
     CONFIG_NAME, ADAPTER_CONFIG_NAME, "generation_config.json", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "added_tokens.json",
 )  # fmt: skip
-"""The files of a checkpoint that hold an object in JSON, besides the weights' index."""
+"""The files of a checkpoint that hold a JSON object, other than the index of the weights."""
 
 TOKENIZER_FILES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken")
-"""The files of which a tokenizer needs one, as patterns."""
+"""Patterns of files, one of which a tokenizer needs."""
 
 PICKLED_WEIGHTS = ("*.bin", "*.pt", "*.pth")
 
@@ -29,13 +29,13 @@ COPY_AGAIN = "copy the checkpoint again"
 
 
 def check_checkpoint_files(name: str) -> None:
-    """Raise an error if a name is a local path without a whole checkpoint or LoRA adapter; weights are not looked at.
+    """Raise an error if a local path is not a complete checkpoint or LoRA adapter; weights are not checked.
 
     Args:
-        name: a directory, or a hub name, which is left alone.
+        name: a directory, or a name on the hub, which is not checked.
 
     Raises:
-        SetupError: the message names the file, and what to do.
+        SetupError: the message names the file and the fix.
     """
     path = Path(name)
     shown = one_line(name, 200)
@@ -54,7 +54,7 @@ def check_checkpoint_files(name: str) -> None:
 
 def _check_folder(folder: Path) -> None:
     if not is_adapter(folder) and not (folder / CONFIG_NAME).exists():
-        raise SetupError(f"{folder} is no checkpoint: it holds no {CONFIG_NAME}")
+        raise SetupError(f"{folder} is not a checkpoint: it has no {CONFIG_NAME}")
     for name in JSON_FILES:
         if (folder / name).exists():
             _read_object(folder / name)
@@ -69,7 +69,7 @@ def read_adapter_base(folder: Path) -> tuple[str, str]:
     """Return the name of an adapter's base model, and its branch, tag or commit.
 
     Raises:
-        SetupError: the adapter names none.
+        SetupError: the adapter does not name a base model.
     """
     config = _read_object(folder / ADAPTER_CONFIG_NAME)
     name, revision = config.get("base_model_name_or_path"), config.get("revision")
@@ -82,21 +82,21 @@ def read_adapter_base(folder: Path) -> tuple[str, str]:
 
 
 def has_own_tokenizer_code(folder: Path) -> bool:
-    """Return whether a local checkpoint brings code for its tokenizer, which is not run."""
+    """Return whether a local checkpoint comes with code for its tokenizer; this code is never run."""
     config = folder / "tokenizer_config.json"
     return config.exists() and "auto_map" in _read_object(config)
 
 
 def lacks_tokenizer(folder: Path) -> bool:
-    """Return whether a local checkpoint has no file that a tokenizer is made of."""
+    """Return whether a local checkpoint has no file from which a tokenizer can be loaded."""
     return not any(path for pattern in TOKENIZER_FILES for path in folder.glob(pattern))
 
 
 def check_weight_files(folder: Path) -> None:
-    """Raise an error if a local checkpoint's weights are not whole, or not safetensors.
+    """Raise an error if a local checkpoint's weights are incomplete, or are not safetensors.
 
     Raises:
-        SetupError: the message names the file, and what to do.
+        SetupError: the message names the file and the fix.
     """
     files = list(_list_weight_files(folder))
     for path in files:
@@ -106,7 +106,8 @@ def check_weight_files(folder: Path) -> None:
     pickled = [path.name for pattern in PICKLED_WEIGHTS for path in sorted(folder.glob(pattern))]
     if pickled:
         raise SetupError(
-            f"{folder} has weights only as {pickled[0]}, and no pickle is read; save the model again as safetensors"
+            f"{folder} has its weights only as {pickled[0]}, and pickled weights are never read; save the model again"
+            " as safetensors"
         )
     name = ADAPTER_SAFE_WEIGHTS_NAME if is_adapter(folder) else SAFE_WEIGHTS_NAME
     raise SetupError(f"{folder} has no weights: there is no file named {name}; {COPY_AGAIN}")
@@ -136,7 +137,7 @@ def _list_weight_files(folder: Path) -> Iterator[Path]:
             raise SetupError(f"{index} is damaged: it has no weight_map; {COPY_AGAIN}")
         for shard in sorted(set(shards.values())):
             if not (folder / shard).is_file():
-                raise SetupError(f"{folder} lacks {shard}, which {index.name} names; {COPY_AGAIN}")
+                raise SetupError(f"{folder} lacks {shard}, which {index.name} lists; {COPY_AGAIN}")
             yield folder / shard
 
 

@@ -1,4 +1,4 @@
-"""Collators: how groups of token ids become tensors, each text once."""
+"""Collators: turn groups of token ids into tensors, with each text once."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from preftemplates_train.data.branches import IsShared
 
 GroupFeatures = Mapping[str, Any]
-"""A group: `index`, its place in the data, and `samples`, each with the `ids` of its texts and its labels."""
+"""A group: `index`, its index in the dataset, and `samples`, each with the `ids` of its texts and its labels."""
 
 GroupTexts = Sequence[tuple[int, ...]]
 """The ids of a group's texts, each text once."""
 
 
 class PaddedCollator:
-    """Makes a batch of groups: a row for each of their S texts, padded right.
+    """Makes a batch of groups: a row for each of their S texts, padded on the right.
 
     Args:
-        pad_id: the id that pads; it is in no text.
+        pad_id: the id of the pad token, which no text contains.
     """
 
     def __init__(self, pad_id: int) -> None:
@@ -43,10 +43,10 @@ class PaddedCollator:
 
 
 class BranchCollator:
-    """Makes one row of a batch of groups, in which the common beginning of a group's texts is there once.
+    """Packs a batch of groups into one row, in which the common prefix of a group's texts occurs once.
 
     Args:
-        is_shared: decides for each group whether it is laid out so.
+        is_shared: decides whether a group shares its prefix.
     """
 
     def __init__(self, is_shared: IsShared) -> None:
@@ -66,18 +66,18 @@ class BranchCollator:
 
 
 def collect_texts(group: GroupFeatures) -> GroupTexts:
-    """Return the texts of a group, each once, in the order in which its samples name them."""
+    """Return the texts of a group, each once, in the order of its samples."""
     return list(dict.fromkeys(tuple(ids) for sample in group["samples"] for ids in sample["ids"]))
 
 
 def index_samples(features: Sequence[GroupFeatures], groups: Sequence[GroupTexts]) -> dict[str, Any]:
-    """Return where the samples of a batch are: G groups with N samples of K texts each, and S different texts.
+    """Return the index tensors and labels of a batch of G groups, with N samples of K texts each and S distinct texts.
 
     Returns:
-        `index`: the groups' places in the data, shape (G,). `samples`: the indices of each sample's texts among the
-        texts, shape (N, K); of a pair the chosen one is first. `ranks`: by how many answers of its group a text is
-        beaten, shape (S,). `sizes`: the number of texts of each group. `share`: how much a sample counts, shape (N,),
-        so that each group counts alike; only where one has several samples. Labels, shape (N,).
+        `index`: the groups' indices in the dataset, shape (G,). `samples`: the indices of each sample's texts among
+        the S texts, shape (N, K), with the chosen answer of a pair first. `ranks`: the number of answers of its group
+        that beat a text, shape (S,). `sizes`: the number of texts of each group. `share`: the weight of a sample,
+        shape (N,), such that all groups have the same weight; only if a group has several samples. Labels: shape (N,).
     """
     samples = [sample for group in features for sample in group["samples"]]
     places, offset = list[list[int]](), 0
@@ -99,7 +99,7 @@ def index_samples(features: Sequence[GroupFeatures], groups: Sequence[GroupTexts
 
 
 def _collect_labels(samples: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-    """Return the labels that all samples have, and those that any has where the others have a default."""
+    """Return the labels that all samples have, and labels with a default that at least one sample has."""
     known = [name for name in LABEL_NAMES if _is_known(name, samples)]
     return {name: torch.tensor([sample.get(name, LABEL_DEFAULTS.get(name)) for sample in samples]) for name in known}
 

@@ -1,4 +1,4 @@
-"""Counts: what became of every row and sample of a source, and the errors when too many are lost."""
+"""Count every row and sample of a source, and raise errors when too many are rejected or dropped."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class SourceReport:
-    """What became of the rows of a source.
+    """The counts of a source.
 
     Attributes:
         name: the name of the source.
         template: the name of its template.
-        unit: what a sample of its rows is called.
-        rows: the counts of its rows, a report for each file or split.
+        unit: the word for a sample.
+        rows: the counts of its rows, one report per file or split.
         train: the counts of its training samples.
         held_out: the counts of its held-out samples.
-        shared: its training rows whose prompts are held out too, also in another spelling.
+        shared: its training rows whose prompts are also held out, exactly or nearly.
     """
 
     name: str
@@ -63,7 +63,7 @@ class SourceReport:
         }
 
     def count_copies(self) -> dict[Code, tuple[int, RowIssue | None]]:
-        """Return how many rows are copies, by code as `check` counts them, each with the first such row."""
+        """Return the number of rows that are copies and the first such row, by the codes of `check`."""
         logs = [*(report.flagged for report in self.rows), self.shared]
         return {
             code: (sum(log.counts[code] for log in logs), next(chain(*(log.examples(code) for log in logs)), None))
@@ -72,29 +72,29 @@ class SourceReport:
 
 
 def check_rejected_rows(name: str, report: ConversionReport) -> None:
-    """Refuse a source of which more rows are rejected than allowed.
+    """Raise an error for a source with more rejected rows than allowed.
 
     Raises:
-        TooManyBadRowsError: the message names the first such row.
+        TooManyBadRowsError: the message names the first rejected row.
     """
     if report.too_many_rejected:
         first = report.rejected[0]
         line = "" if first.line is None else f" (line {first.line})"
         raise TooManyBadRowsError(
-            f"{name}: {len(report.rejected)} of {report.rows} rows are rejected, more than {report.allowed}; the first"
-            f" is row {first.row}{line}: {first.message}"
+            f"{name}: {len(report.rejected)} of {report.rows} rows are rejected, more than the {report.allowed}"
+            f" allowed; the first is row {first.row}{line}: {first.message}"
         )
 
 
 def make_no_sample_error(
     purpose: str, reports: Mapping[str, Sequence[ConversionReport]], unit: SampleUnit = "pair"
 ) -> SetupError:
-    """Return the error where there is no sample, with the reason of the first row that gives none.
+    """Return the error for data without samples, with the reason for the first row that gives no sample.
 
     Args:
         purpose: the verb phrase after "no pair to".
         reports: the counts of the rows by the source's name.
-        unit: what a sample is called.
+        unit: the word for a sample.
     """
     reasons = (
         f": {name}, row {issue.row}: {issue.message}"
@@ -113,32 +113,35 @@ def check_dropped_samples(
     policy: LengthPolicy = "drop",
     unit: SampleUnit = "pair",
 ) -> None:
-    """Raise an error for a source of which a greater share of the samples is dropped than allowed.
+    """Raise an error for a source with a greater share of dropped samples than allowed.
 
     Raises:
-        SetupError: the message counts the reasons and names what keeps more samples.
+        SetupError: the message counts the reasons and names the options that keep more samples.
     """
     dropped = report.samples - report.kept
     if dropped <= allowed * report.samples:
         return
-    cut = ", or --length_policy cut_prompt" if policy == "drop" else ""
+    cut = ", --length_policy cut_prompt" if policy == "drop" else ""
     causes = (
-        (report.too_long, f"too long for {max_length} tokens", f"a longer --max_length{cut}"),
-        (report.unencodable, "without token ids of their own", "another --pad_token"),
+        (report.too_long, f"too long for {max_length} tokens", f"a larger --max_length{cut}"),
+        (report.unencodable, "unencodable", "another --pad_token"),
         (report.equal, "equal as tokens", ""),
     )
     reasons = ", ".join(f"{count} {reason}" for count, reason, _ in causes if count)
-    remedies = "".join(f"{remedy} keeps more; " for count, _, remedy in causes if count and remedy)
+    remedies = "".join(f"{remedy}, " for count, _, remedy in causes if count and remedy)
+    remedies = f"{remedies}or a higher --max_dropped" if remedies else "a higher --max_dropped"
     share = f"{dropped} of {report.samples} {unit}s" if report.kept else f"all {report.samples} {unit}s"
     raise SetupError(
-        f"{name}: {share} would be dropped, more than {allowed:.0%}: {reasons} ({remedies}--max_dropped allows it)"
+        f"{name}: {share} would be dropped, more than the {allowed:.0%} allowed: {reasons}; use {remedies}"
     )
 
 
 def check_pad_token(
     name: str, samples: Sequence[LabelledTexts], pad_token: str, allowed: float, unit: SampleUnit = "pair"
 ) -> None:
-    """Raise an error for a pad token in the texts of more samples than may be dropped: everybody else would read it.
+    """Raise an error if the texts of more samples than may be dropped contain the pad token.
+
+    A framework that loads the model may treat the token as padding, and give such a text another reward.
 
     Raises:
         SetupError: the message counts the samples.
@@ -147,5 +150,5 @@ def check_pad_token(
     if spelling > allowed * len(samples):
         raise SetupError(
             f"{name}: the pad token {preview(pad_token)} is in the texts of {spelling} of {len(samples)} {unit}s, more"
-            f" than {allowed:.0%}; name another --pad_token"
+            f" than the {allowed:.0%} allowed; name another --pad_token"
         )

@@ -1,4 +1,4 @@
-"""The dataset of a run: samples read from all sources, split by prompt, encoded, and as PyTorch datasets."""
+"""The dataset of a run: read the samples of all sources, split them by prompt, and encode them."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class TextData:
     """The samples of a run, as texts.
 
     Attributes:
-        choice: the one style of all texts, and why it is that one.
+        choice: the style of all texts, and the reason for it.
         templates: the template of each source by its name.
         train: samples to train on.
         held_out: samples to evaluate on.
-        reports: what became of the rows, by the source's name.
+        reports: the counts of the rows, by the source's name.
         weights: how often a source's samples are seen in an epoch.
-        clean: of the generated set, the held-out samples with the right labels.
+        clean: for the generated set, the held-out samples with the right labels.
         tokenizer: the tokenizer with which the samples were encoded; None if they were not.
     """
 
@@ -71,7 +71,7 @@ class TextData:
 
     @property
     def style(self) -> Style | None:
-        """The one style of all texts; None if a custom template writes them."""
+        """The style of all texts; None if a custom template writes them."""
         return self.choice.style
 
     @property
@@ -87,19 +87,19 @@ def read_data(
     tokenizer: PreTrainedTokenizerFast | None = None,
     date: str | None = None,
 ) -> TextData:
-    """Read the rows that the settings name, or the generated set if they name none; with a tokenizer, encode them too.
+    """Read the rows that the settings name, or the generated set; with a tokenizer, also encode them.
 
     Args:
         config: the settings.
-        added: the special tokens that the style has to write.
-        tokenizer: the model's tokenizer, which may have a chat template; None if no model is named. The tokenizer of
-            the run is made of it.
-        date: the day that a style prints which prints one; today by default.
+        added: the special tokens that the style must write.
+        tokenizer: the model's tokenizer, which may have a chat template; None if no model is named. The run's
+            tokenizer is prepared from it.
+        date: the date for styles that print one; today by default.
 
     Raises:
-        TooManyBadRowsError: more rows of a source are rejected than 10 and 1 %.
-        SetupError: there are no samples, the sources do not go together, or a template does not give what the
-            objective learns from.
+        TooManyBadRowsError: more than 10 rows and more than 1 % of a source are rejected.
+        SetupError: there are no samples, the sources cannot be combined, or a template does not give the samples or
+            labels that the objective learns from.
     """
     objective, sources = OBJECTIVES[config.objective], list_sources(config)
     for source in sources:
@@ -137,7 +137,7 @@ def read_first_samples(
     """Read the first samples of the first source, without reading more rows than needed, and return their style.
 
     Raises:
-        SetupError: there is none, or the template does not give what the objective learns from.
+        SetupError: there is no sample, or the template does not give what the objective learns from.
     """
     objective, source = OBJECTIVES[config.objective], list_sources(config)[0]
     check_template(source.name, source.template, objective)
@@ -167,9 +167,12 @@ def _read_source(source: DataSource, data: TextData, objective: Objective, encod
 
 
 def _check_beginnings(samples: Sequence[LabelledTexts], added: AddedText, style: Style | None) -> None:
-    """Raise an error for texts of a custom template which begin as the tokenizer would begin them."""
+    """Raise an error if the texts of a custom template begin with the special tokens that the tokenizer adds."""
     if style is None and added.before and any(sample.texts[0].startswith(added.before) for sample in samples):
-        raise SetupError(f"template and tokenizer both write {added.before!r}: it would stand there twice")
+        raise SetupError(
+            f"the custom template and the tokenizer both write {added.before!r}, so texts would begin with it twice;"
+            " remove it from the template"
+        )
 
 
 @dataclass
@@ -177,11 +180,11 @@ class TokenData:
     """The samples of a run, as token ids.
 
     Attributes:
-        groups: what an epoch sees, the samples of a row together, each as often as its source's weight says.
-        held_out: what is evaluated.
-        clean: of the generated set, the held-out samples with the right labels.
+        groups: the samples of an epoch, grouped by row and repeated by the weight of their source.
+        held_out: the samples to evaluate on.
+        clean: for the generated set, the held-out samples with the right labels.
         digest: a hash of `train`: of the token ids, and of the labels that the objective reads.
-        scale: of the scores that are trained on; one that changes nothing where none are.
+        scale: the scale of the training scores; the identity without scores.
     """
 
     groups: list[TokenGroup]
@@ -192,12 +195,12 @@ class TokenData:
 
     @property
     def train(self) -> list[LabelledTokens]:
-        """The samples that an epoch sees."""
+        """The samples of an epoch."""
         return list(chain.from_iterable(self.groups))
 
     @property
     def all_samples(self) -> list[LabelledTokens]:
-        """The samples that an epoch sees, and those that are evaluated."""
+        """The samples of an epoch, and those to evaluate on."""
         return [*self.train, *self.held_out, *self.clean]
 
 
@@ -207,7 +210,7 @@ def encode_data(
     """Encode all texts, drop the samples that do not fit, and fill in the reports.
 
     Raises:
-        SetupError: more samples are dropped than allowed, none is left, or they lack labels of the objective.
+        SetupError: more samples are dropped than allowed, no sample is left, or labels of the objective are missing.
     """
     encoder, pad_id = SampleEncoder(tokenizer, data.style), int(tokenizer.pad_token_id)
     objective = OBJECTIVES[config.objective]
@@ -239,7 +242,7 @@ def encode_data(
 
 
 def _prepare_labels(data: TokenData, objective: Objective) -> TokenData:
-    """Check the labels, and return the samples with their scores in standard deviations if these are learnt."""
+    """Check the labels, and return the samples; for an objective that learns scores, with standardised scores."""
     check_labels(data.train, objective)
     if objective.required_labels:
         check_labels([*data.held_out, *data.clean], objective)
@@ -256,7 +259,7 @@ def _prepare_labels(data: TokenData, objective: Objective) -> TokenData:
 
 
 def repeat_by_weight(items: Sequence[Item], weight: float, seed: int) -> list[Item]:
-    """Return the items, each as often as the weight says; of a fraction, a drawn share.
+    """Repeat the items by a weight: its whole part repeats all items, and its fraction adds a random share of them.
 
     >>> len(repeat_by_weight("ten of ten", 2.5, seed=0)), len(repeat_by_weight("ten of ten", 0.3, seed=0))
     (25, 3)
@@ -274,7 +277,7 @@ def _hash_samples(samples: Iterable[LabelledTokens], objective: Objective) -> st
 
 
 class GroupDataset(Dataset[dict[str, Any]]):
-    """Groups of samples as the collators take them: of the pairs of a ranking each text is computed once."""
+    """Groups of samples for the collators, which compute each text of a group once, such as in a ranking's pairs."""
 
     def __init__(self, groups: Sequence[TokenGroup]) -> None:
         self.groups = groups
@@ -283,12 +286,12 @@ class GroupDataset(Dataset[dict[str, Any]]):
         return len(self.groups)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return one group, its samples with the labels that they have."""
+        """Return one group: its index, and its samples with their labels."""
         return {"index": index, "samples": [{"ids": one.ids, **one.labels} for one in self.groups[index]]}
 
     @property
     def lengths(self) -> list[int]:
-        """The tokens of each group's longest text."""
+        """The number of tokens of each group's longest text."""
         return [max(len(ids) for one in group for ids in one.ids) for group in self.groups]
 
 

@@ -1,4 +1,4 @@
-"""Labelled tokens: texts as token ids; samples that fit are kept, and those of one row form a group."""
+"""Labelled tokens: encode samples, keep those that fit, and group those of one row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from preftemplates_train.settings.run_settings import LengthPolicy
 
 SAMPLES_PER_CALL = 1000
-"""How many samples are encoded at a time: fast tokenizers take many texts at once."""
+"""The number of samples per call of the encoder: fast tokenizers encode many texts at once."""
 
 
 class LabelledTokens(NamedTuple):
@@ -27,7 +27,7 @@ class LabelledTokens(NamedTuple):
     Attributes:
         sample: the texts.
         ids: the ids of each whole text, special tokens included.
-        labels: the labels as the loss takes them: those of the sample, but scores in standard deviations.
+        labels: the labels for the loss: those of the sample, with scores in standard deviations.
     """
 
     sample: LabelledTexts
@@ -40,7 +40,7 @@ TokenGroup = tuple[LabelledTokens, ...]
 
 
 def group_by_row(samples: Iterable[LabelledTokens]) -> list[TokenGroup]:
-    """Group the samples that one row gives of one prompt, such as the pairs of a ranking, in order."""
+    """Group the samples of the same row and prompt, such as the pairs of a ranking, in order."""
     groups: dict[tuple[str, int, str], list[LabelledTokens]] = {}
     for one in samples:
         groups.setdefault((one.sample.source, one.sample.row, one.sample.prompt), []).append(one)
@@ -56,15 +56,15 @@ def encode_labelled_texts(
     policy: LengthPolicy = "drop",
     style: Style | None = None,
 ) -> tuple[list[LabelledTokens], LengthReport]:
-    """Encode samples and keep those that fit; all texts of a sample are cut alike.
+    """Encode samples and keep those that fit; a prompt is cut in the same way for all texts of a sample.
 
     Args:
         samples: the samples.
         encoder: encodes them.
         max_length: the most ids that a text may have.
-        pad_id: the id that no text may hold, since nothing after it would be read.
+        pad_id: the id of the pad token, which no text may contain: a framework may ignore the text after it.
         policy: how a sample with a longer text is handled.
-        style: writes the texts again when a prompt is cut.
+        style: renders the texts again when a prompt is cut.
     """
     kept: list[LabelledTokens] = []
     report = LengthReport()
@@ -92,7 +92,7 @@ def encode_labelled_texts(
 def _encode_all(
     samples: Iterable[LabelledTexts], encoder: SampleEncoder
 ) -> Iterator[tuple[LabelledTexts, SampleIds | None]]:
-    """Yield each sample with its ids, and encode those that have none yet."""
+    """Yield each sample with its ids; samples without ids are encoded."""
     remaining = iter(samples)
     while batch := list(islice(remaining, SAMPLES_PER_CALL)):
         to_encode = [

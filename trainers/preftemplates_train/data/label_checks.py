@@ -1,4 +1,4 @@
-"""Checks that rows have what an objective learns from: its dataset type, and its labels."""
+"""Check that rows have the dataset type and the labels that an objective learns from."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from preftemplates_train.settings.objectives import Objective
 
 MOST_CONTRADICTIONS = 0.05
-"""The share of pairs whose chosen answer may be the unsafe one, from which on the template is taken to be wrong."""
+"""The largest share of pairs with the unsafe answer as chosen; with more, the template must be wrong."""
 
 SAFETY_TEMPLATE = "PKUSafeRLHF-safety"
-"""The bundled template that says of both answers of a pair whether they are safe."""
+"""The bundled template that labels both answers of a pair as safe or unsafe."""
 
 
 def check_template(name: str, template: Template, objective: Objective) -> None:
@@ -25,18 +25,18 @@ def check_template(name: str, template: Template, objective: Objective) -> None:
 
     Args:
         name: the name of the data.
-        template: how its rows are read.
-        objective: what is learnt.
+        template: the template that reads its rows.
+        objective: the training objective.
 
     Raises:
-        SetupError: it gives no samples of the dataset type, or declares no label that every sample needs.
+        SetupError: the template does not give the dataset type, or does not declare a label that every sample needs.
     """
     formats = (*template.formats, *template.derived_formats)
     if objective.format not in formats:
         raise SetupError(
-            f"{name}: objective {objective.name} reads rows as {objective.format}, and the template {template.name}"
-            f" gives {', '.join(formats)}; name a template that gives {objective.format} (`preftemplates list"
-            f" templates --search {objective.format}` lists them)"
+            f"{name}: objective {objective.name} needs the dataset type {objective.format}, but the template"
+            f" {template.name} gives {', '.join(formats)}; name a template that gives {objective.format}"
+            f" (`preftemplates list templates --search {objective.format}` lists them)"
         )
     if not objective.required_labels:
         return
@@ -45,8 +45,8 @@ def check_template(name: str, template: Template, objective: Objective) -> None:
         if label not in declared:
             raise SetupError(
                 f"{name}: objective {objective.name} learns from the label {label} of the dataset type"
-                f" {objective.format}, and the template {template.name} declares none; declare it, or name a template"
-                f" that does, such as {SAFETY_TEMPLATE}"
+                f" {objective.format}, but the template {template.name} does not declare it; declare it, or name a"
+                f" template that does, such as {SAFETY_TEMPLATE}"
             )
 
 
@@ -54,25 +54,25 @@ def check_labels(samples: Sequence[LabelledTokens], objective: Objective) -> Non
     """Raise an error if samples lack a label that an objective learns from, or their labels contradict each other.
 
     Args:
-        samples: what is trained on, or what is evaluated.
-        objective: what is learnt.
+        samples: the samples to train on, or those to evaluate on.
+        objective: the training objective.
 
     Raises:
-        SetupError: one lacks a label that every sample needs, all lack one that is learnt from where it is there, or
-            many chosen answers are the unsafe ones.
+        SetupError: a sample lacks a label that every sample needs, all samples lack an optional label, or many chosen
+            answers are the unsafe ones.
     """
     for one in samples:
         for label in objective.required_labels:
             if label not in one.labels:
                 raise SetupError(
                     f"{one.sample.source}, row {one.sample.row}: objective {objective.name} learns from the label"
-                    f" {label}, and this {objective.unit} has none; give each row one, or leave such rows out"
+                    f" {label}, but this {objective.unit} has none; add it to every row, or remove rows without it"
                 )
     for label in objective.labels:
         if samples and not any(label in one.labels for one in samples):
             raise SetupError(
-                f"objective is {label}, and no {objective.unit} has one: the template declares none, or is a custom"
-                " template"
+                f"objective {objective.name} learns from the label {label}, but no {objective.unit} has one: the"
+                " template does not declare it, or is a custom template"
             )
     if "chosen_safe" in objective.labels:
         _check_safer_is_chosen(samples, objective)
@@ -85,5 +85,5 @@ def _check_safer_is_chosen(samples: Sequence[LabelledTokens], objective: Objecti
         raise SetupError(
             f"{first.source}, row {first.row}: the chosen answer is unsafe and the rejected one is safe, as in"
             f" {len(contradictions):,} of {len(samples):,} pairs; objective {objective.name} expects the safer answer"
-            f" as chosen, as the template {SAFETY_TEMPLATE} gives it"
+            f" as chosen; use a template that chooses it, such as {SAFETY_TEMPLATE}"
         )

@@ -1,4 +1,4 @@
-"""Labelled texts: what a run learns from, read from rows through a template."""
+"""Labelled texts: the samples that a run learns from, read from rows through a template."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 PAIR_FORMAT: Final = "preference"
 
 TEXT_COUNTS: Mapping[str, int] = {"preference": 2, "unpaired": 1, "scored": 1}
-"""The dataset types that can be trained on, each with the number of a sample's texts."""
+"""The dataset types that can be trained on, each with the number of texts per sample."""
 
 
 class WholeTexts(Dialect):
-    """The whole text of each answer, prompt included: it need not begin with the prompt's text."""
+    """The whole text of each answer, prompt included; it need not begin with the text of the prompt alone."""
 
     preference = {"chosen": "prompt+chosen", "rejected": "prompt+rejected"}
     unpaired = {"completion": "prompt+completion"}
@@ -36,18 +36,18 @@ class WholeTexts(Dialect):
 
 
 class LabelledTexts(NamedTuple):
-    """The texts of one sample of a row, with their labels and where they came from.
+    """The texts of one sample of a row, with their labels and their origin.
 
     Attributes:
         source: the name of the data.
         row: the row's number in it, from 0.
-        prompt: the prompt's text, by which data is split; empty if a custom template writes none.
-        texts: the whole text of each answer: of a pair the chosen one before the rejected one.
+        prompt: the prompt's text, by which data is split; empty if a custom template has no prompt.
+        texts: the whole text of each answer; in a pair, the chosen one is first.
         messages: the sample with messages, from which a prompt can be cut; None for a custom template.
-        labels: the values that objectives read, by name; True is 1. A label that the sample lacks is not there.
-        first_listed: of a pair, whether the row lists the chosen answer first; None if that cannot be known.
-        contents: of a custom template, where values of the row are whole in each text.
-        ids: the token ids of each text, where they were encoded as the rows were read.
+        labels: the values that objectives read, by name; True is 1. Labels that the sample lacks are missing.
+        first_listed: for a pair, whether the row lists the chosen answer first; None if that is unknown.
+        contents: for a custom template, where whole values of the row are in each text.
+        ids: the token ids of each text, if they were encoded when the rows were read.
     """
 
     source: str
@@ -70,26 +70,26 @@ def read_labelled_texts(
     on_error: OnError = "skip",
     encoder: BlockEncoder | None = None,
 ) -> tuple[list[LabelledTexts], ConversionReport]:
-    """Read the samples of rows, and count what became of the rows.
+    """Read the samples of rows, and count the rows.
 
     Args:
         records: the rows.
         template: the template; it writes texts in its own style, whatever its dialect.
         format: the dataset type that rows are read as, one of `TEXT_COUNTS`.
-        source: the name of the data, which the samples carry.
+        source: the name of the data, which the samples keep.
         on_error: as in `Conversion`.
-        encoder: encodes the texts as they are read, in the template's style; None where that comes later.
+        encoder: encodes the texts as they are read, in the template's style; None to encode them later.
     """
     reader = LabelledTextReader(records, template, format, source=source, on_error=on_error, encoder=encoder)
     return list(track(reader, f"reading {source}")), reader.report
 
 
 class LabelledTextReader:
-    """Reads samples one by one; iterate over it for the samples, and read its report at any time.
+    """Reads samples one by one: iterate over it for the samples; its report is up to date at any time.
 
     Args:
         records, template, format, source, on_error, encoder: as in `read_labelled_texts`.
-        in_slices: whether many rows are read before the first sample is there.
+        in_slices: whether rows are read many at a time, before the first sample is returned.
     """
 
     def __init__(
@@ -135,24 +135,25 @@ class LabelledTextReader:
 
 
 def find_contents(record: Record, texts: Sequence[str]) -> tuple[tuple[Extent, ...], ...]:
-    """Return where the values of a row stand whole in each of the texts that a custom template makes of it."""
+    """Return where whole values of a row are in each of the texts that a custom template writes for it."""
     values = list(dict.fromkeys(list_strings(record.cells)))
     return tuple(find_extents(text, values) for text in texts)
 
 
 def _get_texts(sample: ReadSample, format: Format) -> tuple[str, ...]:
-    """Return the whole texts; of a custom template, the texts of its result."""
+    """Return the whole texts; for a custom template, the texts of its result."""
     values = sample.responses
     if len(values) != TEXT_COUNTS[format] or not all(isinstance(value, str) for value in values):
         kinds = ", ".join(type(value).__name__ for value in values) or "nothing"
-        raise SetupError(f"a preference has two texts, got {kinds}")
+        expected = "two texts" if TEXT_COUNTS[format] == 2 else "one text"
+        raise SetupError(f"the dataset type {format} needs {expected} per sample, got {kinds}")
     return tuple(values)
 
 
 def _format_prompt(record: Record, template: Template) -> str:
-    """Return the prompt that a class writes by hand; empty if it writes none.
+    """Return the prompt that a custom template writes; empty if it writes none.
 
-    The common beginning of both texts is not the prompt: two answers may begin with one letter, or with one sentence.
+    The common beginning of both texts is not the prompt: two answers may begin with the same characters.
     """
     if "prompt_only" not in template.formats:
         return ""

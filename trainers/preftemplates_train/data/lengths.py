@@ -1,4 +1,4 @@
-"""Lengths: the counts of samples that are too long, and prompts that lose their oldest turns."""
+"""Lengths: count samples that are too long, and cut the oldest turns of prompts."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class LengthReport:
-    """What became of the samples: samples = kept + too_long + equal + unencodable.
+    """The counts of samples: samples = kept + too_long + equal + unencodable.
 
     Attributes:
-        samples: how many there were.
-        kept: how many remain.
+        samples: all samples.
+        kept: the samples that remain.
         too_long: dropped because an answer does not fit.
-        equal: dropped because both texts of a pair are the same tokens.
-        unencodable: dropped because a custom template writes the pad token, or the tokenizer has nothing but a control
-            token for a character.
+        equal: dropped because both texts of a pair have the same token ids.
+        unencodable: dropped because a custom template writes the pad token, or the tokenizer can encode a character
+            only as a control token.
         cut: kept, with a shorter prompt.
-        control_text: kept, with content that spells a control token, which is encoded as the text that it is.
+        control_text: kept, with content that spells a control token; the content is encoded as plain text.
     """
 
     samples: int = 0
@@ -54,10 +54,10 @@ class CutTexts(NamedTuple):
 def cut_prompt(
     sample: Sample[list[Message]], encoder: SampleEncoder, max_length: int, style: Style
 ) -> CutTexts | None:
-    """Write a sample without the fewest of its oldest turns, so that all its texts fit.
+    """Render a sample without its oldest turns, as few as possible, so that all its texts fit.
 
     Returns:
-        None if they never do.
+        None if the texts do not fit even without them.
     """
     style = style.with_tools(cast("str | None", sample.tools))
     for prompt in shorten_prompt(sample.prompt):

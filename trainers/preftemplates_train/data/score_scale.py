@@ -1,4 +1,4 @@
-"""The scale of scores: a run learns them in standard deviations from their mean, whatever their units."""
+"""The scale of scores: a run learns scores in standard deviations from their mean, whatever their units."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 class ScoreScale(NamedTuple):
     """The mean and the standard deviation of the scores that a run trains on.
 
-    A reward of a model that learns scores is a score's distance from the mean in standard deviations. So scores of 0
-    to 100 take as many steps as scores of 0 to 1, and heads without a bias can learn both.
+    A model that learns scores predicts a score's distance from the mean in standard deviations. So scores from 0 to
+    100 are learnt in as many steps as scores from 0 to 1, and heads without a bias can learn both.
 
     Attributes:
         mean: in the dataset's units.
-        deviation: likewise, above zero.
+        deviation: in the same units, above zero.
     """
 
     mean: float = 0.0
@@ -30,7 +30,7 @@ class ScoreScale(NamedTuple):
         """Return the scale of some scores.
 
         Raises:
-            SetupError: all of them are the same number, so there is nothing to learn.
+            SetupError: all scores are equal, so there is nothing to learn.
 
         >>> ScoreScale.measure([1.0, 3.0])
         ScoreScale(mean=2.0, deviation=1.0)
@@ -38,14 +38,14 @@ class ScoreScale(NamedTuple):
         deviation = statistics.pstdev(scores)
         if not deviation > 0:
             raise SetupError(
-                f"objective regression: the score of each of {len(scores):,} answers is {scores[0]:g}; expected scores"
-                " that differ, so name the column that has them in the template"
+                f"objective regression: all {len(scores):,} answers have the score {scores[0]:g}, expected scores that"
+                " differ; name the column of the scores in the template"
             )
         return cls(statistics.fmean(scores), deviation)
 
     @classmethod
     def from_record(cls, recorded: Mapping[str, float] | None) -> ScoreScale:
-        """Return the scale in a checkpoint's record; one that changes nothing if the record has none."""
+        """Return the scale in a checkpoint's record, or the identity if the record has none."""
         return cls() if recorded is None else cls(recorded["mean"], recorded["deviation"])
 
     def standardise(self, score: Any) -> Any:
@@ -53,9 +53,9 @@ class ScoreScale(NamedTuple):
         return (score - self.mean) / self.deviation
 
     def restore(self, reward: Any) -> Any:
-        """Return the score, in the dataset's units, that a reward predicts; of an array, all of them."""
+        """Return the score that a reward, or an array of rewards, predicts, in the dataset's units."""
         return reward * self.deviation + self.mean
 
 
 UNSCALED = ScoreScale()
-"""The scale of what is no score: it changes nothing."""
+"""The identity, for labels that are not scores."""

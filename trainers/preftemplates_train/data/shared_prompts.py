@@ -1,4 +1,4 @@
-"""Shared prompts: training rows whose prompts are held out too, equal or nearly so, by the rules of `check`."""
+"""Shared prompts: training rows whose prompts are also held out, exactly or nearly, by the rules of `check`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def find_shared_rows(
     train: Iterable[LabelledTexts], held_out: Iterable[LabelledTexts]
 ) -> Iterator[tuple[str, RowIssue]]:
-    """Yield the source and the issue of each training row whose prompt is also held out; once for each row and code.
+    """Yield the source and the issue of each training row whose prompt is also held out, once per row and code.
 
-    Samples of custom templates have no prompt that could be compared.
+    Samples of custom templates have no messages to compare, so they are skipped.
     """
     samples = [sample for sample in train if sample.messages is not None]
     seen = set[tuple[str, int, Code]]()

@@ -1,4 +1,4 @@
-"""The sources of a run: which rows the settings name, by which template they are read, and in which style."""
+"""The sources of a run: the rows that the settings name, each with its template and style."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ RowOpener = Callable[[], Iterable[Record | Mapping[str, Any]]]
 
 
 class DataSource(NamedTuple):
-    """Rows of one origin, and how they are read.
+    """A file, dataset or split, and its template.
 
     Attributes:
         name: the name in messages, counts and scores.
-        template: how its rows are read, in the run's style.
-        rows: opens the rows to train on, if it has any.
-        held_out: opens the rows to evaluate on, if it has any.
+        template: the template that reads its rows, in the run's style.
+        rows: opens the rows to train on, if there are any.
+        held_out: opens the rows to evaluate on, if there are any.
         weight: how often each sample is seen in an epoch.
     """
 
@@ -98,22 +98,22 @@ def _find_common_template(sources: Sequence[DataSource], config: RewardConfig) -
     if config.template:
         return _find_template(config.template, config)
     if len({source.template for source in sources}) > 1:
-        raise SetupError("eval_data is read by one template, and the datasets have several; name it by template")
+        raise SetupError("eval_data needs one template, but the datasets have several; name one with --template")
     return sources[0].template
 
 
 def make_opener(path: str, template: Template, choice: DatasetChoice = ALL_DEFAULT) -> Callable[[], RowSource]:
-    """Return a function that opens the rows of a file or dataset, as often as it is called."""
+    """Return a function that opens the rows of a file or dataset, each time it is called."""
     return partial(open_rows, path, **choice._asdict(), cell_parsers=template.cell_parsers)
 
 
 def read_clean_samples(seed: int, style: Style | None, format: Format = PAIR_FORMAT) -> list[LabelledTexts]:
-    """Read the generated set's held-out samples with the right labels, by the bundled template and no other.
+    """Read the generated set's held-out samples with the right labels, always with the bundled template.
 
-    A template that is tried on the set is therefore not its own judge: one that swaps the answers is noticed.
+    So a template that swaps the answers cannot hide it by swapping them in the evaluation too.
 
     Args:
-        seed: the set's.
+        seed: the seed of the set.
         style: the style that was trained with; None for the bundled template's own.
         format: the dataset type that is trained on.
     """

@@ -1,4 +1,4 @@
-"""The split of samples into training and held-out ones, by prompt."""
+"""Split samples into training and held-out samples, by prompt."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ if TYPE_CHECKING:
 def split_by_prompt(
     samples: list[LabelledTexts], share: float, seed: int
 ) -> tuple[list[LabelledTexts], list[LabelledTexts]]:
-    """Split into training and held-out samples; all samples of one prompt are on one side.
+    """Split into training and held-out samples; all samples with the same prompt are on one side.
 
     Args:
         samples: the samples.
         share: the share of prompts to hold out, from 0 to 1.
-        seed: decides which prompts these are.
+        seed: decides which prompts are held out.
 
     Raises:
         SetupError: there are fewer than two prompts.
     """
     prompts = sorted({sample.prompt for sample in samples}, key=lambda prompt: _hash_prompt(prompt, seed))
     if len(prompts) < 2:
-        reason = ", since the template writes none by hand" if prompts == [""] else ""
+        reason = ", since the custom template writes no prompt" if prompts == [""] else ""
         raise SetupError(
-            f"a split by prompt needs two prompts or more, got {len(prompts)}{reason}; name held-out rows instead"
+            f"a split by prompt needs at least two prompts, got {len(prompts)}{reason}; name held-out rows with"
+            " --eval_data"
         )
     held_out = set(prompts[: min(len(prompts) - 1, max(1, round(share * len(prompts))))])
     sides: tuple[list[LabelledTexts], list[LabelledTexts]] = ([], [])

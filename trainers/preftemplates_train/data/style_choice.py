@@ -1,4 +1,4 @@
-"""The style of a run: which one, why, and with which date."""
+"""Choose the style of a run, with the reason and the date."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class StyleChoice(NamedTuple):
 
     Attributes:
         style: the style, which writes the special tokens; None if a custom template writes the texts.
-        reason: which style it is and why, as a sentence.
-        date: the day that the style prints, as 2026-05-31; None if it prints none.
+        reason: a sentence with the name of the style and the reason for it.
+        date: the date that the style prints, such as 2026-05-31; None if it prints none.
     """
 
     style: Style | None
@@ -43,18 +43,18 @@ def choose_style(
 ) -> StyleChoice:
     """Return the style of all sources, with its date fixed if it prints one.
 
-    The style that the settings name goes before the model's own chat template, and that before the style of the
-    dataset templates.
+    The order of precedence: the style that the settings name, the model's own chat template, the style of the dataset
+    templates.
 
     Args:
         sources: the sources, whose templates have the style that the settings name.
         config: the settings.
         tokenizer: the model's tokenizer, if there is a model.
-        added: the special tokens that the style has to write.
-        date: the day to print, as 2026-05-31; today by default.
+        added: the special tokens that the style must write.
+        date: the date to print, such as 2026-05-31; today by default.
 
     Raises:
-        SetupError: there are several styles, or nothing can be learnt in this one.
+        SetupError: there are several styles, or the style has a finding that is not allowed.
     """
     style, reason = _find_style(sources, config, tokenizer)
     if style is None:
@@ -75,19 +75,22 @@ def read_today() -> datetime:
 def _find_style(
     sources: Sequence[DataSource], config: RewardConfig, tokenizer: PreTrainedTokenizerBase | None
 ) -> tuple[Style | None, str]:
-    """Return the style, and a sentence that says which one it is and why."""
+    """Return the style, and a sentence with its name and the reason for it."""
     templates = {source.template.name: source.template for source in sources}
     if any(template.is_custom for template in templates.values()):
         if len({source.template for source in sources}) > 1:
             names = ", ".join(sorted(templates))
-            raise SetupError(f"a custom template has no style to share, and there are several: {names}")
+            raise SetupError(
+                f"a custom template has no style, so it cannot be combined with other templates, got {names}; train on"
+                " one of them"
+            )
         return None, f"style: none; the custom template {', '.join(templates)} writes the texts"
     if config.style is None and tokenizer is not None and tokenizer.chat_template is not None:
         style = _read_own_style(tokenizer, str(config.model_name_or_path))
         return style, f"style: the model's own chat template ({config.model_name_or_path})" + _list_others(tokenizer)
     style = _find_common_style(sources)
     if config.style is not None:
-        return style, f"style: {style.name}, named by --style"
+        return style, f"style: {style.name}, set by --style"
     why = "no model is named" if tokenizer is None else "the model has no chat template"
     word = "template" if len(templates) == 1 else "templates"
     return style, f"style: {style.name}, from the {word} {' and '.join(templates)}; {why}"
@@ -97,30 +100,30 @@ def _read_own_style(tokenizer: PreTrainedTokenizerBase, model: str) -> Style:
     try:
         return Style.from_tokenizer(tokenizer)
     except PrefTemplatesError as error:
-        raise SetupError(f"{model}: the model's own chat template: {error}; name a style with --style") from error
+        raise SetupError(f"{model}: its chat template cannot be used: {error}; name a style with --style") from error
 
 
 def _list_others(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Return what other chat templates the tokenizer has, if it has several."""
+    """Return a clause that names the tokenizer's other chat templates, if it has several."""
     templates = tokenizer.chat_template
     others = [name for name in templates if name != "default"] if isinstance(templates, dict) else []
-    return f"; it also has {', '.join(others)}, which --style names as DIRECTORY:NAME" if others else ""
+    return f"; it also has {', '.join(others)}: choose one with --style DIRECTORY:NAME" if others else ""
 
 
 def _find_common_style(sources: Sequence[DataSource]) -> Style:
     styles = {source.template.style for source in sources}
     if len(styles) > 1:
         names = ", ".join(sorted(style.name for style in styles))
-        raise SetupError(f"the datasets are written in several styles: {names}; name one with --style")
+        raise SetupError(f"the templates of the datasets have several styles: {names}; name one with --style")
     return styles.pop()
 
 
 def _check_findings(style: Style, allowed: Sequence[str]) -> None:
-    """Refuse a style that makes answers equal, or texts that nobody can make again."""
+    """Raise an error for a style that drops answers, makes them equal, or renders differently each time."""
     for finding in style.findings:
         if finding.code in UNTRAINABLE_FINDINGS and finding.code not in allowed:
             line = f" (line {finding.line} of its chat template)" if finding.line else ""
             raise SetupError(
-                f"the style {style.name} has the finding {finding.code}: {finding.message}{line};"
-                f" --allow_findings {finding.code} trains on it all the same"
+                f"the style {style.name} has the finding {finding.code}: {finding.message}{line}; to train anyway, add"
+                f" --allow_findings {finding.code}"
             )

@@ -1,4 +1,4 @@
-"""The tokenizer of a run: either it or the style writes the special tokens, and its pad token is in no text."""
+"""The tokenizer of a run: either it or the style writes the special tokens, and no text contains its pad token."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 PROBE_CONVERSATION = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 
 TextEncoder = Callable[[Sequence[str]], list[list[int]]]
-"""From texts to the ids of each, special tokens included."""
+"""Encodes texts: returns the ids of each, special tokens included."""
 
 
 class AddedText(NamedTuple):
-    """What a tokenizer writes around plain text, each as text: `<s>` and nothing, or `[CLS]` and `[SEP]`."""
+    """The special tokens that a tokenizer adds around plain text: `<s>` and nothing, or `[CLS]` and `[SEP]`."""
 
     before: str
     after: str
@@ -33,26 +33,26 @@ class AddedText(NamedTuple):
 
 NO_ADDED_TEXT = AddedText("", "")
 
-NO_TOKENIZER = "{} holds no tokenizer; save that of its base model into it"
+NO_TOKENIZER = "{} has no tokenizer; save the tokenizer of its base model into it"
 
 
 def load_tokenizer(name: str, revision: str = "main") -> PreTrainedTokenizerFast:
-    """Load a checkpoint's tokenizer; no code of the checkpoint is run.
+    """Load a checkpoint's tokenizer, without running code from the checkpoint.
 
     Raises:
-        SetupError: there is none, it is not a fast one, or it has no words.
+        SetupError: there is no tokenizer, it is not a fast one, or its vocabulary has only special tokens.
     """
     check_checkpoint_files(name)
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
     except Exception as error:
         if Path(name).is_dir() and not has_own_tokenizer_code(Path(name)):
-            _check_configuration(name)  # which is read for the tokenizer's class
+            _check_configuration(name)  # transformers reads it to find the tokenizer's class
             if lacks_tokenizer(Path(name)):
                 raise SetupError(NO_TOKENIZER.format(name)) from error
-        raise SetupError(f"{name} gives no tokenizer: {summarize_error(error)}") from error
+        raise SetupError(f"{name}: its tokenizer cannot be loaded: {summarize_error(error)}") from error
     if not tokenizer.is_fast:
-        raise SetupError(f"{name} has a tokenizer of the kind {type(tokenizer).__name__}; a fast one is needed")
+        raise SetupError(f"{name}: expected a fast tokenizer, got {type(tokenizer).__name__}")
     if not _has_words(tokenizer):
         raise SetupError(NO_TOKENIZER.format(name))
     tokenizer.padding_side = "right"
@@ -60,10 +60,10 @@ def load_tokenizer(name: str, revision: str = "main") -> PreTrainedTokenizerFast
 
 
 def _has_words(tokenizer: PreTrainedTokenizerFast) -> bool:
-    """Return whether the vocabulary holds more than special tokens.
+    """Return whether the vocabulary has more than special tokens.
 
-    Where a checkpoint has no tokenizer, transformers may make one of the model's kind, whose vocabulary is its special
-    tokens and at most one other, such as the mark of a space.
+    If a checkpoint has no tokenizer, transformers may make one for the model type, whose vocabulary has only its
+    special tokens and at most one other, such as the mark of a space.
     """
     added = {token.content for token in tokenizer.added_tokens_decoder.values()}
     return len(tokenizer.get_vocab().keys() - added) > 1
@@ -74,14 +74,14 @@ def _check_configuration(name: str) -> None:
     try:
         AutoConfig.from_pretrained(name, trust_remote_code=False)
     except Exception as error:
-        raise SetupError(f"{name} gives no model: its config.json: {summarize_error(error)}") from error
+        raise SetupError(f"{name}: its config.json cannot be read: {summarize_error(error)}") from error
 
 
 def find_added_text(tokenizer: PreTrainedTokenizerBase) -> AddedText:
-    """Return what the tokenizer adds to plain text.
+    """Return the special tokens that the tokenizer adds to plain text, as text.
 
     Raises:
-        SetupError: what it adds is no text that gives the same tokens.
+        SetupError: the added tokens cannot be written as text that encodes to the same tokens.
     """
     plain_ids = tokenizer("a", add_special_tokens=False)["input_ids"]
     all_ids = tokenizer("a")["input_ids"]
@@ -92,24 +92,24 @@ def find_added_text(tokenizer: PreTrainedTokenizerBase) -> AddedText:
             if encode_texts(tokenizer, added, add_special_tokens=False) == list(added_ids):
                 return added
     raise SetupError(
-        f"the tokenizer makes {all_ids} of the text 'a', and {plain_ids} without special tokens:"
-        " what it adds is no text"
+        f"the tokenizer encodes 'a' as {all_ids}, and as {plain_ids} without special tokens; the tokens that it adds"
+        " cannot be written as text"
     )
 
 
 def encode_texts(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], add_special_tokens: bool = True
 ) -> list[list[int]]:
-    """Return the ids of each text; a special token that a text spells becomes its id."""
+    """Return the ids of each text; text that spells a special token becomes its id."""
     encoded = tokenizer(list(texts), add_special_tokens=add_special_tokens, return_attention_mask=False, verbose=False)
     return [list(ids) for ids in encoded["input_ids"]]
 
 
 def remove_added_text(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
-    """Return the same tokenizer, which adds nothing to plain text, also when it is loaded again.
+    """Return a tokenizer that adds nothing to plain text, also after it is saved and loaded again.
 
-    A tokenizer that adds nothing is returned as it is. Others lose their class, since a class such as BertTokenizer
-    writes its special tokens back when it is loaded.
+    A tokenizer that already adds nothing is returned as it is. Any other one becomes a `PreTrainedTokenizerFast`: a
+    class such as BertTokenizer adds its special tokens again when it is loaded.
     """
     if find_added_text(tokenizer) == NO_ADDED_TEXT:
         return tokenizer
@@ -128,7 +128,7 @@ def remove_added_text(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizer
 def prepare_tokenizer(
     tokenizer: PreTrainedTokenizerFast, style: Style | None, pad_token: str | None = None
 ) -> PreTrainedTokenizerFast:
-    """Return the tokenizer of a run: the style writes all of a text, and no text has the pad token.
+    """Return the tokenizer of a run: the style writes the special tokens, and no text contains the pad token.
 
     Args:
         tokenizer: the model's tokenizer; it may be changed.
@@ -146,12 +146,15 @@ def prepare_tokenizer(
 
 
 def set_pad_token(tokenizer: PreTrainedTokenizerFast, style: Style | None, requested: str | None = None) -> None:
-    """Give the tokenizer a pad token that is in no text: its present one, one of its vocabulary, or a new one.
+    """Give the tokenizer a pad token that no text contains: its own, another one of its vocabulary, or a new one.
+
+    EOS cannot pad: transformers reads the reward at the last token that is not the pad token, so it would skip the EOS
+    at the end of a text.
 
     Args:
         tokenizer: the tokenizer; it is changed.
-        style: the style that must not write the token.
-        requested: the token that the user names; it is added where the vocabulary does not hold it.
+        style: the style, which must not write the token.
+        requested: the token that the user names; it is added if the vocabulary lacks it.
 
     Raises:
         SetupError: the named token is EOS or written by the style, or there is neither a pad token nor EOS.
@@ -176,6 +179,6 @@ def set_pad_token(tokenizer: PreTrainedTokenizerFast, style: Style | None, reque
 
 
 def _find_padding_tokens(tokenizer: PreTrainedTokenizerFast) -> list[str]:
-    """Return the special tokens whose names say that they pad."""
+    """Return the special tokens with "pad" in their names."""
     added = tokenizer.added_tokens_decoder.values()
     return [str(token) for token in added if token.special and "pad" in str(token).lower()]

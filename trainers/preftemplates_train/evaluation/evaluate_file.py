@@ -1,4 +1,4 @@
-"""`preftemplates-train evaluate`: how well a checkpoint, or one next to another, ranks the answers of a file."""
+"""`preftemplates-train evaluate`: measure how well a checkpoint ranks the answers of a file, alone or with another."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class ScoredFile:
-    """The samples of a file that have a better and a worse answer, scored, and what became of its rows.
+    """The scored samples of a file with a better and a worse answer, and the counts of its rows.
 
     Attributes:
         samples: the samples.
-        rows: how many rows there were.
-        unscored: why rows gave no sample, counted.
+        rows: the number of rows.
+        unscored: the reasons why rows gave no sample, with their counts.
     """
 
     samples: list[ScoredSample] = field(default_factory=list)
@@ -62,7 +62,7 @@ def score_samples(
 
     Args:
         rows: the rows.
-        template: how they are read: as rankings if it declares these, else as pairs.
+        template: the template that reads them: as rankings if it declares rankings, else as pairs.
         scorer: the checkpoint.
         columns: the columns whose values the samples keep.
     """
@@ -97,12 +97,12 @@ def score_samples(
 
 
 def choose_compared_format(template: Template) -> Format:
-    """Return the format whose answers are compared."""
+    """Return the dataset type whose answers are compared."""
     return "ranked" if "ranked" in template.formats else "preference"
 
 
 def _get_ranks(answers: ScoredAnswers) -> Sequence[float]:
-    """Return the ranks of the answers; all equal where no answer is better."""
+    """Return the ranks of the answers; all are equal if no answer is better."""
     if isinstance(answers.messages, Ranked):
         return cast("Sequence[float]", answers.messages.ranks)
     return (0, 0) if answers.messages is not None and answers.messages.is_tie else (0, 1)
@@ -115,14 +115,14 @@ def _count_user_turns(answers: ScoredAnswers) -> int | None:
 
 
 def evaluate_file(options: EvaluateOptions) -> int:
-    """Print how well a model ranks the answers of a file, and write what the options name.
+    """Print how well a model ranks the answers of a file, and write the outputs that the options name.
 
     Returns:
         The exit code: 1 if the accuracy is below a value of `fail_below`, else 0.
 
     Raises:
         TooManyBadRowsError: no row can be scored.
-        SetupError: an option cannot be followed, or there is no temperature to write.
+        SetupError: an option cannot be applied, or there is no temperature to write.
     """
     console = Console(stderr=options.json)
     _check_paths(options)
@@ -150,7 +150,7 @@ def evaluate_file(options: EvaluateOptions) -> int:
 def _score_file(
     options: EvaluateOptions, scorer: Scorer, row_template: Template
 ) -> tuple[ScoredFile, ScoredFile | None]:
-    """Return the rows as the model scores them, and as the other model does if there is one.
+    """Return the rows with the model's rewards, and with those of the other model if there is one.
 
     Raises:
         TooManyBadRowsError: no row can be scored.
@@ -162,7 +162,7 @@ def _score_file(
     if not scored.samples:
         reasons = scored.describe_unscored()
         raise TooManyBadRowsError(
-            f"{options.source}: no row has a better and a worse answer that are scored: {reasons}"
+            f"{options.source}: no row with a better and a worse answer could be scored: {reasons}"
         )
     if options.against is None:
         return scored, None
@@ -170,7 +170,7 @@ def _score_file(
 
 
 def _write_figures(options: EvaluateOptions, figures: Mapping[str, Any], console: Console) -> None:
-    """Print the figures, and write them to the file that the options name."""
+    """Print the figures, and write them to the output file if there is one."""
     out = options.out
     if out is not None:
         write_text(out, json.dumps(replace_non_finite(figures), indent=1, ensure_ascii=False) + "\n")
@@ -183,17 +183,17 @@ def _write_figures(options: EvaluateOptions, figures: Mapping[str, Any], console
 
 
 def _record_temperature(options: EvaluateOptions, figures: Mapping[str, Any], console: Console) -> None:
-    """Write the fitted temperature into the model's record.
+    """Write the fitted temperature to the model's record.
 
     Raises:
-        SetupError: there is none.
+        SetupError: there is no fitted temperature.
     """
     temperature, folder = figures["temperature"], options.model
     if temperature is None:
         reason = figures["temperature_reason"]
-        raise SetupError(f"{options.source}: no temperature is written into {folder}: {reason}; evaluate on more rows")
+        raise SetupError(f"{options.source}: no temperature is written to {folder}: {reason}; evaluate on more rows")
     write_temperature(folder, temperature)
-    message = f"\nwrote temperature {temperature:.6g} into {folder / RECORD_FILE}"
+    message = f"\nwrote temperature {temperature:.6g} to {folder / RECORD_FILE}"
     console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -211,7 +211,7 @@ def compute_figures(
     """Return all figures: of the rows, of the samples, of a benchmark, and of another model.
 
     Raises:
-        SetupError: the other model scored no sample that this one scored.
+        SetupError: no sample was scored by both models.
     """
     counts = {"rows": scored.rows, "unscored": dict(scored.unscored)}
     figures = {**counts, **evaluate_samples(scored.samples, group_columns, recorded_temperature)}
@@ -221,13 +221,13 @@ def compute_figures(
     if other is not None:
         comparison = compare_on_common_samples(scored.samples, other.samples)
         if comparison is None:
-            raise SetupError(f"the two models scored no sample in common: {other.describe_unscored()}")
+            raise SetupError(f"no sample was scored by both models; the other model: {other.describe_unscored()}")
         figures["against"] = comparison
     return figures
 
 
 def _check_paths(options: EvaluateOptions) -> None:
-    """Raise an error, before anything is scored, for paths that cannot be read or written afterwards."""
+    """Raise an error for paths that cannot be read or written, before anything is scored."""
     if options.against is not None:
         CheckpointRecord.read(options.against)
     if options.out is not None:
@@ -237,13 +237,13 @@ def _check_paths(options: EvaluateOptions) -> None:
         reason = explain_unreplaceable(options.model, RECORD_FILE)
         if reason is not None:
             raise SetupError(
-                f"{options.model}: --write-temperature cannot write into this folder: {reason}; use a whole copy of"
+                f"{options.model}: --write-temperature cannot write to this folder: {reason}; use an intact copy of"
                 " the model"
             )
 
 
 def _check_places(options: EvaluateOptions) -> None:
-    """Raise an error, before the model is loaded, for a rule that needs to know which answer a row lists first."""
+    """Raise an error for a rule by position on a file without positions, before the model is loaded."""
     bound = next((bound for bound in options.bounds if bound.needs_places), None)
     if bound is None:
         return

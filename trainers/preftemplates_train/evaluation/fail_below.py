@@ -1,4 +1,4 @@
-"""Accuracies that a model must reach for `evaluate --fail-below`: those of content-blind rules, or numbers."""
+"""The accuracies that a model must reach for `evaluate --fail-below`: those of content-blind rules, or numbers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ BEST_RULE = "best-rule"
 """The name that stands for the rule with the highest accuracy on the file."""
 
 RULE_WORDS = (*(name.replace("_", "-") for name in CONTENT_BLIND_RULES), BEST_RULE)
-"""The rules as `--fail-below` spells them; it takes underscores too."""
+"""The rules as `--fail-below` spells them; it also accepts underscores."""
 
 EQUAL_WITHIN = 1e-12
 """Accuracies that differ by less are equal."""
 
 
 class AccuracyBound(NamedTuple):
-    """What the model's accuracy is compared with.
+    """A lower bound of the model's accuracy.
 
     Attributes:
-        word: as given.
+        word: the value of the option.
         rule: the key of the rule, or `BEST_RULE`; None for a number.
         number: the accuracy; None for a rule.
     """
@@ -36,15 +36,15 @@ class AccuracyBound(NamedTuple):
 
     @property
     def needs_places(self) -> bool:
-        """Whether it needs to know which of two answers a row lists first."""
+        """Whether the rule depends on which of two answers a row lists first."""
         return self.rule in PLACE_RULES
 
 
 def parse_bound(word: str) -> AccuracyBound:
-    """Return what a value of `--fail-below` stands for.
+    """Parse a value of `--fail-below`.
 
     Raises:
-        SetupError: it is neither a rule nor a number from 0 to 1.
+        SetupError: the value is neither a rule nor a number from 0 to 1.
 
     >>> parse_bound("more_list_marks").rule, parse_bound("0.6").number
     ('more_list_marks', 0.6)
@@ -67,14 +67,14 @@ def parse_bound(word: str) -> AccuracyBound:
 def check_bounds(bounds: Iterable[AccuracyBound], figures: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for each bound that the model's accuracy is below.
 
-    The accuracies themselves are compared, not their intervals; equal ones are not below each other.
+    The accuracies themselves are compared, not their intervals. An accuracy that equals a bound is not below it.
 
     Args:
         bounds: the bounds.
-        figures: those of `evaluate_samples`, with `source`.
+        figures: the result of `evaluate_samples`, with `source`.
 
     Raises:
-        SetupError: the file does not say what a rule needs to know.
+        SetupError: a rule needs the positions of the answers, and the file does not show them.
 
     >>> figures = {"source": "a.jsonl", "accuracy": 0.5, "rules": {"longer": 0.75}}
     >>> list(check_bounds([parse_bound("longer"), parse_bound("0.5")], figures))
@@ -89,19 +89,21 @@ def check_bounds(bounds: Iterable[AccuracyBound], figures: Mapping[str, Any]) ->
 
 
 def _find_needed_accuracy(bound: AccuracyBound, figures: Mapping[str, Any]) -> tuple[str | None, float]:
-    """Return the rule that a bound comes from, as it is spelled, and the accuracy."""
+    """Return the rule of a bound, as `--fail-below` spells it, and the accuracy."""
     if bound.number is not None:
         return None, bound.number
     rule = find_best_rule(figures["rules"]) if bound.rule == BEST_RULE else bound.rule
     if rule not in figures["rules"]:
         raise make_place_error(
-            bound, str(figures["source"]), "the better answer is not listed first in some rows and last in others"
+            bound,
+            str(figures["source"]),
+            "the scored rows do not list the better answer first in some and last in others",
         )
     return str(rule).replace("_", "-"), figures["rules"][rule]
 
 
 def make_place_error(bound: AccuracyBound, source: str, reason: str) -> SetupError:
-    """Return the error for a rule that needs to know which answer comes first in a row, and cannot."""
+    """Return the error for a rule that depends on which answer a row lists first, if that is unknown."""
     return SetupError(
         f"{source}: the rule {bound.word!r} of --fail-below cannot be computed: {reason}; name another rule, such as"
         " longer"

@@ -1,4 +1,4 @@
-"""Figures: what the rewards of answers say about the model that gave them."""
+"""Figures: measures of a model, computed from the rewards that it gives to answers."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ LENGTH_BANDS = {
     "longer by 11 to 100": (11, 101),
     "longer by more than 100": (101, np.inf),
 }
-"""By how many tokens the better answer may be longer than the worse one: from the first number to below the second."""
+"""The bands of the difference in tokens, better minus worse answer: from the first number up to below the second."""
 
 
 def summarize_pairs(pairs: PairMargins) -> dict[str, Any]:
-    """Return how many samples and pairs there are, the accuracies with 95 % intervals, and the log loss in nats.
+    """Return the numbers of samples and pairs, the accuracies with 95 % intervals, and the log loss in nats.
 
-    The accuracy is the mean over samples of the share of a sample's pairs whose better answer has the higher reward, a
-    tie counting one half; the log loss is that of -log sigmoid(margin). A sample is one observation of the interval,
-    as the pairs of one prompt are not independent. The length-controlled accuracy is that of `control_length`.
+    The accuracy of a sample is the share of its pairs whose better answer has the higher reward, where a tie counts
+    one half; the accuracy is the mean over samples. The log loss is the same mean of -log sigmoid(margin). For the
+    interval, a sample is one observation, because the pairs of one prompt are not independent. `control_length`
+    computes the length-controlled accuracy.
 
     >>> right = ScoredSample(0, 0, {}, [1.0, 0.0], [0, 1], [5, 5])
     >>> tied = ScoredSample(1, 0, {}, [0.5, 0.5], [0, 1], [5, 5])
@@ -70,7 +71,7 @@ def evaluate_samples(
     """Return all figures of samples.
 
     Args:
-        samples: the samples; each has answers of two ranks or more.
+        samples: the samples; each has answers of at least two ranks.
         group_columns: the columns to group by.
         recorded_temperature: the temperature in the record of the model.
     """
@@ -102,7 +103,7 @@ def evaluate_samples(
 
 
 def _measure_temperatures(pairs: PairMargins, recorded: float) -> dict[str, Any]:
-    """Return the fitted temperature with the figures after it, and those after the recorded one."""
+    """Return the fitted temperature with its figures, and the figures of the recorded temperature."""
     fit = fit_temperature(pairs.margins, pairs.weights)
     fitted = {} if fit.temperature is None else _measure_after_temperature(pairs, fit.temperature)
     return {
@@ -125,16 +126,16 @@ def _spell_value(value: Any) -> str:
 
 
 def _summarize_groups(names: Sequence[str], pairs: PairMargins) -> dict[str, dict[str, Any]]:
-    """Return the figures of the samples of each name; there is one name for each sample."""
+    """Return the figures of each group; `names` has the group of each sample."""
     name_of = np.array(names, dtype=object)[pairs.sample]
     return {name: summarize_pairs(pairs.select(name_of == name)) for name in dict.fromkeys(names)}
 
 
 def _measure_shortcuts(samples: Sequence[ScoredSample], pairs: PairMargins) -> dict[str, dict[str, Any]]:
-    """Return the rules that read no content, or their opposites if these are right more often, next to the model."""
+    """Compare the model with content-blind rules, or with their opposites if these are right more often."""
     first = np.array([np.nan if sample.first_listed is None else 2.0 * sample.first_listed - 1 for sample in samples])
     choices = {"longer_wins": pairs.length_differences}
-    if len(set(first[~np.isnan(first)])) > 1:  # else the better answer has a column of its own, by its name
+    if len(set(first[~np.isnan(first)])) > 1:  # otherwise the better answer has its own column, which names it
         choices["first_listed_wins"] = first[pairs.sample]
     list_marks = choose_list_marks(samples)
     if list_marks is not None:
@@ -158,12 +159,12 @@ def compare_scores(first: Floats, second: Floats) -> dict[str, Any]:
     """Compare two models, or a model and a rule, on the same samples.
 
     Args:
-        first: how well the first does on each sample, from 0 to 1.
-        second: likewise the second.
+        first: the score of the first on each sample, from 0 to 1.
+        second: the score of the second on each sample, from 0 to 1.
 
     Returns:
-        By how much the first is more accurate, with a 95 % interval from the differences' standard error; on how many
-        samples it does better and worse; and the `p` of `compute_sign_test`.
+        The difference in accuracy, first minus second, with a 95 % interval from the standard error of the
+        differences; the numbers of samples on which the first does better and worse; the `p` of `compute_sign_test`.
 
     >>> compare_scores(np.array([1.0, 1.0, 0.5]), np.array([0.0, 1.0, 1.0]))["p"]
     1.0
@@ -186,11 +187,11 @@ def compare_scores(first: Floats, second: Floats) -> dict[str, Any]:
 def compare_on_common_samples(
     samples: Sequence[ScoredSample], others: Sequence[ScoredSample]
 ) -> dict[str, Any] | None:
-    """Compare two models' accuracies on the samples that both scored; None if there are none.
+    """Compare two models' accuracies on the samples that both scored; return None if there are none.
 
     Args:
         samples: the samples that the model scored.
-        others: those that the other model scored, whose figures are returned.
+        others: the samples that the other model scored, whose figures are returned.
     """
     common = {(sample.row, sample.number) for sample in samples} & {(sample.row, sample.number) for sample in others}
     if not common:
@@ -204,14 +205,14 @@ def compare_on_common_samples(
 
 
 def measure_best_answers(samples: Iterable[ScoredSample]) -> dict[str, Any]:
-    """Return how often an answer of the best rank has the highest reward; of several highest ones, one is drawn."""
+    """Return how often an answer of the best rank has the highest reward; for ties, one of the highest is drawn."""
     shares = [compute_top_share(sample.good, sample.bad) for sample in samples]
     low, high = compute_wilson_interval(float(np.mean(shares)), len(shares))
     return {"samples": len(shares), "accuracy": float(np.mean(shares)), "accuracy_low": low, "accuracy_high": high}
 
 
 def compute_top_share(good: Sequence[float], bad: Sequence[float]) -> float:
-    """Return the share of good ones among the highest rewards.
+    """Return the share of good answers among those with the highest reward.
 
     >>> compute_top_share([2.0], [2.0, 1.0])
     0.5
@@ -223,9 +224,10 @@ def compute_top_share(good: Sequence[float], bad: Sequence[float]) -> float:
 def tabulate_wins(samples: Iterable[ScoredSample]) -> dict[str, dict[str, Any]]:
     """Return how often each good answer beats each bad one, for samples of m good and n bad answers.
 
-    The rows of `accuracy` are the good answers in the order of the row, its columns the bad ones. In RM-Bench, whose
-    answers are ordered by their styles from concise to formatted, the cells right of the diagonal are hard, those on
-    the diagonal normal, and those left of it easy (Y. Liu and others, RM-Bench, 2024).
+    The rows of `accuracy` are the good answers in the order of the row, and its columns are the bad ones. In RM-Bench,
+    whose answers are ordered by their styles from concise to formatted, the values right of the diagonal are the hard
+    comparisons, those on the diagonal the normal ones, and those left of it the easy ones (Y. Liu and others,
+    RM-Bench, 2024).
     """
     tables: dict[str, list[Floats]] = {}
     for sample in samples:

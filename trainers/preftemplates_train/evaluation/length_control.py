@@ -1,4 +1,4 @@
-"""Length control: the accuracy that a model would have if the better answer were as often shorter as longer."""
+"""Length control: the accuracy of a model if the better answer were shorter as often as longer."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from preftemplates_train.evaluation.scored_samples import PairMargins
 
 LENGTH_STRATA = ("equal", "longer", "shorter")
-"""How the better answer of a pair compares with the worse one in tokens: the strata, in the order of all arrays."""
+"""The strata by the length of the better answer in tokens, compared with the worse one, in the order of all arrays."""
 
 
 class LengthControlledAccuracy(NamedTuple):
     """An accuracy that does not depend on how often the better answer is the longer one.
 
     Attributes:
-        value: the accuracy; None if it is not defined.
+        value: the accuracy; None if it is undefined.
         low: the lower bound of its 95 % interval.
-        high: the upper bound.
-        reason: why the accuracy is not defined; None if it is.
+        high: the upper bound of its 95 % interval.
+        reason: why the accuracy is undefined; None if it is defined.
     """
 
     value: float | None = None
@@ -31,7 +31,7 @@ class LengthControlledAccuracy(NamedTuple):
     reason: str | None = None
 
     def as_figures(self) -> dict[str, Any]:
-        """Return the figures by the keys that `evaluate` writes."""
+        """Return the figures, by the keys that `evaluate` writes."""
         return {
             "length_controlled_accuracy": self.value,
             "length_controlled_low": self.low,
@@ -53,7 +53,7 @@ class _StratumSums(NamedTuple):
 
     @classmethod
     def from_pairs(cls, pairs: PairMargins) -> _StratumSums:
-        """Return the sums of the pairs; a tie of two rewards is half a win."""
+        """Sum up the pairs of each sample and stratum; a tie of two rewards is half a win."""
         samples, number_of = np.unique(pairs.sample, return_inverse=True)
         stratum = np.where(pairs.length_differences == 0, 0, np.where(pairs.length_differences > 0, 1, 2))
         cells, shape = number_of * len(LENGTH_STRATA) + stratum, (len(samples), len(LENGTH_STRATA))
@@ -70,19 +70,19 @@ def control_length(pairs: PairMargins) -> LengthControlledAccuracy:
 
     The pairs are in three strata: the better answer is the longer one in tokens, the shorter one, or both are equally
     long. The value is `p * equal + (1 - p) * (longer + shorter) / 2`, where p is the share of pairs of equal length,
-    and the others are the accuracies within the strata. So it is the accuracy that the model would have if the better
-    answer were as often the shorter one as the longer one. A model whose reward always rises with the length, or
-    always falls, gets exactly one half. A model that does not depend on length keeps its accuracy.
+    and the other names are the accuracies within the strata. So it is the accuracy of the model if the better answer
+    were the shorter one as often as the longer one. A model whose reward always rises with the length, or always
+    falls, gets exactly one half. A model that does not depend on length keeps its accuracy.
 
     This is the balanced accuracy of K. H. Brodersen, C. S. Ong, K. E. Stephan and J. M. Buhmann, The Balanced Accuracy
     and Its Posterior Distribution, ICPR 2010, whose two classes are here "the better answer is longer" and "shorter";
     in the words of survey statistics, a post-stratified mean. `_combine_limits` has the source of the interval.
 
     Args:
-        pairs: the pairs. The pairs of a sample weigh as much together as a single pair.
+        pairs: the pairs. The pairs of a sample together have the weight of a single pair.
 
     Returns:
-        The accuracy, without a value where a better answer is never the longer one, or never the shorter one.
+        The accuracy; without a value if the better answer is never the longer one, or never the shorter one.
 
     >>> answers = np.array([0, 1, 2, 3]), np.array([1.0, 2.0, 1.0, -1.0]), np.array([9.0, 9.0, 9.0, -9.0])
     >>> from preftemplates_train.evaluation.scored_samples import PairMargins
@@ -92,9 +92,10 @@ def control_length(pairs: PairMargins) -> LengthControlledAccuracy:
     sums = _StratumSums.from_pairs(pairs)
     _, longer, shorter = sums.weights.sum(axis=0)
     if not longer and not shorter:
-        return LengthControlledAccuracy(reason="no pair has answers of two lengths")
+        return LengthControlledAccuracy(reason="both answers of every pair have the same length")
     if not longer or not shorter:
-        return LengthControlledAccuracy(reason=f"no better answer is the {'shorter' if longer else 'longer'} one")
+        side = "shorter" if longer else "longer"
+        return LengthControlledAccuracy(reason=f"the better answer is never the {side} one")
     return _combine_limits(sums)
 
 
@@ -132,17 +133,17 @@ def _square_share_distances(share: float, accuracies: Floats, number: int) -> Fl
 
 
 def _count_effective(sums: _StratumSums, accuracies: Floats, deviations: Floats) -> Floats:
-    """Return how many independent pairs the samples of each stratum are worth, shape (3,).
+    """Return the effective number of independent pairs in the samples of each stratum, shape (3,).
 
-    The least is L. Kish's effective number of samples (Survey Sampling, 1965), as if the pairs of a sample were all
-    right or all wrong together. Mostly they are not, and the number is larger: as many as give the variance between
-    samples. E. L. Korn and B. I. Graubard, Confidence Intervals for Proportions With Small Expected Number of Positive
-    Counts Estimated From Survey Data, 1998.
+    The lower limit is L. Kish's effective number of samples (Survey Sampling, 1965), which assumes that the pairs of a
+    sample are all right or all wrong together. If they are not, the number is larger: it is the one that gives the
+    variance between samples. E. L. Korn and B. I. Graubard, Confidence Intervals for Proportions With Small Expected
+    Number of Positive Counts Estimated From Survey Data, 1998.
     """
     squares = (sums.weights**2).sum(axis=0)
     kish = np.where(squares > 0, sums.weights.sum(axis=0) ** 2 / np.where(squares > 0, squares, 1), 1.0)
     variances, binomial = (deviations**2).sum(axis=0), accuracies * (1 - accuracies)
-    known = variances > 1e-12 * binomial / kish  # less is rounding: the samples are all alike
+    known = variances > 1e-12 * binomial / kish  # less is rounding: all samples are equal
     between = np.where(known, binomial * (1 - 1 / kish) / np.where(known, variances, 1), 0.0)
     return np.maximum(kish, between)
 

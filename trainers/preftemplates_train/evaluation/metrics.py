@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 Z_95 = 1.959963984540054
-"""How many standard errors a 95 % interval reaches to either side."""
+"""The half width of a 95 % interval in standard errors."""
 
 CALIBRATION_BINS = 10
-"""How many bins of equal width the calibration has."""
+"""The number of bins of equal width for the calibration."""
 
 METRIC_RULES = {
     "longer_wins": ("the longer answer wins", "the shorter answer wins"),
     "first_listed_wins": ("the first listed wins", "the last listed wins"),
     "more_list_marks_wins": ("more list marks win", "fewer list marks win"),
 }
-"""Rules that read no content, each with its opposite."""
+"""Content-blind rules, each with its opposite."""
 
 
 def score_wins(differences: Floats) -> Floats:
-    """Return 1 where the chosen answer has the higher reward, 0 where the other has it, and one half in a tie."""
+    """Return 1 where the chosen answer has the higher reward, 0 where the other has it, and one half for a tie."""
     return np.where(differences > 0, 1.0, np.where(differences == 0, 0.5, 0.0))
 
 
@@ -48,12 +48,12 @@ def compute_wilson_interval(share: float, number: float) -> tuple[float, float]:
 
     E. B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927; recommended for small
     numbers and for shares near 0 and 1 by L. D. Brown, T. T. Cai and A. DasGupta, Interval Estimation for a Binomial
-    Proportion, 2001. It is made for numbers that are 0 or 1. Others of the same mean, such as a tie's one half, vary
-    less: for them it is wider than it need be.
+    Proportion, 2001. It is derived for numbers that are 0 or 1. Other numbers with the same mean, such as the one half
+    of a tie, vary less, so for them the interval is wider than necessary.
 
     Args:
         share: the mean.
-        number: the number of values in it, or the number of independent values that they are worth.
+        number: the number of values, or their effective number if they are not independent.
 
     >>> [round(bound, 4) for bound in compute_wilson_interval(0.5, 10)]
     [0.2366, 0.7634]
@@ -64,15 +64,15 @@ def compute_wilson_interval(share: float, number: float) -> tuple[float, float]:
 
 
 def compute_sign_test(ahead: int, behind: int) -> float:
-    """Return how probable it is that two equal models differ at least so much on the same rows: the exact sign test.
+    """Return the probability that two equal models differ at least this much on the same rows: the exact sign test.
 
-    Two-sided; W. J. Dixon and A. M. Mood, The Statistical Sign Test, 1946. Where each model is right or wrong, it is
-    the exact form of the test of Q. McNemar, Note on the Sampling Error of the Difference Between Correlated
+    Two-sided; W. J. Dixon and A. M. Mood, The Statistical Sign Test, 1946. If each model is either right or wrong, it
+    is the exact form of the test of Q. McNemar, Note on the Sampling Error of the Difference Between Correlated
     Proportions, 1947. Rows on which both do equally well do not count.
 
     Args:
-        ahead: on how many rows the first does better.
-        behind: on how many it does worse.
+        ahead: the number of rows on which the first does better.
+        behind: the number of rows on which it does worse.
 
     >>> compute_sign_test(5, 0)  # twice the chance that five coins all show the same named side
     0.0625
@@ -83,17 +83,17 @@ def compute_sign_test(ahead: int, behind: int) -> float:
 
 
 def compute_calibration(differences: Floats, weights: Floats) -> tuple[float, list[dict[str, float]]]:
-    """Return the expected calibration error of sigmoid(difference), and the bins that it is made of.
+    """Return the expected calibration error of sigmoid(difference), and the bins from which it is computed.
 
-    A model that gives two answers the rewards a and b is sure to the degree sigmoid(|a - b|), from 0.5 to 1, that the
-    one with the higher reward is better. The error is the mean over all pairs of how far the mean sureness of a pair's
-    bin is from the share of that bin in which the model is right; the bins have equal widths. M. P. Naeini, G. F.
-    Cooper and M. Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning, 2015; C. Guo, G. Pleiss,
-    Y. Sun and K. Q. Weinberger, On Calibration of Modern Neural Networks, 2017, equation 3.
+    If two answers have the rewards a and b, the model's confidence that the one with the higher reward is better is
+    sigmoid(|a - b|), from 0.5 to 1. The error is the mean over all pairs of the distance between the mean confidence
+    of a pair's bin and the share of that bin in which the model is right; the bins have equal widths. M. P. Naeini,
+    G. F. Cooper and M. Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning, 2015; C. Guo,
+    G. Pleiss, Y. Sun and K. Q. Weinberger, On Calibration of Modern Neural Networks, 2017, equation 3.
 
     Args:
-        differences: of the rewards, better answer minus worse, shape (P,).
-        weights: of the pairs, shape (P,).
+        differences: the rewards of the better answers minus those of the worse ones, shape (P,).
+        weights: the weights of the pairs, shape (P,).
 
     >>> compute_calibration(np.array([0.0, 0.0]), np.ones(2))[0]  # unsure, and neither right nor wrong
     0.0
@@ -118,7 +118,7 @@ def compute_calibration(differences: Floats, weights: Floats) -> tuple[float, li
 
 
 def compute_log_loss(differences: Floats) -> float:
-    """Return the mean of -log sigmoid(difference), in nats a pair.
+    """Return the mean of -log sigmoid(difference), in nats per pair.
 
     >>> round(compute_log_loss(np.zeros(4)), 6)  # ln 2
     0.693147
@@ -127,7 +127,7 @@ def compute_log_loss(differences: Floats) -> float:
 
 
 def summarize_rewards(chosen: Floats, rejected: Floats) -> dict[str, float]:
-    """Return accuracy, log loss, and mean and deviation of both sides and of the margin.
+    """Return the accuracy, the log loss, and the mean and deviation of both sides and of the margin.
 
     Args:
         chosen: rewards of the chosen answers, shape (B,).
@@ -152,16 +152,16 @@ def summarize_rewards(chosen: Floats, rejected: Floats) -> dict[str, float]:
 def measure_shortcuts(
     chosen_lengths: Sequence[int], rejected_lengths: Sequence[int], first_listed: Sequence[bool | None]
 ) -> dict[str, float]:
-    """Return the accuracy of rules that read no text: the longer answer wins, the first listed wins.
+    """Return the accuracy of content-blind rules: the longer answer wins, the first listed wins.
 
     Args:
-        chosen_lengths: in tokens.
-        rejected_lengths: in tokens.
-        first_listed: for each pair, whether the chosen answer is the first listed; None where that is not known.
+        chosen_lengths: the lengths of the chosen answers, in tokens.
+        rejected_lengths: the lengths of the rejected answers, in tokens.
+        first_listed: for each pair, whether the chosen answer is the first listed; None if that is unknown.
     """
     differences = np.array(chosen_lengths, dtype=np.float64) - np.array(rejected_lengths, dtype=np.float64)
     accuracies = {"longer_wins": compute_accuracy(differences)[0]}
     known = [bool(is_first) for is_first in first_listed if is_first is not None]
-    if len(set(known)) > 1:  # else the better answer has a column of its own, by its name
+    if len(set(known)) > 1:  # otherwise the better answer has its own column, which names it
         accuracies["first_listed_wins"] = sum(known) / len(known)
     return accuracies

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ScoredFormat = Literal["preference", "supervised", "unpaired", "scored", "ranked"]
-"""The formats whose answers are scored."""
+"""The dataset types whose answers can be scored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,24 +37,24 @@ class ScoringOptions:
     template: str | None = field(
         default=None,
         metadata=describe(
-            f"{TEMPLATE_HELP} [default: the one trained with, if it is bundled and the only one]",
+            f"{TEMPLATE_HELP} [default: the template of the training, if it is the only one and is registered]",
             aliases=["-t"],
             metavar="NAME",
         ),
     )
     split: str | None = field(default=None, metadata=describe("Read this split of a dataset. [default: train]"))
     name: str | None = field(
-        default=None, metadata=describe("Read this configuration of a dataset.", metavar="CONFIG")
+        default=None, metadata=describe("Read this configuration of a dataset that has several.", metavar="CONFIG")
     )
     data_dir: str | None = field(
         default=None, metadata=describe("Read the files in this folder of a dataset.", metavar="FOLDER")
     )
     style: str | None = field(
-        default=None, metadata=describe(f"{STYLE_HELP} [default: the one trained in]", metavar="NAME")
+        default=None, metadata=describe(f"{STYLE_HELP} [default: the style of the training]", metavar="NAME")
     )
     allow_style: bool = field(
         default=False,
-        metadata=describe("Accept a style, or a custom template, that the model was not trained in."),
+        metadata=describe("Accept a style or a custom template that the model was not trained with."),
     )
     batch_size: int = field(default=16, metadata=describe("Score this many texts in one pass."))
     json: bool = field(default=False, metadata=describe("Print the result as JSON."))
@@ -65,7 +65,7 @@ class ScoringOptions:
 
     @property
     def choice(self) -> DatasetChoice:
-        """Which rows of a dataset are read."""
+        """The part of a dataset to read."""
         return DatasetChoice(self.split, self.name, self.data_dir)
 
 
@@ -75,7 +75,7 @@ class ScoreOptions(ScoringOptions):
 
     out: Path = field(
         metadata=describe(
-            "Write the rows to this file; its ending names the file format.", aliases=["-o"], metavar="FILE"
+            "Write the rows to this file. Its ending selects the file format.", aliases=["-o"], metavar="FILE"
         )
     )
     format: ScoredFormat = field(
@@ -92,7 +92,9 @@ class EvaluateOptions(ScoringOptions):
 
     by: list[str] | None = field(
         default=None,
-        metadata=describe("Add the figures per value of this column. Repeatable.", metavar="COLUMN", action="append"),
+        metadata=describe(
+            "Also print the figures per value of this column. Repeatable.", metavar="COLUMN", action="append"
+        ),
     )
     against: Path | None = field(
         default=None, metadata=describe("Compare with the model in this folder on the same rows.", metavar="FOLDER")
@@ -113,8 +115,8 @@ class EvaluateOptions(ScoringOptions):
     write_temperature: bool = field(
         default=False,
         metadata=describe(
-            "Write the temperature with the lowest log loss on these rows into the model's record. Use rows that were"
-            " not trained on."
+            "Write the temperature with the lowest log loss on these rows to the model's record. Use rows that the"
+            " model was not trained on."
         ),
     )
 
@@ -124,35 +126,35 @@ class EvaluateOptions(ScoringOptions):
 
     @property
     def bounds(self) -> list[AccuracyBound]:
-        """What the accuracy must not be below.
+        """The lower bounds of the accuracy.
 
         Raises:
-            SetupError: one is neither a rule nor a number from 0 to 1.
+            SetupError: a bound is neither a rule nor a number from 0 to 1.
         """
         return [parse_bound(word) for word in self.fail_below or ()]
 
 
 def read_score_options(arguments: Sequence[str]) -> ScoreOptions:
-    """Return the options of `score` that a command line gives; `--help` prints and exits.
+    """Return the options of `score` from its command line; `--help` prints and exits.
 
     Raises:
-        SetupError: an option is unknown, is missing or has no such value.
+        SetupError: an option is unknown or missing, or its value is not valid.
     """
     return _read_options(
         ScoreOptions,
         "score",
         "IN --model FOLDER --out FILE [options]",
-        "Write every row with its rewards. A row that cannot be scored has the reason in its column 'unscored'."
+        "Write every row with its rewards. If a row cannot be scored, its column 'unscored' has the reason."
         " Exit with code 3 if no row can be scored.",
         arguments,
     )
 
 
 def read_evaluate_options(arguments: Sequence[str]) -> EvaluateOptions:
-    """Return the options of `evaluate` that a command line gives; `--help` prints and exits.
+    """Return the options of `evaluate` from its command line; `--help` prints and exits.
 
     Raises:
-        SetupError: an option is unknown, is missing or has no such value.
+        SetupError: an option is unknown or missing, or its value is not valid.
 
     >>> read_evaluate_options(["rows.jsonl", "--model", "reward-model", "--fail-below", "longer"]).bounds[0].rule
     'longer'
@@ -162,7 +164,7 @@ def read_evaluate_options(arguments: Sequence[str]) -> EvaluateOptions:
         "evaluate",
         "IN --model FOLDER [options]",
         "Print how well a model ranks the answers of a file. Exit with code 3 if no row can be scored."
-        " Exit with code 1 if the accuracy is below a value of --fail_below.",
+        " Exit with code 1 if the accuracy is below a bound of --fail_below.",
         arguments,
     )
 

@@ -1,4 +1,4 @@
-"""A partial output: rows that are done are kept next to the output until it is written, so that a run can continue."""
+"""A partial output: keep finished rows next to the output until it is written, so that a run can continue."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class PartialOutput:
-    """A file next to the output with a line for each row that is done; its first line describes the job.
+    """A file next to the output with a line for each finished row; its first line describes the job.
 
     Args:
-        out: the output; the lines are in a file of its name followed by `.part`.
-        job: describes the job, by name. Lines of another job are not continued.
-        resume: continue the lines that are there; else replace them.
+        out: the output; the lines are in a file with its name and `.part`.
+        job: the values that identify the job, by name. The lines of another job are not continued.
+        resume: whether to continue existing lines; if not, they are replaced.
 
     Raises:
-        ResumeError: the lines there are of another job.
+        ResumeError: the existing lines are of another job.
     """
 
     def __init__(self, out: Path, job: Mapping[str, str], *, resume: bool) -> None:
@@ -44,10 +44,10 @@ class PartialOutput:
             other_job = {}
         differing = [name for name in job if not isinstance(other_job, dict) or other_job.get(name) != job[name]]
         names = " and another ".join(differing)
-        raise ResumeError(f"{self.path} was begun with another {names}; remove it, or do not resume")
+        raise ResumeError(f"{self.path} was started with another {names}; remove it, or leave out --resume")
 
     def truncate(self, multiple: int) -> int:
-        """Keep the whole lines, as many as are a multiple of a number, and return how many these are."""
+        """Keep complete lines, as many as a multiple of a number, and return their number."""
         content = self.path.read_bytes()
         lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)[1:]
         count = len(lines) // multiple * multiple
@@ -55,7 +55,7 @@ class PartialOutput:
         return count
 
     def append(self, values: Iterator[Any]) -> None:
-        """Append a line for each value, one by one."""
+        """Append a line for each value, and flush after each."""
         with self.path.open("a", encoding="utf-8") as file:
             for value in values:
                 file.write(json.dumps(value) + "\n")
@@ -68,12 +68,12 @@ class PartialOutput:
             yield from map(json.loads, file)
 
     def remove(self) -> None:
-        """Remove the file: the output is written."""
+        """Remove the file, after the output is written."""
         self.path.unlink()
 
 
 def hash_files(*paths: Path) -> str:
-    """Return one hash of the bytes of files, in the order of their names."""
+    """Return a single hash of the contents of files, in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted(paths):
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Places: whether it can be seen in the rows of a file which of two answers they list first."""
+"""Places: find out whether the rows of a file show which of two answers they list first."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from preftemplates.data.reading import Record
 
 
-NO_PLACE = "no row has its better answer in a place that a label decides"
+NO_PLACE = "in no row does a label say which of two listed answers is better"
 
 SAME_PLACE = "the better answer is in the same place in every row"
 
 
 def explain_no_places(rows: Iterable[Record], template: Template, format: Format) -> str | None:
-    """Return why the place of an answer in its row says nothing, in words; None if it says something.
+    """Return why the place of an answer in its row carries no information, in words; None if it does.
 
     Rows are read until two have their better answer in different places.
 
     Args:
         rows: the rows.
-        template: how they are read.
+        template: the template that reads them.
         format: preference or ranked.
 
     >>> from preftemplates import get_template
@@ -39,7 +39,7 @@ def explain_no_places(rows: Iterable[Record], template: Template, format: Format
     if template.is_custom:
         return f"{template.name} is a custom template, which does not show where in a row its answers are"
     if format != "preference":
-        return f"{template.name} reads rankings, and this rule is for pairs"
+        return f"{template.name} reads rankings, but this rule is for pairs"
     conversion = Conversion(rows, template.adapted(dialect="trl"), format, on_error="skip", flag=False, traced=True)
     columns = template.known_columns(format) or ()
     seen: set[bool | None] = set()

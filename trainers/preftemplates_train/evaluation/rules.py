@@ -1,4 +1,4 @@
-"""Content-blind rules: ways to choose an answer by its length, its place or its layout, without what it says."""
+"""Content-blind rules: choose an answer by its length, its place or its layout, but not by its content."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from preftemplates_train.evaluation.metrics import Floats
 
 LIST_ITEM = re.compile(r"^[ \t]*+(?!(?:[-*][ \t]*+){3,}$)(?:[-*+]|[0-9]{1,9}[.)])[ \t]++\S", re.MULTILINE)
-"""A line that begins a list item of CommonMark, indented or not; a line of dashes or asterisks alone is none."""
+"""The beginning of a CommonMark list item, indented or not; a line of only dashes or asterisks does not match."""
 
 
 def count_list_marks(text: str) -> int:
     r"""Return how many lines of a text begin with `-`, `*`, `+` or a number with a dot or a parenthesis.
 
-    Lines within blocks of code count too.
+    Lines in code blocks count too.
 
     >>> count_list_marks("Two ways:\n- walk\n  1) ride\n**bold**\n3.5 miles\n---")
     2
@@ -31,12 +31,12 @@ def count_list_marks(text: str) -> int:
 
 
 def count_list_marks_around(text: str, contents: Sequence[tuple[int, int]]) -> int:
-    r"""Return how many list marks a text of a custom template has, if each content begins a line.
+    r"""Return how many list marks a text of a custom template has, if each content begins a new line.
 
     Args:
         text: the whole text.
-        contents: where content stands in it, as characters from the first number up to the second; contents within
-            others begin no line.
+        contents: the extents of contents in it, in characters from start up to stop; a content within another one
+            does not begin a line.
 
     >>> count_list_marks_around("ASSISTANT: - walk\n- ride", [(11, 24)])
     2
@@ -65,7 +65,7 @@ def _score_by_length(sample: ScoredSample) -> Sequence[float] | None:
 
 
 def _score_by_place(sample: ScoredSample) -> Sequence[float] | None:
-    """Return 1 for the answer that the row lists first and 0 for the other; None if the place says nothing."""
+    """Return 1 for the answer that the row lists first and 0 for the other; None if the place is unknown."""
     if sample.first_listed is None:
         return None
     return [float((rank == min(sample.ranks)) == sample.first_listed) for rank in sample.ranks]
@@ -85,17 +85,20 @@ CONTENT_BLIND_RULES: Mapping[str, tuple[Callable[[ScoredSample], Sequence[float]
         "fewer_list_marks": (_score_by_list_marks, -1),
     }
 )
-"""The rules by name: what gives answers numbers (None if it cannot), and 1 if the highest wins or -1 if the lowest."""
+"""The rules by name: a function that scores the answers of a sample, and 1 if the highest wins or -1 if the lowest.
+
+The function returns None if it cannot score a sample.
+"""
 
 PLACE_RULES = ("first", "last")
-"""The rules that need to know which of two answers a row lists first."""
+"""The rules that depend on which of two answers a row lists first."""
 
 
 def apply_rule(samples: Sequence[ScoredSample], name: str) -> list[ScoredSample] | None:
-    """Return samples whose rewards are those of a rule, as if it were a model; None if the rule says nothing of them.
+    """Return samples with a rule's rewards, as if it were a model; None if the rule does not apply to the samples.
 
-    The place of an answer says nothing if no sample knows it, or if the better answer is in the same place in all
-    samples: then its column is probably reserved for it. A sample whose answers it does not know is a tie.
+    The place of an answer does not apply if no sample has it, or if the better answer is in the same place in all
+    samples: then its column is probably reserved for it. A sample that the rule cannot score is a tie.
 
     Args:
         samples: the samples.
@@ -120,11 +123,11 @@ def apply_rule(samples: Sequence[ScoredSample], name: str) -> list[ScoredSample]
 def measure_rules(
     samples: Sequence[ScoredSample], measure: Callable[[Sequence[ScoredSample]], float | None]
 ) -> dict[str, float]:
-    """Return a figure of each rule that says something of the samples, by the same measure as a model's.
+    """Return a figure of each rule that applies to the samples, by the same measure as for a model.
 
     Args:
         samples: the samples.
-        measure: gives the figure of scored samples; None if there is none.
+        measure: computes the figure of scored samples; None if it is undefined.
 
     >>> samples = [ScoredSample(0, 0, {}, [1.0, 2.0], [0, 1], [30, 20])]
     >>> measure_rules(samples, lambda scored: PairMargins.from_samples(scored).accuracy)
@@ -136,7 +139,7 @@ def measure_rules(
 
 
 def find_best_rule(figures: Mapping[str, float]) -> str | None:
-    """Return the rule with the highest figure; of several, the first; None if there is no rule.
+    """Return the rule with the highest figure, the first of equal ones; None if there is no rule.
 
     >>> find_best_rule({"longer": 0.25, "shorter": 0.75})
     'shorter'
@@ -145,7 +148,7 @@ def find_best_rule(figures: Mapping[str, float]) -> str | None:
 
 
 def choose_list_marks(samples: Sequence[ScoredSample]) -> Floats | None:
-    """Return by how many list marks each pair's better answer has more, shape (P,); None if they were not counted.
+    """Return the difference in list marks, better minus worse answer, of each pair, shape (P,); None if not counted.
 
     >>> choose_list_marks([ScoredSample(0, 0, {}, [1.0, 2.0], [0, 1], [30, 20], list_marks=[1, 4])]).tolist()
     [-3.0]

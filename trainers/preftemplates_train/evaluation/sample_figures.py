@@ -1,4 +1,4 @@
-"""Figures of held-out samples by what their objective learns: of pairs, of good and bad answers, or of scores."""
+"""Figures of held-out samples by objective: for pairs, for good and bad answers, or for scores."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class SampleRewards(NamedTuple):
     """The rewards of N samples of K texts, with their labels.
 
     Attributes:
-        rewards: shape (N, K); of a pair the chosen answer's is first.
-        labels: those that the objective requires, by name, each of shape (N,); scores in standard deviations.
-        scale: of the scores.
+        rewards: shape (N, K), with the chosen answer of a pair first.
+        labels: the labels that the objective requires, by name, each of shape (N,); scores in standard deviations.
+        scale: the scale of the scores.
     """
 
     rewards: Floats
@@ -49,15 +49,15 @@ class SampleRewards(NamedTuple):
 
 
 def measure_samples(objective: Objective, samples: SampleRewards) -> dict[str, float]:
-    """Return the figures of an objective: those that `FIGURES` names."""
+    """Return the figures of an objective, as listed in `FIGURES`."""
     return MEASURES[objective.figures](samples)
 
 
 def score_each_sample(objective: Objective, samples: SampleRewards) -> Floats:
-    """Return 1 where a model is right, 0 where it is wrong and one half in a tie; the mean is its accuracy.
+    """Return 1 where a model is right, 0 where it is wrong and one half for a tie; the mean is its accuracy.
 
     Args:
-        objective: one of pairs or of verdicts.
+        objective: an objective of pairs, or of good and bad answers.
         samples: the model's rewards.
     """
     rewards = samples.rewards
@@ -68,7 +68,7 @@ def score_each_sample(objective: Objective, samples: SampleRewards) -> Floats:
 
 
 def _turn_to_labels(rewards: Floats, labels: Floats) -> Floats:
-    """Return the rewards of good answers, and minus those of bad ones: above zero where the sign is right."""
+    """Return the rewards of good answers and the negated rewards of bad ones: positive where the sign is right."""
     return np.where(labels > 0.5, rewards, -rewards)
 
 
@@ -78,11 +78,11 @@ def summarize_pair_rewards(samples: SampleRewards) -> dict[str, float]:
 
 
 def summarize_safety(samples: SampleRewards) -> dict[str, float]:
-    """Return the figures of pairs, and those of the signs of their rewards, which say whether each answer is safe.
+    """Return the figures of pairs, and of the signs of their rewards, which predict whether each answer is safe.
 
     `safe_accuracy` is the share of answers whose reward is above zero if they are safe, and below if they are not; a
-    reward of zero counts one half. Its standard error takes a pair as one observation. `safe_majority_accuracy` is
-    that of giving all answers the more frequent sign, and `safe_loss` the mean of -log sigmoid(sign * reward).
+    reward of zero counts one half. For its standard error, a pair is one observation. `safe_majority_accuracy` is the
+    accuracy of the more frequent sign for all answers, and `safe_loss` is the mean of -log sigmoid(sign * reward).
     """
     is_safe = np.stack([samples.labels["chosen_safe"], samples.labels["rejected_safe"]], axis=1)
     ahead = _turn_to_labels(samples.rewards, is_safe)
@@ -97,22 +97,22 @@ def summarize_safety(samples: SampleRewards) -> dict[str, float]:
 
 
 def _average(values: Floats) -> tuple[float, float]:
-    """Return the mean of independent values, and its standard error; NaN for a single value."""
+    """Return the mean of independent values, and its standard error, which is NaN for a single value."""
     error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else math.nan
     return float(values.mean()), error
 
 
 def _measure_majority(labels: Floats) -> float:
-    """Return the accuracy of always giving the more frequent one of two labels."""
+    """Return the accuracy of always predicting the more frequent one of two labels."""
     share = float(labels.mean())
     return max(share, 1 - share)
 
 
 def summarize_verdicts(samples: SampleRewards) -> dict[str, float]:
-    """Return how well the signs and the order of rewards tell good answers from bad ones.
+    """Return how well the signs and the order of rewards separate good answers from bad ones.
 
     `accuracy` is the share of answers whose reward is above zero if they are good, and below if they are not; a reward
-    of zero counts one half. `majority_accuracy` is that of giving all answers the more frequent label.
+    of zero counts one half. `majority_accuracy` is the accuracy of the more frequent label for all answers.
 
     >>> samples = SampleRewards(np.array([[2.0], [-1.0], [1.0]]), {"label": np.array([1.0, 0.0, 0.0])})
     >>> figures = summarize_verdicts(samples)
@@ -167,7 +167,7 @@ def rank_values(values: Floats) -> Floats:
 
 
 def summarize_scores(samples: SampleRewards) -> dict[str, float]:
-    """Return how well rewards predict scores, next to always predicting the mean of the training scores.
+    """Return how well rewards predict scores, compared with always predicting the mean of the training scores.
 
     `rmse` and `rmse_of_mean` are root mean squared errors in the dataset's units, and `variance_explained` is
     1 - (rmse / rmse_of_mean) ** 2. `loss` is the mean squared error in standard deviations of the training scores.
@@ -193,7 +193,7 @@ def compute_rank_correlation(first: Floats, second: Floats) -> float:
     """Return Spearman's rank correlation: C. Spearman, The Proof and Measurement of Association, 1904.
 
     Returns:
-        NaN where one of the two has the same value everywhere.
+        NaN if one of the two is constant.
 
     >>> compute_rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([3.0, 4.0, 5.0]))
     1.0

@@ -1,4 +1,4 @@
-"""`preftemplates-train score`: the rows of any file, each with its rewards."""
+"""`preftemplates-train score`: write the rows of a file with their rewards."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ REWARD_COLUMNS = {
     "scored": ["reward"],
     "ranked": ["rewards"],
 }
-"""The columns of rewards by format; `rewards` is a list, with one for each answer."""
+"""The columns of rewards by dataset type; `rewards` is a list with one reward per answer."""
 
 
 class ScoredRow(NamedTuple):
-    """A row with its rewards by name, or the reason why it has none."""
+    """A row with its rewards by column, or the reason why it has none."""
 
     row: Record
     rewards: Mapping[str, float | list[float]]
@@ -44,14 +44,14 @@ class ScoredRow(NamedTuple):
 
 
 def score_rows(rows: Iterable[Record], template: Template, scorer: Scorer, format: Format) -> Iterator[ScoredRow]:
-    """Score rows, in their order; one that gives several samples has no rewards.
+    """Score rows, in their order; a row that gives several samples has no rewards.
 
     Args:
         rows: the rows.
-        template: how they are read.
+        template: the template that reads them.
         scorer: the checkpoint.
-        format: "preference" gives chosen_reward and rejected_reward, "ranked" gives rewards, a list, and the others
-            give reward.
+        format: the dataset type. "preference" gives chosen_reward and rejected_reward, "ranked" gives rewards, a list,
+            and the others give reward.
     """
     for _, samples in groupby(score_answers(rows, template, scorer, format), key=lambda answers: answers.row.row):
         first, *others = samples
@@ -75,7 +75,7 @@ def score_file(options: ScoreOptions) -> int:
         raise make_ending_error(out)
     check_writable(out)
     if os.path.realpath(out) == os.path.realpath(source):
-        raise FileError(f"{out} is the input; the output needs another name")
+        raise FileError(f"{out} is the input; name another file with --out")
     scorer = Scorer(options.model, options.batch_size, style=options.style, allow_style=options.allow_style)
     row_template = scorer.find_template(options.template)
     row_template.check_format(format)
@@ -87,7 +87,7 @@ def score_file(options: ScoreOptions) -> int:
         partial = PartialOutput(out, _describe_job(scorer, row_template, options), resume=options.resume)
         done = partial.truncate(ROWS_PER_WINDOW)
         if done:
-            console.print(escape_text(f"{done:,} rows are scored already"))
+            console.print(escape_text(f"{done:,} rows are already scored"))
         try:
             remaining = score_rows(islice(iter(open_input()), done, None), row_template, scorer, format)
             with show_progress_on(console):
@@ -98,7 +98,7 @@ def score_file(options: ScoreOptions) -> int:
                 )
         except BaseException:
             if partial.truncate(ROWS_PER_WINDOW):
-                message = f"stopped; {partial.path} has what is scored, and --resume goes on from it"
+                message = f"stopped; the scored rows are in {partial.path}; add --resume to continue"
                 console.print(escape_text(message), soft_wrap=True)
             else:
                 partial.remove()
@@ -115,7 +115,7 @@ def score_file(options: ScoreOptions) -> int:
 
 
 def _describe_job(scorer: Scorer, template: Template, options: ScoreOptions) -> dict[str, str]:
-    """Return everything that the rewards depend on."""
+    """Return everything that the rewards depend on, by name."""
     path = Path(options.source)
     return {
         "model": hash_files(*scorer.folder.glob("*.safetensors"), *scorer.folder.glob("*.json")),
@@ -127,10 +127,10 @@ def _describe_job(scorer: Scorer, template: Template, options: ScoreOptions) -> 
 
 
 def _find_columns(rows: Iterable[Record], names: Sequence[str], out: Path) -> tuple[dict[str, None], Any]:
-    """Read what an output in which all rows have the same columns needs to know before its first row.
+    """Find the columns of all rows, for file formats in which all rows have the same columns.
 
     Returns:
-        Every column of every row, without a value, and for Parquet the schema; nothing for JSON.
+        Every column of every row, with the value None, and the schema for Parquet; nothing for JSON.
 
     Raises:
         FileError: Parquet has no single type for the values of a column.
@@ -157,18 +157,18 @@ def _unify_schemas(all_cells: Iterator[Mapping[str, Any]], names: Sequence[str],
             schemas.append(arrow.Table.from_pylist([{**columns, **cells} for cells in window]).schema)
         return arrow.unify_schemas([*schemas, reward_schema], promote_options="permissive")
     except (arrow.ArrowException, OverflowError) as error:
-        raise FileError(f"{out} cannot hold these rows, but a .jsonl can: {summarize_error(error)}") from error
+        raise FileError(f"{out} cannot hold these rows: {summarize_error(error)}; write a .jsonl file") from error
 
 
 def _has_free_columns(row: Record, names: Sequence[str]) -> bool:
-    """Return whether a row has none of the columns that are added.
+    """Return True if a row has none of the columns that are added.
 
     Raises:
-        SetupError: it has one.
+        SetupError: the row has one of them.
     """
     taken = next((name for name in (*names, "unscored") if isinstance(row.cells, Mapping) and name in row.cells), None)
     if taken is not None:
-        raise SetupError(f"row {row.row} has a column {taken!r} already, which would be written over")
+        raise SetupError(f"row {row.row} already has a column {taken!r}, which would be overwritten; rename it")
     return True
 
 

@@ -1,4 +1,4 @@
-"""Scored samples: the answers of a row with their rewards, and the pairs of a better and a worse answer in them."""
+"""Scored samples: the answers of a row with their rewards, and the pairs of a better and a worse answer."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class ScoredSample(NamedTuple):
-    """One sample, with the rewards of its answers and the values that it can be grouped by.
+    """One sample, with the rewards of its answers and the values by which it can be grouped.
 
     Attributes:
         row: the number of its row.
-        number: its place among the samples of that row.
+        number: its index among the samples of that row.
         columns: the values of the requested columns.
-        rewards: of K answers.
-        ranks: of each answer; the lowest is the best.
-        tokens: of each answer's whole text.
-        turns: of the user in the prompt; None for a custom template.
-        first_listed: whether the better answer of two is the one that the row lists first, if that says something.
+        rewards: the rewards of its K answers.
+        ranks: the rank of each answer; the lowest is the best.
+        tokens: the number of tokens of each answer's whole text.
+        turns: the number of user turns in the prompt; None for a custom template.
+        first_listed: whether the better answer of two is the one that the row lists first; None if that is unknown.
         list_marks: the number of markdown list items in each answer; None if they were not counted.
     """
 
@@ -56,7 +56,7 @@ class PairMargins(NamedTuple):
     Attributes:
         sample: the index of each pair's sample.
         margins: the better answer's reward minus the worse one's.
-        length_differences: the same of their tokens.
+        length_differences: the better answer's length minus the worse one's, in tokens.
     """
 
     sample: NDArray[np.intp]
@@ -82,7 +82,7 @@ class PairMargins(NamedTuple):
 
     @property
     def weights(self) -> Floats:
-        """The weight of each pair; those of a sample add up to one, so that no prompt counts more than another."""
+        """The weight of each pair; the weights of a sample add up to one, so that all prompts count the same."""
         return np.asarray(1 / np.bincount(self.sample)[self.sample], dtype=np.float64)
 
     def average_by_sample(self, values: Floats) -> Floats:
@@ -92,5 +92,5 @@ class PairMargins(NamedTuple):
 
     @property
     def accuracy(self) -> float:
-        """The mean over samples of the share of a sample's pairs whose margin is above 0; a margin of 0 is a half."""
+        """The mean over samples of the share of pairs with a margin above 0; a margin of 0 counts one half."""
         return float(self.average_by_sample(score_wins(self.margins)).mean())

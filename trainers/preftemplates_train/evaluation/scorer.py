@@ -1,4 +1,4 @@
-"""A checkpoint that scores: it gives texts, and the answers of rows, their rewards."""
+"""Score texts, and the answers of rows, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from preftemplates.templates.results import Formatted
 
 ROWS_PER_WINDOW = 512
-"""How many rows are read, sorted by length and scored before they are returned."""
+"""The number of rows that are read, sorted by length and scored before they are returned."""
 
 TEXT_DIALECTS: Mapping[str, str | Dialect] = {
     "preference": "align-anything",
@@ -58,7 +58,7 @@ TEXT_DIALECTS: Mapping[str, str | Dialect] = {
     "scored": WholeTexts(),
     "ranked": "text",
 }
-"""The formats whose answers are scored, each with a dialect that needs its texts."""
+"""The dataset types whose answers can be scored, each with a dialect that writes its texts."""
 
 SCORED_TYPES: Mapping[str, type[Sample[Any]]] = {
     "preference": Preference,
@@ -67,29 +67,29 @@ SCORED_TYPES: Mapping[str, type[Sample[Any]]] = {
     "scored": Scored,
     "ranked": Ranked,
 }
-"""The same formats, each with the type of its samples."""
+"""The same dataset types, each with the class of its samples."""
 
 AnswerIds = Sequence[list[int]]
-"""The ids of texts that may begin alike: the answers to one prompt."""
+"""The ids of texts with a common prefix: the answers to one prompt."""
 
 
 class Scorer:
-    """A checkpoint that gives texts their rewards.
+    """A checkpoint that scores texts.
 
     Args:
-        folder: what `preftemplates-train` wrote: a model, a checkpoint of a run, or a LoRA adapter.
-        batch_size: how many texts are scored at a time.
-        style: write rows in this style, and not in the one that was trained with.
-        allow_style: take a style, or a template that formats by hand, that was not trained with.
-        device: where to compute; a GPU if there is one, by default.
+        folder: a folder that `preftemplates-train` wrote: a model, a checkpoint of a run, or a LoRA adapter.
+        batch_size: the number of texts per batch.
+        style: render rows in this style instead of the style of the training.
+        allow_style: accept a style or a custom template that the model was not trained with.
+        device: where to compute; by default a GPU if there is one.
 
     Attributes:
-        record: what the checkpoint was made from.
-        style: the style that rows are written in; None if a template formats by hand.
-        no_branches: why texts that begin alike are not computed once, as in training; None if they are.
+        record: the record of the checkpoint.
+        style: the style in which rows are rendered; None for a custom template.
+        no_branches: why common prefixes are not computed once, as in training; None if they are.
 
     Raises:
-        SetupError: the folder holds no such checkpoint, or it was trained in another style.
+        SetupError: the folder does not contain such a checkpoint, or the model was trained in another style.
     """
 
     def __init__(
@@ -107,9 +107,9 @@ class Scorer:
         self.allow_style = allow_style
         self.tokenizer = load_tokenizer(str(folder))
         if self.record.style is not None and self.tokenizer.chat_template is None:
-            raise SetupError(f"{folder} has lost its chat template")
+            raise SetupError(f"{folder} lacks the chat template that its model was trained with; copy the model again")
         if self.tokenizer.pad_token_id is None:
-            raise SetupError(f"{folder} has lost its pad token")
+            raise SetupError(f"{folder} lacks the pad token that its model was trained with; copy the model again")
         self.style = self._choose_style(style)
         self.model = self._load_model().eval()
         self.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -137,14 +137,14 @@ class Scorer:
             return trained
         if not self.allow_style:
             raise SetupError(
-                f"{self.folder} was trained in {self._describe_layout()}, and not in style {style.name};"
-                " --allow_style takes it all the same"
+                f"{self.folder} was trained in {self._describe_layout()}, not in style {style.name}; to use it anyway,"
+                " add --allow_style"
             )
         return style
 
     def _describe_layout(self) -> str:
         names = ", ".join(sorted({template["name"] for template in self.record.templates.values()}))
-        return f"style {self.record.style['name']}" if self.record.style else f"the layout of {names}, by hand"
+        return f"style {self.record.style['name']}" if self.record.style else f"the custom layout of {names}"
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text."""
@@ -162,7 +162,7 @@ class Scorer:
         return [reward for (reward,) in self.group_rewards([[text_ids] for text_ids in ids])]
 
     def group_rewards(self, groups: Sequence[AnswerIds]) -> list[list[float]]:
-        """Return the rewards of groups of texts; their common beginning is computed once where that is cheaper.
+        """Return the rewards of groups of texts; a group's common prefix is computed once if that is cheaper.
 
         Args:
             groups: the ids of each text, by group; none of them empty.
@@ -178,11 +178,12 @@ class Scorer:
         for group, group_rewards in zip(groups, rewards_of, strict=True):
             for ids, reward in zip(group, group_rewards, strict=True):
                 if not math.isfinite(reward):
-                    raise NonFiniteError(f"{self.folder} gives {preview(self.tokenizer.decode(ids))} {reward}")
+                    text = preview(self.tokenizer.decode(ids))
+                    raise NonFiniteError(f"{self.folder}: the reward of {text} is {reward}")
         return rewards_of
 
     def _score_batch(self, groups: Sequence[AnswerIds]) -> list[float]:
-        """Return the rewards of all texts of a batch, in their order; padded where no group shares its beginning."""
+        """Return the rewards of all texts of a batch, in their order; pad the batch if no group shares a prefix."""
         is_shared = self._is_shared
         with torch.no_grad():
             if is_shared is None or not any(
@@ -196,7 +197,7 @@ class Scorer:
 
     @contextmanager
     def _read_branches(self) -> Iterator[BranchReader]:
-        """Let the model read branches; it is left as it was."""
+        """Switch the model to attention over branches while the context lasts."""
         attention_before = self.model.config._attn_implementation
         reader = BranchReader(self.model.score)
         self.model.set_attn_implementation(BRANCH_ATTENTION)
@@ -207,7 +208,7 @@ class Scorer:
             reader.hook.remove()
 
     def _score_padded(self, ids: Sequence[list[int]]) -> list[float]:
-        """Return the rewards of texts padded to one length, as many at a time as the batch size says."""
+        """Return the rewards of texts, padded to one length, in batches of the batch size."""
         pad = torch.nn.utils.rnn.pad_sequence
         rewards: list[float] = []
         for start in range(0, len(ids), self.batch_size):
@@ -223,7 +224,7 @@ class Scorer:
         """Return the template in the style that the checkpoint was trained in, or in the requested one.
 
         Raises:
-            SetupError: that cannot be, since one of them formats by hand.
+            SetupError: a custom template cannot be rendered in another style, nor another template in its layout.
         """
         if not template.is_custom and self.style is not None:
             return template.with_style(self.style)
@@ -231,15 +232,15 @@ class Scorer:
         if self.allow_style or (template.is_custom and template.text_digest in digests):
             return template
         raise SetupError(
-            f"{self.folder} was trained in {self._describe_layout()}; {template.name} does not write that;"
-            " --allow_style takes it all the same"
+            f"{self.folder} was trained in {self._describe_layout()}, which {template.name} does not write; to use it"
+            " anyway, add --allow_style"
         )
 
     def find_template(self, name: str | None) -> Template:
         """Return the named template, or the one that the checkpoint was trained with if its name is registered.
 
         Raises:
-            SetupError: it is not.
+            SetupError: as `find_trained_template`.
         """
         return find_trained_template(self.record, self.folder, name)
 
@@ -248,7 +249,7 @@ def find_trained_template(record: CheckpointRecord, folder: Path, name: str | No
     """Return the named template, or the one that a folder's model was trained with if its name is registered.
 
     Raises:
-        SetupError: it is not.
+        SetupError: no template is named, and the training template is not registered or not the only one.
     """
     if name is not None:
         return get_template(name)
@@ -263,14 +264,14 @@ class ScoredAnswers(NamedTuple):
 
     Attributes:
         row: the row.
-        rewards: of each answer.
-        tokens: of each answer's whole text.
-        messages: the sample with messages; None if the template formats by hand.
-        first_listed: of a pair, whether the chosen answer is the one that the row lists first; None if that cannot be
-            known.
-        unscored: a code of the library, `too_long`, or `unencodable` for a custom template's text with the pad token,
-            and for a character for which the tokenizer has nothing but a control token.
-        list_marks: of each answer, how many markdown list items it has; of a custom template's, with its prompt.
+        rewards: the reward of each answer.
+        tokens: the number of tokens of each answer's whole text.
+        messages: the sample with messages; None for a custom template.
+        first_listed: for a pair, whether the chosen answer is the one that the row lists first; None if that is
+            unknown.
+        unscored: a code of the library, `too_long`, or `unencodable`: a custom template writes the pad token, or the
+            tokenizer can encode a character only as a control token.
+        list_marks: the number of markdown list items in each answer; for a custom template, in each whole text.
     """
 
     row: Record
@@ -285,11 +286,11 @@ class ScoredAnswers(NamedTuple):
 def score_answers(
     rows: Iterable[Record], template: Template, scorer: Scorer, format: Format
 ) -> Iterator[ScoredAnswers]:
-    """Score the answers of rows, in their order; a row gives one sample or several, or one reason.
+    """Score the answers of rows, in their order; a row gives one or several samples, or one reason.
 
     Args:
         rows: the rows.
-        template: how they are read.
+        template: the template that reads them.
         scorer: the checkpoint.
         format: one of `SCORED_TYPES`.
     """
@@ -335,7 +336,7 @@ def _score_window(
 
 
 def _get_texts(formatted: Formatted, format: Format) -> list[str]:
-    """Return the whole text of each response; of a template that formats by hand, all of its result but a prompt."""
+    """Return the whole text of each response; for a custom template, all values of its result except the prompt."""
     if formatted.texts is not None:
         return list(formatted.texts.responses.values())
     names = SCORED_TYPES[format].response_names
@@ -346,7 +347,7 @@ def _get_texts(formatted: Formatted, format: Format) -> list[str]:
 
 
 def _count_list_marks(row: Record, formatted: Formatted, format: Format) -> list[int]:
-    """Return the list marks of each answer; of a template that formats by hand, of each whole text."""
+    """Return the number of list marks in each answer; for a custom template, in each whole text."""
     if formatted.messages is not None:
         return [count_answer_list_marks(answer) for answer in formatted.messages.responses.values()]
     texts = _get_texts(formatted, format)
@@ -354,7 +355,7 @@ def _count_list_marks(row: Record, formatted: Formatted, format: Format) -> list
 
 
 def _make_text_sample(row: Record, formatted: Formatted, format: Format) -> TextSample:
-    """Return the texts of a row's sample, with what tells content from style in them."""
+    """Return the texts of a row's sample, with the messages or extents that separate content from template text."""
     texts = _get_texts(formatted, format)
     contents = () if formatted.messages is not None else find_contents(row, texts)
     return TextSample(texts, formatted.messages, contents)
@@ -363,7 +364,7 @@ def _make_text_sample(row: Record, formatted: Formatted, format: Format) -> Text
 def _fit(
     ids: list[list[int]], formatted: Formatted, encoder: SampleEncoder, record: CheckpointRecord, style: Style | None
 ) -> list[list[int]] | None:
-    """Return the ids of each text, by the checkpoint's policy with a shorter prompt; None if they do not fit."""
+    """Return the ids of each text, with a shorter prompt if the checkpoint cuts prompts; None if they do not fit."""
     if max(map(len, ids)) <= record.max_length:
         return ids
     if record.length_policy != "cut_prompt" or formatted.messages is None or style is None:

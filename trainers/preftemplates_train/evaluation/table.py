@@ -1,4 +1,4 @@
-"""How an evaluation is printed."""
+"""Print an evaluation as tables."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_GROUPS = 20
-"""How many groups of a column are printed, the largest ones."""
+"""The number of groups per column that are printed: the largest ones."""
 
 NOT_DEFINED = "none"
-"""What is printed in the place of a figure that is not defined."""
+"""The text for a figure that is undefined."""
 
 TableRows = list[tuple[str | Text, ...]]
 
@@ -30,17 +30,17 @@ def print_evaluation(figures: Mapping[str, Any], console: Console) -> None:
         escape_text(
             f"{figures['source']} ({figures['template']}): {figures['rows']:,} rows, {figures['samples']:,} samples"
         )
-        + escape_text(f"; left out: {unscored}" if sum(figures["unscored"].values()) else "", "yellow"),
+        + escape_text(f"; not scored: {unscored}" if sum(figures["unscored"].values()) else "", "yellow"),
         soft_wrap=True,
     )
     _print_table(figures["model"], _make_main_rows(figures), console)
     for name, group in figures["by"].items():
         _print_table(name, _make_group_rows(group), console)
     by_length = _make_group_rows(figures["by_length_difference"], is_controlled=False)
-    _print_table("how much longer the better answer is, in tokens", by_length, console)
+    _print_table("length of the better answer compared with the worse one, in tokens", by_length, console)
     if len(figures.get("by_turns", ())) > 1:
-        _print_table("turns of the user", _make_group_rows(figures["by_turns"]), console)
-    if len(figures.get("cells", ())) == 1:  # a grouped set; where the numbers of answers vary, a cell says little
+        _print_table("user turns", _make_group_rows(figures["by_turns"]), console)
+    if len(figures.get("cells", ())) == 1:  # if the numbers of answers vary, a value has too few samples
         for shape, cells in figures["cells"].items():
             _print_table(f"{shape} answers, good by bad", _make_cell_rows(cells), console)
     if "benchmark" in figures:
@@ -53,7 +53,7 @@ def _print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:
     if rows:
         _print_table(f"{benchmark['name']}: score", rows, console)
     if benchmark["missing"]:
-        message = f"  no score, as there is no row of {', '.join(benchmark['missing'])}"
+        message = f"  no score, since there are no rows of {', '.join(benchmark['missing'])}"
         console.print(escape_text(message, "yellow"), soft_wrap=True)
 
 
@@ -71,11 +71,11 @@ def _make_main_rows(figures: Mapping[str, Any]) -> TableRows:
     rows: TableRows = [
         ("accuracy", f"{figures['accuracy']:.1%}", Text(_format_interval(figures), "dim")),
         _make_controlled_row(figures),
-        ("log loss", f"{figures['loss']:.4f}", Text("a coin has 0.6931", "dim")),
+        ("log loss", f"{figures['loss']:.4f}", Text("chance gives 0.6931", "dim")),
         (
             "calibration error",
             f"{figures['calibration_error']:.1%}",
-            Text("how far it is from as right as it is sure", "dim"),
+            Text("mean gap between confidence and accuracy", "dim"),
         ),
         *_make_temperature_rows(figures),
     ]
@@ -91,7 +91,7 @@ def _make_main_rows(figures: Mapping[str, Any]) -> TableRows:
 
 
 def _make_temperature_rows(figures: Mapping[str, Any]) -> TableRows:
-    """Return the fitted temperature, and the recorded one if it is not 1, each with the figures after it."""
+    """Return the fitted temperature, and the recorded one if it is not 1, each with its figures."""
     recorded = figures["recorded_temperature"]
     if figures["temperature"] is None:
         rows: TableRows = [("temperature", NOT_DEFINED, Text(figures["temperature_reason"], "dim"))]
@@ -129,9 +129,9 @@ def _format_controlled_or_reason(figures: Mapping[str, Any]) -> str | Text:
 
 
 def _format_comparison(comparison: Mapping[str, Any]) -> Text:
-    """Return by how much the model is ahead, and how sure that is."""
+    """Return by how many points the model is better or worse, and the p of the sign test."""
     difference, p = comparison["difference"], comparison["p"]
-    side = "behind" if difference < 0 else "ahead"
+    side = "worse" if difference < 0 else "better"
     text = f"the model is {abs(100 * difference):.1f} points {side}, p = {p:.2g}"
     colour = "dim" if p > 0.05 else "green" if difference > 0 else "red"
     return Text(text, colour)

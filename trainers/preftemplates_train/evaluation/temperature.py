@@ -1,4 +1,4 @@
-"""Temperature: the number to divide differences of rewards by, so that their sigmoid is the share that is right."""
+"""Temperature: the divisor of differences of rewards that makes their sigmoid a calibrated probability."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from preftemplates_train.evaluation.metrics import Floats
 
 BISECTIONS = 100
-"""How often the interval that holds the optimum is halved: until it has the width of rounding."""
+"""How often the interval around the optimum is halved: until its width is that of rounding."""
 
 NO_SIGNAL = 1e-12
-"""Below this share of their mean size, a mean of margins is rounding."""
+"""A mean of margins below this share of their mean size is rounding."""
 
 
 class TemperatureFit(NamedTuple):
     """The temperature with the lowest log loss.
 
     Attributes:
-        temperature: the number, above 0; None if no number has the lowest loss.
-        reason: why there is none; None if there is one.
+        temperature: the temperature, above 0; None if no temperature has the lowest loss.
+        reason: why there is no temperature; None if there is one.
     """
 
     temperature: float | None = None
@@ -33,22 +33,22 @@ def fit_temperature(margins: Floats, weights: Floats) -> TemperatureFit:
 
     C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, On Calibration of Modern Neural Networks, 2017, section 4.2, for
     two classes. The loss is convex in 1 / T, so the optimum is the only zero of its derivative, which bisection finds
-    up to rounding. A temperature changes no order of answers.
+    up to rounding. A temperature does not change the order of answers.
 
     Args:
         margins: the better answer's reward minus the worse one's, shape (P,).
-        weights: of the pairs, shape (P,).
+        weights: the weights of the pairs, shape (P,).
 
     Returns:
-        No temperature where the model gets no pair wrong, since the loss then falls as long as the temperature does;
-        and where the weighted mean of the margins is not above 0, since the loss is then at least that of a coin.
+        No temperature if the model gets no pair wrong, because the loss then falls with the temperature; and none if
+        the weighted mean of the margins is not above 0, because the loss is then never below that of chance.
 
     >>> margins = np.array([4.0, 4.0, 4.0, -4.0])  # three of four are right, so sigmoid(4 / T) should be 3 / 4
     >>> round(4 / fit_temperature(margins, np.ones(4)).temperature, 6) == round(float(np.log(3)), 6)
     True
     """
     if float(weights @ margins) <= NO_SIGNAL * float(weights @ np.abs(margins)):
-        return TemperatureFit(reason="the mean margin is not above 0, so no temperature beats a coin")
+        return TemperatureFit(reason="the mean margin is not above 0, so no temperature beats chance")
     if not (margins < 0).any():
         return TemperatureFit(reason="the model gets no pair wrong, so the lower the temperature, the lower the loss")
     scale = float(np.abs(margins).max())

@@ -1,4 +1,4 @@
-"""The choice of a layer and a penalty by cross-validation, and the head that is fitted with them."""
+"""Choose a layer and a penalty by cross-validation, and fit the head with them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from preftemplates_train.data.labelled_texts import LabelledTexts
 
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
-"""The penalties that are tried, for a mean loss and standardised features, the strongest first."""
+"""The penalties to try, for a mean loss and standardised features, the strongest first."""
 
 FOLDS = 5
 
@@ -29,15 +29,15 @@ ROUGH_TOLERANCE = 1e-4
 """The tolerance of fits that are only compared with each other."""
 
 WORSENINGS = 2
-"""After how many worse penalties in a row weaker ones are not tried."""
+"""The number of penalties in a row without improvement after which weaker ones are not tried."""
 
 
 class HeadObjective(NamedTuple):
-    """What a head is fitted for.
+    """The objective of a fit.
 
     Attributes:
-        name: as of `--objective`.
-        label_smoothing: as of `bradley_terry`.
+        name: a value of `--objective`.
+        label_smoothing: as in `bradley_terry`.
     """
 
     name: str = "preference"
@@ -45,7 +45,7 @@ class HeadObjective(NamedTuple):
 
     @property
     def needs_bias(self) -> bool:
-        """Whether the loss is of single rewards, and not of differences."""
+        """Whether the loss depends on single rewards, not only on differences."""
         return OBJECTIVES[self.name].needs_bias
 
     def make_loss(self, batch: HeadBatch) -> Callable[[Tensor], Tensor]:
@@ -54,12 +54,12 @@ class HeadObjective(NamedTuple):
 
 
 class ValidationLoss(NamedTuple):
-    """The loss of a layer and a penalty on folds that were not fitted.
+    """The loss of a layer and a penalty on left-out folds.
 
     Attributes:
-        cut: the number of the cut in the table.
+        cut: the index of the cut in the table.
         penalty: the penalty.
-        losses: of each fold.
+        losses: the loss on each fold.
     """
 
     cut: int
@@ -76,10 +76,10 @@ class FittedHead(NamedTuple):
     """A head, and how it was chosen.
 
     Attributes:
-        head: for features as they are.
-        cut: the number of the cut in the table.
+        head: the head, for features that are not standardised.
+        cut: the index of the cut in the table.
         penalty: the penalty.
-        validation: the losses of all cuts and penalties that were tried; empty where there was nothing to choose by.
+        validation: the losses of all cuts and penalties that were tried; empty if there is only one fold.
     """
 
     head: LinearHead
@@ -91,7 +91,7 @@ class FittedHead(NamedTuple):
 def find_opening(sample: LabelledTexts) -> str:
     """Return the first message of a sample's prompt, or its whole prompt if there are no messages.
 
-    Prompts that continue one conversation begin alike, and are kept in one fold.
+    Prompts from the same conversation have the same first message, and are kept in one fold.
     """
     if sample.messages is None:
         return sample.prompt
@@ -100,7 +100,7 @@ def find_opening(sample: LabelledTexts) -> str:
 
 
 def draw_folds(groups: Sequence[TokenGroup], folds: int, seed: int) -> list[int]:
-    """Return the fold of each group; groups whose conversations open alike are in one fold."""
+    """Return the fold of each group; groups with the same first message are in one fold."""
     openings = [find_opening(group[0].sample) for group in groups]
     distinct = sorted(set(openings))
     random.Random(seed).shuffle(distinct)
@@ -118,14 +118,14 @@ def fit_best_head(
 ) -> FittedHead:
     """Choose a cut and a penalty by cross-validation over prompts, and fit the head to all groups.
 
-    The cut and the penalty with the smallest loss are taken, as of `smooth_losses`; of equal ones the cut with the
+    The choice is the cut and the penalty with the smallest loss by `smooth_losses`; of equal ones, the cut with the
     fewest layers.
 
     Args:
         table: the features.
-        groups: what is fitted; they are in the table.
-        objective: what it is fitted for.
-        seed: draws the folds.
+        groups: the groups to fit, whose texts are in the table.
+        objective: the objective of the fit.
+        seed: the seed of the folds.
         penalties: the penalties to choose from, the strongest first.
     """
     fold_of = torch.tensor(draw_folds(groups, FOLDS, seed))
@@ -148,10 +148,10 @@ def fit_best_head(
 
 
 def smooth_losses(validation: Sequence[ValidationLoss]) -> dict[tuple[int, float], float]:
-    """Return the loss of each cut and penalty: its mean with the losses of the cuts next to it, with that penalty.
+    """Return the loss of each cut and penalty, averaged with the losses of the neighbouring cuts for that penalty.
 
-    The loss changes slowly from layer to layer, and the folds of a thousand pairs move it by more. A cut whose
-    neighbours were not tried with a penalty has no loss for it, unless no cut has one.
+    The loss changes slowly from layer to layer, and with a thousand pairs the choice of the folds changes it by more.
+    A cut whose neighbours were not tried with a penalty has no loss for it, unless no cut has one.
 
     >>> validation = [ValidationLoss(cut, 1.0, (loss,)) for cut, loss in enumerate([0.6, 0.8, 0.65, 0.66, 0.67])]
     >>> losses = smooth_losses(validation)
@@ -171,7 +171,7 @@ def smooth_losses(validation: Sequence[ValidationLoss]) -> dict[tuple[int, float
 def _split(
     groups: Sequence[TokenGroup], table: FeatureTable, fold_of: Tensor, fold: int
 ) -> tuple[HeadBatch, HeadBatch]:
-    """Return what is fitted without a fold, and the fold."""
+    """Return the groups without a fold, and the groups of the fold."""
     sides: tuple[list[TokenGroup], list[TokenGroup]] = ([], [])
     for group, number in zip(groups, fold_of.tolist(), strict=True):
         sides[number == fold].append(group)

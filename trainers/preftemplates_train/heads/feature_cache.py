@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Groups = Sequence[Sequence[Sequence[int]]]
 
 GROUPS_PER_FILE = 128
-"""How many groups are computed before their features are written."""
+"""The number of groups per file: a run that is stopped loses at most this many."""
 
 
 def hash_frozen_weights(model: PreTrainedModel, pad_id: int) -> str:
@@ -38,7 +38,7 @@ def hash_frozen_weights(model: PreTrainedModel, pad_id: int) -> str:
 
     Args:
         model: the classifier.
-        pad_id: the id that pads, which no text holds.
+        pad_id: the id of the pad token, which no text contains.
     """
     head, embeddings = f"{find_last_linear(model)[0]}.", model.get_input_embeddings()
     digest = hashlib.sha256()
@@ -58,7 +58,7 @@ def hash_group(texts: Sequence[Sequence[int]]) -> str:
 
 
 class CachedGroup(NamedTuple):
-    """Where the features of a group are: a file, and the rows in it."""
+    """The place of a group's features: a file, and its rows from `start` up to `stop`."""
 
     path: Path
     start: int
@@ -69,12 +69,12 @@ class FeatureCache:
     """Features in a folder; a run that was stopped continues after the last file that it wrote.
 
     Args:
-        folder: the folder; it is made when the first file is written.
-        key: names everything besides the token ids that the features depend on.
+        folder: the folder; it is created when the first file is written.
+        key: identifies everything that the features depend on, except the token ids.
 
     Attributes:
-        reused: how many groups were read from files that were there.
-        computed: how many were computed.
+        reused: the number of groups that were read from existing files.
+        computed: the number of groups that were computed.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -84,10 +84,10 @@ class FeatureCache:
         self.computed = 0
 
     def read(self, reader: FeatureReader, groups: Groups) -> list[Tensor]:
-        """Return the features of the texts of each group, shape (texts, depths, width); missing ones are computed.
+        """Return the features of the texts of each group, shape (texts, depths, width); compute missing ones.
 
         Args:
-            reader: computes them.
+            reader: computes features.
             groups: the ids of each text, by group.
 
         Raises:
@@ -105,7 +105,7 @@ class FeatureCache:
         return [contents[place.path][place.start : place.stop] for place in places]
 
     def _list_cached(self, prefix: str) -> Iterator[tuple[str, CachedGroup]]:
-        """Yield the hash and the place of each group in the files of a key; files that are not whole have none."""
+        """Yield the hash and the place of each group in the files of a key; damaged files are ignored."""
         for path in sorted(self.folder.glob(f"{prefix}-*.safetensors")):
             try:
                 with safe_open(path, framework="pt") as file:
@@ -115,7 +115,7 @@ class FeatureCache:
                 continue
 
     def _write_file(self, prefix: str, groups: Groups, reader: FeatureReader) -> dict[str, CachedGroup]:
-        """Compute features and write them under another name; the file gets its own when it is whole."""
+        """Compute features and write them to a temporary file, which gets its name when it is complete."""
         features = reader.read(groups)
         entries = [(hash_group(texts), len(texts)) for texts in groups]
         name = hashlib.sha256(repr(entries).encode()).hexdigest()[:32]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from preftemplates_train.model.features import FeatureReader
 
 TextKey = tuple[int, ...]
-"""The ids of a text, by which the table knows it."""
+"""The ids of a text, its key in the table."""
 
 
 class FeatureTable(NamedTuple):
@@ -34,11 +34,11 @@ class FeatureTable(NamedTuple):
 
 
 class HeadBatch(NamedTuple):
-    """Groups of texts as a loss takes them.
+    """Groups of texts for a loss.
 
     Attributes:
         rows: the rows of the texts in a `FeatureTable`, shape (S,).
-        labels: where the samples are and which labels they have, as of `index_samples`.
+        labels: the index tensors and labels of the samples, as returned by `index_samples`.
     """
 
     rows: Tensor
@@ -46,7 +46,7 @@ class HeadBatch(NamedTuple):
 
     @classmethod
     def from_groups(cls, groups: Sequence[TokenGroup], table: FeatureTable) -> HeadBatch:
-        """Return the batch of all of these groups; floats are doubles, as the fit is computed in these."""
+        """Return the batch of these groups, with floats as doubles, in which the fit is computed."""
         dataset = GroupDataset(groups)
         features = [dataset[number] for number in range(len(groups))]
         texts = [collect_texts(group) for group in features]
@@ -71,8 +71,8 @@ def compute_feature_table(
 
     Args:
         reader: computes features.
-        groups: the groups; texts that several of them have are computed with the first.
-        cache: keeps what is computed, also where the run ends before all is.
+        groups: the groups; a text in several groups is computed with the first.
+        cache: keeps the computed features, even if the run is stopped before all are computed.
     """
     text_groups = list_text_groups(groups)
     features = reader.read(text_groups) if cache is None else cache.read(reader, text_groups)

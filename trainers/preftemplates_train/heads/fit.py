@@ -1,4 +1,4 @@
-"""The fit of a linear head: a convex loss of rewards with a squared penalty, minimised to a stated tolerance."""
+"""Fit a linear head: minimise a convex loss of rewards with a squared penalty to a given tolerance."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEAST_SPREAD = 0.01
 """The smallest deviation of a feature, as a share of the root mean square of all deviations."""
 
 LOOSEST = 100.0
-"""By what factor rounding may keep a gradient above the tolerance before a fit counts as failed."""
+"""The factor by which rounding may keep a gradient above the tolerance before a fit counts as failed."""
 
 
 class LinearHead(NamedTuple):
@@ -45,7 +45,7 @@ class Scaling(NamedTuple):
 
     Attributes:
         mean: shape (width,).
-        spread: likewise, above zero.
+        spread: shape (width,), above zero.
     """
 
     mean: Tensor
@@ -55,8 +55,8 @@ class Scaling(NamedTuple):
     def measure(cls, features: Tensor) -> Scaling:
         """Return the mean and the standard deviation of features of shape (texts, width).
 
-        A deviation is at least `LEAST_SPREAD` times the root of their mean square. A feature that hardly varies would
-        else get a weight so large that a reward in float32 is the rounding of it.
+        Deviations below `LEAST_SPREAD` times the root of their mean square are raised to it. Otherwise a feature that
+        hardly varies would get a weight so large that rewards in float32 are mostly its rounding.
         """
         spread = features.std(0, correction=0)
         least = (LEAST_SPREAD * spread.square().mean().sqrt()).clamp(min=1e-30)
@@ -67,7 +67,7 @@ class Scaling(NamedTuple):
         return (features - self.mean) / self.spread
 
     def fold(self, head: LinearHead) -> LinearHead:
-        """Return the head for features as they are which gives the rewards of this head for scaled ones."""
+        """Return the head for unscaled features that gives the same rewards as a head for scaled ones."""
         weights = head.weights / self.spread
         return LinearHead(weights, head.bias - weights @ self.mean)
 
@@ -88,15 +88,15 @@ def fit_head(
     memory BFGS method for large scale optimization", 1989), with a line search by the strong Wolfe conditions.
 
     Args:
-        features: of all texts, shape (texts, width); standardised, or one penalty does not suit all.
-        loss: from the rewards of these texts, shape (texts,), to a mean; convex.
-        penalty: above zero.
-        start: where to begin, such as the fit for another penalty.
-        with_bias: whether a bias is fitted too; it has no penalty.
-        tolerance: the largest entry that the gradient may have in the end.
+        features: the features of all texts, shape (texts, width); standardised, so that one penalty suits them all.
+        loss: a convex function from the rewards of the texts, shape (texts,), to the mean loss.
+        penalty: the penalty, above zero.
+        start: the head to start from, such as the fit for another penalty.
+        with_bias: whether to fit a bias too, without a penalty.
+        tolerance: the largest entry of the gradient at which the fit ends.
 
     Raises:
-        TrainingError: the gradient stays larger.
+        TrainingError: the gradient does not get below the tolerance.
 
     Example:
         >>> import torch
@@ -142,8 +142,8 @@ def fit_head(
 def find_row_space(features: Tensor) -> Tensor | None:
     """Return an orthonormal basis of the features' rows, shape (width, texts), if there are fewer texts than features.
 
-    The weights of a fit lie in that space, since whatever is orthogonal to it only adds to the penalty. So a head can
-    be fitted to the features' coordinates in it.
+    The weights of a fit are in the span of the rows: a component that is orthogonal to it changes no reward and adds
+    to the penalty. So a head can be fitted to the features' coordinates in this basis.
     """
     texts, width = features.shape
     return torch.linalg.qr(features.T)[0] if texts < width else None

@@ -1,4 +1,4 @@
-"""A linear head on a frozen model: its features are computed, the head is fitted, and the model is cut."""
+"""A linear head on a frozen model: compute the features, fit the head, and cut the model."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from preftemplates_train.settings.config import RewardConfig
 
 MOST_CUTS = 8
-"""How many cuts are tried where none are named."""
+"""The number of cuts to try if the settings name none."""
 
 
 def choose_depths(number: int, requested: Sequence[int] | None = None) -> list[int]:
-    """Return after how many layers a model may be cut, ascending.
+    """Return the numbers of layers after which to try to cut a model, ascending.
 
     Args:
-        number: how many layers it has.
-        requested: the numbers to choose from; by default up to eight, evenly from a third of the layers to all.
+        number: the number of its layers.
+        requested: the cuts to try; by default up to eight, evenly from a third of the layers to all.
 
     Raises:
-        SetupError: one of them is not from 1 to the number of layers.
+        SetupError: a requested cut is not from 1 to the number of layers.
 
     >>> choose_depths(30)
     [10, 13, 16, 19, 21, 24, 27, 30]
@@ -58,12 +58,12 @@ def choose_depths(number: int, requested: Sequence[int] | None = None) -> list[i
 
 
 def make_objective(config: RewardConfig) -> HeadObjective:
-    """Return what the head of a run is fitted for."""
+    """Return the objective of the fit of a run's head."""
     return HeadObjective(config.objective, config.label_smoothing_factor)
 
 
 def check_frozen_model(model: PreTrainedModel, head: HeadOrigin | None, config: RewardConfig) -> None:
-    """Raise an error if a run's head cannot be fitted on its model, or if the settings name layers it does not have.
+    """Raise an error if a run's head cannot be fitted on its model, or the settings name layers that do not exist.
 
     Raises:
         SetupError: the message names the class of the model, or the setting.
@@ -78,13 +78,13 @@ def check_feature_memory(texts: int, depths: int, width: int, memory: float | No
     """Raise an error if the features of all texts do not fit into half of the memory.
 
     Args:
-        texts: how many texts there are.
-        depths: after how many cuts each of them has features.
-        width: how many features those are.
-        memory: the machine's memory in bytes; by default what the operating system says, if it does.
+        texts: the number of texts.
+        depths: the number of cuts.
+        width: the number of features of a text at one cut.
+        memory: the machine's memory in bytes; by default the size that the operating system reports, if it does.
 
     Raises:
-        SetupError: the message gives both sizes, and what makes the features fewer.
+        SetupError: the message gives both sizes and how to have fewer features.
 
     >>> check_feature_memory(2_000, 8, 4096)
     """
@@ -93,12 +93,12 @@ def check_feature_memory(texts: int, depths: int, width: int, memory: float | No
     if size > available / 2:
         raise SetupError(
             f"the features of {texts:,} texts after {depths} layers take {size / 2**30:.1f} GiB, more than half of the"
-            f" machine's {available / 2**30:.1f} GiB; name fewer layers with --head_layers, or take fewer rows"
+            f" machine's {available / 2**30:.1f} GiB; name fewer layers with --head_layers, or use fewer rows"
         )
 
 
 def _find_memory() -> float:
-    """Return the machine's memory in bytes; infinity where the operating system does not say."""
+    """Return the machine's memory in bytes; infinity if the operating system does not report it."""
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):
@@ -110,18 +110,18 @@ def check_pretrained_features(model: PreTrainedModel, new_weights: Sequence[str]
 
     Args:
         model: the classifier.
-        new_weights: the names of the weights that the checkpoint does not have.
+        new_weights: the names of the weights that the checkpoint lacks.
         name: the checkpoint's name.
 
     Raises:
         SetupError: the message names the class and the first such weight.
     """
-    path, _, _ = find_last_linear(model)[0].partition(".modules_to_save")  # peft wraps a head that is trained whole
+    path, _, _ = find_last_linear(model)[0].partition(".modules_to_save")  # peft wraps a head that it trains in full
     random_weights = [weights for weights in new_weights if not weights.startswith(f"{path}.")]
     if random_weights:
         raise SetupError(
-            f"{name} has no weights {random_weights[0]}, which {type(model).__name__} applies before its last layer: a"
-            " linear head would read random features; take --train full, or another model"
+            f"{name} has no weights {random_weights[0]}, which {type(model).__name__} applies before its last layer,"
+            " so a linear head would read random features; use --train full, or another model"
         )
 
 
@@ -131,8 +131,8 @@ def open_feature_cache(folder: Path, model: PreTrainedModel, pad_id: int, *, aut
     Args:
         folder: the folder.
         model: the model, whose frozen weights are part of the key.
-        pad_id: the id that pads.
-        autocast: names the type in which the model computes.
+        pad_id: the id of the pad token.
+        autocast: the name of the type in which the model computes.
     """
     weights = hash_frozen_weights(model, pad_id)
     return FeatureCache(folder, f"{weights} {model.config.to_json_string()} {pad_id} {autocast}")
@@ -144,10 +144,10 @@ def install_head(model: PreTrainedModel, fitted: FittedHead, depth: int) -> None
     Args:
         model: the classifier.
         fitted: the head.
-        depth: after how many layers its features were read.
+        depth: the number of layers after which its features were read.
 
     Raises:
-        SetupError: the head has a bias, and the model's last layer has none; or the model cannot be cut.
+        SetupError: the model cannot be cut.
     """
     cut_model(model, depth)
     linear = find_last_linear(model)[1]
@@ -158,14 +158,14 @@ def install_head(model: PreTrainedModel, fitted: FittedHead, depth: int) -> None
 
 
 def check_bias(model: PreTrainedModel, objective: HeadObjective) -> None:
-    """Raise an error if an objective needs a bias, and the model's last layer has none.
+    """Raise an error if an objective needs a bias and the model's last layer has none.
 
     Raises:
         SetupError: the message names both.
     """
     if objective.needs_bias and find_last_linear(model)[1].bias is None:
         raise SetupError(
-            f"objective {objective.name} needs a bias, and the head of {type(model).__name__} has none; take an"
+            f"objective {objective.name} needs a bias, but the head of {type(model).__name__} has none; use an"
             " encoder, --train full, or an objective of pairs"
         )
 
@@ -188,10 +188,10 @@ def fit_frozen_head(
 
     Args:
         reader: computes the features.
-        groups: what is fitted.
-        objective: what it is fitted for.
-        seed: draws the folds of the cross-validation.
-        others: groups whose features are computed too, and not fitted.
+        groups: the groups to fit.
+        objective: the objective of the fit.
+        seed: the seed of the cross-validation's folds.
+        others: groups whose features are also computed, but that are not fitted.
         cache: keeps the features.
 
     Returns:

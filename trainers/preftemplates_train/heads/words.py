@@ -1,4 +1,4 @@
-"""Counts of words as features: what a model that knows no language can learn of which answer is better."""
+"""Counts of words as features, for a model that learns from words alone which answer is better."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from preftemplates_train.heads.feature_table import TextKey
 
 MOST_WORDS = 5000
-"""How many words are counted: those that most texts have."""
+"""The number of words that are counted: those that occur in the most texts."""
 
 FEWEST_TEXTS = 2
-"""A word of fewer texts says nothing of others."""
+"""The number of texts in which a word must occur: a rarer word says nothing about other texts."""
 
 
 def count_words(groups: Iterable[TokenGroup], others: Iterable[TokenGroup] = ()) -> FeatureTable:
-    """Return log(1 + n) for each word that an answer has n times, as a table with one cut.
+    """Return log(1 + n) for each word that occurs n times in an answer, as a table with one cut.
 
-    Words are in lower case. The words of the prompt are left out, unless a custom template does not give the prompt.
+    Words are in lower case. The words of the prompt are not counted, unless a custom template writes no prompt.
 
     Args:
-        groups: the groups whose texts decide which words are counted.
-        others: further groups, of which the same words are counted.
+        groups: the groups whose texts determine which words are counted.
+        others: further groups, in which the same words are counted.
     """
     counts = {text: Counter(words) for text, words in _list_words(groups).items()}
     frequencies = Counter(word for counted in counts.values() for word in counted)

@@ -1,4 +1,4 @@
-"""LoRA adapters: added to a model that is trained, saved as peft saves them, and merged into their base model."""
+"""LoRA adapters: add them to a model, save them as peft does, and merge them into their base model."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from preftemplates_train.settings.config import RewardConfig
 
 ADAPTER_FOLDER = "adapter"
-"""The folder within the output folder that an adapter is written to."""
+"""The folder in the output folder that the adapter is written to."""
 
 PEFT_PREFIX = "base_model.model."
-"""What peft writes before the name of a weight of the base model."""
+"""The prefix that peft adds to the names of the base model's weights."""
 
 NAME_MERGED = "name the merged model that the run wrote"
 
 
 def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
-    """Return the model with LoRA adapters; its head is trained whole and saved.
+    """Return the model with LoRA adapters; its head is trained in full and saved with the adapter.
 
     Raises:
-        SetupError: peft is not installed, or finds nothing to adapt.
+        SetupError: peft is not installed, or finds no modules to adapt.
     """
     try:
         from peft import LoraConfig, TaskType, get_peft_model
@@ -82,21 +82,21 @@ def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
 
 
 def _make_absolute(name: str | None) -> str | None:
-    """Return a hub name as it is, and a local folder as a path that is the same from every other folder."""
+    """Return the absolute path of a local folder; a name on the hub is returned unchanged."""
     folder = None if name is None else Path(name)
     return name if folder is None or not folder.is_dir() else str(folder.resolve())
 
 
 def _list_module_names(model: nn.Module, kind: type[nn.Module]) -> list[str]:
-    """Return the last parts of the names of a model's modules of a kind, each once."""
+    """Return the last parts of the paths of a model's modules of a class, each once."""
     return sorted({re.sub(r".*\.", "", name) for name, part in model.named_modules() if isinstance(part, kind)})
 
 
 def _check_module_names(setting: str, names: Sequence[str], model: nn.Module, known: Sequence[str]) -> None:
-    """Refuse a name that is the end of no module's path; peft passes over it.
+    """Raise an error for a name with which no module's path ends: peft ignores such a name.
 
     Raises:
-        SetupError: the message names the setting, and the linear modules.
+        SetupError: the message names the setting and the linear modules.
     """
     paths = [f".{path}" for path, _ in model.named_modules()]
     for name in names:
@@ -107,13 +107,13 @@ def _check_module_names(setting: str, names: Sequence[str], model: nn.Module, kn
 
 
 def save_adapter(folder: Path, model: Any, tokenizer: PreTrainedTokenizerFast, record: CheckpointRecord) -> None:
-    """Write a model's adapter as peft does, with the head in it, and the tokenizer and the record next to it.
+    """Write a model's adapter with its head as peft does, and the tokenizer and the record next to it.
 
-    The embeddings are left out, unless they are trained. The only rows that a run adds are those of the pad token,
-    which is in no text; `load_adapted_model` adds them anew.
+    The embeddings are left out, unless they are trained. A run adds embeddings for the pad token only, which no text
+    contains, so `load_adapted_model` can add new ones.
     """
     model.save_pretrained(folder, save_embedding_layers=False)
-    (folder / "README.md").unlink(missing_ok=True)  # a form that nobody has filled in
+    (folder / "README.md").unlink(missing_ok=True)  # peft's form for a model card, with nothing filled in
     tokenizer.model_max_length = record.max_length
     tokenizer.save_pretrained(folder)
     record.write(folder)
@@ -124,8 +124,8 @@ def load_adapted_model(folder: Path, tokenizer: PreTrainedTokenizerFast, dtype: 
 
     Args:
         folder: the adapter's folder.
-        tokenizer: the adapter's tokenizer, pad token included.
-        dtype: the type that the base model was loaded in when the adapter was trained.
+        tokenizer: the adapter's tokenizer, with its pad token.
+        dtype: the type in which the base model was loaded when the adapter was trained.
 
     Raises:
         SetupError: peft is not installed, or the base model or the adapter cannot be loaded.
@@ -140,7 +140,7 @@ def load_adapted_model(folder: Path, tokenizer: PreTrainedTokenizerFast, dtype: 
     grow_vocabulary(model, tokenizer)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what they warn of is an error below
+            warnings.simplefilter("ignore")  # missing and unknown weights are errors below
             adapted = PeftModel.from_pretrained(model, str(folder))
     except Exception as error:
         raise SetupError(f"{folder} cannot be added to its base model: {summarize_error(error)}") from error
@@ -155,11 +155,11 @@ def _load_base(folder: Path, dtype: str, saved: frozenset[str]) -> PreTrainedMod
 
     Args:
         folder: the adapter's folder.
-        dtype: as of `load_adapted_model`.
+        dtype: as in `load_adapted_model`.
         saved: the names of the adapter's weights.
 
     Raises:
-        SetupError: the base model cannot be loaded, or lacks a weight that the adapter lacks too.
+        SetupError: the base model cannot be loaded, or a weight is in neither the base model nor the adapter.
     """
     name, revision = read_adapter_base(folder)
     try:
@@ -168,8 +168,8 @@ def _load_base(folder: Path, dtype: str, saved: frozenset[str]) -> PreTrainedMod
         model, info = load_classifier(name, revision=revision, config=config, dtype=dtype)
     except SetupError as error:
         raise SetupError(
-            f"{folder} is a LoRA adapter on {name}, and this base model cannot be loaded: {error.message}; put it"
-            f" back, or name its place as base_model_name_or_path in {ADAPTER_CONFIG_NAME}"
+            f"{folder} is a LoRA adapter on {name}, and this base model cannot be loaded: {error.message}; restore it,"
+            f" or set base_model_name_or_path in {ADAPTER_CONFIG_NAME} to its new path"
         ) from error
     drawn = sorted(weights for weights in info["missing_keys"] if PEFT_PREFIX + weights not in saved)
     if drawn:
@@ -178,7 +178,7 @@ def _load_base(folder: Path, dtype: str, saved: frozenset[str]) -> PreTrainedMod
 
 
 def _check_weight_names(folder: Path, adapted: Any, saved: frozenset[str]) -> None:
-    """Raise an error if an adapter lacks weights, or has those of another model; peft passes over both.
+    """Raise an error if an adapter lacks weights, or has weights of another model: peft ignores both.
 
     Args:
         folder: the adapter's folder.
@@ -190,11 +190,11 @@ def _check_weight_names(folder: Path, adapted: Any, saved: frozenset[str]) -> No
     needed = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
     for name in sorted(needed - saved):
         raise SetupError(f"{folder} lacks the weights {name.removeprefix(PEFT_PREFIX)}; {COPY_AGAIN}")
-    known = {name.replace(".default.", ".") for name in adapted.state_dict()}  # files leave the adapter's name out
+    known = {name.replace(".default.", ".") for name in adapted.state_dict()}  # files omit the adapter's name
     for name in sorted(saved - needed - known):
         raise SetupError(f"{folder} has weights for {name.removeprefix(PEFT_PREFIX)}, which its base model lacks")
 
 
 def merge_adapters(model: Any) -> PreTrainedModel:
-    """Return the model with its adapters merged into the weights; any other as it is."""
+    """Return the model with its adapters merged into the weights; a model without adapters is returned unchanged."""
     return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model  # type: ignore[no-any-return]

@@ -1,8 +1,9 @@
-"""Attention over branches: each token sees its own branch and the prefix of its group, and nothing else.
+"""Attention over branches: a token attends to its own branch and the prefix of its group only.
 
-It is one of transformers' attention functions, so it works for any model that uses these. A prefix and its first
-branch are one causal sequence; the other branches see the prefix through a mask. Sliding windows count positions, so
-a window that reaches from a branch into its prefix is as wide as in a sequence of its own.
+It is registered as one of transformers' attention functions, so it works for every model that uses them. A prefix and
+its first branch are one causal sequence; each other branch attends to the prefix through a mask. Sliding windows count
+positions and not places in the row, so a window that reaches from a branch into its prefix is as wide as in a sequence
+of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ BRANCH_ATTENTION = "branches"
 """The name of the attention function among transformers' own."""
 
 UNSUPPORTED = ("softcap", "s_aux", "position_bias", "cache")
-"""Arguments that some models pass to their attention, and that this one does not compute."""
+"""Arguments that some models pass to their attention function, and that this one does not support."""
 
 
 def attend_in_branches(
@@ -50,10 +51,10 @@ def attend_in_branches(
         query: shape (1, heads, T, width); key and value may have fewer heads.
         key: likewise.
         value: likewise.
-        attention_mask: None: the groups say what a token sees.
-        scaling: of the scores; one over the root of the width if it is None.
-        dropout: of the weights.
-        sliding_window: how many positions a token sees at most, its own included.
+        attention_mask: must be None: the groups define which tokens a token attends to.
+        scaling: the factor of the scores; if None, one over the square root of the width.
+        dropout: the dropout of the attention weights.
+        sliding_window: the number of positions that a token attends to, including its own.
         branches: the groups of the row.
         others: further arguments of the model.
 
@@ -61,11 +62,13 @@ def attend_in_branches(
         The values, shape (1, T, heads, width), and None.
 
     Raises:
-        NotImplementedError: the model asks for something else than scaled and masked scores.
+        NotImplementedError: the model needs more than scaled and masked scores.
     """
+    # Without this check, a model with soft-capped scores or sinks would run and give wrong rewards without an error.
     unsupported = [name for name in UNSUPPORTED if others.get(name) is not None]
     if unsupported or attention_mask is not None or not branches or not getattr(module, "is_causal", True):
-        raise NotImplementedError(f"no attention over branches with {', '.join(unsupported) or 'this mask'}")
+        raise NotImplementedError(f"attention over branches does not support {', '.join(unsupported) or 'this mask'}")
+    # The kernel has no dropout, so training with dropout computes each branch by itself.
     attend_plainly = partial(attend_by_sequence, query, key, value, branches, sliding_window, scaling, dropout)
     if query.is_cuda and not dropout:
         values = ROW_KERNEL.attend(query, key, value, branches, sliding_window, scaling, attend_plainly)
@@ -83,7 +86,7 @@ def attend_by_sequence(
     scaling: float | None = None,
     dropout: float = 0.0,
 ) -> Tensor:
-    """Compute an attention for each branch, and one for the prefix with the first; runs on any device.
+    """Compute one attention per branch, the first together with the prefix; runs on any device.
 
     Returns:
         Shape (1, heads, T, width), as the query.
@@ -103,19 +106,27 @@ def attend_by_sequence(
 def _split_sequences(
     group: BranchLengths, queries: Tensor, keys: Tensor, values: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield the queries of each branch, with the keys and values that they see; the first has the prefix's too."""
+    """Yield the queries of each branch with the keys and values that they attend to.
+
+    The first branch comes with the prefix: together they are a plain causal sequence, which needs no mask.
+    """
     prefix, (first, *others) = group
     if not others:
         yield queries, keys, values
         return
     seen = [state.split([prefix, first, *others], dim=2) for state in (keys, values)]
     for number, branch_queries in enumerate(queries.split([prefix + first, *others], dim=2)):
-        if branch_queries.shape[2]:
+        if branch_queries.shape[2]:  # a sequence that is all prefix has an empty branch
             yield branch_queries, *(torch.cat((parts[0], parts[number + 1]), dim=2) for parts in seen)
 
 
 def _mask(queries: int, keys: int, window: int | None, device: torch.device) -> Tensor | None:
-    """Return which of the keys the last ones' queries see, shape (queries, keys); None where it is causal alone."""
+    """Return which keys the queries of the last keys attend to, shape (queries, keys).
+
+    The keys of a branch are those of its prefix and its own, so their places are the positions in the sequence, and a
+    window is measured in them. None stands for a plain causal mask: kernels skip hidden pairs only if they get no
+    tensor.
+    """
     if queries == keys and (window is None or keys <= window):
         return None
     places = torch.arange(keys, device=device)
@@ -127,11 +138,12 @@ AttentionInterface.register(BRANCH_ATTENTION, attend_in_branches)
 
 
 class BranchReader:
-    """Has a sequence classifier give the rewards of all sequences of a row.
+    """Makes a sequence classifier return the rewards of all sequences of a row.
 
-    A classifier's head scores every token, and the model then picks one token of each row. While a row is read, the
-    head gives the scores at the sequences' ends to every token, so that the one that is picked holds all of them: they
-    leave through the model's own forward, and with it through whatever wraps the model.
+    A classifier's head scores every token, and the model then picks one token of each row. While a row is read, a hook
+    gives every token the scores at the ends of all sequences, so the token that the model picks holds all of them.
+    So the rewards leave through the model's own forward pass, and through wrappers such as DDP or FSDP, which would
+    not see a call of the head alone.
 
     Args:
         head: the module that scores every token.
@@ -150,7 +162,7 @@ class BranchReader:
         """Return the rewards of the sequences of a row, shape (S,).
 
         Args:
-            model: the classifier, or what wraps it.
+            model: the classifier, or its wrapper.
             row: the row.
         """
         self._ends = row.ends
@@ -159,21 +171,21 @@ class BranchReader:
                 input_ids=row.input_ids, position_ids=row.position_ids, branches=row.groups, use_cache=False
             ).logits
         finally:
-            self._ends = None
+            self._ends = None  # the hook changes nothing outside of this call, such as in an evaluation with padding
         return logits[0].float()
 
 
 def enable_branches(model: Any) -> BranchReader:
-    """Have a model, or one with adapters, compute attention over branches from now on."""
+    """Switch a model, with or without adapters, to attention over branches."""
     base_model = model.get_base_model() if hasattr(model, "get_base_model") else model
     base_model.set_attn_implementation(BRANCH_ATTENTION)
     return BranchReader(base_model.score)
 
 
 def explain_no_branches(model: Any, pad_id: int) -> str | None:
-    """Return why a model does not give in branches the rewards that it gives each text alone; None if it does.
+    """Return the reason why a model's rewards in branches differ from those of each text alone; None if they agree.
 
-    Some texts are scored both ways. The model is left as it was.
+    No list of architectures would be complete, so a few texts are scored both ways. The model is left as it was.
     """
     head = getattr(model, "score", None)
     if not isinstance(head, nn.Module):
@@ -194,11 +206,11 @@ def explain_no_branches(model: Any, pad_id: int) -> str | None:
         reader.hook.remove()
     difference = float((alone - together).abs().max())
     allowed = float(alone.std()) * (1e-3 if model.dtype == torch.float32 else 0.2)
-    return None if difference <= allowed else f"it moves a reward by {difference:.4f}"
+    return None if difference <= allowed else f"rewards in branches differ by {difference:.4f}"
 
 
 def _draw_groups(ids: Sequence[int], pad_id: int) -> list[list[list[int]]]:
-    """Draw two groups of texts that begin alike, from these ids without the pad token's."""
+    """Draw two groups of texts with common prefixes, from these ids without the pad token's."""
     rng = Random(0)
     candidates = [id for id in ids if id != pad_id]
     return [

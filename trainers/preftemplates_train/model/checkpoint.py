@@ -1,4 +1,4 @@
-"""A reward model on disk: what others load, and a record of what it was made from."""
+"""A reward model on disk: the files that other programs load, and a record of what it was made from."""
 
 from __future__ import annotations
 
@@ -30,25 +30,27 @@ IDENTITY_ACTIVATION = "torch.nn.modules.linear.Identity"
 
 @dataclass(frozen=True)
 class CheckpointRecord:
-    """What a checkpoint was made from.
+    """The record of a checkpoint: the data, templates, tokenizer and settings that it was made from.
+
+    A run is continued only from a checkpoint whose record has the same values. Some are recorded and not compared.
 
     Attributes:
-        templates: the text digest of each source's template, with its name.
-        dialects: the name and digest of each source's dialect; recorded, and not compared, because the texts that are
-            trained on do not depend on it. A custom template has none.
-        style: the style's name and digest; None if the template formats by hand.
-        date: the day that the style prints, as 2026-05-31; None if it prints none. The digest covers it.
-        special_tokens: bos, eos and pad, the text before and after each text, and who writes these.
+        templates: the name and the text digest of each source's template.
+        dialects: the name and the digest of each source's dialect; not compared, because the training texts do not
+            depend on it. A custom template has no dialect.
+        style: the style's name and digest; None for a custom template.
+        date: the date that the style prints, such as 2026-05-31; None if it prints none. The style's digest covers it.
+        special_tokens: bos, eos and pad, the special text before and after each text, and who writes it.
         max_length: the most tokens that a text may have.
-        length_policy: how longer ones were handled.
-        tokenizer: a digest.
-        data: a digest of the token ids trained on, in order.
+        length_policy: how longer texts were handled.
+        tokenizer: a digest of the tokenizer.
+        data: a digest of the training token ids, in order.
         settings: the other settings that the weights depend on.
-        version: of preftemplates; recorded, and not compared.
-        temperature: what a difference of two rewards is divided by before the sigmoid gives a probability; recorded,
-            and not compared. `evaluate --write-temperature` sets it.
-        score_scale: of a model that learnt scores, their `mean` and their standard `deviation`, by which a reward is
-            a score: mean + deviation * reward; None for other models. It follows from the data, and is not compared.
+        version: the version of preftemplates; not compared.
+        temperature: the divisor of a difference of two rewards before the sigmoid that gives a probability; not
+            compared. `evaluate --write-temperature` sets it.
+        score_scale: for a model that learnt scores, their `mean` and standard `deviation`: a reward predicts the score
+            mean + deviation * reward. None for other models. Not compared, because it follows from the data.
     """
 
     templates: dict[str, dict[str, str]]
@@ -78,7 +80,7 @@ class CheckpointRecord:
         """Read the record from a checkpoint's folder.
 
         Raises:
-            SetupError: there is none, or it is no such record.
+            SetupError: there is no record, or it is not valid.
         """
         try:
             record = TypeAdapter(cls).validate_json((folder / RECORD_FILE).read_bytes(), strict=True)
@@ -91,12 +93,13 @@ class CheckpointRecord:
                 raise ValueError(f"temperature: expected a number above 0, got {record.temperature}")
         except (OSError, ValueError, KeyError) as error:
             reason = one_line(_explain_unreadable(error), 120)
-            raise SetupError(f"{folder} is no reward model of preftemplates-train: {RECORD_FILE}: {reason}") from error
+            message = f"{folder} is not a reward model of preftemplates-train: {RECORD_FILE}: {reason}"
+            raise SetupError(message) from error
         return record
 
 
 def _explain_unreadable(error: Exception) -> str:
-    """Return why a record cannot be read: the first of its faults, with its place."""
+    """Return the first fault of a record that cannot be read, with its path."""
     if isinstance(error, ValidationError):
         fault = error.errors(include_url=False)[0]
         return ": ".join([*map(str, fault["loc"]), fault["msg"]])
@@ -109,8 +112,8 @@ def write_temperature(folder: Path, temperature: float) -> None:
     """Write a temperature into the record of a checkpoint's folder, and the record's new hash into its manifest.
 
     Args:
-        folder: the folder, for which `explain_unreplaceable` gives no reason.
-        temperature: the number that differences of rewards are divided by, above 0.
+        folder: the folder, for which `explain_unreplaceable` returns None.
+        temperature: the divisor of differences of rewards, above 0.
 
     Raises:
         SetupError: the folder has no record.
@@ -129,21 +132,21 @@ def read_trained_style(folder: Path, tokenizer: PreTrainedTokenizerBase) -> Styl
     try:
         return Style.from_tokenizer(tokenizer)
     except PrefTemplatesError as error:
-        raise SetupError(f"{folder}: its chat template: {error}") from error
+        raise SetupError(f"{folder}: its chat template cannot be used: {error}") from error
 
 
 def hash_tokenizer(tokenizer: PreTrainedTokenizerFast) -> str:
-    """Return a hash of everything that decides which ids a text gets."""
+    """Return a hash of everything that determines the ids of a text."""
     return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
 
 
 def save_model(
     folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, record: CheckpointRecord
 ) -> None:
-    """Write what others load: weights as safetensors, configuration, tokenizer with chat template, and the record.
+    """Write a model: weights as safetensors, configuration, tokenizer with chat template, and the record.
 
-    The configuration asks sentence-transformers and vLLM for the reward itself, and the tokenizer has the length that
-    was trained on; both objects are changed.
+    The configuration makes sentence-transformers and vLLM return the reward itself, and the tokenizer gets the maximum
+    length of the training; both objects are changed.
     """
     (folder / CHAT_TEMPLATE_FILE).unlink(missing_ok=True)
     _declare_identity_activation(model.config)
@@ -154,10 +157,10 @@ def save_model(
 
 
 def _declare_identity_activation(model_config: Any) -> None:
-    """Set the key by which sentence-transformers and vLLM find the function that they apply to the score.
+    """Set the key in which sentence-transformers and vLLM look for the function to apply to the score.
 
-    Without it both apply a sigmoid where there is one label. `problem_type` does not suffice: vLLM's classification
-    reads it, its scoring and CrossEncoder do not.
+    Without it, both apply a sigmoid to the score of a model with one label. `problem_type` does not suffice: vLLM's
+    classification reads it, but vLLM's scoring and CrossEncoder do not.
     """
     declared = getattr(model_config, "sentence_transformers", None)
     others = declared if isinstance(declared, dict) else {}

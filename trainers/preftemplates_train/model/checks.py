@@ -1,4 +1,4 @@
-"""Checks before the first step: finite weights, a tokenizer that reloads, and rewards that padding does not move."""
+"""Checks before the first step: finite weights, a tokenizer that reloads, and rewards that ignore padding."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 def check_finite_weights(model: nn.Module, name: str) -> None:
-    """Refuse weights that are no finite numbers.
+    """Raise an error for weights that are not finite.
 
     Raises:
         SetupError: the message names the first such parameter.
     """
     for parameter, values in model.named_parameters():
         if not torch.isfinite(values).all():
-            raise SetupError(f"{name}: the weights {parameter} hold NaN or infinity")
+            raise SetupError(f"{name}: the weights {parameter} contain NaN or infinity")
 
 
 def find_unchanged_share(model: nn.Module, learning_rate: float) -> float:
-    """Return the share of the trained weights that a step of the learning rate's size leaves as they are.
+    """Return the share of the trained weights that a step of the size of the learning rate does not change.
 
-    Adam moves a weight by about the learning rate. A weight in bfloat16 or float16 gets the value nearest to the sum,
-    which is its own where the step is less than half of the distance to the next value. The first weights of each
-    parameter are looked at; weights in float32 count as changed.
+    Adam moves a weight by about the learning rate. A weight in bfloat16 or float16 is rounded to the nearest value,
+    so it stays the same if the step is less than half of the distance to the next value. The share is estimated from
+    the first weights of each parameter; weights in float32 count as changed.
     """
     unchanged, total = 0.0, 0
     for parameter in model.parameters():
@@ -49,10 +49,10 @@ def find_unchanged_share(model: nn.Module, learning_rate: float) -> float:
 
 
 def check_padding(model: PreTrainedModel, pad_id: int) -> None:
-    """Refuse a model whose rewards depend on padding: it does not read them at the end of the text.
+    """Raise an error for a model whose rewards depend on padding: it does not read them at the end of the text.
 
     Raises:
-        SetupError: a text scores otherwise next to longer ones than alone, by more than rounding can move it.
+        SetupError: the reward of a text alone and in a padded batch differ by more than rounding.
     """
     rng = torch.Generator().manual_seed(0)
     embeddings: Any = model.get_input_embeddings()
@@ -68,13 +68,13 @@ def check_padding(model: PreTrainedModel, pad_id: int) -> None:
     if not difference.max() <= alone.std() * (0.01 if model.dtype == torch.float32 else 0.2):
         worst = int(difference.argmax())
         raise SetupError(
-            f"the model scores a text {alone[worst]:.4f} alone and {together[worst]:.4f} when padded to one length"
-            " with others"
+            f"the model's rewards depend on padding: it scores a text {alone[worst]:.4f} alone and"
+            f" {together[worst]:.4f} in a padded batch"
         )
 
 
 def _score_padded(model: PreTrainedModel, texts: list[torch.Tensor], pad_id: int) -> torch.Tensor:
-    """Return the rewards of texts in one batch, padded right, as plain transformers gives them."""
+    """Return the rewards of texts in one batch, padded on the right, as plain transformers computes them."""
     ids = nn.utils.rnn.pad_sequence(texts, batch_first=True, padding_value=pad_id)
     mask = nn.utils.rnn.pad_sequence([torch.ones_like(text) for text in texts], batch_first=True)
     with torch.no_grad():
@@ -83,10 +83,10 @@ def _score_padded(model: PreTrainedModel, texts: list[torch.Tensor], pad_id: int
 
 
 def check_tokenizer_reload(tokenizer: PreTrainedTokenizerFast, model_config: Any, texts: Sequence[str]) -> None:
-    """Refuse a tokenizer that is another one when it is loaded again, next to the model's configuration.
+    """Raise an error for a tokenizer that changes when it is saved next to the model's configuration and loaded again.
 
     Raises:
-        SetupError: it gives other ids to a text.
+        SetupError: the loaded tokenizer gives a text different ids.
     """
     with TemporaryDirectory() as folder:
         try:
@@ -94,9 +94,10 @@ def check_tokenizer_reload(tokenizer: PreTrainedTokenizerFast, model_config: Any
             model_config.save_pretrained(folder)
         except Exception as error:  # the library `tokenizers` raises no other class
             reason = getattr(error, "strerror", None) or summarize_error(error)
-            raise SetupError(f"{folder} cannot be written: {reason}; name another folder by TMPDIR") from error
+            raise SetupError(f"{folder} cannot be written: {reason}; set TMPDIR to another folder") from error
         reloaded = AutoTokenizer.from_pretrained(folder)
         if encode_texts(reloaded, texts) != encode_texts(tokenizer, texts):
             raise SetupError(
-                f"the tokenizer gives other ids when it is loaded again: a fault of {type(reloaded).__name__}"
+                "the tokenizer gives different ids after it is saved and loaded again, which is a bug of"
+                f" {type(reloaded).__name__}"
             )

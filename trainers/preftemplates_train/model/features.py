@@ -1,7 +1,8 @@
-"""Features: what a classifier's last linear layer would see of a text if the model were cut at each of some layers.
+"""Features: the input of a classifier's last linear layer for a text, if the model were cut at one of several layers.
 
-The layers are computed once for all cuts. What comes after them, such as a decoder's final norm or an encoder's
-pooler, is the model's own code: its forward pass is run again with the recorded states in place of its layers.
+The layers are computed once for all cuts. The code after them, such as a decoder's final norm or an encoder's pooler,
+is the model's own: its forward pass is run again, with the recorded states instead of the output of its layers. So no
+list of architectures is needed, and `FeatureReader` compares the features with those of a model that is really cut.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 RELATIVE_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
-"""How far features of a cut and of a whole model may differ, as a share of their spread; coarser types get 0.1."""
+"""How far the features may differ from those of a cut model, as a share of their spread; coarser types get 0.1."""
 
 
 def find_last_linear(model: PreTrainedModel) -> tuple[str, nn.Linear]:
     """Return the linear layer that gives the rewards, with its path.
 
     Raises:
-        SetupError: the head has none.
+        SetupError: the head has no such layer.
     """
     base = f"{model.base_model_prefix}."
     layers = [
@@ -50,15 +51,15 @@ class FeatureReader:
     """Reads the features of texts at several cuts of a model.
 
     Args:
-        model: the classifier; it is put into evaluation mode.
-        depths: after how many layers the model is cut, from 1; ascending.
-        pad_id: the id that pads.
-        shares_prefixes: whether the model computes attention over branches, as of `explain_no_branches`.
-        batch_size: how many texts are read at a time.
-        autocast: gives the context in which the model is run.
+        model: the classifier; it is set to evaluation mode.
+        depths: the cuts, as numbers of layers from 1, ascending.
+        pad_id: the id of the pad token.
+        shares_prefixes: whether the model supports attention over branches, as `explain_no_branches` finds.
+        batch_size: the number of texts per batch.
+        autocast: the context in which the model is run.
 
     Raises:
-        SetupError: the model's layers cannot be found, or what follows them does not work on recorded states.
+        SetupError: the model's layers cannot be found, or the code after them does not work on recorded states.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class FeatureReader:
         """Return the features of the texts of each group, shape (texts, depths, width), in float32 on the CPU.
 
         Args:
-            groups: the ids of each text, by group; a group's common beginning is computed once where that is cheaper.
+            groups: the ids of each text, by group; a group's common prefix is computed once if that is cheaper.
         """
         with self._autocast or nullcontext():
             return self._read_groups(groups)
@@ -119,7 +120,7 @@ class FeatureReader:
         return self._read_padded([ids for group in groups for ids in group])
 
     def _read_padded(self, texts: Sequence[Sequence[int]]) -> Tensor:
-        """Return the features of texts that are padded to one length, shape (texts, depths, width)."""
+        """Return the features of texts, padded to one length, shape (texts, depths, width)."""
         pad = nn.utils.rnn.pad_sequence
         ids = [torch.tensor(text, device=self.model.device) for text in texts]
         inputs = {
@@ -134,7 +135,7 @@ class FeatureReader:
         return torch.stack([self._apply_rest(state, inputs) for state in states], dim=1)
 
     def _record_states(self, inputs: dict[str, Any], select: Any) -> list[Tensor]:
-        """Run the model, and return what is selected of the states after each depth."""
+        """Run the model, and return the selected part of the states after each depth."""
         recorded: dict[int, Tensor] = {}
 
         def record(depth: int) -> Any:
@@ -156,14 +157,23 @@ class FeatureReader:
         return [recorded[depth] for depth in self.depths]
 
     def _apply_rest_to_tokens(self, states: Sequence[Tensor]) -> Tensor:
-        """Apply what follows the layers to states of single tokens, each of shape (texts, width of the model)."""
+        """Apply the code after the layers to states of single tokens, each of shape (texts, width of the model).
+
+        The states are passed as one batch with a row per cut and a column per text. That is valid only for code that
+        does not mix tokens, such as a norm; `_check` compares the result with a cut model. The ids are arbitrary, but
+        not the pad token's, for which classifiers search.
+        """
         stacked = torch.stack(list(states))
         other_id = 1 if self._pad_id == 0 else 0
         ids = torch.full(stacked.shape[:2], other_id, device=stacked.device)
         return self._apply_rest(stacked, {"input_ids": ids}).transpose(0, 1)
 
     def _apply_rest(self, states: Tensor, inputs: dict[str, Any]) -> Tensor:
-        """Return the input of the last linear layer, had the model's layers given these states."""
+        """Return the input of the last linear layer if the model's layers had given these states.
+
+        The first layer stays in the model and returns the states instead of computing them: models read attributes of
+        their layers, such as the kind of attention, so another module would not do.
+        """
         layers = list(self._stack.layers)
         first: Any = layers[0]
         first.forward = lambda *_, **__: (states,) if self._is_tuple else states
@@ -171,7 +181,7 @@ class FeatureReader:
         try:
             return self._run(inputs)
         finally:
-            del first.forward  # the class's own is there again
+            del first.forward  # uncover the method of the class
             self._stack.replace_layers(layers)
 
     def _run(self, inputs: dict[str, Any]) -> Tensor:
@@ -195,13 +205,13 @@ class FeatureReader:
             self.model.set_attn_implementation(attention_before)
 
     def _sees_each_token(self) -> bool:
-        """Return whether the last linear layer is applied to every token, as in decoders."""
+        """Return whether the last linear layer is applied to every token, as in decoders, or to a pooled state."""
         ids = torch.full((1, 4), 1 if self._pad_id == 0 else 0, device=self.model.device)
         with torch.no_grad():
             return self._run({"input_ids": ids}).dim() == 3
 
     def _check(self) -> None:
-        """Raise an error if a model that is really cut sees other features.
+        """Raise an error if a model that is really cut gives different features.
 
         Raises:
             SetupError: the message names the depth.
@@ -223,7 +233,7 @@ class FeatureReader:
             raise SetupError(f"{kind} cannot be cut at a layer: {summarize_error(error)}") from error
 
     def _read_cut(self, texts: Sequence[Sequence[int]], depth: int) -> Tensor:
-        """Return what the last linear layer sees of each text by itself in a model that has only its first layers."""
+        """Return the input of the last linear layer for each text alone, in a model with only its first layers."""
         layers = list(self._stack.layers)
         self._stack.replace_layers(layers[:depth])
         try:
@@ -235,7 +245,7 @@ class FeatureReader:
 
 
 def _draw_texts(vocabulary: int, pad_id: int) -> list[list[int]]:
-    """Draw four texts, two of which begin alike and so do the others, without the pad token."""
+    """Draw two pairs of texts without the pad token; the texts of each pair have a common prefix."""
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(max(vocabulary - 1, 1), (4, 24), generator=generator)
     ids = torch.where(ids >= pad_id, ids + 1, ids)

@@ -1,11 +1,12 @@
-"""One kernel for the attention of a whole row of branches, on accelerators that have it.
+"""A single kernel for the attention of a whole row of branches, on accelerators that support it.
 
-The plain way calls an attention for each branch; on an accelerator most of that time is waiting. FlexAttention takes
-the whole row at once and skips the blocks that nothing sees. It is compiled for the machine at hand, so it is used
-only once it has given the values of the plain way; where it fails or differs, the plain way stays.
+The plain attention makes one call per branch; on an accelerator, most of that time is spent on launches.
+FlexAttention computes the whole row at once and skips blocks that the mask hides entirely. It is compiled for the
+machine at hand, so it is used only after its values agreed with the plain attention's; if it fails or differs, the
+plain attention is used.
 
 Source: Dong et al., "Flex Attention: A Programming Model for Generating Optimized Attention Kernels" (2024), as
-`torch.nn.attention.flex_attention` has it.
+implemented in `torch.nn.attention.flex_attention`.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ if TYPE_CHECKING:
     from preftemplates_train.data.branches import BranchLengths
 
 RowAttention = Callable[..., Tensor]
-"""From query, key and value, each of shape (1, heads, T, width), and a block mask to shape (1, heads, T, width)."""
+"""Maps query, key and value, each of shape (1, heads, T, width), and a block mask to shape (1, heads, T, width)."""
 
 MAX_ROW_TOKENS = 32_768
-"""The longest row; its mask is made from a table of all pairs of tokens, one byte each."""
+"""The longest row: its mask is built from a table of all pairs of tokens, one byte each."""
 
 
 @lru_cache(maxsize=4)
 def build_block_mask(branches: tuple[BranchLengths, ...], window: int | None, device: torch.device) -> BlockMask:
-    """Build the mask of a row: a token sees its own branch and its prefix, up to itself, and within a window.
+    """Build the mask of a row: a token attends to its prefix and its own branch, up to itself and within a window.
 
     Args:
         branches: the groups of the row.
-        window: how many positions a token sees at most, its own included; None for all.
-        device: where the row is.
+        window: the number of positions that a token attends to, including its own; None for all.
+        device: the device of the row.
     """
     groups, owners, positions = list[int](), list[int](), list[int]()
     for number, (prefix, lengths) in enumerate(branches):
@@ -64,10 +65,10 @@ def compile_flex_attention() -> RowAttention:
 
 
 class RowKernel:
-    """An attention of whole rows, compared with the plain one before it is used.
+    """An attention of whole rows that is compared with the plain attention before it is used.
 
     Args:
-        make_attention: makes the attention; called when it is needed.
+        make_attention: returns the attention; called when it is needed.
     """
 
     def __init__(self, make_attention: Callable[[], RowAttention] = compile_flex_attention) -> None:
@@ -84,16 +85,16 @@ class RowKernel:
         scaling: float | None,
         attend_plainly: Callable[[], Tensor],
     ) -> Tensor:
-        """Return the values, of the shape of the query; the plain ones where the kernel fails or differs.
+        """Return the values, in the shape of the query; the plain attention's if the kernel fails or differs.
 
         Args:
             query: shape (1, heads, T, width); key and value may have fewer heads.
             key: likewise.
             value: likewise.
             branches: the groups of the row.
-            window: how many positions a token sees at most.
-            scaling: of the scores; one over the root of the width if it is None.
-            attend_plainly: gives the values in the plain way.
+            window: the number of positions that a token attends to; None for all.
+            scaling: the factor of the scores; if None, one over the square root of the width.
+            attend_plainly: computes the plain attention.
         """
         shape = query.dtype, query.shape[1], key.shape[1], query.shape[3], window
         if self._is_usable.get(shape) is False or query.shape[2] > MAX_ROW_TOKENS:
@@ -111,13 +112,13 @@ class RowKernel:
         largest = expected.detach().abs().max().clamp(min=1e-6)
         difference = float((values.detach() - expected.detach()).abs().max() / largest)
         if not difference <= allowed:
-            return self._reject(shape, f"it moves a value by {difference:.4f} of the largest", expected)
+            return self._reject(shape, f"its values differ by {difference:.4f} of the largest", expected)
         self._is_usable[shape] = True
         return values
 
     def _reject(self, shape: Any, reason: str, expected: Tensor) -> Tensor:
         self._is_usable[shape] = False
-        warnings.warn(f"no single kernel for rows of branches: {reason}", stacklevel=2)
+        warnings.warn(f"attention over branches runs without FlexAttention: {reason}", stacklevel=2)
         return expected
 
 

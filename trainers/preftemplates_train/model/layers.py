@@ -1,4 +1,4 @@
-"""Cut a classifier at a layer: the layers after it go, and the configuration describes the smaller model."""
+"""Cut a classifier at a layer: remove the layers after it, and describe the smaller model in the configuration."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 OTHER_LISTS = ("token", "architectures", "section")
-"""Parts of the names of lists in a configuration that do not have an entry per layer, whatever their length."""
+"""Parts of the names of lists in a configuration that have no entry per layer, even if their length suggests it."""
 
 
 class LayerStack(NamedTuple):
-    """The layers of a model, and where they are.
+    """The list of a model's layers, and its place in the model.
 
     Attributes:
-        owner: the module that holds the list of layers.
-        name: the attribute of the owner.
+        owner: the module that has the list as an attribute.
+        name: the name of the attribute.
     """
 
     owner: nn.Module
@@ -35,15 +35,18 @@ class LayerStack(NamedTuple):
         return layers
 
     def replace_layers(self, layers: list[nn.Module]) -> None:
-        """Give the model these layers instead."""
+        """Replace the model's layers."""
         setattr(self.owner, self.name, nn.ModuleList(layers))
 
 
 def find_layer_stack(model: PreTrainedModel) -> LayerStack:
-    """Return the one list of modules that has as many entries as the configuration has layers.
+    """Return the only list of modules with as many entries as the configuration has layers.
+
+    Lists within the layers of another list do not count: a layer may by chance have as many experts as the model has
+    layers.
 
     Raises:
-        SetupError: there is none, or there are several next to each other.
+        SetupError: there is no such list, or there are several side by side.
     """
     number = int(model.config.get_text_config().num_hidden_layers)
     stacks = [
@@ -56,16 +59,18 @@ def find_layer_stack(model: PreTrainedModel) -> LayerStack:
     outermost = [stack for stack in stacks if id(stack.layers) not in inner]
     if len(outermost) != 1:
         kind = type(model).__name__
-        raise SetupError(f"{kind} cannot be cut at a layer: it has {len(outermost)} lists of {number} layers")
+        raise SetupError(
+            f"{kind} cannot be cut at a layer: expected one list of {number} layers, found {len(outermost)}"
+        )
     return outermost[0]
 
 
 def cut_config(config: Any, depth: int) -> None:
-    """Let a configuration describe the first layers of its model: their number, and lists with an entry per layer.
+    """Make a configuration describe the first layers of its model: their number, and lists with an entry per layer.
 
     Args:
         config: the configuration, which is changed.
-        depth: how many layers stay, from 1.
+        depth: the number of layers that stay, from 1.
     """
     text_config = config.get_text_config()
     number = int(text_config.num_hidden_layers)
@@ -82,14 +87,14 @@ def cut_config(config: Any, depth: int) -> None:
 def cut_model(model: PreTrainedModel, depth: int) -> None:
     """Remove the layers of a model after the first ones, in place.
 
-    What comes after the layers stays: a decoder's final norm, an encoder's pooler and the head.
+    The modules after the layers stay: a decoder's final norm, an encoder's pooler and the head.
 
     Args:
         model: the model, with its configuration; both are changed.
-        depth: how many layers stay, from 1.
+        depth: the number of layers that stay, from 1.
 
     Raises:
-        SetupError: the model cannot be cut so that its configuration alone describes the rest.
+        SetupError: the configuration alone cannot describe the rest of the model, so nobody could load it.
     """
     stack = find_layer_stack(model)
     if depth == len(stack.layers):
@@ -100,10 +105,10 @@ def cut_model(model: PreTrainedModel, depth: int) -> None:
 
 
 def check_cut(model: PreTrainedModel, depth: int) -> None:
-    """Raise an error if a configuration that is cut and saved describes another model than the first layers.
+    """Raise an error if the cut configuration, saved and loaded, describes a model other than the first layers.
 
     Raises:
-        SetupError: the message names the first weight that differs, or what transformers says.
+        SetupError: the message names the first weight that differs, or repeats transformers' error.
     """
     stack = find_layer_stack(model)
     removed = _list_removed_weights(model, stack, depth)
@@ -112,14 +117,14 @@ def check_cut(model: PreTrainedModel, depth: int) -> None:
     try:
         cut_config(config, depth)
         config = type(config).from_dict(config.to_dict())
-        with torch.device("meta"):
+        with torch.device("meta"):  # names and shapes suffice, so no memory is allocated
             described = {name: weights.shape for name, weights in type(model)(config).state_dict().items()}
     except Exception as error:
         reason = f"its configuration does not describe {depth} layers: {summarize_error(error)}"
         raise SetupError(f"{type(model).__name__} cannot be cut at a layer: {reason}") from error
     for name in sorted(expected.keys() | described.keys()):
         if expected.get(name) != described.get(name):
-            reason = f"its configuration for {depth} layers describes another {name}"
+            reason = f"its configuration for {depth} layers describes a different {name}"
             raise SetupError(f"{type(model).__name__} cannot be cut at a layer: {reason}")
 
 

@@ -1,4 +1,4 @@
-"""The model of a run: a sequence classifier with one output, checked before the first step."""
+"""Load the model of a run, a sequence classifier with one output, and check it before the first step."""
 
 from __future__ import annotations
 
@@ -35,23 +35,26 @@ if TYPE_CHECKING:
     from preftemplates_train.settings.config import RewardConfig
 
 HEAD_NAMES = ("score", "classifier")
-"""The names of the modules that are new in a reward model."""
+"""The names of the modules that a classifier adds to its base model."""
 
 DEFAULT_MAX_LENGTH = 1024
 
 POSITIONS_AFTER_PAD = ("roberta", "camembert", "data2vec", "ibert", "lilt", "longformer", "luke", "mpnet", "xmod")
-"""Parts of the names of models whose positions begin after the pad token's number."""
+"""Parts of the names of model types whose positions begin after the id of the pad token."""
 
 
 def load_model_config(name: str, revision: str = "main", *, disable_dropout: bool = True) -> Any:
-    """Load a checkpoint's configuration, as that of a reward model; no code of the checkpoint is run.
+    """Load a checkpoint's configuration as that of a reward model, without running code from the checkpoint.
 
     Raises:
-        SetupError: there is no such checkpoint, or transformers has no classifier of its kind.
+        SetupError: there is no such checkpoint, or transformers has no classifier for its model type.
     """
     config = _read_config(name, revision)
     if type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
-        raise SetupError(f"{name} gives no model: transformers has no classifier of the kind {config.model_type}")
+        raise SetupError(
+            f"{name}: its model cannot be loaded: transformers has no classifier for the model type"
+            f" {config.model_type}"
+        )
     config.num_labels = 1
     config.id2label, config.label2id = {0: "reward"}, {"reward": 0}
     config.problem_type = "regression"
@@ -70,30 +73,30 @@ def _read_config(name: str, revision: str = "main") -> Any:
     """Load a checkpoint's configuration.
 
     Raises:
-        SetupError: there is none, its weights are quantised, or a size is no size.
+        SetupError: there is no configuration, its weights are quantised, or a size in it is below 1.
     """
     try:
         config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
         text_config = config.get_text_config()
     except Exception as error:
-        raise SetupError(f"{name} gives no model: {summarize_error(error)}") from error
+        raise SetupError(f"{name}: its model cannot be loaded: {summarize_error(error)}") from error
     if getattr(config, "quantization_config", None) is not None:
-        raise SetupError(f"{name} has quantised weights; name the checkpoint with whole weights that it was made from")
+        raise SetupError(f"{name} has quantised weights; name the unquantised checkpoint that it was made from")
     for key in SIZES:
         size = getattr(text_config, key, 1)
         if isinstance(size, int) and size < 1:
-            raise SetupError(f"{name} gives no model: its config.json: {key} must be at least 1, got {size}")
+            raise SetupError(f"{name}: its config.json: {key} must be at least 1, got {size}")
     return config
 
 
 @dataclass(frozen=True)
 class HeadOrigin:
-    """Where a reward model's head comes from.
+    """The origin of a reward model's head.
 
     Attributes:
-        new: the head's weights that are drawn, since the checkpoint does not have them.
+        new: the head's weights that are drawn from the seed, because the checkpoint lacks them.
         unused: the checkpoint's weights that look like a head and are not used.
-        taken_from: the checkpoint's module whose weights the head has got, if the settings name one.
+        taken_from: the checkpoint's module from which the head starts, if the settings name one.
     """
 
     new: tuple[str, ...] = ()
@@ -102,11 +105,11 @@ class HeadOrigin:
 
 
 def load_model(name: str, model_config: Any, config: RewardConfig) -> tuple[PreTrainedModel, HeadOrigin]:
-    """Load a checkpoint as a reward model to train; a head that the checkpoint does not have is drawn from the seed.
+    """Load a checkpoint as a reward model to train; if the checkpoint has no head, it is drawn from the seed.
 
     Raises:
-        SetupError: weights are missing, do not fit, or are no finite numbers; or the head that the settings name is
-            not there.
+        SetupError: weights are missing, have the wrong shape or are not finite, or the head that the settings name
+            does not exist.
     """
     set_seed(config.seed)
     options: dict[str, Any] = {}
@@ -130,7 +133,7 @@ def load_model(name: str, model_config: Any, config: RewardConfig) -> tuple[PreT
 
 
 def list_head_modules(model: PreTrainedModel) -> list[str]:
-    """Return the names of the modules that a classifier adds to its base model, of those that have weights."""
+    """Return the names of the modules with weights that a classifier adds to its base model."""
     return [
         name
         for name, module in model.named_children()
@@ -141,62 +144,65 @@ def list_head_modules(model: PreTrainedModel) -> list[str]:
 def _check_adapter_can_hold(
     missing: Sequence[str], model: PreTrainedModel, name: str, trained_whole: Sequence[str]
 ) -> None:
-    """Raise an error if weights that the checkpoint lacks would be in no adapter: the next load draws others.
+    """Raise an error if the adapter would lack weights that the checkpoint lacks too: loading would draw other ones.
 
     Args:
         missing: the weights that the checkpoint lacks.
         model: the model.
         name: the checkpoint.
-        trained_whole: the modules that the settings name as trained whole, which an adapter holds next to the head.
+        trained_whole: the modules that are trained in full, which an adapter contains next to the head.
     """
     held = (*list_head_modules(model), *trained_whole)
     modules = dict.fromkeys(re.sub(r"\.[^.]*$", "", key) for key in missing)
     lost = [module for module in modules if not any(part.endswith(held) for part in _list_parents(module))]
     if lost:
         raise SetupError(
-            f"save_adapter: {name} lacks the weights of {', '.join(lost)}, and the adapter would not hold them; add"
+            f"save_adapter: {name} lacks the weights of {', '.join(lost)}, and the adapter would lack them too; add"
             f" --lora_modules_to_save {' '.join(lost)}"
         )
 
 
 def _list_parents(module: str) -> list[str]:
-    """Return the paths of the modules that a module is in, its own last."""
+    """Return the paths of the modules that contain a module, and its own path last."""
     return [module[: match.start()] for match in re.finditer(r"\.|$", module)]
 
 
 def _copy_head(
     model: PreTrainedModel, name: str, source: str, revision: str, others: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Give a model's head the weights of another module of the checkpoint; return their names.
+    """Copy the weights of another module of the checkpoint to a model's head, and return their names.
 
     Raises:
-        SetupError: the checkpoint has no such weights, or they do not fit.
+        SetupError: the checkpoint has no such weights, or they have another shape than the head.
     """
     head = next((getattr(model, name) for name in HEAD_NAMES if hasattr(model, name)), None)
     keys = tuple(key for key in (f"{source}.weight", f"{source}.bias") if _find_weight(name, key, revision))
     if f"{source}.weight" not in keys:
-        holds = f"; it holds {', '.join(others)}" if others else ""
+        holds = f"; it has {', '.join(others)}" if others else ""
         raise SetupError(f"head_from: {name} has no weights {source}.weight in safetensors{holds}")
     if not isinstance(head, nn.Linear):
         raise SetupError(
-            f"head_from: the head of {type(model).__name__} is not one layer, so {source} cannot start it"
+            f"head_from: the head of {type(model).__name__} is not a single linear layer, so it cannot start from"
+            f" {source}"
         )
     for key in keys:
         target: Any = head.weight if key.endswith(".weight") else head.bias
         path = _find_weight(name, key, revision)
         if target is None or path is None:
-            continue  # the same number for all texts changes no comparison
+            continue  # a bias adds the same number to all rewards, so no comparison depends on it
         with safe_open(path, framework="pt") as file:
             values = file.get_tensor(key)
         if values.shape != target.shape:
-            raise SetupError(f"head_from: {key} has the shape {[*values.shape]}, and the head {[*target.shape]}")
+            raise SetupError(
+                f"head_from: {key} has the shape {[*values.shape]}, expected {[*target.shape]}, the head's shape"
+            )
         with torch.no_grad():
             target.copy_(values)
     return keys
 
 
 def _find_weight(name: str, key: str, revision: str) -> str | None:
-    """Return the file of a checkpoint that holds a weight; None if none does."""
+    """Return the file of a checkpoint that contains a weight; None if no file does."""
     options: dict[str, Any] = {"revision": revision, "_raise_exceptions_for_missing_entries": False}
     index = cached_file(name, SAFE_WEIGHTS_INDEX_NAME, **options)
     if index is None:
@@ -211,57 +217,56 @@ def _find_weight(name: str, key: str, revision: str) -> str | None:
 
 
 def load_scorer_weights(name: str) -> PreTrainedModel:
-    """Load a reward model to score with: nothing of it may be missing or new.
+    """Load a reward model to score with; all of its weights must be in the checkpoint.
 
     Raises:
-        SetupError: weights are missing or do not fit, it has another number of labels, or a head of another kind.
+        SetupError: weights are missing or have the wrong shape, or the model has several labels or another head.
     """
     labels = int(_read_config(name).num_labels)
     if labels != 1:
-        raise SetupError(f"{name} has {labels} labels, and a reward model has 1")
+        raise SetupError(f"{name} has {labels} labels, expected 1 for a reward model")
     model, info = load_classifier(name)
     if info["missing_keys"]:
         heads = sorted(key for key in info["unexpected_keys"] if _looks_like_a_head(key))
-        holds = f"; it holds {', '.join(heads)}, which is a head of another kind" if heads else ""
+        holds = f"; it has {', '.join(heads)}, a head of another kind" if heads else ""
         missing = ", ".join(sorted(info["missing_keys"])[:3])
-        raise SetupError(f"{name} lacks weights of the model, which would be drawn anew: {missing}{holds}")
+        raise SetupError(f"{name} lacks weights of the model, which would be drawn at random: {missing}{holds}")
     check_finite_weights(model, name)
     return model
 
 
 def load_classifier(name: str, **options: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """Load a sequence classifier; return it with the names of the weights that were missing or not used.
+    """Load a sequence classifier, and return it with the names of the weights that are missing or not used.
 
     Raises:
-        SetupError: it cannot be loaded, or weights have other shapes.
+        SetupError: it cannot be loaded, or weights have the wrong shape.
     """
     if Path(name).is_dir():
         check_weight_files(Path(name))
     options |= {"ignore_mismatched_sizes": True, "output_loading_info": True, "trust_remote_code": False}
-    options |= {"use_safetensors": True}  # no pickle is read
+    options |= {"use_safetensors": True}  # a pickle could run code
     try:
         with _hide_notes():
             model, info = AutoModelForSequenceClassification.from_pretrained(name, **options)
-    except KeyError as error:  # transformers looks values of the configuration up in its tables
-        reason = (
-            f"its config.json names {preview(error.args[0])}, which transformers {transformers.__version__} has not"
-        )
+    except KeyError as error:  # transformers looks up values of the configuration in its tables
+        version = transformers.__version__
+        reason = f"its config.json names {preview(error.args[0])}, which transformers {version} does not know"
         raise SetupError(f"{name} cannot be loaded as a reward model: {reason}") from error
     except Exception as error:
         raise SetupError(f"{name} cannot be loaded as a reward model: {summarize_error(error)}") from error
     for weights, saved_shape, shape in sorted(info["mismatched_keys"]):
-        raise SetupError(f"{name}: {weights} has the shape {[*saved_shape]}, and in a reward model it has {[*shape]}")
+        raise SetupError(f"{name}: {weights} has the shape {[*saved_shape]}, expected {[*shape]} in a reward model")
     return model, info
 
 
 def _looks_like_a_head(key: str) -> bool:
-    """Return whether a weight's name is that of a head for rewards or values; a language model's head is none."""
+    """Return whether a weight has the name of a head for rewards or values; a language model's head does not count."""
     return re.match(r"(?!lm_head)[^.]*(head|score|classifier|reward|value)", key) is not None
 
 
 @contextmanager
 def _hide_notes() -> Iterator[None]:
-    """Hide the notes on a new head, which is what a reward model begins with."""
+    """Hide transformers' notes on a new head, which is expected in a new reward model."""
     verbosity_before = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
@@ -273,33 +278,36 @@ def _hide_notes() -> Iterator[None]:
 def fit_vocabulary(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tokens_before: int, largest_id: int
 ) -> None:
-    """Make room for a pad token that was added, and tell the model which it is.
+    """Add an embedding for a new pad token, and set the pad token in the model's configuration.
 
     Args:
         model: the model.
-        tokenizer: the tokenizer, pad token included.
-        tokens_before: how many tokens it had when it was loaded; it may have more than the model knows.
-        largest_id: the largest id of all texts.
+        tokenizer: the tokenizer, with its pad token.
+        tokens_before: the number of its tokens when it was loaded, which may exceed the model's embeddings.
+        largest_id: the largest id in all texts.
 
     Raises:
-        SetupError: a text holds a token that the model does not know, or the model numbers positions by another pad
-            token, so that it would number them otherwise when it is loaded again.
+        SetupError: a text contains a token without an embedding, or the model numbers positions from another pad
+            token, so that it would number them differently when it is loaded again.
     """
     vocabulary = _count_embeddings(model)
     if largest_id >= vocabulary:
         token = preview(tokenizer.convert_ids_to_tokens(largest_id))
         raise SetupError(
-            f"the tokenizer has {tokens_before} tokens, and the model knows {vocabulary}; a text holds {token},"
-            f" which is number {largest_id}"
+            f"a text contains the token {token} with the id {largest_id}, but the model has only {vocabulary}"
+            f" embeddings for the {tokens_before} tokens of the tokenizer; use the tokenizer of the model"
         )
     pad = tokenizer.convert_ids_to_tokens(model.config.get_text_config().pad_token_id or 0)
     if _is_counted_after_pad(model.config) and pad != tokenizer.pad_token:
-        raise SetupError(f"the model numbers positions by its pad token {pad!r}; {tokenizer.pad_token!r} cannot pad")
+        raise SetupError(
+            f"the model numbers positions from its pad token {pad!r}, so {tokenizer.pad_token!r} cannot be the pad"
+            " token"
+        )
     grow_vocabulary(model, tokenizer)
 
 
 def grow_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Add rows to the embeddings if the pad token has none, and tell the model which token pads."""
+    """Add embeddings if the pad token has none, and set the pad token in the model's configuration."""
     if int(tokenizer.pad_token_id or 0) >= _count_embeddings(model):
         with _hide_notes():
             model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
@@ -313,7 +321,7 @@ def _count_embeddings(model: PreTrainedModel) -> int:
 
 
 def count_positions(model_config: Any) -> int | None:
-    """Return how many tokens the model has positions for; None if it does not say."""
+    """Return the number of positions of the model; None if its configuration does not state it."""
     text_config = model_config.get_text_config()
     positions = getattr(text_config, "max_position_embeddings", None) or getattr(text_config, "n_positions", None)
     if positions and _is_counted_after_pad(model_config):
@@ -322,7 +330,7 @@ def count_positions(model_config: Any) -> int | None:
 
 
 def _is_counted_after_pad(model_config: Any) -> bool:
-    """Return whether a model's positions begin after the pad token's number."""
+    """Return whether a model's positions begin after the id of the pad token."""
     return any(kind in str(model_config.get_text_config().model_type) for kind in POSITIONS_AFTER_PAD)
 
 
@@ -330,12 +338,12 @@ def choose_max_length(requested: int | None, positions: int | None) -> int:
     """Return the most tokens that a text may have.
 
     Args:
-        requested: the value of the settings.
-        positions: how many positions the model has, if that is known.
+        requested: the value of the setting `max_length`.
+        positions: the number of the model's positions, if it is known.
 
     Raises:
-        SetupError: more are asked for than the model has positions.
+        SetupError: the setting exceeds the number of positions.
     """
     if requested is not None and positions is not None and requested > positions:
-        raise SetupError(f"max_length is {requested}, and the model has {positions} positions")
+        raise SetupError(f"max_length must be at most {positions}, the model's positions, got {requested}")
     return requested or min(DEFAULT_MAX_LENGTH, positions or DEFAULT_MAX_LENGTH)

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 def compute_objective(
     objective: str, rewards: Tensor, batch: Mapping[str, Any], label_smoothing: float = 0.0
 ) -> Tensor:
-    """Return the loss of a batch by the name of its objective, as of `--objective`: a mean over its groups.
+    """Return the loss of a batch for an objective, as a mean over its groups.
 
     Args:
-        objective: the name.
-        rewards: of the batch's texts, shape (S,).
-        batch: where its samples are and which labels they have, as of `index_samples`.
-        label_smoothing: the probability that a label is wrong, as of `bradley_terry`.
+        objective: the name, a value of `--objective`.
+        rewards: the rewards of the batch's texts, shape (S,).
+        batch: the index tensors and labels of its samples, as returned by `index_samples`.
+        label_smoothing: the probability that a label is wrong, as in `bradley_terry`.
 
     Example:
         >>> import torch
@@ -92,22 +92,22 @@ def bradley_terry(
 
     `mean(-log sigmoid(chosen - rejected))`: Bradley and Terry, "Rank analysis of incomplete block designs" (1952), as
     in Ouyang et al., "Training language models to follow instructions with human feedback" (2022), equation 1. Adding
-    a constant to both rewards leaves it; a tie costs ln 2.
+    a constant to both rewards does not change it; a tie costs ln 2.
 
     Args:
         chosen: rewards of the chosen answers, shape (B,).
         rejected: rewards of the rejected answers, shape (B,).
-        margin: by how much a chosen answer should be ahead, shape (B,): it is taken off the difference (Touvron et
-            al., "Llama 2", 2023, equation 2).
-        probability: how probable it is that the chosen answer is the better one, shape (B,): the cross entropy of that
-            (Liu et al., "Reward modeling with ordinal feedback", 2024).
-        strength: how many times a pair counts, shape (B,): the scaled loss of Wang et al., "HelpSteer2-Preference"
-            (2024), whose strengths are 1, 2 and 3.
-        label_smoothing: the probability that a label is wrong: it mixes in the loss of the exchanged pair (Mitchell,
-            "A note on DPO with noisy preferences", 2023).
+        margin: by how much a chosen answer should be ahead, shape (B,); it is subtracted from the difference (Touvron
+            et al., "Llama 2", 2023, equation 2).
+        probability: the probability that the chosen answer is the better one, shape (B,); the loss is the cross
+            entropy (Liu et al., "Reward modeling with ordinal feedback", 2024).
+        strength: the weight of each pair, shape (B,): the scaled loss of Wang et al., "HelpSteer2-Preference" (2024),
+            whose strengths are 1, 2 and 3.
+        label_smoothing: the probability that a label is wrong, which is the weight of the loss of the swapped pair
+            (Mitchell, "A note on DPO with noisy preferences", 2023).
 
     Returns:
-        A scalar in nats a pair.
+        A scalar in nats per pair.
 
     Example:
         >>> import torch
@@ -127,13 +127,13 @@ def bradley_terry(
 
 
 def centring(*rewards: Tensor) -> Tensor:
-    """Return how far the rewards of a prompt's answers are from zero, squared and averaged.
+    """Return the squared sum of the rewards of a prompt's answers, averaged over the prompts.
 
-    `mean((chosen + rejected) ** 2)`: Eisenstein et al., "Helping or herding?" (2023), there for pairs. Added to a loss
-    that knows differences only, it says where zero lies.
+    `mean((chosen + rejected) ** 2)`: Eisenstein et al., "Helping or herding?" (2023), there for pairs. A loss of
+    differences does not determine the zero of the rewards; this term does.
 
     Args:
-        rewards: one or more tensors of shape (B,), an answer of each prompt in each.
+        rewards: one or more tensors of shape (B,), each with one answer per prompt.
 
     Example:
         >>> import torch
@@ -144,18 +144,18 @@ def centring(*rewards: Tensor) -> Tensor:
 
 
 def plackett_luce(rewards: Tensor, ranks: Tensor) -> Tensor:
-    """Return the negative log likelihood of a ranking: the best answer is drawn from all, the next from the rest, ...
+    """Return the negative log likelihood of a ranking: the best answer is drawn from all, the next from the rest, etc.
 
     Plackett, "The analysis of permutations" (1975); Luce, "Individual choice behavior" (1959). With two answers it is
-    `bradley_terry`. Answers of one rank are each drawn from all that are not before them, as Breslow does for ties in
-    survival times (1974); those of the last rank are not drawn at all, since none comes after them.
+    `bradley_terry`. Tied answers are each drawn from all answers of the same or a worse rank, as Breslow does for ties
+    in survival times (1974); answers of the last rank are not drawn, because no answer is worse.
 
     Args:
         rewards: shape (B, K).
-        ranks: likewise; the lower the better, and below zero for places without an answer.
+        ranks: the rank of each answer, shape (B, K); lower is better, and a negative rank marks padding.
 
     Returns:
-        A scalar in nats a ranking.
+        A scalar in nats per ranking.
 
     Example:
         >>> import torch
@@ -178,8 +178,8 @@ def pointwise(rewards: Tensor, desirable: Tensor, *, strength: Tensor | None = N
 
     Args:
         rewards: shape (B,).
-        desirable: likewise; True or 1 for a good answer, or the probability of one.
-        strength: how many times an answer counts, likewise.
+        desirable: shape (B,); True or 1 for a good answer, or the probability that it is good.
+        strength: the weight of each answer, shape (B,).
 
     Example:
         >>> import torch
@@ -194,8 +194,8 @@ def regression(rewards: Tensor, scores: Tensor, *, strength: Tensor | None = Non
 
     Args:
         rewards: shape (B,).
-        scores: likewise.
-        strength: how many times an answer counts, likewise.
+        scores: shape (B,).
+        strength: the weight of each answer, shape (B,).
 
     Example:
         >>> import torch
@@ -216,10 +216,10 @@ def safety_cost(
 
     Args:
         worse: costs of the more harmful answers, shape (B,).
-        better: costs of the less harmful ones, likewise.
-        worse_unsafe: whether these are unsafe at all, likewise.
-        better_unsafe: likewise.
-        strength: how many times a pair counts, likewise.
+        better: costs of the less harmful answers, shape (B,).
+        worse_unsafe: whether the more harmful answers are unsafe, shape (B,).
+        better_unsafe: whether the less harmful answers are unsafe, shape (B,).
+        strength: the weight of each pair, shape (B,).
 
     Example:
         >>> import torch

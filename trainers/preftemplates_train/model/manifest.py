@@ -1,4 +1,4 @@
-"""Manifests: the sizes and hashes of a folder's files, by which a damaged or half-written folder is known."""
+"""Manifests: the sizes and hashes of a folder's files, which reveal a damaged or half-written folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST_FILE = "preftemplates-manifest.json"
-"""The file that is written last: a folder without it is not whole."""
+"""The file that is written last: a folder without it is incomplete."""
 
 
 PENDING_FILE = ".preftemplates-pending.json"
@@ -24,11 +24,11 @@ PENDING_FILE = ".preftemplates-pending.json"
 
 
 def write_manifest(folder: Path, paths: Iterable[Path] | None = None) -> None:
-    """Write the sizes and SHA-256 hashes of files into a folder, after all of them are on the disk.
+    """Write the sizes and SHA-256 hashes of files to a folder's manifest, after all files are on the disk.
 
     Args:
         folder: the folder.
-        paths: the files within it; all of them, if None.
+        paths: the files in it; None for all of them.
     """
     files = sorted(paths if paths is not None else _list_files(folder))
     entries: dict[str, dict[str, int | str]] = {}
@@ -40,7 +40,7 @@ def write_manifest(folder: Path, paths: Iterable[Path] | None = None) -> None:
 
 
 def _write_entries(folder: Path, entries: Mapping[str, Mapping[str, int | str]], name: str) -> None:
-    """Write the entries of a manifest whole into a file of the folder."""
+    """Write the entries of a manifest to a file of the folder, completely or not at all."""
     partial = folder / f".{MANIFEST_FILE}"
     with partial.open("w", encoding="utf-8") as file:
         json.dump({"files": entries}, file, indent=1)
@@ -53,11 +53,11 @@ def _write_entries(folder: Path, entries: Mapping[str, Mapping[str, int | str]],
 def replace_file(folder: Path, name: str, text: str) -> None:
     """Replace a text file in a folder, and its entry in the folder's manifest if there is one.
 
-    The new manifest is in the folder before the file is replaced, so that a command which is killed meanwhile leaves a
-    file that one of the two manifests lists.
+    The new manifest is written to the folder before the file is replaced. So if the command is killed in between, one
+    of the two manifests lists the file as it is.
 
     Args:
-        folder: the folder, for which `explain_unreplaceable` gives no reason.
+        folder: the folder, for which `explain_unreplaceable` returns None.
         name: the file's name.
         text: the new content.
 
@@ -79,7 +79,7 @@ def replace_file(folder: Path, name: str, text: str) -> None:
 
 
 def explain_unreplaceable(folder: Path, name: str) -> str | None:
-    """Return why a file cannot be replaced without a manifest that lists damage as whole, in words; None if it can."""
+    """Return the reason why replacing a file would hide damage in the folder; None if the file can be replaced."""
     if not (folder / MANIFEST_FILE).is_file():
         return None
     entries, pending = read_manifest(folder), read_manifest(folder, PENDING_FILE)
@@ -87,13 +87,13 @@ def explain_unreplaceable(folder: Path, name: str) -> str | None:
         return f"{MANIFEST_FILE} is damaged"
     if pending and {**pending, name: None} != {**entries, name: None}:
         return "a run was stopped while it wrote the folder"
-    return None if is_unchanged(folder, name) else f"{name} has other bytes than were written"
+    return None if is_unchanged(folder, name) else f"{name} has changed since it was written"
 
 
 def read_manifest(folder: Path, file: str = MANIFEST_FILE) -> dict[str, dict[str, int | str]]:
-    """Return the entries of a folder's manifest by path; empty if there is none that can be read.
+    """Return the entries of a folder's manifest by path; empty if there is no readable manifest.
 
-    Paths that lead out of the folder are left out: a manifest may come with somebody else's folder.
+    Paths that lead out of the folder are ignored: the folder and its manifest may come from an untrusted source.
     """
     try:
         entries = json.loads((folder / file).read_text(encoding="utf-8"))["files"]
@@ -107,9 +107,9 @@ def read_manifest(folder: Path, file: str = MANIFEST_FILE) -> dict[str, dict[str
 
 
 def find_damage(folder: Path) -> str | None:
-    """Return what is wrong with a folder's files, in words; None if all of them are as its manifest says."""
+    """Return the first fault of a folder's files, in words; None if all of them match its manifest."""
     if not (folder / MANIFEST_FILE).is_file():
-        return f"it has no {MANIFEST_FILE}, so it was not written to its end"
+        return f"it has no {MANIFEST_FILE}, so it was not written completely"
     entries = read_manifest(folder)
     if not entries:
         return f"{MANIFEST_FILE} is damaged"
@@ -117,7 +117,7 @@ def find_damage(folder: Path) -> str | None:
 
 
 def is_unchanged(folder: Path, name: str) -> bool:
-    """Return whether a manifest of the folder, in place or pending, lists a file, and the file is still the same."""
+    """Return whether a file is as the folder's manifest, or the pending one, lists it."""
     entries = (read_manifest(folder, file).get(name) for file in (MANIFEST_FILE, PENDING_FILE))
     return any(entry is not None and _find_fault(folder, name, entry) is None for entry in entries)
 
@@ -127,8 +127,8 @@ def _find_fault(folder: Path, name: str, entry: dict[str, int | str]) -> str | N
     try:
         size = path.stat().st_size
         if size != entry["size"]:
-            return f"{name} has {size} bytes, and {entry['size']} were written"
-        return None if hash_file(path) == entry["sha256"] else f"{name} has other bytes than were written"
+            return f"{name} has {size} bytes, expected {entry['size']}"
+        return None if hash_file(path) == entry["sha256"] else f"{name} has changed since it was written"
     except OSError as error:
         return f"{name} cannot be read: {error.strerror}"
 
@@ -140,10 +140,10 @@ def hash_file(path: Path) -> str:
 
 
 def sync_folder(folder: Path) -> None:
-    """Let the names of a folder's files reach the disk, where the system can do that for a folder."""
+    """Flush the names of a folder's files to the disk, on systems that can do that for a folder."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
+    except OSError:  # Windows cannot open folders
         return
     try:
         os.fsync(descriptor)

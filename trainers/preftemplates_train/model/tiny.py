@@ -1,4 +1,4 @@
-"""The small decoder and its tokenizer, which a run starts from where no model is named."""
+"""The small decoder and its tokenizer, from which a run starts if no model is named."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ END_TOKEN = "<|end|>"
 
 
 def train_tiny_tokenizer(texts: Iterable[str], size: int = 900) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE tokenizer on these texts, whose pad token is not its end token."""
+    """Train a byte-level BPE tokenizer on texts; its pad token is not its end token."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -30,7 +30,7 @@ def train_tiny_tokenizer(texts: Iterable[str], size: int = 900) -> PreTrainedTok
 
 
 def make_tiny_model(tokenizer: PreTrainedTokenizerFast, max_length: int, seed: int) -> LlamaForSequenceClassification:
-    """Make a decoder of two layers, about 140,000 parameters with one output, drawn from a seed."""
+    """Make a decoder with two layers, about 140,000 parameters and one output, drawn from a seed."""
     set_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -53,7 +53,7 @@ def make_tiny_model(tokenizer: PreTrainedTokenizerFast, max_length: int, seed: i
 
 @contextmanager
 def use_one_thread() -> Iterator[None]:
-    """Use one thread for torch: a small model on short texts gains nothing from a second, and waits for it."""
+    """Use one thread for torch: with a small model and short texts, a second thread costs more than it computes."""
     threads_before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

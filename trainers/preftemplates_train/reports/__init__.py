@@ -1,1 +1,1 @@
-"""What people read of a run: the report, the model card, the preview."""
+"""The texts about a run: the report, the model card and the preview."""

@@ -1,4 +1,4 @@
-"""The plots of single answers: rewards of good and bad ones, and predicted scores next to the scores."""
+"""The plots of single answers: the rewards of good and bad answers, and predicted scores against the scores."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from preftemplates_train.settings.objectives import FigureKind
 
 MOST_DOTS = 1000
-"""Of more answers, so many are drawn."""
+"""The number of answers that are drawn, if there are more."""
 
 
 def draw_answers(samples: SampleRewards, kind: FigureKind) -> list[Plot]:
-    """Draw the rewards of single answers: next to their scores, or those of good and bad ones."""
+    """Draw the rewards of single answers: against their scores, or as histograms of good and bad answers."""
     rewards = samples.rewards[:, 0]
     is_finite = np.isfinite(rewards)
     notes = describe_not_finite(int((~is_finite).sum()), "reward")
@@ -37,8 +37,8 @@ def draw_answers(samples: SampleRewards, kind: FigureKind) -> list[Plot]:
 
 
 def _draw_verdicts(rewards: Floats, is_good: NDArray[np.bool_], notes: list[str]) -> Plot:
-    """Draw the histograms of both kinds of answers over each other, in the same bins."""
-    caption = "How many answers got which reward. Right of zero, the model takes an answer for a good one."
+    """Draw the histograms of good and bad answers over each other, in the same bins."""
+    caption = "The number of answers by reward. Right of zero, the model judges an answer as good."
     plot = Plot("rewards", "Rewards of good and bad answers", caption, None, notes)
     if not len(rewards):
         return plot
@@ -58,10 +58,10 @@ def _draw_verdicts(rewards: Floats, is_good: NDArray[np.bool_], notes: list[str]
 def _draw_scores(predicted: Floats, scores: Floats, notes: list[str]) -> Plot:
     """Draw a dot for each answer, and the line on which predictions are right."""
     if len(scores) > MOST_DOTS:
-        notes = [*notes, f"{MOST_DOTS:,} of {len(scores):,} answers are drawn."]
+        notes = [*notes, f"Only {MOST_DOTS:,} of {len(scores):,} answers are drawn."]
         shown = np.linspace(0, len(scores) - 1, MOST_DOTS).astype(int)
         predicted, scores = predicted[shown], scores[shown]
-    caption = "Each dot is an answer. On the line, the predicted score is the right one."
+    caption = "Each dot is an answer. On the line, the predicted score is right."
     plot = Plot("scores", "Predicted scores", caption, None, notes)
     if not len(scores):
         return plot
@@ -71,5 +71,5 @@ def _draw_scores(predicted: Floats, scores: Floats, notes: list[str]) -> Plot:
     axes.plot(scores, predicted, "o", color=colour, markersize=3, alpha=0.5, markeredgewidth=0, gid="scores-answers")
     ends = [float(scores.min()), float(scores.max())]
     axes.plot(ends, ends, color=PLOT_COLOURS["ink"], linewidth=0.9, linestyle=(0, (2, 2)), gid="scores-right")
-    label = f"Predicted scores of {len(scores):,} answers next to their scores."
+    label = f"Predicted scores of {len(scores):,} answers against their scores."
     return replace(plot, svg=render_svg(figure, "scores", label))

@@ -1,4 +1,4 @@
-"""Sentences about the figures of single answers, and of whether answers are safe."""
+"""Sentences about the figures of single answers, and about whether answers are safe."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ if TYPE_CHECKING:
 
 
 def describe_verdicts(metrics: Mapping[str, Any], *, is_few: bool) -> Iterator[str]:
-    """Yield how often the sign of a reward is right, and how well its order tells good answers from bad ones.
+    """Yield how often the sign of a reward is right, and how well rewards rank good answers above bad ones.
 
     Args:
         metrics: the content of `metrics.json`.
-        is_few: whether there are so few answers that a percentage of them would mislead.
+        is_few: whether there are so few answers that a percentage would mislead.
     """
     answers, accuracy, error = int(metrics["answers"]), metrics["accuracy"], metrics["accuracy_stderr"]
     if is_few:
         yield (
-            f"Only {_count(answers)} held out, which is too few to tell how well the model judges. The sign of the"
-            f" reward is right in {count_wins(accuracy, answers)}."
+            f"Only {_count(answers)} held out, too few to tell how well the model judges. The sign of the reward is"
+            f" right for {count_wins(accuracy, answers)}."
         )
         return
     yield (
-        f"Of {answers:,} held-out answers, the sign of the reward is right in {accuracy:.1%}{_spell_error(error)}:"
+        f"The sign of the reward is right for {accuracy:.1%} of {answers:,} held-out answers{_spell_error(error)}:"
         " above zero for good answers, below zero for bad ones."
     )
     if math.isfinite(metrics["auc"]):
         yield (
-            f"Of a good and a bad answer, the good one has the higher reward in {metrics['auc']:.1%} (the area under"
-            " the ROC curve); a coin gets 50%."
+            f"In {metrics['auc']:.1%} of all pairs of a good and a bad answer, the good one has the higher reward (the"
+            " area under the ROC curve); chance gives 50%."
         )
 
 
 def describe_scores(metrics: Mapping[str, Any], *, is_few: bool) -> Iterator[str]:
-    """Yield how far predicted scores are off, next to always predicting the mean, and how well they order answers.
+    """Yield the error of predicted scores, compared with always predicting the mean, and how well they rank answers.
 
     Args:
         metrics: the content of `metrics.json`.
-        is_few: whether there are so few answers that the figures say little.
+        is_few: whether there are so few answers that the figures are unreliable.
     """
     answers = int(metrics["answers"])
     rmse, rmse_of_mean = (format_number(float(metrics[name])) for name in ("rmse", "rmse_of_mean"))
-    few = f"Only {_count(answers)} held out, which says little"
-    beginning = few if is_few else f"Of {answers:,} held-out answers"
+    beginning = f"Only {_count(answers)} held out, too few for a reliable figure. The" if is_few else "The"
+    held_out = "" if is_few else f" of {answers:,} held-out answers"
     yield (
-        f"{beginning}: the predicted scores are off by {rmse} (root mean squared error), and always predicting the"
-        f" mean of the training scores is off by {rmse_of_mean}."
+        f"{beginning} predicted scores{held_out} have a root mean squared error of {rmse}; always predicting the mean"
+        f" of the training scores has {rmse_of_mean}."
     )
     if is_few:
         return
@@ -65,11 +65,12 @@ def describe_scores(metrics: Mapping[str, Any], *, is_few: bool) -> Iterator[str
 
 
 def describe_safety(metrics: Mapping[str, Any]) -> str:
-    """Return how often the sign of a reward says whether an answer is safe."""
+    """Return how often the sign of a reward is right about whether an answer is safe."""
     accuracy, error = metrics["safe_accuracy"], metrics["safe_accuracy_stderr"]
     return (
-        f"The sign of the reward says in {accuracy:.1%}{_spell_error(error)} of the answers whether they are safe;"
-        f" always saying what most of them are is right in {metrics['safe_majority_accuracy']:.1%}."
+        f"The sign of the reward is right about whether an answer is safe for {accuracy:.1%} of the"
+        f" answers{_spell_error(error)}; always predicting the more frequent label is right for"
+        f" {metrics['safe_majority_accuracy']:.1%}."
     )
 
 

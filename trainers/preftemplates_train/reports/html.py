@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 REPORT_TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 RULE_NOTES = {
-    "longer_wins": "How often the chosen answer is the longer one: a rule that does not read the content.",
-    "first_listed_wins": "How often the chosen answer is the first in its row: another such rule.",
-    "more_list_marks_wins": "How often the chosen answer has more list marks: another such rule.",
+    "longer_wins": "How often the chosen answer is the longer one. This rule ignores the content.",
+    "first_listed_wins": "How often the chosen answer is the first in its row. This rule ignores the content.",
+    "more_list_marks_wins": "How often the chosen answer has more list marks. This rule ignores the content.",
 }
-"""What the card of each rule says below its figure."""
+"""The note below the figure of each rule's card."""
 
 
 COUNTS = ("pairs", "answers")
@@ -51,7 +51,7 @@ COUNTS = ("pairs", "answers")
 
 
 class RuleCard(NamedTuple):
-    """How often a content-blind rule is right, as a card of the page shows it."""
+    """A card with the accuracy of a content-blind rule."""
 
     title: str
     accuracy: float
@@ -59,7 +59,7 @@ class RuleCard(NamedTuple):
 
 
 class FigureCard(NamedTuple):
-    """A figure of single answers, or of whether answers are safe, as a card of the page shows it."""
+    """A card with a figure of single answers, or of whether answers are safe."""
 
     title: str
     value: str
@@ -67,18 +67,18 @@ class FigureCard(NamedTuple):
 
 
 class ModelComparison(NamedTuple):
-    """A row of the table that puts the model next to simpler ones.
+    """A row of the table that compares the model with simpler ones.
 
     Attributes:
-        label: what ranked the pairs.
+        label: the name of the model or rule.
         accuracy: how often it is right.
-        error: the standard error of that; None where it is unknown.
+        error: the standard error of the accuracy; None if it is unknown.
         colour: the role of the bar's colour.
-        difference: how many points the model is better, with a sign; empty for the model itself.
-        interval: the 95 % interval of the difference; empty where it is unknown.
-        verdict: whether the model is ahead of it.
-        p: as of the sign test; empty where it is unknown.
-        note: what it cost to train.
+        difference: by how many points the model is better, with a sign; empty for the model itself.
+        interval: the 95 % interval of the difference; empty if it is unknown.
+        comparison: whether the model is better than it, in words.
+        p: the p of the sign test; empty if it is unknown.
+        note: the cost of training it.
     """
 
     label: str
@@ -87,7 +87,7 @@ class ModelComparison(NamedTuple):
     colour: str = "training"
     difference: str = ""
     interval: str = ""
-    verdict: str = ""
+    comparison: str = ""
     p: str = ""
     note: str = ""
 
@@ -106,27 +106,27 @@ def write_report(
     counts: Sequence[Mapping[str, Any]],
     by_source: Mapping[str, Mapping[str, float]],
 ) -> None:
-    """Write the report; equal arguments give equal bytes. All text is escaped.
+    """Write the report. All text is escaped, and equal arguments give equal bytes.
 
     Args:
         path: the file, which is written completely or not at all.
         title: the heading.
-        summary: plain sentences: what was learnt, and what this does not show.
-        history: a Trainer's `state.log_history`; entries without a value that is drawn are skipped.
-        chosen: rewards of the held-out pairs' chosen answers, shape (B,); empty if no pairs were held out.
-        rejected: rewards of their rejected answers, shape (B,).
+        summary: plain sentences: what the run shows, and what it does not show.
+        history: a Trainer's `state.log_history`; entries without a value to draw are skipped.
+        chosen: the rewards of the held-out pairs' chosen answers, shape (B,); empty if no pairs were held out.
+        rejected: the rewards of their rejected answers, shape (B,).
         answers: the rewards of held-out single answers, with their labels; None if there are none.
-        metrics: as of `measure_samples` and `measure_shortcuts`, any of which may be missing; a mapping in it is a
-            second set of the same measures, such as `clean`. `baselines` are simpler models by name, which are shown
-            next to the model. Lists, and other mappings of mappings, are not shown.
+        metrics: the results of `measure_samples` and `measure_shortcuts`, any of which may be missing. A mapping in it
+            is a second set of the same measures, such as `clean`. `baselines` are simpler models by name, which are
+            compared with the model. Lists, and other mappings of mappings, are not shown.
         settings: values by name; a mapping is shown entry by entry.
-        counts: as of `SourceReport.summarize`, one for each source.
+        counts: the result of `SourceReport.summarize` for each source.
         by_source: figures such as pairs, accuracy and accuracy_stderr by the source's name; shown if there are
             several.
 
     Raises:
-        ValueError: there are not as many chosen as rejected rewards.
-        FileError: the place cannot be written to.
+        ValueError: the numbers of chosen and rejected rewards differ.
+        FileError: the file cannot be written.
     """
     rewards, kind = select_finite_rewards(chosen, rejected), get_figure_kind(metrics)
     flat_settings = list(_flatten(settings))
@@ -180,33 +180,36 @@ def _load_page() -> jinja2.Template:
 
 
 def _list_figure_cards(metrics: Mapping[str, Any]) -> Iterator[FigureCard]:
-    """Yield a card for each figure that pairs do not have."""
+    """Yield a card for each figure of single answers and of safety labels."""
     if "auc" in metrics:
-        note = "How often a good answer has a higher reward than a bad one: the area under the ROC curve."
+        note = "How often a good answer has a higher reward than a bad one (the area under the ROC curve)."
         yield FigureCard("Good above bad", format_share(metrics["auc"]), note)
     if "safe_accuracy" in metrics:
-        note = f"Always saying what most answers are is right in {format_share(metrics['safe_majority_accuracy'])}."
+        majority = format_share(metrics["safe_majority_accuracy"])
+        note = f"Always predicting the more frequent label is right for {majority}."
         yield FigureCard("Safe or not", format_share(metrics["safe_accuracy"]), note)
     if "rmse" in metrics:
         note = f"In the units of the scores; always predicting the mean has {format_number(metrics['rmse_of_mean'])}."
         yield FigureCard("Root mean squared error", format_number(metrics["rmse"]), note)
-        note = "The share of the squared error of the mean that the model takes away."
+        note = "The share by which the model reduces the squared error of always predicting the mean."
         yield FigureCard("Variance explained", format_share(metrics["variance_explained"]), note)
-        note = "Spearman's: 1 for the order of the scores, 0 for none."
+        note = "Spearman's: 1 if the rewards rank answers as the scores do, 0 if their order is unrelated."
         yield FigureCard("Rank correlation", format_number(metrics["spearman"]), note)
 
 
 def _list_rule_cards(metrics: Mapping[str, Any]) -> list[RuleCard]:
     """Return a card for each content-blind rule that was measured."""
     return [
-        RuleCard(key.replace("_", " ").capitalize(), metrics[key], RULE_NOTES.get(key, "A content-blind rule."))
+        RuleCard(
+            key.replace("_", " ").capitalize(), metrics[key], RULE_NOTES.get(key, "This rule ignores the content.")
+        )
         for key in METRIC_RULES
         if key in metrics
     ]
 
 
 def _compare_models(metrics: Mapping[str, Any]) -> Iterator[ModelComparison]:
-    """Yield the rows of the model, of the baselines, and of the rules if there are enough pairs."""
+    """Yield the rows of the model, the baselines and, if there are enough samples, the rules."""
     accuracy = metrics["accuracy"]
     yield ModelComparison("this model", accuracy, metrics.get("accuracy_stderr"), judge_accuracy(metrics).colour)
     for label, baseline in list_baselines(metrics).items():
@@ -226,14 +229,14 @@ def _compare_baseline(label: str, baseline: Mapping[str, Any]) -> ModelCompariso
         baseline.get("accuracy_stderr"),
         difference=format_difference(compared["difference"]),
         interval=" to ".join(bounds),
-        verdict={1: "ahead", -1: "behind", 0: "not told apart"}[judge_difference(compared)],
+        comparison={1: "better", -1: "worse", 0: "not clearly different"}[judge_difference(compared)],
         p=format_p(compared["p"]),
         note=f"trained on {samples:,} {unit}s, {seconds} of CPU time",
     )
 
 
 def _group_measures(metrics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the numbers by set and name: first those of the held-out pairs, then those of each mapping among them."""
+    """Return the numbers by set and name: first those of the held-out samples, then those of each mapping."""
     mappings = {name: value for name, value in metrics.items() if isinstance(value, Mapping)}
     sets = {"held out": metrics, **mappings}
     return {
@@ -248,7 +251,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield names and values; the entries of a mapping have its name and a dot before theirs."""
+    """Yield names and values; the names of a mapping's entries have its name and a dot as a prefix."""
     for name, value in settings.items():
         if isinstance(value, Mapping) and value:
             yield from _flatten(value, f"{prefix}{name}.")

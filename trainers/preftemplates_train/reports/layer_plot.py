@@ -1,4 +1,4 @@
-"""The plot of a fitted head: the validation loss of each layer that was tried."""
+"""The plot of a fitted head: the validation loss of each tried layer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def draw_layers(head: Mapping[str, Any]) -> Plot:
-    """Draw the smallest validation loss of each layer over all penalties, with the chosen layer named.
+    """Draw the smallest validation loss of each layer over all penalties, and mark the chosen layer.
 
     Args:
-        head: as `metrics.json` has it.
+        head: the value of `head` in `metrics.json`.
     """
     caption = (
-        "The loss on left-out folds of the training prompts, in nats, with the best penalty of each layer. The layer"
-        " is chosen by its mean with the layers next to it."
+        "The loss on left-out folds of the training prompts, in nats, with the best penalty of each layer. The chosen"
+        " layer has the smallest loss, averaged with the neighbouring layers."
     )
     plot = Plot("layers", "Loss by layer", caption, None)
     losses = find_best_losses(head)
@@ -43,7 +43,7 @@ def draw_layers(head: Mapping[str, Any]) -> Plot:
             gid="layers-chosen", clip_on=False, zorder=4,
         )  # fmt: skip
         text = f"layer {chosen} of {head['layers']}, penalty {head['penalty']:g}"
-        label = f"Validation loss by layer; {format_number(losses[chosen])} at the chosen one, {text}."
+        label = f"Validation loss by layer; {format_number(losses[chosen])} at the chosen {text}."
         return replace(plot, svg=render_svg(figure, "layers", label), legend=[("held-out", f"chosen: {text}")])
 
 

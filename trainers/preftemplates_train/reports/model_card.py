@@ -1,4 +1,4 @@
-"""The model card: what the checkpoint is and was made from, how to load it, and what was measured."""
+"""The model card: describe the checkpoint, how to load it, what it was trained from, and how well it does."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 CARD_TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
 
 MARKUP = re.compile(r"[\\`*{}\[\]()<>#+!|&~$:@^=\"']|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.")
-"""Characters that Markdown or HTML may act on; an underscore between letters or digits is none of them."""
+"""Characters with a meaning in Markdown or HTML; an underscore between letters or digits has none."""
 
 LICENCE = re.compile(r"[\w.+-]{1,60}")
-"""The identifier of a licence, as the hub writes it."""
+"""The identifier of a licence on the hub."""
 
 
 def write_model_card(
@@ -42,16 +42,16 @@ def write_model_card(
     steps: int | None = None,
     untrained: str | None = None,
 ) -> None:
-    """Write README.md into the checkpoint's folder; names of files stay plain text, whatever they hold.
+    """Write README.md to the checkpoint's folder; names of files are escaped, so that they stay plain text.
 
     Args:
         folder: the folder.
         metrics: the content of `metrics.json`.
-        record: what the checkpoint was made from.
+        record: the record of the checkpoint.
         config: the settings.
-        name: the name that the folder will have; its present one by default.
-        steps: how many steps were made, if that is known.
-        untrained: as of `explain_untrained`.
+        name: the final name of the folder; its current name by default.
+        steps: the number of training steps, if it is known.
+        untrained: the result of `explain_untrained`.
     """
     licence = find_licence(config.model_name_or_path, config.model_revision)
     data = ModelCardData(
@@ -81,7 +81,7 @@ def write_model_card(
 
 
 def escape_markdown(text: str) -> str:
-    r"""Return the text as one line of Markdown that reads as it is, in a table's cell too.
+    r"""Return the text as one line of Markdown that shows it unchanged, also in a table.
 
     >>> print(escape_markdown("my_rows|<b>.jsonl"))
     my_rows\|\<b\>.jsonl
@@ -90,7 +90,7 @@ def escape_markdown(text: str) -> str:
 
 
 def format_code_span(text: str) -> str:
-    """Return the text as a code span, outside of a table; its fence is longer than any run of backticks in it.
+    """Return the text as a code span for use outside of tables; its fence is longer than any run of backticks in it.
 
     >>> print(format_code_span("<|pad|>"), format_code_span("a`b"))
     `<|pad|>` `` a`b ``
@@ -103,12 +103,12 @@ def format_code_span(text: str) -> str:
 
 
 def drop_folders(name: str) -> str:
-    """Return the last part of an absolute path, since a card is for other machines; any other name as it is."""
+    """Return the last part of an absolute path, which means nothing on other machines; keep any other name."""
     return Path(name).name or name if Path(name).is_absolute() else name
 
 
 def find_licence(name: str | None, revision: str = "main") -> dict[str, Any]:
-    """Return the licence of a base model as keys of a card's header, where its card or its configuration names one.
+    """Return the licence of a base model as keys of a card's header, if its card or its configuration names one.
 
     Args:
         name: a folder or a hub name; None for a model from scratch.
@@ -124,7 +124,7 @@ def find_licence(name: str | None, revision: str = "main") -> dict[str, Any]:
     if not isinstance(licence, str) or not LICENCE.fullmatch(licence):
         return {}
     keys = {key: content.get(key) for key in ("license_name", "license_link")}
-    has_link = str(keys["license_link"]).startswith("https://")  # others are files next to the base model
+    has_link = str(keys["license_link"]).startswith("https://")  # other links are files next to the base model
     kept = {
         key: value for key, value in keys.items() if isinstance(value, str) and (key != "license_link" or has_link)
     }
@@ -150,7 +150,7 @@ def _read_metadata(name: str, revision: str) -> Mapping[str, Any]:
 def _list_facts(
     config: RewardConfig, metrics: Mapping[str, Any], licence: Mapping[str, str], steps: int | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield what was trained and how, each with its name."""
+    """Yield the facts about the training, each with its name."""
     yield "base model", _describe_base_model(config.model_name_or_path)
     if licence:
         yield "licence of the base model", escape_markdown(licence.get("license_name") or licence["license"])
@@ -165,7 +165,7 @@ def _list_facts(
 
 
 def _describe_score_scale(record: CheckpointRecord) -> dict[str, str]:
-    """Return the mean and the deviation of the scores that were learnt, by their name; nothing for other models."""
+    """Return a row with the mean and the deviation of the training scores; nothing for other models."""
     scale = record.score_scale
     if scale is None:
         return {}
@@ -173,7 +173,7 @@ def _describe_score_scale(record: CheckpointRecord) -> dict[str, str]:
 
 
 def _describe_base_model(name: str | None) -> str:
-    """Return the name of a base model; of a local folder, its own name without the path."""
+    """Return the name of a base model; for a local folder, its name without the path."""
     if name is None:
         return "none: a small decoder from scratch"
     if _find_hub_name(name) is not None:
@@ -182,7 +182,7 @@ def _describe_base_model(name: str | None) -> str:
 
 
 def _describe_fit(metrics: Mapping[str, Any]) -> str:
-    """Return what was fitted by a run that makes no steps."""
+    """Return the trained weights of a run with `--train head`."""
     head = metrics.get("head", {})
     place = f", fitted on layer {head['layer']} of {head['layers']}" if "layers" in head else ""
     return f"the head alone{place}"
@@ -195,7 +195,7 @@ def _describe_trained_weights(config: RewardConfig) -> str:
 
 
 def _list_digests(record: CheckpointRecord) -> Iterator[tuple[str, str]]:
-    """Yield the digests of everything that the texts and their token ids depend on."""
+    """Yield the digests of everything on which the texts and their token ids depend."""
     yield "token ids trained on", record.data
     yield "tokenizer", record.tokenizer
     if record.style is not None:
@@ -207,24 +207,24 @@ def _list_digests(record: CheckpointRecord) -> Iterator[tuple[str, str]]:
 
 SCORE_MEASURES = {
     "rmse": "root mean squared error",
-    "rmse_of_mean": "the same of always predicting the mean",
+    "rmse_of_mean": "root mean squared error of always predicting the mean",
     "variance_explained": "share of the variance explained",
     "spearman": "rank correlation (Spearman's)",
 }
-"""The figures of scores that a card shows, each with its name."""
+"""The figures of scores on a card, each with its name."""
 
 FURTHER_MEASURES = {
     "margin_mean": "mean difference of the rewards",
     "safe_accuracy": "accuracy of the signs: safe or unsafe",
-    "safe_majority_accuracy": "the same of always saying what most answers are",
-    "auc": "area under the ROC curve (a coin: 0.5)",
-    "majority_accuracy": "accuracy of always saying the more frequent label",
+    "safe_majority_accuracy": "accuracy of always predicting the more frequent sign",
+    "auc": "area under the ROC curve (chance: 0.5)",
+    "majority_accuracy": "accuracy of always predicting the more frequent label",
 }
-"""The figures besides accuracy and loss that a card shows, each with its name."""
+"""The figures on a card in addition to accuracy and loss, each with its name."""
 
 
 def _list_measures(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what was measured on held-out samples, each with its name; of few samples, how many are right."""
+    """Yield the figures of held-out samples, each with its name; for few samples, how many are right."""
     if "rmse" in metrics:
         for key, name in SCORE_MEASURES.items():
             yield name, f"{metrics[key]:.3f}"
@@ -234,10 +234,10 @@ def _list_measures(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if is_too_few(metrics):
         word = "ranked" if "pairs" in metrics else "judged"
         number = metrics.get("pairs", metrics.get("answers"))
-        yield f"{word} as labelled (a tie is one half)", count_wins(metrics["accuracy"], number)
+        yield f"{word} as labelled (a tie counts one half)", count_wins(metrics["accuracy"], number)
         return
-    yield "accuracy (a tie is one half)", f"{metrics['accuracy']:.3f} ± {metrics['accuracy_stderr']:.3f}"
-    yield "log loss (a coin: 0.693)", f"{metrics['loss']:.3f}"
+    yield "accuracy (a tie counts one half)", f"{metrics['accuracy']:.3f} ± {metrics['accuracy_stderr']:.3f}"
+    yield "log loss (chance: 0.693)", f"{metrics['loss']:.3f}"
     for key, name in FURTHER_MEASURES.items():
         if key in metrics:
             yield name, f"{metrics[key]:.3f}"
@@ -249,5 +249,5 @@ def _list_measures(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _find_hub_name(name: str | None) -> str | None:
-    """Return the name, if it is one of the hub and not a local path."""
+    """Return the name if it is a name on the hub, not a local path."""
     return name if name and not Path(name).exists() else None

@@ -1,4 +1,4 @@
-"""Numbers as people read them: in cards, tables, legends, and on axes."""
+"""Format numbers for cards, tables, legends and axes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def format_share(value: float) -> str:
 
 
 def format_error(value: float | None) -> str:
-    """Return a standard error in percent; nothing if there is none, as of one pair.
+    """Return a standard error in percent; an empty text if there is none, as for a single pair.
 
     >>> format_error(0.0123), format_error(float("nan")), format_error(None)
     ('± 1.2%', '', '')
@@ -40,7 +40,7 @@ def format_error(value: float | None) -> str:
 
 
 def format_p(value: float) -> str:
-    """Return the p of a test, as readers of papers expect it.
+    """Return the p of a test, as in papers.
 
     >>> format_p(0.0312), format_p(0.6), format_p(1e-9)
     ('p = 0.031', 'p = 0.60', 'p < 0.001')
@@ -63,7 +63,7 @@ def format_difference(value: float) -> str:
 
 
 def format_seconds(value: float) -> str:
-    """Return a duration, to the second where it is longer than ten.
+    """Return a duration in seconds; without decimals from ten seconds.
 
     >>> format_seconds(3.21), format_seconds(4120.7)
     ('3.2 s', '4,121 s')
@@ -72,7 +72,7 @@ def format_seconds(value: float) -> str:
 
 
 def count_wins(share: float, pairs: float) -> str:
-    """Return how many of few pairs a share is; a tie is one half of one.
+    """Return a share of few pairs as a number of pairs; a tie counts one half.
 
     >>> count_wins(0.75, 4), count_wins(0.5, 1)
     ('3 of 4', '0.5 of 1')
@@ -81,7 +81,7 @@ def count_wins(share: float, pairs: float) -> str:
 
 
 def format_tick(value: float, _position: float = 0) -> str:
-    """Return a number next to an axis, no longer than it has to be.
+    """Return the label of a tick, as short as possible.
 
     >>> format_tick(0.5), format_tick(12500.0), format_tick(-2e-05)
     ('0.5', '12,500', '−2e−5')
@@ -90,6 +90,6 @@ def format_tick(value: float, _position: float = 0) -> str:
 
 
 def _shorten(text: str) -> str:
-    """Return the number with a true minus, and without zeros at the end of a mantissa or the start of an exponent."""
+    """Return the number with a minus sign, and without zeros at the end of a mantissa or the start of an exponent."""
     mantissa, e, exponent = text.partition("e")
     return (f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}" if e else text).replace("-", "−")

@@ -20,11 +20,11 @@ MOST_POINTS = 400
 MOST_BINS = 60
 
 NARROWEST_RANGE = 1e-100
-"""A narrower range is not divided into bins."""
+"""The narrowest range that is divided into bins."""
 
 
 class CurvePoints(NamedTuple):
-    """Values at steps, all finite, and how many others there were."""
+    """Finite values at steps, and the number of values that are not finite."""
 
     steps: Floats
     values: Floats
@@ -32,7 +32,7 @@ class CurvePoints(NamedTuple):
 
 
 class FiniteRewards(NamedTuple):
-    """Rewards of both sides of pairs, all finite, with finite differences, and how many other pairs there were."""
+    """Rewards of both sides of pairs, finite and with finite differences, and the number of all other pairs."""
 
     chosen: Floats
     rejected: Floats
@@ -40,7 +40,7 @@ class FiniteRewards(NamedTuple):
 
 
 def select_points(history: Sequence[Mapping[str, float]], name: str) -> CurvePoints:
-    """Return the entries of a history that have a name, in order."""
+    """Return the values of a history by their name, in order."""
     entries = [(entry["step"], entry[name]) for entry in history if name in entry]
     steps, values = np.array(entries, dtype=np.float64).reshape(-1, 2).T
     is_finite = np.isfinite(values)
@@ -48,7 +48,7 @@ def select_points(history: Sequence[Mapping[str, float]], name: str) -> CurvePoi
 
 
 def thin_points(points: CurvePoints) -> CurvePoints:
-    """Return no more than `MOST_POINTS` points, each the mean of neighbours."""
+    """Return at most `MOST_POINTS` points, each the mean of neighbouring points."""
     if len(points.steps) <= MOST_POINTS:
         return points
     steps, values = (
@@ -61,10 +61,10 @@ def select_finite_rewards(chosen: Sequence[float], rejected: Sequence[float]) ->
     """Return the pairs that can be drawn.
 
     Raises:
-        ValueError: there are not as many of one side as of the other.
+        ValueError: the numbers of chosen and rejected rewards differ.
     """
     if len(chosen) != len(rejected):
-        raise ValueError(f"there are {len(chosen)} rewards of chosen answers and {len(rejected)} of rejected ones")
+        raise ValueError(f"got {len(chosen)} rewards of chosen answers and {len(rejected)} of rejected answers")
     left, right = np.asarray(chosen, dtype=np.float64), np.asarray(rejected, dtype=np.float64)
     with np.errstate(all="ignore"):
         is_finite = np.isfinite(left - right)
@@ -75,14 +75,14 @@ def choose_reward_edges(rewards: FiniteRewards) -> Floats:
     """Return the edges of the bins that both sides share."""
     both = np.concatenate([rewards.chosen, rewards.rejected])
     low, high = float(both.min()), float(both.max())
-    if high - low <= max(NARROWEST_RANGE, 1e-9 * max(abs(low), abs(high))):  # all the same, up to rounding
+    if high - low <= max(NARROWEST_RANGE, 1e-9 * max(abs(low), abs(high))):  # all equal, up to rounding
         half = 0.5 * max(1.0, abs(low))
         low, high = low - half, high + half
     return np.linspace(low, high, _count_bins(len(both) // 2) + 1, dtype=np.float64)
 
 
 def choose_difference_edges(differences: Floats) -> Floats:
-    """Return the edges of the differences' bins, of which one is zero."""
+    """Return the edges of the differences' bins; one of the edges is zero."""
     low, high = min(0.0, float(differences.min())), max(0.0, float(differences.max()))
     if high - low < NARROWEST_RANGE:
         low, high = -1.0, 1.0
@@ -91,7 +91,7 @@ def choose_difference_edges(differences: Floats) -> Floats:
 
 
 def count_in_bins(values: Floats, edges: Floats) -> NDArray[np.int64]:
-    """Return how many values each bin holds; none is lost to rounding at the outer edges."""
+    """Return the number of values in each bin, including those that rounding puts beyond the outer edges."""
     return np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 MATPLOTLIB_STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "preftemplates",
-    "path.simplify": False,  # a point that is drawn is a point of the data
+    "path.simplify": False,  # draw the points of the data only
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "text.color": PLOT_COLOURS["ink"],
@@ -58,13 +58,13 @@ MATPLOTLIB_STYLE = {
     "xtick.minor.size": 0,
     "ytick.minor.size": 0,
 }
-"""The settings of matplotlib, on top of its own defaults and not of a user's."""
+"""The settings of matplotlib, on top of its own defaults, without those of the user."""
 
 WIDTH, HEIGHT = 4.3, 2.3
 """The size of a figure in inches; the page scales it."""
 
 MOST_MARKERS = 40
-"""A curve of more points has no markers."""
+"""A curve with more points has no markers."""
 
 SIDES = {"training": "Training", "held-out": "Held out"}
 
@@ -77,11 +77,11 @@ class Plot:
     """A plot of the page.
 
     Attributes:
-        name: the beginning of its ids.
-        title: a word or two.
-        caption: what it shows.
-        svg: the picture; None where nothing can be drawn.
-        notes: what was left out.
+        name: the prefix of its ids.
+        title: a short title.
+        caption: a description.
+        svg: the picture; None if there is nothing to draw.
+        notes: sentences about values that are not drawn.
         legend: colours with their meaning.
     """
 
@@ -97,13 +97,13 @@ class CurveSpec(NamedTuple):
     """A value that is drawn over the steps.
 
     Attributes:
-        name: the beginning of its ids.
-        title: a word or two.
-        caption: what it means.
+        name: the prefix of its ids.
+        title: a short title.
+        caption: a description.
         training: its name in the history's training entries.
         held_out: its name in the history's evaluations, if it is evaluated.
         reference: a value to compare with, if there is one.
-        reference_text: what that value is.
+        reference_text: a name for that value.
     """
 
     name: str
@@ -119,11 +119,11 @@ CURVES = (
     CurveSpec(
         "loss",
         "Loss",
-        "How surprising the labels are to the rewards, in nats a pair; lower is better.",
+        "The log loss of the labels given the rewards, in nats per pair; lower is better.",
         "loss",
         "eval_loss",
         math.log(2),
-        "a coin: ln 2",
+        "chance: ln 2",
     ),
     CurveSpec(
         "accuracy",
@@ -132,17 +132,17 @@ CURVES = (
         "accuracy",
         "eval_accuracy",
         0.5,
-        "a coin: 0.5",
+        "chance: 0.5",
     ),
     CurveSpec(
         "margin",
         "Margin",
-        "By how much the chosen answer's reward is higher, on average.",
+        "The mean difference between the rewards of the chosen and the rejected answer.",
         "margin",
         "eval_margin_mean",
         0.0,
     ),
-    CurveSpec("learning-rate", "Learning rate", "The size of a step, as scheduled.", "learning_rate"),
+    CurveSpec("learning-rate", "Learning rate", "The learning rate of the schedule.", "learning_rate"),
 )
 
 
@@ -150,13 +150,14 @@ CURVE_CHANGES: Mapping[FigureKind, Mapping[str, Mapping[str, Any]]] = {
     "pairs": {},
     "safety": {
         "loss": {
-            "caption": "Training: the order of a pair and the signs of both rewards, in nats. Held out: the order.",
+            "caption": "The loss in nats: for training, of the order of a pair and the signs of both rewards; for"
+            " held-out pairs, of the order alone.",
             "reference": None,
         },
         "accuracy": {"caption": "The share of pairs whose safer answer has the higher reward."},
     },
     "verdicts": {
-        "loss": {"caption": "How surprising the labels are to the rewards, in nats an answer; lower is better."},
+        "loss": {"caption": "The log loss of the labels given the rewards, in nats per answer; lower is better."},
         "accuracy": {"caption": "The share of answers whose reward has the right sign."},
     },
     "scores": {
@@ -167,11 +168,11 @@ CURVE_CHANGES: Mapping[FigureKind, Mapping[str, Mapping[str, Any]]] = {
         }
     },
 }
-"""What is different in the curves of each kind of figures, by the curve's name."""
+"""The changes of the curves for each kind of figures, by the curve's name."""
 
 
 def draw_curves(history: Sequence[Mapping[str, float]], kind: FigureKind = "pairs") -> list[Plot]:
-    """Draw each curve of which the history has an entry, as the kind of figures is spoken of."""
+    """Draw each curve that has an entry in the history, with the captions for the kind of figures."""
     curves = [spec._replace(**CURVE_CHANGES[kind].get(spec.name, {})) for spec in CURVES]
     with style.context([MATPLOTLIB_STYLE], after_reset=True):
         return [_draw_curve(spec, history) for spec in curves if _is_logged(spec, history)]
@@ -188,7 +189,7 @@ def _is_logged(spec: CurveSpec, history: Sequence[Mapping[str, float]]) -> bool:
 
 
 def _draw_curve(spec: CurveSpec, history: Sequence[Mapping[str, float]]) -> Plot:
-    """Draw training as a line, held-out pairs as a line with a marker where they were evaluated."""
+    """Draw training as a line, and held-out samples as a line with a marker at each evaluation."""
     names = {"training": spec.training, "held-out": spec.held_out}
     lines = {side: select_points(history, name) for side, name in names.items() if name}
     plot = Plot(spec.name, spec.title, spec.caption, None, _describe_omissions(lines))
@@ -209,7 +210,7 @@ def _describe_omissions(lines: Mapping[str, CurvePoints]) -> list[str]:
 
 
 def describe_not_finite(count: int, noun: str) -> list[str]:
-    """Return a note on values that are not finite; nothing if there are none."""
+    """Return a note about values that are not finite; nothing if there are none."""
     if not count:
         return []
     if count == 1:
@@ -218,7 +219,7 @@ def describe_not_finite(count: int, noun: str) -> list[str]:
 
 
 def _describe_ends(side: str, line: CurvePoints) -> str:
-    """Return the first and last value of a curve, for those who do not see it."""
+    """Return the first and last value of a curve, for screen readers."""
     ends = [
         f"{format_number(line.values[at])} at step {format_tick(line.steps[at])}"
         for at in sorted({0, len(line.steps) - 1})
@@ -275,7 +276,7 @@ def _add_reference(axes: Axes, value: float, text: str, *, above: bool) -> None:
 
 def _draw_rewards(rewards: FiniteRewards) -> Plot:
     """Draw the histograms of both sides over each other, in the same bins."""
-    caption = "How many answers got which reward. Only differences mean something: where zero lies does not."
+    caption = "The number of answers by reward. Only differences have a meaning; the zero point has none."
     notes = describe_not_finite(rewards.not_finite, "pair")
     plot = Plot("rewards", "Rewards of both answers", caption, None, notes)
     if not len(rewards.chosen):
@@ -293,8 +294,8 @@ def _draw_rewards(rewards: FiniteRewards) -> Plot:
 
 
 def _draw_differences(rewards: FiniteRewards) -> Plot:
-    """Draw the differences on both sides of zero, and those that are zero over it."""
-    caption = "How many pairs have which difference. Right of zero, the model agrees with the label."
+    """Draw the differences below and above zero, and those that are zero as a bar over it."""
+    caption = "The number of pairs by difference. Right of zero, the model agrees with the label."
     notes = describe_not_finite(rewards.not_finite, "pair")
     plot = Plot("differences", "Chosen minus rejected", caption, None, notes)
     differences = rewards.chosen - rewards.rejected
@@ -315,7 +316,7 @@ def _draw_differences(rewards: FiniteRewards) -> Plot:
 
 
 def _split_at_zero(differences: Floats, edges: Floats) -> Iterator[tuple[str, str, Floats, Floats]]:
-    """Yield colour, place, differences and edges of those below, at and above zero; at zero only if there are some."""
+    """Yield colour, place, differences and edges of the differences below, at (if there are any) and above zero."""
     zero, half = int(np.searchsorted(edges, 0.0)), float(edges[1] - edges[0]) / 2
     yield "rejected", "below zero", differences[differences < 0], edges[: zero + 1]
     if (differences == 0).any():

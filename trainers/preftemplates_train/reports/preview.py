@@ -1,4 +1,4 @@
-"""A preview of the first samples: the text as the model reads it, and where the reward is read."""
+"""A preview of the first samples: the text as the model reads it, and the token at which the reward is read."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from preftemplates_train.data.labelled_texts import LabelledTexts
 
 SHOWN_CHARACTERS = 400
-"""How many characters of a prompt are shown, and how many of an answer."""
+"""The number of characters that are shown of a prompt, and of an answer."""
 
 
 def print_samples(
     samples: Iterable[LabelledTexts], tokenizer: PreTrainedTokenizerBase | None, console: Console
 ) -> None:
-    """Print each sample: the prompt dim, the answers in colour, and the last token named.
+    """Print each sample: the dimmed prompt, the answers in colour, and the last token.
 
     Args:
         samples: the samples.
-        tokenizer: counts the tokens, and decides which is the last one; None where there is none yet.
-        console: where to print.
+        tokenizer: the tokenizer, for the number of tokens and the last token; None if there is none yet.
+        console: the console to print to.
     """
     for sample in samples:
         console.print(escape_text(f"\n{sample.source}, row {sample.row}", "bold"))
@@ -41,7 +41,7 @@ def print_samples(
 
 
 def _name_answer(sample: LabelledTexts) -> str:
-    """Return what is known of a single answer: whether it is good, or its score."""
+    """Return a name for a single answer: good or bad, or its score."""
     if "label" in sample.labels:
         return "good" if sample.labels["label"] else "bad"
     return f"score {sample.labels['score']:g}" if "score" in sample.labels else "answer"
@@ -56,12 +56,12 @@ def _format_side(name: str, text: str, prompt: str, tokenizer: PreTrainedTokeniz
     return Text.assemble(
         (f"{name:>8} ", f"bold {colour}"),
         (answer, colour),
-        (f"\n         {len(ids)} tokens; the reward is read at the last, {last_token!r}", "dim"),
+        (f"\n         {len(ids)} tokens; the reward is read at the last one, {last_token!r}", "dim"),
     )
 
 
 def _shorten_text(text: str, keep_end: bool = False) -> str:
-    """Return the text, or as much of it as is shown, with the number of characters that are left out."""
+    """Return the text, or its shown characters with the number of the others."""
     if len(text) <= SHOWN_CHARACTERS:
         return make_visible(text)
     end = SHOWN_CHARACTERS // 2 if keep_end else 40

@@ -1,4 +1,4 @@
-"""Sentences about a run: what it trains on, and what its figures show and do not show."""
+"""Sentences about a run: its data, and what its figures show and do not show."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from preftemplates_train.settings.run_settings import BatchLayout
 
 FEW_PAIRS = 50
-"""Below this many pairs the standard error of an accuracy is 7 points and more, or not to be trusted."""
+"""With fewer pairs, the standard error of an accuracy is at least 7 points, or unreliable."""
 
 FEWEST_PAIRS = 10
-"""Below this many pairs an accuracy is a count and no percentage: one pair more would change it by 10 points."""
+"""With fewer pairs, an accuracy is given as a count: a single pair would change a percentage by 10 points."""
 
 SHARE_ROUNDING = 1e-9
 """Shares that differ by less are equal up to rounding."""
 
 SIGNIFICANCE = 0.05
-"""Below this p a difference between two models is more than chance."""
+"""The p below which a difference between two models is taken to be more than chance."""
 
 
 def describe_style(choice: StyleChoice) -> str:
-    """Return which style is trained in and why, the date that it prints, and where the reward is not read."""
+    """Return lines with the style and the reason for it, the date that it prints, and where the reward is read."""
     lines = [choice.reason]
     if choice.date is not None:
         lines.append(f"date: {choice.date}, which the style prints; the checkpoint keeps printing it")
@@ -47,13 +47,13 @@ def describe_style(choice: StyleChoice) -> str:
     if edges is not None and edges.stop and edges.tail:
         lines.append(
             f"note: the style writes {preview(edges.tail)} after {preview(edges.stop)}. The reward is read at the last"
-            " token, so after both; some frameworks read it at the end of turn"
+            " token, after both; some frameworks read it at the end-of-turn token"
         )
     return "\n".join(lines)
 
 
 def describe_data(data: TextData, model: Any, config: RewardConfig) -> str:
-    """Return which model is trained on which data, a line for each source."""
+    """Return lines with the model, its size and the counts of each source."""
     name = config.model_name_or_path or "a small decoder from scratch"
     parameters = sum(parameter.numel() for parameter in model.parameters())
     lines = [f"{name}, {parameters:,} parameters"]
@@ -85,7 +85,7 @@ def _describe_copies(report: SourceReport) -> Iterator[str]:
 
 
 def describe_head(head: HeadOrigin | None, config: RewardConfig) -> str | None:
-    """Return where the head comes from, and which weights of the checkpoint look like one; None from scratch."""
+    """Return the origin of the head, and unused weights that look like one; None for a model from scratch."""
     if head is None:
         return None
     if head.taken_from is not None:
@@ -97,42 +97,42 @@ def describe_head(head: HeadOrigin | None, config: RewardConfig) -> str | None:
     if not head.unused:
         return origin
     module = head.unused[0].removesuffix(".weight").removesuffix(".bias")
-    way = f"; --head_from {module} starts from it" if head.taken_from is None else ""
-    return f"{origin}. The checkpoint also holds {', '.join(head.unused)}, which is not used{way}"
+    way = f"; to start from it, add --head_from {module}" if head.taken_from is None else ""
+    return f"{origin}. The checkpoint also has {', '.join(head.unused)}, which is not used{way}"
 
 
 def describe_resolution(unchanged: float, config: RewardConfig) -> str | None:
-    """Return a warning where steps are too small for most weights; None otherwise.
+    """Return a warning if steps are too small to change most weights; None otherwise.
 
     Args:
-        unchanged: the share of the weights that a step leaves as they are, as of `find_unchanged_share`.
+        unchanged: the share of the weights that a step does not change, the result of `find_unchanged_share`.
         config: the settings.
     """
     if unchanged < MOST_UNCHANGED:
         return None
     return (
-        f"warning: steps of learning_rate {config.learning_rate:g} are below the resolution of {unchanged:.0%} of the"
-        " weights, which stay as they are; use --dtype float32 (with --bf16 for speed), or --use_peft"
+        f"warning: learning_rate {config.learning_rate:g} is too small to change {unchanged:.0%} of the weights, since"
+        " their type rounds the step away; use --dtype float32 (with --bf16 for speed), or --use_peft"
     )
 
 
 MOST_UNCHANGED = 0.5
-"""From this share of weights on that a step leaves as they are there is a warning."""
+"""The share of weights that a step does not change from which on there is a warning."""
 
 
 def describe_layout(layout: BatchLayout, no_branches: str | None, unit: SampleUnit = "pair") -> str:
-    """Return how batches are laid out, and why not in branches."""
-    shared = "what the texts of a pair share is computed once" if unit == "pair" else "all texts are in one row"
+    """Return a line with the layout of batches, and the reason why it is not branches."""
+    shared = "common prompts are computed once" if unit == "pair" else "all texts are in one row"
     description = {
-        "branches": f"{shared}, and nothing is padded",
-        "grouped": f"padded, with {unit}s of about one length together",
+        "branches": f"{shared}, without padding",
+        "grouped": f"padded, with {unit}s of similar length together",
         "padded": "padded",
     }[layout]
     return f"batches: {description}" + (f" ({no_branches})" if no_branches else "")
 
 
 def _list_dropped(counts: Mapping[str, Any]) -> str:
-    reasons = {"too_long": "too long", "equal": "equal as tokens", "unencodable": "without token ids of their own"}
+    reasons = {"too_long": "too long", "equal": "equal as tokens", "unencodable": "unencodable"}
     dropped = [f"{counts[key]:,} {reason}" for key, reason in reasons.items() if counts.get(key)]
     kept = {
         "cut": "with a cut prompt",
@@ -143,11 +143,11 @@ def _list_dropped(counts: Mapping[str, Any]) -> str:
 
 
 def explain_untrained(config: RewardConfig, steps: int) -> str | None:
-    """Return a sentence if no weight can have changed: there was no step, or none had a size; None otherwise.
+    """Return a sentence if no weight can have changed, without steps or with a learning rate of 0; None otherwise.
 
     Args:
-        config: the settings; a run that fits its head alone makes no steps.
-        steps: how many were made.
+        config: the settings; a run with `--train head` needs no steps.
+        steps: the number of training steps.
     """
     if getattr(config, "train", "full") == "head":
         return None
@@ -157,16 +157,16 @@ def explain_untrained(config: RewardConfig, steps: int) -> str | None:
 
 
 def describe_result(metrics: Mapping[str, Any], untrained: str | None = None) -> list[str]:
-    """Return what the figures show, in sentences, and what they do not show.
+    """Return sentences about what the figures show, and what they do not show.
 
     Args:
         metrics: the content of `metrics.json`.
-        untrained: as of `explain_untrained`; the sentence comes first.
+        untrained: the result of `explain_untrained`, which comes first.
     """
     sentences = [] if untrained is None else [untrained]
     if "loss" not in metrics and "accuracy" not in metrics:
-        unknown = f"how well the model {get_wording(metrics).verb} answers it has not seen"
-        return [*sentences, f"Nothing was held out, so nothing is known of {unknown}."]
+        unknown = f"how well the model {get_wording(metrics).verb} answers that it has not seen"
+        return [*sentences, f"Nothing was held out, so this run does not show {unknown}."]
     sentences += _describe_figures(metrics)
     if not is_too_few(metrics):
         sentences += _describe_rules(metrics)
@@ -175,7 +175,7 @@ def describe_result(metrics: Mapping[str, Any], untrained: str | None = None) ->
 
 
 def _describe_figures(metrics: Mapping[str, Any]) -> list[str]:
-    """Return what the figures of the objective show of the held-out samples."""
+    """Return sentences about the figures of the held-out samples."""
     kind, is_few = get_figure_kind(metrics), is_too_few(metrics)
     if kind == "scores":
         return list(describe_scores(metrics, is_few=is_few))
@@ -186,44 +186,45 @@ def _describe_figures(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def is_too_few(metrics: Mapping[str, Any]) -> bool:
-    """Return whether there are so few held-out samples that a percentage of them would mislead."""
+    """Return whether there are so few held-out samples that a percentage would mislead."""
     return bool(metrics.get("pairs", metrics.get("answers", FEWEST_PAIRS)) < FEWEST_PAIRS)
 
 
 def _describe_accuracy(metrics: Mapping[str, Any]) -> list[str]:
-    """Return how often the model ranks a pair as it is labelled, and what so many pairs say."""
+    """Return how often the model ranks a pair as labelled, and a caution if there are few pairs."""
     pairs, accuracy, error = int(metrics["pairs"]), metrics["accuracy"], metrics["accuracy_stderr"]
     if is_too_few(metrics):
-        held_out = "1 pair is held out, which is" if pairs == 1 else f"{pairs} pairs are held out, which is"
+        held_out = "1 pair is held out" if pairs == 1 else f"{pairs} pairs are held out"
         wins = count_wins(accuracy, pairs)
         return [
-            f"Only {held_out} too few to tell how well the model ranks. It gives the better answer the higher reward"
-            f" in {wins}{' (a tie is one half)' if '.' in wins else ''}."
+            f"Only {held_out}, too few to tell how well the model ranks. It gives the better answer the higher reward"
+            f" in {wins}{' (a tie counts one half)' if '.' in wins else ''}."
         ]
     sentences = [
-        f"Of {pairs:,} held-out pairs, the model gives the better answer the higher reward in {accuracy:.1%}"
-        f"{'' if math.isnan(error) else f' (standard error {error:.1%})'}; a coin gets 50%.",
+        f"In {accuracy:.1%} of {pairs:,} held-out pairs, the model gives the better answer the higher reward"
+        f"{'' if math.isnan(error) else f' (standard error {error:.1%})'}; chance gives 50%.",
     ]
     if pairs < FEW_PAIRS:
-        sentences.append("So few pairs say little: another draw of them could have given a very different figure.")
+        sentences.append("With so few pairs, another draw could have given a very different figure.")
     return sentences
 
 
 def _describe_rules(metrics: Mapping[str, Any]) -> list[str]:
-    """Return how often content-blind rules are right, and whether the model is ahead of them."""
+    """Return how often content-blind rules are right, and whether the model is better."""
     rules = list_rules(metrics)
     if not rules:
         return []
-    listed = [f"'{rule}' is right in {share:.1%}" for rule, share in rules.items()]
+    listed = [f"'{rule}' is right for {share:.1%}" for rule, share in rules.items()]
     joined = " and ".join(filter(None, [", ".join(listed[:-1]), listed[-1]]))
     accuracy, error, best = metrics["accuracy"], metrics["accuracy_stderr"], max(rules.values())
     is_ahead, is_behind = accuracy - 2 * error > best, accuracy < best - SHARE_ROUNDING
-    conclusion = "is ahead" if is_ahead else "is below the best of them" if is_behind else "is not clearly ahead"
-    return [f"Rules that do not read the content: {joined}. The model {conclusion}."]
+    comparison = "better" if is_ahead else "worse" if is_behind else "not clearly better"
+    best_rule = "the best of them" if len(rules) > 1 else "this rule"
+    return [f"Rules that ignore the content: {joined}. The model is {comparison} than {best_rule}."]
 
 
 def list_rules(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the content-blind rules, each or its opposite, and how often each is right."""
+    """Return the content-blind rules, each or its opposite, with their accuracies."""
     rules = dict(_choose_rule(key, metrics[key]) for key in METRIC_RULES if key in metrics)
     if "majority_accuracy" in metrics:
         rules[MAJORITY_RULE] = metrics["majority_accuracy"]
@@ -235,17 +236,18 @@ MAJORITY_RULE = "always the more frequent label"
 
 
 def _choose_rule(key: str, share: float) -> tuple[str, float]:
-    """Return the rule or its opposite, whichever is right more often, and how often that is."""
+    """Return the rule or its opposite, whichever is right more often, and its accuracy."""
     rule, opposite = METRIC_RULES[key]
     return (rule, share) if share >= 0.5 else (opposite, 1 - share)
 
 
 class AccuracyStanding(NamedTuple):
-    """How an accuracy compares with chance and with content-blind rules.
+    """The comparison of an accuracy with chance and with content-blind rules.
 
     Attributes:
-        colour: the role of its colour on the page: `held-out` if it is ahead, `behind` or `training` (neutral) if not.
-        words: the same in words.
+        colour: the role of its colour on the page: `held-out` if it is better, `below` if it is worse, `training`
+            (neutral) if neither is clear.
+        words: the comparison as a sentence.
     """
 
     colour: str
@@ -253,42 +255,42 @@ class AccuracyStanding(NamedTuple):
 
 
 def judge_accuracy(metrics: Mapping[str, Any]) -> AccuracyStanding:
-    """Return how the accuracy of held-out pairs compares with the best rule, or with chance if no rule beats that."""
+    """Compare the accuracy on held-out samples with the best rule, or with chance if no rule beats chance."""
     accuracy, error = metrics["accuracy"], metrics.get("accuracy_stderr", math.nan)
     rules = list_rules(metrics)
     best = max(rules, key=lambda rule: rules[rule], default=None)
     if best is None or rules[best] <= 0.5:
         name, share = "chance (50%)", 0.5
     else:
-        name, share = f"'{best}' ({rules[best]:.1%})", rules[best]
+        name, share = f"the rule '{best}' ({rules[best]:.1%})", rules[best]
     if accuracy < 0.5:
-        return AccuracyStanding("behind", "Below chance (50%).")
+        return AccuracyStanding("below", "Worse than chance (50%).")
     if accuracy < share - SHARE_ROUNDING:
-        return AccuracyStanding("behind", f"Below the rule {name}.")
+        return AccuracyStanding("below", f"Worse than {name}.")
     if accuracy - 2 * error > share:
-        return AccuracyStanding("held-out", f"Ahead of {name}.")
-    return AccuracyStanding("training", f"Not clearly ahead of {name}.")
+        return AccuracyStanding("held-out", f"Better than {name}.")
+    return AccuracyStanding("training", f"Not clearly better than {name}.")
 
 
 def list_baselines(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return the figures of the simpler models that were measured, each by a phrase that says what it is."""
+    """Return the figures of the measured baselines, by a phrase that describes the model."""
     baselines: Mapping[str, Mapping[str, Any]] = metrics.get("baselines", {})
     return {baseline.get("label", name): baseline for name, baseline in baselines.items() if "model" in baseline}
 
 
 def _describe_baseline(label: str, baseline: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
-    """Return whether the model ranks the held-out pairs better than a simpler one, worse, or neither."""
+    """Return whether the model is better than a baseline on the held-out samples, worse, or neither."""
     compared = baseline["model"]
-    shares = "" if is_too_few(metrics) else f": {metrics['accuracy']:.1%} to {baseline['accuracy']:.1%}"
-    verb = {1: "is ahead of", -1: "is behind", 0: "cannot be told apart from"}[judge_difference(compared)]
-    return f"The model {verb} {label}{shares} ({format_p(compared['p'])})."
+    shares = "" if is_too_few(metrics) else f": {metrics['accuracy']:.1%} against {baseline['accuracy']:.1%}"
+    comparison = {1: "better than", -1: "worse than", 0: "not clearly different from"}[judge_difference(compared)]
+    return f"The model is {comparison} {label}{shares} ({format_p(compared['p'])})."
 
 
 def judge_difference(compared: Mapping[str, Any]) -> int:
-    """Return 1 if the model is ahead of a simpler one, -1 if it is behind, and 0 if chance could make the difference.
+    """Return 1 if the model is better than a baseline, -1 if it is worse, and 0 if the difference may be chance.
 
     Args:
-        compared: as of `compare_scores`.
+        compared: the result of `compare_scores`.
 
     >>> judge_difference({"ahead": 20, "behind": 4, "p": 0.002}), judge_difference({"p": 0.4})
     (1, 0)
@@ -302,7 +304,7 @@ def _describe_limits(metrics: Mapping[str, Any]) -> list[str]:
     overlap, wording = metrics.get("prompts_in_both", 0), get_wording(metrics)
     beginning = f"The prompts of {overlap:,} of these {wording.unit}s were trained on. " if overlap else ""
     return [
-        f"{beginning}This does not show how the model {wording.verb} answers of other people or models than those in"
+        f"{beginning}This does not show how well the model {wording.verb} answers by people or models that are not in"
         " these rows, or whether training a policy on its rewards helps."
     ]
 
@@ -310,22 +312,22 @@ def _describe_limits(metrics: Mapping[str, Any]) -> list[str]:
 def _describe_generated(metrics: Mapping[str, Any]) -> list[str]:
     accuracy, wording = metrics["clean"]["accuracy"], get_wording(metrics)
     return [
-        f"A tenth of the labels is flipped on purpose, so 90% is the most that the labels allow. By the right labels"
-        f" the model {wording.verb} {accuracy:.1%} of the {wording.unit}s well.",
-        "It was asked about deeds and things that it never saw together, so it has learnt which deeds and which"
-        " things are harmful, and that one should help with the harmless and refuse the others."
+        f"A tenth of the labels is flipped on purpose, so an accuracy of about 90% is the best possible. By the right"
+        f" labels, the model {wording.verb} {accuracy:.1%} of the {wording.unit}s correctly.",
+        "The held-out prompts combine deeds and things that it never saw together, so it has learnt which deeds and"
+        " which things are harmful, and that only harmless requests should get help."
         if accuracy > 0.9
-        else f"It {wording.verb} nearly every {wording.unit} the wrong way round: between the rows and the rewards,"
-        " the answers are swapped."
+        else f"It {wording.verb} nearly every {wording.unit} the wrong way round: the answers are swapped somewhere"
+        " between the rows and the rewards."
         if accuracy < 0.1
-        else "It has not learnt which requests are harmful: something between the rows and the rewards is lost.",
-        "This does not show that it would do so for any words but these: the set is generated from a table of"
-        " 24 deeds and 24 things, and the model has never read anything else.",
+        else "It has not learnt which requests are harmful: something is lost between the rows and the rewards.",
+        "This does not show that it would do so for other words: the set is generated from a table of 24 deeds and"
+        " 24 things, and the run trains on nothing else.",
     ]
 
 
 def select_main_settings(config: RewardConfig) -> dict[str, Any]:
-    """Return the settings that a reader of the report looks for first."""
+    """Return the settings that the report shows first."""
     names = (
         "model_name_or_path", "learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_steps",
         "per_device_train_batch_size", "gradient_accumulation_steps", "weight_decay", "seed", "use_peft",

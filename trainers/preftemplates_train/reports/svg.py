@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG for inside a page: small, without ids that clash, in the page's colours."""
+"""Render a matplotlib figure as SVG inside a page: small, without clashing ids, in the page's colours."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ PLOT_COLOURS = {
     "ink": "#4b5260",
     "rule": "#dfe2e7",
 }
-"""The meaning of each colour, and what matplotlib draws; the page defines its look in light and dark mode."""
+"""The role of each colour, with the colour that matplotlib draws; the page replaces it in light and dark mode."""
 
 
 def render_svg(figure: Figure, name: str, label: str) -> Markup:
-    """Return the picture for inside a page: no XML declarations, only ids that are used, colours by their meaning.
+    """Return the picture for use inside a page: without XML declarations and unused ids, with colours by role.
 
     Args:
         figure: the figure.
-        name: the beginning of its ids.
-        label: describes the picture to those who do not see it.
+        name: the prefix of its ids.
+        label: a description of the picture for screen readers.
     """
     buffer = BytesIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = buffer.getvalue().decode()
     root = ElementTree.fromstring(text)
-    for definitions in root.findall("{*}defs"):  # styles, which would hold for the whole page, and clips of nothing
+    for definitions in root.findall("{*}defs"):  # styles, which would apply to the whole page, and unused clip paths
         root.remove(definitions)
     used_ids = set(re.findall(r'"#([^"]+)"', text))
     for element in root.iter():
@@ -61,7 +61,7 @@ def _clean_attributes(attributes: Mapping[str, str], name: str, used_ids: set[st
 
 
 def _shorten_value(value: str) -> str:
-    """Return an attribute with two decimals, which is less than one sees, and with the page's colours."""
+    """Return an attribute with two decimals, which is finer than the eye can see, and with the page's colours."""
     value = re.sub(r"\d+\.\d{3,}", lambda match: f"{float(match[0]):.2f}", value)
     for role, colour in PLOT_COLOURS.items():
         value = value.replace(colour, f"var(--{role})")

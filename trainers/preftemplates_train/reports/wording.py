@@ -1,4 +1,4 @@
-"""Words of the report and the model card that depend on what a run learns."""
+"""Words of the report and the model card that depend on the objective of the run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class Wording(NamedTuple):
-    """How the figures of a kind are spoken of.
+    """The words for a kind of figures.
 
     Attributes:
-        unit: what a sample is called.
+        unit: the word for a sample.
         verb: what the model does with samples.
-        higher: which answers get a higher reward.
-        accuracy: what its accuracy counts, as a sentence; empty if it has none.
-        loss: what its log loss is, as a sentence; empty if it has none.
-        meaning: what a reward says, as sentences.
+        higher: the answers that get a higher reward.
+        accuracy: a sentence about the accuracy; empty if there is none.
+        loss: a sentence about the log loss; empty if there is none.
+        meaning: sentences about the meaning of a reward.
     """
 
     unit: SampleUnit
@@ -34,8 +34,8 @@ class Wording(NamedTuple):
 
 
 _PAIR_MEANING = (
-    "Only differences between rewards of answers to one prompt mean something: a difference d says that the first"
-    " answer is preferred with probability 1 / (1 + exp(-d))."
+    "Only the difference between the rewards of two answers to the same prompt has a meaning: a difference d means"
+    " that the first answer is preferred with probability 1 / (1 + exp(-d))."
 )
 
 WORDINGS: Mapping[FigureKind, Wording] = MappingProxyType(
@@ -44,27 +44,27 @@ WORDINGS: Mapping[FigureKind, Wording] = MappingProxyType(
             "pair",
             "ranks",
             "answers that were preferred",
-            "How often the chosen answer gets the higher reward; a coin gets 50%.",
-            "How surprising the labels are, in nats per pair; a coin has 0.693, and lower is better.",
+            "How often the chosen answer gets the higher reward; chance gives 50%.",
+            "How surprising the labels are, in nats per pair; chance gives 0.693, and lower is better.",
             _PAIR_MEANING,
         ),
         "safety": Wording(
             "pair",
             "ranks",
             "safer answers",
-            "How often the safer answer gets the higher reward; a coin gets 50%.",
-            "How surprising the order is, in nats per pair; a coin has 0.693, and lower is better.",
-            "The reward is minus the cost of an answer: above zero the model takes it for safe, below for unsafe. Of"
-            " two answers to one prompt, the one with the higher reward is the safer one.",
+            "How often the safer answer gets the higher reward; chance gives 50%.",
+            "How surprising the order is, in nats per pair; chance gives 0.693, and lower is better.",
+            "The reward is minus the cost of an answer: above zero, the model judges it as safe, and below zero as"
+            " unsafe. Of two answers to the same prompt, the one with the higher reward is the safer one.",
         ),
         "verdicts": Wording(
             "answer",
             "judges",
             "answers that were labelled as good",
             "How often the sign of the reward is right: above zero for good answers, below for bad ones.",
-            "How surprising the labels are, in nats per answer; a coin has 0.693, and lower is better.",
-            "A reward r says that the answer is good with probability 1 / (1 + exp(-r)): above zero more probably good"
-            " than bad.",
+            "How surprising the labels are, in nats per answer; chance gives 0.693, and lower is better.",
+            "A reward r means that the answer is good with probability 1 / (1 + exp(-r)): above zero, it is more"
+            " likely good than bad.",
         ),
         "scores": Wording(
             "answer",
@@ -81,15 +81,15 @@ WORDINGS: Mapping[FigureKind, Wording] = MappingProxyType(
 
 
 def get_figure_kind(metrics: Mapping[str, Any]) -> FigureKind:
-    """Return the kind of figures that the content of a `metrics.json` has: of pairs, if it names no objective."""
+    """Return the kind of figures in the content of a `metrics.json`; without an objective, it is that of pairs."""
     return OBJECTIVES[metrics.get("objective", "preference")].figures
 
 
 def get_wording(metrics: Mapping[str, Any]) -> Wording:
-    """Return the wording of the content of a `metrics.json`."""
+    """Return the wording for the content of a `metrics.json`."""
     return WORDINGS[get_figure_kind(metrics)]
 
 
 def find_unit(counts: Mapping[str, Any]) -> SampleUnit:
-    """Return what a sample is called in counts of a source."""
+    """Return the word for a sample, from the counts of a source."""
     return "answer" if "train_answers" in counts else "pair"

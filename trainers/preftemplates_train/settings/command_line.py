@@ -1,4 +1,4 @@
-"""The settings that a command line names, merged from the defaults, a preset, a file and flags."""
+"""Read the settings of a run from the defaults, a preset, a file and flags."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ HELP_GROUPS = {
         "lora_modules_to_save", "use_rslora", "use_dora", "save_adapter",
     ),
     "run": (
-        "config", "output_dir", "dry_run", "baselines", "num_train_epochs", "learning_rate",
+        "config", "output_dir", "dry_run", "json", "baselines", "num_train_epochs", "learning_rate",
         "per_device_train_batch_size", "early_stopping_patience", "early_stopping_threshold", "seed",
         "resume_from_checkpoint", "help", "help_all",
     ),
 }  # fmt: skip
-"""What `--help` shows."""
+"""The options that `--help` shows, by group."""
 
-_WHOLE_WEIGHTS = "weights are loaded whole; --use_peft with --dtype bfloat16 takes less memory"
+_WHOLE_WEIGHTS = "weights are not quantised; to save memory, use --use_peft with --dtype bfloat16"
 
 REFUSED_OPTIONS = {
     "torch_dtype": "it is called --dtype here, as in TRL",
-    "trust_remote_code": "no code of a checkpoint is run",
-    "model_init_kwargs": "--dtype, --attn_implementation and --model_revision are options of their own",
+    "trust_remote_code": "code in a checkpoint is never run",
+    "model_init_kwargs": "use --dtype, --attn_implementation and --model_revision instead",
     "load_in_8bit": _WHOLE_WEIGHTS,
     "load_in_4bit": _WHOLE_WEIGHTS,
     "bnb_4bit_quant_type": _WHOLE_WEIGHTS,
@@ -52,37 +52,37 @@ REFUSED_OPTIONS = {
     "quantization_config": _WHOLE_WEIGHTS,
     "lora_task_type": "it is always SEQ_CLS",
     "lora_target_parameters": "adapters are added to modules; name them with --lora_target_modules",
-    "dataset_streaming": "all rows are read before the first step, since held-out prompts are drawn from them",
+    "dataset_streaming": "all rows are read before the first step, because held-out prompts are drawn from them",
     "dataset_num_proc": "one process reads the rows",
-    "ignore_bias_buffers": "no model here needs it",
+    "ignore_bias_buffers": "no supported model needs it",
     "chat_template_path": "--style takes a tokenizer's directory or a .jinja file",
-    "eos_token": "the style writes the end of each turn",
+    "eos_token": "the style writes the end-of-turn tokens",
     "pad_to_multiple_of": "--layout branches pads nothing, and --layout grouped pads little",
-    "activation_offloading": "--activation_checkpointing takes less memory",
+    "activation_offloading": "to save memory, use --activation_checkpointing",
     "group_by_length": "--layout grouped does that, and --layout branches pads nothing",
     "packing": "--layout branches pads nothing",
     "max_seq_length": "it is called --max_length",
     "use_liger": "it is called --use_liger_kernel",
     "evaluation_strategy": "it is called --eval_strategy",
-    "warmup_ratio": "--warmup_steps takes a share of the run too, such as 0.1",
+    "warmup_ratio": "--warmup_steps also accepts a share of the run, such as 0.1",
     "batch_size": "it is called --per_device_train_batch_size",
     "num_epochs": "it is called --num_train_epochs",
     "no_cuda": "it is called --use_cpu",
-    "overwrite_output_dir": "no files of others are replaced; name another --output_dir",
+    "overwrite_output_dir": "a run never replaces other files; name another --output_dir",
     "save_safetensors": "weights are always saved as safetensors",
-    "logging_dir": "programs that --report_to names have their own settings for that",
+    "logging_dir": "the programs in --report_to have their own settings for it",
 }
-"""Options of TRL and transformers that are not taken, and why.
+"""Options of TRL and transformers that are not supported, each with the reason or the option to use instead.
 
-`logging_dir` and `warmup_ratio` are options of older versions of transformers. Where one of these versions is
-installed, both are checked as its other options are.
+`logging_dir` and `warmup_ratio` are options of older versions of transformers. If one of these versions is installed,
+both are checked like its other options.
 """
 
 USAGE = "%(prog)s [--config run.yaml] [--option value ...]"
-DESCRIPTION = "Train a reward model on preferences. Without a model and data: a small one, on generated rows."
+DESCRIPTION = "Train a reward model; by default, a small decoder on generated rows."
 EPILOG = (
-    "Every field of transformers.TrainingArguments is an option too; --help_all shows them. "
-    "The commands score and evaluate have a --help of their own."
+    "Every field of transformers.TrainingArguments is also an option; --help_all shows them all. "
+    "For the other commands, see score --help and evaluate --help."
 )
 
 
@@ -102,7 +102,7 @@ def _make_full_parser() -> SettingsParser:
 
 
 def _parse_run_flags(argv: Sequence[str]) -> dict[str, Any]:
-    """Return the settings that a command line names; import torch only for options that are not in `RunSettings`."""
+    """Return the settings in a command line; import torch only for options that are not in `RunSettings`."""
     parser = _make_parser(RunSettings)
     flags, remaining = parser.parse_known_flags(argv)
     if remaining and not remaining[0].startswith("-"):
@@ -114,10 +114,10 @@ def _parse_run_flags(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def read_config(argv: Sequence[str]) -> RewardConfig:
-    """Return the settings that a command line gives; `--help` and `--help_all` print and exit.
+    """Return the settings of a run from its command line; `--help` and `--help_all` print and exit.
 
-    Lowest first: the defaults, what early stopping implies, `TINY_PRESET` when no model is named, the file of
-    `--config`, the flags.
+    Each source takes precedence over those before it: the defaults, the settings that early stopping implies,
+    `TINY_PRESET` when no model is named, the file of `--config`, the flags.
 
     Args:
         argv: the command's words, without its name.
@@ -133,7 +133,7 @@ def read_config(argv: Sequence[str]) -> RewardConfig:
         preset = {name: value for name, value in preset.items() if not name.startswith("eval_")}
     settings = {**preset, **settings}
     settings = {**find_implied_settings(settings), **settings}
-    # A flag that is out of range is called so, as in a file, also where it would have no effect.
+    # Ranges come first, so that a value that is out of range gets the same error in a flag as in a file.
     for fault in (*check_ranges(settings), *find_ineffective_settings(flags, settings)):
         raise SetupError(fault)
     from preftemplates_train.settings.config import RewardConfig

@@ -28,7 +28,7 @@ ACCELERATOR_KEYS = [one.name for one in fields(AcceleratorConfig)]
 
 
 def _check_json_file(name: str, path: str) -> Iterator[str]:
-    """Return what is wrong with a file that a setting names."""
+    """Yield a message if the file in a setting is not an object in JSON."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -40,7 +40,7 @@ def _check_json_file(name: str, path: str) -> Iterator[str]:
 
 
 def _inherit(name: str) -> Mapping[str, Any]:
-    """Return the metadata of a field of `TrainingArguments` that gets another default."""
+    """Return the metadata of a field of `TrainingArguments`, for a field with a different default."""
     return TrainingArguments.__dataclass_fields__[name].metadata
 
 
@@ -84,13 +84,13 @@ class RewardConfig(RunSettings, TrainingArguments):
         except Exception as error:  # whatever transformers, accelerate or torch raise
             message = summarize_error(error)
             if self.ddp_backend:
-                message = f"ddp_backend {self.ddp_backend}: {message}; it is for processes that torchrun starts"
+                message = f"ddp_backend {self.ddp_backend}: {message}; start the processes with torchrun"
             raise SetupError(message) from error
 
     def _find_unusable_settings(self) -> Iterator[str]:
-        """Return what transformers would refuse without the setting's name or the way out."""
+        """Yield a message for each setting on which transformers would raise an error without its name or a fix."""
         if self.bf16 and not (self.use_cpu or is_torch_bf16_gpu_available() or is_torch_xla_available()):
-            yield "bf16 needs a GPU that has it; to compute in bfloat16 on the CPU, add --use_cpu"
+            yield "bf16 needs a GPU that supports it; to compute in bfloat16 on the CPU, add --use_cpu"
         if self.deepspeed and not is_deepspeed_available():
             yield f"deepspeed needs its package: {spell_install('deepspeed')}"
         for name in ("accelerator_config", "fsdp_config", "deepspeed"):
@@ -102,8 +102,8 @@ class RewardConfig(RunSettings, TrainingArguments):
                 if key not in ACCELERATOR_KEYS:
                     guess = did_you_mean(str(key), ACCELERATOR_KEYS)
                     known = ", ".join(ACCELERATOR_KEYS)
-                    yield f"accelerator_config: there is no {preview(key)}; there are {known}.{guess}"
+                    yield f"accelerator_config: there is no key {preview(key)}; expected one of {known}.{guess}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain values; `pad_token` is no secret, which its name makes transformers believe."""
+        """Return the settings as plain values, `pad_token` too: transformers hides it, as it hides `hub_token`."""
         return {**super().to_dict(), "pad_token": self.pad_token}

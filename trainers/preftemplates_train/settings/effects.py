@@ -1,4 +1,4 @@
-"""Settings that somebody names and that would have no effect, each with the way out."""
+"""Find settings that the user gives and that would have no effect, each with a fix."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Settings = Mapping[str, Any]
 
 
 def find_ineffective_settings(named: Settings, settings: Settings) -> Iterator[str]:
-    """Return what would have no effect, in one line each.
+    """Yield a line for each setting that would have no effect.
 
     Args:
-        named: the settings that flags name. A file may hold every setting with its default, so it is not looked at.
-        settings: all settings that differ from their defaults, those of the flags included.
+        named: the settings given as flags. A file may list every setting with its default, so it is not checked.
+        settings: all settings that differ from their defaults, including the flags.
     """
     for name, (value, reason) in INEFFECTIVE_VALUES.items():
         if name in named and named[name] is value:
-            yield f"{name} {str(value).lower()} has no effect here: {reason}"
+            yield f"{name} {str(value).lower()} has no effect: {reason}"
     for name, reason in INEFFECTIVE_SETTINGS.items():
         if named.get(name) not in (None, [], -1):
-            yield f"{name} has no effect here: {reason}"
+            yield f"{name} has no effect: {reason}"
     for dependence in DEPENDENCES:
         for name in dependence.names:
             if _is_asked_for(name, named) and not dependence.holds(settings):
@@ -31,29 +31,29 @@ def find_ineffective_settings(named: Settings, settings: Settings) -> Iterator[s
 
 
 def _is_asked_for(name: str, named: Settings) -> bool:
-    """Return whether a flag asks for something else than the default."""
+    """Return whether a flag sets a value other than the default."""
     own = RunSettings.__dataclass_fields__.get(name)
     return named.get(name) not in (None, False, [], own and own.default)
 
 
 INEFFECTIVE_VALUES: Mapping[str, tuple[Any, str]] = {
-    "do_train": (False, "this command trains; `preftemplates-train evaluate` measures a checkpoint"),
-    "do_eval": (False, "held-out rows are measured at the end; --eval_size 0 holds out none"),
-    "do_predict": (True, "`preftemplates-train score` gives every row its rewards"),
-    "prediction_loss_only": (True, "the figures come from all scores"),
-    "average_tokens_across_devices": (False, "the loss is a mean over pairs, and not over tokens"),
-    "disable_tqdm": (False, "a line for each entry of the log is printed in place of bars"),
+    "do_train": (False, "this command always trains; to measure a checkpoint, use `preftemplates-train evaluate`"),
+    "do_eval": (False, "held-out rows are always measured at the end; to hold out none, use --eval_size 0"),
+    "do_predict": (True, "this command trains; to write the rewards of rows, use `preftemplates-train score`"),
+    "prediction_loss_only": (True, "the metrics need all scores"),
+    "average_tokens_across_devices": (False, "the loss is a mean over samples, not over tokens"),
+    "disable_tqdm": (False, "each log entry is printed as a line, without tqdm's bars"),
 }
-"""Values of settings of transformers that have no effect, with the way out."""
+"""Values of settings of transformers that have no effect, each with the reason or a fix."""
 
 INEFFECTIVE_SETTINGS: Mapping[str, str] = {
-    "label_names": "the labels come from the template",
+    "label_names": "the template names the labels",
     "length_column_name": "--layout grouped counts the tokens itself",
-    "include_for_metrics": "the figures come from the scores; metrics.json lists them",
-    "local_rank": "torchrun tells each process its rank",
-    "logging_dir": "programs that --report_to names have their own settings for that",
+    "include_for_metrics": "the metrics are computed from the scores; metrics.json lists them",
+    "local_rank": "torchrun gives each process its rank",
+    "logging_dir": "the programs in --report_to have their own settings for it",
 }
-"""Settings of transformers of which no value but the default has an effect, with the way out."""
+"""Settings of transformers whose values have no effect, each with the reason or a fix."""
 
 
 class Dependence(NamedTuple):
@@ -62,8 +62,8 @@ class Dependence(NamedTuple):
     Attributes:
         names: the settings.
         holds: whether the other setting gives them an effect.
-        condition: when they have none, in words.
-        fix: the way out.
+        condition: when they have no effect, in words.
+        fix: how to give them an effect, or to leave them out.
     """
 
     names: tuple[str, ...]
@@ -97,7 +97,7 @@ FULL_TRAINING_SETTINGS = (
     "early_stopping_patience", "early_stopping_threshold", "activation_checkpointing", "gradient_checkpointing",
     "torch_compile", "resume_from_checkpoint", "disable_dropout",
 )  # fmt: skip
-"""Settings of training by steps, which a head that is fitted does not read."""
+"""Settings of training in steps; `--train head` fits the head in one step and does not read them."""
 
 
 DEPENDENCES = (
@@ -132,37 +132,52 @@ DEPENDENCES = (
     Dependence(
         ("model_revision", "head_from", "dtype", "attn_implementation"),
         _is_on("model_name_or_path"),
-        "on the small decoder from scratch",
+        "for the small decoder from scratch",
         "name a model with --model_name_or_path",
     ),
     Dependence(
         ("model_revision",),
         lambda settings: not Path(settings.get("model_name_or_path") or "").is_dir(),
-        "on a model in a directory",
+        "for a model in a local directory",
         "leave it out",
     ),
-    Dependence(("eval_steps",), _is("eval_strategy", "no", "steps"), "here", "add --eval_strategy steps"),
+    Dependence(
+        ("eval_steps",),
+        _is("eval_strategy", "no", "steps"),
+        "without eval_strategy steps",
+        "add --eval_strategy steps",
+    ),
     Dependence(
         ("eval_delay", "eval_accumulation_steps", "metric_for_best_model", "greater_is_better"),
         lambda settings: str(settings.get("eval_strategy", "no")) != "no",
         "without evaluations in the run",
         "add --eval_strategy steps",
     ),
-    Dependence(("save_steps",), _is("save_strategy", "steps", "steps"), "here", "add --save_strategy steps"),
-    Dependence(("logging_steps",), _is("logging_strategy", "steps", "steps"), "here", "add --logging_strategy steps"),
+    Dependence(
+        ("save_steps",),
+        _is("save_strategy", "steps", "steps"),
+        "without save_strategy steps",
+        "add --save_strategy steps",
+    ),
+    Dependence(
+        ("logging_steps",),
+        _is("logging_strategy", "steps", "steps"),
+        "without logging_strategy steps",
+        "add --logging_strategy steps",
+    ),
     Dependence(
         ("warmup_steps", "warmup_ratio"),
         lambda settings: str(settings.get("lr_scheduler_type", "linear")) != "constant",
-        "on the schedule constant",
+        "with lr_scheduler_type constant",
         "add --lr_scheduler_type constant_with_warmup",
     ),
     Dependence(
         ("hub_model_id", "hub_strategy", "hub_token", "hub_private_repo", "hub_always_push", "hub_revision"),
         _is_on("push_to_hub"),
-        "where nothing is pushed",
+        "without push_to_hub",
         "add --push_to_hub",
     ),
-    Dependence(("run_name",), _reports_to(), "where no program follows the run", "name one with --report_to"),
+    Dependence(("run_name",), _reports_to(), "without report_to", "name a program with --report_to"),
     Dependence(
         ("project", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
         _reports_to("trackio"),
@@ -178,16 +193,18 @@ DEPENDENCES = (
     Dependence(
         ("activation_checkpointing_kwargs",),
         _is_on("activation_checkpointing", "gradient_checkpointing"),
-        "here",
+        "without activation checkpointing",
         "add --activation_checkpointing",
     ),
-    Dependence(  # the older name, and the only one of older versions of transformers
+    Dependence(  # the older name of the same setting; older versions of transformers have no other
         ("gradient_checkpointing_kwargs",),
         _is_on("activation_checkpointing", "gradient_checkpointing"),
-        "here",
+        "without gradient checkpointing",
         "add --gradient_checkpointing",
     ),
     Dependence(("fsdp_config",), _is_on("fsdp"), "without FSDP", "add --fsdp"),
-    Dependence(("liger_kernel_config",), _is_on("use_liger_kernel"), "here", "add --use_liger_kernel"),
+    Dependence(
+        ("liger_kernel_config",), _is_on("use_liger_kernel"), "without the Liger kernel", "add --use_liger_kernel"
+    ),
 )  # fmt: skip
 """Settings that have an effect only together with others."""

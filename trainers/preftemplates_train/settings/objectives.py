@@ -1,4 +1,4 @@
-"""The objectives of a run: what each reads of a row, which labels it learns from, and what is measured of it."""
+"""The objectives of a run: the dataset type, the labels and the metrics of each."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 ObjectiveName = Literal[
     "preference", "margin", "probability", "plackett_luce", "pointwise", "regression", "safety_cost"
 ]
-"""What is learnt of a pair, of a ranking, or of a single answer."""
+"""The names of the objectives, which learn from pairs, rankings or single answers."""
 
 FigureKind = Literal["pairs", "safety", "verdicts", "scores"]
-"""What held-out rewards are compared with: a better answer, that and whether answers are safe, verdicts, or scores."""
+"""How held-out rewards are measured: by pairs, by pairs and safety labels, by labels good or bad, or by scores."""
 
 SampleUnit = Literal["pair", "answer"]
-"""What a sample of a row is called: two answers of which one is better, or one answer."""
+"""The word for a sample: a pair of a better and a worse answer, or a single answer."""
 
 LABEL_DEFAULTS: Mapping[str, float] = MappingProxyType({"margin": 0.0, "probability": 1.0})
-"""The labels that a sample may lack, each with its value for a sample that lacks it."""
+"""The labels that a sample may lack, each with its default."""
 
 PAIR_FIGURES = (
     "loss", "accuracy", "accuracy_stderr", "pairs", "chosen_mean", "chosen_std", "rejected_mean", "rejected_std",
@@ -38,7 +38,7 @@ FIGURES: Mapping[FigureKind, tuple[str, ...]] = MappingProxyType(
         "scores": ("loss", "answers", "rmse", "rmse_of_mean", "variance_explained", "spearman"),
     }
 )  # fmt: skip
-"""The figures of an evaluation, by which the best checkpoint can be chosen."""
+"""The metrics of an evaluation; `metric_for_best_model` names one of them."""
 
 SOURCE_FIGURES: Mapping[FigureKind, tuple[str, ...]] = MappingProxyType(
     {
@@ -48,22 +48,23 @@ SOURCE_FIGURES: Mapping[FigureKind, tuple[str, ...]] = MappingProxyType(
         "scores": ("answers", "rmse", "variance_explained", "spearman"),
     }
 )
-"""The figures that are given for each source of held-out samples."""
+"""The metrics that are reported per source of held-out samples."""
 
 LOWER_IS_BETTER = ("rmse", "rmse_of_mean")
-"""The figures, besides those whose names end with `loss`, that are better when they are lower."""
+"""The metrics that are better when they are lower, next to those whose names end with `loss`."""
 
 
 class Objective(NamedTuple):
-    """What a run learns, and from which samples.
+    """A training objective, and the samples that it learns from.
 
     Attributes:
-        name: as of `--objective`.
+        name: the value of `--objective`.
         format: the dataset type that rows are read as.
         labels: the labels that the loss reads.
-        figures: the kind of figures that are measured on held-out samples.
-        needs_bias: whether a reward of zero has a meaning: a linear head then needs a bias, and centring contradicts.
-        takes_smoothing: whether the loss can count some labels as wrong.
+        figures: the kind of metrics that are computed on held-out samples.
+        needs_bias: whether a reward of zero has a meaning. A linear head then needs a bias, and rewards cannot be
+            centred.
+        takes_smoothing: whether the loss can treat a share of the labels as wrong.
     """
 
     name: ObjectiveName
@@ -75,12 +76,12 @@ class Objective(NamedTuple):
 
     @property
     def unit(self) -> SampleUnit:
-        """What a sample is called."""
+        """The word for a sample."""
         return "pair" if self.format == "preference" else "answer"
 
     @property
     def required_labels(self) -> tuple[str, ...]:
-        """The labels that every sample needs; of others one sample is enough."""
+        """The labels that every sample needs; for the others, one sample with the label is enough."""
         return tuple(label for label in self.labels if label not in LABEL_DEFAULTS)
 
 

@@ -1,4 +1,4 @@
-"""Flags and files of settings: a parser over a dataclass, whose errors are one line each."""
+"""Parse flags and files of settings for a dataclass; each error is one line."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 
 class HelpPage(NamedTuple):
-    """What `--help` says.
+    """The text of `--help`.
 
     Attributes:
         usage: the command, with `%(prog)s` for its name.
         description: what the command does.
         groups: the options of the first page, by title.
-        preset: defaults that hold under some condition, by option.
-        condition: what that condition is called.
+        preset: defaults that apply under a condition, by option.
+        condition: the condition, in words.
         epilog: the text below the options.
-        refused: options that are not taken unless the dataclass has them, each with the reason or the way out.
+        refused: options that are not supported unless the dataclass has them, each with the reason or the option to
+            use instead.
     """
 
     usage: str
@@ -55,19 +56,19 @@ class _OneSpellingFormatter(argparse.HelpFormatter):
 
 
 def _name_action(action: argparse.Action) -> str:
-    """Return the first long name of an option, and what stands for an argument without one."""
+    """Return the first long name of an option, or the metavar of a positional argument."""
     return next((option for option in action.option_strings if option.startswith("--")), str(action.metavar))
 
 
 class SettingsParser(HfArgumentParser):
-    """Reads flags and files of settings; returns only what they name, and reports each error in one line.
+    """Reads flags and files of settings, and returns only the settings that are given; each error is one line.
 
     The metadata of a field of the dataclass are arguments of `add_argument`.
 
     Args:
         settings: the dataclass.
         prog: the command's name.
-        page: what `--help` says.
+        page: the text of `--help`.
     """
 
     def __init__(self, settings: type, prog: str, page: HelpPage) -> None:
@@ -91,9 +92,9 @@ class SettingsParser(HfArgumentParser):
         """Add an argument as argparse does.
 
         Args:
-            names: the argument's names, the first of them `--` and the name of its field.
+            names: the argument's names; the first is `--` and the name of its field.
             is_positional: whether it is given without a name.
-            options: what argparse takes; a list with the action "append" takes one value each time it is given.
+            options: further arguments of argparse; with the action "append", a list gets one value per use.
         """
         if options.get("action") == "append":
             options.pop("nargs")
@@ -103,10 +104,10 @@ class SettingsParser(HfArgumentParser):
         return super().add_argument(*names, **options)
 
     def _prepare_action(self, action: argparse.Action, setting_type: SettingType) -> None:
-        """Let an action take what the setting takes, show its defaults, and leave out what is not given."""
+        """Give an action the type and the help of its setting, and no default: only given flags are returned."""
         if action.required:
             self._required.append(action)
-            action.required = False  # argparse would report this before an option that is misspelled
+            action.required = False  # argparse would report this before a misspelled option
         if len(setting_type.choices) > MOST_CHOICES:
             action.metavar, action.help = "NAME", f"{action.help} One of {', '.join(setting_type.choices)}."
         action.help = (action.help or "") + self._describe_default(action)
@@ -128,10 +129,10 @@ class SettingsParser(HfArgumentParser):
         return "".join(f" [{part}]" for part in shown + ["required"] * (action in self._required))
 
     def parse_flags(self, arguments: Sequence[str]) -> dict[str, Any]:
-        """Return the settings that a command line names.
+        """Return the settings in a command line.
 
         Raises:
-            SetupError: an option is unknown, is missing or has no such value.
+            SetupError: an option is unknown or missing, or its value is not valid.
         """
         settings, remaining = self.parse_known_flags(arguments)
         if remaining:
@@ -142,10 +143,10 @@ class SettingsParser(HfArgumentParser):
         return settings
 
     def parse_known_flags(self, arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-        """Return the settings that a command line names, and the words that belong to none.
+        """Return the settings in a command line, and the arguments that belong to no option.
 
         Raises:
-            SetupError: an option has no such value.
+            SetupError: the value of an option is not valid.
         """
         try:
             namespace, remaining = self.parse_known_args([*self._complete_switches(arguments)])
@@ -155,7 +156,7 @@ class SettingsParser(HfArgumentParser):
         return vars(namespace), remaining
 
     def _complete_switches(self, arguments: Sequence[str]) -> Iterator[str]:
-        """Add the value to a switch that stands alone, if it could take a positional argument for its value."""
+        """Add `=true` to a switch without a value: argparse would take a positional argument after it as its value."""
         has_positional = any(not action.option_strings for action in self._actions)
         for word, following in zip(arguments, [*arguments[1:], ""], strict=False):
             action = self._option_string_actions.get(word)
@@ -164,40 +165,40 @@ class SettingsParser(HfArgumentParser):
             yield f"{word}=true" if alone else word
 
     def refuse_argument(self, argument: str) -> NoReturn:
-        """Raise the error for a word that belongs to no option."""
+        """Raise the error for an argument that belongs to no option."""
         fix = f"; {self.prog} --help shows the options"
         if not argument.startswith("-"):
             if argument.endswith((".yaml", ".yml")) and "config" in self.setting_types:
                 fix = f". Did you mean '--config {argument}'?"
-            raise SetupError(f"{preview(argument)} belongs to no option{fix}")
+            raise SetupError(f"unexpected argument {preview(argument)}{fix}")
         option = argument.split("=")[0]
         name = option.lstrip("-").replace("-", "_")
         if name in self._refused:
-            raise SetupError(f"{one_line(option)} is not taken: {self._refused[name]}")
+            raise SetupError(f"{one_line(option)} is not supported: {self._refused[name]}")
         flags = (flag[2:] for flag in self._option_string_actions if flag.startswith("--"))
         nearest = find_nearest(name, [*self._refused, *flags])
         if nearest is not None and nearest in self._refused:
-            fix = f", and --{nearest} is not taken: {self._refused[nearest]}"
+            fix = f", and --{nearest} is not supported: {self._refused[nearest]}"
         elif nearest:
             fix = f". Did you mean --{nearest}?"
         raise SetupError(f"there is no option {one_line(option)}{fix}")
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print and exit with."""
+        """Raise an error with the message that argparse would print before it exits."""
         raise SetupError(one_line(message, 300))
 
     def read_file(self, path: str) -> dict[str, Any]:
-        """Return the settings that a YAML file names.
+        """Return the settings in a YAML file.
 
         Raises:
-            SetupError: the file cannot be read, or names a setting that is unknown or has no such value.
+            SetupError: the file cannot be read, or has a setting that is unknown or whose value is not valid.
         """
         settings = {}
         for name, value in _read_mapping(path).items():
             if name == "config":
-                raise SetupError("config: a file of settings names no other", file=path)
+                raise SetupError("config: a settings file cannot name another one", file=path)
             if name in self._refused:
-                raise SetupError(f"{name} is not taken: {self._refused[name]}", file=path)
+                raise SetupError(f"{name} is not supported: {self._refused[name]}", file=path)
             if name not in self.setting_types:
                 guess = did_you_mean(str(name), self.setting_types)
                 raise SetupError(f"there is no setting {preview(name)}.{guess}", file=path)
@@ -214,7 +215,7 @@ class SettingsParser(HfArgumentParser):
         return self.render_help(every_option=False)
 
     def render_help(self, *, every_option: bool) -> str:
-        """Return the help, with every option or without those that few need."""
+        """Return the help, with every option or with those of the first page."""
         actions = {action.dest: action for action in reversed(self._actions)}
         groups = {title: [actions[name] for name in names] for title, names in self.page.groups.items()}
         if every_option:
@@ -233,7 +234,7 @@ class SettingsParser(HfArgumentParser):
 
 
 BOOLEAN_TEXTS = ("resume_from_checkpoint",)
-"""Settings that are texts, for which transformers takes true and false as well."""
+"""Settings of type text for which transformers also accepts true and false."""
 
 MOST_CHOICES = 8
 """How many choices are shown next to an option's name; more are listed in its help."""
@@ -242,14 +243,14 @@ METAVARS = {bool: "true|false", int: "N", float: "X", str: "TEXT"}
 
 
 def _refuse_flag(_: str) -> NoReturn:
-    raise argparse.ArgumentTypeError("several sources are listed in the file of --config")
+    raise argparse.ArgumentTypeError("list several sources in the file of --config")
 
 
 def _read_mapping(path: str) -> dict[Any, Any]:
     """Read the mapping in a YAML file.
 
     Raises:
-        SetupError: the file cannot be read, or holds no mapping with each key once.
+        SetupError: the file cannot be read, is not a mapping, or has a key twice.
     """
     try:
         content = read_yaml(path).data

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 UNTRAINABLE_FINDINGS = ("drops_answer", "same_text", "unstable")
-"""Findings of a style with which nothing is trained, unless they are allowed."""
+"""Findings of a style that stop a run, unless `--allow_findings` allows them."""
 
 
 class Range(NamedTuple):
-    """The values that a setting takes.
+    """The valid values of a setting.
 
     Attributes:
         words: the range in words, for a message.
@@ -25,12 +25,12 @@ class Range(NamedTuple):
 
 
 def _optional(values: Range) -> Range:
-    """Return the range with None, which stands for the setting's default."""
+    """Return the range extended by None, the setting's default."""
     return Range(values.words, lambda value: value is None or values.contains(value))
 
 
 LIMIT = 2**31
-"""Counts are below this: larger ones overflow somewhere in torch."""
+"""Counts must be below this: larger ones overflow in torch."""
 
 MOST_WORKERS = 256
 

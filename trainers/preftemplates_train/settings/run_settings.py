@@ -12,37 +12,38 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BatchLayout = Literal["auto", "branches", "grouped", "padded"]
-"""How batches are laid out."""
+"""The layouts of batches: `branches` is shared-prefix packing."""
 
 TrainedPart = Literal["full", "head"]
 """full: all weights, or LoRA adapters and the head. head: a linear head on the frozen model, cut at a layer."""
 
 Baselines = Literal["all", "none"]
-"""Which simpler models are fitted on the same pairs as a run, to compare with."""
+"""Whether simpler models are fitted on the samples of a run, to compare with."""
 
 LengthPolicy = Literal["drop", "cut_prompt"]
-"""drop: a pair with an answer that is too long is left out. cut_prompt: its prompt first loses its oldest turns."""
+"""drop: drop a sample with an answer that is too long. cut_prompt: cut the oldest turns of its prompt first."""
 
-TEMPLATE_HELP = "Read rows by this template: a template's name or a Python file."
-STYLE_HELP = "Use this style: a name, directory, .jinja file or hub name."
+TEMPLATE_HELP = "Read rows with this dataset template: a name, or a Python, YAML or dataset_info.json file."
+STYLE_HELP = "Use this style: a name, directory, .jinja file or hub model."
 
 
 def describe(text: str, **more: Any) -> dict[str, Any]:
-    """Return the metadata of a field: its line of help, and further arguments of `SettingsParser.add_argument`."""
+    """Return the metadata of a field: its help text, and further arguments of `SettingsParser.add_argument`."""
     return {"help": text, **more}
 
 
 @dataclass(repr=False)
 class RunSettings:
-    """The settings of a run that this project adds to `transformers.TrainingArguments`, and its most used ones.
+    """The settings that this project adds to `transformers.TrainingArguments`, and the most used ones of its own.
 
-    The help of a setting that is None by default ends with what applies then.
+    If the default of a setting is None, its help text ends with the default in words.
     """
 
     dataset_name: list[str] | None = field(
         default=None,
         metadata=describe(
-            "Train on these files, dataset directories or hub names. [default: the generated set]", metavar="PATH"
+            "Train on these files, dataset directories or datasets on the hub. [default: generated rows]",
+            metavar="PATH",
         ),
     )
     dataset_config: str | None = field(
@@ -59,7 +60,7 @@ class RunSettings:
         default=None,
         metadata=describe(
             "Train on several sources, each with path, template, weight, split, name and data_dir."
-            " Only in the file of --config.",
+            " Only with --config.",
             metavar="LIST",
         ),
     )
@@ -80,28 +81,28 @@ class RunSettings:
     max_length: int | None = field(
         default=None,
         metadata=describe(
-            "Train on texts of at most this many tokens. [default: 1024, or the model's positions if fewer]"
+            "Train on texts of at most this many tokens. [default: 1024, or the model's positions if it has fewer]"
         ),
     )
     length_policy: LengthPolicy = field(
         default="drop",
-        metadata=describe("Handle pairs that are too long: drop them, or first cut the oldest turns of the prompt."),
+        metadata=describe("Handle samples that are too long: drop them, or cut the oldest turns of the prompt first."),
     )
     max_dropped: float = field(
         default=0.05,
-        metadata=describe("Stop if more than this share of a source's pairs is dropped as too long."),
+        metadata=describe("Stop if more than this share of a source's samples is dropped, for any reason."),
     )
     allow_findings: list[str] | None = field(
         default=None,
         metadata=describe(
-            f"Train although the style has these findings: {', '.join(UNTRAINABLE_FINDINGS)}.", metavar="CODE"
+            f"Train even if the style has these findings: {', '.join(UNTRAINABLE_FINDINGS)}.", metavar="CODE"
         ),
     )
 
     model_name_or_path: str | None = field(
         default=None,
         metadata=describe(
-            "Start from this checkpoint directory or hub name. [default: a small decoder from scratch]",
+            "Start from the checkpoint in this directory or on the hub. [default: a small decoder from scratch]",
             metavar="PATH",
         ),
     )
@@ -111,7 +112,8 @@ class RunSettings:
     head_from: str | None = field(
         default=None,
         metadata=describe(
-            "Start the head from these weights of the checkpoint, such as value_head. [default: its own, or new]",
+            "Start the head from these weights of the checkpoint, such as value_head."
+            " [default: its own, or a new one]",
             metavar="NAME",
         ),
     )
@@ -125,22 +127,22 @@ class RunSettings:
     head_layers: list[int] | None = field(
         default=None,
         metadata=describe(
-            "Choose among cuts after these numbers of layers, with --train head. [default: eight from a third to all]",
+            "Try cuts after these layers, with --train head. [default: up to eight, from a third to all]",
             metavar="N",
         ),
     )
     feature_cache: str | None = field(
         default=None,
         metadata=describe(
-            "Keep the frozen model's features in this directory, for other runs. [default: only until the run ends]",
+            "Keep the frozen model's features in this directory, for other runs. [default: remove them at the end]",
             metavar="PATH",
         ),
     )
     baselines: Baselines = field(
         default="all",
         metadata=describe(
-            "Compare with simpler models on the same rows (all), a linear head on the frozen starting model and one of"
-            " word counts; or do not (none)."
+            "Compare with a linear head on the frozen starting model and a linear model of word counts, on the same"
+            " rows (all), or skip this (none)."
         ),
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(
@@ -148,13 +150,13 @@ class RunSettings:
     )
     attn_implementation: str | None = field(
         default=None,
-        metadata=describe("Compute attention in this way, such as sdpa. [default: transformers decides]"),
+        metadata=describe("Compute attention with this implementation, such as sdpa. [default: transformers decides]"),
     )
     layout: BatchLayout = field(
         default="auto",
         metadata=describe(
-            "Lay out batches as branches (compute what a pair's texts share once, without padding), grouped (padded,"
-            " pairs of similar length together) or padded. auto: branches if the model allows it, else grouped."
+            "Lay out batches as branches (shared-prefix packing, no padding), grouped (padded, similar lengths"
+            " together), padded, or auto (branches if the model supports it, else grouped)."
         ),
     )
     objective: ObjectiveName = field(
@@ -168,20 +170,22 @@ class RunSettings:
     )
     center_rewards_coefficient: float | None = field(
         default=None,
-        metadata=describe("Center rewards: add this many times the squared sum of a pair's rewards. [default: off]"),
+        metadata=describe(
+            "Centre rewards: add this multiple of the squared sum of a pair's rewards to the loss. [default: off]"
+        ),
     )
     pad_token: str | None = field(
         default=None,
-        metadata=describe("Pad with this token of the tokenizer. [default: its own pad token, or a new one]"),
+        metadata=describe("Pad with this token. [default: the tokenizer's pad token, or a new one]"),
     )
     disable_dropout: bool = field(default=True, metadata=describe("Train without dropout."))
     use_peft: bool = field(
         default=False, metadata=describe("Train LoRA adapters and the head instead of all weights.")
     )
-    lora_r: int = field(default=16, metadata=describe("Give the adapters this rank."))
+    lora_r: int = field(default=16, metadata=describe("Set the rank of the adapters."))
     lora_alpha: int = field(default=32, metadata=describe("Scale the adapters' output by lora_alpha / lora_r."))
     lora_dropout: float = field(
-        default=0.05, metadata=describe("Drop out this share within the adapters, unless dropout is disabled.")
+        default=0.05, metadata=describe("Set the dropout within the adapters, unless dropout is disabled.")
     )
     lora_target_modules: list[str] | None = field(
         default=None,
@@ -189,7 +193,7 @@ class RunSettings:
     )
     lora_modules_to_save: list[str] | None = field(
         default=None,
-        metadata=describe("Train these modules whole, besides the head. [default: none]", metavar="NAME"),
+        metadata=describe("Train these modules in full, in addition to the head. [default: none]", metavar="NAME"),
     )
     use_rslora: bool = field(
         default=False, metadata=describe("Scale the adapters' output by lora_alpha / sqrt(lora_r).")
@@ -199,25 +203,27 @@ class RunSettings:
     )
     save_adapter: bool = field(
         default=False,
-        metadata=describe("Write the LoRA adapter too, to the folder adapter in output_dir, as peft writes it."),
+        metadata=describe("Also write the LoRA adapter, as peft does, to the folder adapter in output_dir."),
     )
 
     config: str | None = field(
-        default=None, metadata=describe("Read settings from this YAML file. Flags win over it.", metavar="PATH")
+        default=None,
+        metadata=describe("Read settings from this YAML file. Flags override it.", metavar="PATH"),
     )
     output_dir: str | None = field(
         default="reward-model",
         metadata=describe("Write the model, its checkpoints and the report to this directory.", metavar="PATH"),
     )
-    dry_run: bool = field(default=False, metadata=describe("Show the first three pairs and stop."))
+    dry_run: bool = field(default=False, metadata=describe("Show the first 3 samples and stop."))
     json: bool = field(
         default=False,
-        metadata=describe("Print the metrics as JSON at the end, and all other lines to standard error."),
+        metadata=describe("Print the metrics as JSON at the end, and all other lines on standard error."),
     )
-    num_train_epochs: float = field(default=1, metadata=describe("Train on all pairs this many times."))
-    learning_rate: float = field(default=1e-5, metadata=describe("Schedule the learning rate from this peak."))
+    num_train_epochs: float = field(default=1, metadata=describe("Train on all samples this many times."))
+    learning_rate: float = field(default=1e-5, metadata=describe("Set the peak of the learning rate schedule."))
     per_device_train_batch_size: int = field(
-        default=8, metadata=describe("Train on this many pairs per device in one pass.")
+        default=8,
+        metadata=describe("Train on this many samples or rankings per device in one pass."),
     )
     early_stopping_patience: int | None = field(
         default=None,
@@ -226,13 +232,16 @@ class RunSettings:
         ),
     )
     early_stopping_threshold: float = field(
-        default=0.0, metadata=describe("Count only what improves the figure by more than this as an improvement.")
+        default=0.0,
+        metadata=describe("Count an evaluation as an improvement only if the metric improves by more than this."),
     )
-    seed: int = field(default=42, metadata=describe("Draw the split, the order and new weights from this seed."))
+    seed: int = field(
+        default=42, metadata=describe("Draw the split, the order of the samples and new weights from this seed.")
+    )
     resume_from_checkpoint: str | None = field(
         default=None,
         metadata=describe(
-            "Continue from this checkpoint, or from the newest in output_dir (last, or true).", metavar="PATH"
+            "Continue from this checkpoint, or from the newest one in output_dir (last, or true).", metavar="PATH"
         ),
     )
 
@@ -247,4 +256,4 @@ TINY_PRESET: Mapping[str, Any] = {
     "eval_strategy": "steps",
     "eval_steps": 0.1,
 }
-"""What `read_config` takes instead of the defaults when no model is named: fit for a small decoder from scratch."""
+"""The defaults of `read_config` when no model is named: they suit a small decoder from scratch."""

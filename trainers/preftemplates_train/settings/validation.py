@@ -1,4 +1,4 @@
-"""Which settings are valid: ranges of single settings, and settings that contradict each other."""
+"""Check settings: the ranges of single settings, and settings that contradict each other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOURCE_KEYS = ("path", "template", "weight", "split", "name", "data_dir")
 
 
 def find_contradictions(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Return what is wrong with settings, in one line each: on any machine, but for a model that is an adapter."""
+    """Yield a line for each fault of the settings. Of the machine, only the model's folder is looked at."""
     checks = (
         check_ranges, _check_objective, _check_mappings, _check_training, _check_loading, _check_named_data,
         _check_held_out_data,
@@ -28,11 +28,11 @@ def find_contradictions(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def check_ranges(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Return which settings have a value that none may have, in one line each; settings may be missing."""
+    """Yield a line for each setting that is out of its range; settings may be missing."""
     for name, values in RANGES.items():
         try:
             is_valid = name not in settings or values.contains(settings[name])
-        except TypeError:  # in Python, a number may be anything
+        except TypeError:  # Python code may pass a value of any type
             is_valid = False
         if not is_valid:
             yield f"{name} must be {values.words}, got {preview(settings[name])}"
@@ -40,21 +40,23 @@ def check_ranges(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def check_allowed_values(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Return which settings have a value that cannot be used, in one line each."""
+    """Yield a line for each setting with a value that is not supported."""
     for name, (allowed, reason) in ALLOWED_VALUES.items():
         if name in settings and settings[name] not in allowed:
             yield f"{name} must be {' or '.join(str(value).lower() for value in allowed)}: {reason}"
 
 
 ALLOWED_VALUES: Mapping[str, tuple[Sequence[Any], str]] = {
-    "dataloader_drop_last": ([False], "pairs would be left out of evaluations too, and not be counted"),
-    "eval_do_concat_batches": ([True], "the figures come from all scores, and not from batches of them"),
-    "batch_eval_metrics": ([False], "the figures come from all scores, and not from batches of them"),
-    "train_sampling_strategy": (["random", "sequential"], "a pair has two lengths"),
-    "remove_unused_columns": ([False], "the columns that it removes are those that are trained on"),
-    "include_num_input_tokens_seen": (["no", "all", "non_padding", True, False], "nothing else is counted"),
-}
-"""Settings of transformers of which some values cannot be used: those that can, and why."""
+    "dataloader_drop_last": ([False], "evaluations would also drop samples, without counting them"),
+    "eval_do_concat_batches": ([True], "the metrics are computed from all scores at once, not per batch"),
+    "batch_eval_metrics": ([False], "the metrics are computed from all scores at once, not per batch"),
+    "train_sampling_strategy": (
+        ["random", "sequential"], "a pair has two lengths; to batch by length, use --layout grouped"
+    ),
+    "remove_unused_columns": ([False], "it would remove the columns that are trained on"),
+    "include_num_input_tokens_seen": (["no", "all", "non_padding", True, False], "no other tokens can be counted"),
+}  # fmt: skip
+"""Settings of transformers of which only some values are supported: these values, and the reason."""
 
 MAPPINGS = ("lr_scheduler_kwargs", "activation_checkpointing_kwargs", "gradient_checkpointing_kwargs")
 """Settings that hold arguments by name."""
@@ -62,8 +64,8 @@ MAPPINGS = ("lr_scheduler_kwargs", "activation_checkpointing_kwargs", "gradient_
 
 def _check_mappings(settings: Mapping[str, Any]) -> Iterator[str]:
     for name in MAPPINGS:
-        value = settings.get(name)  # older versions of transformers have one of two names
-        is_json_object = isinstance(value, str) and value.startswith("{")  # transformers reads it
+        value = settings.get(name)  # older versions of transformers have only one of the two checkpointing names
+        is_json_object = isinstance(value, str) and value.startswith("{")  # transformers parses it
         if not (value is None or is_json_object or _has_text_keys(value)):
             yield f'{name} must be a mapping from names to values, such as {{"name": 1}}, got {preview(value)}'
 
@@ -74,9 +76,9 @@ def _has_text_keys(value: object) -> bool:
 
 def _check_training(settings: Mapping[str, Any]) -> Iterator[str]:
     if settings["train"] == "head" and not settings["model_name_or_path"]:
-        yield "train head fits a head on a model that is there; name one with --model_name_or_path"
+        yield "train head needs a pretrained model; name one with --model_name_or_path"
     if settings["layout"] == "branches" and settings["attn_implementation"]:
-        yield "attn_implementation is given, and layout branches computes attention in its own way; keep one"
+        yield "attn_implementation has no effect with layout branches, which computes attention itself; keep one"
     if settings["fp16"] and settings["bf16"]:
         yield "fp16 and bf16 are both on; keep one"
     yield from _check_adapter(settings)
@@ -86,7 +88,7 @@ def _check_training(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _check_objective(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Return which settings contradict the objective."""
+    """Yield a line for each setting that contradicts the objective."""
     name = settings["objective"]
     objective = OBJECTIVES.get(str(name))
     if objective is None:
@@ -96,34 +98,34 @@ def _check_objective(settings: Mapping[str, Any]) -> Iterator[str]:
     if settings["label_smoothing_factor"] and not objective.takes_smoothing:
         others = ", ".join(other.name for other in OBJECTIVES.values() if other.takes_smoothing)
         yield (
-            "label_smoothing_factor is the share of labels that are wrong, and objective"
-            f" {name} has no loss for these; leave it out, or choose one of {others}"
+            f"label_smoothing_factor is not supported by objective {name}, whose loss cannot treat labels as wrong;"
+            f" leave it out, or choose one of {others}"
         )
     if settings["center_rewards_coefficient"] and objective.needs_bias:
         labels = " and ".join(objective.labels)
         yield (
-            f"center_rewards_coefficient draws rewards to zero, and objective {name} learns from {labels} where zero"
-            " is; leave it out"
+            f"center_rewards_coefficient pulls rewards to zero, but objective {name} learns the zero point from"
+            f" {labels}; leave it out"
         )
 
 
 def _check_adapter(settings: Mapping[str, Any]) -> Iterator[str]:
     name = settings["model_name_or_path"]
     if name and os.path.isfile(os.path.join(name, "adapter_config.json")):
-        yield f"{name} is a LoRA adapter; merge it into its base model (merge_and_unload of peft), and name the result"
+        yield f"{name} is a LoRA adapter; merge it into its base model (peft's merge_and_unload), and name the result"
     if settings["use_peft"] and settings["save_adapter"] and not name:
         yield "save_adapter needs a base model that can be loaded again; name one with --model_name_or_path"
 
 
 def _check_loading(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Return what is wrong with the settings by which batches are read."""
+    """Yield a line for each fault of the data loader's settings."""
     if settings["dataloader_num_workers"] == 0:
         for name in ("dataloader_prefetch_factor", "dataloader_persistent_workers"):
             if settings[name]:
-                yield f"{name} needs workers that read batches; add --dataloader_num_workers 1, or leave it out"
+                yield f"{name} needs data loader workers; add --dataloader_num_workers 1, or leave it out"
     accelerator = settings["accelerator_config"]
     if isinstance(accelerator, Mapping) and accelerator.get("dispatch_batches"):
-        yield "accelerator_config: dispatch_batches must be false: each process reads its own pairs"
+        yield "accelerator_config: dispatch_batches must be false: each process reads its own samples"
 
 
 def _check_best_metric(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -131,7 +133,7 @@ def _check_best_metric(settings: Mapping[str, Any]) -> Iterator[str]:
     figures = () if objective is None else FIGURES[objective.figures]
     if name is not None and figures and str(name).removeprefix("eval_") not in figures:
         guess = did_you_mean(str(name), figures)
-        yield f"metric_for_best_model {preview(name)} is not a figure; there are {', '.join(figures)}.{guess}"
+        yield f"metric_for_best_model must be one of {', '.join(figures)}; got {preview(name)}.{guess}"
 
 
 LOGGING_STEPS = 10
@@ -139,10 +141,10 @@ LOGGING_STEPS = 10
 
 
 def find_implied_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what early stopping needs besides evaluations: a figure, and a checkpoint after each of them.
+    """Return the settings that early stopping implies: a metric, and a checkpoint after each evaluation.
 
     Args:
-        settings: the settings that differ from their defaults; their values win over those that are returned.
+        settings: the settings that differ from their defaults; they take precedence over those that are returned.
     """
     if settings.get("early_stopping_patience") is None:
         return {}
@@ -164,16 +166,19 @@ def _check_early_stopping(settings: Mapping[str, Any]) -> Iterator[str]:
     if evaluations == "no":
         yield "early_stopping_patience has no effect without evaluations in the run; add --eval_strategy steps"
     elif not settings["load_best_model_at_end"]:
-        yield "early_stopping_patience keeps the best weights, and load_best_model_at_end is false; set it to true"
+        yield "early_stopping_patience keeps the best weights, but load_best_model_at_end is false; set it to true"
     elif checkpoints == "no":
-        yield f"early_stopping_patience keeps the best weights, and save_strategy is no; set it to {evaluations}"
+        yield (
+            "early_stopping_patience keeps the best weights, but save_strategy no saves no checkpoints; set it to"
+            f" {evaluations}"
+        )
 
 
 def _check_intervals(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Return why evaluations and checkpoints do not go together."""
+    """Yield a line if evaluations and checkpoints do not fit together."""
     evaluations, checkpoints = (_get_text(settings[name]) for name in ("eval_strategy", "save_strategy"))
     if checkpoints == "best" and settings["metric_for_best_model"] is None:
-        yield "save_strategy best needs a figure to compare; add --metric_for_best_model loss"
+        yield "save_strategy best needs a metric to compare; add --metric_for_best_model loss"
     if checkpoints == "best" and evaluations == "no":
         yield "save_strategy best needs evaluations; add --eval_strategy steps"
     for name in ("reduce_lr_on_plateau", "greedy"):
@@ -183,28 +188,28 @@ def _check_intervals(settings: Mapping[str, Any]) -> Iterator[str]:
         return
     if evaluations != checkpoints:
         yield (
-            "load_best_model_at_end needs an evaluation before each checkpoint, and eval_strategy is"
-            f" {evaluations}, save_strategy {checkpoints}; set both to steps or epoch"
+            "load_best_model_at_end needs an evaluation before each checkpoint, but eval_strategy is"
+            f" {evaluations} and save_strategy is {checkpoints}; set both to steps or epoch"
         )
     elif evaluations == "steps" and not _is_multiple(settings["save_steps"], _get_eval_steps(settings)):
         yield (
-            "load_best_model_at_end needs an evaluation before each checkpoint, and save_steps"
+            "load_best_model_at_end needs an evaluation before each checkpoint, but save_steps"
             f" {settings['save_steps']:g} is not a multiple of eval_steps {_get_eval_steps(settings):g}"
         )
 
 
 def _get_text(value: object) -> str:
-    """Return the text of a choice, which may be a member of an enumeration of transformers."""
+    """Return the text of a choice, which may be a member of one of transformers' enumerations."""
     return str(getattr(value, "value", value))
 
 
 def _get_eval_steps(settings: Mapping[str, Any]) -> float:
-    """Return after how many steps evaluations come; transformers takes those of the log by default."""
+    """Return the interval of evaluations in steps; by default, transformers takes that of the log."""
     return float(settings["eval_steps"] or settings["logging_steps"])
 
 
 def _is_multiple(steps: float, other: float) -> bool:
-    """Return whether a number of steps, or a share of the run, is a multiple of another of the same kind."""
+    """Return whether one interval is a multiple of another; both must be numbers of steps, or shares of the run."""
     return (steps < 1) == (other < 1) and math.isclose(steps / other, round(steps / other))
 
 
@@ -213,38 +218,38 @@ def _check_named_data(settings: Mapping[str, Any]) -> Iterator[str]:
         if settings[name] in ("", [], [""]):
             yield f"{name} is empty"
     if settings["datasets"] and settings["dataset_name"]:
-        yield "datasets and dataset_name both name what to train on; keep one"
+        yield "datasets and dataset_name both name the training data; keep one"
     if settings["eval_data"] and settings["dataset_test_split"]:
-        yield "eval_data and dataset_test_split both name what is held out; keep one"
+        yield "eval_data and dataset_test_split both name the held-out data; keep one"
 
 
 def _check_held_out_data(settings: Mapping[str, Any]) -> Iterator[str]:
     trained = settings["dataset_train_split"] or DEFAULT_SPLIT
     if settings["dataset_test_split"] == trained and not settings["datasets"]:
-        yield f"dataset_test_split {preview(trained)} is the part that is trained on; name another, or --eval_size"
+        yield f"dataset_test_split {preview(trained)} is also trained on; name another split, or use --eval_size"
     for name in ("eval_data", "dataset_test_split", "dataset_train_split", "dataset_config", "dataset_data_dir"):
         if settings[name] and not (settings["datasets"] or settings["dataset_name"]):
-            yield f"{name} is given without dataset_name, which names what to train on"
+            yield f"{name} needs training data; name it with --dataset_name"
     if settings["dataset_name"] and not settings["template"]:
-        yield "dataset_name is given without template, which says how rows are read; `preftemplates list` shows them"
+        yield "dataset_name needs a template that reads its rows; name one of `preftemplates list` with --template"
     if settings["eval_strategy"] != "no" and is_nothing_held_out(settings):
-        yield "eval_strategy asks for evaluations, and nothing is held out: eval_size is 0"
+        yield "eval_strategy needs held-out rows, but eval_size is 0; hold out rows, or set eval_strategy to no"
 
 
 def is_nothing_held_out(settings: Mapping[str, Any]) -> bool:
-    """Return whether data is named and all of it is trained on; of the generated set a part is always held out."""
+    """Return whether data is named and all of it is trained on; a part of the generated set is always held out."""
     data = settings.get("dataset_name") or settings.get("datasets")
     held_out = settings.get("eval_data") or settings.get("dataset_test_split") or settings.get("eval_size") != 0
     return bool(data) and not held_out
 
 
 def normalize_source(number: int, entry: object, template: str | None) -> dict[str, Any]:
-    """Return one of `datasets`, with its weight as a number.
+    """Return an entry of `datasets`, with its weight as a number.
 
     Args:
-        number: its place in the list, from 0.
+        number: its index in the list, from 0.
         entry: the entry.
-        template: the template of all entries, if there is one.
+        template: the template for all entries, if one is set.
 
     Raises:
         SetupError: the message names the entry and its key.
@@ -260,7 +265,7 @@ def normalize_source(number: int, entry: object, template: str | None) -> dict[s
     if "path" not in source:
         raise SetupError(f"{place}: path is missing")
     if "template" not in source and not template:
-        raise SetupError(f"{place}: template is missing, and there is none for all")
+        raise SetupError(f"{place}: template is missing, and --template names none for all datasets")
     for key in ("path", "template", "split", "name", "data_dir"):
         if key in source and not (isinstance(source[key], str) and source[key]):
             raise SetupError(f"{place}.{key}: expected text, got {preview(source[key])}")

@@ -1,4 +1,4 @@
-"""The type of a setting: which values a flag's text and a YAML value mean, by the type of the field."""
+"""The type of a setting, which converts a flag's text and a YAML value to the type of the field."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class SettingType(NamedTuple):
-    """What a setting takes.
+    """The values that a setting accepts.
 
     Attributes:
         types: the types of a single value.
-        item_types: the types of a list's items; None if the setting takes no list.
+        item_types: the types of a list's items; None if the setting is not a list.
         is_optional: whether the value may be None.
         choices: the texts that the value may be; empty if it may be any text.
-        parse: from a flag's text to the value.
-        is_switch: whether the flag may stand alone, for true.
+        parse: converts a flag's text to the value.
+        is_switch: whether the flag may have no value, which means true.
     """
 
     types: frozenset[type]
@@ -36,7 +36,7 @@ class SettingType(NamedTuple):
 
     @classmethod
     def from_hint(cls, hint: Any, action: argparse.Action) -> SettingType:
-        """Return what a field of that type takes, for which `HfArgumentParser` made that action."""
+        """Return the values that a field accepts, from its type and the action that `HfArgumentParser` made for it."""
         members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
         lists = [member for member in members if get_origin(member) is list]
         item_types = frozenset(_find_class(item) for member in lists for item in get_args(member))
@@ -51,7 +51,7 @@ class SettingType(NamedTuple):
         )
 
     def parse_flag(self, text: str) -> Any:
-        """Return the value that a text means on the command line."""
+        """Convert the text of a flag to a value."""
         if self.choices and text not in self.choices:
             raise self.make_error(text)
         if dict in self.types and text.startswith("{"):
@@ -69,7 +69,7 @@ class SettingType(NamedTuple):
             raise argparse.ArgumentTypeError(message) from None
 
     def convert_value(self, value: object) -> Any:
-        """Return the value that a YAML value means."""
+        """Convert a value of a YAML file."""
         if value is None and self.is_optional:
             return None
         if self.item_types is not None and isinstance(value, list):
@@ -82,7 +82,7 @@ class SettingType(NamedTuple):
         if isinstance(value, bool):
             if bool in types or self.is_switch:
                 return value
-            if "no" in self.choices and not value:  # YAML reads a bare no as false
+            if "no" in self.choices and not value:  # YAML reads an unquoted no as false
                 return "no"
         elif isinstance(value, int | float) and float in types:
             return self.parse_flag(repr(value))
@@ -94,16 +94,16 @@ class SettingType(NamedTuple):
         raise self.make_error(value)
 
     def make_error(self, value: object) -> argparse.ArgumentTypeError:
-        """Return the error for a value that the setting does not take."""
+        """Return the error for a value that the setting does not accept."""
         if self.choices:
-            expected = ", ".join(self.choices) if len(self.choices) <= 12 else "those that --help_all shows"
+            expected = ", ".join(self.choices) if len(self.choices) <= 12 else "the values that --help_all lists"
             guess = did_you_mean(str(value), self.choices)
             return argparse.ArgumentTypeError(
                 f"expected one of {expected}; got {preview(value)}" + (guess and f".{guess}")
             )
         types = {*self.types, *(self.item_types or ())}
         expected = " or ".join(name for kind, name in TYPE_NAMES.items() if kind in types)
-        expected = expected or "what only Python can give"
+        expected = expected or "a value that only Python code can pass"
         hint = "; put it in quotes" if str in types and not isinstance(value, str | list | dict | None) else ""
         return argparse.ArgumentTypeError(f"expected {expected}, got {preview(value)}{hint}")
 

@@ -1,4 +1,4 @@
-"""Baselines of a run: what simpler models learn from the same samples, measured on the same held-out ones."""
+"""Baselines of a run: simpler models, fitted on the same samples and measured on the same held-out samples."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
     from preftemplates_train.training.prepare import PreparedRun
 
 MOST_FITTED_GROUPS = 2000
-"""How many groups of samples a baseline is fitted on; of more, so many are drawn."""
+"""The number of groups of samples that a baseline is fitted on; if there are more, so many are drawn at random."""
 
 FEWEST_GROUPS = 10
-"""With fewer groups to fit, or fewer samples to measure, there are no baselines."""
+"""With fewer groups to fit on, or fewer samples to measure, there are no baselines."""
 
 
 class Baseline(NamedTuple):
     """A simpler model's rewards of the held-out samples.
 
     Attributes:
-        label: a phrase that says what it is.
-        rewards: of the samples' texts, shape (N, K).
-        samples: how many samples it was fitted on.
+        label: a phrase that describes the model.
+        rewards: the rewards of the samples' texts, shape (N, K).
+        samples: the number of samples that it was fitted on.
         seconds: the CPU time that it took.
     """
 
@@ -59,16 +59,16 @@ class Baseline(NamedTuple):
 
 
 class SkippedBaseline(NamedTuple):
-    """Why a baseline is not there, in words."""
+    """The reason why a baseline was skipped."""
 
     reason: str
 
 
 class SimplerModels(NamedTuple):
-    """What a run fits besides training by steps.
+    """The models that a run fits without training steps.
 
     Attributes:
-        baselines: the baselines by name, or why they are not there.
+        baselines: the baselines by name, or the reasons why they were skipped.
         head: the figures of the head of a run with `--train head`.
     """
 
@@ -76,10 +76,10 @@ class SimplerModels(NamedTuple):
     head: Mapping[str, Any] | None = None
 
     def measure(self, objective: Objective, held_out: SampleRewards) -> dict[str, Any]:
-        """Return what `metrics.json` holds of them.
+        """Return their part of `metrics.json`.
 
         Args:
-            objective: what the run learnt.
+            objective: the objective of the run.
             held_out: the rewards of the held-out samples by the run's model.
         """
         figures = {} if self.head is None else {"head": dict(self.head)}
@@ -88,20 +88,21 @@ class SimplerModels(NamedTuple):
 
 
 NO_ACCURACY = "objective {} has no accuracy to compare; metrics.json compares it with always predicting the mean"
-"""Why baselines are not there for scores."""
+"""The reason why baselines are skipped for scores."""
 
 
 def fit_baselines(run: PreparedRun, config: RewardConfig) -> dict[str, Baseline | SkippedBaseline]:
     """Fit a linear head on the frozen starting model, and one on counts of words.
 
-    On single answers both learn what the run learns, and on pairs which answer is better.
+    On single answers, both learn the objective of the run; on pairs, they learn which answer is better.
 
     Args:
-        run: the run, whose model is as it starts; a run with `--train head` is that head itself.
+        run: the run, before its first step. With `--train head`, the run fits the head itself, as its model.
         config: the settings.
 
     Returns:
-        The baselines by name, or why they are not there; empty if `--baselines none`, or if there are too few samples.
+        The baselines by name, or the reasons why they were skipped; empty with `--baselines none`, or if there are too
+        few samples.
     """
     groups, held_out = draw_groups(run.encoded.groups, config.seed), run.encoded.held_out
     if config.baselines == "none" or min(len(groups), len(held_out)) < FEWEST_GROUPS:
@@ -120,7 +121,7 @@ def fit_baselines(run: PreparedRun, config: RewardConfig) -> dict[str, Baseline 
 
 
 def draw_groups(groups: Sequence[TokenGroup], seed: int) -> list[TokenGroup]:
-    """Return the groups that baselines are fitted on, each once: all of them, or as many as are allowed."""
+    """Return the groups that baselines are fitted on, each once: all of them, or as many as allowed, at random."""
     distinct = list(dict.fromkeys(map(id, groups)))
     group_of = {id(group): group for group in groups}
     drawn = (
@@ -154,7 +155,7 @@ def _fit_head(
 
 
 def get_starting_model(model: Any) -> PreTrainedModel:
-    """Return the classifier of a run before its first step, without adapters, which change nothing yet."""
+    """Return the classifier of a run before its first step, without its adapters: untrained, they change nothing."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[no-any-return]
 
 
@@ -178,8 +179,8 @@ def compare_with_baselines(
 
     Args:
         baselines: the baselines.
-        objective: what the run learnt.
-        held_out: the model's own rewards of the held-out samples.
+        objective: the objective of the run.
+        held_out: the rewards of the held-out samples by the run's model.
     """
     figures: dict[str, dict[str, Any]] = {}
     for name, baseline in baselines.items():
@@ -200,11 +201,11 @@ def compare_with_baselines(
 
 
 def describe_cost(baselines: Mapping[str, Baseline | SkippedBaseline], unit: SampleUnit = "pair") -> str | None:
-    """Return what the baselines cost, and why one is not there; None if there are none."""
+    """Return a line with the cost of each baseline, or why it was skipped; None if there are no baselines."""
     parts = [
         f"{name} {baseline.seconds:.1f} s of CPU time on {baseline.samples:,} {unit}s"
         if isinstance(baseline, Baseline)
-        else f"no {name}: {baseline.reason}"
+        else f"{name} skipped: {baseline.reason}"
         for name, baseline in baselines.items()
     ]
-    return f"baselines: {', '.join(parts)} (--baselines none leaves them out)" if parts else None
+    return f"baselines: {', '.join(parts)} (--baselines none skips them)" if parts else None

@@ -39,7 +39,7 @@ LOG_FORMATS = {
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""What ends a run with a checkpoint: Ctrl-C, and what schedulers of clusters send."""
+"""The signals that end a run with a checkpoint: that of Ctrl-C, and the one that cluster schedulers send."""
 
 
 class LogCallback(TrainerCallback):
@@ -57,7 +57,7 @@ class LogCallback(TrainerCallback):
         logs: Any = None,
         **_: Any,
     ) -> None:
-        """Print what is known of this step."""
+        """Print the values of this entry."""
         parts = [text.format(logs[name]) for name, text in LOG_FORMATS.items() if name in (logs or {})]
         if parts and state.is_world_process_zero:
             seconds = time.perf_counter() - self.start
@@ -85,7 +85,7 @@ class StepBarCallback(TrainerCallback):
         control: TrainerControl,  # noqa: ARG002  passed by position
         **_: Any,
     ) -> None:
-        """Show the bar, which a resumed run begins at its step."""
+        """Show the bar; in a resumed run it starts at the step of the checkpoint."""
         if state.is_world_process_zero:
             self._bar = self._stack.enter_context(show_bar("training", state.max_steps))
             self._bar.set(state.global_step)
@@ -103,20 +103,20 @@ class StepBarCallback(TrainerCallback):
 
 
 class ResumedStoppingCallback(EarlyStoppingCallback):
-    """Stops early as transformers does; a resumed run counts on where its checkpoint was written.
+    """Stops early as transformers does; a resumed run continues the count of its checkpoint.
 
-    transformers saves the count, and restores it only with `restore_callback_states_from_checkpoint`, which restores
-    the callbacks of other programs too.
+    transformers saves the count, but restores it only with `restore_callback_states_from_checkpoint`, which also
+    restores the callbacks of other programs.
     """
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **options: Any
     ) -> None:
-        """Take the count from the checkpoint, if the run that wrote it could stop early."""
+        """Read the count from the checkpoint, if the run that wrote it could stop early."""
         super().on_train_begin(args, state, control, **options)
         self._first_step = state.global_step
         saved: Any = state.stateful_callbacks
-        saved.setdefault(type(self).__name__, self.state())  # where transformers writes the count, and expects one
+        saved.setdefault(type(self).__name__, self.state())  # transformers expects an entry to write the count to
         self.early_stopping_patience_counter = count_without_improvement(state)
 
     def on_evaluate(
@@ -127,20 +127,20 @@ class ResumedStoppingCallback(EarlyStoppingCallback):
         metrics: Any = None,
         **options: Any,
     ) -> None:
-        """Count an evaluation, unless it repeats that of the checkpoint before the first step (`eval_on_start`)."""
+        """Count an evaluation, unless `eval_on_start` repeats the checkpoint's evaluation before the first step."""
         if state.global_step > self._first_step:
             super().on_evaluate(args, state, control, metrics, **options)
 
 
 def count_without_improvement(state: TrainerState) -> int:
-    """Return how many evaluations in a row had not improved when a state was saved."""
+    """Return the number of evaluations in a row without improvement when a state was saved."""
     callbacks: Any = state.stateful_callbacks
     saved = callbacks.get(ResumedStoppingCallback.__name__, {})
     return int(saved.get("attributes", {}).get("early_stopping_patience_counter", 0))
 
 
 def describe_kept_weights(state: TrainerState, config: RewardConfig) -> str:
-    """Return where a run stopped, if it stopped early, and which of its checkpoints the model is.
+    """Return a line that says where a run stopped, if it stopped early, and from which checkpoint the model comes.
 
     Args:
         state: the state after the last step, of a run that Ctrl-C did not stop.
@@ -157,7 +157,7 @@ def describe_kept_weights(state: TrainerState, config: RewardConfig) -> str:
             f" {evaluations}; "
         )
     if state.best_model_checkpoint is None:
-        return f"{reason}the model has the weights of the last step: no checkpoint was written at the best evaluation"
+        return f"{reason}the model has the weights of the last step, since the best evaluation has no checkpoint"
     checkpoint = Path(state.best_model_checkpoint).name
     values = (
         entry[f"eval_{name}"]
@@ -169,9 +169,9 @@ def describe_kept_weights(state: TrainerState, config: RewardConfig) -> str:
 
 
 class InterruptCallback(TrainerCallback):
-    """As a context: the first Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint.
+    """A context in which the first Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint.
 
-    Another one ends it at once.
+    A second one ends it immediately.
 
     Attributes:
         stopped_at: the step at which the run was ended; None if it was not.
@@ -194,7 +194,7 @@ class InterruptCallback(TrainerCallback):
     def _handle(self, _signum: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         if self._interrupted_at is not None and now - self._interrupted_at > 1:
-            raise KeyboardInterrupt  # sooner, a launcher may pass on the signal that the terminal sent too
+            raise KeyboardInterrupt  # a second signal within a second may be the first one, forwarded by a launcher
         self._interrupted_at = self._interrupted_at or now
 
     def on_step_end(

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: written under another name, published whole, pruned only where a newer one verifies."""
+"""Checkpoints on disk: written under a temporary name, published when complete, pruned if a newer one is intact."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _NAME = re.compile(r"checkpoint-(\d+)")
 
 
 def find_staging_folder(checkpoint: Path) -> Path:
-    """Return the folder in which a checkpoint is written before it gets its place; the checkpoint is within it."""
+    """Return the folder in which a checkpoint is written before it is moved to its place."""
     return checkpoint.with_name(f"{_STAGING_PREFIX}{checkpoint.name}")
 
 
 def remove_staging_folders(folder: Path) -> None:
-    """Remove what runs that ended while they saved have left in an output folder."""
+    """Remove the staging folders of runs that ended while they saved."""
     for path in (*folder.glob(f"{_STAGING_PREFIX}checkpoint-*"), *folder.glob(f"{_STAGING_PREFIX}removed-*")):
         shutil.rmtree(path, ignore_errors=True)
 
@@ -32,7 +32,7 @@ def publish_checkpoint(checkpoint: Path) -> None:
     staging = find_staging_folder(checkpoint)
     written = staging / checkpoint.name
     write_manifest(written)
-    if checkpoint.exists():  # a run that went on from an older one has come to this step again
+    if checkpoint.exists():  # a run that continued from an older checkpoint has reached this step again
         remove_checkpoint(checkpoint)
     written.rename(checkpoint)
     sync_folder(checkpoint.parent)
@@ -40,7 +40,7 @@ def publish_checkpoint(checkpoint: Path) -> None:
 
 
 def list_own_checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints in an output folder that this trainer wrote, whole or not, the newest first."""
+    """Return the checkpoints in an output folder that this trainer wrote, intact or not, the newest first."""
     steps = {
         int(match[1]): path
         for path in folder.glob("checkpoint-*")
@@ -50,18 +50,18 @@ def list_own_checkpoints(folder: Path) -> list[Path]:
 
 
 def is_own(checkpoint: Path) -> bool:
-    """Return whether this trainer wrote a folder: it has one of the two files that others do not write."""
+    """Return whether this trainer wrote a folder: it has one of two files that no other program writes."""
     return (checkpoint / MANIFEST_FILE).exists() or (checkpoint / RECORD_FILE).exists()
 
 
 def prune_checkpoints(folder: Path, limit: int | None, newest: Path, best: Path | None) -> None:
-    """Remove the oldest of this trainer's checkpoints until as many are left as allowed.
+    """Remove the oldest of this trainer's checkpoints until no more than the allowed number are left.
 
     Args:
         folder: the output folder.
-        limit: how many stay; all of them, if None or 0.
-        newest: the checkpoint that was just written; nothing is removed if it is damaged.
-        best: a checkpoint that stays.
+        limit: the number of checkpoints that stay; None or 0 for all.
+        newest: the checkpoint that was just written; if it is damaged, nothing is removed.
+        best: a checkpoint that always stays.
     """
     if not limit or limit < 0:
         return
@@ -74,7 +74,7 @@ def prune_checkpoints(folder: Path, limit: int | None, newest: Path, best: Path 
 
 
 def remove_checkpoint(checkpoint: Path) -> None:
-    """Remove a checkpoint; a process that ends meanwhile leaves no part of it under its name."""
+    """Remove a checkpoint; if the process ends in between, no part of the checkpoint is left under its name."""
     removed = checkpoint.with_name(f"{_STAGING_PREFIX}removed-{checkpoint.name}")
     shutil.rmtree(removed, ignore_errors=True)
     checkpoint.rename(removed)

@@ -1,4 +1,4 @@
-"""Checks of what a run needs of the machine and of installed packages, before any data is read."""
+"""Check that the machine and the installed packages have what a run needs, before any data is read."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 def check_environment(config: RewardConfig) -> None:
-    """Raise an error for a setting that needs what is not there.
+    """Raise an error for a setting that needs a device, package or login that is missing.
 
     Raises:
-        SetupError: the message names the setting, and what to do.
+        SetupError: the message names the setting and the fix.
     """
     checks = (
         _check_device, _check_reporters, _check_hub, _check_packages, _check_compilation, _check_checkpointing,
@@ -44,9 +44,9 @@ def check_environment(config: RewardConfig) -> None:
 def _check_device(config: RewardConfig) -> None:
     if config.device.type == "cpu":
         if config.fp16:
-            raise SetupError("fp16 needs a GPU; on a CPU leave it out, or use bf16")
+            raise SetupError("fp16 needs a GPU; on a CPU, leave it out, or use bf16")
         if config.attn_implementation == "flex_attention":
-            raise SetupError("attn_implementation flex_attention needs a GPU; on a CPU leave it out, or name sdpa")
+            raise SetupError("attn_implementation flex_attention needs a GPU; on a CPU, leave it out, or use sdpa")
     if config.train == "head" and config.world_size > 1:
         raise SetupError("train head runs in one process; start it without torchrun")
     if config.fsdp and config.world_size == 1:
@@ -58,9 +58,7 @@ def _check_reporters(config: RewardConfig) -> None:
         if name not in INTEGRATION_TO_CALLBACK:
             known = sorted(INTEGRATION_TO_CALLBACK)
             guess = did_you_mean(name, known)
-            raise SetupError(
-                f"report_to: there is no {preview(name)}; there are none, all, {', '.join(known)}.{guess}"
-            )
+            raise SetupError(f"report_to must be one of none, all, {', '.join(known)}; got {preview(name)}.{guess}")
         if name != "flyte" and name not in get_available_reporting_integrations():
             raise SetupError(f"report_to {name} needs its package: {spell_install(name)}")
 
@@ -74,7 +72,7 @@ def _check_hub(config: RewardConfig) -> None:
         except HFValidationError as error:
             raise SetupError(f"hub_model_id: {summarize_error(error)}") from error
     if constants.HF_HUB_OFFLINE:
-        raise SetupError("push_to_hub: the hub is switched off by the variable HF_HUB_OFFLINE; unset it")
+        raise SetupError("push_to_hub: the environment variable HF_HUB_OFFLINE turns the hub off; unset it")
     if (config.hub_token or get_token()) is None:
         raise SetupError("push_to_hub needs a login; run `hf auth login`, or give --hub_token")
 
@@ -93,16 +91,14 @@ def _check_compilation(config: RewardConfig) -> None:
     backends = [name.lower() for name in DynamoBackend.list() if name != "NO"]
     if backend is not None and str(backend).lower() not in backends:
         guess = did_you_mean(str(backend), backends)
-        raise SetupError(
-            f"torch_compile_backend: there is no {preview(backend)}; there are {', '.join(backends)}.{guess}"
-        )
+        raise SetupError(f"torch_compile_backend must be one of {', '.join(backends)}; got {preview(backend)}.{guess}")
     modes = list(torch._inductor.list_mode_options())
     if mode is not None and mode not in modes:
-        raise SetupError(f"torch_compile_mode: there is no {preview(mode)}; there are {', '.join(modes)}")
+        raise SetupError(f"torch_compile_mode must be one of {', '.join(modes)}; got {preview(mode)}")
 
 
 def _check_checkpointing(config: RewardConfig) -> None:
-    """Raise an error for an argument by name that activation checkpointing does not take."""
+    """Raise an error for a keyword argument that activation checkpointing does not accept."""
     is_renamed = hasattr(config, "activation_checkpointing_kwargs")  # in newer versions of transformers
     setting = "activation_checkpointing_kwargs" if is_renamed else "gradient_checkpointing_kwargs"
     options: Any = getattr(config, setting) or {}
@@ -110,21 +106,21 @@ def _check_checkpointing(config: RewardConfig) -> None:
     known = [*passed_on, *_list_own_keywords()]
     for name in options:
         if name not in known:
-            raise SetupError(f"{setting}: there is no {preview(name)}; there are {', '.join(known)}")
+            raise SetupError(f"{setting}: there is no argument {preview(name)}; expected one of {', '.join(known)}")
     interval = options.get("every_n_layers", 1)
     if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
-        raise SetupError(f"{setting}: every_n_layers must be a whole number from 1, got {preview(interval)}")
+        raise SetupError(f"{setting}: every_n_layers must be a whole number, at least 1, got {preview(interval)}")
 
 
 def _list_own_keywords() -> list[str]:
-    """Return the names of the arguments that transformers itself takes, which older versions do not have."""
+    """Return the names of transformers' own arguments, which older versions lack."""
     enable = getattr(PreTrainedModel, "activation_checkpointing_enable", None)
     names = () if enable is None else signature(enable).parameters
     return [name for name in names if name not in ("self", "activation_checkpointing_kwargs")]
 
 
 def _check_accumulation(config: RewardConfig) -> None:
-    """Raise an error for an argument by name that the accumulation of gradients does not take."""
+    """Raise an error for a keyword argument that gradient accumulation does not accept."""
     accelerator: Any = config.accelerator_config
     try:
         GradientAccumulationPlugin(**(accelerator.gradient_accumulation_kwargs or {}))

@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from preftemplates_train.training.prepare import PreparedRun
 
 FEATURE_FOLDER = ".features"
-"""Where features are kept in the output folder until a run ends."""
+"""The folder in the output folder that keeps features until the run ends."""
 
 
 def make_feature_reader(
     run: PreparedRun, model: PreTrainedModel, config: RewardConfig, depths: list[int]
 ) -> FeatureReader:
-    """Return a reader of the features of a run's model, on the run's device."""
+    """Return a reader of a run's model's features, on the run's device."""
     model.to(config.device)  # type: ignore[arg-type]
     return FeatureReader(
         model,
@@ -53,14 +53,14 @@ def make_feature_reader(
 
 
 def _make_autocast(config: RewardConfig) -> AbstractContextManager[Any]:
-    """Return the context in which the run's model computes."""
+    """Return the autocast context of the run's model."""
     kinds = {config.bf16: torch.bfloat16, config.fp16: torch.float16}
     dtype = kinds.get(True)
     return nullcontext() if dtype is None else torch.autocast(config.device.type, dtype=dtype)
 
 
 def open_run_cache(run: PreparedRun, model: PreTrainedModel, config: RewardConfig) -> FeatureCache:
-    """Return the cache of the features of a run's model: in the named folder, or in the output folder."""
+    """Return the feature cache of a run's model, in the folder that the settings name or in the output folder."""
     folder = Path(config.feature_cache) if config.feature_cache else Path(str(config.output_dir)) / FEATURE_FOLDER
     precision = "bf16" if config.bf16 else "fp16" if config.fp16 else "none"
     return open_feature_cache(folder, model, int(run.tokenizer.pad_token_id), autocast=precision)
@@ -70,8 +70,8 @@ def fit_run_head(run: PreparedRun, config: RewardConfig) -> dict[str, Any]:
     """Fit the head of a run's model and cut the model, in place.
 
     Returns:
-        What `metrics.json` holds as `head`: the layer, how many there are, the penalty, the CPU seconds, how many
-        groups of texts were read and found in the cache, and the validation losses.
+        The value of `head` in `metrics.json`: the chosen layer, the number of layers, the penalty, the CPU time in
+        seconds, the numbers of groups of texts that were computed and found in the cache, and the validation losses.
 
     Raises:
         SetupError: the model cannot be cut, or its last layer lacks a bias that the objective needs.
@@ -94,7 +94,7 @@ def fit_run_head(run: PreparedRun, config: RewardConfig) -> dict[str, Any]:
 
 
 def _list_losses(fitted: FittedHead, depths: list[int]) -> list[dict[str, Any]]:
-    """Return the validation loss of each layer and penalty, and the one that they were chosen by."""
+    """Return the validation loss of each layer and penalty, and the smoothed loss by which they are chosen."""
     smooth = smooth_losses(fitted.validation)
     return [
         {
@@ -108,12 +108,12 @@ def _list_losses(fitted: FittedHead, depths: list[int]) -> list[dict[str, Any]]:
 
 
 def describe_choice(fitted: FittedHead, depths: list[int], layers: int) -> dict[str, Any]:
-    """Return the chosen layer and penalty by name."""
+    """Return the chosen layer, the number of layers, and the chosen penalty."""
     return {"layer": depths[fitted.cut], "layers": layers, "penalty": fitted.penalty}
 
 
 def describe_fitted_head(head: Mapping[str, Any]) -> str:
-    """Return the choice of a head and its cost, in one line."""
+    """Return a line with the chosen layer and penalty, and the cost of the fit."""
     cached = f", {head['groups_from_cache']:,} prompts from the cache" if head["groups_from_cache"] else ""
     return (
         f"head: fitted on layer {head['layer']} of {head['layers']}, penalty {head['penalty']:g}, both chosen by"

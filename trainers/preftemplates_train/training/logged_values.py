@@ -1,4 +1,4 @@
-"""What a run logs of the samples that it trains on, besides the loss."""
+"""The values that a run logs for its training samples, in addition to the loss."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def compute_logged_values(kind: FigureKind, rewards: Tensor, batch: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return values of each of N samples whose means are logged, by name, under TRL's names.
+    """Return the values whose means over N samples are logged, by TRL's names, each of shape (N,).
 
     Args:
-        kind: the kind of figures of the objective.
-        rewards: of the samples' texts, shape (N, K).
-        batch: the labels, as of `index_samples`.
+        kind: the kind of metrics of the objective.
+        rewards: the rewards of the samples' texts, shape (N, K).
+        batch: the labels, as returned by `index_samples`.
 
     Example:
         >>> values = compute_logged_values("pairs", torch.tensor([[2.0, 0.5], [1.0, 1.0]]), {})
@@ -40,7 +40,7 @@ def _compare_with_verdicts(rewards: Tensor, batch: Mapping[str, Any]) -> dict[st
 
 
 def _count_wins(margins: Tensor) -> Tensor:
-    """Return 1 where a margin is above zero, 0 where it is below, and one half in a tie."""
+    """Return 1 where a margin is above zero, 0 where it is below, and one half for a tie."""
     return (margins > 0).to(margins.dtype) + 0.5 * (margins == 0).to(margins.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Checks of the optimizer and the schedule before any data is read: both are made once for a single weight."""
+"""Check the optimizer and the schedule before any data is read, by creating both for a single weight."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check_optimization(config: RewardConfig) -> None:
-    """Raise an error for an optimizer or a schedule that cannot be made, or that would not use what it is given.
+    """Raise an error for an optimizer or a schedule that cannot be created, or that ignores one of its settings.
 
     Raises:
         SetupError: the message names the setting.
@@ -29,30 +29,30 @@ def check_optimization(config: RewardConfig) -> None:
     given = f" with optim_args {config.optim_args}" if config.optim_args else ""
     try:
         kind, options = _describe_optimizer(config, layer)
-        if set(options) & {"optimizer_dict", "model"}:  # made for each weight, or of the model
+        if set(options) & {"optimizer_dict", "model"}:  # such optimizers are created per weight, or from the model
             optimizer = torch.optim.AdamW(layer.parameters())
         else:
             optimizer = kind(layer.parameters(), **options)
     except Exception as error:
-        raise SetupError(f"optim {name}{given} cannot be made: {summarize_error(error)}") from error
+        raise SetupError(f"optim {name}{given} cannot be created: {summarize_error(error)}") from error
     for unused in _find_unused_settings(config, layer, (kind, options)):
         raise SetupError(f"{unused} has no effect with optim {name}; leave it out, or name another --optim")
     _check_schedule(config, optimizer)
 
 
 def _describe_optimizer(config: RewardConfig, layer: torch.nn.Module, **changed: Any) -> tuple[Any, dict[str, Any]]:
-    """Return the optimizer's class, and its arguments, if some settings had other values."""
+    """Return the optimizer's class and its arguments, with some settings changed."""
     other = copy(config)
     for name, value in changed.items():
         setattr(other, name, value)
     if other.optim_target_modules is not None:
-        other.optim_target_modules = "all-linear"  # of one layer, which has not the model's names
+        other.optim_target_modules = "all-linear"  # the single layer lacks the names of the model's modules
     kind, options = Trainer.get_optimizer_cls_and_kwargs(other, layer)  # type: ignore[arg-type]
     return kind, options
 
 
 def _find_unused_settings(config: RewardConfig, layer: torch.nn.Module, made: tuple[Any, Any]) -> Iterator[str]:
-    """Return the settings that somebody gave, and whose value changes nothing of the optimizer."""
+    """Yield the given settings whose values do not change the optimizer: another value makes the same one."""
     others: dict[str, dict[str, Any]] = {}
     arguments = dict(part.split("=") for part in (config.optim_args or "").replace(" ", "").split(",") if part)
     for name in arguments:
@@ -67,7 +67,7 @@ def _find_unused_settings(config: RewardConfig, layer: torch.nn.Module, made: tu
         try:
             if _describe_optimizer(config, layer, **changed_settings) == made:
                 yield setting
-        except Exception:  # noqa: BLE001  the value is read: another one is an error
+        except Exception:  # noqa: BLE001  the other value is an error, so the setting is read
             continue
 
 
@@ -87,12 +87,12 @@ def _check_schedule(config: RewardConfig, optimizer: torch.optim.Optimizer) -> N
         )
     except Exception as error:
         fix = f"; lr_scheduler_kwargs may hold {', '.join(known)}" if known else "; leave lr_scheduler_kwargs out"
-        message = f"lr_scheduler_type {name}{given} cannot be made: {summarize_error(error)}{fix}"
+        message = f"lr_scheduler_type {name}{given} cannot be created: {summarize_error(error)}{fix}"
         raise SetupError(message) from error
 
 
 def _list_schedule_arguments(config: RewardConfig) -> list[str]:
-    """Return the arguments of a schedule that transformers passes on."""
+    """Return the arguments of a schedule that `lr_scheduler_kwargs` may hold."""
     if _get_text(config.lr_scheduler_type) in ("constant", "constant_with_warmup"):
         return []
     made_by_trainer = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch"}
@@ -101,5 +101,5 @@ def _list_schedule_arguments(config: RewardConfig) -> list[str]:
 
 
 def _get_text(value: object) -> str:
-    """Return the text of a choice, which may be a member of an enumeration of transformers."""
+    """Return the text of a choice, which may be a member of one of transformers' enumerations."""
     return str(getattr(value, "value", value))

@@ -1,4 +1,4 @@
-"""The output folder of a run: nobody else's files are replaced, and no two runs write into it."""
+"""Protect the output folder of a run: replace only files that a run wrote, and let only one run write to it."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ WRITTEN_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt",
     "*.model", RECORD_FILE, MANIFEST_FILE, "README.md", "metrics.json", "scores.jsonl", "report.html",
 )  # fmt: skip
-"""What a run writes into its output folder, besides checkpoints, and into the folder `adapter` within it."""
+"""The files that a run writes to its output folder and to the folder `adapter` in it, other than checkpoints."""
 
 OTHER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.gguf", "*.h5", "*.msgpack", "*.onnx")
-"""Weights in other formats, next to which a model would be taken for theirs."""
+"""Weights in other file formats: next to the new model, they would seem to belong to it."""
 
 WAY_OUT = "name another --output_dir"
 
 
 def check_output_folder(folder: Path, *, resuming: bool) -> None:
-    """Raise an error rather than replace what another run or somebody else made.
+    """Raise an error for an output folder with files that another run or another program wrote.
 
     Args:
         folder: the output folder; it need not exist.
         resuming: whether a run is continued in it.
 
     Raises:
-        SetupError: the folder cannot be written, or holds files that are not this trainer's, or another run's model.
+        SetupError: the folder cannot be written to, or contains another program's files or another run's model.
     """
     _check_writable(folder)
     if not folder.is_dir():
@@ -62,13 +62,15 @@ def check_output_folder(folder: Path, *, resuming: bool) -> None:
             raise SetupError(f"{path} is a checkpoint of another program; {WAY_OUT}")
     for name in _list_replaced_files(folder):
         if name != MANIFEST_FILE and not is_unchanged(folder, name):
-            raise SetupError(f"output_dir {folder} holds {name}, which is not as a run here wrote it; {WAY_OUT}")
+            raise SetupError(
+                f"output_dir {folder} contains {name}, which was not written by a run or has changed since; {WAY_OUT}"
+            )
     if not resuming:
         _check_no_other_model(folder)
 
 
 def _list_replaced_files(folder: Path) -> Iterator[str]:
-    """Yield the names of the files that a run would replace, or whose weights would be taken for its model's."""
+    """Yield the names of the files that a run would replace, and of weights that would seem to be its model's."""
     adapter = folder / ADAPTER_FOLDER
     if adapter.exists() and not adapter.is_dir():
         yield ADAPTER_FOLDER
@@ -78,36 +80,39 @@ def _list_replaced_files(folder: Path) -> Iterator[str]:
 
 
 def _check_writable(folder: Path) -> None:
-    """Refuse a name that no folder can have, and a place in which nothing can be made."""
+    """Raise an error for an invalid name, and for a folder that cannot be written to."""
     shown = one_line(str(folder), 200)
     place: Path | None = None
     try:
         str(folder).encode()
         place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
         if any(path.is_symlink() and not path.exists() for path in (folder, *folder.parents)):
-            raise OSError(ENOENT, "a link that leads nowhere")
+            raise OSError(ENOENT, "it is a broken link")
         with TemporaryFile(dir=place):
             pass
     except OSError as error:
         where = "" if place is None or place == folder.absolute() else f"{place}: "
         raise SetupError(f"output_dir {shown} cannot be written: {where}{error.strerror}; {WAY_OUT}") from error
     except ValueError as error:  # a null character, or half of a pair of surrogates
-        raise SetupError(f"output_dir {shown} is a name that no folder can have; {WAY_OUT}") from error
+        raise SetupError(f"output_dir {shown} is not a valid folder name; {WAY_OUT}") from error
 
 
 def _check_no_other_model(folder: Path) -> None:
-    """Refuse to write over what another run made of a user's rows; the generated set is quick to train on again."""
+    """Raise an error rather than replace a model that was trained on a user's rows.
+
+    Models that were trained on the generated set may be replaced: they are quick to train again.
+    """
     checkpoints = list_own_checkpoints(folder)
     for path in (folder, *checkpoints):
         is_model = path in checkpoints or (path / RECORD_FILE).exists()
         if is_model and not _is_of_generated_set(path):
             raise SetupError(
-                f"{path} holds a model; {WAY_OUT}, or continue its run with --resume_from_checkpoint last"
+                f"{path} contains a model; {WAY_OUT}, or continue its run with --resume_from_checkpoint last"
             )
 
 
 def _is_of_generated_set(folder: Path) -> bool:
-    """Return whether a model or checkpoint says that it was trained on the generated set."""
+    """Return whether a model or checkpoint was trained on the generated set, by its record."""
     try:
         return set(CheckpointRecord.read(folder).templates) == {GENERATED}
     except SetupError:
@@ -116,15 +121,16 @@ def _is_of_generated_set(folder: Path) -> bool:
 
 @contextmanager
 def lock_output_folder(folder: Path, *, resuming: bool, is_main_process: bool) -> Iterator[None]:
-    """Hold an output folder for one run; the operating system frees it when the process ends, however it ends.
+    """Lock an output folder for one run; the operating system releases the lock however the process ends.
 
     Args:
-        folder: the output folder; it is made.
-        resuming: whether a run is continued in it; if not, checkpoints of an earlier run on the generated set go.
-        is_main_process: whether this process writes; the others of a run hold nothing.
+        folder: the output folder; it is created.
+        resuming: whether a run is continued in it; if not, checkpoints of an earlier run on the generated set are
+            removed.
+        is_main_process: whether this process writes; the other processes of a run lock nothing.
 
     Raises:
-        SetupError: another run holds the folder, or has written into it meanwhile.
+        SetupError: another run has locked the folder, or has written to it in the meantime.
     """
     if not is_main_process:
         yield
@@ -135,7 +141,7 @@ def lock_output_folder(folder: Path, *, resuming: bool, is_main_process: bool) -
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
-        raise SetupError(f"another run writes into output_dir {folder}; wait for its end, or {WAY_OUT}") from error
+        raise SetupError(f"another run is writing to output_dir {folder}; wait until it ends, or {WAY_OUT}") from error
     except OSError as error:
         raise SetupError(f"output_dir {folder} cannot be written: {error.strerror}; {WAY_OUT}") from error
     try:
@@ -151,11 +157,11 @@ def lock_output_folder(folder: Path, *, resuming: bool, is_main_process: bool) -
 
 
 def _remove_empty(made: Sequence[Path]) -> None:
-    """Remove folders that a run made and wrote nothing into but its lock, the innermost first."""
+    """Remove the folders that a run created, the innermost first, if they contain only its lock."""
     for folder in made:
         try:
             if [path.name for path in folder.iterdir()] == [LOCK_FILE]:
                 (folder / LOCK_FILE).unlink()
             folder.rmdir()
-        except OSError:  # it holds something
+        except OSError:  # the folder is not empty
             return

@@ -51,19 +51,19 @@ if TYPE_CHECKING:
     from preftemplates_train.training.trainer import RewardTrainer
 
 STAGING = ".saving-model"
-"""Where everything is written before it gets its place in the output folder."""
+"""The folder in the output folder in which all outputs are written before they are moved to their places."""
 
 
 def write_outputs(
     run: PreparedRun, trainer: RewardTrainer, simpler: SimplerModels, config: RewardConfig, console: Console
 ) -> dict[str, Any]:
-    """Save the model, measure what was saved, and write everything; only the first process writes.
+    """Save the model, load and measure the saved model, and write all outputs; only the first process writes.
 
     Returns:
         The content of `metrics.json`.
 
     Raises:
-        TrainingError: the disk does not take it.
+        TrainingError: the outputs cannot be written to the disk.
     """
     folder = Path(str(config.output_dir))
     staging = folder / STAGING
@@ -108,7 +108,7 @@ def _write_results(
     metrics: Mapping[str, Any],
     held_out: SampleRewards,
 ) -> list[str]:
-    """Write the figures, the scores, the report and the model card next to the model; return the summary."""
+    """Write the metrics, the scores, the report and the model card next to the model, and return the summary."""
     content = json.dumps(replace_non_finite(metrics), indent=1, ensure_ascii=False)
     write_text(staging / "metrics.json", content + "\n")
     _write_scores(staging / "scores.jsonl", run.encoded, OBJECTIVES[config.objective], held_out.rewards)
@@ -132,10 +132,10 @@ def _write_results(
 
 
 def publish_outputs(staging: Path, folder: Path) -> None:
-    """Move what a run wrote to its place, with a manifest; what an earlier run wrote and this one did not goes.
+    """Move the files of a run to their places, with a manifest, and remove those of an earlier run that are left over.
 
-    The new manifest lies in the folder before the first file is moved, so that a run which is killed meanwhile leaves
-    only files that one of the two manifests knows.
+    The new manifest is in the folder before the first file is moved. So if the run is killed in between, one of the
+    two manifests lists each file that it leaves.
     """
     write_manifest(staging)
     names = list(read_manifest(staging))
@@ -144,7 +144,7 @@ def publish_outputs(staging: Path, folder: Path) -> None:
     for path in removed:
         path.unlink()
     for parent in {path.parent for path in removed} - {folder}:
-        with suppress(OSError):  # it holds other files
+        with suppress(OSError):  # the folder contains other files
             parent.rmdir()
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +170,7 @@ def _score_saved_model(
     """
     config, accelerator = trainer.args, trainer.accelerator
     model: Any = trainer.model
-    model.to("cpu")  # its memory is the saved model's now
+    model.to("cpu")  # make room on the device for the saved model
     scorer = Scorer(folder, batch_size=2 * config.per_device_eval_batch_size, device=config.device)
     rank, processes = config.process_index, config.world_size
     scored = []
@@ -193,9 +193,9 @@ def _measure_run(
 
     Args:
         run: the run.
-        objective: what was learnt.
+        objective: the objective of the run.
         held_out: the rewards of the held-out samples.
-        clean: those of the generated set's held-out samples with the right labels.
+        clean: the rewards of the generated set's held-out samples, with the right labels.
     """
     samples = run.encoded.held_out
     metrics: dict[str, Any] = {"objective": objective.name}

@@ -1,4 +1,4 @@
-"""Preparing a run: everything that is read, loaded and checked before its first step."""
+"""Prepare a run: read, load and check everything that it needs before its first step."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class PreparedRun:
         encoded: the samples as token ids.
         tokenizer: the tokenizer, with its pad token and chat template.
         model: the model, with adapters if there are any.
-        head: where its head comes from; None for a small decoder from scratch.
-        layout: how batches are laid out, chosen.
-        no_branches: why that is not in branches.
-        record: what the checkpoints are made from.
+        head: the origin of its head; None for a small decoder from scratch.
+        layout: the chosen layout of batches.
+        no_branches: the reason why the layout is not branches; None if it is.
+        record: the record for the checkpoints.
     """
 
     data: TextData
@@ -65,14 +65,14 @@ class PreparedRun:
 
 
 def prepare_run(config: RewardConfig, date: str | None = None) -> PreparedRun:
-    """Read the data, load the model and check that they go together.
+    """Read the data, load the model and check that they fit together.
 
     Args:
         config: the settings.
-        date: the day that a style prints which prints one, as a checkpoint that is continued has it; today by default.
+        date: the date for styles that print one: that of the checkpoint to continue, or today by default.
 
     Raises:
-        SetupError: they do not.
+        SetupError: the data, the model, the tokenizer or the settings do not fit together.
     """
     tokenizer, added = load_run_tokenizer(config)
     name = config.model_name_or_path
@@ -105,10 +105,10 @@ def prepare_run(config: RewardConfig, date: str | None = None) -> PreparedRun:
 
 
 def load_run_tokenizer(config: RewardConfig) -> tuple[PreTrainedTokenizerFast | None, AddedText]:
-    """Load the named model's tokenizer, and return what it adds to plain text.
+    """Load the tokenizer of the model that the settings name, and return it with the text that it adds.
 
     Returns:
-        No tokenizer if no model is named: the small decoder's is trained on the texts.
+        None instead of a tokenizer if no model is named: the small decoder's tokenizer is trained on the texts.
     """
     if config.model_name_or_path is None:
         return None, NO_ADDED_TEXT
@@ -117,10 +117,10 @@ def load_run_tokenizer(config: RewardConfig) -> tuple[PreTrainedTokenizerFast | 
 
 
 def choose_layout(model: Any, pad_id: int, config: RewardConfig) -> tuple[BatchLayout, str | None]:
-    """Return how batches are laid out, and why that is not in branches.
+    """Return the layout of batches, and the reason why it is not branches.
 
     Raises:
-        SetupError: the settings ask for branches, and the model does not support them.
+        SetupError: the settings name the layout branches, and the model does not support it.
     """
     if config.layout in ("grouped", "padded"):
         return config.layout, f"layout is {config.layout}"
@@ -128,7 +128,7 @@ def choose_layout(model: Any, pad_id: int, config: RewardConfig) -> tuple[BatchL
         return "grouped", f"attn_implementation is {config.attn_implementation}"
     reason = explain_no_branches(model, pad_id)
     if reason is not None and config.layout == "branches":
-        raise SetupError(f"layout branches: the model does not take it: {reason}")
+        raise SetupError(f"layout branches is not supported by the model: {reason}; use --layout grouped")
     return ("branches", None) if reason is None else ("grouped", reason)
 
 

@@ -1,4 +1,4 @@
-"""Resuming: which checkpoint a run continues, and what must be the same for it to be continued."""
+"""Resume a run: find the checkpoint to continue, and check that it belongs to the same run."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 NOT_COMPARED = (
     "output_dir", "overwrite_output_dir", "resume_from_checkpoint", "config", "dry_run", "json", "run_name",
-    "report_to", "disable_tqdm", "save_", "eval_", "logging_", "log_", "hub_", "push_to_hub", "project", "trackio", "do_",
-    "per_device_eval_batch_size", "dataloader_num_workers", "dataloader_pin_memory", "dataloader_prefetch",
+    "report_to", "disable_tqdm", "save_", "eval_", "logging_", "log_", "hub_", "push_to_hub", "project", "trackio",
+    "do_", "per_device_eval_batch_size", "dataloader_num_workers", "dataloader_pin_memory", "dataloader_prefetch",
     "dataloader_persistent", "model_name_or_path", "dataset", "batch_eval_metrics", "include_", "load_best",
     "metric_for_best", "greater_is_better", "skip_memory_metrics", "ddp_", "debug", "local_rank", "use_cpu",
     "template", "style", "max_length", "max_dropped", "allow_findings", "length_policy", "pad_token", "model_revision",
     "early_stopping",
 )  # fmt: skip
-"""Settings, by the beginnings of their names, that no weight depends on, or that the digests cover."""
+"""Prefixes of the names of settings on which no weight depends, or which the digests cover."""
 
 COMPARED_FIELDS = ("templates", "style", "special_tokens", "max_length", "length_policy", "tokenizer", "data")
-"""The fields of a record that must be the same, besides its settings."""
+"""The fields of a record that must be the same, in addition to its settings."""
 
 
 def select_compared_settings(config: RewardConfig) -> dict[str, Any]:
@@ -43,10 +43,10 @@ class ResumePoint:
     """A checkpoint to continue from.
 
     Attributes:
-        folder: the checkpoint, whose files are as they were written.
-        record: what it was made from.
+        folder: the folder of the checkpoint, whose files are intact.
+        record: its record.
         passed_over: a line for each newer checkpoint that is damaged.
-        patience: after how many evaluations without improvement the run stops early; None if it does not.
+        patience: the number of evaluations without improvement after which the run stops early; None if it does not.
     """
 
     folder: Path
@@ -56,12 +56,12 @@ class ResumePoint:
 
     @property
     def step(self) -> int:
-        """The step after which it was written."""
+        """The step after which the checkpoint was written."""
         return int(self._state.global_step)
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run had made all of its steps, or had stopped early."""
+        """Whether the run had finished all of its steps, or had stopped early."""
         state = self._state
         is_stopped = self.patience is not None and count_without_improvement(state) >= self.patience
         return is_stopped or int(state.global_step) >= int(state.max_steps) > 0
@@ -73,7 +73,7 @@ class ResumePoint:
 
 
 def continues_in_folder(config: RewardConfig) -> bool:
-    """Return whether the settings continue a run in its own output folder, and not from another one's checkpoint."""
+    """Return whether the settings continue a run in its own output folder, not from a checkpoint in another one."""
     requested = config.resume_from_checkpoint
     if requested is None:
         return False
@@ -82,13 +82,16 @@ def continues_in_folder(config: RewardConfig) -> bool:
 
 
 def find_resume_point(config: RewardConfig) -> ResumePoint | None:
-    """Return the checkpoint to continue, verified; `true` and `last` name the newest one that is whole.
+    """Return the checkpoint to continue, verified; `true` and `last` stand for the newest one that is intact.
 
     Args:
-        config: the settings; no checkpoint is continued if they name none.
+        config: the settings.
+
+    Returns:
+        None if the settings name no checkpoint.
 
     Raises:
-        ResumeError: there is none, it is damaged, or it lacks what a run needs to continue as if it had not stopped.
+        ResumeError: there is no checkpoint, it is damaged, or it lacks a file that is needed to continue exactly.
     """
     requested = config.resume_from_checkpoint
     if requested is None:
@@ -105,17 +108,17 @@ def find_resume_point(config: RewardConfig) -> ResumePoint | None:
     for folder in list_own_checkpoints(output):
         if (damage := find_damage(folder)) is None:
             return _open_checkpoint(folder, config, tuple(passed_over))
-        passed_over.append(f"passed over {folder}, which is damaged: {damage}")
+        passed_over.append(f"skipped {folder}, which is damaged: {damage}")
     if passed_over:
-        raise ResumeError(f"no checkpoint in {output} is whole: {passed_over[0].removeprefix('passed over ')}")
+        raise ResumeError(f"no checkpoint in {output} is intact: {passed_over[0].removeprefix('skipped ')}")
     raise ResumeError(f"there is no checkpoint in {output} to continue from")
 
 
 def _open_checkpoint(folder: Path, config: RewardConfig, passed_over: tuple[str, ...]) -> ResumePoint:
-    """Return a whole checkpoint.
+    """Return the resume point of an intact checkpoint.
 
     Raises:
-        ResumeError: it lacks the state of the optimizer, the schedule or the random numbers.
+        ResumeError: it lacks the state of the optimizer, the schedule or the random number generators.
     """
     names = [TRAINER_STATE_NAME]
     if not (config.deepspeed or config.fsdp):  # these write folders of their own
@@ -126,40 +129,42 @@ def _open_checkpoint(folder: Path, config: RewardConfig, passed_over: tuple[str,
     )
     found = {path.name for path in folder.glob("rng_state*.pth")}
     if found and found != set(random_states):
-        raise ResumeError(f"{folder} was written by {len(found)} processes, and here there are {config.world_size}")
+        raise ResumeError(f"{folder} was written by {len(found)} processes, but this run has {config.world_size}")
     names += random_states
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        reason = "it was saved by --save_only_model"
-        raise ResumeError(f"{folder} has no {', '.join(missing)}, so the run would continue otherwise: {reason}")
+        raise ResumeError(
+            f"{folder} has no {', '.join(missing)}, because it was saved with --save_only_model; a run cannot continue"
+            " from it"
+        )
     return ResumePoint(folder, CheckpointRecord.read(folder), passed_over, config.early_stopping_patience)
 
 
 def check_same_run(record: CheckpointRecord, other: CheckpointRecord, folder: Path) -> None:
-    """Refuse to continue a checkpoint that was made otherwise.
+    """Raise an error if a checkpoint was written by a different run.
 
     Args:
-        record: what this run is made from.
-        other: what the checkpoint was made from.
+        record: the record of this run.
+        other: the record of the checkpoint.
         folder: the checkpoint's folder.
 
     Raises:
-        ResumeError: the message names what differs.
+        ResumeError: the message names the setting or field that differs.
     """
     for name in sorted({*record.settings, *other.settings}):
         if record.settings.get(name) != other.settings.get(name):
             raise ResumeError(
-                f"{folder} was made with {name} {other.settings.get(name)!r}, and here it is"
+                f"{folder} was written with {name} {other.settings.get(name)!r}, but this run has"
                 f" {record.settings.get(name)!r}"
             )
     values, other_values = _compare_by_content(record), _compare_by_content(other)
     for name in COMPARED_FIELDS:
         if values[name] != other_values[name]:
             is_digest = isinstance(values[name], str)
-            difference = "" if is_digest else f": {other_values[name]} there, {values[name]} here"
-            raise ResumeError(f"{folder} was made with another {name.replace('_', ' ')}{difference}")
+            difference = "" if is_digest else f": {other_values[name]}, but this run has {values[name]}"
+            raise ResumeError(f"{folder} was written with different {name.replace('_', ' ')}{difference}")
 
 
 def _compare_by_content(record: CheckpointRecord) -> dict[str, Any]:
-    """The fields of a record, with the sources' templates in order: the same rows may come from another path."""
+    """Return the fields of a record, with the templates in order but without paths, which may change between runs."""
     return {**asdict(record), "templates": list(record.templates.values())}

@@ -71,10 +71,10 @@ class TrainingResult:
 
 
 def preview_run(config: RewardConfig, console: Console) -> None:
-    """Print the first three samples as a run would read them; no weights are loaded.
+    """Print the first three samples as a run would read them, without loading weights.
 
     Raises:
-        SetupError: there is no sample, or no such tokenizer.
+        SetupError: there is no sample, or the tokenizer cannot be loaded.
     """
     tokenizer, added = load_run_tokenizer(config)
     samples, choice = read_first_samples(config, added, tokenizer)
@@ -94,8 +94,8 @@ def train(config: RewardConfig, console: Console) -> TrainingResult:
         console: where to print.
 
     Raises:
-        SetupError: the data, model or settings do not allow a first step.
-        ResumeError: the checkpoint to continue was made otherwise.
+        SetupError: the run cannot start with this data, model or these settings.
+        ResumeError: the checkpoint to continue was written by a different run.
         NonFiniteError: a loss, gradient or score is not finite.
     """
     folder = Path(str(config.output_dir))
@@ -131,7 +131,7 @@ def train(config: RewardConfig, console: Console) -> TrainingResult:
 
 
 def _fit_simpler_models(run: PreparedRun, config: RewardConfig, console: Console) -> SimplerModels:
-    """Fit what does not train by steps: the baselines, and the head of a run with `--train head`."""
+    """Fit the models that need no training steps: the baselines, and the head of a run with `--train head`."""
     if config.process_index != 0:
         return SimplerModels()
     baselines = fit_baselines(run, config)
@@ -145,7 +145,7 @@ def _fit_simpler_models(run: PreparedRun, config: RewardConfig, console: Console
 
 
 def _print_beginning(run: PreparedRun, point: ResumePoint | None, config: RewardConfig, console: Console) -> None:
-    """Print what is trained, on what, from where, and its first samples."""
+    """Print the style, the head, the data, the layout, the checkpoint to continue and the first samples."""
     console.print(escape_text(describe_style(run.data.choice)), soft_wrap=True)
     head = describe_head(run.head, config)
     if head is not None and config.train == "full":
@@ -166,7 +166,7 @@ def _print_beginning(run: PreparedRun, point: ResumePoint | None, config: Reward
 
 
 def _train_or_load(trainer: RewardTrainer, point: ResumePoint | None) -> None:
-    """Train; of a checkpoint after the last step, load the weights and the log."""
+    """Train; if the checkpoint is from the last step, only load its weights and log."""
     with _convert_errors(Exception, to=TrainingError):
         if point is not None and point.is_finished:
             trainer.load_finished_run(point.folder)
@@ -201,17 +201,19 @@ def _make_trainer(run: PreparedRun, config: RewardConfig, console: Console) -> R
 
 @contextmanager
 def _convert_errors(*kinds: type[Exception], to: type[TrainingError] = SetupError) -> Iterator[None]:
-    """Raise errors of other libraries as errors of training."""
+    """Convert errors of other libraries to training errors."""
     try:
         yield
     except PrefTemplatesError:
         raise
     except torch.OutOfMemoryError as error:
         raise TrainingError(
-            "the device is out of memory; take a smaller --per_device_train_batch_size with more"
+            "the device is out of memory; use a smaller --per_device_train_batch_size with more"
             " --gradient_accumulation_steps, or a smaller --max_length"
         ) from error
     except UnpicklingError as error:
-        raise ResumeError("the checkpoint holds objects that are not plain data, and nothing of it is run") from error
+        raise ResumeError(
+            "the checkpoint contains objects that are not plain data, and code in a checkpoint is never run"
+        ) from error
     except kinds as error:
         raise to(summarize_error(error)) from error

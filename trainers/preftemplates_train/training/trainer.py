@@ -34,24 +34,25 @@ if TYPE_CHECKING:
 
 
 class RewardTrainer(Trainer):
-    """Trains a sequence classifier with one output: on pairs, so that the chosen text gets the higher reward.
+    """Trains a sequence classifier with one output; on pairs, the chosen text should get the higher reward.
 
-    The loss of a batch is the mean over its groups, and a group's the mean over its samples (of pairs: Ouyang et al.,
-    2022, equation 1), or that of its ranking; `objective`, `label_smoothing_factor` and `center_rewards_coefficient`
-    vary it. While it trains it logs, besides the loss, the accuracy and the mean margin of the pairs seen since the
-    last time, under TRL's names, or the accuracy of the answers' signs. An evaluation's figures come from all gathered
-    scores, and not from means of batches. A loss, gradient or score that is not finite stops the run.
+    The loss of a batch is the mean over its groups, and the loss of a group is the mean over its samples (for pairs:
+    Ouyang et al., 2022, equation 1), or that of its ranking; `objective`, `label_smoothing_factor` and
+    `center_rewards_coefficient` change it. In addition to the loss, training logs the accuracy and the mean margin of
+    the pairs since the last entry, by TRL's names, or the accuracy of the rewards' signs for single answers. The
+    metrics of an evaluation are computed from all gathered scores, not as means over batches. A loss, gradient or
+    score that is not finite stops the run.
 
     Args:
-        args: as of `transformers.Trainer`; the training data is a `GroupDataset`, the evaluation data a
-            `SampleDataset`. The collator decides how batches are laid out: a `BranchCollator`, for models that
-            `explain_no_branches` allows, or a `PaddedCollator`.
-        grouped: whether batches are of samples of about one length; for padded ones.
-        record: what the run is made from; it is written into each checkpoint.
+        args: as for `transformers.Trainer`; the training data is a `GroupDataset`, the evaluation data a
+            `SampleDataset`. The collator decides the layout of batches: a `BranchCollator`, for models for which
+            `explain_no_branches` returns None, or a `PaddedCollator`.
+        grouped: whether batches consist of samples of similar length, for padded batches.
+        record: the record of the run, which is written to each checkpoint.
         options: as args.
 
     Raises:
-        SetupError: an argument has a value that cannot be used.
+        SetupError: an argument has a value that is not supported.
     """
 
     def __init__(
@@ -64,12 +65,12 @@ class RewardTrainer(Trainer):
         self.grouped = grouped
         self.record = record
         self.objective: Objective = OBJECTIVES[getattr(self.args, "objective", "preference")]
-        self._staging: Path | None = None  # where a checkpoint is being written
+        self._staging: Path | None = None  # the folder of a checkpoint while it is written
         self._reader = enable_branches(self.model) if isinstance(self.data_collator, BranchCollator) else None
         self.model_accepts_loss_kwargs = False  # the loss is a mean, also under gradient accumulation
-        self._log_sums: list[Tensor] = []  # since the last logging: of each logged value, and how many samples
+        self._log_sums: list[Tensor] = []  # since the last log entry: the sum of each value, and the number of samples
         self._log_names: tuple[str, ...] = ()
-        self._batch_groups: list[int] = []  # the groups of the step that is being made
+        self._batch_groups: list[int] = []  # the groups of the current step
 
     def rewards(self, model: nn.Module, inputs: dict[str, Any]) -> Tensor:
         """Return the rewards of a batch's texts, shape (S,), each read at the text's last token."""
@@ -81,7 +82,7 @@ class RewardTrainer(Trainer):
         return rewards
 
     def scores(self, model: nn.Module, inputs: dict[str, Any]) -> Tensor:
-        """Return the rewards of the samples' texts, shape (N, K): of a pair the chosen one's is first."""
+        """Return the rewards of the samples' texts, shape (N, K), with the chosen text of a pair first."""
         return self.rewards(model, inputs)[inputs["samples"]]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -102,10 +103,10 @@ class RewardTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,  # noqa: ARG002  the loss is a mean over the groups
     ) -> Any:
-        """Return the loss of a batch: that of the objective, as the settings vary it.
+        """Return the loss of a batch for the objective, label smoothing and centring of the settings.
 
         Raises:
-            NonFiniteError: it is not finite.
+            NonFiniteError: the loss is not finite.
         """
         rewards = self.rewards(model, inputs)
         scores = rewards[inputs["samples"]]
@@ -127,7 +128,8 @@ class RewardTrainer(Trainer):
         """Return the norm of a step's gradients.
 
         Raises:
-            NonFiniteError: it is not finite; under fp16, whose scaler expects that, the step is skipped instead.
+            NonFiniteError: the norm is not finite. With fp16 the step is skipped instead, as its gradient scaler
+                expects such norms.
         """
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         if norm is not None and not np.isfinite(float(norm)) and self.accelerator.scaler is None:
@@ -140,24 +142,24 @@ class RewardTrainer(Trainer):
         samples = [dataset.groups[index][0].sample for index in self._batch_groups]
         rows = ", ".join(f"{sample.source}:{sample.row}" for sample in samples[:8])
         rows += ", …" if len(samples) > 8 else ""
-        return NonFiniteError(f"{fault} at step {self.state.global_step + 1}; its rows: {rows}")
+        return NonFiniteError(f"{fault} at step {self.state.global_step + 1}, whose rows are {rows}")
 
     def load_finished_run(self, checkpoint: Path) -> None:
-        """Load a checkpoint after whose step a run ends: there is nothing to train."""
+        """Load the checkpoint of a finished run, which has nothing left to train."""
         self.state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
         self._load_from_checkpoint(str(checkpoint))
         if self.args.load_best_model_at_end and self.state.best_model_checkpoint is not None:
             self._load_best_model()
 
     def _get_output_dir(self, trial: Any) -> str:
-        """Return the folder that holds the checkpoints, or the one in which a checkpoint is being written."""
+        """Return the folder of the checkpoints, or the staging folder while a checkpoint is written."""
         return super()._get_output_dir(trial) if self._staging is None else str(self._staging)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """Write a checkpoint under another name, and publish it when all of it is on the disk.
+        """Write a checkpoint under a temporary name, and publish it when it is completely on the disk.
 
         Raises:
-            TrainingError: the disk does not take it; the checkpoints before it are whole.
+            TrainingError: the checkpoint cannot be written to the disk; earlier checkpoints stay intact.
         """
         folder = Path(self._get_output_dir(trial))
         checkpoint = folder / f"checkpoint-{self.state.global_step}"
@@ -178,16 +180,16 @@ class RewardTrainer(Trainer):
                 self._publish(checkpoint, best_folder)
         except (PrefTemplatesError, torch.OutOfMemoryError):
             raise
-        except (OSError, SafetensorError, RuntimeError) as error:  # torch.save raises the last
+        except (OSError, SafetensorError, RuntimeError) as error:  # torch.save raises RuntimeError on a full disk
             raise make_write_error(checkpoint, error) from error
         finally:
-            if self.args.should_save:  # a part of a checkpoint would take the room that is missing
+            if self.args.should_save:  # on a full disk, a partial checkpoint would take up space
                 shutil.rmtree(self._staging, ignore_errors=True)
             self._staging = None
         self.accelerator.wait_for_everyone()
 
     def _publish(self, checkpoint: Path, best: Path | None) -> None:
-        """Give a checkpoint its place, and remove old ones but the best."""
+        """Move a checkpoint to its place, and remove old ones other than the best."""
         assert self._staging is not None
         written = self._staging / checkpoint.name
         self.state.save_to_json(str(written / TRAINER_STATE_NAME))
@@ -197,10 +199,10 @@ class RewardTrainer(Trainer):
         prune_checkpoints(checkpoint.parent, self.args.save_total_limit, checkpoint, best)
 
     def _load_best_model(self) -> None:
-        """Load the best of the saved checkpoints, which is next to the others also where the folder has been moved.
+        """Load the best of the saved checkpoints by its name in the output folder, which may have been moved.
 
         Raises:
-            ResumeError: it is not there, or damaged.
+            ResumeError: the checkpoint is missing or damaged.
         """
         best = Path(self._get_output_dir(None)) / Path(str(self.state.best_model_checkpoint)).name
         if (damage := find_damage(best)) is not None:
@@ -209,7 +211,7 @@ class RewardTrainer(Trainer):
         super()._load_best_model()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log, with the means of `compute_logged_values` next to the training loss."""
+        """Log, adding the means of `compute_logged_values` to the training loss."""
         if "loss" in logs and self._log_sums:
             *sums, count = self.accelerator.reduce(torch.stack(self._log_sums).sum(0), reduction="sum").tolist()
             logs = {**logs, **{name: value / count for name, value in zip(self._log_names, sums, strict=True)}}
@@ -223,7 +225,7 @@ class RewardTrainer(Trainer):
         prediction_loss_only: bool,  # noqa: ARG002  scores are always returned
         ignore_keys: list[str] | None = None,  # noqa: ARG002  the outputs have no keys
     ) -> tuple[Tensor | None, Tensor | None, Any]:
-        """Return the scores of a batch, shape (N, K), and its samples' indices, with the labels that figures need."""
+        """Return the scores of a batch, shape (N, K), and the indices of its samples with the metrics' labels."""
         inputs = self._prepare_inputs(inputs)
         with torch.no_grad(), self.compute_loss_context_manager():
             scores = self.scores(model, inputs)
@@ -231,7 +233,7 @@ class RewardTrainer(Trainer):
         return None, scores, (inputs["index"], *labels) if labels else inputs["index"]
 
     def _compute_figures(self, prediction: EvalPrediction) -> dict[str, float]:
-        """Return the figures of all gathered scores.
+        """Return the metrics of all gathered scores.
 
         Raises:
             NonFiniteError: a score is not finite.

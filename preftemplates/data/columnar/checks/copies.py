@@ -170,11 +170,12 @@ class ColumnarCopyFinder:
         known = np.flatnonzero(firsts >= 0)
         differs = known[self._labels.values[firsts[known]] != samples.labels[known]]
         pairs = zip(differs.tolist(), self._rows.values[firsts[differs]].tolist(), strict=True)
-        return {at: f"row {row} judges the same in another way" for at, row in pairs}
+        return {at: f"row {row} labels the same answer differently" for at, row in pairs}
 
     def _find_in_test(self, samples: CopySamples) -> dict[int, str]:
         rows = np.where(samples.prompt.turns.counts > 0, self._test.get(samples.prompt.hashes), -1)
-        return {int(at): f"the prompt is that of row {rows[at]} of the test set" for at in np.flatnonzero(rows >= 0)}
+        places = np.flatnonzero(rows >= 0).tolist()
+        return {at: f"the prompt is the same as in row {rows[at]} of the test set" for at in places}
 
     def _find_near_duplicates(self, samples: CopySamples) -> dict[int, str]:
         batch, places = samples.prompts

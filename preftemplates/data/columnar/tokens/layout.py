@@ -159,7 +159,7 @@ def make_layout(pieces: Pieces, texts: Sequence[str], rendered: Rendered, tokens
             column.
     """
     if "".join(texts) != rendered.text:
-        raise UntraceableError("the text with spans is another one")
+        raise UntraceableError("the text with spans differs")
     starts = [0, *accumulate(map(len, texts))]
 
     def locate(character: int) -> Position:

@@ -73,7 +73,7 @@ def make_token_plan(
     except PrefTemplatesError as error:
         raise UntraceableError(one_line(str(error), 200)) from error
     if len(control) > 1:
-        raise UntraceableError("prompt and responses have other control tokens")
+        raise UntraceableError("prompt and responses have different control tokens")
     if None in written:
         raise UntraceableError("a control token depends on the characters next to it")
     pieces = [plan.get_pieces(0, False), *(plan.get_pieces(place, True) for place in places)]
