@@ -19,6 +19,6 @@ def question_answer_pairs(history: Sequence[Sequence[str]]) -> list[dict[str, An
     """
     for index, pair in enumerate(history):
         if len(pair) != 2:
-            raise RowError(f"item {index} of the history has {len(pair)} texts and is no pair", code=Code.BAD_TURNS)
+            raise RowError(f"item {index} of the history has {len(pair)} texts, expected 2", code=Code.BAD_TURNS)
     roles = ("user", "assistant")
     return [{"role": role, "content": text} for pair in history for role, text in zip(roles, pair, strict=True)]

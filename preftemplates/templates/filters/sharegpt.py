@@ -190,7 +190,7 @@ def _tools(tools: Any) -> list[dict[str, Any]]:
     listed: list[Any] = read if isinstance(read, list) else [None]
     named: list[Any] = [tool.get("function") or tool if isinstance(tool, dict) else None for tool in listed]
     if not all(isinstance(tool, dict) and isinstance(tool.get("name"), str) for tool in named):
-        raise RowError("the tools are no list of tools with names", code=Code.WRONG_TYPE)
+        raise RowError("expected a list of tools with names", code=Code.WRONG_TYPE)
     return listed
 
 
@@ -198,11 +198,11 @@ def _call(call: Any) -> dict[str, Any]:
     if not isinstance(call, dict) or not isinstance(call.get("name"), str):
         raise _no_call("it has no name")
     if lost := sorted(set(call) - {"name", "arguments"}):
-        raise _no_call(f"there is no place for its {', '.join(lost)}")
+        raise _no_call(f"messages have no key for its {', '.join(lost)}")
     arguments = call.get("arguments", {})
     arguments = _read(arguments) if isinstance(arguments, str) else arguments
     if not isinstance(arguments, dict):
-        raise _no_call("its arguments are no object")
+        raise _no_call("its arguments are not an object")
     return {"name": call["name"], "arguments": arguments}
 
 
@@ -215,7 +215,7 @@ def _read(text: str) -> Any:
     except RecursionError:
         raise _too_deep() from None
     except ValueError:
-        raise RowError("a text that should be JSON is none", code=Code.WRONG_TYPE) from None
+        raise RowError("expected JSON text", code=Code.WRONG_TYPE) from None
     _check(value)
     return value
 
@@ -225,10 +225,10 @@ def _check(value: Any, depth: int = 0) -> None:
     if depth > MAX_DEPTH:
         raise _too_deep()
     if isinstance(value, float) and not math.isfinite(value):
-        raise RowError("a number in a JSON text is none, or infinite", code=Code.WRONG_TYPE)
+        raise RowError("a number in a JSON text is infinite or not a number", code=Code.WRONG_TYPE)
     for text in value if isinstance(value, dict) else (value,):
         if isinstance(text, str) and SURROGATE.search(text):
-            raise RowError("a JSON text spells a lone surrogate, which is no character", code=Code.BAD_TEXT)
+            raise RowError("a JSON text spells a lone surrogate, which is not a character", code=Code.BAD_TEXT)
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         _check(item, depth + 1)
 

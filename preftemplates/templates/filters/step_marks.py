@@ -34,7 +34,7 @@ def marked_steps(text: str) -> list[str]:
     """
     *steps, rest = text[_first_step(text) :].split(MARK)
     if rest.strip():
-        raise RowError("there is text behind the last mark", code=Code.BAD_TURNS)
+        raise RowError("there is text after the last mark", code=Code.BAD_TURNS)
     return [step.strip() for step in steps]
 
 
@@ -64,7 +64,7 @@ def marked_verdicts(label: str, text: str) -> list[bool]:
 
 def _verdict(character: str, number: int) -> bool:
     if character not in VERDICTS:
-        raise RowError(f"expected + or - in the place of mark {number}, got {preview(character)}", code=Code.BAD_LABEL)
+        raise RowError(f"expected + or - as mark {number}, got {preview(character)}", code=Code.BAD_LABEL)
     return VERDICTS[character]
 
 

@@ -73,7 +73,7 @@ def test_more_bad_rows_than_allowed_name_the_first(tmp_path):
     rows = [*map(row, range(30)), *(row(n, better_response_id="0") for n in range(11))]
     path = write(tmp_path / "rows.jsonl", rows)
     with pytest.raises(
-        TooManyBadRowsError, match=r"11 of 41 rows .* more than 10; the first is row 30 \(line 31\): col"
+        TooManyBadRowsError, match=r"11 of 41 rows .* more than the 10 allowed; the first is row 30 \(line 31\): col"
     ):
         read_data(config_of(path))
 

@@ -267,7 +267,7 @@ def test_an_empty_directory_and_a_file_are_no_checkpoints(tmp_path):
 
 @pytest.mark.parametrize("damaged", ["", "{", "{}", "[]"])
 def test_a_damaged_tokenizer_is_one_clear_error(tmp_path, damaged):
-    with pytest.raises(SetupError, match=r"its tokenizer cannot be loaded:  |/tokenizer\.json is damaged: "):
+    with pytest.raises(SetupError, match=r"its tokenizer cannot be loaded: |/tokenizer\.json is damaged: "):
         load_tokenizer(folder_with(tmp_path, config_json='{"model_type": "llama"}', tokenizer_json=damaged))
 
 
@@ -289,7 +289,7 @@ def test_code_in_a_checkpoint_is_neither_run_nor_asked_about(tmp_path, capsys):
     own = {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", "own.Own"]}}
     folder = folder_with(tmp_path, config_json="{}", tokenizer_config_json=json.dumps(own))
     (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    with pytest.raises(SetupError, match=r"its tokenizer cannot be loaded:  .*custom code"):
+    with pytest.raises(SetupError, match=r"its tokenizer cannot be loaded: .*custom code"):
         load_tokenizer(folder)
     assert not (tmp_path / "ran").exists()
     assert capsys.readouterr().out == ""

@@ -64,5 +64,5 @@ def test_a_model_without_a_list_of_its_layers_is_an_error_that_names_its_class(k
 def test_a_configuration_that_describes_another_model_is_an_error(monkeypatch):
     model = make_classifier("Qwen3ForSequenceClassification")
     monkeypatch.setattr("preftemplates_train.model.layers.cut_config", lambda *_: None)
-    with pytest.raises(SetupError, match=r"describes another model\.layers\.3"):
+    with pytest.raises(SetupError, match=r"describes a different model\.layers\.3"):
         cut_model(model, 3)
