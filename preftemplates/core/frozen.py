@@ -44,7 +44,7 @@ class Frozen:
         """
         if not hasattr(cls, cls.holds):
             raise DefinitionError(
-                f"{cls.__name__} declares nothing; get an object by name, or declare one in a subclass"
+                f"{cls.__name__} declares nothing; get a {cls.kind} by its name, or write your own class"
             )
         return cls._base().of(getattr(cls, cls.holds), cls.name)
 

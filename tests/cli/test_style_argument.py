@@ -69,7 +69,7 @@ def test_check_style_and_diff_take_every_form(run_here, set_findings, form):
         ("gemma4", "no bundled style is known to write the layout of Gemma 4; name the tokenizer's folder"),
         ("nothing.jinja", "nothing.jinja cannot be read: No such file or directory"),
         ("./nothing", "nothing cannot be read: No such file or directory"),
-        ("ada:tool", "ada has no chat template 'tool', but 'default', 'tools'. Did you mean 'tools'?"),
+        ("ada:tool", "ada has no chat template 'tool'; it has 'default', 'tools'. Did you mean 'tools'?"),
     ],
 )
 def test_what_names_no_style_is_one_line(run_here, rows, tmp_path, form, message):

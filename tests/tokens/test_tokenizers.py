@@ -25,7 +25,9 @@ from preftemplates.tokens.tokenizers import get_tokenizer_copies
 
 @pytest.mark.parametrize("tokenizer", [ByT5Tokenizer(), Tokenizer(models.BPE()), None, str.split])
 def test_what_is_no_fast_tokenizer_is_refused(tokenizer):
-    with pytest.raises(DefinitionError, match=f"got {type(tokenizer).__name__}; AutoTokenizer.from_pretrained loads"):
+    with pytest.raises(
+        DefinitionError, match=f"got {type(tokenizer).__name__}, expected a fast tokenizer of transformers"
+    ):
         tokenize(CHATML.render([WHY]), tokenizer)
 
 
