@@ -91,8 +91,8 @@ def test_an_unsafe_answer_that_is_chosen_over_a_safe_one_is_no_order_of_safety(f
     right = [(True, False)] * 20
     assert len(flagged(*right, (False, True)).train) == 21
     message = (
-        r"rows\.jsonl, row 0: the chosen answer is unsafe and the rejected one is safe, as in 2 of 22 pairs; .* the safer"
-        r" answer as chosen; use a template that chooses it, such as PKUSafeRLHF-safety"
+        r"rows\.jsonl, row 0: the chosen answer is unsafe and the rejected one is safe, as in 2 of 22 pairs; .*"
+        r" the safer answer as chosen; use a template that chooses it, such as PKUSafeRLHF-safety"
     )
     with pytest.raises(SetupError, match=message):
         flagged((False, True), *right, (False, True))
