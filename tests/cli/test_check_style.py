@@ -113,6 +113,6 @@ def test_other_templates_of_a_tokenizer_are_noted(run_here, tmp_path, set_findin
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": named}))
     code, out, _ = run_here("check-style", tmp_path, columns=300)
     assert code == 0
-    assert "note: the template 'default' is used; there are also " in out
+    assert "note: the chat template 'default' is used; for " in out
     assert SAFE in out
-    assert "there are also" in json.loads(run_here("check-style", tmp_path, "--json")[1])["note"]
+    assert "add a colon and the name" in json.loads(run_here("check-style", tmp_path, "--json")[1])["note"]

@@ -149,7 +149,7 @@ def test_a_directory_is_no_template(run_here, rows):
     code, _, stderr = run_here("convert", rows, "-t", "ada", "-o", "out.jsonl")
     assert (code, stderr.strip()) == (
         2,
-        "error: 'ada' is a directory, not a template; use --style for a tokenizer's",
+        "error: 'ada' is a directory, not a template; use --style for a tokenizer's directory",
     )
 
 

@@ -102,9 +102,9 @@ FAULTS = [shifted, shifted_inside, overlapping, one_less, without_empty, of_the_
 @pytest.mark.parametrize("spans", FAULTS)
 def test_wrong_spans_are_caught(spans):
     style = faulty_style(spans=spans)
-    with pytest.raises(AssertionError, match="not so for <Style faulty>"):
+    with pytest.raises(AssertionError, match="does not hold for <Style faulty>"):
         check(style, spans_partition_the_text_and_spell_the_messages)
-    with pytest.raises(AssertionError, match="not so for <Template PKUSafeRLHF>"):
+    with pytest.raises(AssertionError, match="does not hold for <Template PKUSafeRLHF>"):
         check(PKU.with_style(style), spans_partition_the_text_and_spell_their_cells)
 
 

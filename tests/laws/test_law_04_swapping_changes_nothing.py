@@ -55,12 +55,12 @@ def test_flags_that_stay_with_their_columns_are_caught():
         first, second = row["response_0"], row["response_1"]
         return {**row, "safer_response_id": 1 - row["safer_response_id"], "response_0": second, "response_1": first}
 
-    with pytest.raises(AssertionError, match="the other way round is another sample"):
+    with pytest.raises(AssertionError, match="exchanging the answers and label changes the sample"):
         swapping_the_answers_and_the_label_changes_nothing(template, row, "preference", swap_without_flags)
 
 
 def test_the_law_does_not_pass_where_it_says_nothing():
-    with pytest.raises(AssertionError, match="none of these laws applies"):
+    with pytest.raises(AssertionError, match="none of these property tests applies"):
         check_laws(HH, laws=[swapping_the_answers_and_the_label_changes_nothing])
 
 
@@ -114,5 +114,5 @@ def test_the_way_round_can_be_said(row):
 
 
 def test_a_label_that_is_not_read_is_caught_when_the_way_round_is_said():
-    with pytest.raises(AssertionError, match="is another sample"):
+    with pytest.raises(AssertionError, match="changes the sample"):
         swapping_the_answers_and_the_label_changes_nothing(FirstIsBetter(), Pair.example, "preference", swap)

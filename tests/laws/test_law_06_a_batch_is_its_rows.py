@@ -71,5 +71,5 @@ FAULTS = [LosingTheLast, ReadingTheFirstChunkOnly, ForgettingTheSlice, GivingAno
 @pytest.mark.parametrize("formatter", FAULTS)
 def test_a_formatter_that_is_not_its_rows_is_caught(formatter, monkeypatch):
     monkeypatch.setattr(batches, "BatchFormatter", formatter)
-    with pytest.raises(AssertionError, match="a batch is its rows however it is cut: not so"):
+    with pytest.raises(AssertionError, match="a batch is its rows however it is cut: does not hold"):
         check(PKU, a_batch_is_its_rows_however_it_is_cut)

@@ -100,7 +100,7 @@ def test_a_chat_template_may_trim_and_nothing_else():
 
 def test_contents_out_of_order_are_caught():
     style = Style.from_chat_template("{% for message in messages | reverse %}{{ message.content }}{% endfor %}")
-    with pytest.raises(AssertionError, match="do not stand in order"):
+    with pytest.raises(AssertionError, match="are not in order"):
         check(style, no_content_is_executed_escaped_or_trimmed)
 
 
@@ -115,5 +115,5 @@ def test_a_template_that_changes_cells_is_caught(change):
 
 
 def test_a_template_that_shows_no_cell_is_caught():
-    with pytest.raises(AssertionError, match="nothing is shown"):
+    with pytest.raises(AssertionError, match="not tested"):
         check(Faulty(PKU, format=afterwards(lambda _: "")), no_cell_is_executed_or_escaped)

@@ -44,7 +44,7 @@ def test_hh_and_chatml_are_reversible_and_others_say_that_they_are_not():
         (
             "beginning-of-conversation",
             "BEGINNING OF CONVERSATION: USER: Hi ASSISTANT:",
-            "empty answer, or asks for one",
+            "empty answer or with a generation prompt",
         ),
     ],
 )

@@ -35,25 +35,25 @@ def test_a_fragment_is_a_literal_the_content_once_and_a_literal(head, tail):
      5, ["{{ content }}"]],
 )  # fmt: skip
 def test_a_fragment_without_the_content_once_is_refused(source):
-    with pytest.raises(DefinitionError, match=r"user: a fragment is text with \{\{ content \}\} in it once"):
+    with pytest.raises(DefinitionError, match=r"user: a role template must be text with \{\{ content \}\} in it once"):
         Fragment.read("user", source)
 
 
 @pytest.mark.parametrize("more", ["{{ bos_token }}", "{% if x %}", "{# remark #}", "{{- x }}", "{%- x %}"])
 @pytest.mark.parametrize("place", ["{more}{{{{ content }}}}", "{{{{ content }}}}{more}"])
 def test_other_jinja_in_a_fragment_is_refused_and_a_chat_template_is_named(more, place):
-    with pytest.raises(DefinitionError, match="anything richer is a chat_template"):
+    with pytest.raises(DefinitionError, match="use a chat_template for anything else"):
         Fragment.read("user", place.format(more=more))
 
 
 def test_a_layout_has_a_turn_for_the_assistant():
-    with pytest.raises(DefinitionError, match="a fragment for the role assistant"):
+    with pytest.raises(DefinitionError, match="a role template for the role assistant"):
         layout(user="U{{ content }}")
 
 
 @pytest.mark.parametrize("stop", ["<end>", "\n<eos>", "<eos>\n\n", "{{ content }}"])
 def test_the_stop_is_what_follows_the_content_of_an_answer(stop):
-    with pytest.raises(DefinitionError, match="does not follow the content of the assistant fragment"):
+    with pytest.raises(DefinitionError, match="does not follow the content of the assistant's role template"):
         layout(assistant="A{{ content }}<eos>\n", stop=stop)
 
 

@@ -114,7 +114,7 @@ def test_one_of_several_templates_is_named_behind_a_colon(here):
     assert list(found.list_notes(found.load())) == [
         "the chat template 'default' is used; for 'tool_use', add a colon and the name"
     ]
-    with pytest.raises(DefinitionError, match=r"has no chat template 'tool-use', but 'default', 'tool_use'"):
+    with pytest.raises(DefinitionError, match=r"has no chat template 'tool-use'; it has 'default', 'tool_use'"):
         get_style("ada:tool-use")
     with pytest.raises(
         DefinitionError, match="the style chatml has only one chat template, and none named 'tool_use'"
@@ -328,8 +328,8 @@ def test_an_unknown_name_says_what_was_probably_meant(name, message):
             "mine.py is not a chat template; if it declares a dataset template, use --template mine.py",
         ),
         ("mine.yaml", "{{ x }}", r"use --template mine\.yaml"),
-        ("rows.jsonl", '{"prompt": "q"}', "rows.jsonl holds no chat template: there is neither {{ nor {% in it"),
-        ("notes", "Peas.", "notes holds no chat template"),
+        ("rows.jsonl", '{"prompt": "q"}', "rows.jsonl contains no chat template: it has neither {{ nor {%"),
+        ("notes", "Peas.", "notes contains no chat template"),
     ],
 )
 def test_a_file_that_is_no_chat_template_is_not_taken_for_one(name, text, message):

@@ -67,7 +67,7 @@ def test_a_style_may_declare_further_roles():
         ({"assistant": "A:"}, "style Mine: assistant: a role template must be text with {{ content }} in it once"),
         (
             {"assistant": ANSWER, "user": "{{ bos_token }}{{ content }}"},
-            "style Mine: user: a fragment holds no Jinja but",
+            "style Mine: user: a role template may have no Jinja except",
         ),
         ({"assistant": ANSWER, "stop": "<end>"}, "style Mine: the stop '<end>' does not follow the content"),
         (
@@ -75,10 +75,10 @@ def test_a_style_may_declare_further_roles():
             "Mine.assitant: a style has no such part. Did you mean 'assistant'?",
         ),
         ({"assistant": ANSWER, "helper": lambda: None}, "Mine.helper: a style has no such part."),
-        ({"assistant": ANSWER, "chat_template": "x"}, "style Mine: 'assistant' stands beside chat_template"),
-        ({"chat_template": "x", "stop": "<end>"}, "style Mine: 'stop' stands beside chat_template"),
-        ({"chat_template": "x", "closing": "</s>"}, "style Mine: 'closing' stands beside chat_template"),
-        ({"chat_template": "x", "opening": "<s>"}, "style Mine: 'opening' stands beside chat_template"),
+        ({"assistant": ANSWER, "chat_template": "x"}, "style Mine: 'assistant' cannot be declared with chat_template"),
+        ({"chat_template": "x", "stop": "<end>"}, "style Mine: 'stop' cannot be declared with chat_template"),
+        ({"chat_template": "x", "closing": "</s>"}, "style Mine: 'closing' cannot be declared with chat_template"),
+        ({"chat_template": "x", "opening": "<s>"}, "style Mine: 'opening' cannot be declared with chat_template"),
     ],
 )
 def test_a_style_that_is_declared_wrongly_is_refused_with_its_name_and_part(parts, message):
@@ -250,7 +250,9 @@ def test_a_role_that_is_declared_to_be_absent_is_no_finding_and_differs_from_one
 
 
 def test_roles_stand_beside_a_chat_template_under_their_own_name():
-    with pytest.raises(DefinitionError, match="'roles' are fragments; the roles of a chat_template are its accepted"):
+    with pytest.raises(
+        DefinitionError, match="'roles' holds role templates; declare the roles of a chat_template as accepted"
+    ):
         declared(chat_template="x", roles={"observation": ANSWER})
 
 
@@ -343,7 +345,7 @@ def test_a_token_that_only_some_texts_of_the_style_have_is_refused(before, after
         "{% set edges = ['<s>', '</s>'] if messages[0].role == 'system' else ['', ''] %}{{ edges[0] }}"
         "{% for m in messages %}{{ m.content }}{% endfor %}{{ edges[1] }}"
     )
-    with pytest.raises(StyleContractError, match="stands at the edge of some texts and not of others") as caught:
+    with pytest.raises(StyleContractError, match="is at the edge of some texts but not of others") as caught:
         style.with_special_tokens(before, after)
     assert caught.value.style == "imported"
 

@@ -122,7 +122,7 @@ def test_further_templates_alone_stand_in_place_of_the_key_too(tmp_path):
     (tmp_path / "additional_chat_templates" / "rag.jinja").write_text("rag")
     files = read_tokenizer_files(tmp_path)
     assert files.chat_template == loaded(tmp_path).chat_template == {"rag": "rag"}
-    with pytest.raises(DefinitionError, match=r"has no chat template 'default', but 'rag'"):
+    with pytest.raises(DefinitionError, match=r"has no chat template 'default'; it has 'rag'"):
         files.style()
 
 
@@ -166,8 +166,8 @@ def test_a_given_token_stands_in_place_of_the_files_own(tmp_path):
         ("t.json", b"{}", "t.json has no chat template; name a style instead"),
         ("t.json", b'{"chat_template": null}', "t.json has no chat template"),
         ("t.json", b'{"chat_template": 5}', "chat_template must be text, or a list of names and templates; got 5"),
-        ("t.json", b'{"chat_template": []}', "chat_template is a text, or a list"),
-        ("t.json", b'{"chat_template": [{"name": "x"}]}', "chat_template is a text, or a list"),
+        ("t.json", b'{"chat_template": []}', "chat_template must be text, or a list"),
+        ("t.json", b'{"chat_template": [{"name": "x"}]}', "chat_template must be text, or a list"),
         ("t.json", b'{"chat_template": [{"name": "defualt", "template": "x"}]}', "Did you mean 'defualt'"),
     ],
 )

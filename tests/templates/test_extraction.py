@@ -189,7 +189,7 @@ def test_a_declared_format_is_taken_as_declared_though_it_could_be_made_from_ano
 
 
 def test_a_format_that_can_be_had_in_no_way_is_refused():
-    with pytest.raises(UnknownNameError, match="no format 'stepwise' here"):
+    with pytest.raises(UnknownNameError, match="no dataset type 'stepwise' here"):
         Extraction(Pair().parts.declaration, "stepwise", {})
 
 

@@ -76,7 +76,7 @@ def spoil(model, **files):
         (["--template", "PKUSafeRHLF"], "no template 'PKUSafeRHLF'. Did you mean 'PKUSafeRLHF'?"),
         (["--template", "mine.py"], "mine.py cannot be read: No such file or directory"),
         (["--style", "chat-mll"], "no style 'chat-mll'. Did you mean 'chatml'?"),
-        (["--template", str(HOMEWORK), "--style", "chatml"], "HOMEWORK formats by hand, so it has no messages"),
+        (["--template", str(HOMEWORK), "--style", "chatml"], "HOMEWORK is a custom template without messages"),
         (
             ["--dataset_train_split", "train"],
             "rows.jsonl is a file; only a dataset has splits, configurations, folders and revisions",

@@ -194,7 +194,7 @@ def test_an_answer_with_a_label_is_scored_whatever_the_label_says(folder, scorer
 def test_a_class_that_formats_by_hand_is_scored_with_its_own_checkpoint_alone(by_hand, folder, tmp_path):
     source, out = write(tmp_path / "rows.jsonl", ROWS[:3]), tmp_path / "out.jsonl"
     own = ("--template", HOMEWORK)
-    assert "trained in style chatml; HOMEWORK does not" in refusal(
+    assert "trained in style chatml, which HOMEWORK does not write" in refusal(
         "score", source, "--model", folder, *own, "--out", out
     )
     said = refusal("score", source, "--model", by_hand, *PKU, "--out", out)
@@ -280,7 +280,7 @@ def test_a_reward_that_is_not_finite_names_the_text_and_nothing_is_written(folde
     monkeypatch.setattr(Scorer, "_score_batch", lambda *args: [spoilt.get(n, r) for n, r in enumerate(batch(*args))])
     source, out = write(tmp_path / "rows.jsonl", ROWS[:3]), tmp_path / "out.jsonl"
     said = refusal("score", source, "--model", folder, *PKU, "--out", out)
-    assert " gives '<|im_start|>user" in said
+    assert ": the reward of '<|im_start|>user" in said
     assert said.endswith("nan")
     assert not out.exists()
     with pytest.raises(NonFiniteError):

@@ -68,7 +68,7 @@ def test_the_record_has_the_temperature_and_the_manifest_is_true(model, source):
     after = list_content(model)
     assert {name for name in after if after[name] != content.get(name)} == {RECORD_FILE, MANIFEST_FILE}
     assert set(after) == set(content)
-    assert f"wrote temperature {found['temperature']:.6g} into {model / RECORD_FILE}" in said
+    assert f"wrote temperature {found['temperature']:.6g} to {model / RECORD_FILE}" in said
 
 
 def test_the_next_evaluation_has_the_loss_with_it_and_the_same_rewards(model, source):

@@ -26,10 +26,10 @@ def test_a_whole_folder_has_no_damage(folder):
 
 
 DAMAGES = {
-    "cut": (lambda path: path.write_bytes(path.read_bytes()[:4]), "a.bin has 4 bytes, and 10 were written"),
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:4]), "a.bin has 4 bytes, expected 10"),
     "a bit": (lambda path: path.write_bytes(b"0123456788"), "a.bin has changed since it was written"),
     "gone": (lambda path: path.unlink(), "a.bin cannot be read: No such file or directory"),
-    "empty": (lambda path: path.write_bytes(b""), "a.bin has 0 bytes, and 10 were written"),
+    "empty": (lambda path: path.write_bytes(b""), "a.bin has 0 bytes, expected 10"),
 }
 
 
