@@ -58,7 +58,7 @@ def _pair_with_values(column: nodes.Expr, values: nodes.Expr) -> Iterator[tuple[
         yield from ((column.name, value) for value in _list_written_values(values))
 
 
-class Choice(NamedTuple):
+class ValueChoice(NamedTuple):
     """A choice between two values by a column that is compared with constants.
 
     Attributes:
@@ -74,14 +74,14 @@ class Choice(NamedTuple):
     is_between_columns: bool
 
 
-def list_choices(node: nodes.Expr) -> Iterator[Choice]:
+def list_choices(node: nodes.Expr) -> Iterator[ValueChoice]:
     """Yield the choices of a whole expression: `a if x == 'y' else b`, `x == 'y' and a or b`, `[b, a][x == 'y']`."""
     for test, one, other in _list_branches(node):
         paths, other_paths = (frozenset(list_paths(side)) for side in (one, other))
         columns, other_columns = ({name.name for name in find_nodes(side, nodes.Name)} for side in (one, other))
         is_between_columns = bool(columns - other_columns and other_columns - columns)
         for column, _ in list_comparisons(test):
-            yield Choice(column, paths - other_paths, other_paths - paths, is_between_columns)
+            yield ValueChoice(column, paths - other_paths, other_paths - paths, is_between_columns)
 
 
 def _list_branches(node: nodes.Expr) -> Iterator[tuple[nodes.Expr, nodes.Expr, nodes.Expr]]:

@@ -92,11 +92,11 @@ def test_a_refusal_is_told_with_its_reason_and_its_side(run_here, write_template
     assert code == 1
     assert out.startswith("1 conversation: 1 rendered by the first only\n")
     assert r"+ the second raises an error: the style's chat template raised: no \x1b[1m[bold]" in out
-    assert "- the first refuses" in run_here("diff", refusing, "chatml", "--conversation", "one turn")[1]
+    assert "- the first raises an error" in run_here("diff", refusing, "chatml", "--conversation", "one turn")[1]
     code, out, _ = run_here("diff", refusing, refusing, "--conversation", "one turn")
     assert code == 0
-    assert "- the first refuses" in out
-    assert "+ the second refuses" in out
+    assert "- the first raises an error" in out
+    assert "+ the second raises an error" in out
 
 
 def test_one_conversation_is_shown_even_where_it_is_equal(run_here):

@@ -65,8 +65,8 @@ def test_show_says_that_a_row_is_a_declared_tie(write, tmp_path):
 def test_detect_sends_nobody_to_a_template_that_rejects_all_rows(write):
     rows = write("rows.jsonl", [{"messages": [{"author": "me", "msg": "Hi"}]}] * 3)
     done = run("detect", rows, code=1)
-    assert "write a template: a class, or a YAML file" in done.stderr
-    assert "next: preftemplates show mine.yaml" in done.stderr
+    assert "write a template for these columns, in Python or YAML" in done.stderr
+    assert "next: preftemplates show YOUR_TEMPLATE.yaml" in done.stderr
 
 
 def test_copies_cannot_be_looked_for_by_a_custom_template(write, tmp_path):

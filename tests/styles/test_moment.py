@@ -311,7 +311,7 @@ def test_a_trace_that_spells_another_text_is_an_error(limits):
     rendered = style.render([{"role": "user", "content": content}, {"role": "assistant", "content": content}])
     assert rendered.text == "together!together!"
     for ask in (lambda: rendered.spans, lambda: rendered.changes, lambda: rendered.mask("content")):
-        with pytest.raises(StyleContractError, match="character 17: the chat template wrote 'r!together!', and"):
+        with pytest.raises(StyleContractError, match="character 17: the chat template wrote 'r!together!', but"):
             ask()
 
 
@@ -346,7 +346,7 @@ def test_messages_that_have_changed_since_are_an_error():
     style = Style.from_chat_template("{% for m in messages %}{{ m.content[0].text }}{% endfor %}")
     rendered = style.render([{"role": "user", "content": parts}])
     parts[0]["text"] = "afterwards"
-    with pytest.raises(StyleContractError, match=r"wrote 'before', and .* 'afterwards'"):
+    with pytest.raises(StyleContractError, match=r"wrote 'before', but .* 'afterwards'"):
         rendered.spans
 
 

@@ -122,9 +122,9 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no words": (change(CONFIG, vocab_size=-1), "config.json: vocab_size must be at least 1, got -1"),
     "an odd width": (change(CONFIG, hidden_size=33), "The hidden size (33) is not a multiple of the number of"),
     "a text for a width": (change(CONFIG, hidden_size="x"), "Field 'hidden_size' expected int, got str (value: 'x')"),
-    "no heads": (change(CONFIG, num_attention_heads=0), NO_MODEL + "its config.json: "),
+    "no heads": (change(CONFIG, num_attention_heads=0), "its config.json cannot be read: "),
     "an unknown activation": (change(CONFIG, hidden_act="nonsense"), "its config.json names 'nonsense', which"),
-    "an unknown type": (change(CONFIG, dtype="nonsense"), NO_MODEL + "its config.json: "),
+    "an unknown type": (change(CONFIG, dtype="nonsense"), "its config.json cannot be read: "),
     "a pad token beyond the vocabulary": (change(CONFIG, pad_token_id=99_999), "Padding_idx must be within"),
     "quantised weights": (change(CONFIG, quantization_config={"quant_method": "gptq"}), "has quantised weights; name"),
     "an unknown quantisation": (change(CONFIG, quantization_config={"quant_method": "x"}), "has quantised weights;"),
@@ -147,7 +147,7 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a shard that is not there": (
         lambda folder: shard_weights(folder, shards=1),
-        "model lacks model-00002-of-00002.safetensors, which model.safetensors.index.json names; copy",
+        "model lacks model-00002-of-00002.safetensors, which model.safetensors.index.json lists; copy",
     ),
     "half an index": (
         lambda folder: shard_weights(folder, index='{"weight_m'),

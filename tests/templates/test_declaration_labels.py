@@ -55,9 +55,11 @@ def judged(**parts: Any) -> Any:
 )  # fmt: skip
 def test_a_label_without_a_domain_may_not_choose(column, chosen):
     sample = Supervised(prompt="q", completion=chosen.replace("COLUMN", column))
+    reason = "any value; declare it as Index01, Index12, FirstIs1, int with ge and le, or Literal of texts"
+    if column == "maybe":
+        reason = "null, which chooses neither answer; leave out None, and rows with null are rejected"
     assert refusal(Row=Judged, supervised=sample) == (
-        f"Mine.supervised.completion chooses by '{column}', whose type allows any value; declare it as"
-        " Index01, Index12, FirstIs1, int with ge and le, or Literal of texts"
+        f"Mine.supervised.completion chooses by '{column}', whose type allows {reason}"
     )
 
 

@@ -23,7 +23,7 @@ def replace_non_finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def print_json(figures: Mapping[str, Any]) -> None:
+def print_figures(figures: Mapping[str, Any]) -> None:
     """Print figures as JSON in ASCII, which no terminal acts on; numbers that are not finite become null."""
     print(json.dumps(replace_non_finite(figures), indent=1))
 

@@ -36,9 +36,9 @@ def read_docstring(style):
 @pytest.mark.parametrize("style", DESCRIBED)
 def test_a_style_without_a_reference_writes_what_its_description_says(style):
     assert render_style(style, TWO_TURNS, False) == DESCRIBED[style]
-    assert "not proved by a reference template" in read_docstring(style)
+    assert "not tested against a reference template" in read_docstring(style)
 
 
 @pytest.mark.parametrize("style", sorted({reference.style for reference in REFERENCES}))
 def test_only_a_style_without_a_reference_says_that_it_is_not_proved(style):
-    assert "not proved" not in read_docstring(style)
+    assert "not tested against" not in read_docstring(style)

@@ -14,7 +14,7 @@ from rich.console import Console
 from preftemplates import Ranked
 from preftemplates.data.writing import check_writable, write_text
 from preftemplates.errors import Code, did_you_mean, one_line
-from preftemplates_train.console import print_json, replace_non_finite
+from preftemplates_train.console import print_figures, replace_non_finite
 from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
 from preftemplates_train.evaluation.fail_below import check_bounds, make_place_error
@@ -175,7 +175,7 @@ def _write_figures(options: EvaluateOptions, figures: Mapping[str, Any], console
     if out is not None:
         write_text(out, json.dumps(replace_non_finite(figures), indent=1, ensure_ascii=False) + "\n")
     if options.json:
-        print_json(figures)
+        print_figures(figures)
     else:
         print_evaluation(figures, console)
     if out is not None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from preftemplates.data.reading import find_file_kind, import_extra, make_ending_error
 from preftemplates.data.writing import check_writable, open_writer
 from preftemplates.errors import Code, FileError
-from preftemplates_train.console import escape_text, print_json
+from preftemplates_train.console import escape_text, print_figures
 from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.evaluation.partial_output import PartialOutput, hash_files
@@ -110,7 +110,7 @@ def score_file(options: ScoreOptions) -> int:
     message = f"{rows:,} rows = {rows - unscored:,} scored + {unscored:,} unscored; wrote {out}"
     console.print(escape_text(message), soft_wrap=True)
     if options.json:
-        print_json({"rows": rows, "scored": rows - unscored, "unscored": unscored, "out": str(out)})
+        print_figures({"rows": rows, "scored": rows - unscored, "unscored": unscored, "out": str(out)})
     return 3 if unscored == rows else 0
 
 
