@@ -90,7 +90,7 @@ def test_a_default_stands_for_a_label_only():
     assert get_template("TRL").with_dialect(Own()).format({"prompt": "Hi"}, "prompt_only")["more"] == [{"truth": None}]
     with pytest.raises(DefinitionError, match="'tools' is not a label"):
         type("Wrong", (Dialect,), {"prompt_only": {"q": with_default("tools", "")}})
-    with pytest.raises(DefinitionError, match="which prompt_only has not"):
+    with pytest.raises(DefinitionError, match="which prompt_only does not have"):
         type("Wrong", (Dialect,), {"prompt_only": {"q": with_default("anser", "")}})
 
 
