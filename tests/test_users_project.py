@@ -37,6 +37,9 @@ follow_imports = silent
 
 [mypy-transformers.*]
 follow_imports = skip
+
+[mypy-datasets.*]
+ignore_missing_imports = True
 """
 """No plugins. What is imported is followed as if it were installed; transformers alone would take half a minute."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
-import json
+import re
 from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
@@ -85,8 +86,9 @@ def test_the_ids_in_trl_s_trainers_are_those_of_tokenize(style, adds_bos, dialec
 
 @pytest.mark.parametrize("trainer", ["DPO", "Reward"])
 def test_the_example_of_the_readme_is_trained_on_as_it_is_shown(trainer, tmp_path):
-    blocks = (DOCS.parent / "README.md").read_text(encoding="utf-8").split("```json\n")
-    row = json.loads(blocks[1].split("```")[0])
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"^rows = (\[\n.*?^\])$", readme, flags=re.MULTILINE | re.DOTALL)[1]
+    (row,) = ast.literal_eval(code)
     assert compare("chatml", False, "trl", trainer, tmp_path, rows=[row]) == ["equal"]
 
 

@@ -35,7 +35,7 @@ def test_ctrl_c_stops_with_a_checkpoint_from_which_the_run_goes_on_to_equal_weig
     [
         (["--learning_rate", "1e-4"], "learning_rate"),
         (["--seed", "3"], "seed 42, but this run has 3"),
-        (["--style", "chatml"], "another style|another templates"),
+        (["--style", "chatml"], "different style|different templates"),
         (["--max_length", "64"], "max length"),
     ],
 )
@@ -57,7 +57,7 @@ def test_other_data_is_another_run(tmp_path):
         "last",
     ]
     changed = rows_file(tmp_path, 40, response_1="worse")
-    with pytest.raises(ResumeError, match=r"another (data|tokenizer)"):
+    with pytest.raises(ResumeError, match=r"different (data|tokenizer)"):
         train_by(*words, "--dataset_name", changed)
 
 
@@ -72,7 +72,7 @@ def test_the_dialect_is_recorded_and_another_one_is_the_same_run(tmp_path):
     (recorded,) = record.dialects.values()
     assert recorded == {"name": "align-anything", "digest": get_dialect("align-anything").digest}
     check_same_run(record, replace(record, dialects={}), outcome.folder)
-    with pytest.raises(ResumeError, match="another templates"):
+    with pytest.raises(ResumeError, match="different templates"):
         check_same_run(record, replace(record, templates={}), outcome.folder)
 
 
