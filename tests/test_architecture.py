@@ -49,9 +49,11 @@ BUNDLED_EXCEPTIONS = {
 }
 
 TRAINER_MAY_IMPORT = {"", "errors", "data"}
+PRINTERS = ("cli", "evaluation.evaluate_file", "evaluation.score_file", "evaluation.table")
 TRAINER_EXCEPTIONS = {
     "settings.parser": {"core.yaml_files"},  # one reader of YAML, with lines and each key once
     "evaluation.scorer": {"templates.results"},  # a type in annotations
+    **{name: {"cli.terminal"} for name in PRINTERS},  # one console: it escapes, and prints whole lines to pipes
 }
 """What else of the library a module of the trainer imports."""
 

@@ -115,8 +115,8 @@ def command(
     Rows in = formatted + skipped + rejected. Skipped rows are empty, have equal answers, are ties or, with
     `--copies skip`, are copies. Rejected rows cannot be formatted.
 
-    Exit code 3 if more than 10 rows and more than 1 % of the rows are rejected; the others are written. Also if no
-    row is formatted; then no file is written.
+    Exit code 3 if more than 10 rows and more than 1 % of the rows are rejected, or if no row is formatted. In the
+    second case, no file is written.
     """
     console = SafeConsole(stderr=True)
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)

@@ -58,7 +58,7 @@ def command(
     Exit code 0 if all texts are equal, 1 if not, 2 if a style cannot be read.
     """
     if not (bos_token is eos_token is None or is_style_file(style_a) or is_style_file(style_b)):
-        raise DefinitionError("a registered style has its own tokens; others are for the template of a file")
+        raise DefinitionError("registered styles have their own tokens; --bos-token and --eos-token are for files")
     a, b = (open_style(spec, *((bos_token, eos_token) if is_style_file(spec) else ())) for spec in (style_a, style_b))
     differences = compare_styles(a.style, b.style, CONVERSATIONS if conversation is None else [conversation])
     if as_json:

@@ -119,8 +119,8 @@ def command(
 
     Rows in = formatted + skipped + rejected. Samples that are too long are skipped.
 
-    Exit code 3 if more than 10 rows and more than 1 % of the rows are rejected; the others are written. Also if no
-    row is formatted; then no file is written.
+    Exit code 3 if more than 10 rows and more than 1 % of the rows are rejected, or if no row is formatted. In the
+    second case, no file is written.
     """
     console, start = SafeConsole(stderr=True), time.perf_counter()
     import_extra("pyarrow", "token ids are written as columns")

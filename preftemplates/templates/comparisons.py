@@ -58,48 +58,56 @@ def _pair_with_values(column: nodes.Expr, values: nodes.Expr) -> Iterator[tuple[
         yield from ((column.name, value) for value in _list_written_values(values))
 
 
+ValuePath = tuple[str, ...]
+"""The keys of a value in a row, such as `("replies", "a", "body")` for `replies.a.body` and `replies['a'].body`."""
+
+
 class ValueChoice(NamedTuple):
     """A choice between two values by a column that is compared with constants.
 
     Attributes:
         column: the column.
-        one: the value paths that are read only if the comparison holds, such as `replies.a.body`.
+        one: the paths of the values that are read only if the comparison holds.
         other: those that are read only if it does not hold.
-        is_between_columns: whether each side reads a column that the other does not read.
+        is_of_answers: whether it chooses between two columns or two items, whatever the other answer reads.
     """
 
     column: str
-    one: frozenset[str]
-    other: frozenset[str]
-    is_between_columns: bool
+    one: frozenset[ValuePath]
+    other: frozenset[ValuePath]
+    is_of_answers: bool
 
 
 def list_choices(node: nodes.Expr) -> Iterator[ValueChoice]:
     """Yield the choices of a whole expression: `a if x == 'y' else b`, `x == 'y' and a or b`, `[b, a][x == 'y']`."""
-    for test, one, other in _list_branches(node):
-        paths, other_paths = (frozenset(list_paths(side)) for side in (one, other))
-        columns, other_columns = ({name.name for name in find_nodes(side, nodes.Name)} for side in (one, other))
-        is_between_columns = bool(columns - other_columns and other_columns - columns)
-        for column, _ in list_comparisons(test):
-            yield ValueChoice(column, paths - other_paths, other_paths - paths, is_between_columns)
+    while isinstance(node, nodes.Getitem | nodes.Getattr):  # such as [b, a][x == 'y'].text
+        if isinstance(node, nodes.Getitem):
+            for column, _ in list_comparisons(node.arg):
+                yield ValueChoice(column, frozenset(), frozenset(), is_of_answers=True)
+        node = node.node
+    branches = _find_branches(node)
+    if branches is None:
+        return
+    test, *sides = branches
+    one, other = (frozenset(list_paths(side)) for side in sides)
+    columns, other_columns = ({path[0] for path in paths} for paths in (one, other))
+    is_between_columns = bool(columns - other_columns and other_columns - columns)
+    for column, _ in list_comparisons(test):
+        yield ValueChoice(column, one - other, other - one, is_between_columns)
 
 
-def _list_branches(node: nodes.Expr) -> Iterator[tuple[nodes.Expr, nodes.Expr, nodes.Expr]]:
-    """Yield the test of a choice, the value if it holds, and the value if it does not hold."""
+def _find_branches(node: nodes.Expr) -> tuple[nodes.Expr, nodes.Expr, nodes.Expr] | None:
+    """Return the test of a choice, the value if it holds, and the value if it does not hold."""
     if isinstance(node, nodes.CondExpr) and node.expr2 is not None:
-        yield node.test, node.expr1, node.expr2
-    elif isinstance(node, nodes.Or) and isinstance(node.left, nodes.And):
-        yield node.left.left, node.left.right, node.right
-    elif isinstance(node, nodes.Getitem) and isinstance(node.node, nodes.List | nodes.Tuple):
-        if len(node.node.items) == 2:
-            yield node.arg, node.node.items[1], node.node.items[0]
-    elif isinstance(node, nodes.Getitem | nodes.Getattr):
-        yield from _list_branches(node.node)  # such as ([b, a][x == 'y']).text
+        return node.test, node.expr1, node.expr2
+    if isinstance(node, nodes.Or) and isinstance(node.left, nodes.And):
+        return node.left.left, node.left.right, node.right
+    return None
 
 
-def list_paths(node: nodes.Node) -> Iterator[str]:
-    """Yield the value paths that an expression reads, each as long as it is written out: `a`, `a.b`, `a[0].b`."""
-    path = _spell_path(node)
+def list_paths(node: nodes.Node) -> Iterator[ValuePath]:
+    """Yield the paths of the values that an expression reads, each with all keys that are written out."""
+    path = _read_path(node)
     if path is not None:
         yield path
         return
@@ -107,17 +115,17 @@ def list_paths(node: nodes.Node) -> Iterator[str]:
         yield from list_paths(child)
 
 
-def _spell_path(node: nodes.Node) -> str | None:
+def _read_path(node: nodes.Node) -> ValuePath | None:
     if isinstance(node, nodes.Name):
-        return node.name
+        return (node.name,)
     if isinstance(node, nodes.Getattr):
-        key, parent = node.attr, node.node
+        key = node.attr
     elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
-        key, parent = str(node.arg.value), node.node
+        key = str(node.arg.value)
     else:
         return None
-    path = _spell_path(parent)
-    return None if path is None else f"{path}.{key}"
+    parent = _read_path(node.node)
+    return None if parent is None else (*parent, key)
 
 
 def _list_written_values(node: nodes.Expr) -> list[Any]:

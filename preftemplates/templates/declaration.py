@@ -318,8 +318,9 @@ def _check_compared_texts(owner: str, declaration: Declaration) -> None:
 def _find_choosing_columns(owner: str, declaration: Declaration) -> dict[str, str]:
     """Return the columns that choose between two answers, with the field in which they do.
 
-    A choice between two columns is one. So is a choice between two parts of one column, such as `answers[0]` and
-    `answers[1]`, if the other answer reads both parts too; else the column may choose how an answer is written.
+    A choice between two columns is one, and so is an index that compares, such as `answers[winner == 'b']`. A choice
+    between two parts of one column is one if the other answer reads both parts too; else the column may choose how an
+    answer is written.
     """
     choosing: dict[str, str] = {}
     for sample in declaration.samples:
@@ -335,7 +336,7 @@ def _find_choosing_columns(owner: str, declaration: Declaration) -> dict[str, st
             }
             for choice in (choice for expression in field.expressions for choice in expression.choices):
                 is_mirrored = bool(choice.one and choice.other) and choice.one | choice.other <= other_paths
-                if choice.is_between_columns or is_mirrored:
+                if choice.is_of_answers or is_mirrored:
                     choosing.setdefault(choice.column, f"{owner}.{sample.format}.{part}")
     return choosing
 

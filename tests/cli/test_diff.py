@@ -121,7 +121,7 @@ def test_tokens_are_for_the_file_among_the_two(run_here, write_template):
     assert "<s>" in run_here("diff", "chatml", path, "--bos-token", "<s>")[1]
     code, _, err = run_here("diff", "chatml", "zephyr", "--eos-token", "")
     assert code == 2
-    assert "has its own tokens" in err
+    assert "have their own tokens" in err
 
 
 def test_a_flood_of_lines_and_characters_is_cut(run_here, write_template):

@@ -8,11 +8,11 @@ import warnings
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
+from preftemplates.cli.terminal import SafeConsole, print_json
 from preftemplates.errors import find_nearest, preview
-from preftemplates_train.console import print_figures
+from preftemplates_train.console import replace_non_finite
 from preftemplates_train.errors import SetupError
 from preftemplates_train.evaluation.options import read_evaluate_options, read_score_options
 from preftemplates_train.settings.command_line import PROGRAM, read_config
@@ -71,14 +71,14 @@ def _train(arguments: Sequence[str]) -> int:
     config = read_config(arguments)
     from preftemplates_train.training.run import preview_run, train
 
-    console = Console(stderr=config.json)
+    console = SafeConsole(stderr=config.json)
     if config.dry_run:
         preview_run(config, console)
         return 0
     result = train(config, console)
     if result.stopped_at is None:
         if config.json and config.process_index == 0:
-            print_figures(result.metrics)
+            print_json(replace_non_finite(result.metrics), indent=1)
         return 0
     if config.process_index == 0:
         console.print(

@@ -1,17 +1,13 @@
-"""Output of the commands: text without markup and control characters, and JSON."""
+"""Output of the commands: text without markup and control characters, and figures for JSON."""
 
 from __future__ import annotations
 
-import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.text import Text
 
 from preftemplates.errors import make_visible
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def replace_non_finite(value: Any) -> Any:
@@ -21,11 +17,6 @@ def replace_non_finite(value: Any) -> Any:
     if isinstance(value, list):
         return [replace_non_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def print_figures(figures: Mapping[str, Any]) -> None:
-    """Print figures as JSON in ASCII, which no terminal acts on; numbers that are not finite become null."""
-    print(json.dumps(replace_non_finite(figures), indent=1))
 
 
 def escape_text(text: str, style: str = "") -> Text:

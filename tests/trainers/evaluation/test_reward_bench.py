@@ -15,7 +15,8 @@ from preftemplates_train.evaluation.reward_bench import (
 )
 from preftemplates_train.evaluation.scored_samples import ScoredSample
 from preftemplates_train.evaluation.table import print_evaluation
-from rich.console import Console
+
+from preftemplates.cli.terminal import SafeConsole
 
 
 def group(good, bad, **row):
@@ -168,7 +169,7 @@ def test_the_subsets_are_printed_with_the_best_rule():
     out = StringIO()
     for benchmark in (score_reward_bench(rows), score_reward_bench(rows[:1])):
         figures = {**counts, **evaluate_samples(rows), "benchmark": {"name": "RewardBench", **benchmark}}
-        print_evaluation(figures, Console(file=out, width=100))
+        print_evaluation(figures, SafeConsole(file=out, width=100))
     said = [" ".join(line.split()) for line in out.getvalue().splitlines()]
     assert "score best rule length-controlled" in said
     assert "hep-go 100.0% longer 50.0% 100.0%" in said

@@ -1,6 +1,7 @@
 """Runs on single answers and on pairs with flags of safety: what they learn, count, write and continue."""
 
 import json
+import re
 
 import pytest
 from answer_rows import make_answers, name_rows, write_rows
@@ -115,7 +116,9 @@ def test_the_generated_set_is_judged_by_its_right_labels_too(tmp_path, small_set
     result, printed = train_by("--save_strategy", "no", "--eval_steps", "1", *words)
     assert set(result.metrics["clean"]) == set(FIGURES["verdicts"])
     assert result.metrics["answers"] == 2 * 84
-    assert "labels" in printed
+    assert re.search(
+        r"By the right labels, the model judges [0-9.]+% of the answers correctly", " ".join(printed.split())
+    )
     assert result.metrics["baselines"]["words"]["train_answers"] == 800
     assert "auc 0." in printed
 

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from rich.console import Console
-
 from preftemplates import Ranked
+from preftemplates.cli.terminal import SafeConsole, print_json
 from preftemplates.data.writing import check_writable, write_text
 from preftemplates.errors import Code, did_you_mean, one_line
-from preftemplates_train.console import print_figures, replace_non_finite
+from preftemplates_train.console import replace_non_finite
 from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, TooManyBadRowsError
 from preftemplates_train.evaluation.fail_below import check_bounds, make_place_error
@@ -124,7 +123,7 @@ def evaluate_file(options: EvaluateOptions) -> int:
         TooManyBadRowsError: no row can be scored.
         SetupError: an option cannot be applied, or there is no temperature to write.
     """
-    console = Console(stderr=options.json)
+    console = SafeConsole(stderr=options.json)
     _check_paths(options)
     _check_places(options)
     scorer = _open_scorer(options.model, options)
@@ -169,20 +168,20 @@ def _score_file(
     return scored, score_samples(open_input(), row_template, _open_scorer(options.against, options), columns)
 
 
-def _write_figures(options: EvaluateOptions, figures: Mapping[str, Any], console: Console) -> None:
+def _write_figures(options: EvaluateOptions, figures: Mapping[str, Any], console: SafeConsole) -> None:
     """Print the figures, and write them to the output file if there is one."""
     out = options.out
     if out is not None:
         write_text(out, json.dumps(replace_non_finite(figures), indent=1, ensure_ascii=False) + "\n")
     if options.json:
-        print_figures(figures)
+        print_json(replace_non_finite(figures), indent=1)
     else:
         print_evaluation(figures, console)
     if out is not None:
         console.print(f"\nwrote {out}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _record_temperature(options: EvaluateOptions, figures: Mapping[str, Any], console: Console) -> None:
+def _record_temperature(options: EvaluateOptions, figures: Mapping[str, Any], console: SafeConsole) -> None:
     """Write the fitted temperature to the model's record.
 
     Raises:

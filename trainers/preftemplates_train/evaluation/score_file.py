@@ -8,12 +8,11 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.console import Console
-
+from preftemplates.cli.terminal import SafeConsole, print_json
 from preftemplates.data.reading import find_file_kind, import_extra, make_ending_error
 from preftemplates.data.writing import check_writable, open_writer
 from preftemplates.errors import Code, FileError
-from preftemplates_train.console import escape_text, print_figures
+from preftemplates_train.console import escape_text
 from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.evaluation.partial_output import PartialOutput, hash_files
@@ -82,7 +81,7 @@ def score_file(options: ScoreOptions) -> int:
     open_input = make_opener(source, row_template, options.choice)
     names = REWARD_COLUMNS[format]
     columns, schema = _find_columns(open_input(), names, out)
-    console, rows, unscored = Console(stderr=True), 0, 0
+    console, rows, unscored = SafeConsole(stderr=True), 0, 0
     with open_writer(out, schema) as writer:
         partial = PartialOutput(out, _describe_job(scorer, row_template, options), resume=options.resume)
         done = partial.truncate(ROWS_PER_WINDOW)
@@ -110,7 +109,7 @@ def score_file(options: ScoreOptions) -> int:
     message = f"{rows:,} rows = {rows - unscored:,} scored + {unscored:,} unscored; wrote {out}"
     console.print(escape_text(message), soft_wrap=True)
     if options.json:
-        print_figures({"rows": rows, "scored": rows - unscored, "unscored": unscored, "out": str(out)})
+        print_json({"rows": rows, "scored": rows - unscored, "unscored": unscored, "out": str(out)}, indent=1)
     return 3 if unscored == rows else 0
 
 

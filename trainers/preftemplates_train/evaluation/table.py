@@ -12,7 +12,7 @@ from preftemplates_train.console import escape_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.console import Console
+    from preftemplates.cli.terminal import SafeConsole
 
 MOST_GROUPS = 20
 """The number of groups per column that are printed: the largest ones."""
@@ -23,7 +23,7 @@ NOT_DEFINED = "none"
 TableRows = list[tuple[str | Text, ...]]
 
 
-def print_evaluation(figures: Mapping[str, Any], console: Console) -> None:
+def print_evaluation(figures: Mapping[str, Any], console: SafeConsole) -> None:
     """Print the figures of an evaluation, with the keys that `evaluate --out` writes."""
     unscored = ", ".join(f"{count:,} {reason}" for reason, count in figures["unscored"].items())
     console.print(
@@ -47,7 +47,7 @@ def print_evaluation(figures: Mapping[str, Any], console: Console) -> None:
         _print_benchmark(figures["benchmark"], console)
 
 
-def _print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:
+def _print_benchmark(benchmark: Mapping[str, Any], console: SafeConsole) -> None:
     _print_table(f"{benchmark['name']}: subsets", _make_subset_rows(benchmark["by_subset"]), console)
     rows = _make_benchmark_rows(benchmark)
     if rows:
@@ -57,14 +57,14 @@ def _print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:
         console.print(escape_text(message, "yellow"), soft_wrap=True)
 
 
-def _print_table(title: str, rows: TableRows, console: Console) -> None:
+def _print_table(title: str, rows: TableRows, console: SafeConsole) -> None:
     """Print a table; every column but the names is right-aligned."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, *values in rows:
         cells = (value if isinstance(value, Text) else Text(value, justify="right") for value in values)
         table.add_row(escape_text(f"  {name}"), *cells)
     console.print(escape_text(f"\n{title}", "bold"), soft_wrap=True)
-    console.print(table)
+    console.print_table(table)
 
 
 def _make_main_rows(figures: Mapping[str, Any]) -> TableRows:
