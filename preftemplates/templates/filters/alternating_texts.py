@@ -35,7 +35,9 @@ def answer_turns(texts: Sequence[str]) -> list[dict[str, Any]]:
         RowError: `bad_turns` if the last text is not an answer.
     """
     if len(texts) % 2 == 0:
-        raise RowError(f"an answer has {len(texts)} texts and does not end with one", code=Code.BAD_TURNS)
+        raise RowError(
+            f"expected an odd number of texts, the last of them an answer, got {len(texts)}", code=Code.BAD_TURNS
+        )
     return _alternate(texts, "assistant", "user")
 
 

@@ -21,7 +21,7 @@ def better_first(pair: Sequence[Any], strength: float) -> list[Any]:
         RowError: `bad_label` if there are not two things.
     """
     if len(pair) != 2:
-        raise RowError(f"expected two to choose from, got {preview(pair)}", code=Code.BAD_LABEL)
+        raise RowError(f"expected two values to choose from, got {preview(pair)}", code=Code.BAD_LABEL)
     return [pair[1], pair[0]] if strength > 0 else list(pair)
 
 
@@ -36,7 +36,7 @@ def two(items: Sequence[Any]) -> Sequence[Any]:
         RowError: `bad_label` if there are not two things.
     """
     if len(items) != 2:
-        raise RowError(f"expected two to choose from, got {len(items)}", code=Code.BAD_LABEL, value=items)
+        raise RowError(f"expected two values to choose from, got {len(items)}", code=Code.BAD_LABEL, value=items)
     return items
 
 

@@ -27,5 +27,5 @@ def colossalchat_turns(turns: Sequence[Any]) -> list[dict[str, Any]]:
 def _role(speaker: str) -> str:
     if speaker not in ROLES:
         guess = did_you_mean(speaker, ROLES)
-        raise RowError(f"no role for the speaker {preview(speaker)}.{guess}", code=Code.BAD_ROLE, value=speaker)
+        raise RowError(f"unknown speaker {preview(speaker)}.{guess}", code=Code.BAD_ROLE, value=speaker)
     return ROLES[speaker]

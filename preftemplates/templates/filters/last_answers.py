@@ -18,7 +18,7 @@ def before_open_answer(turns: Sequence[Any]) -> list[Any]:
         RowError: `bad_turns` if the last turn is another one, or the only one.
     """
     if len(turns) < 2 or turns[-1]["role"] != "assistant" or turns[-1]["content"] != "":
-        raise RowError("the prompt does not end where an answer to something begins", code=Code.BAD_TURNS)
+        raise RowError("expected a prompt that ends with an empty turn of the assistant", code=Code.BAD_TURNS)
     return list(turns[:-1])
 
 
@@ -51,5 +51,5 @@ def answered(messages: Sequence[Any]) -> list[Any]:
         RowError: `bad_turns` if the last message is not an assistant's, or is the only one.
     """
     if len(messages) < 2 or messages[-1].get("role") != "assistant":
-        raise RowError("the conversation does not end with an answer to something", code=Code.BAD_TURNS)
+        raise RowError("the conversation does not end with an answer", code=Code.BAD_TURNS)
     return list(messages)

@@ -24,7 +24,9 @@ def after_media(text: str, kind: str, media: Any) -> list[dict[str, Any]]:
     if not listed:
         raise RowError(f"the question has no {kind}", code=Code.MISSING_FIELD)
     if len(listed) > 1:
-        raise RowError(f"the question is about one {kind}, got {len(listed)}", code=Code.MEDIA_MISMATCH, value=media)
+        raise RowError(
+            f"expected one {kind} for the question, got {len(listed)}", code=Code.MEDIA_MISMATCH, value=media
+        )
     return [{"type": kind, kind: listed[0]}, {"type": "text", "text": text}]
 
 
@@ -109,7 +111,7 @@ def _join_images(images: Any, image: Any) -> Any:
     listed, single = list_media(images, "image"), list_media(image, "image")
     if listed and single and not is_same(listed, single):
         raise RowError(
-            "the row has other images in the column images than in image; leave one out",
+            "the columns images and image hold different images; leave one out",
             code=Code.MEDIA_MISMATCH, value=single,
         )  # fmt: skip
     return listed or single
@@ -191,7 +193,7 @@ def _open_before_first_user(messages: list[Any], parts: list[dict[str, Any]]) ->
             after = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
             return [*messages[:index], {**message, "content": [*parts, *after]}, *messages[index + 1 :]]
     raise RowError(
-        f"no turn of a user could show the media of the row: {len(parts)}", code=Code.MEDIA_MISMATCH, value=len(parts)
+        f"the row has {len(parts)} media, but no user turn for them", code=Code.MEDIA_MISMATCH, value=len(parts)
     )
 
 
@@ -201,7 +203,7 @@ def _fill_places(messages: list[Any], given: Mapping[str, list[Any]]) -> list[An
         if places.count(kind) != len(media):
             column, count = MEDIA_COLUMNS[kind], places.count(kind)
             raise RowError(
-                f"{column}: the row has {len(media)}, and places for {count} of them here",
+                f"{column}: the row has {len(media)}, but its messages have {count} places",
                 code=Code.MEDIA_MISMATCH,
                 value=media,
             )

@@ -52,7 +52,7 @@ def _part(node: Any, name: str, kind: type) -> Any:
 def _role(node: Any) -> str:
     role = str(_part(node, "role", str))
     if role not in ROLES:
-        raise RowError(f"no role for {preview(role)}.{did_you_mean(role, ROLES)}", code=Code.BAD_ROLE, value=role)
+        raise RowError(f"unknown role {preview(role)}.{did_you_mean(role, ROLES)}", code=Code.BAD_ROLE, value=role)
     return ROLES[role]
 
 

@@ -15,6 +15,6 @@ def with_whole_marks(text: str) -> str:
         RowError: `bad_turns` if it begins differently.
     """
     if not text.startswith(("Human: ", "\n\nHuman: ")):
-        raise RowError(f"the prompt begins with {preview(text[:40])} and no question", code=Code.BAD_TURNS)
+        raise RowError(f"the prompt begins with {preview(text[:40])}, expected 'Human: '", code=Code.BAD_TURNS)
     whole = text if text.startswith("\n\n") else "\n\n" + text
     return whole + " " if whole.endswith("\n\nAssistant:") else whole

@@ -66,7 +66,7 @@ def before_rating_mark(text: str) -> str:
         RowError: `bad_turns` if it ends differently.
     """
     if not text.endswith(RATING_MARK):
-        raise RowError(f"the text ends with {preview(text[-20:])} and no <extra_id_2>", code=Code.BAD_TURNS)
+        raise RowError(f"the text ends with {preview(text[-20:])}, expected <extra_id_2>", code=Code.BAD_TURNS)
     return text.removesuffix(RATING_MARK)
 
 

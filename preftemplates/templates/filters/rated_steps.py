@@ -55,7 +55,7 @@ def _chosen(step: Any, candidates: Sequence[Any], number: int) -> tuple[str, boo
         return None if step.human_completion is None else (step.human_completion.text, True)
     if not 0 <= index < len(candidates):
         raise RowError(
-            f"step {number} has {len(candidates)} candidates, and {preview(index)} is chosen",
+            f"step {number} has {len(candidates)} candidates, but {preview(index)} is chosen",
             code=Code.BAD_LABEL, value=index,
         )  # fmt: skip
     if candidates[index].rating is None:

@@ -35,7 +35,7 @@ def common_history(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
         role = conversation[shared].get("role")
         if role != "assistant":
             raise RowError(
-                f"the conversations part at message {shared}, which is {role!r} and no answer: their prompts differ",
+                f"the prompts differ: the conversations part at message {shared}, which has the role {role!r}",
                 code=Code.PROMPT_MISMATCH,
             )
     return _with_user(list(one[:shared]))
@@ -71,7 +71,9 @@ def before_last_answer(turns: list[dict[str, Any]], other: list[dict[str, Any]])
     """
     for side in (turns, other):
         if side[-1]["role"] != "assistant":
-            raise RowError(f"a transcript ends with a turn of {side[-1]['role']} and no answer", code=Code.BAD_TURNS)
+            raise RowError(
+                f"a transcript ends with a turn of {side[-1]['role']}, expected an answer", code=Code.BAD_TURNS
+            )
     if not is_same(list_comparable(turns[:-1]), list_comparable(other[:-1])):
         raise RowError("the turns before the last answer differ between the sides", code=Code.PROMPT_MISMATCH)
     return _with_user(turns[:-1])
@@ -80,7 +82,7 @@ def before_last_answer(turns: list[dict[str, Any]], other: list[dict[str, Any]])
 def _with_user(history: list[Any]) -> list[Any]:
     """Return a history after checking that a user asks something in it."""
     if not any(message.get("role") == "user" for message in history):
-        raise RowError("the conversations share no turn of a user, so nothing is answered", code=Code.PROMPT_MISMATCH)
+        raise RowError("the conversations share no user turn, so there is no question", code=Code.PROMPT_MISMATCH)
     return history
 
 
@@ -95,7 +97,7 @@ def agreed_with(history: list[Any], other: list[Any]) -> list[Any]:
         RowError: `prompt_mismatch` if they differ, for example in an image that only one of them shows.
     """
     if not is_same(list_comparable(history), list_comparable(other)):
-        raise RowError("the two sides give the prompt other turns or media", code=Code.PROMPT_MISMATCH)
+        raise RowError("the prompts of the two sides differ in turns or media", code=Code.PROMPT_MISMATCH)
     return history
 
 
@@ -153,6 +155,6 @@ def cut_prompt(text: str, prompt: str) -> str:
 
 def _make_prompt_error(prompt: Any) -> RowError:
     return RowError(
-        f"a column has the prompt {preview(prompt)}, which the answers do not hold; choose a template that reads it",
+        f"a column has the prompt {preview(prompt)}, which is not in the answers; choose a template that reads it",
         code=Code.PROMPT_MISMATCH, column="prompt", value=prompt,
     )  # fmt: skip

@@ -63,7 +63,7 @@ def _said(turn: Any, speakers: Mapping[str, str]) -> dict[str, Any]:
     speaker = str(turn.from_)
     if speaker not in speakers:
         guess = did_you_mean(speaker, speakers)
-        raise RowError(f"no role for the speaker {preview(speaker)}.{guess}", code=Code.BAD_ROLE, value=speaker)
+        raise RowError(f"unknown speaker {preview(speaker)}.{guess}", code=Code.BAD_ROLE, value=speaker)
     if speakers[speaker] == "function":
         return {"role": "assistant", "tool_calls": tool_calls(turn.value)}
     return {"role": speakers[speaker], "content": turn.value}
@@ -131,7 +131,7 @@ def tool_calls(text: str) -> list[dict[str, Any]]:
     read = _read(text)
     calls = [_call(call) for call in (read if isinstance(read, list) else [read])]
     if not calls:
-        raise _no_call("there is no call in it")
+        raise _no_call("the list is empty")
     return [{"type": "function", "function": _traced(call, text)} for call in calls]
 
 
@@ -154,7 +154,7 @@ def calls_among(messages: Sequence[Any], tools: Any) -> list[Any]:
         for call in message.get("tool_calls", ()):
             if call["function"]["name"] not in offered:
                 raise RowError(
-                    f"{preview(call['function']['name'])} is called, which is not among the tools",
+                    f"{preview(call['function']['name'])} is called, but is not among the tools",
                     code=Code.BAD_TURNS, value=call["function"]["name"],
                 )  # fmt: skip
     return list(messages)
@@ -228,7 +228,7 @@ def _check(value: Any, depth: int = 0) -> None:
         raise RowError("a number in a JSON text is infinite or not a number", code=Code.WRONG_TYPE)
     for text in value if isinstance(value, dict) else (value,):
         if isinstance(text, str) and SURROGATE.search(text):
-            raise RowError("a JSON text spells a lone surrogate, which is not a character", code=Code.BAD_TEXT)
+            raise RowError("a JSON text contains a lone surrogate, which is not a character", code=Code.BAD_TEXT)
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         _check(item, depth + 1)
 
@@ -240,7 +240,7 @@ def _too_deep() -> RowError:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise RowError("an object in a JSON text names a key twice", code=Code.DUPLICATE_KEY)
+        raise RowError("an object in a JSON text has a key twice", code=Code.DUPLICATE_KEY)
     return made
 
 

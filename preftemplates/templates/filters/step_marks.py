@@ -69,7 +69,7 @@ def _verdict(character: str, number: int) -> bool:
 
 
 def _other_text(at: int) -> RowError:
-    return RowError(f"the label is another text than the input, from character {at} on", code=Code.BAD_LABEL)
+    return RowError(f"the label differs from the input from character {at}", code=Code.BAD_LABEL)
 
 
 def _first_step(text: str) -> int:

@@ -20,9 +20,7 @@ def to_summarise(info: Any) -> str:
             `wrong_type` if there are both.
     """
     if info.post is not None and info.article is not None:
-        raise RowError(
-            "has a post and an article; one of them is to be summarised", code=Code.WRONG_TYPE, column="info"
-        )
+        raise RowError("has a post and an article; expected one of them", code=Code.WRONG_TYPE, column="info")
     if info.article is not None:
         return _joined(["Article:\n\n", info.article, "\n\nTL;DR:"])
     for part in ("post", "subreddit", "title"):

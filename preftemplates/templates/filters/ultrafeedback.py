@@ -53,7 +53,7 @@ def sound_overall_scores(completions: Sequence[Any]) -> list[float]:
     for index, completion in enumerate(completions):
         if completion.overall_score == 10 and completion.fine_grained_score <= 2:
             raise RowError(
-                f"is 10 where the fine-grained_score is {completion.fine_grained_score}, so that it was a 1",
+                f"is 10, but the fine-grained_score is {completion.fine_grained_score}, so the score was 1",
                 code=Code.BAD_LABEL, column=f"completions[{index}].overall_score", value=completion.overall_score,
             )  # fmt: skip
     return [completion.overall_score for completion in completions]

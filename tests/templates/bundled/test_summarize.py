@@ -48,7 +48,7 @@ def test_a_post_is_asked_for_with_its_title_and_an_article_without(info, prompt)
 @pytest.mark.parametrize("number", [1, 3])
 def test_other_than_two_summaries_are_refused(number):
     row = get_template("TLDR-comparisons").example
-    with pytest.raises(RowError, match=f"expected two to choose from, got {number}") as caught:
+    with pytest.raises(RowError, match=f"expected two values to choose from, got {number}") as caught:
         get_template("TLDR-comparisons").extract({**row, "summaries": row["summaries"][:1] * number}, "preference")
     assert caught.value.code == "bad_label"
 

@@ -24,7 +24,7 @@ def test_the_second_stands_first_only_where_it_is_better(pair, strength):
 
 @pytest.mark.parametrize("pair", [[], ["a"], ["a", "b", "c"], "abc"])
 def test_one_chooses_among_two(pair):
-    with pytest.raises(RowError, match="expected two to choose from") as caught:
+    with pytest.raises(RowError, match="expected two values to choose from") as caught:
         better_first(pair, 1)
     assert caught.value.code is Code.BAD_LABEL
 

@@ -57,7 +57,7 @@ def test_media_fill_the_places_in_order(talk, columns, shown):
 
 def test_a_medium_in_a_part_leaves_the_marks_of_its_kind_alone():
     talk = [user({"type": "image", "image": "a"}, {"type": "text", "text": "<image>"})]
-    with pytest.raises(RowError, match="images: the row has 1, and places for 0"):
+    with pytest.raises(RowError, match="images: the row has 1, but its messages have 0 places"):
         show_media(talk, images=["b"])
 
 
