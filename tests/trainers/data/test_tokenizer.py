@@ -279,6 +279,17 @@ def test_a_checkpoint_without_a_tokenizer_is_refused(tmp_path, kind):
         load_tokenizer(folder)
 
 
+@pytest.mark.parametrize("key", ["num_attention_heads", "num_key_value_heads", "hidden_size", "num_hidden_layers"])
+@pytest.mark.parametrize("size", [0, -1])
+@pytest.mark.parametrize("part", [None, "text_config"])
+def test_a_size_below_one_is_named(tmp_path, key, size, part):
+    sizes = {key: size}
+    config = {"model_type": "llama", **(sizes if part is None else {part: sizes})}
+    folder = folder_with(tmp_path, **{"config.json": json.dumps(config)})
+    with pytest.raises(SetupError, match=rf"config\.json: {key} must be at least 1, got {size}"):
+        load_tokenizer(folder)
+
+
 def test_a_tokenizer_without_a_fast_form_is_refused(tmp_path):
     slow = folder_with(tmp_path, config_json="{}", tokenizer_config_json='{"tokenizer_class": "ByT5Tokenizer"}')
     with pytest.raises(SetupError, match="expected a fast tokenizer, got ByT5Tokenizer"):

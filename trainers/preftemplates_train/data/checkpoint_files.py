@@ -23,6 +23,12 @@ JSON_FILES = (
 TOKENIZER_FILES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken")
 """Patterns of files, one of which a tokenizer needs."""
 
+SIZES = (
+    "num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "vocab_size",
+    "n_layer", "n_embd", "n_head", "d_model", "num_heads", "num_layers",
+)  # fmt: skip
+"""Keys of a configuration that are at least 1; transformers divides by some of them while it reads it."""
+
 PICKLED_WEIGHTS = ("*.bin", "*.pt", "*.pth")
 
 COPY_AGAIN = "copy the checkpoint again"
@@ -57,7 +63,18 @@ def _check_folder(folder: Path) -> None:
         raise SetupError(f"{folder} is not a checkpoint: it has no {CONFIG_NAME}")
     for name in JSON_FILES:
         if (folder / name).exists():
-            _read_object(folder / name)
+            content = _read_object(folder / name)
+            if name == CONFIG_NAME:
+                _check_sizes(content, folder / name)
+
+
+def _check_sizes(config: Mapping[str, Any], path: Path) -> None:
+    """Raise an error if a size in a configuration, or in a part of it such as `text_config`, is below 1."""
+    for part in (config, *(value for value in config.values() if isinstance(value, Mapping))):
+        for key in SIZES:
+            size = part.get(key)
+            if isinstance(size, int) and size < 1:
+                raise SetupError(f"{path}: {key} must be at least 1, got {preview(size)}")
 
 
 def is_adapter(folder: Path) -> bool:
