@@ -34,7 +34,7 @@ TRAINER_LAYERS = [
     {"model"},
     {"heads"},
     {"evaluation"},
-    {"reports"},
+    {"reports", "completion"},
     {"training"},
     {"cli"},
     {"", "__main__"},

@@ -24,6 +24,7 @@ REQUIRED_PACKAGES = (
     "matplotlib",
     "numpy",
     "safetensors",
+    "shtab",
     "torch",
     "transformers",
     "yaml",

@@ -101,5 +101,17 @@ def _evaluate(arguments: Sequence[str]) -> int:
     return evaluate_file(options)
 
 
-COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = MappingProxyType({"score": _score, "evaluate": _evaluate})
+def _print_completion(arguments: Sequence[str]) -> int:
+    from preftemplates_train.completion import COMPLETION_USAGE, render_completion
+
+    if len(arguments) != 1 or arguments[0] in ("-h", "--help"):
+        print(f"usage: {COMPLETION_USAGE}")
+        return 0 if arguments and arguments[0] in ("-h", "--help") else 2
+    print(render_completion(arguments[0]))
+    return 0
+
+
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = MappingProxyType(
+    {"score": _score, "evaluate": _evaluate, "completion": _print_completion}
+)
 """The commands after the program's name. Without a command, the program trains."""

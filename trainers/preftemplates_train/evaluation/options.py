@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path  # noqa: TC003  the parser reads the annotations
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates_train.errors import SetupError
@@ -140,13 +140,17 @@ def read_score_options(arguments: Sequence[str]) -> ScoreOptions:
     Raises:
         SetupError: an option is unknown or missing, or its value is not valid.
     """
-    return _read_options(
+    return ScoreOptions(**make_score_parser().parse_flags(arguments))
+
+
+def make_score_parser() -> SettingsParser:
+    """Return the parser of the options of `score`."""
+    return _make_parser(
         ScoreOptions,
         "score",
         "IN --model FOLDER --out FILE [options]",
         "Write every row with its rewards. If a row cannot be scored, its column 'unscored' has the reason."
         " Exit with code 3 if no row can be scored.",
-        arguments,
     )
 
 
@@ -159,21 +163,22 @@ def read_evaluate_options(arguments: Sequence[str]) -> EvaluateOptions:
     >>> read_evaluate_options(["rows.jsonl", "--model", "reward-model", "--fail-below", "longer"]).bounds[0].rule
     'longer'
     """
-    return _read_options(
+    return EvaluateOptions(**make_evaluate_parser().parse_flags(arguments))
+
+
+def make_evaluate_parser() -> SettingsParser:
+    """Return the parser of the options of `evaluate`."""
+    return _make_parser(
         EvaluateOptions,
         "evaluate",
         "IN --model FOLDER [options]",
         "Print how well a model ranks the answers of a file. Exit with code 3 if no row can be scored."
         " Exit with code 1 if the accuracy is below a bound of --fail_below.",
-        arguments,
     )
 
 
-T = TypeVar("T", bound=ScoringOptions)
-
-
-def _read_options(kind: type[T], command: str, usage: str, description: str, arguments: Sequence[str]) -> T:
+def _make_parser(kind: type[ScoringOptions], command: str, usage: str, description: str) -> SettingsParser:
     required_first = sorted(fields(kind), key=lambda option: option.default is not MISSING)
     groups = {"options": [*(option.name for option in required_first), "help"]}
     page = HelpPage(f"%(prog)s {usage}", description, groups)
-    return kind(**SettingsParser(kind, f"{PROGRAM} {command}", page).parse_flags(arguments))
+    return SettingsParser(kind, f"{PROGRAM} {command}", page)

@@ -82,7 +82,7 @@ USAGE = "%(prog)s [--config run.yaml] [--option value ...]"
 DESCRIPTION = "Train a reward model; by default, a small decoder on generated rows."
 EPILOG = (
     "Every field of transformers.TrainingArguments is also an option; --help_all shows them all. "
-    "For the other commands, see score --help and evaluate --help."
+    "For the other commands, see score --help, evaluate --help and completion --help."
 )
 
 
@@ -95,7 +95,8 @@ def _make_parser(settings: type) -> SettingsParser:
     return parser
 
 
-def _make_full_parser() -> SettingsParser:
+def make_run_parser() -> SettingsParser:
+    """Return the parser of every option of a run; it imports torch."""
     from preftemplates_train.settings.config import RewardConfig  # imports torch
 
     return _make_parser(RewardConfig)
@@ -108,9 +109,9 @@ def _parse_run_flags(argv: Sequence[str]) -> dict[str, Any]:
     if remaining and not remaining[0].startswith("-"):
         parser.refuse_argument(remaining[0])
     if "help_all" in flags:
-        print(_make_full_parser().render_help(every_option=True), end="")
+        print(make_run_parser().render_help(every_option=True), end="")
         raise SystemExit(0)
-    return _make_full_parser().parse_flags(argv) if remaining else flags
+    return make_run_parser().parse_flags(argv) if remaining else flags
 
 
 def read_config(argv: Sequence[str]) -> RewardConfig:
@@ -126,7 +127,7 @@ def read_config(argv: Sequence[str]) -> RewardConfig:
         SetupError: a setting is unknown, has the wrong type or contradicts another.
     """
     flags = _parse_run_flags(argv)
-    file_settings = {} if flags.get("config") is None else _make_full_parser().read_file(flags["config"])
+    file_settings = {} if flags.get("config") is None else make_run_parser().read_file(flags["config"])
     settings = {**file_settings, **flags}
     preset = TINY_PRESET if settings.get("model_name_or_path") is None else {}
     if is_nothing_held_out(settings):
