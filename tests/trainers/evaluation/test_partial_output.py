@@ -1,8 +1,13 @@
 """A stopped scoring continues where it stopped, and only if it is the same job."""
 
+import shutil
+from dataclasses import replace
+
 import pytest
 from preftemplates_train.errors import NonFiniteError
 from preftemplates_train.evaluation.scorer import Scorer
+from preftemplates_train.model.checkpoint import CheckpointRecord, write_temperature
+from safetensors.torch import load_file, save_file
 from score_support import PKU, ROWS, write
 from trainer_support import command, refusal
 
@@ -47,6 +52,36 @@ def test_a_stopped_run_goes_on_and_writes_what_one_run_writes(folder, tmp_path, 
     assert not part.exists()
     assert command(*words, tmp_path / f"whole{ending}")[0] == 0
     assert out.read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
+
+
+@pytest.mark.usefixtures("few_at_once")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda model: write_temperature(model, 2.5), "rows are already scored"),
+        (lambda model: scale_weights(model), "was started with another model"),
+        (lambda model: shorten(model), "was started with another model"),
+    ],
+    ids=["temperature", "weights", "max_length"],
+)
+def test_a_run_goes_on_with_a_model_that_gives_the_same_rewards(folder, tmp_path, monkeypatch, change, said):
+    model = shutil.copytree(folder, tmp_path / "model", ignore=shutil.ignore_patterns("checkpoint-*"))
+    source, out = write(tmp_path / "rows.jsonl", MANY), tmp_path / "out.jsonl"
+    words = ("score", source, "--model", model, *PKU, "--out", out)
+    with monkeypatch.context() as patch:
+        stopped_after(patch, 2, NonFiniteError("stopped"))
+        assert command(*words)[0] == 2
+    change(model)
+    assert said in command(*words, "--resume")[2]
+
+
+def scale_weights(model):
+    weights = {name: 2 * value for name, value in load_file(model / "model.safetensors").items()}
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+
+
+def shorten(model):
+    replace(CheckpointRecord.read(model), max_length=7).write(model)
 
 
 def test_a_run_that_stops_before_its_first_rows_are_scored_leaves_nothing(folder, tmp_path, monkeypatch):

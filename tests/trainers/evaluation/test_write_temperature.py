@@ -16,6 +16,7 @@ from preftemplates_train.model.manifest import (
     find_damage,
     is_unchanged,
     read_manifest,
+    write_manifest,
 )
 from preftemplates_train.training.resume import check_same_run
 from score_support import lines, write
@@ -54,6 +55,22 @@ def evaluated(source, model, *words):
 
 def list_content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_an_adapter_s_record_is_listed_by_the_manifest_of_the_run(model):
+    adapter = model / "adapter"
+    adapter.mkdir()
+    shutil.copy(model / RECORD_FILE, adapter)
+    (model / MANIFEST_FILE).unlink()
+    write_manifest(model)
+    assert explain_unreplaceable(adapter, RECORD_FILE) is None
+    write_temperature(adapter, 2.5)
+    assert CheckpointRecord.read(adapter).temperature == 2.5
+    assert CheckpointRecord.read(model).temperature == 1
+    assert find_damage(model) is None
+    assert not (adapter / MANIFEST_FILE).exists()
+    (adapter / RECORD_FILE).write_text("{}")
+    assert explain_unreplaceable(adapter, RECORD_FILE) == f"adapter/{RECORD_FILE} has changed since it was written"
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
@@ -17,6 +19,8 @@ from preftemplates_train.data.sources import make_opener
 from preftemplates_train.errors import SetupError, summarize_error
 from preftemplates_train.evaluation.partial_output import PartialOutput, hash_files
 from preftemplates_train.evaluation.scorer import ROWS_PER_WINDOW, Scorer, score_answers
+from preftemplates_train.model.checkpoint import hash_tokenizer
+from preftemplates_train.model.weight_hashes import hash_weights
 from preftemplates_train.progress import show_progress_on, track
 
 if TYPE_CHECKING:
@@ -117,12 +121,24 @@ def _describe_job(scorer: Scorer, template: Template, options: ScoreOptions) -> 
     """Return everything that the rewards depend on, by name."""
     path = Path(options.source)
     return {
-        "model": hash_files(*scorer.folder.glob("*.safetensors"), *scorer.folder.glob("*.json")),
+        "model": _hash_model(scorer),
         "template": template.text_digest,
         "style": "none" if scorer.style is None else scorer.style.digest,
         "format": options.format,
         "input": hash_files(path) if path.is_file() else f"{options.source} {options.choice}",
     }
+
+
+def _hash_model(scorer: Scorer) -> str:
+    """Return a hash of what the rewards of given texts depend on; a temperature and a record's other values do not."""
+    parts = [
+        hash_weights(scorer.model.state_dict().items()),
+        hash_tokenizer(scorer.tokenizer),
+        {**scorer.model.config.to_dict(), "_name_or_path": None},
+        scorer.record.max_length,
+        scorer.record.length_policy,
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _find_columns(rows: Iterable[Record], names: Sequence[str], out: Path) -> tuple[dict[str, None], Any]:

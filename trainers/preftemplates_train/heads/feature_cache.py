@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from preftemplates_train.errors import make_write_error
 from preftemplates_train.model.features import find_last_linear
+from preftemplates_train.model.weight_hashes import hash_weights
 from preftemplates_train.progress import track
 
 if TYPE_CHECKING:
@@ -40,16 +41,19 @@ def hash_frozen_weights(model: PreTrainedModel, pad_id: int) -> str:
         model: the classifier.
         pad_id: the id of the pad token, which no text contains.
     """
+    return hash_weights(_list_frozen_weights(model, pad_id))
+
+
+def _list_frozen_weights(model: PreTrainedModel, pad_id: int) -> Iterator[tuple[str, Tensor]]:
     head, embeddings = f"{find_last_linear(model)[0]}.", model.get_input_embeddings()
-    digest = hashlib.sha256()
     for name, weights in model.state_dict().items():
         if name.startswith(head):
             continue
-        digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}\n".encode())
-        is_embedding = any(weights.data_ptr() == parameter.data_ptr() for parameter in embeddings.parameters())
-        for part in (weights[:pad_id], weights[pad_id + 1 :]) if is_embedding else (weights,):
-            digest.update(memoryview(part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()))
-    return digest.hexdigest()
+        if any(weights.data_ptr() == parameter.data_ptr() for parameter in embeddings.parameters()):
+            yield f"{name} before the pad token", weights[:pad_id]
+            yield f"{name} after the pad token", weights[pad_id + 1 :]
+        else:
+            yield name, weights
 
 
 def hash_group(texts: Sequence[Sequence[int]]) -> str:

@@ -51,7 +51,7 @@ def _write_entries(folder: Path, entries: Mapping[str, Mapping[str, int | str]],
 
 
 def replace_file(folder: Path, name: str, text: str) -> None:
-    """Replace a text file in a folder, and its entry in the folder's manifest if there is one.
+    """Replace a text file in a folder, and its entry in the manifest of the folder or its parent if there is one.
 
     The new manifest is written to the folder before the file is replaced. So if the command is killed in between, one
     of the two manifests lists the file as it is.
@@ -64,6 +64,7 @@ def replace_file(folder: Path, name: str, text: str) -> None:
     Raises:
         FileError: the folder cannot be written to.
     """
+    folder, name = _find_listing(folder, name)
     content = text.encode()
     entry: dict[str, int | str] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     try:
@@ -78,8 +79,17 @@ def replace_file(folder: Path, name: str, text: str) -> None:
     sync_folder(folder)
 
 
+def _find_listing(folder: Path, name: str) -> tuple[Path, str]:
+    """Return the folder whose manifest lists a file, and the file's path there: `adapter` is listed by its parent."""
+    within_parent = f"{folder.name}/{name}"
+    if not (folder / MANIFEST_FILE).is_file() and within_parent in read_manifest(folder.parent):
+        return folder.parent, within_parent
+    return folder, name
+
+
 def explain_unreplaceable(folder: Path, name: str) -> str | None:
     """Return the reason why replacing a file would hide damage in the folder; None if the file can be replaced."""
+    folder, name = _find_listing(folder, name)
     if not (folder / MANIFEST_FILE).is_file():
         return None
     entries, pending = read_manifest(folder), read_manifest(folder, PENDING_FILE)
