@@ -300,6 +300,13 @@ def test_the_saved_tokenizer_has_the_length_that_was_trained_on(short_run):
     close([one.rewards["chosen_reward"] for one in scored], kept)
 
 
+def test_a_checkpoint_of_the_run_is_served_as_the_model_is(short_run):
+    checkpoint = short_run / "checkpoint-3"
+    for file, key in (("tokenizer_config.json", "model_max_length"), ("config.json", "sentence_transformers")):
+        values = [json.loads((folder / file).read_text())[key] for folder in (short_run, checkpoint)]
+        assert values[0] == values[1]
+
+
 def test_longer_texts_are_counted_by_score_and_not_cut(short_run):
     row = {"prompt": "Hi?", "response_0": "Hello. " * 60, "response_1": "No.", "better_response_id": 0}
     (scored,) = score(short_run, [row])

@@ -145,23 +145,28 @@ def save_model(
 ) -> None:
     """Write a model: weights as safetensors, configuration, tokenizer with chat template, and the record.
 
-    The configuration makes sentence-transformers and vLLM return the reward itself, and the tokenizer gets the maximum
-    length of the training; both objects are changed.
+    The configuration and the tokenizer are changed as by `prepare_for_consumers`.
     """
     (folder / CHAT_TEMPLATE_FILE).unlink(missing_ok=True)
-    _declare_identity_activation(model.config)
-    tokenizer.model_max_length = record.max_length
+    prepare_for_consumers(model.config, tokenizer, record.max_length)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     record.write(folder)
 
 
-def _declare_identity_activation(model_config: Any) -> None:
-    """Set the key in which sentence-transformers and vLLM look for the function to apply to the score.
+def prepare_for_consumers(model_config: Any, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
+    """Let consumers of a saved model return the reward itself, of texts of the length that was trained on.
 
-    Without it, both apply a sigmoid to the score of a model with one label. `problem_type` does not suffice: vLLM's
-    classification reads it, but vLLM's scoring and CrossEncoder do not.
+    sentence-transformers and vLLM look in the configuration for the function to apply to the score, and without it
+    apply a sigmoid to the score of a model with one label. `problem_type` does not suffice: vLLM's classification
+    reads it, but vLLM's scoring and CrossEncoder do not.
+
+    Args:
+        model_config: the configuration; a key is set.
+        tokenizer: the tokenizer; its `model_max_length` is set.
+        max_length: the most tokens that a text may have.
     """
+    tokenizer.model_max_length = max_length
     declared = getattr(model_config, "sentence_transformers", None)
     others = declared if isinstance(declared, dict) else {}
     model_config.sentence_transformers = {**others, "activation_fn": IDENTITY_ACTIVATION}

@@ -18,7 +18,7 @@ from preftemplates_train.errors import SetupError
 from preftemplates_train.heads.frozen_head import check_frozen_model
 from preftemplates_train.model.adapters import add_lora
 from preftemplates_train.model.attention import explain_no_branches
-from preftemplates_train.model.checkpoint import CheckpointRecord, hash_tokenizer
+from preftemplates_train.model.checkpoint import CheckpointRecord, hash_tokenizer, prepare_for_consumers
 from preftemplates_train.model.checks import check_padding, check_tokenizer_reload
 from preftemplates_train.model.loading import (
     choose_max_length,
@@ -100,6 +100,7 @@ def prepare_run(config: RewardConfig, date: str | None = None) -> PreparedRun:
     check_tokenizer_reload(tokenizer, model.config, [one.sample.texts[0] for one in encoded.train[:100]])
     record = _make_record(config, data, encoded, tokenizer, added, max_length)
     layout, no_branches = choose_layout(model, pad_id, config)
+    prepare_for_consumers(model.config, tokenizer, max_length)  # for checkpoints, which transformers saves
     model = add_lora(model, config) if config.use_peft else model
     return PreparedRun(data, encoded, tokenizer, model, head, layout, no_branches, record)
 
