@@ -55,7 +55,7 @@ def prepare_config(
         FileError: the name has the wrong ending, or there is another file of that name.
     """
     if not os.path.isdir(path.absolute().parent):
-        raise FileError(f"{path} cannot be written: No such file or directory")
+        raise FileError(f"{path} cannot be written: there is no directory {os.path.dirname(path)}")
     dialect = template.dialect
     shape, _ = template.result_shape(format)
     keys = list(dict.fromkeys((*(key for key, _ in shape.fields), *keys)))

@@ -200,7 +200,7 @@ def check_paths(source: str, out: Path, report: Path | None, config: Path | None
         if path.resolve() in roles:
             raise FileError(f"{path} is {roles[path.resolve()]}; {role} needs another name")
         if not os.path.isdir(path.absolute().parent):
-            raise FileError(f"{path} cannot be written: No such file or directory")
+            raise FileError(f"{path} cannot be written: there is no directory {path.parent}")
         roles[path.resolve()] = role
 
 

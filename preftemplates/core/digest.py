@@ -16,11 +16,13 @@ def digest(kind: str, declared: Any) -> str:
     >>> digest("style", {"stop": "</s>", "opening": ""}) == digest("style", {"opening": "", "stop": "</s>"})
     True
     """
+    # JSON escapes a lone surrogate, so it has ASCII bytes; UTF-8 has none for it
     return hashlib.sha256(canonical_json([kind, declared]).encode("ascii")).hexdigest()
 
 
 def short_digest(value: Any) -> bytes:
     """Return 16 bytes that are equal for equal data; tables that remember many rows use them."""
+    # with 128 bits, the chance that any two of a billion rows have the same digest is about 1e-21
     return hashlib.blake2b(canonical_json(value).encode("ascii"), digest_size=16).digest()
 
 

@@ -86,13 +86,13 @@ def _read_loss_flag(message: Mapping[str, Any], index: int) -> bool | None:
     """Return whether the flags of a message select it for training; None if it has none."""
     trained: dict[bool, str] = {}
     for key, value in _list_loss_flags(message):
-        if not isinstance(value, int | float):
+        if not isinstance(value, int | float):  # "false" is a string that Python takes for true
             fault = f"got {preview(value)}, expected 0, 1, true or false; correct the value or remove the key"
             raise make_message_error(fault, index, key, code=Code.WRONG_TYPE, value=value)
         if value not in (0, 1):
             fault = f"got {preview(value)}, expected 0 or 1, as a mask cannot weigh a message; round the value"
             raise make_message_error(fault, index, key, code=Code.BAD_LABEL, value=value)
-        trained.setdefault(value == LOSS_FLAGS[key], key)
+        trained.setdefault(value == LOSS_FLAGS[key], key)  # 1 == True, and 0 == False
         if len(trained) == 2:
             first = next(iter(trained.values()))
             fault = f"got {preview(value)}, which contradicts {first} {preview(message[first])}; remove one of the two"

@@ -77,10 +77,12 @@ def clean_message(message: Mapping[str, Any], steps: Steps, reading: Reading) ->
     Raises:
         RowError: `wrong_type` if the arguments of a call are neither an object nor its JSON text.
     """
+    # walking a message that contains itself would exceed the recursion limit
     if is_text_message(message) or not _is_walkable(message):
         return dict(message)
     cleaned: dict[str, Any] = {}
     for key, value in message.items():
+        # calls may be JSON text; a null content stays, since chat templates look the key up
         if (type(value) is str and key not in _CALL_KEYS) or (value is None and key == "content"):
             cleaned[key] = value
         elif value is not None:
@@ -95,7 +97,7 @@ def is_text_message(message: Mapping[str, Any]) -> bool:
     )
 
 
-_TEXT_TYPES = frozenset({str, Traced})
+_TEXT_TYPES = frozenset({str, Traced})  # exact types: another subclass, such as numpy.str_, is made plain
 
 
 def _is_walkable(message: Mapping[str, Any]) -> bool:
@@ -115,7 +117,7 @@ def _clean_value(key: str, value: Any, steps: Steps, reading: Reading) -> Any:
     if key == "function_call":
         return _clean_function(value, steps, reading)
     value = unwrap(value)
-    if key in MEDIA_KEYS:
+    if key in MEDIA_KEYS:  # not walked: the items may be images of PIL
         return list(value) if isinstance(value, tuple) else value
     if key == "content" and isinstance(value, list | tuple):
         return [_clean_part(part) for part in value]
@@ -140,7 +142,7 @@ def _clean_calls(calls: Any, steps: Steps, reading: Reading) -> Any:
         text, calls = calls, read_json_as(plain(calls), list)
         if isinstance(calls, str):
             raise _make_error(text, steps, "a list of calls or its JSON text")
-        reading.parsed.add(spell_path(steps))
+        reading.parsed.add(spell_path(steps))  # JSON escapes move characters, so its parts have no offsets in the text
     if not isinstance(calls, list | tuple):
         return calls
     return [_clean_call(call, (*steps, index), reading) for index, call in enumerate(calls)]
@@ -150,10 +152,11 @@ def _clean_call(call: Any, steps: Steps, reading: Reading) -> Any:
     call = unwrap(call)
     if not isinstance(call, Mapping):
         return call
-    if not isinstance(unwrap(call.get("function")), Mapping):
+    if not isinstance(unwrap(call.get("function")), Mapping):  # a flat call: its name and arguments are its own keys
         return _clean_function(call, steps, reading)
     function = _clean_function(call["function"], (*steps, "function"), reading)
     others = drop_nulls({key: value for key, value in call.items() if key != "function"}, Counter())
+    # in the order of the row, because `tojson` does not sort keys
     return {key: function if key == "function" else others[key] for key in call if key == "function" or key in others}
 
 
@@ -175,7 +178,7 @@ def _clean_arguments(arguments: Any, steps: Steps, reading: Reading) -> dict[str
     value = unwrap(arguments)
     if isinstance(value, str):
         return _read_arguments(value, steps, reading)
-    value = to_object(value) if isinstance(value, list) else value
+    value = to_object(value) if isinstance(value, list) else value  # PyArrow gives a map as a list of pairs
     if not isinstance(value, Mapping):
         raise _make_error(value, steps, _ARGUMENTS)
     cleaned: dict[str, Any] = drop_nulls(value, reading.nulls)
@@ -187,11 +190,12 @@ def _read_arguments(text: str, steps: Steps, reading: Reading) -> dict[str, Any]
     """Parse the JSON text of arguments into an object."""
     try:
         value = read_json(plain(text))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # json.loads recurses: "[" * 10_000
         raise _make_error(text, steps, _ARGUMENTS) from None
     if not isinstance(value, dict) or not _is_walkable(value):
         raise _make_error(text, steps, _ARGUMENTS)
     cleaned: dict[str, Any] = drop_nulls(value, reading.nulls, "texts")
+    # a chat template that printed the text prints the object's JSON, which may be another text
     reading.reformatted += write_json(cleaned) != text
     reading.parsed.add(spell_path(steps))
     return _derive(cleaned, text) if isinstance(text, Traced) else cleaned
@@ -250,6 +254,7 @@ def describe_fix(value: Any) -> str:
     >>> describe_fix(datetime.date(2024, 5, 1)).partition(" (in datasets")[0]
     '; the reader converted it from text: read the column as text'
     """
+    # datetime and pandas.Timestamp are dates; m and M are the kinds of NumPy's timedelta64 and datetime64
     if isinstance(value, date | time | timedelta) or getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M"):
         return f"; the reader converted it from text: {_READ_AS_TEXT}"
     return ""
@@ -272,7 +277,7 @@ def settle_content(message: Mapping[str, Any]) -> Mapping[str, Any]:
     content = message.get("content")
     if isinstance(content, str):
         return message
-    if content is None:
+    if content is None:  # a table has a content in each message, and the same rows must give the same samples
         return {**message, "content": None} if "content" not in message and _has_calls(message) else message
     if isinstance(content, Mapping) and message.get("role") == "tool":
         return {**message, "content": derived(_write_result(content), [content])}

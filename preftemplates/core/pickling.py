@@ -15,6 +15,7 @@ from preftemplates.core.source_code import class_source, function_source
 class PickledByFields:
     """A dataclass that pickles its fields only, without the values that it has computed from them and cached."""
 
+    # otherwise use would change the pickle, by whose fingerprint `datasets` caches the results of `map`
     def __getstate__(self) -> dict[str, Any]:
         instance: Any = self
         return {field.name: getattr(self, field.name) for field in fields(instance)}
@@ -31,6 +32,7 @@ class PackedDefinition(NamedTuple):
     def unpack(self) -> Any:
         """Return the item: imported if its name still leads to the same source, otherwise unpickled."""
         with suppress(ImportError, AttributeError):
+            # a qualname with `<locals>` in it raises AttributeError
             item = attrgetter(self.qualname)(importlib.import_module(self.module))
             if self.value is None or _read_source(item) == self.source:
                 return item
@@ -62,6 +64,7 @@ def _pickle_by_value(item: Any) -> bytes:
     module = sys.modules.get(item.__module__)
     if module is None or item.__module__ == "__main__":  # cloudpickle packs these by value without being asked
         return bytes(cloudpickle.dumps(item))
+    # other processes may have no module of this name, or another version of it
     cloudpickle.register_pickle_by_value(module)
     try:
         return bytes(cloudpickle.dumps(item))

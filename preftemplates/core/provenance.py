@@ -76,7 +76,7 @@ class Traced(str):
 
     def _recased(self, text: str) -> Traced:
         """Return a recased copy whose pieces keep their places, or one derived piece if the length differs."""
-        if len(text) != len(self):
+        if len(text) != len(self):  # "ß".upper() is "SS", so all places after it would be wrong
             return self._derived(text)
         return Traced(text, tuple(Piece(piece.start, piece.end, piece.origin, None) for piece in self.pieces))
 
@@ -101,7 +101,7 @@ class Traced(str):
         return (self._slice(index, index + 1) for index in range(len(self)))
 
     def __add__(self, other: str) -> Traced:
-        if isinstance(other, Traced):
+        if isinstance(other, Traced):  # concat merges pieces that were neighbours in their source
             return concat((self, other))  # type: ignore[no-any-return]
         return Traced(_add(self, other), self.pieces) if isinstance(other, str) else NotImplemented
 
@@ -111,7 +111,7 @@ class Traced(str):
         return Traced(_add(other, self), _moved(self.pieces, len(other)))
 
     def __mul__(self, times: SupportsIndex) -> Traced:
-        return Traced("") + str(concat([self] * operator.index(times)))
+        return Traced("") + str(concat([self] * operator.index(times)))  # concat returns a plain str for 0 times
 
     __rmul__ = __mul__
 
@@ -151,7 +151,7 @@ class Traced(str):
         """Slice this text into `parts`, which are separated by whitespace; no part begins with whitespace."""
         words, at = [], 0
         for part in parts:
-            start = str.find(self, part, at)
+            start = str.find(self, part, at)  # it skips only whitespace, with which no part begins
             at = start + len(part)
             words.append(self._slice(start, at))
         return words
@@ -169,7 +169,7 @@ class Traced(str):
         lines, start = [], 0
         for full_line, line in zip(str.splitlines(self, True), str.splitlines(self, keepends), strict=True):
             lines.append(self._slice(start, start + len(line)))
-            start += len(full_line)
+            start += len(full_line)  # a line may end in "\r\n", "\u2028" and others, or in nothing
         return lines
 
     def partition(self, sep: str, /) -> tuple[Traced, Traced, Traced]:
@@ -205,7 +205,7 @@ def _rewriting(name: str, keep: Callable[[Traced, str], Traced]) -> Callable[...
 
 for _name in ("upper", "lower", "title", "capitalize", "swapcase", "casefold"):
     setattr(Traced, _name, _rewriting(_name, Traced._recased))
-for _name in ("translate", "expandtabs", "zfill", "center", "ljust", "rjust"):
+for _name in ("translate", "expandtabs", "zfill", "center", "ljust", "rjust"):  # characters may be added
     setattr(Traced, _name, _rewriting(_name, Traced._derived))
 
 
@@ -234,7 +234,7 @@ def plain_data(value: Any) -> Any:
     """Return the same JSON-like value with every traced text made plain."""
     if isinstance(value, str):
         return value if type(value) is str else plain(value)
-    if isinstance(value, (dict, Mapping)):
+    if isinstance(value, (dict, Mapping)):  # dict first: the check for an abstract class takes twice as long
         return {plain(key) if isinstance(key, str) else key: plain_data(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         items = [plain_data(item) for item in value]
@@ -260,7 +260,7 @@ def trace_texts(value: Any, path: str, parsed: Container[str] = ()) -> Any:
     items = [trace_texts(item, place, parsed) for item, place in list_parts(value, path)]
     if isinstance(value, Mapping):
         return dict(zip(value, items, strict=True))
-    if isinstance(value, BaseModel):
+    if isinstance(value, BaseModel):  # model_construct, because pydantic's validation makes texts plain
         return type(value).model_construct(**dict(zip(type(value).model_fields, items, strict=True)))
     return items if isinstance(value, list | tuple) else value
 
@@ -292,7 +292,7 @@ class TracedInt(int):
         return self
 
     def __str__(self) -> str:
-        return derived(int.__repr__(self), [self])
+        return derived(int.__repr__(self), [self])  # str() may return a subclass of str, so printing keeps the origin
 
 
 class TracedFloat(float):
@@ -321,7 +321,7 @@ def trace_fully(value: Any, path: str) -> Any:
         return Traced.whole(value, path)
     if isinstance(value, Mapping):
         return {
-            derived(key, [Traced.whole(key, path)]): trace_fully(item, extend_path(path, key))
+            derived(key, [Traced.whole(key, path)]): trace_fully(item, extend_path(path, key))  # a key has no path
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):

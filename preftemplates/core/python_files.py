@@ -50,7 +50,8 @@ def run_source(path: str, source: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         sys.modules.pop(name)
         line = error.lineno if isinstance(error, SyntaxError) else _find_line(error, path)
-        reason = f"{type(error).__name__}: {one_line(str(error), 200)}"
+        said = error.msg if isinstance(error, SyntaxError) else str(error)  # str() repeats the name and the line
+        reason = f"{type(error).__name__}: {one_line(said, 200)}"
         raise FileError(f"running it raises {reason}", file=path, line=line) from error
     return module
 

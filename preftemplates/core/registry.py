@@ -248,8 +248,10 @@ class Registry(Generic[T]):
     def _suggest(self, name: str) -> str:
         for other in _REGISTRIES:
             if other is not self and other.find(name) is not None:
+                alike = self.find_spelled_alike(name)  # the template TRL and the dialect trl
+                guess = f" Did you mean {preview(alike)}?" if alike is not None else ""
                 kinds = f"{_add_article(other.kind)}, not {_add_article(self.kind)}"
-                return f" {preview(name)} is {kinds}: use --{other.kind} {one_line(name)}"
+                return f"{guess} {preview(name)} is {kinds}: use --{other.kind} {one_line(name)}"
         names = self.names()
         guess = did_you_mean(name, [*names, *self._aliases])
         if guess or len(names) <= _MAX_LISTED:

@@ -22,7 +22,7 @@ _DROPPED_TOKENS = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
 _LAYOUT_TOKENS = {tokenize.INDENT: "{", tokenize.DEDENT: "}", tokenize.NEWLINE: ";"}
 """The spelling of the tokens for line ends and indentation."""
 
-_ABSENT = object()
+_ABSENT = object()  # None would not do: it is a constant that a function may read
 
 
 def function_source(function: Callable[..., Any]) -> str:
@@ -78,6 +78,7 @@ def _describe(function: Any, visited: set[tuple[str, str]]) -> dict[str, Any]:
         source = textwrap.dedent(_read_source(function)).replace("\r\n", "\n")
         described: dict[str, Any] = {"tokens": canonical_tokens(source)}
     except (OSError, TypeError, SyntaxError, tokenize.TokenError):
+        # executed text has no source, and the lines of a lambda may be a part of a statement
         source, described = "", {"code": _describe_code(code)}
     if source.count("lambda") > 1:  # a lambda's source is the whole line, so the tokens do not show which one it is
         described["code"] = _describe_code(code)
@@ -98,8 +99,10 @@ def _read_source(function: FunctionType) -> str:
 
 def _list_reads(function: FunctionType, source: str) -> Iterator[tuple[str, Any]]:
     """Yield what a function reads from outside by name: defaults, closure variables and globals."""
+    # no variable can have this name
     yield "=defaults", [*(function.__defaults__ or ()), *sorted((function.__kwdefaults__ or {}).items())]
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        # `super()` closes over `__class__`; a variable is empty if the outer function assigns it later
         if name != "__class__" and not _is_empty(cell):
             yield name, cell.cell_contents
     for name in sorted(_list_names(source, function.__code__)):
@@ -117,6 +120,7 @@ def _is_empty(cell: Any) -> bool:
 
 def _list_names(source: str, code: CodeType) -> set[str]:
     """Return the names that a function may look up in its module."""
+    # co_names lacks the names that inner functions read, and before Python 3.12 also comprehensions
     try:
         return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)} or {*code.co_names}
     except SyntaxError:
@@ -135,7 +139,7 @@ def _describe_value(value: Any, module: str, visited: set[tuple[str, str]]) -> A
     if isinstance(value, type):
         if value.__module__ != module or (module, value.__qualname__) in visited:
             return _ABSENT
-        visited.add((module, value.__qualname__))
+        visited.add((module, value.__qualname__))  # a method may read its own class
         routines = ((name, member) for name, member in _list_own_members(value) if inspect.isroutine(member))
         methods = {name: _describe_value(routine, module, visited) for name, routine in routines}
         return {"class": _without_absent(methods)}
@@ -158,6 +162,7 @@ def _constant(value: Any) -> Any:
         return _all_or_none("list", value)
     if isinstance(value, set | frozenset):
         items = _all_or_none("set", value)
+        # the order of a set of strings differs from process to process
         return items if items is _ABSENT else {"set": sorted(items["set"], key=canonical_json)}
     return _ABSENT
 
@@ -197,7 +202,7 @@ def _tokens(source: str) -> Iterator[tuple[int, str]]:
     depth, begin = 0, (0, 0)
     for kind, text, start, end, _ in tokenize.generate_tokens(io.StringIO(source).readline):
         name = tokenize.tok_name[kind]
-        if name.endswith("STRING_START"):
+        if name.endswith("STRING_START"):  # FSTRING_START since Python 3.12, TSTRING_START since 3.14
             depth, begin = depth + 1, begin if depth else start
         elif name.endswith("STRING_END"):
             depth -= 1
@@ -210,7 +215,7 @@ def _tokens(source: str) -> Iterator[tuple[int, str]]:
 def _cut_lines(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
     """Return the characters from one position to another; lines are counted from 1, columns from 0."""
     block = lines[start[0] - 1 : end[0]]
-    block[-1] = block[-1][: end[1]]
+    block[-1] = block[-1][: end[1]]  # before the start is cut, which moves the end if both are on one line
     block[0] = block[0][start[1] :]
     return "".join(block)
 

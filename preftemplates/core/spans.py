@@ -88,6 +88,7 @@ def _no_stops() -> tuple[str, ...]:
     return ()
 
 
+# eq=False: two renderings are equal if they have equal spans, not if they find them by the same function
 @dataclass(frozen=True, eq=False)
 class Rendered:
     r"""A text and, on demand, the spans that partition it.
@@ -164,9 +165,11 @@ class Rendered:
         spans = [span for span in self.spans if span_filter.includes(span)]
         if not spans:
             raise SpanError(f"no span of {span_filter}")
+        # a mask of all content names no message that it must hold, so the style may have dropped some
         if "content" in kinds and not (role is None and messages is None):
             if "derived" not in kinds:
                 self._refuse_torn_calls(span_filter)
+            # a message of which only the stop is printed has lost its content
             self._refuse_lost_contents(span_filter, {span.message for span in spans if span.kind != "stop"})
         if "stop" in kinds:
             self._check_stops(span_filter, strict)
@@ -198,6 +201,7 @@ class Rendered:
     def _count_messages(self) -> int:
         if self.message_count is not None:
             return self.message_count
+        # a message whose text is dropped has no span, but a change
         printed = [span.message for span in self.spans if span.message is not None]
         return 1 + max([*printed, *(change.message for change in self.changes)], default=-1)
 
@@ -205,6 +209,7 @@ class Rendered:
         """Raise an error if the mask would teach an answer without its end, while other answers have one."""
         role = span_filter.role
         ended = {span.message for span in self.spans if span.kind == "stop" and role in (None, span.role)}
+        # find_stops knows the ends of the assistant's turns only
         stops = self.find_stops() if role in (None, "assistant") else ()
         if not stops and not ended:
             if strict:
@@ -216,6 +221,7 @@ class Rendered:
         missing = next(unended, None)
         if missing is None:
             return
+        # with_special_tokens adds a token at the end of the text, so it cannot end an earlier answer
         is_last = missing.message == max(span.message for span in self.spans if span.message is not None)
         remedy = f", or add the token with Style.with_special_tokens(after={stops[0]!r})" if stops and is_last else ""
         written = f" ({', '.join(map(repr, stops))})" if stops else ""
@@ -236,6 +242,7 @@ class Rendered:
     def _refuse_lost_contents(self, span_filter: SpanFilter, masked: set[int | None]) -> None:
         """Raise an error if the mask should hold a whole message that the style has dropped or rewritten."""
         for change in self.changes:
+            # what is left of a trimmed or cut content is in the mask
             lost = split_path(change.field)[0] == "content" and change.what in ("dropped", "rewritten")
             named = span_filter.role in (None, change.role) and span_filter.selects(change.message)
             if lost and named and change.message not in masked:
@@ -247,7 +254,7 @@ class Rendered:
         return (self.text, self.spans) == (other.text, other.spans) if isinstance(other, Rendered) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.text)
+        return hash(self.text)  # equal renderings have equal texts; the spans would have to be found first
 
     def __str__(self) -> str:
         return self.text
@@ -265,6 +272,7 @@ def _list_indices(messages: Any) -> list[int]:
         raise SpanError(f"messages is {preview(messages)}, expected a collection of indices") from None
     indices = []
     for item in items:
+        # operator.index(True) is 1, so one bool per message would select messages 0 and 1
         if isinstance(item, bool) or type(item).__name__ in ("bool", "bool_"):
             raise SpanError(f"messages holds {item}, expected an index; pass indices, not one bool per message")
         try:
@@ -279,7 +287,7 @@ def content_spans(start: int, text: str, role: str | None, message: int, field: 
     spans: list[Span] = []
     at = 0
     for piece in pieces_of(text):
-        if at < piece.start:
+        if at < piece.start:  # text of a dataset template, as in "Q: {{ question }}", is content too
             spans.append(Span(start + at, start + piece.start, "content", role, message, field))
         kind: SpanKind = "content" if piece.offset is not None else "derived"
         source = None if piece.offset is None else (str(piece.origin), piece.offset)

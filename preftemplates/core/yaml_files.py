@@ -40,6 +40,15 @@ class Document:
         return self.lines.get(keys)
 
 
+_PLAIN_FAULTS = {
+    "unhashable key": 'text with {{ ... }} needs quotes, as in "{{ question }}"',
+    "expected <block end>, but found '<block mapping start>'": "the key is not indented like the keys above it",
+    "cannot start any token": "a tab or another character that YAML does not allow here; indent by spaces",
+    "mapping values are not allowed here": "text with a colon and a space needs quotes",
+}
+"""Words of PyYAML's errors for frequent mistakes, and the mistake."""
+
+
 def read_yaml(path: str | Path) -> Document:
     """Read a YAML file.
 
@@ -58,7 +67,7 @@ def read_yaml(path: str | Path) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         reason = ", ".join(words for words in (error.context, error.problem) if words)
-        reason += "; put {{ ... }} in quotes" if "unhashable key" in reason else ""
+        reason = next((plain for words, plain in _PLAIN_FAULTS.items() if words in reason), reason)
         raise FileError(one_line(reason, 200), file=path, line=line) from error
     except FileError:
         raise

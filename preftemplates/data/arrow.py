@@ -61,7 +61,7 @@ def build_output_schema(template: Template, format: Format, json_messages: bool 
     for key, inner in shape.fields:
         kind = types.convert(inner)
         is_media = isinstance(inner, MediaField)
-        text = json_messages and _is_nested(kind) and not is_media
+        text = json_messages and _is_nested(kind) and not is_media  # JSON cannot hold the bytes of an image
         metadata = _IS_MEDIA if is_media else _MAY_LACK if _is_tool_list(inner) else None
         fields.append(pa.field(key, pa.string() if text else kind, metadata=metadata))
     return pa.schema(fields)
@@ -136,6 +136,7 @@ class ArrowTypes:
 
     def _convert_label(self, field: SampleField, in_each: bool) -> pa.DataType:
         kind = self.format.label_types[field.name]
+        # `[{"rank": "ranks"}]` in a dialect's table gives each response its own item of the list
         arrow_type = _convert_label_type(get_args(kind)[0] if in_each and get_origin(kind) is list else kind)
         if arrow_type is None:
             raise DefinitionError(f"Arrow has no single type for the label {field.name}: {spell_label_type(kind)}")
@@ -224,21 +225,21 @@ def _check_parts_have_columns(result: Mapping[str, Any], schema: pa.Schema) -> N
 
 
 def _check_value_fits(value: Any, kind: pa.DataType, path: str) -> None:
-    if value is None and pa.types.is_nested(kind):
+    if value is None and pa.types.is_nested(kind):  # `read_results` would take it for a key that is missing
         raise _make_fit_error(path, value)
     if pa.types.is_struct(kind):
         names = [kind.field(index).name for index in range(kind.num_fields)]
         for key in value:
-            if key not in names:
+            if key not in names:  # `pa.array` drops keys that a struct type lacks, without an error
                 raise _make_fit_error(extend_path(path, key), value[key])
         for key, inner in value.items():
-            is_call = inner is None and "tool_calls" in names
+            is_call = inner is None and "tool_calls" in names  # a message that only calls tools has null content
             if not is_call and kind.field(key).metadata != _IS_JSON:
                 _check_value_fits(inner, kind.field(key).type, extend_path(path, key))
     elif pa.types.is_list(kind):
         for index, item in enumerate(value):
             _check_value_fits(item, kind.value_type, extend_path(path, index))
-    elif pa.types.is_string(kind) and not isinstance(value, str):
+    elif pa.types.is_string(kind) and not isinstance(value, str):  # `pa.array` would take bytes as text
         raise _make_fit_error(path, value)
 
 
@@ -294,7 +295,7 @@ def _write_as(value: Any, kind: pa.DataType, is_json: bool) -> Any:
 def _write_json(value: Any) -> str:
     try:
         return write_json(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError):  # an object of another library, or a value that contains itself
         message = f"JSON cannot hold {preview(value)}"
         raise RowError(message, code=Code.UNSUPPORTED_CONTENT, value=value) from None
 
@@ -307,6 +308,7 @@ def _make_fit_error(path: str, value: Any) -> RowError:
 def read_results(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """Return the rows of a batch as results, without the keys that a result or a message lacks."""
     may_lack = [field.name for field in batch.schema if field.metadata == _MAY_LACK]
+    # by default, pyarrow returns a map as a list of pairs
     results: list[dict[str, Any]] = batch.to_pylist(maps_as_pydicts="strict")
     for result in results:
         for name in may_lack:
@@ -322,6 +324,7 @@ def _drop_filled_keys(value: Any) -> Any:
     """Return messages without the keys that their column fills with nulls."""
     if isinstance(value, list):
         return [_drop_filled_keys(item) for item in value]
+    # a struct has all keys, so in a table with calls each message has `tool_calls: None`
     return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
 
 

@@ -168,6 +168,7 @@ class BatchFormatter:
         if not isinstance(batch, pa.RecordBatch):
             table, restore = read_frame(batch)
             return restore(self._format_table(table, indices))
+        # a column of texts has 32-bit offsets, so `combine_chunks` leaves several chunks above 2 GiB
         batches = self._format_table(pa.Table.from_batches([batch]), indices).combine_chunks().to_batches()
         if len(batches) > 1:
             raise DefinitionError("the results of this batch have more than 2 GiB; pass a Table, or fewer rows")
@@ -197,7 +198,7 @@ class BatchFormatter:
         """Return the results of a slice, from plans and from the row path, in the order of the rows."""
         blocks, left = self._columnar.format(batch)
         outcomes, others = self._read_blocks(blocks)
-        left = np.union1d(left, others)
+        left = np.union1d(left, others)  # sorted, so that the row path raises the error of the first bad row
         if len(left):
             rows = zip(left.tolist(), _read_rows(batch, left), strict=True)
             row_results = [result for row, cells in rows for result in self._format_row(cells, row, names)]
@@ -220,6 +221,7 @@ class BatchFormatter:
 
     def _list_skipped(self, block: Block) -> Iterator[Outcome]:
         """Yield the errors of a plan's samples that are skipped."""
+        # with "skip" they are left out without a trace, and with "raise" no skips are found
         if self.on_error == "column" and block.skips is not None and block.skips.any():
             skipped = np.flatnonzero(block.skips)
             codes: list[Any] = [REASONS[number] for number in block.skips[skipped]]
@@ -238,16 +240,16 @@ class BatchFormatter:
         except (RowError, StyleContractError) as error:
             located = names.locate(error, row, cells.others if isinstance(cells, _Unreadable) else cells)
             if self.on_error == "raise":
-                raise located from error.__cause__
+                raise located from error.__cause__  # not from `error`, which is the same without its place
             if self.on_error == "column":
                 yield _RowResult(row, {ERROR_COLUMN: str(located)})
 
     def _write_row(self, cells: Mapping[str, Any], row: int) -> Iterator[_RowResult]:
         formatted = self.template.formatted(cells, self.format)
         samples = formatted.samples
-        if formatted.ties and not samples:
+        if formatted.ties and not samples:  # as `Template.format` does
             raise make_tie_error()
-        results = list[_RowResult]()
+        results = list[_RowResult]()  # all before the first is yielded: a row has its samples or one error, not both
         for sample in samples:
             reason = None if self.on_error == "raise" else find_skip_reason(sample, self.template.ties)
             if reason is None:
@@ -263,10 +265,11 @@ class BatchFormatter:
         return self._write_result(sample.result)
 
     def _write_result(self, result: dict[str, Any]) -> dict[str, Any]:
+        # first, since messages with calls do not fit a column of messages, but their JSON text fits one of text
         if self.json_messages:
             result = write_nested_as_json(result, self._result_schema)
         check_fits_schema(result, self._result_schema)
-        return write_nested_as_json(result, self._result_schema)
+        return write_nested_as_json(result, self._result_schema)  # the arguments of calls, and media
 
     def _make_outcome(self, results: Sequence[_RowResult]) -> Outcome:
         rows = np.array([result.row for result in results], np.int64)
@@ -275,6 +278,7 @@ class BatchFormatter:
         return Outcome(rows, columns)
 
     def __getstate__(self) -> tuple[Any, ...]:
+        # without the cached `ColumnarFormatter`, which holds a lock and cannot be pickled
         return self.template, self.format, self.json_messages, self.on_error, self.id_column
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -300,7 +304,7 @@ def _cut(table: pa.Table) -> list[pa.RecordBatch]:
     """Cut a table into slices: join chunks of a few rows, and put fewer long rows into a slice."""
     chunks = max((column.num_chunks for column in table.columns), default=1)
     if chunks > 1 + table.num_rows * 4 // SLICE_ROWS:
-        table = table.combine_chunks()
+        table = table.combine_chunks()  # `to_batches` would cut at each border of any column's chunks
     rows = max(1, table.num_rows * _SLICE_BYTES // count_bytes(table))
     return list(table.to_batches(max_chunksize=min(SLICE_ROWS, rows)))
 
@@ -388,7 +392,7 @@ def _merge(outcomes: Sequence[Outcome], schema: pa.Schema) -> pa.RecordBatch:
     if not outcomes:
         return pa.RecordBatch.from_arrays(_make_nulls(schema, 0), schema=schema)
     if len(outcomes) == 1:
-        return pa.RecordBatch.from_arrays(outcomes[0].columns, schema=schema)
+        return pa.RecordBatch.from_arrays(outcomes[0].columns, schema=schema)  # its rows are in order already
     order = np.argsort(np.concatenate([outcome.rows for outcome in outcomes]), kind="stable")
     columns = zip(*(outcome.columns for outcome in outcomes), strict=True)
     places = pa.array(order)

@@ -165,5 +165,6 @@ def make_json_error(error: Exception) -> RowError:
         return RowError("JSON is nested too deeply", code=Code.TOO_DEEP)
     if isinstance(error, json.JSONDecodeError):
         quotes = "; it looks like a Python literal: write json.dumps(row)" if error.doc.lstrip()[:2] == "{'" else ""
-        return RowError(f"not JSON: {error.msg} at character {error.pos}{quotes}", code=Code.BAD_JSON)
+        reason = error.msg.removesuffix(" at")  # "Unterminated string starting at"
+        return RowError(f"not JSON: {reason} at character {error.pos}{quotes}", code=Code.BAD_JSON)
     return RowError("a number has too many digits", code=Code.BAD_NUMBER)

@@ -45,6 +45,7 @@ def find_skip_reason(formatted: Formatted, ties: Ties = "drop") -> Code | None:
     responses = messages.responses.values()
     if any(_is_blank(response) for response in responses) or (formatted.has_prompt and _is_blank(messages.prompt)):
         return Code.EMPTY
+    # the texts too: a style may trim the whitespace in which two answers differ
     if has_equal(messages) or (formatted.texts is not None and has_equal(formatted.texts)):
         return Code.EQUAL
     return Code.TIE if ties == "drop" and messages.is_tie else None
@@ -57,6 +58,7 @@ def _is_blank(messages: Sequence[Message]) -> bool:
 
 def _is_blank_message(message: Message) -> bool:
     content = message.get("content")
+    # an answer of tool calls alone is not empty; most messages have two keys, so the loop over keys is rare
     if len(message) > 2 and any(message.get(key) for key in CONTENT_KEYS):
         return False
     return _BLANK.fullmatch(content) is not None if isinstance(content, str) else not content
@@ -180,6 +182,7 @@ def _find_invisible(accepted: AcceptedSample, _: RuleMemory) -> str | None:
         match = _INVISIBLE.search(text)
         if match:
             is_private = unicodedata.category(match[0]) == "Co"
+            # control characters have no Unicode name
             name = "for private use" if is_private else unicodedata.name(match[0], "a control character").lower()
             return f"a message contains U+{ord(match[0]):04X} ({name})"
     return None
@@ -208,6 +211,7 @@ def _find_odd_turns(accepted: AcceptedSample, _: RuleMemory) -> str | None:
     turns = [role for role in roles if role not in ("system", "developer")]
     if len(turns) > 1 and turns[0] == "assistant":
         return "the prompt begins with an answer"
+    # "" before the first role, so that a tool result in first place is found too
     if any(role == "tool" and before not in ("assistant", "tool") for before, role in pairwise(["", *roles])):
         return "a tool result has no call before it"
     if roles and roles[-1] == "assistant":
@@ -295,7 +299,7 @@ def _describe_unbalanced_thinking(message: Message) -> str | None:
             return f"the {key} of an answer holds a thinking tag, but styles add the tags themselves"
     is_open = False
     for tag in _THINKING_TAG.findall("".join(list_message_texts([message]))):
-        if is_open == (tag == "<think>"):
+        if is_open == (tag == "<think>"):  # an opening tag while one is open, or a closing one while none is
             return f"an answer holds a second {tag}" if is_open else f"an answer holds {tag} without <think>"
         is_open = not is_open
     return "an answer holds <think> without </think>" if is_open else None
@@ -325,7 +329,8 @@ class SeenSamples:
         Returns:
             The row of the earlier sample, or None; and whether its labels are the same.
         """
-        key, verdict = self._make_key(content), self._make_key(labels) & 0xFFFFFFFF
+        key, verdict = self._make_key(content), self._make_key(labels) & 0xFFFFFFFF  # `HashTable` holds 32 bits
+        # a full memory still finds the samples that it has
         if len(self._rows) >= MAX_REMEMBERED and self._rows.get(key) is None:
             self.forgotten += 1
             return None, True
@@ -336,6 +341,7 @@ class SeenSamples:
         return self._rows.get(self._make_key(content))
 
     def _make_key(self, content: object) -> int:
+        # two of 10 million samples share 64 bits with a probability of about 3 in a million (n**2 / 2**65)
         return int.from_bytes(short_digest(content)[:8], "little")
 
 
@@ -348,6 +354,7 @@ def _find_duplicate(accepted: AcceptedSample, memory: RuleMemory) -> str | None:
     sample = accepted.sample
     labels = {} if isinstance(sample, Preference) else sample.label_values
     content = [*accepted.asked, *sample.responses.values(), labels]
+    # a row may give a sample twice, for example a ranking with two equal answers; that is not a copy of another row
     first, _ = memory.setdefault(SEEN, SeenSamples()).enter(content, accepted.row)
     return None if first in (None, accepted.row) else f"the same as row {first}"
 
@@ -361,6 +368,7 @@ def _find_contradiction(accepted: AcceptedSample, memory: RuleMemory) -> str | N
         row, is_same = seen.enter(content, accepted.row, sample.label_values)
         return None if is_same else f"row {row} labels the same answer differently"
     opposite_row = None
+    # by pairs, since two rankings may disagree about only two of their answers
     for better, worse in _preferred_pairs(sample):
         seen.enter([*accepted.asked, better, worse], accepted.row)
         opposite = seen.get([*accepted.asked, worse, better])

@@ -117,10 +117,11 @@ class SampleEncoder:
                 parts[index] = self._cut(sample, structure)
             else:
                 exact[index] = self._try_exactly(sample, structure)
+        # one call for all texts, since tokenizers runs the texts of a call in parallel
         encodings = self._copies.full.encode_batch_fast(
             [*chain.from_iterable(parts.values())], add_special_tokens=False
         )
-        ids = (encoding.ids for encoding in encodings)
+        ids = (encoding.ids for encoding in encodings)  # `islice` below takes those of each sample in turn
         return [
             exact[index] if index in exact else self._encode_sample(sample, [*islice(ids, len(parts[index]))])
             for index, sample in enumerate(samples)
@@ -135,9 +136,10 @@ class SampleEncoder:
     def _cut(self, sample: TextSample, structure: Any) -> list[str]:
         """Return the common start of all responses and the rest of each, or whole responses if they cannot be cut."""
         at, names = 0, self._written_in[structure].prompt if structure is not None else ()
+        # a content may spell a name before the style writes it: `_is_as_written` then rejects the sample
         for name in names:
             at = sample.responses[0].find(name, at) + len(name)
-            if at < len(name):
+            if at < len(name):  # `find` has returned -1
                 return [*sample.responses]
         at -= len(names[-1]) if names else 0
         head = sample.responses[0][:at]
@@ -146,7 +148,7 @@ class SampleEncoder:
         return [head, *(text[at:] for text in sample.responses)]
 
     def _encode_sample(self, sample: TextSample, plain: list[list[int]]) -> SampleIds | None:
-        if len(plain) > len(sample.responses):
+        if len(plain) > len(sample.responses):  # `_cut` has put the common start first
             head, *rests = plain
             plain = [head + rest for rest in rests]
         structure = self._describe(sample)
@@ -169,6 +171,8 @@ class SampleEncoder:
         for ids, control, sequence in zip(plain, written.control, written.sequences, strict=True):
             if [id for id in ids if id in control] != sequence:
                 return False
+        # the right ids in the right order may still be those of content, which can spell <|end|> and break the style's
+        # own: with an added token "a<|", an "a" before it does
         names = {self._copies.names_by_id[id] for sequence in written.sequences for id in sequence}
         return not any(name in text for text in _list_sample_strings(sample.messages) for name in names)
 
@@ -180,6 +184,7 @@ class SampleEncoder:
         control = [encoder.find_control_ids(response) for response in responses]
         sequences = [[id for id in of_text if id in known] for of_text, known in zip(ids, control, strict=True)]
         cut = self._find_cut(rendered.prompt, sequences)
+        # right for other contents too: `encode` makes no control token of what this sample's content spells
         self._written_in.setdefault(structure, _Written(control, sequences, cut))
         return SampleIds(ids, any(encoder.find_forged(response) for response in responses))
 
@@ -206,6 +211,7 @@ class SampleEncoder:
         ]
         if any(ids is None for ids in responses):
             return None
+        # both, as in `tokenizer(text)`: no style has ended the text
         edges = copies.prefix_ids, copies.suffix_ids
         return SampleIds([[*edges[0], *(ids or ()), *edges[1]] for ids in responses], any(spelled))
 
@@ -230,6 +236,7 @@ def find_extents(text: str, values: Sequence[str]) -> tuple[Extent, ...]:
     ((6, 8), (20, 22), (20, 28))
     """
     extents = set[Extent]()
+    # without "", which `find` would find at the same place forever
     for value in {value.strip() for value in values} - {""}:
         start = text.find(value)
         while start >= 0:
@@ -245,7 +252,7 @@ def _partition(length: int, extents: Sequence[Extent]) -> Iterator[Span]:
         if at < start:
             yield Span(at, start, "scaffold")
         if at < end:
-            yield Span(max(at, start), end, "content")
+            yield Span(max(at, start), end, "content")  # extents may overlap: "Hi" is in "Hi there" too
         at = max(at, end)
     if at < length:
         yield Span(at, length, "scaffold")
@@ -256,6 +263,7 @@ def _describe_structure(sample: Sample[list[Message]]) -> Any:
     return (
         bool(sample.tools),
         *(
+            # filled keys, since a chat template tests `{% if message.tool_calls %}`
             tuple((message["role"], *(key for key, value in message.items() if value)) for message in messages)
             for messages in (sample.prompt, *sample.responses.values())
         ),

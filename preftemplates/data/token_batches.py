@@ -102,8 +102,9 @@ class TokenBatchFormatter(BatchFormatter):
             del self._sample_tokenizer  # the tokenizer has new tokens
         kept_blocks = [_drop_skipped(block) for block in blocks]
         encoded = [self._sample_tokenizer.encode_block(block) for block in kept_blocks]
+        # one sample that is left to the row path takes its whole row there, which formats rows and not samples
         left_rows = [block.rows[one.left] for block, one in zip(kept_blocks, encoded, strict=True)]
-        left = np.unique(np.concatenate([np.zeros(0, np.int64), *left_rows]))
+        left = np.unique(np.concatenate([np.zeros(0, np.int64), *left_rows]))  # `concatenate` raises for no arrays
         outcomes = []
         for block, kept_block, one in zip(blocks, kept_blocks, encoded, strict=True):
             rows = kept_block.rows[one.places]
@@ -112,7 +113,7 @@ class TokenBatchFormatter(BatchFormatter):
                 one.columns if len(kept) == len(rows) else [column.take(to_arrow(kept)) for column in one.columns]
             )
             outcomes.append(Outcome(rows[kept], self._add_errors(columns, len(kept))))
-            others = np.flatnonzero(~np.isin(block.rows, left))
+            others = np.flatnonzero(~np.isin(block.rows, left))  # the row path lists the skips of `left`
             outcomes += self._list_skipped(block if len(others) == len(block.rows) else block.take(others))
         return outcomes, left
 
@@ -125,6 +126,7 @@ class TokenBatchFormatter(BatchFormatter):
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         template, format, tokenizer, loss, engine, on_error, id_column = state
+        # engines are not pickled: the other process loads and checks its own
         self.__init__(  # type: ignore[misc]
             template, format, tokenizer, loss=loss, engine=engine, on_error=on_error, id_column=id_column
         )

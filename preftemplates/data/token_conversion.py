@@ -149,6 +149,7 @@ class TokenConversion:
     def _convert(self, records: list[Record], converter: ColumnarSliceConverter | None) -> ResultSlice:
         """Return the results of a slice, and count its rows in order."""
         whole = self._conversion.report
+        # a report for the slice, since `_count_dropped` corrects what formatting has counted
         self._conversion.report = ConversionReport(unread=whole.unread.begin_slice())
         try:
             if converter is None:
@@ -164,7 +165,7 @@ class TokenConversion:
     def _encode(self, records: Sequence[Record], blocks: Sequence[Block], others: Sequence[Any]) -> ResultSlice:
         """Return the results of a slice, in the order of its rows."""
         dropped: dict[int, list[_Dropped]] = defaultdict(list)
-        totals = Counter(row for row, _ in others)
+        totals = Counter(row for row, _ in others)  # samples by row: a row is dropped only with all its samples
         parts = []
         singles: list[tuple[int, int, dict[str, Any]]] = []
 
@@ -174,6 +175,7 @@ class TokenConversion:
             except (RowError, StyleContractError) as error:
                 dropped[row].append(_Dropped(error, label))
 
+        # a derived format has one block for each sample of a row (chosen, rejected), so its number is the sample's
         for number, block in enumerate(blocks):
             totals.update(block.rows.tolist())
             part, left, too_long = self._encode_block(block, number)
@@ -207,12 +209,12 @@ class TokenConversion:
         if limit.max_length is not None and limit.too_long == "truncate" and long.any():
             columns, lasting = self._tokenizer.schema.truncate_columns(columns, limit.max_length)
             self.counts.truncated += int((long & lasting).sum())
-            long &= ~lasting
+            long &= ~lasting  # those with nothing left to train on are dropped
         if long.any():
             kept = to_arrow(np.flatnonzero(~long))
             columns = [column.take(kept) for column in columns]
         part = _Part(block.rows[places[~long]], np.full(int((~long).sum()), number), columns)
-        if limit.too_long == "cut_prompt":
+        if limit.too_long == "cut_prompt":  # turns are cut from messages, not from ids
             return part, np.union1d(left, places[long]).tolist(), []
         return part, left.tolist(), [*zip(places[long].tolist(), encoded.lengths[long].tolist(), strict=True)]
 
@@ -230,6 +232,7 @@ class TokenConversion:
         if limit.allows(encoded.length):
             return encoded
         if limit.too_long == "cut_prompt":
+            # each is encoded anew: without a turn, the style may write other text around those that are left
             for prompt in shorten_prompt(sample.prompt):
                 shorter = self._tokenizer.encode_sample(replace(sample, prompt=prompt), labels)
                 if limit.allows(shorter.length):
@@ -253,8 +256,9 @@ class TokenConversion:
         report, rows = self.report, set[int]()
         for place, samples in sorted(dropped.items()):
             record, errors = records[place], [sample.error for sample in samples]
+            # `Conversion` has counted them when it formatted the row
             report.classes.subtract(sample.label for sample in samples if isinstance(sample.label, bool))
-            faults = [error for error in errors if error.code not in _SKIPPED]
+            faults = [error for error in errors if error.code not in _SKIPPED]  # only these reject a row or raise
             if faults and self._on_error == "raise":
                 raise faults[0].located(row=record.row, line=record.line, file=self._file) from faults[0]
             issues = [
@@ -268,7 +272,7 @@ class TokenConversion:
             rows.add(record.row)
             first = issues[errors.index(faults[0])] if faults else issues[0]
             (report.rejected if faults else report.skipped).append(first)
-        report.classes = +report.classes
+        report.classes = +report.classes  # `+` drops counts of 0, which `find_one_class` would take for a class
         report.flagged = IssueLog(issue for issue in report.flagged if issue.row not in rows)
 
     def _join(self, parts: Sequence[_Part]) -> pa.RecordBatch:
@@ -278,7 +282,7 @@ class TokenConversion:
         rows = np.concatenate([part.rows for part in parts])
         order = np.lexsort((np.concatenate([part.numbers for part in parts]), rows))
         columns = [pa.concat_arrays(column) for column in zip(*(part.columns for part in parts), strict=True)]
-        if (np.diff(order) != 1).any():
+        if (np.diff(order) != 1).any():  # otherwise `take` would copy all ids for nothing
             columns = [column.take(to_arrow(order)) for column in columns]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
@@ -287,6 +291,7 @@ class TokenConversion:
         counts, schema = self.counts, self._tokenizer.schema
         for columns in schema.responses.values():
             ids = batch.column(columns.ids)
+            # `flatten` and not `values`, which ignores the offset of a slice
             lengths = fill(pc.list_value_length(ids.flatten() if schema.several else ids), 0)
             counts.ids += int(lengths.sum())
             counts.longest = max(counts.longest, int(lengths.max(initial=0)))

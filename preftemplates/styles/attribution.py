@@ -155,11 +155,12 @@ class ChatTrace:
             messages[index] = {**messages[index], "content": PROBE_TEXT}
         try:
             rendered = self._render(trace_messages(messages))
-        except StyleLimitError:
+        except StyleLimitError:  # a RowError too, but not a template that rejects the marks
             raise
         except RowError:
             return None
         origins = {extend_path(str(index), "content"): index for index in indexes}
+        # a mark that is printed twice or in parts leaves text of its own in `rest`, so it has no place
         # cutting the marks out again must give the text back, else the template branches on an empty content
         rest, at, places = "", 0, dict[int, int]()
         for start, end, origin, offset in pieces_of(rendered):
@@ -232,6 +233,7 @@ class AttributedText:
     @cached_property
     def spans(self) -> tuple[Span, ...]:
         """The spans that partition the text."""
+        # `filled`: no span is empty so far, which is usual and spares the search for empty ones
         spans, at, filled = _make_template_span(0, self.opening), self.opening, True
         for piece in self._pieces:
             start, end, origin, offset = piece
@@ -306,7 +308,7 @@ class AttributedText:
         """Return the text that ends an answer at this place; empty if nothing does."""
         if start == end or (self.stop and self.text.startswith(self.stop, start, end)):
             return self.stop if start < end else ""
-        stops = (stop for stop in self.find_stops() if self.text.startswith(stop, start, end))
+        stops = (stop for stop in self.find_stops() if self.text.startswith(stop, start, end))  # renders conversations
         return max(stops, key=len, default="")
 
     def _add_closing_stop(self, spans: list[Span], start: int) -> int:

@@ -150,12 +150,13 @@ class ChatTemplate(PickledByFields):
     @cached_property
     def applies_reasoning(self) -> bool:
         """Whether the template reads the policy for thinking and applies it itself."""
+        # the walk of `find_names` compiles the source, so most templates skip it
         return POLICY_NAME in self.source and POLICY_NAME in find_names(self.source).read
 
     @property
     def stop(self) -> str:
         """The text after the last answer, without whitespace at its end; found by rendering one."""
-        return probe_stop(self.without_tools())
+        return probe_stop(self.without_tools())  # cached by layout, and rows may have different tools
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -238,6 +239,7 @@ class ChatTemplate(PickledByFields):
             try:
                 return compile_template(self.source, self.limits).render(
                     {
+                        # transformers passes both even if there are none; variables of the style replace them
                         "tools": None,
                         "documents": None,
                         **self.variables,

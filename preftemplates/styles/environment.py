@@ -41,6 +41,7 @@ class GenerationTag(Extension):
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         if any(map(_leaves_block, body)):
             parser.fail("a generation block cannot be left by break or continue", lineno)
+        # a scope, since variables that are set in the function of transformers are not visible after the block
         return nodes.Scope(body, lineno=lineno)
 
 
@@ -65,6 +66,8 @@ class ChatTemplateEnvironment(TracedEnvironment):
 
 class NewDict:
     """The function `dict` of chat templates, without the attributes that the type `dict` has."""
+
+    # with the type, `dict.update(messages[0], ...)` would change a message: Jinja protects only instances
 
     def __call__(self, *args: Any, **items: Any) -> dict[Any, Any]:
         """Return a dict of these items."""
@@ -102,6 +105,7 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
+    # as in transformers; Jinja's own `tojson` writes `<`, `>`, `&` and `'` as escapes for HTML
     text = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
     return derived(text, [value])
 
@@ -211,7 +215,7 @@ def compile_template(source: str, limits: Limits | None) -> JinjaTemplate:
         StyleLimitError: the source exceeds the limits.
     """
     global _compiled_characters
-    _compiled_characters += len(source)
+    _compiled_characters += len(source)  # evicted sources stay counted, so the cache is rather cleared too early
     if _compiled_characters > _MAX_COMPILED_CHARACTERS:
         compile_template.cache_clear()
         _compiled_characters = len(source)
@@ -220,7 +224,7 @@ def compile_template(source: str, limits: Limits | None) -> JinjaTemplate:
     except TemplateSyntaxError as error:
         raise StyleSyntaxError(f"the chat template does not parse: {error.message}", line=error.lineno) from error
     except (SyntaxError, ValueError, *RESOURCE_ERRORS) as error:  # of Python's compiler, for trusted templates
-        if isinstance(error, PrefTemplatesError):
+        if isinstance(error, PrefTemplatesError):  # our errors are ValueErrors
             raise
         reason = one_line(str(error) or type(error).__name__, 200)
         raise StyleSyntaxError(f"the chat template does not compile: {reason}") from error
@@ -252,7 +256,7 @@ class _NameFinder(CodeGenerator):
         """Discard the code."""
 
     def _output_child_to_const(self, *_: Any) -> NoReturn:
-        raise nodes.Impossible
+        raise nodes.Impossible  # else the compiler would compute constant output, and call filters for it
 
     def enter_frame(self, frame: Frame) -> None:
         """Note the names of a scope as it begins."""
@@ -261,7 +265,7 @@ class _NameFinder(CodeGenerator):
         for place, (action, name) in frame.symbols.loads.items():
             if action == VAR_LOAD_RESOLVE:
                 self.read.add(str(name))
-            elif action == VAR_LOAD_UNDEFINED:
+            elif action == VAR_LOAD_UNDEFINED:  # the compiled code sets it to `missing` here, whatever the context has
                 self.hidden.add(names[place])
 
 

@@ -130,6 +130,7 @@ class Fragments(PickledByFields):
     @cached_property
     def generation_prompt(self) -> str:
         """The text before an assistant's content, without spaces and tabs at its end; newlines stay."""
+        # a tokenizer encodes `[ANSWER] ` with a space at its end as other tokens than `[ANSWER] Yes`
         return self._turn_by_role["assistant"].head.rstrip(" \t")
 
     @property
@@ -169,6 +170,7 @@ class Fragments(PickledByFields):
         Raises:
             RowError: as in `text`.
         """
+        # the prompt is written once for all responses
         written = self.opening + self._write_turns(apply_reasoning(prompt, self.reasoning))
         yield written + self.generation_prompt
         for response in responses:
@@ -221,6 +223,7 @@ class Fragments(PickledByFields):
         yield _Part(self.opening, "scaffold")
         for index, message in enumerate(apply_reasoning(messages, self.reasoning)):
             role, head, tail = self._turn_by_role[message["role"]]
+            # the tails of other roles often begin with the same token, but it ends no answer there
             stop = self.stop if role == "assistant" else ""
             yield _Part(head, "scaffold", role, index)
             yield _Part(_read_text(message, index), "content", role, index)
@@ -253,6 +256,7 @@ class Fragments(PickledByFields):
                 "{%- if message['content'] is not string -%}",
                 "{{- raise_exception('content must be text') -}}",
                 "{%- endif -%}",
+                # `_read_text` rejects the same messages
                 f"{{%- for key in {list(CONTENT_KEYS)} -%}}{{%- if message[key] -%}}",
                 "{{- raise_exception('this layout has no place for ' + key) -}}",
                 "{%- endif -%}{%- endfor -%}",
@@ -358,6 +362,7 @@ def check_plain_text(part: str, value: Any) -> None:
 
 def _write_print(text: str) -> str:
     """Return a Jinja statement that prints a text; empty for an empty text."""
+    # as a literal, since the `-` of the statements around it would strip whitespace from text between them
     return f"{{{{- {format_jinja_literal(text)} -}}}}" if text else ""
 
 

@@ -64,6 +64,7 @@ def render_in_worker(request: Mapping[str, Any], limits: Limits, seconds: float)
         StyleLimitError: the answer took too long or was too long, or the process died, usually of its memory limit.
         PrefTemplatesError: the error that the worker raised.
     """
+    # json.dumps escapes everything beyond ASCII, so encode() cannot fail, even for a lone surrogate
     answer = _get_worker().ask(json.dumps(_encode_json(request)).encode(), limits, seconds + _GRACE_SECONDS)
     error = answer.failure.get("error")
     if error is None:
@@ -136,7 +137,7 @@ class Worker:
         with self._lock:
             try:
                 process = self._start_process()
-                deadline = time.monotonic() + seconds
+                deadline = time.monotonic() + seconds  # not before: the time to start a process is not the render's
                 self._send(process, len(request).to_bytes(8, "big"), deadline)
                 self._send(process, request, deadline)
                 # the head names origins, which are paths into the request, so the request bounds its size
@@ -157,14 +158,16 @@ class Worker:
         length = int.from_bytes(self._receive(process, 8, deadline), "big")
         head = json.loads(self._receive(process, _check_length(length, most), deadline))
         text_length, pieces_length = head["lengths"]
+        # UTF-8 takes up to four bytes per character
         data = self._receive(process, _check_length(text_length, 4 * limits.output), deadline)
         text = str(data, "utf-8", "surrogatepass")
-        del data
+        del data  # `Traced` copies the text, so a large answer would be held three times
         # a piece is four numbers of eight bytes, and each costs work, which is limited
         most = 4 * 8 * (limits.work // BYTES_PER_PRINTED_PIECE)
         numbers = array("q")
         numbers.frombytes(self._receive(process, _check_length(pieces_length, most), deadline))
         origins, values = head["origins"], iter(numbers)
+        # one iterator, four times: each step takes four numbers, and strict=True rejects an incomplete last piece
         pieces = [
             Piece(start, end, origins[index], None if offset < 0 else offset)
             for start, end, index, offset in zip(values, values, values, values, strict=True)
@@ -212,7 +215,7 @@ class Worker:
     @staticmethod
     def _wait(pipe: int, event: int, deadline: float) -> None:
         left = deadline - time.monotonic()
-        waiting = select.poll()
+        waiting = select.poll()  # select() fails for descriptors above 1023; a closed pipe counts as ready
         waiting.register(pipe, event)
         if left <= 0 or not waiting.poll(1000 * left):
             raise StyleLimitError("the chat template took too long, and its process was killed", code=Code.OVER_LIMIT)
@@ -221,7 +224,7 @@ class Worker:
         """Kill the process; the next request starts another."""
         if self._process is not None:
             self._process.kill()
-            self._process.communicate()
+            self._process.communicate()  # closes the pipes and collects the process, which stays a zombie otherwise
             self._process = None
 
 
@@ -248,6 +251,7 @@ _workers: dict[int, Worker] = {}
 
 def _get_worker() -> Worker:
     """Return the worker of this process; a forked process gets its own, since pipes must not be shared."""
+    # setdefault is atomic, so all threads get the same worker; one that is not used has started no process
     return _workers.setdefault(os.getpid(), Worker())
 
 

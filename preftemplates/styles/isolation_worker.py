@@ -75,7 +75,7 @@ def confine_process(memory: int) -> None:
         "RLIMIT_AS": used + memory,
         "RLIMIT_NOFILE": 3,
         "RLIMIT_FSIZE": 0,
-        "RLIMIT_NPROC": 0,
+        "RLIMIT_NPROC": 0,  # Linux does not apply it to root
         "RLIMIT_CORE": 0,
     }
     for name, value in limits.items():
@@ -94,6 +94,7 @@ def answer_request(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         with FixedMoment(datetime.fromisoformat(request["now"])):
             return layout.render_source(messages, request["add_generation_prompt"]), {}
     except PrefTemplatesError as error:
+        # other facts, such as the value of a message, may not be JSON
         facts = {name: fact for name, fact in error.facts.items() if isinstance(fact, str | int)}
         return "", {"error": type(error).__name__, "message": error.message, "facts": facts}
 
@@ -101,6 +102,7 @@ def answer_request(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 @lru_cache(maxsize=16)
 def _read_layout(facts: str) -> ChatTemplate:
     fields = json.loads(facts)
+    # without opening and closing: the process that asks adds them to the answer, in `_add_edges`
     return ChatTemplate.read(
         fields["source"], fields["bos_token"], fields["eos_token"],
         {name: json.loads(value) for name, value in fields["defaults"]}, fields["reasoning"],

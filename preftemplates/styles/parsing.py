@@ -64,6 +64,7 @@ class TurnLayout(Protocol):
 def is_reversible(layout: TurnLayout) -> bool:
     """Return whether the turns of a text can be separated: each begins with a marker of its role alone."""
     heads = [turn.head.strip() for turn in layout.turns]
+    # other policies drop thinking, which no parser can restore
     return all(heads) and len(set(heads)) == len(heads) and layout.reasoning == "keep"
 
 
@@ -83,6 +84,7 @@ def parse_conversation(layout: TurnLayout, text: str) -> list[Message]:
     if not text.startswith(layout.opening):
         raise _make_unreadable_error(text, 0, f"expected it to begin with {preview(layout.opening)}")
     at, end = len(layout.opening), len(text)
+    # a turn with an empty answer may end with the same text; `_check_unambiguous` rejects it
     asking = text.endswith(layout.generation_prompt)
     if not asking and layout.closing:
         if not text.endswith(layout.closing):
@@ -100,6 +102,7 @@ class _Grammar:
     """The beginnings and ends of turns."""
 
     def __init__(self, layout: TurnLayout) -> None:
+        # longest first, since the head of one role may begin with that of another
         self.turns = sorted(layout.turns, key=lambda turn: -len(turn.head))
         heads = "|".join(re.escape(turn.head) for turn in self.turns)
         following = f"(?={heads}|{re.escape(layout.generation_prompt)}\\Z|\\Z)"
@@ -117,6 +120,7 @@ class _Grammar:
         if turn is None:
             raise _make_unreadable_error(text, at, "no turn begins there")
         start = at + len(turn.head)
+        # the pattern takes `end` for the end of the text, so its `\Z` matches before the closing
         ending = self.ends[turn.role].search(text, start, end)
         if ending is None:
             raise _make_unreadable_error(text, start, f"the turn of {turn.role} does not end")

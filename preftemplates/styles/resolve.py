@@ -186,6 +186,6 @@ def _make_unknown_name_error(name: str) -> UnknownNameError:
     if family is None:
         return STYLES.make_unknown_name_error(name)
     return UnknownNameError(
-        f"no style {preview(name)}: no bundled style is known to write the layout of {family}; name the"
-        " tokenizer's folder or its chat_template.jinja"
+        f"no style {preview(name)}: no bundled style has the layout of {family}; name the tokenizer's folder or"
+        " its chat_template.jinja"
     )

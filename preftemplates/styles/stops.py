@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 def probe_stop(layout: _Renderer) -> str:
     """Return the text after the last answer, without whitespace at its end."""
     text = _render(layout, [_ASKED, _ANSWER])
+    # after the last occurrence, since a template may print a content more than once
     return text.rpartition(PROBE_TEXT)[2].rstrip() if PROBE_TEXT in text else ""
 
 
@@ -63,7 +64,7 @@ def _find_stop_before(layout: _Renderer, role: str, last: str) -> Iterator[str]:
     if not following or not tag or tag[1] in CONTENT_TOKENS or (last and between.startswith(last)):
         return
     if not (last and _begins_turns(layout, tag[1])):
-        yield tag[0]
+        yield tag[0]  # with the whitespace before it, which a mask of the answer would miss: `\n<|end|>`
 
 
 def _begins_turns(layout: _Renderer, tag: str) -> bool:

@@ -127,10 +127,10 @@ def _load_from_file(path: str, name: str) -> Template:
     if name and name not in names:
         raise UnknownNameError(f"{path} registers no template {name!r}." + did_you_mean(name, names))
     if not name and len(names) != 1:
-        listed = (
-            f": {', '.join(names)}; name one of them, as in {path}:{names[0]}" if names else "; use @register_template"
-        )
-        raise UnknownNameError(f"{path} registers {len(names) or 'no'} templates{listed}")
+        if not names:
+            raise UnknownNameError(f'{path} registers no template; decorate a class with @register_template("NAME")')
+        listed = f"{', '.join(names)}; name one of them, as in {path}:{names[0]}"
+        raise UnknownNameError(f"{path} registers {len(names)} templates: {listed}")
     return _instantiate(name or names[0])
 
 

@@ -118,7 +118,7 @@ def choose_text_edges(
     parts = [name for name, text in zip(("a BOS", "an end of turn", "text after it"), written, strict=True) if text]
     if not parts and not consumer.tokenizes_apart:
         return None
-    fault = f"the style {style.name} writes {' and '.join(parts)}, and {consumer.name} itself adds BOS and EOS to the"
+    fault = f"the style {style.name} writes {' and '.join(parts)}, and {consumer.name} also adds BOS and EOS to the"
     fault += f" texts of the dialect {dialect}, so they would be doubled"
     if not parts:
         fault = (

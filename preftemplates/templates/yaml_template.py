@@ -209,7 +209,7 @@ def _read_sample(document: Document, format: str) -> Sample[Any]:
         return kind(**fields)
     except TypeError:
         missing = [part for part in parts if part not in sources and not kind.is_optional(part)]
-        raise _file_error(document, (format,), f"{format} lacks {', '.join(missing)}") from None
+        raise _file_error(document, (format,), f"{format} needs {', '.join(map(repr, missing))}") from None
 
 
 def _read_field(value: Any) -> Any:

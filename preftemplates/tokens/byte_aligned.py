@@ -81,6 +81,7 @@ class ByteAlignedTokenizer:
         DefinitionError: `tokenizers` cannot load the tokenizer.
     """
 
+    # for `TokenizerCopies`; None is right, since a text that a normalizer changes has no offsets here anyway
     normalizer: Any = None
     post_processor: Any = None
 
@@ -93,9 +94,11 @@ class ByteAlignedTokenizer:
         self.token_bytes, self.missing_bytes = TokenBytes.read(description), frozenset[int]()
         prepared, first_id = prepare_tokenizer_json(tokenizer_json)
         if first_id is not None:
+            # `prepared` lacks the post-processor, which `_added_ids` needs
             filled = json.loads(prepared) | {"post_processor": description.get("post_processor")}
             self.missing_bytes = frozenset(range(first_id, max(filled["model"]["vocab"].values()) + 1))
             spellings = self.token_bytes.spellings
+            # without a spelling, no text with one of these ids has offsets, so `tokenize` rejects it
             padding = (None,) * (max(self.missing_bytes) + 1 - len(spellings))
             self.token_bytes = replace(self.token_bytes, spellings=(*spellings, *padding))
             tokenizer_json = json.dumps(filled)
@@ -140,6 +143,8 @@ class ByteAlignedTokenizer:
             RowError: `unsupported_content`: the text has a byte for which the vocabulary has no token.
         """
         (encoding,) = self.encode_batch([text], add_special_tokens)
+        # not in `encode_batch`, where one text must not fail the others: `TokenizerCopies.get_ids` counts these ids as
+        # control tokens, so batches leave a text with one to `tokenize`, which raises
         if not self.missing_bytes.isdisjoint(encoding.ids):
             raise self.make_row_error(text)
         return encoding
@@ -198,7 +203,7 @@ class ByteAlignedTokenizer:
                 f" (it changes case, accents or spaces), so spans and masks have no tokens; {_ADVICE}"
             )
         added = read_tokenizer_json(self._json).get("added_tokens") or ()
-        ids_by_name = {token["content"]: token["id"] for token in added if token["content"]}
+        ids_by_name = {token["content"]: token["id"] for token in added if token["content"]}  # "" has no ids
         for (name, id), ids in zip(ids_by_name.items(), self._encode_plainly([*ids_by_name]), strict=True):
             if ids != [id]:
                 shown = ", ".join(map(str, ids[:6]))
@@ -210,6 +215,7 @@ class ByteAlignedTokenizer:
     @cached_property
     def _added_ids(self) -> tuple[list[int], list[int]]:
         """Return the ids that the post-processor puts before a text and after it."""
+        # encodings of 1.x have no special_tokens_mask, so the ids of the text are searched for among all of them
         whole = self._encode_batch(["a"], True)[0]
         (plain,) = self._encode_plainly(["a"])
         for start in range(len(whole) - len(plain) + 1) if plain else ():
@@ -225,7 +231,7 @@ class ByteAlignedTokenizer:
             [*texts],
             add_special_tokens=add_special_tokens,
             encode_special_tokens=self.encode_special_tokens,
-            padding=None,
+            padding=None,  # 1.x applies those of the file by default
             truncation=None,
         )
         return [encoding.ids for encoding in encodings]
@@ -237,10 +243,11 @@ class ByteAlignedTokenizer:
         if text.isascii():
             # an empty extent is an added space: it covers the next character, as in 0.2x
             return [(start, end if end > start else min(start + 1, len(text))) for start, end in extents]
+        # extents count bytes and offsets count characters; a token of some bytes of 😀 covers all of it, as in 0.2x
         starts = [0, *accumulate(len(character.encode()) for character in text)]
         offsets = []
         for start, end in extents:
             first = bisect_right(starts, start) - 1
             last = bisect_right(starts, end - 1) if end > start else first + 1
-            offsets.append((first, min(last, len(text))))
+            offsets.append((first, min(last, len(text))))  # nothing follows the text's end
         return offsets

@@ -39,10 +39,12 @@ class Encoder:
             )
         length = len(prompt)
         tokens = self._add_prefix(rendered, self._encode_whole(rendered), length)
+        # offsets too: an unknown token across the prompt's end has the id of the prompt's own unknown token
         if (tokens.input_ids[:length], tokens.offsets[:length]) == (prompt.input_ids, prompt.offsets):
             return tokens
         # The whole text has other tokens in or across the prompt. The prompt's ids must stay the same in every
         # response, so only the response's own text is encoded, as the continuation of a text.
+        # from the whole text, since a control token that begins in the prompt belongs to the prompt's ids
         control, written = self._find_written(rendered)
         response_control = [token for token in written if token.start >= len(prompt_text)]
         response = self._encode_pieces(rendered.text, response_control, control, len(prompt_text))
@@ -59,9 +61,10 @@ class Encoder:
             for token, extended in candidates
             if not any(_is_written_token(extended, written_token) for written_token in written)
         ]
+        # without ids, since only the spans that own these characters are needed
         spans = Tokens(rendered, (), tuple((token.start, token.end) for token in forged)).spans
         return tuple(
-            span._replace(start=token.start, end=token.end, source=None)
+            span._replace(start=token.start, end=token.end, source=None)  # `source` is that of the span's start
             for token, span in zip(forged, spans, strict=True)
             if span is not None
         )
@@ -97,6 +100,7 @@ class Encoder:
         tokens = self._read_whole(rendered)
         control_ids = self.copies.get_ids(control)
         extended = [token for _, token in extend_over_gaps(tokens, control_ids, len(rendered.text))]
+        # no control token was forged, and none was broken by adjacent content: keep the tokenizer's own ids
         if len(extended) == len(written) and all(map(_is_written_token, extended, written)):
             stripped = iter(written)  # these do not cover the whitespace that some tokens swallow
             return [next(stripped) if token.id in control_ids else token for token in tokens]
@@ -120,6 +124,7 @@ class Encoder:
 
     def _select_doubtful(self, written: Sequence[Token], rendered: Rendered) -> list[Token]:
         """Return the written tokens that adjacent content may turn into a part of a longer word."""
+        # inside a run, only the style's own characters are next to a token, and `_list_spelled` has read those
         edges = {edge for start, text in _style_runs(rendered) for edge in (start, start + len(text))}
         lasting = self.copies.special | self.control
         return [
@@ -157,7 +162,7 @@ class Encoder:
             flags = self.copies.added_tokens[self.copies.names_by_id[token.id]]
             token_start, token_end = token.start, token.end
             if flags["lstrip"]:
-                token_start = max(start, len(text[:token_start].rstrip()))
+                token_start = max(start, len(text[:token_start].rstrip()))  # never into the token before it
             if flags["rstrip"]:
                 token_end += len(text[token_end:]) - len(text[token_end:].lstrip())
             tokens += self._encode_piece(text, start, token_start, control, position)
@@ -185,8 +190,8 @@ class Encoder:
                 f"the tokenizer has only a control token for {preview(text[single.start : single.end])}",
                 code=Code.UNSUPPORTED_CONTENT,
             )
-        # A model can have the token in its own vocabulary too. Cutting its text in two makes the model use other
-        # tokens.
+        # A Unigram model can have </s> in its own vocabulary too. Cutting its text in two makes the model use other
+        # tokens. All are cut at once: one per call, 10,000 of them in a content would exceed the recursion limit.
         cuts = [start, *(token.start + 1 for token in forged), end]
         return [
             token
@@ -201,6 +206,7 @@ def _style_runs(rendered: Rendered) -> Iterator[tuple[int, str]]:
     """Yield the texts that the style wrote without a break, each with its start; empty contents are not breaks."""
     start = end = 0
     for span in rendered.spans:
+        # derived text counts as content: the JSON of a tool call spells what the row's values spell
         if span.kind in ("content", "derived") and span.start < span.end:
             if start < span.start:
                 yield start, rendered.text[start : span.start]

@@ -109,6 +109,7 @@ class JsonTokenizer:
         name_or_path: str = "",
     ) -> None:
         named, config = {**(special_tokens_map or {})}, config or {}
+        # the second name is the one before transformers 5, which still reads it
         listed = config.get("extra_special_tokens") or config.get("additional_special_tokens") or ()
         further = [_get_content(token) for token in listed] if isinstance(listed, list) else []
         self.special_tokens_map, self.chat_template, self.name_or_path = named, chat_template, name_or_path
@@ -161,7 +162,7 @@ class JsonTokenizer:
             DefinitionError: `tokenizers` cannot load the tokenizer.
         """
         tokenizers = import_extra("tokenizers", "a text is turned into tokens")
-        if not hasattr(tokenizers.Tokenizer, "encode_batch_fast"):
+        if not hasattr(tokenizers.Tokenizer, "encode_batch_fast"):  # 1.x, whose encodings have no offsets
             return ByteAlignedTokenizer(self.json)
         try:
             return tokenizers.Tokenizer.from_str(self.json)
@@ -182,6 +183,7 @@ class JsonTokenizer:
         return {"input_ids": [*self.backend_tokenizer.encode(text, add_special_tokens=add_special_tokens).ids]}
 
     def __getstate__(self) -> dict[str, Any]:
+        # the backend is made again from `json`, which would otherwise be pickled twice
         return {name: value for name, value in vars(self).items() if name != "backend_tokenizer"}
 
     def __repr__(self) -> str:
@@ -196,22 +198,27 @@ def _complete_json(
     tokenizer_json: str, special_tokens: Iterable[str], named: Mapping[str, str], config: Mapping[str, Any]
 ) -> str:
     """Add to a `tokenizer.json` what transformers takes from the other files: more added tokens, and other flags."""
+    # tokenizers reads a file that lacks these keys, but `TokenizerCopies` reads each part by its key
     description: dict[str, Any] = dict.fromkeys(_PARTS) | read_tokenizer_json(tokenizer_json)
     tokens: dict[str, dict[str, Any]] = {token["content"]: token for token in description["added_tokens"] or ()}
     listed = config.get("added_tokens_decoder")
     listed = listed if isinstance(listed, dict) else {}
+    # by number: as text, "10" comes before "9", and a token that is new gets its id from its place
     for token in (token for _, token in sorted(listed.items(), key=lambda item: int(item[0]))):
         flags = {name: token.get(name, default) for name, default in _FLAGS.items()}
-        flags["special"] |= token["content"] in named.values()
+        flags["special"] |= token["content"] in named.values()  # as in `TokenizersBackend.__init__`
         tokens[token["content"]] = {**tokens.get(token["content"], {}), "content": token["content"], **flags}
     for content in special_tokens:
         tokens.setdefault(content, {"content": content, **_FLAGS})
     vocabulary = description["model"]["vocab"]
     ids = vocabulary if isinstance(vocabulary, dict) else {token: id for id, (token, _) in enumerate(vocabulary)}
+    # the id that `Tokenizer.add_tokens` gives: the vocabulary's size even if its largest id is above that, or the
+    # largest id of an added token plus one
     following = max([len(ids) - 1, *(token["id"] for token in tokens.values() if "id" in token)]) + 1
     for content, token in tokens.items():
         if "id" not in token:
             token["id"] = ids.get(content, following)
             following = max(following, token["id"] + 1)
+    # `Tokenizer.from_str` numbers tokens that the model lacks in the order in which they are listed
     description["added_tokens"] = sorted(tokens.values(), key=lambda token: token["id"])
     return json.dumps(description, ensure_ascii=False)

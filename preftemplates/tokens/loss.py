@@ -61,6 +61,7 @@ class LossSelection:
     @property
     def kinds(self) -> tuple[SpanKind, ...]:
         """Return the kinds of spans to train on."""
+        # derived: the model itself writes tool calls as JSON, which a row holds as an object
         return ("content", "derived", "stop") if self.stop else ("content", "derived")
 
     def select_messages(self, messages: Sequence[Message], prompt_length: int) -> list[int]:
@@ -76,6 +77,7 @@ class LossSelection:
         default = [
             index
             for index in select_trained_messages(messages, roles=self.roles)
+            # a flag may also have selected another role; that one is added below, whatever the turns
             if messages[index]["role"] in self.roles and self._may_train(index, len(messages))
         ]
         if self.turns == "last":
@@ -84,6 +86,7 @@ class LossSelection:
             default = [index for index in default if index >= prompt_length]
         if not has_loss_flags(messages):
             return default
+        # without roles, only flags select: a flag of 1 trains a turn outside of `turns` and `messages` too
         return sorted({*default, *select_trained_messages(messages, roles=())})
 
     def _may_train(self, index: int, count: int) -> bool:
@@ -102,6 +105,6 @@ class LossSelection:
             RowError: as for `select_trained_messages`.
         """
         trained = self.select_messages(messages, prompt_length)
-        if not trained:
+        if not trained:  # `Tokens.mask` would report an empty `messages`, as if the caller had named none
             raise SpanError("no message is trained on")
         return tokens.mask(*self.kinds, messages=trained)

@@ -57,6 +57,7 @@ class TokenBytes:
         steps = [*_list_steps(description.get("normalizer")), *_list_steps(description.get("pre_tokenizer"))]
         spell = _choose_speller(steps, model, [*_list_steps(description.get("decoder"))])
         spellings = {id: spell(token) for token, id in _list_vocabulary(model)}
+        # before the added tokens, of which <unk> is often one: a text may spell its name
         for id in _find_unknown(model):
             spellings[id] = None
         spellings |= {token["id"]: token["content"].encode() for token in added}
@@ -93,9 +94,11 @@ class TokenBytes:
         if self.strips_left.isdisjoint(ids) and self.strips_right.isdisjoint(ids):
             for dropping in droppings:
                 spelled = [self._spell(id, at in dropping) for at, id in enumerate(ids)]
+                # one comparison instead of a walk, since nearly all texts have tokens that swallow no whitespace
                 if None not in spelled and b"".join(filter(None, spelled)) == data:
                     return [*_list_extents([len(spelling or b"") for spelling in spelled])]
-            droppings = []
+            droppings = []  # a walk would fail in the same way
+        # last, with a choice at each start: Metaspace adds no space before a space that the text has
         walks = [(dropping, False) for dropping in droppings] + ([(starts, True)] if self.may_prepend else [])
         found = (self._walk(data, ids, dropping, optional=optional) for dropping, optional in walks)
         return next((extents for extents in found if extents is not None), None)
@@ -175,12 +178,14 @@ def _choose_speller(steps: Sequence[Mapping[str, Any]], model: Mapping[str, Any]
     """Return the function that spells a token of the model."""
     if model.get("byte_level") or any(step["type"] == "ByteLevel" for step in (*steps, *decoders)):
         return _spell_byte_level
+    # Replace of a space, next to Prepend, is how older Llama tokenizers spell Metaspace
     spaces = [step["replacement"] for step in steps if step["type"] in ("Metaspace", "MetaspaceNormalizer")]
     spaces += [step["content"] for step in steps if step["type"] == "Replace" and step["pattern"] == {"String": " "}]
     space, falls_back = (spaces or [" "])[0], bool(model.get("byte_fallback"))
 
     def spell(token: str) -> bytes | None:
-        byte = _BYTE_TOKEN.fullmatch(token) if falls_back else None
+        byte = _BYTE_TOKEN.fullmatch(token) if falls_back else None  # otherwise <0x0A> is text of six characters
+        # an empty replacement drops spaces: "ab".replace("", " ") would put one around each character
         return bytes([int(byte[1], 16)]) if byte else token.replace(space, " ").encode() if space else token.encode()
 
     return spell

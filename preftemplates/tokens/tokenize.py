@@ -183,6 +183,7 @@ def tokenize(
     if isinstance(rendered, Rendered):
         return encoder.encode(rendered)
     prompt = encoder.encode(rendered.prompt)
+    # encoded once, without the response: a token across the border must not give one response another prompt
     return rendered.map(lambda _: prompt, lambda response: encoder.encode_response(response, prompt))
 
 
@@ -223,7 +224,7 @@ def make_encoder(
     """Build the encoder of a tokenizer; the arguments and errors are those of `tokenize`."""
     copies = get_tokenizer_copies(tokenizer)
     for name, tokens in (("control", control), ("content_tokens", content_tokens)):
-        if isinstance(tokens, str):
+        if isinstance(tokens, str):  # a collection too, of its characters
             raise DefinitionError(f"{name} must be a collection of tokens; got the string {preview(tokens)}")
     for token in control:
         if token not in copies.added_tokens:

@@ -94,17 +94,20 @@ class TokenizerCopies:
         self.added_tokens = {token["content"]: token for token in description["added_tokens"]}
         self.names_by_id = {token["id"]: name for name, token in self.added_tokens.items()}
         special = {name for name, token in self.added_tokens.items() if token["special"]}
+        # `tokenizer.eos_token = "<|end|>"` marks nothing special in the backend
         special |= self.added_tokens.keys() & {*tokenizer.all_special_tokens}
+        # the unknown token stands for content, unless it also ends texts: an unknown character must not end one
         unknown = _unknown_tokens(description["model"]) - _boundary_tokens(tokenizer)
         self.special = frozenset(special - unknown)
         self.full = self._from_json(self.json)
         self.full.no_truncation()
         self.full.no_padding()
-        probe = self.full.encode("a")
+        probe = self.full.encode("a")  # any text: a post-processor adds the same ids to all of them
         is_added = probe.special_tokens_mask
         self.prefix_ids = tuple(probe.ids[: is_added.index(0)]) if 0 in is_added else ()
         self.suffix_ids = tuple(probe.ids[len(is_added) - is_added[::-1].index(0) :]) if 0 in is_added else ()
         self.full.post_processor = None  # some post-processors trim whitespace off the offsets
+        # caches of the instance: a decorated method's cache belongs to the class and would keep every instance alive
         self.find_added = lru_cache(maxsize=4096)(self._find_added)
         self.get_copy = lru_cache(maxsize=16)(self._make_copy)
         self.get_ids = lru_cache(maxsize=16)(self._get_ids)
@@ -126,6 +129,7 @@ class TokenizerCopies:
         """
         tokens: list[Token] = []
         for candidates in extend_over_gaps(encode_text(self.full, text), self.names_by_id, len(text)):
+            # the token's own characters first, then those up to the next token, which may be an accent
             for token in (self._strip_blanks(candidate, text) for candidate in candidates):
                 if self._is_spelled(text[token.start : token.end], self.names_by_id[token.id]):
                     tokens.append(token)
@@ -152,6 +156,7 @@ class TokenizerCopies:
     @cached_property
     def word_tokens(self) -> frozenset[str]:
         """Return the added tokens that the tokenizer does not find after a letter."""
+        # a normalizer with Prepend, as Llama's, turns the name into "▁<tool>", which is not in "x<tool>"
         names = [name for name, token in self.added_tokens.items() if token["normalized"] and not token["single_word"]]
         encodings = self.full.encode_batch_fast(["x" + name for name in names], add_special_tokens=False)
         words = {name for name, token in self.added_tokens.items() if token["single_word"]}
@@ -164,6 +169,7 @@ class TokenizerCopies:
 
         This is tried out, with spaces, line ends, accents, digits and characters of several scripts on both sides.
         """
+        # also after another such token: one with `lstrip` swallows a line end that is before the cut
         heads = [head + name + middle for middle in ("", "\n", "Hi ") for head in ("", *_PROBES)] + [*_PROBES]
         tails = [name + tail for tail in ("", *_PROBES)]
         whole = [head + tail for head in heads for tail in tails]
@@ -172,6 +178,7 @@ class TokenizerCopies:
         return ids[len(heads) + len(tails) :] == [head + tail for head in of_heads for tail in of_tails]
 
     def _get_ids(self, control: frozenset[str]) -> frozenset[int]:
+        # 0.2x drops these bytes; counted as control, their ids lead every batch to `tokenize`, which raises
         missing = self.full.missing_bytes if isinstance(self.full, ByteAlignedTokenizer) else ()
         return frozenset([*(self.added_tokens[name]["id"] for name in control), *missing])
 
@@ -185,6 +192,7 @@ class TokenizerCopies:
         """Build the tokenizer for a piece at that position, which reads control tokens as text."""
         description = json.loads(self.json)
         parts = {part: _adapt_part(description[part], position) for part in ("normalizer", "pre_tokenizer")}
+        # nothing to adapt: one copy for all positions, since each holds the whole vocabulary
         if position != "start" and all(description[part] == adapted for part, adapted in parts.items()):
             return self.get_copy(control, "start")
         # `encode_special_tokens` below encodes special tokens as text, so exactly the control tokens are marked
@@ -198,6 +206,7 @@ class TokenizerCopies:
 
 
 _COPIES: WeakKeyDictionary[Any, tuple[Any, TokenizerCopies]] = WeakKeyDictionary()
+"""The copies by tokenizer, with the state that they were made from. They never refer to it, which would keep it."""
 
 
 def get_tokenizer_copies(tokenizer: FastTokenizer) -> TokenizerCopies:
@@ -215,7 +224,8 @@ def get_tokenizer_copies(tokenizer: FastTokenizer) -> TokenizerCopies:
             " PreTrainedTokenizerFast(tokenizer_object=...), or use JsonTokenizer.from_files without transformers"
         )
     processor = backend.post_processor
-    # the tokenizer can change after it was copied, for example by `add_special_tokens`
+    # the tokenizer can change after it was copied: `add_special_tokens` adds ids, `eos_token = ...` only names one,
+    # and `add_bos_token = True` replaces the post-processor; comparing `to_str()` would write the vocabulary each time
     state = backend.get_vocab_size(), (*tokenizer.all_special_tokens,), processor and processor.__getstate__()
     copied_state, copies = _COPIES.get(tokenizer, (None, None))
     if copies is None or copied_state != state:
@@ -234,7 +244,7 @@ def encode_text(tokenizer: Any, text: str) -> list[Token]:
     """
     try:
         encoding = tokenizer.encode(text, add_special_tokens=False)
-    except (TypeError, UnicodeError) as error:
+    except (TypeError, UnicodeError) as error:  # tokenizers raises TypeError for a lone surrogate
         raise RowError(
             "the text is not valid Unicode: it holds a lone surrogate", code=Code.BAD_TEXT, value=text
         ) from error
@@ -247,6 +257,7 @@ def extend_over_gaps(tokens: Sequence[Token], ids: Collection[int], length: int)
     If a tokenizer composes an accent with its letter, no token's offsets include the accent.
     """
     ends = [*(token.start for token in tokens[1:]), length]
+    # not strict: without tokens, `ends` still has the length
     matching = [(token, end) for token, end in zip(tokens, ends, strict=False) if token.id in ids]
     return [(token, token._replace(end=max(token.end, end))) for token, end in matching]
 
@@ -270,7 +281,7 @@ def _adapt_part(part: Any, position: PiecePosition) -> Any:
     if kind == "Sequence":
         key = "normalizers" if "normalizers" in part else "pretokenizers"
         steps = [_adapt_part(step, position) for step in part[key]]
-        return {**part, key: [step for step in steps if step is not None]}
+        return {**part, key: [step for step in steps if step is not None]}  # a Prepend is left out
     if kind == "MetaspaceNormalizer" and (
         position == "inside" or (position == "after" and part["prepend"] == "first")
     ):
@@ -281,6 +292,7 @@ def _adapt_part(part: Any, position: PiecePosition) -> Any:
             return {**part, "prepend_scheme": "never"} | (
                 {"add_prefix_space": False} if "add_prefix_space" in part else {}
             )
+    # these act on each part between added tokens, so after a control token they stay as they are
     if position == "inside" and kind in ("Prepend", "ByteLevel", "Strip"):
         changes = {"ByteLevel": {"add_prefix_space": False}, "Strip": {"strip_left": False}}
         return None if kind == "Prepend" else {**part, **changes[kind]}

@@ -61,6 +61,7 @@ class Tokens:
     @cached_property
     def spans(self) -> tuple[Span | None, ...]:
         """Return the span that each token belongs to; None for a token that covers no character."""
+        # an empty content within a token would own it, since it is not scaffold
         spans = [span for span in self.rendered.spans if span.start < span.end]
         starts = [span.start for span in spans]
         return tuple(_find_owner(spans, starts, start, end) for start, end in self.offsets)

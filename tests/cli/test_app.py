@@ -30,8 +30,11 @@ from preftemplates.styles.lint.findings import FindingCode, StyleFinding
         (["convert", "empty.jsonl", "-t", "PKUSafeRLHF", "-o", "o.jsonl"], "is empty"),
         (["convert", "{rows}", "-t", "missing.py", "-o", "o.jsonl"], "missing.py cannot be read"),
         (["convert", "{rows}", "-t", "broken.py", "-o", "o.jsonl"], "broken.py line 2"),
-        (["convert", "{rows}", "-t", "nothing.py", "-o", "o.jsonl"], "registers no templates"),
-        (["convert", "nobody/nothing", "-t", "HH", "-o", "o.jsonl"], "neither a file here nor a dataset on the hub"),
+        (["convert", "{rows}", "-t", "nothing.py", "-o", "o.jsonl"], "registers no template; decorate"),
+        (
+            ["convert", "nobody/nothing", "-t", "HH", "-o", "o.jsonl"],
+            "there is no file nobody/nothing, and the hub",
+        ),
         (["show", "HHH"], "Did you mean 'HH'?"),
     ],
 )

@@ -142,7 +142,7 @@ def test_texts_for_a_consumer_leave_out_what_its_tokenizer_adds(tmp_path, rows):
         assert json.loads((tmp_path / "o.jsonl").read_text(encoding="utf-8").splitlines()[0]) == expected
     done = run(*arguments, code=2)
     assert done.stderr.startswith(
-        "error: the style llama3 writes a BOS and an end of turn, and TRL itself adds BOS and EOS"
+        "error: the style llama3 writes a BOS and an end of turn, and TRL also adds BOS and EOS"
     )
     assert done.stderr.count("\n") == 1
     done = run(*arguments, "--tokenizer", tmp_path / "tokenizer", "--bos", "keep", code=2)

@@ -66,7 +66,7 @@ def test_check_style_and_diff_take_every_form(run_here, set_findings, form):
         ("chatm", "no style 'chatm'. Did you mean 'chatml'?"),
         ("HH", "no style 'HH'. 'HH' is a template, not a style: use --template HH"),
         ("openrlhf", "'openrlhf' is a dialect, not a style: use --dialect openrlhf"),
-        ("gemma4", "no bundled style is known to write the layout of Gemma 4; name the tokenizer's folder"),
+        ("gemma4", "no bundled style has the layout of Gemma 4; name the tokenizer's folder"),
         ("nothing.jinja", "nothing.jinja cannot be read: No such file or directory"),
         ("./nothing", "nothing cannot be read: No such file or directory"),
         ("ada:tool", "ada has no chat template 'tool'; it has 'default', 'tools'. Did you mean 'tools'?"),

@@ -65,7 +65,7 @@ def test_of_several_templates_in_a_file_one_is_named_behind_a_colon(tmp_path):
 
 
 def test_a_file_without_a_template_says_so(tmp_path):
-    with pytest.raises(UnknownNameError, match=r"registers no templates; use @register_template$"):
+    with pytest.raises(UnknownNameError, match=r"registers no template; decorate a class with @register_template"):
         get_template(write(tmp_path))
 
 

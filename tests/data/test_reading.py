@@ -151,7 +151,7 @@ def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
     with pytest.raises(
-        FileError, match=r"is neither a file here nor a dataset on the hub: ConnectionError: no route$"
+        FileError, match=r"there is no file .*, and the hub cannot be reached: ConnectionError: no route$"
     ):
         open_rows("nobody/nothing", revision="main")
 

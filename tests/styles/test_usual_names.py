@@ -135,7 +135,7 @@ def test_what_a_usual_name_finds_writes_what_the_models_own_template_writes(name
 def test_a_usual_name_without_a_style_says_what_to_name_instead(name):
     with pytest.raises(UnknownNameError, match=r"name the tokenizer's folder or its chat_template\.jinja") as raised:
         get_style(name)
-    assert f"no style {name!r}: no bundled style is known to write the layout of" in str(raised.value)
+    assert f"no style {name!r}: no bundled style has the layout of" in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def encoder(folder: Path) -> None:
     torch.manual_seed(0)
     shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=256, **shape, initializer_range=0.3
+        vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=256, **shape, initializer_range=0.1
     )
     BertModel(config).save_pretrained(folder)
 

@@ -147,7 +147,7 @@ def test_it_pickles_without_its_file(read, tmp_path):
             "{{ question }}",
             16,
             FileError,
-            "while constructing a mapping, found unhashable key; put {{ ... }} in quotes",
+            "text with {{ ... }} needs quotes",
         ),
         (
             "    name: str",
@@ -158,7 +158,7 @@ def test_it_pickles_without_its_file(read, tmp_path):
         ),
         ("preference:", "preferense:", 12, FileError, "a template has no 'preferense'. Did you mean 'preference'?"),
         ("  chosen:", "  chosn:", 17, FileError, "preference has no 'chosn'. Did you mean 'chosen'?"),
-        ("  rejected:", "  # rejected:", 12, FileError, "preference lacks rejected"),
+        ("  rejected:", "  # rejected:", 12, FileError, "preference needs 'rejected'"),
         ("answers[preferred]", "answrs[preferred]", 17, DefinitionError, "preference.chosen reads 'answrs'"),
         ("preferred: Index01", "preferred: int", 17, DefinitionError, "preference.chosen chooses by 'preferred'"),
         ("{{ question }}", "{{ question", 13, DefinitionError, "preference.prompt: '{{ question' does not parse"),

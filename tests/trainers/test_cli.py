@@ -71,7 +71,7 @@ def spoil(model, **files):
         (["--dataset_name", "rows.txt"], "rows.txt: unknown file name ending"),
         (
             ["--dataset_name", "some-one/no-rows"],
-            "some-one/no-rows is neither a file here nor a dataset on the hub",
+            "there is no file some-one/no-rows, and the hub cannot be reached",
         ),
         (["--template", "PKUSafeRHLF"], "no template 'PKUSafeRHLF'. Did you mean 'PKUSafeRLHF'?"),
         (["--template", "mine.py"], "mine.py cannot be read: No such file or directory"),

@@ -51,5 +51,5 @@ def answered(messages: Sequence[Any]) -> list[Any]:
         RowError: `bad_turns` if the last message is not an assistant's, or is the only one.
     """
     if len(messages) < 2 or messages[-1].get("role") != "assistant":
-        raise RowError("the conversation does not end with an answer", code=Code.BAD_TURNS)
+        raise RowError("the conversation does not end with a message and its answer", code=Code.BAD_TURNS)
     return list(messages)

@@ -70,10 +70,10 @@ def before_last_answer(turns: list[dict[str, Any]], other: list[dict[str, Any]])
             a user's.
     """
     for side in (turns, other):
-        if side[-1]["role"] != "assistant":
-            raise RowError(
-                f"a transcript ends with a turn of {side[-1]['role']}, expected an answer", code=Code.BAD_TURNS
-            )
+        last = side[-1].get("role") if side else None
+        if last != "assistant":
+            ends = f"ends with a turn of {last}" if side else "has no turns"
+            raise RowError(f"a transcript {ends}, expected an answer at its end", code=Code.BAD_TURNS)
     if not is_same(list_comparable(turns[:-1]), list_comparable(other[:-1])):
         raise RowError("the turns before the last answer differ between the sides", code=Code.PROMPT_MISMATCH)
     return _with_user(turns[:-1])

@@ -25,7 +25,9 @@ def human_assistant_turns(text: str) -> list[dict[str, Any]]:
     marks = list(HUMAN_ASSISTANT.finditer(text))
     if not marks or marks[0].start() > 0:
         raise RowError(
-            f"the transcript begins with {preview(text[:40])}, expected a turn", code=Code.BAD_TURNS, value=text
+            f"the transcript begins with {preview(text[:40])}, expected '\\n\\nHuman: '",
+            code=Code.BAD_TURNS,
+            value=text,
         )
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     return [{"role": ROLES[mark[1]], "content": text[mark.end() : end]} for mark, end in zip(marks, ends, strict=True)]

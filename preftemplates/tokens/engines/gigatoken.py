@@ -45,5 +45,5 @@ def load_gigatoken_engine(tokenizer_json: str, directory: Path | None) -> Gigato
     Raises:
         MissingPackageError: `gigatoken` is not installed.
     """
-    assert directory is None
+    assert directory is None  # only an engine with `side_loaded` is given one
     return GigatokenEngine(import_extra("gigatoken", "the engine 'gigatoken' encodes texts"), tokenizer_json)

@@ -41,7 +41,7 @@ class HuggingFaceEngine:
         np = import_numpy()
         try:
             encodings = self._tokenizer.encode_batch_fast([*texts], add_special_tokens=False)
-        except (TypeError, UnicodeError) as error:
+        except (TypeError, UnicodeError) as error:  # TypeError for a lone surrogate, which names no text
             bad_text = make_bad_text_error(texts)
             if bad_text is None:
                 raise
@@ -60,7 +60,7 @@ def load_huggingface_engine(tokenizer_json: str, directory: Path | None) -> Hugg
         DefinitionError: the installed `tokenizers` is 1.0 or newer.
         MissingPackageError: `tokenizers` is not installed.
     """
-    assert directory is None
+    assert directory is None  # only an engine with `side_loaded` is given one
     tokenizers = import_extra("tokenizers", "the engine 'tokenizers' encodes texts")
     if not hasattr(tokenizers.Tokenizer, "encode_batch_fast"):
         raise DefinitionError(

@@ -52,7 +52,7 @@ class CheckedEngine:
         try:
             batch = encode_safely(self._engine, texts)
             indexes = self._find_others(batch, texts)
-        except (PrefTemplatesError, UnicodeError) as error:
+        except (PrefTemplatesError, UnicodeError) as error:  # `find_texts_with` encodes texts, which a surrogate stops
             bad_text = make_bad_text_error(texts)
             if bad_text is None:
                 raise
@@ -64,6 +64,7 @@ class CheckedEngine:
         np, indexes = import_numpy(), set[int]()
         if self._first_id is not None:
             foreign = np.flatnonzero(batch.ids >= self._first_id)
+            # right: a text without ids ends where the one before it does, and has none of the ids
             indexes |= {*np.searchsorted(np.cumsum(batch.counts), foreign, side="right").tolist()}
         if self._characters:
             indexes |= {*find_texts_with(self._characters, self._table, texts)}
@@ -144,9 +145,10 @@ def load_engine(name_or_directory: str, tokenizer_json: str, reference: Engine) 
     except BaseException as error:  # noqa: BLE001  a panic in Rust is not an Exception
         raise_engine_error(preview(name_or_directory), error, "load this tokenizer")
     description = read_tokenizer_json(tokenizer_json)
+    # with the added bytes left to the reference: otherwise each character with such a byte would differ
     characters = find_differing_characters(CheckedEngine(loaded, reference, first_id), reference, description)
     engine = CheckedEngine(loaded, reference, first_id, characters)
-    check_engine(engine, reference, tokenizer_json)
+    check_engine(engine, reference, tokenizer_json)  # last, so that it checks what is used
     return engine
 
 
@@ -156,6 +158,7 @@ def _find_entry(name_or_directory: str) -> tuple[EngineEntry, Path | None]:
         raise ENGINES.make_unknown_name_error(name_or_directory)
     directory = Path(name_or_directory)
     is_path = os.sep in name_or_directory or (os.altsep or os.sep) in name_or_directory
+    # tokie is the engine, even next to a folder of that name, which is ./tokie
     if not is_path and (ENGINES.find(name_or_directory) is not None or not directory.is_dir()):
         return ENGINES.get(name_or_directory), None
     if not directory.is_dir():

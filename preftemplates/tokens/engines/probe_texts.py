@@ -125,9 +125,12 @@ def list_probe_texts(description: dict[str, Any]) -> list[str]:
     texts = ["", *_SCRIPTS, *(text.upper() for text in _SCRIPTS), *(text.lower() for text in _SCRIPTS)]
     atoms = (*_EMOJI, *_NORMALIZED, *_SPACES, *_INVISIBLE, *_RECENT)
     for atom in atoms:
+        # inside "the": a tokenizer without a token for a byte drops it and merges its neighbours
         texts += [atom, f"a{atom}b", f"th{atom}e the{atom} {atom}The", f"1{atom}2 .{atom}. {atom}{atom} 日{atom}本"]
-        texts += [f"e\u0301{atom}\u0323"]
+        texts += [f"e\u0301{atom}\u0323"]  # a normalizer moves the dot across an atom that is an accent
     runs = ["".join(run) + "x" for run in product(" \n\t\r\x0b\xa0a.", repeat=4)]
+    # all runs of four, since `\s+(?!\S)` and `\s*[\r\n]+` of pre-tokenizers cut them by what follows; joined, to
+    # encode fewer texts
     texts += ["".join(runs[start : start + 100]) for start in range(0, len(runs), 100)]
     texts += ["".join(rng.choices(" \n\r\t\x0b\x0c\xa0\u3000a1", k=20)) for _ in range(200)]
     texts += [place.replace("_", word) for word in _WORDS for place in ("_", " _", "_ ")]
@@ -137,8 +140,10 @@ def list_probe_texts(description: dict[str, Any]) -> list[str]:
     texts += [text for token in added_tokens for text in _surround_token(token)]
     drawn_tokens = rng.sample(added_tokens, min(len(added_tokens), _MAX_TOKENS))
     pool = [*atoms, *_WORDS, *_WORDS, *(word for text in _SCRIPTS for word in text.split(" ")), *drawn_tokens]
+    # the second pool has more added tokens, of which a tokenizer may have only a few
     texts += [*_mix(rng, pool, 200), *_mix(rng, [*pool, *drawn_tokens * 9], 100)]
     words = _spell_vocabulary(description, rng)
+    # pre-tokenizers cut at spaces, so merges are tried with few of them and with many
     texts += [*_mix(rng, words, 150), *_mix(rng, [*words, *[" "] * len(words)], 150)]
     long_texts = [(text * _MAX_LONG)[:_MAX_LONG] for text in (*_LONG, " ".join(_SCRIPTS))]
     return [*dict.fromkeys(text[:_MAX_LENGTH] for text in texts), *long_texts]
@@ -169,6 +174,7 @@ def _spell_vocabulary(description: dict[str, Any], rng: Random) -> list[str]:
     words = []
     for token in rng.sample(tokens, min(len(tokens), _MAX_WORDS)):
         if all(character in byte_numbers for character in token):
+            # a token may be half a character
             words.append(bytes(byte_numbers[character] for character in token).decode(errors="ignore"))
-        words.append(token.replace("▁", " ").removeprefix("##"))
+        words.append(token.replace("▁", " ").removeprefix("##"))  # the marks of SentencePiece and WordPiece
     return [word for word in dict.fromkeys(words) if word]

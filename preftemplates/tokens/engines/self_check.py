@@ -54,7 +54,7 @@ def check_engine(engine: Engine, reference: Engine, tokenizer_json: str) -> None
     texts = list_probe_texts(read_tokenizer_json(tokenizer_json))
     expected = encode_rows(reference, texts)
     _compare(engine, reference, texts, expected, encode_rows(engine, texts), "in a batch")
-    ids = encode_rows(engine, texts[::-1])[::-1]
+    ids = encode_rows(engine, texts[::-1])[::-1]  # also a second call, which a cache may answer
     _compare(engine, reference, texts, expected, ids, "in a batch in another order")
     step = max(1, len(texts) // _ALONE)
     alone = [encode_rows(engine, [text])[0] for text in texts[::step]]
@@ -73,6 +73,7 @@ def encode_safely(engine: Engine, texts: Sequence[str]) -> TokenBatch:
     try:
         batch = engine.encode(texts)
         ids, counts = batch
+        # inside `try`, since anything but arrays fails here
         is_batch = len(counts) == len(texts) and counts.sum() == len(ids) and not (counts < 0).any()
         dtypes = str(ids.dtype), str(counts.dtype)
     except PrefTemplatesError:
@@ -123,6 +124,7 @@ def raise_engine_error(name: str, error: BaseException, action: str = "encode te
         ...     print(error.message.partition(";")[0])
         engine tokie 0.1.4 cannot encode texts: ValueError: no byte
     """
+    # callers catch BaseException, because a panic in Rust (`pyo3_runtime.PanicException`) is not an Exception
     if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit | MemoryError):
         raise error
     reason = one_line(" ".join(f"{type(error).__name__}: {error}".split()), 300)
@@ -140,6 +142,7 @@ def _compare(
     if ids == expected:
         return
     differing = [index for index, right in enumerate(expected) if ids[index] != right]
+    # the shortest, since the budget of the search is in characters
     index = min(differing, key=lambda index: len(texts[index]))
     text, got, right = _shorten(engine, reference, texts[index], ids[index], expected[index])
     start = next((at for at, (one, other) in enumerate(zip(got, right, strict=False)) if one != other), len(got))
@@ -156,7 +159,9 @@ def _shorten(
 ) -> tuple[str, list[int], list[int]]:
     """Return the shortest part of a text that was found to differ within a limited search, with both lists of ids."""
     size, budget = len(text) // 2, _MAX_SHORTENED
+    # delta debugging: leave out ever smaller parts, as long as the rest still differs
     while size and budget > 0:
+        # parts overlap by half, so that one of them covers text across the border of two others
         for start in range(0, len(text) - size + 1, max(1, size // 2)):
             part = text[:start] + text[start + size :]
             budget -= len(part) + 100
@@ -181,7 +186,7 @@ def _spell_ids(ids: list[int], start: int) -> str:
 def _check_bad_text(engine: Engine) -> None:
     """Check that an engine raises an exception for a text that is not valid Unicode."""
     try:
-        engine.encode(["a", "\ud800"])
+        engine.encode(["a", "\ud800"])  # not by `encode_safely`: any exception is right here
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit | MemoryError):
             raise

@@ -23,6 +23,7 @@ def list_byte_characters() -> list[str]:
     >>> [list_byte_characters()[byte] for byte in b" a"]
     ['Ġ', 'a']
     """
+    # the table of `bytes_to_unicode` in GPT-2's encoder.py, which all byte-level vocabularies use
     hidden = [byte for byte in range(256) if byte not in _SHOWN_BYTES]
     return [chr(byte if byte in _SHOWN_BYTES else 0x100 + hidden.index(byte)) for byte in range(256)]
 
@@ -68,7 +69,7 @@ def prepare_tokenizer_json(tokenizer_json: str) -> tuple[str, int | None]:
         if missing:
             for token in description.get("added_tokens") or ():  # or their ids would follow the larger vocabulary
                 vocabulary.setdefault(token["content"], token["id"])
-            first_id = max(vocabulary.values(), default=-1) + 1
+            first_id = max(vocabulary.values(), default=-1) + 1  # above all, so one comparison finds these ids
             vocabulary.update(zip(missing, range(first_id, first_id + len(missing)), strict=True))
     return json.dumps(description, ensure_ascii=False), first_id
 
@@ -86,7 +87,7 @@ def read_tokenizer_json(tokenizer_json: str) -> dict[str, Any]:
     try:
         description = json.loads(tokenizer_json)
         is_tokenizer = isinstance(description["model"]["vocab"], dict | list)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:  # RecursionError: "[" * 10**6
         reason = one_line(f"{type(error).__name__}: {error}", 200)
         fault = f"the text is not the JSON of a tokenizer ({reason}); pass the text of tokenizer.json"
         raise DefinitionError(fault) from error
@@ -104,6 +105,7 @@ def temporary_json_file(tokenizer_json: str) -> Iterator[str]:
     ...     Path(path).read_text()
     '{}'
     """
+    # a folder, since Windows cannot open a `NamedTemporaryFile` a second time
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tokenizer.json"
         path.write_text(tokenizer_json, encoding="utf-8")

@@ -38,13 +38,14 @@ class Tokenizers1Engine:
         np = import_numpy()
         try:
             encodings = self._tokenizer.encode_batch([*texts], add_special_tokens=False, padding=None, truncation=None)
-        except (TypeError, UnicodeError) as error:
+        except (TypeError, UnicodeError) as error:  # TypeError for a lone surrogate, as in 0.2x
             bad_text = make_bad_text_error(texts)
             if bad_text is None:
                 raise
             raise bad_text from error
         counts = np.fromiter(map(len, encodings), np.int64, len(encodings))
         arrays = [encoding.ids_array for encoding in encodings]
+        # the arrays are uint32, and `np.concatenate` raises for none
         return TokenBatch(np.concatenate(arrays).astype(np.int32) if arrays else np.empty(0, np.int32), counts)
 
 
@@ -74,6 +75,7 @@ def load_tokenizers_1_engine(tokenizer_json: str, directory: Path | None) -> Tok
 def _import_from(directory: Path) -> Any:
     """Import `tokenizers` from a directory under another name, so that transformers keeps using the older version."""
     folder = directory.resolve() / "tokenizers"
+    # one name per folder, since a module is loaded once per name
     name = f"tokenizers_{blake2b(str(folder).encode(), digest_size=8).hexdigest()}"
     if name in sys.modules:
         return sys.modules[name]
@@ -81,10 +83,10 @@ def _import_from(directory: Path) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules[name] = module  # before it runs, since its own relative imports look it up
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[name]
+        del sys.modules[name]  # or the next call would return half a module
         raise
     return module

@@ -41,5 +41,5 @@ def load_tokie_engine(tokenizer_json: str, directory: Path | None) -> TokieEngin
     Raises:
         MissingPackageError: `tokie` is not installed.
     """
-    assert directory is None
+    assert directory is None  # only an engine with `side_loaded` is given one
     return TokieEngine(import_extra("tokie", "the engine 'tokie' encodes texts"), tokenizer_json)

@@ -64,6 +64,7 @@ def find_differing_characters(engine: Engine, reference: Engine, description: di
     place = _choose_place(description)
     tried = [*_PAIRS, *map(chr, _list_code_points())]
     packs = [tried[start : start + _PACK] for start in range(0, len(tried), _PACK)]
+    # packs first, then the characters of those that differ: about 350 texts instead of 70,000
     differing = _find_differing(engine, reference, ["".join(map(place, pack)) for pack in packs])
     if not differing or len(differing) > _MAX_PACKS:
         return frozenset()
@@ -102,7 +103,8 @@ def find_texts_with(characters: frozenset[str], table: Any, texts: Sequence[str]
     """
     np = import_numpy()
     candidates = [index for index, text in enumerate(texts) if not text.isascii()]
-    joined = "".join(texts[index] for index in candidates).encode("utf-32-le")
+    # in UTF-32, one lookup in NumPy tells of all characters, since most batches have none of these
+    joined = "".join(texts[index] for index in candidates).encode("utf-32-le")  # -le: without a BOM
     if not table[np.frombuffer(joined, np.uint32)].any():
         return []
     return [index for index in candidates if not characters.isdisjoint(texts[index])]
@@ -114,7 +116,9 @@ def _choose_place(description: dict[str, Any]) -> Callable[[str], str]:
     normalizes = bool(description.get("normalizer"))
 
     def put(text: str) -> str:
+        # the accents move across the character only if it is an accent in the engine's Unicode version
         accents = f"a\u0301{text}\u0323 {text}{text}\u0307 " if normalizes else ""
+        # a `single_word` token is not found next to what is `\w` in the engine's Unicode version
         return f"a{text}b {text} {accents}" + (f"{words[0]}{text} {text}{words[0]} " if words else "")
 
     return put

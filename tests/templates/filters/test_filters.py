@@ -1,6 +1,8 @@
 """The bundled filters cut conversations, by turns and by slices, and refuse what has no answer."""
 
+import inspect
 import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from support import conversations, outcome, texts
 
 from preftemplates.core.provenance import Traced
 from preftemplates.errors import Code, RowError
+from preftemplates.templates.expressions import FILTERS
 from preftemplates.templates.filters.shared_prompts import (
     after_history,
     after_prompt,
@@ -162,3 +165,13 @@ def test_filters_write_to_nothing_they_are_given(one, other):
         assert result is not one
         result.append(None)
         assert [one, other] == before
+
+
+@pytest.mark.parametrize("nothing", [[], "", {}, [[]], [{}]], ids=repr)
+@pytest.mark.parametrize("name", FILTERS.names())
+def test_a_value_with_nothing_in_it_is_read_or_is_a_row_error(name, nothing):
+    """A value of another type than the declared one may raise TypeError or AttributeError: types come first."""
+    function = FILTERS.get(name)
+    required = [each for each in inspect.signature(function).parameters.values() if each.default is each.empty]
+    with suppress(RowError, TypeError, AttributeError):
+        function(*[nothing] * len(required))

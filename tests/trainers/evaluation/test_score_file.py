@@ -239,7 +239,7 @@ def test_columns_are_never_written_over(folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--model", "gone"], "gone is not a reward model of preftemplates-train: preftemplates.json: "),
+        (["--model", "gone"], "there is no folder gone; name a folder that preftemplates-train wrote"),
         (["--model", "empty"], "empty is not a reward model of preftemplates-train: preftemplates.json: "),
         (["--model", "rows.jsonl"], "rows.jsonl is not a reward model of preftemplates-train: "),
         (["--out", "out.txt"], "out.txt: unknown file name ending"),

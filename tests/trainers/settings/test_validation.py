@@ -89,7 +89,7 @@ EARLY = {"early_stopping_patience": 2, "load_best_model_at_end": True}
         ),
         (
             {"dataset_name": ["a"]},
-            "dataset_name needs a template that reads its rows; name one of `preftemplates list` with --template",
+            "dataset_name needs --template; `preftemplates detect FILE` finds the templates that fit",
         ),
         (
             {"dataset_name": ["a"], "template": "T", "eval_size": 0.0, "eval_strategy": "epoch"},

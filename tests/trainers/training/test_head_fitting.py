@@ -208,7 +208,7 @@ def test_what_cannot_be_is_one_line(base, tmp_path):
     rows = write(tmp_path / "rows.jsonl", generate(40)[0])
     data = ["--dataset_name", rows, "--template", "PKUSafeRLHF", "--output_dir", tmp_path / "out"]
     assert refusal("--train", "head", *data) == (
-        "train head needs a pretrained model; name one with --model_name_or_path"
+        "--train head needs a pretrained model; name one with --model_name_or_path"
     )
     model = ["--train", "head", "--model_name_or_path", base("Llama"), "--style", "chatml", *data]
     assert "expected numbers from 1 to 6" in refusal(*model, "--head_layers", "7")

@@ -116,8 +116,10 @@ class ComputeCost(NamedTuple):
     def from_model(cls, model: Any) -> ComputeCost:
         """Estimate the cost from a model's configuration and the number of its weights."""
         text_config = model.config.get_text_config()
+        # embeddings are looked up, not multiplied
         embeddings = sum(weights.numel() for weights in model.get_input_embeddings().parameters())
         weights = sum(parameter.numel() for parameter in model.parameters()) - embeddings
+        # a pair of tokens costs one product of its query and key, and one of its weight and value
         return cls(max(weights, 1) / text_config.num_hidden_layers, 2.0 * text_config.hidden_size)
 
     def is_sharing_cheaper(self, prefix: int, lengths: Sequence[int]) -> bool:
@@ -130,5 +132,6 @@ class ComputeCost(NamedTuple):
         if prefix == 0 or len(lengths) == 1:
             return False
         saved = self.per_token * prefix * (len(lengths) - 1)
+        # lengths[1:], because the first branch and the prefix are one causal sequence without a mask
         masked = sum((length - prefix) * length - length**2 / 2 for length in lengths[1:])
         return self.per_attention * masked < saved

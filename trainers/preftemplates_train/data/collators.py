@@ -67,6 +67,7 @@ class BranchCollator:
 
 def collect_texts(group: GroupFeatures) -> GroupTexts:
     """Return the texts of a group, each once, in the order of its samples."""
+    # an answer occurs in several pairs of its ranking
     return list(dict.fromkeys(tuple(ids) for sample in group["samples"] for ids in sample["ids"]))
 
 
@@ -86,15 +87,17 @@ def index_samples(features: Sequence[GroupFeatures], groups: Sequence[GroupTexts
         index_of = {text: offset + number for number, text in enumerate(texts)}
         for sample in group["samples"]:
             places.append([index_of[tuple(ids)] for ids in sample["ids"]])
-            for worse in places[-1][1:]:
+            for worse in places[-1][1:]:  # a tie has the probability 0.5, and beats nobody
                 ranks[worse] += sample.get("probability", 1.0) > 0.5
         offset += len(texts)
     tensors = {"samples": torch.tensor(places), "ranks": torch.tensor(ranks), **_collect_labels(samples)}
     if len(samples) > len(features):
         counts = [len(group["samples"]) for group in features]
+        # the shares sum to N, because the losses divide by N and not by the sum of their weights
         shares = [len(samples) / len(features) / count for count in counts for _ in range(count)]
         tensors["share"] = torch.tensor(shares)
     index = torch.tensor([group["index"] for group in features])
+    # the sizes stay numbers: `split` takes them, and on a GPU tensors would have to be copied back
     return {"index": index, "sizes": tuple(map(len, groups)), **tensors}
 
 

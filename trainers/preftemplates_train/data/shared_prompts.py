@@ -22,6 +22,7 @@ def find_shared_rows(
 
     Samples of custom templates have no messages to compare, so they are skipped.
     """
+    # `place` below counts only the prompts that were listed
     samples = [sample for sample in train if sample.messages is not None]
     seen = set[tuple[str, int, Code]]()
     for place, code, message in find_shared_prompts(_list_prompts(samples), _list_prompts(held_out)):

@@ -58,7 +58,7 @@ class Scaling(NamedTuple):
         Deviations below `LEAST_SPREAD` times the root of their mean square are raised to it. Otherwise a feature that
         hardly varies would get a weight so large that rewards in float32 are mostly its rounding.
         """
-        spread = features.std(0, correction=0)
+        spread = features.std(0, correction=0)  # with the default correction, a single text gives NaN
         least = (LEAST_SPREAD * spread.square().mean().sqrt()).clamp(min=1e-30)
         return cls(features.mean(0), spread.clamp(min=least))
 
@@ -106,6 +106,7 @@ def fit_head(
         >>> round(head.weights.item(), 4)  # 2 / (1 + exp(2 w)) = w
         0.5213
     """
+    # a fit in the row space has as many weights as texts, where a model's width may be thousands
     basis = find_row_space(features)
     reduced = features if basis is None else features @ basis
     weights = torch.zeros(reduced.shape[1], dtype=features.dtype)
@@ -119,7 +120,7 @@ def fit_head(
         max_iter=MOST_STEPS,
         max_eval=2 * MOST_STEPS,
         tolerance_grad=tolerance,
-        tolerance_change=0.0,
+        tolerance_change=0.0,  # with torch's 1e-9, fits end at gradients of about 1e-6, by the change of the loss
         history_size=20,
         line_search_fn="strong_wolfe",
     )
@@ -131,9 +132,9 @@ def fit_head(
         return value
 
     optimizer.step(evaluate)
-    evaluate()
+    evaluate()  # the line search may end at another point than the one that it evaluated last
     gradient = max(float(variable.grad.abs().max()) for variable in variables if variable.grad is not None)
-    if not gradient <= LOOSEST * tolerance:
+    if not gradient <= LOOSEST * tolerance:  # also true of NaN
         raise TrainingError(f"the head's fit did not converge: its gradient is {gradient:.2g} at penalty {penalty:g}")
     with torch.no_grad():
         return LinearHead((weights if basis is None else basis @ weights).detach(), bias.detach())

@@ -66,7 +66,9 @@ def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
             r=config.lora_r,
             lora_alpha=config.lora_alpha,
             lora_dropout=0.0 if config.disable_dropout else config.lora_dropout,
+            # peft has a meaning for this text, but takes a list of it for the name of a module
             target_modules="all-linear" if targets == ["all-linear"] else targets,
+            # peft adds only heads named `classifier` or `score` by itself
             modules_to_save=[*list_head_modules(model), *(config.lora_modules_to_save or ())],
             use_rslora=config.use_rslora,
             use_dora=config.use_dora,
@@ -77,6 +79,7 @@ def add_lora(model: PreTrainedModel, config: RewardConfig) -> Any:
         raise SetupError(
             f"lora_target_modules: {reason}; the model's linear modules are {', '.join(linear_names)}"
         ) from error
+    # after get_peft_model, which sets it to the model's own name; a relative path fails from another folder
     adapters.base_model_name_or_path = _make_absolute(config.model_name_or_path)
     return adapted
 
@@ -137,7 +140,7 @@ def load_adapted_model(folder: Path, tokenizer: PreTrainedTokenizerFast, dtype: 
     check_weight_files(folder)
     saved = frozenset(list_weights(folder / ADAPTER_SAFE_WEIGHTS_NAME))
     model = _load_base(folder, dtype, saved)
-    grow_vocabulary(model, tokenizer)
+    grow_vocabulary(model, tokenizer)  # before the adapter, whose trained embeddings have the grown shape
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # missing and unknown weights are errors below
@@ -171,6 +174,7 @@ def _load_base(folder: Path, dtype: str, saved: frozenset[str]) -> PreTrainedMod
             f"{folder} is a LoRA adapter on {name}, and this base model cannot be loaded: {error.message}; restore it,"
             f" or set base_model_name_or_path in {ADAPTER_CONFIG_NAME} to its new path"
         ) from error
+    # transformers fills missing weights at random, and the adapter may replace them, such as the head
     drawn = sorted(weights for weights in info["missing_keys"] if PEFT_PREFIX + weights not in saved)
     if drawn:
         raise SetupError(f"{folder} lacks the weights {drawn[0]}, and so does its base model; {NAME_MERGED}")

@@ -65,6 +65,7 @@ def attend_in_branches(
         NotImplementedError: the model needs more than scaled and masked scores.
     """
     # Without this check, a model with soft-capped scores or sinks would run and give wrong rewards without an error.
+    # Gemma 2 caps its scores (softcap), gpt-oss has sinks (s_aux), and T5 adds a bias per distance (position_bias).
     unsupported = [name for name in UNSUPPORTED if others.get(name) is not None]
     if unsupported or attention_mask is not None or not branches or not getattr(module, "is_causal", True):
         raise NotImplementedError(f"attention over branches does not support {', '.join(unsupported) or 'this mask'}")
@@ -93,6 +94,7 @@ def attend_by_sequence(
     """
     times = query.shape[1] // key.shape[1]
     attend = partial(scaled_dot_product_attention, scale=scaling, dropout_p=dropout)
+    # With a mask, sdpa's own `enable_gqa` falls back to the math kernel on CUDA (transformers' use_gqa_in_sdpa).
     states = (query, repeat_kv(key, times), repeat_kv(value, times))
     sizes = [prefix + sum(lengths) for prefix, lengths in branches]
     outputs = list[Tensor]()
@@ -111,7 +113,7 @@ def _split_sequences(
     The first branch comes with the prefix: together they are a plain causal sequence, which needs no mask.
     """
     prefix, (first, *others) = group
-    if not others:
+    if not others:  # a text that shares nothing is not copied
         yield queries, keys, values
         return
     seen = [state.split([prefix, first, *others], dim=2) for state in (keys, values)]
@@ -127,6 +129,7 @@ def _mask(queries: int, keys: int, window: int | None, device: torch.device) -> 
     window is measured in them. None stands for a plain causal mask: kernels skip hidden pairs only if they get no
     tensor.
     """
+    # With fewer queries than keys, `is_causal` would let the first query see the first key only.
     if queries == keys and (window is None or keys <= window):
         return None
     places = torch.arange(keys, device=device)
@@ -156,6 +159,7 @@ class BranchReader:
     def _spread(self, _head: nn.Module, _inputs: Any, scores: Tensor) -> Tensor:
         if self._ends is None:
             return scores
+        # The shape stays (1, T, any), so the model's own indexing by row and token gives (1, S).
         return scores[0, self._ends, 0].expand(1, scores.shape[1], -1)
 
     def compute_rewards(self, model: nn.Module, row: PackedRow) -> Tensor:
@@ -185,7 +189,8 @@ def enable_branches(model: Any) -> BranchReader:
 def explain_no_branches(model: Any, pad_id: int) -> str | None:
     """Return the reason why a model's rewards in branches differ from those of each text alone; None if they agree.
 
-    No list of architectures would be complete, so a few texts are scored both ways. The model is left as it was.
+    No list of architectures would be complete, so a few texts are scored both ways. The model is left as it was,
+    except that it is in evaluation mode.
     """
     head = getattr(model, "score", None)
     if not isinstance(head, nn.Module):
@@ -205,14 +210,15 @@ def explain_no_branches(model: Any, pad_id: int) -> str | None:
         model.set_attn_implementation(attention_before)
         reader.hook.remove()
     difference = float((alone - together).abs().max())
+    # Relative to the spread, because a new head may give rewards that are all small.
     allowed = float(alone.std()) * (1e-3 if model.dtype == torch.float32 else 0.2)
     return None if difference <= allowed else f"rewards in branches differ by {difference:.4f}"
 
 
 def _draw_groups(ids: Sequence[int], pad_id: int) -> list[list[list[int]]]:
     """Draw two groups of texts with common prefixes, from these ids without the pad token's."""
-    rng = Random(0)
-    candidates = [id for id in ids if id != pad_id]
+    rng = Random(0)  # each process of a distributed run has to come to the same result
+    candidates = [id for id in ids if id != pad_id]  # classifiers score the last token that is not this one
     return [
         [prefix + rng.choices(candidates, k=length) for length in lengths]
         for prefix, lengths in ((rng.choices(candidates, k=17), (7, 12)), (rng.choices(candidates, k=5), (11, 3)))

@@ -82,6 +82,8 @@ class CheckpointRecord:
         Raises:
             SetupError: there is no record, or it is not valid.
         """
+        if not folder.exists():
+            raise SetupError(f"there is no folder {folder}; name a folder that preftemplates-train wrote")
         try:
             record = TypeAdapter(cls).validate_json((folder / RECORD_FILE).read_bytes(), strict=True)
             styles = [] if record.style is None else [record.style]

@@ -81,7 +81,7 @@ class FeatureReader:
         self._linear = find_last_linear(model)[1]
         self._is_shared = ComputeCost.from_model(model).is_sharing_cheaper
         self._is_tuple = False
-        self._reads_each_token = self._sees_each_token()
+        self._reads_each_token = self._sees_each_token()  # a pooler may mix tokens, so it needs whole texts
         self._check()
 
     @property
@@ -145,6 +145,7 @@ class FeatureReader:
 
             return hook
 
+        # `output_hidden_states` would keep every layer's states, and give the last one after the final norm.
         layers = list(self._stack.layers)
         hooks = [layers[depth - 1].register_forward_hook(record(depth)) for depth in self.depths]
         self._stack.replace_layers(layers[: self.depths[-1]])  # the layers after the last cut are not needed
@@ -220,10 +221,12 @@ class FeatureReader:
         kind = type(self.model).__name__
         try:
             features = torch.cat(self._read_groups([texts[:2], texts[2:]]))
+            # the first and last only, because each runs the model once per text
             for number in {0, len(self.depths) - 1}:
                 expected = self._read_cut(texts, self.depths[number])
                 spread = float(expected.std())
                 difference = float((features[:, number] - expected).abs().max())
+                # `not <=` is also true of NaN; the spread is 0 if all features are equal
                 if not difference <= RELATIVE_TOLERANCE.get(self.model.dtype, 0.1) * max(spread, 1e-6):
                     reason = f"its features after {self.depths[number]} layers differ by {difference:.2g}"
                     raise SetupError(f"{kind} cannot be cut at a layer: {reason}")
@@ -248,6 +251,7 @@ def _draw_texts(vocabulary: int, pad_id: int) -> list[list[int]]:
     """Draw two pairs of texts without the pad token; the texts of each pair have a common prefix."""
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(max(vocabulary - 1, 1), (4, 24), generator=generator)
-    ids = torch.where(ids >= pad_id, ids + 1, ids)
+    ids = torch.where(ids >= pad_id, ids + 1, ids)  # one id was left free, so this stays in the vocabulary
     ids[1, :15], ids[3, :9] = ids[0, :15], ids[2, :9]
+    # the lengths differ, so that padding is checked too
     return [row[:length].tolist() for row, length in zip(ids, (19, 24, 22, 13), strict=True)]

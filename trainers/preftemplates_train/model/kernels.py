@@ -32,6 +32,7 @@ MAX_ROW_TOKENS = 32_768
 """The longest row: its mask is built from a table of all pairs of tokens, one byte each."""
 
 
+# All layers of a model that have the same window share one mask per row.
 @lru_cache(maxsize=4)
 def build_block_mask(branches: tuple[BranchLengths, ...], window: int | None, device: torch.device) -> BlockMask:
     """Build the mask of a row: a token attends to its prefix and its own branch, up to itself and within a window.
@@ -48,9 +49,10 @@ def build_block_mask(branches: tuple[BranchLengths, ...], window: int | None, de
             owners += [owner] * length
             positions += range(start, start + length)
     group_of, owner_of, position_of = (torch.tensor(values, device=device) for values in (groups, owners, positions))
-    reach = len(groups) if window is None else window
+    reach = len(groups) if window is None else window  # no distance in the row is as large as its length
 
     def is_seen(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        # Owner 0 is the prefix, which every branch of its group sees.
         is_own = (owner_of[key] == 0) | (owner_of[key] == owner_of[query])
         is_near = (key <= query) & (position_of[query] - position_of[key] < reach)
         return (group_of[query] == group_of[key]) & is_own & is_near
@@ -61,6 +63,7 @@ def build_block_mask(branches: tuple[BranchLengths, ...], window: int | None, de
 @cache
 def compile_flex_attention() -> RowAttention:
     """Compile FlexAttention for rows of any length."""
+    # Rows differ in length; with dynamic=False, each length is compiled, up to the `recompile_limit` of 8.
     return torch.compile(flex_attention, dynamic=True)
 
 
@@ -96,12 +99,13 @@ class RowKernel:
             scaling: the factor of the scores; if None, one over the square root of the width.
             attend_plainly: computes the plain attention.
         """
+        # Other kernels are compiled for these, so each is compared once; the length of a row is not among them.
         shape = query.dtype, query.shape[1], key.shape[1], query.shape[3], window
         if self._is_usable.get(shape) is False or query.shape[2] > MAX_ROW_TOKENS:
             return attend_plainly()
         try:
             mask = build_block_mask(branches, window, query.device)
-            has_groups = query.shape[1] != key.shape[1]
+            has_groups = query.shape[1] != key.shape[1]  # else FlexAttention raises ValueError
             values = self._make_attention()(query, key, value, block_mask=mask, scale=scaling, enable_gqa=has_groups)
         except Exception as error:  # noqa: BLE001  a compiler may raise anything
             return self._reject(shape, summarize_error(error), attend_plainly())
@@ -111,7 +115,7 @@ class RowKernel:
         allowed = 1e-3 if query.dtype == torch.float32 else 3e-2
         largest = expected.detach().abs().max().clamp(min=1e-6)
         difference = float((values.detach() - expected.detach()).abs().max() / largest)
-        if not difference <= allowed:
+        if not difference <= allowed:  # also true of NaN
             return self._reject(shape, f"its values differ by {difference:.4f} of the largest", expected)
         self._is_usable[shape] = True
         return values

@@ -13,7 +13,7 @@ from preftemplates_train.errors import SetupError, summarize_error
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-OTHER_LISTS = ("token", "architectures", "section")
+OTHER_LISTS = ("token", "architectures", "section")  # such as eos_token_id
 """Parts of the names of lists in a configuration that have no entry per layer, even if their length suggests it."""
 
 
@@ -130,5 +130,6 @@ def check_cut(model: PreTrainedModel, depth: int) -> None:
 
 def _list_removed_weights(model: PreTrainedModel, stack: LayerStack, depth: int) -> set[str]:
     path = next(path for path, part in model.named_modules() if part is stack.layers)
+    # with the dot at the end, layer 1 is not the beginning of layer 10
     removed = tuple(f"{path}.{number}." for number in range(depth, len(stack.layers)))
     return {name for name in model.state_dict() if name.startswith(removed)}

@@ -45,6 +45,7 @@ def _compute_ranking_loss(rewards: Tensor, batch: Mapping[str, Any], _label_smoo
 def _compute_pair_loss(
     rewards: Tensor, batch: Mapping[str, Any], label_smoothing: float, label: str | None = None
 ) -> Tensor:
+    # a batch lacks a label with a default, such as the margin, if none of its samples has one
     labels = {} if label is None or label not in batch else {label: batch[label]}
     chosen, rejected = rewards[batch["samples"]].unbind(1)
     return bradley_terry(chosen, rejected, **labels, strength=batch.get("share"), label_smoothing=label_smoothing)
@@ -118,7 +119,7 @@ def bradley_terry(
         1.1269
     """
     ahead = chosen - rejected if margin is None else chosen - rejected - margin
-    losses = -functional.logsigmoid(ahead)
+    losses = -functional.logsigmoid(ahead)  # in float32, log(sigmoid(-200)) is -inf
     if probability is not None or label_smoothing:
         right = 1.0 if probability is None else probability
         right = right * (1 - label_smoothing) + (1 - right) * label_smoothing
@@ -163,6 +164,7 @@ def plackett_luce(rewards: Tensor, ranks: Tensor) -> Tensor:
         1.7918
     """
     exists = ranks >= 0
+    # competes[b, i, j]: whether j is one of the answers that i is drawn from
     competes = (ranks[:, None, :] >= ranks[:, :, None]) & exists[:, None, :]
     drawn = exists & (ranks < ranks.amax(1, keepdim=True))
     rivals = rewards[:, None, :].expand(competes.shape).masked_fill(~competes, float("-inf"))

@@ -33,7 +33,7 @@ def write_manifest(folder: Path, paths: Iterable[Path] | None = None) -> None:
     files = sorted(paths if paths is not None else _list_files(folder))
     entries: dict[str, dict[str, int | str]] = {}
     for path in files:
-        with path.open("rb+") as file:
+        with path.open("rb+") as file:  # Windows flushes only files that are open for writing
             os.fsync(file.fileno())
         entries[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "sha256": hash_file(path)}
     _write_entries(folder, entries, MANIFEST_FILE)
@@ -46,7 +46,7 @@ def _write_entries(folder: Path, entries: Mapping[str, Mapping[str, int | str]],
         json.dump({"files": entries}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(folder / name)
+    partial.replace(folder / name)  # after fsync, or a crash could leave the name with no content
     sync_folder(folder)
 
 
@@ -95,6 +95,7 @@ def explain_unreplaceable(folder: Path, name: str) -> str | None:
     entries, pending = read_manifest(folder), read_manifest(folder, PENDING_FILE)
     if not entries:
         return f"{MANIFEST_FILE} is damaged"
+    # replace_file changes one entry; a run that publishes its files changes others too
     if pending and {**pending, name: None} != {**entries, name: None}:
         return "a run was stopped while it wrote the folder"
     return None if is_unchanged(folder, name) else f"{name} has changed since it was written"
@@ -136,7 +137,7 @@ def _find_fault(folder: Path, name: str, entry: dict[str, int | str]) -> str | N
     path = folder / name
     try:
         size = path.stat().st_size
-        if size != entry["size"]:
+        if size != entry["size"]:  # before hashing, which reads gigabytes
             return f"{name} has {size} bytes, expected {entry['size']}"
         return None if hash_file(path) == entry["sha256"] else f"{name} has changed since it was written"
     except OSError as error:

@@ -60,11 +60,12 @@ def describe_data(data: TextData, model: Any, config: RewardConfig) -> str:
     for report in data.reports.values():
         counts = report.summarize()
         unit = find_unit(counts)
+        units = unit if counts[f"train_{unit}s"] == 1 else f"{unit}s"
         trained, held_out = counts[f"train_{unit}s"], counts[f"eval_{unit}s"]
         lines.append(
             f"{counts['name']} ({counts['template']}): {counts['rows']:,} rows = {counts['formatted']:,} formatted"
             f" + {counts['skipped']:,} skipped + {counts['rejected']:,} rejected;"
-            f" {trained:,} {unit}s to train on, {held_out:,} held out" + _list_dropped(counts)
+            f" {trained:,} {units} to train on, {held_out:,} held out" + _list_dropped(counts)
         )
         unread = [line for rows in report.rows if (line := rows.unread.describe())]
         if counts["name"] != GENERATED:

@@ -76,7 +76,7 @@ def _has_text_keys(value: object) -> bool:
 
 def _check_training(settings: Mapping[str, Any]) -> Iterator[str]:
     if settings["train"] == "head" and not settings["model_name_or_path"]:
-        yield "train head needs a pretrained model; name one with --model_name_or_path"
+        yield "--train head needs a pretrained model; name one with --model_name_or_path"
     if settings["layout"] == "branches" and settings["attn_implementation"]:
         yield "attn_implementation has no effect with layout branches, which computes attention itself; keep one"
     if settings["fp16"] and settings["bf16"]:
@@ -231,7 +231,7 @@ def _check_held_out_data(settings: Mapping[str, Any]) -> Iterator[str]:
         if settings[name] and not (settings["datasets"] or settings["dataset_name"]):
             yield f"{name} needs training data; name it with --dataset_name"
     if settings["dataset_name"] and not settings["template"]:
-        yield "dataset_name needs a template that reads its rows; name one of `preftemplates list` with --template"
+        yield "dataset_name needs --template; `preftemplates detect FILE` finds the templates that fit"
     if settings["eval_strategy"] != "no" and is_nothing_held_out(settings):
         yield "eval_strategy needs held-out rows, but eval_size is 0; hold out rows, or set eval_strategy to no"
 

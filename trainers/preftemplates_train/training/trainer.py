@@ -134,7 +134,7 @@ class RewardTrainer(Trainer):
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         if norm is not None and not np.isfinite(float(norm)) and self.accelerator.scaler is None:
             raise self._make_error(f"the norm of the gradients is {float(norm)}")
-        self._batch_groups = []
+        self._batch_groups = []  # Trainer computes the norm once per step, after all batches that it accumulates
         return norm
 
     def _make_error(self, fault: str) -> NonFiniteError:
@@ -168,6 +168,7 @@ class RewardTrainer(Trainer):
             if self.args.should_save:
                 shutil.rmtree(self._staging, ignore_errors=True)
             self.accelerator.wait_for_everyone()
+            # Trainer removes old checkpoints by itself, but finds none in the staging folder
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
             best = self.state.best_global_step
@@ -178,7 +179,7 @@ class RewardTrainer(Trainer):
                 best_folder = checkpoint.with_name(Path(self.state.best_model_checkpoint).name)
             if self.args.should_save:
                 self._publish(checkpoint, best_folder)
-        except (PrefTemplatesError, torch.OutOfMemoryError):
+        except (PrefTemplatesError, torch.OutOfMemoryError):  # the second is a RuntimeError
             raise
         except (OSError, SafetensorError, RuntimeError) as error:  # torch.save raises RuntimeError on a full disk
             raise make_write_error(checkpoint, error) from error
@@ -192,6 +193,7 @@ class RewardTrainer(Trainer):
         """Move a checkpoint to its place, and remove old ones other than the best."""
         assert self._staging is not None
         written = self._staging / checkpoint.name
+        # again, as Trainer saved it before the best checkpoint was known by its final name
         self.state.save_to_json(str(written / TRAINER_STATE_NAME))
         if self.record is not None:
             self.record.write(written)
