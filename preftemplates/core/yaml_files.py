@@ -43,8 +43,8 @@ class Document:
 _PLAIN_FAULTS = {
     "unhashable key": 'text with {{ ... }} needs quotes, as in "{{ question }}"',
     "expected <block end>, but found '<block mapping start>'": "the key is not indented like the keys above it",
-    "cannot start any token": "a tab or another character that YAML does not allow here; indent by spaces",
-    "mapping values are not allowed here": "text with a colon and a space needs quotes",
+    r"found character '\t' that cannot start any token": "a tab where YAML expects spaces",
+    "mapping values are not allowed here": "text with a colon and a space needs quotes, or the key is indented too far",
 }
 """Words of PyYAML's errors for frequent mistakes, and the mistake."""
 

@@ -24,7 +24,7 @@ from preftemplates.styles.lint.findings import FindingCode, StyleFinding
             "Did you mean 'preference'?",
         ),
         (["convert", "{rows}", "-t", "PKUSafeRLHF", "-o", "{rows}"], "is the input"),
-        (["convert", "{rows}", "-t", "PKUSafeRLHF", "-o", "no/o.jsonl"], "No such file or directory"),
+        (["convert", "{rows}", "-t", "PKUSafeRLHF", "-o", "no/o.jsonl"], "there is no directory no"),
         (["convert", "{rows}", "-t", "PKUSafeRLHF", "-o", "o.xlsx"], "unknown file name ending"),
         (["convert", "{rows}.gz", "-t", "PKUSafeRLHF", "-o", "o.jsonl"], "does not exist"),
         (["convert", "empty.jsonl", "-t", "PKUSafeRLHF", "-o", "o.jsonl"], "is empty"),

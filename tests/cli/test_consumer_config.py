@@ -29,7 +29,7 @@ def test_without_a_style_the_model_s_own_chat_template_is_used(tmp_path, rows):
         ("train.py", "mine", "is another file already; choose another name"),
         ("train.yaml", None, "the configuration of this dialect must be a .py file, got train.yaml"),
         ("o.jsonl", None, "is the output; the configuration needs another name"),
-        ("none/train.py", None, "none/train.py cannot be written: there is no directory none"),
+        ("none/train.py", None, "none/train.py cannot be written: there is no directory "),
     ],
 )
 def test_what_cannot_be_written_stops_before_a_row_is_read(tmp_path, rows, name, held, message):

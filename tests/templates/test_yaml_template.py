@@ -158,6 +158,9 @@ def test_it_pickles_without_its_file(read, tmp_path):
         ),
         ("preference:", "preferense:", 12, FileError, "a template has no 'preferense'. Did you mean 'preference'?"),
         ("  chosen:", "  chosn:", 17, FileError, "preference has no 'chosn'. Did you mean 'chosen'?"),
+        ("  rejected:", "    rejected:", 18, FileError, "the key is not indented like the keys above it"),
+        ("  rejected:", " rejected:", 18, FileError, "the key is not indented like the keys above it"),
+        ("style: chatml", "style: chat: ml", 3, FileError, "text with a colon and a space needs quotes, or"),
         ("  rejected:", "  # rejected:", 12, FileError, "preference needs 'rejected'"),
         ("answers[preferred]", "answrs[preferred]", 17, DefinitionError, "preference.chosen reads 'answrs'"),
         ("preferred: Index01", "preferred: int", 17, DefinitionError, "preference.chosen chooses by 'preferred'"),
@@ -174,7 +177,7 @@ def test_it_pickles_without_its_file(read, tmp_path):
         ("dialect: trl", "style: trl", 4, FileError, "the key style is repeated"),
         ("ties: keep", "ties: half-half", None, DefinitionError, "ties must be one of drop, half, keep"),
         ("example: {", "example: {a: 1, ", 21, DefinitionError, "example has 'a', which Row does not declare."),
-        ("  answers:", "\tanswers:", 7, FileError, "cannot start any token"),
+        ("  answers:", "\tanswers:", 7, FileError, "a tab where YAML expects spaces"),
         (
             "{{ author.name }}",
             "{{ author.__class__ }}",
