@@ -45,7 +45,7 @@ def _dump_json(value: Any) -> str:
 def _replace_unknown_types(value: Any) -> Any:
     """Convert a value to what JSON can hold: string keys, sets as sorted lists, other objects as their `repr`."""
     if isinstance(value, Mapping):
-        return {str(key): _replace_unknown_types(item) for key, item in value.items()}
+        return {_spell_key(key): _replace_unknown_types(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_replace_unknown_types(item) for item in value]
     if isinstance(value, set | frozenset):
@@ -57,6 +57,11 @@ def _replace_unknown_types(value: Any) -> Any:
         return repr(value)
     shape = getattr(value, "shape", None) or getattr(value, "size", None)
     return [type(value).__name__, str(shape), hashlib.sha256(to_bytes()).hexdigest()]
+
+
+def _spell_key(key: Any) -> str:
+    # the `repr` of a set, also within a tuple, differs from process to process
+    return _dump_json(_replace_unknown_types(key)) if isinstance(key, tuple | frozenset) else str(key)
 
 
 def is_same(one: Any, other: Any) -> bool:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import importlib
 import sys
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preftemplates.core.source_code import class_source, function_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+_REGISTRY_LOCK = threading.RLock()
+"""Guards cloudpickle's registry, which is global; reentrant, as a class may hold templates that are packed with it."""
 
 
 class PickledByFields:
@@ -65,8 +73,21 @@ def _pickle_by_value(item: Any) -> bytes:
     if module is None or item.__module__ == "__main__":  # cloudpickle packs these by value without being asked
         return bytes(cloudpickle.dumps(item))
     # other processes may have no module of this name, or another version of it
-    cloudpickle.register_pickle_by_value(module)
-    try:
+    with _registered_by_value(module):
         return bytes(cloudpickle.dumps(item))
-    finally:
-        cloudpickle.unregister_pickle_by_value(module)
+
+
+@contextmanager
+def _registered_by_value(module: ModuleType) -> Iterator[None]:
+    """Make cloudpickle pickle the definitions of a module by value, and leave its registry as it was."""
+    import cloudpickle
+
+    with _REGISTRY_LOCK:
+        if module.__name__ in cloudpickle.list_registry_pickle_by_value():  # by the user, or by an outer call
+            yield
+            return
+        cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            cloudpickle.unregister_pickle_by_value(module)

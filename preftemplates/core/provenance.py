@@ -84,7 +84,7 @@ class Traced(str):
         if isinstance(key, slice):
             start, end, stride = key.indices(len(self))
             if stride == 1:
-                return self._slice(start, max(start, end))
+                return self._slice(start, end)
             return self._derived(str.__getitem__(self, key))
         index = operator.index(key)
         index += len(self) if index < 0 else 0
@@ -123,7 +123,7 @@ class Traced(str):
 
     def strip(self, chars: str | None = None, /) -> Traced:
         start = len(self) - len(str.lstrip(self, chars))
-        return self._slice(start, max(start, len(str.rstrip(self, chars))))
+        return self._slice(start, len(str.rstrip(self, chars)))
 
     def removeprefix(self, prefix: str, /) -> Traced:
         return self._slice(len(prefix), len(self)) if prefix and self.startswith(prefix) else self
@@ -137,7 +137,7 @@ class Traced(str):
 
     def rsplit(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[Traced]:  # type: ignore[override]
         parts = str.rsplit(self, sep, maxsplit)
-        return self._words_from_right(parts) if sep is None else self._between(parts, sep)
+        return self._words(parts) if sep is None else self._between(parts, sep)
 
     def _between(self, parts: list[str], sep: str) -> list[Traced]:
         """Slice this text into `parts`, which are separated by `sep`."""
@@ -148,22 +148,14 @@ class Traced(str):
         return slices
 
     def _words(self, parts: list[str]) -> list[Traced]:
-        """Slice this text into `parts`, which are separated by whitespace; no part begins with whitespace."""
+        """Slice this text into `parts`, which are separated by whitespace."""
         words, at = [], 0
         for part in parts:
-            start = str.find(self, part, at)  # it skips only whitespace, with which no part begins
+            # it skips only whitespace: no part begins with any, except for the first one of `rsplit`, which is at 0
+            start = str.find(self, part, at)
             at = start + len(part)
             words.append(self._slice(start, at))
         return words
-
-    def _words_from_right(self, parts: list[str]) -> list[Traced]:
-        """Slice this text into `parts` from the right, separated by whitespace; no part ends with whitespace."""
-        words, at = [], len(self)
-        for part in reversed(parts):
-            start = str.rfind(self, part, 0, at)
-            words.append(self._slice(start, start + len(part)))
-            at = start
-        return words[::-1]
 
     def splitlines(self, keepends: bool = False) -> list[Traced]:  # type: ignore[override]
         lines, start = [], 0
@@ -183,7 +175,7 @@ class Traced(str):
     def _in_three(self, head: int, mark: int) -> tuple[Traced, Traced, Traced]:
         return self._slice(0, head), self._slice(head, head + mark), self._slice(head + mark, len(self))
 
-    def replace(self, old: str, new: str, count: SupportsIndex = -1, /) -> Traced:
+    def replace(self, old: str, new: str, /, count: SupportsIndex = -1) -> Traced:
         if old == new and not isinstance(new, Traced):  # chat templates do this, such as replacing "\n" by "\n"
             return self
         if not old:  # inserts `new` around every character, so no piece keeps its place
@@ -405,15 +397,10 @@ def join(separator: str, parts: Iterable[str]) -> Any:
 
 
 def _append(pieces: list[Piece], piece: Piece) -> None:
-    """Append a piece, merged with the last one if it continues that one in the same origin."""
-    last = pieces[-1] if pieces else None
-    if (
-        last is not None
-        and last.end == piece.start
-        and last.origin == piece.origin
-        and last.offset is not None
-        and piece.offset == last.offset + last.end - last.start
-    ):
+    """Append a piece that starts where the last one ends, merged with it if it continues it in the same origin."""
+    last = pieces[-1]
+    expected = None if last.offset is None else last.offset + last.end - last.start
+    if last.origin == piece.origin and expected is not None and piece.offset == expected:
         piece = last._replace(end=piece.end)
         pieces.pop()
     pieces.append(piece)

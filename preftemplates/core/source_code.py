@@ -6,10 +6,11 @@ import ast
 import inspect
 import io
 import re
-import textwrap
+import sys
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
+from functools import cached_property
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -22,6 +23,11 @@ _DROPPED_TOKENS = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
 _LAYOUT_TOKENS = {tokenize.INDENT: "{", tokenize.DEDENT: "}", tokenize.NEWLINE: ";"}
 """The spelling of the tokens for line ends and indentation."""
 
+_GENERATED_MEMBERS = ("__annotate__", "__annotate_func__")
+"""Functions that Python 3.14 adds to a class."""
+
+_STANDARD_LIBRARY = tuple(f"{name}." for name in sys.stdlib_module_names)
+
 _ABSENT = object()  # None would not do: it is a constant that a function may read
 
 
@@ -29,8 +35,8 @@ def function_source(function: Callable[..., Any]) -> str:
     """Return what a function does, as canonical JSON.
 
     The text holds the tokens of the function, the values of the module constants that it reads, and the tokens of the
-    module functions that it reads. Comments, docstrings, layout and the decorator that registers it are left out.
-    Functions of other modules count by name.
+    module functions and classes that it reads. Comments, docstrings, layout and the decorator that registers it are
+    left out. Functions of other modules count by name.
 
     >>> def one(text):
     ...     return text[:3]
@@ -40,7 +46,7 @@ def function_source(function: Callable[..., Any]) -> str:
     >>> function_source(one).replace("one", "other") == function_source(other)
     True
     """
-    return canonical_json(_describe(function, set()))
+    return canonical_json(_describe(function, {}))
 
 
 def class_source(cls: type[Any]) -> str:
@@ -48,34 +54,66 @@ def class_source(cls: type[Any]) -> str:
 
     The names of the class and its module are left out, and so is everything inherited from this library.
     """
-    visited: set[tuple[str, str]] = set()
+    skipped = ("preftemplates.", "builtins.", "typing.")  # the members of typing.Generic depend on the Python version
+    parents = [parent for parent in cls.__mro__ if not f"{parent.__module__}.".startswith(skipped)]
+    return canonical_json(_describe_members(parents, {}))
+
+
+def _describe_members(parents: list[type[Any]], visited: dict[int, Any]) -> dict[str, Any]:
+    """Describe what these classes define, by name; the first one of them that defines a name counts."""
     members: dict[str, Any] = {}
-    for parent in reversed(cls.__mro__):
-        if parent is not object and not parent.__module__.startswith("preftemplates."):
-            own_members = _list_own_members(parent)
-            members |= {name: _describe_value(value, parent.__module__, visited) for name, value in own_members}
-    return canonical_json(_without_absent(members))
+    for parent in reversed(parents):
+        own_members = _list_own_members(parent)
+        members |= {name: _describe_value(value, parent.__module__, visited) for name, value in own_members}
+    return _without_absent(members)
 
 
 def _list_own_members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
-    return ((name, value) for name, value in sorted(vars(cls).items()) if not name.startswith("__"))
+    """Yield what the author of a class wrote in it, so that all versions of Python yield the same."""
+    is_enum = issubclass(cls, Enum)
+    for name, value in sorted(vars(cls).items()):
+        if is_enum and name in cls.__members__:
+            yield name, [cls.__members__[name].value]
+        elif name.startswith("__"):
+            if _is_written_method(cls, name, value):
+                yield name, value
+        elif not (is_enum and name.startswith("_") and name.endswith("_")):  # the tables of an Enum, as _member_map_
+            yield name, value
+
+
+def _is_written_method(cls: type[Any], name: str, value: Any) -> bool:
+    """Return whether a member is a method that the author of a class wrote, and not one that Python or attrs added."""
+    if f"{cls.__module__}.".startswith(_STANDARD_LIBRARY) or name in _GENERATED_MEMBERS:
+        return False
+    method = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+    code = getattr(inspect.unwrap(method), "__code__", None) if callable(method) else None
+    if code is None:
+        return False
+    # dataclass and attrs compile their methods outside of the class, from a text whose name is such as "<string>"
+    return not code.co_filename.startswith("<") or code.co_qualname.startswith(f"{cls.__qualname__}.")
 
 
 def _without_absent(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not _ABSENT}
 
 
-def _describe(function: Any, visited: set[tuple[str, str]]) -> dict[str, Any]:
-    """Return the tokens of a function and what it reads; only the name, if the function is described already."""
+def _describe(function: Any, visited: dict[int, Any]) -> dict[str, Any]:
+    """Return the tokens of a function and what it reads; only the name, if the function is described already.
+
+    Args:
+        function: the function.
+        visited: the functions and classes described so far, by identity: two lambdas have the same name.
+    """
     function = inspect.unwrap(function)
     code = getattr(function, "__code__", None)
     if code is None:
-        return {"name": f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"}
-    if (function.__module__, function.__qualname__) in visited:
+        module = getattr(function, "__module__", "builtins")
+        return {"name": f"{module}.{getattr(function, '__qualname__', type(function).__qualname__)}"}
+    if id(function) in visited:
         return {"name": function.__name__}
-    visited.add((function.__module__, function.__qualname__))
+    visited[id(function)] = function  # which keeps it alive, so that no other object gets this identity
     try:
-        source = textwrap.dedent(_read_source(function)).replace("\r\n", "\n")
+        source = _read_source(function)
         described: dict[str, Any] = {"tokens": canonical_tokens(source)}
     except (OSError, TypeError, SyntaxError, tokenize.TokenError):
         # executed text has no source, and the lines of a lambda may be a part of a statement
@@ -94,7 +132,12 @@ def _read_source(function: FunctionType) -> str:
         if function.__code__.co_filename == "<string>":  # executed text has no file; Python 3.13 finds `python -c`
             raise OSError("source code not available")
         return inspect.getsource(function)
-    return "".join(inspect.getblock(file.text.splitlines(keepends=True)[function.__code__.co_firstlineno - 1 :]))
+    return "".join(inspect.getblock(_split_lines(file.text)[function.__code__.co_firstlineno - 1 :]))
+
+
+def _split_lines(source: str) -> list[str]:
+    """Split source after each line end of Python, which becomes a newline; `str.splitlines` splits at others too."""
+    return list(io.StringIO(source, newline=None))
 
 
 def _list_reads(function: FunctionType, source: str) -> Iterator[tuple[str, Any]]:
@@ -121,29 +164,35 @@ def _is_empty(cell: Any) -> bool:
 def _list_names(source: str, code: CodeType) -> set[str]:
     """Return the names that a function may look up in its module."""
     # co_names lacks the names that inner functions read, and before Python 3.12 also comprehensions
+    # the source of a method is indented; its lines cannot be dedented, as those within a string are a part of it
+    statement = f"if True:\n{source}" if source.startswith((" ", "\t")) else source
     try:
-        return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)} or {*code.co_names}
+        return {node.id for node in ast.walk(ast.parse(statement)) if isinstance(node, ast.Name)} or {*code.co_names}
     except SyntaxError:
         return {*code.co_names}
 
 
-def _describe_value(value: Any, module: str, visited: set[tuple[str, str]]) -> Any:
+def _describe_value(value: Any, module: str, visited: dict[int, Any]) -> Any:
     """Return plain data, a pattern, or a function or class of the module in canonical form; else `_ABSENT`."""
     if isinstance(value, staticmethod | classmethod):
         value = value.__func__
+    if isinstance(value, cached_property):
+        value = value.func
     if isinstance(value, property):
         accessors = (value.fget, value.fset)
         return [_describe(accessor, visited) for accessor in accessors if accessor is not None]
     if inspect.isroutine(value):
-        return _describe(value, visited) if inspect.unwrap(value).__module__ == module else _ABSENT
+        # the methods of built-in types have no module
+        return _describe(value, visited) if getattr(inspect.unwrap(value), "__module__", None) == module else _ABSENT
     if isinstance(value, type):
-        if value.__module__ != module or (module, value.__qualname__) in visited:
+        if value.__module__ != module or id(value) in visited:
             return _ABSENT
-        visited.add((module, value.__qualname__))  # a method may read its own class
-        routines = ((name, member) for name, member in _list_own_members(value) if inspect.isroutine(member))
-        methods = {name: _describe_value(routine, module, visited) for name, routine in routines}
-        return {"class": _without_absent(methods)}
-    return _constant(value)
+        visited[id(value)] = value  # a method may read its own class
+        return {"class": _describe_members([cls for cls in value.__mro__ if cls.__module__ == module], visited)}
+    constant = _constant(value)
+    if constant is _ABSENT and type(value).__module__ == module:
+        return _describe_value(type(value), module, visited)  # an object counts by its class, as its state may change
+    return constant
 
 
 def _constant(value: Any) -> Any:
@@ -174,8 +223,14 @@ def _all_or_none(kind: str, values: Iterable[Any]) -> Any:
 
 def _describe_code(code: CodeType) -> list[Any]:
     """Describe a function that has no source by its instructions, which depend on the Python version."""
-    constants = [_describe_code(item) if isinstance(item, CodeType) else repr(item) for item in code.co_consts]
-    return [code.co_code.hex(), constants, list(code.co_names)]
+    return [code.co_code.hex(), [_describe_code_constant(item) for item in code.co_consts], list(code.co_names)]
+
+
+def _describe_code_constant(value: Any) -> Any:
+    if isinstance(value, CodeType):
+        return _describe_code(value)
+    # Python compiles `a in {"x", "y"}` to a frozenset, whose order differs from process to process
+    return sorted(map(repr, value)) if isinstance(value, frozenset) else repr(value)
 
 
 def canonical_tokens(source: str) -> str:
@@ -187,8 +242,11 @@ def canonical_tokens(source: str) -> str:
     Raises:
         SyntaxError, TokenError: the source is not a complete statement.
     """
+    tokens = list(_tokens(_split_lines(source)))
+    if tokens and tokens[0][0] == tokenize.INDENT:  # of a method: its level in the file is not a part of it
+        tokens = tokens[1:-1]
     lines: list[list[str]] = [[]]
-    for kind, text in _tokens(source):
+    for kind, text in tokens:
         lines[-1].append(text)
         if kind == tokenize.NEWLINE:
             lines.append([])
@@ -196,11 +254,10 @@ def canonical_tokens(source: str) -> str:
     return " ".join(word for line in lines for word in line)
 
 
-def _tokens(source: str) -> Iterator[tuple[int, str]]:
+def _tokens(lines: list[str]) -> Iterator[tuple[int, str]]:
     """Yield the tokens that count; an f-string is one token, although newer versions of Python split it."""
-    lines = source.splitlines(keepends=True)
     depth, begin = 0, (0, 0)
-    for kind, text, start, end, _ in tokenize.generate_tokens(io.StringIO(source).readline):
+    for kind, text, start, end, _ in tokenize.generate_tokens(iter(lines).__next__):
         name = tokenize.tok_name[kind]
         if name.endswith("STRING_START"):  # FSTRING_START since Python 3.12, TSTRING_START since 3.14
             depth, begin = depth + 1, begin if depth else start
@@ -209,7 +266,8 @@ def _tokens(source: str) -> Iterator[tuple[int, str]]:
             if not depth:
                 yield tokenize.STRING, _cut_lines(lines, begin, end)
         elif not depth and kind not in _DROPPED_TOKENS:
-            yield kind, _LAYOUT_TOKENS.get(kind, text)
+            # a semicolon is not a line end: in `if a: b; c`, both depend on a
+            yield kind, _LAYOUT_TOKENS.get(kind, ";;" if text == ";" else text)
 
 
 def _cut_lines(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:

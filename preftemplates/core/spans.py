@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
+from preftemplates.core.containers import unwrap
 from preftemplates.core.paths import split_path
 from preftemplates.core.provenance import pieces_of
 from preftemplates.errors import SpanError, one_line, preview
@@ -261,7 +262,7 @@ class Rendered:
 
 
 def _list_indices(messages: Any) -> list[int]:
-    """Return indices as plain integers, including those of NumPy.
+    """Return indices as plain integers, including those of NumPy and PyTorch.
 
     Raises:
         SpanError: it is not a collection, or it holds something else, such as one bool per message.
@@ -273,7 +274,8 @@ def _list_indices(messages: Any) -> list[int]:
     indices = []
     for item in items:
         # operator.index(True) is 1, so one bool per message would select messages 0 and 1
-        if isinstance(item, bool) or type(item).__name__ in ("bool", "bool_"):
+        item = unwrap(item)
+        if isinstance(item, bool):
             raise SpanError(f"messages holds {item}, expected an index; pass indices, not one bool per message")
         try:
             indices.append(operator.index(item))

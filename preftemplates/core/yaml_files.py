@@ -44,7 +44,7 @@ _PLAIN_FAULTS = {
     "unhashable key": 'text with {{ ... }} needs quotes, as in "{{ question }}"',
     "expected <block end>, but found '<block mapping start>'": "the key is not indented like the keys above it",
     r"found character '\t' that cannot start any token": "a tab where YAML expects spaces",
-    "mapping values are not allowed here": "text with a colon and a space needs quotes, or the key is indented too far",
+    "mapping values are not allowed here": "text with a colon and a space needs quotes, or the key is too far right",
 }
 """Words of PyYAML's errors for frequent mistakes, and the mistake."""
 

@@ -76,8 +76,9 @@ class SampleEncoder:
 
     Args:
         tokenizer: a fast tokenizer of transformers.
-        style: the style of the texts; None if a custom template writes them, to which the ids are added that the
-            tokenizer adds to plain text.
+        style: the style of the texts; None if a custom template writes them. A custom text has the ids of
+            `tokenizer(text)`, except that content spells no control token. So the tokenizer adds its own BOS even if
+            the template writes one at the start, and the text then has two.
 
     Example:
         >>> from tokenizers import Tokenizer, models, pre_tokenizers
@@ -211,17 +212,16 @@ class SampleEncoder:
         ]
         if any(ids is None for ids in responses):
             return None
-        # both, as in `tokenizer(text)`: no style has ended the text
+        # both, as in `tokenizer(text)`: no style has begun or ended the text
         edges = copies.prefix_ids, copies.suffix_ids
         return SampleIds([[*edges[0], *(ids or ()), *edges[1]] for ids in responses], any(spelled))
 
     def _encode_marked(self, text: str, extents: Sequence[Extent]) -> list[int] | None:
         spans = tuple(_partition(len(text), extents))
         try:
-            ids = list(self._encoder.encode(Rendered(text, lambda: spans)).input_ids)
+            return [token.id for token in self._encoder.encode_without_prefix(Rendered(text, lambda: spans))]
         except RowError:
             return None
-        return ids[len(self._copies.prefix_ids) :]
 
     def _add_prefix(self, ids: list[int]) -> list[int]:
         """Put the tokenizer's prefix, such as a BOS, before the ids, unless the style wrote it."""

@@ -53,6 +53,7 @@ def check_source(source: str, limits: Limits, environment: Environment) -> None:
 def _read_tokens(source: str, environment: Environment) -> Iterator[tuple[int, str, str]]:
     """Yield the line, kind and value of each token of a source."""
     try:
+        # tokeniter yields as it matches, so a source with too many tokens is rejected before the rest is matched
         yield from environment.lexer.tokeniter(source, None)
     except TemplateSyntaxError as error:
         raise StyleSyntaxError(f"the chat template does not parse: {error.message}", line=error.lineno) from error
@@ -83,9 +84,11 @@ class _NestingDepths:
         elif kind == "name":
             self.tag.append(value)
             self._count_run(value in _OPERATOR_WORDS, line)
+        # a literal is the result of no operation, so `Budget.check_number` never sees it
         elif kind == "integer" and _estimate_int_bits(value) > self.limits.bits:
             raise StyleLimitError(f"a number has more than {self.limits.bits} bits", line=line)
         elif kind == "float" and float(value.replace("_", "")) == float("inf"):
+            # Jinja's compiler would write `inf`, which Python reads as a name
             raise StyleLimitError("a number is too large for a float", line=line)
 
     def _count_block(self, line: int) -> None:
@@ -93,18 +96,18 @@ class _NestingDepths:
         if name in _BLOCK_TAGS or (name == "set" and "=" not in self.tag):
             self.blocks += 1
         elif name.startswith("end"):
-            self.blocks -= 1
+            self.blocks -= 1  # a stray end tag may make it negative, but then Jinja's parser raises an error
         if self.blocks > self.limits.blocks:
             raise StyleLimitError(f"blocks are nested more than {self.limits.blocks} deep", line=line)
 
     def _count_operator(self, value: str, line: int) -> None:
         if value in ("(", "[", "{"):
-            self._count_run(True, line)
+            self._count_run(True, line)  # `a()()()` nests three calls, but its brackets are one deep
             self.runs.append(0)
         elif value in (")", "]", "}") and len(self.runs) > 1:
             self.runs.pop()
         elif value == ",":
-            self.runs[-1] = 0
+            self.runs[-1] = 0  # items after a comma are siblings in the tree, not levels of it
         else:
             self._count_run(True, line)
         if len(self.runs) - 1 > self.limits.nesting:  # the first run is outside all brackets
@@ -162,6 +165,7 @@ def _find_objection(node: nodes.Node, assigned: set[str]) -> str | None:
         return _find_function_objection("test", node, ALLOWED_TESTS, DEFAULT_TESTS)
     if isinstance(node, nodes.Getattr | nodes.NSRef) and node.attr.startswith("_"):
         return f"reads {node.attr!r}; the name of an attribute may not begin with an underscore"
+    # Jinja's Context.call takes the arguments `_loop_vars` and `_block_vars` for its own
     if isinstance(node, nodes.Keyword) and node.key.startswith("_"):
         return f"passes the argument {node.key!r}; the name of an argument may not begin with an underscore"
     if isinstance(node, nodes.Getitem) and (name := _find_internal_name(node.arg)):
@@ -172,14 +176,16 @@ def _find_objection(node: nodes.Node, assigned: set[str]) -> str | None:
 def _find_internal_name(node: nodes.Node) -> str | None:
     """Return a constant key that leads to a name with two leading underscores; keys of data may begin with one."""
     if not isinstance(node, nodes.Const) or not isinstance(node.value, str):
-        return None
+        return None  # `is_safe_attribute` checks a computed key when it is looked up: `messages['__cl' ~ 'ass__']`
     return node.value if any(step.startswith("__") for step in node.value.split(".")) else None
 
 
 def _find_name_objection(node: nodes.Name, assigned: set[str]) -> str | None:
+    # Python normalises the names of compiled code (NFKC), so `ﬁ` and `fi` would be one variable
     if not node.name.isascii():
         return f"uses the name {spell_out(node.name)}, which could be mistaken for another one"
-    # a template may define its own variable with the name of a hidden global, such as `cycler`
+    # a template may define its own variable with the name of a hidden global, such as `cycler`; where it is not set,
+    # the name is undefined, since the environment does not have the global either
     hidden = node.name in DEFAULT_NAMESPACE and node.name not in ALLOWED_GLOBALS
     if (hidden or node.name == "self") and node.name not in assigned:
         return f"reads {node.name!r}, which is not allowed"

@@ -22,6 +22,7 @@ ALLOWED_TESTS = frozenset((
 ALLOWED_GLOBALS = frozenset({"dict", "namespace", "raise_exception", "range", "strftime_now"})
 """Allowed functions, out of those that Jinja or the environment has."""
 
+# without `center`, `ljust`, `rjust`, `zfill` and `expandtabs`, which fill a text up to any length
 TEXT_METHODS = frozenset((
     "capitalize", "casefold", "count", "endswith", "find", "format", "index", "isalnum", "isalpha", "isascii",
     "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric", "isprintable", "isspace", "istitle",

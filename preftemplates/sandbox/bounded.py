@@ -10,10 +10,11 @@ from jinja2.environment import Template
 from jinja2.exceptions import SecurityError, TemplateError
 from jinja2.filters import _GroupTuple
 from jinja2.runtime import Context, LoopContext, Macro, Undefined
-from jinja2.utils import Namespace
+from jinja2.utils import Namespace, object_type_repr
 
 from preftemplates.core.provenance import Traced, concat
 from preftemplates.errors import (
+    PREVIEW_LENGTH,
     Code,
     PrefTemplatesError,
     RowError,
@@ -21,6 +22,7 @@ from preftemplates.errors import (
     StyleRefusedError,
     StyleSyntaxError,
     one_line,
+    preview,
 )
 from preftemplates.sandbox.admission import check_source, check_tree
 from preftemplates.sandbox.allowlist import (
@@ -35,10 +37,10 @@ from preftemplates.sandbox.allowlist import (
 )
 from preftemplates.sandbox.budget import CURRENT_BUDGET, Budget, describe_value, raise_refusal
 from preftemplates.sandbox.codegen import BoundedCodeGenerator
-from preftemplates.sandbox.filter_costs import count_filter, count_test, limit_clock, limit_message
+from preftemplates.sandbox.filter_costs import count_filter, count_test, limit_clock, limit_message, limit_pairs
 from preftemplates.sandbox.format_costs import count_brace_format, count_percent_format
 from preftemplates.sandbox.limits import Limits
-from preftemplates.sandbox.method_costs import CONSTANT_TIME_METHODS, count_method
+from preftemplates.sandbox.method_costs import CONSTANT_TIME_METHODS, count_method, require_simple_arguments
 from preftemplates.sandbox.tracing import UNTRACED_TYPES, TracedEnvironment, TracedMarkup
 
 if TYPE_CHECKING:
@@ -57,6 +59,12 @@ _READABLE_ATTRIBUTES: dict[type, frozenset[str]] = {
 
 RESOURCE_ERRORS = (RecursionError, MemoryError, OverflowError)
 """Exceptions that Python raises when something takes too many resources."""
+
+
+_LIMITED_FUNCTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "dict": limit_pairs, "namespace": limit_pairs, "raise_exception": limit_message, "strftime_now": limit_clock,
+}  # fmt: skip
+"""How to limit each function that templates may call; `range` has a limit of its own."""
 
 
 class TestedUndefined(Undefined):
@@ -104,9 +112,9 @@ class BoundedEnvironment(TracedEnvironment):
         tests: dict[str, Any] = {**self.tests}
         self.tests = {name: count_test(name, tests[name]) for name in ALLOWED_TESTS}
         self.globals: dict[str, Any] = {name: self.globals[name] for name in ALLOWED_GLOBALS & self.globals.keys()}
-        for name, limited in (("strftime_now", limit_clock), ("raise_exception", limit_message)):
+        for name, limit in _LIMITED_FUNCTIONS.items():
             if name in self.globals:
-                self.globals[name] = limited(self.globals[name])
+                self.globals[name] = limit(self.globals[name])
 
     @property
     def budget(self) -> Budget:
@@ -114,7 +122,7 @@ class BoundedEnvironment(TracedEnvironment):
         return CURRENT_BUDGET.get()
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        check_source(source, self.limits, self)
+        check_source(source, self.limits, self)  # first, since Jinja's parser recurses at each level of nesting
         tree = super()._parse(source, name, filename)
         check_tree(tree)
         return tree
@@ -157,7 +165,7 @@ class BoundedEnvironment(TracedEnvironment):
         if isinstance(obj, str):
             if attribute not in _TEXT_ATTRIBUTES:
                 return self.undefined(obj=obj, name=attribute)
-            if attribute in _PLAIN_METHODS:
+            if attribute in _PLAIN_METHODS:  # `format` takes Jinja's path, which calls `wrap_str_format`
                 return getattr(obj, attribute)
         return super().getattr(obj, attribute)
 
@@ -165,16 +173,26 @@ class BoundedEnvironment(TracedEnvironment):
         """Return `obj[argument]`."""
         # some templates check the type of each character this way, so it is worth a shortcut
         if type(argument) is str and isinstance(obj, str) and argument not in _TEXT_ATTRIBUTES:
-            return self.undefined(obj=obj, name=argument)
+            return self.undefined(obj=obj, name=argument[:PREVIEW_LENGTH])
         if isinstance(argument, tuple):
             CURRENT_BUDGET.get().count_key(argument)
-        return super().getitem(obj, argument)
+        value = super().getitem(obj, argument)
+        if isinstance(value, Undefined) and value._undefined_name is argument and not _is_short(argument):
+            # the error about a missing key contains the repr of the key, which may be a list of any size
+            value = self.undefined(f"{object_type_repr(obj)} has no element {_describe_key(argument)}")
+        return value
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        """Return whether a template may call an object."""
+        # Jinja asks the object, but a namespace would answer with a value of the template, and the error show them all
+        return isinstance(obj, Namespace) or super().is_safe_callable(obj)
 
     def call_method(self, context: Context, obj: Any, name: str, *args: Any) -> Any:
         """Return `obj.name(*args)`."""
         # shortcuts for the common types; all other objects take Jinja's checked path at the end
         kind = type(obj)
         if kind is str:
+            # other arguments take Jinja's path, since `TracedEnvironment.call` keeps the pieces of `",".join(parts)`
             if name in _PLAIN_METHODS and all(type(arg) is str for arg in args):
                 return getattr(obj, name)(*count_method(CURRENT_BUDGET.get(), obj, name, args))
         elif kind is Traced:
@@ -192,11 +210,12 @@ class BoundedEnvironment(TracedEnvironment):
         owner = function.__self__ if isinstance(function, BuiltinMethodType | MethodType) else None
         if isinstance(owner, str | dict | list | tuple):
             args = tuple(count_method(budget, owner, function.__name__, args))
+            require_simple_arguments(function.__name__, options.values())
         elif isinstance(function, Macro):
-            budget.spend(256 + 8 * len(args))
+            budget.spend(256 + 8 * (len(args) + len(options)))
         else:
             budget.spend(512 + 100 * (len(args) + len(options)))
-            for value in args:
+            for value in args:  # `loop.changed` compares its arguments, and `dict` hashes the keys in a list of pairs
                 budget.count_compared(value)
         return super().call(context, function, *args, **options)
 
@@ -211,13 +230,21 @@ class BoundedEnvironment(TracedEnvironment):
         """Return `str.format` of a string with its cost charged."""
         formatted = super().wrap_str_format(value)
         if formatted is None or value.__name__ != "format":
-            return None
+            return None  # without a wrapper, `is_safe_attribute` rejects `format_map`
 
         def counted_format(*args: Any, **named: Any) -> str:
             count_brace_format(CURRENT_BUDGET.get(), value.__self__, args, named)
             return formatted(*args, **named)
 
         return counted_format
+
+
+def _is_short(key: Any) -> bool:
+    return len(key) <= PREVIEW_LENGTH if isinstance(key, str) else key is None or isinstance(key, int | float)
+
+
+def _describe_key(key: Any) -> str:
+    return preview(key) if isinstance(key, str) else f"with a key of type {type(key).__name__!r}"
 
 
 _TEXT_ATTRIBUTES = frozenset(dir(TracedMarkup))
@@ -246,6 +273,7 @@ def render_bounded(template: Template, variables: Mapping[str, Any], limits: Lim
         text: str = concat(budget.collect_output(rendering))
         return text
     except Exception as error:  # noqa: BLE001  a template can make any value raise anything
+        # `collect_output` raises errors outside the template's code, but the suspended generator knows its line
         at = _find_line(error.__traceback__, template) or (rendering.gi_frame and rendering.gi_frame.f_lineno)
         failure = _convert_render_error(error, template.get_corresponding_lineno(at) if at else None)
     finally:
@@ -276,6 +304,7 @@ def _find_line(traceback: TracebackType | None, template: Template) -> int | Non
     """Return the line of the template's compiled code at which an error was raised."""
     line = None
     while traceback is not None:
+        # Jinja runs the code of each template in globals of its own, which its macros share
         if traceback.tb_frame.f_globals is template.root_render_func.__globals__:
             line = traceback.tb_lineno
         traceback = traceback.tb_next
@@ -289,6 +318,8 @@ def _convert_compile_error(error: Exception) -> Exception:
     if isinstance(error, TemplateSyntaxError):
         return StyleSyntaxError(f"the chat template does not parse: {error.message}", line=error.lineno)
     reason = one_line(error.msg if isinstance(error, SyntaxError) else str(error), 200)
+    # CPython 3.11 compiles at most 20 loops inside each other ("too many statically nested blocks"), 99 levels of
+    # indentation (IndentationError) and 200 of parentheses ("too many nested parentheses")
     if isinstance(error, (*RESOURCE_ERRORS, IndentationError)) or "nested" in reason:
         return StyleLimitError(f"the chat template is nested too deeply: {reason}")
     return StyleSyntaxError(f"the chat template does not parse: {reason}")

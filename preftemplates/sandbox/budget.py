@@ -5,14 +5,17 @@ from __future__ import annotations
 import operator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jinja2.runtime import Undefined
+from jinja2.utils import Namespace
 from pydantic import BaseModel
 
 from preftemplates.core.provenance import Traced, concat, pieces_of
 from preftemplates.errors import Code, PrefTemplatesError, StyleLimitError, StyleRefusedError
+from preftemplates.sandbox.levels import walk_levels
 from preftemplates.sandbox.limits import KIB, Limits
 
 if TYPE_CHECKING:
@@ -33,7 +36,14 @@ _VIEW_TYPES: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.ite
 
 _CONTAINER_TYPES = (list, tuple, dict, *_VIEW_TYPES)
 """Types whose values contain other values."""
+
+_NESTING_TYPES = (*_CONTAINER_TYPES, Namespace)
+"""Types whose values can be nested to any depth by a template."""
+
 _COUNTED_TYPES = (*_CONTAINER_TYPES, BaseModel)
+
+_NUMBER_TYPES = frozenset({int, float, bool, type(None)})
+"""Types whose values cost nothing to compare, to hash or to describe."""
 
 BYTES_PER_VALUE = 80
 """Bytes charged for a value that is not a string; also the most characters of a number."""
@@ -57,7 +67,7 @@ class Budget:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.small = min(SMALL_TEXT, limits.string)
+        self.small = min(SMALL_TEXT, limits.string)  # the shortcut of `count_text` must not skip a smaller limit
         self.steps = self.work = 0
         self.next_step, self.next_work = _STEPS_PER_CHECK, _WORK_PER_CHECK
         self.deadline = min(monotonic() + limits.seconds, _DEADLINE.get())
@@ -88,13 +98,14 @@ class Budget:
     def count_text(self, length: int, *parts: str) -> None:
         """Count a string of this many characters that is about to be built from these parts."""
         if length <= self.small and _PLAIN_TYPES.issuperset(map(type, parts)):
-            self.work += 4 * length + 64
+            self.work += 4 * length + 64  # `spend` without its call, since most operations on text end here
             if self.work >= self.next_work:
                 self._check_limits()
             return
         if length > self.limits.string:
             raise_over_limit(f"makes a text of {length:,} characters; {self.limits.string:,} are allowed")
-        # Python stores a string of ASCII in one byte per character, and any other in up to four
+        # CPython stores a string of ASCII in one byte per character, and any other in up to four; `isascii` takes
+        # constant time, since it reads a flag of the string
         width = 1 if length > SMALL_TEXT and all(map(str.isascii, parts)) else 4
         self.work += width * length + 64
         for part in parts:
@@ -111,59 +122,62 @@ class Budget:
     def weigh(self, value: Any, printing: bool = False) -> int:
         """Return the most characters that a value's text can have; containers are walked, and each value is charged.
 
+        A value that occurs several times is charged each time, as code that prints, hashes or compares walks it.
+
         Args:
             value: any value.
             printing: whether the value is about to become text; a value without a text then raises an error.
         """
         if isinstance(value, str):
             return len(value)
-        if type(value) is Undefined:  # an inline `if` without an `else` is an empty text
+        # an inline `if` without an `else` is an empty text; Jinja's compiler makes it of this class in any environment
+        if type(value) is Undefined:
             return 0
-        total, depth, level = 0, 0, [value]
-        # level by level: recursion would overflow Python's stack on deep values before the limit is reported
-        while level:
-            depth += 1
-            if depth > self.limits.nesting and any(isinstance(item, _CONTAINER_TYPES) for item in level):
-                raise_over_limit(f"nests values more than {self.limits.nesting} deep")
-            level = [part for item in level for part in self._list_parts(item, printing)]
-            # a nested string is printed as its repr, in which a character takes up to ten
-            total += sum([2 + 10 * len(part) if isinstance(part, str) else BYTES_PER_VALUE for part in level])
-        return total + BYTES_PER_VALUE
+        total = 0
+        for depth, level in enumerate(walk_levels(value, partial(self._list_parts, printing)), 1):
+            for times, items in level:
+                if depth > self.limits.nesting and any(isinstance(item, _NESTING_TYPES) for item in items):
+                    raise_over_limit(f"nests values more than {self.limits.nesting} deep")
+                # a nested string is printed as its repr, in which a character takes up to ten
+                sizes = [2 + 10 * len(item) if isinstance(item, str) else BYTES_PER_VALUE for item in items]
+                total += times * sum(sizes)
+        return total
 
-    def _list_parts(self, value: Any, printing: bool) -> Iterable[Any]:
-        """List the values inside a value; strings are leaves."""
+    def _list_parts(self, printing: bool, value: Any, times: int) -> Iterable[Any]:
+        """List the values inside a value that occurs this many times; strings are leaves."""
         if value is None or isinstance(value, str | int | float):
             return ()
         if isinstance(value, dict):
-            self.spend(2 * _BYTES_PER_WALKED_VALUE * len(value))
+            self.spend(times * 2 * _BYTES_PER_WALKED_VALUE * len(value))
             return [*value.keys(), *value.values()]
         if isinstance(value, (list, tuple, *_VIEW_TYPES)):
             parts: Any = value
-            self.spend(_BYTES_PER_WALKED_VALUE * len(parts))
+            self.spend(times * _BYTES_PER_WALKED_VALUE * len(parts))
             return [*parts]
-        if printing:
+        if printing:  # str() of a function or a generator shows its address, which differs from run to run
             raise_refusal(f"prints {describe_value(value)}, which has no text")
         if isinstance(value, BaseModel):
-            return self._list_parts(vars(value), printing)
+            return self._list_parts(printing, vars(value), times)
+        if isinstance(value, Namespace):  # its repr, which some errors of Python and Jinja contain, shows all of it
+            return self._list_parts(printing, value._Namespace__attrs, times)
         return ()
 
     def count_values(self, value: Any) -> Any:
         """Count a value, and each value inside it as a step, and return it."""
-        level, depth = [value], 0
-        while level:
-            depth += 1
+        for depth, _ in enumerate(walk_levels(value, self._count_parts), 1):
             if depth > self.limits.nesting:
                 raise_over_limit(f"nests values more than {self.limits.nesting} deep")
-            parts: list[Any] = []
-            for item in level:
-                if isinstance(item, str):
-                    self.spend(len(item))
-                elif isinstance(item, _COUNTED_TYPES):
-                    values: Any = vars(item) if isinstance(item, BaseModel) else item
-                    self._count_steps(len(values))
-                    parts += [*values.keys(), *values.values()] if isinstance(values, dict) else values
-            level = parts
         return value
+
+    def _count_parts(self, value: Any, times: int) -> Iterable[Any]:
+        """Count the values inside a value that occurs this many times as steps, and list them."""
+        if isinstance(value, str):
+            self.spend(times * len(value))
+        elif isinstance(value, _COUNTED_TYPES):
+            values: Any = vars(value) if isinstance(value, BaseModel) else value
+            self._count_steps(times * len(values))
+            return [*values.keys(), *values.values()] if isinstance(values, dict) else [*values]
+        return ()
 
     def _count_steps(self, count: int) -> None:
         self.steps += count
@@ -175,13 +189,14 @@ class Budget:
         if isinstance(value, str):
             if len(value) > SMALL_TEXT:
                 self.spend(len(value))
-        elif isinstance(value, _CONTAINER_TYPES):
+        elif type(value) not in _NUMBER_TYPES:
             self.spend(self.weigh(value))
         return value
 
     def count_key(self, value: Any) -> Any:
         """Count a value that is about to be a key, and return it; hashing a tuple walks its contents."""
-        if isinstance(value, tuple):
+        # weighing also limits the depth: hash() of 200,000 nested tuples overflows the C stack and ends the process
+        if isinstance(value, tuple | BaseModel):
             self.weigh(value)
         return value
 
@@ -198,8 +213,9 @@ class Budget:
     def count_search(self, container: Any, item: Any) -> None:
         """Count a comparison of an item with each value of a container."""
         cost_per_value = len(item) // 16 + 32 if isinstance(item, str) else 32
-        if isinstance(item, list | tuple | dict):
+        if not isinstance(item, str) and type(item) not in _NUMBER_TYPES:
             cost_per_value += self.weigh(item)
+        # the iterators that filters return have no len(), but a length hint
         self.spend(cost_per_value * operator.length_hint(container))
 
     def add(self, left: Any, right: Any) -> Any:
@@ -244,6 +260,7 @@ class Budget:
     def multiply(self, left: Any, right: Any) -> Any:
         """Return `left * right`, counted."""
         if isinstance(left, int | float) and isinstance(right, int | float):
+            # computed before the check: a product has at most the bits of both factors together, unlike a power
             return self.check_number(left * right)
         some, times = (left, right) if isinstance(right, int) else (right, left)
         if isinstance(times, int):
@@ -257,6 +274,7 @@ class Budget:
     def power(self, left: Any, right: Any) -> Any:
         """Return `left ** right`, unless the result has too many bits."""
         self._require_numbers(left, right)
+        # 0, 1 and -1 have no large powers, and a float raises OverflowError
         is_whole = isinstance(left, int) and isinstance(right, int) and abs(left) > 1
         if is_whole and left.bit_length() * abs(right) > self.limits.bits:
             raise_over_limit(f"makes a number of more than {self.limits.bits} bits")
@@ -269,6 +287,7 @@ class Budget:
 
     @staticmethod
     def _require_numbers(left: Any, right: Any) -> None:
+        # `-` is defined for `dict.keys()` as well, and makes a set that nobody has charged
         for value in (left, right):
             if not isinstance(value, int | float | Undefined):
                 raise TypeError(f"expected a number, got a value of type {type(value).__name__!r}")
@@ -285,6 +304,8 @@ class Budget:
         if isinstance(value, str | list | tuple):
             count = len(range(*part.indices(len(value))))
             self.count_text(count, value) if isinstance(value, str) else self.spend(64 + 8 * count)
+        elif isinstance(value, dict):  # since Python 3.12, a slice can be a key: its hash and its repr walk the bounds
+            raise TypeError("a mapping has no slices")
         return value[part]
 
     def count_iterations(self, values: Iterable[Any]) -> Iterator[Any]:
@@ -295,19 +316,18 @@ class Budget:
 
     def collect_output(self, parts: Iterator[str]) -> list[str]:
         """Return the parts of the output, counted."""
-        collected, length, width, limit = list[str](), 0, 1, self.limits.output
+        collected, length, limit = list[str](), 0, self.limits.output
         for part in parts:
             collected.append(part)
             length += len(part)
             if type(part) is str:
-                self.work += 64
+                self.work += 64  # checked at the next tick: only loops and macros can print many parts
             else:
                 self.spend(64 + BYTES_PER_PRINTED_PIECE * len(pieces_of(part)))
             if length > limit:
                 raise_over_limit(f"writes more than {limit:,} characters")
-            if width == 1 and length > SMALL_TEXT and not part.isascii():
-                width = 4
-        self.spend(width * length)
+        # one wide character makes the whole text wide, wherever it is
+        self.spend(length if all(map(str.isascii, collected)) else 4 * length)
         return collected
 
 

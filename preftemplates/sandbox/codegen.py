@@ -25,6 +25,8 @@ class BoundedCodeGenerator(TracedCodeGenerator):
     def write_commons(self) -> None:
         """Write the preamble: the budget's methods as local names."""
         super().write_commons()
+        # `concat` replaces the local that Jinja has just written, with which macros, set and filter blocks join their
+        # output, so that is counted too
         self.writeline("budget = environment.budget")
         for name in _BUDGET_METHODS:
             self.writeline(f"{name} = budget.{name}")
@@ -36,6 +38,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
     def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a loop that ticks in its body and in its test."""
         node.body.insert(0, nodes.ExprStmt(_TICK, lineno=node.lineno))
+        # `tick` returns None, so the test still decides; if it is never true, the body with its own tick never runs
         if node.test is not None:
             node.test = nodes.Or(_TICK, node.test, lineno=node.lineno)
         # a mark for `visit_MarkSafe` below: no template source parses to this node
@@ -82,6 +85,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
         """Write a power."""
         self._write_call("power", [node.left, node.right], frame)
 
+    # no `visit_Mod`: the environment intercepts `%`, so Jinja writes a call of its `call_binop`
     def visit_Sub(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a difference."""
         self._write_call("arithmetic", [nodes.Const("-"), node.left, node.right], frame)
@@ -113,10 +117,11 @@ class BoundedCodeGenerator(TracedCodeGenerator):
     def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a comparison; operands that may be long are charged, unless one side is a constant."""
         first, *more = node.ops
-        if more:
+        if more:  # one Python comparison, in which `a < b < c` evaluates b once
             self._write_comparison(node, frame, "count_compared(")
         elif first.op in ("in", "notin"):
             self._write_membership(node.expr, first, frame)
+        # a comparison ends with the shorter side, and the source's length limits a constant
         elif _is_constant(node.expr) or _is_constant(first.expr):
             self._write_comparison(node, frame, "(")
         else:
@@ -149,6 +154,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
 
     def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a tuple."""
+        # a stored tuple is a target, as in `for key, value in ...`, to which a call would be a syntax error
         self._write_held(node, frame, super().visit_Tuple, node.ctx == "load")
 
     def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
@@ -160,7 +166,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
         self._write_held(node, frame, self._visit_dict)
 
     def _write_held(self, node: Any, frame: Frame, visit: Any, counts: bool = True) -> None:
-        counts = counts and self.repeated > 0
+        counts = counts and self.repeated > 0  # outside of loops and macros, the limit on tokens is enough
         self.write(f"count_container({len(node.items)}, " if counts else "")
         visit(node, frame)
         self.write(")" if counts else "")
@@ -178,6 +184,7 @@ class BoundedCodeGenerator(TracedCodeGenerator):
 
     def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write a call; a method with plain arguments is looked up and called in one step."""
+        # Jinja would add `_loop_vars` to the arguments, which only functions that take the context get
         plain = not (forward_caller or node.kwargs or node.dyn_args or node.dyn_kwargs)
         if not (plain and isinstance(node.node, nodes.Getattr)):
             super().visit_Call(node, frame, forward_caller=forward_caller)
@@ -206,7 +213,7 @@ def _list_summands(node: nodes.Expr) -> list[nodes.Expr]:
 def _is_text(node: nodes.Expr) -> bool:
     """Return whether an expression always gives a string, if it does not raise an error."""
     if isinstance(node, nodes.Add):
-        return any(map(_is_text, _list_summands(node)))
+        return any(map(_is_text, _list_summands(node)))  # only a string can be added to a string
     return isinstance(node, nodes.Concat) or (isinstance(node, nodes.Const) and isinstance(node.value, str))
 
 

@@ -16,7 +16,7 @@ MAX_WIDTH = 999
 _BYTES_PER_FIELD = 2048
 """Bytes charged for a field of a format: formatting one takes about the time of writing that many bytes."""
 
-_PERCENT = re.compile(r"%(?:\([^()]*\))?(?P<flags>[#0\- +]*)(?P<numbers>[\d.*]*)[hlL]?(?P<kind>.|\Z)", re.DOTALL)
+_PERCENT = re.compile(r"%(?P<name>\([^()]*\))?(?P<flags>[#0\- +]*)(?P<numbers>[\d.*]*)[hlL]?(?P<kind>.|\Z)", re.DOTALL)
 """Matches one conversion of a `%` format."""
 
 
@@ -27,12 +27,16 @@ def count_percent_format(budget: Budget, template: str, values: Any) -> None:
         StyleLimitError: the result would be too long.
     """
     budget.spend(len(template))
-    count = 0
+    count, names = 0, 0
+    # the pattern also matches what Python rejects, such as `%y`: a conversion that it missed would cost nothing
     for conversion in _PERCENT.finditer(template):
         count += 1
+        names += conversion["name"] is not None
         budget.spend(_BYTES_PER_FIELD)
         _check_widths(conversion["numbers"])
-    arguments = values.values() if isinstance(values, Mapping) else values if isinstance(values, tuple) else (values,)
+    arguments: Iterable[Any] = values if isinstance(values, tuple) else (values,)
+    if isinstance(values, Mapping) and names == count:  # without a name, `%s` shows the whole mapping
+        arguments = values.values()
     _count_fields(budget, template, count, arguments)
 
 
@@ -54,7 +58,7 @@ def count_brace_format(budget: Budget, template: str, args: Sequence[Any], named
                     f"formats a text with the field {name[:40]!r}; a field may name a value,"
                     " but no attribute or item of it"
                 )
-            if "{" in (spec or ""):
+            if "{" in (spec or ""):  # the width is known only once the inner field is formatted: `{:{}}`
                 raise_refusal("formats a text with a width that is a field")
             _check_widths(spec or "")
     _count_fields(budget, template, count, [*args, *named.values()])
@@ -70,6 +74,7 @@ def _count_fields(budget: Budget, template: str, fields: int, values: Iterable[A
     longest = max((_estimate_length(budget, value) for value in values), default=0) * get_escape_growth(template)
     length = len(template) + fields * (longest + 2 * MAX_WIDTH)
     if length > 100 * MAX_WIDTH:
+        # without the parts, the text counts as ASCII, so four more bytes per character are charged
         budget.count_text(length, "")
         budget.spend(4 * length)
     else:
@@ -82,10 +87,12 @@ def get_escape_growth(text: str) -> int:
 
 
 def _estimate_length(budget: Budget, value: Any) -> int:
+    # `%r` of a string writes a character as up to ten: `\U0010ffff`
     return 10 * len(value) if isinstance(value, str) else budget.weigh(value, printing=True)
 
 
 def estimate_replaced_length(text: str, old: str, new: str, count: int = -1) -> int:
     """Return the most characters that `text.replace(old, new, count)` can have."""
+    # an empty text occurs before each character and at the end
     occurrences = text.count(old) if old else len(text) + 1
     return len(text) + max(0, len(new) - len(old)) * (min(occurrences, count) if count >= 0 else occurrences)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jinja2.runtime import Undefined
+
+from preftemplates.core.provenance import Traced
 from preftemplates.sandbox.format_costs import estimate_replaced_length, get_escape_growth
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from preftemplates.sandbox.budget import Budget
 
 CONSTANT_TIME_METHODS = frozenset({"endswith", "get", "items", "keys", "startswith", "values"})
@@ -31,7 +36,7 @@ def count_method(budget: Budget, owner: Any, name: str, args: tuple[Any, ...]) -
     arguments = [*args]
     if isinstance(owner, str):
         if name == "join" and arguments and not isinstance(arguments[0], list | tuple | str):
-            arguments[0] = [*budget.count_iterations(arguments[0])]
+            arguments[0] = [*budget.count_iterations(arguments[0])]  # counting uses the iterator up
         _count_text_method(budget, owner, name, arguments)
     elif isinstance(owner, dict):
         for value in arguments[:1]:
@@ -44,10 +49,34 @@ def count_method(budget: Budget, owner: Any, name: str, args: tuple[Any, ...]) -
     return arguments
 
 
+_SIMPLE_TYPES = frozenset({str, Traced, int, bool, type(None)})
+
+
+def require_simple_arguments(name: str, args: Iterable[Any]) -> None:
+    """Reject arguments of a string's method that are neither text nor numbers.
+
+    Python rejects them as well, but `replace` of a traced string compares its arguments first, and that of safe markup
+    writes their text: both would walk a list that nothing has weighed.
+
+    Raises:
+        TypeError: an argument is a container or another object.
+    """
+    if _SIMPLE_TYPES.issuperset(map(type, args)):
+        return
+    for value in args:
+        if not (value is None or isinstance(value, str | int | float | Undefined)):
+            raise TypeError(f"{name}() takes text and numbers, got a value of type {type(value).__name__!r}")
+
+
 def _count_text_method(budget: Budget, owner: str, name: str, args: list[Any]) -> None:
     if name in CONSTANT_TIME_METHODS:
-        budget.spend(64 + 16 * (len(args[0]) if args and isinstance(args[0], tuple) else 0))
+        # `startswith` and `endswith` try each text of a tuple
+        texts = args[0] if args and isinstance(args[0], tuple) else args[:1]
+        budget.spend(64 + sum([16 + len(text) // 16 for text in texts if isinstance(text, str)]))
         return
+    if name != "join":
+        require_simple_arguments(name, args)
+    # a character may become three in another case: `"ΐ".upper()`
     budget.count_text(3 * len(owner) if len(owner) < 1000 else len(owner), owner)
     first = args[0] if args else None
     if name in _REVERSE_METHODS | _STRIPPING_METHODS and isinstance(first, str):
@@ -67,6 +96,7 @@ def _count_parts(budget: Budget, text: str, separator: str | None) -> None:
     """Charge the parts of a split string."""
     count = text.count(separator) if separator else len(text) // 2
     part_cost = BYTES_PER_PART if type(text) is str else BYTES_PER_TRACED_PART
+    # counting the words is itself a split, so it is left out for texts that may have very many
     if count * part_cost > 4096:
         budget.spend(part_cost * (count if separator else min(count, len(text.split()) if count < 4096 else count)))
 

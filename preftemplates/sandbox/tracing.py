@@ -84,6 +84,7 @@ def _wrap_markup_method(name: str) -> Callable[..., Any]:
     """Make a method of `TracedMarkup` that gives markupsafe's result, with the pieces that a traced string keeps."""
 
     def method(self: TracedMarkup, *args: Any, **options: Any) -> Any:
+        # markupsafe decides the text, since its `replace` escapes what it inserts; `Traced` knows the pieces
         expected = getattr(Markup(plain(self)), name)(*args, **options)
         traced = getattr(Traced, name)(self, *args, **options)
         if isinstance(expected, list | tuple):
@@ -122,7 +123,7 @@ class TracedCodeGenerator(CodeGenerator):
 
     def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802  Jinja calls it by the node's name
         """Write `value.name`; a key of a dict is looked up without a call."""
-        if node.attr in DICT_ATTRIBUTES:
+        if node.attr in DICT_ATTRIBUTES:  # for `x.items`, Jinja prefers the method to a key of that name
             super().visit_Getattr(node, frame)
         else:
             self._write_lookup(node.node, node.attr, frame, super().visit_Getattr, node)
@@ -136,6 +137,8 @@ class TracedCodeGenerator(CodeGenerator):
 
     def _write_lookup(self, holder: nodes.Expr, key: str, frame: Frame, visit: Callable[..., None], node: Any) -> None:
         """Write the look-up of a key in a dict variable, and the result of `visit` for everything else."""
+        # only for a variable: the holder is written four times, and a call in it would run again and again; a variable
+        # that is not set is `missing`, which is not a dict
         if isinstance(holder, nodes.Name):
             variable = frame.symbols.ref(holder.name)
             self.write(f"({variable}[{key!r}] if type({variable}) is dict and {key!r} in {variable} else ")
@@ -152,7 +155,7 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
     """Jinja's sandbox with strings that track their origin."""
 
     code_generator_class = TracedCodeGenerator
-    intercepted_binops = frozenset({"%"})
+    intercepted_binops = frozenset({"%"})  # `"%s" % (text,)` would lose the pieces; `Traced` has methods for + and *
     concat = staticmethod(concat)
 
     def __init__(self, **options: Any) -> None:
@@ -200,6 +203,7 @@ class TracedEnvironment(ImmutableSandboxedEnvironment):
     def _replace(self, value: Any, old: Any, new: Any, count: int | None = None) -> str:
         """Apply Jinja's filter `replace`."""
         text, by = remove_markup(self.text_of(value)), remove_markup(self.text_of(new))
+        # str.replace would return a plain string, without the pieces of what it inserts
         text = Traced(text) if type(text) is str and isinstance(by, Traced) else text
         return text.replace(self.text_of(old), by, -1 if count is None else count)
 
@@ -275,12 +279,14 @@ def _format_fields(
         yield literal
         if name is None:
             continue
-        if re.match(r"[.\[]|\Z", name):
+        if re.match(r"[.\[]|\Z", name):  # `{}` or `{.x}`: the number has to be written out to format the field alone
             name, count = f"{count}{name}", count + 1
         field = f"{{{name}{'!' + conversion if conversion else ''}{':' + spec if spec else ''}}}"
         value = formatter.get_field(name, args, named)[0]
         untouched = isinstance(value, str) and not spec and not conversion
-        yield value if untouched else derived(formatter.vformat(field, args, named), [value, args if spec else ()])
+        # a field inside the width, as in `{:{}}`, takes its value from any argument
+        sources = [value, args] if "{" in (spec or "") else [value]
+        yield value if untouched else derived(formatter.vformat(field, args, named), sources)
 
 
 def remove_markup(text: str) -> str:
@@ -293,7 +299,9 @@ def _trace_number(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def filter(value: Any, *args: Any, **named: Any) -> Any:
-        return derived_number(function(value, *args, **named), [value])
+        number = function(value, *args, **named)
+        # a container is no number, so the filter returns its default: a search for traced text inside is pointless
+        return derived_number(number, [value]) if isinstance(value, str | int | float) else number
 
     return filter
 
@@ -313,6 +321,7 @@ def _trace_result(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def filter(*args: Any, **options: Any) -> Any:
+        # `indent` asks whether its argument is markupsafe's own class
         safe = [Markup(plain(arg)) if isinstance(arg, TracedMarkup) else arg for arg in args]
         value = function(*safe, **options)
         if not isinstance(value, str):
@@ -327,8 +336,10 @@ def _trace_result(function: Callable[..., Any]) -> Callable[..., Any]:
     return filter
 
 
-def _has_traced(values: Any) -> bool:
-    return any(isinstance(item, Traced) or (isinstance(item, list | tuple) and _has_traced(item)) for item in values)
+def _has_traced(args: tuple[Any, ...]) -> bool:
+    # methods of strings accept a list or tuple of strings at most, so the search goes one level deep
+    texts = (item for arg in args for item in (arg if isinstance(arg, list | tuple) else (arg,)))
+    return any(isinstance(item, Traced) for item in texts)
 
 
 def _format_percent(template: str, values: Any) -> str:
@@ -353,7 +364,7 @@ def _format_conversions(template: str, values: Any) -> Iterator[str]:
             yield template[at - 1 : at]
             continue
         if "*" in conversion["flags"]:
-            return
+            return  # the width is another argument; the caller sees that the parts are not the whole text
         value = values[conversion["name"]] if conversion["name"] is not None else next(arguments)
         untouched = isinstance(value, str) and conversion["kind"] == "s" and not conversion["flags"]
         yield value if untouched else derived(f"%{conversion['flags']}{conversion['kind']}" % (value,), [value])

@@ -15,6 +15,7 @@ from preftemplates.tokens.engines.tokenizer_json import (
     prepare_tokenizer_json,
     read_tokenizer_json,
     temporary_json_file,
+    write_tokenizer_json,
 )
 from preftemplates.tokens.token_bytes import TokenBytes
 
@@ -91,20 +92,18 @@ class ByteAlignedTokenizer:
         self._json = tokenizer_json
         self.encode_special_tokens = False
         description = read_tokenizer_json(tokenizer_json)
-        self.token_bytes, self.missing_bytes = TokenBytes.read(description), frozenset[int]()
+        self.missing_bytes = frozenset[int]()
         prepared, first_id = prepare_tokenizer_json(tokenizer_json)
         if first_id is not None:
             # `prepared` lacks the post-processor, which `_added_ids` needs
             filled = json.loads(prepared) | {"post_processor": description.get("post_processor")}
             self.missing_bytes = frozenset(range(first_id, max(filled["model"]["vocab"].values()) + 1))
-            spellings = self.token_bytes.spellings
-            # without a spelling, no text with one of these ids has offsets, so `tokenize` rejects it
-            padding = (None,) * (max(self.missing_bytes) + 1 - len(spellings))
-            self.token_bytes = replace(self.token_bytes, spellings=(*spellings, *padding))
-            tokenizer_json = json.dumps(filled)
+            tokenizer_json = write_tokenizer_json(filled)
         try:
             with temporary_json_file(tokenizer_json) as path:  # only `from_file` converts the older format
                 self.tokenizer = package.Tokenizer.from_file(path)
+            # after loading, which checks the values that `read_tokenizer_json` does not check
+            self.token_bytes = TokenBytes.read(description)
         except (PrefTemplatesError, KeyboardInterrupt, SystemExit, MemoryError):
             raise
         except BaseException as error:  # a panic in Rust is not an Exception
@@ -112,6 +111,11 @@ class ByteAlignedTokenizer:
             raise DefinitionError(
                 f"tokenizers {self.version} cannot load this tokenizer: {reason}; {_ADVICE}"
             ) from error
+        if self.missing_bytes:
+            spellings = self.token_bytes.spellings
+            # without a spelling, no text with one of these ids has offsets, so `tokenize` rejects it
+            padding = (None,) * (max(self.missing_bytes) + 1 - len(spellings))
+            self.token_bytes = replace(self.token_bytes, spellings=(*spellings, *padding))
 
     @classmethod
     def from_str(cls, tokenizer_json: str) -> Self:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from preftemplates.errors import Code, RowError, StyleContractError, preview
+from preftemplates.tokens.token_bytes import WHITESPACE
 from preftemplates.tokens.tokenizers import PiecePosition, Token, TokenizerCopies, encode_text, extend_over_gaps
 from preftemplates.tokens.tokens import Tokens
 
@@ -26,7 +27,22 @@ class Encoder:
 
     def encode(self, rendered: Rendered) -> Tokens:
         """Encode a text."""
-        return self._add_prefix(rendered, self._encode_whole(rendered))
+        return self._add_prefix(rendered, self.encode_without_prefix(rendered))
+
+    def encode_without_prefix(self, rendered: Rendered) -> list[Token]:
+        """Encode a text without the tokenizer's prefix, such as a BOS.
+
+        The whole text is encoded as the tokenizer reads it, or in pieces if content makes or breaks a control token.
+        """
+        control, written = self._find_written(rendered)
+        tokens = self._read_whole(rendered)
+        control_ids = self.copies.get_ids(control)
+        extended = [token for _, token in extend_over_gaps(tokens, control_ids, len(rendered.text))]
+        # no control token was forged, and none was broken by adjacent content: keep the tokenizer's own ids
+        if len(extended) == len(written) and all(map(_is_written_token, extended, written)):
+            stripped = iter(written)  # these do not cover the whitespace that some tokens swallow
+            return [next(stripped) if token.id in control_ids else token for token in tokens]
+        return self._encode_pieces(rendered.text, written, control, 0)
 
     def encode_response(self, rendered: Rendered, prompt: Tokens) -> Tokens:
         """Encode a response so that its tokens begin with those of its prompt."""
@@ -38,7 +54,7 @@ class Encoder:
                 code=Code.PREFIX_UNSTABLE,
             )
         length = len(prompt)
-        tokens = self._add_prefix(rendered, self._encode_whole(rendered), length)
+        tokens = self._add_prefix(rendered, self.encode_without_prefix(rendered), length)
         # offsets too: an unknown token across the prompt's end has the id of the prompt's own unknown token
         if (tokens.input_ids[:length], tokens.offsets[:length]) == (prompt.input_ids, prompt.offsets):
             return tokens
@@ -93,18 +109,6 @@ class Encoder:
             prefix = ()
         offsets = tuple((token.start, token.end) for token in tokens)
         return Tokens(rendered, prefix + ids, ((0, 0),) * len(prefix) + offsets, prompt_length)
-
-    def _encode_whole(self, rendered: Rendered) -> list[Token]:
-        """Encode the whole text as the tokenizer reads it, or in pieces if content makes or breaks a control token."""
-        control, written = self._find_written(rendered)
-        tokens = self._read_whole(rendered)
-        control_ids = self.copies.get_ids(control)
-        extended = [token for _, token in extend_over_gaps(tokens, control_ids, len(rendered.text))]
-        # no control token was forged, and none was broken by adjacent content: keep the tokenizer's own ids
-        if len(extended) == len(written) and all(map(_is_written_token, extended, written)):
-            stripped = iter(written)  # these do not cover the whitespace that some tokens swallow
-            return [next(stripped) if token.id in control_ids else token for token in tokens]
-        return self._encode_pieces(rendered.text, written, control, 0)
 
     def _find_written(self, rendered: Rendered) -> tuple[frozenset[str], list[Token]]:
         """Return the names of the control tokens in this style's text, and the places where the style wrote them."""
@@ -162,9 +166,9 @@ class Encoder:
             flags = self.copies.added_tokens[self.copies.names_by_id[token.id]]
             token_start, token_end = token.start, token.end
             if flags["lstrip"]:
-                token_start = max(start, len(text[:token_start].rstrip()))  # never into the token before it
+                token_start = start + len(text[start:token_start].rstrip(WHITESPACE))  # never into the token before it
             if flags["rstrip"]:
-                token_end += len(text[token_end:]) - len(text[token_end:].lstrip())
+                token_end = len(text) - len(text[token_end:].lstrip(WHITESPACE))
             tokens += self._encode_piece(text, start, token_start, control, position)
             tokens.append(token)
             start, position = token_end, "after"

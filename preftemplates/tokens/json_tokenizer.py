@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from preftemplates.core.extras import import_extra
-from preftemplates.errors import DefinitionError, FileError, one_line
+from preftemplates.errors import DefinitionError, FileError, PrefTemplatesError, one_line
 from preftemplates.tokens.byte_aligned import ByteAlignedTokenizer
-from preftemplates.tokens.engines.tokenizer_json import read_tokenizer_json
+from preftemplates.tokens.engines.tokenizer_checks import is_text, list_token_faults, make_value_error
+from preftemplates.tokens.engines.tokenizer_json import read_tokenizer_json, write_tokenizer_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _TOKENIZER_FILE = "tokenizer.json"
+_CONFIG_FILE = "tokenizer_config.json"
 
 _PARTS = ("truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder")
 """The parts that a `tokenizer.json` may lack."""
@@ -83,9 +85,10 @@ class JsonTokenizer:
         bos_token_id, eos_token_id, pad_token_id: the ids of three of them.
 
     Raises:
-        DefinitionError: the text is not the JSON of a tokenizer.
+        DefinitionError: the text is not the JSON of a tokenizer, or a value of another file has the wrong type.
 
     Example:
+        >>> import json
         >>> from preftemplates import get_style, tokenize
         >>> from preftemplates.tokens.engines.tokenizer_json import list_byte_characters
         >>> vocabulary = {character: byte for byte, character in enumerate(list_byte_characters())}
@@ -109,14 +112,18 @@ class JsonTokenizer:
         name_or_path: str = "",
     ) -> None:
         named, config = {**(special_tokens_map or {})}, config or {}
-        # the second name is the one before transformers 5, which still reads it
-        listed = config.get("extra_special_tokens") or config.get("additional_special_tokens") or ()
-        further = [_get_content(token) for token in listed] if isinstance(listed, list) else []
+        for key, token in named.items():
+            if not is_text(token):
+                raise make_value_error("the special tokens", key, token, "text in valid Unicode")
+        further = _list_further_tokens(config)
         self.special_tokens_map, self.chat_template, self.name_or_path = named, chat_template, name_or_path
         self.all_special_tokens = [*dict.fromkeys([*named.values(), *further])]
         self.json = _complete_json(tokenizer_json, self.all_special_tokens, named, config)
         added = read_tokenizer_json(self.json)["added_tokens"]
-        self.added_tokens_decoder = {token["id"]: AddedName(token["content"], token["special"]) for token in added}
+        # loading the tokenizer raises the error for a token without flags
+        self.added_tokens_decoder = {
+            token["id"]: AddedName(token["content"], token.get("special", False)) for token in added
+        }
         ids = {token.content: id for id, token in self.added_tokens_decoder.items()}
         self.bos_token, self.eos_token, self.pad_token = map(named.get, ("bos_token", "eos_token", "pad_token"))
         self.unk_token, self.cls_token, self.sep_token = map(named.get, ("unk_token", "cls_token", "sep_token"))
@@ -133,7 +140,7 @@ class JsonTokenizer:
 
         Raises:
             FileError: the folder has no `tokenizer.json`, or it cannot be read.
-            DefinitionError: the file is not the JSON of a tokenizer.
+            DefinitionError: the file is not the JSON of a tokenizer, or a value of another file has the wrong type.
 
         Example:
             >>> from preftemplates.errors import FileError
@@ -166,7 +173,9 @@ class JsonTokenizer:
             return ByteAlignedTokenizer(self.json)
         try:
             return tokenizers.Tokenizer.from_str(self.json)
-        except Exception as error:
+        except (PrefTemplatesError, KeyboardInterrupt, SystemExit, MemoryError):
+            raise
+        except BaseException as error:  # a panic in Rust is not an Exception
             reason = one_line(str(error), 200)
             raise DefinitionError(
                 f"tokenizers {tokenizers.__version__} cannot load this tokenizer: {reason}; a {_TOKENIZER_FILE} of"
@@ -190,8 +199,38 @@ class JsonTokenizer:
         return f"JsonTokenizer({self.name_or_path!r})"
 
 
-def _get_content(token: Any) -> str:
-    return str(token["content"]) if isinstance(token, dict) else str(token)
+def _list_further_tokens(config: Mapping[str, Any]) -> list[str]:
+    """Return the special tokens that a configuration lists without a purpose."""
+    # the second name is the one before transformers 5, which still reads it
+    names = ("extra_special_tokens", "additional_special_tokens")
+    name, listed = next(((name, config[name]) for name in names if config.get(name)), ("", []))
+    if isinstance(listed, dict):  # tokens by purpose, which are among the named ones
+        return []
+    if not isinstance(listed, list):
+        raise make_value_error(_CONFIG_FILE, name, listed, "a list or an object")
+    tokens = [token if isinstance(token, dict) else {"content": token} for token in listed]
+    for index, token in enumerate(tokens):
+        for key, value, expected in list_token_faults(f"{name}[{index}]", token):
+            raise make_value_error(_CONFIG_FILE, key, value, expected)
+    return [token["content"] for token in tokens]
+
+
+def _list_configured_tokens(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the added tokens that a configuration describes, in the order of their ids."""
+    name = "added_tokens_decoder"
+    listed = config.get(name)
+    if listed is not None and not isinstance(listed, dict):
+        raise make_value_error(_CONFIG_FILE, name, listed, "an object with added tokens by id")
+    tokens_by_id: list[tuple[int, dict[str, Any]]] = []
+    for id, token in (listed or {}).items():
+        for key, value, expected in list_token_faults(f"{name}.{id}", token):
+            raise make_value_error(_CONFIG_FILE, key, value, expected)
+        try:
+            tokens_by_id.append((int(id), token))
+        except (TypeError, ValueError) as error:
+            raise make_value_error(_CONFIG_FILE, name, id, "whole numbers as its keys") from error
+    # by number: as text, "10" comes before "9", and a token that is new gets its id from its place
+    return [token for _, token in sorted(tokens_by_id, key=itemgetter(0))]
 
 
 def _complete_json(
@@ -201,10 +240,7 @@ def _complete_json(
     # tokenizers reads a file that lacks these keys, but `TokenizerCopies` reads each part by its key
     description: dict[str, Any] = dict.fromkeys(_PARTS) | read_tokenizer_json(tokenizer_json)
     tokens: dict[str, dict[str, Any]] = {token["content"]: token for token in description["added_tokens"] or ()}
-    listed = config.get("added_tokens_decoder")
-    listed = listed if isinstance(listed, dict) else {}
-    # by number: as text, "10" comes before "9", and a token that is new gets its id from its place
-    for token in (token for _, token in sorted(listed.items(), key=lambda item: int(item[0]))):
+    for token in _list_configured_tokens(config):
         flags = {name: token.get(name, default) for name, default in _FLAGS.items()}
         flags["special"] |= token["content"] in named.values()  # as in `TokenizersBackend.__init__`
         tokens[token["content"]] = {**tokens.get(token["content"], {}), "content": token["content"], **flags}
@@ -221,4 +257,4 @@ def _complete_json(
             following = max(following, token["id"] + 1)
     # `Tokenizer.from_str` numbers tokens that the model lacks in the order in which they are listed
     description["added_tokens"] = sorted(tokens.values(), key=lambda token: token["id"])
-    return json.dumps(description, ensure_ascii=False)
+    return write_tokenizer_json(description)

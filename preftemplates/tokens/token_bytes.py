@@ -16,9 +16,17 @@ _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 _BYTES_BY_CHARACTER = {character: byte for byte, character in enumerate(list_byte_characters())}
 
-_SPACES = [char for char in map(chr, range(0x3001)) if char.isspace() and not "\x1c" <= char <= "\x1f"]
-_WHITESPACE = re.compile(b"(?:%s)*" % b"|".join(re.escape(char.encode()) for char in _SPACES))
-"""A run of whitespace in UTF-8, as tokenizers in Rust define it: White_Space, which lacks four of Python's."""
+WHITESPACE = (
+    "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""The characters that an added token with `lstrip` or `rstrip` swallows: `\\s` in Rust, which is White_Space.
+
+`str.strip()` would also remove four characters that are not whitespace in Rust: U+001C to U+001F.
+"""
+
+_SPACES = re.compile(b"(?:%s)*" % b"|".join(re.escape(char.encode()) for char in WHITESPACE))
+"""A run of whitespace in UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +122,10 @@ class TokenBytes:
                 return None
             spelling = whole if optional and data.startswith(whole, start) else shorter
             begin = data.find(spelling, start) if id in self.strips_left else start
-            if begin < start or not _WHITESPACE.fullmatch(data, start, begin) or not data.startswith(spelling, begin):
+            if begin < start or not _SPACES.fullmatch(data, start, begin) or not data.startswith(spelling, begin):
                 return None
             end = begin + len(spelling)
-            if id in self.strips_right and (whitespace := _WHITESPACE.match(data, end)):
+            if id in self.strips_right and (whitespace := _SPACES.match(data, end)):
                 end = whitespace.end()
             extents.append((start, end))
             start = end
@@ -168,9 +176,9 @@ def _list_vocabulary(model: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 
 def _find_unknown(model: Mapping[str, Any]) -> list[int]:
     """Return the id of the unknown token, which may stand for any text, in a list; empty if there is none."""
-    if isinstance(model.get("unk_id"), int):
-        return [model["unk_id"]]
     vocabulary, unknown = model.get("vocab"), model.get("unk_token")
+    if isinstance(vocabulary, list) and isinstance(model.get("unk_id"), int):
+        return [model["unk_id"]]
     return [vocabulary[unknown]] if isinstance(vocabulary, dict) and unknown in vocabulary else []
 
 

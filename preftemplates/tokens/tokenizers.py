@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from preftemplates.errors import Code, DefinitionError, RowError
 from preftemplates.tokens.byte_aligned import ByteAlignedTokenizer
-from preftemplates.tokens.token_bytes import TokenBytes
+from preftemplates.tokens.token_bytes import WHITESPACE, TokenBytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -130,18 +130,18 @@ class TokenizerCopies:
         tokens: list[Token] = []
         for candidates in extend_over_gaps(encode_text(self.full, text), self.names_by_id, len(text)):
             # the token's own characters first, then those up to the next token, which may be an accent
-            for token in (self._strip_blanks(candidate, text) for candidate in candidates):
+            for token in (self._strip_whitespace(candidate, text) for candidate in candidates):
                 if self._is_spelled(text[token.start : token.end], self.names_by_id[token.id]):
                     tokens.append(token)
                     break
         return tuple(tokens)
 
-    def _strip_blanks(self, token: Token, text: str) -> Token:
+    def _strip_whitespace(self, token: Token, text: str) -> Token:
         """Remove the whitespace that a token swallows, unless its name includes it."""
         name = self.names_by_id[token.id]
         covered, flags = text[token.start : token.end], self.added_tokens[name]
-        leading = len(covered) - len(covered.lstrip()) - (len(name) - len(name.lstrip()))
-        trailing = len(covered) - len(covered.rstrip()) - (len(name) - len(name.rstrip()))
+        leading = len(covered) - len(covered.lstrip(WHITESPACE)) - (len(name) - len(name.lstrip(WHITESPACE)))
+        trailing = len(covered) - len(covered.rstrip(WHITESPACE)) - (len(name) - len(name.rstrip(WHITESPACE)))
         start = token.start + max(0, leading if flags["lstrip"] else 0)
         end = token.end - max(0, trailing if flags["rstrip"] else 0)
         return token._replace(start=start, end=end)
@@ -172,8 +172,8 @@ class TokenizerCopies:
         # also after another such token: one with `lstrip` swallows a line end that is before the cut
         heads = [head + name + middle for middle in ("", "\n", "Hi ") for head in ("", *_PROBES)] + [*_PROBES]
         tails = [name + tail for tail in ("", *_PROBES)]
-        whole = [head + tail for head in heads for tail in tails]
-        ids = [encoding.ids for encoding in self.full.encode_batch_fast([*heads, *tails, *whole])]
+        texts = [*heads, *tails, *(head + tail for head in heads for tail in tails)]
+        ids = [encoding.ids for encoding in self.full.encode_batch_fast(texts, add_special_tokens=False)]
         of_heads, of_tails = ids[: len(heads)], ids[len(heads) : len(heads) + len(tails)]
         return ids[len(heads) + len(tails) :] == [head + tail for head in of_heads for tail in of_tails]
 
@@ -264,7 +264,7 @@ def extend_over_gaps(tokens: Sequence[Token], ids: Collection[int], length: int)
 
 def _unknown_tokens(model: Mapping[str, Any]) -> set[str]:
     """Return the token that a model gives for unknown text; it is not a control token."""
-    if isinstance(model.get("unk_id"), int):
+    if isinstance(model["vocab"], list) and isinstance(model.get("unk_id"), int):
         return {model["vocab"][model["unk_id"]][0]}
     return {model["unk_token"]} if model.get("unk_token") else set()
 

@@ -1,6 +1,7 @@
 """Traced text is a str to everybody, and knows for each character which cell it came from."""
 
 import copy
+import inspect
 import json
 import pickle
 import unicodedata
@@ -212,6 +213,27 @@ def test_every_method_gives_what_it_gives_on_a_str(method, arguments):
 
     for text in ("", "abc abc", "a\tb\r\nB c", "{}", "ǅ ß"):
         assert call(Traced.whole(text, "prompt")) == call(text)
+
+
+@given(st.text("ab", max_size=8), st.text("ab", max_size=2), st.text("ac", max_size=2), st.integers(-1, 4))
+def test_the_count_of_replace_has_a_name_as_in_python_3_13(text, old, new, count):
+    known = Traced.whole(text, "prompt")
+    assert known.replace(old, new, count=count) == text.replace(old, new, count)
+    assert known.replace(old, new, count=count).pieces == known.replace(old, new, count).pieces
+
+
+def test_each_method_that_is_overridden_takes_the_names_that_a_str_takes():
+    for method in set(vars(Traced)) & set(CALLS):
+        try:
+            parameters = inspect.signature(getattr(str, method)).parameters.values()
+        except ValueError:  # before Python 3.13, some methods have no signature
+            continue
+        own = inspect.signature(getattr(Traced, method)).parameters
+        if "options" not in own:  # those that pass everything on
+            named = {parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD}
+            assert named <= {
+                name for name, parameter in own.items() if parameter.kind is not parameter.POSITIONAL_ONLY
+            }
 
 
 @pytest.mark.parametrize("key", ["0", None, 1.0, (0,), 5, -5, slice("a", None)], ids=repr)

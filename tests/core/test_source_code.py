@@ -2,14 +2,19 @@
 
 import functools
 import json
+import os
 import re
+import subprocess
 import sys
-import textwrap
+from pathlib import Path
 from types import ModuleType
 
 import pytest
-from support import in_new_process
+from hypothesis import given
+from hypothesis import strategies as st
+from support import HANGS, in_new_process
 
+import preftemplates
 from preftemplates import Preference, RowModel, Template, register_filter
 from preftemplates.core.python_files import run_source
 from preftemplates.core.source_code import canonical_tokens, class_source, function_source
@@ -32,7 +37,7 @@ def again(text):
 
 def in_module(source, name="somewhere"):
     """What a module of this source defines."""
-    return run_source(f"/{name}.py", textwrap.dedent(source)).__dict__
+    return run_source(f"/{name}.py", source).__dict__
 
 
 def defined(source, name="f", module="somewhere"):
@@ -92,13 +97,166 @@ OTHER = [
     ("f = lambda a: 1\n", "f = lambda a: 2\n"),
     ("f, g = lambda a: 1, lambda a: 2\n", "g, f = lambda a: 1, lambda a: 2\n"),
     ("def f(a):\n    return 1\n", "import functools\n@functools.cache\ndef f(a):\n    return 1\n"),
-]
+    ("G = lambda: 1\nH = lambda: 1\ndef f(a):\n    return G(), H()\n",
+     "G = lambda: 1\nH = lambda: 2\ndef f(a):\n    return G(), H()\n"),
+    ("def f(a):\n    if a: a = 1; a = 2\n    return a\n", "def f(a):\n    if a: a = 1\n    a = 2\n    return a\n"),
+    ("def f(a):\n    return '''\n  a'''\n", "if True:\n    def f(a):\n        return '''\n      a'''\n"),
+    ("def f(a):\n    return '''\n\na'''\n", "def f(a):\n    return '''\n  \na'''\n"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("one", "other"), OTHER)
 def test_what_does_another_thing_has_another_text(one, other):
     assert defined(one) != defined(other)
     assert defined(one) == defined(one, module="elsewhere")
+
+
+LINE_ENDS = ["\n", "\r\n", "\r"]
+NO_LINE_ENDS = ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", " ", "x"]
+
+inner_lines = st.lists(st.sampled_from([*LINE_ENDS, *NO_LINE_ENDS]), max_size=5).map("".join)
+
+
+@given(inner_lines, inner_lines, st.sampled_from(LINE_ENDS), st.sampled_from(["a", "b"]), st.sampled_from(["'", "f'"]))
+def test_a_function_is_found_after_any_text_and_its_own_text_counts(before, inside, end, result, quote):
+    quote = quote + "''"
+
+    def write(inside, result):
+        lines = ["X = '''" + before + "'''", "class G:", "  def f(a):", "    return 0", "  def g(a):"]
+        lines += [f"    a = {quote}{inside}'''", f"    return a + '{result}'", "f = G.g", ""]
+        return in_module(end.join(lines), "lines")["f"]
+
+    function = write(inside, result)
+    assert function("") == inside.replace("\r\n", "\n").replace("\r", "\n") + result
+    assert result in function_source(function)
+    for other in (write(inside, result + "!"), write(inside + " ", result), write(inside + "x\n", result)):
+        assert function_source(other) != function_source(function)
+    alone = f"def g(a):\n    a = {quote}{inside}'''\n    return a + '{result}'\n"
+    assert function_source(in_module(alone, "alone")["g"]) == function_source(function)
+
+
+CLASS_MEMBERS = [
+    "def __call__(self, a): return {n}",
+    "def __init__(self, a): self.a = {n}",
+    "def __eq__(self, other): return {n}",
+    "def __class_getitem__(cls, key): return {n}",
+    "__call__ = lambda self, a: {n}",
+    "@property\n    def a(self): return {n}",
+    "@functools.cached_property\n    def a(self): return {n}",
+    "@staticmethod\n    def a(): return {n}",
+    "LIMIT = {n}",
+]
+CLASSES = [
+    "class G:\n    {member}\n",
+    "class Parent:\n    {member}\nclass G(Parent):\n    pass\n",
+    "@dataclasses.dataclass\nclass G:\n    {member}\n",
+]
+READERS = ["def f(a):\n    return G(a)\n", "HELPER = G.__new__(G)\ndef f(a):\n    return HELPER\n"]
+
+
+@pytest.mark.parametrize("member", CLASS_MEMBERS)
+@pytest.mark.parametrize("written", CLASSES)
+@pytest.mark.parametrize("reader", READERS)
+def test_each_member_of_a_class_that_a_function_reads_counts(member, written, reader):
+    def write(n):
+        return "import dataclasses, functools\n" + written.format(member=member.format(n=n)) + reader
+
+    assert defined(write(1)) != defined(write(2))
+    assert defined(write(1)) == defined(write(1), module="elsewhere")
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_the_value_of_an_enum_counts(n):
+    source = "import enum\nclass G(enum.Enum):\n    A = {}\ndef f(a):\n    return G\n"
+    assert (defined(source.format(1)) == defined(source.format(n), module="elsewhere")) == (n == 1)
+
+
+GENERATED = """
+import abc, dataclasses, enum, functools, typing
+
+class Plain:
+    "Doc."
+    hint: int
+    __slots__ = ("a",)
+    def __hash__(self): return 1
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Data:
+    a: int
+    def __str__(self): return "x"
+
+@functools.total_ordering
+class Ordered(abc.ABC, typing.Generic[typing.TypeVar("T")]):
+    def __lt__(self, other): return True
+    def __eq__(self, other): return True
+
+class Pair(typing.NamedTuple):
+    a: int
+    def __str__(self): return "x"
+
+class Word(enum.StrEnum):
+    A = enum.auto()
+    def __str__(self): return "x"
+
+class Proto(typing.Protocol):
+    def __len__(self): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "members"),
+    [
+        ("Plain", {"__hash__"}),
+        ("Data", {"__str__"}),
+        ("Ordered", {"__lt__", "__eq__"}),
+        ("Pair", {"__str__", "_fields", "_field_defaults"}),
+        ("Word", {"A", "__str__"}),
+        ("Proto", {"__len__", "_is_protocol"}),
+    ],
+)
+def test_what_python_adds_to_a_class_is_no_part_of_it(name, members):
+    """So the digest is the same in all versions, which add different members."""
+    function = in_module(GENERATED + f"def f(a):\n    return {name}\n", name)["f"]
+    assert set(json.loads(function_source(function))["reads"][name]["class"]) == members
+
+
+def test_generated_methods_of_executed_text_are_no_part_of_it_and_written_ones_are():
+    space = {"__name__": "__main__"}
+    exec(GENERATED, space)
+    assert set(json.loads(class_source(space["Data"]))) == {"__str__"}
+    assert set(json.loads(class_source(space["Ordered"]))) == {"__lt__", "__eq__"}
+
+
+def test_the_methods_of_built_in_types_are_named():
+    assert json.loads(function_source(str.upper)) == {"name": "builtins.str.upper"}
+    assert "UPPER" not in json.loads(defined("UPPER = str.upper\ndef f(a):\n    return UPPER(a)\n"))["reads"]
+
+
+def test_keys_that_hold_sets_have_one_text_in_every_process():
+    code = """
+from preftemplates.core.digest import canonical_json
+print(canonical_json({frozenset(("x", "y", "zz")): 1, (2, frozenset(("p", "q", "rr"))): {"b", "c", "dd"}}))
+"""
+    assert len({run_with_hash_seed(code, seed) for seed in range(5)}) == 1
+
+
+def run_with_hash_seed(code, seed):
+    """What `code` prints in a process in which the order of sets is that of this seed."""
+    library = str(Path(preftemplates.__file__).parents[1])
+    environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": library}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=True, timeout=HANGS)
+    return done.stdout
+
+
+def test_executed_text_has_one_text_in_every_process():
+    code = """
+from preftemplates.core.source_code import function_source
+space = {"N": {"p", "q", "rr"}, "M": {frozenset(("a", "b", "c")): 1}}
+exec("def f(a):\\n    return a in {'x', 'y', 'zz'} and [b in {('p', 1), ('q', 2)} for b in a], N, M", space)
+print(function_source(space["f"]))
+"""
+    assert len({run_with_hash_seed(code, seed) for seed in range(5)}) == 1
 
 
 def test_without_a_source_two_functions_differ_by_their_instructions():

@@ -3,7 +3,9 @@
 import pickle
 from itertools import pairwise
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from support import conversations, texts
@@ -175,6 +177,30 @@ def test_what_is_no_index_of_a_message_is_refused(messages, error):
     talk = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]
     with pytest.raises(SpanError, match=error):
         get_style("chatml").render(talk).mask("content", messages=messages)
+
+
+COLLECTIONS = [
+    list,
+    np.array,
+    torch.tensor,
+    lambda values: [*np.array(values)],
+    lambda values: [*torch.tensor(values)],
+]
+
+
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=3) | st.lists(st.integers(-2, 1), min_size=1, max_size=3),
+    st.sampled_from(COLLECTIONS),
+)
+def test_indices_of_any_library_are_indices_and_flags_of_any_library_are_refused(values, collect):
+    rendered = get_style("chatml").render([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}])
+    if isinstance(values[0], bool):
+        with pytest.raises(
+            SpanError, match=f"messages holds {values[0]}, expected an index; pass indices, not one bool"
+        ):
+            rendered.mask("content", messages=collect(values))
+    else:
+        assert rendered.mask("content", messages=collect(values)) == rendered.mask("content", messages=values)
 
 
 # --- the spans of a content ----------------------------------------------------------------------------------------

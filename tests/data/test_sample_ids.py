@@ -5,7 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import BUNDLED_STYLES, writing
 from support import at_least, real_rows
-from token_support import KINDS, WHY, answer, talks, texts_with_marks, texts_without_marks, tokenizer_of
+from token_support import (
+    KINDS,
+    MARKS,
+    WHY,
+    answer,
+    byte_level,
+    plain_ids,
+    style_of,
+    talks,
+    texts_with_marks,
+    texts_without_marks,
+    tokenizer_of,
+)
+from tokenizers import AddedToken
 
 from preftemplates import Preference, get_style, get_template, tokenize
 from preftemplates.data.convert import Conversion
@@ -126,6 +139,21 @@ def test_a_planted_encoder_that_trusts_the_tokenizer_is_found():
         check_many(pairs, style, tokenizer, Trusting)
 
 
+def test_content_that_spells_a_control_token_and_breaks_the_style_s_is_found():
+    """Its ids are those that the style writes: one <|end|>, which is the question's here and not the style's."""
+    tokenizer = byte_level()
+    tokenizer.add_special_tokens({"eos_token": AddedToken("<|end|>", normalized=False)})
+    tokenizer.add_tokens([AddedToken("a<|", normalized=False)])
+    style = style_of("{{ content }}", "{{ content }}<|end|>", stop="<|end|>")
+    pairs = [
+        make_pair({"role": "user", "content": "q"}, chosen="b", rejected="xb"),
+        make_pair({"role": "user", "content": "q <|end|> "}, chosen="a", rejected="xa"),
+    ]
+    whole = style.texts(pairs[1].prompt, pairs[1].responses.values())[1][0]
+    assert plain_ids(tokenizer, whole).count(tokenizer.eos_token_id) == 1
+    check_many(pairs, style, tokenizer)
+
+
 # --- custom templates ----------------------------------------------------------------------------------------------
 
 
@@ -148,6 +176,39 @@ def test_a_custom_text_gets_what_the_tokenizer_adds(kind):
     texts = ["USER: Hello ASSISTANT: world", "USER: Hello ASSISTANT: Why?"]
     (encoded,) = SampleEncoder(tokenizer, None).encode([TextSample(texts)])
     assert encoded.responses == [tokenizer(text)["input_ids"] for text in texts]
+
+
+VALUES = st.lists(st.sampled_from([*MARKS, "Hello", "world"]), min_size=1, max_size=4).map(" ".join)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(st.sampled_from(["", *MARKS]), VALUES, st.lists(VALUES, min_size=2, max_size=2), st.sampled_from(["", *MARKS]))
+def test_content_changes_no_control_token_of_a_custom_text(kind, first, asked, answers, last):
+    """The control tokens are those of `tokenizer(text)` for plain words, also after a BOS of the text's own."""
+    tokenizer = tokenizer_of(kind)
+    control = get_tokenizer_copies(tokenizer).get_ids(get_tokenizer_copies(tokenizer).special)
+    texts = [f"{first}USER: {asked} ASSISTANT: {answer} {last}" for answer in answers]
+    plain = tokenizer(f"{first}USER: {BLANK} ASSISTANT: {BLANK} {last}")["input_ids"]
+    starts = len(f"{first}USER: "), len(f"{first}USER: {asked} ASSISTANT: ")
+    contents = [
+        tuple((start, start + len(value)) for start, value in zip(starts, (asked, answer), strict=True))
+        for answer in answers
+    ]
+    (encoded,) = SampleEncoder(tokenizer, None).encode([TextSample(texts, None, contents)])
+    for text, ids in zip(texts, encoded.responses, strict=True):
+        assert [id for id in ids if id in control] == [id for id in plain if id in control]
+        assert encoded.control_text or ids == tokenizer(text)["input_ids"]
+
+
+@pytest.mark.parametrize("value", ["x", "x<|im_end|>y"])
+def test_both_answers_have_as_many_bos(value):
+    """Two as in `tokenizer(text)`, whether or not a value spells a control token."""
+    tokenizer = tokenizer_of("byte_level_with_bos")
+    texts = [f"<|begin_of_text|>USER: Hi ASSISTANT: {answer}" for answer in (value, "No.")]
+    contents = [find_extents(text, ["Hi", value, "No."]) for text in texts]
+    (encoded,) = SampleEncoder(tokenizer, None).encode([TextSample(texts, None, contents)])
+    assert [ids.count(tokenizer.bos_token_id) for ids in encoded.responses] == [2, 2]
+    assert [ids[:2] for ids in encoded.responses] == [tokenizer(text)["input_ids"][:2] for text in texts]
 
 
 def test_extents_are_every_place_of_a_value_without_its_blanks():

@@ -100,6 +100,14 @@ def test_the_tokens_are_those_of_a_tokenizer_with_offsets(kind, style, talk):
         assert try_both(rendered, bare_of(kind)) == try_both(rendered, tokenizer_of(kind))
 
 
+@pytest.mark.parametrize("kind", [kind for kind in SPELLING if kind != "unigram"])
+def test_texts_are_cut_before_the_same_tokens(kind):
+    """A tokenizer with a BOS too: the second part of a text has none."""
+    ours, expected = get_tokenizer_copies(bare_of(kind)), get_tokenizer_copies(tokenizer_of(kind))
+    names = [*MARKS[:2], "<think>"] if "<think>" in expected.added_tokens else MARKS[:2]
+    assert [*map(ours.can_cut_before, names)] == [*map(expected.can_cut_before, names)]
+
+
 ORDINARY = ("Hello world", " Hello\n\n", "<|im_end|> x", "So.</s>")
 
 

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from support import at_least
 from token_support import (
     CHATML,
     HUMAN,
@@ -13,6 +14,7 @@ from token_support import (
     answer,
     byte_level,
     byte_level_with_plain_marks,
+    byte_tokenizer,
     llama_legacy,
     pieces,
     plain_ids,
@@ -43,6 +45,23 @@ def test_a_text_cut_at_its_control_tokens_has_the_tokenizer_s_ids(kind, style, t
         cut = tokenize(rendered, tokenizer)
     assert list(cut.input_ids) == wanted_ids(tokenizer, rendered.text)
     assert cut == tokenize(rendered, tokenizer)
+
+
+ODD_WHITESPACE = st.text(["a", " ", "\n", "\x0b", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\xa0", "\u200b", "\u3000"])
+"""Characters of which str.strip and tokenizers differ in some."""
+
+
+@pytest.mark.parametrize("flags", [{"lstrip": True}, {"rstrip": True}, {"lstrip": True, "rstrip": True}])
+@at_least(60)
+@given(ODD_WHITESPACE, ODD_WHITESPACE)
+def test_a_token_swallows_the_whitespace_that_the_tokenizer_lets_it_swallow(flags, first, second):
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens({"eos_token": AddedToken("<|stop|>", normalized=False, **flags)})
+    style = style_of("{{ content }}<|stop|>", "{{ content }}<|stop|>", stop="<|stop|>")
+    rendered = style.render([{"role": "user", "content": first}, answer(second)])
+    with pytest.MonkeyPatch.context() as patch:  # every text is cut at its control tokens
+        patch.setattr(encoder, "_is_written_token", lambda *_: False)
+        assert list(tokenize(rendered, tokenizer).input_ids) == plain_ids(tokenizer, rendered.text)
 
 
 WORDS = st.lists(st.sampled_from(["Hello", "world", "Why", "So"]), min_size=1, max_size=4).map(" ".join)

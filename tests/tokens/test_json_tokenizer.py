@@ -5,15 +5,23 @@ import json
 import pickle
 import sys
 import weakref
+from functools import reduce
+from itertools import islice
+from operator import getitem
 
 import pytest
+import tokenizers
+from engine_support import BARE_PACKAGE
+from hypothesis import given
+from hypothesis import strategies as st
+from support import at_least
 from token_support import CHATML, KINDS, WHY, answer, byte_level, byte_level_with_bos, tokenizer_of
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from preftemplates import Style, get_template, tokenize
 from preftemplates.cli.load_template import read_tokenizer
 from preftemplates.data.content_rules import read_special_tokens
-from preftemplates.errors import DefinitionError, FileError, MissingPackageError
+from preftemplates.errors import DefinitionError, FileError, MissingPackageError, PrefTemplatesError
 from preftemplates.styles.tokenizer_files import read_tokenizer_files
 from preftemplates.tokens.json_tokenizer import JsonTokenizer
 
@@ -119,6 +127,140 @@ def test_files_that_are_not_there_or_no_tokenizer_are_refused(tmp_path):
     (tmp_path / "tokenizer.json").unlink()
     with pytest.raises(FileError, match=r"has no tokenizer\.json that can be read: No such file"):
         read(tmp_path)
+
+
+CONFIG = {
+    "added_tokens_decoder": {
+        "413": {"content": "<new>", "single_word": False, "lstrip": True, "rstrip": True, "normalized": False},
+        "414": {"content": "<newer>", "special": True},
+    },
+    "extra_special_tokens": ["<a>", {"content": "<b>", "lstrip": True}],
+    "additional_special_tokens": ["<c>"],
+}
+NAMED = {"bos_token": "<s>", "eos_token": "<|im_end|>"}
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        ({"added_tokens_decoder": ["<new>"]}, "added_tokens_decoder"),
+        ({"added_tokens_decoder": 3}, "added_tokens_decoder"),
+        ({"added_tokens_decoder": {"x": {"content": "<new>"}}}, "added_tokens_decoder"),
+        ({"added_tokens_decoder": {"413": {}}}, "added_tokens_decoder.413"),
+        ({"added_tokens_decoder": {"413": "<new>"}}, "added_tokens_decoder.413"),
+        ({"added_tokens_decoder": {"413": None}}, "added_tokens_decoder.413"),
+        ({"added_tokens_decoder": {"413": {"content": 3}}}, "added_tokens_decoder.413.content"),
+        ({"added_tokens_decoder": {"413": {"content": "<new>", "lstrip": "no"}}}, "added_tokens_decoder.413.lstrip"),
+        ({"extra_special_tokens": [{}]}, "extra_special_tokens[0]"),
+        ({"extra_special_tokens": ["<a>", 3]}, "extra_special_tokens[1].content"),
+        ({"extra_special_tokens": "<a>"}, "extra_special_tokens"),
+        ({"additional_special_tokens": [["<a>"]]}, "additional_special_tokens[0].content"),
+    ],
+)
+def test_a_value_of_the_wrong_type_in_the_configuration_is_named(config, key, tmp_path):
+    byte_level().save_pretrained(tmp_path)
+    change(tmp_path, **config)
+    with pytest.raises(DefinitionError) as refused:
+        read(tmp_path)
+    assert refused.value.message.startswith(f"tokenizer_config.json, key '{key}': got ")
+    assert refused.value.message.endswith("; fix the file, or save the tokenizer again")
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"added_tokens": {"<new>": 413}}, "added_tokens"),
+        ({"added_tokens": ["<new>"]}, "added_tokens[0]"),
+        ({"added_tokens": [{"id": 413}]}, "added_tokens[0]"),
+        ({"added_tokens": [{"content": "<new>"}]}, "added_tokens[0].id"),
+        ({"added_tokens": [{"content": "<new>", "id": True}]}, "added_tokens[0].id"),
+        ({"added_tokens": [{"content": "<new>", "id": 10**12}]}, "added_tokens[0].id"),
+        ({"added_tokens": [{"content": "<new>", "id": 413, "special": None}]}, "added_tokens[0].special"),
+        ({"added_tokens": [{"content": "\ud800", "id": 413}]}, "added_tokens[0].content"),
+        ({"normalizer": "NFC"}, "normalizer"),
+        ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": None}}, "pre_tokenizer.pretokenizers"),
+        ({"decoder": {"type": "Sequence", "decoders": [[]]}}, "decoder.decoders[0]"),
+        ({"model": {"type": "BPE", "vocab": {"a": "0"}, "merges": []}}, "model.vocab.a"),
+        ({"model": {"type": "BPE", "vocab": {"a": -1}, "merges": []}}, "model.vocab.a"),
+        ({"model": {"type": "BPE", "vocab": {"a\udc00": 0}, "merges": []}}, "model.vocab"),
+        ({"model": {"type": "BPE", "vocab": [["a", 0]], "merges": []}}, "model.vocab"),
+        ({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "unk_token": ["a"]}}, "model.unk_token"),
+        ({"model": {"type": "Unigram", "vocab": {"a": 0}}}, "model.vocab"),
+        ({"model": {"type": "Unigram", "vocab": ["a"]}}, "model.vocab[0]"),
+        ({"model": {"type": "Unigram", "vocab": [["a", "0"]]}}, "model.vocab[0]"),
+        ({"model": {"type": "Unigram", "vocab": [["a", 0.5]], "unk_id": 1}}, "model.unk_id"),
+    ],
+)
+def test_a_value_of_the_wrong_type_in_the_tokenizer_is_named(changes, key):
+    description = json.loads(byte_level().backend_tokenizer.to_str()) | changes
+    with pytest.raises(DefinitionError) as refused:
+        JsonTokenizer(json.dumps(description), config=CONFIG)
+    assert refused.value.message.startswith(f"tokenizer.json, key '{key}': got ")
+
+
+def test_a_special_token_that_is_no_text_is_named():
+    with pytest.raises(DefinitionError, match=r"^the special tokens, key 'eos_token': got 3, expected text in valid"):
+        JsonTokenizer(byte_level().backend_tokenizer.to_str(), {"bos_token": "<s>", "eos_token": 3})
+
+
+def list_paths(value, path=()):
+    """The places in a JSON value; of a large object or list, the first few."""
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in islice(items, 12):
+        yield from list_paths(item, (*path, key))
+
+
+def damage(document, path, value):
+    """Put a value at a place in a copy of a document; `...` removes what is there."""
+    if not path:
+        return {} if value is ... else value
+    document = json.loads(json.dumps(document))
+    *parents, last = path
+    place = reduce(getitem, parents, document)
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return document
+
+
+SCALARS = st.sampled_from([None, True, 0, 1, -1, 413, 2**31, 10**30, 0.5, "", "a", "413", "<s>", "\ud800", "Sequence"])
+VALUES = st.recursive(
+    SCALARS | st.integers() | st.text(max_size=3),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=3) | SCALARS.map(str), values),
+    max_leaves=5,
+)
+
+
+def find_error(text, named, config):
+    """The error that a use of these files raises; empty if none does."""
+    try:
+        tokenizer = pickle.loads(pickle.dumps(JsonTokenizer(text, named, config=config)))
+        tokenize(CHATML.render(TALK), tokenizer)
+        tokenizer("Hello")
+    except PrefTemplatesError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("package", [tokenizers, BARE_PACKAGE], ids=["0.2x", "1.x"])
+@at_least(200)
+@given(st.data())
+def test_damaged_files_give_a_tokenizer_or_a_one_line_error(package, data):
+    kind = data.draw(st.sampled_from(KINDS))
+    files = [json.loads(tokenizer_of(kind).backend_tokenizer.to_str()), NAMED, CONFIG]
+    at = data.draw(st.sampled_from([0, 0, 1, 2]))
+    path = data.draw(st.sampled_from([*list_paths(files[at])]))
+    files[at] = damage(files[at], path, data.draw(st.just(...) | VALUES))
+    if at and not isinstance(files[at], dict):
+        return  # the reader of these files has raised an error
+    text, named, config = json.dumps(files[0]), *files[1:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "tokenizers", package)
+        message = find_error(text, named, config)
+    assert message.isprintable()
+    assert len(message) < 700
 
 
 def test_a_file_of_version_2_needs_tokenizers_1():

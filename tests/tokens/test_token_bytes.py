@@ -1,6 +1,8 @@
 """Token bytes: which bytes of a text each token spells, compared with the offsets of Hugging Face's tokenizers."""
 
 import importlib.util
+import sys
+import unicodedata
 from bisect import bisect_left, bisect_right
 from itertools import accumulate
 from pathlib import Path
@@ -9,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import at_least
-from token_support import KINDS, MARKS, texts_with_marks, texts_without_marks, tokenizer_of
+from token_support import KINDS, MARKS, byte_tokenizer, texts_with_marks, texts_without_marks, tokenizer_of
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from preftemplates.tokens.token_bytes import TokenBytes
+from preftemplates.tokens.token_bytes import WHITESPACE, TokenBytes
 from preftemplates.tokens.tokenizers import get_tokenizer_copies
 
 SPELLING = tuple(kind for kind in KINDS if kind != "word_piece")
@@ -209,3 +211,23 @@ def test_a_vocabulary_that_drops_bytes_spells_the_texts_that_it_keeps(smollm2, t
     decoded = smollm2.decode(encode(smollm2, text)[0], clean_up_tokenization_spaces=False)
     assert is_known == (decoded == text)
     assert known is None or is_known == known
+
+
+def test_whitespace_is_what_the_added_tokens_of_tokenizers_swallow():
+    """Judged by tokenizers for all characters that are whitespace, separators, controls or invisible anywhere."""
+    tokenizer = byte_tokenizer().backend_tokenizer
+    flags = ({"lstrip": True}, {"rstrip": True})
+    tokenizer.add_tokens([AddedToken(f"<{at}>", normalized=False, **flag) for at, flag in enumerate(flags)])
+    characters = [
+        character
+        for character in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
+        or character.isspace()
+        or character in WHITESPACE
+    ]
+    for place in ("!{}<0>", "<1>{}!"):
+        encodings = tokenizer.encode_batch([place.format(character) for character in characters])
+        swallowed = [
+            character for character, encoding in zip(characters, encodings, strict=True) if len(encoding.ids) == 2
+        ]
+        assert swallowed == sorted(WHITESPACE)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from preftemplates.errors import DefinitionError, one_line
+from preftemplates.tokens.engines.tokenizer_checks import check_tokenizer_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,14 +72,14 @@ def prepare_tokenizer_json(tokenizer_json: str) -> tuple[str, int | None]:
                 vocabulary.setdefault(token["content"], token["id"])
             first_id = max(vocabulary.values(), default=-1) + 1  # above all, so one comparison finds these ids
             vocabulary.update(zip(missing, range(first_id, first_id + len(missing)), strict=True))
-    return json.dumps(description, ensure_ascii=False), first_id
+    return write_tokenizer_json(description), first_id
 
 
 def read_tokenizer_json(tokenizer_json: str) -> dict[str, Any]:
     """Parse a `tokenizer.json`.
 
     Raises:
-        DefinitionError: the text is not the JSON of a tokenizer.
+        DefinitionError: the text is not the JSON of a tokenizer (`check_tokenizer_json`).
 
     Example:
         >>> read_tokenizer_json('{"model": {"type": "BPE", "vocab": {}}}')["model"]["type"]
@@ -94,7 +95,26 @@ def read_tokenizer_json(tokenizer_json: str) -> dict[str, Any]:
     if not is_tokenizer:
         raise DefinitionError("the text is not the JSON of a tokenizer (its model has no vocabulary)")
     result: dict[str, Any] = description
+    check_tokenizer_json(result)
     return result
+
+
+def write_tokenizer_json(description: dict[str, Any]) -> str:
+    """Return the text of a `tokenizer.json`.
+
+    Raises:
+        DefinitionError: the object is nested too deeply.
+
+    Example:
+        >>> write_tokenizer_json({"model": {"type": "BPE", "vocab": {"é": 0}}})
+        '{"model": {"type": "BPE", "vocab": {"é": 0}}}'
+    """
+    try:
+        return json.dumps(description, ensure_ascii=False)
+    except RecursionError as error:  # it may be read just within the limit, and written a few calls deeper
+        raise DefinitionError(
+            "the JSON of a tokenizer is nested too deeply; pass the text of tokenizer.json"
+        ) from error
 
 
 @contextmanager

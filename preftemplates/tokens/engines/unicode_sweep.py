@@ -137,7 +137,7 @@ def _widen(text: str) -> list[str]:
     if len(code_points) == 1 and not any(start <= code_points[0] < end for start, end in _DENSE):
         middle = code_points[0]
         code_points = [*range(max(0x80, middle - _STRIDE + 1), min(middle + _STRIDE, 0x110000))]
-    return [chr(code_point) for code_point in code_points if not 0xD800 <= code_point < 0xE000]
+    return [*map(chr, code_points)]  # `_DENSE` covers the neighbours of surrogates, so none is among them
 
 
 def _find_differing(engine: Engine, reference: Engine, texts: Sequence[str]) -> list[int]:

@@ -16,7 +16,7 @@ from preftemplates.tokens.engines.engine import ENGINES, EngineEntry
 from preftemplates.tokens.engines.loading import CheckedEngine, list_engines, load_engine
 from preftemplates.tokens.engines.self_check import check_engine
 from preftemplates.tokens.engines.tokenizer_json import prepare_tokenizer_json
-from preftemplates.tokens.engines.unicode_sweep import find_differing_characters
+from preftemplates.tokens.engines.unicode_sweep import _list_code_points, _widen, find_differing_characters
 
 # --- the default engine ----------------------------------------------------------------------------------------------
 
@@ -72,6 +72,14 @@ def test_the_vocabulary_is_not_changed_where_no_byte_is_missing(kind):
     prepared, first_id = prepare_tokenizer_json(json_of(kind))
     assert first_id is None
     assert json.loads(prepared)["model"] == json.loads(json_of(kind))["model"]
+
+
+def test_no_neighbour_of_a_tried_character_is_a_surrogate():
+    """Engines raise an error for one, and no text has one."""
+    close = [code_point for code_point in _list_code_points() if 0xD700 <= code_point < 0xE100]
+    neighbours = {character for code_point in close for character in _widen(chr(code_point))}
+    assert {"\ud7ff", "\ue000"} <= neighbours
+    assert not any("\ud800" <= character <= "\udfff" for character in neighbours)
 
 
 def find_characters(engine):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from preftemplates_train.model.losses import bradley_terry
+from preftemplates_train.model.losses import bradley_terry, plackett_luce
 
 REWARDS = st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=8)
 
@@ -89,3 +89,20 @@ def test_fault_11_a_margin_counts_in_the_loss_written_as_the_logarithm_of_one_pl
     with_margin = bradley_terry(chosen, rejected, margin=torch.full_like(chosen, margin))
     torch.testing.assert_close(with_margin, torch.log1p(torch.exp(rejected - chosen + margin)).mean())
     assert with_margin > bradley_terry(chosen, rejected)
+
+
+@given(st.lists(st.lists(st.tuples(st.floats(-1e4, 1e4), st.integers(-1, 3)), min_size=3, max_size=3), min_size=1))
+def test_a_ranking_has_the_loss_and_the_gradient_of_the_draws_one_by_one(groups):
+    """A rank of -1 is padding, also for all answers of a group."""
+    both = torch.tensor(groups, dtype=torch.float64)
+    ranks, (rewards, plain) = both[..., 1].long(), (both[..., 0].clone().requires_grad_() for _ in range(2))
+    losses = [plain.sum() * 0]
+    for row, group in zip(plain, ranks.tolist(), strict=True):
+        for at, rank in enumerate(group):
+            if 0 <= rank < max(group):
+                losses.append(torch.logsumexp(row[[other >= rank for other in group]], 0) - row[at])
+    loss, wanted = plackett_luce(rewards, ranks), torch.stack(losses).sum() / len(groups)
+    loss.backward()
+    wanted.backward()
+    torch.testing.assert_close(loss, wanted)
+    torch.testing.assert_close(rewards.grad, plain.grad)

@@ -168,7 +168,6 @@ def plackett_luce(rewards: Tensor, ranks: Tensor) -> Tensor:
     competes = (ranks[:, None, :] >= ranks[:, :, None]) & exists[:, None, :]
     drawn = exists & (ranks < ranks.amax(1, keepdim=True))
     rivals = rewards[:, None, :].expand(competes.shape).masked_fill(~competes, float("-inf"))
-    rivals = torch.where(drawn[:, :, None], rivals, rewards[:, None, :])
     totals = torch.where(drawn, torch.logsumexp(rivals, dim=2), 0.0)
     return (totals - torch.where(drawn, rewards, 0.0)).sum(1).mean()
 
