@@ -225,7 +225,7 @@ def _count_int(budget: Budget, value: Any = None, *_args: Any, **_named: Any) ->
     # CPython limits the digits that int() reads, but not in bases such as 16: `text | int(0, 16)`
     if isinstance(value, str) and len(value) > MAX_WIDTH:
         raise_over_limit(f"reads a number from more than {MAX_WIDTH} characters")
-    budget.count_compared(value)  # an error about a value that is no number may show it
+    budget.count_compared(value)  # an error about a value that is not a number may show it
 
 
 def _count_slices(budget: Budget, value: Any, slices: Any, *_args: Any, **_named: Any) -> list[Any]:

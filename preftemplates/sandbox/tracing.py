@@ -300,7 +300,7 @@ def _trace_number(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def filter(value: Any, *args: Any, **named: Any) -> Any:
         number = function(value, *args, **named)
-        # a container is no number, so the filter returns its default: a search for traced text inside is pointless
+        # a container is not a number, so the filter returns its default: a search for traced text inside is pointless
         return derived_number(number, [value]) if isinstance(value, str | int | float) else number
 
     return filter

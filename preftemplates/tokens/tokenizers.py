@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
-from preftemplates.errors import Code, DefinitionError, RowError
+from preftemplates.errors import Code, DefinitionError, RowError, one_line
 from preftemplates.tokens.byte_aligned import ByteAlignedTokenizer
 from preftemplates.tokens.token_bytes import WHITESPACE, TokenBytes
 
@@ -102,7 +102,12 @@ class TokenizerCopies:
         self.full = self._from_json(self.json)
         self.full.no_truncation()
         self.full.no_padding()
-        probe = self.full.encode("a")  # any text: a post-processor adds the same ids to all of them
+        try:
+            probe = self.full.encode("a")  # any text: a post-processor adds the same ids to all of them
+        except (KeyboardInterrupt, SystemExit, MemoryError):
+            raise
+        except BaseException as error:  # a panic in Rust, such as for an unknown token that is not in the vocabulary
+            raise DefinitionError(f"this tokenizer cannot encode text: {one_line(str(error), 200)}") from error
         is_added = probe.special_tokens_mask
         self.prefix_ids = tuple(probe.ids[: is_added.index(0)]) if 0 in is_added else ()
         self.suffix_ids = tuple(probe.ids[len(is_added) - is_added[::-1].index(0) :]) if 0 in is_added else ()

@@ -240,7 +240,7 @@ YAML = {
     "empty": ("", "expected settings and their values, got None"),
     "a list": ("- a", "expected settings and their values, got ['a']"),
     "broken": ("a: [", "bad.yaml line 1: while parsing a flow node"),
-    "a tab": ("\ta: 1", "bad.yaml line 1: while scanning for the next token"),
+    "a tab": ("\ta: 1", "bad.yaml line 1: a tab where YAML expects spaces"),
     "a key twice": ("seed: 1\nseed: 2", "bad.yaml line 2: the key seed is repeated"),
     "an unknown key": ("sead: 1", "bad.yaml: there is no setting 'sead'. Did you mean 'seed'?"),
     "TRL's key": ("load_in_4bit: true", "bad.yaml: load_in_4bit is not supported: weights are not quantised"),
