@@ -145,8 +145,8 @@ def _load(name: str, choice: DatasetChoice, datasets: Any, failure: str, **optio
         with _quiet_unless_watched(datasets):
             return datasets.load_dataset(name, split=split, **choice.options, **options)
     except ConnectionError as error:  # also what datasets raises if it may not ask the hub
-        reason = describe_foreign_error(error)
-        raise FileError(f"there is no file {name}, and the hub cannot be reached: {reason}") from error
+        start = f"{name}:" if Path(name).exists() else f"there is no file {name}, and"
+        raise FileError(f"{start} the hub cannot be reached: {describe_foreign_error(error)}") from error
     except Exception as error:
         raise _find_choice_error(name, split, choice, str(error)) or FileError(
             f"{name} {failure}: {describe_foreign_error(error)}"

@@ -104,9 +104,11 @@ def _evaluate(arguments: Sequence[str]) -> int:
 def _print_completion(arguments: Sequence[str]) -> int:
     from preftemplates_train.completion import COMPLETION_USAGE, render_completion
 
-    if len(arguments) != 1 or arguments[0] in ("-h", "--help"):
+    if arguments and arguments[0] in ("-h", "--help"):
         print(f"usage: {COMPLETION_USAGE}")
-        return 0 if arguments and arguments[0] in ("-h", "--help") else 2
+        return 0
+    if len(arguments) != 1:
+        raise SetupError(f"completion takes the name of one shell, got {len(arguments)}; usage: {COMPLETION_USAGE}")
     print(render_completion(arguments[0]))
     return 0
 

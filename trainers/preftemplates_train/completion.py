@@ -30,9 +30,8 @@ def render_completion(shell: str) -> str:
         SetupError: the shell is unknown.
     """
     if shell not in SHELLS:
-        raise SetupError(
-            f"there is no completion for {preview(shell)}.{did_you_mean(shell, SHELLS)} {COMPLETION_USAGE}"
-        )
+        guess = did_you_mean(shell, SHELLS) or f" Choose from: {', '.join(SHELLS)}."
+        raise SetupError(f"there is no completion for {preview(shell)}.{guess}")
     parser = argparse.ArgumentParser(PROGRAM, parents=[make_run_parser()], add_help=False)
     commands = parser.add_subparsers()
     commands.add_parser("score", parents=[make_score_parser()], add_help=False, help="Score every row of a file.")

@@ -69,8 +69,10 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_sizes(config: Mapping[str, Any], path: Path) -> None:
-    """Raise an error if a size in a configuration, or in a part of it such as `text_config`, is below 1."""
-    for part in (config, *(value for value in config.values() if isinstance(value, Mapping))):
+    """Raise an error if a size in a configuration, or in its part for text, is below 1."""
+    for part in (config, config.get("text_config")):
+        if not isinstance(part, Mapping):
+            continue
         for key in SIZES:
             size = part.get(key)
             if isinstance(size, int) and size < 1:
