@@ -72,7 +72,7 @@ class Code(CodeWithMeaning):
         "over_limit",
         "The style's chat template, or a template from a file, needs more time or memory than its limits allow.",
     )
-    PREFIX_UNSTABLE = "prefix_unstable", "The text of a response does not begin with the prompt's text."
+    PREFIX_UNSTABLE = "prefix_unstable", "The rendered conversation does not begin with the rendered prompt."
     PROMPT_MISMATCH = "prompt_mismatch", "The two sides answer different prompts, or have no prompt in common."
     EMPTY = "empty", "A response, or the prompt, is empty or only whitespace."
     EQUAL = "equal", "Two responses are the same."
@@ -201,11 +201,17 @@ def spell_out(name: str) -> str:
 def find_nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the name that was probably meant, if one is near.
 
+    Two letters in the wrong order, among the first 64, are a smaller mistake than a letter more.
+
+    >>> find_nearest("chatlm", ["chatglm4", "chatml"])
+    'chatml'
     >>> find_nearest("respnse_0", ["response_0", "prompt"])
     'response_0'
     """
     folded = {candidate.casefold().strip(): candidate for candidate in names}
-    matches = get_close_matches(name.casefold().strip(), folded, n=1, cutoff=0.6)
+    typed = name.casefold().strip()
+    swapped = (typed[:at] + typed[at + 1 : at + 2] + typed[at] + typed[at + 2 :] for at in range(len(typed[:64])))
+    matches = [one for one in swapped if one in folded] or get_close_matches(typed, folded, n=1, cutoff=0.6)
     return folded[matches[0]] if matches else None
 
 

@@ -1,7 +1,6 @@
 """`preftemplates check`: find faults in the rows of a file, and labels that follow from length or position."""
 
 import json
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +49,7 @@ def command(
     bos: EdgeBosOption = None,
     eos: EdgeEosOption = None,
     test: Annotated[
-        str | None, typer.Option(help="Flag rows whose prompt is in this test set, which has the columns of IN.")
+        str | None, typer.Option(help="Flag rows whose prompt is in this test set, which must have the columns of IN.")
     ] = None,
     without: Annotated[
         list[str] | None, typer.Option(help="Do not look for this code or shortcut. Repeatable.")
@@ -67,7 +66,7 @@ def command(
 
     Rejected rows cannot be formatted. Skipped rows should not be trained on. Look at flagged rows before you train.
 
-    Exit code 1 if there are any.
+    Exit code 1 if it reports a row.
     """
     console = SafeConsole(stderr=as_json)
     loaded = load_template(template, style, dialect, EdgeOptions(tokenizer, bos, eos), console)
@@ -136,10 +135,11 @@ def _build_findings_table(report: CheckReport) -> Table:
 
 def _build_shortcuts_table(report: CheckReport) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_row(Text("accuracy of rules that do not read the texts (guessing: 50 %)", "bold"))
+    table.add_row(Text("accuracy of simple rules (guessing: 50 %)", "bold"))
     for name, shortcut in report.shortcuts.items():
         decided = shortcut.right + shortcut.wrong
-        error = "" if math.isnan(shortcut.error) else f" ± {shortcut.error:.1%}"
+        # the estimate is 0 if all pairs are alike, which would claim a certainty that no number of pairs can give
+        error = f" ± {shortcut.error:.1%}" if shortcut.error > 0 else ""
         accuracy = f"{shortcut.accuracy:.1%}{error}, decides {decided:,} of {shortcut.pairs:,} pairs"
         table.add_row(Text(f"  {name:18} {accuracy}" if decided else f"  {name:18} decides no pair"))
     return table

@@ -97,13 +97,13 @@ def command(
     ] = None,
     test: Annotated[
         str | None,
-        typer.Option(help="Flag rows whose prompt is in this test set, which has the columns of IN."),
+        typer.Option(help="Flag rows whose prompt is in this test set, which must have the columns of IN."),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write the counts, and every skipped and rejected row, to this JSON file.")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print to standard output, as JSON, what --report writes.")
+        bool, typer.Option("--json", help="Print the report of --report as JSON to standard output.")
     ] = False,
     consumer_config: Annotated[
         Path | None,
@@ -215,7 +215,7 @@ def _find_chat_template(template: Template, format: Format, out: Path) -> Path |
     path = out.with_name(_CHAT_TEMPLATE_FILE)
     if path.exists() and path.read_bytes() != template.style.chat_template.encode():
         raise FileError(
-            f"{path} is another chat template than the style {template.style.name}; write to another folder"
+            f"{path} already exists and differs from the style {template.style.name}; write to another folder"
         )
     return path
 

@@ -24,7 +24,7 @@ from preftemplates.core.messages import Message
 from preftemplates.data.dataset_sources import DatasetChoice
 from preftemplates.data.detect import DetectedRow, TemplateCandidate, detect_templates, find_near_misses
 from preftemplates.data.reading import find_file_kind, open_rows
-from preftemplates.errors import Code, preview
+from preftemplates.errors import Code, RowError, preview
 from preftemplates.templates.library import TEMPLATES
 
 _MAX_CANDIDATES = 5
@@ -46,8 +46,10 @@ def command(
     Look at the rows that it shows before you choose one. Exit code 1 if no template fits.
     """
     choice = DatasetChoice(split, name, data_dir, revision)
-    records = islice(open_rows(source, **choice._asdict()), rows)
+    records = [*islice(open_rows(source, **choice._asdict()), rows)]
     first_rows = [record.cells for record in records]
+    if isinstance(first_rows[0], RowError) and all(isinstance(row, RowError) for row in first_rows):
+        raise first_rows[0].located(row=records[0].row, line=records[0].line, file=source)
     names, problems = TEMPLATES.load_names()
     print_problems(problems)
     are_texts = find_file_kind(Path(source)) == ".csv"
@@ -80,7 +82,7 @@ def _group_candidates(candidates: list[TemplateCandidate]) -> list[list[Template
 
 def _print_group(group: list[TemplateCandidate], console: Console) -> None:
     candidate, *alike = group
-    also = f"  (the same: {', '.join(twin.template.name for twin in alike)})" if alike else ""
+    also = f"  (same result as {', '.join(twin.template.name for twin in alike)})" if alike else ""
     console.print(Text.assemble((candidate.template.name, "bold green"), f"  {candidate.format}", (also, "dim")))
     console.print(Text(f"  {candidate.why}", "dim"))
     sample = candidate.first

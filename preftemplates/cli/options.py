@@ -50,7 +50,10 @@ DataDirOption = Annotated[
 RevisionOption = Annotated[str | None, typer.Option(help="Read this version of a dataset on the hub.")]
 GroupOption = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN", help="Group rows with one value in this column into a row with the column 'rows'."),
+    typer.Option(
+        metavar="COLUMN",
+        help="Group the rows with the same value in this column. A group is one row, whose column 'rows' lists them.",
+    ),
 ]
 
 TemplateOption = Annotated[
@@ -68,7 +71,7 @@ StyleOption = Annotated[
         "--style",
         "-s",
         metavar="STYLE",
-        help="Write conversations in this style: a style's name, a tokenizer's directory, a chat template's file"
+        help="Render conversations in this style: a style's name, a tokenizer's directory, a chat template's file"
         " (.jinja, .json) or a model on the hub. \\[default: the template's]",
         autocompletion=complete_styles,
     ),
@@ -78,7 +81,7 @@ DialectOption = Annotated[
     typer.Option(
         "--dialect",
         "-d",
-        help="Write the keys and layout of this dialect. \\[default: the template's]",
+        help="Use the keys and layout of this dialect. \\[default: the template's]",
         autocompletion=complete_dialects,
     ),
 ]
@@ -87,7 +90,7 @@ TokenizerOption = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        help="Write texts without the BOS and EOS that this tokenizer adds in the framework.",
+        help="Leave out of the texts the BOS and EOS that this tokenizer adds in the framework.",
     ),
 ]
 EdgeBosOption = Annotated[
@@ -99,7 +102,8 @@ EdgeEosOption = Annotated[
 ]
 
 OnErrorOption = Annotated[
-    OnError, typer.Option(help="Count a row that cannot be formatted as rejected, or stop with its error.")
+    OnError,
+    typer.Option(help="If a row cannot be formatted: skip rejects it and continues, raise stops with its error."),
 ]
 PairsOption = Annotated[Pairs, typer.Option(help="Choose which pairs of a ranking to write.")]
 TiesOption = Annotated[

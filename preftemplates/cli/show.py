@@ -30,7 +30,7 @@ from preftemplates.core.provenance import pieces_of, plain_data
 from preftemplates.core.samples import Format, Sample
 from preftemplates.core.spans import Rendered
 from preftemplates.data.reading import open_rows
-from preftemplates.data.row_rules import find_skip_reason
+from preftemplates.data.skips import find_skip_reason
 from preftemplates.data.unread import UnreadCounts
 from preftemplates.errors import Code, FileError, RowError, StyleError, make_visible, preview
 from preftemplates.templates.library import TEMPLATES, get_template

@@ -62,7 +62,7 @@ def command(
             "--style",
             "-s",
             metavar="STYLE",
-            help="Write conversations in this style, named as for convert. \\[default: the tokenizer's chat template]",
+            help="Render conversations in this style, as for convert. \\[default: the tokenizer's chat template]",
         ),
     ] = None,
     loss: Annotated[
@@ -109,7 +109,7 @@ def command(
         Path | None, typer.Option(help="Write the counts, and every skipped and rejected row, to this JSON file.")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print to standard output, as JSON, what --report writes.")
+        bool, typer.Option("--json", help="Print the report of --report as JSON to standard output.")
     ] = False,
 ) -> None:
     """Write the token ids, loss masks and lengths of rows, with the column names that TRL reads.
@@ -132,7 +132,9 @@ def command(
     if too_long is not None and max_length is None:
         raise DefinitionError("--too-long needs --max-length: without it, no text is too long")
     if too_long == "truncate" and sample_format == "prompt_only":
-        raise DefinitionError("--too-long truncate would cut off what opens the answer; use drop or cut_prompt")
+        raise DefinitionError(
+            "--too-long truncate would cut off the end of the prompt, which opens the answer; use drop or cut_prompt"
+        )
     limit = LengthLimit(max_length, too_long or "drop")
     selection = _make_selection(loss, train_on_stop, role, message)
     token_source = read_tokenizer(tokenizer)

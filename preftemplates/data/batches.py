@@ -20,7 +20,7 @@ from preftemplates.data.columnar.formatting_plan import FormattingPlan
 from preftemplates.data.columnar.records import read_records
 from preftemplates.data.columnar.skips import REASONS
 from preftemplates.data.frames import read_frame
-from preftemplates.data.row_rules import find_skip_reason
+from preftemplates.data.skips import find_skip_reasons
 from preftemplates.data.table_rows import SLICE_ROWS, count_bytes
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, did_you_mean, one_line, preview
 from preftemplates.templates.extraction import make_tie_error
@@ -250,8 +250,9 @@ class BatchFormatter:
         if formatted.ties and not samples:  # as `Template.format` does
             raise make_tie_error()
         results = list[_RowResult]()  # all before the first is yielded: a row has its samples or one error, not both
-        for sample in samples:
-            reason = None if self.on_error == "raise" else find_skip_reason(sample, self.template.ties)
+        raises = self.on_error == "raise"
+        reasons = [None] * len(samples) if raises else find_skip_reasons(samples, self.template.ties)
+        for sample, reason in zip(samples, reasons, strict=True):
             if reason is None:
                 results.append(_RowResult(row, self._write_sample(sample)))
             elif self.on_error == "column":

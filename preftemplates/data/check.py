@@ -188,8 +188,10 @@ def check_rule_names(names: Sequence[str]) -> frozenset[str]:
     rule_names = [*map(str, Code), *SHORTCUTS]
     for name in names:
         if name not in rule_names:
-            guess = did_you_mean(name, rule_names) or f" Choose from: {', '.join(rule_names)}."
-            raise DefinitionError(f"no rule {name!r}.{guess}")
+            guess = did_you_mean(name, rule_names) or (
+                f" The shortcuts are {', '.join(SHORTCUTS)}; the page 'Troubleshooting' lists the codes."
+            )
+            raise DefinitionError(f"no code or shortcut {name!r}.{guess}")
     return frozenset(names)
 
 

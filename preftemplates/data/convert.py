@@ -13,7 +13,8 @@ from preftemplates.data.convert_report import ConversionReport
 from preftemplates.data.issues import RowIssue
 from preftemplates.data.reading import Record
 from preftemplates.data.result_slice import SliceOptions
-from preftemplates.data.row_rules import AcceptedSample, find_skip_reason
+from preftemplates.data.row_rules import AcceptedSample
+from preftemplates.data.skips import find_skip_reasons
 from preftemplates.data.slices import RowSliceConverter, make_slice_converter
 from preftemplates.errors import Code, DefinitionError, RowError, StyleContractError, preview
 from preftemplates.templates.rendering import render_texts
@@ -220,7 +221,7 @@ class Conversion:
         samples, lost, reading = row.samples, row.lost, row.reading
         if self._renders_later:
             samples = [self._rendered(formatted) for formatted in samples]
-        reasons = [find_skip_reason(formatted, self._template.ties) for formatted in samples]
+        reasons = find_skip_reasons(samples, self._template.ties)
         good = [formatted for formatted, reason in zip(samples, reasons, strict=True) if reason is None]
         if self._check is not None:
             for formatted in good:

@@ -145,7 +145,7 @@ def _read_csv_row(
     if len(cells) > len(header):
         return RowError(f"got {len(cells)} values for {len(header)} columns", code=Code.BAD_CSV)
     if not is_sure:
-        return RowError("may be part of the damaged record before it", code=Code.BAD_CSV)
+        return RowError("this record may be part of the damaged one before it", code=Code.BAD_CSV)
     if damaged := next((name for name, cell in zip(header, cells, strict=False) if has_surrogate(cell)), None):
         fix = "save the file as UTF-8, as iconv -f WINDOWS-1252 -t UTF-8 does"
         return RowError(f"holds bytes that are not UTF-8; {fix}", code=Code.BAD_ENCODING, column=damaged)

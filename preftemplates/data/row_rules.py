@@ -1,10 +1,10 @@
-"""Rules on rows: the reasons why a sample is skipped, and one function per code for flagging a formatted sample."""
+"""Rules on rows: one function per code for flagging a formatted sample."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, combinations, pairwise
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from preftemplates.core.digest import short_digest
 from preftemplates.core.json_text import read_json_as
-from preftemplates.core.messages import CONTENT_KEYS, Message, list_message_texts
+from preftemplates.core.messages import Message, list_message_texts
 from preftemplates.core.provenance import plain
 from preftemplates.core.samples import Preference, Ranked, Sample
 from preftemplates.data.hash_table import HashTable
@@ -20,60 +20,11 @@ from preftemplates.data.normal_prompt import NormalPrompt, normalise_prompt
 from preftemplates.errors import Code, preview
 from preftemplates.styles.control_text import find_control_text
 from preftemplates.styles.reasoning import THINKING_FIELDS
-from preftemplates.templates.results import Formatted, has_equal
 from preftemplates.templates.unread import is_context
 
 if TYPE_CHECKING:
     from preftemplates.styles.style import Style
-    from preftemplates.templates.declaration import Ties
     from preftemplates.templates.unread import UnreadValue
-
-# --- reasons for skipping a sample ----------------------------------------------------------------------------------
-
-_BLANK = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]*")
-"""Whitespace, and characters without width."""
-
-
-def find_skip_reason(formatted: Formatted, ties: Ties = "drop") -> Code | None:
-    """Return why a sample should not be trained on although it can be formatted; None if there is no reason.
-
-    A prompt without messages is empty, unless the template reads no prompt from the row: some datasets have none.
-    """
-    messages = formatted.messages
-    if messages is None:
-        return _find_custom_skip_reason(formatted)
-    responses = messages.responses.values()
-    if any(_is_blank(response) for response in responses) or (formatted.has_prompt and _is_blank(messages.prompt)):
-        return Code.EMPTY
-    # the texts too: a style may trim the whitespace in which two answers differ
-    if has_equal(messages) or (formatted.texts is not None and has_equal(formatted.texts)):
-        return Code.EQUAL
-    return Code.TIE if ties == "drop" and messages.is_tie else None
-
-
-def _is_blank(messages: Sequence[Message]) -> bool:
-    """Return whether all messages are empty."""
-    return all(_is_blank_message(message) for message in messages)
-
-
-def _is_blank_message(message: Message) -> bool:
-    content = message.get("content")
-    # an answer of tool calls alone is not empty; most messages have two keys, so the loop over keys is rare
-    if len(message) > 2 and any(message.get(key) for key in CONTENT_KEYS):
-        return False
-    return _BLANK.fullmatch(content) is not None if isinstance(content, str) else not content
-
-
-def _find_custom_skip_reason(formatted: Formatted) -> Code | None:
-    """Return the reason for a custom template, of which only the result is known."""
-    values = list(formatted.result.values())
-    if any(isinstance(value, str) and _BLANK.fullmatch(value) for value in values):
-        return Code.EMPTY
-    are_equal = len(values) > 1 and all(value == values[0] for value in values)
-    return Code.EQUAL if are_equal or formatted.equal else None
-
-
-# --- reasons for flagging a sample ----------------------------------------------------------------------------------
 
 RuleMemory = dict[Any, Any]
 """The memory of a rule about earlier rows."""
@@ -158,7 +109,7 @@ def _find_unstable_prefix(accepted: AcceptedSample, _: RuleMemory) -> str | None
     texts = accepted.texts
     if texts is None or texts.pieces or all(text.startswith(texts.prompt) for text in texts.responses.values()):
         return None
-    return "the text of an answer does not begin with the prompt's text, so trainers lose the end of the prompt"
+    return "the rendered conversation does not begin with the rendered prompt, so trainers lose the end of the prompt"
 
 
 INVISIBLE_RANGES = (
@@ -366,14 +317,23 @@ def _find_contradiction(accepted: AcceptedSample, memory: RuleMemory) -> str | N
     if not isinstance(sample, Preference | Ranked):
         content = [*accepted.asked, *sample.responses.values()]
         row, is_same = seen.enter(content, accepted.row, sample.label_values)
-        return None if is_same else f"row {row} labels the same answer differently"
+        return None if is_same else f"{name_other_row(row, accepted.row)} labels the same answer differently"
     opposite_row = None
     # by pairs, since two rankings may disagree about only two of their answers
     for better, worse in _preferred_pairs(sample):
         seen.enter([*accepted.asked, better, worse], accepted.row)
         opposite = seen.get([*accepted.asked, worse, better])
         opposite_row = opposite if opposite_row is None else opposite_row
-    return None if opposite_row is None else f"row {opposite_row} prefers the other answer"
+    return None if opposite_row is None else f"{name_other_row(opposite_row, accepted.row)} prefers the other answer"
+
+
+def name_other_row(row: int, own: int) -> str:
+    """Return a row as the subject of a sentence; a ranking that holds an answer twice may contradict itself.
+
+    >>> name_other_row(3, 5), name_other_row(5, 5)
+    ('row 3', 'another place in this row')
+    """
+    return f"row {row}" if row != own else "another place in this row"
 
 
 def _preferred_pairs(sample: Preference[list[Message]] | Ranked[list[Message]]) -> Iterator[tuple[Any, Any]]:

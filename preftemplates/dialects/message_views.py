@@ -264,7 +264,7 @@ def _skip_system(messages: Sequence[Message]) -> Sequence[Message]:
 
 def _require_single(messages: Sequence[Message]) -> Message:
     if len(messages) != 1:
-        raise RowError(f"the dialect accepts only one message here, got {len(messages)}", code=Code.BAD_TURNS)
+        raise RowError(f"the dialect has a place for one message, but there are {len(messages)}", code=Code.BAD_TURNS)
     return messages[0]
 
 

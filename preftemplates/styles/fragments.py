@@ -308,7 +308,8 @@ class Fragments(PickledByFields):
         Raises:
             RowError: `unsupported_content`.
         """
-        raise RowError("this layout has no place for tools", code=Code.UNSUPPORTED_CONTENT, value=tools)
+        message = "the style has no place for tools; choose one whose chat template prints them"
+        raise RowError(message, code=Code.UNSUPPORTED_CONTENT, value=tools)
 
     def without_tools(self) -> Fragments:
         """Return the layout unchanged: it has no tools."""

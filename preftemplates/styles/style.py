@@ -170,7 +170,8 @@ class Style(Frozen):
         if tools is None or tools.strip() == "[]":
             return self
         if not self.layout.without_tools().prints_tools:
-            raise RowError("this layout has no place for tools", code=Code.UNSUPPORTED_CONTENT, style=self.name)
+            message = "the style has no place for tools; choose one whose chat template prints them"
+            raise RowError(message, code=Code.UNSUPPORTED_CONTENT, style=self.name)
         return Style.of(self.layout.with_tools(tools), self.name)
 
     def with_reasoning(self, reasoning: Reasoning) -> Style:

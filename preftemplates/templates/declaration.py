@@ -228,7 +228,7 @@ def _read_sample(owner: str, name: str, sample: Any, message_lists: Collection[s
             raise DefinitionError(f"{owner}.{name}.{part}: {error}") from error
     for part in sample.response_names:
         if not dict(turns)[part]:
-            raise DefinitionError(f"{owner}.{name}.{part} has no turn")
+            raise DefinitionError(f"{owner}.{name}.{part} declares no message")
     source = SampleSource(sample.format, tuple(turns), sample.tools, tuple(sample.label_values.items()))
     for part, expression in source.values:
         try:
@@ -358,9 +358,8 @@ def _check_answers(owner: str, sample: SampleSource, fields: list[tuple[str, Fie
     for part in ("prompt", *answers):
         for name in (field.source.strip() for field_part, field in fields if field_part == part):
             if name in declared:
-                raise DefinitionError(
-                    f"{owner}.{sample.format}.{part} is {name!r}; the column is {'{{ ' + name + ' }}'!r}"
-                )
+                place, column = f"{owner}.{sample.format}.{part}", f"{{{{ {name} }}}}"
+                raise DefinitionError(f"{place} is the text {name!r}; to read the column, write {column!r}")
     if answers and not any(field.names for part, field in fields if part in answers):
         raise DefinitionError(f"{owner}.{sample.format}.{answers[0]} reads no column")
 

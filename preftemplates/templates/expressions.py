@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
-from jinja2 import TemplateSyntaxError, Undefined, nodes
+from jinja2 import TemplateSyntaxError, Undefined, UndefinedError, nodes
 from pydantic import BaseModel
 
 from preftemplates.core.provenance import Traced, concat
@@ -256,7 +256,12 @@ class Expression:
         message = str(cause).replace(f"{Traced.__module__}.{Traced.__name__} object", "str object")
         over_limit = self.limits is not None and isinstance(cause, RESOURCE_ERRORS)
         code = Code.OVER_LIMIT if over_limit else Code.BAD_EXPRESSION
-        return RowError(f"{preview(self.source)} fails: {type(cause).__name__}: {one_line(message, 200)}", code=code)
+        kind = "" if isinstance(cause, _SELF_EXPLAINING) else f"{type(cause).__name__}: "
+        return RowError(f"{preview(self.source)} fails: {kind}{one_line(message, 200)}", code=code)
+
+
+_SELF_EXPLAINING = (TypeError, UndefinedError)
+"""Errors whose text is a sentence; that of a KeyError is only the key."""
 
 
 def _describe(error: Exception) -> str:

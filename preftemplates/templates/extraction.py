@@ -37,12 +37,14 @@ class Extracted:
         lost: how often each response or label of the source was left out.
         reading: the normalisations of tools and call arguments, which make all sources give the same samples.
         ties: the number of samples that the template declares as ties and drops.
+        sources: for each sample, the declared sample that it is derived from; empty if the samples are declared.
     """
 
     samples: tuple[Sample[Messages], ...]
     lost: Lost = field(default_factory=Counter)
     reading: Reading = field(default_factory=Reading)
     ties: int = 0
+    sources: tuple[Sample[Messages], ...] = ()
 
     def only(self) -> Sample[Messages]:
         """Return the only sample.
@@ -241,14 +243,18 @@ class Extraction:
             _check_messages(sample, policies.roles)
         ties = len(filled) - len(samples)
         lost: Lost = Counter()
+        sources: tuple[Sample[Messages], ...] = ()
         if self._derivation:
             lost, derivation = Counter({"tie": ties} if ties else {}), self._derivation
-            samples = [derived for sample in samples for derived in derivation.samples(sample, policies.pairs, lost)]
+            made = [
+                (sample, derived) for sample in samples for derived in derivation.samples(sample, policies.pairs, lost)
+            ]
+            sources, samples = tuple(sample for sample, _ in made), [derived for _, derived in made]
             for sample in samples:
                 sample.check_labels()
         if policies.halves_ties(self._format):
             samples = [with_probability(sample) for sample in samples]
-        return Extracted(tuple(samples), lost, reading, ties)
+        return Extracted(tuple(samples), lost, reading, ties, sources)
 
     def _fill_within_limits(
         self, row: Mapping[str, Any], policies: Policies, traced: bool, reading: Reading, limits: Limits

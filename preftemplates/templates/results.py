@@ -40,6 +40,7 @@ class Formatted:
         equal: whether a custom template's `check_equal` finds the responses equal.
         others: the number of other samples in the row.
         has_prompt: whether the template takes a prompt from the row, so that an empty one is a fault of the row.
+        source: the declared sample that this one is derived from; None if it is declared itself.
     """
 
     messages: Sample[list[Message]] | None
@@ -49,6 +50,7 @@ class Formatted:
     equal: bool = False
     others: int = 0
     has_prompt: bool = True
+    source: Sample[list[Message]] | None = None
 
     @property
     def plain_messages(self) -> Sample[list[Message]] | None:
@@ -119,12 +121,15 @@ class ResultFormatter:
             label for label in (*parts, *optional) if label not in exempt and not dialect.spells(format, label)
         }
 
-    def format(self, sample: Sample[list[Message]], others: int = 0) -> Formatted:
+    def format(
+        self, sample: Sample[list[Message]], others: int = 0, source: Sample[list[Message]] | None = None
+    ) -> Formatted:
         """Return the result of a sample with messages.
 
         Args:
             sample: the sample.
             others: the number of other samples in its row.
+            source: the declared sample that it is derived from.
 
         Raises:
             RowError: the style or the dialect cannot spell the messages.
@@ -144,7 +149,7 @@ class ResultFormatter:
         lost = self._find_parts_without_key(sample)
         if texts is not None and not self._has_messages:
             lost = (*lost, *list_unwritten_keys(sample, texts))
-        return Formatted(sample, texts, result, lost, others=others, has_prompt=self._has_prompt)
+        return Formatted(sample, texts, result, lost, others=others, has_prompt=self._has_prompt, source=source)
 
     def _find_optional(self, sample: Sample[Any]) -> tuple[str, ...]:
         """Return the labels and tools that this sample has and others may lack."""

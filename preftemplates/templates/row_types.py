@@ -118,7 +118,7 @@ def _spell_column(row: type[BaseModel], name: str, info: FieldInfo) -> str:
             f"{place}: a column's name must be one text without ' as ' and without '?' at its end, got {column!r}"
         )
     if not info.is_required() and info.get_default(call_default_factory=True, validated_data={}) is not None:
-        raise DefinitionError(f"{place}: a column may have no default except None; any other would invent data")
+        raise DefinitionError(f"{place}: only None is allowed as the default of a column; any other would invent data")
     key = (column if column == name else f"{column} as {name}") + ("" if info.is_required() else "?")
     return f"{key!r}: {_spell_type(info.annotation, tuple(info.metadata), place)}"
 

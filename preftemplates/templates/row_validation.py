@@ -51,7 +51,7 @@ class RowValidator:
         columns = list(columns)
         for name, column in self.columns.items():
             if column not in columns and self.model.model_fields[name].is_required():
-                raise missing_column_error(column, columns)
+                raise missing_column_error(column, self._list_unread(columns))
 
     def read(self, row: Mapping[str, Any], reading: Reading | None = None) -> dict[str, Any]:
         """Return the checked values by Python name, whatever container holds the row.
@@ -113,10 +113,15 @@ class RowValidator:
         values = self.read(row, reading)
         return {name: trace_texts(value, self._paths[name], reading.parsed) for name, value in values.items()}
 
+    def _list_unread(self, columns: Iterable[str]) -> list[str]:
+        """Return the columns that the template does not declare: one of them may be a missing column."""
+        return [column for column in columns if column not in self._readers]
+
     def _make_error(self, detail: ErrorDetails, row: Mapping[str, Any], cells: dict[str, Any]) -> RowError:
         if detail["type"] == "missing":
             steps, _ = _locate(detail["loc"][:-1], detail["input"], cells)
-            return missing_column_error(name_cell((*steps, detail["loc"][-1])), () if steps else map(str, row))
+            unread = () if steps else self._list_unread(map(str, row))
+            return missing_column_error(name_cell((*steps, detail["loc"][-1])), unread)
         steps, value = _locate(detail["loc"], detail["input"], cells)
         cell, is_part = name_cell(steps), len(steps) > 1
         if value is None:

@@ -359,7 +359,11 @@ class Template(TemplateSchema, metaclass=TemplateMeta):
             formatter = self._formatter(format)
             extracted = self._extract(row, format, traced=traced)
             others = len(extracted.samples) - 1
-            samples = [formatter.format(sample, others) for sample in extracted.samples]
+            sources = extracted.sources or (None,) * len(extracted.samples)
+            samples = [
+                formatter.format(sample, others, source)
+                for sample, source in zip(extracted.samples, sources, strict=True)
+            ]
             return FormattedRow(samples, extracted.lost, extracted.reading, ties=extracted.ties)
         except (RowError, StyleError) as error:
             raise self._name_error(error, format) from error.__cause__

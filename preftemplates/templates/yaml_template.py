@@ -52,7 +52,7 @@ def read_template(path: str | Path, base: type[T]) -> T:
         raise FileError(f"expected the keys of a template, got {preview(data)}", file=document.path)
     for key in data:
         if key not in (*_KEYS, *list_formats()):
-            raise _file_error(document, (key,), f"a template has no {preview(key)}", [*_KEYS, *list_formats()])
+            raise _file_error(document, (key,), f"unknown key {preview(key)}", [*_KEYS, *list_formats()])
     name = str(data.get("name", Path(path).stem))
     body: dict[str, Any] = {key: data[key] for key in _FACT_KEYS if key in data}
     body["Row"] = _read_row(document)

@@ -116,7 +116,7 @@ def test_a_named_style_travels_with_messages(tmp_path, rows, dialect):
     assert f"wrote {out / 'chat_template.jinja'}: the style zephyr, for the tokenizer" in done.stderr
     run("convert", rows, "-t", "PKUSafeRLHF", "-s", "zephyr", "-d", dialect, "-o", out / "again.jsonl")
     done = run("convert", rows, "-t", "PKUSafeRLHF", "-s", "chatml", "-d", dialect, "-o", out / "c.jsonl", code=2)
-    assert "is another chat template than the style chatml; write to another folder" in done.stderr
+    assert "already exists and differs from the style chatml; write to another folder" in done.stderr
     assert (out / "chat_template.jinja").read_text(encoding="utf-8") == written
     assert not (out / "c.jsonl").exists()
 

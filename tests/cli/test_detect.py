@@ -3,6 +3,7 @@
 import json
 import shlex
 
+import pytest
 from support import run
 
 PKU = {"prompt": "Mint?", "response_0": "Yes.", "response_1": "No.", "better_response_id": 0}
@@ -25,6 +26,19 @@ def test_the_command_ends_with_1_where_nothing_fits(tmp_path):
     err = run("detect", path, code=1).stderr
     assert "no template fits the columns 'prompt', 'response_0', 'respons_1'" in err
     assert "has no response_1 (nearest: respons_1)" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("rows.jsonl", "{'prompt': 'p', 'chosen': 'a', 'rejected': 'b'}\n", "row 0 (rows.jsonl line 1): not JSON: "),
+        ("rows.jsonl", '"p"\n"a"\n', "row 0 (rows.jsonl line 1): expected an object, got 'p'"),
+        ("rows.json", "[1, 2]", "row 0 (rows.json line 1): expected an object, got 1"),
+    ],
+)
+def test_a_file_without_a_row_that_can_be_read_is_an_error_about_its_first_row(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    assert f"error: {said}" in run("detect", tmp_path / name, code=2).stderr
 
 
 def test_the_command_reads_the_cells_of_a_csv_and_ends_with_the_next_command(tmp_path):

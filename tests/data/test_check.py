@@ -262,7 +262,7 @@ def test_the_rules_of_the_test_above_are_seen_to_find_something():
 
 
 def test_a_rule_that_is_none_is_refused_with_the_nearest_name():
-    with pytest.raises(DefinitionError, match=r"no rule 'duplicat'\. Did you mean 'duplicate'"):
+    with pytest.raises(DefinitionError, match=r"no code or shortcut 'duplicat'\. Did you mean 'duplicate'"):
         check_rows(GOOD, without=["duplicat"])
 
 

@@ -173,7 +173,7 @@ def test_errors_of_a_test_set_are_the_same_where_it_is_large():
         check_in_both_ways(rows, template, "preference", test=[{"prompt": 1}] * 3)
     report = check_in_both_ways(rows, template, "preference", test=[{"prompt": 1}, *rows])
     assert report["unread_test_rows"] == 1
-    with pytest.raises(DefinitionError, match="no rule"):
+    with pytest.raises(DefinitionError, match="no code or shortcut"):
         check_in_both_ways(rows, template, "preference", without=["duplicat"])
 
 

@@ -6,7 +6,7 @@ from preftemplates import Index01, Preference, Ranked, RowModel, Stepwise, Templ
 from preftemplates.data import row_rules
 from preftemplates.data.check import check
 from preftemplates.data.convert import Conversion
-from preftemplates.data.row_rules import find_skip_reason
+from preftemplates.data.skips import find_skip_reason
 from preftemplates.errors import Code, RowError
 
 ROW = {"prompt": "q", "response_0": "a", "response_1": "b", "better_response_id": 0}

@@ -24,7 +24,7 @@ from preftemplates import (
 )
 from preftemplates.data.arrow import check_fits_schema, write_nested_as_json
 from preftemplates.data.convert import Conversion
-from preftemplates.data.row_rules import find_skip_reason
+from preftemplates.data.skips import find_skip_reason
 from preftemplates.dialects.dialect import Dialect
 from preftemplates.errors import Code, PrefTemplatesError, RowError
 from preftemplates.testing import rows

@@ -170,7 +170,7 @@ BAD_FILES = [
         "was started with another model and another template",
         prepare=write("scored.jsonl.part", '{"a": 1}\n'),
     ),
-    BadInput("score: another style", (*SCORE, "--style", "zephyr"), "was trained in style chatml, not in style"),
+    BadInput("score: another style", (*SCORE, "--style", "zephyr"), "was trained with style chatml, not with style"),
     BadInput("score: no such style", (*SCORE, "--style", "nope"), "no style 'nope'."),
     BadInput("score: no such template", (*SCORE, "--template", "nope"), "no template 'nope'."),
     BadInput(

@@ -65,7 +65,7 @@ FILES = {
 PKU = "pku_saferlhf/align_anything_preference_train.json"
 FURTHER = [
     ("hh_rlhf/harmless-base_test_even.jsonl.gz", Reads("HH", "unpaired", 1156, 1151, 0, 5, results=2300, left_out=2)),
-    ("hh_rlhf/harmless-base_test_even.jsonl.gz", Reads("HH", "judge", 1156, 1151, 0, 5, results=2302)),
+    ("hh_rlhf/harmless-base_test_even.jsonl.gz", Reads("HH", "judge", 1156, 1149, 2, 5, results=2298)),
     (
         "llamafactory/kto_en_demo.json",
         Reads("LLaMA-Factory-kto", "supervised", 300, 150, 150, lost=(("completion", 150), ("label", 300))),

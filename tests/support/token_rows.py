@@ -24,8 +24,8 @@ from preftemplates import (
     tokenize,
 )
 from preftemplates.data.batches import ERROR_COLUMN
-from preftemplates.data.row_rules import find_skip_reason
 from preftemplates.data.sample_tokens import SampleTokenizer
+from preftemplates.data.skips import find_skip_reason
 from preftemplates.errors import RowError, SpanError, StyleContractError
 from preftemplates.templates.rendering import render_sample
 

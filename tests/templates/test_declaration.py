@@ -264,10 +264,10 @@ class Plain(RowModel):
 @pytest.mark.parametrize(
     ("part", "source", "said"),
     [
-        ("chosen", "best", "chosen is 'best'; the column is '{{ best }}'"),
-        ("rejected", "worst", "rejected is 'worst'; the column is '{{ worst }}'"),
-        ("prompt", " q ", "prompt is 'q'; the column is '{{ q }}'"),
-        ("chosen", [{"role": "assistant", "content": "best"}], "chosen is 'best'; the column is"),
+        ("chosen", "best", "chosen is the text 'best'; to read the column, write '{{ best }}'"),
+        ("rejected", "worst", "rejected is the text 'worst'; to read the column, write '{{ worst }}'"),
+        ("prompt", " q ", "prompt is the text 'q'; to read the column, write '{{ q }}'"),
+        ("chosen", [{"role": "assistant", "content": "best"}], "chosen is the text 'best'; to read the column,"),
     ],
 )
 def test_a_field_without_its_braces_is_refused(part, source, said):

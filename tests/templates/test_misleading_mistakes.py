@@ -130,7 +130,7 @@ def test_names_that_hold_what_was_typed_are_proposed():
 FIXES = {
     "bare_message_list": None,
     "bare_message_list_response": None,
-    "braces_missing_GOOD_message": "the column is '{{ task }}'",
+    "braces_missing_GOOD_message": "to read the column, write '{{ task }}'",
     "column_with_space": "name it: 'answer one as answer_one': str",
     "list_dict": "write list[dict[str, Any]] for a list of objects",
     "literal_numbers": "declare a number as int(ge=1, le=2) or Index12",
@@ -163,7 +163,7 @@ def test_all_faults_of_a_row_are_named_in_the_order_of_its_columns():
         get_template("PKUSafeRLHF").format(BAD, "preference")
     assert caught.value.reason == (
         "column 'prompt': expected text, got 5; column 'response_0': is null; column 'response_1': missing;"
-        " nearest: 'response_0'; column 'better_response_id': expected 0 or 1, got 7"
+        " column 'better_response_id': expected 0 or 1, got 7"
     )
     assert (caught.value.column, caught.value.code, len(caught.value.others)) == ("prompt", Code.WRONG_TYPE, 3)
     again = pickle.loads(pickle.dumps(caught.value))

@@ -156,7 +156,7 @@ def test_it_pickles_without_its_file(read, tmp_path):
             FileError,
             "column 'name' has an unknown type 'strr'. Did you mean 'str'?",
         ),
-        ("preference:", "preferense:", 12, FileError, "a template has no 'preferense'. Did you mean 'preference'?"),
+        ("preference:", "preferense:", 12, FileError, "unknown key 'preferense'. Did you mean 'preference'?"),
         ("  chosen:", "  chosn:", 17, FileError, "preference has no 'chosn'. Did you mean 'chosen'?"),
         ("  rejected:", "    rejected:", 18, FileError, "the key is not indented like the keys above it"),
         ("  rejected:", " rejected:", 18, FileError, "the key is not indented like the keys above it"),

@@ -353,18 +353,26 @@ class ColumnarFormatter:
 
         parts = {name: group.parts[place] for name, place in places.items()}
         columns = SampleColumns(len(group.rows), parts, sample.labels, write)
-        skips = self._find_skips(columns) if self._finds_skips else None
+        skips = self._find_skips(group, columns, planned) if self._finds_skips else None
         filled = fill_columns(self._shape, self._schema, self._keys, columns)
         texts = None if planned is None else BlockTexts(planned, group, places)
         return Block(group.rows, filled, skips, sample.labels, parts, texts=texts)
 
-    def _find_skips(self, sample: SampleColumns) -> Numbers:
+    def _find_skips(self, group: SampleGroup, sample: SampleColumns, planned: PlannedRows | None) -> Numbers:
         prompt, *responses = sample.parts.values()
         names = [*sample.parts][1:]
         written, several = dict(self._text_fields), len(names) > 1 and self._style is not None
         texts = [sample.write(name, written.get(name, False)) for name in names] if several else []
         asked = prompt if self._extraction.has_prompt else None
-        return find_skip_reasons(asked, responses, sample.labels, texts, self._policies.ties == "drop")
+        compared = responses
+        if self._derivation is not None and len(self._derivation) > 1:  # their labels compare the source's answers
+            ends = [
+                (name, self._names.index(source)) for one in self._derivation for name, source in one.responses.items()
+            ]
+            compared = [group.parts[place] for _, place in ends]
+            if planned is not None:
+                texts = [planned.write(group, place, written.get(name, False)) for name, place in ends]
+        return find_skip_reasons(asked, responses, compared, sample.labels, texts, self._policies.ties == "drop")
 
     def _compare(self, batch: pa.RecordBatch, blocks: Sequence[Block], place: int, plan: RowPlan) -> Compared | None:
         """Run the row path on one row of the blocks; return None if its result differs."""

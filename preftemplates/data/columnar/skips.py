@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from preftemplates.data.columnar.turns import Numbers, PartTurns
 
 _BLANKS = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1)))) + "\u200b\u200c\u200d\u2060\ufeff"
-"""The characters of an empty text (`preftemplates.data.row_rules`)."""
+"""The characters of an empty text (`preftemplates.data.skips`)."""
 
 REASONS = (None, Code.EMPTY, Code.EQUAL, Code.TIE)
 """The reasons for skipping a sample, by number; the first means that it is not skipped."""
@@ -29,6 +29,7 @@ REASONS = (None, Code.EMPTY, Code.EQUAL, Code.TIE)
 def find_skip_reasons(
     prompt: PartTurns | None,
     responses: Sequence[PartTurns],
+    compared: Sequence[PartTurns],
     labels: Mapping[str, Any],
     texts: Sequence[pa.Array],
     drops_ties: bool,
@@ -38,16 +39,17 @@ def find_skip_reasons(
     Args:
         prompt: the messages of the prompts; None for a template that reads no prompt from the row.
         responses: the messages of each response.
+        compared: the messages of the answers that must differ: the responses, or those of the sample's source.
         labels: the labels by name, as columns or as one value for all.
-        texts: the texts of each response; empty if they are not written.
+        texts: the texts of the answers in `compared`; empty if they are not written.
         drops_ties: whether ties are left out.
     """
     count = len(responses[0].counts) if responses else len(prompt.counts) if prompt is not None else 0
     reasons = np.zeros(count, np.int8)
     if drops_ties:
         reasons[are_ties(labels, count)] = REASONS.index(Code.TIE)
-    if len(responses) > 1:
-        equal = _have_equal_messages(responses)
+    if len(compared) > 1:
+        equal = _have_equal_messages(compared)
         if texts:
             equal |= np.logical_and.reduce([to_mask(pc.equal(texts[0], text)) for text in texts[1:]])
         reasons[equal] = REASONS.index(Code.EQUAL)

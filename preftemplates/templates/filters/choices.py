@@ -18,10 +18,11 @@ def better_first(pair: Sequence[Any], strength: float) -> list[Any]:
     (['a', 'b'], ['b', 'a'], ['a', 'b'])
 
     Raises:
-        RowError: `bad_label` if there are not two things.
+        RowError: `bad_label` if there are not two things, or the strength is not a number.
     """
     if len(pair) != 2:
         raise RowError(f"expected two values to choose from, got {preview(pair)}", code=Code.BAD_LABEL)
+    _check_numbers("better_first", [strength])
     return [pair[1], pair[0]] if strength > 0 else list(pair)
 
 
@@ -46,7 +47,11 @@ def ranks(scores: Sequence[float]) -> list[float]:
 
     >>> ranks([4.0, 5.0, 4.0, 1.0])
     [1.0, 0.0, 1.0, 3.0]
+
+    Raises:
+        RowError: `bad_label` if a score is not a number, such as a null.
     """
+    _check_numbers("ranks", scores)
     return [float(sum(other > score for other in scores)) for score in scores]
 
 
@@ -71,6 +76,14 @@ def numbers(texts: Sequence[Any]) -> list[float]:
         RowError: `bad_label` if one is not a number, such as "N/A".
     """
     return [_number(text) for text in texts]
+
+
+def _check_numbers(filter_name: str, values: Sequence[Any]) -> None:
+    """Check that all values are numbers: a comparison with a null fails, and one with NaN is always false."""
+    for value in values:
+        if not isinstance(value, int | float) or math.isnan(value):
+            message = f"the filter {filter_name!r} needs a number, got {preview(value)}"
+            raise RowError(message, code=Code.BAD_LABEL, value=value)
 
 
 def _number(value: Any) -> float:

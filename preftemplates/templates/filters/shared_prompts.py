@@ -75,7 +75,9 @@ def before_last_answer(turns: list[dict[str, Any]], other: list[dict[str, Any]])
             ends = f"ends with a turn of {last}" if side else "has no turns"
             raise RowError(f"a transcript {ends}, expected an answer at its end", code=Code.BAD_TURNS)
     if not is_same(list_comparable(turns[:-1]), list_comparable(other[:-1])):
-        raise RowError("the turns before the last answer differ between the sides", code=Code.PROMPT_MISMATCH)
+        raise RowError(
+            "the chosen and the rejected conversation differ before the last answer", code=Code.PROMPT_MISMATCH
+        )
     return _with_user(turns[:-1])
 
 

@@ -125,7 +125,7 @@ def test_the_validator_refuses_the_rows_of_messages_as_they_are():
 def test_an_output_is_one_message_of_the_assistant():
     row = format_row("openai", "preference", good=[CALL])
     assert [message["role"] for message in row["preferred_output"]] == ["assistant"]
-    with pytest.raises(RowError, match="accepts only one message here, got 3") as caught:
+    with pytest.raises(RowError, match="has a place for one message, but there are 3") as caught:
         format_row("openai", "preference", good=ANSWERED)
     assert caught.value.code is Code.BAD_TURNS
 
@@ -212,7 +212,7 @@ def test_preference_rows_with_calls_are_refused_since_a_table_fills_in_keys():
 
 def test_a_prompt_is_one_question_with_its_answer():
     assert format_row("nemo-rl", "prompt_only") == {"input": "q", "output": "42"}
-    with pytest.raises(RowError, match="accepts only one message"):
+    with pytest.raises(RowError, match="has a place for one message"):
         format_row("nemo-rl", "prompt_only", asked=[ASKED, SAID, ASKED])
 
 

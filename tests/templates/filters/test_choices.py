@@ -111,3 +111,12 @@ def test_scores_written_as_texts_rank_answers_in_a_template():
     with pytest.raises(RowError) as caught:
         Rated().extract({**row, "scores": ["9", "N/A", "9"]}, "ranked")
     assert caught.value.code is Code.BAD_LABEL
+
+
+@pytest.mark.parametrize("value", [None, math.nan, "4"])
+def test_what_is_no_number_has_no_place_in_an_order(value):
+    """A comparison with NaN is always false, which would put it first, or call a pair a tie."""
+    for name, call in (("ranks", lambda: ranks([1.0, value])), ("better_first", lambda: better_first("ab", value))):
+        with pytest.raises(RowError, match=f"the filter '{name}' needs a number, got ") as caught:
+            call()
+        assert caught.value.code is Code.BAD_LABEL

@@ -16,7 +16,7 @@ from preftemplates.data.columnar.checks.near_copies import ColumnarNearCopyIndex
 from preftemplates.data.columnar.checks.normal_prompts import NormalPrompts, PromptBatch
 from preftemplates.data.columnar.turns import ROLE_CODES, PartTurns
 from preftemplates.data.copies import EXACT_CODES, describe_near_copy
-from preftemplates.data.row_rules import MAX_REMEMBERED
+from preftemplates.data.row_rules import MAX_REMEMBERED, name_other_row
 from preftemplates.errors import Code
 
 if TYPE_CHECKING:
@@ -162,7 +162,8 @@ class ColumnarCopyFinder:
         others = self._judged.get(samples.hash_asked_and(samples.responses[::-1])[decided])
         found = (others >= 0) & (others < self._first + decided)
         pairs = zip(decided[found].tolist(), self._rows.values[others[found]].tolist(), strict=True)
-        return {at: f"row {row} prefers the other answer" for at, row in pairs}
+        own = samples.rows
+        return {at: f"{name_other_row(row, own[at])} prefers the other answer" for at, row in pairs}
 
     def _find_contradictions(self, samples: CopySamples) -> dict[int, str]:
         keys = samples.hash_asked_and(samples.responses)
@@ -170,7 +171,8 @@ class ColumnarCopyFinder:
         known = np.flatnonzero(firsts >= 0)
         differs = known[self._labels.values[firsts[known]] != samples.labels[known]]
         pairs = zip(differs.tolist(), self._rows.values[firsts[differs]].tolist(), strict=True)
-        return {at: f"row {row} labels the same answer differently" for at, row in pairs}
+        own = samples.rows
+        return {at: f"{name_other_row(row, own[at])} labels the same answer differently" for at, row in pairs}
 
     def _find_in_test(self, samples: CopySamples) -> dict[int, str]:
         rows = np.where(samples.prompt.turns.counts > 0, self._test.get(samples.prompt.hashes), -1)
